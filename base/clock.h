@@ -1,0 +1,15 @@
+/* Time. Wall-clock times are microseconds since 1970-01-01T00:00:00Z; waiting is measured on
+ * the monotonic clock in nanoseconds. */
+#ifndef BASE_CLOCK_H
+#define BASE_CLOCK_H
+
+#include <stdint.h>
+
+int64_t clock_wall_us(void);
+int64_t clock_monotonic_ns(void);
+
+/* "2026-01-31T09:18:40.507038Z" (RFC 3339): 27 characters and a NUL. */
+#define CLOCK_TEXT_SIZE 32
+void clock_format(int64_t wall_us, char text[CLOCK_TEXT_SIZE]);
+
+#endif

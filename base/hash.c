@@ -1,0 +1,131 @@
+#include "hash.h"
+
+#include <assert.h>
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+struct hash hash_two(const void *a, size_t n_a, const void *b, size_t n_b)
+{
+    struct hash h;
+    EVP_MD_CTX *context = EVP_MD_CTX_new();
+    bool done = context != NULL && EVP_DigestInit_ex(context, EVP_sha256(), NULL) == 1 &&
+                EVP_DigestUpdate(context, a, n_a) == 1 && EVP_DigestUpdate(context, b, n_b) == 1 &&
+                EVP_DigestFinal_ex(context, h.bytes, NULL) == 1;
+    EVP_MD_CTX_free(context);
+    assert(done && "SHA-256 is always available");
+    return h;
+}
+
+struct hash hash_bytes(const void *bytes, size_t n)
+{
+    return hash_two(bytes, n, "", 0);
+}
+
+bool hash_equal(const struct hash *a, const struct hash *b)
+{
+    return memcmp(a->bytes, b->bytes, HASH_SIZE) == 0;
+}
+
+struct hash hash_mac(const void *key, size_t n_key, const void *bytes, size_t n)
+{
+    struct hash h;
+    const unsigned char *done = HMAC(EVP_sha256(), key, (int)n_key, bytes, n, h.bytes, NULL);
+    assert(done != NULL && "HMAC-SHA-256 is always available");
+    return h;
+}
+
+uint64_t hash_short(const struct hash *h)
+{
+    uint64_t value = 0;
+    for (size_t i = 0; i < 8; i++) {
+        value = value << 8 | h->bytes[i];
+    }
+    return value;
+}
+
+void random_bytes(void *bytes, size_t n)
+{
+    for (size_t have = 0; have < n;) {
+        ssize_t got = getrandom((char *)bytes + have, n - have, 0);
+        if (got <= 0) {
+            fputs("the kernel gives no random bytes\n", stderr);
+            abort();
+        }
+        have += (size_t)got;
+    }
+}
+
+static uint64_t table_seed;
+
+static void draw_table_seed(void)
+{
+    random_bytes(&table_seed, sizeof table_seed);
+}
+
+static uint64_t mix(uint64_t x)
+{
+    x ^= x >> 32;
+    x *= 0xd6e8feb86659fd93u;
+    x ^= x >> 32;
+    x *= 0xd6e8feb86659fd93u;
+    return x ^ x >> 32;
+}
+
+uint64_t hash_table_key(const void *bytes, size_t n)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, draw_table_seed);
+    const unsigned char *p = bytes;
+    uint64_t h = table_seed ^ (n * 0x9e3779b97f4a7c15u);
+    for (; n >= 8; p += 8, n -= 8) {
+        uint64_t word;
+        memcpy(&word, p, 8);
+        h = mix(h ^ word);
+    }
+    uint64_t word = 0;
+    if (n > 0) {
+        memcpy(&word, p, n);
+    }
+    return mix(h ^ word);
+}
+
+void hex_encode(const void *bytes, size_t n, char *text)
+{
+    static const char digits[] = "0123456789abcdef";
+    const uint8_t *p = bytes;
+    for (size_t i = 0; i < n; i++) {
+        text[2 * i] = digits[p[i] >> 4];
+        text[2 * i + 1] = digits[p[i] & 15];
+    }
+    text[2 * n] = '\0';
+}
+
+static int hex_digit(char c)
+{
+    if (c >= '0' && c <= '9') {
+        return c - '0';
+    }
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+bool hex_decode(const char *text, size_t n_text, void *bytes, size_t n)
+{
+    if (n_text != 2 * n) {
+        return false;
+    }
+    uint8_t *out = bytes;
+    for (size_t i = 0; i < n; i++) {
+        int high = hex_digit(text[2 * i]);
+        int low = hex_digit(text[2 * i + 1]);
+        if (high < 0 || low < 0) {
+            return false;
+        }
+        out[i] = (uint8_t)(high << 4 | low);
+    }
+    return true;
+}

@@ -1,0 +1,94 @@
+/* JSON texts: strict checking, comparing, splicing. Texts are cut and joined, never printed anew, so
+ * that every digit of a number and the order of keys survive.
+ *
+ * json_check (jansson underneath) is the gate: RFC 8259 and our limits. Everything else here takes a
+ * text that has passed it, as `struct json_text`, and does not fail. Any thread; no state. */
+#ifndef BASE_JSON_H
+#define BASE_JSON_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "buf.h"
+#include "status.h"
+#include "str.h"
+
+struct json_text {
+    const char *data; /* borrowed, not NUL-terminated */
+    size_t len;
+};
+
+struct json_limits {
+    size_t max_bytes; /* of the text without insignificant white space */
+    size_t max_depth; /* nested arrays and objects; the outermost is level 1 */
+};
+
+/* Checks that text is one JSON object under RFC 8259 and the limits: UTF-8 without BOM, no
+ * duplicate keys, no lone surrogates, no \u0000 in a key, integers within a signed 64-bit integer,
+ * other numbers within a double, depth, size; and returns it without insignificant white space,
+ * otherwise byte for byte, as a new buf. On refusal st is INVALID_ARGUMENT (RESOURCE_EXHAUSTED for
+ * size; checked first, before memory is taken) with `field` as given and a reason out of
+ * JSON_SYNTAX, JSON_NOT_OBJECT, JSON_DUPLICATE_KEY, JSON_DEPTH, JSON_NUMBER_RANGE,
+ * JSON_TOO_LARGE; the message says where (byte offset) and the limit. */
+bool json_check(const char *text, size_t len, const struct json_limits *limits, const char *field,
+                struct buf **ret_json, struct status *st);
+
+/* The same gate for any JSON value rather than an object (merge patches, request bodies), and where
+ * ret_offset is not NULL the byte offset of the fault. */
+bool json_check_value(const char *text, size_t len, const struct json_limits *limits,
+                      const char *field, size_t *ret_offset, struct buf **ret_json,
+                      struct status *st);
+
+enum json_type { JSON_OBJECT, JSON_ARRAY, JSON_STRING, JSON_NUMBER, JSON_TRUE, JSON_FALSE, JSON_NULL };
+enum json_type json_type_of(struct json_text value);
+
+/* Walks the members of an object in order: start with *position 0. key is the raw token with its
+ * quotes, value the value's text. false at the end. */
+bool json_member(struct json_text object, size_t *position, struct json_text *ret_key,
+                 struct json_text *ret_value);
+/* Walks the items of an array likewise. */
+bool json_item(struct json_text array, size_t *position, struct json_text *ret_value);
+/* The value of a member by its decoded key; false where there is none. */
+bool json_find(struct json_text object, const char *key, struct json_text *ret_value);
+
+/* Decodes a string token (quotes, escapes) to UTF-8 at the end of out. NULs from \u0000 stay. */
+void json_decode_string(struct json_text token, struct str *out);
+/* Appends bytes of UTF-8 as a string token; what is not UTF-8 becomes U+FFFD. */
+void json_encode_string(struct str *out, const char *bytes, size_t n);
+
+/* Equality of JSON values: numbers by value (1 == 1.0, exact also between integers of 64 bits and
+ * doubles), strings after decoding, objects without order, true is not 1. */
+bool json_equal(struct json_text a, struct json_text b);
+
+/* Top-level difference of two objects. Spans point into the given texts. */
+struct json_change {
+    enum json_change_kind { JSON_ADDED, JSON_REMOVED, JSON_CHANGED } kind;
+    struct json_text key;       /* raw token with quotes */
+    struct json_text old_value; /* empty for JSON_ADDED */
+    struct json_text new_value; /* empty for JSON_REMOVED */
+};
+struct json_diff {
+    struct json_change *changes; /* removed and changed in old order, then added in new order */
+    size_t n;
+};
+void json_diff_objects(struct json_text old_object, struct json_text new_object,
+                       struct json_diff *ret_diff);
+void json_diff_fini(struct json_diff *diff);
+
+/* An RFC 6902 patch that makes new out of old, as JSON text at the end of out: "[]" where equal.
+ * Works on objects deeply; arrays item by item with tail additions and removals. */
+void json_patch_between(struct json_text old_value, struct json_text new_value, struct str *out);
+
+/* RFC 7396: target with patch applied, at the end of out. Members keep target's order and spelling;
+ * new ones follow in patch's order. Duplicate-free because its inputs are. */
+void json_merge(struct json_text target, struct json_text patch, struct str *out);
+
+/* How deep a value nests; scalars are 0. */
+size_t json_depth(struct json_text value);
+
+static inline struct json_text json_of_buf(const struct buf *b)
+{
+    return (struct json_text){(const char *)b->data, b->len};
+}
+
+#endif

@@ -1,0 +1,90 @@
+#include "log.h"
+
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "str.h"
+
+static atomic_int threshold = LOG_INFO;
+
+void log_set_level(enum log_level level)
+{
+    atomic_store(&threshold, (int)level);
+}
+
+bool log_parse_level(const char *text, enum log_level *ret_level)
+{
+    static const struct {
+        const char *name;
+        enum log_level level;
+    } names[] = {
+        {"DEBUG", LOG_DEBUG},     {"INFO", LOG_INFO},   {"WARNING", LOG_WARNING},
+        {"WARN", LOG_WARNING},    {"ERROR", LOG_ERROR}, {"CRITICAL", LOG_ERROR},
+    };
+    for (size_t i = 0; i < COUNT_OF(names); i++) {
+        if (strcasecmp(text, names[i].name) == 0) {
+            *ret_level = names[i].level;
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool needs_quotes(const char *value)
+{
+    for (const unsigned char *p = (const unsigned char *)value; *p != '\0'; p++) {
+        if (*p <= ' ' || *p == '"' || *p == '=' || *p == '\\' || *p == 0x7F) {
+            return true;
+        }
+    }
+    return value[0] == '\0';
+}
+
+static void add_value(struct str *line, const char *value)
+{
+    if (!needs_quotes(value)) {
+        str_add_text(line, value);
+        return;
+    }
+    str_add_char(line, '"');
+    for (const unsigned char *p = (const unsigned char *)value; *p != '\0'; p++) {
+        if (*p == '"' || *p == '\\') {
+            str_addf(line, "\\%c", *p);
+        } else if (*p < ' ' || *p == 0x7F) {
+            str_addf(line, "\\x%02x", *p);
+        } else {
+            str_add_char(line, (char)*p);
+        }
+    }
+    str_add_char(line, '"');
+}
+
+void log_event(enum log_level level, const char *event, ...)
+{
+    static const char *const names[] = {"debug", "info", "warning", "error"};
+    if ((int)level < atomic_load(&threshold)) {
+        return;
+    }
+    char now[CLOCK_TEXT_SIZE];
+    clock_format(clock_wall_us(), now);
+    AUTO_STR line = {0};
+    str_addf(&line, "time=%s level=%s event=%s", now, names[level], event);
+    va_list arguments;
+    va_start(arguments, event);
+    for (const char *key; (key = va_arg(arguments, const char *)) != NULL;) {
+        const char *value = va_arg(arguments, const char *);
+        str_addf(&line, " %s=", key);
+        add_value(&line, value == NULL ? "" : value);
+    }
+    va_end(arguments);
+    str_add_char(&line, '\n');
+    /* One write, so that lines of several threads do not mix; a log that cannot be written
+     * must not stop the service. */
+    ssize_t written = write(STDERR_FILENO, line.data, line.len);
+    (void)written;
+}

@@ -1,0 +1,21 @@
+/* The program's log: one line an event on standard error, in logfmt
+ * (time=… level=… event=… key=value …). Only loops and main log; modules return a status.
+ * Neither a payload nor a credential is ever given to it. Any thread. */
+#ifndef BASE_LOG_H
+#define BASE_LOG_H
+
+#include <stdbool.h>
+
+enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARNING, LOG_ERROR };
+
+/* Lines below this level are dropped; LOG_INFO until it is set. */
+void log_set_level(enum log_level level);
+/* "DEBUG", "INFO", "WARNING", "WARN", "ERROR", "CRITICAL", in either case. */
+bool log_parse_level(const char *text, enum log_level *ret_level);
+
+/* event: a literal of words joined by '_'. Then pairs of const char * key and const char *
+ * value, ended by NULL; values are quoted where logfmt needs it:
+ *     log_event(LOG_INFO, "listening", "address", text, NULL); */
+void log_event(enum log_level level, const char *event, ...) __attribute__((sentinel));
+
+#endif

@@ -1,0 +1,50 @@
+/* Command-line options with an environment variable each; flags win.
+ *
+ * A program declares a table; `--name VALUE` and `--name=VALUE` set a row, `--name` alone a switch.
+ * The variable of `--listen` in the table with prefix "CONFREG" is CONFREG_LISTEN; rows may name an
+ * older variable that works as well (the row's own variable wins over it). --help and --version are
+ * always there. main's thread only. */
+#ifndef BASE_OPTIONS_H
+#define BASE_OPTIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "status.h"
+
+enum option_kind {
+    OPTION_TEXT,     /* const char *, borrowed from argv, the environment or the table */
+    OPTION_NUMBER,   /* uint64_t, decimal, between min and max */
+    OPTION_BYTES,    /* uint64_t with an optional suffix K, M or G (powers of 1024) */
+    OPTION_DURATION, /* int64_t milliseconds; suffix ms, s, m or h, required */
+    OPTION_SWITCH,   /* bool; from the environment 1/true/yes/on and 0/false/no/off */
+};
+
+struct option_row {
+    const char *name;         /* without the dashes */
+    enum option_kind kind;
+    void *target;             /* set to the default first */
+    const char *default_text; /* as a user would write it; NULL: NULL, 0 or false */
+    const char *value_name;   /* for --help: "ADDRESS" */
+    const char *help;         /* one or more sentences; wrapped by --help */
+    uint64_t min, max;        /* of numbers, bytes and milliseconds; both 0: no bound */
+    const char *old_variable; /* may be NULL */
+};
+
+struct option_table {
+    const char *program;  /* "confregd" */
+    const char *summary;  /* printed by --help above the options */
+    const char *prefix;   /* "CONFREG" */
+    const struct option_row *rows;
+    size_t n_rows;
+};
+
+enum options_result { OPTIONS_RUN, OPTIONS_EXIT_OK, OPTIONS_EXIT_USAGE };
+
+/* Fills the targets. Prints --help and --version on standard output (OPTIONS_EXIT_OK) and what is
+ * wrong, naming the flag or variable, the limit and what was found, on standard error
+ * (OPTIONS_EXIT_USAGE; exit with 2). Operands are refused. */
+enum options_result options_parse(const struct option_table *table, int argc, char **argv);
+
+#endif

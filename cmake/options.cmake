@@ -1,0 +1,25 @@
+# Asserts name our own invariants and stay on in every build type.
+string(REPLACE "-DNDEBUG" "" CMAKE_C_FLAGS_RELEASE "${CMAKE_C_FLAGS_RELEASE}")
+string(REPLACE "-DNDEBUG" "" CMAKE_C_FLAGS_RELWITHDEBINFO "${CMAKE_C_FLAGS_RELWITHDEBINFO}")
+
+add_library(confreg_options INTERFACE)
+target_compile_options(confreg_options INTERFACE
+    -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wcast-qual
+    -Wpointer-arith -Wwrite-strings -Wvla -Wformat=2 -Wundef -Wconversion -Wno-sign-conversion
+    -fno-common -fstack-protector-strong)
+target_compile_definitions(confreg_options INTERFACE _GNU_SOURCE CONFREG_VERSION="${PROJECT_VERSION}")
+if(CONFREG_WERROR)
+    target_compile_options(confreg_options INTERFACE -Werror)
+endif()
+if(CONFREG_SANITIZE)
+    add_compile_options(-fsanitize=${CONFREG_SANITIZE} -fno-omit-frame-pointer
+        -fno-sanitize-recover=all -g)
+    add_link_options(-fsanitize=${CONFREG_SANITIZE})
+endif()
+
+# A part of the program: a static library that sees its own folder's parent and what it links.
+function(confreg_library name)
+    cmake_parse_arguments(ARG "" "" "SOURCES;PUBLIC;PRIVATE" ${ARGN})
+    add_library(${name} STATIC ${ARG_SOURCES})
+    target_link_libraries(${name} PUBLIC ${ARG_PUBLIC} PRIVATE ${ARG_PRIVATE} confreg_options)
+endfunction()

@@ -1,0 +1,1 @@
+extern int rpc_placeholder; int rpc_placeholder;
