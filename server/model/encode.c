@@ -1,0 +1,139 @@
+#include "encode.h"
+
+#include <string.h>
+
+#define FIELD_CONFIG 2 /* in every response that carries heads */
+#define FIELD_EVENTS 3 /* of WatchResponse */
+
+static size_t put_varint(uint8_t *out, uint64_t value)
+{
+    size_t n = 0;
+    for (; value >= 0x80; value >>= 7) {
+        out[n++] = (uint8_t)(value | 0x80);
+    }
+    out[n++] = (uint8_t)value;
+    return n;
+}
+
+struct buf *encode_field(uint32_t field, const ProtobufCMessage *message)
+{
+    uint8_t prefix[20];
+    size_t size = protobuf_c_message_get_packed_size(message);
+    size_t n = put_varint(prefix, (uint64_t)field << 3 | 2);
+    n += put_varint(prefix + n, size);
+    struct buf *b = buf_new(n + size);
+    memcpy(b->data, prefix, n);
+    protobuf_c_message_pack(message, b->data + n);
+    return b;
+}
+
+void describe_time(Google__Protobuf__Timestamp *time, int64_t wall_us)
+{
+    google__protobuf__timestamp__init(time);
+    int64_t micros = wall_us % 1000000;
+    time->seconds = wall_us / 1000000;
+    if (micros < 0) { /* an import may be older than 1970; nanos count forward all the same */
+        micros += 1000000;
+        time->seconds--;
+    }
+    time->nanos = (int32_t)(micros * 1000);
+}
+
+static ProtobufCBinaryData bytes_of(const struct buf *b)
+{
+    ProtobufCBinaryData data = {0};
+    if (b != NULL) {
+        data.len = b->len;
+        data.data = (uint8_t *)(uintptr_t)b->data;
+    }
+    return data;
+}
+
+/* protobuf-c's text members are not const; it does not write to what it encodes. */
+static char *text_of(const char *text)
+{
+    return (char *)(uintptr_t)text;
+}
+
+/* Config and Version share their fields' names but not a type. */
+#define DESCRIBE_VERSION(message, time, ref, PREFIX)                                               \
+    do {                                                                                           \
+        const struct change *change_ = version_change(ref);                                        \
+        const char *author_ = version_author(ref);                                                 \
+        describe_time(time, version_time_us(ref));                                                 \
+        (message)->create_time = (time);                                                           \
+        (message)->version = change_->version;                                                     \
+        (message)->kind = (Confreg__V1__ChangeKind)change_->kind;                                  \
+        if (author_ != NULL) {                                                                     \
+            (message)->created_by_presence_case = PREFIX##__CREATED_BY_PRESENCE_CREATED_BY;        \
+            (message)->created_by = text_of(author_);                                              \
+        }                                                                                          \
+        (message)->comment = (ref)->commit->comment;                                               \
+        (message)->revision = (ref)->commit->revision;                                             \
+        (message)->source_version = change_->source_version;                                       \
+        (message)->config_data = bytes_of(change_->payload);                                       \
+        if (change_->payload == NULL) {                                                            \
+            (message)->payload_state = CONFREG__V1__PAYLOAD_STATE__PAYLOAD_STATE_ERASED;           \
+        }                                                                                          \
+    } while (0)
+
+void describe_config(Confreg__V1__Config *config, Google__Protobuf__Timestamp *time,
+                     const struct version_ref *version, uint64_t mod_revision)
+{
+    confreg__v1__config__init(config);
+    config->environment = version_change(version)->environment;
+    config->service_name = version_change(version)->service;
+    DESCRIBE_VERSION(config, time, version, CONFREG__V1__CONFIG);
+    config->mod_revision = mod_revision;
+}
+
+void describe_version(Confreg__V1__Version *message, Google__Protobuf__Timestamp *time,
+                      const struct version_ref *version)
+{
+    confreg__v1__version__init(message);
+    DESCRIBE_VERSION(message, time, version, CONFREG__V1__VERSION);
+}
+
+struct buf *encode_config(const struct version_ref *version, uint64_t mod_revision)
+{
+    Confreg__V1__Config config;
+    Google__Protobuf__Timestamp time;
+    describe_config(&config, &time, version, mod_revision);
+    return encode_field(FIELD_CONFIG, &config.base);
+}
+
+bool event_has_config(const struct change *change)
+{
+    return change->head_version != 0 && (change_brings_version(change->kind) ||
+                                         change->head_version != change->previous_version);
+}
+
+struct buf *encode_event(const struct commit *commit, size_t index, const struct version_ref *with)
+{
+    const struct change *change = &commit->changes[index];
+    Confreg__V1__Event event;
+    confreg__v1__event__init(&event);
+    Google__Protobuf__Timestamp commit_time;
+    describe_time(&commit_time, commit->time_us);
+    event.commit_time = &commit_time;
+    event.kind = (Confreg__V1__ChangeKind)change->kind;
+    event.environment = change->environment;
+    event.service_name = change->service;
+    event.version = change->version;
+    event.head_version = change->head_version;
+    event.previous_version = change->previous_version;
+    event.revision = commit->revision;
+    event.index = (uint32_t)index;
+    event.comment = commit->comment;
+    if (commit->created_by != NULL) {
+        event.created_by_presence_case = CONFREG__V1__EVENT__CREATED_BY_PRESENCE_CREATED_BY;
+        event.created_by = commit->created_by;
+    }
+    Confreg__V1__Config config;
+    Google__Protobuf__Timestamp create_time;
+    if (with != NULL) {
+        describe_config(&config, &create_time, with, commit->revision);
+        event.config = &config;
+    }
+    return encode_field(FIELD_EVENTS, &event.base);
+}

@@ -1,0 +1,30 @@
+/* The protobuf form of what is sent over and over: heads and events, encoded once and shared. */
+#ifndef MODEL_ENCODE_H
+#define MODEL_ENCODE_H
+
+#include "confreg/v1/registry.pb-c.h"
+
+#include "commit.h"
+
+/* A Config message as field 2 of a response, with tag and length; it ends with the payload, where
+ * there is one (else payload_state tells). */
+struct buf *encode_config(const struct version_ref *version, uint64_t mod_revision);
+
+/* The head after a change, as its event carries it: with: the version that is the head now, NULL
+ * where the event carries none. */
+struct buf *encode_event(const struct commit *commit, size_t index, const struct version_ref *with);
+
+/* Any message as a length-delimited field with this number. */
+struct buf *encode_field(uint32_t field, const ProtobufCMessage *message);
+
+/* Whether the event of a change carries a head: it brought a version, or the head fell back. */
+bool event_has_config(const struct change *change);
+
+/* Fills a message that borrows everything from its sources. time is the caller's room. */
+void describe_config(Confreg__V1__Config *config, Google__Protobuf__Timestamp *time,
+                     const struct version_ref *version, uint64_t mod_revision);
+void describe_version(Confreg__V1__Version *message, Google__Protobuf__Timestamp *time,
+                      const struct version_ref *version);
+void describe_time(Google__Protobuf__Timestamp *time, int64_t wall_us);
+
+#endif

@@ -1,0 +1,187 @@
+#include "head.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "encode.h"
+
+bool holes_contain(const struct holes *holes, uint64_t version)
+{
+    size_t low = 0;
+    size_t high = holes->n;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (holes->versions[middle] < version) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return low < holes->n && holes->versions[low] == version;
+}
+
+/* before's holes with one more. */
+static struct holes holes_with(const struct holes *before, uint64_t version)
+{
+    struct holes after = {.versions = mem_array(before->n + 1, sizeof after.versions[0]),
+                          .n = before->n + 1};
+    size_t at = 0;
+    while (at < before->n && before->versions[at] < version) {
+        after.versions[at] = before->versions[at];
+        at++;
+    }
+    after.versions[at] = version;
+    for (; at < before->n; at++) {
+        after.versions[at + 1] = before->versions[at];
+    }
+    return after;
+}
+
+static struct holes holes_copy(const struct holes *from)
+{
+    struct holes copy = {.versions = NULL, .n = from->n};
+    if (from->n > 0) {
+        copy.versions = mem_array(from->n, sizeof copy.versions[0]);
+        memcpy(copy.versions, from->versions, from->n * sizeof copy.versions[0]);
+    }
+    return copy;
+}
+
+struct json_text head_payload(const struct head *h)
+{
+    const struct buf *b = h->encoded;
+    return (struct json_text){(const char *)b->data + b->len - h->payload_size, h->payload_size};
+}
+
+struct head *head_new(const char *environment, const char *service)
+{
+    size_t n_environment = strlen(environment);
+    size_t n_service = strlen(service);
+    struct head *h = mem_zalloc(sizeof *h + n_environment + n_service + 2);
+    atomic_init(&h->refs, 1);
+    h->first_live_version = 1;
+    h->n_environment = n_environment;
+    h->n_service = n_service;
+    memcpy(h->key, environment, n_environment);
+    memcpy(h->key + n_environment + 1, service, n_service);
+    return h;
+}
+
+struct head *head_ref(struct head *h)
+{
+    if (h != NULL) {
+        atomic_fetch_add_explicit(&h->refs, 1, memory_order_relaxed);
+    }
+    return h;
+}
+
+void head_unref(struct head *h)
+{
+    if (h != NULL && atomic_fetch_sub_explicit(&h->refs, 1, memory_order_acq_rel) == 1) {
+        free(h->holes.versions);
+        buf_unref(h->encoded);
+        free(h);
+    }
+}
+
+bool head_has_version(const struct head *h, uint64_t version)
+{
+    return h != NULL && h->version != 0 && version >= h->first_live_version &&
+           version <= h->version && !holes_contain(&h->holes, version);
+}
+
+uint64_t head_live_versions(const struct head *h)
+{
+    if (h == NULL || h->version == 0) {
+        return 0;
+    }
+    /* Holes above the head's version are those that it fell over. */
+    uint64_t above = 0;
+    for (size_t i = h->holes.n; i > 0 && h->holes.versions[i - 1] > h->version; i--) {
+        above++;
+    }
+    return h->version - h->first_live_version + 1 - (h->holes.n - above);
+}
+
+uint64_t head_version_before(const struct head *h, uint64_t version)
+{
+    for (uint64_t v = version; h != NULL && v > h->first_live_version;) {
+        v--;
+        if (head_has_version(h, v)) {
+            return v;
+        }
+    }
+    return 0;
+}
+
+void head_encode(struct head *h, const struct version_ref *newest)
+{
+    const struct change *change = version_change(newest);
+    h->version = change->version;
+    h->revision = newest->commit->revision;
+    h->index = (uint32_t)newest->index;
+    h->payload_size = change->payload->len;
+    h->encoded = encode_config(newest, h->mod_revision);
+}
+
+static void take_state(struct head *h, const struct head *before)
+{
+    h->version = before->version;
+    h->last_version = before->last_version;
+    h->first_live_version = before->first_live_version;
+    h->mod_revision = before->mod_revision;
+    h->revision = before->revision;
+    h->index = before->index;
+    h->payload_size = before->payload_size;
+    h->encoded = buf_ref(before->encoded);
+}
+
+static void drop_head_version(struct head *h)
+{
+    buf_unref(h->encoded);
+    h->encoded = NULL;
+    h->payload_size = 0;
+    h->version = 0;
+    h->revision = 0;
+    h->index = 0;
+}
+
+/* A delete of the config, or of its last live version: a tombstone whose numbering goes on. */
+static void bury(struct head *h)
+{
+    drop_head_version(h);
+    free(h->holes.versions);
+    h->holes = (struct holes){0};
+    h->first_live_version = h->last_version + 1;
+}
+
+struct head *head_after(const struct head *before, const struct commit *commit, size_t index,
+                        const struct version_ref *newest)
+{
+    const struct change *change = &commit->changes[index];
+    struct head *h = head_new(change->environment, change->service);
+    if (before != NULL) {
+        take_state(h, before);
+    }
+    bool one_version = change->kind == CHANGE_ERASE && change->version != 0;
+    if (one_version) {
+        h->holes = holes_with(&before->holes, change->version);
+    } else if (before != NULL) {
+        h->holes = holes_copy(&before->holes);
+    }
+    if (change->head_version == h->version && !change_brings_version(change->kind)) {
+        return h; /* a version that was not the head left */
+    }
+    h->mod_revision = commit->revision;
+    if (change->head_version == 0) {
+        bury(h);
+        return h;
+    }
+    drop_head_version(h);
+    head_encode(h, newest);
+    assert(h->version == change->head_version && "the newest version is the one the change names");
+    if (h->version > h->last_version) {
+        h->last_version = h->version;
+    }
+    return h;
+}

@@ -1,0 +1,202 @@
+#include "record.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "str.h"
+
+static void put_number(struct str *out, uint64_t value, size_t n)
+{
+    uint8_t *p = (uint8_t *)str_extend(out, n);
+    for (size_t i = 0; i < n; i++) {
+        p[i] = (uint8_t)(value >> (8 * (n - 1 - i)));
+    }
+}
+
+static void put_text(struct str *out, const char *text)
+{
+    size_t n = strlen(text);
+    assert(n <= UINT16_MAX && "texts are bounded before a commit is made");
+    put_number(out, n, 2);
+    str_add(out, text, n);
+}
+
+static void put_optional_text(struct str *out, const char *text)
+{
+    put_number(out, text != NULL, 1);
+    if (text != NULL) {
+        put_text(out, text);
+    }
+}
+
+static void put_change(struct str *out, const struct change *change)
+{
+    put_number(out, (uint64_t)change->kind, 1);
+    put_text(out, change->environment);
+    put_text(out, change->service);
+    put_number(out, change->version, 8);
+    put_number(out, change->head_version, 8);
+    put_number(out, change->previous_version, 8);
+    put_number(out, change->source_version, 8);
+    put_number(out, change->removed, 8);
+    if (change_brings_version(change->kind)) {
+        str_add(out, change->payload_hash.bytes, HASH_SIZE);
+        put_number(out, change->payload_size, 8);
+    }
+    if (change->kind == CHANGE_IMPORT) {
+        put_number(out, (uint64_t)change->given_time_us, 8);
+        put_optional_text(out, change->given_author);
+    }
+}
+
+struct buf *record_encode(const struct commit *commit, const uint8_t epoch[EPOCH_SIZE])
+{
+    AUTO_STR out = {0};
+    put_number(&out, RECORD_FORMAT, 1);
+    str_add(&out, epoch, EPOCH_SIZE);
+    put_number(&out, commit->revision, 8);
+    str_add(&out, commit->previous_hash.bytes, HASH_SIZE);
+    put_number(&out, (uint64_t)commit->time_us, 8);
+    str_add(&out, commit->nonce, NONCE_SIZE);
+    put_text(&out, commit->actor);
+    put_text(&out, commit->peer);
+    put_optional_text(&out, commit->created_by);
+    put_text(&out, commit->comment);
+    put_text(&out, commit->request_id);
+    if (commit->request_id[0] != '\0') {
+        str_add(&out, commit->fingerprint.bytes, HASH_SIZE);
+    }
+    put_number(&out, commit->n_changes, 2);
+    for (size_t i = 0; i < commit->n_changes; i++) {
+        put_change(&out, &commit->changes[i]);
+    }
+    return str_to_buf(&out);
+}
+
+/* Reads forward; after the first thing that does not fit, everything is zero and `bad` is set. */
+struct reader {
+    const uint8_t *at;
+    size_t left;
+    bool bad;
+};
+
+static const uint8_t *take(struct reader *r, size_t n)
+{
+    if (r->bad || r->left < n) {
+        r->bad = true;
+        return NULL;
+    }
+    const uint8_t *start = r->at;
+    r->at += n;
+    r->left -= n;
+    return start;
+}
+
+static uint64_t take_number(struct reader *r, size_t n)
+{
+    const uint8_t *p = take(r, n);
+    uint64_t value = 0;
+    for (size_t i = 0; p != NULL && i < n; i++) {
+        value = value << 8 | p[i];
+    }
+    return value;
+}
+
+static void take_bytes(struct reader *r, void *out, size_t n)
+{
+    const uint8_t *p = take(r, n);
+    if (p != NULL) {
+        memcpy(out, p, n);
+    }
+}
+
+static void take_text(struct reader *r, char **out)
+{
+    size_t n = take_number(r, 2);
+    const uint8_t *p = take(r, n);
+    if (p == NULL || memchr(p, '\0', n) != NULL) {
+        r->bad = true;
+        return;
+    }
+    free(*out);
+    *out = mem_text((const char *)p, n);
+}
+
+static void take_optional_text(struct reader *r, char **out)
+{
+    uint64_t present = take_number(r, 1);
+    if (present == 1) {
+        take_text(r, out);
+    }
+    r->bad = r->bad || present > 1;
+}
+
+static void take_change(struct reader *r, struct change *change)
+{
+    uint64_t kind = take_number(r, 1);
+    if (kind < CHANGE_CREATE || kind > CHANGE_IMPORT) {
+        r->bad = true;
+        return;
+    }
+    change->kind = (enum change_kind)kind;
+    take_text(r, &change->environment);
+    take_text(r, &change->service);
+    change->version = take_number(r, 8);
+    change->head_version = take_number(r, 8);
+    change->previous_version = take_number(r, 8);
+    change->source_version = take_number(r, 8);
+    change->removed = take_number(r, 8);
+    if (change_brings_version(change->kind)) {
+        take_bytes(r, change->payload_hash.bytes, HASH_SIZE);
+        change->payload_size = take_number(r, 8);
+    }
+    if (change->kind == CHANGE_IMPORT) {
+        change->given_time_us = (int64_t)take_number(r, 8);
+        take_optional_text(r, &change->given_author);
+    }
+}
+
+static void take_head(struct reader *r, struct commit *commit)
+{
+    commit->revision = take_number(r, 8);
+    take_bytes(r, commit->previous_hash.bytes, HASH_SIZE);
+    commit->time_us = (int64_t)take_number(r, 8);
+    take_bytes(r, commit->nonce, NONCE_SIZE);
+    take_text(r, &commit->actor);
+    take_text(r, &commit->peer);
+    take_optional_text(r, &commit->created_by);
+    take_text(r, &commit->comment);
+    take_text(r, &commit->request_id);
+    if (commit->request_id[0] != '\0') {
+        take_bytes(r, commit->fingerprint.bytes, HASH_SIZE);
+    }
+}
+
+static bool take_format(struct reader *r, const uint8_t epoch[EPOCH_SIZE])
+{
+    uint8_t found[EPOCH_SIZE] = {0};
+    uint64_t format = take_number(r, 1);
+    take_bytes(r, found, EPOCH_SIZE);
+    return !r->bad && format == RECORD_FORMAT && memcmp(found, epoch, EPOCH_SIZE) == 0;
+}
+
+struct commit *record_decode(const uint8_t *bytes, size_t n, const uint8_t epoch[EPOCH_SIZE])
+{
+    struct reader r = {.at = bytes, .left = n};
+    if (!take_format(&r, epoch)) {
+        return NULL;
+    }
+    AUTO(commit_unref) struct commit *commit = commit_new(0);
+    take_head(&r, commit);
+    size_t n_changes = take_number(&r, 2);
+    if (r.bad || n_changes == 0 || n_changes > COMMIT_MAX_CHANGES) {
+        return NULL;
+    }
+    free(commit->changes);
+    commit->changes = mem_array(n_changes, sizeof commit->changes[0]);
+    commit->n_changes = n_changes;
+    for (size_t i = 0; i < n_changes && !r.bad; i++) {
+        take_change(&r, &commit->changes[i]);
+    }
+    return r.bad || r.left != 0 ? NULL : MOVE(commit);
+}

@@ -1,0 +1,27 @@
+/* The canonical byte form of a commit, format 1. Numbers are big-endian; a text is its length in 16
+ * bits and its bytes; an optional text is a byte 0, or a byte 1 and the text.
+ *
+ *     u8 format, 8 bytes epoch, u64 revision, 32 bytes hash of the commit before, i64 time,
+ *     16 bytes nonce, text actor, text peer, optional created_by, text comment,
+ *     text request_id, 32 bytes fingerprint where request_id is not empty,
+ *     u16 number of changes, and for each
+ *         u8 kind, text environment, text service, u64 version, u64 head_version,
+ *         u64 previous_version, u64 source_version, u64 removed,
+ *         where it brings a version: 32 bytes salted payload hash, u64 payload size,
+ *         where it is an import: i64 time, optional author.
+ *
+ * Another form gets another format byte; this one never changes. */
+#ifndef MODEL_RECORD_H
+#define MODEL_RECORD_H
+
+#include "commit.h"
+
+#define RECORD_FORMAT 1
+
+struct buf *record_encode(const struct commit *commit, const uint8_t epoch[EPOCH_SIZE]);
+
+/* A commit without record, hash and payloads; NULL where the bytes are not exactly one record of
+ * this format and epoch with texts that are free of NUL. */
+struct commit *record_decode(const uint8_t *bytes, size_t n, const uint8_t epoch[EPOCH_SIZE]);
+
+#endif

@@ -1,0 +1,187 @@
+/* The store: where the log is kept. This header is the contract; sqlite.c and memory.c implement
+ * it, trace.c decorates any of them.
+ *
+ * What a store holds
+ * - identity: the data format, the epoch, a secret for sealing tokens; made when it is first
+ * opened;
+ * - commits by revision: record, hash, request key; and for each change that brought a version the
+ *   payload with its salt, until it is erased;
+ * - the history of each config: which commit brought which version, which took some away;
+ * - heads: a copy of the newest state, behind the log, complete through a marked revision;
+ * - marks: named numbers (see store_set_mark).
+ *
+ * Invariants
+ * - Revisions are 1, 2, 3 … without gaps; an append is all or nothing, durable when it returns
+ * true.
+ * - When an append returns false, the store is as it was before; only with reason OUTCOME_UNKNOWN
+ * it is not known, and the caller must call store_tail and read the log before it appends again.
+ * - The backends carry bytes; that records, hashes and payloads are sound is checked by the
+ * functions below (store.c) on every read: damage is DATA_LOSS and is never returned as data.
+ *
+ * Threads: append, save_heads, scrub and set_mark from one thread at a time (the committer's);
+ * reads from any thread, also meanwhile. Calls block on the disk.
+ *
+ * Faults: UNAVAILABLE, reason STORE_UNAVAILABLE, with what the system said (disk full, read-only,
+ * I/O): the call may be repeated later. DATA_LOSS: damaged data. INTERNAL: a bug. */
+#ifndef STORE_STORE_H
+#define STORE_STORE_H
+
+#include "commit.h"
+#include "head.h"
+
+#define STORE_FORMAT 1
+#define STORE_SECRET_SIZE 32
+
+struct store_identity {
+    uint8_t epoch[EPOCH_SIZE];
+    uint8_t secret[STORE_SECRET_SIZE];
+};
+
+/* The newest commit; revision 0 and a zero hash where the log is empty. */
+struct store_tail {
+    uint64_t revision;
+    struct hash hash;
+    int64_t time_us;
+};
+
+/* Named numbers that the registry keeps in its store; 0 until set. They never move back. */
+enum store_mark {
+    STORE_MARK_HEADS,    /* heads are complete through this revision */
+    STORE_MARK_SCRUBBED, /* erased payloads are gone through this revision */
+    STORE_MARK_RELAYED,  /* changes are published through this revision */
+    STORE_MARKS,
+};
+
+/* A visitor returns false to end the walk, which is then a success. */
+typedef bool store_commit_visitor(void *user, struct commit *commit);
+typedef bool store_version_visitor(void *user, const struct version_ref *version);
+typedef bool store_head_visitor(void *user, struct head *head);
+
+struct store;
+
+/* What a backend implements: the functions of the same names below without the checks. Rows come as
+ * raw bytes. Each one's contract is that of the public function. */
+struct store_row {
+    struct buf *record; /* borrowed; of the commit */
+    struct hash hash;   /* as stored */
+    /* Payloads by change index, borrowed; data NULL where there is none or it was not asked for. */
+    struct store_payload {
+        uint32_t index;
+        const uint8_t *salt; /* SALT_SIZE bytes */
+        struct buf *data;
+    } * payloads;
+    size_t n_payloads;
+    uint32_t index; /* of a version row: the change that brought it */
+};
+typedef bool store_row_visitor(void *user, const struct store_row *row);
+
+struct store_head_row {
+    const char *environment, *service;
+    uint64_t version, last_version, first_live_version, mod_revision, revision;
+    uint32_t index;
+    const uint64_t *holes;
+    size_t n_holes;
+    const struct store_row *newest; /* of a live head, with its payload; else NULL */
+};
+typedef bool store_head_row_visitor(void *user, const struct store_head_row *row);
+
+struct store_ops {
+    const char *scheme; /* "sqlite" */
+    bool (*open)(const char *location, struct store **ret_store, struct status *st);
+    void (*close)(struct store *store);
+    bool (*tail)(struct store *store, uint64_t *ret_revision, struct buf **ret_record,
+                 struct hash *ret_hash, struct status *st);
+    bool (*append)(struct store *store, struct commit *const *commits, size_t n, struct status *st);
+    bool (*read_commits)(struct store *store, uint64_t from, uint64_t through, bool with_payloads,
+                         store_row_visitor *visit, void *user, struct status *st);
+    bool (*read_version)(struct store *store, const char *environment, const char *service,
+                         uint64_t version, store_row_visitor *visit, void *user, struct status *st);
+    bool (*read_versions)(struct store *store, const char *environment, const char *service,
+                          uint64_t from, uint64_t down_to, bool with_payloads,
+                          store_row_visitor *visit, void *user, struct status *st);
+    bool (*find_change)(struct store *store, const char *environment, const char *service,
+                        uint64_t revision, uint64_t *ret_revision, uint32_t *ret_index,
+                        struct status *st);
+    bool (*find_request)(struct store *store, const struct hash *key, uint64_t *ret_revision,
+                         struct status *st);
+    bool (*load_heads)(struct store *store, store_head_row_visitor *visit, void *user,
+                       struct status *st);
+    bool (*save_heads)(struct store *store, struct head *const *heads, size_t n, uint64_t through,
+                       struct status *st);
+    bool (*scrub)(struct store *store, const char *environment, const char *service, uint64_t from,
+                  uint64_t through, struct status *st);
+    bool (*get_mark)(struct store *store, enum store_mark mark, uint64_t *ret_value,
+                     struct status *st);
+    bool (*set_mark)(struct store *store, enum store_mark mark, uint64_t value, struct status *st);
+};
+
+/* What every backend's struct begins with; `open` fills it. */
+struct store {
+    const struct store_ops *ops;
+    struct store_identity identity;
+};
+
+/* Opens "sqlite:FILE" or "memory:" and makes it where there is none. One process at a time has a
+ * SQLite file open, held by a lock beside it. INVALID_ARGUMENT: not a store's address;
+ * FAILED_PRECONDITION: reason STORE_LOCKED where another process has it, STORE_FORMAT_NEWER where a
+ * newer release wrote it (the message names both formats), STORE_FOREIGN where the file is no store
+ * of ours; UNAVAILABLE; DATA_LOSS. */
+bool store_open(const char *address, struct store **ret_store, struct status *st);
+void store_close(struct store *store);
+MEM_CLEANUP(struct store, store_close)
+
+/* The backends' names, NULL-terminated. */
+extern const struct store_ops *const store_backends[];
+
+bool store_tail(struct store *store, struct store_tail *ret_tail, struct status *st);
+
+/* Appends n sealed commits, whose revisions follow the tail. All or nothing and durable. ABORTED,
+ * reason REVISION_TAKEN, where the first revision is there already (another writer). */
+bool store_append(struct store *store, struct commit *const *commits, size_t n, struct status *st);
+
+/* Visits commits `from` to `through` in order, with payloads as far as they are still there where
+ * asked for. Ends early at the log's end. A hole, a record that does not match its hash or a commit
+ * that does not name its predecessor's hash is DATA_LOSS. */
+bool store_read_commits(struct store *store, uint64_t from, uint64_t through, bool with_payloads,
+                        store_commit_visitor *visit, void *user, struct status *st);
+
+/* The version of a config with its payload (NULL where erased). The commit given carries this one
+ * payload only. NOT_FOUND, reason VERSION_NOT_FOUND, where the log has none; whether it is live is
+ * for the registry to say. */
+bool store_read_version(struct store *store, const char *environment, const char *service,
+                        uint64_t version, struct version_ref *ret_version, struct status *st);
+
+/* Visits the versions `from` down to `down_to`, newest first. */
+bool store_read_versions(struct store *store, const char *environment, const char *service,
+                         uint64_t from, uint64_t down_to, bool with_payloads,
+                         store_version_visitor *visit, void *user, struct status *st);
+
+/* The newest change of a config at or before a revision: its commit, without payloads. ret_change's
+ * commit is NULL where there is none. A commit that changed it twice gives the later change. */
+bool store_find_change(struct store *store, const char *environment, const char *service,
+                       uint64_t revision, struct version_ref *ret_change, struct status *st);
+
+/* The revision of the commit with this request key; 0: none. */
+bool store_find_request(struct store *store, const struct hash *key, uint64_t *ret_revision,
+                        struct status *st);
+
+/* Visits all stored heads, encoded and ready; ownership of each head moves to the visitor. They are
+ * complete through mark HEADS; what came later is in the log. */
+bool store_load_heads(struct store *store, store_head_visitor *visit, void *user,
+                      struct status *st);
+
+/* Writes heads where the stored mod_revision is smaller, and moves mark HEADS to `through`, in one
+ * step. */
+bool store_save_heads(struct store *store, struct head *const *heads, size_t n, uint64_t through,
+                      struct status *st);
+
+/* Removes the payloads and salts of versions `from` to `through` of a config, so that they cannot
+ * be read from the file any more. Repeating it does no harm. */
+bool store_scrub(struct store *store, const char *environment, const char *service, uint64_t from,
+                 uint64_t through, struct status *st);
+
+bool store_get_mark(struct store *store, enum store_mark mark, uint64_t *ret_value,
+                    struct status *st);
+bool store_set_mark(struct store *store, enum store_mark mark, uint64_t value, struct status *st);
+
+#endif
