@@ -7,7 +7,7 @@ target_compile_options(confreg_options INTERFACE
     -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wcast-qual
     -Wpointer-arith -Wwrite-strings -Wvla -Wformat=2 -Wundef -Wconversion -Wno-sign-conversion
     # Messages are cut on purpose; snprintf is how.
-    -Wno-format-truncation
+    $<$<C_COMPILER_ID:GNU>:-Wno-format-truncation>
     -fno-common -fstack-protector-strong)
 target_compile_definitions(confreg_options INTERFACE _GNU_SOURCE CONFREG_VERSION="${PROJECT_VERSION}")
 if(CONFREG_WERROR)

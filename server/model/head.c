@@ -20,6 +20,16 @@ bool holes_contain(const struct holes *holes, uint64_t version)
     return low < holes->n && holes->versions[low] == version;
 }
 
+static struct holes holes_copy(const struct holes *from)
+{
+    struct holes copy = {.versions = NULL, .n = from->n};
+    if (from->n > 0) {
+        copy.versions = mem_array(from->n, sizeof copy.versions[0]);
+        memcpy(copy.versions, from->versions, from->n * sizeof copy.versions[0]);
+    }
+    return copy;
+}
+
 /* before's holes with one more. */
 static struct holes holes_with(const struct holes *before, uint64_t version)
 {
@@ -35,16 +45,6 @@ static struct holes holes_with(const struct holes *before, uint64_t version)
         after.versions[at + 1] = before->versions[at];
     }
     return after;
-}
-
-static struct holes holes_copy(const struct holes *from)
-{
-    struct holes copy = {.versions = NULL, .n = from->n};
-    if (from->n > 0) {
-        copy.versions = mem_array(from->n, sizeof copy.versions[0]);
-        memcpy(copy.versions, from->versions, from->n * sizeof copy.versions[0]);
-    }
-    return copy;
 }
 
 struct json_text head_payload(const struct head *h)
@@ -120,7 +120,7 @@ void head_encode(struct head *h, const struct version_ref *newest)
     h->version = change->version;
     h->revision = newest->commit->revision;
     h->index = (uint32_t)newest->index;
-    h->payload_size = change->payload->len;
+    h->payload_size = change->payload == NULL ? 0 : change->payload->len;
     h->encoded = encode_config(newest, h->mod_revision);
 }
 
@@ -163,6 +163,7 @@ struct head *head_after(const struct head *before, const struct commit *commit, 
     if (before != NULL) {
         take_state(h, before);
     }
+    h->row_revision = commit->revision;
     bool one_version = change->kind == CHANGE_ERASE && change->version != 0;
     if (one_version) {
         h->holes = holes_with(&before->holes, change->version);

@@ -22,7 +22,8 @@ struct head {
     uint64_t version;            /* the newest live version; 0: tombstone */
     uint64_t last_version;       /* the highest ever given */
     uint64_t first_live_version; /* versions below belong to a life before a delete */
-    uint64_t mod_revision;       /* the last commit that touched the head */
+    uint64_t mod_revision;       /* the last commit that touched the head's version */
+    uint64_t row_revision;       /* the last commit that changed anything here, also only a hole */
     uint64_t revision; /* the commit that brought `version`, and the change's place in it */
     uint32_t index;
     struct holes holes;
@@ -67,7 +68,9 @@ uint64_t head_version_before(const struct head *h, uint64_t version);
 struct head *head_after(const struct head *before, const struct commit *commit, size_t index,
                         const struct version_ref *newest);
 
-/* Makes a head's encoded form from its version (at start, when heads come from the store). */
+/* Makes a head's encoded form from its version (at start, when heads come from the store). A
+ * payload that has been erased since is told as erased; such a head only occurs while the log is
+ * read. */
 void head_encode(struct head *h, const struct version_ref *newest);
 
 #endif

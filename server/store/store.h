@@ -77,7 +77,7 @@ typedef bool store_row_visitor(void *user, const struct store_row *row);
 
 struct store_head_row {
     const char *environment, *service;
-    uint64_t version, last_version, first_live_version, mod_revision, revision;
+    uint64_t version, last_version, first_live_version, mod_revision, row_revision, revision;
     uint32_t index;
     const uint64_t *holes;
     size_t n_holes;
@@ -170,7 +170,7 @@ bool store_find_request(struct store *store, const struct hash *key, uint64_t *r
 bool store_load_heads(struct store *store, store_head_visitor *visit, void *user,
                       struct status *st);
 
-/* Writes heads where the stored mod_revision is smaller, and moves mark HEADS to `through`, in one
+/* Writes heads where the stored row_revision is smaller, and moves mark HEADS to `through`, in one
  * step. */
 bool store_save_heads(struct store *store, struct head *const *heads, size_t n, uint64_t through,
                       struct status *st);

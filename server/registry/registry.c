@@ -1,0 +1,298 @@
+#include "registry.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "state.h"
+
+#define LIST_STEPS 4096 /* nodes looked at under the lock */
+
+struct registry *registry_new(const uint8_t epoch[EPOCH_SIZE])
+{
+    struct registry *registry = mem_zalloc(sizeof *registry);
+    memcpy(registry->epoch, epoch, EPOCH_SIZE);
+    hex_encode(epoch, EPOCH_SIZE, registry->epoch_text);
+    pthread_rwlock_init(&registry->lock, NULL);
+    return registry;
+}
+
+void registry_free(struct registry *registry)
+{
+    if (registry == NULL) {
+        return;
+    }
+    order_fini(&registry->order);
+    table_fini(&registry->heads);
+    table_fini(&registry->pending);
+    free(registry->accepted);
+    pthread_rwlock_destroy(&registry->lock);
+    free(registry);
+}
+
+const char *registry_epoch(const struct registry *registry)
+{
+    return registry->epoch_text;
+}
+
+/* The lock is not part of what a reader may not change. */
+static pthread_rwlock_t *lock_of(const struct registry *registry)
+{
+    return (pthread_rwlock_t *)(uintptr_t)&registry->lock;
+}
+
+struct position registry_position(const struct registry *registry)
+{
+    pthread_rwlock_rdlock(lock_of(registry));
+    struct position position = registry->position;
+    pthread_rwlock_unlock(lock_of(registry));
+    return position;
+}
+
+uint64_t registry_config_count(const struct registry *registry)
+{
+    pthread_rwlock_rdlock(lock_of(registry));
+    uint64_t count = registry->config_count;
+    pthread_rwlock_unlock(lock_of(registry));
+    return count;
+}
+
+void registry_get_many(const struct registry *registry, const struct config_name *names, size_t n,
+                       struct head **ret_heads, struct position *ret_position)
+{
+    pthread_rwlock_rdlock(lock_of(registry));
+    for (size_t i = 0; i < n; i++) {
+        ret_heads[i] =
+            head_ref(table_find(&registry->heads, names[i].environment, names[i].service));
+    }
+    *ret_position = registry->position;
+    pthread_rwlock_unlock(lock_of(registry));
+}
+
+struct head *registry_get(const struct registry *registry, const char *environment,
+                          const char *service)
+{
+    struct config_name name = {environment, service};
+    struct head *head;
+    struct position position;
+    registry_get_many(registry, &name, 1, &head, &position);
+    return head;
+}
+
+/* ---- Lists ---- */
+
+bool head_filter_matches(const struct head_filter *filter, const char *environment,
+                         const char *service)
+{
+    return (filter->environment == NULL || strcmp(filter->environment, environment) == 0) &&
+           (filter->service == NULL || strcmp(filter->service, service) == 0) &&
+           (filter->service_prefix == NULL ||
+            strncmp(filter->service_prefix, service, strlen(filter->service_prefix)) == 0);
+}
+
+/* The longest beginning of a service name that the filter leaves no choice about. */
+static const char *service_start(const struct head_filter *filter)
+{
+    if (filter->service != NULL) {
+        return filter->service;
+    }
+    return filter->service_prefix == NULL ? "" : filter->service_prefix;
+}
+
+static const struct order_node *seek_name(const struct order *order, const char *environment,
+                                          const char *service)
+{
+    AUTO_STR key = {0};
+    str_add(&key, environment, strlen(environment) + 1);
+    str_add_text(&key, service);
+    return order_seek(order, key.data, key.len, false);
+}
+
+/* The first head of the next environment: names hold no control characters, so that U+0001 in the
+ * place of the NUL is behind every service of this one. */
+static const struct order_node *seek_next_environment(const struct order *order,
+                                                      const char *environment)
+{
+    AUTO_STR key = {0};
+    str_add_text(&key, environment);
+    str_add_char(&key, '\x01');
+    return order_seek(order, key.data, key.len, false);
+}
+
+static const struct order_node *first_candidate(const struct registry *registry,
+                                                const struct head_filter *filter,
+                                                const struct head_cursor *cursor)
+{
+    if (cursor->after.len > 0) {
+        return order_seek(&registry->order, cursor->after.data, cursor->after.len, true);
+    }
+    return seek_name(&registry->order, filter->environment == NULL ? "" : filter->environment,
+                     filter->environment == NULL ? "" : service_start(filter));
+}
+
+/* From a head that does not match, the next that could; NULL: none can. */
+static const struct order_node *skip(const struct registry *registry,
+                                     const struct head_filter *filter,
+                                     const struct order_node *node)
+{
+    const char *environment = head_environment(node->head);
+    int side = filter->environment == NULL ? 0 : strcmp(environment, filter->environment);
+    if (side > 0) {
+        return NULL;
+    }
+    if (side < 0) {
+        return seek_name(&registry->order, filter->environment, service_start(filter));
+    }
+    if (strcmp(head_service(node->head), service_start(filter)) < 0) {
+        return seek_name(&registry->order, environment, service_start(filter));
+    }
+    return filter->environment == NULL ? seek_next_environment(&registry->order, environment)
+                                       : NULL;
+}
+
+static void move_cursor(struct head_cursor *cursor, const struct head *head)
+{
+    str_clear(&cursor->after);
+    str_add(&cursor->after, head->key, head_key_size(head));
+}
+
+size_t registry_list(const struct registry *registry, const struct head_filter *filter,
+                     struct head_cursor *cursor, struct head **ret_heads, size_t max)
+{
+    size_t n = 0;
+    size_t steps = 0;
+    pthread_rwlock_rdlock(lock_of(registry));
+    const struct order_node *node = first_candidate(registry, filter, cursor);
+    while (node != NULL && n < max && steps++ < LIST_STEPS) {
+        struct head *head = node->head;
+        move_cursor(cursor, head);
+        if (head_filter_matches(filter, head_environment(head), head_service(head))) {
+            ret_heads[n++] = head_ref(head);
+            node = order_next(node);
+        } else {
+            node = skip(registry, filter, node);
+        }
+    }
+    cursor->done = node == NULL;
+    pthread_rwlock_unlock(lock_of(registry));
+    return n;
+}
+
+/* ---- Taking commits in ---- */
+
+struct head *registry_pending_head(const struct registry *registry, const char *environment,
+                                   const char *service)
+{
+    struct head *head = table_find(&registry->pending, environment, service);
+    return head != NULL ? head : table_find(&registry->heads, environment, service);
+}
+
+static struct position position_after(const struct commit *commit)
+{
+    return (struct position){.revision = commit->revision, .hash = commit->hash};
+}
+
+void registry_accept(struct registry *registry, struct staged *staged)
+{
+    const struct commit *commit = staged->commit;
+    assert(commit->revision == registry->pending_position.revision + 1);
+    if (registry->n_accepted == registry->room_accepted) {
+        registry->room_accepted = registry->room_accepted == 0 ? 64 : registry->room_accepted * 2;
+        registry->accepted =
+            mem_grow(registry->accepted, registry->room_accepted, sizeof(struct staged *));
+    }
+    registry->accepted[registry->n_accepted++] = staged;
+    for (size_t i = 0; i < commit->n_changes; i++) {
+        head_unref(table_put(&registry->pending, head_ref(staged->after[i])));
+    }
+    registry->pending_position = position_after(commit);
+    registry->last_time_us = commit->time_us;
+}
+
+/* Under the lock or before there are readers. Returns the head replaced. */
+static struct head *put_head(struct registry *registry, struct head *head)
+{
+    bool lives = head->version != 0;
+    order_put(&registry->order, head);
+    struct head *replaced = table_put(&registry->heads, head);
+    registry->config_count += lives;
+    registry->config_count -= replaced != NULL && replaced->version != 0;
+    return replaced;
+}
+
+void registry_apply(struct registry *registry)
+{
+    /* The pending table holds the last state of every config that was touched. What it replaces
+     * stays alive until the lock is given back. */
+    struct table *pending = &registry->pending;
+    pthread_rwlock_wrlock(&registry->lock);
+    for (size_t i = 0; i < pending->n_slots && pending->n_heads > 0; i++) {
+        if (pending->slots[i].head != NULL) {
+            pending->slots[i].head = put_head(registry, pending->slots[i].head);
+        }
+    }
+    registry->position = registry->pending_position;
+    pthread_rwlock_unlock(&registry->lock);
+    table_clear(pending);
+    registry->n_accepted = 0;
+}
+
+void registry_discard(struct registry *registry)
+{
+    table_clear(&registry->pending);
+    registry->n_accepted = 0;
+    registry->pending_position = registry->position;
+}
+
+/* ---- Starting ---- */
+
+void registry_load_head(struct registry *registry, struct head *head)
+{
+    head_unref(put_head(registry, head));
+}
+
+void registry_load_position(struct registry *registry, const struct position *position,
+                            int64_t time_us)
+{
+    registry->position = *position;
+    registry->pending_position = *position;
+    registry->last_time_us = time_us;
+}
+
+static bool replay_change(struct registry *registry, struct commit *commit, size_t index,
+                          const struct version_source *source, struct status *st)
+{
+    const struct change *change = &commit->changes[index];
+    const struct head *before = table_find(&registry->heads, change->environment, change->service);
+    if (before != NULL && before->row_revision >= commit->revision) {
+        return true; /* the stored head had seen it */
+    }
+    struct version_ref newest = {.commit = commit_ref(commit), .index = index};
+    if (change->head_version != 0 && !change_brings_version(change->kind)) {
+        commit_unref(MOVE(newest.commit));
+        if (!source->read(source->user, change->environment, change->service, change->head_version,
+                          &newest, st)) {
+            return false;
+        }
+    }
+    head_unref(put_head(registry, head_after(before, commit, index, &newest)));
+    commit_unref(newest.commit);
+    return true;
+}
+
+bool registry_replay(struct registry *registry, struct commit *commit,
+                     const struct version_source *source, struct status *st)
+{
+    if (commit->revision != registry->position.revision + 1) {
+        return status_set(
+            st, STATUS_DATA_LOSS, "LOG_DAMAGED", "revision %llu follows revision %llu in the log",
+            (unsigned long long)commit->revision, (unsigned long long)registry->position.revision);
+    }
+    for (size_t i = 0; i < commit->n_changes; i++) {
+        if (!replay_change(registry, commit, i, source, st)) {
+            return false;
+        }
+    }
+    struct position position = position_after(commit);
+    registry_load_position(registry, &position, commit->time_us);
+    return true;
+}

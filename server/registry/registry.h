@@ -1,0 +1,145 @@
+/* The registry: the state machine over the log. It keeps every config's head, checks a command
+ * against them and turns it into a commit, and takes commits in.
+ *
+ * Pure: no I/O, no clock, no threads of its own. What it cannot know (old payloads) it asks of the
+ * source it is given, the time comes with the command.
+ *
+ * A command is staged, accepted and applied:
+ * - staged: checked against the heads and what was accepted before it, made a sealed commit;
+ * nothing has changed yet, and it can be dropped;
+ * - accepted: the next command is checked as if it had happened;
+ * - applied: all that was accepted becomes visible to readers at once, after the store has it.
+ *
+ * Invariants: revisions are contiguous; a version number is given once a config; a head's
+ * mod_revision never falls; a reader sees whole commits only.
+ *
+ * Threads: readers (functions that take a const registry) any; all others the committer's only. */
+#ifndef REGISTRY_REGISTRY_H
+#define REGISTRY_REGISTRY_H
+
+#include "head.h"
+
+struct registry;
+
+struct position {
+    uint64_t revision;
+    struct hash hash; /* of that commit; zero at revision 0 */
+};
+
+/* Gives a version's commit with its payload; store_read_version has this shape. */
+struct version_source {
+    bool (*read)(void *user, const char *environment, const char *service, uint64_t version,
+                 struct version_ref *ret_version, struct status *st);
+    void *user;
+};
+
+struct registry *registry_new(const uint8_t epoch[EPOCH_SIZE]);
+void registry_free(struct registry *registry);
+MEM_CLEANUP(struct registry, registry_free)
+
+/* 16 hexadecimal digits. */
+const char *registry_epoch(const struct registry *registry);
+
+/* ---- Reading ---- */
+
+struct position registry_position(const struct registry *registry);
+/* How many configs have a live head. */
+uint64_t registry_config_count(const struct registry *registry);
+
+/* The head, also a tombstone, as one reference; NULL where there never was one. */
+struct head *registry_get(const struct registry *registry, const char *environment,
+                          const char *service);
+
+struct config_name {
+    const char *environment;
+    const char *service;
+};
+/* n heads (as registry_get gives them) and the position that all are as of. */
+void registry_get_many(const struct registry *registry, const struct config_name *names, size_t n,
+                       struct head **ret_heads, struct position *ret_position);
+
+/* What a list selects; NULL: any. */
+struct head_filter {
+    const char *environment;
+    const char *service;
+    const char *service_prefix;
+};
+bool head_filter_matches(const struct head_filter *filter, const char *environment,
+                         const char *service);
+
+/* A place in the order of (environment, service), as a key of struct head; starts zeroed. */
+struct head_cursor {
+    struct str after;
+    bool done;
+};
+/* Takes up to max matching heads (references, tombstones too) behind the cursor and moves it. May
+ * give fewer, also none, before the end, to hold nobody up; cursor->done tells the end. */
+size_t registry_list(const struct registry *registry, const struct head_filter *filter,
+                     struct head_cursor *cursor, struct head **ret_heads, size_t max);
+
+/* ---- Commands ---- */
+
+enum mutation_kind { MUTATE_CREATE, MUTATE_UPDATE, MUTATE_PATCH, MUTATE_DELETE, MUTATE_ROLLBACK };
+
+struct mutation {
+    enum mutation_kind kind;
+    const char *environment; /* valid names; borrowed, as is all here */
+    const char *service;
+    struct buf *payload;        /* create, update: the checked payload; patch: a JSON object */
+    uint64_t version;           /* delete (0: all), rollback */
+    uint64_t expected_version;  /* 0: none */
+    uint64_t expected_revision; /* 0: none */
+    const char *expected_epoch; /* "": not said */
+    bool allow_missing;
+    bool erase;
+};
+
+struct command {
+    const char *actor, *peer, *comment, *request_id; /* "" where there is none */
+    const char *created_by;                          /* NULL: nobody said */
+    struct hash fingerprint;
+    const struct mutation *mutations;
+    size_t n_mutations;
+    struct json_limits limits; /* for what a merge patch makes */
+    int64_t now_us;
+};
+
+struct staged {
+    struct commit *commit; /* owned; NULL: the command changes nothing */
+    struct head **before;  /* one a change, owned references; NULL where there was none */
+    struct head **after;   /* one a change, owned references */
+};
+void staged_free(struct staged *staged);
+MEM_CLEANUP(struct staged, staged_free)
+
+/* Checks a command and makes its commit. Refusals, with field "changes[i]" where there are several:
+ *   ALREADY_EXISTS CONFIG_EXISTS; NOT_FOUND CONFIG_NOT_FOUND, VERSION_NOT_FOUND;
+ *   ABORTED VERSION_MISMATCH, REVISION_MISMATCH (info current_version, current_revision);
+ *   FAILED_PRECONDITION EPOCH_MISMATCH, PAYLOAD_ERASED;
+ *   INVALID_ARGUMENT or RESOURCE_EXHAUSTED where a merge patch makes what a payload must not be.
+ * Expectations are looked at first, then what exists. Faults of the source pass up. */
+bool registry_stage(const struct registry *registry, const struct command *command,
+                    const struct version_source *source, struct staged **ret_staged,
+                    struct status *st);
+
+/* Lets later commands build on it. Borrows staged until apply or discard. */
+void registry_accept(struct registry *registry, struct staged *staged);
+/* Makes all that was accepted visible. */
+void registry_apply(struct registry *registry);
+/* Forgets all that was accepted. */
+void registry_discard(struct registry *registry);
+
+/* ---- Starting ---- */
+
+/* Takes a stored head in; the reference moves. */
+void registry_load_head(struct registry *registry, struct head *head);
+/* Where the loaded heads stand. */
+void registry_load_position(struct registry *registry, const struct position *position,
+                            int64_t time_us);
+/* Takes a commit of the log in, which must be the next one, with its payloads; changes that a
+ * loaded head has seen already are passed over. Fails as the source does, and with DATA_LOSS,
+ * reason LOG_DAMAGED, where the commit does not follow. */
+bool registry_replay(struct registry *registry, struct commit *commit,
+                     const struct version_source *source, struct status *st);
+
+#endif

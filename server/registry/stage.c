@@ -1,0 +1,332 @@
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "state.h"
+
+/* A command on its way to a commit. */
+struct staging {
+    const struct registry *registry;
+    const struct command *command;
+    const struct version_source *source;
+    struct staged *staged;
+    size_t n_made; /* changes of staged->commit that are filled */
+};
+
+void staged_free(struct staged *staged)
+{
+    if (staged == NULL) {
+        return;
+    }
+    for (size_t i = 0; staged->commit != NULL && i < staged->commit->n_changes; i++) {
+        head_unref(staged->before[i]);
+        head_unref(staged->after[i]);
+    }
+    commit_unref(staged->commit);
+    free(staged->before);
+    free(staged->after);
+    free(staged);
+}
+
+/* The head that a mutation meets: of this command's own earlier changes, or of what was accepted.
+ */
+static struct head *current_head(const struct staging *s, const struct mutation *m)
+{
+    for (size_t i = s->n_made; i-- > 0;) {
+        struct head *head = s->staged->after[i];
+        if (strcmp(head_environment(head), m->environment) == 0 &&
+            strcmp(head_service(head), m->service) == 0) {
+            return head;
+        }
+    }
+    return registry_pending_head(s->registry, m->environment, m->service);
+}
+
+static bool find_in_commit(struct commit *commit, size_t n, const struct mutation *m,
+                           uint64_t version, struct version_ref *ret_version)
+{
+    for (size_t i = 0; i < n; i++) {
+        const struct change *change = &commit->changes[i];
+        if (change_brings_version(change->kind) && change->version == version &&
+            strcmp(change->environment, m->environment) == 0 &&
+            strcmp(change->service, m->service) == 0) {
+            *ret_version = (struct version_ref){.commit = commit_ref(commit), .index = i};
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A version that exists: made by this command, accepted and not stored yet, or stored. */
+static bool read_version(const struct staging *s, const struct mutation *m, uint64_t version,
+                         struct version_ref *ret_version, struct status *st)
+{
+    if (find_in_commit(s->staged->commit, s->n_made, m, version, ret_version)) {
+        return true;
+    }
+    const struct registry *registry = s->registry;
+    for (size_t i = registry->n_accepted; i-- > 0;) {
+        struct commit *commit = registry->accepted[i]->commit;
+        if (find_in_commit(commit, commit->n_changes, m, version, ret_version)) {
+            return true;
+        }
+    }
+    return s->source->read(s->source->user, m->environment, m->service, version, ret_version, st);
+}
+
+static void add_current(struct status *st, const struct head *head)
+{
+    status_add_number(st, "current_version", head == NULL ? 0 : head->version);
+    status_add_number(st, "current_revision", head == NULL ? 0 : head->mod_revision);
+}
+
+static bool check_expectations(const struct staging *s, const struct mutation *m,
+                               const struct head *head, struct status *st)
+{
+    uint64_t version = head == NULL ? 0 : head->version;
+    uint64_t revision = version == 0 ? 0 : head->mod_revision;
+    if (m->expected_epoch[0] != '\0' && strcmp(m->expected_epoch, s->registry->epoch_text) != 0) {
+        return status_set(st, STATUS_FAILED_PRECONDITION, "EPOCH_MISMATCH",
+                          "expected_epoch is %.32s, the log's is %s", m->expected_epoch,
+                          s->registry->epoch_text);
+    }
+    if (m->expected_revision != 0 && m->expected_revision != revision) {
+        status_set(st, STATUS_ABORTED, "REVISION_MISMATCH",
+                   "%s/%s is at mod_revision %llu, not at the expected %llu", m->service,
+                   m->environment, (unsigned long long)revision,
+                   (unsigned long long)m->expected_revision);
+        add_current(st, head);
+        return false;
+    }
+    if (m->expected_version != 0 && m->expected_version != version) {
+        status_set(st, STATUS_ABORTED, "VERSION_MISMATCH",
+                   "%s/%s is at version %llu, not at the expected %llu", m->service, m->environment,
+                   (unsigned long long)version, (unsigned long long)m->expected_version);
+        add_current(st, head);
+        return false;
+    }
+    return true;
+}
+
+static bool no_config(const struct mutation *m, struct status *st)
+{
+    return status_set(st, STATUS_NOT_FOUND, "CONFIG_NOT_FOUND",
+                      "there is no configuration for %s/%s", m->service, m->environment);
+}
+
+static bool no_version(const struct mutation *m, struct status *st)
+{
+    status_set(st, STATUS_NOT_FOUND, "VERSION_NOT_FOUND", "%s/%s has no version %llu", m->service,
+               m->environment, (unsigned long long)m->version);
+    status_add_number(st, "version", m->version);
+    return false;
+}
+
+/* Appends a change and the head that it leaves. change's payload and newest are moved in. */
+static void add_change(struct staging *s, const struct mutation *m, struct head *before,
+                       struct change change, struct version_ref newest)
+{
+    size_t i = s->n_made++;
+    struct commit *commit = s->staged->commit;
+    change.environment = mem_string(m->environment);
+    change.service = mem_string(m->service);
+    change.previous_version = before == NULL ? 0 : before->version;
+    commit->changes[i] = change;
+    struct version_ref own = {.commit = commit, .index = i};
+    s->staged->before[i] = head_ref(before);
+    s->staged->after[i] = head_after(before, commit, i, newest.commit != NULL ? &newest : &own);
+    commit_unref(newest.commit);
+}
+
+static void add_version(struct staging *s, const struct mutation *m, struct head *before,
+                        enum change_kind kind, struct buf *payload, uint64_t source_version)
+{
+    uint64_t version = before == NULL ? 1 : before->last_version + 1;
+    struct change change = {.kind = kind,
+                            .version = version,
+                            .head_version = version,
+                            .source_version = source_version,
+                            .payload = payload};
+    add_change(s, m, before, change, (struct version_ref){0});
+}
+
+static bool stage_create(struct staging *s, const struct mutation *m, struct status *st)
+{
+    struct head *head = current_head(s, m);
+    if (head != NULL && head->version != 0) {
+        status_set(st, STATUS_ALREADY_EXISTS, "CONFIG_EXISTS",
+                   "there is a configuration for %s/%s already", m->service, m->environment);
+        add_current(st, head);
+        return false;
+    }
+    add_version(s, m, head, CHANGE_CREATE, buf_ref(m->payload), 0);
+    return true;
+}
+
+/* What an update brings: the payload given, or the patch on what is there. */
+static bool make_payload(const struct staging *s, const struct mutation *m, const struct head *head,
+                         struct buf **ret_payload, struct status *st)
+{
+    if (m->kind != MUTATE_PATCH) {
+        *ret_payload = buf_ref(m->payload);
+        return true;
+    }
+    struct json_text nothing = {"{}", 2};
+    AUTO_STR merged = {0};
+    json_merge(head == NULL || head->version == 0 ? nothing : head_payload(head),
+               json_of_buf(m->payload), &merged);
+    return json_check(merged.data, merged.len, &s->command->limits, "merge_patch", ret_payload, st);
+}
+
+static bool stage_update(struct staging *s, const struct mutation *m, struct status *st)
+{
+    struct head *head = current_head(s, m);
+    bool exists = head != NULL && head->version != 0;
+    if (!check_expectations(s, m, head, st)) {
+        return false;
+    }
+    if (!exists && !m->allow_missing) {
+        return no_config(m, st);
+    }
+    struct buf *payload;
+    if (!make_payload(s, m, head, &payload, st)) {
+        return false;
+    }
+    add_version(s, m, head, exists ? CHANGE_UPDATE : CHANGE_CREATE, payload, 0);
+    return true;
+}
+
+static bool stage_rollback(struct staging *s, const struct mutation *m, struct status *st)
+{
+    struct head *head = current_head(s, m);
+    if (!check_expectations(s, m, head, st)) {
+        return false;
+    }
+    if (head == NULL || head->version == 0) {
+        return no_config(m, st);
+    }
+    if (!head_has_version(head, m->version)) {
+        return no_version(m, st);
+    }
+    struct version_ref old = {0};
+    if (!read_version(s, m, m->version, &old, st)) {
+        return false;
+    }
+    struct buf *payload = buf_ref(version_change(&old)->payload);
+    commit_unref(old.commit);
+    if (payload == NULL) {
+        return status_set(st, STATUS_FAILED_PRECONDITION, "PAYLOAD_ERASED",
+                          "the payload of version %llu of %s/%s is no longer kept",
+                          (unsigned long long)m->version, m->service, m->environment);
+    }
+    add_version(s, m, head, CHANGE_ROLLBACK, payload, m->version);
+    return true;
+}
+
+/* One version leaves; where it was the head, the newest one left becomes it. */
+static bool stage_delete_version(struct staging *s, const struct mutation *m, struct head *head,
+                                 struct status *st)
+{
+    if (!head_has_version(head, m->version)) {
+        return m->allow_missing || no_version(m, st);
+    }
+    struct change change = {
+        .kind = CHANGE_ERASE, .version = m->version, .head_version = head->version, .removed = 1};
+    struct version_ref newest = {0};
+    if (m->version == head->version) {
+        change.head_version = head_version_before(head, m->version);
+        if (change.head_version != 0 && !read_version(s, m, change.head_version, &newest, st)) {
+            return false;
+        }
+    }
+    add_change(s, m, head, change, newest);
+    return true;
+}
+
+static bool stage_delete(struct staging *s, const struct mutation *m, struct status *st)
+{
+    struct head *head = current_head(s, m);
+    if (!check_expectations(s, m, head, st)) {
+        return false;
+    }
+    if (m->version != 0) {
+        return stage_delete_version(s, m, head, st);
+    }
+    /* A config that was deleted before can still be erased. */
+    if (head == NULL || (head->version == 0 && !m->erase)) {
+        return m->allow_missing || no_config(m, st);
+    }
+    struct change change = {.kind = m->erase ? CHANGE_ERASE : CHANGE_DELETE,
+                            .removed = head_live_versions(head)};
+    add_change(s, m, head, change, (struct version_ref){0});
+    return true;
+}
+
+static bool stage_mutation(struct staging *s, size_t index, struct status *st)
+{
+    static bool (*const stages[])(struct staging *, const struct mutation *, struct status *) = {
+        [MUTATE_CREATE] = stage_create,     [MUTATE_UPDATE] = stage_update,
+        [MUTATE_PATCH] = stage_update,      [MUTATE_DELETE] = stage_delete,
+        [MUTATE_ROLLBACK] = stage_rollback,
+    };
+    const struct mutation *m = &s->command->mutations[index];
+    if (stages[m->kind](s, m, st)) {
+        return true;
+    }
+    if (s->command->n_mutations > 1) {
+        char inner[sizeof st->field];
+        memcpy(inner, st->field, sizeof inner);
+        snprintf(st->field, sizeof st->field, "changes[%zu]%s%s", index,
+                 inner[0] == '\0' ? "" : ".", inner);
+        status_add_number(st, "change", index);
+    }
+    return false;
+}
+
+static void set_text(char **member, const char *text)
+{
+    free(*member);
+    *member = mem_string(text);
+}
+
+static struct commit *begin_commit(const struct registry *registry, const struct command *command)
+{
+    struct commit *commit = commit_new(command->n_mutations);
+    commit->revision = registry->pending_position.revision + 1;
+    commit->previous_hash = registry->pending_position.hash;
+    commit->time_us =
+        command->now_us > registry->last_time_us ? command->now_us : registry->last_time_us;
+    set_text(&commit->actor, command->actor);
+    set_text(&commit->peer, command->peer);
+    set_text(&commit->comment, command->comment);
+    set_text(&commit->request_id, command->request_id);
+    commit->created_by = command->created_by == NULL ? NULL : mem_string(command->created_by);
+    commit->fingerprint = command->fingerprint;
+    return commit;
+}
+
+bool registry_stage(const struct registry *registry, const struct command *command,
+                    const struct version_source *source, struct staged **ret_staged,
+                    struct status *st)
+{
+    assert(command->n_mutations > 0 && command->n_mutations <= COMMIT_MAX_CHANGES);
+    AUTO(staged_free) struct staged *staged = mem_zalloc(sizeof *staged);
+    staged->commit = begin_commit(registry, command);
+    staged->before = mem_array(command->n_mutations, sizeof staged->before[0]);
+    staged->after = mem_array(command->n_mutations, sizeof staged->after[0]);
+    struct staging s = {
+        .registry = registry, .command = command, .source = source, .staged = staged};
+    for (size_t i = 0; i < command->n_mutations; i++) {
+        if (!stage_mutation(&s, i, st)) {
+            return false;
+        }
+    }
+    staged->commit->n_changes = s.n_made;
+    if (s.n_made == 0) {
+        commit_unref(MOVE(staged->commit));
+    } else {
+        commit_seal(staged->commit, registry->epoch);
+    }
+    *ret_staged = MOVE(staged);
+    return true;
+}
