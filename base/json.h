@@ -58,7 +58,7 @@ void json_encode_string(struct str *out, const char *bytes, size_t n);
 
 /* Equality of JSON values: numbers by value (1 == 1.0, exact also between integers of 64 bits and
  * doubles), strings after decoding, objects without order, true is not 1. */
-bool json_equal(struct json_text a, struct json_text b);
+bool json_text_equal(struct json_text a, struct json_text b);
 
 /* Top-level difference of two objects. Spans point into the given texts. */
 struct json_change {

@@ -1,9 +1,11 @@
 /* Command-line options with an environment variable each; flags win.
  *
- * A program declares a table; `--name VALUE` and `--name=VALUE` set a row, `--name` alone a switch.
- * The variable of `--listen` in the table with prefix "CONFREG" is CONFREG_LISTEN; rows may name an
- * older variable that works as well (the row's own variable wins over it). --help and --version are
- * always there. main's thread only. */
+ * A program declares a table; `--name VALUE` and `--name=VALUE` set a row, `--name` alone a switch
+ * (`--name=no` clears it). Of a repeated flag the last counts. The variable of `--drain-time` in
+ * the table with prefix "CONFREG" is CONFREG_DRAIN_TIME; rows may name an older variable that works
+ * as well (the row's own variable wins over it). A variable that is empty counts as not set. --help
+ * and
+ * --version are always there. main's thread only. */
 #ifndef BASE_OPTIONS_H
 #define BASE_OPTIONS_H
 
@@ -18,24 +20,25 @@ enum option_kind {
     OPTION_NUMBER,   /* uint64_t, decimal, between min and max */
     OPTION_BYTES,    /* uint64_t with an optional suffix K, M or G (powers of 1024) */
     OPTION_DURATION, /* int64_t milliseconds; suffix ms, s, m or h, required */
-    OPTION_SWITCH,   /* bool; from the environment 1/true/yes/on and 0/false/no/off */
+    OPTION_SWITCH,   /* bool; as a value 1/true/yes/on and 0/false/no/off */
+    OPTION_HEADING,  /* no option: `help` is a line above the rows that follow, for --help */
 };
 
 struct option_row {
-    const char *name;         /* without the dashes */
+    const char *name; /* without the dashes */
     enum option_kind kind;
-    void *target;             /* set to the default first */
+    void *target;             /* set to the default where neither flag nor variable is given */
     const char *default_text; /* as a user would write it; NULL: NULL, 0 or false */
-    const char *value_name;   /* for --help: "ADDRESS" */
+    const char *value_name;   /* for --help: "ADDRESS"; NULL: a word for the kind */
     const char *help;         /* one or more sentences; wrapped by --help */
-    uint64_t min, max;        /* of numbers, bytes and milliseconds; both 0: no bound */
+    uint64_t min, max;        /* of numbers, bytes and milliseconds; max 0: no upper bound */
     const char *old_variable; /* may be NULL */
 };
 
 struct option_table {
-    const char *program;  /* "confregd" */
-    const char *summary;  /* printed by --help above the options */
-    const char *prefix;   /* "CONFREG" */
+    const char *program; /* "confregd" */
+    const char *summary; /* printed by --help above the options */
+    const char *prefix;  /* "CONFREG" */
     const struct option_row *rows;
     size_t n_rows;
 };

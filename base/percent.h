@@ -7,8 +7,8 @@
 
 #include "str.h"
 
-/* Appends text with %XX decoded; with plus_is_blank '+' becomes a blank (queries). A '%' that is not
- * followed by two hexadecimal digits stays as it is. */
+/* Appends text with %XX decoded; with plus_is_blank '+' becomes a blank (queries). A '%' that is
+ * not followed by two hexadecimal digits stays as it is. */
 void percent_decode(const char *text, size_t n, bool plus_is_blank, struct str *out);
 
 /* Appends bytes with all but unreserved characters encoded. */

@@ -11,6 +11,9 @@
  * values above U+10FFFF are not); n where all is. */
 size_t utf8_check(const char *bytes, size_t n);
 
+/* The size of the well-formed character that bytes start with; 0 where they do not. */
+size_t utf8_char_size(const char *bytes, size_t n);
+
 #define NAME_MAX_BYTES 255
 
 /* A name of a service or environment: 1 to 255 bytes of UTF-8, no control characters (U+0000 to
@@ -20,7 +23,6 @@ bool name_check(const char *name, size_t n, const char *field, struct status *st
 
 /* Free text (comment, created_by, request_id): at most max_bytes of UTF-8 without NUL.
  * INVALID_ARGUMENT, reasons TEXT_TOO_LONG, TEXT_NOT_UTF8, TEXT_NUL. */
-bool text_check(const char *text, size_t n, size_t max_bytes, const char *field,
-                struct status *st);
+bool text_check(const char *text, size_t n, size_t max_bytes, const char *field, struct status *st);
 
 #endif

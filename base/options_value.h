@@ -1,0 +1,25 @@
+/* Values of options: text to value, and the words for what a row accepts. For options*.c only. */
+#ifndef BASE_OPTIONS_VALUE_H
+#define BASE_OPTIONS_VALUE_H
+
+#include "options.h"
+#include "str.h"
+
+/* Sets the row's target; false, with the target untouched, where text is not what the row accepts.
+ */
+bool option_set(const struct option_row *row, const char *text);
+/* Sets the row's target to its default. */
+void option_set_default(const struct option_row *row);
+
+/* Appends "a number from 1 to 65535", to stand behind "is not". */
+void option_describe(const struct option_row *row, struct str *out);
+/* Appends "1 to 65535", "at least 10s", or nothing. */
+void option_bounds(const struct option_row *row, struct str *out);
+/* What --help calls the value; NULL for a switch. */
+const char *option_value_name(const struct option_row *row);
+
+/* Appends the name of the row's own variable: "CONFREG_DRAIN_TIME". */
+void option_variable(const struct option_table *table, const struct option_row *row,
+                     struct str *out);
+
+#endif
