@@ -110,6 +110,13 @@ bool commit_attach_payload(struct commit *commit, size_t index, const uint8_t sa
                       (unsigned long long)commit->revision);
 }
 
+void commit_forget_payloads(struct commit *commit)
+{
+    for (size_t i = 0; i < commit->n_changes; i++) {
+        buf_unref(MOVE(commit->changes[i].payload));
+    }
+}
+
 struct hash commit_request_key(const char *actor, const char *request_id)
 {
     return hash_two(actor, strlen(actor) + 1, request_id, strlen(request_id));

@@ -47,9 +47,10 @@ struct change {
     uint64_t version;          /* brought; of a delete or erase the one asked for, 0: all */
     uint64_t head_version;     /* after the change; 0: the config is gone */
     uint64_t previous_version; /* the head's before; 0: there was none */
-    uint64_t source_version;   /* of a rollback */
-    uint64_t removed;          /* how many live versions left with a delete or erase */
-    struct hash payload_hash;  /* SHA-256 of salt and payload, where the change brings a version */
+    uint64_t
+        source_version; /* of a rollback; of an erase of the whole config, the last one given */
+    uint64_t removed;   /* how many live versions left with a delete or erase */
+    struct hash payload_hash; /* SHA-256 of salt and payload, where the change brings a version */
     uint64_t payload_size;
     uint8_t salt[SALT_SIZE]; /* zero where the payload is not here */
     struct buf *payload;     /* owned reference; NULL: none, erased, or not read */
@@ -95,6 +96,9 @@ bool commit_decode(const uint8_t epoch[EPOCH_SIZE], struct buf *record, struct c
  * the hash. DATA_LOSS, reason PAYLOAD_DAMAGED, where they do not match. Before it is shared. */
 bool commit_attach_payload(struct commit *commit, size_t index, const uint8_t salt[SALT_SIZE],
                            struct buf *payload, struct status *st);
+
+/* Gives the payloads of a sealed commit back; hashes and sizes stay. Before it is shared. */
+void commit_forget_payloads(struct commit *commit);
 
 /* The table key under which a request_id is found again: of the principal and the id. */
 struct hash commit_request_key(const char *actor, const char *request_id);

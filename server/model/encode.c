@@ -5,6 +5,12 @@
 #define FIELD_CONFIG 2 /* in every response that carries heads */
 #define FIELD_EVENTS 3 /* of WatchResponse */
 
+/* protobuf-c's text members are not const; it does not write to what it encodes. */
+static char *text_of(const char *text)
+{
+    return (char *)(uintptr_t)text;
+}
+
 static size_t put_varint(uint8_t *out, uint64_t value)
 {
     size_t n = 0;
@@ -15,16 +21,36 @@ static size_t put_varint(uint8_t *out, uint64_t value)
     return n;
 }
 
-struct buf *encode_field(uint32_t field, const ProtobufCMessage *message)
+/* message as a length-delimited field, with a tail of encoded fields of its own behind it. */
+static struct buf *encode_with_tail(uint32_t field, const ProtobufCMessage *message,
+                                    const struct buf *tail)
 {
     uint8_t prefix[20];
+    size_t n_tail = tail == NULL ? 0 : tail->len;
     size_t size = protobuf_c_message_get_packed_size(message);
     size_t n = put_varint(prefix, (uint64_t)field << 3 | 2);
-    n += put_varint(prefix + n, size);
-    struct buf *b = buf_new(n + size);
+    n += put_varint(prefix + n, size + n_tail);
+    struct buf *b = buf_new(n + size + n_tail);
     memcpy(b->data, prefix, n);
     protobuf_c_message_pack(message, b->data + n);
+    if (n_tail > 0) {
+        memcpy(b->data + n + size, tail->data, n_tail);
+    }
     return b;
+}
+
+struct buf *encode_field(uint32_t field, const ProtobufCMessage *message)
+{
+    return encode_with_tail(field, message, NULL);
+}
+
+void describe_position(Confreg__V1__Position *position, const char *epoch, uint64_t revision,
+                       uint64_t chain)
+{
+    confreg__v1__position__init(position);
+    position->epoch = text_of(epoch);
+    position->revision = revision;
+    position->chain_hash = chain;
 }
 
 void describe_time(Google__Protobuf__Timestamp *time, int64_t wall_us)
@@ -47,12 +73,6 @@ static ProtobufCBinaryData bytes_of(const struct buf *b)
         data.data = (uint8_t *)(uintptr_t)b->data;
     }
     return data;
-}
-
-/* protobuf-c's text members are not const; it does not write to what it encodes. */
-static char *text_of(const char *text)
-{
-    return (char *)(uintptr_t)text;
 }
 
 /* Config and Version share their fields' names but not a type. */
@@ -108,7 +128,7 @@ bool event_has_config(const struct change *change)
                                          change->head_version != change->previous_version);
 }
 
-struct buf *encode_event(const struct commit *commit, size_t index, const struct version_ref *with)
+struct buf *encode_event(const struct commit *commit, size_t index, const struct buf *config)
 {
     const struct change *change = &commit->changes[index];
     Confreg__V1__Event event;
@@ -129,11 +149,5 @@ struct buf *encode_event(const struct commit *commit, size_t index, const struct
         event.created_by_presence_case = CONFREG__V1__EVENT__CREATED_BY_PRESENCE_CREATED_BY;
         event.created_by = commit->created_by;
     }
-    Confreg__V1__Config config;
-    Google__Protobuf__Timestamp create_time;
-    if (with != NULL) {
-        describe_config(&config, &create_time, with, commit->revision);
-        event.config = &config;
-    }
-    return encode_field(FIELD_EVENTS, &event.base);
+    return encode_with_tail(FIELD_EVENTS, &event.base, config);
 }

@@ -10,15 +10,20 @@
  * there is one (else payload_state tells). */
 struct buf *encode_config(const struct version_ref *version, uint64_t mod_revision);
 
-/* The head after a change, as its event carries it: with: the version that is the head now, NULL
- * where the event carries none. */
-struct buf *encode_event(const struct commit *commit, size_t index, const struct version_ref *with);
+/* An Event message as field 3 of a WatchResponse. config: the head after the change as
+ * encode_config gives it (an Event has it under the same number), NULL where the event carries
+ * none. */
+struct buf *encode_event(const struct commit *commit, size_t index, const struct buf *config);
 
 /* Any message as a length-delimited field with this number. */
 struct buf *encode_field(uint32_t field, const ProtobufCMessage *message);
 
 /* Whether the event of a change carries a head: it brought a version, or the head fell back. */
 bool event_has_config(const struct change *change);
+
+/* A Position message: chain is the short form of the hash. Borrows epoch. */
+void describe_position(Confreg__V1__Position *position, const char *epoch, uint64_t revision,
+                       uint64_t chain);
 
 /* Fills a message that borrows everything from its sources. time is the caller's room. */
 void describe_config(Confreg__V1__Config *config, Google__Protobuf__Timestamp *time,

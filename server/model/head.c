@@ -47,6 +47,11 @@ static struct holes holes_with(const struct holes *before, uint64_t version)
     return after;
 }
 
+bool head_is_named(const struct head *h, const char *environment, const char *service)
+{
+    return strcmp(head_environment(h), environment) == 0 && strcmp(head_service(h), service) == 0;
+}
+
 struct json_text head_payload(const struct head *h)
 {
     const struct buf *b = h->encoded;

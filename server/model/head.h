@@ -47,6 +47,7 @@ static inline size_t head_key_size(const struct head *h)
 {
     return h->n_environment + 1 + h->n_service;
 }
+bool head_is_named(const struct head *h, const char *environment, const char *service);
 struct json_text head_payload(const struct head *h);
 
 /* A head with these names and nothing else; one reference. */

@@ -6,6 +6,7 @@
 #include "state.h"
 
 #define LIST_STEPS 4096 /* nodes looked at under the lock */
+#define PENDING_SLOTS 1024
 
 struct registry *registry_new(const uint8_t epoch[EPOCH_SIZE])
 {
@@ -177,7 +178,7 @@ size_t registry_list(const struct registry *registry, const struct head_filter *
     return n;
 }
 
-/* ---- Taking commits in ---- */
+/* ---- Commits ---- */
 
 struct head *registry_pending_head(const struct registry *registry, const char *environment,
                                    const char *service)
@@ -219,6 +220,16 @@ static struct head *put_head(struct registry *registry, struct head *head)
     return replaced;
 }
 
+/* The pending table is gone through at each apply: after a very large batch it is made anew. */
+static void forget_pending(struct registry *registry)
+{
+    if (registry->pending.n_slots > PENDING_SLOTS) {
+        table_fini(&registry->pending);
+    }
+    table_clear(&registry->pending);
+    registry->n_accepted = 0;
+}
+
 void registry_apply(struct registry *registry)
 {
     /* The pending table holds the last state of every config that was touched. What it replaces
@@ -232,14 +243,12 @@ void registry_apply(struct registry *registry)
     }
     registry->position = registry->pending_position;
     pthread_rwlock_unlock(&registry->lock);
-    table_clear(pending);
-    registry->n_accepted = 0;
+    forget_pending(registry);
 }
 
 void registry_discard(struct registry *registry)
 {
-    table_clear(&registry->pending);
-    registry->n_accepted = 0;
+    forget_pending(registry);
     registry->pending_position = registry->position;
 }
 
@@ -256,43 +265,4 @@ void registry_load_position(struct registry *registry, const struct position *po
     registry->position = *position;
     registry->pending_position = *position;
     registry->last_time_us = time_us;
-}
-
-static bool replay_change(struct registry *registry, struct commit *commit, size_t index,
-                          const struct version_source *source, struct status *st)
-{
-    const struct change *change = &commit->changes[index];
-    const struct head *before = table_find(&registry->heads, change->environment, change->service);
-    if (before != NULL && before->row_revision >= commit->revision) {
-        return true; /* the stored head had seen it */
-    }
-    struct version_ref newest = {.commit = commit_ref(commit), .index = index};
-    if (change->head_version != 0 && !change_brings_version(change->kind)) {
-        commit_unref(MOVE(newest.commit));
-        if (!source->read(source->user, change->environment, change->service, change->head_version,
-                          &newest, st)) {
-            return false;
-        }
-    }
-    head_unref(put_head(registry, head_after(before, commit, index, &newest)));
-    commit_unref(newest.commit);
-    return true;
-}
-
-bool registry_replay(struct registry *registry, struct commit *commit,
-                     const struct version_source *source, struct status *st)
-{
-    if (commit->revision != registry->position.revision + 1) {
-        return status_set(
-            st, STATUS_DATA_LOSS, "LOG_DAMAGED", "revision %llu follows revision %llu in the log",
-            (unsigned long long)commit->revision, (unsigned long long)registry->position.revision);
-    }
-    for (size_t i = 0; i < commit->n_changes; i++) {
-        if (!replay_change(registry, commit, i, source, st)) {
-            return false;
-        }
-    }
-    struct position position = position_after(commit);
-    registry_load_position(registry, &position, commit->time_us);
-    return true;
 }

@@ -109,6 +109,8 @@ struct staged {
     struct head **before;  /* one a change, owned references; NULL where there was none */
     struct head **after;   /* one a change, owned references */
 };
+/* Takes the commit's reference; all heads are NULL. */
+struct staged *staged_new(struct commit *commit);
 void staged_free(struct staged *staged);
 MEM_CLEANUP(struct staged, staged_free)
 
@@ -129,17 +131,19 @@ void registry_apply(struct registry *registry);
 /* Forgets all that was accepted. */
 void registry_discard(struct registry *registry);
 
-/* ---- Starting ---- */
+/* ---- Taking the log in ---- */
 
 /* Takes a stored head in; the reference moves. */
 void registry_load_head(struct registry *registry, struct head *head);
 /* Where the loaded heads stand. */
 void registry_load_position(struct registry *registry, const struct position *position,
                             int64_t time_us);
-/* Takes a commit of the log in, which must be the next one, with its payloads; changes that a
- * loaded head has seen already are passed over. Fails as the source does, and with DATA_LOSS,
- * reason LOG_DAMAGED, where the commit does not follow. */
-bool registry_replay(struct registry *registry, struct commit *commit,
-                     const struct version_source *source, struct status *st);
+/* Stages a commit that is in the log already, with its payloads as far as they are still there; it
+ * must be the next one. Changes that a loaded head has seen leave it alone. Fails as the source
+ * does, and with DATA_LOSS, reason LOG_DAMAGED, where the commit does not follow. Accept and apply
+ * it like any. */
+bool registry_follow(const struct registry *registry, struct commit *commit,
+                     const struct version_source *source, struct staged **ret_staged,
+                     struct status *st);
 
 #endif

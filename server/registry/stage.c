@@ -13,6 +13,15 @@ struct staging {
     size_t n_made; /* changes of staged->commit that are filled */
 };
 
+struct staged *staged_new(struct commit *commit)
+{
+    struct staged *staged = mem_zalloc(sizeof *staged);
+    staged->commit = commit;
+    staged->before = mem_array(commit->n_changes, sizeof staged->before[0]);
+    staged->after = mem_array(commit->n_changes, sizeof staged->after[0]);
+    return staged;
+}
+
 void staged_free(struct staged *staged)
 {
     if (staged == NULL) {
@@ -34,8 +43,7 @@ static struct head *current_head(const struct staging *s, const struct mutation 
 {
     for (size_t i = s->n_made; i-- > 0;) {
         struct head *head = s->staged->after[i];
-        if (strcmp(head_environment(head), m->environment) == 0 &&
-            strcmp(head_service(head), m->service) == 0) {
+        if (head_is_named(head, m->environment, m->service)) {
             return head;
         }
     }
@@ -257,6 +265,7 @@ static bool stage_delete(struct staging *s, const struct mutation *m, struct sta
         return m->allow_missing || no_config(m, st);
     }
     struct change change = {.kind = m->erase ? CHANGE_ERASE : CHANGE_DELETE,
+                            .source_version = m->erase ? head->last_version : 0,
                             .removed = head_live_versions(head)};
     add_change(s, m, head, change, (struct version_ref){0});
     return true;
@@ -310,10 +319,7 @@ bool registry_stage(const struct registry *registry, const struct command *comma
                     struct status *st)
 {
     assert(command->n_mutations > 0 && command->n_mutations <= COMMIT_MAX_CHANGES);
-    AUTO(staged_free) struct staged *staged = mem_zalloc(sizeof *staged);
-    staged->commit = begin_commit(registry, command);
-    staged->before = mem_array(command->n_mutations, sizeof staged->before[0]);
-    staged->after = mem_array(command->n_mutations, sizeof staged->after[0]);
+    AUTO(staged_free) struct staged *staged = staged_new(begin_commit(registry, command));
     struct staging s = {
         .registry = registry, .command = command, .source = source, .staged = staged};
     for (size_t i = 0; i < command->n_mutations; i++) {

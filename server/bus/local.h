@@ -1,0 +1,9 @@
+/* The bus inside the process: for one node without a broker, and for tests. */
+#ifndef BUS_LOCAL_H
+#define BUS_LOCAL_H
+
+#include "bus.h"
+
+extern const struct bus_ops bus_local;
+
+#endif

@@ -1,0 +1,72 @@
+/* The committer: one thread that turns writes into commits.
+ *
+ * It takes all that waits, checks each write against the registry and what stands before it in the
+ * batch, appends the batch to the store in one go, applies it, tells the listener, and answers. It
+ * is the only one that changes the registry and writes to the store.
+ *
+ * An append whose outcome is not known is settled by reading the store's tail before anything new
+ * is taken. While the store refuses writes, they fail with its reason; each later batch tries
+ * again.
+ *
+ * Heads are copied to the store off the way of the writes; erased payloads are scrubbed before the
+ * write that erased them is answered, or when the store lets it. */
+#ifndef COMMIT_COMMITTER_H
+#define COMMIT_COMMITTER_H
+
+#include "registry.h"
+#include "store.h"
+
+struct committer;
+
+/* One write. The submitter fills the first part, which stays borrowed until done is called; then
+ * the second part is the submitter's. */
+struct write {
+    struct command command; /* now_us is the committer's to fill */
+    bool validate_only;
+    size_t payload_bytes;
+    int64_t
+        deadline_ns; /* on clock_monotonic_ns(); a write that is still waiting then is dropped */
+    /* Committer's thread; must not block. */
+    void (*done)(struct write *write);
+
+    struct write *next;
+    bool ok;
+    struct status st;      /* where !ok */
+    struct staged *staged; /* where ok; owned. commit NULL: nothing had to be changed. A replay has
+                              no `before` heads */
+    struct position position; /* of the registry, this write included */
+};
+
+/* Told of each commit after it was applied, in order, on the committer's thread; must not block.
+ * The commit's payloads are still there and will be given back afterwards. */
+struct commit_listener {
+    void (*committed)(void *user, const struct staged *staged);
+    /* After the last commit of a batch: the registry is at `position`. */
+    void (*settled)(void *user, const struct position *position);
+    void *user;
+};
+
+struct committer_options {
+    struct store *store;       /* borrowed */
+    struct registry *registry; /* borrowed; loaded */
+    struct commit_listener listener;
+    size_t max_waiting;       /* writes; 0: 10,000 */
+    size_t max_waiting_bytes; /* payloads; 0: 256 MiB */
+};
+
+/* Loads the registry from the store: heads, then the log behind them. Finishes what an erase left
+ * undone. Before committer_new. Fails as the store does. */
+bool committer_recover(struct store *store, struct registry *registry, struct status *st);
+
+struct committer *committer_new(const struct committer_options *options);
+/* Refuses new writes, finishes what waits, saves the heads, ends the thread. NULL is ignored. */
+void committer_free(struct committer *committer);
+
+/* Hands a write in. Where the queue is full or the committer stops, done is called at once, on the
+ * caller's thread (RESOURCE_EXHAUSTED OVERLOADED, UNAVAILABLE SHUTTING_DOWN). Any thread. */
+void committer_submit(struct committer *committer, struct write *write);
+
+/* Whether the last append went well; where not, why, into reason. Any thread. */
+bool committer_writable(struct committer *committer, char reason[256]);
+
+#endif

@@ -1,0 +1,114 @@
+#include "queue.h"
+
+#include <time.h>
+
+#include "clock.h"
+
+void write_queue_init(struct write_queue *queue, size_t max_n, size_t max_bytes)
+{
+    *queue = (struct write_queue){.max_n = max_n, .max_bytes = max_bytes};
+    queue->end = &queue->first;
+    pthread_mutex_init(&queue->lock, NULL);
+    pthread_condattr_t attributes;
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(&queue->wake, &attributes);
+    pthread_condattr_destroy(&attributes);
+}
+
+void write_queue_fini(struct write_queue *queue)
+{
+    pthread_cond_destroy(&queue->wake);
+    pthread_mutex_destroy(&queue->lock);
+}
+
+bool write_queue_put(struct write_queue *queue, struct write *write, struct status *st)
+{
+    pthread_mutex_lock(&queue->lock);
+    bool stopping = queue->stopping;
+    bool full = queue->n >= queue->max_n || queue->bytes + write->payload_bytes > queue->max_bytes;
+    if (!stopping && !full) {
+        write->next = NULL;
+        *queue->end = write;
+        queue->end = &write->next;
+        queue->n++;
+        queue->bytes += write->payload_bytes;
+        if (queue->n == 1) {
+            pthread_cond_signal(&queue->wake);
+        }
+    }
+    pthread_mutex_unlock(&queue->lock);
+    if (stopping) {
+        return status_set(st, STATUS_UNAVAILABLE, "SHUTTING_DOWN", "the server is stopping");
+    }
+    if (full) {
+        return status_set(st, STATUS_RESOURCE_EXHAUSTED, "OVERLOADED",
+                          "%zu writes wait already; try again later", queue->max_n);
+    }
+    return true;
+}
+
+static struct timespec time_in(int64_t wait_ns)
+{
+    int64_t at = clock_monotonic_ns() + wait_ns;
+    return (struct timespec){.tv_sec = at / 1000000000, .tv_nsec = at % 1000000000};
+}
+
+static struct write *cut(struct write_queue *queue, size_t max_n, size_t max_bytes)
+{
+    struct write *first = queue->first;
+    struct write **end = &queue->first;
+    size_t n = 0;
+    for (size_t bytes = 0; *end != NULL && n < max_n; n++) {
+        bytes += (*end)->payload_bytes;
+        if (n > 0 && bytes > max_bytes) {
+            break;
+        }
+        queue->bytes -= (*end)->payload_bytes;
+        end = &(*end)->next;
+    }
+    queue->n -= n;
+    struct write *rest = *end;
+    *end = NULL;
+    queue->first = rest;
+    if (rest == NULL) {
+        queue->end = &queue->first;
+    }
+    return n == 0 ? NULL : first;
+}
+
+struct write *write_queue_take(struct write_queue *queue, size_t max_n, size_t max_bytes,
+                               int64_t wait_ns, bool *ret_stopped)
+{
+    struct timespec until = time_in(wait_ns);
+    pthread_mutex_lock(&queue->lock);
+    int waited = 0;
+    while (queue->first == NULL && !queue->stopping && waited == 0) {
+        waited = pthread_cond_timedwait(&queue->wake, &queue->lock, &until);
+    }
+    struct write *writes = cut(queue, max_n, max_bytes);
+    *ret_stopped = queue->stopping && writes == NULL;
+    pthread_mutex_unlock(&queue->lock);
+    return writes;
+}
+
+void write_queue_stop(struct write_queue *queue)
+{
+    pthread_mutex_lock(&queue->lock);
+    queue->stopping = true;
+    pthread_cond_broadcast(&queue->wake);
+    pthread_mutex_unlock(&queue->lock);
+}
+
+bool write_queue_pause(struct write_queue *queue, int64_t wait_ns)
+{
+    struct timespec until = time_in(wait_ns);
+    pthread_mutex_lock(&queue->lock);
+    int waited = 0;
+    while (!queue->stopping && waited == 0) {
+        waited = pthread_cond_timedwait(&queue->wake, &queue->lock, &until);
+    }
+    bool stopping = queue->stopping;
+    pthread_mutex_unlock(&queue->lock);
+    return stopping;
+}

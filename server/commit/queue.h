@@ -1,0 +1,33 @@
+/* The writes that wait for the committer. Any thread puts, the committer takes. */
+#ifndef COMMIT_QUEUE_H
+#define COMMIT_QUEUE_H
+
+#include <pthread.h>
+
+#include "committer.h"
+
+struct write_queue {
+    pthread_mutex_t lock;
+    pthread_cond_t wake;
+    struct write *first;
+    struct write **end;
+    size_t n;
+    size_t bytes;
+    size_t max_n;
+    size_t max_bytes;
+    bool stopping;
+};
+
+void write_queue_init(struct write_queue *queue, size_t max_n, size_t max_bytes);
+void write_queue_fini(struct write_queue *queue);
+/* Refuses: RESOURCE_EXHAUSTED OVERLOADED, UNAVAILABLE SHUTTING_DOWN. */
+bool write_queue_put(struct write_queue *queue, struct write *write, struct status *st);
+/* What waits, up to max_n writes and (but for the first) max_bytes of payload, as a list. Waits up
+ * to wait_ns for something. ret_stopped: the queue stops and is empty now. NULL: nothing came. */
+struct write *write_queue_take(struct write_queue *queue, size_t max_n, size_t max_bytes,
+                               int64_t wait_ns, bool *ret_stopped);
+void write_queue_stop(struct write_queue *queue);
+/* Waits until the time has passed or the queue stops; true where it stops. */
+bool write_queue_pause(struct write_queue *queue, int64_t wait_ns);
+
+#endif

@@ -1,0 +1,73 @@
+#include <inttypes.h>
+
+#include "committer.h"
+#include "scrub.h"
+
+struct replay {
+    struct registry *registry;
+    struct version_source source;
+    struct status *st;
+    bool failed;
+};
+
+static bool take_head(void *user, struct head *head)
+{
+    registry_load_head(user, head);
+    return true;
+}
+
+static bool take_commit(void *user, struct commit *commit)
+{
+    struct replay *replay = user;
+    AUTO(staged_free) struct staged *staged = NULL;
+    replay->failed =
+        !registry_follow(replay->registry, commit, &replay->source, &staged, replay->st);
+    if (!replay->failed) {
+        registry_accept(replay->registry, staged);
+        registry_apply(replay->registry);
+    }
+    return !replay->failed;
+}
+
+static bool keep_position(void *user, struct commit *commit)
+{
+    struct position position = {.revision = commit->revision, .hash = commit->hash};
+    registry_load_position(user, &position, commit->time_us);
+    return true;
+}
+
+static bool read_version(void *user, const char *environment, const char *service, uint64_t version,
+                         struct version_ref *ret_version, struct status *st)
+{
+    return store_read_version(user, environment, service, version, ret_version, st);
+}
+
+bool committer_recover(struct store *store, struct registry *registry, struct status *st)
+{
+    uint64_t through = 0;
+    if (!store_get_mark(store, STORE_MARK_HEADS, &through, st) ||
+        !store_load_heads(store, take_head, registry, st)) {
+        return status_context(st, "loading the heads");
+    }
+    if (through > 0 &&
+        !store_read_commits(store, through, through, false, keep_position, registry, st)) {
+        return status_context(st, "reading revision %" PRIu64, through);
+    }
+    struct replay replay = {
+        .registry = registry, .source = {.read = read_version, .user = store}, .st = st};
+    if (!store_read_commits(store, through + 1, UINT64_MAX, true, take_commit, &replay, st) ||
+        replay.failed) {
+        return status_context(st, "reading the log behind the heads");
+    }
+    struct store_tail tail;
+    if (!store_tail(store, &tail, st)) {
+        return status_context(st, "reading the end of the log");
+    }
+    struct position position = registry_position(registry);
+    if (position.revision != tail.revision || !hash_equal(&position.hash, &tail.hash)) {
+        return status_set(st, STATUS_DATA_LOSS, "LOG_DAMAGED",
+                          "the log ends at revision %" PRIu64 ", its heads at %" PRIu64,
+                          tail.revision, position.revision);
+    }
+    return scrub_finish(store, tail.revision, st);
+}

@@ -1,0 +1,71 @@
+#include "replay.h"
+
+#include "encode.h"
+
+static bool take_commit(void *user, struct commit *commit)
+{
+    *(struct commit **)user = commit_ref(commit);
+    return false;
+}
+
+/* The head as the answer showed it: the version that it was, at this commit's mod_revision. */
+static bool rebuild_head(struct store *store, struct commit *commit, size_t index,
+                         struct head **ret_head, struct status *st)
+{
+    const struct change *change = &commit->changes[index];
+    struct version_ref newest = {.commit = commit_ref(commit), .index = index};
+    if (!change_brings_version(change->kind)) {
+        commit_unref(MOVE(newest.commit));
+    }
+    if (newest.commit == NULL && event_has_config(change) &&
+        !store_read_version(store, change->environment, change->service, change->head_version,
+                            &newest, st)) {
+        return false;
+    }
+    struct head *head = head_new(change->environment, change->service);
+    head->mod_revision = commit->revision;
+    head->version = change->head_version;
+    if (newest.commit != NULL) {
+        head_encode(head, &newest);
+    }
+    commit_unref(newest.commit);
+    *ret_head = head;
+    return true;
+}
+
+static bool rebuild(struct store *store, struct commit *commit, struct staged **ret_staged,
+                    struct status *st)
+{
+    AUTO(staged_free) struct staged *staged = staged_new(commit_ref(commit));
+    for (size_t i = 0; i < commit->n_changes; i++) {
+        if (!rebuild_head(store, commit, i, &staged->after[i], st)) {
+            return false;
+        }
+    }
+    *ret_staged = MOVE(staged);
+    return true;
+}
+
+bool replay_find(struct store *store, const struct command *command, struct staged **ret_staged,
+                 struct status *st)
+{
+    struct hash key = commit_request_key(command->actor, command->request_id);
+    uint64_t revision = 0;
+    *ret_staged = NULL;
+    if (!store_find_request(store, &key, &revision, st)) {
+        return false;
+    }
+    if (revision == 0) {
+        return true;
+    }
+    AUTO(commit_unref) struct commit *first = NULL;
+    if (!store_read_commits(store, revision, revision, true, take_commit, &first, st)) {
+        return false;
+    }
+    if (first == NULL || !hash_equal(&first->fingerprint, &command->fingerprint)) {
+        return status_set(st, STATUS_FAILED_PRECONDITION, "REQUEST_ID_REUSED",
+                          "request_id was used for another request at revision %llu",
+                          (unsigned long long)revision);
+    }
+    return rebuild(store, first, ret_staged, st);
+}

@@ -1,0 +1,13 @@
+/* Making erased payloads go away: an erase commit says what has to go, the mark SCRUBBED how far
+ * that was done. Committer's thread, or before there is one. */
+#ifndef COMMIT_SCRUB_H
+#define COMMIT_SCRUB_H
+
+#include "store.h"
+
+/* Whether a commit erases anything. */
+bool scrub_wanted(const struct commit *commit);
+/* Removes what the commits from the mark to `through` erased, and moves the mark. */
+bool scrub_finish(struct store *store, uint64_t through, struct status *st);
+
+#endif

@@ -1,0 +1,14 @@
+/* Reading the past out of the log. These functions wait on the disk: worker threads only. */
+#ifndef HISTORY_HISTORY_H
+#define HISTORY_HISTORY_H
+
+#include "registry.h"
+#include "store.h"
+
+/* The encoded Config of a config as it stood at a revision (see encode_config), owned; NULL where
+ * it had no head then. head: what it is now, or was at any time not before that revision. A payload
+ * that has been erased since is told as erased. Faults of the store. */
+bool history_config_as_of(struct store *store, const struct head *head, uint64_t revision,
+                          struct buf **ret_config, struct status *st);
+
+#endif

@@ -1,0 +1,54 @@
+/* The hub: brings every commit to the streams that watch.
+ *
+ * Pull model: the newest commits stand in a ring, encoded once; each stream has a cursor and takes
+ * the next message when the one before has left. A stream that is behind the ring reads the store,
+ * in pieces, on the worker pool. So a slow reader costs a cursor and a message, and holds up
+ * nobody.
+ *
+ * Threads: the committer publishes; everything else happens on the stream thread of the rpc server,
+ * which owns the ring and the streams. */
+#ifndef WATCH_HUB_H
+#define WATCH_HUB_H
+
+#include "pool.h"
+#include "registry.h"
+#include "rpc_server.h"
+#include "store.h"
+
+struct hub;
+
+struct hub_options {
+    struct rpc_server *server; /* all borrowed; must outlive the hub */
+    struct store *store;
+    struct registry *registry;
+    struct pool *pool;
+    size_t ring_bytes;
+};
+
+/* After the registry was loaded, before the server starts. */
+struct hub *hub_new(const struct hub_options *options);
+/* After the server has stopped. NULL is ignored. */
+void hub_free(struct hub *hub);
+
+/* Takes a commit over, with the heads after its changes. Committer's thread, in revision order. */
+void hub_publish(struct hub *hub, const struct staged *staged);
+/* Brings what was published to the streams. Any thread. */
+void hub_wake(struct hub *hub);
+/* Open streams. Any thread. */
+uint64_t hub_stream_count(const struct hub *hub);
+
+#define WATCH_MAX_SELECTORS 128
+
+struct watch_spec {
+    struct head_filter *selectors; /* borrowed; checked; n 0: everything */
+    size_t n_selectors;
+    uint64_t start; /* the first revision to deliver; 0: what comes after now */
+    uint64_t chain; /* what the hash before start must be, in short; 0: not checked */
+    bool snapshot;  /* the heads first; start is 0 */
+};
+
+/* Makes a stream of the call, consuming it. FAILED_PRECONDITION, reason POSITION_MISMATCH, comes on
+ * the stream where chain is not the log's. Any thread. */
+void hub_open(struct hub *hub, struct rpc_call *call, const struct watch_spec *spec);
+
+#endif

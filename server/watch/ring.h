@@ -1,0 +1,29 @@
+/* The newest commits as notices, in revision order without gaps, bounded in bytes. One thread. */
+#ifndef WATCH_RING_H
+#define WATCH_RING_H
+
+#include "notice.h"
+
+struct ring {
+    struct notice **slots; /* owned references */
+    size_t n_slots;        /* a power of two, or 0 */
+    size_t n;
+    uint64_t next; /* the revision that comes next; the oldest here is next - n */
+    size_t bytes;
+    size_t max_bytes;
+};
+
+void ring_init(struct ring *ring, uint64_t next, size_t max_bytes);
+void ring_fini(struct ring *ring);
+/* The reference moves; the notice's revision must be ring->next. The oldest make room. */
+void ring_push(struct ring *ring, struct notice *notice);
+static inline uint64_t ring_first(const struct ring *ring)
+{
+    return ring->next - ring->n;
+}
+/* Borrowed; revision must be in [ring_first, next). */
+struct notice *ring_at(const struct ring *ring, uint64_t revision);
+/* Drops every notice that shows a payload which this commit erased, and what is older. */
+void ring_erase(struct ring *ring, const struct commit *erasing);
+
+#endif
