@@ -1,6 +1,7 @@
 #include "hash.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 #include <pthread.h>
@@ -52,6 +53,9 @@ void random_bytes(void *bytes, size_t n)
 {
     for (size_t have = 0; have < n;) {
         ssize_t got = getrandom((char *)bytes + have, n - have, 0);
+        if (got < 0 && errno == EINTR) {
+            continue;
+        }
         if (got <= 0) {
             fputs("the kernel gives no random bytes\n", stderr);
             abort();

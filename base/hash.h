@@ -28,7 +28,7 @@ uint64_t hash_table_key(const void *bytes, size_t n);
 
 /* 2 * n lower-case digits and a NUL into text. */
 void hex_encode(const void *bytes, size_t n, char *text);
-/* Exactly 2 * n digits; false where they are not. */
+/* Exactly 2 * n lower-case digits; false where they are not. */
 bool hex_decode(const char *text, size_t n_text, void *bytes, size_t n);
 
 #endif

@@ -1,8 +1,10 @@
-/* JSON texts: strict checking, comparing, splicing. Texts are cut and joined, never printed anew, so
- * that every digit of a number and the order of keys survive.
+/* JSON texts: strict checking, comparing, splicing. Texts are cut and joined, never printed anew,
+ * so that every digit of a number and the order of keys survive.
  *
- * json_check (jansson underneath) is the gate: RFC 8259 and our limits. Everything else here takes a
- * text that has passed it, as `struct json_text`, and does not fail. Any thread; no state. */
+ * json_check (jansson underneath) is the gate: RFC 8259 and our limits. Everything else here takes
+ * a text that has passed it and lost its white space, or a value out of such a text, as `struct
+ * json_text`, and does not fail. What is appended to an `out` must not lie in out itself. Any
+ * thread; no state. Cannot be included beside jansson.h. */
 #ifndef BASE_JSON_H
 #define BASE_JSON_H
 
@@ -18,18 +20,26 @@ struct json_text {
     size_t len;
 };
 
+/* No text may nest deeper, whatever its limits: walkers recurse. Room for a payload's 64 levels in
+ * the body of a request. */
+#define JSON_DEPTH_MAX 128
+
 struct json_limits {
     size_t max_bytes; /* of the text without insignificant white space */
-    size_t max_depth; /* nested arrays and objects; the outermost is level 1 */
+    size_t
+        max_depth; /* nested arrays and objects; the outermost is level 1; up to JSON_DEPTH_MAX */
 };
 
 /* Checks that text is one JSON object under RFC 8259 and the limits: UTF-8 without BOM, no
  * duplicate keys, no lone surrogates, no \u0000 in a key, integers within a signed 64-bit integer,
  * other numbers within a double, depth, size; and returns it without insignificant white space,
- * otherwise byte for byte, as a new buf. On refusal st is INVALID_ARGUMENT (RESOURCE_EXHAUSTED for
- * size; checked first, before memory is taken) with `field` as given and a reason out of
- * JSON_SYNTAX, JSON_NOT_OBJECT, JSON_DUPLICATE_KEY, JSON_DEPTH, JSON_NUMBER_RANGE,
- * JSON_TOO_LARGE; the message says where (byte offset) and the limit. */
+ * otherwise byte for byte, as a new buf. text may be NULL where len is 0.
+ *
+ * On refusal st is INVALID_ARGUMENT with `field` as given and a reason out of JSON_SYNTAX,
+ * JSON_NOT_OBJECT, JSON_DUPLICATE_KEY, JSON_DEPTH, JSON_NUMBER_RANGE, or RESOURCE_EXHAUSTED with
+ * JSON_TOO_LARGE. Size comes first, then depth, both before memory is taken. The message says where
+ * (byte offset) or the limit and what was found; for size and depth the info has "limit" and
+ * "found", too. How much white space there may be is for the caller to bound. */
 bool json_check(const char *text, size_t len, const struct json_limits *limits, const char *field,
                 struct buf **ret_json, struct status *st);
 
@@ -39,7 +49,15 @@ bool json_check_value(const char *text, size_t len, const struct json_limits *li
                       const char *field, size_t *ret_offset, struct buf **ret_json,
                       struct status *st);
 
-enum json_type { JSON_OBJECT, JSON_ARRAY, JSON_STRING, JSON_NUMBER, JSON_TRUE, JSON_FALSE, JSON_NULL };
+enum json_type {
+    JSON_OBJECT,
+    JSON_ARRAY,
+    JSON_STRING,
+    JSON_NUMBER,
+    JSON_TRUE,
+    JSON_FALSE,
+    JSON_NULL
+};
 enum json_type json_type_of(struct json_text value);
 
 /* Walks the members of an object in order: start with *position 0. key is the raw token with its
@@ -76,7 +94,8 @@ void json_diff_objects(struct json_text old_object, struct json_text new_object,
 void json_diff_fini(struct json_diff *diff);
 
 /* An RFC 6902 patch that makes new out of old, as JSON text at the end of out: "[]" where equal.
- * Works on objects deeply; arrays item by item with tail additions and removals. */
+ * Works on objects deeply; on arrays item by item, then removes from the end or adds there. One
+ * that would be longer than both 64 KiB and new_value is a single replacement of the whole. */
 void json_patch_between(struct json_text old_value, struct json_text new_value, struct str *out);
 
 /* RFC 7396: target with patch applied, at the end of out. Members keep target's order and spelling;

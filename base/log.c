@@ -23,8 +23,8 @@ bool log_parse_level(const char *text, enum log_level *ret_level)
         const char *name;
         enum log_level level;
     } names[] = {
-        {"DEBUG", LOG_DEBUG},     {"INFO", LOG_INFO},   {"WARNING", LOG_WARNING},
-        {"WARN", LOG_WARNING},    {"ERROR", LOG_ERROR}, {"CRITICAL", LOG_ERROR},
+        {"DEBUG", LOG_DEBUG},  {"INFO", LOG_INFO},   {"WARNING", LOG_WARNING},
+        {"WARN", LOG_WARNING}, {"ERROR", LOG_ERROR}, {"CRITICAL", LOG_ERROR},
     };
     for (size_t i = 0; i < COUNT_OF(names); i++) {
         if (strcasecmp(text, names[i].name) == 0) {

@@ -35,7 +35,9 @@ void *mem_grow(void *p, size_t count, size_t size)
 char *mem_text(const char *text, size_t n)
 {
     char *copy = mem_alloc(n + 1);
-    memcpy(copy, text, n);
+    if (n > 0) {
+        memcpy(copy, text, n);
+    }
     copy[n] = '\0';
     return copy;
 }

@@ -22,12 +22,12 @@ static const struct kind {
     const char *description;
     const struct unit *units; /* of a quantity */
     uint64_t largest;         /* that the target can hold */
-    const char *example;
+    const char *suffixes;
 } kinds[] = {
     [OPTION_TEXT] = {"TEXT", "a text", NULL, 0, NULL},
     [OPTION_NUMBER] = {"NUMBER", "a number", number_units, UINT64_MAX, NULL},
-    [OPTION_BYTES] = {"SIZE", "a size", byte_units, UINT64_MAX, "64K"},
-    [OPTION_DURATION] = {"DURATION", "a duration", duration_units, INT64_MAX, "500ms or 10s"},
+    [OPTION_BYTES] = {"SIZE", "a size", byte_units, UINT64_MAX, "in bytes or with K, M or G"},
+    [OPTION_DURATION] = {"DURATION", "a duration", duration_units, INT64_MAX, "with ms, s, m or h"},
     [OPTION_SWITCH] = {NULL, "one of true, false, yes, no, on, off, 1 and 0", NULL, 0, NULL},
 };
 
@@ -157,8 +157,8 @@ void option_describe(const struct option_row *row, struct str *out)
     if (bounds.len > 0) {
         str_addf(out, "%s%s", row->max == 0 ? " of " : " from ", bounds.data);
     }
-    if (kind->example != NULL) {
-        str_addf(out, ", such as %s", kind->example);
+    if (kind->suffixes != NULL) {
+        str_addf(out, " (%s)", kind->suffixes);
     }
 }
 

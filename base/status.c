@@ -23,39 +23,36 @@ static void trim_partial_character(char *text)
     }
 }
 
-static void format_message(struct status *st, const char *format, va_list arguments)
+/* Built aside, because the arguments may come out of st itself. */
+__attribute__((format(printf, 5, 0))) static void fill(struct status *st, enum status_code code,
+                                                       const char *field, const char *reason,
+                                                       const char *format, va_list arguments)
 {
-    vsnprintf(st->message, sizeof st->message, format, arguments);
-    trim_partial_character(st->message);
-}
-
-static void reset(struct status *st, enum status_code code, const char *field, const char *reason)
-{
-    st->code = code;
-    st->n_info = 0;
-    snprintf(st->reason, sizeof st->reason, "%s", reason);
-    snprintf(st->field, sizeof st->field, "%s", field);
-    trim_partial_character(st->field);
+    struct status fresh = {.code = code};
+    snprintf(fresh.reason, sizeof fresh.reason, "%s", reason);
+    snprintf(fresh.field, sizeof fresh.field, "%s", field);
+    trim_partial_character(fresh.field);
+    vsnprintf(fresh.message, sizeof fresh.message, format, arguments);
+    trim_partial_character(fresh.message);
+    *st = fresh;
 }
 
 bool status_set(struct status *st, enum status_code code, const char *reason, const char *format,
                 ...)
 {
-    reset(st, code, "", reason);
     va_list arguments;
     va_start(arguments, format);
-    format_message(st, format, arguments);
+    fill(st, code, "", reason, format, arguments);
     va_end(arguments);
     return false;
 }
 
-bool status_bad_field(struct status *st, const char *field, const char *reason,
-                      const char *format, ...)
+bool status_bad_field(struct status *st, const char *field, const char *reason, const char *format,
+                      ...)
 {
-    reset(st, STATUS_INVALID_ARGUMENT, field, reason);
     va_list arguments;
     va_start(arguments, format);
-    format_message(st, format, arguments);
+    fill(st, STATUS_INVALID_ARGUMENT, field, reason, format, arguments);
     va_end(arguments);
     return false;
 }
@@ -96,10 +93,22 @@ bool status_context(struct status *st, const char *format, ...)
 const char *status_code_name(enum status_code code)
 {
     static const char *const names[] = {
-        "OK",           "CANCELLED",         "UNKNOWN",       "INVALID_ARGUMENT",
-        "DEADLINE_EXCEEDED", "NOT_FOUND",    "ALREADY_EXISTS", "PERMISSION_DENIED",
-        "RESOURCE_EXHAUSTED", "FAILED_PRECONDITION", "ABORTED", "OUT_OF_RANGE",
-        "UNIMPLEMENTED", "INTERNAL",         "UNAVAILABLE",   "DATA_LOSS",
+        "OK",
+        "CANCELLED",
+        "UNKNOWN",
+        "INVALID_ARGUMENT",
+        "DEADLINE_EXCEEDED",
+        "NOT_FOUND",
+        "ALREADY_EXISTS",
+        "PERMISSION_DENIED",
+        "RESOURCE_EXHAUSTED",
+        "FAILED_PRECONDITION",
+        "ABORTED",
+        "OUT_OF_RANGE",
+        "UNIMPLEMENTED",
+        "INTERNAL",
+        "UNAVAILABLE",
+        "DATA_LOSS",
         "UNAUTHENTICATED",
     };
     size_t index = (size_t)code;

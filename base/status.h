@@ -58,8 +58,8 @@ bool status_set(struct status *st, enum status_code code, const char *reason, co
                 ...) __attribute__((format(printf, 4, 5)));
 
 /* The same for a bad field of a request: INVALID_ARGUMENT with the field's path. */
-bool status_bad_field(struct status *st, const char *field, const char *reason,
-                      const char *format, ...) __attribute__((format(printf, 4, 5)));
+bool status_bad_field(struct status *st, const char *field, const char *reason, const char *format,
+                      ...) __attribute__((format(printf, 4, 5)));
 
 /* Adds a machine-readable detail; one beyond STATUS_INFO_MAX is dropped. key is a literal. */
 void status_add_info(struct status *st, const char *key, const char *value);

@@ -1,5 +1,6 @@
 #include "str.h"
 
+#include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -14,9 +15,15 @@ void str_fini(struct str *s)
 
 void str_clear(struct str *s)
 {
-    s->len = 0;
+    str_truncate(s, 0);
+}
+
+void str_truncate(struct str *s, size_t len)
+{
+    assert(len <= s->len && "a string is cut to what it has");
+    s->len = len;
     if (s->data != NULL) {
-        s->data[0] = '\0';
+        s->data[len] = '\0';
     }
 }
 

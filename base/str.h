@@ -17,6 +17,8 @@ struct str {
 void str_fini(struct str *s);
 /* Empties it and keeps the memory. */
 void str_clear(struct str *s);
+/* Drops all but the first len bytes, of which there must be as many. */
+void str_truncate(struct str *s, size_t len);
 void str_add(struct str *s, const void *bytes, size_t n);
 void str_add_text(struct str *s, const char *text);
 void str_add_char(struct str *s, char c);

@@ -1,0 +1,29 @@
+/* The members of an object by key, spelled in whatever way. For json_*.c only. */
+#ifndef BASE_JSON_INDEX_H
+#define BASE_JSON_INDEX_H
+
+#include "json.h"
+
+struct json_entry {
+    struct json_text key;
+    struct json_text value;
+    uint64_t hash;
+    bool matched; /* free for the user; false at first */
+};
+
+/* Points into the object's text. */
+struct json_index {
+    struct json_entry *entries; /* in the object's order */
+    size_t n;
+    uint32_t *slots; /* number of an entry plus 1, or 0; open addressing */
+    size_t mask;     /* number of slots, a power of two, less 1 */
+};
+
+void json_index_init(struct json_index *index, struct json_text object);
+void json_index_fini(struct json_index *index);
+/* NULL where there is no such key. */
+struct json_entry *json_index_find(const struct json_index *index, struct json_text key);
+
+#define AUTO_JSON_INDEX __attribute__((cleanup(json_index_fini))) struct json_index
+
+#endif
