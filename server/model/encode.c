@@ -2,9 +2,6 @@
 
 #include <string.h>
 
-#define FIELD_CONFIG 2 /* in every response that carries heads */
-#define FIELD_EVENTS 3 /* of WatchResponse */
-
 /* protobuf-c's text members are not const; it does not write to what it encodes. */
 static char *text_of(const char *text)
 {
@@ -21,12 +18,10 @@ static size_t put_varint(uint8_t *out, uint64_t value)
     return n;
 }
 
-/* message as a length-delimited field, with a tail of encoded fields of its own behind it. */
-static struct buf *encode_with_tail(uint32_t field, const ProtobufCMessage *message,
-                                    const struct buf *tail)
+struct buf *encode_field_and(uint32_t field, const ProtobufCMessage *message, const void *tail,
+                             size_t n_tail)
 {
     uint8_t prefix[20];
-    size_t n_tail = tail == NULL ? 0 : tail->len;
     size_t size = protobuf_c_message_get_packed_size(message);
     size_t n = put_varint(prefix, (uint64_t)field << 3 | 2);
     n += put_varint(prefix + n, size + n_tail);
@@ -34,14 +29,21 @@ static struct buf *encode_with_tail(uint32_t field, const ProtobufCMessage *mess
     memcpy(b->data, prefix, n);
     protobuf_c_message_pack(message, b->data + n);
     if (n_tail > 0) {
-        memcpy(b->data + n + size, tail->data, n_tail);
+        memcpy(b->data + n + size, tail, n_tail);
     }
     return b;
 }
 
 struct buf *encode_field(uint32_t field, const ProtobufCMessage *message)
 {
-    return encode_with_tail(field, message, NULL);
+    return encode_field_and(field, message, NULL, 0);
+}
+
+struct buf *encode_message(const ProtobufCMessage *message)
+{
+    struct buf *b = buf_new(protobuf_c_message_get_packed_size(message));
+    protobuf_c_message_pack(message, b->data);
+    return b;
 }
 
 void describe_position(Confreg__V1__Position *position, const char *epoch, uint64_t revision,
@@ -128,7 +130,8 @@ bool event_has_config(const struct change *change)
                                          change->head_version != change->previous_version);
 }
 
-struct buf *encode_event(const struct commit *commit, size_t index, const struct buf *config)
+struct buf *encode_event(uint32_t field, const struct commit *commit, size_t index,
+                         const struct buf *config)
 {
     const struct change *change = &commit->changes[index];
     Confreg__V1__Event event;
@@ -149,5 +152,6 @@ struct buf *encode_event(const struct commit *commit, size_t index, const struct
         event.created_by_presence_case = CONFREG__V1__EVENT__CREATED_BY_PRESENCE_CREATED_BY;
         event.created_by = commit->created_by;
     }
-    return encode_with_tail(FIELD_EVENTS, &event.base, config);
+    return encode_field_and(field, &event.base, config == NULL ? NULL : config->data,
+                            config == NULL ? 0 : config->len);
 }

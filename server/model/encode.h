@@ -6,17 +6,28 @@
 
 #include "commit.h"
 
+#define FIELD_HEADER 1 /* of every response */
+#define FIELD_CONFIG 2 /* of every response that carries heads, and of Event */
+#define FIELD_EVENTS 3 /* of WatchResponse */
+#define FIELD_COMMIT_CHANGES 7
+
 /* A Config message as field 2 of a response, with tag and length; it ends with the payload, where
  * there is one (else payload_state tells). */
 struct buf *encode_config(const struct version_ref *version, uint64_t mod_revision);
 
-/* An Event message as field 3 of a WatchResponse. config: the head after the change as
+/* An Event message as this field of what holds it. config: the head after the change as
  * encode_config gives it (an Event has it under the same number), NULL where the event carries
  * none. */
-struct buf *encode_event(const struct commit *commit, size_t index, const struct buf *config);
+struct buf *encode_event(uint32_t field, const struct commit *commit, size_t index,
+                         const struct buf *config);
 
 /* Any message as a length-delimited field with this number. */
 struct buf *encode_field(uint32_t field, const ProtobufCMessage *message);
+/* The same with n bytes of encoded fields of the message behind what it holds itself. */
+struct buf *encode_field_and(uint32_t field, const ProtobufCMessage *message, const void *tail,
+                             size_t n_tail);
+/* A message alone, as a response's piece. */
+struct buf *encode_message(const ProtobufCMessage *message);
 
 /* Whether the event of a change carries a head: it brought a version, or the head fell back. */
 bool event_has_config(const struct change *change);

@@ -19,9 +19,7 @@ struct buf *watch_response(const struct watch *watch, int kind,
     response.kind = (Confreg__V1__WatchResponseKind)kind;
     response.previous_revision = watch->previous_revision;
     response.more = more;
-    struct buf *b = buf_new(protobuf_c_message_get_packed_size(&response.base));
-    protobuf_c_message_pack(&response.base, b->data);
-    return b;
+    return encode_message(&response.base);
 }
 
 /* ---- Where the next commit comes from ---- */

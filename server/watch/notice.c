@@ -11,7 +11,7 @@ struct notice *notice_new(struct commit *commit, struct buf *const *configs, con
     notice->bytes = sizeof *notice + sizeof *commit + commit->record->len * 2;
     for (size_t i = 0; i < n; i++) {
         if (wanted == NULL || wanted[i]) {
-            notice->events[i] = encode_event(commit, i, configs[i]);
+            notice->events[i] = encode_event(FIELD_EVENTS, commit, i, configs[i]);
             notice->bytes += notice->events[i]->len + sizeof(struct change);
         }
     }

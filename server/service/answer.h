@@ -1,0 +1,42 @@
+/* Pieces of answers. */
+#ifndef SERVICE_ANSWER_H
+#define SERVICE_ANSWER_H
+
+#include "request.h"
+
+/* The header of a response as its field 1. */
+struct buf *answer_header(const struct service *service, const struct position *position);
+
+/* An answer that is gathered piece by piece. */
+struct answer {
+    struct buf **pieces; /* owned references */
+    size_t n;
+    size_t room;
+    size_t bytes;
+};
+
+/* The reference moves. NULL is left out. */
+void answer_add(struct answer *answer, struct buf *piece);
+/* Sends it, consuming the call, and empties it. */
+void answer_send(struct answer *answer, struct rpc_call *call);
+void answer_drop(struct answer *answer);
+
+/* The Config message of a live head, unpacked; free it with confreg__v1__config__free_unpacked. */
+Confreg__V1__Config *unpack_head(const struct head *head);
+/* The same head's field without its payload, owned. config: as encode_config gives it. */
+struct buf *without_payload(const struct buf *config);
+
+/* A Diff with room for what it points to. */
+struct diff_answer {
+    Confreg__V1__Diff diff;
+    struct json_diff changes;
+    Confreg__V1__DiffEntry *entries;
+    Confreg__V1__DiffEntry **pointers;
+    struct str patch;
+};
+/* Fills all but names and versions; the texts are borrowed until fini. */
+void diff_answer_init(struct diff_answer *answer, struct json_text old_data,
+                      struct json_text new_data);
+void diff_answer_fini(struct diff_answer *answer);
+
+#endif

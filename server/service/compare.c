@@ -1,0 +1,147 @@
+#include "compare.h"
+
+#include <string.h>
+
+#include "answer.h"
+#include "encode.h"
+
+/* One side of a comparison. */
+struct side {
+    const char *environment;
+    struct head *head; /* owned; NULL: there never was one */
+    uint64_t version;
+    struct buf *payload; /* owned */
+};
+
+struct comparison {
+    struct service *service;
+    const char *service_name;
+    struct side old_side, new_side;
+    struct position position;
+};
+
+static void comparison_fini(struct comparison *c)
+{
+    head_unref(c->old_side.head);
+    head_unref(c->new_side.head);
+    buf_unref(c->old_side.payload);
+    buf_unref(c->new_side.payload);
+}
+
+static bool lives(const struct head *head)
+{
+    return head != NULL && head->version != 0;
+}
+
+/* Within one config: a version that is not named is the newest, or the second newest. */
+static bool choose_within(struct comparison *c, struct status *st)
+{
+    const struct head *head = c->new_side.head;
+    bool both = c->old_side.version != 0 && c->new_side.version != 0;
+    if (!both && head_live_versions(head) < 2) {
+        return status_set(st, STATUS_FAILED_PRECONDITION, "NOT_ENOUGH_VERSIONS",
+                          "%s/%s has fewer than two versions to compare", c->service_name,
+                          c->new_side.environment);
+    }
+    if (c->new_side.version == 0) {
+        c->new_side.version = head->version;
+    }
+    if (c->old_side.version == 0) {
+        c->old_side.version = head_version_before(head, head->version);
+    }
+    return true;
+}
+
+/* Between two environments: a version that is not named is the head. */
+static bool choose_head(const struct comparison *c, struct side *side, struct status *st)
+{
+    if (side->version == 0 && !lives(side->head)) {
+        return no_such_config(side->environment, c->service_name, st);
+    }
+    side->version = side->version == 0 ? side->head->version : side->version;
+    return true;
+}
+
+static bool load(const struct comparison *c, struct side *side, struct status *st)
+{
+    if (!head_has_version(side->head, side->version)) {
+        return no_such_version(side->environment, c->service_name, side->version, st);
+    }
+    if (side->version == side->head->version) {
+        struct json_text payload = head_payload(side->head);
+        side->payload = buf_copy(payload.data, payload.len);
+        return true;
+    }
+    struct version_ref version = {0};
+    if (!store_read_version(c->service->store, side->environment, c->service_name, side->version,
+                            &version, st)) {
+        return false;
+    }
+    side->payload = buf_ref(version_change(&version)->payload);
+    commit_unref(version.commit);
+    return side->payload != NULL ||
+           no_such_version(side->environment, c->service_name, side->version, st);
+}
+
+static void send_diff(const struct comparison *c, struct rpc_call *call)
+{
+    struct diff_answer difference;
+    diff_answer_init(&difference, json_of_buf(c->old_side.payload),
+                     json_of_buf(c->new_side.payload));
+    Confreg__V1__Diff *diff = &difference.diff;
+    diff->service_name = (char *)(uintptr_t)c->service_name;
+    diff->environment = (char *)(uintptr_t)c->old_side.environment;
+    diff->new_environment = (char *)(uintptr_t)c->new_side.environment;
+    diff->old_version = c->old_side.version;
+    diff->new_version = c->new_side.version;
+    struct answer answer = {0};
+    answer_add(&answer, answer_header(c->service, &c->position));
+    answer_add(&answer, encode_field(2, &diff->base));
+    answer_send(&answer, call);
+    diff_answer_fini(&difference);
+}
+
+static bool choose(struct comparison *c, struct status *st)
+{
+    if (strcmp(c->old_side.environment, c->new_side.environment) == 0) {
+        return choose_within(c, st);
+    }
+    return choose_head(c, &c->new_side, st) && choose_head(c, &c->old_side, st);
+}
+
+static void run(struct service *service, struct rpc_call *call, const ProtobufCMessage *message)
+{
+    const Confreg__V1__DiffVersionsRequest *r = (const void *)message;
+    const char *environment = environment_or_default(r->environment);
+    bool elsewhere = r->new_environment[0] != '\0';
+    struct comparison c = {.service = service, .service_name = r->service_name};
+    c.old_side = (struct side){.environment = environment, .version = r->old_version};
+    c.new_side = (struct side){.environment = elsewhere ? r->new_environment : environment,
+                               .version = r->new_version};
+    struct config_name names[] = {{c.old_side.environment, r->service_name},
+                                  {c.new_side.environment, r->service_name}};
+    struct head *heads[2];
+    struct status st;
+    registry_get_many(service->registry, names, 2, heads, &c.position);
+    c.old_side.head = heads[0];
+    c.new_side.head = heads[1];
+    if (choose(&c, &st) && load(&c, &c.new_side, &st) && load(&c, &c.old_side, &st)) {
+        send_diff(&c, call);
+    } else {
+        rpc_fail(call, &st);
+    }
+    comparison_fini(&c);
+}
+
+void compare_versions(struct rpc_call *call, const Confreg__V1__DiffVersionsRequest *request,
+                      struct service *service)
+{
+    struct status st;
+    if (!check_names(request->environment, request->service_name, "", &st) ||
+        (request->new_environment[0] != '\0' &&
+         !check_names(request->new_environment, request->service_name, "new_", &st))) {
+        rpc_fail(call, &st);
+        return;
+    }
+    read_when_ready(service, call, &request->base, request->read, READ_ON_POOL, run);
+}

@@ -1,0 +1,273 @@
+#include "list.h"
+
+#include <string.h>
+
+#include "answer.h"
+#include "encode.h"
+#include "history.h"
+#include "token.h"
+#include "utf8.h"
+
+#define HEADS_AT_ONCE 64
+
+static size_t page_items(uint32_t page_size)
+{
+    return page_size == 0 || page_size > PAGE_ITEMS ? PAGE_ITEMS : page_size;
+}
+
+/* Of a list's filters; the lengths keep ("a", "bc") and ("ab", "c") apart. */
+static uint64_t filter_hash(const struct service *service, const char *method, const char *a,
+                            const char *b, const char *c)
+{
+    AUTO_STR all = {0};
+    str_addf(&all, "%s %zu %zu %zu ", method, strlen(a), strlen(b), strlen(c));
+    str_addf(&all, "%s%s%s", a, b, c);
+    struct hash h = hash_mac(service->store->identity.secret, STORE_SECRET_SIZE, all.data, all.len);
+    return hash_short(&h);
+}
+
+/* ---- ListConfigs: {header, repeated config = 2, next_page_token = 3} ---- */
+
+struct config_page {
+    struct service *service;
+    struct page_token token; /* where the next page would begin */
+    struct head_filter filter;
+    bool basic;
+    size_t left; /* items that the page may still take */
+    struct answer answer;
+    bool full;
+};
+
+static const char *null_if_empty(const char *text)
+{
+    return text[0] == '\0' ? NULL : text;
+}
+
+/* Adds a head as it stood at the page's revision, unless the page is full then. */
+static bool add_config(struct config_page *page, const struct head *head, struct status *st)
+{
+    struct buf *config = NULL;
+    if (!history_config_as_of(page->service->store, head, page->token.position.revision, &config,
+                              st)) {
+        return false;
+    }
+    if (config != NULL && page->basic) {
+        struct buf *whole = config;
+        config = without_payload(whole);
+        buf_unref(whole);
+    }
+    bool empty = page->answer.n == 1;
+    page->full = config != NULL && !empty &&
+                 (page->left == 0 || page->answer.bytes + config->len > REPLY_BYTES);
+    if (page->full) {
+        buf_unref(config);
+        return true;
+    }
+    if (config != NULL) {
+        answer_add(&page->answer, config);
+        page->left--;
+    }
+    page->token.n_key = head_key_size(head);
+    memcpy(page->token.key, head->key, page->token.n_key);
+    return true;
+}
+
+static bool add_heads(struct config_page *page, struct head *const *heads, size_t n,
+                      struct status *st)
+{
+    bool ok = true;
+    for (size_t i = 0; i < n; i++) {
+        ok = ok && (page->full || add_config(page, heads[i], st));
+        head_unref(heads[i]);
+    }
+    return ok;
+}
+
+static bool fill_configs(struct config_page *page, struct status *st)
+{
+    struct head_cursor cursor = {.done = false};
+    str_add(&cursor.after, page->token.key, page->token.n_key);
+    bool ok = true;
+    while (ok && !cursor.done && !page->full) {
+        struct head *heads[HEADS_AT_ONCE];
+        size_t n =
+            registry_list(page->service->registry, &page->filter, &cursor, heads, HEADS_AT_ONCE);
+        ok = add_heads(page, heads, n, st);
+    }
+    str_fini(&cursor.after);
+    return ok;
+}
+
+static void add_next_token(const struct service *service, const struct page_token *token,
+                           struct answer *answer)
+{
+    Confreg__V1__ListConfigsResponse response; /* the field's number is the same in all lists */
+    AUTO_STR text = {0};
+    page_token_seal(service, token, &text);
+    confreg__v1__list_configs_response__init(&response);
+    response.next_page_token = text.data;
+    answer_add(answer, encode_message(&response.base));
+}
+
+static bool open_token(const struct service *service, const char *text, uint64_t filter,
+                       struct page_token *ret_token, struct status *st)
+{
+    if (text[0] != '\0') {
+        return page_token_open(service, text, filter, ret_token, st);
+    }
+    *ret_token =
+        (struct page_token){.position = registry_position(service->registry), .filter = filter};
+    return true;
+}
+
+static void run_list_configs(struct service *service, struct rpc_call *call,
+                             const ProtobufCMessage *message)
+{
+    const Confreg__V1__ListConfigsRequest *r = (const void *)message;
+    struct config_page page = {.service = service,
+                               .filter = {null_if_empty(r->environment),
+                                          null_if_empty(r->service_name),
+                                          null_if_empty(r->service_name_prefix)},
+                               .basic = r->view == CONFREG__V1__VIEW__VIEW_BASIC,
+                               .left = page_items(r->page_size)};
+    struct status st;
+    uint64_t filter =
+        filter_hash(service, "configs", r->environment, r->service_name, r->service_name_prefix);
+    if (!open_token(service, r->page_token, filter, &page.token, &st)) {
+        rpc_fail(call, &st);
+        return;
+    }
+    answer_add(&page.answer, answer_header(service, &page.token.position));
+    if (!fill_configs(&page, &st)) {
+        answer_drop(&page.answer);
+        rpc_fail(call, &st);
+        return;
+    }
+    if (page.full) {
+        add_next_token(service, &page.token, &page.answer);
+    }
+    answer_send(&page.answer, call);
+}
+
+static bool check_filter(const char *name, const char *field, struct status *st)
+{
+    return name[0] == '\0' || name_check(name, strlen(name), field, st);
+}
+
+void list_configs(struct rpc_call *call, const Confreg__V1__ListConfigsRequest *request,
+                  struct service *service)
+{
+    struct status st;
+    if (!check_filter(request->environment, "environment", &st) ||
+        !check_filter(request->service_name, "service_name", &st) ||
+        !check_filter(request->service_name_prefix, "service_name_prefix", &st)) {
+        rpc_fail(call, &st);
+        return;
+    }
+    read_when_ready(service, call, &request->base, request->read, READ_ON_POOL, run_list_configs);
+}
+
+/* ---- ListVersions: {header, repeated version = 2, next_page_token = 3, total_size = 4} ---- */
+
+struct version_page {
+    const struct head *head;
+    bool basic;
+    size_t left;
+    struct page_token token;
+    struct answer answer;
+    bool full;
+};
+
+static struct buf *encode_version(const struct version_page *page,
+                                  const struct version_ref *version)
+{
+    Confreg__V1__Version message;
+    Google__Protobuf__Timestamp time;
+    describe_version(&message, &time, version);
+    if (page->basic) {
+        message.payload_state = CONFREG__V1__PAYLOAD_STATE__PAYLOAD_STATE_OMITTED;
+    }
+    return encode_field(2, &message.base);
+}
+
+static bool add_version(void *user, const struct version_ref *version)
+{
+    struct version_page *page = user;
+    uint64_t number = version_change(version)->version;
+    bool erased = !page->basic && version_change(version)->payload == NULL;
+    if (erased || !head_has_version(page->head, number)) {
+        return true;
+    }
+    struct buf *field = encode_version(page, version);
+    bool empty = page->answer.n == 1;
+    page->full = page->left == 0 || (!empty && page->answer.bytes + field->len > REPLY_BYTES);
+    if (page->full) {
+        buf_unref(field);
+        return false;
+    }
+    answer_add(&page->answer, field);
+    page->left--;
+    page->token.number = number;
+    return true;
+}
+
+static bool fill_versions(struct service *service, struct version_page *page, struct status *st)
+{
+    const struct head *head = page->head;
+    uint64_t from = page->token.number == 0 ? UINT64_MAX : page->token.number - 1;
+    if (head == NULL || head->version == 0 || from < head->first_live_version) {
+        return true;
+    }
+    return store_read_versions(service->store, head_environment(head), head_service(head),
+                               from < head->version ? from : head->version,
+                               head->first_live_version, !page->basic, add_version, page, st);
+}
+
+static void add_version_total(const struct version_page *page, struct answer *answer)
+{
+    Confreg__V1__ListVersionsResponse response;
+    confreg__v1__list_versions_response__init(&response);
+    response.total_size = head_live_versions(page->head);
+    answer_add(answer, encode_message(&response.base));
+}
+
+static void run_list_versions(struct service *service, struct rpc_call *call,
+                              const ProtobufCMessage *message)
+{
+    const Confreg__V1__ListVersionsRequest *r = (const void *)message;
+    struct config_name name = {environment_or_default(r->environment), r->service_name};
+    AUTO(head_unref) struct head *head = NULL;
+    struct position position;
+    struct status st;
+    struct version_page page = {.basic = r->view == CONFREG__V1__VIEW__VIEW_BASIC,
+                                .left = page_items(r->page_size)};
+    uint64_t filter = filter_hash(service, "versions", name.environment, name.service, "");
+    if (!open_token(service, r->page_token, filter, &page.token, &st)) {
+        rpc_fail(call, &st);
+        return;
+    }
+    registry_get_many(service->registry, &name, 1, &head, &position);
+    page.head = head;
+    answer_add(&page.answer, answer_header(service, &position));
+    if (!fill_versions(service, &page, &st)) {
+        answer_drop(&page.answer);
+        rpc_fail(call, &st);
+        return;
+    }
+    if (page.full) {
+        add_next_token(service, &page.token, &page.answer);
+    }
+    add_version_total(&page, &page.answer);
+    answer_send(&page.answer, call);
+}
+
+void list_versions(struct rpc_call *call, const Confreg__V1__ListVersionsRequest *request,
+                   struct service *service)
+{
+    struct status st;
+    if (!check_names(request->environment, request->service_name, "", &st)) {
+        rpc_fail(call, &st);
+        return;
+    }
+    read_when_ready(service, call, &request->base, request->read, READ_ON_POOL, run_list_versions);
+}

@@ -1,0 +1,12 @@
+/* The listing methods: ListConfigs, ListVersions. */
+#ifndef SERVICE_LIST_H
+#define SERVICE_LIST_H
+
+#include "request.h"
+
+void list_configs(struct rpc_call *call, const Confreg__V1__ListConfigsRequest *request,
+                  struct service *service);
+void list_versions(struct rpc_call *call, const Confreg__V1__ListVersionsRequest *request,
+                   struct service *service);
+
+#endif

@@ -1,0 +1,30 @@
+/* From the requests of the writing methods to the registry's commands. */
+#ifndef SERVICE_MUTATIONS_H
+#define SERVICE_MUTATIONS_H
+
+#include "request.h"
+
+/* A request made into mutations, with copies of all that they point to. */
+struct mutations {
+    struct mutation *items; /* owned, with their texts and payloads */
+    size_t n;
+    size_t payload_bytes;
+};
+void mutations_fini(struct mutations *mutations);
+
+/* Each checks its request whole; on refusal nothing is kept. INVALID_ARGUMENT with the field
+ * (NAME_…, JSON_…, CONTENT_MISSING, VERSION_MISSING, CHANGES_COUNT, CHANGE_MISSING),
+ * RESOURCE_EXHAUSTED (JSON_TOO_LARGE, COMMIT_TOO_LARGE). */
+bool mutations_of_create(const struct service *service, const Confreg__V1__CreateConfigRequest *r,
+                         struct mutations *ret, struct status *st);
+bool mutations_of_update(const struct service *service, const Confreg__V1__UpdateConfigRequest *r,
+                         struct mutations *ret, struct status *st);
+bool mutations_of_delete(const struct service *service, const Confreg__V1__DeleteConfigRequest *r,
+                         struct mutations *ret, struct status *st);
+bool mutations_of_rollback(const struct service *service,
+                           const Confreg__V1__RollbackConfigRequest *r, struct mutations *ret,
+                           struct status *st);
+bool mutations_of_commit(const struct service *service, const Confreg__V1__CommitChangesRequest *r,
+                         struct mutations *ret, struct status *st);
+
+#endif

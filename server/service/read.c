@@ -1,0 +1,252 @@
+#include "read.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "answer.h"
+#include "encode.h"
+
+#define BATCH_NAMES 1000
+
+/* ---- GetConfig ---- */
+
+static struct buf *ref_config(const struct head *head)
+{
+    return buf_ref(head->encoded);
+}
+
+static void send_config(const struct service *service, struct rpc_call *call,
+                        const struct position *position, struct buf *config)
+{
+    struct buf *pieces[] = {answer_header(service, position), config};
+    rpc_reply_bufs(call, pieces, COUNT_OF(pieces));
+}
+
+static void get_head(struct service *service, struct rpc_call *call,
+                     const ProtobufCMessage *message)
+{
+    const Confreg__V1__GetConfigRequest *r = (const void *)message;
+    struct config_name name = {environment_or_default(r->environment), r->service_name};
+    AUTO(head_unref) struct head *head = NULL;
+    struct position position;
+    struct status st;
+    registry_get_many(service->registry, &name, 1, &head, &position);
+    if (head == NULL || head->version == 0) {
+        no_such_config(name.environment, name.service, &st);
+        rpc_fail(call, &st);
+        return;
+    }
+    send_config(service, call, &position, ref_config(head));
+}
+
+/* An old version's Config, from the store. */
+static bool read_old(struct service *service, const struct head *head, uint64_t version,
+                     struct buf **ret_config, struct status *st)
+{
+    struct version_ref found = {0};
+    if (!store_read_version(service->store, head_environment(head), head_service(head), version,
+                            &found, st)) {
+        return false;
+    }
+    bool gone = version_change(&found)->payload == NULL; /* erased while we read */
+    if (!gone) {
+        *ret_config = encode_config(&found, head->mod_revision);
+    }
+    commit_unref(found.commit);
+    return !gone || no_such_version(head_environment(head), head_service(head), version, st);
+}
+
+static void get_version(struct service *service, struct rpc_call *call,
+                        const ProtobufCMessage *message)
+{
+    const Confreg__V1__GetConfigRequest *r = (const void *)message;
+    struct config_name name = {environment_or_default(r->environment), r->service_name};
+    AUTO(head_unref) struct head *head = NULL;
+    struct position position;
+    struct buf *config = NULL;
+    struct status st;
+    registry_get_many(service->registry, &name, 1, &head, &position);
+    bool ok = true;
+    if (head == NULL || head->version == 0) {
+        ok = no_such_config(name.environment, name.service, &st);
+    } else if (!head_has_version(head, r->version)) {
+        ok = no_such_version(name.environment, name.service, r->version, &st);
+    } else if (r->version == head->version) {
+        config = ref_config(head);
+    } else {
+        ok = read_old(service, head, r->version, &config, &st);
+    }
+    if (ok) {
+        send_config(service, call, &position, config);
+    } else {
+        rpc_fail(call, &st);
+    }
+}
+
+/* ---- GetConfig with resolve ---- */
+
+static bool lives(const struct head *head)
+{
+    return head != NULL && head->version != 0;
+}
+
+static struct buf *source_of(const char *environment, const struct head *head)
+{
+    Confreg__V1__ResolvedSource source;
+    confreg__v1__resolved_source__init(&source);
+    source.environment = (char *)(uintptr_t)environment;
+    source.version = head == NULL ? 0 : head->version;
+    source.mod_revision = head == NULL ? 0 : head->mod_revision;
+    return encode_field(3, &source.base);
+}
+
+/* The overlay's Config with the merged payload, or the default's under the asked environment. */
+static struct buf *merge_heads(const struct head *overlay, const struct head *base,
+                               const char *environment)
+{
+    const struct head *shown = lives(overlay) ? overlay : base;
+    AUTO_STR merged = {0};
+    if (lives(overlay) && lives(base)) {
+        json_merge(head_payload(base), head_payload(overlay), &merged);
+    } else {
+        struct json_text only = head_payload(shown);
+        str_add(&merged, only.data, only.len);
+    }
+    Confreg__V1__Config *config = unpack_head(shown);
+    ProtobufCBinaryData own_data = config->config_data;
+    char *own_environment = config->environment;
+    config->config_data = (ProtobufCBinaryData){.len = merged.len, .data = (uint8_t *)merged.data};
+    config->environment = (char *)(uintptr_t)environment;
+    struct buf *field = encode_field(FIELD_CONFIG, &config->base);
+    config->config_data = own_data;
+    config->environment = own_environment;
+    confreg__v1__config__free_unpacked(config, NULL);
+    return field;
+}
+
+static void get_resolved(struct service *service, struct rpc_call *call,
+                         const ProtobufCMessage *message)
+{
+    const Confreg__V1__GetConfigRequest *r = (const void *)message;
+    const char *environment = environment_or_default(r->environment);
+    struct config_name names[] = {{environment, r->service_name},
+                                  {DEFAULT_ENVIRONMENT, r->service_name}};
+    bool overlaid = strcmp(environment, DEFAULT_ENVIRONMENT) != 0;
+    struct head *heads[2] = {NULL, NULL};
+    struct position position;
+    struct status st;
+    registry_get_many(service->registry, names, overlaid ? 2 : 1, heads, &position);
+    if (lives(heads[0]) || lives(heads[1])) {
+        struct answer answer = {0};
+        answer_add(&answer, answer_header(service, &position));
+        answer_add(&answer, merge_heads(heads[0], heads[1], environment));
+        answer_add(&answer, source_of(environment, heads[0]));
+        answer_add(&answer, overlaid ? source_of(DEFAULT_ENVIRONMENT, heads[1]) : NULL);
+        answer_send(&answer, call);
+    } else {
+        no_such_config(environment, r->service_name, &st);
+        rpc_fail(call, &st);
+    }
+    head_unref(heads[0]);
+    head_unref(heads[1]);
+}
+
+void read_get(struct rpc_call *call, const Confreg__V1__GetConfigRequest *request,
+              struct service *service)
+{
+    struct status st;
+    if (!check_names(request->environment, request->service_name, "", &st)) {
+        rpc_fail(call, &st);
+        return;
+    }
+    if (request->resolve && request->version != 0) {
+        status_bad_field(&st, "version", "VERSION_WITH_RESOLVE",
+                         "version: resolve shows heads only and cannot be combined with a version");
+        rpc_fail(call, &st);
+        return;
+    }
+    read_body *body = request->resolve        ? get_resolved
+                      : request->version != 0 ? get_version
+                                              : get_head;
+    read_when_ready(service, call, &request->base, request->read,
+                    request->version != 0 ? READ_ON_POOL : READ_HERE, body);
+}
+
+/* ---- BatchGetConfigs: {header, repeated config = 2, missing = 3, unprocessed = 4} ---- */
+
+static void add_name(struct answer *answer, uint32_t field, const struct config_name *name)
+{
+    Confreg__V1__ConfigName message;
+    confreg__v1__config_name__init(&message);
+    message.environment = (char *)(uintptr_t)name->environment;
+    message.service_name = (char *)(uintptr_t)name->service;
+    answer_add(answer, encode_field(field, &message.base));
+}
+
+static void gather_batch(struct answer *answer, const struct config_name *names,
+                         struct head *const *heads, size_t n)
+{
+    bool full = false;
+    bool any = false;
+    for (size_t i = 0; i < n; i++) {
+        if (!lives(heads[i])) {
+            add_name(answer, 3, &names[i]);
+            continue;
+        }
+        full = full || (any && answer->bytes + heads[i]->encoded->len > REPLY_BYTES);
+        if (full) {
+            add_name(answer, 4, &names[i]);
+        } else {
+            answer_add(answer, ref_config(heads[i]));
+            any = true;
+        }
+    }
+}
+
+static void get_batch(struct service *service, struct rpc_call *call,
+                      const ProtobufCMessage *message)
+{
+    const Confreg__V1__BatchGetConfigsRequest *r = (const void *)message;
+    struct config_name names[BATCH_NAMES];
+    struct head *heads[BATCH_NAMES];
+    struct position position;
+    for (size_t i = 0; i < r->n_names; i++) {
+        names[i] = (struct config_name){environment_or_default(r->names[i]->environment),
+                                        r->names[i]->service_name};
+    }
+    registry_get_many(service->registry, names, r->n_names, heads, &position);
+    struct answer answer = {0};
+    answer_add(&answer, answer_header(service, &position));
+    gather_batch(&answer, names, heads, r->n_names);
+    answer_send(&answer, call);
+    for (size_t i = 0; i < r->n_names; i++) {
+        head_unref(heads[i]);
+    }
+}
+
+static bool check_batch(const Confreg__V1__BatchGetConfigsRequest *r, struct status *st)
+{
+    if (r->n_names == 0 || r->n_names > BATCH_NAMES) {
+        return status_bad_field(st, "names", "NAMES_COUNT", "names: 1 to %d of them, found %zu",
+                                BATCH_NAMES, r->n_names);
+    }
+    for (size_t i = 0; i < r->n_names; i++) {
+        char prefix[32];
+        snprintf(prefix, sizeof prefix, "names[%zu].", i);
+        if (!check_names(r->names[i]->environment, r->names[i]->service_name, prefix, st)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+void read_batch(struct rpc_call *call, const Confreg__V1__BatchGetConfigsRequest *request,
+                struct service *service)
+{
+    struct status st;
+    if (!check_batch(request, &st)) {
+        rpc_fail(call, &st);
+        return;
+    }
+    read_when_ready(service, call, &request->base, request->read, READ_HERE, get_batch);
+}

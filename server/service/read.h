@@ -1,0 +1,12 @@
+/* The reading methods of single configs: GetConfig, BatchGetConfigs. */
+#ifndef SERVICE_READ_H
+#define SERVICE_READ_H
+
+#include "request.h"
+
+void read_get(struct rpc_call *call, const Confreg__V1__GetConfigRequest *request,
+              struct service *service);
+void read_batch(struct rpc_call *call, const Confreg__V1__BatchGetConfigsRequest *request,
+                struct service *service);
+
+#endif

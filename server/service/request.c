@@ -1,0 +1,153 @@
+#include "request.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "clock.h"
+#include "utf8.h"
+
+#define PATIENCE_NS INT64_C(10000000000) /* of a read that waits for a revision */
+
+const char *environment_or_default(const char *environment)
+{
+    return environment[0] == '\0' ? DEFAULT_ENVIRONMENT : environment;
+}
+
+static bool check_name(const char *name, const char *prefix, const char *field, struct status *st)
+{
+    char path[96];
+    snprintf(path, sizeof path, "%s%s", prefix, field);
+    return name_check(name, strlen(name), path, st);
+}
+
+bool check_names(const char *environment, const char *service, const char *prefix,
+                 struct status *st)
+{
+    return check_name(environment_or_default(environment), prefix, "environment", st) &&
+           check_name(service, prefix, "service_name", st);
+}
+
+bool check_epoch(const struct service *service, const char *epoch, const char *field,
+                 struct status *st)
+{
+    const char *own = registry_epoch(service->registry);
+    if (epoch[0] == '\0' || strcmp(epoch, own) == 0) {
+        return true;
+    }
+    return status_set(st, STATUS_FAILED_PRECONDITION, "EPOCH_MISMATCH",
+                      "%s is \"%.32s\", the log's epoch is %s", field, epoch, own);
+}
+
+bool no_such_config(const char *environment, const char *service, struct status *st)
+{
+    return status_set(st, STATUS_NOT_FOUND, "CONFIG_NOT_FOUND",
+                      "there is no configuration for %s/%s", service, environment);
+}
+
+bool no_such_version(const char *environment, const char *service, uint64_t version,
+                     struct status *st)
+{
+    status_set(st, STATUS_NOT_FOUND, "VERSION_NOT_FOUND", "%s/%s has no version %" PRIu64, service,
+               environment, version);
+    status_add_number(st, "version", version);
+    return false;
+}
+
+/* ---- Reads that do not run at once ---- */
+
+struct deferred {
+    struct job job;
+    struct waiter waiter;
+    struct service *service;
+    struct rpc_call *call;
+    ProtobufCMessage *request; /* an own copy */
+    read_body *body;
+};
+
+static ProtobufCMessage *copy_message(const ProtobufCMessage *message)
+{
+    size_t size = protobuf_c_message_get_packed_size(message);
+    uint8_t *bytes = mem_alloc(size);
+    protobuf_c_message_pack(message, bytes);
+    ProtobufCMessage *copy = protobuf_c_message_unpack(message->descriptor, NULL, size, bytes);
+    free(bytes);
+    return copy;
+}
+
+static void run_deferred(struct job *job)
+{
+    struct deferred *deferred = CONTAINER_OF(job, struct deferred, job);
+    deferred->body(deferred->service, deferred->call, deferred->request);
+    protobuf_c_message_free_unpacked(deferred->request, NULL);
+    free(deferred);
+}
+
+static struct deferred *defer(struct service *service, struct rpc_call *call,
+                              const ProtobufCMessage *request, read_body *body)
+{
+    struct deferred *deferred = mem_zalloc(sizeof *deferred);
+    deferred->job.run = run_deferred;
+    deferred->service = service;
+    deferred->call = call;
+    deferred->request = copy_message(request);
+    deferred->body = body;
+    return deferred;
+}
+
+static void refuse(struct deferred *deferred)
+{
+    struct status st;
+    if (deferred->waiter.result == WAITER_STOPPED) {
+        status_set(&st, STATUS_UNAVAILABLE, "SHUTTING_DOWN", "the server is stopping");
+    } else {
+        status_set(&st, STATUS_DEADLINE_EXCEEDED, "REVISION_NOT_REACHED",
+                   "revision %" PRIu64 " was not reached in time; the node is at %" PRIu64,
+                   deferred->waiter.revision,
+                   registry_position(deferred->service->registry).revision);
+    }
+    rpc_fail(deferred->call, &st);
+    protobuf_c_message_free_unpacked(deferred->request, NULL);
+    free(deferred);
+}
+
+static void wake(struct waiter *waiter)
+{
+    struct deferred *deferred = CONTAINER_OF(waiter, struct deferred, waiter);
+    if (waiter->result == WAITER_REACHED) {
+        pool_add(deferred->service->pool, &deferred->job);
+    } else {
+        refuse(deferred);
+    }
+}
+
+static void wait_for(struct deferred *deferred, uint64_t revision)
+{
+    int64_t patience = clock_monotonic_ns() + PATIENCE_NS;
+    int64_t deadline = rpc_call_deadline(deferred->call);
+    deferred->waiter.revision = revision;
+    deferred->waiter.deadline_ns = deadline < patience ? deadline : patience;
+    deferred->waiter.wake = wake;
+    waiters_add(deferred->service->waiters, &deferred->waiter);
+}
+
+void read_when_ready(struct service *service, struct rpc_call *call,
+                     const ProtobufCMessage *request, const Confreg__V1__ReadOptions *options,
+                     enum read_place place, read_body *body)
+{
+    struct status st;
+    if (options != NULL && !check_epoch(service, options->epoch, "read.epoch", &st)) {
+        rpc_fail(call, &st);
+        return;
+    }
+    /* One process has the store to itself and answers a write after it was applied: a read from
+     * memory is linearizable as it is. */
+    uint64_t wanted = options == NULL ? 0 : options->min_revision;
+    if (wanted > 0 && wanted > registry_position(service->registry).revision) {
+        wait_for(defer(service, call, request, body), wanted);
+    } else if (place == READ_ON_POOL) {
+        pool_add(service->pool, &defer(service, call, request, body)->job);
+    } else {
+        body(service, call, request);
+    }
+}

@@ -1,0 +1,47 @@
+#include "service.h"
+
+#include "compare.h"
+#include "list.h"
+#include "read.h"
+#include "status_call.h"
+#include "watch_call.h"
+#include "write.h"
+
+RPC_HANDLER(write_create, Confreg__V1__CreateConfigRequest, struct service)
+RPC_HANDLER(write_update, Confreg__V1__UpdateConfigRequest, struct service)
+RPC_HANDLER(write_delete, Confreg__V1__DeleteConfigRequest, struct service)
+RPC_HANDLER(write_rollback, Confreg__V1__RollbackConfigRequest, struct service)
+RPC_HANDLER(write_commit, Confreg__V1__CommitChangesRequest, struct service)
+RPC_HANDLER(read_get, Confreg__V1__GetConfigRequest, struct service)
+RPC_HANDLER(read_batch, Confreg__V1__BatchGetConfigsRequest, struct service)
+RPC_HANDLER(list_configs, Confreg__V1__ListConfigsRequest, struct service)
+RPC_HANDLER(list_versions, Confreg__V1__ListVersionsRequest, struct service)
+RPC_HANDLER(compare_versions, Confreg__V1__DiffVersionsRequest, struct service)
+RPC_HANDLER(watch_call, Confreg__V1__WatchRequest, struct service)
+RPC_HANDLER(status_call, Confreg__V1__GetStatusRequest, struct service)
+
+static const struct rpc_method methods[] = {
+    {"CreateConfig", RPC_UNARY, write_create_thunk},
+    {"UpdateConfig", RPC_UNARY, write_update_thunk},
+    {"DeleteConfig", RPC_UNARY, write_delete_thunk},
+    {"RollbackConfig", RPC_UNARY, write_rollback_thunk},
+    {"CommitChanges", RPC_UNARY, write_commit_thunk},
+    {"GetConfig", RPC_UNARY, read_get_thunk},
+    {"BatchGetConfigs", RPC_UNARY, read_batch_thunk},
+    {"ListConfigs", RPC_UNARY, list_configs_thunk},
+    {"ListVersions", RPC_UNARY, list_versions_thunk},
+    {"DiffVersions", RPC_UNARY, compare_versions_thunk},
+    {"Watch", RPC_SERVER_STREAM, watch_call_thunk},
+    {"GetStatus", RPC_UNARY, status_call_thunk},
+};
+
+void service_add(struct service *service, struct rpc_server *server)
+{
+    struct rpc_service description = {
+        .descriptor = &confreg__v1__registry_service__descriptor,
+        .methods = methods,
+        .n_methods = COUNT_OF(methods),
+        .user = service,
+    };
+    rpc_server_add(server, &description);
+}

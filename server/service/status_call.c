@@ -1,0 +1,29 @@
+#include "status_call.h"
+
+#include "answer.h"
+#include "encode.h"
+
+void status_call(struct rpc_call *call, const Confreg__V1__GetStatusRequest *request,
+                 struct service *service)
+{
+    (void)request;
+    char reason[256];
+    struct position position = registry_position(service->registry);
+    Google__Protobuf__Timestamp start;
+    Confreg__V1__GetStatusResponse response;
+    describe_time(&start, service->start_time_us);
+    confreg__v1__get_status_response__init(&response);
+    response.version = (char *)(uintptr_t)CONFREG_VERSION;
+    response.store = (char *)(uintptr_t)service->store->ops->scheme;
+    response.start_time = &start;
+    response.oldest_revision = 1;
+    response.config_count = registry_config_count(service->registry);
+    response.watch_streams = hub_stream_count(service->hub);
+    response.notifications_sent = relay_sent(service->relay);
+    response.writable = committer_writable(service->committer, reason);
+    response.not_writable_reason = reason;
+    struct answer answer = {0};
+    answer_add(&answer, answer_header(service, &position));
+    answer_add(&answer, encode_message(&response.base));
+    answer_send(&answer, call);
+}

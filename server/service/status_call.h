@@ -1,0 +1,10 @@
+/* GetStatus. */
+#ifndef SERVICE_STATUS_CALL_H
+#define SERVICE_STATUS_CALL_H
+
+#include "request.h"
+
+void status_call(struct rpc_call *call, const Confreg__V1__GetStatusRequest *request,
+                 struct service *service);
+
+#endif

@@ -1,0 +1,144 @@
+#include "waiters.h"
+
+#include <assert.h>
+#include <pthread.h>
+#include <time.h>
+
+#include "clock.h"
+#include "mem.h"
+
+struct waiters {
+    pthread_mutex_t lock;
+    pthread_cond_t wake;
+    struct waiter *first;
+    uint64_t revision;
+    bool stopped;
+    bool ending;
+    pthread_t thread;
+};
+
+/* Takes out what has an end, with its result set. Under the lock. */
+static struct waiter *take_ended(struct waiters *waiters, int64_t now_ns)
+{
+    struct waiter *ended = NULL;
+    for (struct waiter **link = &waiters->first; *link != NULL;) {
+        struct waiter *waiter = *link;
+        bool reached = waiter->revision <= waiters->revision;
+        if (!reached && !waiters->stopped && waiter->deadline_ns > now_ns) {
+            link = &waiter->next;
+            continue;
+        }
+        waiter->result = reached            ? WAITER_REACHED
+                         : waiters->stopped ? WAITER_STOPPED
+                                            : WAITER_TIMED_OUT;
+        *link = waiter->next;
+        waiter->next = ended;
+        ended = waiter;
+    }
+    return ended;
+}
+
+static int64_t earliest(const struct waiters *waiters)
+{
+    int64_t deadline = INT64_MAX;
+    for (const struct waiter *waiter = waiters->first; waiter != NULL; waiter = waiter->next) {
+        deadline = waiter->deadline_ns < deadline ? waiter->deadline_ns : deadline;
+    }
+    return deadline;
+}
+
+static void wait_for_news(struct waiters *waiters)
+{
+    int64_t until = earliest(waiters);
+    struct timespec at = {.tv_sec = until / 1000000000, .tv_nsec = until % 1000000000};
+    if (until == INT64_MAX) {
+        pthread_cond_wait(&waiters->wake, &waiters->lock);
+    } else {
+        pthread_cond_timedwait(&waiters->wake, &waiters->lock, &at);
+    }
+}
+
+static void wake_all(struct waiter *ended)
+{
+    while (ended != NULL) {
+        struct waiter *next = ended->next;
+        ended->wake(ended);
+        ended = next;
+    }
+}
+
+static void *run(void *argument)
+{
+    struct waiters *waiters = argument;
+    pthread_mutex_lock(&waiters->lock);
+    while (!waiters->ending) {
+        struct waiter *ended = take_ended(waiters, clock_monotonic_ns());
+        if (ended == NULL) {
+            wait_for_news(waiters);
+            continue;
+        }
+        pthread_mutex_unlock(&waiters->lock);
+        wake_all(ended);
+        pthread_mutex_lock(&waiters->lock);
+    }
+    pthread_mutex_unlock(&waiters->lock);
+    return NULL;
+}
+
+struct waiters *waiters_new(uint64_t revision)
+{
+    struct waiters *waiters = mem_zalloc(sizeof *waiters);
+    waiters->revision = revision;
+    pthread_mutex_init(&waiters->lock, NULL);
+    pthread_condattr_t attributes;
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(&waiters->wake, &attributes);
+    pthread_condattr_destroy(&attributes);
+    int failed = pthread_create(&waiters->thread, NULL, run, waiters);
+    assert(failed == 0 && "a thread can be had at start");
+    return waiters;
+}
+
+void waiters_stop(struct waiters *waiters)
+{
+    pthread_mutex_lock(&waiters->lock);
+    waiters->stopped = true;
+    pthread_cond_signal(&waiters->wake);
+    pthread_mutex_unlock(&waiters->lock);
+}
+
+void waiters_free(struct waiters *waiters)
+{
+    if (waiters == NULL) {
+        return;
+    }
+    pthread_mutex_lock(&waiters->lock);
+    waiters->ending = true;
+    pthread_cond_signal(&waiters->wake);
+    pthread_mutex_unlock(&waiters->lock);
+    pthread_join(waiters->thread, NULL);
+    assert(waiters->first == NULL && "nobody waits any more");
+    pthread_cond_destroy(&waiters->wake);
+    pthread_mutex_destroy(&waiters->lock);
+    free(waiters);
+}
+
+void waiters_add(struct waiters *waiters, struct waiter *waiter)
+{
+    pthread_mutex_lock(&waiters->lock);
+    waiter->next = waiters->first;
+    waiters->first = waiter;
+    pthread_cond_signal(&waiters->wake);
+    pthread_mutex_unlock(&waiters->lock);
+}
+
+void waiters_advance(struct waiters *waiters, uint64_t revision)
+{
+    pthread_mutex_lock(&waiters->lock);
+    waiters->revision = revision;
+    if (waiters->first != NULL) {
+        pthread_cond_signal(&waiters->wake);
+    }
+    pthread_mutex_unlock(&waiters->lock);
+}

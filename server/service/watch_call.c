@@ -1,0 +1,75 @@
+#include "watch_call.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "utf8.h"
+
+static bool take_name(const char *name, size_t index, const char *field, const char **ret,
+                      struct status *st)
+{
+    char path[64];
+    *ret = NULL;
+    if (name[0] == '\0') {
+        return true;
+    }
+    snprintf(path, sizeof path, "selectors[%zu].%s", index, field);
+    *ret = name;
+    return name_check(name, strlen(name), path, st);
+}
+
+static bool take_selectors(const Confreg__V1__WatchRequest *r, struct head_filter *filters,
+                           struct status *st)
+{
+    if (r->n_selectors > WATCH_MAX_SELECTORS) {
+        return status_bad_field(st, "selectors", "SELECTORS_COUNT",
+                                "selectors: at most %d of them, found %zu", WATCH_MAX_SELECTORS,
+                                r->n_selectors);
+    }
+    for (size_t i = 0; i < r->n_selectors; i++) {
+        const Confreg__V1__Selector *s = r->selectors[i];
+        if (!take_name(s->environment, i, "environment", &filters[i].environment, st) ||
+            !take_name(s->service_name, i, "service_name", &filters[i].service, st) ||
+            !take_name(s->service_name_prefix, i, "service_name_prefix", &filters[i].service_prefix,
+                       st)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool take_start(const struct service *service, const Confreg__V1__WatchRequest *r,
+                       struct watch_spec *spec, struct status *st)
+{
+    const Confreg__V1__Position *after = r->resume_after;
+    bool starts = r->start_revision != 0;
+    if (starts + (after != NULL) + r->include_snapshot > 1) {
+        return status_bad_field(st, after != NULL ? "resume_after" : "start_revision",
+                                "START_AMBIGUOUS",
+                                "only one of start_revision, resume_after and include_snapshot");
+    }
+    if (!check_epoch(service, r->epoch, "epoch", st)) {
+        return false;
+    }
+    spec->snapshot = r->include_snapshot;
+    spec->start = r->start_revision;
+    if (after != NULL) {
+        spec->start = after->revision + 1;
+        spec->chain = after->chain_hash;
+        return check_epoch(service, after->epoch, "resume_after.epoch", st);
+    }
+    return true;
+}
+
+void watch_call(struct rpc_call *call, const Confreg__V1__WatchRequest *request,
+                struct service *service)
+{
+    struct head_filter filters[WATCH_MAX_SELECTORS];
+    struct watch_spec spec = {.selectors = filters, .n_selectors = request->n_selectors};
+    struct status st;
+    if (!take_selectors(request, filters, &st) || !take_start(service, request, &spec, &st)) {
+        rpc_fail(call, &st);
+        return;
+    }
+    hub_open(service->hub, call, &spec);
+}

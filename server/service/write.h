@@ -1,0 +1,18 @@
+/* The writing methods: CreateConfig, UpdateConfig, DeleteConfig, RollbackConfig, CommitChanges. */
+#ifndef SERVICE_WRITE_H
+#define SERVICE_WRITE_H
+
+#include "request.h"
+
+void write_create(struct rpc_call *call, const Confreg__V1__CreateConfigRequest *request,
+                  struct service *service);
+void write_update(struct rpc_call *call, const Confreg__V1__UpdateConfigRequest *request,
+                  struct service *service);
+void write_delete(struct rpc_call *call, const Confreg__V1__DeleteConfigRequest *request,
+                  struct service *service);
+void write_rollback(struct rpc_call *call, const Confreg__V1__RollbackConfigRequest *request,
+                    struct service *service);
+void write_commit(struct rpc_call *call, const Confreg__V1__CommitChangesRequest *request,
+                  struct service *service);
+
+#endif
