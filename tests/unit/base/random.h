@@ -1,0 +1,38 @@
+/* Numbers that look random and come again from the same seed (splitmix64). */
+#ifndef TESTS_RANDOM_H
+#define TESTS_RANDOM_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+struct random {
+    uint64_t state;
+};
+
+static inline uint64_t random_next(struct random *r)
+{
+    uint64_t x = r->state += 0x9e3779b97f4a7c15u;
+    x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9u;
+    x = (x ^ x >> 27) * 0x94d049bb133111ebu;
+    return x ^ x >> 31;
+}
+
+static inline size_t random_below(struct random *r, size_t bound)
+{
+    return (size_t)(random_next(r) % bound);
+}
+
+static inline bool random_percent(struct random *r, unsigned percent)
+{
+    return random_below(r, 100) < percent;
+}
+
+/* CONFREG_TEST_SEED, or a fixed one. */
+static inline uint64_t random_seed(void)
+{
+    const char *text = getenv("CONFREG_TEST_SEED");
+    return text == NULL ? 20260131 : strtoull(text, NULL, 10);
+}
+
+#endif
