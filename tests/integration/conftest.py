@@ -1,0 +1,95 @@
+"""What the integration tests share: programs that run, names that nobody else uses."""
+
+import itertools
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "lib"))
+# The library of the tests logs connection attempts to servers that are down on purpose.
+os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+
+import daemon  # noqa: E402
+import history  # noqa: E402
+from calls import Registry  # noqa: E402
+from rest import Rest  # noqa: E402
+
+RUNNING = []
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    """A failure shows what the programs said."""
+    outcome = yield
+    report = outcome.get_result()
+    if report.failed:
+        for program in RUNNING:
+            report.sections.append((f"log of {program.program} in {program.folder}",
+                                    program.tail()))
+
+
+@pytest.fixture(scope="module")
+def launch(tmp_path_factory):
+    """launch(Confregd, store="memory:") makes a program with a folder of its own, not started;
+    whatever still runs at the end of the module must stop well."""
+    made = []
+
+    def make(kind, *args, folder=None, **kwargs):
+        program = kind(folder or tmp_path_factory.mktemp(kind.program), *args, **kwargs)
+        made.append(program)
+        RUNNING.append(program)
+        return program
+
+    yield make
+    for program in reversed(made):
+        if program.process is not None:
+            program.end()
+        RUNNING.remove(program)
+
+
+@pytest.fixture(scope="module")
+def confregd(launch):
+    """A server on SQLite for one module; at its end the whole history is checked."""
+    server = launch(daemon.Confregd).start()
+    recorder = history.Recorder(server)
+    recorder.start()
+    yield server
+    history.check(server, recorder)
+    recorder.stop()
+
+
+@pytest.fixture
+def registry(confregd):
+    return Registry(confregd.stub)
+
+
+@pytest.fixture(scope="module")
+def gateway(launch, confregd):
+    return launch(daemon.Gateway, confregd.listen).start()
+
+
+@pytest.fixture
+def rest(gateway):
+    return Rest(gateway.port)
+
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture
+def name():
+    """A service name that no other test uses."""
+    return f"service-{next(_numbers)}"
+
+
+@pytest.fixture
+def tool():
+    """tool("grpcurl"): the path of a tool that the tests drive the programs with."""
+    def find(wanted):
+        path = daemon.TOOLS / wanted
+        assert path.exists(), f"{path} is missing: scripts/test --stage release builds it"
+        return str(path)
+
+    return find

@@ -1,0 +1,216 @@
+"""Peers that do not follow the protocols: the server answers or hangs up, and goes on unharmed."""
+
+import socket
+import struct
+
+import pytest
+from daemon import PATIENCE
+from errors import refused
+from stubs import api_pb
+
+PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+DATA, HEADERS, RST, SETTINGS, PING, GOAWAY, WINDOW, CONTINUATION = 0, 1, 3, 4, 6, 7, 8, 9
+END_STREAM, END_HEADERS = 1, 4
+
+
+def frame(kind, flags=0, stream=0, payload=b"", length=None):
+    size = len(payload) if length is None else length
+    return struct.pack(">I", size)[1:] + struct.pack(">BBI", kind, flags, stream) + payload
+
+
+def literal(name, value):
+    """A header without compression (RFC 7541, 6.2.2)."""
+    return b"\0" + bytes([len(name)]) + name + bytes([len(value)]) + value
+
+
+def call_headers(method=b"GetStatus"):
+    return (literal(b":method", b"POST") + literal(b":scheme", b"http") +
+            literal(b":path", b"/confreg.v1.RegistryService/" + method) +
+            literal(b":authority", b"localhost") + literal(b"te", b"trailers") +
+            literal(b"content-type", b"application/grpc"))
+
+
+HELLO = PREFACE + frame(SETTINGS)
+CALL = HELLO + frame(HEADERS, END_HEADERS, 1, call_headers())
+
+ABUSES = {
+    "nothing": b"",
+    "garbage": bytes(range(256)) * 64,
+    "zeroes": b"\0" * 4096,
+    "http/1": b"GET / HTTP/1.1\r\nHost: x\r\n\r\n",
+    "tls hello": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"\0" * 500,
+    "half a preface": PREFACE[:11],
+    "wrong preface": PREFACE.replace(b"2.0", b"2.1"),
+    "no settings": PREFACE + frame(PING, payload=b"12345678"),
+    "half a frame header": HELLO + b"\0\0",
+    "a frame cut short": HELLO + frame(HEADERS, END_HEADERS, 1, call_headers())[:-5],
+    "a frame that promises too much": HELLO + frame(DATA, 0, 1, b"x", length=0xFFFFFF),
+    "data on an idle stream": HELLO + frame(DATA, END_STREAM, 7, b"x" * 10),
+    "an even stream": HELLO + frame(HEADERS, END_HEADERS, 2, call_headers()),
+    "a stream number that goes back": (
+        HELLO + frame(HEADERS, END_HEADERS | END_STREAM, 9, call_headers()) +
+        frame(HEADERS, END_HEADERS | END_STREAM, 3, call_headers())),
+    "bad hpack": HELLO + frame(HEADERS, END_HEADERS, 1, b"\xff" * 50),
+    "headers without end": HELLO + frame(HEADERS, 0, 1, call_headers()),
+    "a continuation out of place": HELLO + frame(CONTINUATION, END_HEADERS, 1, b"x"),
+    "settings of a wrong size": PREFACE + frame(SETTINGS, payload=b"12345"),
+    "a window of zero": HELLO + frame(WINDOW, 0, 0, b"\0\0\0\0"),
+    "a window overflow": HELLO + frame(WINDOW, 0, 0, b"\x7f\xff\xff\xff") * 3,
+    "ping flood": HELLO + frame(PING, payload=b"12345678") * 5000,
+    "reset flood": HELLO + b"".join(
+        frame(HEADERS, END_HEADERS, i, call_headers()) + frame(RST, 0, i, b"\0\0\0\x08")
+        for i in range(1, 2000, 2)),
+    "goaway": HELLO + frame(GOAWAY, payload=b"\0" * 8),
+    "no message": CALL + frame(DATA, END_STREAM, 1),
+    "half a message": CALL + frame(DATA, END_STREAM, 1, b"\0\0\0\0\x09abc"),
+    "half a prefix": CALL + frame(DATA, END_STREAM, 1, b"\0\0"),
+    "a message that promises 4 GiB": CALL + frame(DATA, 0, 1, b"\0\xff\xff\xff\xff" + b"x" * 100),
+    "two messages": CALL + frame(DATA, END_STREAM, 1, b"\0\0\0\0\0" * 2),
+    "compressed without saying how": CALL + frame(DATA, END_STREAM, 1, b"\1\0\0\0\x02ab"),
+    "a flag that is none": CALL + frame(DATA, END_STREAM, 1, b"\7\0\0\0\0"),
+    "a watch that is never read": (
+        HELLO + frame(HEADERS, END_HEADERS, 1, call_headers(b"Watch")) +
+        frame(DATA, END_STREAM, 1, b"\0\0\0\0\0")),
+}
+
+
+def address(confregd):
+    host, port = confregd.listen.rsplit(":", 1)
+    return host, int(port)
+
+
+def assert_unharmed(confregd, registry):
+    confregd.assert_alive()
+    registry.update("unharmed", allow_missing=True)
+    assert registry.data("unharmed") == b'{"a":2}'
+
+
+@pytest.mark.parametrize("bytes_sent", ABUSES.values(), ids=ABUSES.keys())
+def test_abuse_of_http2(confregd, registry, bytes_sent):
+    """Sent, read until the server has nothing more to say or hangs up, half-closed, closed."""
+    with socket.create_connection(address(confregd), timeout=PATIENCE) as sock:
+        try:
+            sock.sendall(bytes_sent)
+            sock.shutdown(socket.SHUT_WR)
+            while sock.recv(65536):
+                pass
+        except (BrokenPipeError, ConnectionResetError):
+            pass
+    assert_unharmed(confregd, registry)
+
+
+@pytest.mark.parametrize("bytes_sent", ABUSES.values(), ids=ABUSES.keys())
+def test_peers_that_vanish(confregd, registry, bytes_sent):
+    """Sent and reset at once, in the middle of everything."""
+    sock = socket.create_connection(address(confregd), timeout=PATIENCE)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    sock.sendall(bytes_sent[:8192])
+    sock.close()
+    assert_unharmed(confregd, registry)
+
+
+def test_half_open_connections_hold_nobody_up(confregd, registry):
+    """Many connections that stop in the middle and stay."""
+    socks = []
+    for i, bytes_sent in enumerate(list(ABUSES.values()) * 8):
+        sock = socket.create_connection(address(confregd), timeout=PATIENCE)
+        sock.sendall(bytes_sent[:1 + i * 7 % 2048])
+        socks.append(sock)
+    assert_unharmed(confregd, registry)
+    for sock in socks:
+        sock.close()
+    assert_unharmed(confregd, registry)
+
+
+def test_calls_that_are_cancelled_at_any_moment(confregd, registry, name):
+    registry.create(name)
+    for i in range(300):
+        call = registry.stub.UpdateConfig.future(api_pb.UpdateConfigRequest(
+            environment="prod", service_name=name, config_data=b'{"n":%d}' % i), timeout=60)
+        if i % 3:
+            call.cancel()
+        else:
+            call.result()
+    assert_unharmed(confregd, registry)
+
+
+def test_deadlines_that_are_too_short(registry, confregd, name):
+    registry.create(name)
+    for _ in range(100):
+        try:
+            registry.stub.GetConfig(api_pb.GetConfigRequest(
+                environment="prod", service_name=name), timeout=0.0005)
+        except Exception as error:  # pylint: disable=broad-except
+            assert error.code().name in ("DEADLINE_EXCEEDED", "CANCELLED"), error
+    assert_unharmed(confregd, registry)
+
+
+def test_a_request_of_20_mebibytes_is_refused_and_the_connection_goes_on(registry, name):
+    with refused("RESOURCE_EXHAUSTED"):
+        registry.create(name, b"x" * (20 << 20))
+    assert registry.create(name).config.version == 1
+
+
+# ---- The gateway ----
+
+HTTP_ABUSES = {
+    "nothing": b"",
+    "garbage": bytes(range(256)) * 16,
+    "no end of headers": b"GET / HTTP/1.1\r\nHost: x\r\n",
+    "a request line without end": b"GET /" + b"a" * 200_000,
+    "a header without end": b"GET / HTTP/1.1\r\nX: " + b"a" * 200_000,
+    "very many headers": b"GET / HTTP/1.1\r\n" + b"X: y\r\n" * 20_000 + b"\r\n",
+    "no method": b" / HTTP/1.1\r\n\r\n",
+    "http/9": b"GET / HTTP/9.9\r\n\r\n",
+    "a length that is none": b"PUT /api/configs/x HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n",
+    "a length beyond all": (b"PUT /api/configs/x HTTP/1.1\r\nHost: x\r\n"
+                            b"Content-Length: 99999999999999999999\r\n\r\n{}"),
+    "a body cut short": (b"PUT /api/configs/x HTTP/1.1\r\nHost: x\r\n"
+                         b"Content-Type: application/json\r\nContent-Length: 500\r\n\r\n{"),
+    "a bad chunk": (b"PUT /api/configs/x HTTP/1.1\r\nHost: x\r\n"
+                    b"Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n{}"),
+    "chunks without end": (b"PUT /api/configs/x HTTP/1.1\r\nHost: x\r\n"
+                           b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n"),
+    "both lengths": (b"PUT /api/configs/x HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n"
+                     b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
+    "an http/2 preface": HELLO,
+    "nul in the path": b"GET /api/configs/a\0b HTTP/1.1\r\nHost: x\r\n\r\n",
+    "a path that is none": b"GET api HTTP/1.1\r\nHost: x\r\n\r\n",
+    "pipelined": b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n" * 200,
+}
+
+
+@pytest.mark.parametrize("bytes_sent", HTTP_ABUSES.values(), ids=HTTP_ABUSES.keys())
+def test_abuse_of_http1(gateway, rest, bytes_sent):
+    with rest.open() as sock:
+        try:
+            sock.sendall(bytes_sent)
+            sock.shutdown(socket.SHUT_WR)
+            while sock.recv(65536):
+                pass
+        except (BrokenPipeError, ConnectionResetError):
+            pass
+    gateway.assert_alive()
+    assert rest.get("/health").status == 200
+    vanishing = rest.open()
+    vanishing.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    vanishing.sendall(bytes_sent[:8192])
+    vanishing.close()
+    gateway.assert_alive()
+    assert rest.get("/health").status == 200
+
+
+def test_a_body_that_is_too_large_gets_413(rest):
+    body = b'{"config_data":{"x":"' + b"y" * (5 << 20) + b'"}}'
+    answer = rest.put("/api/configs/large", body)
+    assert answer.status == 413 and "detail" in answer.json()
+
+
+def test_half_open_http_connections_hold_nobody_up(rest, gateway):
+    socks = [rest.open() for _ in range(200)]
+    for i, sock in enumerate(socks):
+        sock.sendall(b"POST /api/configs/x HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n"[:i % 70])
+    assert rest.get("/health").status == 200
+    for sock in socks:
+        sock.close()
+    gateway.assert_alive()

@@ -1,0 +1,164 @@
+"""A store that runs out of space or cannot be written to: writes say so, reads go on, and writing
+resumes by itself."""
+
+import contextlib
+import os
+import subprocess
+
+import grpc
+import pytest
+from calls import Registry, create_change
+from daemon import Confregd, Gateway
+from errors import Refusal, refused
+from rest import Rest
+
+
+def as_root(*command):
+    prefix = [] if os.geteuid() == 0 else ["sudo", "-n"]
+    result = subprocess.run([*prefix, *command], capture_output=True, text=True, check=False)
+    assert result.returncode == 0, (
+        f"{' '.join(command)}: {result.stderr.strip()}: these tests need root, also for mounting")
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of 24 MiB of its own."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    as_root("mount", "-t", "tmpfs", "-o", f"size=24m,mode=0777,uid={os.geteuid()}", "tmpfs",
+            str(folder))
+    yield folder
+    as_root("umount", str(folder))
+
+
+@pytest.fixture
+def server(launch, small_disk):
+    program = launch(Confregd, store=f"sqlite:{small_disk}/confreg.db").start()
+    yield program
+    program.end()
+
+
+def fill_up(folder):
+    """A file that takes all the space that is left."""
+    ballast = folder / "ballast"
+    with open(ballast, "wb", buffering=0) as file, contextlib.suppress(OSError):
+        while True:
+            file.write(b"x" * 65536)
+    with open(ballast, "ab", buffering=0) as file, contextlib.suppress(OSError):
+        while True:
+            file.write(b"x" * 512)
+    return ballast
+
+
+def write_until_refused(registry, service):
+    """Writes on and on; gives how many went well and the refusal."""
+    for number in range(10_000):
+        try:
+            registry.update(service, '{"n":%d,"x":"%s"}' % (number, "y" * 60_000),
+                            allow_missing=True)
+        except grpc.RpcError as error:
+            return number, Refusal(error)
+    raise AssertionError("a disk that never fills up")
+
+
+def test_a_full_disk(launch, server, small_disk):
+    registry = Registry(server.stub)
+    rest = Rest(launch(Gateway, server.listen).start().port)
+    registry.create("kept", '{"a":1}', environment="default")
+    ballast = fill_up(small_disk)
+
+    written, refusal = write_until_refused(registry, "large")
+    assert (refusal.code, refusal.reason) == ("UNAVAILABLE", "STORE_UNAVAILABLE"), refusal
+    assert "full" in refusal.message or "space" in refusal.message, refusal
+    answer = rest.put("/api/configs/kept", {"config_data": {"x": "y" * 60_000}})
+    assert answer.status == 503 and "detail" in answer.json()
+
+    status = registry.status()
+    assert not status.writable and status.not_writable_reason
+    assert registry.data("kept", environment="default") == b'{"a":1}'
+    assert rest.get("/api/configs/kept").json() == {"a": 1}
+    assert registry.list().configs
+    assert (registry.get("large").config.version if written else 0) == written
+
+    ballast.unlink()
+    answer = registry.update("large", '{"again":true}', allow_missing=True)
+    assert answer.config.version == written + 1, "a refused write took a version"
+    assert registry.status().writable
+    body = {"config_data": {"x": "y" * 60_000}}
+    assert rest.put("/api/configs/kept", body).json()["version"] == 2
+    revision = registry.revision()
+    server.stop()
+    server.start()
+    assert Registry(server.stub).revision() == revision
+
+
+def test_a_refused_commit_on_a_full_disk_leaves_nothing(server, small_disk):
+    registry = Registry(server.stub)
+    registry.create("first")
+    ballast = fill_up(small_disk)
+    payload = '{"x":"%s"}' % ("y" * 900_000)
+    with refused("UNAVAILABLE", "STORE_UNAVAILABLE"):
+        registry.commit([create_change(f"part-{i}", payload) for i in range(8)])
+    assert [c.service_name for c in registry.list().configs] == ["first"]
+    ballast.unlink()
+    registry.commit([create_change(f"part-{i}", payload) for i in range(8)])
+    assert registry.status().config_count == 9
+
+
+def test_kill_on_a_full_disk_loses_nothing(server, small_disk):
+    registry = Registry(server.stub)
+    ballast = fill_up(small_disk)
+    written, _ = write_until_refused(registry, "large")
+    server.kill()
+    ballast.unlink()
+    server.start()
+    registry = Registry(server.stub)
+    assert registry.revision() == written
+    assert registry.update("large", "{}", allow_missing=True).config.version == written + 1
+
+
+def test_a_store_on_a_read_only_file_system(launch, server, small_disk):
+    registry = Registry(server.stub)
+    registry.create("kept")
+    server.stop()
+    as_root("mount", "-o", "remount,ro", str(small_disk))
+    code, said = launch(Confregd, store=server.store).fails_to_start()
+    assert code != 0 and "read-only" in said.lower(), said
+    as_root("mount", "-o", "remount,rw", str(small_disk))
+    server.start()
+    assert Registry(server.stub).get("kept").config.version == 1
+
+
+@pytest.fixture
+def freeze(launch):
+    """freeze(program): its store's files take no write any more, also through open handles."""
+    frozen = []
+
+    def apply(program):
+        frozen[:] = [str(path) for path in program.folder.glob("confreg.db*")]
+        as_root("chattr", "+i", *frozen)
+
+    def undo():
+        if frozen:
+            as_root("chattr", "-i", *frozen)
+            frozen.clear()
+
+    apply.undo = undo
+    yield apply
+    undo()
+
+
+def test_a_store_that_becomes_read_only(launch, freeze):
+    server = launch(Confregd).start()
+    registry = Registry(server.stub)
+    registry.create("kept")
+    freeze(server)
+    for _ in range(3):
+        with refused("UNAVAILABLE", "STORE_UNAVAILABLE"):
+            registry.update("kept", '{"x":"%s"}' % ("y" * 10_000))
+    assert not registry.status().writable
+    assert registry.data("kept") == b'{"a":1}'
+    assert registry.version_numbers("kept") == [1]
+    freeze.undo()
+    assert registry.update("kept").config.version == 2
+    assert registry.status().writable

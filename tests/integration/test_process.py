@@ -1,0 +1,179 @@
+"""The programs as processes: how they start, refuse to start, and stop."""
+
+import signal
+import socket
+import sqlite3
+import subprocess
+
+import pytest
+from calls import Registry
+from daemon import BUILD, Confregd, Gateway, free_port
+from errors import refused
+from rest import Rest
+from stubs import api_pb
+from watching import Watch
+
+
+def test_what_was_written_is_there_after_a_restart(launch, name):
+    server = launch(Confregd).start()
+    registry = Registry(server.stub)
+    registry.create(name, '{"v": 1}')
+    registry.update(name, '{"v": 2}', request_id="once")
+    registry.create("gone")
+    registry.delete("gone")
+    before = registry.status().header
+    server.stop()
+    server.start()
+    registry = Registry(server.stub)
+    assert registry.status().header == before
+    assert registry.data(name) == b'{"v":2}'
+    assert registry.data(name, version=1) == b'{"v":1}'
+    assert registry.update(name, '{"v": 2}', request_id="once").config.version == 2
+    assert registry.create("gone").config.version == 2
+
+
+def test_one_process_has_a_store_at_a_time(launch):
+    first = launch(Confregd).start()
+    second = launch(Confregd, store=first.store)
+    code, said = second.fails_to_start()
+    assert code != 0 and str(first.database) in said
+    assert "another" in said or "locked" in said
+    Registry(first.stub).create("still-alive")
+    first.stop()
+    second.start()
+    assert Registry(second.stub).get("still-alive").config.version == 1
+
+
+def test_a_lock_does_not_outlive_its_process(launch):
+    first = launch(Confregd).start()
+    first.kill()
+    launch(Confregd, store=first.store).start()
+
+
+def test_a_newer_data_format_is_refused(launch):
+    server = launch(Confregd).start()
+    server.stop()
+    with sqlite3.connect(server.database) as database:
+        changed = database.execute("UPDATE meta SET value = 99 WHERE name = 'format'").rowcount
+    database.close()
+    assert changed == 1
+    code, said = server.fails_to_start()
+    assert code != 0 and "99" in said and "1" in said.replace("99", "")
+    assert "format" in said
+
+
+def test_a_file_that_is_no_store_is_refused(launch, tmp_path):
+    (tmp_path / "text").write_text("This is not a database, but it is long enough to be one." * 99)
+    with sqlite3.connect(tmp_path / "foreign") as database:
+        database.execute("CREATE TABLE cats (name TEXT)")
+    database.close()
+    for name in ("text", "foreign"):
+        code, said = launch(Confregd, store=f"sqlite:{tmp_path / name}").fails_to_start()
+        assert code != 0 and str(tmp_path / name) in said, said
+    with sqlite3.connect(tmp_path / "foreign") as database:
+        assert database.execute("SELECT name FROM sqlite_master").fetchall() == [("cats",)]
+    database.close()
+
+
+@pytest.mark.parametrize("store", ["sqlite:/no/such/folder/file.db", "sqlite:", "oracle:x", "x"])
+def test_a_store_that_cannot_be_opened(launch, store):
+    code, said = launch(Confregd, store=store).fails_to_start()
+    assert code != 0 and store.split(":")[-1] in said
+
+
+def test_a_port_in_use_is_said(launch):
+    first = launch(Confregd).start()
+    code, said = launch(Confregd, listen=first.listen).fails_to_start()
+    assert code != 0 and first.listen in said
+    gateway = launch(Gateway, first.listen).start()
+    second = launch(Gateway, first.listen)
+    second.port = gateway.port
+    code, said = second.fails_to_start()
+    assert code != 0 and str(gateway.port) in said
+
+
+@pytest.mark.parametrize("listen", ["127.0.0.1", "127.0.0.1:99999", "nowhere.invalid:1", ""])
+def test_an_address_that_is_none(launch, listen):
+    server = launch(Confregd)
+    server.listen = listen
+    code, said = server.fails_to_start()
+    assert code != 0 and said
+
+
+def test_only_loopback_without_tokens(launch):
+    code, said = launch(Confregd, listen=f"0.0.0.0:{free_port()}").fails_to_start()
+    assert code != 0 and "--insecure" in said
+    server = launch(Confregd, listen=f"0.0.0.0:{free_port()}", extra=["--insecure"])
+    server.spawn()
+    server.listen = server.listen.replace("0.0.0.0", "127.0.0.1")
+    server.wait_ready()
+
+
+@pytest.mark.parametrize("by", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_stops_the_programs_with_streams_and_calls_open(launch, by):
+    server = launch(Confregd).start()
+    gateway = launch(Gateway, server.listen).start()
+    watches = [Watch(server.stub) for _ in range(50)]
+    for watch in watches:
+        watch.started()
+    waiting = server.stub.GetConfig.future(api_pb.GetConfigRequest(
+        service_name="x", read=api_pb.ReadOptions(min_revision=1000)), timeout=60)
+    idle = [socket.create_connection(("127.0.0.1", gateway.port)) for _ in range(20)]
+    gateway.stop(by, seconds=20)
+    server.stop(by, seconds=20)
+    with refused("UNAVAILABLE"):
+        waiting.result()
+    for connection in idle:
+        connection.close()
+
+
+def test_the_server_listens_on_a_unix_socket(launch, tmp_path):
+    path = tmp_path / "sock"
+    server = launch(Confregd, listen=f"unix:{path}").start()
+    gateway = launch(Gateway, server.listen).start()
+    assert Rest(gateway.port).post("/api/configs/x", {"config_data": {}}).status == 201
+    second = launch(Confregd, listen=server.listen)
+    code, said = second.fails_to_start()
+    assert code != 0 and str(path) in said
+    assert Registry(server.stub).get("x", environment="default").config.version == 1
+
+
+def test_a_store_in_memory_forgets(launch):
+    server = launch(Confregd, store="memory:").start()
+    registry = Registry(server.stub)
+    epoch = registry.create("x").header.epoch
+    assert registry.status().store == "memory"
+    server.stop()
+    server.start()
+    header = Registry(server.stub).status().header
+    assert header.revision == 0 and header.epoch != epoch
+
+
+@pytest.mark.parametrize("program", ["confregd", "confreg-gateway"])
+def test_help_version_and_wrong_options(program):
+    def run(*arguments):
+        return subprocess.run([BUILD / program, *arguments], capture_output=True, text=True,
+                              timeout=60, check=False)
+
+    usage = run("--help")
+    assert usage.returncode == 0 and "--listen" in usage.stdout
+    version = run("--version")
+    assert version.returncode == 0 and version.stdout.strip()
+    for wrong in (["--no-such-option"], ["--listen"], ["operand"]):
+        refusal = run(*wrong)
+        assert refusal.returncode == 2 and wrong[0].lstrip("-") in refusal.stderr
+
+
+def test_the_gateway_lives_without_the_server(launch):
+    server = launch(Confregd).start()
+    gateway = launch(Gateway, server.listen).start()
+    rest = Rest(gateway.port)
+    assert rest.post("/api/configs/x", {"config_data": {"a": 1}}).status == 201
+    server.stop()
+    assert rest.get("/livez").status == 200
+    assert rest.get("/readyz").status == 503
+    assert rest.put("/api/configs/x", {"config_data": {}}).status == 503
+    server.start()
+    gateway.wait_ready()
+    assert rest.get("/api/configs/x").json() == {"a": 1}
+    assert rest.put("/api/configs/x", {"config_data": {}}).status == 200

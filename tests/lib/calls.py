@@ -1,0 +1,94 @@
+"""The calls of the service in short form, for tests."""
+
+from stubs import api_pb
+
+TIMEOUT = 60
+
+
+def text(data):
+    return data.encode() if isinstance(data, str) else data
+
+
+class Registry:
+    """registry.create("billing", '{"a":1}', comment="why"); environment is "prod" unless said."""
+
+    def __init__(self, stub):
+        self.stub = stub
+
+    def _call(self, method, service, environment, **fields):
+        request = getattr(api_pb, f"{method}Request")(service_name=service,
+                                                      environment=environment, **fields)
+        return getattr(self.stub, method)(request, timeout=TIMEOUT)
+
+    def create(self, service, data='{"a":1}', environment="prod", **fields):
+        return self._call("CreateConfig", service, environment, config_data=text(data), **fields)
+
+    def update(self, service, data='{"a":2}', environment="prod", **fields):
+        return self._call("UpdateConfig", service, environment, config_data=text(data), **fields)
+
+    def patch(self, service, patch, environment="prod", **fields):
+        return self._call("UpdateConfig", service, environment, merge_patch=text(patch), **fields)
+
+    def delete(self, service, version=0, environment="prod", **fields):
+        return self._call("DeleteConfig", service, environment, version=version, **fields)
+
+    def rollback(self, service, version, environment="prod", **fields):
+        return self._call("RollbackConfig", service, environment, version=version, **fields)
+
+    def commit(self, changes, **fields):
+        request = api_pb.CommitChangesRequest(changes=changes, **fields)
+        return self.stub.CommitChanges(request, timeout=TIMEOUT)
+
+    def get(self, service, version=0, environment="prod", **fields):
+        return self._call("GetConfig", service, environment, version=version, **fields)
+
+    def data(self, service, version=0, environment="prod"):
+        return self.get(service, version, environment).config.config_data
+
+    def batch(self, names, **fields):
+        return self.stub.BatchGetConfigs(
+            api_pb.BatchGetConfigsRequest(names=names, **fields), timeout=TIMEOUT)
+
+    def list(self, **fields):
+        return self.stub.ListConfigs(api_pb.ListConfigsRequest(**fields), timeout=TIMEOUT)
+
+    def versions(self, service, environment="prod", **fields):
+        return self._call("ListVersions", service, environment, **fields)
+
+    def version_numbers(self, service, environment="prod"):
+        return [v.version for v in self.versions(service, environment).versions]
+
+    def diff(self, service, old_version=0, new_version=0, environment="prod", **fields):
+        return self._call("DiffVersions", service, environment, old_version=old_version,
+                          new_version=new_version, **fields)
+
+    def status(self):
+        return self.stub.GetStatus(api_pb.GetStatusRequest(), timeout=TIMEOUT)
+
+    def revision(self):
+        return self.status().header.revision
+
+
+def create_change(service, data='{"a":1}', environment="prod"):
+    return api_pb.Change(create=api_pb.Change.Create(
+        service_name=service, environment=environment, config_data=text(data)))
+
+
+def update_change(service, data='{"a":2}', environment="prod", **fields):
+    return api_pb.Change(update=api_pb.Change.Update(
+        service_name=service, environment=environment, config_data=text(data), **fields))
+
+
+def patch_change(service, patch, environment="prod", **fields):
+    return api_pb.Change(update=api_pb.Change.Update(
+        service_name=service, environment=environment, merge_patch=text(patch), **fields))
+
+
+def delete_change(service, environment="prod", **fields):
+    return api_pb.Change(delete=api_pb.Change.Delete(
+        service_name=service, environment=environment, **fields))
+
+
+def rollback_change(service, version, environment="prod", **fields):
+    return api_pb.Change(rollback=api_pb.Change.Rollback(
+        service_name=service, environment=environment, version=version, **fields))

@@ -1,0 +1,212 @@
+"""Starts the real programs on free ports with folders of their own, and stops them by process id.
+
+A program counts as started when it says so itself (health check, /readyz), as stopped well when it
+ended with exit code 0 and no sanitizer wrote a report.
+"""
+
+import contextlib
+import http.client
+import os
+import random
+import signal
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+import grpc
+
+from stubs import ROOT, api_grpc, health_grpc, health_pb
+
+BUILD = Path(os.environ.get("CONFREG_BUILD", ROOT / "build"))
+TOOLS = Path(os.environ.get("CONFREG_TOOLS", ROOT / "build" / "tools" / "bin"))
+# Sanitized programs on a busy machine are slow; nobody waits this long unless something is broken.
+PATIENCE = 60
+
+CHANNEL_OPTIONS = [
+    ("grpc.max_receive_message_length", -1),
+    ("grpc.max_send_message_length", -1),
+    ("grpc.enable_retries", 0),
+    ("grpc.initial_reconnect_backoff_ms", 20),
+    ("grpc.min_reconnect_backoff_ms", 20),
+    ("grpc.max_reconnect_backoff_ms", 100),
+    # Each channel gets a connection of its own.
+    ("grpc.use_local_subchannel_pool", 1),
+]
+
+
+def free_port():
+    """A port that nobody has, below those that the kernel gives to outgoing connections."""
+    while True:
+        port = random.randint(12000, 32000)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(("127.0.0.1", port))
+            return port
+
+
+def until(condition, what, seconds=PATIENCE):
+    """Waits until condition() gives something true, and returns that."""
+    deadline = time.monotonic() + seconds
+    while True:
+        value = condition()
+        if value:
+            return value
+        assert time.monotonic() < deadline, f"within {seconds} s not: {what}"
+        time.sleep(0.01)
+
+
+def connect(address):
+    return grpc.insecure_channel(address, options=CHANNEL_OPTIONS)
+
+
+class Daemon:
+    """One of the programs. Its log is folder/NAME.log."""
+
+    program = None
+
+    def __init__(self, folder):
+        self.folder = Path(folder)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.log = self.folder / f"{self.program}.log"
+        self.process = None
+
+    def arguments(self):
+        raise NotImplementedError
+
+    def wait_ready(self):
+        raise NotImplementedError
+
+    def environment(self):
+        report = f"log_path={self.folder}/sanitizer"
+        return {
+            **{k: v for k, v in os.environ.items() if not k.startswith("CONFREG_")},
+            "ASAN_OPTIONS": f"{report}:detect_leaks=1",
+            "UBSAN_OPTIONS": f"{report}:print_stacktrace=1",
+            "TSAN_OPTIONS": f"{report}:ignore_noninstrumented_modules=1"
+                            f":suppressions={ROOT}/scripts/tsan.supp",
+        }
+
+    def spawn(self):
+        """Starts the program and does not wait for anything."""
+        path = BUILD / self.program
+        assert path.exists(), f"{path} is missing: build it first (scripts/test does)"
+        with open(self.log, "ab") as log:
+            self.process = subprocess.Popen([str(path), *self.arguments()], stdout=log, stderr=log,
+                                            stdin=subprocess.DEVNULL, env=self.environment(),
+                                            cwd=self.folder)
+        return self
+
+    def start(self):
+        self.spawn()
+        self.wait_ready()
+        return self
+
+    def assert_alive(self):
+        assert self.process.poll() is None, (
+            f"{self.program} ended with {self.process.returncode}:\n{self.tail()}")
+
+    def tail(self, lines=40):
+        text = self.log.read_text(errors="replace") if self.log.exists() else ""
+        return "\n".join(text.splitlines()[-lines:])
+
+    def stop(self, by=signal.SIGTERM, seconds=PATIENCE):
+        """Asks it to end; it must do so with exit code 0."""
+        self.assert_alive()
+        self.process.send_signal(by)
+        code = self.process.wait(seconds)
+        assert code == 0, f"{self.program} ended with {code} on {by!r}:\n{self.tail()}"
+        self.assert_no_reports()
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait(PATIENCE)
+        self.assert_no_reports()
+
+    def end(self):
+        """For the end of a test, in whatever state the program is."""
+        if self.process is None or self.process.returncode is not None:
+            self.assert_no_reports()
+        else:
+            self.stop()
+
+    def fails_to_start(self, seconds=PATIENCE):
+        """Starts a program that must refuse to run; returns (exit code, what it said)."""
+        self.spawn()
+        code = self.process.wait(seconds)
+        self.assert_no_reports()
+        return code, self.tail()
+
+    def assert_no_reports(self):
+        reports = sorted(self.folder.glob("sanitizer*"))
+        assert not reports, f"{self.program}: {reports[0]}:\n{reports[0].read_text()[:8000]}"
+
+
+class Confregd(Daemon):
+    program = "confregd"
+
+    def __init__(self, folder, store=None, listen=None, extra=()):
+        super().__init__(folder)
+        self.database = self.folder / "confreg.db"
+        self.store = store or f"sqlite:{self.database}"
+        self.listen = listen or f"127.0.0.1:{free_port()}"
+        self.extra = list(extra)
+        self.channel = None
+
+    def arguments(self):
+        return ["--listen", self.listen, "--store", self.store, *self.extra]
+
+    def wait_ready(self):
+        self.reconnect()
+        health = health_grpc.HealthStub(self.channel)
+
+        def is_serving():
+            self.assert_alive()
+            with contextlib.suppress(grpc.RpcError):
+                answer = health.Check(health_pb.HealthCheckRequest(), timeout=5)
+                return answer.status == health_pb.HealthCheckResponse.SERVING
+            return False
+
+        until(is_serving, f"{self.program} is serving")
+
+    def reconnect(self):
+        if self.channel is not None:
+            self.channel.close()
+        self.channel = connect(self.listen)
+
+    @property
+    def stub(self):
+        return api_grpc.RegistryServiceStub(self.channel)
+
+
+class Gateway(Daemon):
+    program = "confreg-gateway"
+
+    def __init__(self, folder, server, extra=()):
+        super().__init__(folder)
+        self.server = server
+        self.port = free_port()
+        self.extra = list(extra)
+
+    def arguments(self):
+        return ["--listen", f"127.0.0.1:{self.port}", "--server", self.server, *self.extra]
+
+    def status_of(self, path):
+        """The HTTP status of a GET; 0 where nobody answers."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        with contextlib.closing(connection), contextlib.suppress(OSError,
+                                                                 http.client.HTTPException):
+            connection.request("GET", path)
+            return connection.getresponse().status
+        return 0
+
+    def wait_ready(self):
+        def is_ready():
+            self.assert_alive()
+            return self.status_of("/readyz") == 200
+
+        until(is_ready, f"{self.program} is ready")
+
+    @property
+    def url(self):
+        return f"http://127.0.0.1:{self.port}"

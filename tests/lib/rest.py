@@ -1,0 +1,67 @@
+"""HTTP as plain as it gets: what a client sends is what the test says."""
+
+import contextlib
+import http.client
+import json
+import socket
+from urllib.parse import urlencode
+
+
+class Answer:
+    def __init__(self, status, headers, body):
+        self.status, self.headers, self.body = status, headers, body
+
+    def json(self):
+        return json.loads(self.body)
+
+    def __repr__(self):
+        return f"{self.status} {self.body[:300]!r}"
+
+
+class Rest:
+    """Calls one gateway; each call on a connection of its own."""
+
+    def __init__(self, port, host="127.0.0.1"):
+        self.host, self.port = host, port
+
+    def call(self, method, path, body=None, headers=None, query=None, timeout=60):
+        """body: bytes or text as they are, anything else as JSON."""
+        if query:
+            path += "?" + urlencode(query)
+        headers = dict(headers or {})
+        if body is not None and not isinstance(body, (bytes, str)):
+            body = json.dumps(body)
+        if body is not None:
+            headers.setdefault("Content-Type", "application/json")
+        connection = http.client.HTTPConnection(self.host, self.port, timeout=timeout)
+        with contextlib.closing(connection):
+            connection.request(method, path, body=body, headers=headers)
+            response = connection.getresponse()
+            return Answer(response.status, response.headers, response.read())
+
+    def get(self, path, **kwargs):
+        return self.call("GET", path, **kwargs)
+
+    def post(self, path, body=None, **kwargs):
+        return self.call("POST", path, body=body, **kwargs)
+
+    def put(self, path, body=None, **kwargs):
+        return self.call("PUT", path, body=body, **kwargs)
+
+    def delete(self, path, **kwargs):
+        return self.call("DELETE", path, **kwargs)
+
+    def raw(self, request, timeout=60):
+        """Sends bytes and reads one answer."""
+        with socket.create_connection((self.host, self.port), timeout=timeout) as sock:
+            sock.sendall(request)
+            return read_answer(sock)
+
+    def open(self, timeout=60):
+        return socket.create_connection((self.host, self.port), timeout=timeout)
+
+
+def read_answer(sock, method="GET"):
+    response = http.client.HTTPResponse(sock, method=method)
+    response.begin()
+    return Answer(response.status, response.headers, response.read())

@@ -1,0 +1,45 @@
+"""The Python stubs of the gRPC contract, generated from proto/ when they are first asked for."""
+
+import functools
+import importlib
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+import grpc
+import grpc_tools
+from grpc_tools import protoc
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@functools.lru_cache(maxsize=None)
+def _generated():
+    proto = ROOT / "proto"
+    out = tempfile.mkdtemp(prefix="confreg-stubs-")
+    files = [str(path.relative_to(proto)) for path in sorted(proto.rglob("*.proto"))]
+    well_known = os.path.join(os.path.dirname(grpc_tools.__file__), "_proto")
+    arguments = ["protoc", f"-I{proto}", f"-I{well_known}", f"--python_out={out}",
+                 f"--grpc_python_out={out}"]
+    if protoc.main(arguments + files) != 0:
+        raise RuntimeError(f"protoc cannot generate stubs from {proto}")
+    sys.path.insert(0, out)
+    # grpc.health.v1 is generated into a folder of its own, beside the library of that name.
+    grpc.__path__.append(os.path.join(out, "grpc"))
+    return out
+
+
+def module(name):
+    """A generated module: module("confreg.v1.registry_pb2")."""
+    _generated()
+    return importlib.import_module(name)
+
+
+pb = module("confreg.v1.registry_pb2")
+api_pb = module("confreg.v1.registry_service_pb2")
+api_grpc = module("confreg.v1.registry_service_pb2_grpc")
+health_pb = module("grpc.health.v1.health_pb2")
+health_grpc = module("grpc.health.v1.health_pb2_grpc")
+rpc_status_pb = module("google.rpc.status_pb2")
+error_details_pb = module("google.rpc.error_details_pb2")

@@ -1,0 +1,57 @@
+"""A watch as a test reads it: every response is checked as it comes."""
+
+import collections
+
+from history import StreamChecker
+from stubs import api_pb
+
+
+class Watch:
+    """Watch(stub, start_revision=1); ends by itself after `seconds`."""
+
+    def __init__(self, stub, complete=False, seconds=60, **fields):
+        self.call = stub.Watch(api_pb.WatchRequest(**fields), timeout=seconds)
+        self.checker = StreamChecker(complete)
+        self._responses = iter(self.call)
+        self._events = collections.deque()
+
+    def next(self):
+        response = next(self._responses)
+        self.checker.take(response)
+        return response
+
+    def started(self):
+        """Reads the first response: from now on nothing is missed."""
+        response = self.next()
+        assert response.kind == api_pb.WATCH_RESPONSE_KIND_STARTED
+        return response
+
+    def event(self):
+        while not self._events:
+            self._events.extend(self.next().events)
+        return self._events.popleft()
+
+    def events(self, count):
+        return [self.event() for _ in range(count)]
+
+    def snapshot(self):
+        """The configs of a snapshot and its revision."""
+        configs = []
+        while True:
+            response = self.next()
+            configs += response.configs
+            if response.kind == api_pb.WATCH_RESPONSE_KIND_SNAPSHOT_END:
+                return configs, response.header.revision
+
+    @property
+    def position(self):
+        return self.checker.position
+
+    def cancel(self):
+        self.call.cancel()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.cancel()
