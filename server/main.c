@@ -1,0 +1,98 @@
+/* confregd: the gRPC server. */
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "log.h"
+#include "mem.h"
+#include "node.h"
+#include "options.h"
+
+struct settings {
+    struct node_options node;
+    const char *log_level;
+};
+
+static enum options_result read_settings(struct settings *s, int argc, char **argv)
+{
+    const struct option_row rows[] = {
+        {"listen", OPTION_TEXT, &s->node.listen, "127.0.0.1:50051", "ADDRESS",
+         "Where to serve gRPC: HOST:PORT, [IPV6]:PORT or unix:PATH; several with commas between "
+         "them. Port 0 takes a free one. There is no authentication yet: listen where only "
+         "trusted clients can reach it.",
+         0, 0, NULL},
+        {"store", OPTION_TEXT, &s->node.store, "sqlite:confreg.db", "STORE",
+         "Where the log is kept: sqlite:FILE, or memory: to keep nothing.", 0, 0, NULL},
+        {"bus", OPTION_TEXT, &s->node.bus, "local:", "BUS",
+         "Where changes are announced: local: inside this process.", 0, 0, NULL},
+        {"max-payload", OPTION_BYTES, &s->node.max_payload_bytes, "1M", "BYTES",
+         "The largest config_data, without insignificant white space.", 64, 8u << 20, NULL},
+        {"ring", OPTION_BYTES, &s->node.ring_bytes, "64M", "BYTES",
+         "Memory for the newest commits, from which watches are served; older ones are read from "
+         "the store.",
+         1u << 20, UINT64_C(1) << 40, NULL},
+        {"threads", OPTION_NUMBER, &s->node.threads, "0", "N",
+         "Threads that receive calls; 0 is one a core.", 0, 256, NULL},
+        {"grace", OPTION_DURATION, &s->node.grace_ms, "5s", "TIME",
+         "How long running calls may take when the server stops.", 0, 600000, NULL},
+        {"log-level", OPTION_TEXT, &s->log_level, "INFO", "LEVEL", "DEBUG, INFO, WARNING or ERROR.",
+         0, 0, "LOG_LEVEL"},
+    };
+    const struct option_table table = {
+        .program = "confregd",
+        .summary = "The server of the configuration registry confreg.",
+        .prefix = "CONFREG",
+        .rows = rows,
+        .n_rows = COUNT_OF(rows),
+    };
+    return options_parse(&table, argc, argv);
+}
+
+static void wait_for_end(const sigset_t *ends)
+{
+    int signal_number = 0;
+    sigwait(ends, &signal_number);
+    log_event(LOG_INFO, "stopping", "signal", strsignal(signal_number), NULL);
+}
+
+static int serve(const struct settings *settings, const sigset_t *ends)
+{
+    struct node *node = NULL;
+    struct status st;
+    if (!node_start(&settings->node, &node, &st)) {
+        log_event(LOG_ERROR, "cannot_start", "code", status_code_name(st.code), "reason", st.reason,
+                  "message", st.message, NULL);
+        return EXIT_FAILURE;
+    }
+    wait_for_end(ends);
+    node_stop(node);
+    log_event(LOG_INFO, "stopped", NULL);
+    return EXIT_SUCCESS;
+}
+
+int main(int argc, char **argv)
+{
+    struct settings settings = {0};
+    enum options_result result = read_settings(&settings, argc, argv);
+    if (result != OPTIONS_RUN) {
+        return result == OPTIONS_EXIT_OK ? EXIT_SUCCESS : 2;
+    }
+    enum log_level level;
+    if (!log_parse_level(settings.log_level, &level)) {
+        fprintf(stderr, "confregd: --log-level: DEBUG, INFO, WARNING or ERROR, found \"%s\"\n",
+                settings.log_level);
+        return 2;
+    }
+    log_set_level(level);
+    /* Before any thread starts: only main takes them. */
+    sigset_t ends;
+    sigemptyset(&ends);
+    sigaddset(&ends, SIGTERM);
+    sigaddset(&ends, SIGINT);
+    pthread_sigmask(SIG_BLOCK, &ends, NULL);
+    signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN);
+    return serve(&settings, &ends);
+}

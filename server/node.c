@@ -1,0 +1,196 @@
+#include "node.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "clock.h"
+#include "log.h"
+#include "service.h"
+
+#define POOL_THREADS 3
+#define MAX_DEPTH 64
+/* A commit's payloads, and room for the rest of its request. */
+#define MAX_REQUEST_BYTES (COMMIT_MAX_BYTES + (1u << 20))
+
+extern const unsigned char confreg_descriptors[];
+extern const size_t confreg_descriptors_size;
+
+struct node {
+    struct store *store;
+    struct registry *registry;
+    struct pool *pool;
+    struct bus *bus;
+    struct relay *relay;
+    struct waiters *waiters;
+    struct rpc_server *server;
+    struct hub *hub;
+    struct committer *committer;
+    struct service service;
+    int64_t grace_ms;
+    bool serving;
+};
+
+static void on_committed(void *user, const struct staged *staged)
+{
+    struct node *node = user;
+    hub_publish(node->hub, staged);
+    relay_commit(node->relay, staged->commit);
+}
+
+static void on_settled(void *user, const struct position *position)
+{
+    struct node *node = user;
+    hub_wake(node->hub);
+    waiters_advance(node->waiters, position->revision);
+}
+
+static bool load(struct node *node, const struct node_options *options, struct status *st)
+{
+    if (!store_open(options->store, &node->store, st)) {
+        return false;
+    }
+    int64_t begun = clock_monotonic_ns();
+    node->registry = registry_new(node->store->identity.epoch);
+    if (!committer_recover(node->store, node->registry, st)) {
+        return false;
+    }
+    char revision[24];
+    char configs[24];
+    char took[24];
+    snprintf(revision, sizeof revision, "%" PRIu64, registry_position(node->registry).revision);
+    snprintf(configs, sizeof configs, "%" PRIu64, registry_config_count(node->registry));
+    snprintf(took, sizeof took, "%" PRId64, (clock_monotonic_ns() - begun) / 1000000);
+    log_event(LOG_INFO, "loaded", "store", options->store, "epoch", registry_epoch(node->registry),
+              "revision", revision, "configs", configs, "took_ms", took, NULL);
+    return true;
+}
+
+static bool make_server(struct node *node, const struct node_options *options, struct status *st)
+{
+    struct rpc_server_options server_options = {
+        .n_call_threads = options->threads,
+        .max_receive_bytes = MAX_REQUEST_BYTES,
+        .error_domain = "confreg",
+        .descriptor_set = confreg_descriptors,
+        .descriptor_set_size = confreg_descriptors_size,
+    };
+    return rpc_server_new(&server_options, &node->server, st);
+}
+
+static void make_parts(struct node *node, const struct node_options *options)
+{
+    node->relay = relay_new(node->bus, registry_epoch(node->registry));
+    node->waiters = waiters_new(registry_position(node->registry).revision);
+    node->pool = pool_new(POOL_THREADS);
+    struct hub_options hub_options = {
+        .server = node->server,
+        .store = node->store,
+        .registry = node->registry,
+        .pool = node->pool,
+        .ring_bytes = options->ring_bytes,
+    };
+    node->hub = hub_new(&hub_options);
+    struct committer_options committer_options = {
+        .store = node->store,
+        .registry = node->registry,
+        .listener = {.committed = on_committed, .settled = on_settled, .user = node},
+    };
+    node->committer = committer_new(&committer_options);
+    node->service = (struct service){
+        .store = node->store,
+        .registry = node->registry,
+        .committer = node->committer,
+        .hub = node->hub,
+        .pool = node->pool,
+        .relay = node->relay,
+        .waiters = node->waiters,
+        .limits = {.max_bytes = options->max_payload_bytes, .max_depth = MAX_DEPTH},
+        .start_time_us = clock_wall_us(),
+    };
+}
+
+static bool listen_on(struct node *node, const char *address, struct status *st)
+{
+    int port = 0;
+    if (!rpc_server_listen(node->server, address, &port, st)) {
+        return false;
+    }
+    char text[16];
+    snprintf(text, sizeof text, "%d", port);
+    log_event(LOG_INFO, "listening", "address", address, "port", text, NULL);
+    return true;
+}
+
+static bool listen_on_all(struct node *node, const char *addresses, struct status *st)
+{
+    AUTO(free) char *copy = mem_string(addresses);
+    char *rest = NULL;
+    for (char *address = strtok_r(copy, ",", &rest); address != NULL;
+         address = strtok_r(NULL, ",", &rest)) {
+        if (!listen_on(node, address, st)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool start(struct node *node, const struct node_options *options, struct status *st)
+{
+    if (!load(node, options, st) || !bus_open(options->bus, &node->bus, st) ||
+        !make_server(node, options, st)) {
+        return false;
+    }
+    make_parts(node, options);
+    service_add(&node->service, node->server);
+    rpc_server_add_health(node->server);
+    rpc_server_add_reflection(node->server);
+    if (!listen_on_all(node, options->listen, st)) {
+        return false;
+    }
+    rpc_server_start(node->server);
+    node->serving = true;
+    rpc_server_set_serving(node->server, true);
+    return true;
+}
+
+bool node_start(const struct node_options *options, struct node **ret_node, struct status *st)
+{
+    struct node *node = mem_zalloc(sizeof *node);
+    node->grace_ms = options->grace_ms;
+    if (!start(node, options, st)) {
+        node_stop(node);
+        return false;
+    }
+    *ret_node = node;
+    return true;
+}
+
+/* Who waits is sent away, then the server ends its calls: the committer and the pool still work for
+ * those that are under way. */
+static void stop_serving(struct node *node)
+{
+    rpc_server_set_serving(node->server, false);
+    waiters_stop(node->waiters);
+    rpc_server_stop(node->server, node->grace_ms);
+}
+
+void node_stop(struct node *node)
+{
+    if (node == NULL) {
+        return;
+    }
+    if (node->serving) {
+        stop_serving(node);
+    }
+    committer_free(node->committer);
+    waiters_free(node->waiters);
+    pool_free(node->pool);
+    hub_free(node->hub);
+    rpc_server_free(node->server);
+    relay_free(node->relay);
+    bus_close(node->bus);
+    registry_free(node->registry);
+    store_close(node->store);
+    free(node);
+}

@@ -1,0 +1,24 @@
+/* A node: all parts of confregd put together, in the order in which they start and stop. */
+#ifndef SERVER_NODE_H
+#define SERVER_NODE_H
+
+#include "status.h"
+
+struct node;
+
+struct node_options {
+    const char *listen; /* addresses, separated by commas */
+    const char *store;
+    const char *bus;
+    uint64_t max_payload_bytes;
+    uint64_t ring_bytes;
+    uint64_t threads; /* call threads; 0: one a core */
+    int64_t grace_ms;
+};
+
+/* Opens the store, loads the registry, listens and serves. On failure nothing is left running. */
+bool node_start(const struct node_options *options, struct node **ret_node, struct status *st);
+/* Ends streams and calls, finishes what was written, closes the store. NULL is ignored. */
+void node_stop(struct node *node);
+
+#endif

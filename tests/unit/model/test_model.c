@@ -1,0 +1,188 @@
+#include <criterion/criterion.h>
+#include <string.h>
+
+#include "encode.h"
+#include "head.h"
+#include "leak_check.h"
+
+static const uint8_t epoch[EPOCH_SIZE] = {0xca, 0xfe, 3, 4, 5, 6, 7, 8};
+
+static void set(char **member, const char *text)
+{
+    free(*member);
+    *member = mem_string(text);
+}
+
+/* A commit with every member set: a create, an import and an erase. */
+static struct commit *full_commit(void)
+{
+    struct commit *commit = commit_new(3);
+    commit->revision = 7;
+    commit->time_us = 1700000000123456;
+    set(&commit->actor, "alice");
+    set(&commit->peer, "ipv4:127.0.0.1:1");
+    commit->created_by = mem_string("");
+    set(&commit->comment, "why \xe2\x82\xac");
+    set(&commit->request_id, "r-1");
+    commit->fingerprint = hash_bytes("f", 1);
+    commit->previous_hash = hash_bytes("p", 1);
+    static const enum change_kind kinds[] = {CHANGE_CREATE, CHANGE_IMPORT, CHANGE_ERASE};
+    for (size_t i = 0; i < 3; i++) {
+        struct change *change = &commit->changes[i];
+        change->kind = kinds[i];
+        change->environment = mem_string("prod");
+        change->service = mem_string("billing");
+        change->version = i + 1;
+        change->head_version = i == 2 ? 2 : i + 1;
+        change->payload = i == 2 ? NULL : buf_copy("{\"a\":1}", 7);
+        change->removed = i == 2;
+    }
+    commit->changes[1].given_time_us = -5;
+    commit->changes[1].given_author = mem_string("bob");
+    commit_seal(commit, epoch);
+    return commit;
+}
+
+Test(commit, a_record_reads_back)
+{
+    AUTO(commit_unref) struct commit *commit = full_commit();
+    AUTO(commit_unref) struct commit *copy = NULL;
+    struct status st;
+    cr_assert(commit_decode(epoch, commit->record, &copy, &st));
+    cr_assert_eq(copy->revision, 7);
+    cr_assert_eq(copy->time_us, commit->time_us);
+    cr_assert_str_eq(copy->created_by, "");
+    cr_assert_str_eq(copy->comment, commit->comment);
+    cr_assert_str_eq(copy->actor, "alice");
+    cr_assert_str_eq(copy->request_id, "r-1");
+    cr_assert(hash_equal(&copy->fingerprint, &commit->fingerprint));
+    cr_assert(hash_equal(&copy->previous_hash, &commit->previous_hash));
+    cr_assert(hash_equal(&copy->hash, &commit->hash));
+    cr_assert_eq(copy->n_changes, 3);
+    cr_assert_eq(copy->changes[1].given_time_us, -5);
+    cr_assert_str_eq(copy->changes[1].given_author, "bob");
+    cr_assert_eq(copy->changes[0].payload_size, 7);
+    cr_assert_null(copy->changes[0].payload);
+    cr_assert_eq(copy->changes[2].removed, 1);
+    leak_check();
+}
+
+Test(commit, no_flipped_bit_passes)
+{
+    AUTO(commit_unref) struct commit *commit = full_commit();
+    struct status st;
+    for (size_t bit = 0; bit < commit->record->len * 8; bit++) {
+        AUTO(buf_unref) struct buf *damaged = buf_copy(commit->record->data, commit->record->len);
+        damaged->data[bit / 8] ^= (uint8_t)(1 << bit % 8);
+        struct commit *copy = NULL;
+        if (commit_decode(epoch, damaged, &copy, &st)) {
+            cr_assert_not(hash_equal(&copy->hash, &commit->hash), "bit %zu", bit);
+            commit_unref(copy);
+        } else {
+            cr_assert_str_eq(st.reason, "LOG_DAMAGED");
+        }
+    }
+    leak_check();
+}
+
+Test(commit, no_cut_record_passes)
+{
+    AUTO(commit_unref) struct commit *commit = full_commit();
+    struct status st;
+    for (size_t n = 0; n < commit->record->len; n++) {
+        AUTO(buf_unref) struct buf *cut = buf_copy(commit->record->data, n);
+        struct commit *copy = NULL;
+        cr_assert_not(commit_decode(epoch, cut, &copy, &st));
+        cr_assert_eq(st.code, STATUS_DATA_LOSS);
+    }
+    AUTO(buf_unref) struct buf *longer = buf_new(commit->record->len + 1);
+    memcpy(longer->data, commit->record->data, commit->record->len);
+    longer->data[commit->record->len] = 0;
+    struct commit *copy = NULL;
+    cr_assert_not(commit_decode(epoch, longer, &copy, &st), "nothing may follow a record");
+    leak_check();
+}
+
+Test(commit, another_epoch_is_another_log)
+{
+    static const uint8_t other[EPOCH_SIZE] = {1};
+    AUTO(commit_unref) struct commit *commit = full_commit();
+    struct commit *copy = NULL;
+    struct status st;
+    cr_assert_not(commit_decode(other, commit->record, &copy, &st));
+    leak_check();
+}
+
+Test(commit, a_payload_must_match_its_hash)
+{
+    AUTO(commit_unref) struct commit *commit = full_commit();
+    AUTO(commit_unref) struct commit *copy = NULL;
+    AUTO(buf_unref) struct buf *wrong = buf_copy("{\"a\":2}", 7);
+    struct status st;
+    cr_assert(commit_decode(epoch, commit->record, &copy, &st));
+    const struct change *change = &commit->changes[0];
+    cr_assert_not(commit_attach_payload(copy, 0, change->salt, wrong, &st));
+    cr_assert_str_eq(st.reason, "PAYLOAD_DAMAGED");
+    cr_assert_not(commit_attach_payload(copy, 1, change->salt, change->payload, &st), "other salt");
+    cr_assert_not(commit_attach_payload(copy, 2, change->salt, change->payload, &st), "no version");
+    cr_assert_not(commit_attach_payload(copy, 9, change->salt, change->payload, &st), "no change");
+    cr_assert(commit_attach_payload(copy, 0, change->salt, change->payload, &st));
+    leak_check();
+}
+
+Test(commit, the_same_payload_has_another_hash_each_time)
+{
+    AUTO(commit_unref) struct commit *a = full_commit();
+    AUTO(commit_unref) struct commit *b = full_commit();
+    cr_assert_not(hash_equal(&a->changes[0].payload_hash, &b->changes[0].payload_hash));
+    cr_assert_not(hash_equal(&a->hash, &b->hash));
+    leak_check();
+}
+
+Test(encode, a_config_ends_with_its_payload)
+{
+    AUTO(commit_unref) struct commit *commit = full_commit();
+    struct version_ref version = {commit, 0};
+    AUTO(buf_unref) struct buf *field = encode_config(&version, 9);
+    cr_assert_eq(field->data[0], FIELD_CONFIG << 3 | 2);
+    cr_assert_arr_eq(field->data + field->len - 7, "{\"a\":1}", 7);
+    Confreg__V1__Config *config =
+        confreg__v1__config__unpack(NULL, field->len - 2, field->data + 2);
+    cr_assert_not_null(config);
+    cr_assert_eq(config->mod_revision, 9);
+    cr_assert_eq(config->create_time->seconds, 1700000000);
+    cr_assert_eq(config->create_time->nanos, 123456000);
+    cr_assert_eq(config->created_by_presence_case,
+                 CONFREG__V1__CONFIG__CREATED_BY_PRESENCE_CREATED_BY, "empty is not absent");
+    confreg__v1__config__free_unpacked(config, NULL);
+    leak_check();
+}
+
+Test(encode, times_before_1970)
+{
+    Google__Protobuf__Timestamp time;
+    describe_time(&time, -1);
+    cr_assert_eq(time.seconds, -1);
+    cr_assert_eq(time.nanos, 999999000);
+}
+
+Test(head, holes_and_falls)
+{
+    struct head *head = head_new("prod", "billing");
+    head->version = 5;
+    head->last_version = 7;
+    head->first_live_version = 2;
+    uint64_t holes[] = {3, 6, 7};
+    head->holes = (struct holes){.versions = mem_array(3, sizeof holes[0]), .n = 3};
+    memcpy(head->holes.versions, holes, sizeof holes);
+    cr_assert_eq(head_live_versions(head), 3);
+    cr_assert_eq(head_version_before(head, 5), 4);
+    cr_assert_eq(head_version_before(head, 4), 2);
+    cr_assert_eq(head_version_before(head, 2), 0);
+    cr_assert_not(head_has_version(head, 1));
+    cr_assert_not(head_has_version(head, 3));
+    cr_assert_not(head_has_version(head, 6));
+    cr_assert_not(head_has_version(NULL, 1));
+    head_unref(head);
+    leak_check();
+}

@@ -1,0 +1,420 @@
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "leak_check.h"
+#include "world.h"
+
+static const struct json_limits limits = {.max_bytes = 1 << 20, .max_depth = 64};
+
+static struct command command_of(const struct mutation *mutations, size_t n)
+{
+    return (struct command){.actor = "",
+                            .peer = "test",
+                            .comment = "",
+                            .request_id = "",
+                            .mutations = mutations,
+                            .n_mutations = n,
+                            .limits = limits,
+                            .now_us = 1000};
+}
+
+static struct mutation mutation_of(enum mutation_kind kind, const char *environment,
+                                   const char *service)
+{
+    return (struct mutation){
+        .kind = kind, .environment = environment, .service = service, .expected_epoch = ""};
+}
+
+/* Stages one mutation; NULL where it was refused, with st. */
+static struct staged *stage(struct world *world, const struct mutation *m, struct status *st)
+{
+    struct command command = command_of(m, 1);
+    struct version_source source = world_source(world);
+    struct staged *staged = NULL;
+    return registry_stage(world->registry, &command, &source, &staged, st) ? staged : NULL;
+}
+
+static void accept(struct world *world, struct staged *staged)
+{
+    world_note(world, staged);
+    registry_accept(world->registry, staged);
+    world->batch[world->n_batch++] = staged;
+}
+
+static void must(struct world *world, struct mutation m, const char *json)
+{
+    struct status st = {.code = STATUS_OK};
+    AUTO(buf_unref) struct buf *payload = json == NULL ? NULL : buf_copy(json, strlen(json));
+    m.payload = payload;
+    struct staged *staged = stage(world, &m, &st);
+    cr_assert_not_null(staged, "%s", st.message);
+    accept(world, staged);
+    world_apply(world);
+}
+
+static void refused(struct world *world, struct mutation m, const char *json, enum status_code code,
+                    const char *reason)
+{
+    struct status st = {.code = STATUS_OK};
+    AUTO(buf_unref) struct buf *payload = json == NULL ? NULL : buf_copy(json, strlen(json));
+    m.payload = payload;
+    struct staged *staged = stage(world, &m, &st);
+    cr_assert_null(staged);
+    cr_assert_eq(st.code, code, "%s: %s", status_code_name(st.code), st.message);
+    cr_assert_str_eq(st.reason, reason);
+}
+
+static struct mutation create(const char *service)
+{
+    return mutation_of(MUTATE_CREATE, "prod", service);
+}
+static struct mutation update(const char *service)
+{
+    return mutation_of(MUTATE_UPDATE, "prod", service);
+}
+static struct mutation remove_version(const char *service, uint64_t version)
+{
+    struct mutation m = mutation_of(MUTATE_DELETE, "prod", service);
+    m.version = version;
+    return m;
+}
+static struct mutation rollback_to(const char *service, uint64_t version)
+{
+    struct mutation m = mutation_of(MUTATE_ROLLBACK, "prod", service);
+    m.version = version;
+    return m;
+}
+
+Test(registry, a_life)
+{
+    struct world world;
+    world_init(&world, 1);
+    must(&world, create("parsing"), "{\"a\":1}");
+    refused(&world, create("parsing"), "{}", STATUS_ALREADY_EXISTS, "CONFIG_EXISTS");
+    must(&world, update("parsing"), "{\"a\":2}");
+    must(&world, rollback_to("parsing", 1), NULL);
+    world_compare(&world, world.registry);
+    AUTO(head_unref) struct head *head = registry_get(world.registry, "prod", "parsing");
+    cr_assert_eq(head->version, 3);
+    cr_assert_eq(head_payload(head).len, 7);
+    must(&world, remove_version("parsing", 3), NULL);
+    must(&world, remove_version("parsing", 1), NULL);
+    world_compare(&world, world.registry);
+    must(&world, remove_version("parsing", 2), NULL); /* the last one: the config is gone */
+    world_compare(&world, world.registry);
+    refused(&world, update("parsing"), "{}", STATUS_NOT_FOUND, "CONFIG_NOT_FOUND");
+    must(&world, create("parsing"), "{}");
+    AUTO(head_unref) struct head *again = registry_get(world.registry, "prod", "parsing");
+    cr_assert_eq(again->version, 4, "numbering goes on after a delete");
+    refused(&world, rollback_to("parsing", 1), NULL, STATUS_NOT_FOUND, "VERSION_NOT_FOUND");
+    world_fini(&world);
+    leak_check();
+}
+
+Test(registry, expectations)
+{
+    struct world world;
+    world_init(&world, 1);
+    must(&world, create("parsing"), "{}");
+    struct mutation m = update("parsing");
+    m.expected_version = 2;
+    refused(&world, m, "{}", STATUS_ABORTED, "VERSION_MISMATCH");
+    m = update("parsing");
+    m.expected_revision = 9;
+    refused(&world, m, "{}", STATUS_ABORTED, "REVISION_MISMATCH");
+    m.expected_revision = 1;
+    m.expected_epoch = "ffffffffffffffff";
+    refused(&world, m, "{}", STATUS_FAILED_PRECONDITION, "EPOCH_MISMATCH");
+    m.expected_epoch = registry_epoch(world.registry);
+    must(&world, m, "{}");
+    m = update("absent");
+    m.expected_version = 1;
+    refused(&world, m, "{}", STATUS_ABORTED, "VERSION_MISMATCH"); /* before it is looked for */
+    world_fini(&world);
+    leak_check();
+}
+
+Test(registry, missing_configs)
+{
+    struct world world;
+    world_init(&world, 1);
+    refused(&world, remove_version("parsing", 0), NULL, STATUS_NOT_FOUND, "CONFIG_NOT_FOUND");
+    refused(&world, rollback_to("parsing", 1), NULL, STATUS_NOT_FOUND, "CONFIG_NOT_FOUND");
+    struct mutation m = remove_version("parsing", 0);
+    struct status st;
+    m.allow_missing = true;
+    AUTO(staged_free) struct staged *nothing = stage(&world, &m, &st);
+    cr_assert_not_null(nothing);
+    cr_assert_null(nothing->commit, "a delete of nothing is no commit");
+    m = update("parsing");
+    m.allow_missing = true;
+    must(&world, m, "{\"made\":true}");
+    cr_assert_eq(world.log[0]->changes[0].kind, CHANGE_CREATE);
+    world_fini(&world);
+    leak_check();
+}
+
+Test(registry, merge_patch)
+{
+    struct world world;
+    world_init(&world, 1);
+    must(&world, create("parsing"), "{\"a\":1.0,\"b\":{\"c\":2}}");
+    struct mutation m = mutation_of(MUTATE_PATCH, "prod", "parsing");
+    must(&world, m, "{\"b\":{\"c\":null,\"d\":3}}");
+    AUTO(head_unref) struct head *head = registry_get(world.registry, "prod", "parsing");
+    const char *merged = "{\"a\":1.0,\"b\":{\"d\":3}}";
+    cr_assert_eq(head_payload(head).len, strlen(merged));
+    cr_assert_arr_eq(head_payload(head).data, merged, strlen(merged));
+    world_fini(&world);
+    leak_check();
+}
+
+Test(registry, several_changes_are_one)
+{
+    struct world world;
+    world_init(&world, 1);
+    AUTO(buf_unref) struct buf *payload = buf_copy("{}", 2);
+    struct mutation good[] = {create("parsing"), update("parsing"), remove_version("parsing", 1)};
+    good[0].payload = good[1].payload = payload;
+    struct command command = command_of(good, 3);
+    struct version_source source = world_source(&world);
+    struct staged *staged = NULL;
+    struct status st;
+    cr_assert(registry_stage(world.registry, &command, &source, &staged, &st));
+    accept(&world, staged);
+    world_apply(&world);
+    world_compare(&world, world.registry);
+    struct mutation bad[] = {update("parsing"), create("parsing")};
+    bad[0].payload = bad[1].payload = payload;
+    command = command_of(bad, 2);
+    cr_assert_not(registry_stage(world.registry, &command, &source, &staged, &st));
+    cr_assert_str_eq(st.reason, "CONFIG_EXISTS");
+    cr_assert_str_eq(st.field, "changes[1]");
+    world_compare(&world, world.registry);
+    world_fini(&world);
+    leak_check();
+}
+
+Test(registry, discard_forgets)
+{
+    struct world world;
+    world_init(&world, 1);
+    must(&world, create("parsing"), "{}");
+    AUTO(buf_unref) struct buf *payload = buf_copy("{\"x\":1}", 7);
+    struct mutation m = update("parsing");
+    struct status st;
+    m.payload = payload;
+    AUTO(staged_free) struct staged *staged = stage(&world, &m, &st);
+    registry_accept(world.registry, staged);
+    registry_discard(world.registry);
+    world_compare(&world, world.registry);
+    must(&world, update("parsing"), "{\"y\":1}");
+    world_compare(&world, world.registry);
+    world_fini(&world);
+    leak_check();
+}
+
+Test(registry, time_never_goes_back)
+{
+    struct world world;
+    world_init(&world, 1);
+    must(&world, create("parsing"), "{}");
+    struct mutation m = update("parsing");
+    AUTO(buf_unref) struct buf *payload = buf_copy("{}", 2);
+    m.payload = payload;
+    struct command command = command_of(&m, 1);
+    command.now_us = 5;
+    struct version_source source = world_source(&world);
+    struct staged *staged = NULL;
+    struct status st;
+    cr_assert(registry_stage(world.registry, &command, &source, &staged, &st));
+    cr_assert_eq(staged->commit->time_us, 1000);
+    staged_free(staged);
+    world_fini(&world);
+    leak_check();
+}
+
+/* ---- Random histories ---- */
+
+static struct mutation draw_mutation(struct world *world, struct buf *payload)
+{
+    static const enum mutation_kind kinds[] = {MUTATE_CREATE, MUTATE_UPDATE,   MUTATE_UPDATE,
+                                               MUTATE_UPDATE, MUTATE_ROLLBACK, MUTATE_DELETE};
+    struct world_config *config = &world->configs[world_draw(world, WORLD_NAMES)];
+    struct mutation m = mutation_of(kinds[world_draw(world, COUNT_OF(kinds))], config->environment,
+                                    config->service);
+    m.payload = payload;
+    bool whole = m.kind == MUTATE_DELETE && world_draw(world, 3) == 0;
+    m.version = whole ? 0 : world_draw(world, config->last + 2) + 1;
+    m.erase = world_draw(world, 2) == 0;
+    m.allow_missing = world_draw(world, 4) == 0;
+    m.expected_version = world_draw(world, 8) == 0 ? world_draw(world, config->last + 2) : 0;
+    return m;
+}
+
+/* What the model says of a mutation: whether it must be refused. */
+static bool model_refuses(struct world *world, const struct mutation *m)
+{
+    const struct world_config *config = NULL;
+    for (size_t i = 0; i < WORLD_NAMES; i++) {
+        if (world->configs[i].environment == m->environment &&
+            world->configs[i].service == m->service) {
+            config = &world->configs[i];
+        }
+    }
+    uint64_t head = world_head(config);
+    bool known = m->version >= 1 && m->version <= config->last && config->live[m->version];
+    if (m->kind == MUTATE_CREATE) {
+        return head != 0;
+    }
+    if (m->expected_version != 0 && m->expected_version != head) {
+        return true;
+    }
+    if (m->kind == MUTATE_UPDATE) {
+        return head == 0 && !m->allow_missing;
+    }
+    if (m->kind == MUTATE_ROLLBACK) {
+        return head == 0 || !known;
+    }
+    if (m->version != 0) {
+        return !known && !m->allow_missing;
+    }
+    bool erasable = config->last > 0 && m->erase;
+    return head == 0 && !erasable && !m->allow_missing;
+}
+
+static void random_step(struct world *world, size_t number)
+{
+    char text[48];
+    int n = snprintf(text, sizeof text, "{\"step\":%zu}", number);
+    AUTO(buf_unref) struct buf *payload = buf_copy(text, (size_t)n);
+    struct mutation m = draw_mutation(world, payload);
+    struct status st = {.code = STATUS_OK};
+    bool refuse = model_refuses(world, &m);
+    struct staged *staged = stage(world, &m, &st);
+    cr_assert_eq(staged == NULL, refuse, "step %zu: %s", number, st.message);
+    if (staged != NULL && (staged->commit == NULL || world_draw(world, 10) == 0)) {
+        staged_free(staged); /* nothing to do, or only a look at what would be */
+    } else if (staged != NULL) {
+        accept(world, staged);
+    }
+    if (world_draw(world, 4) == 0) {
+        world_apply(world);
+        world_compare(world, world->registry);
+    }
+}
+
+static void follow_log(struct world *world)
+{
+    AUTO(registry_free) struct registry *other = registry_new(world_epoch);
+    struct version_source source = world_source(world);
+    for (size_t i = 0; i < world->n_log; i++) {
+        AUTO(staged_free) struct staged *staged = NULL;
+        struct status st;
+        cr_assert(registry_follow(other, world->log[i], &source, &staged, &st), "%s", st.message);
+        registry_accept(other, staged);
+        registry_apply(other);
+    }
+    world_compare(world, other);
+}
+
+Test(registry, random_histories, .timeout = 60)
+{
+    const char *given = getenv("CONFREG_TEST_SEED");
+    uint64_t first = given == NULL ? 1 : strtoull(given, NULL, 10);
+    for (uint64_t seed = first; seed < first + 20; seed++) {
+        struct world *world = mem_zalloc(sizeof *world);
+        world_init(world, seed);
+        cr_log_info("seed %lu", (unsigned long)seed);
+        for (size_t i = 0; i < 600; i++) {
+            random_step(world, i);
+        }
+        world_apply(world);
+        world_compare(world, world->registry);
+        follow_log(world);
+        world_fini(world);
+        free(world);
+    }
+    leak_check();
+}
+
+Test(registry, a_log_that_does_not_follow_is_refused)
+{
+    struct world world;
+    world_init(&world, 1);
+    must(&world, create("parsing"), "{}");
+    must(&world, update("parsing"), "{}");
+    AUTO(registry_free) struct registry *other = registry_new(world_epoch);
+    struct version_source source = world_source(&world);
+    struct staged *staged = NULL;
+    struct status st;
+    cr_assert_not(registry_follow(other, world.log[1], &source, &staged, &st));
+    cr_assert_eq(st.code, STATUS_DATA_LOSS);
+    world_fini(&world);
+    leak_check();
+}
+
+/* ---- Lists ---- */
+
+static size_t list_all(const struct registry *registry, const struct head_filter *filter,
+                       size_t at_once, char names[][64])
+{
+    struct head_cursor cursor = {.done = false};
+    size_t total = 0;
+    while (!cursor.done) {
+        struct head *heads[16];
+        size_t n = registry_list(registry, filter, &cursor, heads, at_once);
+        for (size_t i = 0; i < n; i++) {
+            snprintf(names[total++], 64, "%s/%s", head_environment(heads[i]),
+                     head_service(heads[i]));
+            head_unref(heads[i]);
+        }
+    }
+    str_fini(&cursor.after);
+    return total;
+}
+
+Test(registry, lists_are_filtered_and_ordered)
+{
+    struct world world;
+    world_init(&world, 1);
+    const char *environments[] = {"a", "b", "b-2", "c"};
+    const char *services[] = {"x", "xy", "xyz", "y"};
+    for (size_t e = 0; e < 4; e++) {
+        for (size_t s = 0; s < 4; s++) {
+            struct mutation m = mutation_of(MUTATE_CREATE, environments[e], services[s]);
+            AUTO(buf_unref) struct buf *payload = buf_copy("{}", 2);
+            struct status st;
+            m.payload = payload;
+            struct staged *staged = stage(&world, &m, &st);
+            registry_accept(world.registry, staged);
+            registry_apply(world.registry);
+            staged_free(staged);
+        }
+    }
+    const struct head_filter filters[] = {
+        {NULL, NULL, NULL}, {"b", NULL, NULL}, {NULL, "xy", NULL}, {NULL, NULL, "xy"},
+        {"b", NULL, "xy"},  {"b", "y", NULL},  {"bb", NULL, NULL},
+    };
+    for (size_t f = 0; f < COUNT_OF(filters); f++) {
+        for (size_t at_once = 1; at_once <= 16; at_once += 5) {
+            char names[32][64];
+            size_t n = list_all(world.registry, &filters[f], at_once, names);
+            size_t expected = 0;
+            for (size_t e = 0; e < 4; e++) {
+                for (size_t s = 0; s < 4; s++) {
+                    if (head_filter_matches(&filters[f], environments[e], services[s])) {
+                        char name[64];
+                        snprintf(name, sizeof name, "%s/%s", environments[e], services[s]);
+                        cr_assert_lt(expected, n);
+                        cr_assert_str_eq(names[expected++], name);
+                    }
+                }
+            }
+            cr_assert_eq(n, expected);
+        }
+    }
+    world_fini(&world);
+    leak_check();
+}
