@@ -10,7 +10,7 @@
 struct json_fault {
     const char *reason; /* one of json_check's */
     const char *what;   /* to stand between a field's name and "at byte N" */
-    size_t offset;      /* of the token that is wrong */
+    size_t offset;      /* of a byte in the token that is wrong */
 };
 
 /* True where text is one JSON value that meets all of json_check's demands but depth and size. It
