@@ -81,7 +81,7 @@ bool json_text_equal(struct json_text a, struct json_text b);
 /* Top-level difference of two objects. Spans point into the given texts. */
 struct json_change {
     enum json_change_kind { JSON_ADDED, JSON_REMOVED, JSON_CHANGED } kind;
-    struct json_text key;       /* raw token with quotes */
+    struct json_text key; /* raw token with quotes, as the old object spells it if it has it */
     struct json_text old_value; /* empty for JSON_ADDED */
     struct json_text new_value; /* empty for JSON_REMOVED */
 };

@@ -1,0 +1,15 @@
+/* What JSON functions should do, written anew over jansson's trees. Works on texts, since jansson.h
+ * cannot be included beside json.h. */
+#ifndef TESTS_JSON_MODEL_H
+#define TESTS_JSON_MODEL_H
+
+#include <stdbool.h>
+
+bool model_equal(const char *a, const char *b);
+/* RFC 7396; the result is jansson's own print, to be freed. */
+char *model_merge(const char *target, const char *patch);
+/* Applies an RFC 6902 patch of add, remove and replace, strictly: every target must be there, and
+ * nothing but the members op, path and value. NULL where it does not apply; else to be freed. */
+char *model_apply(const char *document, const char *patch);
+
+#endif
