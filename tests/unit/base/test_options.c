@@ -6,6 +6,7 @@
 #include "capture.h"
 #include "leak_check.h"
 #include "mem.h"
+#include "str.h"
 
 TestSuite(options, .fini = leak_check);
 
@@ -325,6 +326,33 @@ Test(options, help_of_an_empty_table)
     cr_expect_str_eq(out, "Usage: tool [OPTION]...\n\nDoes nothing.\n\nOther:\n"
                           "  --help     Print this page and exit.\n"
                           "  --version  Print the version and exit.\n");
+}
+
+/* The words of a line may take 80 columns with the blanks between them, and no more. */
+Test(options, help_fills_lines_to_the_last_column)
+{
+    AUTO_STR summary = {0};
+    for (int i = 0; i < 39; i++) {
+        str_add_text(&summary, "x ");
+    }
+    str_add_text(&summary, "yz ");
+    for (int i = 0; i < 41; i++) {
+        str_add_text(&summary, "u ");
+    }
+    const struct option_table one = {"tool", summary.data, "TOOL", NULL, 0};
+    char name[] = "tool", flag[] = "--help", out[1024];
+    char *argv[] = {name, flag, NULL};
+    struct capture c = capture_start(STDOUT_FILENO);
+    options_parse(&one, 2, argv);
+    capture_end(&c, out, sizeof out);
+    const char *line = strstr(out, "x x");
+    cr_assert_not_null(line);
+    static const size_t widths[] = {80, 79, 1, 0};
+    for (size_t i = 0; i < COUNT_OF(widths); i++) {
+        size_t width = strcspn(line, "\n");
+        cr_expect_eq(width, widths[i], "line %zu has %zu columns", i, width);
+        line += width + 1;
+    }
 }
 
 Test(options, no_line_of_help_is_wider_than_80)
