@@ -19,13 +19,14 @@ struct rpc_client;
 struct rpc_client_call;
 
 struct rpc_client_options {
-    size_t max_receive_bytes; /* 0: 64 MiB */
-    int64_t keepalive_ms;     /* 0: 20 s */
+    size_t max_receive_bytes;     /* 0: 64 MiB */
+    int64_t keepalive_ms;         /* 0: 20 s */
     int64_t keepalive_timeout_ms; /* 0: 10 s */
-    bool minimal_stack;       /* cheaper; for programs that talk to a known server */
+    bool minimal_stack;           /* cheaper; for programs that talk to a known server */
 };
 
-/* Connects lazily to "HOST:PORT", "dns:///…", "unix:PATH". INVALID_ARGUMENT where address is none. */
+/* Connects lazily to "HOST:PORT", "dns:///…", "unix:PATH". INVALID_ARGUMENT where address is none.
+ */
 bool rpc_client_new(const char *address, const struct rpc_client_options *options,
                     struct rpc_client **ret_client, struct status *st);
 /* Cancels what is open, waits for the callbacks, ends the thread. NULL is ignored. Not from a

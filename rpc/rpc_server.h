@@ -52,17 +52,19 @@ struct rpc_service {
 };
 
 struct rpc_server_options {
-    size_t n_call_threads;       /* 0: one a core */
-    size_t max_receive_bytes;    /* a longer request gets RESOURCE_EXHAUSTED; 0: 4 MiB */
-    int64_t keepalive_ms;        /* pings a silent client this often; 0: 20 s */
+    size_t n_call_threads;        /* 0: one a core */
+    size_t max_receive_bytes;     /* a longer request gets RESOURCE_EXHAUSTED; 0: 4 MiB */
+    int64_t keepalive_ms;         /* pings a silent client this often; 0: 20 s */
     int64_t keepalive_timeout_ms; /* and gives it up after this; 0: 10 s */
-    int64_t min_client_ping_ms;  /* clients may ping this often without data; 0: 10 s */
-    const char *error_domain;    /* google.rpc.ErrorInfo.domain, a literal */
-    const void *descriptor_set;  /* serialised FileDescriptorSet for reflection, borrowed; NULL: none */
+    int64_t min_client_ping_ms;   /* clients may ping this often without data; 0: 10 s */
+    const char *error_domain;     /* google.rpc.ErrorInfo.domain, a literal */
+    const void
+        *descriptor_set; /* serialised FileDescriptorSet for reflection, borrowed; NULL: none */
     size_t descriptor_set_size;
 };
 
-/* A server that does nothing yet. Never fails but for INTERNAL where the descriptor set is broken. */
+/* A server that does nothing yet. Never fails but for INTERNAL where the descriptor set is broken.
+ */
 bool rpc_server_new(const struct rpc_server_options *options, struct rpc_server **ret_server,
                     struct status *st);
 
@@ -152,7 +154,8 @@ struct rpc_stream_ops {
  * over threads. */
 void rpc_stream_open(struct rpc_call *call, const struct rpc_stream_ops *ops, void *state,
                      struct rpc_stream **ret_stream);
-/* There may be something for next(): asks it on the stream thread. Any thread, cheap, never lost. */
+/* There may be something for next(): asks it on the stream thread. Any thread, cheap, never lost.
+ */
 void rpc_stream_kick(struct rpc_stream *stream);
 struct rpc_stream *rpc_stream_ref(struct rpc_stream *stream);
 void rpc_stream_unref(struct rpc_stream *stream);

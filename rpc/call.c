@@ -1,0 +1,241 @@
+#include "call.h"
+
+#include <assert.h>
+#include <grpc/support/alloc.h>
+#include <grpc/support/time.h>
+#include <string.h>
+
+#include "bytes.h"
+#include "clock.h"
+#include "message_check.h"
+#include "status_details.h"
+
+#define FAR_SECONDS 1000000000 /* a deadline beyond is none, and would not fit nanoseconds */
+
+static void arrived(struct tag *tag, bool ok);
+
+void call_request(struct rpc_server *server, const struct method *method, struct queue *listener)
+{
+    struct rpc_call *call = mem_zalloc(sizeof *call);
+    bool streams = method != NULL && method->entry->kind == RPC_SERVER_STREAM;
+    atomic_init(&call->refs, 1);
+    call->server = server;
+    call->method = method;
+    call->listener = listener;
+    call->queue = streams ? &server->stream_queue : listener;
+    call->arrived.fn = arrived;
+    grpc_call_details_init(&call->arrival.details);
+    grpc_metadata_array_init(&call->arrival.headers);
+    server_call_born(server);
+    queue_request_call(server->core, method == NULL ? NULL : method->registered, &call->arrival,
+                       call->queue, listener, &call->arrived);
+}
+
+void call_ref(struct rpc_call *call)
+{
+    atomic_fetch_add_explicit(&call->refs, 1, memory_order_relaxed);
+}
+
+void call_unref(struct rpc_call *call)
+{
+    if (atomic_fetch_sub_explicit(&call->refs, 1, memory_order_acq_rel) > 1) {
+        return;
+    }
+    struct rpc_server *server = call->server;
+    stream_release(call->stream);
+    grpc_byte_buffer_destroy(call->arrival.message);
+    grpc_byte_buffer_destroy(call->sending);
+    grpc_metadata_array_destroy(&call->arrival.headers);
+    grpc_call_details_destroy(&call->arrival.details);
+    gpr_free(call->peer);
+    if (call->arrival.call != NULL) {
+        grpc_call_unref(call->arrival.call);
+    }
+    free(call);
+    server_call_gone(server);
+}
+
+void call_consume(struct rpc_call *call)
+{
+    bool before = atomic_exchange_explicit(&call->consumed, true, memory_order_relaxed);
+    assert(!before && "a call is answered once");
+}
+
+/* ---- Arriving ---- */
+
+static bool take_request(struct rpc_call *call, ProtobufCMessage **ret_request, struct status *st)
+{
+    if (call->method->client_streams) {
+        *ret_request = NULL;
+        return true;
+    }
+    if (call->arrival.message == NULL) {
+        return status_set(st, STATUS_INVALID_ARGUMENT, "MALFORMED_MESSAGE",
+                          "the request message is missing");
+    }
+    struct bytes_view view;
+    bytes_open(&view, call->arrival.message);
+    bool decoded = message_decode(call->method->input, view.data, view.size, ret_request, st);
+    bytes_close(&view);
+    grpc_byte_buffer_destroy(call->arrival.message);
+    call->arrival.message = NULL;
+    return decoded;
+}
+
+static void refuse_unknown(struct rpc_call *call)
+{
+    struct status st;
+    const grpc_slice *path = &call->arrival.details.method;
+    status_set(&st, STATUS_UNIMPLEMENTED, "METHOD_UNKNOWN", "there is no method %.*s",
+               (int)GRPC_SLICE_LENGTH(*path), (const char *)GRPC_SLICE_START_PTR(*path));
+    rpc_fail(call, &st);
+}
+
+static void dispatch(struct rpc_call *call)
+{
+    const struct method *method = call->method;
+    ProtobufCMessage *request;
+    struct status st;
+    if (method == NULL) {
+        refuse_unknown(call);
+    } else if (!take_request(call, &request, &st)) {
+        rpc_fail(call, &st);
+    } else {
+        method->entry->handler(call, request, method->service->user);
+        if (request != NULL) {
+            protobuf_c_message_free_unpacked(request, NULL);
+        }
+    }
+}
+
+static void arrived(struct tag *tag, bool ok)
+{
+    struct rpc_call *call = CONTAINER_OF(tag, struct rpc_call, arrived);
+    if (!ok) {
+        call_unref(call);
+        return;
+    }
+    if (!rpc_server_stopping(call->server)) {
+        call_request(call->server, call->method, call->listener);
+    }
+    dispatch(call);
+}
+
+/* ---- Operations ---- */
+
+grpc_op op_headers(void)
+{
+    return (grpc_op){.op = GRPC_OP_SEND_INITIAL_METADATA};
+}
+
+grpc_op op_message(grpc_byte_buffer *bytes)
+{
+    return (grpc_op){.op = GRPC_OP_SEND_MESSAGE, .data.send_message.send_message = bytes};
+}
+
+grpc_op op_close(int *cancelled)
+{
+    return (grpc_op){.op = GRPC_OP_RECV_CLOSE_ON_SERVER,
+                     .data.recv_close_on_server.cancelled = cancelled};
+}
+
+grpc_op op_status(struct ending *ending, const struct status *st, const char *domain)
+{
+    *ending = (struct ending){
+        .message = grpc_slice_from_copied_string(st->message),
+        .details.key = grpc_slice_from_static_string(STATUS_DETAILS_KEY),
+        .details.value = grpc_empty_slice(),
+    };
+    grpc_op op = {.op = GRPC_OP_SEND_STATUS_FROM_SERVER};
+    op.data.send_status_from_server.status = (grpc_status_code)st->code;
+    op.data.send_status_from_server.status_details = &ending->message;
+    if (status_details_encode(st, domain, &ending->details.value)) {
+        op.data.send_status_from_server.trailing_metadata = &ending->details;
+        op.data.send_status_from_server.trailing_metadata_count = 1;
+    }
+    return op;
+}
+
+void ending_fini(struct ending *ending)
+{
+    grpc_slice_unref(ending->message);
+    grpc_slice_unref(ending->details.value);
+}
+
+/* ---- Answering ---- */
+
+static void ended(struct tag *tag, bool ok)
+{
+    (void)ok; /* the client may be gone; the call is over in either case */
+    call_unref(CONTAINER_OF(tag, struct rpc_call, ended));
+}
+
+/* The handler's reference becomes the batch's. */
+static void answer(struct rpc_call *call, grpc_byte_buffer *bytes, const struct status *st)
+{
+    call_consume(call);
+    struct ending ending;
+    grpc_op ops[4] = {op_headers(), op_close(&call->cancelled),
+                      op_status(&ending, st, call->server->options.error_domain)};
+    size_t n = 3;
+    if (bytes != NULL) {
+        ops[n++] = op_message(bytes);
+    }
+    call->sending = bytes;
+    call->ended.fn = ended;
+    queue_start_batch(call->arrival.call, ops, n, &call->ended);
+    ending_fini(&ending);
+}
+
+void rpc_reply(struct rpc_call *call, const ProtobufCMessage *message)
+{
+    answer(call, bytes_pack(message), &(struct status){.code = STATUS_OK});
+}
+
+void rpc_reply_bufs(struct rpc_call *call, struct buf *const *pieces, size_t n)
+{
+    answer(call, bytes_join(pieces, n), &(struct status){.code = STATUS_OK});
+}
+
+void rpc_fail(struct rpc_call *call, const struct status *st)
+{
+    assert(st->code != STATUS_OK && "a failure says what failed");
+    answer(call, NULL, st);
+}
+
+/* ---- About a call ---- */
+
+int64_t rpc_call_deadline(const struct rpc_call *call)
+{
+    gpr_timespec deadline = gpr_convert_clock_type(call->arrival.deadline, GPR_CLOCK_MONOTONIC);
+    gpr_timespec left = gpr_time_sub(deadline, gpr_now(GPR_CLOCK_MONOTONIC));
+    if (left.tv_sec > FAR_SECONDS) {
+        return RPC_NO_DEADLINE;
+    }
+    return clock_monotonic_ns() + left.tv_sec * INT64_C(1000000000) + left.tv_nsec;
+}
+
+const char *rpc_call_peer(struct rpc_call *call)
+{
+    if (call->peer == NULL) {
+        call->peer = grpc_call_get_peer(call->arrival.call);
+    }
+    return call->peer;
+}
+
+const char *rpc_call_header(const struct rpc_call *call, const char *key, size_t *ret_size)
+{
+    for (size_t i = 0; i < call->arrival.headers.count; i++) {
+        const grpc_metadata *header = &call->arrival.headers.metadata[i];
+        if (grpc_slice_str_cmp(header->key, key) == 0) {
+            *ret_size = GRPC_SLICE_LENGTH(header->value);
+            return (const char *)GRPC_SLICE_START_PTR(header->value);
+        }
+    }
+    return NULL;
+}
+
+void rpc_call_post(struct rpc_call *call, struct rpc_task *task)
+{
+    queue_post(call->queue, task);
+}

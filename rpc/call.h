@@ -1,0 +1,106 @@
+/* What the parts of the server side share: methods, calls, streams, the server itself. */
+#ifndef RPC_CALL_H
+#define RPC_CALL_H
+
+#include <stdatomic.h>
+
+#include "descriptors.h"
+#include "queue.h"
+#include "rpc_server.h"
+
+struct health;
+
+struct method {
+    struct method *next;
+    struct rpc_server *server;
+    const struct rpc_service *service;
+    const struct rpc_method *entry;
+    const ProtobufCMessageDescriptor *input;
+    void *registered;
+    bool client_streams; /* its handler gets no request, but reads them from the stream */
+};
+
+/* Counted: one reference is the handler's, then the stream's or the reply's; each batch in flight
+ * and each posted task has one more. */
+struct rpc_call {
+    atomic_uint refs;
+    atomic_bool consumed; /* replied to, failed or made a stream */
+    struct rpc_server *server;
+    const struct method *method; /* NULL: none that we have */
+    struct queue *listener;      /* on whose thread the call arrives */
+    struct queue *queue;         /* on whose thread its batches complete */
+    struct arrival arrival;
+    struct tag arrived;
+    struct tag ended;
+    grpc_byte_buffer *sending;
+    int cancelled;
+    char *peer;
+    struct rpc_stream *stream;
+};
+
+/* Asks the core for the next call of the method; NULL: of an unknown one. */
+void call_request(struct rpc_server *server, const struct method *method, struct queue *listener);
+void call_ref(struct rpc_call *call);
+void call_unref(struct rpc_call *call);
+/* To be called where a call is consumed, which is once. */
+void call_consume(struct rpc_call *call);
+
+/* Fills the operations; what they point to must stay until the batch has been started. */
+grpc_op op_headers(void);
+grpc_op op_message(grpc_byte_buffer *bytes);
+grpc_op op_close(int *cancelled);
+
+/* The status that ends a call, with what it is made of. */
+struct ending {
+    grpc_slice message;
+    grpc_metadata details;
+};
+grpc_op op_status(struct ending *ending, const struct status *st, const char *domain);
+void ending_fini(struct ending *ending);
+
+/* Asks the client of a stream for its next message. `received` comes once, on the stream thread,
+ * with NULL where there is none any more; the bytes are borrowed. One request at a time. */
+typedef void stream_received(void *state, grpc_byte_buffer *bytes);
+void stream_receive(struct rpc_stream *stream, stream_received *received);
+/* The last reference of the stream's call is gone. */
+void stream_release(struct rpc_stream *stream);
+
+struct rpc_server {
+    struct rpc_server_options options;
+    grpc_server *core;
+    struct descriptors *descriptors;
+    const struct rpc_service **services; /* in the order of adding */
+    size_t n_services;
+    struct method *methods;
+    struct health *health;
+    struct rpc_service reflection[2]; /* v1 and v1alpha, once added */
+    int *lock_files;                  /* of the unix sockets */
+    size_t n_lock_files;
+
+    struct queue *queues; /* options.n_call_threads of them */
+    struct queue stream_queue;
+    atomic_bool running; /* the threads are */
+    atomic_bool stopping;
+
+    /* How it ends. */
+    pthread_mutex_t lock;
+    pthread_cond_t quiet;
+    size_t n_calls; /* alive */
+    bool shut_down;
+    struct tag down;
+
+    struct rpc_stream *streams; /* the stream thread's */
+    struct rpc_task kick_streams;
+    atomic_bool kick_posted;
+};
+
+/* Adds a service of which every method streams both ways where client_streams is set. */
+void server_add(struct rpc_server *server, const struct rpc_service *service, bool client_streams);
+void server_call_born(struct rpc_server *server);
+void server_call_gone(struct rpc_server *server);
+/* Has next() of every stream asked once more; nothing before the threads run. Any thread. */
+void server_kick_streams(struct rpc_server *server);
+/* What it posts. */
+void stream_kick_all(struct rpc_task *task);
+
+#endif

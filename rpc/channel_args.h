@@ -1,0 +1,33 @@
+/* Options of the core, by the names that it gives them. */
+#ifndef RPC_CHANNEL_ARGS_H
+#define RPC_CHANNEL_ARGS_H
+
+#include <assert.h>
+#include <grpc/grpc.h>
+#include <limits.h>
+#include <stdint.h>
+
+#define CHANNEL_ARGS_MAX 24
+
+struct channel_args {
+    grpc_arg items[CHANNEL_ARGS_MAX];
+    size_t n;
+};
+
+/* A value beyond int is cut to its largest. */
+static inline void channel_args_add(struct channel_args *args, const char *key, int64_t value)
+{
+    assert(args->n < CHANNEL_ARGS_MAX && "there is room for the options");
+    args->items[args->n++] = (grpc_arg){
+        .type = GRPC_ARG_INTEGER,
+        .key = (char *)(uintptr_t)key, /* the core only reads it */
+        .value.integer = value > INT_MAX ? INT_MAX : (int)value,
+    };
+}
+
+static inline int64_t value_or(int64_t value, int64_t fallback)
+{
+    return value == 0 ? fallback : value;
+}
+
+#endif

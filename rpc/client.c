@@ -1,0 +1,455 @@
+#include "rpc_client.h"
+
+#include <assert.h>
+#include <grpc/grpc_security.h>
+#include <grpc/support/time.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "address.h"
+#include "bytes.h"
+#include "channel_args.h"
+#include "core.h"
+#include "queue.h"
+#include "status_details.h"
+
+struct rpc_client {
+    grpc_channel *channel;
+    struct queue queue;
+    pthread_mutex_t lock;
+    pthread_cond_t idle;
+    struct rpc_client_call *calls; /* open */
+    bool closing;
+};
+
+struct rpc_client_call {
+    struct rpc_client *client;
+    struct rpc_client_call *previous, *next; /* in client->calls */
+    grpc_call *core;
+    unsigned n_batches; /* in flight; the client's thread's, once they are started */
+
+    rpc_unary_done *unary_done; /* or, of a stream: */
+    const struct rpc_client_stream_ops *ops;
+    void *user;
+
+    struct tag started;
+    struct tag received;
+    struct tag ended;
+    struct rpc_task refused;
+    grpc_byte_buffer *sent;
+    grpc_byte_buffer *message;
+    grpc_metadata *headers;
+    size_t n_headers;
+    grpc_metadata_array answer_headers;
+    grpc_metadata_array trailers;
+    grpc_status_code code;
+    grpc_slice details;
+};
+
+/* ---- The client ---- */
+
+static grpc_channel *create_channel(const char *address, const struct rpc_client_options *options)
+{
+    struct channel_args args = {.n = 0};
+    size_t max_bytes = options->max_receive_bytes == 0 ? 64u << 20 : options->max_receive_bytes;
+    channel_args_add(&args, GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH, (int64_t)max_bytes);
+    channel_args_add(&args, GRPC_ARG_MAX_SEND_MESSAGE_LENGTH, -1);
+    channel_args_add(&args, GRPC_ARG_KEEPALIVE_TIME_MS, value_or(options->keepalive_ms, 20000));
+    channel_args_add(&args, GRPC_ARG_KEEPALIVE_TIMEOUT_MS,
+                     value_or(options->keepalive_timeout_ms, 10000));
+    channel_args_add(&args, GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
+    channel_args_add(&args, GRPC_ARG_HTTP2_BDP_PROBE, 0);
+    channel_args_add(&args, GRPC_ARG_ENABLE_RETRIES, 0);
+    channel_args_add(&args, GRPC_ARG_ENABLE_CHANNELZ, 0);
+    channel_args_add(&args, GRPC_ARG_ENABLE_PER_MESSAGE_COMPRESSION, 0);
+    channel_args_add(&args, GRPC_ARG_ENABLE_HTTP_PROXY, 0);
+    channel_args_add(&args, GRPC_ARG_SERVICE_CONFIG_DISABLE_RESOLUTION, 1);
+    /* Each client has its own connection. */
+    channel_args_add(&args, GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+    /* A server that comes back is found within seconds. */
+    channel_args_add(&args, GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);
+    channel_args_add(&args, GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 5000);
+    channel_args_add(&args, GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 2000);
+    channel_args_add(&args, GRPC_ARG_DNS_MIN_TIME_BETWEEN_RESOLUTIONS_MS, 1000);
+    if (options->minimal_stack) {
+        channel_args_add(&args, GRPC_ARG_MINIMAL_STACK, 1);
+        channel_args_add(&args, GRPC_ARG_ENABLE_DEADLINE_CHECKS, 1);
+    }
+    grpc_channel_args channel_args = {args.n, args.items};
+    grpc_channel_credentials *credentials = grpc_insecure_credentials_create();
+    grpc_channel *channel = grpc_channel_create(address, credentials, &channel_args);
+    grpc_channel_credentials_release(credentials);
+    return channel;
+}
+
+bool rpc_client_new(const char *address, const struct rpc_client_options *options,
+                    struct rpc_client **ret_client, struct status *st)
+{
+    static const struct rpc_client_options defaults = {0};
+    if (strncmp(address, "dns:", 4) != 0 && !address_check(address, st)) {
+        return false;
+    }
+    core_init();
+    struct rpc_client *client = mem_zalloc(sizeof *client);
+    client->channel = create_channel(address, options == NULL ? &defaults : options);
+    pthread_mutex_init(&client->lock, NULL);
+    pthread_cond_init(&client->idle, NULL);
+    queue_init(&client->queue, GRPC_CQ_DEFAULT_POLLING);
+    queue_start(&client->queue);
+    *ret_client = client;
+    return true;
+}
+
+static void cancel_all(struct rpc_client *client)
+{
+    pthread_mutex_lock(&client->lock);
+    client->closing = true;
+    for (struct rpc_client_call *call = client->calls; call != NULL; call = call->next) {
+        grpc_call_cancel(call->core, NULL);
+    }
+    while (client->calls != NULL) {
+        pthread_cond_wait(&client->idle, &client->lock);
+    }
+    pthread_mutex_unlock(&client->lock);
+}
+
+void rpc_client_free(struct rpc_client *client)
+{
+    if (client == NULL) {
+        return;
+    }
+    cancel_all(client);
+    queue_close(&client->queue);
+    queue_join(&client->queue);
+    grpc_channel_destroy(client->channel);
+    queue_fini(&client->queue);
+    pthread_cond_destroy(&client->idle);
+    pthread_mutex_destroy(&client->lock);
+    free(client);
+    core_shutdown();
+}
+
+/* ---- A call's life ---- */
+
+static bool copy_headers(struct rpc_client_call *call, const struct rpc_request *request)
+{
+    bool legal = true;
+    call->n_headers = request->n_headers;
+    call->headers = mem_array(request->n_headers, sizeof call->headers[0]);
+    for (size_t i = 0; i < request->n_headers; i++) {
+        grpc_metadata *header = &call->headers[i];
+        header->key = grpc_slice_from_copied_string(request->headers[i].key);
+        header->value = grpc_slice_from_copied_string(request->headers[i].value);
+        legal = legal && grpc_header_key_is_legal(header->key) != 0 &&
+                (grpc_is_binary_header(header->key) != 0 ||
+                 grpc_header_nonbin_value_is_legal(header->value) != 0);
+    }
+    return legal;
+}
+
+static grpc_call *create_core(const struct rpc_client *client, const struct rpc_request *request)
+{
+    gpr_timespec deadline = gpr_inf_future(GPR_CLOCK_MONOTONIC);
+    if (request->timeout_ms > 0) {
+        deadline = gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC),
+                                gpr_time_from_millis(request->timeout_ms, GPR_TIMESPAN));
+    }
+    grpc_slice path = grpc_slice_from_copied_string(request->path);
+    grpc_call *core = grpc_channel_create_call(client->channel, NULL, 0, client->queue.core, path,
+                                               NULL, deadline, NULL);
+    grpc_slice_unref(path);
+    return core;
+}
+
+static struct rpc_client_call *new_call(struct rpc_client *client,
+                                        const struct rpc_request *request, void *user)
+{
+    struct rpc_client_call *call = mem_zalloc(sizeof *call);
+    call->client = client;
+    call->user = user;
+    call->core = create_core(client, request);
+    call->sent = bytes_pack(request->message);
+    call->details = grpc_empty_slice();
+    grpc_metadata_array_init(&call->answer_headers);
+    grpc_metadata_array_init(&call->trailers);
+    return call;
+}
+
+static void enlist(struct rpc_client_call *call)
+{
+    struct rpc_client *client = call->client;
+    pthread_mutex_lock(&client->lock);
+    call->next = client->calls;
+    if (call->next != NULL) {
+        call->next->previous = call;
+    }
+    client->calls = call;
+    if (client->closing) {
+        grpc_call_cancel(call->core, NULL); /* a callback began it while the client ends */
+    }
+    pthread_mutex_unlock(&client->lock);
+}
+
+static void unlist(struct rpc_client_call *call)
+{
+    struct rpc_client *client = call->client;
+    pthread_mutex_lock(&client->lock);
+    if (call->previous != NULL) {
+        call->previous->next = call->next;
+    } else {
+        client->calls = call->next;
+    }
+    if (call->next != NULL) {
+        call->next->previous = call->previous;
+    }
+    if (client->calls == NULL) {
+        pthread_cond_signal(&client->idle);
+    }
+    pthread_mutex_unlock(&client->lock);
+}
+
+static void free_call(struct rpc_client_call *call)
+{
+    grpc_byte_buffer_destroy(call->sent);
+    grpc_byte_buffer_destroy(call->message);
+    for (size_t i = 0; i < call->n_headers; i++) {
+        grpc_slice_unref(call->headers[i].key);
+        grpc_slice_unref(call->headers[i].value);
+    }
+    free(call->headers);
+    grpc_metadata_array_destroy(&call->answer_headers);
+    grpc_metadata_array_destroy(&call->trailers);
+    grpc_slice_unref(call->details);
+    grpc_call_unref(call->core);
+    free(call);
+}
+
+/* ---- How it ended ---- */
+
+static void take_details(const struct rpc_client_call *call, struct status *st)
+{
+    for (size_t i = 0; i < call->trailers.count; i++) {
+        const grpc_metadata *trailer = &call->trailers.metadata[i];
+        if (grpc_slice_str_cmp(trailer->key, STATUS_DETAILS_KEY) == 0) {
+            status_details_decode(GRPC_SLICE_START_PTR(trailer->value),
+                                  GRPC_SLICE_LENGTH(trailer->value), st);
+        }
+    }
+}
+
+static bool succeeded(const struct rpc_client_call *call, struct status *st)
+{
+    if (call->code == GRPC_STATUS_OK) {
+        return true;
+    }
+    enum status_code code = (unsigned)call->code <= STATUS_UNAUTHENTICATED
+                                ? (enum status_code)call->code
+                                : STATUS_UNKNOWN;
+    status_set(st, code, "", "%.*s", (int)GRPC_SLICE_LENGTH(call->details),
+               (const char *)GRPC_SLICE_START_PTR(call->details));
+    take_details(call, st);
+    return false;
+}
+
+static void tell_unary(struct rpc_client_call *call)
+{
+    struct status st;
+    if (!succeeded(call, &st)) {
+        call->unary_done(call->user, &st, NULL, 0);
+    } else if (call->message == NULL) {
+        status_set(&st, STATUS_INTERNAL, "", "the server sent no answer");
+        call->unary_done(call->user, &st, NULL, 0);
+    } else {
+        struct bytes_view view;
+        bytes_open(&view, call->message);
+        call->unary_done(call->user, NULL, view.data, view.size);
+        bytes_close(&view);
+    }
+}
+
+static void tell_done(struct rpc_client_call *call)
+{
+    struct status st;
+    if (call->unary_done != NULL) {
+        tell_unary(call);
+    } else {
+        call->ops->done(call->user, succeeded(call, &st) ? NULL : &st);
+    }
+}
+
+static void end_call(struct rpc_client_call *call)
+{
+    tell_done(call);
+    unlist(call);
+    free_call(call);
+}
+
+static void batch_done(struct rpc_client_call *call)
+{
+    if (--call->n_batches == 0) {
+        end_call(call);
+    }
+}
+
+static void ended(struct tag *tag, bool ok)
+{
+    (void)ok; /* the status says it */
+    batch_done(CONTAINER_OF(tag, struct rpc_client_call, ended));
+}
+
+/* ---- Starting ---- */
+
+static grpc_op op_send_headers(const struct rpc_client_call *call,
+                               const struct rpc_request *request)
+{
+    return (grpc_op){
+        .op = GRPC_OP_SEND_INITIAL_METADATA,
+        .flags = request->wait_for_ready ? GRPC_INITIAL_METADATA_WAIT_FOR_READY |
+                                               GRPC_INITIAL_METADATA_WAIT_FOR_READY_EXPLICITLY_SET
+                                         : 0,
+        .data.send_initial_metadata = {.count = call->n_headers, .metadata = call->headers},
+    };
+}
+
+static grpc_op op_send_request(const struct rpc_client_call *call)
+{
+    return (grpc_op){.op = GRPC_OP_SEND_MESSAGE, .data.send_message.send_message = call->sent};
+}
+
+static grpc_op op_send_close(void)
+{
+    return (grpc_op){.op = GRPC_OP_SEND_CLOSE_FROM_CLIENT};
+}
+
+static grpc_op op_receive_headers(struct rpc_client_call *call)
+{
+    return (grpc_op){
+        .op = GRPC_OP_RECV_INITIAL_METADATA,
+        .data.recv_initial_metadata.recv_initial_metadata = &call->answer_headers,
+    };
+}
+
+static grpc_op op_receive_message(struct rpc_client_call *call)
+{
+    return (grpc_op){.op = GRPC_OP_RECV_MESSAGE, .data.recv_message.recv_message = &call->message};
+}
+
+static grpc_op op_receive_status(struct rpc_client_call *call)
+{
+    return (grpc_op){
+        .op = GRPC_OP_RECV_STATUS_ON_CLIENT,
+        .data.recv_status_on_client = {.trailing_metadata = &call->trailers,
+                                       .status = &call->code,
+                                       .status_details = &call->details},
+    };
+}
+
+static void refused(struct rpc_task *task)
+{
+    struct rpc_client_call *call = CONTAINER_OF(task, struct rpc_client_call, refused);
+    call->code = GRPC_STATUS_INVALID_ARGUMENT;
+    call->details = grpc_slice_from_static_string("a header that HTTP/2 cannot carry");
+    end_call(call);
+}
+
+/* False where the headers cannot be sent; done comes from the client's thread also then. */
+static bool prepare(struct rpc_client_call *call, const struct rpc_request *request)
+{
+    enlist(call);
+    if (!copy_headers(call, request)) {
+        call->refused.fn = refused;
+        queue_post(&call->client->queue, &call->refused);
+        return false;
+    }
+    return true;
+}
+
+void rpc_client_unary(struct rpc_client *client, const struct rpc_request *request,
+                      rpc_unary_done *done, void *user)
+{
+    struct rpc_client_call *call = new_call(client, request, user);
+    call->unary_done = done;
+    call->ended.fn = ended;
+    if (!prepare(call, request)) {
+        return;
+    }
+    const grpc_op ops[] = {
+        op_send_headers(call, request), op_send_request(call),    op_send_close(),
+        op_receive_headers(call),       op_receive_message(call), op_receive_status(call),
+    };
+    call->n_batches = 1;
+    queue_start_batch(call->core, ops, COUNT_OF(ops), &call->ended);
+}
+
+/* ---- Streams ---- */
+
+static void receive_next(struct rpc_client_call *call)
+{
+    const grpc_op op = op_receive_message(call);
+    queue_start_batch(call->core, &op, 1, &call->received);
+}
+
+static bool give_message(struct rpc_client_call *call)
+{
+    struct bytes_view view;
+    bytes_open(&view, call->message);
+    bool more = call->ops->message(call->user, view.data, view.size);
+    bytes_close(&view);
+    grpc_byte_buffer_destroy(call->message);
+    call->message = NULL;
+    return more;
+}
+
+static void started(struct tag *tag, bool ok)
+{
+    (void)ok; /* the status says it */
+    batch_done(CONTAINER_OF(tag, struct rpc_client_call, started));
+}
+
+static void received(struct tag *tag, bool ok)
+{
+    struct rpc_client_call *call = CONTAINER_OF(tag, struct rpc_client_call, received);
+    if (ok && call->message != NULL) {
+        if (give_message(call)) {
+            receive_next(call);
+            return;
+        }
+        grpc_call_cancel(call->core, NULL);
+    }
+    batch_done(call);
+}
+
+static void start_stream(struct rpc_client_call *call, const struct rpc_request *request)
+{
+    const grpc_op status = op_receive_status(call);
+    const grpc_op ops[] = {
+        op_send_headers(call, request),
+        op_send_request(call),
+        op_send_close(),
+        op_receive_headers(call),
+    };
+    call->n_batches = 3;
+    queue_start_batch(call->core, &status, 1, &call->ended);
+    queue_start_batch(call->core, ops, COUNT_OF(ops), &call->started);
+    receive_next(call); /* from here on the call may end at any time */
+}
+
+struct rpc_client_call *rpc_client_stream(struct rpc_client *client,
+                                          const struct rpc_request *request,
+                                          const struct rpc_client_stream_ops *ops, void *user)
+{
+    struct rpc_client_call *call = new_call(client, request, user);
+    call->ops = ops;
+    call->started.fn = started;
+    call->received.fn = received;
+    call->ended.fn = ended;
+    if (prepare(call, request)) {
+        start_stream(call, request);
+    }
+    return call;
+}
+
+void rpc_client_cancel(struct rpc_client_call *call)
+{
+    grpc_call_cancel(call->core, NULL);
+}

@@ -1,0 +1,67 @@
+#include "listen.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grpc/grpc_security.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include "address.h"
+
+static bool in_use(const char *address, struct status *st)
+{
+    return status_set(st, STATUS_UNAVAILABLE, "ADDRESS_IN_USE",
+                      "cannot listen on %s: another server does", address);
+}
+
+/* The core removes a socket's file that is there already, so a second server would take the path
+ * over unseen. The lock ends with the process; its file stays, since removing it would race. */
+static bool lock_socket(struct rpc_server *server, const char *address, const char *path,
+                        struct status *st)
+{
+    AUTO_STR name = {0};
+    str_addf(&name, "%s.lock", path);
+    int fd = open(name.data, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0) {
+        return status_set(st, STATUS_UNAVAILABLE, "ADDRESS_UNUSABLE", "cannot open %s: %s",
+                          name.data, strerror(errno));
+    }
+    if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+        close(fd);
+        return in_use(address, st);
+    }
+    server->lock_files =
+        mem_grow(server->lock_files, server->n_lock_files + 1, sizeof server->lock_files[0]);
+    server->lock_files[server->n_lock_files++] = fd;
+    return true;
+}
+
+void listen_unlock(struct rpc_server *server)
+{
+    for (size_t i = 0; i < server->n_lock_files; i++) {
+        close(server->lock_files[i]);
+    }
+    free(server->lock_files);
+}
+
+bool rpc_server_listen(struct rpc_server *server, const char *address, int *ret_port,
+                       struct status *st)
+{
+    const char *path = address_unix_path(address);
+    if (!address_check(address, st) || (path != NULL && !lock_socket(server, address, path, st))) {
+        return false;
+    }
+    grpc_server_credentials *credentials = grpc_insecure_server_credentials_create();
+    int port = grpc_server_add_http2_port(server->core, address, credentials);
+    grpc_server_credentials_release(credentials);
+    if (port == 0) {
+        return status_set(st, STATUS_UNAVAILABLE, "ADDRESS_UNUSABLE",
+                          "cannot listen on %s: it is in use, or not an address of this machine",
+                          address);
+    }
+    if (ret_port != NULL) {
+        *ret_port = path == NULL ? port : 0;
+    }
+    return true;
+}

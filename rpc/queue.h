@@ -1,0 +1,66 @@
+/* A completion queue of the gRPC C core, the thread that serves it, and tasks for that thread.
+ *
+ * Every grpc_call_start_batch and grpc_completion_queue_next of the program stands in queue.c, so
+ * that what a thread wrote before it started a batch is seen where the batch completes, by
+ * ThreadSanitizer too, which cannot look into the core.
+ *
+ * The core has no public way to wake a queue's thread. The queue therefore holds a call on a
+ * channel that leads nowhere: an empty batch on it completes at once. */
+#ifndef RPC_QUEUE_H
+#define RPC_QUEUE_H
+
+#include <grpc/grpc.h>
+#include <pthread.h>
+#include <stdbool.h>
+
+#include "rpc_types.h"
+
+/* What a completed operation does, embedded in the object that the operation is for. */
+struct tag {
+    void (*fn)(struct tag *tag, bool ok);
+};
+
+struct queue {
+    grpc_completion_queue *core;
+    grpc_call *bell;
+    struct tag rung;
+    pthread_t thread;
+
+    pthread_mutex_t lock;
+    struct rpc_task *first; /* posted and not run */
+    struct rpc_task *last;
+    bool closed;
+};
+
+void queue_init(struct queue *queue, grpc_cq_polling_type polling);
+/* Starts the thread, which runs tags and tasks until the queue is closed and empty. */
+void queue_start(struct queue *queue);
+/* No batch may be started any more; what is posted from now on is dropped. */
+void queue_close(struct queue *queue);
+/* Waits for the thread of a closed queue. */
+void queue_join(struct queue *queue);
+void queue_fini(struct queue *queue);
+
+/* Runs the task on the queue's thread; any thread, first come first served. */
+void queue_post(struct queue *queue, struct rpc_task *task);
+
+/* The tag runs on the thread of the queue that the call is bound to. */
+void queue_start_batch(grpc_call *call, const grpc_op *ops, size_t n, struct tag *tag);
+
+/* What a call that arrives is put into, by the core, before the tag runs. */
+struct arrival {
+    grpc_call *call;
+    grpc_call_details details; /* only of methods that are not registered */
+    grpc_metadata_array headers;
+    gpr_timespec deadline; /* only of registered methods */
+    grpc_byte_buffer *message;
+};
+
+/* Takes the next call of a registered method, or where it is NULL of any other. The tag runs on the
+ * listener's thread; the call is bound to `bound`. */
+void queue_request_call(grpc_server *server, void *registered, struct arrival *arrival,
+                        struct queue *bound, struct queue *listener, struct tag *tag);
+/* The tag runs when the server has shut down. */
+void queue_shut_server_down(grpc_server *server, struct queue *queue, struct tag *tag);
+
+#endif

@@ -1,1 +1,0 @@
-extern int rpc_placeholder; int rpc_placeholder;

@@ -1,0 +1,365 @@
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "builtin.h"
+#include "channel_args.h"
+#include "core.h"
+#include "listen.h"
+
+#define REQUESTED_CALLS 32 /* of each method, on each queue, wait to arrive */
+#define HEADERS_MAX_BYTES 16384
+
+/* ---- Making one ---- */
+
+static grpc_server *create_core(const struct rpc_server_options *options)
+{
+    struct channel_args args = {.n = 0};
+    /* A second server on the port must fail, not take half of the connections. */
+    channel_args_add(&args, GRPC_ARG_ALLOW_REUSEPORT, 0);
+    channel_args_add(&args, GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH, options->max_receive_bytes);
+    channel_args_add(&args, GRPC_ARG_MAX_SEND_MESSAGE_LENGTH, -1);
+    channel_args_add(&args, GRPC_ARG_MAX_METADATA_SIZE, HEADERS_MAX_BYTES);
+    /* Keepalive frees what belongs to peers that have gone silent or do not read. */
+    channel_args_add(&args, GRPC_ARG_KEEPALIVE_TIME_MS, options->keepalive_ms);
+    channel_args_add(&args, GRPC_ARG_KEEPALIVE_TIMEOUT_MS, options->keepalive_timeout_ms);
+    channel_args_add(&args, GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
+    channel_args_add(&args, GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
+    /* A tenth less than promised: pings do not arrive as evenly as they are sent. */
+    channel_args_add(&args, GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS,
+                     options->min_client_ping_ms * 9 / 10);
+    channel_args_add(&args, GRPC_ARG_HTTP2_BDP_PROBE, 0);
+    channel_args_add(&args, GRPC_ARG_ENABLE_CHANNELZ, 0);
+    channel_args_add(&args, GRPC_ARG_ENABLE_PER_MESSAGE_COMPRESSION, 0);
+    grpc_channel_args channel_args = {args.n, args.items};
+    return grpc_server_create(&channel_args, NULL);
+}
+
+static struct rpc_server_options with_defaults(const struct rpc_server_options *given)
+{
+    struct rpc_server_options options = *given;
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    if (options.n_call_threads == 0) {
+        options.n_call_threads = cores < 1 ? 1 : (size_t)cores;
+    }
+    options.max_receive_bytes =
+        options.max_receive_bytes == 0 ? 4u << 20 : options.max_receive_bytes;
+    options.keepalive_ms = value_or(options.keepalive_ms, 20000);
+    options.keepalive_timeout_ms = value_or(options.keepalive_timeout_ms, 10000);
+    options.min_client_ping_ms = value_or(options.min_client_ping_ms, 10000);
+    return options;
+}
+
+static void create_queues(struct rpc_server *server)
+{
+    size_t n = server->options.n_call_threads;
+    server->queues = mem_array(n, sizeof server->queues[0]);
+    for (size_t i = 0; i < n; i++) {
+        queue_init(&server->queues[i], GRPC_CQ_DEFAULT_POLLING);
+        grpc_server_register_completion_queue(server->core, server->queues[i].core, NULL);
+    }
+    queue_init(&server->stream_queue, GRPC_CQ_NON_POLLING);
+}
+
+static void init_end(struct rpc_server *server)
+{
+    pthread_condattr_t attributes;
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(&server->quiet, &attributes);
+    pthread_condattr_destroy(&attributes);
+    pthread_mutex_init(&server->lock, NULL);
+}
+
+static void core_is_down(struct tag *tag, bool ok)
+{
+    (void)ok;
+    struct rpc_server *server = CONTAINER_OF(tag, struct rpc_server, down);
+    pthread_mutex_lock(&server->lock);
+    server->shut_down = true;
+    pthread_cond_signal(&server->quiet);
+    pthread_mutex_unlock(&server->lock);
+}
+
+bool rpc_server_new(const struct rpc_server_options *options, struct rpc_server **ret_server,
+                    struct status *st)
+{
+    AUTO(descriptors_free)
+    struct descriptors *descriptors =
+        descriptors_new(options->descriptor_set, options->descriptor_set_size);
+    if (descriptors == NULL) {
+        return status_set(st, STATUS_INTERNAL, "DESCRIPTORS_BROKEN",
+                          "the descriptor set for reflection cannot be read");
+    }
+    core_init();
+    struct rpc_server *server = mem_zalloc(sizeof *server);
+    server->options = with_defaults(options);
+    server->descriptors = MOVE(descriptors);
+    server->down.fn = core_is_down;
+    server->kick_streams.fn = stream_kick_all;
+    init_end(server);
+    server->core = create_core(&server->options);
+    create_queues(server);
+    *ret_server = server;
+    return true;
+}
+
+/* ---- Methods ---- */
+
+static const ProtobufCMethodDescriptor *describe(const struct rpc_service *service,
+                                                 const char *name)
+{
+    const ProtobufCServiceDescriptor *descriptor = service->descriptor;
+    for (unsigned i = 0; i < descriptor->n_methods; i++) {
+        if (strcmp(descriptor->methods[i].name, name) == 0) {
+            return &descriptor->methods[i];
+        }
+    }
+    return NULL;
+}
+
+static void check_kind(const struct rpc_server *server, const struct method *method)
+{
+    bool client_streams = false;
+    bool server_streams = false;
+    if (descriptors_method(server->descriptors, method->service->descriptor->name,
+                           method->entry->name, &client_streams, &server_streams)) {
+        assert(server_streams == (method->entry->kind == RPC_SERVER_STREAM) &&
+               "a method streams as its .proto file says");
+        assert(client_streams == method->client_streams &&
+               "a method streams as its .proto file says");
+    }
+}
+
+static void add_method(struct rpc_server *server, const struct rpc_service *service,
+                       const struct rpc_method *entry, bool client_streams)
+{
+    const ProtobufCMethodDescriptor *descriptor = describe(service, entry->name);
+    assert(descriptor != NULL && "an entry names a method of the service");
+    struct method *method = mem_zalloc(sizeof *method);
+    method->server = server;
+    method->service = service;
+    method->entry = entry;
+    method->input = descriptor->input;
+    method->client_streams = client_streams;
+    check_kind(server, method);
+    char path[256];
+    int n = snprintf(path, sizeof path, "/%s/%s", service->descriptor->name, entry->name);
+    assert(n > 0 && (size_t)n < sizeof path && "names of methods are short");
+    method->registered = grpc_server_register_method(
+        server->core, path, NULL,
+        client_streams ? GRPC_SRM_PAYLOAD_NONE : GRPC_SRM_PAYLOAD_READ_INITIAL_BYTE_BUFFER, 0);
+    assert(method->registered != NULL && "a method is added once");
+    method->next = server->methods;
+    server->methods = method;
+}
+
+void server_add(struct rpc_server *server, const struct rpc_service *service, bool client_streams)
+{
+    assert(!atomic_load(&server->running) && "services are added before the start");
+    assert(service->n_methods == service->descriptor->n_methods && "every method has its entry");
+    for (size_t i = 0; i < service->n_methods; i++) {
+        add_method(server, service, &service->methods[i], client_streams);
+    }
+    server->services = mem_grow(server->services, server->n_services + 1, sizeof(void *));
+    server->services[server->n_services++] = service;
+}
+
+void rpc_server_add(struct rpc_server *server, const struct rpc_service *service)
+{
+    server_add(server, service, false);
+}
+
+void rpc_server_add_health(struct rpc_server *server)
+{
+    server->health = health_new(server);
+    server_add(server, health_service(server->health), false);
+}
+
+void rpc_server_set_serving(struct rpc_server *server, bool serving)
+{
+    if (server->health != NULL) {
+        health_set(server->health, serving);
+    }
+}
+
+void rpc_server_add_reflection(struct rpc_server *server)
+{
+    for (size_t i = 0; i < COUNT_OF(reflection_versions); i++) {
+        server->reflection[i] = (struct rpc_service){
+            .descriptor = reflection_versions[i].descriptor,
+            .methods = &reflection_versions[i].method,
+            .n_methods = 1,
+            .user = server,
+        };
+        server_add(server, &server->reflection[i], true);
+    }
+}
+
+/* ---- Running ---- */
+
+static void start_threads(struct rpc_server *server)
+{
+    for (size_t i = 0; i < server->options.n_call_threads; i++) {
+        queue_start(&server->queues[i]);
+    }
+    queue_start(&server->stream_queue);
+    atomic_store(&server->running, true);
+}
+
+static void request_calls(struct rpc_server *server, struct queue *queue)
+{
+    call_request(server, NULL, queue);
+    for (const struct method *method = server->methods; method != NULL; method = method->next) {
+        for (size_t i = 0; i < REQUESTED_CALLS; i++) {
+            call_request(server, method, queue);
+        }
+    }
+}
+
+void rpc_server_start(struct rpc_server *server)
+{
+    grpc_server_start(server->core);
+    for (size_t i = 0; i < server->options.n_call_threads; i++) {
+        request_calls(server, &server->queues[i]);
+    }
+    start_threads(server);
+}
+
+void rpc_server_post(struct rpc_server *server, struct rpc_task *task)
+{
+    queue_post(&server->stream_queue, task);
+}
+
+void server_kick_streams(struct rpc_server *server)
+{
+    if (atomic_load(&server->running) && !atomic_exchange(&server->kick_posted, true)) {
+        rpc_server_post(server, &server->kick_streams);
+    }
+}
+
+void server_call_born(struct rpc_server *server)
+{
+    pthread_mutex_lock(&server->lock);
+    server->n_calls++;
+    pthread_mutex_unlock(&server->lock);
+}
+
+/* Counted under the lock: when the last call is seen gone, its thread has left the server alone. */
+void server_call_gone(struct rpc_server *server)
+{
+    pthread_mutex_lock(&server->lock);
+    if (--server->n_calls == 0) {
+        pthread_cond_signal(&server->quiet);
+    }
+    pthread_mutex_unlock(&server->lock);
+}
+
+/* ---- Stopping ---- */
+
+bool rpc_server_stopping(const struct rpc_server *server)
+{
+    return atomic_load(&server->stopping);
+}
+
+static struct timespec in_ms(int64_t ms)
+{
+    struct timespec at;
+    clock_gettime(CLOCK_MONOTONIC, &at);
+    int64_t ns = at.tv_nsec + ms % 1000 * 1000000;
+    at.tv_sec += ms / 1000 + ns / 1000000000;
+    at.tv_nsec = ns % 1000000000;
+    return at;
+}
+
+static bool is_quiet(const struct rpc_server *server)
+{
+    return server->n_calls == 0 && server->shut_down;
+}
+
+static bool wait_quiet_for(struct rpc_server *server, int64_t ms)
+{
+    struct timespec until = in_ms(ms);
+    pthread_mutex_lock(&server->lock);
+    while (!is_quiet(server) &&
+           pthread_cond_timedwait(&server->quiet, &server->lock, &until) != ETIMEDOUT) {
+    }
+    bool quiet = is_quiet(server);
+    pthread_mutex_unlock(&server->lock);
+    return quiet;
+}
+
+static void wait_quiet(struct rpc_server *server)
+{
+    pthread_mutex_lock(&server->lock);
+    while (!is_quiet(server)) {
+        pthread_cond_wait(&server->quiet, &server->lock);
+    }
+    pthread_mutex_unlock(&server->lock);
+}
+
+/* A batch on a queue that has been shut down ends the process: this comes last, with no call
+ * alive. */
+static void end_threads(struct rpc_server *server)
+{
+    queue_close(&server->stream_queue);
+    queue_join(&server->stream_queue);
+    for (size_t i = 0; i < server->options.n_call_threads; i++) {
+        queue_close(&server->queues[i]);
+        queue_join(&server->queues[i]);
+    }
+    atomic_store(&server->running, false);
+}
+
+void rpc_server_stop(struct rpc_server *server, int64_t grace_ms)
+{
+    atomic_store(&server->stopping, true);
+    rpc_server_set_serving(server, false);
+    server_kick_streams(server);
+    queue_shut_server_down(server->core, &server->queues[0], &server->down);
+    if (!wait_quiet_for(server, grace_ms)) {
+        grpc_server_cancel_all_calls(server->core);
+        wait_quiet(server);
+    }
+    end_threads(server);
+}
+
+static void free_methods(struct rpc_server *server)
+{
+    while (server->methods != NULL) {
+        struct method *method = server->methods;
+        server->methods = method->next;
+        free(method);
+    }
+    free(server->services);
+}
+
+void rpc_server_free(struct rpc_server *server)
+{
+    if (server == NULL) {
+        return;
+    }
+    if (!rpc_server_stopping(server)) {
+        assert(!atomic_load(&server->running) &&
+               "a server that runs is stopped before it is freed");
+        start_threads(server); /* the core cannot be torn down without */
+        rpc_server_stop(server, 0);
+    }
+    grpc_server_destroy(server->core);
+    for (size_t i = 0; i < server->options.n_call_threads; i++) {
+        queue_fini(&server->queues[i]);
+    }
+    queue_fini(&server->stream_queue);
+    listen_unlock(server);
+    pthread_cond_destroy(&server->quiet);
+    pthread_mutex_destroy(&server->lock);
+    descriptors_free(server->descriptors);
+    free_methods(server);
+    free(server->health);
+    free(server->queues);
+    free(server);
+    core_shutdown();
+}

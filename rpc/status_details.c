@@ -1,0 +1,165 @@
+#include "status_details.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "google/rpc/error_details.pb-c.h"
+#include "google/rpc/status.pb-c.h"
+#include "mem.h"
+
+#define TYPE_PREFIX "type.googleapis.com/"
+
+/* protobuf-c's structs take pointers to what they only read. */
+static char *text(const char *constant)
+{
+    return (char *)(uintptr_t)constant;
+}
+
+/* ---- Encoding ---- */
+
+static void wrap(Google__Protobuf__Any *any, const char *type_url, const ProtobufCMessage *message)
+{
+    google__protobuf__any__init(any);
+    any->type_url = text(type_url);
+    any->value.len = protobuf_c_message_get_packed_size(message);
+    any->value.data = mem_alloc(any->value.len);
+    protobuf_c_message_pack(message, any->value.data);
+}
+
+static void wrap_error_info(Google__Protobuf__Any *any, const struct status *st, const char *domain)
+{
+    Google__Rpc__ErrorInfo__MetadataEntry entries[STATUS_INFO_MAX];
+    Google__Rpc__ErrorInfo__MetadataEntry *pointers[STATUS_INFO_MAX];
+    for (size_t i = 0; i < st->n_info; i++) {
+        google__rpc__error_info__metadata_entry__init(&entries[i]);
+        entries[i].key = text(st->info[i].key);
+        entries[i].value = text(st->info[i].value);
+        pointers[i] = &entries[i];
+    }
+    Google__Rpc__ErrorInfo info = GOOGLE__RPC__ERROR_INFO__INIT;
+    info.reason = text(st->reason);
+    info.domain = text(domain == NULL ? "" : domain);
+    info.n_metadata = st->n_info;
+    info.metadata = pointers;
+    wrap(any, TYPE_PREFIX "google.rpc.ErrorInfo", &info.base);
+}
+
+static void wrap_bad_request(Google__Protobuf__Any *any, const struct status *st)
+{
+    Google__Rpc__BadRequest__FieldViolation violation =
+        GOOGLE__RPC__BAD_REQUEST__FIELD_VIOLATION__INIT;
+    violation.field = text(st->field);
+    violation.description = text(st->message);
+    violation.reason = text(st->reason);
+    Google__Rpc__BadRequest bad = GOOGLE__RPC__BAD_REQUEST__INIT;
+    bad.n_field_violations = 1;
+    bad.field_violations = &(Google__Rpc__BadRequest__FieldViolation *){&violation};
+    wrap(any, TYPE_PREFIX "google.rpc.BadRequest", &bad.base);
+}
+
+bool status_details_encode(const struct status *st, const char *domain, grpc_slice *ret_slice)
+{
+    Google__Protobuf__Any details[2];
+    Google__Protobuf__Any *pointers[2] = {&details[0], &details[1]};
+    size_t n = 0;
+    if (st->reason[0] != '\0') {
+        wrap_error_info(&details[n++], st, domain);
+    }
+    if (st->field[0] != '\0') {
+        wrap_bad_request(&details[n++], st);
+    }
+    if (n == 0) {
+        return false;
+    }
+    Google__Rpc__Status status = GOOGLE__RPC__STATUS__INIT;
+    status.code = (int32_t)st->code;
+    status.message = text(st->message);
+    status.n_details = n;
+    status.details = pointers;
+    *ret_slice = grpc_slice_malloc(protobuf_c_message_get_packed_size(&status.base));
+    protobuf_c_message_pack(&status.base, GRPC_SLICE_START_PTR(*ret_slice));
+    for (size_t i = 0; i < n; i++) {
+        free(details[i].value.data);
+    }
+    return true;
+}
+
+/* ---- Decoding ---- */
+
+#define MAX_KEYS 64
+
+/* The key for the program's life, or NULL where there are too many. */
+static const char *keep_key(const char *key)
+{
+    static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+    static char *keys[MAX_KEYS];
+    static size_t n_keys;
+    const char *kept = NULL;
+    pthread_mutex_lock(&lock);
+    for (size_t i = 0; i < n_keys && kept == NULL; i++) {
+        kept = strcmp(keys[i], key) == 0 ? keys[i] : NULL;
+    }
+    if (kept == NULL && n_keys < MAX_KEYS) {
+        kept = keys[n_keys++] = mem_string(key);
+    }
+    pthread_mutex_unlock(&lock);
+    return kept;
+}
+
+static void take_error_info(const ProtobufCMessage *message, struct status *st)
+{
+    const Google__Rpc__ErrorInfo *info = (const Google__Rpc__ErrorInfo *)(const void *)message;
+    snprintf(st->reason, sizeof st->reason, "%s", info->reason);
+    for (size_t i = 0; i < info->n_metadata; i++) {
+        const char *key = keep_key(info->metadata[i]->key);
+        if (key != NULL) {
+            status_add_info(st, key, info->metadata[i]->value);
+        }
+    }
+}
+
+static void take_bad_request(const ProtobufCMessage *message, struct status *st)
+{
+    const Google__Rpc__BadRequest *bad = (const Google__Rpc__BadRequest *)(const void *)message;
+    if (bad->n_field_violations > 0) {
+        snprintf(st->field, sizeof st->field, "%s", bad->field_violations[0]->field);
+    }
+}
+
+static const struct detail {
+    const char *type_url;
+    const ProtobufCMessageDescriptor *type;
+    void (*take)(const ProtobufCMessage *message, struct status *st);
+} known_details[] = {
+    {TYPE_PREFIX "google.rpc.ErrorInfo", &google__rpc__error_info__descriptor, take_error_info},
+    {TYPE_PREFIX "google.rpc.BadRequest", &google__rpc__bad_request__descriptor, take_bad_request},
+};
+
+static void take_detail(const Google__Protobuf__Any *any, struct status *st)
+{
+    for (size_t i = 0; i < COUNT_OF(known_details); i++) {
+        const struct detail *known = &known_details[i];
+        if (strcmp(any->type_url, known->type_url) != 0) {
+            continue;
+        }
+        ProtobufCMessage *message =
+            protobuf_c_message_unpack(known->type, NULL, any->value.len, any->value.data);
+        if (message != NULL) {
+            known->take(message, st);
+            protobuf_c_message_free_unpacked(message, NULL);
+        }
+    }
+}
+
+void status_details_decode(const uint8_t *bytes, size_t size, struct status *st)
+{
+    Google__Rpc__Status *status = google__rpc__status__unpack(NULL, size, bytes);
+    if (status == NULL) {
+        return;
+    }
+    for (size_t i = 0; i < status->n_details; i++) {
+        take_detail(status->details[i], st);
+    }
+    google__rpc__status__free_unpacked(status, NULL);
+}
