@@ -74,7 +74,7 @@ def test_strings_that_are_not_utf8_or_hold_nul(confregd, number, path, bad):
 
 def test_bytes_that_are_no_message(confregd):
     for junk in (b"\xff", b"\x0a\xff\xff", b"\x12\x05ab", b"\x0f", b"\x80" * 11):
-        with refused("INVALID_ARGUMENT"):
+        with refused("INVALID_ARGUMENT", "MALFORMED_MESSAGE"):
             raw_call(confregd.channel, "CreateConfig", junk)
 
 
@@ -168,7 +168,7 @@ def test_a_message_beyond_all_limits(registry, name):
 def test_a_commit_of_128_changes(registry, name):
     changes = [create_change(f"{name}-{i}") for i in range(128)]
     assert len(registry.commit(changes).commit.changes) == 128
-    with refused("INVALID_ARGUMENT", field="changes"):
+    with refused("INVALID_ARGUMENT", "CHANGES_COUNT", field="changes"):
         registry.commit([delete_change(f"{name}-{i}", allow_missing=True) for i in range(129)])
 
 
@@ -176,8 +176,9 @@ def test_a_commit_of_8_mebibytes(registry, name):
     payload = '{"x":"%s"}' % ("y" * (MIB - 8))
     changes = [create_change(f"{name}-{i}", payload) for i in range(8)]
     assert len(registry.commit(changes).commit.changes) == 8
-    with refused("RESOURCE_EXHAUSTED"):
-        registry.commit([create_change(f"{name}-x{i}", payload) for i in range(9)])
+    with refused("RESOURCE_EXHAUSTED", "COMMIT_TOO_LARGE"):
+        registry.commit([create_change(f"{name}-x{i}", payload[:-100_002] + '"}')
+                         for i in range(9)])
 
 
 def test_an_unknown_method_and_an_unknown_service(confregd):

@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 from calls import Registry
-from daemon import BUILD, Confregd, Gateway, free_port
+from daemon import BUILD, Confregd, Gateway
 from errors import refused
 from rest import Rest
 from stubs import api_pb
@@ -100,15 +100,6 @@ def test_an_address_that_is_none(launch, listen):
     assert code != 0 and said
 
 
-def test_only_loopback_without_tokens(launch):
-    code, said = launch(Confregd, listen=f"0.0.0.0:{free_port()}").fails_to_start()
-    assert code != 0 and "--insecure" in said
-    server = launch(Confregd, listen=f"0.0.0.0:{free_port()}", extra=["--insecure"])
-    server.spawn()
-    server.listen = server.listen.replace("0.0.0.0", "127.0.0.1")
-    server.wait_ready()
-
-
 @pytest.mark.parametrize("by", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_stops_the_programs_with_streams_and_calls_open(launch, by):
     server = launch(Confregd).start()
@@ -147,6 +138,15 @@ def test_a_store_in_memory_forgets(launch):
     server.start()
     header = Registry(server.stub).status().header
     assert header.revision == 0 and header.epoch != epoch
+
+
+def test_options_come_from_variables_and_flags_win(launch):
+    server = launch(Confregd)
+    server.environment = lambda: {**Confregd.environment(server), "CONFREG_STORE": "memory:",
+                                  "CONFREG_LISTEN": "nowhere"}
+    server.arguments = lambda: ["--listen", server.listen]
+    server.start()
+    assert Registry(server.stub).status().store == "memory"
 
 
 @pytest.mark.parametrize("program", ["confregd", "confreg-gateway"])

@@ -73,7 +73,7 @@ def test_resolve_of_nothing_and_with_a_version(registry, name):
     with refused("NOT_FOUND", "CONFIG_NOT_FOUND"):
         registry.get(name, resolve=True)
     registry.create(name)
-    with refused("INVALID_ARGUMENT"):
+    with refused("INVALID_ARGUMENT", "VERSION_WITH_RESOLVE", field="version"):
         registry.get(name, version=1, resolve=True)
 
 
@@ -133,7 +133,7 @@ def test_batch_limits(registry, name):
     registry.create(name)
     assert len(registry.batch(names_of(*[name] * 1000)).configs) == 1000
     for bad in ([], names_of(*[name] * 1001)):
-        with refused("INVALID_ARGUMENT", field="names"):
+        with refused("INVALID_ARGUMENT", "NAMES_COUNT", field="names"):
             registry.batch(bad)
     with refused("INVALID_ARGUMENT", field="names[1].service_name"):
         registry.batch(names_of(name, ""))
@@ -249,17 +249,24 @@ def test_pages_stay_as_of_the_first_while_writes_go_on(registry, name):
 def test_a_page_token_is_good_for_its_own_list_only(registry, name):
     registry.commit([create_change(f"{name}-{i}") for i in range(3)])
     token = registry.list(service_name_prefix=name, page_size=1).next_page_token
-    with refused("INVALID_ARGUMENT", field="page_token"):
+    with refused("INVALID_ARGUMENT", "PAGE_TOKEN", field="page_token"):
         registry.list(service_name_prefix=f"{name}-", page_size=1, page_token=token)
-    for bad in ("x", token[:-1], token + "A", token.swapcase()):
-        with refused("INVALID_ARGUMENT", field="page_token"):
+    other_digit = "0" if token[40] != "0" else "1"
+    for bad in ("x", token[:-1], token + "00", token[:40] + other_digit + token[41:], "ü" * 80):
+        with refused("INVALID_ARGUMENT", "PAGE_TOKEN", field="page_token"):
             registry.list(service_name_prefix=name, page_size=1, page_token=bad)
     assert registry.list(service_name_prefix=name, page_size=2, page_token=token).configs
 
 
-def test_the_page_size_is_at_most_1000(registry):
-    with refused("INVALID_ARGUMENT", field="page_size"):
-        registry.list(page_size=1001)
+def test_a_page_has_at_most_1000_configs(registry, name):
+    for start in range(0, 1024, 128):
+        registry.commit([create_change(f"{name}-{i:04}") for i in range(start, start + 128)])
+    for page_size in (0, 1000, 1001, 4_000_000_000):
+        page = registry.list(service_name_prefix=name, page_size=page_size, view=api_pb.VIEW_BASIC)
+        assert len(page.configs) == 1000
+        page = registry.list(service_name_prefix=name, page_size=page_size, view=api_pb.VIEW_BASIC,
+                             page_token=page.next_page_token)
+        assert len(page.configs) == 24 and not page.next_page_token
 
 
 def test_a_large_list_is_cut_by_bytes(registry, name):
@@ -304,12 +311,11 @@ def test_versions_in_pages(registry, name):
 
 
 def test_versions_of_nothing(registry, name):
-    with refused("NOT_FOUND", "CONFIG_NOT_FOUND"):
-        registry.versions(name)
+    assert not registry.versions(name).versions
     registry.create(name)
     registry.delete(name)
-    with refused("NOT_FOUND", "CONFIG_NOT_FOUND"):
-        registry.versions(name)
+    answer = registry.versions(name)
+    assert not answer.versions and answer.total_size == 0
 
 
 # ---- DiffVersions ----
@@ -338,7 +344,7 @@ def test_diff_has_a_json_patch_for_what_lies_deeper(registry, name):
 
 def test_diff_defaults(registry, name):
     registry.create(name, '{"v":1}')
-    with refused("NOT_FOUND", "VERSION_NOT_FOUND"):
+    with refused("FAILED_PRECONDITION", "NOT_ENOUGH_VERSIONS"):
         registry.diff(name)
     registry.update(name, '{"v":2}')
     registry.update(name, '{"v":3}')
@@ -350,8 +356,10 @@ def test_diff_defaults(registry, name):
 
 
 def test_diff_of_what_is_not_there(registry, name):
-    with refused("NOT_FOUND", "CONFIG_NOT_FOUND"):
+    with refused("FAILED_PRECONDITION", "NOT_ENOUGH_VERSIONS"):
         registry.diff(name)
+    with refused("NOT_FOUND", "VERSION_NOT_FOUND"):
+        registry.diff(name, 1, 2)
     registry.create(name)
     registry.update(name)
     with refused("NOT_FOUND", "VERSION_NOT_FOUND") as caught:

@@ -408,6 +408,51 @@ def test_diff_compares_json_values(rest, name):
         "list": {"old": [1, 2], "new": [2, 1]}}
 
 
+# ---- Conditions ----
+
+def test_etags(rest, three):
+    path = f"/api/configs/{three}?environment=prod"
+    first = rest.get(path)
+    etag = first.headers["ETag"]
+    assert etag.startswith('"') and etag.endswith('"')
+    assert first.headers["X-Config-Version"] == "3"
+    assert first.headers["X-Config-Revision"] in etag
+    for known in (etag, f'"x", {etag}', f"W/{etag}", "*"):
+        answer = rest.get(path, headers={"If-None-Match": known})
+        assert (answer.status, answer.body, answer.headers["ETag"]) == (304, b"", etag), known
+    assert rest.get(path, headers={"If-None-Match": '"x"'}).json() == V3
+    written = rest.put(path, {"config_data": V1})
+    assert written.headers["ETag"] != etag
+    answer = rest.get(path, headers={"If-None-Match": etag})
+    assert (answer.status, answer.headers["ETag"]) == (200, written.headers["ETag"])
+
+
+def test_an_etag_changes_when_the_head_falls_back(rest, three):
+    """A config that shows an old version again is not what it was then."""
+    path = f"/api/configs/{three}?environment=prod"
+    rest.delete(path + "&version=3")
+    second = rest.get(path).headers["ETag"]
+    rest.put(path, {"config_data": V3})
+    rest.delete(path + "&version=4")
+    answer = rest.get(path, headers={"If-None-Match": second})
+    assert answer.status == 200 and answer.headers["X-Config-Version"] == "2"
+
+
+def test_if_match(rest, three):
+    path = f"/api/configs/{three}?environment=prod"
+    old = rest.get(path).headers["ETag"]
+    current = rest.put(path, {"config_data": V1}, headers={"If-Match": old}).headers["ETag"]
+    for call in (lambda h: rest.put(path, {"config_data": V2}, headers=h),
+                 lambda h: rest.delete(path, headers=h),
+                 lambda h: rest.delete(path + "&version=1", headers=h)):
+        for wrong in (old, '"x"'):
+            answer = call({"If-Match": wrong})
+            assert answer.status == 412 and answer.json()["detail"], answer
+    assert len(rest.get(f"/api/configs/{three}/history?environment=prod").json()) == 4
+    assert rest.delete(path, headers={"If-Match": current}).json() == {"deleted": 4}
+    assert rest.put(path, {"config_data": V2}, headers={"If-Match": current}).status == 412
+
+
 # ---- JSON, names, paths, bodies ----
 
 KEPT = ('{"z":1.0,"a":1.50,"e":1E+05,"big":9223372036854775807,"digits":0.10000000000000000555,'

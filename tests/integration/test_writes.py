@@ -5,7 +5,7 @@ import time
 import pytest
 from calls import create_change, delete_change, patch_change, rollback_change, update_change
 from errors import refused
-from stubs import pb
+from stubs import api_pb, pb
 
 
 def test_create_gives_version_1_and_the_config_back(registry, name):
@@ -64,8 +64,8 @@ def test_update_of_nothing_needs_allow_missing(registry, name):
 
 def test_update_needs_a_content(registry, name):
     registry.create(name)
-    with refused("INVALID_ARGUMENT"):
-        registry._call("UpdateConfig", name, "prod")
+    with refused("INVALID_ARGUMENT", "CONTENT_MISSING", field="config_data"):
+        registry.without_content(name)
 
 
 def test_merge_patch_follows_rfc_7396(registry, name):
@@ -185,7 +185,7 @@ def test_rollback_refuses_what_is_not_there(registry, name):
         registry.rollback(name, 1)
     with refused("NOT_FOUND", "VERSION_NOT_FOUND"):
         registry.rollback(name, 99)
-    with refused("INVALID_ARGUMENT", field="version"):
+    with refused("INVALID_ARGUMENT", "VERSION_MISSING", field="version"):
         registry.rollback(name, 0)
 
 
@@ -386,6 +386,7 @@ def test_a_commit_is_all_or_nothing(registry, name):
     (create_change(""), "changes[1].create.service_name"),
     (delete_change("a/b"), "changes[1].delete.service_name"),
     (rollback_change("x", 0), "changes[1].rollback.version"),
+    (api_pb.Change(), "changes[1]"),
 ])
 def test_a_bad_field_in_a_commit_is_named(registry, name, change, field):
     with refused("INVALID_ARGUMENT", field=field):
@@ -393,7 +394,7 @@ def test_a_bad_field_in_a_commit_is_named(registry, name, change, field):
 
 
 def test_a_commit_of_nothing_is_refused(registry):
-    with refused("INVALID_ARGUMENT", field="changes"):
+    with refused("INVALID_ARGUMENT", "CHANGES_COUNT", field="changes"):
         registry.commit([])
 
 

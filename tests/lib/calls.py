@@ -29,6 +29,9 @@ class Registry:
     def patch(self, service, patch, environment="prod", **fields):
         return self._call("UpdateConfig", service, environment, merge_patch=text(patch), **fields)
 
+    def without_content(self, service):
+        return self._call("UpdateConfig", service, "prod")
+
     def delete(self, service, version=0, environment="prod", **fields):
         return self._call("DeleteConfig", service, environment, version=version, **fields)
 

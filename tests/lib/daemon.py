@@ -78,9 +78,10 @@ class Daemon:
         raise NotImplementedError
 
     def environment(self):
+        """Nothing of the caller's: its variables could set options."""
         report = f"log_path={self.folder}/sanitizer"
         return {
-            **{k: v for k, v in os.environ.items() if not k.startswith("CONFREG_")},
+            "PATH": os.environ["PATH"],
             "ASAN_OPTIONS": f"{report}:detect_leaks=1",
             "UBSAN_OPTIONS": f"{report}:print_stacktrace=1",
             "TSAN_OPTIONS": f"{report}:ignore_noninstrumented_modules=1"
