@@ -24,6 +24,7 @@ void call_request(struct rpc_server *server, const struct method *method, struct
     call->listener = listener;
     call->queue = streams ? &server->stream_queue : listener;
     call->arrived.fn = arrived;
+    call->arrival.without_message = method != NULL && method->client_streams;
     grpc_call_details_init(&call->arrival.details);
     grpc_metadata_array_init(&call->arrival.headers);
     server_call_born(server);

@@ -129,15 +129,23 @@ void queue_start_batch(grpc_call *call, const grpc_op *ops, size_t n, struct tag
     assert(error == GRPC_CALL_OK && "a batch is made of valid operations");
 }
 
+static grpc_call_error request_registered(grpc_server *server, void *registered,
+                                          struct arrival *arrival, struct queue *bound,
+                                          struct queue *listener, struct tag *tag)
+{
+    grpc_byte_buffer **message = arrival->without_message ? NULL : &arrival->message;
+    return grpc_server_request_registered_call(server, registered, &arrival->call,
+                                               &arrival->deadline, &arrival->headers, message,
+                                               bound->core, listener->core, tag);
+}
+
 void queue_request_call(grpc_server *server, void *registered, struct arrival *arrival,
                         struct queue *bound, struct queue *listener, struct tag *tag)
 {
     HAND_OVER(tag);
     grpc_call_error error =
         registered != NULL
-            ? grpc_server_request_registered_call(
-                  server, registered, &arrival->call, &arrival->deadline, &arrival->headers,
-                  &arrival->message, bound->core, listener->core, tag)
+            ? request_registered(server, registered, arrival, bound, listener, tag)
             : grpc_server_request_call(server, &arrival->call, &arrival->details, &arrival->headers,
                                        bound->core, listener->core, tag);
     assert(error == GRPC_CALL_OK && "calls are requested while the queues are open");

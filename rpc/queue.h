@@ -54,6 +54,7 @@ struct arrival {
     grpc_metadata_array headers;
     gpr_timespec deadline; /* only of registered methods */
     grpc_byte_buffer *message;
+    bool without_message; /* set before: the method was registered so */
 };
 
 /* Takes the next call of a registered method, or where it is NULL of any other. The tag runs on the
