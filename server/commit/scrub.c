@@ -1,9 +1,10 @@
 #include "scrub.h"
 
-struct scrubbing {
-    struct store *store;
-    struct status *st;
-    bool failed;
+/* The erasing commits, gathered first: while the log is being read, the store could not empty
+ * itself of what is erased. */
+struct erasing {
+    struct commit **commits; /* owned references */
+    size_t n;
 };
 
 bool scrub_wanted(const struct commit *commit)
@@ -18,24 +19,37 @@ bool scrub_wanted(const struct commit *commit)
 
 /* A whole config's erase takes the versions of earlier lives along, but not those of a later one:
  * everything up to the last version that was given when the erase was committed. */
-static bool scrub_change(struct scrubbing *s, const struct commit *commit, size_t index)
+static bool scrub_change(struct store *store, const struct change *change, struct status *st)
 {
-    const struct change *change = &commit->changes[index];
-    if (change->version != 0) {
-        return store_scrub(s->store, change->environment, change->service, change->version,
-                           change->version, s->st);
+    if (change->kind != CHANGE_ERASE) {
+        return true;
     }
-    return store_scrub(s->store, change->environment, change->service, 1, change->source_version,
-                       s->st);
+    uint64_t first = change->version != 0 ? change->version : 1;
+    uint64_t last = change->version != 0 ? change->version : change->source_version;
+    return store_scrub(store, change->environment, change->service, first, last, st);
 }
 
-static bool scrub_commit(void *user, struct commit *commit)
+static bool gather(void *user, struct commit *commit)
 {
-    struct scrubbing *s = user;
-    for (size_t i = 0; i < commit->n_changes && !s->failed; i++) {
-        s->failed = commit->changes[i].kind == CHANGE_ERASE && !scrub_change(s, commit, i);
+    struct erasing *erasing = user;
+    if (scrub_wanted(commit)) {
+        erasing->commits = mem_grow(erasing->commits, erasing->n + 1, sizeof erasing->commits[0]);
+        erasing->commits[erasing->n++] = commit_ref(commit);
     }
-    return !s->failed;
+    return true;
+}
+
+static bool scrub_all(struct store *store, const struct erasing *erasing, struct status *st)
+{
+    for (size_t i = 0; i < erasing->n; i++) {
+        const struct commit *commit = erasing->commits[i];
+        for (size_t k = 0; k < commit->n_changes; k++) {
+            if (!scrub_change(store, &commit->changes[k], st)) {
+                return false;
+            }
+        }
+    }
+    return true;
 }
 
 bool scrub_finish(struct store *store, uint64_t through, struct status *st)
@@ -44,12 +58,16 @@ bool scrub_finish(struct store *store, uint64_t through, struct status *st)
     if (!store_get_mark(store, STORE_MARK_SCRUBBED, &done, st)) {
         return false;
     }
-    struct scrubbing s = {.store = store, .st = st};
     if (done >= through) {
         return true;
     }
-    if (!store_read_commits(store, done + 1, through, false, scrub_commit, &s, st) || s.failed) {
-        return status_context(st, "removing erased payloads");
+    struct erasing erasing = {0};
+    bool ok = store_read_commits(store, done + 1, through, false, gather, &erasing, st) &&
+              scrub_all(store, &erasing, st);
+    for (size_t i = 0; i < erasing.n; i++) {
+        commit_unref(erasing.commits[i]);
     }
-    return store_set_mark(store, STORE_MARK_SCRUBBED, through, st);
+    free(erasing.commits);
+    return ok ? store_set_mark(store, STORE_MARK_SCRUBBED, through, st)
+              : status_context(st, "removing erased payloads");
 }

@@ -1,0 +1,422 @@
+#include "memory.h"
+
+#include <inttypes.h>
+#include <pthread.h>
+#include <search.h>
+#include <string.h>
+
+/* Where a change stands in the log. */
+struct place {
+    uint64_t revision;
+    uint32_t index;
+};
+
+/* All that happened to one config, in order. */
+struct config_log {
+    char *environment, *service;
+    struct place *places;
+    size_t n;
+    size_t room;
+};
+
+struct memory_store {
+    struct store store;
+    pthread_rwlock_t lock;
+    struct commit **commits; /* own copies; commits[i] has revision i + 1 */
+    size_t n_commits;
+    size_t room;
+    void *configs;  /* tree of struct config_log */
+    void *requests; /* tree of struct request */
+    uint64_t marks[STORE_MARKS];
+};
+
+struct request {
+    struct hash key;
+    uint64_t revision;
+};
+
+static struct memory_store *memory_of(struct store *store)
+{
+    return CONTAINER_OF(store, struct memory_store, store);
+}
+
+static int compare_configs(const void *a, const void *b)
+{
+    const struct config_log *x = a;
+    const struct config_log *y = b;
+    int difference = strcmp(x->environment, y->environment);
+    return difference != 0 ? difference : strcmp(x->service, y->service);
+}
+
+static struct config_log *find_config(struct memory_store *m, const char *environment,
+                                      const char *service)
+{
+    struct config_log key = {.environment = (char *)(uintptr_t)environment,
+                             .service = (char *)(uintptr_t)service};
+    struct config_log **found = tfind(&key, &m->configs, compare_configs);
+    return found == NULL ? NULL : *found;
+}
+
+static int compare_requests(const void *a, const void *b)
+{
+    const struct request *x = a;
+    const struct request *y = b;
+    return memcmp(x->key.bytes, y->key.bytes, HASH_SIZE);
+}
+
+static void free_config(void *node)
+{
+    struct config_log *config = node;
+    free(config->environment);
+    free(config->service);
+    free(config->places);
+    free(config);
+}
+
+/* ---- Open and close ---- */
+
+static bool memory_open(const char *location, struct store **ret_store, struct status *st)
+{
+    if (location[0] != '\0') {
+        return status_set(st, STATUS_INVALID_ARGUMENT, "STORE_ADDRESS",
+                          "\"memory:\" takes nothing behind it, found \"%.100s\"", location);
+    }
+    struct memory_store *m = mem_zalloc(sizeof *m);
+    m->store.ops = &store_memory;
+    random_bytes(m->store.identity.epoch, EPOCH_SIZE);
+    random_bytes(m->store.identity.secret, STORE_SECRET_SIZE);
+    pthread_rwlock_init(&m->lock, NULL);
+    *ret_store = &m->store;
+    return true;
+}
+
+static void memory_close(struct store *store)
+{
+    struct memory_store *m = memory_of(store);
+    for (size_t i = 0; i < m->n_commits; i++) {
+        commit_unref(m->commits[i]);
+    }
+    free(m->commits);
+    tdestroy(m->configs, free_config);
+    tdestroy(m->requests, free);
+    pthread_rwlock_destroy(&m->lock);
+    free(m);
+}
+
+/* ---- Writing ---- */
+
+static void note_change(struct memory_store *m, const struct commit *commit, uint32_t index)
+{
+    const struct change *change = &commit->changes[index];
+    struct config_log *config = find_config(m, change->environment, change->service);
+    if (config == NULL) {
+        config = mem_zalloc(sizeof *config);
+        config->environment = mem_string(change->environment);
+        config->service = mem_string(change->service);
+        tsearch(config, &m->configs, compare_configs);
+    }
+    if (config->n == config->room) {
+        config->room = config->room == 0 ? 4 : config->room * 2;
+        config->places = mem_grow(config->places, config->room, sizeof config->places[0]);
+    }
+    config->places[config->n++] = (struct place){commit->revision, index};
+}
+
+static void note_request(struct memory_store *m, const struct commit *commit)
+{
+    if (commit->request_id[0] == '\0') {
+        return;
+    }
+    struct request *request = mem_zalloc(sizeof *request);
+    request->key = commit_request_key(commit->actor, commit->request_id);
+    request->revision = commit->revision;
+    struct request **kept = tsearch(request, &m->requests, compare_requests);
+    if (*kept != request) {
+        free(request); /* the first one counts */
+    }
+}
+
+static struct commit *copy_commit(const struct memory_store *m, const struct commit *commit)
+{
+    struct commit *copy = NULL;
+    struct status st;
+    if (!commit_decode(m->store.identity.epoch, commit->record, &copy, &st)) {
+        abort(); /* it was sealed a moment ago */
+    }
+    for (size_t i = 0; i < commit->n_changes; i++) {
+        memcpy(copy->changes[i].salt, commit->changes[i].salt, SALT_SIZE);
+        copy->changes[i].payload = buf_ref(commit->changes[i].payload);
+    }
+    return copy;
+}
+
+static void keep(struct memory_store *m, const struct commit *commit)
+{
+    if (m->n_commits == m->room) {
+        m->room = m->room == 0 ? 64 : m->room * 2;
+        m->commits = mem_grow(m->commits, m->room, sizeof(struct commit *));
+    }
+    m->commits[m->n_commits++] = copy_commit(m, commit);
+    note_request(m, commit);
+    for (uint32_t i = 0; i < commit->n_changes; i++) {
+        note_change(m, commit, i);
+    }
+}
+
+static bool memory_append(struct store *store, struct commit *const *commits, size_t n,
+                          struct status *st)
+{
+    struct memory_store *m = memory_of(store);
+    pthread_rwlock_wrlock(&m->lock);
+    bool follows = n == 0 || commits[0]->revision == m->n_commits + 1;
+    for (size_t i = 0; i < n && follows; i++) {
+        keep(m, commits[i]);
+    }
+    pthread_rwlock_unlock(&m->lock);
+    return follows ||
+           status_set(st, STATUS_ABORTED, "REVISION_TAKEN",
+                      "revision %" PRIu64 " does not follow the log's end", commits[0]->revision);
+}
+
+/* Heads are not copied: they die with the log, so that reading the log gives them. */
+static bool memory_save_heads(struct store *store, struct head *const *heads, size_t n,
+                              uint64_t through, struct status *st)
+{
+    (void)store, (void)heads, (void)n, (void)through, (void)st;
+    return true;
+}
+
+static bool memory_load_heads(struct store *store, store_head_row_visitor *visit, void *user,
+                              struct status *st)
+{
+    (void)store, (void)visit, (void)user, (void)st;
+    return true;
+}
+
+static bool memory_scrub(struct store *store, const char *environment, const char *service,
+                         uint64_t from, uint64_t through, struct status *st)
+{
+    (void)st;
+    struct memory_store *m = memory_of(store);
+    pthread_rwlock_wrlock(&m->lock);
+    const struct config_log *config = find_config(m, environment, service);
+    for (size_t i = 0; config != NULL && i < config->n; i++) {
+        const struct place *place = &config->places[i];
+        struct change *change = &m->commits[place->revision - 1]->changes[place->index];
+        if (change_brings_version(change->kind) && change->version >= from &&
+            change->version <= through) {
+            buf_unref(MOVE(change->payload));
+            memset(change->salt, 0, SALT_SIZE);
+        }
+    }
+    pthread_rwlock_unlock(&m->lock);
+    return true;
+}
+
+static bool memory_get_mark(struct store *store, enum store_mark mark, uint64_t *ret_value,
+                            struct status *st)
+{
+    (void)st;
+    struct memory_store *m = memory_of(store);
+    pthread_rwlock_rdlock(&m->lock);
+    *ret_value = m->marks[mark];
+    pthread_rwlock_unlock(&m->lock);
+    return true;
+}
+
+static bool memory_set_mark(struct store *store, enum store_mark mark, uint64_t value,
+                            struct status *st)
+{
+    (void)st;
+    struct memory_store *m = memory_of(store);
+    pthread_rwlock_wrlock(&m->lock);
+    m->marks[mark] = value > m->marks[mark] ? value : m->marks[mark];
+    pthread_rwlock_unlock(&m->lock);
+    return true;
+}
+
+/* ---- Reading: a row is made under the lock, visited without it ---- */
+
+struct copied_row {
+    struct store_row row;
+    struct store_payload payloads[COMMIT_MAX_CHANGES];
+    uint8_t salts[COMMIT_MAX_CHANGES][SALT_SIZE];
+};
+
+static void add_payload(struct copied_row *copy, const struct commit *commit, uint32_t index)
+{
+    const struct change *change = &commit->changes[index];
+    size_t n = copy->row.n_payloads;
+    if (change->payload == NULL) {
+        return;
+    }
+    memcpy(copy->salts[n], change->salt, SALT_SIZE);
+    copy->payloads[n] = (struct store_payload){
+        .index = index, .salt = copy->salts[n], .data = buf_ref(change->payload)};
+    copy->row.n_payloads++;
+}
+
+enum which_payloads { ALL_PAYLOADS, ONE_PAYLOAD, NO_PAYLOADS };
+
+/* Under the lock. */
+static struct copied_row *copy_row(const struct commit *commit, uint32_t index,
+                                   enum which_payloads which)
+{
+    struct copied_row *copy = mem_zalloc(sizeof *copy);
+    copy->row = (struct store_row){.record = buf_ref(commit->record),
+                                   .hash = commit->hash,
+                                   .payloads = copy->payloads,
+                                   .index = index};
+    for (uint32_t i = 0; i < commit->n_changes; i++) {
+        if (which == ALL_PAYLOADS || (which == ONE_PAYLOAD && i == index)) {
+            add_payload(copy, commit, i);
+        }
+    }
+    return copy;
+}
+
+static bool visit_copy(struct copied_row *copy, store_row_visitor *visit, void *user)
+{
+    bool more = visit(user, &copy->row);
+    for (size_t i = 0; i < copy->row.n_payloads; i++) {
+        buf_unref(copy->payloads[i].data);
+    }
+    buf_unref(copy->row.record);
+    free(copy);
+    return more;
+}
+
+static bool memory_tail(struct store *store, uint64_t *ret_revision, struct buf **ret_record,
+                        struct hash *ret_hash, struct status *st)
+{
+    (void)st;
+    struct memory_store *m = memory_of(store);
+    pthread_rwlock_rdlock(&m->lock);
+    const struct commit *last = m->n_commits == 0 ? NULL : m->commits[m->n_commits - 1];
+    *ret_revision = m->n_commits;
+    *ret_record = last == NULL ? NULL : buf_ref(last->record);
+    *ret_hash = last == NULL ? (struct hash){{0}} : last->hash;
+    pthread_rwlock_unlock(&m->lock);
+    return true;
+}
+
+static bool memory_read_commits(struct store *store, uint64_t from, uint64_t through,
+                                bool with_payloads, store_row_visitor *visit, void *user,
+                                struct status *st)
+{
+    (void)st;
+    struct memory_store *m = memory_of(store);
+    bool more = true;
+    for (uint64_t revision = from < 1 ? 1 : from; more && revision <= through; revision++) {
+        struct copied_row *copy = NULL;
+        pthread_rwlock_rdlock(&m->lock);
+        if (revision <= m->n_commits) {
+            copy =
+                copy_row(m->commits[revision - 1], 0, with_payloads ? ALL_PAYLOADS : NO_PAYLOADS);
+        }
+        pthread_rwlock_unlock(&m->lock);
+        more = copy != NULL && visit_copy(copy, visit, user);
+    }
+    return true;
+}
+
+/* The version's row; NULL where there is none. */
+static struct copied_row *find_version(struct memory_store *m, const char *environment,
+                                       const char *service, uint64_t version, bool with_payload)
+{
+    struct copied_row *copy = NULL;
+    pthread_rwlock_rdlock(&m->lock);
+    const struct config_log *config = find_config(m, environment, service);
+    for (size_t i = 0; config != NULL && i < config->n && copy == NULL; i++) {
+        const struct place *place = &config->places[i];
+        const struct commit *commit = m->commits[place->revision - 1];
+        const struct change *change = &commit->changes[place->index];
+        if (change_brings_version(change->kind) && change->version == version) {
+            copy = copy_row(commit, place->index, with_payload ? ONE_PAYLOAD : NO_PAYLOADS);
+        }
+    }
+    pthread_rwlock_unlock(&m->lock);
+    return copy;
+}
+
+static bool memory_read_version(struct store *store, const char *environment, const char *service,
+                                uint64_t version, store_row_visitor *visit, void *user,
+                                struct status *st)
+{
+    (void)st;
+    struct copied_row *copy = find_version(memory_of(store), environment, service, version, true);
+    if (copy != NULL) {
+        visit_copy(copy, visit, user);
+    }
+    return true;
+}
+
+static bool memory_read_versions(struct store *store, const char *environment, const char *service,
+                                 uint64_t from, uint64_t down_to, bool with_payloads,
+                                 store_row_visitor *visit, void *user, struct status *st)
+{
+    (void)st;
+    struct memory_store *m = memory_of(store);
+    pthread_rwlock_rdlock(&m->lock);
+    const struct config_log *config = find_config(m, environment, service);
+    uint64_t most = config == NULL ? 0 : config->n; /* no version number is higher */
+    pthread_rwlock_unlock(&m->lock);
+    bool more = true;
+    for (uint64_t v = from < most ? from : most; more && v >= 1 && v >= down_to; v--) {
+        struct copied_row *copy = find_version(m, environment, service, v, with_payloads);
+        more = copy == NULL || visit_copy(copy, visit, user);
+    }
+    return true;
+}
+
+static bool memory_find_change(struct store *store, const char *environment, const char *service,
+                               uint64_t revision, uint64_t *ret_revision, uint32_t *ret_index,
+                               struct status *st)
+{
+    (void)st;
+    struct memory_store *m = memory_of(store);
+    *ret_revision = 0;
+    *ret_index = 0;
+    pthread_rwlock_rdlock(&m->lock);
+    const struct config_log *config = find_config(m, environment, service);
+    for (size_t i = config == NULL ? 0 : config->n; i-- > 0;) {
+        if (config->places[i].revision <= revision) {
+            *ret_revision = config->places[i].revision;
+            *ret_index = config->places[i].index;
+            break;
+        }
+    }
+    pthread_rwlock_unlock(&m->lock);
+    return true;
+}
+
+static bool memory_find_request(struct store *store, const struct hash *key, uint64_t *ret_revision,
+                                struct status *st)
+{
+    (void)st;
+    struct memory_store *m = memory_of(store);
+    struct request wanted = {.key = *key};
+    pthread_rwlock_rdlock(&m->lock);
+    struct request **found = tfind(&wanted, &m->requests, compare_requests);
+    *ret_revision = found == NULL ? 0 : (*found)->revision;
+    pthread_rwlock_unlock(&m->lock);
+    return true;
+}
+
+const struct store_ops store_memory = {
+    .scheme = "memory",
+    .open = memory_open,
+    .close = memory_close,
+    .tail = memory_tail,
+    .append = memory_append,
+    .read_commits = memory_read_commits,
+    .read_version = memory_read_version,
+    .read_versions = memory_read_versions,
+    .find_change = memory_find_change,
+    .find_request = memory_find_request,
+    .load_heads = memory_load_heads,
+    .save_heads = memory_save_heads,
+    .scrub = memory_scrub,
+    .get_mark = memory_get_mark,
+    .set_mark = memory_set_mark,
+};

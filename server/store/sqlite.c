@@ -1,0 +1,553 @@
+#include "sqlite.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "sqlite_db.h"
+#include "sqlite_open.h"
+
+static int64_t change_id(uint64_t revision, size_t index)
+{
+    return (int64_t)(revision << 7 | index);
+}
+
+static void bind_text(sqlite3_stmt *q, int at, const char *text)
+{
+    sqlite3_bind_text(q, at, text, -1, SQLITE_STATIC);
+}
+
+static void bind_number(sqlite3_stmt *q, int at, uint64_t value)
+{
+    sqlite3_bind_int64(q, at, value > INT64_MAX ? INT64_MAX : (int64_t)value);
+}
+
+static uint64_t column_number(sqlite3_stmt *q, int at)
+{
+    return (uint64_t)sqlite3_column_int64(q, at);
+}
+
+static struct buf *column_buf(sqlite3_stmt *q, int at)
+{
+    return sqlite3_column_type(q, at) == SQLITE_NULL
+               ? NULL
+               : buf_copy(sqlite3_column_blob(q, at), (size_t)sqlite3_column_bytes(q, at));
+}
+
+static struct hash column_hash(sqlite3_stmt *q, int at)
+{
+    struct hash hash = {{0}};
+    if (sqlite3_column_bytes(q, at) == HASH_SIZE) {
+        memcpy(hash.bytes, sqlite3_column_blob(q, at), HASH_SIZE);
+    }
+    return hash;
+}
+
+/* ---- Writing ---- */
+
+/* Runs a statement that gives no rows. */
+static bool step_done(struct connection *c, sqlite3_stmt *q, const char *doing, struct status *st)
+{
+    int code = sqlite3_step(q);
+    if (code == SQLITE_DONE) {
+        sqlite3_reset(q);
+        return true;
+    }
+    sqlite_fault(c, doing, st);
+    sqlite3_reset(q);
+    return false;
+}
+
+static bool run(struct connection *c, enum statement which, const char *doing, struct status *st)
+{
+    sqlite3_stmt *q = connection_statement(c, which, st);
+    return q != NULL && step_done(c, q, doing, st);
+}
+
+/* Ends the transaction. A COMMIT that fails leaves it open, or has rolled it back itself: either
+ * way nothing of it stays. */
+static bool finish(struct sqlite_store *s, bool ok, struct status *st)
+{
+    ok = ok && run(&s->writer, SQL_COMMIT, "committing", st);
+    if (!ok && sqlite3_get_autocommit(s->writer.db) == 0) {
+        struct status ignored;
+        run(&s->writer, SQL_ROLLBACK, "rolling back", &ignored);
+    }
+    return ok;
+}
+
+static bool insert_commit(struct sqlite_store *s, const struct commit *commit, struct status *st)
+{
+    struct connection *c = &s->writer;
+    sqlite3_stmt *q = connection_statement(c, SQL_INSERT_COMMIT, st);
+    if (q == NULL) {
+        return false;
+    }
+    struct hash key;
+    bind_number(q, 1, commit->revision);
+    sqlite3_bind_blob(q, 2, commit->record->data, (int)commit->record->len, SQLITE_STATIC);
+    sqlite3_bind_blob(q, 3, commit->hash.bytes, HASH_SIZE, SQLITE_STATIC);
+    sqlite3_bind_null(q, 4);
+    if (commit->request_id[0] != '\0') {
+        key = commit_request_key(commit->actor, commit->request_id);
+        sqlite3_bind_blob(q, 4, key.bytes, HASH_SIZE, SQLITE_TRANSIENT);
+    }
+    int code = sqlite3_step(q);
+    if (code != SQLITE_DONE && (code & 0xFF) == SQLITE_CONSTRAINT) {
+        sqlite3_reset(q);
+        return status_set(st, STATUS_ABORTED, "REVISION_TAKEN",
+                          "revision %" PRIu64 " is in the log already", commit->revision);
+    }
+    bool ok = code == SQLITE_DONE || sqlite_fault(c, "appending", st);
+    sqlite3_reset(q);
+    return ok;
+}
+
+static bool insert_change(struct sqlite_store *s, const struct commit *commit, size_t index,
+                          struct status *st)
+{
+    const struct change *change = &commit->changes[index];
+    bool brings = change_brings_version(change->kind);
+    sqlite3_stmt *q = connection_statement(&s->writer, SQL_INSERT_CHANGE, st);
+    if (q == NULL) {
+        return false;
+    }
+    sqlite3_bind_int64(q, 1, change_id(commit->revision, index));
+    bind_text(q, 2, change->environment);
+    bind_text(q, 3, change->service);
+    bind_number(q, 4, change->version);
+    sqlite3_bind_int(q, 5, brings);
+    sqlite3_bind_null(q, 6);
+    sqlite3_bind_null(q, 7);
+    if (brings) {
+        sqlite3_bind_blob(q, 6, change->salt, SALT_SIZE, SQLITE_STATIC);
+        sqlite3_bind_blob(q, 7, change->payload->data, (int)change->payload->len, SQLITE_STATIC);
+    }
+    return step_done(&s->writer, q, "appending", st);
+}
+
+static bool insert_all(struct sqlite_store *s, struct commit *const *commits, size_t n,
+                       struct status *st)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (!insert_commit(s, commits[i], st)) {
+            return false;
+        }
+        for (size_t k = 0; k < commits[i]->n_changes; k++) {
+            if (!insert_change(s, commits[i], k, st)) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+static bool sqlite_append(struct store *store, struct commit *const *commits, size_t n,
+                          struct status *st)
+{
+    struct sqlite_store *s = sqlite_of(store);
+    if (!run(&s->writer, SQL_BEGIN, "beginning", st)) {
+        return false;
+    }
+    return finish(s, insert_all(s, commits, n, st), st);
+}
+
+static bool save_head(struct sqlite_store *s, const struct head *head, struct status *st)
+{
+    sqlite3_stmt *q = connection_statement(&s->writer, SQL_SAVE_HEAD, st);
+    if (q == NULL) {
+        return false;
+    }
+    bind_text(q, 1, head_environment(head));
+    bind_text(q, 2, head_service(head));
+    bind_number(q, 3, head->version);
+    bind_number(q, 4, head->last_version);
+    bind_number(q, 5, head->first_live_version);
+    bind_number(q, 6, head->mod_revision);
+    bind_number(q, 7, head->row_revision);
+    sqlite3_bind_int64(q, 8, change_id(head->revision, head->index));
+    sqlite3_bind_blob(q, 9, head->holes.n == 0 ? (const void *)"" : head->holes.versions,
+                      (int)(head->holes.n * sizeof head->holes.versions[0]), SQLITE_STATIC);
+    return step_done(&s->writer, q, "saving heads", st);
+}
+
+static bool set_mark(struct sqlite_store *s, enum store_mark mark, uint64_t value,
+                     struct status *st)
+{
+    sqlite3_stmt *q = connection_statement(&s->writer, SQL_SET_MARK, st);
+    if (q == NULL) {
+        return false;
+    }
+    sqlite3_bind_int(q, 1, (int)mark);
+    bind_number(q, 2, value);
+    return step_done(&s->writer, q, "setting a mark", st);
+}
+
+static bool sqlite_save_heads(struct store *store, struct head *const *heads, size_t n,
+                              uint64_t through, struct status *st)
+{
+    struct sqlite_store *s = sqlite_of(store);
+    bool ok = run(&s->writer, SQL_BEGIN, "beginning", st);
+    if (!ok) {
+        return false;
+    }
+    for (size_t i = 0; i < n && ok; i++) {
+        ok = save_head(s, heads[i], st);
+    }
+    return finish(s, ok && set_mark(s, STORE_MARK_HEADS, through, st), st);
+}
+
+static bool sqlite_set_mark(struct store *store, enum store_mark mark, uint64_t value,
+                            struct status *st)
+{
+    return set_mark(sqlite_of(store), mark, value, st);
+}
+
+static bool sqlite_scrub(struct store *store, const char *environment, const char *service,
+                         uint64_t from, uint64_t through, struct status *st)
+{
+    struct sqlite_store *s = sqlite_of(store);
+    sqlite3_stmt *q = connection_statement(&s->writer, SQL_SCRUB, st);
+    if (q == NULL) {
+        return false;
+    }
+    bind_text(q, 1, environment);
+    bind_text(q, 2, service);
+    bind_number(q, 3, from);
+    bind_number(q, 4, through);
+    return step_done(&s->writer, q, "erasing", st) && sqlite_empty_log(s, st);
+}
+
+/* ---- Reading ---- */
+
+/* A row under construction: what it points to, and room for a commit's payloads. */
+struct row_room {
+    struct store_row row;
+    struct store_payload payloads[COMMIT_MAX_CHANGES];
+    uint8_t salts[COMMIT_MAX_CHANGES][SALT_SIZE];
+};
+
+static void room_clear(struct row_room *room)
+{
+    for (size_t i = 0; i < room->row.n_payloads; i++) {
+        buf_unref(room->payloads[i].data);
+    }
+    buf_unref(room->row.record);
+    room->row = (struct store_row){.payloads = room->payloads};
+}
+
+static void add_payload(struct row_room *room, sqlite3_stmt *q, uint32_t index, int salt_column)
+{
+    size_t n = room->row.n_payloads;
+    if (sqlite3_column_type(q, salt_column + 1) == SQLITE_NULL || n == COMMIT_MAX_CHANGES) {
+        return;
+    }
+    memset(room->salts[n], 0, SALT_SIZE);
+    if (sqlite3_column_bytes(q, salt_column) == SALT_SIZE) {
+        memcpy(room->salts[n], sqlite3_column_blob(q, salt_column), SALT_SIZE);
+    }
+    room->payloads[n] = (struct store_payload){
+        .index = index, .salt = room->salts[n], .data = column_buf(q, salt_column + 1)};
+    room->row.n_payloads++;
+}
+
+static bool read_payloads(struct connection *c, uint64_t revision, struct row_room *room,
+                          struct status *st)
+{
+    sqlite3_stmt *q = connection_statement(c, SQL_READ_PAYLOADS, st);
+    if (q == NULL) {
+        return false;
+    }
+    int code;
+    sqlite3_bind_int64(q, 1, change_id(revision, 0));
+    sqlite3_bind_int64(q, 2, change_id(revision, COMMIT_MAX_CHANGES - 1));
+    while ((code = sqlite3_step(q)) == SQLITE_ROW) {
+        add_payload(room, q, (uint32_t)(sqlite3_column_int64(q, 0) & 127), 1);
+    }
+    bool ok = code == SQLITE_DONE || sqlite_fault(c, "reading payloads", st);
+    sqlite3_reset(q);
+    return ok;
+}
+
+static bool sqlite_tail(struct store *store, uint64_t *ret_revision, struct buf **ret_record,
+                        struct hash *ret_hash, struct status *st)
+{
+    struct sqlite_store *s = sqlite_of(store);
+    struct connection *c = sqlite_take_reader(s, st);
+    sqlite3_stmt *q = c == NULL ? NULL : connection_statement(c, SQL_TAIL, st);
+    bool ok = q != NULL;
+    if (ok) {
+        int code = sqlite3_step(q);
+        ok = code == SQLITE_ROW || code == SQLITE_DONE || sqlite_fault(c, "reading the tail", st);
+        *ret_revision = code == SQLITE_ROW ? column_number(q, 0) : 0;
+        *ret_record = code == SQLITE_ROW ? column_buf(q, 1) : NULL;
+        *ret_hash = code == SQLITE_ROW ? column_hash(q, 2) : (struct hash){{0}};
+        sqlite3_reset(q);
+    }
+    if (c != NULL) {
+        sqlite_give_reader(s, c);
+    }
+    return ok;
+}
+
+static bool walk_commits(struct connection *c, sqlite3_stmt *q, bool with_payloads,
+                         store_row_visitor *visit, void *user, struct status *st)
+{
+    struct row_room *room = mem_zalloc(sizeof *room);
+    bool ok = true;
+    bool more = true;
+    room->row.payloads = room->payloads;
+    while (ok && more) {
+        int code = sqlite3_step(q);
+        more = code == SQLITE_ROW;
+        ok = more || code == SQLITE_DONE || sqlite_fault(c, "reading the log", st);
+        if (more) {
+            room->row.record = column_buf(q, 1);
+            room->row.hash = column_hash(q, 2);
+            ok = !with_payloads || read_payloads(c, column_number(q, 0), room, st);
+            more = ok && visit(user, &room->row);
+            room_clear(room);
+        }
+    }
+    free(room);
+    return ok;
+}
+
+static bool sqlite_read_commits(struct store *store, uint64_t from, uint64_t through,
+                                bool with_payloads, store_row_visitor *visit, void *user,
+                                struct status *st)
+{
+    struct sqlite_store *s = sqlite_of(store);
+    struct connection *c = sqlite_take_reader(s, st);
+    sqlite3_stmt *q = c == NULL ? NULL : connection_statement(c, SQL_READ_COMMITS, st);
+    bool ok = q != NULL;
+    if (ok) {
+        bind_number(q, 1, from);
+        bind_number(q, 2, through);
+        ok = walk_commits(c, q, with_payloads, visit, user, st);
+        sqlite3_reset(q);
+    }
+    if (c != NULL) {
+        sqlite_give_reader(s, c);
+    }
+    return ok;
+}
+
+/* Rows of record, hash, change id, salt, payload. */
+static bool walk_versions(struct connection *c, sqlite3_stmt *q, bool with_payloads,
+                          store_row_visitor *visit, void *user, struct status *st)
+{
+    struct row_room *room = mem_zalloc(sizeof *room);
+    bool ok = true;
+    bool more = true;
+    room->row.payloads = room->payloads;
+    while (ok && more) {
+        int code = sqlite3_step(q);
+        more = code == SQLITE_ROW;
+        ok = more || code == SQLITE_DONE || sqlite_fault(c, "reading versions", st);
+        if (more) {
+            room->row.record = column_buf(q, 0);
+            room->row.hash = column_hash(q, 1);
+            room->row.index = (uint32_t)(sqlite3_column_int64(q, 2) & 127);
+            if (with_payloads) {
+                add_payload(room, q, room->row.index, 3);
+            }
+            more = visit(user, &room->row);
+            room_clear(room);
+        }
+    }
+    free(room);
+    return ok;
+}
+
+static bool read_versions(struct store *store, enum statement which, const char *environment,
+                          const char *service, uint64_t low, uint64_t high, bool with_payloads,
+                          store_row_visitor *visit, void *user, struct status *st)
+{
+    struct sqlite_store *s = sqlite_of(store);
+    struct connection *c = sqlite_take_reader(s, st);
+    sqlite3_stmt *q = c == NULL ? NULL : connection_statement(c, which, st);
+    bool ok = q != NULL;
+    if (ok) {
+        bind_text(q, 1, environment);
+        bind_text(q, 2, service);
+        bind_number(q, 3, low);
+        if (which == SQL_READ_VERSIONS) {
+            bind_number(q, 4, high);
+        }
+        ok = walk_versions(c, q, with_payloads, visit, user, st);
+        sqlite3_reset(q);
+    }
+    if (c != NULL) {
+        sqlite_give_reader(s, c);
+    }
+    return ok;
+}
+
+static bool sqlite_read_version(struct store *store, const char *environment, const char *service,
+                                uint64_t version, store_row_visitor *visit, void *user,
+                                struct status *st)
+{
+    return read_versions(store, SQL_READ_VERSION, environment, service, version, version, true,
+                         visit, user, st);
+}
+
+static bool sqlite_read_versions(struct store *store, const char *environment, const char *service,
+                                 uint64_t from, uint64_t down_to, bool with_payloads,
+                                 store_row_visitor *visit, void *user, struct status *st)
+{
+    return read_versions(store, SQL_READ_VERSIONS, environment, service, down_to, from,
+                         with_payloads, visit, user, st);
+}
+
+/* One number, or 0 where there is no row. */
+static bool find_number(struct connection *c, sqlite3_stmt *q, uint64_t *ret, struct status *st)
+{
+    int code = sqlite3_step(q);
+    bool ok = code == SQLITE_ROW || code == SQLITE_DONE || sqlite_fault(c, "looking up", st);
+    *ret = code == SQLITE_ROW ? column_number(q, 0) : 0;
+    sqlite3_reset(q);
+    return ok;
+}
+
+static bool find_before(struct connection *c, enum statement which, const char *environment,
+                        const char *service, uint64_t revision, uint64_t *ret_id, struct status *st)
+{
+    sqlite3_stmt *q = connection_statement(c, which, st);
+    if (q == NULL) {
+        return false;
+    }
+    uint64_t last = revision >= (UINT64_MAX >> 8) ? (uint64_t)INT64_MAX : revision << 7 | 127;
+    bind_text(q, 1, environment);
+    bind_text(q, 2, service);
+    bind_number(q, 3, last);
+    return find_number(c, q, ret_id, st);
+}
+
+static bool sqlite_find_change(struct store *store, const char *environment, const char *service,
+                               uint64_t revision, uint64_t *ret_revision, uint32_t *ret_index,
+                               struct status *st)
+{
+    struct sqlite_store *s = sqlite_of(store);
+    struct connection *c = sqlite_take_reader(s, st);
+    uint64_t brought = 0;
+    uint64_t removed = 0;
+    bool ok =
+        c != NULL &&
+        find_before(c, SQL_FIND_VERSION_BEFORE, environment, service, revision, &brought, st) &&
+        find_before(c, SQL_FIND_REMOVAL_BEFORE, environment, service, revision, &removed, st);
+    if (c != NULL) {
+        sqlite_give_reader(s, c);
+    }
+    uint64_t id = brought > removed ? brought : removed;
+    *ret_revision = id >> 7;
+    *ret_index = (uint32_t)(id & 127);
+    return ok;
+}
+
+static bool sqlite_find_request(struct store *store, const struct hash *key, uint64_t *ret_revision,
+                                struct status *st)
+{
+    struct sqlite_store *s = sqlite_of(store);
+    struct connection *c = sqlite_take_reader(s, st);
+    sqlite3_stmt *q = c == NULL ? NULL : connection_statement(c, SQL_FIND_REQUEST, st);
+    bool ok = q != NULL;
+    if (ok) {
+        sqlite3_bind_blob(q, 1, key->bytes, HASH_SIZE, SQLITE_STATIC);
+        ok = find_number(c, q, ret_revision, st);
+    }
+    if (c != NULL) {
+        sqlite_give_reader(s, c);
+    }
+    return ok;
+}
+
+static bool sqlite_get_mark(struct store *store, enum store_mark mark, uint64_t *ret_value,
+                            struct status *st)
+{
+    struct sqlite_store *s = sqlite_of(store);
+    struct connection *c = sqlite_take_reader(s, st);
+    sqlite3_stmt *q = c == NULL ? NULL : connection_statement(c, SQL_GET_MARK, st);
+    bool ok = q != NULL;
+    if (ok) {
+        sqlite3_bind_int(q, 1, (int)mark);
+        ok = find_number(c, q, ret_value, st);
+    }
+    if (c != NULL) {
+        sqlite_give_reader(s, c);
+    }
+    return ok;
+}
+
+static bool visit_head(sqlite3_stmt *q, struct row_room *room, store_head_row_visitor *visit,
+                       void *user)
+{
+    struct store_head_row row = {
+        .environment = (const char *)sqlite3_column_text(q, 0),
+        .service = (const char *)sqlite3_column_text(q, 1),
+        .version = column_number(q, 2),
+        .last_version = column_number(q, 3),
+        .first_live_version = column_number(q, 4),
+        .mod_revision = column_number(q, 5),
+        .row_revision = column_number(q, 6),
+        .revision = column_number(q, 7) >> 7,
+        .index = (uint32_t)(column_number(q, 7) & 127),
+        .n_holes = (size_t)sqlite3_column_bytes(q, 8) / sizeof(uint64_t),
+    };
+    uint64_t *holes = mem_array(row.n_holes, sizeof *holes);
+    if (row.n_holes > 0) {
+        memcpy(holes, sqlite3_column_blob(q, 8), row.n_holes * sizeof *holes);
+    }
+    row.holes = holes;
+    if (row.version != 0 && sqlite3_column_type(q, 9) != SQLITE_NULL) {
+        room->row.record = column_buf(q, 9);
+        room->row.hash = column_hash(q, 10);
+        room->row.index = row.index;
+        add_payload(room, q, row.index, 11);
+        row.newest = &room->row;
+    }
+    bool more = visit(user, &row);
+    room_clear(room);
+    free(holes);
+    return more;
+}
+
+static bool sqlite_load_heads(struct store *store, store_head_row_visitor *visit, void *user,
+                              struct status *st)
+{
+    struct sqlite_store *s = sqlite_of(store);
+    struct connection *c = sqlite_take_reader(s, st);
+    sqlite3_stmt *q = c == NULL ? NULL : connection_statement(c, SQL_LOAD_HEADS, st);
+    bool ok = q != NULL;
+    struct row_room *room = mem_zalloc(sizeof *room);
+    room->row.payloads = room->payloads;
+    for (bool more = ok; more;) {
+        int code = sqlite3_step(q);
+        more = code == SQLITE_ROW;
+        ok = more || code == SQLITE_DONE || sqlite_fault(c, "loading heads", st);
+        more = more && visit_head(q, room, visit, user);
+    }
+    sqlite3_reset(q);
+    free(room);
+    if (c != NULL) {
+        sqlite_give_reader(s, c);
+    }
+    return ok;
+}
+
+const struct store_ops store_sqlite = {
+    .scheme = "sqlite",
+    .open = sqlite_store_open,
+    .close = sqlite_store_close,
+    .tail = sqlite_tail,
+    .append = sqlite_append,
+    .read_commits = sqlite_read_commits,
+    .read_version = sqlite_read_version,
+    .read_versions = sqlite_read_versions,
+    .find_change = sqlite_find_change,
+    .find_request = sqlite_find_request,
+    .load_heads = sqlite_load_heads,
+    .save_heads = sqlite_save_heads,
+    .scrub = sqlite_scrub,
+    .get_mark = sqlite_get_mark,
+    .set_mark = sqlite_set_mark,
+};

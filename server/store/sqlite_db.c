@@ -1,0 +1,138 @@
+#include "sqlite_db.h"
+
+#include <string.h>
+
+static const char *const texts[SQL_COUNT] = {
+    [SQL_BEGIN] = "BEGIN IMMEDIATE",
+    [SQL_COMMIT] = "COMMIT",
+    [SQL_ROLLBACK] = "ROLLBACK",
+    [SQL_INSERT_COMMIT] = "INSERT INTO commits(revision, record, hash, request_key) "
+                          "VALUES(?1, ?2, ?3, ?4)",
+    [SQL_INSERT_CHANGE] = "INSERT INTO changes(id, environment, service, version, brings, salt, "
+                          "payload) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+    [SQL_SAVE_HEAD] =
+        "INSERT INTO heads(environment, service, version, last_version, first_live_version, "
+        "mod_revision, row_revision, change_id, holes) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) "
+        "ON CONFLICT(environment, service) DO UPDATE SET version = excluded.version, "
+        "last_version = excluded.last_version, first_live_version = excluded.first_live_version, "
+        "mod_revision = excluded.mod_revision, row_revision = excluded.row_revision, "
+        "change_id = excluded.change_id, holes = excluded.holes "
+        "WHERE heads.row_revision < excluded.row_revision",
+    [SQL_SET_MARK] = "INSERT INTO marks(mark, value) VALUES(?1, ?2) ON CONFLICT(mark) "
+                     "DO UPDATE SET value = max(value, excluded.value)",
+    [SQL_SCRUB] =
+        "UPDATE changes SET salt = NULL, payload = NULL WHERE environment = ?1 AND "
+        "service = ?2 AND version BETWEEN ?3 AND ?4 AND brings = 1 AND payload IS NOT NULL",
+    [SQL_TAIL] = "SELECT revision, record, hash FROM commits ORDER BY revision DESC LIMIT 1",
+    [SQL_READ_COMMITS] = "SELECT revision, record, hash FROM commits WHERE revision BETWEEN ?1 "
+                         "AND ?2 ORDER BY revision",
+    [SQL_READ_PAYLOADS] = "SELECT id, salt, payload FROM changes WHERE id BETWEEN ?1 AND ?2 AND "
+                          "payload IS NOT NULL ORDER BY id",
+    [SQL_READ_VERSION] = "SELECT c.record, c.hash, v.id, v.salt, v.payload FROM changes v JOIN "
+                         "commits c ON c.revision = v.id >> 7 WHERE v.environment = ?1 AND "
+                         "v.service = ?2 AND v.version = ?3 AND v.brings = 1",
+    [SQL_READ_VERSIONS] = "SELECT c.record, c.hash, v.id, v.salt, v.payload FROM changes v JOIN "
+                          "commits c ON c.revision = v.id >> 7 WHERE v.environment = ?1 AND "
+                          "v.service = ?2 AND v.version BETWEEN ?3 AND ?4 AND v.brings = 1 "
+                          "ORDER BY v.version DESC",
+    [SQL_FIND_VERSION_BEFORE] = "SELECT id FROM changes WHERE environment = ?1 AND service = ?2 "
+                                "AND brings = 1 AND id <= ?3 ORDER BY version DESC LIMIT 1",
+    [SQL_FIND_REMOVAL_BEFORE] = "SELECT id FROM changes WHERE environment = ?1 AND service = ?2 "
+                                "AND brings = 0 AND id <= ?3 ORDER BY id DESC LIMIT 1",
+    [SQL_FIND_REQUEST] = "SELECT revision FROM commits WHERE request_key = ?1 ORDER BY revision "
+                         "LIMIT 1",
+    [SQL_LOAD_HEADS] =
+        "SELECT h.environment, h.service, h.version, h.last_version, h.first_live_version, "
+        "h.mod_revision, h.row_revision, h.change_id, h.holes, c.record, c.hash, v.salt, v.payload "
+        "FROM heads h LEFT JOIN changes v ON v.id = h.change_id LEFT JOIN commits c ON "
+        "c.revision = h.change_id >> 7",
+    [SQL_GET_MARK] = "SELECT value FROM marks WHERE mark = ?1",
+};
+
+bool sqlite_fault(struct connection *c, const char *doing, struct status *st)
+{
+    int code = sqlite3_errcode(c->db) & 0xFF;
+    bool damaged = code == SQLITE_CORRUPT || code == SQLITE_NOTADB;
+    return status_set(st, damaged ? STATUS_DATA_LOSS : STATUS_UNAVAILABLE,
+                      damaged ? "STORE_DAMAGED" : "STORE_UNAVAILABLE", "the store, %s: %s", doing,
+                      sqlite3_errmsg(c->db));
+}
+
+bool connection_run(struct connection *c, const char *sql, struct status *st)
+{
+    return sqlite3_exec(c->db, sql, NULL, NULL, NULL) == SQLITE_OK ||
+           sqlite_fault(c, "setting up", st);
+}
+
+bool connection_open(struct connection *c, const char *path, bool writer, struct status *st)
+{
+    int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | (writer ? SQLITE_OPEN_CREATE : 0);
+    *c = (struct connection){.db = NULL};
+    if (sqlite3_open_v2(path, &c->db, flags, NULL) != SQLITE_OK) {
+        return sqlite_fault(c, "opening", st);
+    }
+    sqlite3_extended_result_codes(c->db, 1);
+    sqlite3_busy_timeout(c->db, 10000);
+    return connection_run(c, "PRAGMA temp_store = MEMORY; PRAGMA cache_size = -16384", st);
+}
+
+void connection_close(struct connection *c)
+{
+    for (size_t i = 0; i < SQL_COUNT; i++) {
+        sqlite3_finalize(c->statements[i]);
+    }
+    sqlite3_close(c->db);
+    *c = (struct connection){.db = NULL};
+}
+
+sqlite3_stmt *connection_statement(struct connection *c, enum statement which, struct status *st)
+{
+    sqlite3_stmt **statement = &c->statements[which];
+    if (*statement == NULL && sqlite3_prepare_v3(c->db, texts[which], -1, SQLITE_PREPARE_PERSISTENT,
+                                                 statement, NULL) != SQLITE_OK) {
+        sqlite_fault(c, "preparing", st);
+        return NULL;
+    }
+    sqlite3_reset(*statement);
+    return *statement;
+}
+
+/* ---- Readers ---- */
+
+static struct connection *make_reader(struct sqlite_store *s, struct status *st)
+{
+    struct connection *c = mem_zalloc(sizeof *c);
+    if (!connection_open(c, s->path, false, st)) {
+        connection_close(c);
+        free(c);
+        return NULL;
+    }
+    return c;
+}
+
+struct connection *sqlite_take_reader(struct sqlite_store *s, struct status *st)
+{
+    pthread_mutex_lock(&s->lock);
+    while (s->n_free == 0 && s->n_readers == READERS) {
+        pthread_cond_wait(&s->reader_free, &s->lock);
+    }
+    struct connection *c = s->n_free > 0 ? s->readers[--s->n_free] : NULL;
+    s->n_readers += c == NULL;
+    pthread_mutex_unlock(&s->lock);
+    if (c != NULL || (c = make_reader(s, st)) != NULL) {
+        return c;
+    }
+    pthread_mutex_lock(&s->lock);
+    s->n_readers--;
+    pthread_cond_signal(&s->reader_free);
+    pthread_mutex_unlock(&s->lock);
+    return NULL;
+}
+
+void sqlite_give_reader(struct sqlite_store *s, struct connection *c)
+{
+    pthread_mutex_lock(&s->lock);
+    s->readers[s->n_free++] = c;
+    pthread_cond_signal(&s->reader_free);
+    pthread_mutex_unlock(&s->lock);
+}

@@ -1,0 +1,78 @@
+/* Connections to a SQLite store, with their statements, and what its errors mean. */
+#ifndef STORE_SQLITE_DB_H
+#define STORE_SQLITE_DB_H
+
+#include <pthread.h>
+#include <sqlite3.h>
+
+#include "store.h"
+
+#define READERS 8
+
+enum statement {
+    /* of the writer */
+    SQL_BEGIN,
+    SQL_COMMIT,
+    SQL_ROLLBACK,
+    SQL_INSERT_COMMIT,
+    SQL_INSERT_CHANGE,
+    SQL_SAVE_HEAD,
+    SQL_SET_MARK,
+    SQL_SCRUB,
+    /* of any connection */
+    SQL_TAIL,
+    SQL_READ_COMMITS,
+    SQL_READ_PAYLOADS,
+    SQL_READ_VERSION,
+    SQL_READ_VERSIONS,
+    SQL_FIND_VERSION_BEFORE,
+    SQL_FIND_REMOVAL_BEFORE,
+    SQL_FIND_REQUEST,
+    SQL_LOAD_HEADS,
+    SQL_GET_MARK,
+    SQL_COUNT,
+};
+
+struct connection {
+    sqlite3 *db;
+    sqlite3_stmt *statements[SQL_COUNT]; /* prepared when first used */
+};
+
+struct sqlite_store {
+    struct store store;
+    char *path;
+    int lock_file;
+    struct connection writer;
+
+    pthread_mutex_t lock;
+    pthread_cond_t reader_free;
+    struct connection *readers[READERS]; /* free ones; made on demand */
+    size_t n_free;
+    size_t n_readers;
+
+    pthread_t checkpointer;
+    bool checkpointing; /* the thread runs */
+    bool stopping;
+    pthread_cond_t checkpoint_due;
+    int wal_pages;
+};
+
+static inline struct sqlite_store *sqlite_of(struct store *store)
+{
+    return CONTAINER_OF(store, struct sqlite_store, store);
+}
+
+bool connection_open(struct connection *c, const char *path, bool writer, struct status *st);
+void connection_close(struct connection *c);
+/* The statement, reset; never NULL but after an error, which is in st then. */
+sqlite3_stmt *connection_statement(struct connection *c, enum statement which, struct status *st);
+bool connection_run(struct connection *c, const char *sql, struct status *st);
+
+/* What the connection's last error is for a caller. Returns false. */
+bool sqlite_fault(struct connection *c, const char *doing, struct status *st);
+
+/* Takes a reader out of the pool; NULL with st where none can be made. */
+struct connection *sqlite_take_reader(struct sqlite_store *s, struct status *st);
+void sqlite_give_reader(struct sqlite_store *s, struct connection *c);
+
+#endif

@@ -1,0 +1,300 @@
+#include "sqlite_open.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "sqlite.h"
+
+#define APPLICATION_ID 0x636f6e66 /* "conf" */
+#define CHECKPOINT_PAGES 4096
+
+static const char tables[] =
+    "CREATE TABLE meta(name TEXT PRIMARY KEY, value) WITHOUT ROWID;"
+    "CREATE TABLE marks(mark INTEGER PRIMARY KEY, value INTEGER NOT NULL);"
+    "CREATE TABLE commits(revision INTEGER PRIMARY KEY, record BLOB NOT NULL, hash BLOB NOT NULL,"
+    " request_key BLOB);"
+    "CREATE INDEX commits_by_request ON commits(request_key) WHERE request_key IS NOT NULL;"
+    /* id: the revision shifted by 7 bits, and the change's place in the commit */
+    "CREATE TABLE changes(id INTEGER PRIMARY KEY, environment TEXT NOT NULL, service TEXT NOT NULL,"
+    " version INTEGER NOT NULL, brings INTEGER NOT NULL, salt BLOB, payload BLOB);"
+    "CREATE INDEX changes_by_version ON changes(environment, service, version) WHERE brings = 1;"
+    "CREATE INDEX removals ON changes(environment, service, id) WHERE brings = 0;"
+    "CREATE TABLE heads(environment TEXT NOT NULL, service TEXT NOT NULL, version INTEGER NOT NULL,"
+    " last_version INTEGER NOT NULL, first_live_version INTEGER NOT NULL,"
+    " mod_revision INTEGER NOT NULL, row_revision INTEGER NOT NULL, change_id INTEGER NOT NULL,"
+    " holes BLOB NOT NULL, PRIMARY KEY(environment, service)) WITHOUT ROWID;";
+
+static bool system_fault(struct status *st, const char *doing, const char *path)
+{
+    return status_set(st, STATUS_UNAVAILABLE, "STORE_UNAVAILABLE", "%s %s: %s", doing, path,
+                      strerror(errno));
+}
+
+/* ---- Folder and lock ---- */
+
+static bool make_folders(const char *path, struct status *st)
+{
+    AUTO(free) char *folder = mem_string(path);
+    for (char *slash = strchr(folder + 1, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
+        *slash = '\0';
+        if (mkdir(folder, 0777) != 0 && errno != EEXIST) {
+            return system_fault(st, "making the folder", folder);
+        }
+        *slash = '/';
+    }
+    return true;
+}
+
+static void write_holder(int file)
+{
+    char text[24];
+    int n = snprintf(text, sizeof text, "%ld\n", (long)getpid());
+    /* The number is a help for people; a disk that is full must not keep us from reading. */
+    if (ftruncate(file, 0) != 0 || write(file, text, (size_t)n) != n) {
+        return;
+    }
+}
+
+static bool refuse_locked(struct sqlite_store *s, struct status *st)
+{
+    char holder[24] = "";
+    ssize_t n = pread(s->lock_file, holder, sizeof holder - 1, 0);
+    holder[n > 0 ? strcspn(holder, "\n") : 0] = '\0';
+    return status_set(st, STATUS_FAILED_PRECONDITION, "STORE_LOCKED",
+                      "%s is in use by another process%s%s", s->path, n > 0 ? ", number " : "",
+                      holder);
+}
+
+static bool take_lock(struct sqlite_store *s, struct status *st)
+{
+    AUTO_STR path = {0};
+    str_addf(&path, "%s.lock", s->path);
+    s->lock_file = open(path.data, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+    if (s->lock_file < 0) {
+        return system_fault(st, "opening", path.data);
+    }
+    if (flock(s->lock_file, LOCK_EX | LOCK_NB) != 0) {
+        return refuse_locked(s, st);
+    }
+    write_holder(s->lock_file);
+    return true;
+}
+
+/* ---- What the file is ---- */
+
+static bool ask_number(struct connection *c, const char *sql, int64_t *ret, struct status *st)
+{
+    sqlite3_stmt *q = NULL;
+    if (sqlite3_prepare_v2(c->db, sql, -1, &q, NULL) != SQLITE_OK) {
+        return sqlite_fault(c, "looking at the file", st);
+    }
+    int code = sqlite3_step(q);
+    *ret = code == SQLITE_ROW ? sqlite3_column_int64(q, 0) : 0;
+    bool ok =
+        code == SQLITE_ROW || code == SQLITE_DONE || sqlite_fault(c, "looking at the file", st);
+    sqlite3_finalize(q);
+    return ok;
+}
+
+static bool foreign(const struct sqlite_store *s, struct status *st)
+{
+    return status_set(st, STATUS_FAILED_PRECONDITION, "STORE_FOREIGN",
+                      "%s is not a store of confreg", s->path);
+}
+
+/* ret_new: there is nothing in it yet. */
+static bool check_kind(struct sqlite_store *s, bool *ret_new, struct status *st)
+{
+    int64_t application = 0;
+    int64_t objects = 0;
+    if (!ask_number(&s->writer, "PRAGMA application_id", &application, st) ||
+        !ask_number(&s->writer, "SELECT count(*) FROM sqlite_schema", &objects, st)) {
+        bool no_database = (sqlite3_errcode(s->writer.db) & 0xFF) == SQLITE_NOTADB;
+        return no_database ? foreign(s, st) : false;
+    }
+    *ret_new = objects == 0;
+    return *ret_new || application == APPLICATION_ID || foreign(s, st);
+}
+
+static bool check_format(struct sqlite_store *s, struct status *st)
+{
+    int64_t format = 0;
+    if (!ask_number(&s->writer, "SELECT value FROM meta WHERE name = 'format'", &format, st)) {
+        return false;
+    }
+    if (format > STORE_FORMAT) {
+        return status_set(st, STATUS_FAILED_PRECONDITION, "STORE_FORMAT_NEWER",
+                          "%s has data format %" PRId64 ", this release knows formats up to %d",
+                          s->path, format, STORE_FORMAT);
+    }
+    return format >= 1 || foreign(s, st);
+}
+
+static bool create(struct sqlite_store *s, struct status *st)
+{
+    uint8_t epoch[EPOCH_SIZE];
+    uint8_t secret[STORE_SECRET_SIZE];
+    char epoch_text[2 * EPOCH_SIZE + 1];
+    char secret_text[2 * STORE_SECRET_SIZE + 1];
+    random_bytes(epoch, sizeof epoch);
+    random_bytes(secret, sizeof secret);
+    hex_encode(epoch, sizeof epoch, epoch_text);
+    hex_encode(secret, sizeof secret, secret_text);
+    AUTO_STR sql = {0};
+    str_addf(&sql, "BEGIN IMMEDIATE; PRAGMA application_id = %d; %s", APPLICATION_ID, tables);
+    str_addf(&sql,
+             "INSERT INTO meta VALUES('format', %d), ('epoch', x'%s'), ('secret', x'%s'); COMMIT",
+             STORE_FORMAT, epoch_text, secret_text);
+    return connection_run(&s->writer, sql.data, st);
+}
+
+static bool read_bytes(struct sqlite_store *s, const char *sql, uint8_t *out, size_t n,
+                       struct status *st)
+{
+    sqlite3_stmt *q = NULL;
+    if (sqlite3_prepare_v2(s->writer.db, sql, -1, &q, NULL) != SQLITE_OK) {
+        return sqlite_fault(&s->writer, "looking at the file", st);
+    }
+    bool ok = sqlite3_step(q) == SQLITE_ROW && (size_t)sqlite3_column_bytes(q, 0) == n;
+    if (ok) {
+        memcpy(out, sqlite3_column_blob(q, 0), n);
+    }
+    sqlite3_finalize(q);
+    return ok || foreign(s, st);
+}
+
+static bool read_identity(struct sqlite_store *s, struct status *st)
+{
+    struct store_identity *identity = &s->store.identity;
+    return read_bytes(s, "SELECT value FROM meta WHERE name = 'epoch'", identity->epoch, EPOCH_SIZE,
+                      st) &&
+           read_bytes(s, "SELECT value FROM meta WHERE name = 'secret'", identity->secret,
+                      STORE_SECRET_SIZE, st);
+}
+
+/* ---- Checkpoints ---- */
+
+bool sqlite_empty_log(struct sqlite_store *s, struct status *st)
+{
+    return sqlite3_wal_checkpoint_v2(s->writer.db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL) ==
+               SQLITE_OK ||
+           sqlite_fault(&s->writer, "emptying the write-ahead log", st);
+}
+
+/* After each commit, on the committer's thread. */
+static int on_commit(void *user, sqlite3 *db, const char *name, int pages)
+{
+    (void)db;
+    (void)name;
+    struct sqlite_store *s = user;
+    if (pages >= CHECKPOINT_PAGES) {
+        pthread_mutex_lock(&s->lock);
+        s->wal_pages = pages;
+        pthread_cond_signal(&s->checkpoint_due);
+        pthread_mutex_unlock(&s->lock);
+    }
+    return SQLITE_OK;
+}
+
+static bool wait_for_checkpoint(struct sqlite_store *s)
+{
+    pthread_mutex_lock(&s->lock);
+    while (!s->stopping && s->wal_pages == 0) {
+        pthread_cond_wait(&s->checkpoint_due, &s->lock);
+    }
+    s->wal_pages = 0;
+    bool go_on = !s->stopping;
+    pthread_mutex_unlock(&s->lock);
+    return go_on;
+}
+
+/* Beside the committer: a checkpoint that cannot do all of its work does the rest next time. */
+static void *checkpoint(void *argument)
+{
+    struct sqlite_store *s = argument;
+    struct connection c;
+    struct status st;
+    if (connection_open(&c, s->path, false, &st)) {
+        while (wait_for_checkpoint(s)) {
+            sqlite3_wal_checkpoint_v2(c.db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+        }
+    }
+    connection_close(&c);
+    return NULL;
+}
+
+/* ---- Open and close ---- */
+
+static bool open_file(struct sqlite_store *s, struct status *st)
+{
+    bool is_new = false;
+    return make_folders(s->path, st) && take_lock(s, st) &&
+           connection_open(&s->writer, s->path, true, st) && check_kind(s, &is_new, st) &&
+           connection_run(&s->writer,
+                          "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
+                          "PRAGMA secure_delete = ON; PRAGMA wal_autocheckpoint = 0",
+                          st) &&
+           (!is_new || create(s, st)) && check_format(s, st) && read_identity(s, st);
+}
+
+bool sqlite_store_open(const char *location, struct store **ret_store, struct status *st)
+{
+    if (location[0] == '\0') {
+        return status_set(st, STATUS_INVALID_ARGUMENT, "STORE_ADDRESS",
+                          "\"sqlite:\" needs a file behind it");
+    }
+    struct sqlite_store *s = mem_zalloc(sizeof *s);
+    s->store.ops = &store_sqlite;
+    s->path = mem_string(location);
+    s->lock_file = -1;
+    pthread_mutex_init(&s->lock, NULL);
+    pthread_cond_init(&s->reader_free, NULL);
+    pthread_cond_init(&s->checkpoint_due, NULL);
+    if (!open_file(s, st)) {
+        sqlite_store_close(&s->store);
+        return false;
+    }
+    sqlite3_wal_hook(s->writer.db, on_commit, s);
+    s->checkpointing = pthread_create(&s->checkpointer, NULL, checkpoint, s) == 0;
+    assert(s->checkpointing && "a thread can be had at start");
+    *ret_store = &s->store;
+    return true;
+}
+
+static void stop_checkpointer(struct sqlite_store *s)
+{
+    if (!s->checkpointing) {
+        return;
+    }
+    pthread_mutex_lock(&s->lock);
+    s->stopping = true;
+    pthread_cond_signal(&s->checkpoint_due);
+    pthread_mutex_unlock(&s->lock);
+    pthread_join(s->checkpointer, NULL);
+}
+
+void sqlite_store_close(struct store *store)
+{
+    struct sqlite_store *s = sqlite_of(store);
+    stop_checkpointer(s);
+    for (size_t i = 0; i < s->n_free; i++) {
+        connection_close(s->readers[i]);
+        free(s->readers[i]);
+    }
+    connection_close(&s->writer); /* the last connection checkpoints and removes the log */
+    if (s->lock_file >= 0) {
+        close(s->lock_file);
+    }
+    pthread_cond_destroy(&s->checkpoint_due);
+    pthread_cond_destroy(&s->reader_free);
+    pthread_mutex_destroy(&s->lock);
+    free(s->path);
+    free(s);
+}

@@ -1,0 +1,294 @@
+#include "store.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "memory.h"
+#include "sqlite.h"
+
+const struct store_ops *const store_backends[] = {&store_sqlite, &store_memory, NULL};
+
+bool store_open(const char *address, struct store **ret_store, struct status *st)
+{
+    for (size_t i = 0; store_backends[i] != NULL; i++) {
+        size_t n = strlen(store_backends[i]->scheme);
+        if (strncmp(address, store_backends[i]->scheme, n) == 0 && address[n] == ':') {
+            return store_backends[i]->open(address + n + 1, ret_store, st);
+        }
+    }
+    return status_set(st, STATUS_INVALID_ARGUMENT, "STORE_ADDRESS",
+                      "\"%.200s\" is no store; use sqlite:FILE or memory:", address);
+}
+
+void store_close(struct store *store)
+{
+    if (store != NULL) {
+        store->ops->close(store);
+    }
+}
+
+static bool damaged(struct status *st, uint64_t revision, const char *what)
+{
+    return status_set(st, STATUS_DATA_LOSS, "LOG_DAMAGED", "revision %" PRIu64 " of the log %s",
+                      revision, what);
+}
+
+/* A row made a commit whose hash was checked, with what payloads the row has. */
+static bool make_commit(const struct store *store, const struct store_row *row,
+                        struct commit **ret_commit, struct status *st)
+{
+    AUTO(commit_unref) struct commit *commit = NULL;
+    if (!commit_decode(store->identity.epoch, row->record, &commit, st)) {
+        return false;
+    }
+    if (!hash_equal(&commit->hash, &row->hash)) {
+        return damaged(st, commit->revision, "does not match its hash");
+    }
+    for (size_t i = 0; i < row->n_payloads; i++) {
+        const struct store_payload *payload = &row->payloads[i];
+        if (payload->data != NULL &&
+            !commit_attach_payload(commit, payload->index, payload->salt, payload->data, st)) {
+            return false;
+        }
+    }
+    *ret_commit = MOVE(commit);
+    return true;
+}
+
+bool store_tail(struct store *store, struct store_tail *ret_tail, struct status *st)
+{
+    AUTO(buf_unref) struct buf *record = NULL;
+    uint64_t revision = 0;
+    struct hash hash = {{0}};
+    if (!store->ops->tail(store, &revision, &record, &hash, st)) {
+        return false;
+    }
+    *ret_tail = (struct store_tail){.revision = revision, .hash = hash};
+    if (revision == 0) {
+        return true;
+    }
+    struct store_row row = {.record = record, .hash = hash};
+    AUTO(commit_unref) struct commit *commit = NULL;
+    if (!make_commit(store, &row, &commit, st)) {
+        return false;
+    }
+    ret_tail->time_us = commit->time_us;
+    return commit->revision == revision || damaged(st, revision, "holds another one's record");
+}
+
+bool store_append(struct store *store, struct commit *const *commits, size_t n, struct status *st)
+{
+    return store->ops->append(store, commits, n, st);
+}
+
+struct commit_walk {
+    struct store *store;
+    uint64_t next;
+    bool has_hash;
+    struct hash hash;
+    store_commit_visitor *visit;
+    void *user;
+    struct status *st;
+    bool failed;
+};
+
+static bool check_order(struct commit_walk *walk, const struct commit *commit)
+{
+    static const struct hash nothing;
+    if (commit->revision != walk->next) {
+        return damaged(walk->st, walk->next, "is missing");
+    }
+    const struct hash *before = walk->next == 1 ? &nothing : &walk->hash;
+    if ((walk->has_hash || walk->next == 1) && !hash_equal(&commit->previous_hash, before)) {
+        return damaged(walk->st, walk->next, "does not follow the one before");
+    }
+    return true;
+}
+
+static bool walk_row(void *user, const struct store_row *row)
+{
+    struct commit_walk *walk = user;
+    AUTO(commit_unref) struct commit *commit = NULL;
+    walk->failed = !make_commit(walk->store, row, &commit, walk->st) || !check_order(walk, commit);
+    if (walk->failed) {
+        return false;
+    }
+    walk->hash = commit->hash;
+    walk->has_hash = true;
+    walk->next++;
+    return walk->visit(walk->user, commit);
+}
+
+bool store_read_commits(struct store *store, uint64_t from, uint64_t through, bool with_payloads,
+                        store_commit_visitor *visit, void *user, struct status *st)
+{
+    struct commit_walk walk = {
+        .store = store, .next = from, .visit = visit, .user = user, .st = st};
+    return store->ops->read_commits(store, from, through, with_payloads, walk_row, &walk, st) &&
+           !walk.failed;
+}
+
+struct version_walk {
+    struct store *store;
+    store_version_visitor *visit;
+    void *user;
+    struct status *st;
+    bool failed;
+};
+
+static bool walk_version(void *user, const struct store_row *row)
+{
+    struct version_walk *walk = user;
+    AUTO(commit_unref) struct commit *commit = NULL;
+    walk->failed = !make_commit(walk->store, row, &commit, walk->st);
+    if (!walk->failed && row->index >= commit->n_changes) {
+        walk->failed = !damaged(walk->st, commit->revision, "lacks a change");
+    }
+    if (walk->failed) {
+        return false;
+    }
+    struct version_ref version = {.commit = commit, .index = row->index};
+    return walk->visit(walk->user, &version);
+}
+
+static bool keep_version(void *user, const struct version_ref *version)
+{
+    struct version_ref *kept = user;
+    *kept = (struct version_ref){.commit = commit_ref(version->commit), .index = version->index};
+    return false;
+}
+
+bool store_read_version(struct store *store, const char *environment, const char *service,
+                        uint64_t version, struct version_ref *ret_version, struct status *st)
+{
+    struct version_ref found = {0};
+    struct version_walk walk = {.store = store, .visit = keep_version, .user = &found, .st = st};
+    if (!store->ops->read_version(store, environment, service, version, walk_version, &walk, st) ||
+        walk.failed) {
+        return false;
+    }
+    if (found.commit == NULL) {
+        return status_set(st, STATUS_NOT_FOUND, "VERSION_NOT_FOUND",
+                          "%s/%s has no version %" PRIu64, service, environment, version);
+    }
+    *ret_version = found;
+    return true;
+}
+
+bool store_read_versions(struct store *store, const char *environment, const char *service,
+                         uint64_t from, uint64_t down_to, bool with_payloads,
+                         store_version_visitor *visit, void *user, struct status *st)
+{
+    struct version_walk walk = {.store = store, .visit = visit, .user = user, .st = st};
+    return store->ops->read_versions(store, environment, service, from, down_to, with_payloads,
+                                     walk_version, &walk, st) &&
+           !walk.failed;
+}
+
+static bool keep_commit(void *user, struct commit *commit)
+{
+    *(struct commit **)user = commit_ref(commit);
+    return false;
+}
+
+bool store_find_change(struct store *store, const char *environment, const char *service,
+                       uint64_t revision, struct version_ref *ret_change, struct status *st)
+{
+    uint64_t found = 0;
+    uint32_t index = 0;
+    *ret_change = (struct version_ref){0};
+    if (!store->ops->find_change(store, environment, service, revision, &found, &index, st)) {
+        return false;
+    }
+    if (found == 0) {
+        return true;
+    }
+    struct commit *commit = NULL;
+    if (!store_read_commits(store, found, found, false, keep_commit, &commit, st)) {
+        return false;
+    }
+    if (commit == NULL || index >= commit->n_changes) {
+        commit_unref(commit);
+        return damaged(st, found, "lacks a change");
+    }
+    *ret_change = (struct version_ref){.commit = commit, .index = index};
+    return true;
+}
+
+bool store_find_request(struct store *store, const struct hash *key, uint64_t *ret_revision,
+                        struct status *st)
+{
+    return store->ops->find_request(store, key, ret_revision, st);
+}
+
+struct head_walk {
+    struct store *store;
+    store_head_visitor *visit;
+    void *user;
+    struct status *st;
+    bool failed;
+};
+
+static bool fill_head(struct head_walk *walk, const struct store_head_row *row, struct head *head)
+{
+    head->last_version = row->last_version;
+    head->first_live_version = row->first_live_version;
+    head->mod_revision = row->mod_revision;
+    head->row_revision = row->row_revision;
+    head->holes.n = row->n_holes;
+    if (row->n_holes > 0) {
+        head->holes.versions = mem_array(row->n_holes, sizeof row->holes[0]);
+        memcpy(head->holes.versions, row->holes, row->n_holes * sizeof row->holes[0]);
+    }
+    if (row->version == 0) {
+        return true;
+    }
+    AUTO(commit_unref) struct commit *commit = NULL;
+    if (row->newest == NULL || !make_commit(walk->store, row->newest, &commit, walk->st)) {
+        return row->newest != NULL || damaged(walk->st, row->revision, "is missing");
+    }
+    struct version_ref newest = {.commit = commit, .index = row->index};
+    if (row->index >= commit->n_changes || version_change(&newest)->version != row->version) {
+        return damaged(walk->st, row->revision, "does not hold a head's version");
+    }
+    head_encode(head, &newest);
+    return true;
+}
+
+static bool walk_head(void *user, const struct store_head_row *row)
+{
+    struct head_walk *walk = user;
+    AUTO(head_unref) struct head *head = head_new(row->environment, row->service);
+    walk->failed = !fill_head(walk, row, head);
+    return !walk->failed && walk->visit(walk->user, MOVE(head));
+}
+
+bool store_load_heads(struct store *store, store_head_visitor *visit, void *user, struct status *st)
+{
+    struct head_walk walk = {.store = store, .visit = visit, .user = user, .st = st};
+    return store->ops->load_heads(store, walk_head, &walk, st) && !walk.failed;
+}
+
+bool store_save_heads(struct store *store, struct head *const *heads, size_t n, uint64_t through,
+                      struct status *st)
+{
+    return store->ops->save_heads(store, heads, n, through, st);
+}
+
+bool store_scrub(struct store *store, const char *environment, const char *service, uint64_t from,
+                 uint64_t through, struct status *st)
+{
+    return store->ops->scrub(store, environment, service, from, through, st);
+}
+
+bool store_get_mark(struct store *store, enum store_mark mark, uint64_t *ret_value,
+                    struct status *st)
+{
+    return store->ops->get_mark(store, mark, ret_value, st);
+}
+
+bool store_set_mark(struct store *store, enum store_mark mark, uint64_t value, struct status *st)
+{
+    return store->ops->set_mark(store, mark, value, st);
+}

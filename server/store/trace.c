@@ -1,0 +1,209 @@
+#include "trace.h"
+
+#include <inttypes.h>
+#include <pthread.h>
+#include <string.h>
+
+struct trace {
+    struct store store;
+    struct store *inner; /* owned */
+    void (*on_call)(void *user, const struct trace_event *event);
+    void *user;
+    pthread_mutex_t lock;
+    uint64_t calls;
+    uint64_t first;
+    uint64_t n;
+    enum trace_fault fault;
+};
+
+static struct trace *trace_of(const struct store *store)
+{
+    return CONTAINER_OF((struct store *)(uintptr_t)store, struct trace, store);
+}
+
+/* One call on its way: its number, and whether it is to fail. */
+struct passing {
+    struct trace *trace;
+    const char *name;
+    uint64_t number;
+    bool faulty;
+    enum trace_fault fault;
+};
+
+static struct passing begin(struct store *store, const char *name)
+{
+    struct trace *trace = trace_of(store);
+    struct passing p = {.trace = trace, .name = name};
+    pthread_mutex_lock(&trace->lock);
+    p.number = trace->calls++;
+    p.faulty = p.number >= trace->first && p.number - trace->first < trace->n;
+    p.fault = trace->fault;
+    pthread_mutex_unlock(&trace->lock);
+    return p;
+}
+
+/* Whether the call is kept from the store. */
+static bool kept_back(const struct passing *p)
+{
+    return p->faulty && p->fault == TRACE_FAIL_BEFORE;
+}
+
+static bool end(const struct passing *p, bool ok, struct status *st)
+{
+    if (p->faulty && (ok || kept_back(p))) {
+        bool unknown = p->fault == TRACE_FAIL_AFTER && strcmp(p->name, "append") == 0;
+        ok = status_set(st, STATUS_UNAVAILABLE, unknown ? "OUTCOME_UNKNOWN" : "STORE_UNAVAILABLE",
+                        "call %" PRIu64 " (%s) was made to fail", p->number, p->name);
+    }
+    if (p->trace->on_call != NULL) {
+        struct trace_event event = {.call = p->name, .number = p->number, .ok = ok};
+        p->trace->on_call(p->trace->user, &event);
+    }
+    return ok;
+}
+
+#define INNER(p) ((p).trace->inner)
+#define PASS(name, call)                                                                           \
+    struct passing p = begin(store, name);                                                         \
+    bool ok = kept_back(&p) || INNER(p)->ops->call;                                                \
+    return end(&p, ok, st)
+
+static bool trace_tail(struct store *store, uint64_t *ret_revision, struct buf **ret_record,
+                       struct hash *ret_hash, struct status *st)
+{
+    struct passing p = begin(store, "tail");
+    bool ok =
+        kept_back(&p) || INNER(p)->ops->tail(INNER(p), ret_revision, ret_record, ret_hash, st);
+    if (ok && p.faulty && !kept_back(&p)) {
+        buf_unref(MOVE(*ret_record)); /* outputs are written on success only */
+    }
+    return end(&p, ok, st);
+}
+
+static bool trace_append(struct store *store, struct commit *const *commits, size_t n,
+                         struct status *st)
+{
+    PASS("append", append(INNER(p), commits, n, st));
+}
+
+static bool trace_read_commits(struct store *store, uint64_t from, uint64_t through,
+                               bool with_payloads, store_row_visitor *visit, void *user,
+                               struct status *st)
+{
+    PASS("read_commits", read_commits(INNER(p), from, through, with_payloads, visit, user, st));
+}
+
+static bool trace_read_version(struct store *store, const char *environment, const char *service,
+                               uint64_t version, store_row_visitor *visit, void *user,
+                               struct status *st)
+{
+    PASS("read_version", read_version(INNER(p), environment, service, version, visit, user, st));
+}
+
+static bool trace_read_versions(struct store *store, const char *environment, const char *service,
+                                uint64_t from, uint64_t down_to, bool with_payloads,
+                                store_row_visitor *visit, void *user, struct status *st)
+{
+    PASS("read_versions", read_versions(INNER(p), environment, service, from, down_to,
+                                        with_payloads, visit, user, st));
+}
+
+static bool trace_find_change(struct store *store, const char *environment, const char *service,
+                              uint64_t revision, uint64_t *ret_revision, uint32_t *ret_index,
+                              struct status *st)
+{
+    PASS("find_change",
+         find_change(INNER(p), environment, service, revision, ret_revision, ret_index, st));
+}
+
+static bool trace_find_request(struct store *store, const struct hash *key, uint64_t *ret_revision,
+                               struct status *st)
+{
+    PASS("find_request", find_request(INNER(p), key, ret_revision, st));
+}
+
+static bool trace_load_heads(struct store *store, store_head_row_visitor *visit, void *user,
+                             struct status *st)
+{
+    PASS("load_heads", load_heads(INNER(p), visit, user, st));
+}
+
+static bool trace_save_heads(struct store *store, struct head *const *heads, size_t n,
+                             uint64_t through, struct status *st)
+{
+    PASS("save_heads", save_heads(INNER(p), heads, n, through, st));
+}
+
+static bool trace_scrub(struct store *store, const char *environment, const char *service,
+                        uint64_t from, uint64_t through, struct status *st)
+{
+    PASS("scrub", scrub(INNER(p), environment, service, from, through, st));
+}
+
+static bool trace_get_mark(struct store *store, enum store_mark mark, uint64_t *ret_value,
+                           struct status *st)
+{
+    PASS("get_mark", get_mark(INNER(p), mark, ret_value, st));
+}
+
+static bool trace_set_mark(struct store *store, enum store_mark mark, uint64_t value,
+                           struct status *st)
+{
+    PASS("set_mark", set_mark(INNER(p), mark, value, st));
+}
+
+static void trace_close(struct store *store)
+{
+    struct trace *trace = trace_of(store);
+    store_close(trace->inner);
+    pthread_mutex_destroy(&trace->lock);
+    free(trace);
+}
+
+static const struct store_ops trace_ops = {
+    .scheme = "trace", /* made by trace_new only */
+    .close = trace_close,
+    .tail = trace_tail,
+    .append = trace_append,
+    .read_commits = trace_read_commits,
+    .read_version = trace_read_version,
+    .read_versions = trace_read_versions,
+    .find_change = trace_find_change,
+    .find_request = trace_find_request,
+    .load_heads = trace_load_heads,
+    .save_heads = trace_save_heads,
+    .scrub = trace_scrub,
+    .get_mark = trace_get_mark,
+    .set_mark = trace_set_mark,
+};
+
+struct store *trace_new(struct store *inner,
+                        void (*on_call)(void *user, const struct trace_event *), void *user)
+{
+    struct trace *trace = mem_zalloc(sizeof *trace);
+    trace->store = (struct store){.ops = &trace_ops, .identity = inner->identity};
+    trace->inner = inner;
+    trace->on_call = on_call;
+    trace->user = user;
+    pthread_mutex_init(&trace->lock, NULL);
+    return &trace->store;
+}
+
+void trace_fail(struct store *store, uint64_t first, uint64_t n, enum trace_fault fault)
+{
+    struct trace *trace = trace_of(store);
+    pthread_mutex_lock(&trace->lock);
+    trace->first = first;
+    trace->n = n;
+    trace->fault = fault;
+    pthread_mutex_unlock(&trace->lock);
+}
+
+uint64_t trace_calls(const struct store *store)
+{
+    struct trace *trace = trace_of(store);
+    pthread_mutex_lock(&trace->lock);
+    uint64_t calls = trace->calls;
+    pthread_mutex_unlock(&trace->lock);
+    return calls;
+}

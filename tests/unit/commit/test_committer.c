@@ -1,0 +1,346 @@
+/* The committer over a store that fails on purpose. What runs on other threads than a test's own
+ * uses assert: Criterion's assertions keep memory for each thread, which would look like a leak. */
+#include <assert.h>
+#include <criterion/criterion.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "committer.h"
+#include "leak_check.h"
+#include "trace.h"
+
+/* A committer over a store in a folder of its own. */
+struct bench {
+    char folder[64];
+    char address[128];
+    struct store *store; /* a trace over sqlite */
+    struct registry *registry;
+    struct committer *committer;
+    uint64_t announced; /* the last revision that the listener was told of */
+};
+
+static void committed(void *user, const struct staged *staged)
+{
+    struct bench *bench = user;
+    assert(staged->commit->revision == bench->announced + 1 && "each once, in order");
+    bench->announced++;
+}
+
+static void settled(void *user, const struct position *position)
+{
+    const struct bench *bench = user;
+    assert(position->revision == bench->announced);
+}
+
+static bool open_store(struct bench *bench, struct status *st)
+{
+    struct store *inner = NULL;
+    if (!store_open(bench->address, &inner, st)) {
+        return false;
+    }
+    bench->store = trace_new(inner, NULL, NULL);
+    return true;
+}
+
+/* Fault n of this kind strikes from the opening on. */
+static void bench_open(struct bench *bench, uint64_t n, uint64_t times, enum trace_fault fault)
+{
+    struct status st;
+    cr_assert(open_store(bench, &st), "%s", st.message);
+    trace_fail(bench->store, n, times, fault);
+    bench->registry = registry_new(bench->store->identity.epoch);
+    while (!committer_recover(bench->store, bench->registry, &st)) {
+        registry_free(bench->registry);
+        bench->registry = registry_new(bench->store->identity.epoch);
+        cr_assert_eq(st.code, STATUS_UNAVAILABLE, "%s", st.message);
+    }
+    bench->announced = registry_position(bench->registry).revision;
+    struct committer_options options = {
+        .store = bench->store,
+        .registry = bench->registry,
+        .listener = {.committed = committed, .settled = settled, .user = bench}};
+    bench->committer = committer_new(&options);
+}
+
+static void bench_close(struct bench *bench)
+{
+    committer_free(MOVE(bench->committer));
+    registry_free(MOVE(bench->registry));
+    store_close(MOVE(bench->store));
+}
+
+static void bench_init(struct bench *bench)
+{
+    *bench = (struct bench){.folder = "/tmp/confreg-test-XXXXXX"};
+    cr_assert_not_null(mkdtemp(bench->folder));
+    snprintf(bench->address, sizeof bench->address, "sqlite:%s/log.db", bench->folder);
+}
+
+static void bench_fini(struct bench *bench)
+{
+    static const char *const suffixes[] = {"", "-wal", "-shm", ".lock"};
+    for (size_t i = 0; i < COUNT_OF(suffixes); i++) {
+        char path[160];
+        snprintf(path, sizeof path, "%s/log.db%s", bench->folder, suffixes[i]);
+        unlink(path);
+    }
+    rmdir(bench->folder);
+}
+
+/* ---- A write that is waited for ---- */
+
+struct waited {
+    struct write write;
+    pthread_mutex_t lock;
+    pthread_cond_t finished;
+    bool done;
+};
+
+static void on_done(struct write *write)
+{
+    struct waited *w = CONTAINER_OF(write, struct waited, write);
+    pthread_mutex_lock(&w->lock);
+    w->done = true;
+    pthread_cond_signal(&w->finished);
+    pthread_mutex_unlock(&w->lock);
+}
+
+static void waited_init(struct waited *w, const struct mutation *m, const char *request_id)
+{
+    *w = (struct waited){.write = {.deadline_ns = INT64_MAX, .done = on_done}};
+    w->write.command = (struct command){.actor = "",
+                                        .peer = "",
+                                        .comment = "",
+                                        .request_id = request_id,
+                                        .fingerprint = hash_bytes(request_id, strlen(request_id)),
+                                        .mutations = m,
+                                        .n_mutations = 1,
+                                        .limits = {1 << 20, 64}};
+    pthread_mutex_init(&w->lock, NULL);
+    pthread_cond_init(&w->finished, NULL);
+}
+
+static void wait_done(struct waited *w)
+{
+    pthread_mutex_lock(&w->lock);
+    while (!w->done) {
+        pthread_cond_wait(&w->finished, &w->lock);
+    }
+    pthread_mutex_unlock(&w->lock);
+}
+
+/* ---- The scenario: a life of two configs ---- */
+
+struct step {
+    enum mutation_kind kind;
+    const char *service;
+    const char *json;
+    uint64_t version;
+    bool erase;
+};
+
+static const struct step steps[] = {
+    {MUTATE_CREATE, "a", "{\"n\":1}", 0, false}, {MUTATE_UPDATE, "a", "{\"n\":2}", 0, false},
+    {MUTATE_CREATE, "b", "{\"n\":1}", 0, false}, {MUTATE_ROLLBACK, "a", NULL, 1, false},
+    {MUTATE_PATCH, "a", "{\"m\":1}", 0, false},  {MUTATE_DELETE, "a", NULL, 4, false},
+    {MUTATE_DELETE, "b", NULL, 0, true},         {MUTATE_CREATE, "b", "{\"n\":2}", 0, false},
+    {MUTATE_DELETE, "a", NULL, 0, false},        {MUTATE_CREATE, "a", "{\"n\":9}", 0, false},
+};
+
+/* One try; the code that it ended with. */
+static enum status_code try_step(struct bench *bench, size_t number)
+{
+    const struct step *step = &steps[number];
+    AUTO(buf_unref)
+    struct buf *payload = step->json == NULL ? NULL : buf_copy(step->json, strlen(step->json));
+    struct mutation m = {.kind = step->kind,
+                         .environment = "prod",
+                         .service = step->service,
+                         .payload = payload,
+                         .version = step->version,
+                         .erase = step->erase,
+                         .expected_epoch = ""};
+    char id[16];
+    snprintf(id, sizeof id, "step-%zu", number);
+    struct waited w;
+    waited_init(&w, &m, id);
+    committer_submit(bench->committer, &w.write);
+    wait_done(&w);
+    if (!w.write.ok) {
+        return w.write.st.code;
+    }
+    cr_assert_eq(w.write.staged->commit->revision, number + 1, "a repeat gets the first answer");
+    staged_free(w.write.staged);
+    return STATUS_OK;
+}
+
+static void run_scenario(struct bench *bench)
+{
+    for (size_t i = 0; i < COUNT_OF(steps); i++) {
+        enum status_code code = STATUS_UNAVAILABLE;
+        for (size_t tries = 0; tries < 10 && code == STATUS_UNAVAILABLE; tries++) {
+            code = try_step(bench, i);
+        }
+        cr_assert_eq(code, STATUS_OK, "step %zu: %s", i, status_code_name(code));
+    }
+}
+
+static void check_head(struct bench *bench, const char *service, uint64_t version, const char *json)
+{
+    AUTO(head_unref) struct head *head = registry_get(bench->registry, "prod", service);
+    cr_assert_not_null(head);
+    cr_assert_eq(head->version, version);
+    cr_assert_eq(head_payload(head).len, strlen(json));
+    cr_assert_arr_eq(head_payload(head).data, json, strlen(json));
+}
+
+static void check_version_is_erased(struct bench *bench, const char *service, uint64_t version)
+{
+    struct version_ref found = {0};
+    struct status st;
+    cr_assert(store_read_version(bench->store, "prod", service, version, &found, &st));
+    cr_assert_null(version_change(&found)->payload);
+    commit_unref(found.commit);
+}
+
+static void check_world(struct bench *bench)
+{
+    cr_assert_eq(registry_position(bench->registry).revision, COUNT_OF(steps));
+    check_head(bench, "a", 5, "{\"n\":9}");
+    check_head(bench, "b", 2, "{\"n\":2}");
+    check_version_is_erased(bench, "a", 4);
+    check_version_is_erased(bench, "b", 1);
+}
+
+/* Fails calls n … of the store until the scenario no longer meets the fault. */
+static void with_faults(enum trace_fault fault, uint64_t times)
+{
+    bool met = true;
+    for (uint64_t n = 0; met; n++) {
+        struct bench bench;
+        bench_init(&bench);
+        bench_open(&bench, n, times, fault);
+        run_scenario(&bench);
+        check_head(&bench, "a", 5, "{\"n\":9}");
+        met = trace_calls(bench.store) > n;
+        bench_close(&bench);
+        bench_open(&bench, 0, 0, TRACE_FAIL_BEFORE);
+        check_world(&bench);
+        bench_close(&bench);
+        bench_fini(&bench);
+        cr_assert_lt(n, 1000);
+    }
+}
+
+Test(committer, a_call_fails, .timeout = 240)
+{
+    with_faults(TRACE_FAIL_BEFORE, 1);
+    leak_check();
+}
+
+Test(committer, an_answer_is_lost, .timeout = 240)
+{
+    with_faults(TRACE_FAIL_AFTER, 1);
+    leak_check();
+}
+
+Test(committer, three_calls_in_a_row_fail, .timeout = 240)
+{
+    with_faults(TRACE_FAIL_BEFORE, 3);
+    leak_check();
+}
+
+Test(committer, says_why_it_cannot_write)
+{
+    struct bench bench;
+    char reason[256];
+    bench_init(&bench);
+    bench_open(&bench, 0, 0, TRACE_FAIL_BEFORE);
+    cr_assert_eq(try_step(&bench, 0), STATUS_OK);
+    cr_assert(committer_writable(bench.committer, reason));
+    trace_fail(bench.store, trace_calls(bench.store), UINT32_MAX, TRACE_FAIL_BEFORE);
+    cr_assert_eq(try_step(&bench, 1), STATUS_UNAVAILABLE);
+    trace_fail(bench.store, 0, 0, TRACE_FAIL_BEFORE);
+    cr_assert_eq(try_step(&bench, 1), STATUS_OK);
+    cr_assert(committer_writable(bench.committer, reason));
+    bench_close(&bench);
+    bench_fini(&bench);
+    leak_check();
+}
+
+Test(committer, a_reused_request_id_is_refused)
+{
+    struct bench bench;
+    bench_init(&bench);
+    bench_open(&bench, 0, 0, TRACE_FAIL_BEFORE);
+    cr_assert_eq(try_step(&bench, 0), STATUS_OK);
+    AUTO(buf_unref) struct buf *payload = buf_copy("{}", 2);
+    struct mutation m = {.kind = MUTATE_UPDATE,
+                         .environment = "prod",
+                         .service = "a",
+                         .payload = payload,
+                         .expected_epoch = ""};
+    struct waited w;
+    waited_init(&w, &m, "step-0");
+    w.write.command.fingerprint = hash_bytes("other", 5);
+    committer_submit(bench.committer, &w.write);
+    wait_done(&w);
+    cr_assert_not(w.write.ok);
+    cr_assert_str_eq(w.write.st.reason, "REQUEST_ID_REUSED");
+    bench_close(&bench);
+    bench_fini(&bench);
+    leak_check();
+}
+
+/* ---- Many at once ---- */
+
+#define WRITERS 8
+#define WRITES 50
+
+static void *write_many(void *argument)
+{
+    struct bench *bench = argument;
+    static atomic_uint next_writer;
+    char service[16];
+    snprintf(service, sizeof service, "w%u", atomic_fetch_add(&next_writer, 1));
+    for (size_t i = 0; i < WRITES; i++) {
+        AUTO(buf_unref) struct buf *payload = buf_copy("{}", 2);
+        struct mutation m = {.kind = MUTATE_UPDATE,
+                             .environment = "prod",
+                             .service = service,
+                             .payload = payload,
+                             .allow_missing = true,
+                             .expected_epoch = ""};
+        struct waited w;
+        waited_init(&w, &m, "");
+        committer_submit(bench->committer, &w.write);
+        wait_done(&w);
+        assert(w.write.ok && w.write.staged->after[0]->version == i + 1);
+        staged_free(w.write.staged);
+    }
+    return NULL;
+}
+
+Test(committer, writers_share_batches, .timeout = 120)
+{
+    struct bench bench;
+    pthread_t threads[WRITERS];
+    bench_init(&bench);
+    bench_open(&bench, 0, 0, TRACE_FAIL_BEFORE);
+    for (size_t i = 0; i < WRITERS; i++) {
+        pthread_create(&threads[i], NULL, write_many, &bench);
+    }
+    for (size_t i = 0; i < WRITERS; i++) {
+        pthread_join(threads[i], NULL);
+    }
+    cr_assert_eq(registry_position(bench.registry).revision, WRITERS * WRITES);
+    cr_assert_eq(bench.announced, WRITERS * WRITES);
+    bench_close(&bench);
+    bench_open(&bench, 0, 0, TRACE_FAIL_BEFORE);
+    cr_assert_eq(registry_config_count(bench.registry), WRITERS);
+    bench_close(&bench);
+    bench_fini(&bench);
+    leak_check();
+}

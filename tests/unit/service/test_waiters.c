@@ -1,0 +1,88 @@
+#include <criterion/criterion.h>
+#include <pthread.h>
+
+#include "clock.h"
+#include "leak_check.h"
+#include "mem.h"
+#include "waiters.h"
+
+#define SOON INT64_C(20000000)
+#define NEVER INT64_MAX
+
+struct probe {
+    struct waiter waiter;
+    pthread_mutex_t lock;
+    pthread_cond_t woken_up;
+    int woken;
+};
+
+static void wake(struct waiter *waiter)
+{
+    struct probe *probe = CONTAINER_OF(waiter, struct probe, waiter);
+    pthread_mutex_lock(&probe->lock);
+    probe->woken++;
+    pthread_cond_signal(&probe->woken_up);
+    pthread_mutex_unlock(&probe->lock);
+}
+
+static void probe_init(struct probe *probe, uint64_t revision, int64_t deadline_ns)
+{
+    *probe =
+        (struct probe){.waiter = {.revision = revision, .deadline_ns = deadline_ns, .wake = wake}};
+    pthread_mutex_init(&probe->lock, NULL);
+    pthread_cond_init(&probe->woken_up, NULL);
+}
+
+static enum waiter_result wait_for(struct probe *probe)
+{
+    pthread_mutex_lock(&probe->lock);
+    while (probe->woken == 0) {
+        pthread_cond_wait(&probe->woken_up, &probe->lock);
+    }
+    cr_assert_eq(probe->woken, 1, "once");
+    pthread_mutex_unlock(&probe->lock);
+    return probe->waiter.result;
+}
+
+Test(waiters, the_revision_comes, .timeout = 30)
+{
+    struct waiters *waiters = waiters_new(5);
+    struct probe now, later, last;
+    probe_init(&now, 5, NEVER);
+    probe_init(&later, 7, NEVER);
+    probe_init(&last, 9, NEVER);
+    waiters_add(waiters, &now.waiter);
+    waiters_add(waiters, &later.waiter);
+    waiters_add(waiters, &last.waiter);
+    cr_assert_eq(wait_for(&now), WAITER_REACHED);
+    waiters_advance(waiters, 8);
+    cr_assert_eq(wait_for(&later), WAITER_REACHED);
+    cr_assert_eq(last.woken, 0);
+    waiters_stop(waiters);
+    cr_assert_eq(wait_for(&last), WAITER_STOPPED);
+    waiters_free(waiters);
+    leak_check();
+}
+
+Test(waiters, the_deadline_comes_first, .timeout = 30)
+{
+    struct waiters *waiters = waiters_new(1);
+    struct probe probe;
+    probe_init(&probe, 2, clock_monotonic_ns() + SOON);
+    waiters_add(waiters, &probe.waiter);
+    cr_assert_eq(wait_for(&probe), WAITER_TIMED_OUT);
+    waiters_free(waiters);
+    leak_check();
+}
+
+Test(waiters, nobody_waits_after_the_stop, .timeout = 30)
+{
+    struct waiters *waiters = waiters_new(1);
+    struct probe probe;
+    waiters_stop(waiters);
+    probe_init(&probe, 2, NEVER);
+    waiters_add(waiters, &probe.waiter);
+    cr_assert_eq(wait_for(&probe), WAITER_STOPPED);
+    waiters_free(waiters);
+    leak_check();
+}
