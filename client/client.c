@@ -1,0 +1,78 @@
+#include "client.h"
+
+#include <assert.h>
+
+#include "mem.h"
+
+#define MAX_RECEIVE_BYTES (64u << 20)
+
+struct method {
+    const char *path;
+    const ProtobufCMessageDescriptor *request, *response;
+};
+
+#define METHOD_ROW(NAME, path, request, response)                                                  \
+    [CLIENT_##NAME] = {path, &request##__descriptor, &response##__descriptor},
+static const struct method methods[] = {CLIENT_METHODS(METHOD_ROW)};
+
+struct client {
+    struct rpc_client *rpc;
+};
+
+struct pending {
+    const struct method *method;
+    client_done *done;
+    void *user;
+};
+
+bool client_new(const char *address, struct client **ret_client, struct status *st)
+{
+    struct rpc_client_options options = {.max_receive_bytes = MAX_RECEIVE_BYTES,
+                                         .minimal_stack = true};
+    struct rpc_client *rpc;
+    if (!rpc_client_new(address, &options, &rpc, st)) {
+        return false;
+    }
+    *ret_client = mem_zalloc(sizeof **ret_client);
+    (*ret_client)->rpc = rpc;
+    return true;
+}
+
+void client_free(struct client *client)
+{
+    if (client != NULL) {
+        rpc_client_free(client->rpc);
+        free(client);
+    }
+}
+
+static void finish(void *user, const struct status *st, const uint8_t *bytes, size_t size)
+{
+    struct pending call = *(struct pending *)user;
+    free(user);
+    if (st != NULL) {
+        call.done(call.user, NULL, st);
+        return;
+    }
+    ProtobufCMessage *response =
+        protobuf_c_message_unpack(call.method->response, NULL, size, bytes);
+    if (response != NULL) {
+        call.done(call.user, response, NULL);
+        return;
+    }
+    struct status malformed;
+    status_set(&malformed, STATUS_INTERNAL, "MALFORMED_MESSAGE", "the answer is no %s",
+               call.method->response->name);
+    call.done(call.user, NULL, &malformed);
+}
+
+void client_call(struct client *client, enum client_method method, const ProtobufCMessage *request,
+                 int64_t timeout_ms, client_done *done, void *user)
+{
+    assert(request->descriptor == methods[method].request);
+    struct pending *call = mem_alloc(sizeof *call);
+    *call = (struct pending){.method = &methods[method], .done = done, .user = user};
+    struct rpc_request rpc = {
+        .path = methods[method].path, .message = request, .timeout_ms = timeout_ms};
+    rpc_client_unary(client->rpc, &rpc, finish, call);
+}

@@ -1,0 +1,94 @@
+#include "body.h"
+
+#include <string.h>
+#include <strings.h>
+
+#include "utf8.h"
+
+bool content_type_is_json(const char *content_type)
+{
+    static const char application[] = "application/";
+    content_type += strspn(content_type, " \t");
+    size_t n = strcspn(content_type, "; \t");
+    size_t n_type = sizeof application - 1;
+    if (n < n_type + 4 || strncasecmp(content_type, application, n_type) != 0 ||
+        strncasecmp(content_type + n - 4, "json", 4) != 0) {
+        return false;
+    }
+    return n == n_type + 4 || content_type[n - 5] == '+';
+}
+
+static void check_config_data(struct body *body, struct invalid *invalid)
+{
+    if (!json_find(json_of_buf(body->json), "config_data", &body->config_data)) {
+        invalid_add(invalid, "body", "config_data", "missing", "Field required");
+    } else if (json_type_of(body->config_data) != JSON_OBJECT) {
+        invalid_add(invalid, "body", "config_data", "dict_type",
+                    "Input should be a valid dictionary");
+    }
+}
+
+/* Returns whether it was given. */
+static bool take_text(const struct body *body, const char *name, struct str *text,
+                      struct invalid *invalid)
+{
+    struct json_text value;
+    struct status st;
+    if (!json_find(json_of_buf(body->json), name, &value)) {
+        return false;
+    }
+    if (json_type_of(value) != JSON_STRING) {
+        invalid_add(invalid, "body", name, "string_type", "Input should be a valid string");
+        return true;
+    }
+    json_decode_string(value, text);
+    /* A NUL would cut the text short on its way; how long it may be is the server's to say. */
+    if (!text_check(str_text(text), text->len, SIZE_MAX, name, &st)) {
+        invalid_add_status(invalid, "body", name, &st);
+    }
+    return true;
+}
+
+/* The strict gate of payloads stands here for the whole body. So a key that is there twice is
+ * refused wherever it is: of two members config_data nobody can say which one was meant. */
+static bool check_json(const char *text, size_t n, struct body *body, struct invalid *invalid)
+{
+    struct json_limits limits = {.max_bytes = n, .max_depth = JSON_DEPTH_MAX};
+    struct status st;
+    size_t offset;
+    if (!json_check_value(text, n, &limits, "body", &offset, &body->json, &st)) {
+        invalid_set_json(invalid, offset, st.message);
+        return false;
+    }
+    return true;
+}
+
+void body_parse(const char *text, size_t n, const char *content_type, struct body *ret,
+                struct invalid *invalid)
+{
+    *ret = (struct body){0};
+    if (n == 0) {
+        invalid_add(invalid, "body", NULL, "missing", "Field required");
+        return;
+    }
+    bool is_json = content_type == NULL || content_type_is_json(content_type);
+    if (is_json && !check_json(text, n, ret, invalid)) {
+        return;
+    }
+    if (!is_json || json_type_of(json_of_buf(ret->json)) != JSON_OBJECT) {
+        invalid_add(invalid, "body", NULL, "model_attributes_type",
+                    "Input should be a valid dictionary or object to extract fields from");
+        return;
+    }
+    check_config_data(ret, invalid);
+    take_text(ret, "comment", &ret->comment, invalid);
+    ret->has_created_by = take_text(ret, "created_by", &ret->created_by, invalid);
+}
+
+void body_fini(struct body *body)
+{
+    buf_unref(body->json);
+    str_fini(&body->comment);
+    str_fini(&body->created_by);
+    *body = (struct body){0};
+}

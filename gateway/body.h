@@ -1,0 +1,30 @@
+/* The body of a create or an update:
+ *     {"config_data": {…}, "comment": "…", "created_by": "…"}, other members ignored. */
+#ifndef GATEWAY_BODY_H
+#define GATEWAY_BODY_H
+
+#include <stdbool.h>
+
+#include "invalid.h"
+#include "json.h"
+
+struct body {
+    struct buf *json;             /* owned: the whole body without white space */
+    struct json_text config_data; /* an object, in json */
+    struct str comment;           /* decoded; empty where it was not given */
+    struct str created_by;        /* decoded */
+    bool has_created_by;
+};
+
+/* Adds the faults of a body: its own ones together, in the order config_data, comment, created_by.
+ * One that is no JSON replaces all that was found before. content_type may be NULL: such a body
+ * counts as JSON. ret is complete where there was no fault, and to be given to body_fini in any
+ * case. Lengths and depth are the server's to judge. */
+void body_parse(const char *text, size_t n, const char *content_type, struct body *ret,
+                struct invalid *invalid);
+void body_fini(struct body *body);
+
+/* "application/json" and "application/…+json", in either case, with any parameters. */
+bool content_type_is_json(const char *content_type);
+
+#endif

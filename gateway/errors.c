@@ -1,0 +1,78 @@
+#include "errors.h"
+
+#include <string.h>
+
+/* The first row that fits counts; a row without a reason fits all. */
+static const struct {
+    enum status_code code;
+    const char *reason;
+    unsigned http;
+} rows[] = {
+    {STATUS_INVALID_ARGUMENT, NULL, 422},    {STATUS_NOT_FOUND, NULL, 404},
+    {STATUS_ALREADY_EXISTS, NULL, 409},      {STATUS_ABORTED, NULL, 409},
+    {STATUS_FAILED_PRECONDITION, NULL, 409}, {STATUS_UNAUTHENTICATED, NULL, 401},
+    {STATUS_PERMISSION_DENIED, NULL, 403},   {STATUS_RESOURCE_EXHAUSTED, "OVERLOADED", 429},
+    {STATUS_RESOURCE_EXHAUSTED, NULL, 413},  {STATUS_OUT_OF_RANGE, NULL, 410},
+    {STATUS_UNAVAILABLE, NULL, 503},         {STATUS_CANCELLED, NULL, 503}, /* the gateway stops */
+    {STATUS_DEADLINE_EXCEEDED, NULL, 504},
+};
+
+unsigned errors_http_status(const struct status *st)
+{
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        if (rows[i].code == st->code &&
+            (rows[i].reason == NULL || strcmp(rows[i].reason, st->reason) == 0)) {
+            return rows[i].http;
+        }
+    }
+    return 500;
+}
+
+/* Where a field of a request stands in HTTP; any other is a member of the body. */
+static const char *place_of(const char *field)
+{
+    if (strcmp(field, "service_name") == 0) {
+        return "path";
+    }
+    return strcmp(field, "environment") == 0 ? "query" : "body";
+}
+
+static void refuse_field(struct request *r, const struct status *st)
+{
+    struct invalid invalid = {0};
+    const char *name = st->field[0] == '\0' ? NULL : st->field;
+    invalid_add_status(&invalid, place_of(st->field), name, st);
+    request_refuse_invalid(r, &invalid);
+    invalid_fini(&invalid);
+}
+
+void errors_answer(struct request *r, const struct status *st)
+{
+    unsigned http = errors_http_status(st);
+    if (http == 422) {
+        refuse_field(r, st);
+    } else if (st->reason[0] != '\0') {
+        request_refuse(r, http, "%s: %s", st->reason, st->message);
+    } else if (st->code == STATUS_UNAVAILABLE) {
+        /* What the transport says names addresses of the inner network; the log has it. */
+        request_refuse(r, http, "The registry server cannot be reached");
+    } else if (st->code == STATUS_CANCELLED) {
+        request_refuse(r, http, "The gateway is stopping");
+    } else if (st->code == STATUS_DEADLINE_EXCEEDED) {
+        request_refuse(r, http, "The registry server did not answer in time");
+    } else {
+        request_refuse(r, http, "%s", st->message);
+    }
+}
+
+bool errors_is_mismatch(const struct status *st)
+{
+    static const char *const reasons[] = {"REVISION_MISMATCH", "EPOCH_MISMATCH",
+                                          "CONFIG_NOT_FOUND"};
+    for (size_t i = 0; i < COUNT_OF(reasons); i++) {
+        if (strcmp(reasons[i], st->reason) == 0) {
+            return true;
+        }
+    }
+    return false;
+}

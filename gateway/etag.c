@@ -1,0 +1,94 @@
+#include "etag.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+void etag_format(const char *epoch, uint64_t revision, char text[ETAG_SIZE])
+{
+    snprintf(text, ETAG_SIZE, "%.*s-%" PRIu64, EPOCH_DIGITS, epoch, revision);
+}
+
+struct entity_tag {
+    bool weak;
+    const char *opaque; /* borrowed, without quotes */
+    size_t n;
+};
+
+/* Takes the next tag of a list; false at its end and at what is no tag. */
+static bool next_tag(const char **list, struct entity_tag *ret)
+{
+    const char *at = *list + strspn(*list, " \t,");
+    ret->weak = strncmp(at, "W/", 2) == 0;
+    at += ret->weak ? 2 : 0;
+    if (*at != '"') {
+        return false;
+    }
+    ret->opaque = at + 1;
+    ret->n = strcspn(ret->opaque, "\"");
+    if (ret->opaque[ret->n] != '"') {
+        return false;
+    }
+    at = ret->opaque + ret->n + 1;
+    at += strspn(at, " \t");
+    *list = at;
+    return *at == ',' || *at == '\0';
+}
+
+static bool is_any(const char *list)
+{
+    list += strspn(list, " \t");
+    return list[0] == '*' && list[1 + strspn(list + 1, " \t")] == '\0';
+}
+
+bool etag_list_has(const char *list, const char *tag)
+{
+    struct entity_tag found;
+    while (next_tag(&list, &found)) {
+        if (found.n == strlen(tag) && memcmp(found.opaque, tag, found.n) == 0) {
+            return true;
+        }
+    }
+    return is_any(list);
+}
+
+/* 1 to 20 digits without needless zeros, not 0, at most UINT64_MAX. */
+static bool parse_revision(const char *text, size_t n, uint64_t *ret)
+{
+    char digits[21];
+    if (n == 0 || n >= sizeof digits || text[0] == '0' || strspn(text, "0123456789") != n) {
+        return false;
+    }
+    memcpy(digits, text, n);
+    digits[n] = '\0';
+    *ret = strtoull(digits, NULL, 10);
+    char again[21];
+    snprintf(again, sizeof again, "%" PRIu64, *ret);
+    return strcmp(again, digits) == 0;
+}
+
+static bool parse_tag(const struct entity_tag *tag, struct expectation *ret)
+{
+    if (tag->weak || tag->n < EPOCH_DIGITS + 2 || tag->opaque[EPOCH_DIGITS] != '-' ||
+        strspn(tag->opaque, "0123456789abcdef") != EPOCH_DIGITS) {
+        return false;
+    }
+    memcpy(ret->epoch, tag->opaque, EPOCH_DIGITS);
+    ret->epoch[EPOCH_DIGITS] = '\0';
+    return parse_revision(tag->opaque + EPOCH_DIGITS + 1, tag->n - EPOCH_DIGITS - 1,
+                          &ret->revision);
+}
+
+void if_match_parse(const char *list, struct if_match *ret)
+{
+    *ret = (struct if_match){.given = list != NULL};
+    if (list == NULL) {
+        return;
+    }
+    ret->any = is_any(list);
+    struct entity_tag tag;
+    while (ret->n < IF_MATCH_TAGS && next_tag(&list, &tag)) {
+        ret->n += parse_tag(&tag, &ret->tags[ret->n]) ? 1 : 0;
+    }
+}

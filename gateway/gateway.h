@@ -1,0 +1,28 @@
+/* What all requests of a gateway share. HTTP thread only, but for calls. */
+#ifndef GATEWAY_GATEWAY_H
+#define GATEWAY_GATEWAY_H
+
+#include <stdint.h>
+
+#include "client.h"
+
+struct calls;
+
+/* Since this process began. */
+struct counters {
+    uint64_t configs_created, configs_updated, configs_retrieved;
+    uint64_t configs_deleted;    /* versions */
+    uint64_t notifications_sent; /* of the server, as far as it is known */
+};
+
+struct gateway {
+    struct client *client; /* owned; NULL once the gateway stops: calls end at once then */
+    struct calls *calls;   /* owned */
+    int64_t timeout_ms;    /* of a call */
+    uint64_t max_body_bytes;
+    uint64_t body_bytes; /* of all requests under way */
+    struct counters counters;
+    bool server_away; /* what was logged last */
+};
+
+#endif

@@ -1,0 +1,25 @@
+/* What routes do. The request is well-formed by then; a handler answers it, or starts a call and
+ * answers when that is done. */
+#ifndef GATEWAY_HANDLERS_H
+#define GATEWAY_HANDLERS_H
+
+struct request;
+
+/* configs.c */
+void handle_get(struct request *r);
+void handle_create(struct request *r);
+void handle_update(struct request *r);
+void handle_delete(struct request *r);
+void handle_diff(struct request *r);
+
+/* lists.c */
+void handle_list(struct request *r);
+void handle_history(struct request *r);
+
+/* probes.c */
+void handle_health(struct request *r);
+void handle_stats(struct request *r);
+void handle_livez(struct request *r);
+void handle_readyz(struct request *r);
+
+#endif

@@ -1,0 +1,400 @@
+#include "http.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <microhttpd.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/epoll.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "request.h"
+#include "routes.h"
+
+#define IDLE_SECONDS 60u
+#define CONNECTIONS_MAX 16384u
+#define FILES_SPARE 64 /* descriptors that are no connections */
+/* A body that is too large is read to its end before it is refused, because a client that is still
+ * sending does not look for an answer; but not for ever. */
+#define SWALLOW_BYTES (UINT64_C(64) << 20)
+/* Of all bodies together. */
+#define BODIES_BYTES (UINT64_C(256) << 20)
+/* For sending the last answers. */
+#define FAREWELL_MS 1000
+
+enum stage {
+    STAGE_HEAD,    /* its headers have not been seen */
+    STAGE_BODY,    /* reading */
+    STAGE_RUNNING, /* the handler has it */
+};
+
+/* A request and its connection. */
+struct exchange {
+    struct request request;
+    struct http *http;
+    struct MHD_Connection *connection;
+    enum stage stage;
+    char *if_match, *if_none_match; /* owned: the header's lines joined */
+    uint64_t n_body;                /* seen so far */
+};
+
+struct http {
+    struct MHD_Daemon *daemon;
+    struct listener *listener;
+    struct gateway *gateway;
+    int poll_fd;
+    size_t n_exchanges; /* under way */
+    size_t n_suspended;
+    bool stopping;
+};
+
+/* ---- Answers ---- */
+
+static enum MHD_Result send_answer(struct exchange *x)
+{
+    struct response *response = &x->request.response;
+    char *body = MOVE(response->body.data);
+    struct MHD_Response *answer =
+        MHD_create_response_from_buffer(response->body.len, body, MHD_RESPMEM_MUST_FREE);
+    if (answer == NULL) {
+        free(body);
+        return MHD_NO;
+    }
+    if (response->body.len > 0) {
+        MHD_add_response_header(answer, "Content-Type", "application/json");
+    }
+    for (size_t i = 0; i < response->n_headers; i++) {
+        MHD_add_response_header(answer, response->headers[i].name, response->headers[i].value);
+    }
+    if (x->http->stopping) {
+        MHD_add_response_header(answer, "Connection", "close");
+    }
+    enum MHD_Result result = MHD_queue_response(x->connection, response->status, answer);
+    MHD_destroy_response(answer);
+    return result;
+}
+
+/* Where the handler has started a call, the answer comes from it. */
+static enum MHD_Result send_or_suspend(struct exchange *x)
+{
+    if (!x->request.call.open) {
+        return send_answer(x);
+    }
+    x->http->n_suspended++;
+    MHD_suspend_connection(x->connection);
+    return MHD_YES;
+}
+
+/* A call's continuation has answered: libmicrohttpd asks the handler again. */
+static void resume(void *user, struct request *r)
+{
+    struct http *http = user;
+    struct exchange *x = CONTAINER_OF(r, struct exchange, request);
+    http->n_suspended--;
+    MHD_resume_connection(x->connection);
+}
+
+/* ---- Requests ---- */
+
+static const char *header(const struct exchange *x, const char *name)
+{
+    return MHD_lookup_connection_value(x->connection, MHD_HEADER_KIND, name);
+}
+
+struct join {
+    const char *name;
+    struct str text;
+};
+
+static enum MHD_Result join_line(void *user, enum MHD_ValueKind kind, const char *name,
+                                 const char *value)
+{
+    struct join *join = user;
+    (void)kind;
+    if (value != NULL && strcasecmp(name, join->name) == 0) {
+        str_add_text(&join->text, join->text.data == NULL ? "" : ", ");
+        str_add_text(&join->text, value);
+    }
+    return MHD_YES;
+}
+
+/* A list header may come in several lines. The text is the caller's; NULL where there is none. */
+static char *joined_header(const struct exchange *x, const char *name)
+{
+    struct join join = {.name = name};
+    MHD_get_connection_values(x->connection, MHD_HEADER_KIND, join_line, &join);
+    return join.text.data;
+}
+
+static uint64_t declared_length(const struct exchange *x)
+{
+    const char *length = header(x, "Content-Length");
+    return length == NULL ? 0 : strtoull(length, NULL, 10);
+}
+
+static void refuse_size(struct exchange *x)
+{
+    request_refuse(&x->request, 413, "The request's body may have %llu bytes",
+                   (unsigned long long)x->request.gateway->max_body_bytes);
+}
+
+/* The request is there but for its body. An answer that is given now, instead of behind the body,
+ * ends the connection, so only a body that is not worth reading gets one. */
+static enum MHD_Result begin(struct exchange *x, const char *method)
+{
+    struct request *r = &x->request;
+    uint64_t length = declared_length(x);
+    x->stage = STAGE_BODY;
+    r->method = method;
+    r->content_type = header(x, "Content-Type");
+    r->if_match = x->if_match = joined_header(x, "If-Match");
+    r->if_none_match = x->if_none_match = joined_header(x, "If-None-Match");
+    bool too_large = length > r->gateway->max_body_bytes;
+    if (too_large) {
+        refuse_size(x);
+    } else {
+        routes_find(r);
+    }
+    bool unread = length > SWALLOW_BYTES || (too_large && header(x, "Expect") != NULL);
+    return unread ? send_answer(x) : MHD_YES;
+}
+
+static void drop_body(struct exchange *x)
+{
+    x->request.gateway->body_bytes -= x->request.body_text.len;
+    str_fini(&x->request.body_text);
+}
+
+static enum MHD_Result take_body(struct exchange *x, const char *bytes, size_t n)
+{
+    struct request *r = &x->request;
+    struct gateway *gateway = r->gateway;
+    x->n_body += n;
+    if (x->n_body > SWALLOW_BYTES) {
+        return MHD_NO;
+    }
+    if (r->response.status != 0 || !r->route->takes_body) {
+        return MHD_YES;
+    }
+    if (x->n_body > gateway->max_body_bytes) {
+        drop_body(x);
+        refuse_size(x);
+    } else if (gateway->body_bytes + n > BODIES_BYTES) {
+        drop_body(x);
+        request_refuse(r, 503, "Too many large requests at once");
+    } else {
+        gateway->body_bytes += n;
+        str_add(&r->body_text, bytes, n);
+    }
+    return MHD_YES;
+}
+
+/* The whole request is there. */
+static enum MHD_Result run(struct exchange *x)
+{
+    struct request *r = &x->request;
+    x->stage = STAGE_RUNNING;
+    if (r->response.status == 0 && r->gateway->client == NULL) {
+        request_refuse(r, 503, "The gateway is stopping");
+    } else if (r->response.status == 0) {
+        routes_run(r);
+    }
+    return send_or_suspend(x);
+}
+
+static enum MHD_Result handle(void *user, struct MHD_Connection *connection, const char *url,
+                              const char *method, const char *version, const char *bytes,
+                              size_t *n_bytes, void **state)
+{
+    struct exchange *x = *state;
+    (void)user;
+    (void)connection;
+    (void)url;
+    (void)version;
+    if (x->stage == STAGE_HEAD) {
+        return begin(x, method);
+    }
+    if (x->stage == STAGE_RUNNING) {
+        return send_answer(x);
+    }
+    if (*n_bytes == 0) {
+        return run(x);
+    }
+    size_t n = *n_bytes;
+    *n_bytes = 0;
+    return take_body(x, bytes, n);
+}
+
+/* Before libmicrohttpd takes the target apart, which it would do in ways that are not ours. */
+static void *see_target(void *user, const char *target, struct MHD_Connection *connection)
+{
+    struct http *http = user;
+    struct exchange *x = mem_zalloc(sizeof *x);
+    request_init(&x->request, http->gateway, target);
+    x->http = http;
+    x->connection = connection;
+    http->n_exchanges++;
+    return x;
+}
+
+static void end(void *user, struct MHD_Connection *connection, void **state,
+                enum MHD_RequestTerminationCode code)
+{
+    struct exchange *x = *state;
+    (void)user;
+    (void)connection;
+    (void)code;
+    assert(!x->request.call.open);
+    x->http->n_exchanges--;
+    drop_body(x);
+    request_fini(&x->request);
+    free(x->if_match);
+    free(x->if_none_match);
+    free(x);
+    *state = NULL;
+}
+
+/* ---- The loop ---- */
+
+/* As many as the system lets us have. */
+static unsigned connection_limit(void)
+{
+    struct rlimit files;
+    if (getrlimit(RLIMIT_NOFILE, &files) != 0) {
+        return CONNECTIONS_MAX;
+    }
+    files.rlim_cur = files.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &files);
+    if (files.rlim_cur < 2 * FILES_SPARE) {
+        return FILES_SPARE;
+    }
+    rlim_t most = files.rlim_cur - FILES_SPARE;
+    return most < CONNECTIONS_MAX ? (unsigned)most : CONNECTIONS_MAX;
+}
+
+static bool start_daemon(struct http *http, struct status *st)
+{
+    /* No thread of libmicrohttpd's: its epoll thread stalls once as many connections are ready as
+     * it looks at in one go. */
+    http->daemon =
+        MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, handle, http,
+                         MHD_OPTION_LISTEN_SOCKET, http->listener->fd, MHD_OPTION_CONNECTION_LIMIT,
+                         connection_limit(), MHD_OPTION_CONNECTION_TIMEOUT, IDLE_SECONDS,
+                         MHD_OPTION_URI_LOG_CALLBACK, see_target, http, MHD_OPTION_NOTIFY_COMPLETED,
+                         end, http, MHD_OPTION_END);
+    return http->daemon != NULL ||
+           status_set(st, STATUS_UNAVAILABLE, "HTTP_UNAVAILABLE", "cannot start the HTTP server");
+}
+
+static bool add_fd(struct http *http, int fd)
+{
+    struct epoll_event event = {.events = EPOLLIN, .data.fd = fd};
+    return epoll_ctl(http->poll_fd, EPOLL_CTL_ADD, fd, &event) == 0;
+}
+
+static bool add_fds(struct http *http, struct status *st)
+{
+    const union MHD_DaemonInfo *info = MHD_get_daemon_info(http->daemon, MHD_DAEMON_INFO_EPOLL_FD);
+    http->poll_fd = epoll_create1(EPOLL_CLOEXEC);
+    if (info == NULL || http->poll_fd < 0 || !add_fd(http, info->epoll_fd) ||
+        !add_fd(http, calls_fd(http->gateway->calls))) {
+        return status_set(st, STATUS_UNAVAILABLE, "HTTP_UNAVAILABLE", "cannot poll: %s",
+                          strerror(errno));
+    }
+    return true;
+}
+
+bool http_new(struct listener *listener, struct gateway *gateway, struct http **ret_http,
+              struct status *st)
+{
+    struct http *http = mem_zalloc(sizeof *http);
+    *http = (struct http){.listener = listener, .gateway = gateway, .poll_fd = -1};
+    if (!start_daemon(http, st) || !add_fds(http, st)) {
+        http_free(http);
+        return false;
+    }
+    *ret_http = http;
+    return true;
+}
+
+void http_free(struct http *http)
+{
+    if (http == NULL) {
+        return;
+    }
+    if (http->daemon != NULL) {
+        assert(http->n_suspended == 0);
+        MHD_quiesce_daemon(http->daemon); /* or the daemon would close the listener's socket */
+        MHD_stop_daemon(http->daemon);
+    }
+    if (http->poll_fd >= 0) {
+        close(http->poll_fd);
+    }
+    free(http);
+}
+
+/* Milliseconds for epoll_wait: to the daemon's next time-out, at most until `until` (-1: none). */
+static int wait_ms(const struct http *http, int64_t until_ns)
+{
+    MHD_UNSIGNED_LONG_LONG daemon_ms;
+    int64_t ms = -1;
+    if (MHD_get_timeout(http->daemon, &daemon_ms) == MHD_YES) {
+        ms = daemon_ms > 3600000 ? 3600000 : (int64_t)daemon_ms;
+    }
+    if (until_ns >= 0) {
+        int64_t left = (until_ns - clock_monotonic_ns() + 999999) / 1000000;
+        left = left < 0 ? 0 : left;
+        ms = ms < 0 || left < ms ? left : ms;
+    }
+    return (int)ms;
+}
+
+/* Waits for something to do, and does it. Returns whether stop_fd is readable. */
+static bool turn(struct http *http, int stop_fd, int64_t until_ns)
+{
+    struct epoll_event events[4];
+    bool stop = false;
+    int n = epoll_wait(http->poll_fd, events, COUNT_OF(events), wait_ms(http, until_ns));
+    for (int i = 0; i < n; i++) {
+        stop = stop || events[i].data.fd == stop_fd;
+    }
+    /* Resuming does not wake the daemon's epoll, so it runs behind the calls, in any case. */
+    calls_run(http->gateway->calls, resume, http);
+    MHD_run(http->daemon);
+    return stop;
+}
+
+static void turn_until_idle(struct http *http, int64_t patience_ms)
+{
+    int64_t until_ns = clock_monotonic_ns() + patience_ms * 1000000;
+    while (http->n_exchanges > 0 && clock_monotonic_ns() < until_ns) {
+        turn(http, -1, until_ns);
+    }
+}
+
+static void stop_accepting(struct http *http)
+{
+    http->stopping = true;
+    MHD_quiesce_daemon(http->daemon);
+    listener_close(http->listener);
+    http->listener = NULL;
+}
+
+void http_serve(struct http *http, int stop_fd, int64_t grace_ms)
+{
+    bool watched = add_fd(http, stop_fd);
+    assert(watched && "a descriptor that can be polled");
+    while (!turn(http, stop_fd, -1)) {
+    }
+    epoll_ctl(http->poll_fd, EPOLL_CTL_DEL, stop_fd, NULL);
+    stop_accepting(http);
+    turn_until_idle(http, grace_ms);
+    client_free(http->gateway->client);
+    http->gateway->client = NULL;
+    while (http->n_suspended > 0) {
+        turn(http, -1, clock_monotonic_ns());
+    }
+    turn_until_idle(http, FAREWELL_MS);
+}

@@ -1,0 +1,20 @@
+/* The socket that the gateway listens on. */
+#ifndef GATEWAY_LISTEN_H
+#define GATEWAY_LISTEN_H
+
+#include "status.h"
+
+struct listener {
+    int fd;
+    char address[320]; /* for people: with the port that was given for port 0 */
+    char *unix_path;   /* owned; NULL for TCP */
+};
+
+/* Binds "HOST:PORT", "[IPV6]:PORT" or "unix:PATH" and listens, without blocking. A socket file that
+ * nobody listens on is taken over. INVALID_ARGUMENT where the address is none, UNAVAILABLE where it
+ * cannot be had. */
+bool listener_open(const char *address, struct listener *ret_listener, struct status *st);
+/* Removes the socket file. Not twice. */
+void listener_close(struct listener *listener);
+
+#endif

@@ -1,0 +1,145 @@
+/* confreg-gateway: HTTP and JSON in front of confregd. */
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "calls.h"
+#include "http.h"
+#include "log.h"
+#include "options.h"
+
+struct settings {
+    const char *listen; /* NULL: loopback, port */
+    const char *server;
+    const char *log_level;
+    uint64_t port;
+    uint64_t max_body_bytes;
+    int64_t timeout_ms, grace_ms;
+};
+
+static enum options_result read_settings(struct settings *s, int argc, char **argv)
+{
+    const struct option_row rows[] = {
+        {"listen", OPTION_TEXT, &s->listen, NULL, "ADDRESS",
+         "Where to serve HTTP: HOST:PORT, [IPV6]:PORT or unix:PATH; 127.0.0.1 and --port where it "
+         "is not given. Port 0 takes a free one. There is no authentication yet: listen where only "
+         "trusted clients can reach it.",
+         0, 0, NULL},
+        {"port", OPTION_NUMBER, &s->port, "8000", "PORT",
+         "The port on 127.0.0.1 where --listen is not given.", 0, 65535, "HTTP_PORT"},
+        {"server", OPTION_TEXT, &s->server, "127.0.0.1:50051", "ADDRESS",
+         "confregd: HOST:PORT, [IPV6]:PORT or unix:PATH.", 0, 0, NULL},
+        {"timeout", OPTION_DURATION, &s->timeout_ms, "10s", "TIME",
+         "How long confregd may take for a call; then 504.", 1, 600000, NULL},
+        {"max-body", OPTION_BYTES, &s->max_body_bytes, "4M", "BYTES",
+         "The largest body of a request; more gets 413. config_data is bounded by confregd.", 1024,
+         64u << 20, NULL},
+        {"grace", OPTION_DURATION, &s->grace_ms, "5s", "TIME",
+         "How long requests under way may take when the gateway stops.", 0, 600000, NULL},
+        {"log-level", OPTION_TEXT, &s->log_level, "INFO", "LEVEL", "DEBUG, INFO, WARNING or ERROR.",
+         0, 0, "LOG_LEVEL"},
+    };
+    const struct option_table table = {
+        .program = "confreg-gateway",
+        .summary = "HTTP and JSON in front of the configuration registry confreg.",
+        .prefix = "CONFREG_GATEWAY",
+        .rows = rows,
+        .n_rows = COUNT_OF(rows),
+    };
+    return options_parse(&table, argc, argv);
+}
+
+static bool set_log_level(const char *text)
+{
+    enum log_level level;
+    if (!log_parse_level(text, &level)) {
+        fprintf(stderr,
+                "confreg-gateway: --log-level: DEBUG, INFO, WARNING or ERROR, found \"%s\"\n",
+                text);
+        return false;
+    }
+    log_set_level(level);
+    return true;
+}
+
+/* Readable when the program is to end. Before any thread starts: they inherit the mask. */
+static int open_signals(void)
+{
+    sigset_t ends;
+    sigemptyset(&ends);
+    sigaddset(&ends, SIGTERM);
+    sigaddset(&ends, SIGINT);
+    pthread_sigmask(SIG_BLOCK, &ends, NULL);
+    signal(SIGPIPE, SIG_IGN);
+    return signalfd(-1, &ends, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+static bool open_listener(const struct settings *settings, struct listener *listener,
+                          struct status *st)
+{
+    char address[32];
+    snprintf(address, sizeof address, "127.0.0.1:%" PRIu64, settings->port);
+    return listener_open(settings->listen == NULL ? address : settings->listen, listener, st);
+}
+
+static bool serve_on(struct listener *listener, struct gateway *gateway,
+                     const struct settings *settings, int stop_fd, struct status *st)
+{
+    struct http *http;
+    if (!client_new(settings->server, &gateway->client, st)) {
+        listener_close(listener);
+        return false;
+    }
+    if (!http_new(listener, gateway, &http, st)) {
+        client_free(gateway->client);
+        listener_close(listener);
+        return false;
+    }
+    log_event(LOG_INFO, "listening", "address", listener->address, "server", settings->server,
+              NULL);
+    http_serve(http, stop_fd, settings->grace_ms);
+    http_free(http);
+    return true;
+}
+
+static bool serve(const struct settings *settings, int stop_fd, struct status *st)
+{
+    struct listener listener;
+    if (!open_listener(settings, &listener, st)) {
+        return false;
+    }
+    struct gateway gateway = {
+        .calls = calls_new(),
+        .timeout_ms = settings->timeout_ms,
+        .max_body_bytes = settings->max_body_bytes,
+    };
+    bool ok = serve_on(&listener, &gateway, settings, stop_fd, st);
+    calls_free(gateway.calls);
+    return ok;
+}
+
+int main(int argc, char **argv)
+{
+    struct settings settings = {0};
+    enum options_result result = read_settings(&settings, argc, argv);
+    if (result != OPTIONS_RUN) {
+        return result == OPTIONS_EXIT_OK ? EXIT_SUCCESS : 2;
+    }
+    if (!set_log_level(settings.log_level)) {
+        return 2;
+    }
+    struct status st;
+    int stop_fd = open_signals();
+    if (!serve(&settings, stop_fd, &st)) {
+        log_event(LOG_ERROR, "cannot_start", "code", status_code_name(st.code), "reason", st.reason,
+                  "message", st.message, NULL);
+        return EXIT_FAILURE;
+    }
+    close(stop_fd);
+    log_event(LOG_INFO, "stopped", NULL);
+    return EXIT_SUCCESS;
+}

@@ -1,0 +1,109 @@
+/* What is asked by those who look after the gateway. */
+#include <string.h>
+
+#include "handlers.h"
+#include "render.h"
+#include "request.h"
+
+/* Somebody waits for a probe's answer, and "no" is one: a server that is slow to say how it is must
+ * not make the gateway look dead. */
+#define PROBE_TIMEOUT_MS 1000
+
+static void ask_status(struct request *r, call_next *next)
+{
+    Confreg__V1__GetStatusRequest m = CONFREG__V1__GET_STATUS_REQUEST__INIT;
+    int64_t timeout_ms = r->gateway->timeout_ms;
+    call_start(r, CLIENT_GET_STATUS, &m.base,
+               timeout_ms < PROBE_TIMEOUT_MS ? timeout_ms : PROBE_TIMEOUT_MS, next);
+}
+
+/* What the server said last counts while it is away. */
+static void keep_notifications(struct request *r, const ProtobufCMessage *message)
+{
+    const Confreg__V1__GetStatusResponse *status = (const void *)message;
+    if (status != NULL) {
+        r->gateway->counters.notifications_sent = status->notifications_sent;
+    }
+}
+
+static void show_health(struct request *r, const ProtobufCMessage *message, const struct status *st)
+{
+    struct str *body = &r->response.body;
+    keep_notifications(r, message);
+    str_addf(body, "{\"status\":\"%s\",\"service\":\"config-registry\",\"version\":\"%s\",",
+             st == NULL ? "healthy" : "degraded", CONFREG_VERSION);
+    render_counters(body, &r->gateway->counters, false);
+    str_add_char(body, '}');
+    request_answer(r, 200);
+}
+
+/* 200 also while the server is away, which "degraded" tells: the documented service was checked for
+ * life here, and starting the gateway again would not bring the server back. */
+void handle_health(struct request *r)
+{
+    ask_status(r, show_health);
+}
+
+static void show_stats(struct request *r, const ProtobufCMessage *message, const struct status *st)
+{
+    struct str *body = &r->response.body;
+    (void)st;
+    keep_notifications(r, message);
+    str_add_char(body, '{');
+    render_counters(body, &r->gateway->counters, true);
+    str_add_char(body, '}');
+    request_answer(r, 200);
+}
+
+void handle_stats(struct request *r)
+{
+    ask_status(r, show_stats);
+}
+
+void handle_livez(struct request *r)
+{
+    str_add_text(&r->response.body, "{\"status\":\"alive\"}");
+    request_answer(r, 200);
+}
+
+/* ---- /readyz ---- */
+
+static void refuse_ready(struct request *r, const struct status *st)
+{
+    if (st->reason[0] != '\0') {
+        request_refuse(r, 503, "Not ready: %s", st->reason);
+    } else {
+        request_refuse(r, 503, "Not ready: the registry server says %s",
+                       status_code_name(st->code));
+    }
+}
+
+static void show_serving(struct request *r, const ProtobufCMessage *message,
+                         const struct status *st)
+{
+    const Grpc__Health__V1__HealthCheckResponse *health = (const void *)message;
+    if (st != NULL) {
+        refuse_ready(r, st);
+    } else if (health->status != GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__SERVING_STATUS__SERVING) {
+        request_refuse(r, 503, "Not ready: the registry server is not serving");
+    } else {
+        str_add_text(&r->response.body, "{\"status\":\"ready\"}");
+        request_answer(r, 200);
+    }
+}
+
+static void ask_serving(struct request *r, const ProtobufCMessage *message, const struct status *st)
+{
+    if (st != NULL) {
+        refuse_ready(r, st);
+        return;
+    }
+    keep_notifications(r, message);
+    Grpc__Health__V1__HealthCheckRequest m = GRPC__HEALTH__V1__HEALTH_CHECK_REQUEST__INIT;
+    call_start(r, CLIENT_CHECK_HEALTH, &m.base, PROBE_TIMEOUT_MS, show_serving);
+}
+
+void handle_readyz(struct request *r)
+{
+    ask_status(r, ask_serving);
+}

@@ -1,0 +1,49 @@
+/* The query parameters that routes take. Of a repeated one the last counts; others are ignored. */
+#ifndef GATEWAY_QUERY_H
+#define GATEWAY_QUERY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "invalid.h"
+
+/* An integer of any size, as documented: an optional sign, digits, blanks around them. */
+struct number {
+    bool given;
+    bool negative;      /* and not 0 */
+    uint64_t magnitude; /* UINT64_MAX where it is larger */
+    char *text;         /* owned: "-12", without needless zeros */
+};
+
+/* False where text is no number. */
+bool number_parse(const char *text, size_t n, struct number *ret_number);
+void number_fini(struct number *number);
+/* As a version of the gRPC interface: 0 where it was not given; `never`, which is not given to any
+ * version, for what is no version (0, negative, beyond `never`). */
+uint64_t number_version(const struct number *number, uint64_t never);
+
+/* In the order in which their faults are told. */
+enum parameter {
+    PARAMETER_SERVICE_FILTER = 1 << 0,     /* service_name=, may be empty */
+    PARAMETER_ENVIRONMENT_FILTER = 1 << 1, /* environment=, may be empty */
+    PARAMETER_ENVIRONMENT = 1 << 2,        /* environment=, "default" where it is not given */
+    PARAMETER_VERSION = 1 << 3,
+    PARAMETER_LIMIT = 1 << 4,
+    PARAMETER_OLD_VERSION = 1 << 5,
+    PARAMETER_NEW_VERSION = 1 << 6,
+};
+
+/* What was given of those that a route takes; the others are NULL or not given. */
+struct parameters {
+    char *service_filter; /* owned */
+    char *environment;    /* owned; the filter, where the route takes that */
+    struct number version, limit, old_version, new_version;
+};
+
+/* Adds each fault to invalid. ret is complete where there was none, and to be given to
+ * parameters_fini in any case. */
+void parameters_parse(const char *query, size_t n, unsigned wanted, struct parameters *ret,
+                      struct invalid *invalid);
+void parameters_fini(struct parameters *parameters);
+
+#endif

@@ -1,0 +1,161 @@
+#include "render.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "clock.h"
+#include "json.h"
+
+/* What Config and Version have in common. */
+struct document {
+    const char *service, *environment, *created_by, *comment;
+    uint64_t version, source_version;
+    Confreg__V1__ChangeKind kind;
+    const Google__Protobuf__Timestamp *time;
+    ProtobufCBinaryData data;
+};
+
+static void add_string(struct str *out, const char *before, const char *text)
+{
+    str_add_text(out, before);
+    json_encode_string(out, text, strlen(text));
+}
+
+static void add_time(struct str *out, const char *before,
+                     const Google__Protobuf__Timestamp *timestamp)
+{
+    char text[CLOCK_TEXT_SIZE];
+    int64_t us = timestamp == NULL ? 0 : timestamp->seconds * 1000000 + timestamp->nanos / 1000;
+    clock_format(us, text);
+    add_string(out, before, text);
+}
+
+/* The log keeps comments as they were given; what the documented service put in the place of none
+ * is put there on reading. */
+static void add_comment(struct str *out, const struct document *d)
+{
+    if (d->comment[0] != '\0') {
+        add_string(out, ",\"comment\":", d->comment);
+    } else if (d->kind == CONFREG__V1__CHANGE_KIND__CHANGE_KIND_ROLLBACK) {
+        str_addf(out, ",\"comment\":\"Rolled back to version %" PRIu64 "\"", d->source_version);
+    } else if (d->kind == CONFREG__V1__CHANGE_KIND__CHANGE_KIND_CREATE || d->version == 1) {
+        str_add_text(out, ",\"comment\":\"Initial configuration\"");
+    } else {
+        str_addf(out, ",\"comment\":\"Updated to version %" PRIu64 "\"", d->version);
+    }
+}
+
+static void add_document(struct str *out, const struct document *d)
+{
+    add_string(out, "{\"service_name\":", d->service);
+    add_string(out, ",\"environment\":", d->environment);
+    str_addf(out, ",\"version\":%" PRIu64 ",\"config_data\":", d->version);
+    str_add(out, d->data.data, d->data.len);
+    add_time(out, ",\"created_at\":", d->time);
+    add_time(out, ",\"updated_at\":", d->time);
+    add_string(out, ",\"created_by\":", d->created_by);
+    add_comment(out, d);
+    str_add_char(out, '}');
+}
+
+void render_config(struct str *out, const Confreg__V1__Config *config)
+{
+    bool signed_by =
+        config->created_by_presence_case == CONFREG__V1__CONFIG__CREATED_BY_PRESENCE_CREATED_BY;
+    struct document d = {
+        .service = config->service_name,
+        .environment = config->environment,
+        .created_by = signed_by ? config->created_by : "system",
+        .comment = config->comment,
+        .version = config->version,
+        .source_version = config->source_version,
+        .kind = config->kind,
+        .time = config->create_time,
+        .data = config->config_data,
+    };
+    add_document(out, &d);
+}
+
+void render_version(struct str *out, const char *service, const char *environment,
+                    const Confreg__V1__Version *version)
+{
+    bool signed_by =
+        version->created_by_presence_case == CONFREG__V1__VERSION__CREATED_BY_PRESENCE_CREATED_BY;
+    struct document d = {
+        .service = service,
+        .environment = environment,
+        .created_by = signed_by ? version->created_by : "system",
+        .comment = version->comment,
+        .version = version->version,
+        .source_version = version->source_version,
+        .kind = version->kind,
+        .time = version->create_time,
+        .data = version->config_data,
+    };
+    add_document(out, &d);
+}
+
+/* ---- Differences ---- */
+
+static void add_key(struct str *out, const char *key, size_t index)
+{
+    str_add_text(out, index == 0 ? "" : ",");
+    json_encode_string(out, key, strlen(key));
+    str_add_char(out, ':');
+}
+
+static void add_added(struct str *out, const Confreg__V1__Diff *diff)
+{
+    for (size_t i = 0; i < diff->n_added; i++) {
+        add_key(out, diff->added[i]->key, i);
+        str_add(out, diff->added[i]->new_value.data, diff->added[i]->new_value.len);
+    }
+}
+
+static void add_removed(struct str *out, const Confreg__V1__Diff *diff)
+{
+    for (size_t i = 0; i < diff->n_removed; i++) {
+        add_key(out, diff->removed[i]->key, i);
+        str_add(out, diff->removed[i]->old_value.data, diff->removed[i]->old_value.len);
+    }
+}
+
+static void add_changed(struct str *out, const Confreg__V1__Diff *diff)
+{
+    for (size_t i = 0; i < diff->n_changed; i++) {
+        const Confreg__V1__DiffEntry *entry = diff->changed[i];
+        add_key(out, entry->key, i);
+        str_add_text(out, "{\"old\":");
+        str_add(out, entry->old_value.data, entry->old_value.len);
+        str_add_text(out, ",\"new\":");
+        str_add(out, entry->new_value.data, entry->new_value.len);
+        str_add_char(out, '}');
+    }
+}
+
+void render_diff(struct str *out, const Confreg__V1__Diff *diff)
+{
+    add_string(out, "{\"service_name\":", diff->service_name);
+    add_string(out, ",\"environment\":", diff->environment);
+    str_addf(out, ",\"old_version\":%" PRIu64 ",\"new_version\":%" PRIu64, diff->old_version,
+             diff->new_version);
+    str_add_text(out, ",\"added\":{");
+    add_added(out, diff);
+    str_add_text(out, "},\"removed\":{");
+    add_removed(out, diff);
+    str_add_text(out, "},\"changed\":{");
+    add_changed(out, diff);
+    str_add_text(out, "}}");
+}
+
+void render_counters(struct str *out, const struct counters *counters, bool with_deleted)
+{
+    str_addf(out,
+             "\"configs_created\":%" PRIu64 ",\"configs_updated\":%" PRIu64
+             ",\"configs_retrieved\":%" PRIu64,
+             counters->configs_created, counters->configs_updated, counters->configs_retrieved);
+    if (with_deleted) {
+        str_addf(out, ",\"configs_deleted\":%" PRIu64, counters->configs_deleted);
+    }
+    str_addf(out, ",\"notifications_sent\":%" PRIu64, counters->notifications_sent);
+}

@@ -1,0 +1,23 @@
+/* Which handler answers which method and path, and what it takes. */
+#ifndef GATEWAY_ROUTES_H
+#define GATEWAY_ROUTES_H
+
+#include "request.h"
+
+struct route {
+    const char *method;
+    const char *path; /* "*" is a segment that names a service */
+    void (*handler)(struct request *r);
+    unsigned parameters; /* PARAMETER_… */
+    bool takes_body;
+};
+
+/* Sets route and service; HEAD finds what GET does. Where there is no route, or a slash at the end
+ * stands in the way, answers with 404, 405 or 307 and returns false. */
+bool routes_find(struct request *r);
+
+/* Checks everything that the route takes: 422 with all faults, or on to the handler. The whole body
+ * is there. */
+void routes_run(struct request *r);
+
+#endif
