@@ -37,11 +37,11 @@ static const struct rpc_method methods[] = {
 
 void service_add(struct service *service, struct rpc_server *server)
 {
-    struct rpc_service description = {
+    service->methods = (struct rpc_service){
         .descriptor = &confreg__v1__registry_service__descriptor,
         .methods = methods,
         .n_methods = COUNT_OF(methods),
         .user = service,
     };
-    rpc_server_add(server, &description);
+    rpc_server_add(server, &service->methods);
 }

@@ -24,6 +24,7 @@ struct service {
     struct waiters *waiters;
     struct json_limits limits;
     int64_t start_time_us;
+    struct rpc_service methods; /* filled by service_add */
 };
 
 /* Adds the methods to a server that has not started; service must outlive it. */

@@ -166,6 +166,7 @@ bool store_read_version(struct store *store, const char *environment, const char
     struct version_walk walk = {.store = store, .visit = keep_version, .user = &found, .st = st};
     if (!store->ops->read_version(store, environment, service, version, walk_version, &walk, st) ||
         walk.failed) {
+        commit_unref(found.commit);
         return false;
     }
     if (found.commit == NULL) {
@@ -204,15 +205,14 @@ bool store_find_change(struct store *store, const char *environment, const char 
     if (found == 0) {
         return true;
     }
-    struct commit *commit = NULL;
+    AUTO(commit_unref) struct commit *commit = NULL;
     if (!store_read_commits(store, found, found, false, keep_commit, &commit, st)) {
         return false;
     }
     if (commit == NULL || index >= commit->n_changes) {
-        commit_unref(commit);
         return damaged(st, found, "lacks a change");
     }
-    *ret_change = (struct version_ref){.commit = commit, .index = index};
+    *ret_change = (struct version_ref){.commit = MOVE(commit), .index = index};
     return true;
 }
 
