@@ -235,6 +235,20 @@ static bool memory_set_mark(struct store *store, enum store_mark mark, uint64_t 
     return true;
 }
 
+static bool memory_move_mark(struct store *store, enum store_mark mark, uint64_t from, uint64_t to,
+                             bool *ret_moved, struct status *st)
+{
+    (void)st;
+    struct memory_store *m = memory_of(store);
+    pthread_rwlock_wrlock(&m->lock);
+    *ret_moved = m->marks[mark] == from;
+    if (*ret_moved) {
+        m->marks[mark] = to;
+    }
+    pthread_rwlock_unlock(&m->lock);
+    return true;
+}
+
 /* ---- Reading: a row is made under the lock, visited without it ---- */
 
 struct copied_row {
@@ -419,4 +433,5 @@ const struct store_ops store_memory = {
     .scrub = memory_scrub,
     .get_mark = memory_get_mark,
     .set_mark = memory_set_mark,
+    .move_mark = memory_move_mark,
 };

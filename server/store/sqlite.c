@@ -63,6 +63,17 @@ static bool run(struct connection *c, enum statement which, const char *doing, s
     return q != NULL && step_done(c, q, doing, st);
 }
 
+/* False, and nothing is open, where it cannot begin. */
+static bool begin(struct sqlite_store *s, struct status *st)
+{
+    pthread_mutex_lock(&s->writing);
+    bool ok = run(&s->writer, SQL_BEGIN, "beginning", st);
+    if (!ok) {
+        pthread_mutex_unlock(&s->writing);
+    }
+    return ok;
+}
+
 /* Ends the transaction. A COMMIT that fails leaves it open, or has rolled it back itself: either
  * way nothing of it stays. */
 static bool finish(struct sqlite_store *s, bool ok, struct status *st)
@@ -72,6 +83,7 @@ static bool finish(struct sqlite_store *s, bool ok, struct status *st)
         struct status ignored;
         run(&s->writer, SQL_ROLLBACK, "rolling back", &ignored);
     }
+    pthread_mutex_unlock(&s->writing);
     return ok;
 }
 
@@ -145,10 +157,7 @@ static bool sqlite_append(struct store *store, struct commit *const *commits, si
                           struct status *st)
 {
     struct sqlite_store *s = sqlite_of(store);
-    if (!run(&s->writer, SQL_BEGIN, "beginning", st)) {
-        return false;
-    }
-    return finish(s, insert_all(s, commits, n, st), st);
+    return begin(s, st) && finish(s, insert_all(s, commits, n, st), st);
 }
 
 static bool save_head(struct sqlite_store *s, const struct head *head, struct status *st)
@@ -186,10 +195,10 @@ static bool sqlite_save_heads(struct store *store, struct head *const *heads, si
                               uint64_t through, struct status *st)
 {
     struct sqlite_store *s = sqlite_of(store);
-    bool ok = run(&s->writer, SQL_BEGIN, "beginning", st);
-    if (!ok) {
+    if (!begin(s, st)) {
         return false;
     }
+    bool ok = true;
     for (size_t i = 0; i < n && ok; i++) {
         ok = save_head(s, heads[i], st);
     }
@@ -199,13 +208,41 @@ static bool sqlite_save_heads(struct store *store, struct head *const *heads, si
 static bool sqlite_set_mark(struct store *store, enum store_mark mark, uint64_t value,
                             struct status *st)
 {
-    return set_mark(sqlite_of(store), mark, value, st);
+    struct sqlite_store *s = sqlite_of(store);
+    pthread_mutex_lock(&s->writing);
+    bool ok = set_mark(s, mark, value, st);
+    pthread_mutex_unlock(&s->writing);
+    return ok;
 }
 
-static bool sqlite_scrub(struct store *store, const char *environment, const char *service,
-                         uint64_t from, uint64_t through, struct status *st)
+static bool move_mark(struct connection *c, enum store_mark mark, uint64_t from, uint64_t to,
+                      bool *ret_moved, struct status *st)
+{
+    sqlite3_stmt *q = connection_statement(c, SQL_MOVE_MARK, st);
+    if (q == NULL) {
+        return false;
+    }
+    sqlite3_bind_int(q, 1, (int)mark);
+    bind_number(q, 2, from);
+    bind_number(q, 3, to);
+    bool ok = step_done(c, q, "moving a mark", st);
+    *ret_moved = ok && sqlite3_changes(c->db) > 0;
+    return ok;
+}
+
+static bool sqlite_move_mark(struct store *store, enum store_mark mark, uint64_t from, uint64_t to,
+                             bool *ret_moved, struct status *st)
 {
     struct sqlite_store *s = sqlite_of(store);
+    pthread_mutex_lock(&s->writing);
+    bool ok = move_mark(&s->marker, mark, from, to, ret_moved, st);
+    pthread_mutex_unlock(&s->writing);
+    return ok;
+}
+
+static bool scrub(struct sqlite_store *s, const char *environment, const char *service,
+                  uint64_t from, uint64_t through, struct status *st)
+{
     sqlite3_stmt *q = connection_statement(&s->writer, SQL_SCRUB, st);
     if (q == NULL) {
         return false;
@@ -215,6 +252,16 @@ static bool sqlite_scrub(struct store *store, const char *environment, const cha
     bind_number(q, 3, from);
     bind_number(q, 4, through);
     return step_done(&s->writer, q, "erasing", st) && sqlite_empty_log(s, st);
+}
+
+static bool sqlite_scrub(struct store *store, const char *environment, const char *service,
+                         uint64_t from, uint64_t through, struct status *st)
+{
+    struct sqlite_store *s = sqlite_of(store);
+    pthread_mutex_lock(&s->writing);
+    bool ok = scrub(s, environment, service, from, through, st);
+    pthread_mutex_unlock(&s->writing);
+    return ok;
 }
 
 /* ---- Reading ---- */
@@ -550,4 +597,5 @@ const struct store_ops store_sqlite = {
     .scrub = sqlite_scrub,
     .get_mark = sqlite_get_mark,
     .set_mark = sqlite_set_mark,
+    .move_mark = sqlite_move_mark,
 };

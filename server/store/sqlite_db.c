@@ -20,6 +20,9 @@ static const char *const texts[SQL_COUNT] = {
         "WHERE heads.row_revision < excluded.row_revision",
     [SQL_SET_MARK] = "INSERT INTO marks(mark, value) VALUES(?1, ?2) ON CONFLICT(mark) "
                      "DO UPDATE SET value = max(value, excluded.value)",
+    [SQL_MOVE_MARK] =
+        "INSERT INTO marks(mark, value) SELECT ?1, ?3 WHERE ?2 = coalesce((SELECT value FROM marks "
+        "WHERE mark = ?1), 0) ON CONFLICT(mark) DO UPDATE SET value = excluded.value",
     [SQL_SCRUB] =
         "UPDATE changes SET salt = NULL, payload = NULL WHERE environment = ?1 AND "
         "service = ?2 AND version BETWEEN ?3 AND ?4 AND brings = 1 AND payload IS NOT NULL",

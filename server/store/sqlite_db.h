@@ -18,6 +18,7 @@ enum statement {
     SQL_INSERT_CHANGE,
     SQL_SAVE_HEAD,
     SQL_SET_MARK,
+    SQL_MOVE_MARK, /* of the marker */
     SQL_SCRUB,
     /* of any connection */
     SQL_TAIL,
@@ -42,7 +43,9 @@ struct sqlite_store {
     struct store store;
     char *path;
     int lock_file;
+    pthread_mutex_t writing; /* held over a transaction of the two that write */
     struct connection writer;
+    struct connection marker; /* moves marks, which need not be durable at once */
 
     pthread_mutex_t lock;
     pthread_cond_t reader_free;

@@ -241,6 +241,8 @@ static bool open_file(struct sqlite_store *s, struct status *st)
                           "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
                           "PRAGMA secure_delete = ON; PRAGMA wal_autocheckpoint = 0",
                           st) &&
+           connection_open(&s->marker, s->path, false, st) &&
+           connection_run(&s->marker, "PRAGMA synchronous = NORMAL", st) &&
            (!is_new || create(s, st)) && check_format(s, st) && read_identity(s, st);
 }
 
@@ -254,6 +256,7 @@ bool sqlite_store_open(const char *location, struct store **ret_store, struct st
     s->store.ops = &store_sqlite;
     s->path = mem_string(location);
     s->lock_file = -1;
+    pthread_mutex_init(&s->writing, NULL);
     pthread_mutex_init(&s->lock, NULL);
     pthread_cond_init(&s->reader_free, NULL);
     pthread_cond_init(&s->checkpoint_due, NULL);
@@ -288,6 +291,7 @@ void sqlite_store_close(struct store *store)
         connection_close(s->readers[i]);
         free(s->readers[i]);
     }
+    connection_close(&s->marker);
     connection_close(&s->writer); /* the last connection checkpoints and removes the log */
     if (s->lock_file >= 0) {
         close(s->lock_file);
@@ -295,6 +299,7 @@ void sqlite_store_close(struct store *store)
     pthread_cond_destroy(&s->checkpoint_due);
     pthread_cond_destroy(&s->reader_free);
     pthread_mutex_destroy(&s->lock);
+    pthread_mutex_destroy(&s->writing);
     free(s->path);
     free(s);
 }

@@ -292,3 +292,15 @@ bool store_set_mark(struct store *store, enum store_mark mark, uint64_t value, s
 {
     return store->ops->set_mark(store, mark, value, st);
 }
+
+bool store_move_mark(struct store *store, enum store_mark mark, uint64_t from, uint64_t to,
+                     struct status *st)
+{
+    assert(from <= to && "a mark never moves back");
+    bool moved = false;
+    if (!store->ops->move_mark(store, mark, from, to, &moved, st)) {
+        return false;
+    }
+    return moved || status_set(st, STATUS_ABORTED, "MARK_MOVED",
+                               "the mark does not stand at %" PRIu64 " any more", from);
+}

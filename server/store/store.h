@@ -19,7 +19,7 @@
  * functions below (store.c) on every read: damage is DATA_LOSS and is never returned as data.
  *
  * Threads: append, save_heads, scrub and set_mark from one thread at a time (the committer's);
- * reads from any thread, also meanwhile. Calls block on the disk.
+ * move_mark and reads from any thread, also meanwhile. Calls block on the disk.
  *
  * Faults: UNAVAILABLE, reason STORE_UNAVAILABLE, with what the system said (disk full, read-only,
  * I/O): the call may be repeated later. DATA_LOSS: damaged data. INTERNAL: a bug. */
@@ -48,7 +48,7 @@ struct store_tail {
 enum store_mark {
     STORE_MARK_HEADS,    /* heads are complete through this revision */
     STORE_MARK_SCRUBBED, /* erased payloads are gone through this revision */
-    STORE_MARK_RELAYED,  /* changes are published through this revision */
+    STORE_MARK_RELAYED,  /* changes are published below this revision; 0: none ever was */
     STORE_MARKS,
 };
 
@@ -113,6 +113,9 @@ struct store_ops {
     bool (*get_mark)(struct store *store, enum store_mark mark, uint64_t *ret_value,
                      struct status *st);
     bool (*set_mark)(struct store *store, enum store_mark mark, uint64_t value, struct status *st);
+    /* *ret_moved: whether it stood at `from`. */
+    bool (*move_mark)(struct store *store, enum store_mark mark, uint64_t from, uint64_t to,
+                      bool *ret_moved, struct status *st);
 };
 
 /* What every backend's struct begins with; `open` fills it. */
@@ -182,6 +185,12 @@ bool store_scrub(struct store *store, const char *environment, const char *servi
 
 bool store_get_mark(struct store *store, enum store_mark mark, uint64_t *ret_value,
                     struct status *st);
+/* Moves the mark to `value` where it is smaller; else leaves it. */
 bool store_set_mark(struct store *store, enum store_mark mark, uint64_t value, struct status *st);
+/* Compare and set: moves the mark to `to` where it stands at `from`, which is no larger. ABORTED,
+ * reason MARK_MOVED, where it stands elsewhere. Need not be durable when it returns: after a power
+ * cut the mark may stand where it stood before. */
+bool store_move_mark(struct store *store, enum store_mark mark, uint64_t from, uint64_t to,
+                     struct status *st);
 
 #endif

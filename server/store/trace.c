@@ -152,6 +152,12 @@ static bool trace_set_mark(struct store *store, enum store_mark mark, uint64_t v
     PASS("set_mark", set_mark(INNER(p), mark, value, st));
 }
 
+static bool trace_move_mark(struct store *store, enum store_mark mark, uint64_t from, uint64_t to,
+                            bool *ret_moved, struct status *st)
+{
+    PASS("move_mark", move_mark(INNER(p), mark, from, to, ret_moved, st));
+}
+
 static void trace_close(struct store *store)
 {
     struct trace *trace = trace_of(store);
@@ -175,6 +181,7 @@ static const struct store_ops trace_ops = {
     .scrub = trace_scrub,
     .get_mark = trace_get_mark,
     .set_mark = trace_set_mark,
+    .move_mark = trace_move_mark,
 };
 
 struct store *trace_new(struct store *inner,
