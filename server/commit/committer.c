@@ -359,6 +359,32 @@ static void save_heads(struct committer *committer)
     }
 }
 
+/* What recovery read out of the log is not in the store's copy yet. Where it cannot be known how
+ * far the copy goes, all heads are taken for unsaved. */
+static void find_unsaved(struct committer *committer)
+{
+    static const struct head_filter everything;
+    struct status st;
+    uint64_t through = 0;
+    if (!store_get_mark(committer->store, STORE_MARK_HEADS, &through, &st)) {
+        through = 0;
+    }
+    committer->heads_saved = through;
+    if (through == registry_position(committer->registry).revision) {
+        return;
+    }
+    struct head_cursor cursor = {.done = false};
+    while (!cursor.done) {
+        struct head *heads[256];
+        size_t n = registry_list(committer->registry, &everything, &cursor, heads, COUNT_OF(heads));
+        for (size_t i = 0; i < n; i++) {
+            bool unsaved = heads[i]->row_revision > through;
+            head_unref(unsaved ? table_put(&committer->dirty, heads[i]) : heads[i]);
+        }
+    }
+    str_fini(&cursor.after);
+}
+
 /* ---- The thread ---- */
 
 static void process(struct committer *committer, struct write *writes)
@@ -406,7 +432,7 @@ struct committer *committer_new(const struct committer_options *options)
     committer->store = options->store;
     committer->registry = options->registry;
     committer->listener = options->listener;
-    committer->heads_saved = registry_position(options->registry).revision;
+    find_unsaved(committer);
     write_queue_init(&committer->queue, options->max_waiting != 0 ? options->max_waiting : 10000,
                      options->max_waiting_bytes != 0 ? options->max_waiting_bytes
                                                      : (size_t)256 << 20);

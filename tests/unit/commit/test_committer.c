@@ -252,6 +252,28 @@ Test(committer, three_calls_in_a_row_fail, .timeout = 240)
     leak_check();
 }
 
+/* A server that died without saving its heads: what the next one read out of the log must be saved
+ * with what it changes itself. */
+Test(committer, heads_read_from_the_log_are_saved)
+{
+    struct bench bench;
+    bench_init(&bench);
+    bench_open(&bench, 0, 0, TRACE_FAIL_BEFORE);
+    cr_assert_eq(try_step(&bench, 0), STATUS_OK);
+    cr_assert_eq(try_step(&bench, 1), STATUS_OK);
+    trace_fail(bench.store, trace_calls(bench.store), UINT32_MAX, TRACE_FAIL_BEFORE);
+    bench_close(&bench);
+    bench_open(&bench, 0, 0, TRACE_FAIL_BEFORE);
+    cr_assert_eq(try_step(&bench, 2), STATUS_OK);
+    bench_close(&bench);
+    bench_open(&bench, 0, 0, TRACE_FAIL_BEFORE);
+    check_head(&bench, "a", 2, "{\"n\":2}");
+    check_head(&bench, "b", 1, "{\"n\":1}");
+    bench_close(&bench);
+    bench_fini(&bench);
+    leak_check();
+}
+
 Test(committer, says_why_it_cannot_write)
 {
     struct bench bench;
