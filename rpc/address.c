@@ -26,8 +26,8 @@ static bool is_port(const char *text)
 /* A host without brackets must not have a colon, or the port could not be told. */
 static bool is_host(const char *host, size_t n)
 {
-    if (n > 2 && host[0] == '[') {
-        return host[n - 1] == ']';
+    if (n > 0 && host[0] == '[') {
+        return n > 2 && host[n - 1] == ']';
     }
     return n > 0 && memchr(host, ':', n) == NULL && memchr(host, '/', n) == NULL;
 }

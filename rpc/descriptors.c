@@ -152,7 +152,7 @@ static const char *in_package(const file_proto *file, const char *symbol)
 static bool file_declares(const file_proto *file, const char *symbol)
 {
     const char *local = in_package(file, symbol);
-    if (local == NULL || local[0] == '\0') {
+    if (local == NULL || local[0] == '\0' || local[strlen(local) - 1] == '.') {
         return false;
     }
     const char *rest = NULL;

@@ -24,8 +24,9 @@ static bool lock_socket(struct rpc_server *server, const char *address, const ch
     str_addf(&name, "%s.lock", path);
     int fd = open(name.data, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (fd < 0) {
-        return status_set(st, STATUS_UNAVAILABLE, "ADDRESS_UNUSABLE", "cannot open %s: %s",
-                          name.data, strerror(errno));
+        return status_set(st, STATUS_UNAVAILABLE, "ADDRESS_UNUSABLE",
+                          "cannot listen on %s: opening %s: %s", address, name.data,
+                          strerror(errno));
     }
     if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
         close(fd);
