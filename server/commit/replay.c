@@ -1,6 +1,6 @@
 #include "replay.h"
 
-#include "encode.h"
+#include "history.h"
 
 static bool take_commit(void *user, struct commit *commit)
 {
@@ -8,28 +8,22 @@ static bool take_commit(void *user, struct commit *commit)
     return false;
 }
 
-/* The head as the answer showed it: the version that it was, at this commit's mod_revision. */
+/* The head as the answer showed it. */
 static bool rebuild_head(struct store *store, struct commit *commit, size_t index,
                          struct head **ret_head, struct status *st)
 {
     const struct change *change = &commit->changes[index];
-    struct version_ref newest = {.commit = commit_ref(commit), .index = index};
-    if (!change_brings_version(change->kind)) {
-        commit_unref(MOVE(newest.commit));
-    }
-    if (newest.commit == NULL && event_has_config(change) &&
-        !store_read_version(store, change->environment, change->service, change->head_version,
-                            &newest, st)) {
-        return false;
-    }
-    struct head *head = head_new(change->environment, change->service);
+    const struct version_ref brought = {.commit = commit, .index = index};
+    AUTO(head_unref) struct head *head = head_new(change->environment, change->service);
     head->mod_revision = commit->revision;
     head->version = change->head_version;
-    if (newest.commit != NULL) {
-        head_encode(head, &newest);
+    if (change_brings_version(change->kind)) {
+        head_encode(head, &brought);
+    } else if (!history_config_at(store, change->environment, change->service, commit->revision,
+                                  &head->encoded, st)) {
+        return false;
     }
-    commit_unref(newest.commit);
-    *ret_head = head;
+    *ret_head = MOVE(head);
     return true;
 }
 

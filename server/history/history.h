@@ -6,8 +6,12 @@
 #include "store.h"
 
 /* The encoded Config of a config as it stood at a revision (see encode_config), owned; NULL where
- * it had no head then. head: what it is now, or was at any time not before that revision. A payload
- * that has been erased since is told as erased. Faults of the store. */
+ * it had no head then. A payload that has been erased since is told as erased. Faults of the store.
+ */
+bool history_config_at(struct store *store, const char *environment, const char *service,
+                       uint64_t revision, struct buf **ret_config, struct status *st);
+
+/* The same of a head that is at hand: as it is now, or was at any time not before that revision. */
 bool history_config_as_of(struct store *store, const struct head *head, uint64_t revision,
                           struct buf **ret_config, struct status *st);
 

@@ -279,9 +279,9 @@ def test_repeats_of_every_write(registry, name):
 
 def test_another_request_under_a_used_id_is_refused(registry, name):
     registry.create(name, request_id=name)
-    with refused("FAILED_PRECONDITION", "REQUEST_ID_REUSED", field="request_id"):
+    with refused("FAILED_PRECONDITION", "REQUEST_ID_REUSED"):
         registry.create(name, '{"a":9}', request_id=name)
-    with refused("FAILED_PRECONDITION", "REQUEST_ID_REUSED", field="request_id"):
+    with refused("FAILED_PRECONDITION", "REQUEST_ID_REUSED"):
         registry.delete(name, request_id=name)
     assert registry.version_numbers(name) == [1]
 
