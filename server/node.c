@@ -126,6 +126,9 @@ static bool listen_on_all(struct node *node, const char *addresses, struct statu
 {
     AUTO(free) char *copy = mem_string(addresses);
     char *rest = NULL;
+    if (copy[strspn(copy, ",")] == '\0') {
+        return listen_on(node, addresses, st); /* which says what an address is */
+    }
     for (char *address = strtok_r(copy, ",", &rest); address != NULL;
          address = strtok_r(NULL, ",", &rest)) {
         if (!listen_on(node, address, st)) {

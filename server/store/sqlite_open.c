@@ -109,6 +109,15 @@ static bool foreign(const struct sqlite_store *s, struct status *st)
                       "%s is not a store of confreg", s->path);
 }
 
+static bool open_writer(struct sqlite_store *s, struct status *st)
+{
+    if (connection_open(&s->writer, s->path, true, st)) {
+        return true;
+    }
+    bool no_database = (sqlite3_errcode(s->writer.db) & 0xFF) == SQLITE_NOTADB;
+    return no_database ? foreign(s, st) : false;
+}
+
 /* ret_new: there is nothing in it yet. */
 static bool check_kind(struct sqlite_store *s, bool *ret_new, struct status *st)
 {
@@ -116,8 +125,7 @@ static bool check_kind(struct sqlite_store *s, bool *ret_new, struct status *st)
     int64_t objects = 0;
     if (!ask_number(&s->writer, "PRAGMA application_id", &application, st) ||
         !ask_number(&s->writer, "SELECT count(*) FROM sqlite_schema", &objects, st)) {
-        bool no_database = (sqlite3_errcode(s->writer.db) & 0xFF) == SQLITE_NOTADB;
-        return no_database ? foreign(s, st) : false;
+        return false;
     }
     *ret_new = objects == 0;
     return *ret_new || application == APPLICATION_ID || foreign(s, st);
@@ -235,8 +243,8 @@ static void *checkpoint(void *argument)
 static bool open_file(struct sqlite_store *s, struct status *st)
 {
     bool is_new = false;
-    return make_folders(s->path, st) && take_lock(s, st) &&
-           connection_open(&s->writer, s->path, true, st) && check_kind(s, &is_new, st) &&
+    return make_folders(s->path, st) && take_lock(s, st) && open_writer(s, st) &&
+           check_kind(s, &is_new, st) &&
            connection_run(&s->writer,
                           "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
                           "PRAGMA secure_delete = ON; PRAGMA wal_autocheckpoint = 0",
