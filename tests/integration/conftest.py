@@ -62,6 +62,7 @@ def confregd(launch):
 
 @pytest.fixture
 def registry(confregd):
+    confregd.assert_alive()
     return Registry(confregd.stub)
 
 
@@ -72,6 +73,7 @@ def gateway(launch, confregd):
 
 @pytest.fixture
 def rest(gateway):
+    gateway.assert_alive()
     return Rest(gateway.port)
 
 

@@ -109,7 +109,10 @@ class Daemon:
 
     def tail(self, lines=40):
         text = self.log.read_text(errors="replace") if self.log.exists() else ""
-        return "\n".join(text.splitlines()[-lines:])
+        said = text.splitlines()[-lines:]
+        for report in sorted(self.folder.glob("sanitizer*")):
+            said += report.read_text(errors="replace").splitlines()[:lines]
+        return "\n".join(said)
 
     def stop(self, by=signal.SIGTERM, seconds=PATIENCE):
         """Asks it to end; it must do so with exit code 0."""

@@ -9,7 +9,8 @@ import threading
 
 import grpc
 
-from stubs import api_pb, pb
+from daemon import connect
+from stubs import api_grpc, api_pb, pb
 
 BRINGS_VERSION = (pb.CHANGE_KIND_CREATE, pb.CHANGE_KIND_UPDATE, pb.CHANGE_KIND_ROLLBACK,
                   pb.CHANGE_KIND_IMPORT)
@@ -113,7 +114,9 @@ class Recorder(threading.Thread):
 
     def __init__(self, confregd):
         super().__init__(daemon=True)
-        self.confregd = confregd
+        # Of its own: the server's is made anew at each start.
+        self.channel = connect(confregd.listen)
+        self.stub = api_grpc.RegistryServiceStub(self.channel)
         self.checker = StreamChecker()
         self.events = []
         self.failure = None
@@ -142,7 +145,7 @@ class Recorder(threading.Thread):
         pending = []
         checker = StreamChecker()
         checker.position = self.checker.position
-        self.call = self.confregd.stub.Watch(self._request(), wait_for_ready=True)
+        self.call = self.stub.Watch(self._request(), wait_for_ready=True)
         for response in self.call:
             checker.take(response)
             pending.extend(response.events)
@@ -175,6 +178,7 @@ class Recorder(threading.Thread):
         if self.call is not None:
             self.call.cancel()
         self.join(20)
+        self.channel.close()
 
 
 def all_pages(method, request, field):

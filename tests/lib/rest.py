@@ -31,6 +31,8 @@ class Rest:
         headers = dict(headers or {})
         if body is not None and not isinstance(body, (bytes, str)):
             body = json.dumps(body)
+        if isinstance(body, str):
+            body = body.encode()
         if body is not None:
             headers.setdefault("Content-Type", "application/json")
         connection = http.client.HTTPConnection(self.host, self.port, timeout=timeout)
