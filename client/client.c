@@ -1,6 +1,7 @@
 #include "client.h"
 
 #include <assert.h>
+#include <stdatomic.h>
 
 #include "mem.h"
 
@@ -17,9 +18,11 @@ static const struct method methods[] = {CLIENT_METHODS(METHOD_ROW)};
 
 struct client {
     struct rpc_client *rpc;
+    atomic_bool closing;
 };
 
 struct pending {
+    struct client *client;
     const struct method *method;
     client_done *done;
     void *user;
@@ -41,9 +44,20 @@ bool client_new(const char *address, struct client **ret_client, struct status *
 void client_free(struct client *client)
 {
     if (client != NULL) {
+        atomic_store(&client->closing, true);
         rpc_client_free(client->rpc);
         free(client);
     }
+}
+
+/* Only client_free cancels; what else ends so was dropped by a server that stops. */
+static struct status as_told(const struct client *client, const struct status *st)
+{
+    struct status told = *st;
+    if (told.code == STATUS_CANCELLED && !atomic_load(&client->closing)) {
+        told.code = STATUS_UNAVAILABLE;
+    }
+    return told;
 }
 
 static void finish(void *user, const struct status *st, const uint8_t *bytes, size_t size)
@@ -51,7 +65,8 @@ static void finish(void *user, const struct status *st, const uint8_t *bytes, si
     struct pending call = *(struct pending *)user;
     free(user);
     if (st != NULL) {
-        call.done(call.user, NULL, st);
+        struct status told = as_told(call.client, st);
+        call.done(call.user, NULL, &told);
         return;
     }
     ProtobufCMessage *response =
@@ -71,7 +86,8 @@ void client_call(struct client *client, enum client_method method, const Protobu
 {
     assert(request->descriptor == methods[method].request);
     struct pending *call = mem_alloc(sizeof *call);
-    *call = (struct pending){.method = &methods[method], .done = done, .user = user};
+    *call =
+        (struct pending){.client = client, .method = &methods[method], .done = done, .user = user};
     struct rpc_request rpc = {
         .path = methods[method].path, .message = request, .timeout_ms = timeout_ms};
     rpc_client_unary(client->rpc, &rpc, finish, call);

@@ -46,8 +46,8 @@ void client_free(struct client *client);
 /* One of the two is NULL. response is of the method's type and owned by the callback, which gives
  * it back with protobuf_c_message_free_unpacked(response, NULL), on whatever thread. st is
  * borrowed: what the server said, with reason, field and info; UNAVAILABLE where it could not be
- * reached; DEADLINE_EXCEEDED; INTERNAL with reason MALFORMED_MESSAGE where the answer made no
- * sense. */
+ * reached or stopped meanwhile; DEADLINE_EXCEEDED; INTERNAL with reason MALFORMED_MESSAGE where the
+ * answer made no sense. */
 typedef void client_done(void *user, ProtobufCMessage *response, const struct status *st);
 
 /* Starts a call; done comes exactly once. request, of the method's type, is encoded at once. There
