@@ -1,0 +1,95 @@
+#include "etag.h"
+
+#include <string.h>
+
+#include "leak_check.h"
+#include "mem.h"
+
+TestSuite(etag, .fini = leak_check);
+
+#define EPOCH "0123456789abcdef"
+
+Test(etag, format)
+{
+    char text[ETAG_SIZE];
+    etag_format(EPOCH, 0, text);
+    cr_expect_str_eq(text, EPOCH "-0");
+    etag_format(EPOCH, UINT64_MAX, text);
+    cr_expect_str_eq(text, EPOCH "-18446744073709551615");
+    etag_format(EPOCH "and more than an epoch has", 7, text);
+    cr_expect_str_eq(text, EPOCH "-7");
+}
+
+Test(etag, if_none_match)
+{
+    static const struct {
+        const char *list;
+        bool has;
+    } cases[] = {
+        {"\"a-1\"", true},       {" \"a-1\" ", true},
+        {"W/\"a-1\"", true},     {"\"x\", \"a-1\"", true},
+        {"\"x\",\"a-1\"", true}, {"W/\"x\" , W/\"a-1\" , \"y\"", true},
+        {",,\"a-1\"", true},     {"*", true},
+        {" * ", true},           {"", false},
+        {"a-1", false},          {"\"a-1", false},
+        {"\"a-11\"", false},     {"\"a-\"", false},
+        {"\"\"", false},         {"\"x\" \"a-1\"", false},
+        {"x, \"a-1\"", false},   {"w/\"a-1\"", false},
+        {"**", false},           {"\"x,a-1\"", false},
+        {"\"x\", *", false},
+    };
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        cr_expect_eq(etag_list_has(cases[i].list, "a-1"), cases[i].has, "%s", cases[i].list);
+    }
+}
+
+Test(etag, if_match)
+{
+    static const struct {
+        const char *list;
+        bool given, any;
+        size_t n;
+        uint64_t first;
+    } cases[] = {
+        {NULL, false, false, 0, 0},
+        {"", true, false, 0, 0},
+        {"*", true, true, 0, 0},
+        {"\"" EPOCH "-7\"", true, false, 1, 7},
+        {"\"" EPOCH "-18446744073709551615\"", true, false, 1, UINT64_MAX},
+        {"\"" EPOCH "-18446744073709551616\"", true, false, 0, 0},
+        {"\"x\", \"" EPOCH "-7\", \"" EPOCH "-8\"", true, false, 2, 7},
+        {"W/\"" EPOCH "-7\"", true, false, 0, 0},
+        {"\"" EPOCH "-0\"", true, false, 0, 0},
+        {"\"" EPOCH "-07\"", true, false, 0, 0},
+        {"\"" EPOCH "-\"", true, false, 0, 0},
+        {"\"" EPOCH "-7x\"", true, false, 0, 0},
+        {"\"" EPOCH "7\"", true, false, 0, 0},
+        {"\"0123456789ABCDEF-7\"", true, false, 0, 0},
+        {"\"123456789abcdef-7\"", true, false, 0, 0},
+        {"\"-7\"", true, false, 0, 0},
+        {EPOCH "-7", true, false, 0, 0},
+    };
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        const char *shown = cases[i].list == NULL ? "none" : cases[i].list;
+        struct if_match found;
+        if_match_parse(cases[i].list, &found);
+        cr_expect_eq(found.given, cases[i].given, "%s", shown);
+        cr_expect_eq(found.any, cases[i].any, "%s", shown);
+        cr_expect_eq(found.n, cases[i].n, "%s: %zu", shown, found.n);
+        if (found.n > 0) {
+            cr_expect_str_eq(found.tags[0].epoch, EPOCH);
+            cr_expect_eq(found.tags[0].revision, cases[i].first, "%s", shown);
+        }
+    }
+}
+
+Test(etag, a_long_list_is_cut)
+{
+    char list[64 * (ETAG_SIZE + 4)] = "";
+    for (int i = 0; i < 64; i++) {
+        strcat(list, "\"" EPOCH "-9\", ");
+    }
+    struct if_match found;
+    if_match_parse(list, &found);
+    cr_expect_eq(found.n, IF_MATCH_TAGS);
+}

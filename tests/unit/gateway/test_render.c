@@ -1,0 +1,198 @@
+#include "render.h"
+
+#include <string.h>
+
+#include "errors.h"
+#include "leak_check.h"
+
+TestSuite(render, .fini = leak_check);
+
+static char text[] = "text"; /* protobuf-c's members are not const */
+
+static ProtobufCBinaryData bytes(char *json)
+{
+    return (ProtobufCBinaryData){strlen(json), (uint8_t *)json};
+}
+
+#define WHEN "2026-01-31T09:18:40.507038Z"
+static Google__Protobuf__Timestamp when = {
+    PROTOBUF_C_MESSAGE_INIT(&google__protobuf__timestamp__descriptor), 1769851120, 507038999};
+
+Test(render, comments_and_authors)
+{
+    static const struct {
+        Confreg__V1__ChangeKind kind;
+        uint64_t version, source;
+        const char *comment;
+        const char *created_by; /* NULL: nobody said so */
+        const char *shown;
+    } cases[] = {
+        {CONFREG__V1__CHANGE_KIND__CHANGE_KIND_CREATE, 1, 0, "why", "ada",
+         "\"created_by\":\"ada\",\"comment\":\"why\"}"},
+        {CONFREG__V1__CHANGE_KIND__CHANGE_KIND_CREATE, 1, 0, "", NULL,
+         "\"created_by\":\"system\",\"comment\":\"Initial configuration\"}"},
+        {CONFREG__V1__CHANGE_KIND__CHANGE_KIND_CREATE, 4, 0, "", "",
+         "\"created_by\":\"\",\"comment\":\"Initial configuration\"}"},
+        {CONFREG__V1__CHANGE_KIND__CHANGE_KIND_UPDATE, 2, 0, "", NULL,
+         "\"created_by\":\"system\",\"comment\":\"Updated to version 2\"}"},
+        {CONFREG__V1__CHANGE_KIND__CHANGE_KIND_IMPORT, 1, 0, "", NULL,
+         "\"created_by\":\"system\",\"comment\":\"Initial configuration\"}"},
+        {CONFREG__V1__CHANGE_KIND__CHANGE_KIND_ROLLBACK, 3, 1, "", NULL,
+         "\"created_by\":\"system\",\"comment\":\"Rolled back to version 1\"}"},
+        {CONFREG__V1__CHANGE_KIND__CHANGE_KIND_ROLLBACK, 3, 1, "a \"b\"\n", "\x01",
+         "\"created_by\":\"\\u0001\",\"comment\":\"a \\\"b\\\"\\n\"}"},
+    };
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        Confreg__V1__Version version = CONFREG__V1__VERSION__INIT;
+        AUTO(free) char *comment = mem_string(cases[i].comment);
+        AUTO(free)
+        char *author = mem_string(cases[i].created_by == NULL ? "" : cases[i].created_by);
+        AUTO_STR out = {0};
+        version.kind = cases[i].kind;
+        version.version = cases[i].version;
+        version.source_version = cases[i].source;
+        version.comment = comment;
+        version.create_time = &when;
+        if (cases[i].created_by != NULL) {
+            version.created_by_presence_case = CONFREG__V1__VERSION__CREATED_BY_PRESENCE_CREATED_BY;
+            version.created_by = author;
+        }
+        render_version(&out, "s", "e", &version);
+        const char *shown = strstr(out.data, "\"created_by\"");
+        cr_expect_str_eq(shown, cases[i].shown);
+    }
+}
+
+Test(render, a_document_keeps_every_byte_of_its_data)
+{
+    char data[] = "{\"z\":1.0,\"a\":0.10000000000000000555,\"s\":\"\\u00e9\\/\"}";
+    char service[] = "a\"b\\";
+    char environment[] = "\xc3\xa9";
+    Confreg__V1__Config config = CONFREG__V1__CONFIG__INIT;
+    AUTO_STR out = {0};
+    config.service_name = service;
+    config.environment = environment;
+    config.version = 18446744073709551615u;
+    config.comment = text;
+    config.created_by_presence_case = CONFREG__V1__CONFIG__CREATED_BY_PRESENCE_CREATED_BY;
+    config.created_by = text;
+    config.create_time = &when;
+    config.config_data = bytes(data);
+    render_config(&out, &config);
+    cr_expect_str_eq(out.data, "{\"service_name\":\"a\\\"b\\\\\",\"environment\":\"\xc3\xa9\","
+                               "\"version\":18446744073709551615,\"config_data\":"
+                               "{\"z\":1.0,\"a\":0.10000000000000000555,\"s\":\"\\u00e9\\/\"},"
+                               "\"created_at\":\"" WHEN "\",\"updated_at\":\"" WHEN "\","
+                               "\"created_by\":\"text\",\"comment\":\"text\"}");
+}
+
+Test(render, a_difference)
+{
+    char one[] = "1";
+    char two[] = "{\"b\":null}";
+    char key[] = "k\"";
+    Confreg__V1__Diff diff = CONFREG__V1__DIFF__INIT;
+    Confreg__V1__DiffEntry entry = CONFREG__V1__DIFF_ENTRY__INIT;
+    Confreg__V1__DiffEntry *entries[] = {&entry, &entry};
+    AUTO_STR out = {0};
+    diff.service_name = text;
+    diff.environment = text;
+    diff.old_version = 1;
+    diff.new_version = 2;
+    render_diff(&out, &diff);
+    cr_expect_str_eq(out.data,
+                     "{\"service_name\":\"text\",\"environment\":\"text\",\"old_version\":1,"
+                     "\"new_version\":2,\"added\":{},\"removed\":{},\"changed\":{}}");
+    entry.key = key;
+    entry.old_value = bytes(one);
+    entry.new_value = bytes(two);
+    diff.added = diff.removed = diff.changed = entries;
+    diff.n_added = diff.n_changed = 1;
+    diff.n_removed = 2;
+    str_clear(&out);
+    render_diff(&out, &diff);
+    cr_expect_str_eq(strstr(out.data, "\"added\""),
+                     "\"added\":{\"k\\\"\":{\"b\":null}},\"removed\":{\"k\\\"\":1,\"k\\\"\":1},"
+                     "\"changed\":{\"k\\\"\":{\"old\":1,\"new\":{\"b\":null}}}}");
+}
+
+Test(render, counters)
+{
+    struct counters counters = {1, 2, 3, 4, 5};
+    AUTO_STR out = {0};
+    render_counters(&out, &counters, true);
+    cr_expect_str_eq(out.data,
+                     "\"configs_created\":1,\"configs_updated\":2,\"configs_retrieved\":3,"
+                     "\"configs_deleted\":4,\"notifications_sent\":5");
+    str_clear(&out);
+    render_counters(&out, &counters, false);
+    cr_expect_null(strstr(out.data, "deleted"));
+}
+
+Test(render, failures)
+{
+    static const struct {
+        enum status_code code;
+        const char *reason;
+        unsigned http;
+    } cases[] = {
+        {STATUS_INVALID_ARGUMENT, "JSON_SYNTAX", 422},
+        {STATUS_NOT_FOUND, "CONFIG_NOT_FOUND", 404},
+        {STATUS_ALREADY_EXISTS, "CONFIG_EXISTS", 409},
+        {STATUS_ABORTED, "VERSION_MISMATCH", 409},
+        {STATUS_FAILED_PRECONDITION, "EPOCH_MISMATCH", 409},
+        {STATUS_UNAUTHENTICATED, "", 401},
+        {STATUS_PERMISSION_DENIED, "", 403},
+        {STATUS_RESOURCE_EXHAUSTED, "JSON_TOO_LARGE", 413},
+        {STATUS_RESOURCE_EXHAUSTED, "OVERLOADED", 429},
+        {STATUS_OUT_OF_RANGE, "", 410},
+        {STATUS_UNAVAILABLE, "", 503},
+        {STATUS_CANCELLED, "", 503},
+        {STATUS_DEADLINE_EXCEEDED, "", 504},
+        {STATUS_UNKNOWN, "", 500},
+        {STATUS_INTERNAL, "", 500},
+        {STATUS_DATA_LOSS, "LOG_DAMAGED", 500},
+        {STATUS_UNIMPLEMENTED, "", 500},
+    };
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct status st;
+        status_set(&st, cases[i].code, cases[i].reason, "why");
+        cr_expect_eq(errors_http_status(&st), cases[i].http, "%s %s",
+                     status_code_name(cases[i].code), cases[i].reason);
+    }
+}
+
+/* What the transport says names addresses of the inner network. */
+Test(render, an_unreachable_server_is_not_named)
+{
+    struct request r = {0};
+    struct status st;
+    status_set(&st, STATUS_UNAVAILABLE, "", "failed to connect to ipv4:10.0.0.7:50051");
+    errors_answer(&r, &st);
+    cr_expect_eq(r.response.status, 503);
+    cr_expect_null(strstr(str_text(&r.response.body), "10.0.0.7"));
+    request_fini(&r);
+}
+
+Test(render, a_refused_field_is_told_with_its_place)
+{
+    static const struct {
+        const char *field, *reason, *shown;
+    } cases[] = {
+        {"service_name", "NAME_TOO_LONG", "\"loc\":[\"path\",\"service_name\"]"},
+        {"environment", "NAME_TOO_LONG", "\"loc\":[\"query\",\"environment\"]"},
+        {"comment", "TEXT_TOO_LONG", "\"loc\":[\"body\",\"comment\"]"},
+        {"config_data", "JSON_DEPTH", "\"loc\":[\"body\",\"config_data\"]"},
+        {"", "CONTENT_MISSING", "\"loc\":[\"body\"]"},
+    };
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct request r = {0};
+        struct status st;
+        status_bad_field(&st, cases[i].field, cases[i].reason, "why");
+        errors_answer(&r, &st);
+        cr_expect_eq(r.response.status, 422);
+        cr_expect_not_null(strstr(str_text(&r.response.body), cases[i].shown), "%s",
+                           str_text(&r.response.body));
+        request_fini(&r);
+    }
+}

@@ -1,0 +1,246 @@
+#include "routes.h"
+
+#include <string.h>
+
+#include "handlers.h"
+#include "leak_check.h"
+
+TestSuite(routes, .fini = leak_check);
+TestSuite(target, .fini = leak_check);
+
+/* ---- Targets ---- */
+
+Test(target, path_and_query)
+{
+    static const struct {
+        const char *raw;
+        const char *segments; /* each followed by '|' */
+        const char *query;
+        bool sound, slash_at_end;
+    } cases[] = {
+        {"/", "|", "", true, false},
+        {"/health", "health|", "", true, false},
+        {"/health?", "health|", "", true, false},
+        {"/api/configs?a=1&b=2", "api|configs|", "a=1&b=2", true, false},
+        {"/api/configs?a=1?b", "api|configs|", "a=1?b", true, false},
+        {"/api/configs?a=1#b", "api|configs|", "a=1", true, false},
+        {"/api/configs#a?b", "api|configs|", "", true, false},
+        {"/api/configs/a%20b", "api|configs|a b|", "", true, false},
+        {"/api/configs/a+b", "api|configs|a+b|", "", true, false},
+        {"/api/configs/..", "api|configs|..|", "", true, false},
+        {"/api/configs/a%2Fb", "api|configs|a/b|", "", false, false},
+        {"/api/configs/%zz", "api|configs|%zz|", "", true, false},
+        {"/api//configs", "api||configs|", "", true, false},
+        {"/api/configs/", "api|configs|", "", true, true},
+        {"/api/configs///?x", "api|configs|", "x", true, true},
+        {"//", "|", "", true, true},
+        {"/1/2/3/4/5/6", "1|2|3|4|5|6|", "", true, false},
+        {"/1/2/3/4/5/6/7", "1|2|3|4|5|6|", "", false, false},
+        {"http://host:80/health?x=1", "health|", "x=1", true, false},
+        {"http://host", "|", "", true, false},
+        {"http://host?x=1", "", "x=1", false, false},
+        {"/a://b/c", "a:||b|c|", "", true, false},
+        {"*", "", "", false, false},
+        {"health", "", "", false, false},
+        {"", "", "", false, false},
+        {"?x=1", "", "x=1", false, false},
+    };
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        AUTO_STR found = {0};
+        struct target target;
+        target_parse(cases[i].raw, &target);
+        for (size_t k = 0; k < target.n_segments; k++) {
+            str_addf(&found, "%s|", str_text(&target.segments[k]));
+        }
+        cr_expect_str_eq(str_text(&found), cases[i].segments, "%s: %s", cases[i].raw,
+                         str_text(&found));
+        cr_expect(target.n_query == strlen(cases[i].query) &&
+                      memcmp(target.query, cases[i].query, target.n_query) == 0,
+                  "%s", cases[i].raw);
+        cr_expect_eq(target.sound, cases[i].sound, "%s", cases[i].raw);
+        cr_expect_eq(target.slash_at_end, cases[i].slash_at_end, "%s", cases[i].raw);
+        target_fini(&target);
+    }
+}
+
+Test(target, a_nul_in_a_segment_stays)
+{
+    struct target target;
+    target_parse("/a%00b", &target);
+    cr_assert_eq(target.n_segments, 1);
+    cr_expect(target.segments[0].len == 3 && memcmp(target.segments[0].data, "a\0b", 3) == 0);
+    target_fini(&target);
+}
+
+Test(target, without_slash)
+{
+    static const char *const cases[][2] = {
+        {"/health/", "/health"},
+        {"/api/configs//?environment=a+b", "/api/configs?environment=a+b"},
+        {"/a%20b/", "/a%20b"},
+        {"/a\r\nX: y/", "/a%0D%0AX:%20y"},
+        {"/\xc3\xa9/?q=\"<>\"", "/%C3%A9?q=%22%3C%3E%22"},
+        {"http://host/a/", "/a"},
+        {"//", "/"},
+    };
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        AUTO_STR found = {0};
+        struct target target;
+        target_parse(cases[i][0], &target);
+        target_without_slash(&target, &found);
+        cr_expect_str_eq(found.data, cases[i][1]);
+        target_fini(&target);
+    }
+}
+
+/* ---- Routes ---- */
+
+static struct gateway gateway;
+
+static void find(struct request *r, const char *method, const char *target)
+{
+    request_init(r, &gateway, target);
+    r->method = method;
+    cr_expect_eq(routes_find(r), r->response.status == 0, "%s %s", method, target);
+}
+
+Test(routes, what_answers_what)
+{
+    static const struct {
+        const char *method, *target;
+        void (*handler)(struct request *r);
+        const char *service; /* NULL: the route names none */
+    } cases[] = {
+        {"GET", "/api/configs", handle_list, NULL},
+        {"HEAD", "/api/configs?environment=prod", handle_list, NULL},
+        {"GET", "/api/configs/billing", handle_get, "billing"},
+        {"HEAD", "/api/configs/billing", handle_get, "billing"},
+        {"POST", "/api/configs/billing", handle_create, "billing"},
+        {"PUT", "/api/configs/billing?environment=prod", handle_update, "billing"},
+        {"DELETE", "/api/configs/billing", handle_delete, "billing"},
+        {"GET", "/api/configs/billing/history", handle_history, "billing"},
+        {"GET", "/api/configs/billing/diff", handle_diff, "billing"},
+        {"GET", "/api/configs/history", handle_get, "history"},
+        {"GET", "/api/configs/history/history", handle_history, "history"},
+        {"GET", "/api/configs/%E6%97%A5", handle_get, "日"},
+        {"GET", "/api/configs/a+b", handle_get, "a+b"},
+        {"GET", "/%61pi/configs/x", handle_get, "x"},
+        {"GET", "/health", handle_health, NULL},
+        {"GET", "/stats", handle_stats, NULL},
+        {"GET", "/livez", handle_livez, NULL},
+        {"GET", "/readyz", handle_readyz, NULL},
+    };
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct request r;
+        find(&r, cases[i].method, cases[i].target);
+        cr_assert_not_null(r.route, "%s %s", cases[i].method, cases[i].target);
+        cr_expect_eq(r.route->handler, cases[i].handler, "%s %s", cases[i].method, cases[i].target);
+        if (cases[i].service == NULL) {
+            cr_expect_null(r.service);
+        } else {
+            cr_expect_str_eq(str_text(r.service), cases[i].service);
+        }
+        request_fini(&r);
+    }
+}
+
+static const char *header_of(const struct request *r, const char *name)
+{
+    for (size_t i = 0; i < r->response.n_headers; i++) {
+        if (strcmp(r->response.headers[i].name, name) == 0) {
+            return r->response.headers[i].value;
+        }
+    }
+    return NULL;
+}
+
+Test(routes, what_answers_nothing)
+{
+    static const struct {
+        const char *method, *target;
+        unsigned status;
+        const char *header, *value; /* NULL: not looked at */
+    } cases[] = {
+        {"GET", "/", 404, NULL, NULL},
+        {"GET", "/nothing", 404, NULL, NULL},
+        {"GET", "/api", 404, NULL, NULL},
+        {"GET", "/api/configs/a/nothing", 404, NULL, NULL},
+        {"GET", "/api/configs/a/history/b", 404, NULL, NULL},
+        {"GET", "/api//configs", 404, NULL, NULL},
+        {"GET", "/api/configs//history", 404, NULL, NULL},
+        {"GET", "/api/configs/a%2Fb", 404, NULL, NULL},
+        {"GET", "/HEALTH", 404, NULL, NULL},
+        {"OPTIONS", "*", 404, NULL, NULL},
+        {"DELETE", "/api/configs", 405, "Allow", "GET"},
+        {"POST", "/health", 405, "Allow", "GET"},
+        {"POST", "/api/configs/a/history", 405, "Allow", "GET"},
+        {"get", "/health", 405, "Allow", "GET"},
+        {"GET", "/health/", 307, "Location", "/health"},
+        {"POST", "/api/configs/a/?environment=b", 307, "Location", "/api/configs/a?environment=b"},
+        {"GET", "/api/configs/", 307, "Location", "/api/configs"},
+        {"GET", "/nothing/", 404, NULL, NULL},
+    };
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct request r;
+        find(&r, cases[i].method, cases[i].target);
+        cr_expect_eq(r.response.status, cases[i].status, "%s %s: %u", cases[i].method,
+                     cases[i].target, r.response.status);
+        cr_expect_null(r.route);
+        if (cases[i].header != NULL) {
+            cr_expect_str_eq(header_of(&r, cases[i].header), cases[i].value);
+        }
+        request_fini(&r);
+    }
+}
+
+Test(routes, a_wrong_method_is_told_all_right_ones)
+{
+    struct request r;
+    find(&r, "BREW", "/api/configs/a");
+    cr_expect_eq(r.response.status, 405);
+    cr_expect_str_eq(str_text(&r.response.body), "{\"detail\":\"Method Not Allowed\"}");
+    static const char *const methods[] = {"GET", "POST", "PUT", "DELETE"};
+    for (size_t i = 0; i < COUNT_OF(methods); i++) {
+        cr_expect_not_null(strstr(header_of(&r, "Allow"), methods[i]));
+    }
+    request_fini(&r);
+}
+
+/* Faults are told together, before any handler runs: there is no client behind this gateway. */
+Test(routes, malformed_requests_do_not_reach_a_handler)
+{
+    static const struct {
+        const char *method, *target, *body;
+        const char *found; /* "loc type|" of each fault */
+    } cases[] = {
+        {"GET", "/api/configs/a%FF", "", "\"path\",\"service_name\" string_unicode|"},
+        {"GET", "/api/configs/a%00", "", "\"path\",\"service_name\" string_pattern_mismatch|"},
+        {"GET", "/api/configs/a?environment=", "", "\"query\",\"environment\" string_too_short|"},
+        {"GET", "/api/configs/a?version=x", "", "\"query\",\"version\" int_parsing|"},
+        {"GET", "/api/configs/a/diff?new_version=y&old_version=", "",
+         "\"query\",\"old_version\" int_parsing|\"query\",\"new_version\" int_parsing|"},
+        {"GET", "/api/configs/a/history?limit=1.5", "", "\"query\",\"limit\" int_parsing|"},
+        {"POST", "/api/configs/a", "", "\"body\" missing|"},
+        {"PUT", "/api/configs/a?environment=b%2Fc", "[]",
+         "\"query\",\"environment\" string_pattern_mismatch|\"body\" model_attributes_type|"},
+        {"PUT", "/api/configs/a?environment=b%2Fc", "{", "\"body\",1 json_invalid|"},
+    };
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct request r;
+        AUTO_STR found = {0};
+        find(&r, cases[i].method, cases[i].target);
+        str_add_text(&r.body_text, cases[i].body);
+        routes_run(&r);
+        cr_expect_eq(r.response.status, 422, "%s", cases[i].target);
+        const char *at = str_text(&r.response.body);
+        while ((at = strstr(at, "\"loc\":[")) != NULL) {
+            const char *type = strstr(at, "\"type\":\"") + 8;
+            str_addf(&found, "%.*s %.*s|", (int)strcspn(at + 7, "]"), at + 7,
+                     (int)strcspn(type, "\""), type);
+            at = type;
+        }
+        cr_expect_str_eq(str_text(&found), cases[i].found, "%s: %s", cases[i].target,
+                         str_text(&found));
+        request_fini(&r);
+    }
+}
