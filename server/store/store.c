@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "memory.h"
@@ -77,11 +78,6 @@ bool store_tail(struct store *store, struct store_tail *ret_tail, struct status 
     return commit->revision == revision || damaged(st, revision, "holds another one's record");
 }
 
-bool store_append(struct store *store, struct commit *const *commits, size_t n, struct status *st)
-{
-    return store->ops->append(store, commits, n, st);
-}
-
 struct commit_walk {
     struct store *store;
     uint64_t next;
@@ -127,6 +123,65 @@ bool store_read_commits(struct store *store, uint64_t from, uint64_t through, bo
         .store = store, .next = from, .visit = visit, .user = user, .st = st};
     return store->ops->read_commits(store, from, through, with_payloads, walk_row, &walk, st) &&
            !walk.failed;
+}
+
+/* What the log has in the place of a batch. */
+struct placed {
+    struct commit *const *commits;
+    size_t ours;  /* so many of the batch's first commits */
+    bool another; /* and behind them somebody else's */
+};
+
+static bool compare_placed(void *user, struct commit *commit)
+{
+    struct placed *placed = user;
+    placed->another = !hash_equal(&commit->hash, &placed->commits[placed->ours]->hash);
+    placed->ours += !placed->another;
+    return !placed->another;
+}
+
+static bool look_up(struct store *store, struct commit *const *commits, size_t n,
+                    struct placed *placed, struct status *st)
+{
+    *placed = (struct placed){.commits = commits};
+    if (store_read_commits(store, commits[0]->revision, commits[n - 1]->revision, false,
+                           compare_placed, placed, st)) {
+        return true;
+    }
+    st->code = STATUS_UNAVAILABLE;
+    snprintf(st->reason, sizeof st->reason, "OUTCOME_UNKNOWN");
+    return status_context(st, "whether commits are in the log could not be seen");
+}
+
+/* Where the first revision is taken: by ourselves, when an earlier answer was lost, or by another
+ * writer. */
+static bool settle(struct store *store, struct commit *const *commits, size_t n, struct status *st)
+{
+    struct placed placed;
+    struct status taken = *st;
+    if (!look_up(store, commits, n, &placed, st)) {
+        return false;
+    }
+    if (placed.ours == n) {
+        return true;
+    }
+    if (placed.another) {
+        *st = taken;
+        return false;
+    }
+    if (placed.ours == 0) {
+        return status_set(st, STATUS_UNAVAILABLE, "OUTCOME_UNKNOWN",
+                          "revision %" PRIu64 " is taken, but cannot be read yet",
+                          commits[0]->revision);
+    }
+    return store_append(store, commits + placed.ours, n - placed.ours, st);
+}
+
+/* Calls itself by way of settle, each time with fewer commits. */
+bool store_append(struct store *store, struct commit *const *commits, size_t n, struct status *st)
+{
+    return store->ops->append(store, commits, n, st) ||
+           (strcmp(st->reason, "REVISION_TAKEN") == 0 && settle(store, commits, n, st));
 }
 
 struct version_walk {
@@ -245,8 +300,11 @@ static bool fill_head(struct head_walk *walk, const struct store_head_row *row, 
         return true;
     }
     AUTO(commit_unref) struct commit *commit = NULL;
-    if (row->newest == NULL || !make_commit(walk->store, row->newest, &commit, walk->st)) {
-        return row->newest != NULL || damaged(walk->st, row->revision, "is missing");
+    if (row->newest == NULL) {
+        return damaged(walk->st, row->revision, "is missing");
+    }
+    if (!make_commit(walk->store, row->newest, &commit, walk->st)) {
+        return false;
     }
     struct version_ref newest = {.commit = commit, .index = row->index};
     if (row->index >= commit->n_changes || version_change(&newest)->version != row->version) {

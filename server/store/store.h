@@ -11,10 +11,13 @@
  * - marks: named numbers (see store_set_mark).
  *
  * Invariants
- * - Revisions are 1, 2, 3 … without gaps; an append is all or nothing, durable when it returns
- * true.
- * - When an append returns false, the store is as it was before; only with reason OUTCOME_UNKNOWN
- * it is not known, and the caller must call store_tail and read the log before it appends again.
+ * - Revisions are 1, 2, 3 … without gaps; an append is durable when it returns true.
+ * - An append may be repeated with the same commits (same revision, same nonce): those that are in
+ *   the log already count as appended. That is how an append with reason OUTCOME_UNKNOWN is
+ * settled: before it is, none, some or all of its commits are in the log or may come into it yet.
+ * - Where an append fails for any other reason, nothing of it is in the log or will be. Only where
+ *   several processes write into one store can another one's commit cut it: then it fails with
+ *   REVISION_TAKEN and a first part of it is in the log, which reading the log tells.
  * - The backends carry bytes; that records, hashes and payloads are sound is checked by the
  * functions below (store.c) on every read: damage is DATA_LOSS and is never returned as data.
  *
@@ -138,8 +141,9 @@ extern const struct store_ops *const store_backends[];
 
 bool store_tail(struct store *store, struct store_tail *ret_tail, struct status *st);
 
-/* Appends n sealed commits, whose revisions follow the tail. All or nothing and durable. ABORTED,
- * reason REVISION_TAKEN, where the first revision is there already (another writer). */
+/* Appends n sealed commits, n > 0, whose revisions follow the tail. Durable. ABORTED, reason
+ * REVISION_TAKEN: another writer's commit is where one of these has to go; those from there on are
+ * not in the log and never will be. UNAVAILABLE, reason OUTCOME_UNKNOWN: see above. */
 bool store_append(struct store *store, struct commit *const *commits, size_t n, struct status *st);
 
 /* Visits commits `from` to `through` in order, with payloads as far as they are still there where

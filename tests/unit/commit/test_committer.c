@@ -21,6 +21,22 @@ struct bench {
     uint64_t announced; /* the last revision that the listener was told of */
 };
 
+/* The calls of the store that were made to fail so far, by name. */
+static pthread_mutex_t failed_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct str failed;
+
+static void note_failure(void *user, const struct trace_event *event)
+{
+    (void)user;
+    AUTO_STR name = {0};
+    str_addf(&name, "%s ", event->call);
+    pthread_mutex_lock(&failed_lock);
+    if (!event->ok && strstr(str_text(&failed), name.data) == NULL) {
+        str_add_text(&failed, name.data);
+    }
+    pthread_mutex_unlock(&failed_lock);
+}
+
 static void committed(void *user, const struct staged *staged)
 {
     struct bench *bench = user;
@@ -40,7 +56,7 @@ static bool open_store(struct bench *bench, struct status *st)
     if (!store_open(bench->address, &inner, st)) {
         return false;
     }
-    bench->store = trace_new(inner, NULL, NULL);
+    bench->store = trace_new(inner, note_failure, NULL);
     return true;
 }
 
@@ -232,6 +248,13 @@ static void with_faults(enum trace_fault fault, uint64_t times)
         bench_fini(&bench);
         cr_assert_lt(n, 1000);
     }
+    static const char *const calls[] = {
+        "tail",         "append",     "read_commits", "load_heads", "read_version",
+        "find_request", "save_heads", "scrub",        "get_mark",   "set_mark"};
+    for (size_t i = 0; i < COUNT_OF(calls); i++) {
+        cr_assert_not_null(strstr(str_text(&failed), calls[i]), "%s never failed", calls[i]);
+    }
+    str_fini(&failed);
 }
 
 Test(committer, a_call_fails, .timeout = 240)

@@ -1,0 +1,269 @@
+/* What became of one config: versions, changes, requests, erased payloads; and the marks. On every
+ * store. */
+#include <string.h>
+
+#include "book.h"
+#include "place.h"
+
+/* Names that a careless key would mix up. */
+static const struct line life[][3] = {
+    {{CHANGE_CREATE, "a", 1, "{\"a\":1}"}, {CHANGE_CREATE, "prod/ab", 1, "{\"ab\":1}"}},
+    {{CHANGE_UPDATE, "a", 2, "{\"a\":2}"}, {CHANGE_CREATE, "proda/b", 1, "{\"b\":1}"}},
+    {{CHANGE_CREATE, "prod/A", 1, "{\"A\":1}"}},
+    {{CHANGE_UPDATE, "a", 3, "{\"a\":3}"}, {CHANGE_UPDATE, "a", 4, "{\"a\":4}"}},
+    {{CHANGE_ERASE, "a", 3, NULL}},
+    {{CHANGE_ROLLBACK, "a", 5, "{\"a\":1}"}},
+    {{CHANGE_DELETE, "a", 0, NULL}},
+    {{CHANGE_CREATE, "a", 6, "{\"a\":6}"}, {CHANGE_DELETE, "ab", 0, NULL}},
+};
+
+static void write_life(struct book *book, struct store *store)
+{
+    book_init(book, store);
+    for (size_t i = 0; i < COUNT_OF(life); i++) {
+        size_t n = 0;
+        while (n < COUNT_OF(life[i]) && life[i][n].service != NULL) {
+            n++;
+        }
+        book_write(book, life[i], n);
+    }
+    book_append(book, store, 1);
+}
+
+static void expect_version(struct store *store, const char *environment, const char *service,
+                           uint64_t version, uint64_t revision, const char *json)
+{
+    struct version_ref found = {0};
+    struct status st;
+    cr_assert(store_read_version(store, environment, service, version, &found, &st), "%s",
+              st.message);
+    const struct change *change = version_change(&found);
+    cr_assert_eq(found.commit->revision, revision);
+    cr_assert_eq(change->version, version);
+    cr_assert_str_eq(change->environment, environment);
+    cr_assert_str_eq(change->service, service);
+    cr_assert_eq(change->payload == NULL, json == NULL);
+    if (json != NULL) {
+        cr_assert_eq(change->payload->len, strlen(json));
+        cr_assert_arr_eq(change->payload->data, json, strlen(json));
+    }
+    commit_unref(found.commit);
+}
+
+static void expect_no_version(struct store *store, const char *environment, const char *service,
+                              uint64_t version)
+{
+    struct version_ref found = {0};
+    struct status st;
+    cr_assert_not(store_read_version(store, environment, service, version, &found, &st));
+    cr_assert_eq(st.code, STATUS_NOT_FOUND, "%s", st.message);
+    cr_assert_str_eq(st.reason, "VERSION_NOT_FOUND");
+}
+
+CONTRACT(history, reads_a_version)
+{
+    struct book book;
+    write_life(&book, place->store);
+    expect_version(place->store, "prod", "a", 1, 1, "{\"a\":1}");
+    expect_version(place->store, "prod", "a", 3, 4, "{\"a\":3}");
+    expect_version(place->store, "prod", "a", 4, 4, "{\"a\":4}");
+    expect_version(place->store, "prod", "a", 6, 8, "{\"a\":6}");
+    expect_version(place->store, "prod", "ab", 1, 1, "{\"ab\":1}");
+    expect_version(place->store, "proda", "b", 1, 2, "{\"b\":1}");
+    expect_version(place->store, "prod", "A", 1, 3, "{\"A\":1}");
+    expect_no_version(place->store, "prod", "a", 7);
+    expect_no_version(place->store, "prod", "a", 0);
+    expect_no_version(place->store, "prod", "b", 1);
+    expect_no_version(place->store, "prod", "a", UINT64_MAX);
+    book_fini(&book);
+}
+
+/* Only the version's own payload comes with it. */
+CONTRACT(history, gives_no_other_payload)
+{
+    struct book book;
+    struct version_ref found = {0};
+    struct status st;
+    write_life(&book, place->store);
+    cr_assert(store_read_version(place->store, "prod", "a", 4, &found, &st), "%s", st.message);
+    cr_assert_null(found.commit->changes[0].payload);
+    cr_assert_not_null(found.commit->changes[1].payload);
+    commit_unref(found.commit);
+    book_fini(&book);
+}
+
+struct listing {
+    uint64_t versions[8];
+    size_t n;
+    size_t most;
+    bool with_payloads;
+};
+
+static bool list_version(void *user, const struct version_ref *version)
+{
+    struct listing *listing = user;
+    const struct change *change = version_change(version);
+    cr_assert_str_eq(change->service, "a");
+    cr_assert_eq(change->payload != NULL, listing->with_payloads);
+    listing->versions[listing->n++] = change->version;
+    return listing->n < listing->most;
+}
+
+static void expect_versions(struct store *store, uint64_t from, uint64_t down_to, size_t most,
+                            const char *wanted)
+{
+    for (int with = 0; with < 2; with++) {
+        struct listing listing = {.most = most, .with_payloads = with == 1};
+        struct status st;
+        cr_assert(store_read_versions(store, "prod", "a", from, down_to, with == 1, list_version,
+                                      &listing, &st),
+                  "%s", st.message);
+        cr_assert_eq(listing.n, strlen(wanted));
+        for (size_t i = 0; i < listing.n; i++) {
+            cr_assert_eq(listing.versions[i], (uint64_t)(wanted[i] - '0'));
+        }
+    }
+}
+
+CONTRACT(history, lists_versions_newest_first)
+{
+    struct book book;
+    write_life(&book, place->store);
+    expect_versions(place->store, 6, 1, 8, "654321");
+    expect_versions(place->store, UINT64_MAX, 0, 8, "654321");
+    expect_versions(place->store, 4, 2, 8, "432");
+    expect_versions(place->store, 5, 5, 8, "5");
+    expect_versions(place->store, 6, 1, 2, "65");
+    expect_versions(place->store, 3, 4, 8, "");
+    book_fini(&book);
+}
+
+static void expect_change(struct store *store, const char *environment, const char *service,
+                          uint64_t at, uint64_t revision, size_t index)
+{
+    struct version_ref found;
+    struct status st;
+    cr_assert(store_find_change(store, environment, service, at, &found, &st), "%s", st.message);
+    cr_assert_eq(found.commit == NULL, revision == 0);
+    if (found.commit != NULL) {
+        cr_assert_eq(found.commit->revision, revision);
+        cr_assert_eq(found.index, index);
+        cr_assert_null(version_change(&found)->payload);
+    }
+    commit_unref(found.commit);
+}
+
+CONTRACT(history, finds_the_newest_change_before)
+{
+    static const struct {
+        uint64_t at, revision;
+        size_t index;
+    } of_a[] = {
+        {0, 0, 0}, {1, 1, 0}, {2, 2, 0}, {3, 2, 0}, {4, 4, 1},          {5, 5, 0},
+        {6, 6, 0}, {7, 7, 0}, {8, 8, 0}, {9, 8, 0}, {UINT64_MAX, 8, 0},
+    };
+    struct book book;
+    write_life(&book, place->store);
+    for (size_t i = 0; i < COUNT_OF(of_a); i++) {
+        expect_change(place->store, "prod", "a", of_a[i].at, of_a[i].revision, of_a[i].index);
+    }
+    expect_change(place->store, "prod", "ab", 7, 1, 1);
+    expect_change(place->store, "prod", "ab", 8, 8, 1);
+    expect_change(place->store, "proda", "b", 1, 0, 0);
+    expect_change(place->store, "prod", "nobody", 8, 0, 0);
+    book_fini(&book);
+}
+
+static void expect_request(struct store *store, const char *actor, const char *id,
+                           uint64_t revision)
+{
+    struct hash key = commit_request_key(actor, id);
+    struct status st;
+    uint64_t found = UINT64_MAX;
+    cr_assert(store_find_request(store, &key, &found, &st), "%s", st.message);
+    cr_assert_eq(found, revision);
+}
+
+CONTRACT(history, finds_a_request)
+{
+    struct book book;
+    write_life(&book, place->store);
+    book_write_for(&book, "ada", "r-1", &life[0][0]);
+    book_write_for(&book, "bob", "r-1", &life[0][0]);
+    book_write_for(&book, "", "r-2", &life[0][0]);
+    book_append(&book, place->store, 9);
+    expect_request(place->store, "ada", "r-1", 9);
+    expect_request(place->store, "bob", "r-1", 10);
+    expect_request(place->store, "", "r-2", 11);
+    expect_request(place->store, "ada", "r-2", 0);
+    expect_request(place->store, "", "", 0);
+    book_fini(&book);
+}
+
+/* ---- Erasing ---- */
+
+/* The book forgets what the store has to forget. */
+static void forget(struct change *change)
+{
+    buf_unref(MOVE(change->payload));
+    memset(change->salt, 0, SALT_SIZE);
+}
+
+CONTRACT(history, erases_payloads_and_nothing_else)
+{
+    struct book book;
+    struct status st;
+    write_life(&book, place->store);
+    for (int i = 0; i < 2; i++) { /* repeating it does no harm */
+        cr_assert(store_scrub(place->store, "prod", "a", 3, 3, &st), "%s", st.message);
+    }
+    forget(&book.commits[3]->changes[0]);
+    book_check(&book, place->store, 8);
+    expect_version(place->store, "prod", "a", 3, 4, NULL);
+    expect_version(place->store, "prod", "a", 4, 4, "{\"a\":4}");
+    cr_assert(store_scrub(place->store, "prod", "a", 1, 5, &st), "%s", st.message);
+    forget(&book.commits[0]->changes[0]);
+    forget(&book.commits[1]->changes[0]);
+    forget(&book.commits[3]->changes[1]);
+    forget(&book.commits[5]->changes[0]);
+    book_check(&book, place->store, 8);
+    expect_version(place->store, "prod", "a", 6, 8, "{\"a\":6}");
+    expect_change(place->store, "prod", "a", 4, 4, 1);
+    book_fini(&book);
+}
+
+CONTRACT(history, erases_nothing_where_nothing_is)
+{
+    struct book book;
+    struct status st;
+    write_life(&book, place->store);
+    cr_assert(store_scrub(place->store, "prod", "nobody", 1, 100, &st), "%s", st.message);
+    cr_assert(store_scrub(place->store, "prod", "a", 7, 100, &st), "%s", st.message);
+    book_check(&book, place->store, 8);
+    book_fini(&book);
+}
+
+/* ---- Marks ---- */
+
+static uint64_t get_mark(struct store *store, enum store_mark mark)
+{
+    struct status st;
+    uint64_t value = UINT64_MAX;
+    cr_assert(store_get_mark(store, mark, &value, &st), "%s", st.message);
+    return value;
+}
+
+CONTRACT(marks, never_move_back)
+{
+    struct status st;
+    for (enum store_mark mark = 0; mark < STORE_MARKS; mark++) {
+        cr_assert_eq(get_mark(place->store, mark), 0);
+        cr_assert(store_set_mark(place->store, mark, 7 + mark, &st), "%s", st.message);
+    }
+    for (enum store_mark mark = 0; mark < STORE_MARKS; mark++) {
+        cr_assert(store_set_mark(place->store, mark, 3, &st), "%s", st.message);
+        cr_assert_eq(get_mark(place->store, mark), 7 + mark);
+        cr_assert(store_set_mark(place->store, mark, UINT64_C(1) << 60, &st), "%s", st.message);
+        cr_assert_eq(get_mark(place->store, mark), UINT64_C(1) << 60);
+    }
+}
