@@ -8,6 +8,7 @@
 #include "bytes.h"
 #include "clock.h"
 #include "message_check.h"
+#include "stats.h"
 #include "status_details.h"
 
 #define FAR_SECONDS 1000000000 /* a deadline beyond is none, and would not fit nanoseconds */
@@ -23,6 +24,9 @@ void call_request(struct rpc_server *server, const struct method *method, struct
     call->method = method;
     call->listener = listener;
     call->queue = streams ? &server->stream_queue : listener;
+    call->stats =
+        (method == NULL ? server->unknown_stats : method->stats) + (listener - server->queues);
+    call->code = STATUS_CANCELLED;
     call->arrived.fn = arrived;
     call->arrival.without_message = method != NULL && method->client_streams;
     grpc_call_details_init(&call->arrival.details);
@@ -60,6 +64,11 @@ void call_consume(struct rpc_call *call)
 {
     bool before = atomic_exchange_explicit(&call->consumed, true, memory_order_relaxed);
     assert(!before && "a call is answered once");
+}
+
+void call_count_end(struct rpc_call *call)
+{
+    stats_end(call->stats, call->code, call->arrived_ns);
 }
 
 /* ---- Arriving ---- */
@@ -116,6 +125,8 @@ static void arrived(struct tag *tag, bool ok)
         call_unref(call);
         return;
     }
+    call->arrived_ns = clock_monotonic_ns();
+    metric_add(&call->stats->started, 1);
     if (!rpc_server_stopping(call->server)) {
         call_request(call->server, call->method, call->listener);
     }
@@ -168,7 +179,10 @@ void ending_fini(struct ending *ending)
 static void ended(struct tag *tag, bool ok)
 {
     (void)ok; /* the client may be gone; the call is over in either case */
-    call_unref(CONTAINER_OF(tag, struct rpc_call, ended));
+    struct rpc_call *call = CONTAINER_OF(tag, struct rpc_call, ended);
+    call->code = call->cancelled ? STATUS_CANCELLED : call->code;
+    call_count_end(call);
+    call_unref(call);
 }
 
 /* The handler's reference becomes the batch's. */
@@ -183,6 +197,7 @@ static void answer(struct rpc_call *call, grpc_byte_buffer *bytes, const struct 
         ops[n++] = op_message(bytes);
     }
     call->sending = bytes;
+    call->code = st->code;
     call->ended.fn = ended;
     queue_start_batch(call->arrival.call, ops, n, &call->ended);
     ending_fini(&ending);

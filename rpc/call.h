@@ -8,6 +8,7 @@
 #include "queue.h"
 #include "rpc_server.h"
 
+struct call_stats;
 struct health;
 
 struct method {
@@ -17,7 +18,8 @@ struct method {
     const struct rpc_method *entry;
     const ProtobufCMessageDescriptor *input;
     void *registered;
-    bool client_streams; /* its handler gets no request, but reads them from the stream */
+    bool client_streams;      /* its handler gets no request, but reads them from the stream */
+    struct call_stats *stats; /* one a call queue */
 };
 
 /* Counted: one reference is the handler's, then the stream's or the reply's; each batch in flight
@@ -29,6 +31,9 @@ struct rpc_call {
     const struct method *method; /* NULL: none that we have */
     struct queue *listener;      /* on whose thread the call arrives */
     struct queue *queue;         /* on whose thread its batches complete */
+    struct call_stats *stats;    /* where it is counted */
+    int64_t arrived_ns;
+    enum status_code code; /* that was sent; CANCELLED until then */
     struct arrival arrival;
     struct tag arrived;
     struct tag ended;
@@ -42,6 +47,8 @@ struct rpc_call {
 void call_request(struct rpc_server *server, const struct method *method, struct queue *listener);
 void call_ref(struct rpc_call *call);
 void call_unref(struct rpc_call *call);
+/* Counts the end, which comes once. */
+void call_count_end(struct rpc_call *call);
 /* To be called where a call is consumed, which is once. */
 void call_consume(struct rpc_call *call);
 
@@ -72,6 +79,7 @@ struct rpc_server {
     const struct rpc_service **services; /* in the order of adding */
     size_t n_services;
     struct method *methods;
+    struct call_stats *unknown_stats; /* of calls without a method, one a call queue */
     struct health *health;
     struct rpc_service reflection[2]; /* v1 and v1alpha, once added */
     int *lock_files;                  /* of the unix sockets */

@@ -20,6 +20,7 @@
 #include <stdbool.h>
 
 #include "buf.h"
+#include "metrics.h"
 #include "rpc_types.h"
 #include "status.h"
 
@@ -99,6 +100,21 @@ bool rpc_server_stopping(const struct rpc_server *server);
 
 /* A server that was started must have been stopped. NULL is ignored. */
 void rpc_server_free(struct rpc_server *server);
+
+#define RPC_CODES (STATUS_UNAUTHENTICATED + 1)
+
+/* What became of the calls of one method since the start. */
+struct rpc_stats {
+    const char *service; /* "confreg.v1.RegistryService"; "" and "unknown" for calls of methods */
+    const char *method;  /* that there are not */
+    enum rpc_kind kind;
+    uint64_t started;
+    uint64_t ended[RPC_CODES]; /* by what the client was told; CANCELLED where it was gone before */
+    struct histogram duration; /* from the call's arrival until it was over, in nanoseconds */
+};
+typedef void rpc_stats_visitor(void *user, const struct rpc_stats *stats);
+/* Visits all methods. Any thread. */
+void rpc_server_stats(const struct rpc_server *server, rpc_stats_visitor *visit, void *user);
 
 /* ---- A call ---- */
 

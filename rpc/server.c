@@ -9,6 +9,7 @@
 #include "channel_args.h"
 #include "core.h"
 #include "listen.h"
+#include "stats.h"
 
 #define REQUESTED_CALLS 32 /* of each method, on each queue, wait to arrive */
 #define HEADERS_MAX_BYTES 16384
@@ -62,6 +63,7 @@ static void create_queues(struct rpc_server *server)
         grpc_server_register_completion_queue(server->core, server->queues[i].core, NULL);
     }
     queue_init(&server->stream_queue, GRPC_CQ_NON_POLLING);
+    server->unknown_stats = stats_new(n);
 }
 
 static void init_end(struct rpc_server *server)
@@ -145,6 +147,7 @@ static void add_method(struct rpc_server *server, const struct rpc_service *serv
     method->entry = entry;
     method->input = descriptor->input;
     method->client_streams = client_streams;
+    method->stats = stats_new(server->options.n_call_threads);
     check_kind(server, method);
     char path[256];
     int n = snprintf(path, sizeof path, "/%s/%s", service->descriptor->name, entry->name);
@@ -332,8 +335,10 @@ static void free_methods(struct rpc_server *server)
     while (server->methods != NULL) {
         struct method *method = server->methods;
         server->methods = method->next;
+        free(method->stats);
         free(method);
     }
+    free(server->unknown_stats);
     free(server->services);
 }
 

@@ -127,6 +127,7 @@ static void finish(struct rpc_stream *stream)
     if (!is_over(stream)) {
         atomic_fetch_or(&stream->flags, OVER);
         unlist(stream);
+        call_count_end(stream->call);
         stream->ops->closed(stream->state);
     }
 }
@@ -163,6 +164,7 @@ static void send_end(struct rpc_stream *stream, const struct status *st)
     grpc_op op = op_status(&ending, st, stream->call->server->options.error_domain);
     start_sending(stream, &op);
     ending_fini(&ending);
+    stream->call->code = st->code;
     finish(stream);
 }
 

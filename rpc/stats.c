@@ -1,0 +1,51 @@
+#include "stats.h"
+
+#include "call.h"
+#include "clock.h"
+
+struct call_stats *stats_new(size_t n)
+{
+    struct call_stats *stats = mem_array(n, sizeof stats[0]);
+    for (size_t i = 0; i < n; i++) {
+        histogram_init(&stats[i].duration, &scale_latency);
+    }
+    return stats;
+}
+
+void stats_end(struct call_stats *stats, enum status_code code, int64_t begun_ns)
+{
+    int64_t took = clock_monotonic_ns() - begun_ns;
+    metric_add(&stats->ended[(unsigned)code < RPC_CODES ? code : STATUS_UNKNOWN], 1);
+    histogram_observe(&stats->duration, (uint64_t)took);
+}
+
+/* What all queues counted of one method. The ends are read first: what has ended has started. */
+static void sum_up(const struct call_stats *stats, size_t n, struct rpc_stats *sum)
+{
+    histogram_init(&sum->duration, &scale_latency);
+    for (size_t i = 0; i < n; i++) {
+        for (size_t code = 0; code < RPC_CODES; code++) {
+            sum->ended[code] += metric_value(&stats[i].ended[code]);
+        }
+        histogram_add(&sum->duration, &stats[i].duration);
+    }
+    atomic_thread_fence(memory_order_acquire);
+    for (size_t i = 0; i < n; i++) {
+        sum->started += metric_value(&stats[i].started);
+    }
+}
+
+void rpc_server_stats(const struct rpc_server *server, rpc_stats_visitor *visit, void *user)
+{
+    size_t n = server->options.n_call_threads;
+    struct rpc_stats unknown = {.service = "", .method = "unknown", .kind = RPC_UNARY};
+    sum_up(server->unknown_stats, n, &unknown);
+    visit(user, &unknown);
+    for (const struct method *method = server->methods; method != NULL; method = method->next) {
+        struct rpc_stats stats = {.service = method->service->descriptor->name,
+                                  .method = method->entry->name,
+                                  .kind = method->entry->kind};
+        sum_up(method->stats, n, &stats);
+        visit(user, &stats);
+    }
+}
