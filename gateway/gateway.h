@@ -1,12 +1,15 @@
-/* What all requests of a gateway share. HTTP thread only, but for calls. */
+/* What all requests of a gateway share. HTTP thread only, but for calls,
+ * stats and server_away. */
 #ifndef GATEWAY_GATEWAY_H
 #define GATEWAY_GATEWAY_H
 
+#include <stdatomic.h>
 #include <stdint.h>
 
 #include "client.h"
 
 struct calls;
+struct gateway_stats;
 
 /* Since this process began. */
 struct counters {
@@ -22,7 +25,8 @@ struct gateway {
     uint64_t max_body_bytes;
     uint64_t body_bytes; /* of all requests under way */
     struct counters counters;
-    bool server_away; /* what was logged last */
+    atomic_bool server_away;     /* what was logged last */
+    struct gateway_stats *stats; /* owned */
 };
 
 #endif

@@ -21,5 +21,6 @@ void handle_health(struct request *r);
 void handle_stats(struct request *r);
 void handle_livez(struct request *r);
 void handle_readyz(struct request *r);
+void handle_metrics(struct request *r);
 
 #endif

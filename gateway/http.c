@@ -12,6 +12,7 @@
 #include "clock.h"
 #include "request.h"
 #include "routes.h"
+#include "stats.h"
 
 #define IDLE_SECONDS 60u
 #define CONNECTIONS_MAX 16384u
@@ -38,6 +39,7 @@ struct exchange {
     enum stage stage;
     char *if_match, *if_none_match; /* owned: the header's lines joined */
     uint64_t n_body;                /* seen so far */
+    int64_t begun_ns;
 };
 
 struct http {
@@ -63,7 +65,8 @@ static enum MHD_Result send_answer(struct exchange *x)
         return MHD_NO;
     }
     if (response->body.len > 0) {
-        MHD_add_response_header(answer, "Content-Type", "application/json");
+        const char *type = response->content_type;
+        MHD_add_response_header(answer, "Content-Type", type != NULL ? type : "application/json");
     }
     for (size_t i = 0; i < response->n_headers; i++) {
         MHD_add_response_header(answer, response->headers[i].name, response->headers[i].value);
@@ -235,6 +238,8 @@ static void *see_target(void *user, const char *target, struct MHD_Connection *c
     request_init(&x->request, http->gateway, target);
     x->http = http;
     x->connection = connection;
+    x->begun_ns = clock_monotonic_ns();
+    gateway_stats_begin(http->gateway->stats);
     http->n_exchanges++;
     return x;
 }
@@ -248,6 +253,8 @@ static void end(void *user, struct MHD_Connection *connection, void **state,
     (void)code;
     assert(!x->request.call.open);
     x->http->n_exchanges--;
+    gateway_stats_end(x->http->gateway->stats, x->request.route, x->request.response.status,
+                      x->begun_ns);
     drop_body(x);
     request_fini(&x->request);
     free(x->if_match);

@@ -7,7 +7,7 @@
 #define GATEWAY_HTTP_H
 
 #include "gateway.h"
-#include "listen.h"
+#include "listener.h"
 
 struct http;
 

@@ -8,13 +8,16 @@
 #include <unistd.h>
 
 #include "calls.h"
+#include "exporter.h"
 #include "http.h"
 #include "log.h"
 #include "options.h"
+#include "stats.h"
 
 struct settings {
     const char *listen; /* NULL: loopback, port */
     const char *server;
+    const char *metrics; /* NULL: only on the listener of HTTP */
     const char *log_level;
     uint64_t port;
     uint64_t max_body_bytes;
@@ -33,6 +36,10 @@ static enum options_result read_settings(struct settings *s, int argc, char **ar
          "The port on 127.0.0.1 where --listen is not given.", 0, 65535, "HTTP_PORT"},
         {"server", OPTION_TEXT, &s->server, "127.0.0.1:50051", "ADDRESS",
          "confregd: HOST:PORT, [IPV6]:PORT or unix:PATH.", 0, 0, NULL},
+        {"metrics", OPTION_TEXT, &s->metrics, NULL, "ADDRESS",
+         "Where to serve metrics for Prometheus, over HTTP at /metrics: HOST:PORT, [IPV6]:PORT or "
+         "unix:PATH. They are at /metrics of --listen in any case.",
+         0, 0, NULL},
         {"timeout", OPTION_DURATION, &s->timeout_ms, "10s", "TIME",
          "How long confregd may take for a call; then 504.", 1, 600000, NULL},
         {"max-body", OPTION_BYTES, &s->max_body_bytes, "4M", "BYTES",
@@ -114,10 +121,20 @@ static bool serve(const struct settings *settings, int stop_fd, struct status *s
     }
     struct gateway gateway = {
         .calls = calls_new(),
+        .stats = gateway_stats_new(),
         .timeout_ms = settings->timeout_ms,
         .max_body_bytes = settings->max_body_bytes,
     };
-    bool ok = serve_on(&listener, &gateway, settings, stop_fd, st);
+    struct exporter *exporter = NULL;
+    bool ok = settings->metrics == NULL ||
+              exporter_start(settings->metrics, gateway_metrics, &gateway, &exporter, st);
+    if (ok) {
+        ok = serve_on(&listener, &gateway, settings, stop_fd, st);
+    } else {
+        listener_close(&listener);
+    }
+    exporter_stop(exporter);
+    gateway_stats_free(gateway.stats);
     calls_free(gateway.calls);
     return ok;
 }

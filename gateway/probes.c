@@ -1,9 +1,11 @@
 /* What is asked by those who look after the gateway. */
 #include <string.h>
 
+#include "exporter.h"
 #include "handlers.h"
 #include "render.h"
 #include "request.h"
+#include "stats.h"
 
 /* Somebody waits for a probe's answer, and "no" is one: a server that is slow to say how it is must
  * not make the gateway look dead. */
@@ -106,4 +108,11 @@ static void ask_serving(struct request *r, const ProtobufCMessage *message, cons
 void handle_readyz(struct request *r)
 {
     ask_status(r, ask_serving);
+}
+
+void handle_metrics(struct request *r)
+{
+    gateway_metrics(r->gateway, &r->response.body);
+    r->response.content_type = EXPORTER_CONTENT_TYPE;
+    request_answer(r, 200);
 }

@@ -17,8 +17,9 @@ struct route;
 #define RESPONSE_HEADERS 4
 
 struct response {
-    unsigned status; /* 0: there is no answer yet */
-    struct str body; /* JSON; may be empty */
+    unsigned status;          /* 0: there is no answer yet */
+    struct str body;          /* may be empty */
+    const char *content_type; /* a literal; NULL: JSON */
     struct response_header {
         const char *name; /* a literal */
         char *value;      /* owned */

@@ -21,7 +21,13 @@ static const struct route routes[] = {
     {"GET", "/stats", handle_stats, 0, false},
     {"GET", "/livez", handle_livez, 0, false},
     {"GET", "/readyz", handle_readyz, 0, false},
+    {"GET", "/metrics", handle_metrics, 0, false},
 };
+
+const struct route *routes_at(size_t index)
+{
+    return index < COUNT_OF(routes) ? &routes[index] : NULL;
+}
 
 static bool is_segment(const struct str *segment, const char *text, size_t n)
 {

@@ -16,6 +16,9 @@ struct route {
  * stands in the way, answers with 404, 405 or 307 and returns false. */
 bool routes_find(struct request *r);
 
+/* The routes, which stand in an array; NULL behind the last. */
+const struct route *routes_at(size_t index);
+
 /* Checks everything that the route takes: 422 with all faults, or on to the handler. The whole body
  * is there. */
 void routes_run(struct request *r);

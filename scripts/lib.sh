@@ -6,7 +6,7 @@ BUILD_PACKAGES=(build-essential cmake ninja-build pkg-config libgrpc-dev libprot
     libjansson-dev libssl-dev)
 RUN_PACKAGES=("${BUILD_PACKAGES[@]}" curl)
 TEST_PACKAGES=("${RUN_PACKAGES[@]}" libcriterion-dev clang clang-format libclang-rt-14-dev
-    python3-venv ca-certificates sqlite3 e2fsprogs mount)
+    python3-venv ca-certificates sqlite3 e2fsprogs mount prometheus)
 BENCH_PACKAGES=("${RUN_PACKAGES[@]}" nghttp2-client etcd-server python3)
 
 # Pinned: a new release of a tool is taken on purpose, not by accident.

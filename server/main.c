@@ -27,6 +27,10 @@ static enum options_result read_settings(struct settings *s, int argc, char **ar
          "Where the log is kept: sqlite:FILE, or memory: to keep nothing.", 0, 0, NULL},
         {"bus", OPTION_TEXT, &s->node.bus, "local:", "BUS",
          "Where changes are announced: local: inside this process.", 0, 0, NULL},
+        {"metrics", OPTION_TEXT, &s->node.metrics, NULL, "ADDRESS",
+         "Where to serve metrics for Prometheus, over HTTP at /metrics: HOST:PORT, [IPV6]:PORT or "
+         "unix:PATH. Nowhere unless it is given.",
+         0, 0, NULL},
         {"max-payload", OPTION_BYTES, &s->node.max_payload_bytes, "1M", "BYTES",
          "The largest config_data, without insignificant white space.", 64, 8u << 20, NULL},
         {"ring", OPTION_BYTES, &s->node.ring_bytes, "64M", "BYTES",

@@ -5,7 +5,9 @@
 #include <string.h>
 
 #include "clock.h"
+#include "exporter.h"
 #include "log.h"
+#include "node_metrics.h"
 #include "service.h"
 
 #define POOL_THREADS 3
@@ -27,6 +29,7 @@ struct node {
     struct hub *hub;
     struct committer *committer;
     struct service service;
+    struct exporter *exporter;
     int64_t grace_ms;
     bool serving;
 };
@@ -138,6 +141,20 @@ static bool listen_on_all(struct node *node, const char *addresses, struct statu
     return true;
 }
 
+static void show_metrics(void *user, struct str *page)
+{
+    const struct node *node = user;
+    const struct node_parts parts = {
+        .server = node->server,
+        .registry = node->registry,
+        .store = node->store,
+        .committer = node->committer,
+        .hub = node->hub,
+        .relay = node->relay,
+    };
+    node_metrics(&parts, page);
+}
+
 static bool start(struct node *node, const struct node_options *options, struct status *st)
 {
     if (!load(node, options, st) || !bus_open(options->bus, &node->bus, st) ||
@@ -154,7 +171,8 @@ static bool start(struct node *node, const struct node_options *options, struct 
     rpc_server_start(node->server);
     node->serving = true;
     rpc_server_set_serving(node->server, true);
-    return true;
+    return options->metrics == NULL ||
+           exporter_start(options->metrics, show_metrics, node, &node->exporter, st);
 }
 
 bool node_start(const struct node_options *options, struct node **ret_node, struct status *st)
@@ -174,6 +192,7 @@ bool node_start(const struct node_options *options, struct node **ret_node, stru
 static void stop_serving(struct node *node)
 {
     rpc_server_set_serving(node->server, false);
+    exporter_stop(node->exporter);
     waiters_stop(node->waiters);
     rpc_server_stop(node->server, node->grace_ms);
 }

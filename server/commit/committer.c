@@ -33,6 +33,7 @@ struct committer {
     struct commit_listener listener;
     struct write_queue queue;
     pthread_t thread;
+    struct commit_stats stats;
 
     /* The thread's own. */
     struct table dirty;   /* heads that the store's copy lacks */
@@ -215,9 +216,15 @@ static bool settle(struct committer *committer, struct batch *batch, struct stat
 
 static bool append(struct committer *committer, struct batch *batch, struct status *st)
 {
-    if (store_append(committer->store, batch->commits, batch->n, st)) {
+    struct commit_stats *stats = &committer->stats;
+    int64_t begun = clock_monotonic_ns();
+    bool ok = store_append(committer->store, batch->commits, batch->n, st);
+    histogram_observe(&stats->append, (uint64_t)(clock_monotonic_ns() - begun));
+    histogram_observe(&stats->batch, batch->n);
+    if (ok) {
         return true;
     }
+    metric_add(&stats->failed_appends, 1);
     return strcmp(st->reason, "OUTCOME_UNKNOWN") == 0 && settle(committer, batch, st);
 }
 
@@ -237,13 +244,23 @@ static void scrub(struct committer *committer)
     uint64_t through = registry_position(committer->registry).revision;
     committer->scrub_due = !scrub_finish(committer->store, through, &st);
     if (committer->scrub_due) {
+        metric_add(&committer->stats.failed_scrubs, 1);
         log_event(LOG_WARNING, "scrub_failed", "reason", st.message, NULL);
+    }
+}
+
+static void count(struct commit_stats *stats, const struct commit *commit)
+{
+    metric_add(&stats->commits, 1);
+    for (size_t i = 0; i < commit->n_changes; i++) {
+        metric_add(&stats->changes[commit->changes[i].kind], 1);
     }
 }
 
 /* After it was applied. */
 static void announce(struct committer *committer, const struct staged *staged)
 {
+    count(&committer->stats, staged->commit);
     remember_heads(committer, staged);
     committer->scrub_due = committer->scrub_due || scrub_wanted(staged->commit);
     committer->listener.committed(committer->listener.user, staged);
@@ -350,6 +367,7 @@ static void save_heads(struct committer *committer)
         table_fini(dirty);
         committer->heads_saved = through;
     } else {
+        metric_add(&committer->stats.failed_head_saves, 1);
         log_event(LOG_WARNING, "heads_not_saved", "reason", st.message, NULL);
     }
     free(heads);
@@ -387,9 +405,18 @@ static void find_unsaved(struct committer *committer)
 
 /* ---- The thread ---- */
 
+static void count_waits(struct committer *committer, const struct write *writes)
+{
+    int64_t now = clock_monotonic_ns();
+    for (; writes != NULL; writes = writes->next) {
+        histogram_observe(&committer->stats.wait, (uint64_t)(now - writes->submitted_ns));
+    }
+}
+
 static void process(struct committer *committer, struct write *writes)
 {
     struct status st;
+    count_waits(committer, writes);
     if (committer->in_doubt && !catch_up(committer, &st)) {
         fail_all(writes, &st);
         return;
@@ -437,6 +464,9 @@ struct committer *committer_new(const struct committer_options *options)
                      options->max_waiting_bytes != 0 ? options->max_waiting_bytes
                                                      : (size_t)256 << 20);
     pthread_mutex_init(&committer->health_lock, NULL);
+    histogram_init(&committer->stats.batch, &scale_count);
+    histogram_init(&committer->stats.append, &scale_latency);
+    histogram_init(&committer->stats.wait, &scale_latency);
     int failed = pthread_create(&committer->thread, NULL, run, committer);
     assert(failed == 0 && "a thread can be had at start");
     return committer;
@@ -459,7 +489,18 @@ void committer_submit(struct committer *committer, struct write *write)
 {
     struct status st;
     write->staged = NULL;
+    write->submitted_ns = clock_monotonic_ns();
     if (!write_queue_put(&committer->queue, write, &st)) {
         fail(write, &st);
     }
+}
+
+const struct commit_stats *committer_stats(const struct committer *committer)
+{
+    return &committer->stats;
+}
+
+size_t committer_waiting(struct committer *committer)
+{
+    return write_queue_size(&committer->queue);
 }

@@ -13,6 +13,7 @@
 #ifndef COMMIT_COMMITTER_H
 #define COMMIT_COMMITTER_H
 
+#include "metrics.h"
 #include "registry.h"
 #include "store.h"
 
@@ -30,6 +31,7 @@ struct write {
     void (*done)(struct write *write);
 
     struct write *next;
+    int64_t submitted_ns; /* on clock_monotonic_ns() */
     bool ok;
     struct status st;      /* where !ok */
     struct staged *staged; /* where ok; owned. commit NULL: nothing had to be changed. A replay has
@@ -65,6 +67,20 @@ void committer_free(struct committer *committer);
 /* Hands a write in. Where the queue is full or the committer stops, done is called at once, on the
  * caller's thread (RESOURCE_EXHAUSTED OVERLOADED, UNAVAILABLE SHUTTING_DOWN). Any thread. */
 void committer_submit(struct committer *committer, struct write *write);
+
+struct commit_stats {
+    struct metric commits;
+    struct metric changes[CHANGE_IMPORT + 1]; /* by kind */
+    struct histogram batch;                   /* commits in one append */
+    struct histogram append;                  /* how long it took, in nanoseconds */
+    struct histogram wait; /* from submission until the committer took the write, too */
+    /* What the store refused. Of the last two nobody else hears. */
+    struct metric failed_appends, failed_head_saves, failed_scrubs;
+};
+/* Borrowed; counts on. Any thread. */
+const struct commit_stats *committer_stats(const struct committer *committer);
+/* Writes that wait now. Any thread. */
+size_t committer_waiting(struct committer *committer);
 
 /* Whether the last append went well; where not, why, into reason. Any thread. */
 bool committer_writable(struct committer *committer, char reason[256]);

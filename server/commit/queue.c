@@ -92,6 +92,14 @@ struct write *write_queue_take(struct write_queue *queue, size_t max_n, size_t m
     return writes;
 }
 
+size_t write_queue_size(struct write_queue *queue)
+{
+    pthread_mutex_lock(&queue->lock);
+    size_t n = queue->n;
+    pthread_mutex_unlock(&queue->lock);
+    return n;
+}
+
 void write_queue_stop(struct write_queue *queue)
 {
     pthread_mutex_lock(&queue->lock);

@@ -26,6 +26,8 @@ bool write_queue_put(struct write_queue *queue, struct write *write, struct stat
  * to wait_ns for something. ret_stopped: the queue stops and is empty now. NULL: nothing came. */
 struct write *write_queue_take(struct write_queue *queue, size_t max_n, size_t max_bytes,
                                int64_t wait_ns, bool *ret_stopped);
+/* How many writes wait. */
+size_t write_queue_size(struct write_queue *queue);
 void write_queue_stop(struct write_queue *queue);
 /* Waits until the time has passed or the queue stops; true where it stops. */
 bool write_queue_pause(struct write_queue *queue, int64_t wait_ns);

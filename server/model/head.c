@@ -89,6 +89,13 @@ void head_unref(struct head *h)
     }
 }
 
+size_t head_bytes(const struct head *h)
+{
+    size_t encoded = h->encoded == NULL ? 0 : sizeof *h->encoded + h->encoded->len + 1;
+    return sizeof *h + h->n_environment + h->n_service + 2 +
+           h->holes.n * sizeof h->holes.versions[0] + encoded;
+}
+
 bool head_has_version(const struct head *h, uint64_t version)
 {
     return h != NULL && h->version != 0 && version >= h->first_live_version &&

@@ -56,6 +56,9 @@ struct head *head_ref(struct head *h);
 void head_unref(struct head *h);
 MEM_CLEANUP(struct head, head_unref)
 
+/* The memory it takes, its encoded form included. */
+size_t head_bytes(const struct head *h);
+
 /* Whether `version` can be read: given, not deleted, not of an earlier life. h may be NULL. */
 bool head_has_version(const struct head *h, uint64_t version);
 /* How many versions can be read. */

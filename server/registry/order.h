@@ -24,6 +24,11 @@ void order_put(struct order *order, struct head *head);
 /* The first node whose key is not below (or, with behind, is above) the given bytes; NULL: none. */
 const struct order_node *order_seek(const struct order *order, const char *key, size_t n,
                                     bool behind);
+/* What the nodes of n heads take on average, a third of them with a level more. */
+static inline size_t order_bytes(size_t n)
+{
+    return n * (sizeof(struct order_node) + sizeof(struct order_node *) * 4 / 3);
+}
 static inline const struct order_node *order_next(const struct order_node *node)
 {
     return node->next[0];

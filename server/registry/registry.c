@@ -57,6 +57,15 @@ uint64_t registry_config_count(const struct registry *registry)
     return count;
 }
 
+size_t registry_bytes(const struct registry *registry)
+{
+    pthread_rwlock_rdlock(lock_of(registry));
+    size_t bytes =
+        registry->head_bytes + table_bytes(&registry->heads) + order_bytes(registry->heads.n_heads);
+    pthread_rwlock_unlock(lock_of(registry));
+    return bytes;
+}
+
 void registry_get_many(const struct registry *registry, const struct config_name *names, size_t n,
                        struct head **ret_heads, struct position *ret_position)
 {
@@ -217,6 +226,8 @@ static struct head *put_head(struct registry *registry, struct head *head)
     struct head *replaced = table_put(&registry->heads, head);
     registry->config_count += lives;
     registry->config_count -= replaced != NULL && replaced->version != 0;
+    registry->head_bytes += head_bytes(head);
+    registry->head_bytes -= replaced == NULL ? 0 : head_bytes(replaced);
     return replaced;
 }
 

@@ -46,6 +46,9 @@ struct position registry_position(const struct registry *registry);
 /* How many configs have a live head. */
 uint64_t registry_config_count(const struct registry *registry);
 
+/* About the memory that heads and their tables take. */
+size_t registry_bytes(const struct registry *registry);
+
 /* The head, also a tombstone, as one reference; NULL where there never was one. */
 struct head *registry_get(const struct registry *registry, const char *environment,
                           const char *service);

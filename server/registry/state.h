@@ -19,6 +19,7 @@ struct registry {
     struct order order;
     struct position position;
     uint64_t config_count;
+    size_t head_bytes;
 
     /* The committer's: what was accepted on top of that. */
     struct staged **accepted;

@@ -17,6 +17,11 @@ struct table {
 void table_fini(struct table *table);
 /* Gives all references back and keeps the room. */
 void table_clear(struct table *table);
+/* Of the table alone. */
+static inline size_t table_bytes(const struct table *table)
+{
+    return table->n_slots * sizeof table->slots[0];
+}
 /* Borrowed, valid until the head is replaced. */
 struct head *table_find(const struct table *table, const char *environment, const char *service);
 /* Puts a head in (the reference moves) and returns the one it replaces, now the caller's; NULL:

@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "clock.h"
 #include "sqlite_db.h"
 #include "sqlite_open.h"
 
@@ -157,7 +158,14 @@ static bool sqlite_append(struct store *store, struct commit *const *commits, si
                           struct status *st)
 {
     struct sqlite_store *s = sqlite_of(store);
-    return begin(s, st) && finish(s, insert_all(s, commits, n, st), st);
+    if (!begin(s, st)) {
+        return false;
+    }
+    bool ok = insert_all(s, commits, n, st);
+    int64_t begun = clock_monotonic_ns();
+    ok = finish(s, ok, st);
+    histogram_observe(&store->sync, (uint64_t)(clock_monotonic_ns() - begun));
+    return ok;
 }
 
 static bool save_head(struct sqlite_store *s, const struct head *head, struct status *st)

@@ -262,6 +262,7 @@ bool sqlite_store_open(const char *location, struct store **ret_store, struct st
     }
     struct sqlite_store *s = mem_zalloc(sizeof *s);
     s->store.ops = &store_sqlite;
+    histogram_init(&s->store.sync, &scale_latency);
     s->path = mem_string(location);
     s->lock_file = -1;
     pthread_mutex_init(&s->writing, NULL);

@@ -31,6 +31,7 @@
 
 #include "commit.h"
 #include "head.h"
+#include "metrics.h"
 
 #define STORE_FORMAT 1
 #define STORE_SECRET_SIZE 32
@@ -125,6 +126,8 @@ struct store_ops {
 struct store {
     const struct store_ops *ops;
     struct store_identity identity;
+    struct histogram sync; /* nanoseconds in which an append was made durable, once it was handed
+                              over; without a scale where the backend does not know */
 };
 
 /* Opens "sqlite:FILE" or "memory:" and makes it where there is none. One process at a time has a

@@ -156,6 +156,8 @@ static enum rpc_next finish_message(struct watch *watch, const struct message *m
         watch_response(watch, CONFREG__V1__WATCH_RESPONSE_KIND__WATCH_RESPONSE_KIND_EVENTS,
                        &watch->cursor, message->more);
     watch->previous_revision = message->newest;
+    watch->hub->n_messages++;
+    watch->hub->n_events += message->pieces->n - 1;
     return RPC_NEXT_MESSAGE;
 }
 

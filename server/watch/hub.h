@@ -37,6 +37,17 @@ void hub_wake(struct hub *hub);
 /* Open streams. Any thread. */
 uint64_t hub_stream_count(const struct hub *hub);
 
+struct hub_stats {
+    uint64_t streams;      /* open */
+    uint64_t messages;     /* sent with events, since the start */
+    uint64_t events;       /* in them */
+    uint64_t ring_commits; /* in memory, … */
+    uint64_t ring_bytes;   /* … and what they take */
+    uint64_t lag;          /* how many revisions the stream that is furthest behind has before it */
+};
+/* Asks the stream thread and waits for it; not on that thread, and only while the server runs. */
+void hub_measure(struct hub *hub, struct hub_stats *ret_stats);
+
 #define WATCH_MAX_SELECTORS 128
 
 struct watch_spec {

@@ -28,6 +28,8 @@ struct hub {
     /* The stream thread's. */
     struct ring ring;
     struct watch *streams;
+    uint64_t n_messages; /* with events */
+    uint64_t n_events;
 };
 
 struct watch_position {

@@ -1,4 +1,4 @@
-#include "listen.h"
+#include "listener.h"
 
 #include <arpa/inet.h>
 #include <errno.h>

@@ -1,6 +1,6 @@
-/* The socket that the gateway listens on. */
-#ifndef GATEWAY_LISTEN_H
-#define GATEWAY_LISTEN_H
+/* A socket that listens, for HTTP. */
+#ifndef BASE_LISTENER_H
+#define BASE_LISTENER_H
 
 #include "status.h"
 

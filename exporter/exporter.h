@@ -1,0 +1,22 @@
+/* The exporter: serves one page over HTTP, at /metrics, to a Prometheus that comes for it now and
+ * then. It has a thread of its own, so that whoever asks holds nobody up. */
+#ifndef EXPORTER_EXPORTER_H
+#define EXPORTER_EXPORTER_H
+
+#include "status.h"
+#include "str.h"
+
+struct exporter;
+
+/* Adds the whole page. Exporter's thread. */
+typedef void exporter_render(void *user, struct str *page);
+
+#define EXPORTER_CONTENT_TYPE "text/plain; version=0.0.4; charset=utf-8"
+
+/* Listens on an address as listener_open takes it, with its failures, and logs it. */
+bool exporter_start(const char *address, exporter_render *render, void *user,
+                    struct exporter **ret_exporter, struct status *st);
+/* Returns when no page is being made any more. NULL is ignored. */
+void exporter_stop(struct exporter *exporter);
+
+#endif

@@ -1,0 +1,179 @@
+#include "node_metrics.h"
+
+#include "metrics.h"
+#include "process.h"
+
+static struct metric_labels label(const char *name, const char *value)
+{
+    return (struct metric_labels){{{name, value}}};
+}
+
+/* ---- Calls ---- */
+
+static struct metric_labels of_method(const struct rpc_stats *stats)
+{
+    return (struct metric_labels){
+        {{"grpc_service", stats->service}, {"grpc_method", stats->method}}};
+}
+
+static void add_codes(void *user, const struct rpc_stats *stats)
+{
+    struct metric_labels labels = of_method(stats);
+    labels.items[2].name = "grpc_code";
+    for (size_t code = 0; code < RPC_CODES; code++) {
+        if (stats->ended[code] > 0 || code == STATUS_OK) {
+            labels.items[2].value = status_code_name((enum status_code)code);
+            metrics_sample(user, "confreg_requests_total", &labels, (double)stats->ended[code]);
+        }
+    }
+}
+
+static void add_in_flight(void *user, const struct rpc_stats *stats)
+{
+    struct metric_labels labels = of_method(stats);
+    uint64_t ended = 0;
+    for (size_t code = 0; code < RPC_CODES; code++) {
+        ended += stats->ended[code];
+    }
+    metrics_sample(user, "confreg_requests_in_flight", &labels, (double)(stats->started - ended));
+}
+
+/* How long a stream was open is no latency. */
+static void add_duration(void *user, const struct rpc_stats *stats)
+{
+    struct metric_labels labels = of_method(stats);
+    if (stats->kind == RPC_UNARY) {
+        metrics_histogram(user, "confreg_request_duration_seconds", &labels, &stats->duration);
+    }
+}
+
+static void add_calls(const struct rpc_server *server, struct str *page)
+{
+    metrics_family(page, "confreg_requests_total", METRIC_COUNTER,
+                   "gRPC calls that have ended, by what the client was told.");
+    rpc_server_stats(server, add_codes, page);
+    metrics_family(page, "confreg_requests_in_flight", METRIC_GAUGE,
+                   "gRPC calls under way, open streams among them.");
+    rpc_server_stats(server, add_in_flight, page);
+    metrics_family(page, "confreg_request_duration_seconds", METRIC_HISTOGRAM,
+                   "Time from a call's arrival until it was over; streams are left out.");
+    rpc_server_stats(server, add_duration, page);
+}
+
+/* ---- The registry and its log ---- */
+
+static void add_registry(const struct registry *registry, struct str *page)
+{
+    metrics_one(page, "confreg_revision", METRIC_GAUGE, "Revision of the newest commit.",
+                (double)registry_position(registry).revision);
+    metrics_one(page, "confreg_configs", METRIC_GAUGE, "Configs that exist.",
+                (double)registry_config_count(registry));
+    metrics_one(page, "confreg_heads_memory_bytes", METRIC_GAUGE,
+                "Memory taken by the newest versions of all configs.",
+                (double)registry_bytes(registry));
+}
+
+static void add_changes(const struct commit_stats *stats, struct str *page)
+{
+    static const char *const kinds[] = {
+        [CHANGE_CREATE] = "create", [CHANGE_UPDATE] = "update", [CHANGE_ROLLBACK] = "rollback",
+        [CHANGE_DELETE] = "delete", [CHANGE_ERASE] = "erase",   [CHANGE_IMPORT] = "import",
+    };
+    metrics_family(page, "confreg_changes_total", METRIC_COUNTER, "Changes committed, by kind.");
+    for (size_t kind = CHANGE_CREATE; kind < COUNT_OF(kinds); kind++) {
+        struct metric_labels labels = label("kind", kinds[kind]);
+        metrics_sample(page, "confreg_changes_total", &labels,
+                       (double)metric_value(&stats->changes[kind]));
+    }
+}
+
+static void add_store_errors(const struct commit_stats *stats, struct str *page)
+{
+    const struct {
+        const char *operation;
+        const struct metric *counter;
+    } rows[] = {
+        {"append", &stats->failed_appends},
+        {"save_heads", &stats->failed_head_saves},
+        {"scrub", &stats->failed_scrubs},
+    };
+    metrics_family(page, "confreg_store_errors_total", METRIC_COUNTER,
+                   "What the store refused to write.");
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct metric_labels labels = label("operation", rows[i].operation);
+        metrics_sample(page, "confreg_store_errors_total", &labels,
+                       (double)metric_value(rows[i].counter));
+    }
+}
+
+static void add_commits(struct committer *committer, const struct store *store, struct str *page)
+{
+    const struct commit_stats *stats = committer_stats(committer);
+    char reason[256];
+    metrics_one(page, "confreg_commits_total", METRIC_COUNTER, "Commits made by this node.",
+                (double)metric_value(&stats->commits));
+    add_changes(stats, page);
+    metrics_one_histogram(page, "confreg_commit_batch_commits", "Commits in one append to the log.",
+                          &stats->batch);
+    metrics_one_histogram(page, "confreg_store_append_duration_seconds",
+                          "Time of one append to the log, until it is durable.", &stats->append);
+    if (store->sync.scale != NULL) {
+        metrics_one_histogram(page, "confreg_store_sync_duration_seconds",
+                              "The part of an append that waits for the disk.", &store->sync);
+    }
+    add_store_errors(stats, page);
+    metrics_one(page, "confreg_writable", METRIC_GAUGE,
+                "1 where the last write to the store went well.",
+                committer_writable(committer, reason));
+    metrics_one(page, "confreg_write_queue_writes", METRIC_GAUGE,
+                "Writes that wait for the committer.", (double)committer_waiting(committer));
+    metrics_one_histogram(page, "confreg_write_queue_wait_seconds",
+                          "Time that a write waited for the committer.", &stats->wait);
+}
+
+/* ---- Watches and events ---- */
+
+static void add_watches(struct hub *hub, struct str *page)
+{
+    struct hub_stats stats;
+    hub_measure(hub, &stats);
+    metrics_one(page, "confreg_watch_streams", METRIC_GAUGE, "Open watch streams.",
+                (double)stats.streams);
+    metrics_one(page, "confreg_watch_messages_total", METRIC_COUNTER,
+                "Messages with events handed to watch streams.", (double)stats.messages);
+    metrics_one(page, "confreg_watch_events_total", METRIC_COUNTER,
+                "Events handed to watch streams.", (double)stats.events);
+    metrics_one(page, "confreg_watch_lag_revisions", METRIC_GAUGE,
+                "Revisions that the stream that is furthest behind has before it.",
+                (double)stats.lag);
+    metrics_one(page, "confreg_watch_ring_commits", METRIC_GAUGE,
+                "Newest commits kept in memory for watches.", (double)stats.ring_commits);
+    metrics_one(page, "confreg_watch_ring_memory_bytes", METRIC_GAUGE,
+                "Memory taken by the newest commits.", (double)stats.ring_bytes);
+}
+
+static void add_relay(const struct relay *relay, struct str *page)
+{
+    metrics_one(page, "confreg_notifications_total", METRIC_COUNTER,
+                "Changes announced on the bus.", (double)relay_sent(relay));
+}
+
+/* ---- All of it ---- */
+
+static void add_build(const struct store *store, struct str *page)
+{
+    struct metric_labels labels = {{{"version", CONFREG_VERSION}, {"store", store->ops->scheme}}};
+    metrics_family(page, "confreg_build_info", METRIC_GAUGE, "1; what runs here is in the labels.");
+    metrics_sample(page, "confreg_build_info", &labels, 1);
+}
+
+void node_metrics(const struct node_parts *parts, struct str *page)
+{
+    add_build(parts->store, page);
+    add_calls(parts->server, page);
+    add_registry(parts->registry, page);
+    add_commits(parts->committer, parts->store, page);
+    add_watches(parts->hub, page);
+    add_relay(parts->relay, page);
+    process_metrics(page);
+}

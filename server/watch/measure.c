@@ -1,0 +1,47 @@
+#include <semaphore.h>
+
+#include "watch.h"
+
+struct measuring {
+    struct rpc_task task;
+    struct hub *hub;
+    struct hub_stats *stats;
+    sem_t done;
+};
+
+/* How far behind the ring's end a stream is. One that is to start later is not. */
+static uint64_t lag_of(const struct watch *watch)
+{
+    bool snapshot = watch->phase == watch_send_snapshot;
+    uint64_t reached = snapshot ? watch->snapshot.revision : watch->cursor.revision;
+    uint64_t newest = watch->hub->ring.next - 1;
+    return reached >= newest ? 0 : newest - reached;
+}
+
+static void measure(struct rpc_task *task)
+{
+    struct measuring *m = CONTAINER_OF(task, struct measuring, task);
+    const struct hub *hub = m->hub;
+    *m->stats = (struct hub_stats){
+        .streams = atomic_load(&hub->n_streams),
+        .messages = hub->n_messages,
+        .events = hub->n_events,
+        .ring_commits = hub->ring.n,
+        .ring_bytes = hub->ring.bytes,
+    };
+    for (const struct watch *watch = hub->streams; watch != NULL; watch = watch->next) {
+        uint64_t lag = lag_of(watch);
+        m->stats->lag = lag > m->stats->lag ? lag : m->stats->lag;
+    }
+    sem_post(&m->done);
+}
+
+void hub_measure(struct hub *hub, struct hub_stats *ret_stats)
+{
+    struct measuring m = {.task.fn = measure, .hub = hub, .stats = ret_stats};
+    sem_init(&m.done, 0, 0);
+    rpc_server_post(hub->server, &m.task);
+    while (sem_wait(&m.done) != 0) {
+    }
+    sem_destroy(&m.done);
+}

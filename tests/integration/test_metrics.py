@@ -1,0 +1,212 @@
+"""What both programs tell Prometheus: the format, and that the numbers are true."""
+
+import re
+import subprocess
+import urllib.request
+
+import grpc
+import pytest
+from calls import Registry
+from daemon import Confregd, Gateway, free_port, until
+from rest import Rest
+from watching import Watch
+
+SERVICE = "confreg.v1.RegistryService"
+
+
+class Page:
+    """The samples of one page by name and labels."""
+
+    def __init__(self, text):
+        self.text = text
+        self.samples = {}
+        for line in text.splitlines():
+            if line.startswith("#"):
+                continue
+            name, labels, value = re.fullmatch(r"(\w+)(?:\{(.*)\})? (\S+)", line).groups()
+            key = (name, frozenset(re.findall(r'(\w+)="([^"]*)"', labels or "")))
+            assert key not in self.samples, f"{line} comes twice"
+            self.samples[key] = float(value)
+
+    def get(self, name, **labels):
+        return self.samples.get((name, frozenset(labels.items())), 0)
+
+    def sum(self, name, **labels):
+        wanted = set(labels.items())
+        return sum(value for (key, of), value in self.samples.items()
+                   if key == name and wanted <= of)
+
+
+def scrape(address):
+    with urllib.request.urlopen(f"http://{address}/metrics", timeout=30) as answer:
+        assert answer.headers["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
+        return Page(answer.read().decode())
+
+
+class Programs:
+    def __init__(self, launch):
+        self.server_metrics = f"127.0.0.1:{free_port()}"
+        self.gateway_metrics = f"127.0.0.1:{free_port()}"
+        self.server = launch(Confregd, extra=["--metrics", self.server_metrics]).start()
+        self.gateway = launch(Gateway, self.server.listen,
+                              extra=["--metrics", self.gateway_metrics]).start()
+        self.registry = Registry(self.server.stub)
+        self.rest = Rest(self.gateway.port)
+
+    def of_server(self):
+        return scrape(self.server_metrics)
+
+    def of_gateway(self):
+        return scrape(self.gateway_metrics)
+
+
+@pytest.fixture(scope="module")
+def programs(launch):
+    return Programs(launch)
+
+
+def calls(page, method, code="OK"):
+    return page.get("confreg_requests_total", grpc_service=SERVICE, grpc_method=method,
+                    grpc_code=code)
+
+
+def test_promtool_finds_nothing_wrong(programs, name):
+    programs.registry.create(name)
+    programs.rest.get(f"/api/configs/{name}")
+    for address in (programs.server_metrics, programs.gateway_metrics):
+        page = scrape(address).text
+        checked = subprocess.run(["promtool", "check", "metrics"], input=page, text=True,
+                                 capture_output=True)
+        assert (checked.returncode, checked.stdout, checked.stderr) == (0, "", "")
+
+
+def test_calls_are_counted_by_method_and_code(programs, name):
+    before = programs.of_server()
+    programs.registry.create(name)
+    for _ in range(5):
+        programs.registry.get(name)
+    with pytest.raises(grpc.RpcError):
+        programs.registry.get("there-is-none")
+    # A call is counted when its last byte has gone, which may be after the client has it.
+    after = until(lambda: (page := programs.of_server()) and
+                  calls(page, "GetConfig", "NOT_FOUND") > calls(before, "GetConfig", "NOT_FOUND")
+                  and page, "the last call is counted")
+    assert calls(after, "CreateConfig") == calls(before, "CreateConfig") + 1
+    assert calls(after, "GetConfig") == calls(before, "GetConfig") + 5
+    assert calls(after, "GetConfig", "NOT_FOUND") == calls(before, "GetConfig", "NOT_FOUND") + 1
+    labels = {"grpc_service": SERVICE, "grpc_method": "GetConfig"}
+    duration = "confreg_request_duration_seconds"
+    assert after.get(f"{duration}_count", **labels) == before.get(f"{duration}_count", **labels) + 6
+    assert after.get(f"{duration}_sum", **labels) > before.get(f"{duration}_sum", **labels)
+    assert after.get("confreg_requests_in_flight", **labels) == 0
+
+
+def test_methods_that_there_are_not_share_one_name(programs):
+    before = programs.of_server()
+    for method in ("/any.Service/Method", "/other.Service/Method"):
+        with pytest.raises(grpc.RpcError):
+            programs.server.channel.unary_unary(method)(b"", timeout=30)
+    after = programs.of_server()
+    labels = {"grpc_service": "", "grpc_method": "unknown", "grpc_code": "UNIMPLEMENTED"}
+    until(lambda: programs.of_server().get("confreg_requests_total", **labels) ==
+          before.get("confreg_requests_total", **labels) + 2, "both calls are counted")
+    assert "any.Service" not in after.text
+
+
+def test_commits_are_counted(programs, name):
+    before = programs.of_server()
+    programs.registry.create(name)
+    programs.registry.update(name, '{"v": 2}')
+    programs.registry.delete(name)
+    after = programs.of_server()
+
+    def grown(metric, **labels):
+        return after.get(metric, **labels) - before.get(metric, **labels)
+
+    assert grown("confreg_commits_total") == 3
+    assert [grown("confreg_changes_total", kind=kind) for kind in ("create", "update", "delete")] \
+        == [1, 1, 1]
+    assert grown("confreg_revision") == 3
+    assert grown("confreg_commit_batch_commits_sum") == 3
+    assert 1 <= grown("confreg_store_append_duration_seconds_count") <= 3
+    assert grown("confreg_store_append_duration_seconds_sum") >= \
+        grown("confreg_store_sync_duration_seconds_sum") > 0
+    assert grown("confreg_write_queue_wait_seconds_count") == 3
+    assert grown("confreg_watch_ring_commits") == 3
+    assert after.get("confreg_writable") == 1
+    assert after.get("confreg_write_queue_writes") == 0
+
+
+def test_memory_of_heads_follows_what_they_hold(programs, name):
+    before = programs.of_server().get("confreg_heads_memory_bytes")
+    programs.registry.create(name, '{"k": "%s"}' % ("v" * 100000))
+    with_it = programs.of_server().get("confreg_heads_memory_bytes")
+    programs.registry.delete(name)
+    after = programs.of_server().get("confreg_heads_memory_bytes")
+    assert 100000 < with_it - before < 101000
+    assert before <= after < before + 1000
+
+
+def test_watches_are_counted(programs, name):
+    before = programs.of_server()
+    with Watch(programs.server.stub) as watch:
+        watch.started()
+        during = programs.of_server()
+        streams = during.get("confreg_watch_streams") - before.get("confreg_watch_streams")
+        programs.registry.create(name)
+        watch.event()
+        after = programs.of_server()
+        assert streams == 1
+        assert after.get("confreg_watch_events_total") - \
+            before.get("confreg_watch_events_total") >= 1
+        assert after.get("confreg_requests_in_flight", grpc_service=SERVICE,
+                         grpc_method="Watch") >= 1
+        assert after.get("confreg_watch_lag_revisions") == 0
+    until(lambda: programs.of_server().get("confreg_watch_streams") ==
+          before.get("confreg_watch_streams"), "the stream is gone")
+    until(lambda: calls(programs.of_server(), "Watch", "CANCELLED") ==
+          calls(before, "Watch", "CANCELLED") + 1, "its end is counted")
+
+
+def test_the_gateway_counts_by_route_and_code(programs, name):
+    metric, route = "confreg_gateway_requests_total", "/api/configs/*"
+    before = programs.of_gateway()
+    assert programs.rest.post(f"/api/configs/{name}", {"config_data": {}}).status == 201
+    assert programs.rest.get(f"/api/configs/{name}").status == 200
+    assert programs.rest.get(f"/api/configs/{name}-not").status == 404
+    assert programs.rest.get("/nowhere/at/all").status == 404
+    expected = {("POST", route, "201"): 1, ("GET", route, "200"): 1, ("GET", route, "404"): 1,
+                ("", "unknown", "404"): 1}
+
+    def grown(page):
+        return {key: page.get(metric, method=key[0], route=key[1], code=key[2]) -
+                before.get(metric, method=key[0], route=key[1], code=key[2]) for key in expected}
+
+    until(lambda: grown(programs.of_gateway()) == expected, "all requests are counted")
+    after = programs.of_gateway()
+    assert "nowhere" not in after.text and name not in after.text
+    assert after.sum("confreg_gateway_request_duration_seconds_count") == after.sum(metric)
+    assert after.get("confreg_gateway_server_up") == 1
+
+
+def test_the_gateway_shows_its_metrics_beside_the_api(programs):
+    page = scrape(f"127.0.0.1:{programs.gateway.port}")
+    assert page.get("confreg_gateway_requests_in_flight") == 1  # this very one
+    assert page.get("process_open_fds") > 3
+
+
+def test_other_paths_and_methods_are_refused(programs):
+    metrics = Rest(int(programs.server_metrics.rpartition(":")[2]))
+    assert metrics.get("/").status == 404
+    assert metrics.post("/metrics", {"any": "thing"}).status == 405
+    head = metrics.call("HEAD", "/metrics")
+    assert (head.status, head.body) == (200, b"")
+
+
+@pytest.mark.parametrize("program", ["confregd", "confreg-gateway"])
+def test_an_address_that_is_taken_keeps_a_program_from_starting(programs, launch, program):
+    taken = ["--metrics", programs.server_metrics]
+    other = launch(Confregd, extra=taken) if program == "confregd" else \
+        launch(Gateway, programs.server.listen, extra=taken)
+    code, said = other.fails_to_start()
+    assert code == 1 and "metrics: cannot listen on" in said
