@@ -189,11 +189,26 @@ static bool read_identity(struct sqlite_store *s, struct status *st)
 
 /* ---- Checkpoints ---- */
 
+/* SQLite leaves the truncation of its log to the next sync: a power cut could bring back what was
+ * in it. */
+static int sync_log(struct sqlite_store *s)
+{
+    sqlite3_file *log = NULL;
+    int code = sqlite3_file_control(s->writer.db, NULL, SQLITE_FCNTL_JOURNAL_POINTER, &log);
+    return code != SQLITE_OK || log == NULL || log->pMethods == NULL
+               ? code
+               : log->pMethods->xSync(log, SQLITE_SYNC_NORMAL);
+}
+
 bool sqlite_empty_log(struct sqlite_store *s, struct status *st)
 {
-    return sqlite3_wal_checkpoint_v2(s->writer.db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL) ==
-               SQLITE_OK ||
-           sqlite_fault(&s->writer, "emptying the write-ahead log", st);
+    if (sqlite3_wal_checkpoint_v2(s->writer.db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL) !=
+        SQLITE_OK) {
+        return sqlite_fault(&s->writer, "emptying the write-ahead log", st);
+    }
+    return sync_log(s) == SQLITE_OK ||
+           status_set(st, STATUS_UNAVAILABLE, "STORE_UNAVAILABLE",
+                      "the store, syncing the emptied write-ahead log, failed");
 }
 
 /* After each commit, on the committer's thread. */
@@ -245,8 +260,10 @@ static bool open_file(struct sqlite_store *s, struct status *st)
     bool is_new = false;
     return make_folders(s->path, st) && take_lock(s, st) && open_writer(s, st) &&
            check_kind(s, &is_new, st) &&
+           /* EXTRA is FULL, and syncs the folder when the journal of a new file is removed: if that
+            * came back after a power cut, it would undo all that was done since. */
            connection_run(&s->writer,
-                          "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
+                          "PRAGMA synchronous = EXTRA; PRAGMA journal_mode = WAL;"
                           "PRAGMA secure_delete = ON; PRAGMA wal_autocheckpoint = 0",
                           st) &&
            connection_open(&s->marker, s->path, false, st) &&

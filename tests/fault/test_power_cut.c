@@ -1,0 +1,196 @@
+/* The power goes at every write and every sync, in every way that a disk may then be left: what was
+ * acknowledged is there, the chain holds, heads are what the log says, and what was erased is gone.
+ */
+#include <criterion/criterion.h>
+#include <fcntl.h>
+#include <string.h>
+
+#include "deeds.h"
+#include "folder.h"
+#include "leak_check.h"
+#include "log.h"
+#include "power.h"
+#include "random.h"
+
+/* What was acknowledged before the power went. */
+struct memory {
+    struct commit *commits[N_DEEDS];
+    size_t n;
+    size_t n_in_full; /* of these, when the power was still on afterwards */
+};
+
+static void memory_fini(struct memory *memory)
+{
+    for (size_t i = 0; i < memory->n; i++) {
+        commit_unref(memory->commits[i]);
+    }
+}
+
+/* Writes until a write is refused. */
+static void work(const struct folder *folder, struct memory *memory)
+{
+    struct desk desk;
+    struct status st;
+    if (!desk_open(&desk, folder->address, &st)) {
+        return;
+    }
+    while (memory->n < N_DEEDS &&
+           desk_write(&desk, &deeds[memory->n], &memory->commits[memory->n], &st)) {
+        memory->n++;
+        memory->n_in_full = power_is_on() ? memory->n : memory->n_in_full;
+    }
+    desk_close(&desk);
+}
+
+/* ---- What must be there ---- */
+
+struct reading {
+    const struct memory *memory;
+    struct registry *fresh; /* built from the log alone */
+    struct store *store;
+    uint64_t n;
+};
+
+static bool read_stored(void *user, const char *environment, const char *service, uint64_t version,
+                        struct version_ref *ret_version, struct status *st)
+{
+    return store_read_version(user, environment, service, version, ret_version, st);
+}
+
+static bool check_commit(void *user, struct commit *commit)
+{
+    struct reading *r = user;
+    struct version_source source = {.read = read_stored, .user = r->store};
+    AUTO(staged_free) struct staged *staged = NULL;
+    struct status st;
+    if (r->n < r->memory->n) {
+        cr_assert(hash_equal(&commit->hash, &r->memory->commits[r->n]->hash),
+                  "revision %zu is another one", (size_t)commit->revision);
+    }
+    r->n++;
+    cr_assert(registry_follow(r->fresh, commit, &source, &staged, &st), "%s", st.message);
+    registry_accept(r->fresh, staged);
+    registry_apply(r->fresh);
+    return true;
+}
+
+static void compare_heads(struct desk *desk, struct registry *fresh)
+{
+    for (size_t i = 0; i < N_DEEDS; i++) {
+        const char *service = deeds[i].services[0];
+        AUTO(head_unref) struct head *loaded = registry_get(desk->registry, "prod", service);
+        AUTO(head_unref) struct head *told = registry_get(fresh, "prod", service);
+        cr_assert_eq(loaded == NULL, told == NULL);
+        if (loaded != NULL) {
+            cr_assert_eq(loaded->version, told->version);
+            cr_assert_eq(loaded->last_version, told->last_version);
+            cr_assert_eq(loaded->mod_revision, told->mod_revision);
+            cr_assert_eq(loaded->holes.n, told->holes.n);
+        }
+    }
+}
+
+static uint64_t check_log(struct desk *desk, const struct memory *memory, const char *where)
+{
+    AUTO(registry_free) struct registry *fresh = registry_new(desk->store->identity.epoch);
+    struct reading r = {.memory = memory, .fresh = fresh, .store = desk->store};
+    struct status st;
+    cr_assert(store_read_commits(desk->store, 1, UINT64_MAX, true, check_commit, &r, &st), "%s",
+              st.message);
+    cr_assert_geq(r.n, memory->n, "%s: %zu were acknowledged, %zu are there", where, memory->n,
+                  (size_t)r.n);
+    cr_assert_leq(r.n, memory->n + 1, "%s: a commit that nobody made", where);
+    compare_heads(desk, fresh);
+    return r.n;
+}
+
+/* How often the mark of erased payloads stands in the files. */
+static size_t count_marks(const struct folder *folder)
+{
+    static const char *const suffixes[] = {"", "-wal"};
+    size_t found = 0;
+    for (size_t i = 0; i < COUNT_OF(suffixes); i++) {
+        char path[96];
+        static char content[1 << 20];
+        snprintf(path, sizeof path, "%s%s", folder->database, suffixes[i]);
+        int fd = open(path, O_RDONLY);
+        ssize_t n = fd < 0 ? 0 : read(fd, content, sizeof content);
+        close(fd);
+        char *end = content + (n > 0 ? n : 0);
+        for (char *at = content;
+             (at = memmem(at, (size_t)(end - at), ERASED_MARK, sizeof ERASED_MARK - 1)) != NULL;
+             at++) {
+            found++;
+        }
+    }
+    return found;
+}
+
+/* Deeds 6 and 11 (from 0 on) erase what deeds 4 and 10 wrote. After 10 deeds the next one may have
+ * been under way, and have left a piece of its payload. */
+static bool all_is_erased(uint64_t n_deeds)
+{
+    return (n_deeds >= 7 && n_deeds < 10) || n_deeds >= 12;
+}
+
+static void check_afterwards(const struct folder *found, const struct memory *memory,
+                             const char *where)
+{
+    struct desk desk;
+    struct status st;
+    /* An erase that was acknowledged with the power on has been carried out. */
+    if (all_is_erased(memory->n_in_full)) {
+        cr_assert_eq(count_marks(found), 0, "%s: erased payloads are in the files", where);
+    }
+    bool opened = desk_open(&desk, found->address, &st);
+    cr_assert(opened, "%s: %s", where, st.message);
+    uint64_t n = check_log(&desk, memory, where);
+    if (all_is_erased(n)) {
+        cr_assert_eq(count_marks(found), 0, "%s: erased payloads are left", where);
+    }
+    struct commit *commit = NULL;
+    const struct deed next = {MUTATE_CREATE, {"zeta"}, "{}", 0, false, NULL};
+    cr_assert(desk_write(&desk, &next, &commit, &st), "%s: %s", where, st.message);
+    cr_assert_eq(commit->revision, n + 1, "%s", where);
+    commit_unref(commit);
+    desk_close(&desk);
+}
+
+/* One run to the cut, and all that may be found behind it. Gives the number of operations that a
+ * whole run has. */
+static uint64_t cut_at(uint64_t number)
+{
+    struct folder folder;
+    struct memory memory = {.n = 0};
+    folder_init(&folder);
+    power_on(number);
+    work(&folder, &memory);
+    uint64_t n = power_operations();
+    power_off();
+    for (int loss = 0; loss < LOSS_KINDS; loss++) {
+        struct folder found;
+        char where[64];
+        folder_init(&found);
+        snprintf(where, sizeof where, "cut at %zu, loss %d", (size_t)number, loss);
+        power_image(found.path, (enum power_loss)loss,
+                    random_seed() + number * LOSS_KINDS + (uint64_t)loss);
+        check_afterwards(&found, &memory, where);
+        folder_fini(&found);
+    }
+    cr_assert(number != UINT64_MAX || memory.n == N_DEEDS, "%zu deeds went well", memory.n);
+    memory_fini(&memory);
+    folder_fini(&folder);
+    return n;
+}
+
+Test(power, goes_at_every_operation, .timeout = 280)
+{
+    log_set_level(LOG_ERROR + 1);
+    uint64_t n = cut_at(UINT64_MAX);
+    cr_assert_gt(n, N_DEEDS * 4);
+    for (uint64_t number = 0; number < n; number++) {
+        cut_at(number);
+    }
+    power_on(0); /* forgets the last run */
+    leak_check();
+}
