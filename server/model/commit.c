@@ -92,6 +92,19 @@ bool commit_decode(const uint8_t epoch[EPOCH_SIZE], struct buf *record, struct c
     return true;
 }
 
+struct commit *commit_copy(const struct commit *commit, const uint8_t epoch[EPOCH_SIZE])
+{
+    struct commit *copy = record_decode(commit->record->data, commit->record->len, epoch);
+    assert(copy != NULL && "what was sealed can be read");
+    copy->record = buf_ref(commit->record);
+    copy->hash = commit->hash;
+    for (size_t i = 0; i < commit->n_changes; i++) {
+        memcpy(copy->changes[i].salt, commit->changes[i].salt, SALT_SIZE);
+        copy->changes[i].payload = buf_ref(commit->changes[i].payload);
+    }
+    return copy;
+}
+
 bool commit_attach_payload(struct commit *commit, size_t index, const uint8_t salt[SALT_SIZE],
                            struct buf *payload, struct status *st)
 {

@@ -92,6 +92,9 @@ void commit_seal(struct commit *commit, const uint8_t epoch[EPOCH_SIZE]);
 bool commit_decode(const uint8_t epoch[EPOCH_SIZE], struct buf *record, struct commit **ret_commit,
                    struct status *st);
 
+/* A copy of a sealed commit that keeps its payloads when the commit gives them back. */
+struct commit *commit_copy(const struct commit *commit, const uint8_t epoch[EPOCH_SIZE]);
+
 /* Gives a decoded change its payload and salt (both copied or referenced) and checks them against
  * the hash. DATA_LOSS, reason PAYLOAD_DAMAGED, where they do not match. Before it is shared. */
 bool commit_attach_payload(struct commit *commit, size_t index, const uint8_t salt[SALT_SIZE],

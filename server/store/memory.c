@@ -136,27 +136,13 @@ static void note_request(struct memory_store *m, const struct commit *commit)
     }
 }
 
-static struct commit *copy_commit(const struct memory_store *m, const struct commit *commit)
-{
-    struct commit *copy = NULL;
-    struct status st;
-    if (!commit_decode(m->store.identity.epoch, commit->record, &copy, &st)) {
-        abort(); /* it was sealed a moment ago */
-    }
-    for (size_t i = 0; i < commit->n_changes; i++) {
-        memcpy(copy->changes[i].salt, commit->changes[i].salt, SALT_SIZE);
-        copy->changes[i].payload = buf_ref(commit->changes[i].payload);
-    }
-    return copy;
-}
-
 static void keep(struct memory_store *m, const struct commit *commit)
 {
     if (m->n_commits == m->room) {
         m->room = m->room == 0 ? 64 : m->room * 2;
         m->commits = mem_grow(m->commits, m->room, sizeof(struct commit *));
     }
-    m->commits[m->n_commits++] = copy_commit(m, commit);
+    m->commits[m->n_commits++] = commit_copy(commit, m->store.identity.epoch);
     note_request(m, commit);
     for (uint32_t i = 0; i < commit->n_changes; i++) {
         note_change(m, commit, i);

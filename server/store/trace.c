@@ -4,6 +4,8 @@
 #include <pthread.h>
 #include <string.h>
 
+#include "doubt.h"
+
 struct trace {
     struct store store;
     struct store *inner; /* owned */
@@ -14,6 +16,7 @@ struct trace {
     uint64_t first;
     uint64_t n;
     enum trace_fault fault;
+    struct doubt_state doubt;
 };
 
 static struct trace *trace_of(const struct store *store)
@@ -39,6 +42,7 @@ static struct passing begin(struct store *store, const char *name)
     p.faulty = p.number >= trace->first && p.number - trace->first < trace->n;
     p.fault = trace->fault;
     pthread_mutex_unlock(&trace->lock);
+    doubt_pass_time(&trace->doubt);
     return p;
 }
 
@@ -72,8 +76,7 @@ static bool trace_tail(struct store *store, uint64_t *ret_revision, struct buf *
                        struct hash *ret_hash, struct status *st)
 {
     struct passing p = begin(store, "tail");
-    bool ok =
-        kept_back(&p) || INNER(p)->ops->tail(INNER(p), ret_revision, ret_record, ret_hash, st);
+    bool ok = kept_back(&p) || doubt_tail(&p.trace->doubt, ret_revision, ret_record, ret_hash, st);
     if (ok && p.faulty && !kept_back(&p)) {
         buf_unref(MOVE(*ret_record)); /* outputs are written on success only */
     }
@@ -83,14 +86,22 @@ static bool trace_tail(struct store *store, uint64_t *ret_revision, struct buf *
 static bool trace_append(struct store *store, struct commit *const *commits, size_t n,
                          struct status *st)
 {
-    PASS("append", append(INNER(p), commits, n, st));
+    struct passing p = begin(store, "append");
+    bool ok = kept_back(&p) || doubt_append(&p.trace->doubt, commits, n, st);
+    return end(&p, ok, st);
 }
 
 static bool trace_read_commits(struct store *store, uint64_t from, uint64_t through,
                                bool with_payloads, store_row_visitor *visit, void *user,
                                struct status *st)
 {
-    PASS("read_commits", read_commits(INNER(p), from, through, with_payloads, visit, user, st));
+    struct passing p = begin(store, "read_commits");
+    uint64_t last = 0;
+    bool ok = kept_back(&p) ||
+              (doubt_horizon(&p.trace->doubt, &last, st) &&
+               INNER(p)->ops->read_commits(INNER(p), from, through < last ? through : last,
+                                           with_payloads, visit, user, st));
+    return end(&p, ok, st);
 }
 
 static bool trace_read_version(struct store *store, const char *environment, const char *service,
@@ -112,14 +123,26 @@ static bool trace_find_change(struct store *store, const char *environment, cons
                               uint64_t revision, uint64_t *ret_revision, uint32_t *ret_index,
                               struct status *st)
 {
-    PASS("find_change",
-         find_change(INNER(p), environment, service, revision, ret_revision, ret_index, st));
+    struct passing p = begin(store, "find_change");
+    uint64_t last = 0;
+    bool ok = kept_back(&p) || (doubt_horizon(&p.trace->doubt, &last, st) &&
+                                INNER(p)->ops->find_change(INNER(p), environment, service,
+                                                           revision < last ? revision : last,
+                                                           ret_revision, ret_index, st));
+    return end(&p, ok, st);
 }
 
 static bool trace_find_request(struct store *store, const struct hash *key, uint64_t *ret_revision,
                                struct status *st)
 {
-    PASS("find_request", find_request(INNER(p), key, ret_revision, st));
+    struct passing p = begin(store, "find_request");
+    uint64_t last = 0;
+    bool ok = kept_back(&p) || (doubt_horizon(&p.trace->doubt, &last, st) &&
+                                INNER(p)->ops->find_request(INNER(p), key, ret_revision, st));
+    if (ok && !kept_back(&p) && *ret_revision > last) {
+        *ret_revision = 0;
+    }
+    return end(&p, ok, st);
 }
 
 static bool trace_load_heads(struct store *store, store_head_row_visitor *visit, void *user,
@@ -161,6 +184,7 @@ static bool trace_move_mark(struct store *store, enum store_mark mark, uint64_t 
 static void trace_close(struct store *store)
 {
     struct trace *trace = trace_of(store);
+    doubt_fini(&trace->doubt);
     store_close(trace->inner);
     pthread_mutex_destroy(&trace->lock);
     free(trace);
@@ -193,6 +217,7 @@ struct store *trace_new(struct store *inner,
     trace->on_call = on_call;
     trace->user = user;
     pthread_mutex_init(&trace->lock, NULL);
+    doubt_init(&trace->doubt, inner);
     return &trace->store;
 }
 
@@ -204,6 +229,16 @@ void trace_fail(struct store *store, uint64_t first, uint64_t n, enum trace_faul
     trace->n = n;
     trace->fault = fault;
     pthread_mutex_unlock(&trace->lock);
+}
+
+void trace_doubt_next(struct store *store, const struct trace_doubt *doubt)
+{
+    doubt_arm(&trace_of(store)->doubt, doubt);
+}
+
+void trace_lag(struct store *store, uint64_t lag, uint64_t calls)
+{
+    doubt_lag(&trace_of(store)->doubt, lag, calls);
 }
 
 uint64_t trace_calls(const struct store *store)

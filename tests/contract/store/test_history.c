@@ -267,3 +267,18 @@ CONTRACT(marks, never_move_back)
         cr_assert_eq(get_mark(place->store, mark), UINT64_C(1) << 60);
     }
 }
+
+CONTRACT(marks, move_by_compare_and_set)
+{
+    struct status st;
+    cr_assert(store_move_mark(place->store, STORE_MARK_RELAYED, 0, 5, &st), "%s", st.message);
+    cr_assert_not(store_move_mark(place->store, STORE_MARK_RELAYED, 0, 6, &st));
+    cr_assert_eq(st.code, STATUS_ABORTED);
+    cr_assert_str_eq(st.reason, "MARK_MOVED");
+    cr_assert_not(store_move_mark(place->store, STORE_MARK_RELAYED, 4, 6, &st));
+    cr_assert_eq(get_mark(place->store, STORE_MARK_RELAYED), 5);
+    cr_assert(store_move_mark(place->store, STORE_MARK_RELAYED, 5, 5, &st), "%s", st.message);
+    cr_assert(store_move_mark(place->store, STORE_MARK_RELAYED, 5, 9, &st), "%s", st.message);
+    cr_assert_eq(get_mark(place->store, STORE_MARK_RELAYED), 9);
+    cr_assert_eq(get_mark(place->store, STORE_MARK_SCRUBBED), 0);
+}
