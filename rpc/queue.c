@@ -2,6 +2,7 @@
 
 #include <assert.h>
 
+#include "clock.h"
 #include "mem.h"
 
 #if defined(__SANITIZE_THREAD__)
@@ -47,19 +48,50 @@ void queue_init(struct queue *queue, grpc_cq_polling_type polling)
     pthread_mutex_init(&queue->lock, NULL);
 }
 
+/* Runs the timers whose time has come; returns when the next one is due. */
+static gpr_timespec run_timers(struct queue *queue)
+{
+    struct heap_node *first = heap_first(&queue->timers);
+    if (first == NULL) {
+        return gpr_inf_future(GPR_CLOCK_MONOTONIC);
+    }
+    uint64_t now = (uint64_t)clock_monotonic_ns();
+    for (; first != NULL && first->key <= now; first = heap_first(&queue->timers)) {
+        struct rpc_timer *timer = CONTAINER_OF(first, struct rpc_timer, node);
+        heap_remove(&queue->timers, first);
+        timer->fn(timer);
+    }
+    if (first == NULL) {
+        return gpr_inf_future(GPR_CLOCK_MONOTONIC);
+    }
+    gpr_timespec left = gpr_time_from_nanos((int64_t)(first->key - now), GPR_TIMESPAN);
+    return gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC), left);
+}
+
 static void *serve(void *argument)
 {
     struct queue *queue = argument;
     for (;;) {
-        grpc_event event =
-            grpc_completion_queue_next(queue->core, gpr_inf_future(GPR_CLOCK_MONOTONIC), NULL);
+        grpc_event event = grpc_completion_queue_next(queue->core, run_timers(queue), NULL);
         if (event.type == GRPC_QUEUE_SHUTDOWN) {
             return NULL;
         }
-        struct tag *tag = event.tag;
-        TAKE_OVER(tag);
-        tag->fn(tag, event.success != 0);
+        if (event.type == GRPC_OP_COMPLETE) {
+            struct tag *tag = event.tag;
+            TAKE_OVER(tag);
+            tag->fn(tag, event.success != 0);
+        }
     }
+}
+
+void queue_set_timer(struct queue *queue, struct rpc_timer *timer, int64_t at_ns)
+{
+    heap_put(&queue->timers, &timer->node, (uint64_t)at_ns);
+}
+
+void queue_clear_timer(struct queue *queue, struct rpc_timer *timer)
+{
+    heap_remove(&queue->timers, &timer->node);
 }
 
 void queue_start(struct queue *queue)
@@ -85,6 +117,7 @@ void queue_fini(struct queue *queue)
 {
     grpc_call_unref(queue->bell);
     grpc_completion_queue_destroy(queue->core);
+    heap_fini(&queue->timers);
     pthread_mutex_destroy(&queue->lock);
 }
 

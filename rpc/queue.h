@@ -1,4 +1,5 @@
-/* A completion queue of the gRPC C core, the thread that serves it, and tasks for that thread.
+/* A completion queue of the gRPC C core, the thread that serves it, and tasks and timers for that
+ * thread.
  *
  * Every grpc_call_start_batch and grpc_completion_queue_next of the program stands in queue.c, so
  * that what a thread wrote before it started a batch is seen where the batch completes, by
@@ -25,6 +26,7 @@ struct queue {
     grpc_call *bell;
     struct tag rung;
     pthread_t thread;
+    struct heap timers; /* the thread's, by time in nanoseconds */
 
     pthread_mutex_t lock;
     struct rpc_task *first; /* posted and not run */
@@ -43,6 +45,11 @@ void queue_fini(struct queue *queue);
 
 /* Runs the task on the queue's thread; any thread, first come first served. */
 void queue_post(struct queue *queue, struct rpc_task *task);
+
+/* Runs the timer on the queue's thread when clock_monotonic_ns() has come to at_ns; one that is set
+ * is moved. On that thread only. What is still set when the queue is closed is dropped. */
+void queue_set_timer(struct queue *queue, struct rpc_timer *timer, int64_t at_ns);
+void queue_clear_timer(struct queue *queue, struct rpc_timer *timer);
 
 /* The tag runs on the thread of the queue that the call is bound to. */
 void queue_start_batch(grpc_call *call, const grpc_op *ops, size_t n, struct tag *tag);

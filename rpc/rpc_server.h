@@ -180,4 +180,11 @@ void rpc_stream_unref(struct rpc_stream *stream);
  * rpc_server_start to the end of rpc_server_stop. */
 void rpc_server_post(struct rpc_server *server, struct rpc_task *task);
 
+/* Runs timer->fn on the stream thread when clock_monotonic_ns() has come to at_ns, within a
+ * millisecond or as soon as the thread gets to it. A timer that is set already is moved. Both on
+ * the stream thread only. */
+void rpc_server_set_timer(struct rpc_server *server, struct rpc_timer *timer, int64_t at_ns);
+/* A timer that is not set is left alone. */
+void rpc_server_clear_timer(struct rpc_server *server, struct rpc_timer *timer);
+
 #endif

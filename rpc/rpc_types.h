@@ -2,8 +2,7 @@
 #ifndef RPC_TYPES_H
 #define RPC_TYPES_H
 
-#include <stddef.h>
-#include <stdint.h>
+#include "heap.h"
 
 /* No deadline, on the clock of clock_monotonic_ns(). */
 #define RPC_NO_DEADLINE INT64_MAX
@@ -13,6 +12,12 @@
 struct rpc_task {
     void (*fn)(struct rpc_task *task);
     struct rpc_task *next; /* rpc's own */
+};
+
+/* Work that runs once at a time that is set, embedded in its owner's object. */
+struct rpc_timer {
+    void (*fn)(struct rpc_timer *timer);
+    struct heap_node node; /* rpc's own; zeroed to begin with */
 };
 
 #endif

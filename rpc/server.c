@@ -237,6 +237,16 @@ void rpc_server_post(struct rpc_server *server, struct rpc_task *task)
     queue_post(&server->stream_queue, task);
 }
 
+void rpc_server_set_timer(struct rpc_server *server, struct rpc_timer *timer, int64_t at_ns)
+{
+    queue_set_timer(&server->stream_queue, timer, at_ns);
+}
+
+void rpc_server_clear_timer(struct rpc_server *server, struct rpc_timer *timer)
+{
+    queue_clear_timer(&server->stream_queue, timer);
+}
+
 void server_kick_streams(struct rpc_server *server)
 {
     if (atomic_load(&server->running) && !atomic_exchange(&server->kick_posted, true)) {
