@@ -1,11 +1,25 @@
 #include "history.h"
 
+#include <string.h>
+
 #include "encode.h"
 
-/* Whether a change gave the config another head, or took it. */
-static bool touched_head(const struct change *change)
+static bool same_config(const struct change *a, const struct change *b)
 {
-    return change_brings_version(change->kind) || change->head_version != change->previous_version;
+    return strcmp(a->service, b->service) == 0 && strcmp(a->environment, b->environment) == 0;
+}
+
+/* The last of a commit's changes before the n-th that touched the config's head; false: none. */
+static bool find_in_commit(const struct commit *commit, size_t n, const struct change *config,
+                           size_t *ret_index)
+{
+    for (size_t i = n; i-- > 0;) {
+        if (change_touches_head(&commit->changes[i]) && same_config(&commit->changes[i], config)) {
+            *ret_index = i;
+            return true;
+        }
+    }
+    return false;
 }
 
 /* The newest change at or before a revision that touched the head. Deletes of versions that were
@@ -18,8 +32,8 @@ static bool find_head_change(struct store *store, const char *environment, const
         if (!store_find_change(store, environment, service, revision, &found, st)) {
             return false;
         }
-        if (found.commit == NULL || touched_head(version_change(&found)) ||
-            found.commit->revision == 1) {
+        if (found.commit == NULL ||
+            find_in_commit(found.commit, found.index + 1, version_change(&found), &found.index)) {
             *ret_change = found;
             return true;
         }
@@ -59,4 +73,45 @@ bool history_config_as_of(struct store *store, const struct head *head, uint64_t
     }
     return history_config_at(store, head_environment(head), head_service(head), revision,
                              ret_config, st);
+}
+
+/* When the head came that a change met: with an earlier change of the commit, or before. 0: never.
+ */
+static bool find_revision_before(struct store *store, const struct commit *commit, size_t index,
+                                 uint64_t *ret_revision, struct status *st)
+{
+    const struct change *change = &commit->changes[index];
+    size_t earlier;
+    if (find_in_commit(commit, index, change, &earlier)) {
+        *ret_revision = commit->revision;
+        return true;
+    }
+    struct version_ref found = {0};
+    if (!find_head_change(store, change->environment, change->service, commit->revision - 1, &found,
+                          st)) {
+        return false;
+    }
+    *ret_revision = found.commit == NULL ? 0 : found.commit->revision;
+    commit_unref(found.commit);
+    return true;
+}
+
+bool history_config_before(struct store *store, const struct commit *commit, size_t index,
+                           struct buf **ret_config, struct status *st)
+{
+    const struct change *change = &commit->changes[index];
+    uint64_t mod_revision = 0;
+    struct version_ref version = {0};
+    *ret_config = NULL;
+    if (!event_has_previous(change)) {
+        return true;
+    }
+    if (!find_revision_before(store, commit, index, &mod_revision, st) ||
+        !store_read_version(store, change->environment, change->service, change->previous_version,
+                            &version, st)) {
+        return false;
+    }
+    *ret_config = encode_config(&version, mod_revision);
+    commit_unref(version.commit);
+    return true;
 }

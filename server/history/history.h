@@ -15,4 +15,9 @@ bool history_config_at(struct store *store, const char *environment, const char 
 bool history_config_as_of(struct store *store, const struct head *head, uint64_t revision,
                           struct buf **ret_config, struct status *st);
 
+/* The encoded Config that a change replaced or took, owned; NULL where it did neither. A payload
+ * that has been erased since is told as erased. Faults of the store. */
+bool history_config_before(struct store *store, const struct commit *commit, size_t index,
+                           struct buf **ret_config, struct status *st);
+
 #endif

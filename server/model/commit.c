@@ -11,6 +11,11 @@ bool change_brings_version(enum change_kind kind)
            kind == CHANGE_IMPORT;
 }
 
+bool change_touches_head(const struct change *change)
+{
+    return change_brings_version(change->kind) || change->head_version != change->previous_version;
+}
+
 struct commit *commit_new(size_t n_changes)
 {
     struct commit *commit = mem_zalloc(sizeof *commit);

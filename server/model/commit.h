@@ -59,6 +59,10 @@ struct change {
     char *given_author; /* owned; NULL: none */
 };
 
+/* Whether a change gave the config another head or took it; not so where a version was deleted that
+ * was not the head. */
+bool change_touches_head(const struct change *change);
+
 struct commit {
     atomic_uint refs;
     uint64_t revision;

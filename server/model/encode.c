@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "str.h"
+
 /* protobuf-c's text members are not const; it does not write to what it encodes. */
 static char *text_of(const char *text)
 {
@@ -124,14 +126,54 @@ struct buf *encode_config(const struct version_ref *version, uint64_t mod_revisi
     return encode_field(FIELD_CONFIG, &config.base);
 }
 
+/* Behind the tag, which is one byte, and the length. */
+Confreg__V1__Config *decode_config(const struct buf *config)
+{
+    size_t at = 1;
+    while ((config->data[at] & 0x80) != 0) {
+        at++;
+    }
+    at++;
+    return confreg__v1__config__unpack(NULL, config->len - at, config->data + at);
+}
+
+struct buf *encode_without_payload(const struct buf *config, Confreg__V1__PayloadState state)
+{
+    Confreg__V1__Config *message = decode_config(config);
+    ProtobufCBinaryData payload = message->config_data;
+    message->config_data = (ProtobufCBinaryData){0};
+    message->payload_state = state;
+    struct buf *stripped = encode_field(FIELD_CONFIG, &message->base);
+    message->config_data = payload;
+    confreg__v1__config__free_unpacked(message, NULL);
+    return stripped;
+}
+
 bool event_has_config(const struct change *change)
 {
-    return change->head_version != 0 && (change_brings_version(change->kind) ||
-                                         change->head_version != change->previous_version);
+    return change->head_version != 0 && change_touches_head(change);
+}
+
+bool event_has_previous(const struct change *change)
+{
+    return change->previous_version != 0 && change_touches_head(change);
+}
+
+/* A Config is the same field 2 of all that carry one, but as the value before: there it is the same
+ * bytes behind another tag. */
+static void add_heads(struct str *out, const struct event_heads *heads)
+{
+    if (heads->config != NULL) {
+        str_add(out, heads->config->data, heads->config->len);
+    }
+    if (heads->previous != NULL) {
+        str_add_char(out, FIELD_PREVIOUS << 3 | 2);
+        str_add(out, heads->previous->data + 1, heads->previous->len - 1);
+    }
 }
 
 struct buf *encode_event(uint32_t field, const struct commit *commit, size_t index,
-                         const struct buf *config)
+                         const struct event_heads *heads)
 {
     const struct change *change = &commit->changes[index];
     Confreg__V1__Event event;
@@ -151,6 +193,12 @@ struct buf *encode_event(uint32_t field, const struct commit *commit, size_t ind
     if (commit->created_by != NULL) {
         event.created_by_presence_case = CONFREG__V1__EVENT__CREATED_BY_PRESENCE_CREATED_BY;
         event.created_by = commit->created_by;
+    }
+    const struct buf *config = heads->config;
+    if (heads->previous != NULL) {
+        AUTO_STR both = {0};
+        add_heads(&both, heads);
+        return encode_field_and(field, &event.base, both.data, both.len);
     }
     return encode_field_and(field, &event.base, config == NULL ? NULL : config->data,
                             config == NULL ? 0 : config->len);

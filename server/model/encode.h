@@ -10,16 +10,26 @@
 #define FIELD_CONFIG 2 /* of every response that carries heads, and of Event */
 #define FIELD_EVENTS 3 /* of WatchResponse */
 #define FIELD_COMMIT_CHANGES 7
+#define FIELD_PREVIOUS 13 /* of Event */
 
 /* A Config message as field 2 of a response, with tag and length; it ends with the payload, where
  * there is one (else payload_state tells). */
 struct buf *encode_config(const struct version_ref *version, uint64_t mod_revision);
 
-/* An Event message as this field of what holds it. config: the head after the change as
- * encode_config gives it (an Event has it under the same number), NULL where the event carries
- * none. */
+/* The same Config without its payload, for this reason, owned. config: as encode_config gives it.
+ */
+struct buf *encode_without_payload(const struct buf *config, Confreg__V1__PayloadState state);
+/* The Config message of such a field, unpacked; free it with confreg__v1__config__free_unpacked. */
+Confreg__V1__Config *decode_config(const struct buf *config);
+
+/* The heads that an event carries, as encode_config gives them; NULL where it carries none. */
+struct event_heads {
+    const struct buf *config;   /* after the change */
+    const struct buf *previous; /* before it */
+};
+/* An Event message as this field of what holds it. */
 struct buf *encode_event(uint32_t field, const struct commit *commit, size_t index,
-                         const struct buf *config);
+                         const struct event_heads *heads);
 
 /* Any message as a length-delimited field with this number. */
 struct buf *encode_field(uint32_t field, const ProtobufCMessage *message);
@@ -31,6 +41,8 @@ struct buf *encode_message(const ProtobufCMessage *message);
 
 /* Whether the event of a change carries a head: it brought a version, or the head fell back. */
 bool event_has_config(const struct change *change);
+/* Whether an event with the value before has one: the change replaced or took a head. */
+bool event_has_previous(const struct change *change);
 
 /* A Position message: chain is the short form of the hash. Borrows epoch. */
 void describe_position(Confreg__V1__Position *position, const char *epoch, uint64_t revision,

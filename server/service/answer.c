@@ -41,34 +41,6 @@ void answer_drop(struct answer *answer)
     *answer = (struct answer){0};
 }
 
-/* The message inside an encoded field: behind the tag (one byte) and the length. */
-static Confreg__V1__Config *unpack_config(const struct buf *config)
-{
-    size_t at = 1;
-    while ((config->data[at] & 0x80) != 0) {
-        at++;
-    }
-    at++;
-    return confreg__v1__config__unpack(NULL, config->len - at, config->data + at);
-}
-
-Confreg__V1__Config *unpack_head(const struct head *head)
-{
-    return unpack_config(head->encoded);
-}
-
-struct buf *without_payload(const struct buf *config)
-{
-    Confreg__V1__Config *message = unpack_config(config);
-    ProtobufCBinaryData payload = message->config_data;
-    message->config_data = (ProtobufCBinaryData){0};
-    message->payload_state = CONFREG__V1__PAYLOAD_STATE__PAYLOAD_STATE_OMITTED;
-    struct buf *stripped = encode_field(FIELD_CONFIG, &message->base);
-    message->config_data = payload;
-    confreg__v1__config__free_unpacked(message, NULL);
-    return stripped;
-}
-
 /* ---- Differences ---- */
 
 static ProtobufCBinaryData bytes_of(struct json_text text)

@@ -21,11 +21,6 @@ void answer_add(struct answer *answer, struct buf *piece);
 void answer_send(struct answer *answer, struct rpc_call *call);
 void answer_drop(struct answer *answer);
 
-/* The Config message of a live head, unpacked; free it with confreg__v1__config__free_unpacked. */
-Confreg__V1__Config *unpack_head(const struct head *head);
-/* The same head's field without its payload, owned. config: as encode_config gives it. */
-struct buf *without_payload(const struct buf *config);
-
 /* A Diff with room for what it points to. */
 struct diff_answer {
     Confreg__V1__Diff diff;

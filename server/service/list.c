@@ -53,7 +53,7 @@ static bool add_config(struct config_page *page, const struct head *head, struct
     }
     if (config != NULL && page->basic) {
         struct buf *whole = config;
-        config = without_payload(whole);
+        config = encode_without_payload(whole, CONFREG__V1__PAYLOAD_STATE__PAYLOAD_STATE_OMITTED);
         buf_unref(whole);
     }
     bool empty = page->answer.n == 1;

@@ -112,7 +112,7 @@ static struct buf *merge_heads(const struct head *overlay, const struct head *ba
         struct json_text only = head_payload(shown);
         str_add(&merged, only.data, only.len);
     }
-    Confreg__V1__Config *config = unpack_head(shown);
+    Confreg__V1__Config *config = decode_config(shown->encoded);
     ProtobufCBinaryData own_data = config->config_data;
     char *own_environment = config->environment;
     config->config_data = (ProtobufCBinaryData){.len = merged.len, .data = (uint8_t *)merged.data};

@@ -5,6 +5,10 @@
 
 #include "utf8.h"
 
+#define NS_PER_SECOND INT64_C(1000000000)
+#define PROGRESS_MIN_NS (NS_PER_SECOND / 10)
+#define PROGRESS_MAX_SECONDS 3600
+
 static bool take_name(const char *name, size_t index, const char *field, const char **ret,
                       struct status *st)
 {
@@ -61,13 +65,46 @@ static bool take_start(const struct service *service, const Confreg__V1__WatchRe
     return true;
 }
 
+static bool take_progress(const Confreg__V1__WatchRequest *r, struct watch_wishes *wishes,
+                          struct status *st)
+{
+    const Google__Protobuf__Duration *interval = r->progress_interval;
+    if (interval == NULL) {
+        return true;
+    }
+    bool is_sane = interval->seconds >= 0 && interval->seconds <= PROGRESS_MAX_SECONDS &&
+                   interval->nanos >= 0 && interval->nanos < NS_PER_SECOND;
+    wishes->progress_ns = is_sane ? interval->seconds * NS_PER_SECOND + interval->nanos : 0;
+    if (wishes->progress_ns >= PROGRESS_MIN_NS &&
+        wishes->progress_ns <= PROGRESS_MAX_SECONDS * NS_PER_SECOND) {
+        return true;
+    }
+    return status_bad_field(st, "progress_interval", "PROGRESS_INTERVAL",
+                            "progress_interval: 0.1 s to 1 h, found %lld s and %d ns",
+                            (long long)interval->seconds, (int)interval->nanos);
+}
+
+static bool take_wishes(const Confreg__V1__WatchRequest *r, struct watch_wishes *wishes,
+                        struct status *st)
+{
+    wishes->include_previous = r->include_previous;
+    wishes->conflate = r->conflate;
+    if (r->conflate && r->include_previous) {
+        return status_bad_field(st, "include_previous", "CONFLATE_WITH_PREVIOUS",
+                                "include_previous: the value before a single change means nothing "
+                                "where changes are left out; not together with conflate");
+    }
+    return take_progress(r, wishes, st);
+}
+
 void watch_call(struct rpc_call *call, const Confreg__V1__WatchRequest *request,
                 struct service *service)
 {
     struct head_filter filters[WATCH_MAX_SELECTORS];
     struct watch_spec spec = {.selectors = filters, .n_selectors = request->n_selectors};
     struct status st;
-    if (!take_selectors(request, filters, &st) || !take_start(service, request, &spec, &st)) {
+    if (!take_selectors(request, filters, &st) || !take_start(service, request, &spec, &st) ||
+        !take_wishes(request, &spec.wishes, &st)) {
         rpc_fail(call, &st);
         return;
     }

@@ -1,5 +1,6 @@
 /* Reading from the store what is no longer, or was never, in the ring. */
 #include "encode.h"
+#include "history.h"
 #include "watch.h"
 
 struct reading {
@@ -43,39 +44,75 @@ static bool encode_head(struct store *store, struct commit *commit, size_t index
     return true;
 }
 
-static bool make_notice(struct watch *watch, struct commit *commit, struct notice **ret_notice)
+/* The head before a change, encoded; NULL where it had none. What an erase took is not shown, also
+ * where it has not been scrubbed yet. */
+static bool encode_previous(struct store *store, const struct commit *commit, size_t index,
+                            struct buf **ret_config, struct status *st)
 {
-    struct buf *configs[COMMIT_MAX_CHANGES] = {NULL};
-    bool wanted[COMMIT_MAX_CHANGES];
+    struct buf *config = NULL;
+    if (!history_config_before(store, commit, index, &config, st)) {
+        return false;
+    }
+    if (config != NULL && commit->changes[index].kind == CHANGE_ERASE) {
+        *ret_config =
+            encode_without_payload(config, CONFREG__V1__PAYLOAD_STATE__PAYLOAD_STATE_ERASED);
+        buf_unref(config);
+        return true;
+    }
+    *ret_config = config;
+    return true;
+}
+
+static bool add_event(const struct watch *watch, struct notice *notice, size_t index,
+                      struct status *st)
+{
+    struct store *store = watch->hub->store;
+    AUTO(buf_unref) struct buf *config = NULL;
+    AUTO(buf_unref) struct buf *previous = NULL;
+    if (!encode_head(store, notice->commit, index, &config, st) ||
+        (watch->wishes.include_previous &&
+         !encode_previous(store, notice->commit, index, &previous, st))) {
+        return false;
+    }
+    struct event_heads heads = {.config = config, .previous = previous};
+    notice_add(notice, index, encode_event(FIELD_EVENTS, notice->commit, index, &heads), NULL);
+    return true;
+}
+
+/* The events of a commit that the stream wants. */
+static bool make_notice(const struct watch *watch, struct commit *commit,
+                        struct notice **ret_notice, struct status *st)
+{
+    struct notice *notice = notice_new(commit, commit->n_changes);
+    notice->chosen = true;
     bool ok = true;
     for (size_t i = 0; i < commit->n_changes && ok; i++) {
-        wanted[i] = watch_selects(watch, &commit->changes[i]);
-        ok = !wanted[i] || encode_head(watch->hub->store, commit, i, &configs[i], &watch->st);
+        ok = !watch_selects(watch, &commit->changes[i]) || add_event(watch, notice, i, st);
     }
+    commit_forget_payloads(commit);
     if (ok) {
-        *ret_notice = notice_new(commit, configs, wanted);
-        commit_forget_payloads(commit);
-    }
-    for (size_t i = 0; i < commit->n_changes; i++) {
-        buf_unref(configs[i]);
+        *ret_notice = notice;
+    } else {
+        notice_free(notice);
     }
     return ok;
 }
 
-static bool read_backlog(struct watch *watch, struct reading *r)
+static bool read_backlog(struct reading *r, struct status *st)
 {
+    struct watch *watch = r->watch;
     uint64_t from = watch->cursor.revision + 1;
     if (!store_read_commits(watch->hub->store, from, from + READ_COMMITS - 1, true, keep_commit, r,
-                            &watch->st)) {
+                            st)) {
         return false;
     }
     if (r->n == 0) {
-        return status_set(&watch->st, STATUS_DATA_LOSS, "LOG_DAMAGED",
-                          "revision %llu is not in the log", (unsigned long long)from);
+        return status_set(st, STATUS_DATA_LOSS, "LOG_DAMAGED", "revision %llu is not in the log",
+                          (unsigned long long)from);
     }
     watch->backlog = mem_array(r->n, sizeof watch->backlog[0]);
     for (size_t i = 0; i < r->n; i++) {
-        if (!make_notice(watch, r->commits[i], &watch->backlog[i])) {
+        if (!make_notice(watch, r->commits[i], &watch->backlog[i], st)) {
             return false;
         }
         watch->n_backlog++;
@@ -87,9 +124,24 @@ void watch_read_backlog(struct job *job)
 {
     struct watch *watch = CONTAINER_OF(job, struct watch, job);
     struct reading r = {.watch = watch};
-    watch->failed = !read_backlog(watch, &r);
+    struct status st;
+    bool ok = read_backlog(&r, &st);
     for (size_t i = 0; i < r.n; i++) {
         commit_unref(r.commits[i]);
     }
-    watch_end_job(watch);
+    watch_end_job(watch, ok ? NULL : &st);
+}
+
+void watch_drop_backlog(struct watch *watch, bool passed_only)
+{
+    size_t end = passed_only ? watch->next_backlog : watch->n_backlog;
+    while (watch->passed_backlog < end) {
+        notice_free(watch->backlog[watch->passed_backlog++]);
+    }
+    if (watch->passed_backlog == watch->n_backlog) {
+        free(MOVE(watch->backlog));
+        watch->n_backlog = 0;
+        watch->passed_backlog = 0;
+        watch->next_backlog = 0;
+    }
 }

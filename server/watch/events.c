@@ -7,21 +7,6 @@
 
 #define NOTICES_AT_ONCE 8192 /* looked at before other streams have their turn */
 
-struct buf *watch_response(const struct watch *watch, int kind,
-                           const struct watch_position *position, bool more)
-{
-    Confreg__V1__WatchResponse response;
-    Confreg__V1__Position header;
-    confreg__v1__watch_response__init(&response);
-    describe_position(&header, registry_epoch(watch->hub->registry), position->revision,
-                      position->chain);
-    response.header = &header;
-    response.kind = (Confreg__V1__WatchResponseKind)kind;
-    response.previous_revision = watch->previous_revision;
-    response.more = more;
-    return encode_message(&response.base);
-}
-
 /* ---- Where the next commit comes from ---- */
 
 static struct notice *first_of_backlog(const struct watch *watch)
@@ -29,33 +14,22 @@ static struct notice *first_of_backlog(const struct watch *watch)
     return watch->next_backlog < watch->n_backlog ? watch->backlog[watch->next_backlog] : NULL;
 }
 
-static void pass_backlog(struct watch *watch)
-{
-    if (first_of_backlog(watch) == NULL) {
-        return;
-    }
-    notice_unref(watch->backlog[watch->next_backlog++]);
-    if (watch->next_backlog == watch->n_backlog) {
-        free(MOVE(watch->backlog));
-        watch->n_backlog = 0;
-        watch->next_backlog = 0;
-    }
-}
-
 /* The commit behind the cursor; NULL: it has not come yet, or (*ret_read) has to be read first. */
-static struct notice *next_notice(struct watch *watch, bool *ret_read)
+static struct notice *next_notice(const struct watch *watch, bool *ret_read)
 {
     const struct ring *ring = &watch->hub->ring;
     uint64_t revision = watch->cursor.revision + 1;
     struct notice *notice = first_of_backlog(watch);
-    *ret_read = notice == NULL && revision < ring_first(ring);
-    if (notice != NULL || *ret_read || revision >= ring->next) {
+    *ret_read = false;
+    if (notice != NULL || revision >= ring->next) {
         return notice;
     }
-    return ring_at(ring, revision);
+    notice = revision < ring_first(ring) ? NULL : ring_at(ring, revision);
+    *ret_read = notice == NULL || (watch->wishes.include_previous && !notice->has_previous);
+    return *ret_read ? NULL : notice;
 }
 
-bool watch_position_mismatch(const struct watch_position *position, struct status *st)
+static bool position_mismatch(const struct watch_position *position, struct status *st)
 {
     return status_set(st, STATUS_FAILED_PRECONDITION, "POSITION_MISMATCH",
                       "revision %" PRIu64 " of this log is not the one that the position names; "
@@ -63,30 +37,30 @@ bool watch_position_mismatch(const struct watch_position *position, struct statu
                       position->revision);
 }
 
-/* The log must go on from where the client says to have been. */
-static bool check_chain(const struct watch *watch, const struct notice *notice, struct status *st)
+/* What the log says to have been at the cursor must be what the client says to have seen there. */
+static bool check_chain(const struct watch *watch, uint64_t chain, struct status *st)
 {
-    uint64_t chain = hash_short(&notice->commit->previous_hash);
     if (watch->cursor.chain == 0 || watch->cursor.chain == chain) {
         return true;
     }
-    return watch_position_mismatch(&watch->cursor, st);
+    return position_mismatch(&watch->cursor, st);
 }
 
 /* ---- Making a message ---- */
 
-struct message {
-    struct rpc_pieces *pieces;
-    size_t bytes;
-    uint64_t newest; /* the revision of the last event in it */
-    bool more;
-};
-
-static bool fits(const struct message *message, size_t n, size_t bytes)
+/* A conflated stream is about heads: what leaves them alone is not told. */
+static bool wants(const struct watch *watch, const struct notice *notice,
+                  const struct notice_event *event)
 {
-    bool empty = message->pieces->n == 1;
-    return message->pieces->n + n <= RPC_STREAM_PIECES &&
-           (empty || message->bytes + bytes <= MESSAGE_BYTES);
+    const struct change *change = &notice->commit->changes[event->change];
+    return (notice->chosen || watch_selects(watch, change)) &&
+           (!watch->wishes.conflate || change_touches_head(change));
+}
+
+/* The event in the form that the stream wants; one that was chosen for it has that alone. */
+static struct buf *form_of(const struct watch *watch, const struct notice_event *event)
+{
+    return watch->wishes.include_previous && event->full != NULL ? event->full : event->plain;
 }
 
 static size_t wanted_from(const struct watch *watch, const struct notice *notice, size_t first,
@@ -94,9 +68,9 @@ static size_t wanted_from(const struct watch *watch, const struct notice *notice
 {
     size_t n = 0;
     *ret_bytes = 0;
-    for (size_t i = first; i < notice->commit->n_changes; i++) {
-        if (watch_selects(watch, &notice->commit->changes[i])) {
-            *ret_bytes += notice->events[i]->len;
+    for (size_t i = first; i < notice->n_events; i++) {
+        if (wants(watch, notice, &notice->events[i])) {
+            *ret_bytes += form_of(watch, &notice->events[i])->len;
             n++;
         }
     }
@@ -106,17 +80,17 @@ static size_t wanted_from(const struct watch *watch, const struct notice *notice
 /* Adds what fits of a commit's events; true where that was all of them. */
 static bool add_events(struct watch *watch, const struct notice *notice, struct message *message)
 {
-    for (; watch->change < notice->commit->n_changes; watch->change++) {
-        struct buf *event = notice->events[watch->change];
-        if (!watch_selects(watch, &notice->commit->changes[watch->change])) {
+    const struct commit *commit = notice->commit;
+    for (; watch->event < notice->n_events; watch->event++) {
+        const struct notice_event *event = &notice->events[watch->event];
+        struct buf *form = form_of(watch, event);
+        if (!wants(watch, notice, event)) {
             continue;
         }
-        if (!fits(message, 1, event->len)) {
+        if (!message_has_room(message, 1, form->len)) {
             return false;
         }
-        message->pieces->items[message->pieces->n++] = buf_ref(event);
-        message->bytes += event->len;
-        message->newest = notice->commit->revision;
+        message_add(message, &commit->changes[event->change], commit->revision, form);
     }
     return true;
 }
@@ -125,8 +99,8 @@ static void pass(struct watch *watch, const struct notice *notice)
 {
     watch->cursor =
         (struct watch_position){notice->commit->revision, hash_short(&notice->commit->hash)};
-    watch->change = 0;
-    pass_backlog(watch);
+    watch->event = 0;
+    watch->next_backlog += first_of_backlog(watch) != NULL;
 }
 
 /* Commits go into a message whole. One that is too large for a message of its own is cut, and the
@@ -134,8 +108,8 @@ static void pass(struct watch *watch, const struct notice *notice)
 static bool add_commit(struct watch *watch, const struct notice *notice, struct message *message)
 {
     size_t bytes;
-    size_t n = wanted_from(watch, notice, watch->change, &bytes);
-    if (message->pieces->n > 1 && !fits(message, n, bytes)) {
+    size_t n = wanted_from(watch, notice, watch->event, &bytes);
+    if (!message_is_empty(message) && !message_has_room(message, n, bytes)) {
         return false;
     }
     message->more = !add_events(watch, notice, message);
@@ -146,10 +120,11 @@ static bool add_commit(struct watch *watch, const struct notice *notice, struct 
     return true;
 }
 
-static enum rpc_next finish_message(struct watch *watch, const struct message *message)
+static enum rpc_next finish_message(struct watch *watch, struct message *message)
 {
-    if (message->pieces->n == 1) {
-        message->pieces->n = 0;
+    message_end(message);
+    if (message_is_empty(message)) {
+        message_drop(message);
         return RPC_NEXT_IDLE;
     }
     message->pieces->items[0] =
@@ -158,57 +133,89 @@ static enum rpc_next finish_message(struct watch *watch, const struct message *m
     watch->previous_revision = message->newest;
     watch->hub->n_messages++;
     watch->hub->n_events += message->pieces->n - 1;
+    watch->hub->n_messages++;
+    watch->hub->n_events += message->pieces->n - 1;
     return RPC_NEXT_MESSAGE;
 }
 
-static void drop_pieces(struct rpc_pieces *pieces)
+/* There is no further commit: the stream is level, or waits for its start. */
+static bool reach_end(struct watch *watch, struct status *st)
 {
-    for (size_t i = 1; i < pieces->n; i++) {
-        buf_unref(pieces->items[i]);
+    struct hub *hub = watch->hub;
+    if (watch->cursor.revision > hub->tail.revision) {
+        heap_put(&hub->held, &watch->held, watch->cursor.revision);
+        return true;
     }
-    pieces->n = 0;
+    watch->level = true;
+    return check_chain(watch, hub->tail.chain, st);
+}
+
+/* Fills the message as far as it goes. False: the stream ends with st. */
+static bool gather(struct watch *watch, struct message *message, bool *ret_read, struct status *st)
+{
+    size_t looked_at = 0;
+    for (struct notice *notice; (notice = next_notice(watch, ret_read)) != NULL; looked_at++) {
+        if (!check_chain(watch, hash_short(&notice->commit->previous_hash), st)) {
+            return false;
+        }
+        if (looked_at == NOTICES_AT_ONCE) {
+            rpc_stream_kick(watch->stream);
+            return true;
+        }
+        if (!add_commit(watch, notice, message)) {
+            return true;
+        }
+    }
+    return *ret_read || reach_end(watch, st);
 }
 
 enum rpc_next watch_send_events(struct watch *watch, struct rpc_pieces *pieces, struct status *st)
 {
-    struct message message = {.pieces = pieces};
-    pieces->n = 1; /* the first piece is made when it is known how far the message goes */
+    struct message message;
     bool read = false;
-    size_t looked_at = 0;
-    for (struct notice *notice; (notice = next_notice(watch, &read)) != NULL; looked_at++) {
-        if (!check_chain(watch, notice, st)) {
-            drop_pieces(pieces);
-            return RPC_NEXT_END;
-        }
-        if (looked_at == NOTICES_AT_ONCE) {
-            rpc_stream_kick(watch->stream);
-            break;
-        }
-        if (!add_commit(watch, notice, &message)) {
-            break;
-        }
+    if (watch->level) {
+        return RPC_NEXT_IDLE;
+    }
+    message_init(&message, pieces, watch->wishes.conflate);
+    if (!gather(watch, &message, &read, st)) {
+        message_drop(&message);
+        return RPC_NEXT_END;
     }
     enum rpc_next result = finish_message(watch, &message);
+    watch_drop_backlog(watch, true);
     if (result == RPC_NEXT_IDLE && read) {
         watch_start_job(watch, watch_read_backlog);
     }
     return result;
 }
 
-/* The first message: the stream stands. Its header names the hash where the log has got there. */
-enum rpc_next watch_begin(struct watch *watch, struct rpc_pieces *pieces, struct status *st)
+/* What the log says to have been at the cursor; false: that has to be read first. 0: it has not got
+ * there yet. */
+static bool find_chain(const struct watch *watch, uint64_t *ret_chain)
 {
+    const struct watch_position *tail = &watch->hub->tail;
     bool read = false;
     const struct notice *notice = next_notice(watch, &read);
-    if (read) {
+    *ret_chain = watch->cursor.revision == tail->revision ? tail->chain : 0;
+    if (notice != NULL) {
+        *ret_chain = hash_short(&notice->commit->previous_hash);
+    }
+    return !read;
+}
+
+/* The first message: the stream stands. */
+enum rpc_next watch_begin(struct watch *watch, struct rpc_pieces *pieces, struct status *st)
+{
+    uint64_t chain;
+    if (!find_chain(watch, &chain)) {
         watch_start_job(watch, watch_read_backlog);
         return RPC_NEXT_IDLE;
     }
-    if (notice != NULL) {
-        if (!check_chain(watch, notice, st)) {
+    if (chain != 0) {
+        if (!check_chain(watch, chain, st)) {
             return RPC_NEXT_END;
         }
-        watch->cursor.chain = hash_short(&notice->commit->previous_hash);
+        watch->cursor.chain = chain;
     }
     pieces->items[0] =
         watch_response(watch, CONFREG__V1__WATCH_RESPONSE_KIND__WATCH_RESPONSE_KIND_STARTED,

@@ -3,7 +3,8 @@
  * Pull model: the newest commits stand in a ring, encoded once; each stream has a cursor and takes
  * the next message when the one before has left. A stream that is behind the ring reads the store,
  * in pieces, on the worker pool. So a slow reader costs a cursor and a message, and holds up
- * nobody.
+ * nobody. Streams are indexed by what they select: a commit wakes those that want it, and costs
+ * nothing for the others.
  *
  * Threads: the committer publishes; everything else happens on the stream thread of the rpc server,
  * which owns the ring and the streams. */
@@ -50,12 +51,20 @@ void hub_measure(struct hub *hub, struct hub_stats *ret_stats);
 
 #define WATCH_MAX_SELECTORS 128
 
+/* How a stream wants to be told. */
+struct watch_wishes {
+    int64_t progress_ns;   /* a mark when it was silent for so long; 0: none */
+    bool include_previous; /* events carry the value before */
+    bool conflate;         /* of each config in a message the newest event only */
+};
+
 struct watch_spec {
     struct head_filter *selectors; /* borrowed; checked; n 0: everything */
     size_t n_selectors;
     uint64_t start; /* the first revision to deliver; 0: what comes after now */
     uint64_t chain; /* what the hash before start must be, in short; 0: not checked */
     bool snapshot;  /* the heads first; start is 0 */
+    struct watch_wishes wishes;
 };
 
 /* Makes a stream of the call, consuming it. FAILED_PRECONDITION, reason POSITION_MISMATCH, comes on

@@ -12,9 +12,9 @@ struct measuring {
 /* How far behind the ring's end a stream is. One that is to start later is not. */
 static uint64_t lag_of(const struct watch *watch)
 {
-    bool snapshot = watch->phase == watch_send_snapshot;
-    uint64_t reached = snapshot ? watch->snapshot.revision : watch->cursor.revision;
-    uint64_t newest = watch->hub->ring.next - 1;
+    uint64_t reached = watch->snapshot != NULL ? watch->snapshot->position.revision
+                                               : watch_position(watch).revision;
+    uint64_t newest = watch->hub->tail.revision;
     return reached >= newest ? 0 : newest - reached;
 }
 

@@ -1,36 +1,28 @@
 #include "notice.h"
 
-#include "encode.h"
-
-struct notice *notice_new(struct commit *commit, struct buf *const *configs, const bool *wanted)
+struct notice *notice_new(struct commit *commit, size_t room)
 {
-    size_t n = commit->n_changes;
-    struct notice *notice = mem_zalloc(sizeof *notice + n * sizeof notice->events[0]);
-    atomic_init(&notice->refs, 1);
+    struct notice *notice = mem_zalloc(sizeof *notice + room * sizeof notice->events[0]);
     notice->commit = commit_ref(commit);
     notice->bytes = sizeof *notice + sizeof *commit + commit->record->len * 2;
-    for (size_t i = 0; i < n; i++) {
-        if (wanted == NULL || wanted[i]) {
-            notice->events[i] = encode_event(FIELD_EVENTS, commit, i, configs[i]);
-            notice->bytes += notice->events[i]->len + sizeof(struct change);
-        }
-    }
     return notice;
 }
 
-struct notice *notice_ref(struct notice *notice)
+void notice_add(struct notice *notice, size_t change, struct buf *plain, struct buf *full)
 {
-    atomic_fetch_add_explicit(&notice->refs, 1, memory_order_relaxed);
-    return notice;
+    notice->events[notice->n_events++] = (struct notice_event){change, plain, full};
+    notice->bytes += sizeof(struct notice_event) + sizeof(struct change) + plain->len;
+    notice->bytes += full == NULL || full == plain ? 0 : full->len;
 }
 
-void notice_unref(struct notice *notice)
+void notice_free(struct notice *notice)
 {
-    if (notice == NULL || atomic_fetch_sub_explicit(&notice->refs, 1, memory_order_acq_rel) != 1) {
+    if (notice == NULL) {
         return;
     }
-    for (size_t i = 0; i < notice->commit->n_changes; i++) {
-        buf_unref(notice->events[i]);
+    for (size_t i = 0; i < notice->n_events; i++) {
+        buf_unref(notice->events[i].plain);
+        buf_unref(notice->events[i].full);
     }
     commit_unref(notice->commit);
     free(notice);

@@ -18,7 +18,7 @@ static void drop_oldest(struct ring *ring)
     struct notice *oldest = ring_at(ring, ring_first(ring));
     ring->bytes -= oldest->bytes;
     ring->n--;
-    notice_unref(oldest);
+    notice_free(oldest);
 }
 
 void ring_fini(struct ring *ring)
@@ -61,8 +61,9 @@ static bool covers(const struct change *erase, const struct change *shown)
 {
     uint64_t last = erase->version != 0 ? erase->version : erase->source_version;
     uint64_t first = erase->version != 0 ? erase->version : 1;
-    return erase->kind == CHANGE_ERASE && shown->head_version >= first &&
-           shown->head_version <= last && strcmp(erase->service, shown->service) == 0 &&
+    bool shows = (shown->head_version >= first && shown->head_version <= last) ||
+                 (shown->previous_version >= first && shown->previous_version <= last);
+    return erase->kind == CHANGE_ERASE && shows && strcmp(erase->service, shown->service) == 0 &&
            strcmp(erase->environment, shown->environment) == 0;
 }
 

@@ -5,7 +5,7 @@
 #include "notice.h"
 
 struct ring {
-    struct notice **slots; /* owned references */
+    struct notice **slots; /* owned */
     size_t n_slots;        /* a power of two, or 0 */
     size_t n;
     uint64_t next; /* the revision that comes next; the oldest here is next - n */
@@ -15,7 +15,7 @@ struct ring {
 
 void ring_init(struct ring *ring, uint64_t next, size_t max_bytes);
 void ring_fini(struct ring *ring);
-/* The reference moves; the notice's revision must be ring->next. The oldest make room. */
+/* Takes the notice over; its revision must be ring->next. The oldest make room. */
 void ring_push(struct ring *ring, struct notice *notice);
 static inline uint64_t ring_first(const struct ring *ring)
 {
@@ -23,7 +23,8 @@ static inline uint64_t ring_first(const struct ring *ring)
 }
 /* Borrowed; revision must be in [ring_first, next). */
 struct notice *ring_at(const struct ring *ring, uint64_t revision);
-/* Drops every notice that shows a payload which this commit erased, and what is older. */
+/* Drops every notice that shows a payload which this commit erased, as the new value or as the one
+ * before, and what is older. */
 void ring_erase(struct ring *ring, const struct commit *erasing);
 
 #endif

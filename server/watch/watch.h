@@ -1,14 +1,26 @@
-/* What the parts of the hub share. */
+/* What the parts of the hub share.
+ *
+ * A stream that has delivered all that there is is level: its position is the log's end, wherever
+ * that moves, and nobody looks at it. The first commit that it wants ends that: the index finds the
+ * stream, its cursor is set before that commit, and from there it goes on by itself until it is
+ * level again. So a quiet stream costs nothing, and nothing can fall out of the ring that it still
+ * wants. A stream whose start is in the future waits in a heap for the revision before. */
 #ifndef WATCH_WATCH_H
 #define WATCH_WATCH_H
 
 #include <pthread.h>
 
 #include "hub.h"
+#include "interest.h"
+#include "message.h"
 #include "ring.h"
 
-#define MESSAGE_BYTES (1u << 20) /* of events in a message, unless one is larger */
-#define READ_COMMITS 256         /* read from the store at a time */
+#define READ_COMMITS 256 /* read from the store at a time */
+
+struct watch_position {
+    uint64_t revision;
+    uint64_t chain; /* 0: not known */
+};
 
 struct hub {
     struct rpc_server *server;
@@ -17,6 +29,7 @@ struct hub {
     struct pool *pool;
     struct rpc_task wake;
     atomic_uint_fast64_t n_streams;
+    atomic_uint_fast64_t n_previous; /* streams that want the value before */
 
     /* Published, not in the ring yet. */
     pthread_mutex_t lock;
@@ -30,11 +43,19 @@ struct hub {
     struct watch *streams;
     uint64_t n_messages; /* with events */
     uint64_t n_events;
+    struct watch_position tail; /* the newest commit of the ring */
+    struct interests interests;
+    struct heap held; /* streams whose start is in the future, by the revision before it */
 };
 
-struct watch_position {
-    uint64_t revision;
-    uint64_t chain; /* 0: not known */
+/* A snapshot on its way. */
+struct snapshot {
+    struct position position; /* that it is as of */
+    size_t selector;
+    struct head_cursor cursor;
+    struct buf **configs; /* the next part of it */
+    size_t n_configs;
+    bool done;
 };
 
 struct watch {
@@ -43,56 +64,68 @@ struct watch {
     struct watch *previous, *next; /* in hub->streams */
     bool listed;
 
-    struct head_filter *selectors; /* owned, with their texts */
+    struct head_filter *selectors; /* owned, with their texts; at least one */
+    struct interest *interests;    /* one a selector */
     size_t n_selectors;
+    struct watch_wishes wishes;
 
     /* What the stream does next; told apart by a function, the way a message is made. */
     enum rpc_next (*phase)(struct watch *watch, struct rpc_pieces *pieces, struct status *st);
-    struct watch_position cursor; /* the last commit that was delivered or passed over */
-    size_t change;                /* of the commit behind it, how many changes are delivered */
+    bool level;
+    struct heap_node held;
+    struct watch_position cursor; /* the last commit that was delivered or passed over; not kept
+                                     while level */
+    size_t event;                 /* of the commit behind it, how many events are delivered */
     uint64_t previous_revision;   /* of the newest event or snapshot delivered */
     bool said_goodbye;
+
+    struct rpc_timer timer; /* of progress marks */
+    int64_t sent_ns;        /* when the last message was made */
+    bool mark_due;
 
     /* A job on the pool; while it runs, all below is the job's. */
     struct job job;
     atomic_bool job_running;
-    bool failed; /* with st */
-    struct status st;
+    struct status *fault; /* owned; NULL: none */
 
     struct notice **backlog; /* commits read from the store, from cursor + 1 on */
     size_t n_backlog;
+    size_t passed_backlog; /* handled and to be freed */
     size_t next_backlog;
 
-    struct position snapshot; /* that the snapshot is as of */
-    size_t snapshot_selector;
-    struct head_cursor snapshot_cursor;
-    struct buf **configs; /* the next part of it */
-    size_t n_configs;
-    bool snapshot_done;
+    struct snapshot *snapshot; /* owned; NULL where there is none (any more) */
 };
 
 bool watch_selects(const struct watch *watch, const struct change *change);
 
+/* How far the stream has come. */
+struct watch_position watch_position(const struct watch *watch);
+
 /* Begins a job; the stream is kicked when it has run. */
 void watch_start_job(struct watch *watch, void (*run)(struct job *job));
-/* To be called last by a job. */
-void watch_end_job(struct watch *watch);
+/* To be called last by a job. fault: NULL, or what ends the stream; copied. */
+void watch_end_job(struct watch *watch, const struct status *fault);
 
 /* A message without events or configs, as its first piece. */
 struct buf *watch_response(const struct watch *watch, int kind,
                            const struct watch_position *position, bool more);
-
-/* FAILED_PRECONDITION, reason POSITION_MISMATCH. Returns false. */
-bool watch_position_mismatch(const struct watch_position *position, struct status *st);
+/* A whole message that says how far the stream has come. */
+enum rpc_next watch_progress(struct watch *watch, struct rpc_pieces *pieces);
 
 /* Jobs. */
 void watch_read_backlog(struct job *job);
 void watch_read_snapshot(struct job *job);
+/* Gives back what was read and not delivered, or, with passed_only, what was handled. */
+void watch_drop_backlog(struct watch *watch, bool passed_only);
+void snapshot_free(struct snapshot *snapshot);
 
 /* The phases, in their order. */
 enum rpc_next watch_begin(struct watch *watch, struct rpc_pieces *pieces, struct status *st);
 enum rpc_next watch_send_snapshot(struct watch *watch, struct rpc_pieces *pieces,
                                   struct status *st);
 enum rpc_next watch_send_events(struct watch *watch, struct rpc_pieces *pieces, struct status *st);
+
+/* The log has grown by this notice, which is in the ring: finds the streams that want it. */
+void watch_tell(struct hub *hub, const struct notice *notice);
 
 #endif

@@ -246,6 +246,18 @@ def test_pages_stay_as_of_the_first_while_writes_go_on(registry, name):
         (1, b'{"n":1}', seen[0].mod_revision)}
 
 
+def test_a_page_as_of_a_commit_that_changed_a_config_twice(registry, name):
+    """The commit's last change of the config is not the one that brought its head."""
+    registry.create(f"{name}-a")
+    registry.create(f"{name}-b", '{"v":1}')
+    registry.commit([update_change(f"{name}-b", '{"v":2}'), delete_change(f"{name}-b", version=1)])
+    first = registry.list(service_name_prefix=name, page_size=1)
+    registry.update(f"{name}-b", '{"v":3}')
+    second = registry.list(service_name_prefix=name, page_size=1,
+                           page_token=first.next_page_token)
+    assert [(c.version, c.config_data) for c in second.configs] == [(2, b'{"v":2}')]
+
+
 def test_a_page_token_is_good_for_its_own_list_only(registry, name):
     registry.commit([create_change(f"{name}-{i}") for i in range(3)])
     token = registry.list(service_name_prefix=name, page_size=1).next_page_token

@@ -1,0 +1,121 @@
+#include "message.h"
+
+#include <string.h>
+
+#define HOLES_WORTH_IT 64 /* closing holes looks at every piece */
+
+void message_init(struct message *message, struct rpc_pieces *pieces, bool conflate)
+{
+    message->pieces = pieces;
+    message->bytes = 0;
+    message->newest = 0;
+    message->more = false;
+    message->conflate = conflate;
+    message->n_holes = 0;
+    if (conflate) {
+        memset(message->slots, 0, sizeof message->slots);
+    }
+    pieces->n = 1;
+}
+
+bool message_is_empty(const struct message *message)
+{
+    return message->pieces->n == 1;
+}
+
+/* ---- The newest of each config ---- */
+
+static uint64_t hash_of(const struct change *change)
+{
+    uint64_t environment = hash_table_key(change->environment, strlen(change->environment));
+    return environment * 31 + hash_table_key(change->service, strlen(change->service));
+}
+
+static bool same_config(const struct change *a, const struct change *b)
+{
+    return strcmp(a->service, b->service) == 0 && strcmp(a->environment, b->environment) == 0;
+}
+
+/* The slot of the change's config, or the empty one for it. There are more slots than pieces. */
+static uint16_t *slot_of(struct message *message, const struct change *change, uint64_t hash)
+{
+    for (size_t i = hash % NEWEST_SLOTS;; i = (i + 1) % NEWEST_SLOTS) {
+        uint16_t piece = message->slots[i];
+        if (piece == 0 ||
+            (message->hashes[piece] == hash && same_config(message->changes[piece], change))) {
+            return &message->slots[i];
+        }
+    }
+}
+
+/* The piece that comes next is the newest of its config; the one before leaves a hole. */
+static void replace_older(struct message *message, const struct change *change)
+{
+    struct rpc_pieces *pieces = message->pieces;
+    uint64_t hash = hash_of(change);
+    uint16_t *slot = slot_of(message, change, hash);
+    if (*slot != 0) {
+        message->bytes -= pieces->items[*slot]->len;
+        buf_unref(MOVE(pieces->items[*slot]));
+        message->n_holes++;
+    }
+    *slot = (uint16_t)pieces->n;
+    message->changes[pieces->n] = change;
+    message->hashes[pieces->n] = hash;
+}
+
+static void close_holes(struct message *message)
+{
+    struct rpc_pieces *pieces = message->pieces;
+    size_t n = 1;
+    memset(message->slots, 0, sizeof message->slots);
+    for (size_t i = 1; i < pieces->n; i++) {
+        if (pieces->items[i] == NULL) {
+            continue;
+        }
+        pieces->items[n] = pieces->items[i];
+        message->changes[n] = message->changes[i];
+        message->hashes[n] = message->hashes[i];
+        *slot_of(message, message->changes[n], message->hashes[n]) = (uint16_t)n;
+        n++;
+    }
+    pieces->n = n;
+    message->n_holes = 0;
+}
+
+/* ---- Filling it ---- */
+
+bool message_has_room(struct message *message, size_t n, size_t bytes)
+{
+    if (message->pieces->n + n > RPC_STREAM_PIECES && message->n_holes >= HOLES_WORTH_IT) {
+        close_holes(message);
+    }
+    return message->pieces->n + n <= RPC_STREAM_PIECES &&
+           (message_is_empty(message) || message->bytes + bytes <= MESSAGE_BYTES);
+}
+
+void message_add(struct message *message, const struct change *change, uint64_t revision,
+                 struct buf *event)
+{
+    if (message->conflate) {
+        replace_older(message, change);
+    }
+    message->pieces->items[message->pieces->n++] = buf_ref(event);
+    message->bytes += event->len;
+    message->newest = revision;
+}
+
+void message_end(struct message *message)
+{
+    if (message->n_holes > 0) {
+        close_holes(message);
+    }
+}
+
+void message_drop(struct message *message)
+{
+    for (size_t i = 1; i < message->pieces->n; i++) {
+        buf_unref(message->pieces->items[i]);
+    }
+    message->pieces->n = 0;
+}

@@ -1,0 +1,39 @@
+/* A message on its way: events that fit together. Of a stream that conflates, only the newest event
+ * of each config stays in it. */
+#ifndef WATCH_MESSAGE_H
+#define WATCH_MESSAGE_H
+
+#include "commit.h"
+#include "rpc_server.h"
+
+#define MESSAGE_BYTES (1u << 20) /* of events in a message, unless one is larger */
+#define NEWEST_SLOTS (2 * RPC_STREAM_PIECES)
+
+struct message {
+    struct rpc_pieces *pieces; /* the first is left free for what stands before the events */
+    size_t bytes;
+    uint64_t newest; /* the revision of the last event in it */
+    bool more;
+
+    /* Where it conflates: which piece is a config's. Open addressing; 0 is an empty slot. */
+    bool conflate;
+    size_t n_holes;                                  /* pieces whose events were replaced */
+    const struct change *changes[RPC_STREAM_PIECES]; /* what each piece is of, borrowed */
+    uint64_t hashes[RPC_STREAM_PIECES];
+    uint16_t slots[NEWEST_SLOTS];
+};
+
+void message_init(struct message *message, struct rpc_pieces *pieces, bool conflate);
+bool message_is_empty(const struct message *message);
+/* Whether n more events with so many bytes fit; into an empty message one always does. */
+bool message_has_room(struct message *message, size_t n, size_t bytes);
+/* Takes an event (a new reference) of the change, which must stay until the message is ended; there
+ * must be room. */
+void message_add(struct message *message, const struct change *change, uint64_t revision,
+                 struct buf *event);
+/* Makes the pieces whole. */
+void message_end(struct message *message);
+/* Gives the events back. */
+void message_drop(struct message *message);
+
+#endif

@@ -1,0 +1,296 @@
+/* The life of a stream: from the call to its end, on the stream thread. */
+#include <inttypes.h>
+#include <string.h>
+
+#include "clock.h"
+#include "confreg/v1/registry_service.pb-c.h"
+#include "encode.h"
+#include "watch.h"
+
+/* ---- Where it stands ---- */
+
+struct watch_position watch_position(const struct watch *watch)
+{
+    return watch->level ? watch->hub->tail : watch->cursor;
+}
+
+bool watch_selects(const struct watch *watch, const struct change *change)
+{
+    for (size_t i = 0; i < watch->n_selectors; i++) {
+        if (head_filter_matches(&watch->selectors[i], change->environment, change->service)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The first commit that a level stream may want: it has had all before. One that is not level comes
+ * to it by itself. */
+static void wake_interested(struct interest *interest, void *user)
+{
+    const struct notice *notice = user;
+    struct watch *watch = interest->owner;
+    if (watch->level) {
+        watch->level = false;
+        watch->cursor = (struct watch_position){notice->commit->revision - 1,
+                                                hash_short(&notice->commit->previous_hash)};
+        rpc_stream_kick(watch->stream);
+    }
+}
+
+void watch_tell(struct hub *hub, const struct notice *notice)
+{
+    const struct commit *commit = notice->commit;
+    for (size_t i = 0; i < commit->n_changes; i++) {
+        interests_visit(&hub->interests, commit->changes[i].environment, commit->changes[i].service,
+                        wake_interested, (void *)(uintptr_t)notice);
+    }
+    for (struct heap_node *node; (node = heap_first(&hub->held)) != NULL;) {
+        if (node->key > commit->revision) {
+            return;
+        }
+        heap_remove(&hub->held, node);
+        rpc_stream_kick(CONTAINER_OF(node, struct watch, held)->stream);
+    }
+}
+
+/* ---- Messages of its own ---- */
+
+struct buf *watch_response(const struct watch *watch, int kind,
+                           const struct watch_position *position, bool more)
+{
+    Confreg__V1__WatchResponse response;
+    Confreg__V1__Position header;
+    confreg__v1__watch_response__init(&response);
+    describe_position(&header, registry_epoch(watch->hub->registry), position->revision,
+                      position->chain);
+    response.header = &header;
+    response.kind = (Confreg__V1__WatchResponseKind)kind;
+    response.previous_revision = watch->previous_revision;
+    response.more = more;
+    return encode_message(&response.base);
+}
+
+enum rpc_next watch_progress(struct watch *watch, struct rpc_pieces *pieces)
+{
+    struct watch_position position = watch_position(watch);
+    pieces->items[0] = watch_response(
+        watch, CONFREG__V1__WATCH_RESPONSE_KIND__WATCH_RESPONSE_KIND_PROGRESS, &position, false);
+    pieces->n = 1;
+    return RPC_NEXT_MESSAGE;
+}
+
+/* Between the commits of its events a stream can say how far it has come. */
+static bool can_tell_position(const struct watch *watch)
+{
+    return watch->phase == watch_send_events && watch->event == 0;
+}
+
+/* The server stops: how far the stream has come, then the end. */
+static enum rpc_next say_goodbye(struct watch *watch, struct rpc_pieces *pieces, struct status *st)
+{
+    if (watch->said_goodbye || !can_tell_position(watch)) {
+        status_set(st, STATUS_UNAVAILABLE, "SHUTTING_DOWN",
+                   "the server is stopping; resume after the last header");
+        return RPC_NEXT_END;
+    }
+    watch->said_goodbye = true;
+    return watch_progress(watch, pieces);
+}
+
+/* ---- Progress marks ---- */
+
+/* The timer is not moved with every message: it looks when the last one was. */
+static void check_silence(struct rpc_timer *timer)
+{
+    struct watch *watch = CONTAINER_OF(timer, struct watch, timer);
+    int64_t now = clock_monotonic_ns();
+    int64_t due = watch->sent_ns + watch->wishes.progress_ns;
+    if (due <= now) {
+        watch->mark_due = true;
+        rpc_stream_kick(watch->stream);
+        due = now + watch->wishes.progress_ns;
+    }
+    rpc_server_set_timer(watch->hub->server, timer, due);
+}
+
+static void note_message(struct watch *watch)
+{
+    if (watch->wishes.progress_ns > 0) {
+        watch->sent_ns = clock_monotonic_ns();
+        watch->mark_due = false;
+    }
+}
+
+/* ---- From open to released ---- */
+
+static void list(struct watch *watch)
+{
+    struct hub *hub = watch->hub;
+    watch->next = hub->streams;
+    if (watch->next != NULL) {
+        watch->next->previous = watch;
+    }
+    hub->streams = watch;
+    for (size_t i = 0; i < watch->n_selectors; i++) {
+        watch->interests[i].owner = watch;
+        interests_add(&hub->interests, &watch->interests[i], &watch->selectors[i]);
+    }
+    if (watch->wishes.progress_ns > 0) {
+        watch->timer.fn = check_silence;
+        watch->sent_ns = clock_monotonic_ns();
+        rpc_server_set_timer(hub->server, &watch->timer,
+                             watch->sent_ns + watch->wishes.progress_ns);
+    }
+    watch->listed = true;
+    atomic_fetch_add(&hub->n_streams, 1);
+}
+
+static void unlist(struct watch *watch)
+{
+    struct hub *hub = watch->hub;
+    *(watch->previous != NULL ? &watch->previous->next : &hub->streams) = watch->next;
+    if (watch->next != NULL) {
+        watch->next->previous = watch->previous;
+    }
+    for (size_t i = 0; i < watch->n_selectors; i++) {
+        interests_remove(&hub->interests, &watch->interests[i]);
+    }
+    heap_remove(&hub->held, &watch->held);
+    rpc_server_clear_timer(hub->server, &watch->timer);
+    watch->level = false;
+    watch->listed = false;
+    atomic_fetch_sub(&hub->n_streams, 1);
+}
+
+static enum rpc_next next_of_phase(struct watch *watch, struct rpc_pieces *pieces,
+                                   struct status *st)
+{
+    enum rpc_next next = watch->phase(watch, pieces, st);
+    if (next == RPC_NEXT_IDLE && watch->mark_due && can_tell_position(watch)) {
+        next = watch_progress(watch, pieces);
+    }
+    if (next == RPC_NEXT_MESSAGE) {
+        note_message(watch);
+    }
+    return next;
+}
+
+static enum rpc_next next_message(void *state, struct rpc_pieces *pieces, struct status *st)
+{
+    struct watch *watch = state;
+    if (!watch->listed) {
+        list(watch);
+    }
+    if (atomic_load(&watch->job_running)) {
+        return RPC_NEXT_IDLE;
+    }
+    if (watch->fault != NULL) {
+        *st = *watch->fault;
+        return RPC_NEXT_END;
+    }
+    if (rpc_server_stopping(watch->hub->server)) {
+        return say_goodbye(watch, pieces, st);
+    }
+    return next_of_phase(watch, pieces, st);
+}
+
+static void closed(void *state)
+{
+    struct watch *watch = state;
+    if (watch->listed) {
+        unlist(watch);
+    }
+}
+
+static void released(void *state)
+{
+    struct watch *watch = state;
+    for (size_t i = 0; i < watch->n_selectors; i++) {
+        free((char *)(uintptr_t)watch->selectors[i].environment);
+        free((char *)(uintptr_t)watch->selectors[i].service);
+        free((char *)(uintptr_t)watch->selectors[i].service_prefix);
+    }
+    if (watch->wishes.include_previous) {
+        atomic_fetch_sub(&watch->hub->n_previous, 1);
+    }
+    watch_drop_backlog(watch, false);
+    snapshot_free(watch->snapshot);
+    free(watch->fault);
+    free(watch->selectors);
+    free(watch->interests);
+    free(watch);
+}
+
+static const char *copy_or_null(const char *text)
+{
+    return text == NULL ? NULL : mem_string(text);
+}
+
+/* No selectors become one that selects everything. */
+static void copy_selectors(struct watch *watch, const struct watch_spec *spec)
+{
+    watch->n_selectors = spec->n_selectors == 0 ? 1 : spec->n_selectors;
+    watch->selectors = mem_array(watch->n_selectors, sizeof watch->selectors[0]);
+    watch->interests = mem_array(watch->n_selectors, sizeof watch->interests[0]);
+    for (size_t i = 0; i < spec->n_selectors; i++) {
+        const struct head_filter *from = &spec->selectors[i];
+        watch->selectors[i] = (struct head_filter){
+            .environment = copy_or_null(from->environment),
+            .service = copy_or_null(from->service),
+            .service_prefix = copy_or_null(from->service_prefix),
+        };
+    }
+}
+
+static void set_start(struct watch *watch, const struct watch_spec *spec)
+{
+    struct position now = registry_position(watch->hub->registry);
+    watch->phase = watch_begin;
+    if (spec->snapshot) {
+        watch->snapshot = mem_zalloc(sizeof *watch->snapshot);
+        watch->snapshot->position = now;
+        watch->phase = watch_send_snapshot;
+    } else if (spec->start == 0) {
+        watch->cursor = (struct watch_position){now.revision, hash_short(&now.hash)};
+    } else {
+        watch->cursor = (struct watch_position){spec->start - 1, spec->chain};
+    }
+}
+
+void hub_open(struct hub *hub, struct rpc_call *call, const struct watch_spec *spec)
+{
+    static const struct rpc_stream_ops ops = {
+        .next = next_message, .closed = closed, .released = released};
+    struct watch *watch = mem_zalloc(sizeof *watch);
+    watch->hub = hub;
+    watch->wishes = spec->wishes;
+    copy_selectors(watch, spec);
+    if (watch->wishes.include_previous) {
+        atomic_fetch_add(&hub->n_previous, 1);
+    }
+    set_start(watch, spec);
+    rpc_stream_open(call, &ops, watch, &watch->stream);
+}
+
+/* ---- Jobs ---- */
+
+void watch_start_job(struct watch *watch, void (*run)(struct job *job))
+{
+    atomic_store(&watch->job_running, true);
+    rpc_stream_ref(watch->stream);
+    watch->job.run = run;
+    pool_add(watch->hub->pool, &watch->job);
+}
+
+void watch_end_job(struct watch *watch, const struct status *fault)
+{
+    struct rpc_stream *stream = watch->stream;
+    if (fault != NULL) {
+        watch->fault = mem_alloc(sizeof *fault);
+        *watch->fault = *fault;
+    }
+    atomic_store(&watch->job_running, false);
+    rpc_stream_kick(stream);
+    rpc_stream_unref(stream);
+}

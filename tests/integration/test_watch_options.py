@@ -1,0 +1,299 @@
+"""What a watch can ask for: progress marks, the value before, only the newest."""
+
+import random
+
+import pytest
+from calls import Registry, create_change, delete_change, update_change
+from daemon import Confregd
+from errors import refused
+from google.protobuf.duration_pb2 import Duration
+from stubs import api_pb, pb
+from watching import Watch
+
+PROGRESS = api_pb.WATCH_RESPONSE_KIND_PROGRESS
+TENTH = Duration(nanos=100_000_000)
+
+
+def selector(**fields):
+    return api_pb.Selector(**fields)
+
+
+@pytest.fixture
+def watch(registry):
+    """watch(name, conflate=True) watches one service and has started; ends with the test."""
+    opened = []
+
+    def start(service, **fields):
+        opened.append(Watch(registry.stub, selectors=[selector(service_name=service)], **fields))
+        if "include_snapshot" not in fields:
+            opened[-1].started()
+        return opened[-1]
+
+    yield start
+    for one in opened:
+        one.cancel()
+
+
+# ---- Progress marks ----
+
+def test_a_silent_stream_gets_marks(watch, name):
+    stream = watch(name, progress_interval=TENTH)
+    for _ in range(3):
+        assert stream.next().kind == PROGRESS
+
+
+def test_a_stream_that_did_not_ask_gets_none(registry, watch, name):
+    plain = watch(name)
+    marked = watch(name, progress_interval=TENTH)
+    for _ in range(3):
+        assert marked.next().kind == PROGRESS
+    registry.create(name)
+    assert plain.next().events
+
+
+def test_a_mark_stands_behind_what_does_not_concern_the_stream(registry, watch, name):
+    """Nobody looks at the stream meanwhile; its position moves all the same."""
+    stream = watch(name, progress_interval=TENTH)
+    for i in range(20):
+        registry.create(f"{name}-other-{i}")
+    header = registry.status().header
+    while stream.next().header.revision < header.revision:
+        pass
+    assert stream.position == header
+    registry.create(name)
+    resumed = watch(name, resume_after=header)
+    assert stream.event() == resumed.event()
+
+
+def test_marks_and_events_come_in_one_order(registry, watch, name):
+    """A mark never overtakes an event: all that is at or below it has been delivered."""
+    stream = watch(name, progress_interval=TENTH)
+    delivered = []
+    marks = 0
+    registry.create(name)
+    while marks < 5:
+        response = stream.next()
+        delivered += [e.version for e in response.events]
+        if response.kind == PROGRESS:
+            written = registry.update(name).config
+            assert written.version == len(delivered) + 1, "the mark came before an event"
+            assert response.header.revision < written.mod_revision
+            marks += 1
+    assert delivered == list(range(1, len(delivered) + 1))
+
+
+def test_a_mark_follows_a_snapshot(registry, watch, name):
+    registry.create(name)
+    stream = watch(name, include_snapshot=True, progress_interval=TENTH)
+    assert stream.snapshot()[0][0].version == 1
+    assert stream.next().kind == PROGRESS
+
+
+def test_a_start_in_the_future_keeps_its_position(registry, watch, name):
+    now = registry.create(name).header
+    stream = watch(name, start_revision=now.revision + 3, progress_interval=TENTH)
+    mark = stream.next()
+    assert (mark.kind, mark.header.revision) == (PROGRESS, now.revision + 2)
+    for _ in range(3):
+        registry.update(name)
+    assert stream.event().revision == now.revision + 3
+
+
+@pytest.mark.parametrize("interval", [
+    Duration(), Duration(nanos=99_999_999), Duration(seconds=3600, nanos=1), Duration(seconds=-1),
+    Duration(seconds=1, nanos=-1), Duration(nanos=1_000_000_000), Duration(seconds=2**62)])
+def test_intervals_that_are_refused(registry, interval):
+    with refused("INVALID_ARGUMENT", "PROGRESS_INTERVAL", field="progress_interval"):
+        Watch(registry.stub, progress_interval=interval).next()
+
+
+def test_a_stop_tells_a_silent_stream_how_far_it_has_come(launch, name):
+    server = launch(Confregd).start()
+    registry = Registry(server.stub)
+    stream = Watch(server.stub, selectors=[selector(service_name=name)])
+    stream.started()
+    for i in range(5):
+        registry.create(f"{name}-other-{i}")
+    header = registry.status().header
+    server.stop(seconds=20)
+    assert stream.next().kind == PROGRESS
+    assert stream.position == header
+    with refused("UNAVAILABLE"):
+        stream.next()
+
+
+# ---- The value before ----
+
+def change_in_every_way(registry, name):
+    registry.create(name, '{"v":1}')
+    registry.update(name, '{"v":2}', comment="second")
+    registry.rollback(name, 1)
+    registry.commit([update_change(name, '{"v":4}'), update_change(name, '{"v":5}')])
+    registry.delete(name, version=5)
+    registry.delete(name, version=2)
+    registry.delete(name)
+    registry.create(name, '{"v":6}')
+
+
+def previous_of(event):
+    if not event.HasField("previous"):
+        return None
+    before = event.previous
+    return before.version, before.config_data or pb.PayloadState.Name(before.payload_state)
+
+
+ERASED = "PAYLOAD_STATE_ERASED"
+
+
+def test_events_carry_the_value_before(registry, watch, name):
+    stream = watch(name, include_previous=True)
+    plain = watch(name)
+    change_in_every_way(registry, name)
+    events = stream.events(9)
+    assert [previous_of(e) for e in events] == [
+        None, (1, b'{"v":1}'), (2, b'{"v":2}'), (3, b'{"v":1}'), (4, b'{"v":4}'),
+        (5, ERASED), None, (4, b'{"v":4}'), None]
+    for event, alone in zip(events, plain.events(9)):
+        event.ClearField("previous")
+        assert event == alone
+    registry.delete(name, erase=True)
+    assert previous_of(stream.event()) == (6, ERASED)
+
+
+def test_the_value_before_is_the_config_as_it_was(registry, watch, name):
+    """Field by field, not its payload alone."""
+    stream = watch(name, include_previous=True)
+    registry.create(name, '{"v":1}', comment="one", created_by="ada")
+    first = registry.get(name).config
+    registry.update(name, '{"v":2}')
+    registry.delete(name, version=2)
+    fallen_back = registry.get(name).config
+    registry.update(name, '{"v":3}')
+    events = stream.events(4)
+    assert events[1].previous == first
+    assert events[3].previous == fallen_back
+    assert fallen_back.mod_revision == events[2].revision
+
+
+def test_from_the_store_the_value_before_is_the_same(launch, name):
+    server = launch(Confregd).start()
+    registry = Registry(server.stub)
+    live = Watch(server.stub, complete=True, include_previous=True, start_revision=1)
+    live.started()
+    change_in_every_way(registry, name)
+    told = live.events(9)
+    server.stop()
+    server.start()
+    stored = Watch(server.stub, complete=True, include_previous=True, start_revision=1)
+    stored.started()
+    for early, late in zip(told, stored.events(9)):
+        for field in ("previous", "config"):
+            if early.HasField(field) and getattr(early, field).version in (2, 5):  # erased since
+                getattr(early, field).config_data = b""
+                getattr(early, field).payload_state = pb.PAYLOAD_STATE_ERASED
+        assert early == late
+    stored.cancel()
+
+
+def test_a_value_before_that_was_erased_is_not_shown_from_memory(registry, watch, name):
+    keeper = watch(name, include_previous=True)
+    first = registry.create(name, '{"secret":1}').header
+    registry.update(name, '{"v":2}')
+    assert previous_of(keeper.events(2)[1]) == (1, b'{"secret":1}')
+    registry.delete(name, version=1)
+    late = watch(name, include_previous=True, start_revision=first.revision)
+    assert [previous_of(e) for e in late.events(3)] == [None, (1, ERASED), None]
+
+
+# ---- The newest only ----
+
+def test_what_waits_is_told_by_its_newest_change(registry, watch, name):
+    first = registry.create(name).header
+    for _ in range(600):
+        registry.update(name)
+    stream = watch(name, conflate=True, start_revision=first.revision)
+    response = stream.next()
+    assert [e.version for e in response.events] == [601]
+    assert response.header == registry.status().header
+    registry.update(name)
+    assert stream.event().version == 602
+
+
+def test_a_delete_is_the_newest_change_too(registry, watch, name):
+    first = registry.create(name).header
+    registry.update(name)
+    registry.delete(name)
+    stream = watch(name, conflate=True, start_revision=first.revision)
+    event = stream.event()
+    assert (event.kind, event.head_version) == (pb.CHANGE_KIND_DELETE, 0)
+    registry.create(name)
+    assert stream.event().version == 3
+
+
+def test_what_leaves_the_head_alone_is_not_told(registry, watch, name):
+    """It would take the place of the event that brought the head."""
+    first = registry.create(name).header
+    registry.update(name)
+    registry.delete(name, version=1)
+    stream = watch(name, conflate=True, start_revision=first.revision)
+    assert stream.event().version == 2
+    registry.delete(name)
+    assert stream.event().kind == pb.CHANGE_KIND_DELETE
+
+
+def test_conflating_and_the_value_before_exclude_each_other(registry):
+    with refused("INVALID_ARGUMENT", "CONFLATE_WITH_PREVIOUS", field="include_previous"):
+        Watch(registry.stub, conflate=True, include_previous=True).next()
+
+
+def apply(copy, events):
+    for event in events:
+        if event.head_version:
+            copy[event.service_name] = event.config.config_data
+        else:
+            copy.pop(event.service_name, None)
+
+
+def any_change(rng, names, living):
+    service = rng.choice(names)
+    if service not in living:
+        living.add(service)
+        return create_change(service, f'{{"v":{rng.random()}}}')
+    if rng.random() < 0.2:
+        living.remove(service)
+        return delete_change(service)
+    return update_change(service, f'{{"v":{rng.random()}}}')
+
+
+@pytest.mark.parametrize("ring", ["1M", "64M"])
+def test_after_each_response_a_copy_is_the_state_at_its_header(launch, name, ring):
+    """However far the reader lags, and whether memory or the store serves it."""
+    rng = random.Random(7)
+    server = launch(Confregd, extra=["--ring", ring]).start()
+    registry = Registry(server.stub)
+    names = [f"{name}-{i}" for i in range(40)]
+    living = set()
+    starts = rng.sample(range(1, 700), 12)
+    streams = [Watch(server.stub, conflate=True, start_revision=start) for start in starts]
+    for stream in streams[:6]:
+        stream.started()
+    for _ in range(700):
+        registry.commit([any_change(rng, names, living) for _ in range(rng.choice([1, 1, 5]))])
+    states = {0: {}}
+    with Watch(server.stub, complete=True, start_revision=1) as everything:
+        everything.started()
+        while everything.position.revision < 700:
+            response = everything.next()
+            for event in response.events:
+                states[event.revision] = dict(states.get(event.revision,
+                                                         states[event.revision - 1]))
+                apply(states[event.revision], [event])
+    for start, stream in zip(starts, streams):
+        copy = dict(states[start - 1])
+        while stream.position is None or stream.position.revision < 700:
+            response = stream.next()
+            apply(copy, response.events)
+            touched = [e.service_name for e in response.events]
+            assert len(touched) == len(set(touched)), "a config is told of twice in a response"
+            assert response.more or copy == states[response.header.revision]
+        stream.cancel()

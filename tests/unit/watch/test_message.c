@@ -1,0 +1,129 @@
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "leak_check.h"
+#include "message.h"
+#include "random.h"
+
+#define CONFIGS 100
+
+/* Changes of configs service-0, service-1, …, alike but for their names. */
+struct configs {
+    struct commit *commit;
+};
+
+static struct configs configs_new(void)
+{
+    struct configs configs = {commit_new(CONFIGS)};
+    for (size_t i = 0; i < CONFIGS; i++) {
+        char name[32];
+        snprintf(name, sizeof name, "service-%zu", i);
+        configs.commit->changes[i].environment = mem_string("prod");
+        configs.commit->changes[i].service = mem_string(name);
+    }
+    return configs;
+}
+
+static bool add(struct message *message, const struct configs *configs, size_t config,
+                uint64_t revision)
+{
+    AUTO(buf_unref) struct buf *event = buf_copy(&revision, sizeof revision);
+    if (!message_has_room(message, 1, event->len)) {
+        return false;
+    }
+    message_add(message, &configs->commit->changes[config], revision, event);
+    return true;
+}
+
+static uint64_t revision_at(const struct message *message, size_t piece)
+{
+    uint64_t revision;
+    memcpy(&revision, message->pieces->items[piece]->data, sizeof revision);
+    return revision;
+}
+
+Test(message, holds_every_event_in_order)
+{
+    struct rpc_pieces pieces;
+    struct message message;
+    struct configs configs = configs_new();
+    message_init(&message, &pieces, false);
+    cr_assert(message_is_empty(&message));
+    for (uint64_t i = 1; i < RPC_STREAM_PIECES; i++) {
+        cr_assert(add(&message, &configs, 0, i));
+    }
+    cr_assert_not(add(&message, &configs, 0, 1000), "there is no piece left");
+    message_end(&message);
+    cr_assert_eq(pieces.n, RPC_STREAM_PIECES);
+    cr_assert_eq(message.newest, RPC_STREAM_PIECES - 1);
+    for (size_t i = 1; i < pieces.n; i++) {
+        cr_assert_eq(revision_at(&message, i), i);
+    }
+    message_drop(&message);
+    cr_assert_eq(pieces.n, 0);
+    commit_unref(configs.commit);
+    leak_check();
+}
+
+Test(message, takes_one_large_event_and_no_second)
+{
+    struct rpc_pieces pieces;
+    struct message message;
+    struct configs configs = configs_new();
+    message_init(&message, &pieces, false);
+    cr_assert(message_has_room(&message, 1, 2 * MESSAGE_BYTES));
+    AUTO(buf_unref) struct buf *large = buf_new(2 * MESSAGE_BYTES);
+    message_add(&message, &configs.commit->changes[0], 1, large);
+    cr_assert_not(message_has_room(&message, 1, 1));
+    message_drop(&message);
+    commit_unref(configs.commit);
+    leak_check();
+}
+
+Test(message, conflated_keeps_the_newest_of_each_config_in_order)
+{
+    struct rpc_pieces pieces;
+    struct message message;
+    struct configs configs = configs_new();
+    message_init(&message, &pieces, true);
+    const size_t order[] = {0, 1, 2, 1, 0, 3, 1};
+    for (size_t i = 0; i < COUNT_OF(order); i++) {
+        cr_assert(add(&message, &configs, order[i], i + 1));
+    }
+    message_end(&message);
+    cr_assert_eq(pieces.n, 5);
+    const uint64_t expected[] = {3, 5, 6, 7};
+    for (size_t i = 0; i < COUNT_OF(expected); i++) {
+        cr_assert_eq(revision_at(&message, 1 + i), expected[i]);
+    }
+    cr_assert_eq(message.bytes, 4 * sizeof(uint64_t), "what was replaced does not count");
+    message_drop(&message);
+    commit_unref(configs.commit);
+    leak_check();
+}
+
+Test(message, conflated_has_room_for_any_number_of_changes_of_few_configs)
+{
+    struct random r = {.state = random_seed()};
+    struct rpc_pieces pieces;
+    struct message message;
+    struct configs configs = configs_new();
+    uint64_t newest[CONFIGS] = {0};
+    message_init(&message, &pieces, true);
+    for (uint64_t revision = 1; revision <= 50000; revision++) {
+        size_t config = random_below(&r, CONFIGS);
+        cr_assert(add(&message, &configs, config, revision));
+        newest[config] = revision;
+    }
+    message_end(&message);
+    cr_assert_eq(pieces.n, 1 + CONFIGS);
+    for (size_t i = 1; i < pieces.n; i++) {
+        cr_assert(i == 1 || revision_at(&message, i - 1) < revision_at(&message, i));
+        size_t config = (size_t)(message.changes[i] - configs.commit->changes);
+        cr_assert_eq(revision_at(&message, i), newest[config]);
+    }
+    message_drop(&message);
+    commit_unref(configs.commit);
+    leak_check();
+}
