@@ -1,4 +1,5 @@
 /* What is asked by those who look after the gateway. */
+#include <inttypes.h>
 #include <string.h>
 
 #include "exporter.h"
@@ -28,6 +29,20 @@ static void keep_notifications(struct request *r, const ProtobufCMessage *messag
     }
 }
 
+/* A member of its own, only where there is something to tell; the documented ones stay as they are.
+ */
+static void add_degraded(struct str *body, const ProtobufCMessage *message)
+{
+    const Confreg__V1__GetStatusResponse *status = (const void *)message;
+    const Confreg__V1__RelayStatus *relay = status == NULL ? NULL : status->relay;
+    if (relay != NULL && relay->state == CONFREG__V1__RELAY_STATE__RELAY_STATE_CONNECTING) {
+        str_addf(body,
+                 ",\"degraded\":[\"events are delayed: %" PRIu64
+                 " commits are not on the bus yet\"]",
+                 relay->commits_behind);
+    }
+}
+
 static void show_health(struct request *r, const ProtobufCMessage *message, const struct status *st)
 {
     struct str *body = &r->response.body;
@@ -35,6 +50,7 @@ static void show_health(struct request *r, const ProtobufCMessage *message, cons
     str_addf(body, "{\"status\":\"%s\",\"service\":\"config-registry\",\"version\":\"%s\",",
              st == NULL ? "healthy" : "degraded", CONFREG_VERSION);
     render_counters(body, &r->gateway->counters, false);
+    add_degraded(body, message);
     str_add_char(body, '}');
     request_answer(r, 200);
 }

@@ -31,6 +31,10 @@ static enum options_result read_settings(struct settings *s, int argc, char **ar
          "Where to serve metrics for Prometheus, over HTTP at /metrics: HOST:PORT, [IPV6]:PORT or "
          "unix:PATH. Nowhere unless it is given.",
          0, 0, NULL},
+        {"publish-history", OPTION_SWITCH, &s->node.publish_history, "no", NULL,
+         "Where nothing of this log was ever published on a broker: announce all of it, rather "
+         "than what changes from now on.",
+         0, 0, NULL},
         {"max-payload", OPTION_BYTES, &s->node.max_payload_bytes, "1M", "BYTES",
          "The largest config_data, without insignificant white space.", 64, 8u << 20, NULL},
         {"ring", OPTION_BYTES, &s->node.ring_bytes, "64M", "BYTES",

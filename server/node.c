@@ -45,6 +45,7 @@ static void on_settled(void *user, const struct position *position)
 {
     struct node *node = user;
     hub_wake(node->hub);
+    relay_wake(node->relay);
     waiters_advance(node->waiters, position->revision);
 }
 
@@ -83,7 +84,6 @@ static bool make_server(struct node *node, const struct node_options *options, s
 
 static void make_parts(struct node *node, const struct node_options *options)
 {
-    node->relay = relay_new(node->bus, registry_epoch(node->registry));
     node->waiters = waiters_new(registry_position(node->registry).revision);
     node->pool = pool_new(POOL_THREADS);
     struct hub_options hub_options = {
@@ -106,6 +106,7 @@ static void make_parts(struct node *node, const struct node_options *options)
         .committer = node->committer,
         .hub = node->hub,
         .pool = node->pool,
+        .bus = node->bus,
         .relay = node->relay,
         .waiters = node->waiters,
         .limits = {.max_bytes = options->max_payload_bytes, .max_depth = MAX_DEPTH},
@@ -155,9 +156,28 @@ static void show_metrics(void *user, struct str *page)
     node_metrics(&parts, page);
 }
 
+static bool start_relay(struct node *node, const struct node_options *options, struct status *st)
+{
+    struct bus_options bus_options = {
+        .address = options->bus,
+        .epoch = registry_epoch(node->registry),
+    };
+    if (!bus_open(&bus_options, &node->bus, st)) {
+        return false;
+    }
+    struct relay_options relay_options = {
+        .bus = node->bus,
+        .store = node->store,
+        .epoch = registry_epoch(node->registry),
+        .revision = registry_position(node->registry).revision,
+        .whole_log = options->publish_history,
+    };
+    return relay_new(&relay_options, &node->relay, st);
+}
+
 static bool start(struct node *node, const struct node_options *options, struct status *st)
 {
-    if (!load(node, options, st) || !bus_open(options->bus, &node->bus, st) ||
+    if (!load(node, options, st) || !start_relay(node, options, st) ||
         !make_server(node, options, st)) {
         return false;
     }

@@ -6,16 +6,17 @@
 
 static const struct bus_ops *const backends[] = {&bus_local};
 
-bool bus_open(const char *address, struct bus **ret_bus, struct status *st)
+bool bus_open(const struct bus_options *options, struct bus **ret_bus, struct status *st)
 {
     for (size_t i = 0; i < COUNT_OF(backends); i++) {
         size_t n = strlen(backends[i]->scheme);
-        if (strncmp(address, backends[i]->scheme, n) == 0 && address[n] == ':') {
-            return backends[i]->open(address + n + 1, ret_bus, st);
+        if (strncmp(options->address, backends[i]->scheme, n) == 0 && options->address[n] == ':') {
+            return backends[i]->open(options, ret_bus, st);
         }
     }
+    /* What stands there is not repeated: it may hold a password. */
     return status_set(st, STATUS_INVALID_ARGUMENT, "BUS_ADDRESS",
-                      "\"%.200s\" is no bus; use local:", address);
+                      "the bus's address is none; use local: or amqp://HOST");
 }
 
 void bus_close(struct bus *bus)
@@ -25,12 +26,38 @@ void bus_close(struct bus *bus)
     }
 }
 
+bool bus_acquire(struct bus *bus, struct status *st)
+{
+    return bus->ops->acquire(bus, st);
+}
+
 bool bus_publish(struct bus *bus, const struct bus_message *message, struct status *st)
 {
     return bus->ops->publish(bus, message, st);
 }
 
-void bus_subscribe(struct bus *bus, bus_subscriber *subscriber, void *user)
+bool bus_wait(struct bus *bus, const struct wake *wake, int64_t timeout_ms, uint64_t *ret_confirmed,
+              struct status *st)
 {
-    bus->ops->subscribe(bus, subscriber, user);
+    return bus->ops->wait(bus, wake, timeout_ms, ret_confirmed, st);
+}
+
+void bus_release(struct bus *bus)
+{
+    bus->ops->release(bus);
+}
+
+void bus_interrupt(struct bus *bus)
+{
+    bus->ops->interrupt(bus);
+}
+
+void bus_listen(struct bus *bus, bus_listener *listener, void *user)
+{
+    bus->ops->listen(bus, listener, user);
+}
+
+void bus_wake(struct bus *bus, uint64_t revision)
+{
+    bus->ops->wake(bus, revision);
 }

@@ -152,10 +152,25 @@ static void add_watches(struct hub *hub, struct str *page)
                 "Memory taken by the newest commits.", (double)stats.ring_bytes);
 }
 
-static void add_relay(const struct relay *relay, struct str *page)
+static void add_relay(struct relay *relay, struct str *page)
 {
+    static const char *const roles[] = {
+        [RELAY_CONNECTING] = "connecting",
+        [RELAY_PUBLISHING] = "publishing",
+        [RELAY_STANDING_BY] = "standing_by",
+    };
+    struct relay_report report;
+    relay_report(relay, &report);
     metrics_one(page, "confreg_notifications_total", METRIC_COUNTER,
-                "Changes announced on the bus.", (double)relay_sent(relay));
+                "Changes announced on the bus.", (double)report.published);
+    metrics_one(page, "confreg_relay_lag_commits", METRIC_GAUGE,
+                "Commits that are not announced on the bus yet.", (double)report.behind);
+    metrics_family(page, "confreg_relay_role", METRIC_GAUGE,
+                   "1 for what the relay does: it connects, publishes, or stands by.");
+    for (size_t i = 0; i < COUNT_OF(roles); i++) {
+        struct metric_labels labels = {{{"role", roles[i]}}};
+        metrics_sample(page, "confreg_relay_role", &labels, report.role == i);
+    }
 }
 
 /* ---- All of it ---- */

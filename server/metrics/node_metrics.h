@@ -14,7 +14,7 @@ struct node_parts {
     const struct store *store;
     struct committer *committer;
     struct hub *hub;
-    const struct relay *relay;
+    struct relay *relay;
 };
 
 /* Adds the page. Only while the server runs; not on a thread of rpc's (see hub_measure). */

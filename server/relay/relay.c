@@ -1,95 +1,432 @@
 #include "relay.h"
 
+#include <assert.h>
 #include <inttypes.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
+#include "backoff.h"
 #include "clock.h"
-#include "json.h"
+#include "event.h"
+#include "inbox.h"
 #include "log.h"
+
+#define FLIGHTS BUS_IN_FLIGHT /* commits under way; a power of two */
+#define READ_COMMITS 512
+#define MARK_EVERY_MS 100
+#define LOOK_EVERY_MS 1000
+#define STAND_BY_MS 1000
+#define LAST_WORDS_S 1
+
+/* A commit whose messages are under way. */
+struct flight {
+    uint64_t revision;
+    uint64_t last_message; /* the number of its last one; of the commit before where it has none */
+};
 
 struct relay {
     struct bus *bus;
+    struct store *store;
     const char *epoch;
-    atomic_uint_fast64_t sent;
-    bool failing; /* the last publish failed and was logged */
+    struct inbox inbox;
+    struct wake wake;
+    pthread_t thread;
+    atomic_bool ending;
+
+    /* The thread's own. */
+    uint64_t marked;    /* what the stored position is believed to be */
+    int64_t marked_at;  /* clock_monotonic_ns() */
+    uint64_t next;      /* the revision to publish next */
+    uint64_t messages;  /* published since the lease was taken */
+    uint64_t confirmed; /* of them, without gaps */
+    struct flight flights[FLIGHTS];
+    uint64_t first_flight, next_flight;
+    struct commit *backlog[READ_COMMITS]; /* read from the store; owned references */
+    size_t n_backlog;
+    size_t next_backlog;
+    struct backoff backoff;
+
+    pthread_mutex_t lock;
+    struct relay_report report; /* but for `behind`; next is what is confirmed */
+    pthread_cond_t progress;    /* another role, or the end */
+    bool ended;
 };
 
-struct relay *relay_new(struct bus *bus, const char *epoch)
+/* ---- The report ---- */
+
+void relay_report(struct relay *relay, struct relay_report *ret_report)
+{
+    pthread_mutex_lock(&relay->lock);
+    *ret_report = relay->report;
+    pthread_mutex_unlock(&relay->lock);
+    uint64_t end = inbox_newest(&relay->inbox) + 1;
+    ret_report->behind = end > ret_report->next ? end - ret_report->next : 0;
+}
+
+static void log_role(const struct relay *relay, enum relay_role role, const char *reason)
+{
+    char next[24];
+    snprintf(next, sizeof next, "%" PRIu64, relay->marked);
+    switch (role) {
+    case RELAY_CONNECTING:
+        log_event(LOG_WARNING, "events_delayed", "reason", reason, NULL);
+        break;
+    case RELAY_PUBLISHING:
+        log_event(LOG_INFO, "events_published", "bus", relay->bus->ops->scheme, "from_revision",
+                  next, NULL);
+        break;
+    case RELAY_STANDING_BY:
+        log_event(LOG_INFO, "events_published_elsewhere", NULL);
+        break;
+    }
+}
+
+static void set_role(struct relay *relay, enum relay_role role, const char *reason)
+{
+    pthread_mutex_lock(&relay->lock);
+    /* The first failure is news, too. */
+    bool changed =
+        relay->report.role != role || (relay->report.reason[0] == '\0' && reason[0] != '\0');
+    relay->report.role = role;
+    snprintf(relay->report.reason, sizeof relay->report.reason, "%s", reason);
+    pthread_cond_signal(&relay->progress);
+    pthread_mutex_unlock(&relay->lock);
+    if (changed) {
+        log_role(relay, role, reason);
+    }
+}
+
+static void set_progress(struct relay *relay, uint64_t next, uint64_t published)
+{
+    pthread_mutex_lock(&relay->lock);
+    relay->report.next = next;
+    relay->report.published += published;
+    pthread_mutex_unlock(&relay->lock);
+}
+
+/* ---- The position ---- */
+
+static struct flight *flight(struct relay *relay, uint64_t number)
+{
+    return &relay->flights[number & (FLIGHTS - 1)];
+}
+
+/* The oldest revision that is not confirmed. */
+static uint64_t position(struct relay *relay)
+{
+    return relay->first_flight == relay->next_flight ? relay->next
+                                                     : flight(relay, relay->first_flight)->revision;
+}
+
+static bool keep_position(struct relay *relay, struct status *st)
+{
+    uint64_t to = position(relay);
+    if (!relay->bus->ops->outside || to == relay->marked) {
+        return true;
+    }
+    if (!store_move_mark(relay->store, STORE_MARK_RELAYED, relay->marked, to, st)) {
+        return false;
+    }
+    relay->marked = to;
+    relay->marked_at = clock_monotonic_ns();
+    return true;
+}
+
+static bool read_position(struct relay *relay, struct status *st)
+{
+    if (relay->bus->ops->outside &&
+        !store_get_mark(relay->store, STORE_MARK_RELAYED, &relay->marked, st)) {
+        return status_context(st, "reading how far events were published");
+    }
+    set_progress(relay, relay->marked, 0);
+    return true;
+}
+
+/* Where a log that was never relayed begins. Before the first write, so that none is left out. */
+static bool first_position(struct relay *relay, const struct relay_options *options,
+                           struct status *st)
+{
+    uint64_t first = options->whole_log ? 1 : options->revision + 1;
+    relay->marked = options->revision + 1;
+    if (!relay->bus->ops->outside) {
+        return read_position(relay, st);
+    }
+    if (!store_move_mark(relay->store, STORE_MARK_RELAYED, 0, first, st) &&
+        st->code != STATUS_ABORTED) {
+        return status_context(st, "noting where events begin");
+    }
+    return read_position(relay, st);
+}
+
+/* ---- Commits to publish ---- */
+
+static bool keep_commit(void *user, struct commit *commit)
+{
+    struct relay *relay = user;
+    relay->backlog[relay->n_backlog++] = commit_ref(commit);
+    return relay->n_backlog < READ_COMMITS;
+}
+
+static void drop_backlog(struct relay *relay)
+{
+    while (relay->next_backlog < relay->n_backlog) {
+        commit_unref(relay->backlog[relay->next_backlog++]);
+    }
+    relay->n_backlog = 0;
+    relay->next_backlog = 0;
+}
+
+static bool read_backlog(struct relay *relay, uint64_t newest, struct status *st)
+{
+    drop_backlog(relay);
+    if (!store_read_commits(relay->store, relay->next, newest, false, keep_commit, relay, st)) {
+        return status_context(st, "reading the log from revision %" PRIu64, relay->next);
+    }
+    return relay->n_backlog > 0 ||
+           status_set(st, STATUS_UNAVAILABLE, "STORE_UNAVAILABLE",
+                      "the store does not show revision %" PRIu64 " yet", relay->next);
+}
+
+/* The commit of revision `next`, as a reference. */
+static bool take_commit(struct relay *relay, uint64_t newest, struct commit **ret_commit,
+                        struct status *st)
+{
+    if (relay->next_backlog == relay->n_backlog) {
+        *ret_commit = inbox_take(&relay->inbox, relay->next);
+        if (*ret_commit != NULL) {
+            return true;
+        }
+        if (!read_backlog(relay, newest, st)) {
+            return false;
+        }
+    }
+    *ret_commit = relay->backlog[relay->next_backlog++];
+    assert((*ret_commit)->revision == relay->next && "the backlog stands at the next revision");
+    return true;
+}
+
+/* ---- Publishing ---- */
+
+static bool publish_change(struct relay *relay, const struct commit *commit, size_t index,
+                           struct status *st)
+{
+    AUTO_STR body = {0};
+    char id[64];
+    event_render(commit, index, &body);
+    snprintf(id, sizeof id, "%s:%" PRIu64 ":%zu", relay->epoch, commit->revision, index);
+    struct bus_message message = {.routing_key = event_routing_key(&commit->changes[index]),
+                                  .id = id,
+                                  .body = body.data,
+                                  .n_body = body.len};
+    relay->messages++;
+    return bus_publish(relay->bus, &message, st);
+}
+
+static bool publish_commit(struct relay *relay, const struct commit *commit, struct status *st)
+{
+    for (size_t i = 0; i < commit->n_changes; i++) {
+        if (event_routing_key(&commit->changes[i]) != NULL &&
+            !publish_change(relay, commit, i, st)) {
+            return false;
+        }
+    }
+    *flight(relay, relay->next_flight++) =
+        (struct flight){.revision = commit->revision, .last_message = relay->messages};
+    relay->next++;
+    return true;
+}
+
+static bool has_room(const struct relay *relay)
+{
+    return relay->next_flight - relay->first_flight < FLIGHTS &&
+           relay->messages - relay->confirmed + COMMIT_MAX_CHANGES <= BUS_IN_FLIGHT;
+}
+
+static bool publish_more(struct relay *relay, struct status *st)
+{
+    uint64_t newest = inbox_newest(&relay->inbox);
+    while (relay->next <= newest && has_room(relay)) {
+        AUTO(commit_unref) struct commit *commit = NULL;
+        if (!take_commit(relay, newest, &commit, st) || !publish_commit(relay, commit, st)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void take_confirms(struct relay *relay, uint64_t confirmed)
+{
+    while (relay->first_flight < relay->next_flight &&
+           flight(relay, relay->first_flight)->last_message <= confirmed) {
+        relay->first_flight++;
+    }
+    set_progress(relay, position(relay), confirmed - relay->confirmed);
+    relay->confirmed = confirmed;
+}
+
+static bool all_is_said(struct relay *relay)
+{
+    return position(relay) == inbox_newest(&relay->inbox) + 1;
+}
+
+/* How long to wait for confirms or commits. */
+static int64_t patience_ms(struct relay *relay)
+{
+    if (!relay->bus->ops->outside || position(relay) == relay->marked) {
+        return LOOK_EVERY_MS;
+    }
+    int64_t passed_ms = (clock_monotonic_ns() - relay->marked_at) / 1000000;
+    return passed_ms >= MARK_EVERY_MS ? 0 : MARK_EVERY_MS - passed_ms;
+}
+
+static bool step(struct relay *relay, struct status *st)
+{
+    uint64_t confirmed = 0;
+    wake_clear(&relay->wake);
+    if (!publish_more(relay, st) ||
+        !bus_wait(relay->bus, &relay->wake, patience_ms(relay), &confirmed, st)) {
+        return false;
+    }
+    take_confirms(relay, confirmed);
+    return patience_ms(relay) > 0 || keep_position(relay, st);
+}
+
+/* ---- The lease ---- */
+
+static bool take_lease(struct relay *relay, struct status *st)
+{
+    /* Before, too: who stands by reports how far the other has come. */
+    if (!read_position(relay, st) || !bus_acquire(relay->bus, st) || !read_position(relay, st)) {
+        return false;
+    }
+    relay->next = relay->marked;
+    relay->messages = 0;
+    relay->confirmed = 0;
+    relay->first_flight = relay->next_flight;
+    return true;
+}
+
+static void give_lease_back(struct relay *relay)
+{
+    struct status st;
+    if (!keep_position(relay, &st) && st.code != STATUS_ABORTED) {
+        log_event(LOG_WARNING, "mark_not_saved", "reason", st.message, NULL);
+    }
+    bus_release(relay->bus);
+    drop_backlog(relay);
+}
+
+static bool goes_on(const struct relay *relay)
+{
+    return !atomic_load(&relay->ending) && !wake_stopping(&relay->wake);
+}
+
+/* Under the lease, until something fails or the relay ends. */
+static bool publish(struct relay *relay, struct status *st)
+{
+    set_role(relay, RELAY_PUBLISHING, "");
+    bool ok = true;
+    while (ok && (goes_on(relay) || (!wake_stopping(&relay->wake) && !all_is_said(relay)))) {
+        ok = step(relay, st);
+        if (relay->confirmed > 0) {
+            backoff_reset(&relay->backoff);
+        }
+    }
+    give_lease_back(relay);
+    return ok;
+}
+
+static void *run(void *argument)
+{
+    struct relay *relay = argument;
+    while (goes_on(relay)) {
+        struct status st;
+        if (take_lease(relay, &st) && publish(relay, &st)) {
+            break;
+        }
+        bool elsewhere = st.code == STATUS_ABORTED && strcmp(st.reason, "LEASE_HELD") == 0;
+        set_role(relay, elsewhere ? RELAY_STANDING_BY : RELAY_CONNECTING,
+                 elsewhere ? "" : st.message);
+        if (goes_on(relay)) {
+            wake_pause(&relay->wake, elsewhere ? STAND_BY_MS : backoff_next_ms(&relay->backoff));
+        }
+    }
+    pthread_mutex_lock(&relay->lock);
+    relay->ended = true;
+    pthread_cond_signal(&relay->progress);
+    pthread_mutex_unlock(&relay->lock);
+    return NULL;
+}
+
+/* ---- Start and end ---- */
+
+static void destroy(struct relay *relay)
+{
+    inbox_fini(&relay->inbox);
+    wake_fini(&relay->wake);
+    pthread_cond_destroy(&relay->progress);
+    pthread_mutex_destroy(&relay->lock);
+    free(relay);
+}
+
+bool relay_new(const struct relay_options *options, struct relay **ret_relay, struct status *st)
 {
     struct relay *relay = mem_zalloc(sizeof *relay);
-    relay->bus = bus;
-    relay->epoch = epoch;
-    return relay;
+    relay->bus = options->bus;
+    relay->store = options->store;
+    relay->epoch = options->epoch;
+    inbox_init(&relay->inbox, options->revision);
+    wake_init(&relay->wake);
+    pthread_mutex_init(&relay->lock, NULL);
+    pthread_condattr_t monotonic;
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&relay->progress, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+    if (!first_position(relay, options, st)) {
+        destroy(relay);
+        return false;
+    }
+    int failed = pthread_create(&relay->thread, NULL, run, relay);
+    assert(failed == 0 && "a thread can be had at start");
+    *ret_relay = relay;
+    return true;
+}
+
+static void end_thread(struct relay *relay)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += LAST_WORDS_S;
+    atomic_store(&relay->ending, true);
+    wake_set(&relay->wake);
+    pthread_mutex_lock(&relay->lock);
+    int waited = 0;
+    while (relay->report.role == RELAY_PUBLISHING && !relay->ended && waited == 0) {
+        waited = pthread_cond_timedwait(&relay->progress, &relay->lock, &until);
+    }
+    pthread_mutex_unlock(&relay->lock);
+    wake_stop(&relay->wake);
+    bus_interrupt(relay->bus);
+    pthread_join(relay->thread, NULL);
 }
 
 void relay_free(struct relay *relay)
 {
-    free(relay);
-}
-
-uint64_t relay_sent(const struct relay *relay)
-{
-    return atomic_load(&relay->sent);
-}
-
-static const char *change_type(enum change_kind kind)
-{
-    static const char *const types[] = {
-        [CHANGE_CREATE] = "created", [CHANGE_UPDATE] = "updated", [CHANGE_ROLLBACK] = "updated",
-        [CHANGE_DELETE] = "deleted", [CHANGE_ERASE] = "deleted",  [CHANGE_IMPORT] = "created",
-    };
-    return types[kind];
-}
-
-static void add_text(struct str *out, const char *name, const char *value)
-{
-    str_addf(out, ",\"%s\":", name);
-    json_encode_string(out, value, strlen(value));
-}
-
-void relay_render(const struct commit *commit, size_t index, struct str *out)
-{
-    const struct change *change = &commit->changes[index];
-    const char *type = change_type(change->kind);
-    bool deleted = strcmp(type, "deleted") == 0;
-    char time[CLOCK_TEXT_SIZE];
-    clock_format(commit->time_us, time);
-    str_add_text(out, "{\"event_type\":\"config.changes\"");
-    add_text(out, "service_name", change->service);
-    add_text(out, "environment", change->environment);
-    str_addf(out, ",\"version\":%" PRIu64, change->version);
-    add_text(out, "timestamp", time);
-    add_text(out, "change_type", type);
-    add_text(out, "comment",
-             deleted && commit->comment[0] == '\0' ? "Configuration deleted" : commit->comment);
-    str_add_char(out, '}');
-}
-
-static void publish(struct relay *relay, const struct commit *commit, size_t index)
-{
-    AUTO_STR body = {0};
-    relay_render(commit, index, &body);
-    char key[32];
-    char id[64];
-    snprintf(key, sizeof key, "config.%s", change_type(commit->changes[index].kind));
-    snprintf(id, sizeof id, "%s:%" PRIu64 ":%zu", relay->epoch, commit->revision, index);
-    struct bus_message message = {
-        .routing_key = key, .id = id, .body = body.data, .n_body = body.len};
-    struct status st;
-    if (bus_publish(relay->bus, &message, &st)) {
-        atomic_fetch_add(&relay->sent, 1);
-        relay->failing = false;
-    } else if (!relay->failing) {
-        log_event(LOG_WARNING, "publish_failed", "reason", st.message, NULL);
-        relay->failing = true;
+    if (relay == NULL) {
+        return;
     }
+    end_thread(relay);
+    destroy(relay);
 }
 
-void relay_commit(struct relay *relay, const struct commit *commit)
+void relay_commit(struct relay *relay, struct commit *commit)
 {
-    for (size_t i = 0; i < commit->n_changes; i++) {
-        publish(relay, commit, i);
-    }
+    inbox_put(&relay->inbox, commit);
+}
+
+void relay_wake(struct relay *relay)
+{
+    wake_set(&relay->wake);
 }

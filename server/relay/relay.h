@@ -1,27 +1,56 @@
-/* The relay: puts every change of the log on the bus, in revision order, as the documented
- * notification. The committer calls it after a commit is durable; the counter may be read anywhere.
- */
+/* The relay: puts every change of the log on the bus, in revision order, at least once.
+ *
+ * A thread of its own reads the log from the stored position (mark RELAYED) on: the newest commits
+ * from memory, older ones from the store. It keeps many messages under way; what is confirmed
+ * without gaps moves the position, by compare and set. After any fault it begins anew from the
+ * stored position. Several nodes have a relay each; the one that holds the bus's lease publishes,
+ * the others stand by.
+ *
+ * A bus that nobody outside hears needs no stored position: there the relay starts at the log's
+ * end, each time. */
 #ifndef RELAY_RELAY_H
 #define RELAY_RELAY_H
 
 #include "bus.h"
 #include "commit.h"
+#include "store.h"
 
 struct relay;
 
-/* Both are borrowed and must outlive it. epoch: 16 hexadecimal digits. */
-struct relay *relay_new(struct bus *bus, const char *epoch);
+struct relay_options {
+    struct bus *bus; /* both borrowed; must outlive it */
+    struct store *store;
+    const char *epoch; /* 16 hexadecimal digits; borrowed */
+    uint64_t revision; /* the log's, now */
+    /* Where nothing of this log was ever published: publish all of it rather than what comes from
+     * now on. */
+    bool whole_log;
+};
+
+/* Starts the thread. Fails as the store does. */
+bool relay_new(const struct relay_options *options, struct relay **ret_relay, struct status *st);
+/* Publishes what is there, for a second at most, and ends the thread. NULL is ignored. */
 void relay_free(struct relay *relay);
 
-/* Publishes the commit's changes. A change that the bus does not take is logged and counted as not
- * sent. */
-void relay_commit(struct relay *relay, const struct commit *commit);
-/* Changes published since the start. */
-uint64_t relay_sent(const struct relay *relay);
+/* Takes note of a commit that is durable, in revision order, and of the end of a batch of them. The
+ * committer's thread; never blocks. */
+void relay_commit(struct relay *relay, struct commit *commit);
+void relay_wake(struct relay *relay);
 
-/* The notification of one change as JSON text at the end of out:
- * {"event_type", "service_name", "environment", "version", "timestamp", "change_type", "comment"}.
- */
-void relay_render(const struct commit *commit, size_t index, struct str *out);
+enum relay_role {
+    RELAY_CONNECTING, /* the bus cannot be reached, or publishing failed: events are delayed */
+    RELAY_PUBLISHING,
+    RELAY_STANDING_BY, /* another node publishes */
+};
+
+struct relay_report {
+    enum relay_role role;
+    uint64_t published; /* changes that this relay published since its start */
+    uint64_t next;      /* changes below this revision are published, as far as this node knows */
+    uint64_t behind;    /* commits of the log that are not published */
+    char reason[256];   /* why it is connecting; else "" */
+};
+/* Any thread. */
+void relay_report(struct relay *relay, struct relay_report *ret_report);
 
 #endif

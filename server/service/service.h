@@ -20,6 +20,7 @@ struct service {
     struct committer *committer;
     struct hub *hub;
     struct pool *pool;
+    struct bus *bus;
     struct relay *relay;
     struct waiters *waiters;
     struct json_limits limits;

@@ -3,11 +3,31 @@
 #include "answer.h"
 #include "encode.h"
 
+static void describe_relay(Confreg__V1__RelayStatus *relay, const struct service *service,
+                           struct relay_report *report)
+{
+    static const Confreg__V1__RelayState states[] = {
+        [RELAY_CONNECTING] = CONFREG__V1__RELAY_STATE__RELAY_STATE_CONNECTING,
+        [RELAY_PUBLISHING] = CONFREG__V1__RELAY_STATE__RELAY_STATE_PUBLISHING,
+        [RELAY_STANDING_BY] = CONFREG__V1__RELAY_STATE__RELAY_STATE_STANDING_BY,
+    };
+    confreg__v1__relay_status__init(relay);
+    relay->bus = (char *)(uintptr_t)service->bus->ops->scheme;
+    relay->state = states[report->role];
+    relay->published_revision = report->next - 1;
+    relay->commits_behind = report->behind;
+    relay->reason = report->reason;
+}
+
 void status_call(struct rpc_call *call, const Confreg__V1__GetStatusRequest *request,
                  struct service *service)
 {
     (void)request;
     char reason[256];
+    struct relay_report report;
+    Confreg__V1__RelayStatus relay;
+    relay_report(service->relay, &report);
+    describe_relay(&relay, service, &report);
     struct position position = registry_position(service->registry);
     Google__Protobuf__Timestamp start;
     Confreg__V1__GetStatusResponse response;
@@ -19,7 +39,8 @@ void status_call(struct rpc_call *call, const Confreg__V1__GetStatusRequest *req
     response.oldest_revision = 1;
     response.config_count = registry_config_count(service->registry);
     response.watch_streams = hub_stream_count(service->hub);
-    response.notifications_sent = relay_sent(service->relay);
+    response.notifications_sent = report.published;
+    response.relay = &relay;
     response.writable = committer_writable(service->committer, reason);
     response.not_writable_reason = reason;
     struct answer answer = {0};

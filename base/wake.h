@@ -1,0 +1,32 @@
+/* Waking a thread that waits for descriptors or for time to pass. One thread waits; any sets. */
+#ifndef BASE_WAKE_H
+#define BASE_WAKE_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct wake {
+    int fd; /* readable while it is set */
+    atomic_bool set;
+    atomic_bool stopping;
+};
+
+void wake_init(struct wake *wake);
+void wake_fini(struct wake *wake);
+/* Sets it; costs a system call only where it was not set. */
+void wake_set(struct wake *wake);
+/* Sets it and tells the waiting thread to end, for good. */
+void wake_stop(struct wake *wake);
+static inline bool wake_stopping(const struct wake *wake)
+{
+    return atomic_load(&wake->stopping);
+}
+/* The waiting thread's, before it looks at what it was woken for. */
+void wake_clear(struct wake *wake);
+/* Waits until fd (-1: none) is readable, the wake is set, or the time has passed. */
+void wake_wait(const struct wake *wake, int fd, int64_t timeout_ms);
+/* Waits until the time has passed or it is to stop, wakes or no wakes. */
+void wake_pause(struct wake *wake, int64_t ms);
+
+#endif

@@ -1,0 +1,52 @@
+#include "event.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "clock.h"
+#include "json.h"
+
+static const char created[] = "config.created";
+static const char updated[] = "config.updated";
+static const char deleted[] = "config.deleted";
+
+const char *event_routing_key(const struct change *change)
+{
+    switch (change->kind) {
+    case CHANGE_CREATE:
+        return created;
+    case CHANGE_UPDATE:
+    case CHANGE_ROLLBACK:
+        return updated;
+    case CHANGE_DELETE:
+    case CHANGE_ERASE:
+        return deleted;
+    case CHANGE_IMPORT:
+        return change->previous_version == 0 ? created : updated;
+    default:
+        return NULL;
+    }
+}
+
+static void add_text(struct str *out, const char *name, const char *value)
+{
+    str_addf(out, ",\"%s\":", name);
+    json_encode_string(out, value, strlen(value));
+}
+
+void event_render(const struct commit *commit, size_t index, struct str *out)
+{
+    const struct change *change = &commit->changes[index];
+    const char *key = event_routing_key(change);
+    bool unexplained = key == deleted && commit->comment[0] == '\0';
+    char time[CLOCK_TEXT_SIZE];
+    clock_format(commit->time_us, time);
+    str_add_text(out, "{\"event_type\":\"config.changes\"");
+    add_text(out, "service_name", change->service);
+    add_text(out, "environment", change->environment);
+    str_addf(out, ",\"version\":%" PRIu64, change->version);
+    add_text(out, "timestamp", time);
+    add_text(out, "change_type", key + strlen("config."));
+    add_text(out, "comment", unexplained ? "Configuration deleted" : commit->comment);
+    str_add_char(out, '}');
+}

@@ -1,0 +1,73 @@
+/* What is told of a change, to the letter. */
+#include <criterion/criterion.h>
+#include <string.h>
+
+#include "event.h"
+#include "leak_check.h"
+
+struct told {
+    enum change_kind kind;
+    uint64_t version, previous_version;
+    const char *comment;
+    const char *key; /* NULL: nothing is told */
+    const char *json;
+};
+
+#define TIME "\"timestamp\":\"2026-01-31T09:18:40.507038Z\""
+#define HEAD                                                                                       \
+    "{\"event_type\":\"config.changes\",\"service_name\":\"b\\\"x\",\"environment\":\"prod\","
+
+static const struct told table[] = {
+    {CHANGE_CREATE, 1, 0, "", "config.created",
+     HEAD "\"version\":1," TIME ",\"change_type\":\"created\",\"comment\":\"\"}"},
+    {CHANGE_CREATE, 4, 0, "again", "config.created",
+     HEAD "\"version\":4," TIME ",\"change_type\":\"created\",\"comment\":\"again\"}"},
+    {CHANGE_UPDATE, 2, 1, "more", "config.updated",
+     HEAD "\"version\":2," TIME ",\"change_type\":\"updated\",\"comment\":\"more\"}"},
+    {CHANGE_ROLLBACK, 3, 2, "", "config.updated",
+     HEAD "\"version\":3," TIME ",\"change_type\":\"updated\",\"comment\":\"\"}"},
+    {CHANGE_DELETE, 0, 3, "", "config.deleted",
+     HEAD "\"version\":0," TIME
+          ",\"change_type\":\"deleted\",\"comment\":\"Configuration deleted\"}"},
+    {CHANGE_DELETE, 2, 3, "bye", "config.deleted",
+     HEAD "\"version\":2," TIME ",\"change_type\":\"deleted\",\"comment\":\"bye\"}"},
+    {CHANGE_ERASE, 0, 3, "", "config.deleted",
+     HEAD "\"version\":0," TIME
+          ",\"change_type\":\"deleted\",\"comment\":\"Configuration deleted\"}"},
+    {CHANGE_IMPORT, 7, 0, "", "config.created",
+     HEAD "\"version\":7," TIME ",\"change_type\":\"created\",\"comment\":\"\"}"},
+    {CHANGE_IMPORT, 8, 7, "", "config.updated",
+     HEAD "\"version\":8," TIME ",\"change_type\":\"updated\",\"comment\":\"\"}"},
+    {(enum change_kind)99, 0, 0, "", NULL, NULL},
+};
+
+static struct commit *make(const struct told *told)
+{
+    struct commit *commit = commit_new(1);
+    commit->time_us = INT64_C(1769851120507038);
+    free(commit->comment);
+    commit->comment = mem_string(told->comment);
+    commit->changes[0] = (struct change){.kind = told->kind,
+                                         .environment = mem_string("prod"),
+                                         .service = mem_string("b\"x"),
+                                         .version = told->version,
+                                         .previous_version = told->previous_version};
+    return commit;
+}
+
+Test(event, says_what_is_documented)
+{
+    for (size_t i = 0; i < COUNT_OF(table); i++) {
+        AUTO(commit_unref) struct commit *commit = make(&table[i]);
+        const char *key = event_routing_key(&commit->changes[0]);
+        if (table[i].key == NULL) {
+            cr_assert_null(key);
+            continue;
+        }
+        AUTO_STR json = {0};
+        event_render(commit, 0, &json);
+        cr_assert_str_eq(key, table[i].key, "row %zu", i);
+        cr_assert_str_eq(json.data, table[i].json, "row %zu", i);
+    }
+    leak_check();
+}
