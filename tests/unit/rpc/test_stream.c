@@ -195,6 +195,7 @@ Test(stream, a_reference_keeps_the_state_after_the_end)
     rpc_stream_unref(stream);
     counter_wait(&fixture.released, 1);
     cr_expect_eq(counter_get(&fixture.asked), asked);
+    counter_wait(&reader.ended, 1);
 }
 
 /* ---- Many, and the end of all ---- */
