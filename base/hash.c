@@ -10,14 +10,42 @@
 #include <string.h>
 #include <sys/random.h>
 
+/* Looked up once: EVP_sha256() is a name that OpenSSL looks up at every use. */
+static EVP_MD *sha256;
+static pthread_key_t context_key;
+
+static void free_context(void *context)
+{
+    EVP_MD_CTX_free(context);
+}
+
+static void set_up(void)
+{
+    sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
+    bool done = sha256 != NULL && pthread_key_create(&context_key, free_context) == 0;
+    assert(done && "SHA-256 is always available");
+}
+
+/* The thread's own, given back when it ends. */
+static EVP_MD_CTX *thread_context(void)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, set_up);
+    EVP_MD_CTX *context = pthread_getspecific(context_key);
+    if (context == NULL) {
+        context = EVP_MD_CTX_new();
+        pthread_setspecific(context_key, context);
+    }
+    return context;
+}
+
 struct hash hash_two(const void *a, size_t n_a, const void *b, size_t n_b)
 {
     struct hash h;
-    EVP_MD_CTX *context = EVP_MD_CTX_new();
-    bool done = context != NULL && EVP_DigestInit_ex(context, EVP_sha256(), NULL) == 1 &&
+    EVP_MD_CTX *context = thread_context();
+    bool done = context != NULL && EVP_DigestInit_ex(context, sha256, NULL) == 1 &&
                 EVP_DigestUpdate(context, a, n_a) == 1 && EVP_DigestUpdate(context, b, n_b) == 1 &&
                 EVP_DigestFinal_ex(context, h.bytes, NULL) == 1;
-    EVP_MD_CTX_free(context);
     assert(done && "SHA-256 is always available");
     return h;
 }
