@@ -35,9 +35,21 @@ static bool damaged(struct status *st, uint64_t revision, const char *what)
                       revision, what);
 }
 
-/* A row made a commit whose hash was checked, with what payloads the row has. */
-static bool make_commit(const struct store *store, const struct store_row *row,
-                        struct commit **ret_commit, struct status *st)
+static bool attach_payloads(struct commit *commit, const struct store_row *row, struct status *st)
+{
+    for (size_t i = 0; i < row->n_payloads; i++) {
+        const struct store_payload *payload = &row->payloads[i];
+        if (payload->data != NULL &&
+            !commit_attach_payload(commit, payload->index, payload->salt, payload->data, st)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* A row made a commit whose hash was checked, without payloads. */
+static bool decode_commit(const struct store *store, const struct store_row *row,
+                          struct commit **ret_commit, struct status *st)
 {
     AUTO(commit_unref) struct commit *commit = NULL;
     if (!commit_decode(store->identity.epoch, row->record, &commit, st)) {
@@ -46,12 +58,17 @@ static bool make_commit(const struct store *store, const struct store_row *row,
     if (!hash_equal(&commit->hash, &row->hash)) {
         return damaged(st, commit->revision, "does not match its hash");
     }
-    for (size_t i = 0; i < row->n_payloads; i++) {
-        const struct store_payload *payload = &row->payloads[i];
-        if (payload->data != NULL &&
-            !commit_attach_payload(commit, payload->index, payload->salt, payload->data, st)) {
-            return false;
-        }
+    *ret_commit = MOVE(commit);
+    return true;
+}
+
+/* The same with what payloads the row has. */
+static bool make_commit(const struct store *store, const struct store_row *row,
+                        struct commit **ret_commit, struct status *st)
+{
+    AUTO(commit_unref) struct commit *commit = NULL;
+    if (!decode_commit(store, row, &commit, st) || !attach_payloads(commit, row, st)) {
+        return false;
     }
     *ret_commit = MOVE(commit);
     return true;
@@ -277,13 +294,55 @@ bool store_find_request(struct store *store, const struct hash *key, uint64_t *r
     return store->ops->find_request(store, key, ret_revision, st);
 }
 
+#define RECENT_COMMITS 64
+
 struct head_walk {
     struct store *store;
+    /* Heads that stand beside one another often come from one commit, which may be large. By
+     * revision; without payloads. */
+    struct commit *recent[RECENT_COMMITS];
     store_head_visitor *visit;
     void *user;
     struct status *st;
     bool failed;
 };
+
+static bool is_of_row(const struct commit *commit, const struct store_row *row)
+{
+    return commit != NULL && hash_equal(&commit->hash, &row->hash) &&
+           commit->record->len == row->record->len &&
+           memcmp(commit->record->data, row->record->data, row->record->len) == 0;
+}
+
+/* Borrowed of the walk. */
+static bool recent_commit(struct head_walk *walk, const struct store_head_row *row,
+                          struct commit **ret_commit)
+{
+    struct commit **slot = &walk->recent[row->revision % RECENT_COMMITS];
+    if (!is_of_row(*slot, row->newest)) {
+        commit_unref(MOVE(*slot));
+        if (!decode_commit(walk->store, row->newest, slot, walk->st)) {
+            return false;
+        }
+    }
+    *ret_commit = *slot;
+    return true;
+}
+
+/* The head's Config, from the commit that brought it. */
+static bool encode_newest(struct head_walk *walk, const struct store_head_row *row,
+                          struct commit *commit, struct head *head)
+{
+    struct version_ref newest = {.commit = commit, .index = row->index};
+    if (!attach_payloads(commit, row->newest, walk->st)) {
+        return false;
+    }
+    if (row->index >= commit->n_changes || version_change(&newest)->version != row->version) {
+        return damaged(walk->st, row->revision, "does not hold a head's version");
+    }
+    head_encode(head, &newest);
+    return true;
+}
 
 static bool fill_head(struct head_walk *walk, const struct store_head_row *row, struct head *head)
 {
@@ -299,19 +358,16 @@ static bool fill_head(struct head_walk *walk, const struct store_head_row *row, 
     if (row->version == 0) {
         return true;
     }
-    AUTO(commit_unref) struct commit *commit = NULL;
     if (row->newest == NULL) {
         return damaged(walk->st, row->revision, "is missing");
     }
-    if (!make_commit(walk->store, row->newest, &commit, walk->st)) {
+    struct commit *commit;
+    if (!recent_commit(walk, row, &commit)) {
         return false;
     }
-    struct version_ref newest = {.commit = commit, .index = row->index};
-    if (row->index >= commit->n_changes || version_change(&newest)->version != row->version) {
-        return damaged(walk->st, row->revision, "does not hold a head's version");
-    }
-    head_encode(head, &newest);
-    return true;
+    bool ok = encode_newest(walk, row, commit, head);
+    commit_forget_payloads(commit);
+    return ok;
 }
 
 static bool walk_head(void *user, const struct store_head_row *row)
@@ -325,7 +381,11 @@ static bool walk_head(void *user, const struct store_head_row *row)
 bool store_load_heads(struct store *store, store_head_visitor *visit, void *user, struct status *st)
 {
     struct head_walk walk = {.store = store, .visit = visit, .user = user, .st = st};
-    return store->ops->load_heads(store, walk_head, &walk, st) && !walk.failed;
+    bool ok = store->ops->load_heads(store, walk_head, &walk, st) && !walk.failed;
+    for (size_t i = 0; i < RECENT_COMMITS; i++) {
+        commit_unref(walk.recent[i]);
+    }
+    return ok;
 }
 
 bool store_save_heads(struct store *store, struct head *const *heads, size_t n, uint64_t through,
