@@ -6,8 +6,9 @@ BUILD_PACKAGES=(build-essential cmake ninja-build pkg-config libgrpc-dev libprot
     libjansson-dev libssl-dev)
 RUN_PACKAGES=("${BUILD_PACKAGES[@]}" curl)
 TEST_PACKAGES=("${RUN_PACKAGES[@]}" libcriterion-dev clang clang-format libclang-rt-14-dev
-    python3-venv ca-certificates sqlite3 e2fsprogs mount prometheus)
-BENCH_PACKAGES=("${RUN_PACKAGES[@]}" nghttp2-client etcd-server python3)
+    libnghttp2-dev python3-venv ca-certificates sqlite3 e2fsprogs mount prometheus)
+BENCH_PACKAGES=("${RUN_PACKAGES[@]}" libnghttp2-dev nghttp2-client etcd-server nginx-light wrk
+    python3)
 
 # Pinned: a new release of a tool is taken on purpose, not by accident.
 PYTHON_PACKAGES=(grpcio==1.85.1 grpcio-tools==1.85.1 protobuf==7.36.2 pytest==9.2.0)

@@ -1,0 +1,45 @@
+"""Reads and writes through the gateway."""
+
+import base64
+import json
+
+from harness import figure
+from loads import HttpLoad, payload
+from programs import Confregd, Etcd, Gateway, Nginx
+
+PATH = "/api/configs/service-42?environment=prod"
+
+
+def start_gateway(bench):
+    server = bench.start(Confregd(bench))
+    server.fill(100)
+    return bench.start(Gateway(bench, server))
+
+
+@figure("gateway-get")
+def get_against_nginx(bench):
+    """GET through the gateway against nginx that serves a file of that size."""
+    gateway, nginx = start_gateway(bench), bench.start(Nginx(bench))
+    for connections in (50, 256):
+        ratio, note = bench.compare(HttpLoad(bench, "gateway", gateway, PATH, connections),
+                                    HttpLoad(bench, "nginx", nginx, "/", connections),
+                                    bench.scaled(2, 1))
+        bench.row(f"GET through the gateway against nginx with a static file, {connections} "
+                  "connections", f"{ratio:.2f}", "0.9", note)
+
+
+@figure("gateway-put")
+def put_against_etcd(bench):
+    """PUT through the gateway against etcd's JSON gateway, 500 bytes, 50 connections."""
+    gateway, etcd = start_gateway(bench), bench.start(Etcd(bench))
+    put = {name: base64.b64encode(text.encode()).decode()
+           for name, text in (("key", "prod/service-42"), ("value", payload(500)))}
+    loads = [HttpLoad(bench, "gateway", gateway, PATH, 50, "PUT",
+                      '{"config_data":%s}' % payload(500)),
+             HttpLoad(bench, "etcd", etcd, "/v3/kv/put", 50, "POST", json.dumps(put))]
+    before = gateway.server.metric("confreg_revision"), etcd.revision()
+    ratio, note = bench.compare(*loads, bench.scaled(2, 1))
+    made = gateway.server.metric("confreg_revision") - before[0], etcd.revision() - before[1]
+    for load, count in zip(loads, made):
+        assert count >= load.calls, f"{load.title}: {load.calls} answers, but {count} writes"
+    bench.row("PUT through the gateway against etcd's JSON gateway", f"{ratio:.2f}", "2.0", note)

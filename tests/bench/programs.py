@@ -1,0 +1,189 @@
+"""The programs that are measured: on free ports of loopback, with their data in the bench's folder."""
+
+import json
+import os
+import random
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+
+from loads import payload
+
+PATIENCE = 120
+
+
+def free_port():
+    """A port that nobody has, below those that the kernel gives to outgoing connections."""
+    while True:
+        port = random.randint(12000, 32000)
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+
+
+def free_address():
+    return f"127.0.0.1:{free_port()}"
+
+
+def fetch(url, body=None, method="GET"):
+    request = urllib.request.Request(url, method=method, data=body,
+                                     headers={"Content-Type": "application/json"})
+    with urllib.request.urlopen(request, timeout=30) as response:
+        return json.load(response)
+
+
+class Program:
+    """A process, started by start() and ready when that returns."""
+
+    process = None
+
+    def __init__(self, bench):
+        self.bench = bench
+        self.folder = bench.new_folder()
+        self.log = self.folder / "log"
+
+    def command(self):
+        raise NotImplementedError
+
+    def is_ready(self):
+        raise NotImplementedError
+
+    def start(self):
+        """Gives the seconds that it took."""
+        begun = time.monotonic()
+        with open(self.log, "ab") as log:
+            self.process = subprocess.Popen([str(part) for part in self.command()], stdout=log,
+                                            stderr=log, stdin=subprocess.DEVNULL)
+        self.bench.running.append(self)
+        while not self._answers():
+            if self.process.poll() is not None or time.monotonic() - begun > PATIENCE:
+                sys.exit(f"{self.process.args[0]} does not start:\n{self.log.read_text()}")
+            time.sleep(0.02)
+        return time.monotonic() - begun
+
+    def _answers(self):
+        try:
+            return self.is_ready()
+        except OSError:
+            return False
+
+    def stop(self):
+        self.bench.running.remove(self)
+        self.process.terminate()
+        self.process.wait(PATIENCE)
+
+    def _proc(self, name):
+        with open(f"/proc/{self.process.pid}/{name}") as file:
+            return file.read()
+
+    @property
+    def cpu_seconds(self):
+        fields = self._proc("stat").rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    @property
+    def resident_bytes(self):
+        return int(self._proc("statm").split()[1]) * os.sysconf("SC_PAGESIZE")
+
+
+class Confregd(Program):
+    def __init__(self, bench, *options):
+        super().__init__(bench)
+        self.address, self.metrics = free_address(), free_address()
+        self.options = options
+
+    def command(self):
+        return [self.bench.build / "confregd", "--listen", self.address, "--metrics", self.metrics,
+                "--store", f"sqlite:{self.folder}/confreg.db", *self.options]
+
+    def is_ready(self):
+        """The metrics are shown once it serves."""
+        return self.metric("confreg_revision") is not None
+
+    def metric(self, name):
+        with urllib.request.urlopen(f"http://{self.metrics}/metrics", timeout=30) as page:
+            for line in page.read().decode().splitlines():
+                if line.startswith(name + " "):
+                    return float(line.split()[1])
+        return None
+
+    def fill(self, configs, size=500, versions=1):
+        """Writes versions of service-0, service-1 … in environment prod."""
+        fill = [self.bench.build / "bench" / "bench_fill", self.address, configs, size, versions]
+        subprocess.run([str(part) for part in fill], check=True, stdout=subprocess.DEVNULL)
+
+
+class Gateway(Program):
+    def __init__(self, bench, server):
+        super().__init__(bench)
+        self.http, self.server = free_address(), server
+
+    def command(self):
+        return [self.bench.build / "confreg-gateway", "--listen", self.http,
+                "--server", self.server.address]
+
+    def is_ready(self):
+        return urllib.request.urlopen(f"http://{self.http}/readyz", timeout=5).status == 200
+
+
+class Etcd(Program):
+    """$ETCD, or the one on PATH."""
+
+    executable = os.environ.get("ETCD", "etcd")
+
+    def __init__(self, bench):
+        super().__init__(bench)
+        self.address = self.http = free_address()
+        self.peer = free_address()
+
+    def command(self):
+        return [self.executable, "--data-dir", self.folder / "data",
+                "--listen-client-urls", f"http://{self.address}",
+                "--advertise-client-urls", f"http://{self.address}",
+                "--listen-peer-urls", f"http://{self.peer}",
+                "--initial-advertise-peer-urls", f"http://{self.peer}",
+                "--initial-cluster", f"default=http://{self.peer}", "--log-level", "error"]
+
+    def is_ready(self):
+        return fetch(f"http://{self.address}/health")["health"] == "true"
+
+    def revision(self):
+        status = fetch(f"http://{self.address}/v3/maintenance/status", b"{}", "POST")
+        return int(status["header"]["revision"])
+
+
+class Nginx(Program):
+    """One process, as the gateway has one thread, that serves one file at every path."""
+
+    CONFIG = """
+daemon off; master_process off; pid {folder}/pid; error_log {folder}/error.log;
+events {{ worker_connections 2048; }}
+http {{
+    access_log off; default_type application/json; sendfile on; tcp_nopush on;
+    open_file_cache max=10; keepalive_requests 100000000;
+    client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy;
+    fastcgi_temp_path {folder}/fastcgi; uwsgi_temp_path {folder}/uwsgi;
+    scgi_temp_path {folder}/scgi;
+    server {{ listen {address}; root {folder}/root; location / {{ try_files /file =404; }} }}
+}}
+"""
+
+    def __init__(self, bench, size=500):
+        super().__init__(bench)
+        self.http = free_address()
+        (self.folder / "root").mkdir()
+        (self.folder / "root" / "file").write_text(payload(size))
+        (self.folder / "nginx.conf").write_text(
+            self.CONFIG.format(folder=self.folder, address=self.http))
+
+    def command(self):
+        return ["/usr/sbin/nginx", "-c", self.folder / "nginx.conf", "-p", self.folder]
+
+    def is_ready(self):
+        return urllib.request.urlopen(f"http://{self.http}/", timeout=5).status == 200

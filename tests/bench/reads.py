@@ -1,0 +1,37 @@
+"""Reads over gRPC."""
+
+from harness import SERVICE, figure
+from loads import GrpcLoad, field, payload, switch
+from programs import Confregd, Etcd
+
+NAME = field(1, "prod") + field(2, "service-42")
+
+
+def get_config(bench, server, **shape):
+    return GrpcLoad(bench, "GetConfig", server, SERVICE + "GetConfig", NAME, least=500, **shape)
+
+
+@figure("get-empty")
+def get_against_empty(bench):
+    """GetConfig (500-byte payload, 100 configs) against an empty method of the same server."""
+    server = bench.start(Confregd(bench))
+    server.fill(100)
+    empty = GrpcLoad(bench, "Health/Check", server, "/grpc.health.v1.Health/Check", b"")
+    ratio, note = bench.compare(get_config(bench, server), empty, bench.scaled(60_000, 30_000))
+    bench.row("GetConfig against an empty unary method of the same server", f"{ratio:.2f}", "0.90",
+              note)
+
+
+@figure("get-etcd")
+def get_against_etcd(bench):
+    """GetConfig against etcd's serializable Range of one key, 500 bytes, 100 keys."""
+    server = bench.start(Confregd(bench))
+    server.fill(100)
+    etcd = bench.start(Etcd(bench))
+    for i in range(100):
+        put = field(1, f"prod/service-{i}") + field(2, payload(500))
+        GrpcLoad(bench, "Put", etcd, "/etcdserverpb.KV/Put", put, 1, 1).run(1)
+    read = GrpcLoad(bench, "etcd Range", etcd, "/etcdserverpb.KV/Range",
+                    field(1, "prod/service-42") + switch(7), least=500)
+    ratio, note = bench.compare(get_config(bench, server), read, bench.scaled(40_000, 20_000))
+    bench.row("GetConfig against etcd's serializable Range", f"{ratio:.2f}", "2.0", note)
