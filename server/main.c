@@ -58,25 +58,37 @@ static enum options_result read_settings(struct settings *s, int argc, char **ar
     return options_parse(&table, argc, argv);
 }
 
-static void wait_for_end(const sigset_t *ends)
+/* The signal that a node sends to main to be started anew. */
+#define AGAIN SIGUSR1
+
+static void on_diverged(void *user)
+{
+    pthread_kill(*(const pthread_t *)user, AGAIN);
+}
+
+/* True where another node is to follow. */
+static bool wait_for_end(const sigset_t *ends)
 {
     int signal_number = 0;
     sigwait(ends, &signal_number);
     log_event(LOG_INFO, "stopping", "signal", strsignal(signal_number), NULL);
+    return signal_number == AGAIN;
 }
 
 static int serve(const struct settings *settings, const sigset_t *ends)
 {
-    struct node *node = NULL;
-    struct status st;
-    if (!node_start(&settings->node, &node, &st)) {
-        log_event(LOG_ERROR, "cannot_start", "code", status_code_name(st.code), "reason", st.reason,
-                  "message", st.message, NULL);
-        return EXIT_FAILURE;
+    for (bool again = true; again;) {
+        struct node *node = NULL;
+        struct status st;
+        if (!node_start(&settings->node, &node, &st)) {
+            log_event(LOG_ERROR, "cannot_start", "code", status_code_name(st.code), "reason",
+                      st.reason, "message", st.message, NULL);
+            return EXIT_FAILURE;
+        }
+        again = wait_for_end(ends);
+        node_stop(node);
+        log_event(LOG_INFO, "stopped", NULL);
     }
-    wait_for_end(ends);
-    node_stop(node);
-    log_event(LOG_INFO, "stopped", NULL);
     return EXIT_SUCCESS;
 }
 
@@ -99,7 +111,11 @@ int main(int argc, char **argv)
     sigemptyset(&ends);
     sigaddset(&ends, SIGTERM);
     sigaddset(&ends, SIGINT);
+    sigaddset(&ends, AGAIN);
     pthread_sigmask(SIG_BLOCK, &ends, NULL);
+    pthread_t main_thread = pthread_self();
+    settings.node.diverged = on_diverged;
+    settings.node.user = &main_thread;
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN);
     return serve(&settings, &ends);

@@ -31,6 +31,8 @@ struct node {
     struct service service;
     struct exporter *exporter;
     int64_t grace_ms;
+    void (*diverged)(void *user);
+    void *user;
     bool serving;
 };
 
@@ -41,12 +43,29 @@ static void on_committed(void *user, const struct staged *staged)
     relay_commit(node->relay, staged->commit);
 }
 
-static void on_settled(void *user, const struct position *position)
+static void on_settled(void *user, const struct position *position, bool own)
 {
     struct node *node = user;
+    if (own) {
+        bus_wake(node->bus, position->revision);
+    }
     hub_wake(node->hub);
     relay_wake(node->relay);
     waiters_advance(node->waiters, position->revision);
+}
+
+static void on_wake_up(void *user, uint64_t revision)
+{
+    struct node *node = user;
+    committer_wake(node->committer, revision);
+}
+
+static void on_diverged(void *user)
+{
+    struct node *node = user;
+    if (node->diverged != NULL) {
+        node->diverged(node->user);
+    }
 }
 
 static bool load(struct node *node, const struct node_options *options, struct status *st)
@@ -97,9 +116,10 @@ static void make_parts(struct node *node, const struct node_options *options)
     struct committer_options committer_options = {
         .store = node->store,
         .registry = node->registry,
-        .listener = {.committed = on_committed, .settled = on_settled, .user = node},
+        .listener = {on_committed, on_settled, on_diverged, node},
     };
     node->committer = committer_new(&committer_options);
+    bus_listen(node->bus, on_wake_up, node);
     node->service = (struct service){
         .store = node->store,
         .registry = node->registry,
@@ -199,6 +219,8 @@ bool node_start(const struct node_options *options, struct node **ret_node, stru
 {
     struct node *node = mem_zalloc(sizeof *node);
     node->grace_ms = options->grace_ms;
+    node->diverged = options->diverged;
+    node->user = options->user;
     if (!start(node, options, st)) {
         node_stop(node);
         return false;
@@ -225,13 +247,14 @@ void node_stop(struct node *node)
     if (node->serving) {
         stop_serving(node);
     }
-    committer_free(node->committer);
+    committer_stop(node->committer);
     waiters_free(node->waiters);
     pool_free(node->pool);
     hub_free(node->hub);
     rpc_server_free(node->server);
     relay_free(node->relay);
-    bus_close(node->bus);
+    bus_close(node->bus); /* which may have woken the committer until now */
+    committer_free(node->committer);
     registry_free(node->registry);
     store_close(node->store);
     free(node);

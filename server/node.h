@@ -16,6 +16,10 @@ struct node_options {
     uint64_t ring_bytes;
     uint64_t threads; /* call threads; 0: one a core */
     int64_t grace_ms;
+    /* Once, on a thread of the node that must not be held up, where the store's log turns out not
+     * to be the one that was loaded: stop the node and start another one. */
+    void (*diverged)(void *user);
+    void *user;
 };
 
 /* Opens the store, loads the registry, listens and serves. On failure nothing is left running. */

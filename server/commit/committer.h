@@ -4,9 +4,13 @@
  * batch, appends the batch to the store in one go, applies it, tells the listener, and answers. It
  * is the only one that changes the registry and writes to the store.
  *
- * An append whose outcome is not known is settled by reading the store's tail before anything new
- * is taken. While the store refuses writes, they fail with its reason; each later batch tries
- * again.
+ * Several nodes may append to one store. Whoever finds the next revision taken reads what it
+ * missed, applies it and tells the listener as of its own commits, checks its writes again and
+ * tries again. Beside that it looks at the log's end every second and when it is woken.
+ *
+ * An append whose outcome is not known is settled by reading the log, and by sending the same
+ * commits again, before anything new is taken. While the store refuses writes, they fail with its
+ * reason; each later batch tries again.
  *
  * Heads are copied to the store off the way of the writes; erased payloads are scrubbed before the
  * write that erased them is answered, or when the store lets it. */
@@ -32,6 +36,9 @@ struct write {
 
     struct write *next;
     int64_t submitted_ns; /* on clock_monotonic_ns() */
+    bool asked;           /* the committer's: the store had no commit with the request_id … */
+    uint64_t asked_at;    /* … when the registry was at this revision */
+    bool current;         /* the committer's: the log was followed to its end since it came */
     bool ok;
     struct status st;      /* where !ok */
     struct staged *staged; /* where ok; owned. commit NULL: nothing had to be changed. A replay has
@@ -43,8 +50,12 @@ struct write {
  * The commit's payloads are still there and will be given back afterwards. */
 struct commit_listener {
     void (*committed)(void *user, const struct staged *staged);
-    /* After the last commit of a batch: the registry is at `position`. */
-    void (*settled)(void *user, const struct position *position);
+    /* After the last commit of a batch: the registry is at `position`. own: this node appended at
+     * least one of them, of which the others do not know. */
+    void (*settled)(void *user, const struct position *position, bool own);
+    /* Once, where the store's log turns out not to be the one that was loaded (as after a restore
+     * under a running node): nothing is written or followed any more. NULL: nobody listens. */
+    void (*diverged)(void *user);
     void *user;
 };
 
@@ -61,19 +72,45 @@ struct committer_options {
 bool committer_recover(struct store *store, struct registry *registry, struct status *st);
 
 struct committer *committer_new(const struct committer_options *options);
-/* Refuses new writes, finishes what waits, saves the heads, ends the thread. NULL is ignored. */
+/* Refuses new writes, finishes what waits, saves the heads, ends the thread. What any thread may
+ * call it still may. NULL is ignored. */
+void committer_stop(struct committer *committer);
+/* Stops it where that was not done. NULL is ignored. */
 void committer_free(struct committer *committer);
 
 /* Hands a write in. Where the queue is full or the committer stops, done is called at once, on the
  * caller's thread (RESOURCE_EXHAUSTED OVERLOADED, UNAVAILABLE SHUTTING_DOWN). Any thread. */
 void committer_submit(struct committer *committer, struct write *write);
 
+/* The log has grown to this revision, as another node says: look, unless it is known. Any thread.
+ */
+void committer_wake(struct committer *committer, uint64_t revision);
+
+/* Someone who waits until this node has applied all that any node had appended before. */
+struct sync {
+    void (*done)(struct sync *sync); /* on any thread; must not block */
+    bool ok;
+    struct status st; /* where !ok: UNAVAILABLE */
+    struct sync *next;
+};
+/* All that wait share one look at the log's end, begun after they came. Any thread; `sync` stays
+ * borrowed until done is called, which may be before this returns. */
+void committer_sync(struct committer *committer, struct sync *sync);
+
+/* What this node knows of the log. */
+struct log_seen {
+    uint64_t revision; /* the newest that it has seen there, applied or not */
+    int64_t time_us;   /* when it last looked; 0: never */
+};
+struct log_seen committer_seen(struct committer *committer);
+
 struct commit_stats {
     struct metric commits;
     struct metric changes[CHANGE_IMPORT + 1]; /* by kind */
     struct histogram batch;                   /* commits in one append */
     struct histogram append;                  /* how long it took, in nanoseconds */
-    struct histogram wait; /* from submission until the committer took the write, too */
+    struct histogram wait;      /* from submission until the committer took the write, too */
+    struct metric lost_appends; /* another node was faster; they were tried again */
     /* What the store refused. Of the last two nobody else hears. */
     struct metric failed_appends, failed_head_saves, failed_scrubs;
 };

@@ -77,17 +77,37 @@ static struct write *cut(struct write_queue *queue, size_t max_n, size_t max_byt
     return n == 0 ? NULL : first;
 }
 
+void write_queue_poke(struct write_queue *queue)
+{
+    pthread_mutex_lock(&queue->lock);
+    queue->poked = true;
+    pthread_cond_signal(&queue->wake);
+    pthread_mutex_unlock(&queue->lock);
+}
+
+static enum queue_news news_of(const struct write_queue *queue, const struct write *writes)
+{
+    if (queue->poked) {
+        return QUEUE_POKED;
+    }
+    if (writes != NULL) {
+        return QUEUE_WRITES;
+    }
+    return queue->stopping ? QUEUE_STOPPED : QUEUE_NOTHING;
+}
+
 struct write *write_queue_take(struct write_queue *queue, size_t max_n, size_t max_bytes,
-                               int64_t wait_ns, bool *ret_stopped)
+                               int64_t wait_ns, enum queue_news *ret_news)
 {
     struct timespec until = time_in(wait_ns);
     pthread_mutex_lock(&queue->lock);
     int waited = 0;
-    while (queue->first == NULL && !queue->stopping && waited == 0) {
+    while (queue->first == NULL && !queue->poked && !queue->stopping && waited == 0) {
         waited = pthread_cond_timedwait(&queue->wake, &queue->lock, &until);
     }
     struct write *writes = cut(queue, max_n, max_bytes);
-    *ret_stopped = queue->stopping && writes == NULL;
+    *ret_news = news_of(queue, writes);
+    queue->poked = false;
     pthread_mutex_unlock(&queue->lock);
     return writes;
 }

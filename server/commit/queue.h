@@ -15,6 +15,7 @@ struct write_queue {
     size_t bytes;
     size_t max_n;
     size_t max_bytes;
+    bool poked;
     bool stopping;
 };
 
@@ -22,10 +23,19 @@ void write_queue_init(struct write_queue *queue, size_t max_n, size_t max_bytes)
 void write_queue_fini(struct write_queue *queue);
 /* Refuses: RESOURCE_EXHAUSTED OVERLOADED, UNAVAILABLE SHUTTING_DOWN. */
 bool write_queue_put(struct write_queue *queue, struct write *write, struct status *st);
-/* What waits, up to max_n writes and (but for the first) max_bytes of payload, as a list. Waits up
- * to wait_ns for something. ret_stopped: the queue stops and is empty now. NULL: nothing came. */
+/* Who takes has something else to do. */
+void write_queue_poke(struct write_queue *queue);
+
+enum queue_news {
+    QUEUE_NOTHING, /* the time passed */
+    QUEUE_POKED,   /* perhaps with writes */
+    QUEUE_WRITES,
+    QUEUE_STOPPED, /* and is empty now */
+};
+/* What waits, up to max_n writes and (but for the first) max_bytes of payload, as a list (NULL:
+ * none). Waits up to wait_ns for something. */
 struct write *write_queue_take(struct write_queue *queue, size_t max_n, size_t max_bytes,
-                               int64_t wait_ns, bool *ret_stopped);
+                               int64_t wait_ns, enum queue_news *ret_news);
 /* How many writes wait. */
 size_t write_queue_size(struct write_queue *queue);
 void write_queue_stop(struct write_queue *queue);

@@ -40,23 +40,19 @@ static bool rebuild(struct store *store, struct commit *commit, struct staged **
     return true;
 }
 
-bool replay_find(struct store *store, const struct command *command, struct staged **ret_staged,
-                 struct status *st)
+bool replay_first(struct store *store, uint64_t revision, const struct command *command,
+                  struct staged **ret_staged, struct status *st)
 {
-    struct hash key = commit_request_key(command->actor, command->request_id);
-    uint64_t revision = 0;
-    *ret_staged = NULL;
-    if (!store_find_request(store, &key, &revision, st)) {
-        return false;
-    }
-    if (revision == 0) {
-        return true;
-    }
     AUTO(commit_unref) struct commit *first = NULL;
     if (!store_read_commits(store, revision, revision, true, take_commit, &first, st)) {
         return false;
     }
-    if (first == NULL || !hash_equal(&first->fingerprint, &command->fingerprint)) {
+    if (first == NULL) {
+        return status_set(st, STATUS_UNAVAILABLE, "STORE_UNAVAILABLE",
+                          "revision %llu, which holds the first answer, cannot be read now",
+                          (unsigned long long)revision);
+    }
+    if (!hash_equal(&first->fingerprint, &command->fingerprint)) {
         return status_set(st, STATUS_FAILED_PRECONDITION, "REQUEST_ID_REUSED",
                           "request_id was used for another request at revision %llu",
                           (unsigned long long)revision);

@@ -5,10 +5,10 @@
 #include "registry.h"
 #include "store.h"
 
-/* Looks for a commit with the command's request_id. *ret_staged: what the first write had as its
- * result (without `before` heads), owned; NULL where there was no first. FAILED_PRECONDITION,
- * reason REQUEST_ID_REUSED, where the first was another request; faults of the store. */
-bool replay_find(struct store *store, const struct command *command, struct staged **ret_staged,
-                 struct status *st);
+/* *ret_staged: what the first write, committed at this revision, had as its result (without
+ * `before` heads), owned. FAILED_PRECONDITION, reason REQUEST_ID_REUSED, where it was another
+ * request than the command; faults of the store. */
+bool replay_first(struct store *store, uint64_t revision, const struct command *command,
+                  struct staged **ret_staged, struct status *st);
 
 #endif

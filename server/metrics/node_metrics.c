@@ -1,5 +1,7 @@
 #include "node_metrics.h"
 
+#include "clock.h"
+
 #include "metrics.h"
 #include "process.h"
 
@@ -73,6 +75,19 @@ static void add_registry(const struct registry *registry, struct str *page)
                 (double)registry_bytes(registry));
 }
 
+static void add_seen(struct committer *committer, const struct store *store, struct str *page)
+{
+    struct log_seen seen = committer_seen(committer);
+    if (store->shared) {
+        metrics_one(page, "confreg_log_revision", METRIC_GAUGE,
+                    "The newest revision that this node has seen in the store's log.",
+                    (double)seen.revision);
+        metrics_one(page, "confreg_log_look_age_seconds", METRIC_GAUGE,
+                    "Time since this node last looked at the log's end.",
+                    (double)(clock_wall_us() - seen.time_us) / 1e6);
+    }
+}
+
 static void add_changes(const struct commit_stats *stats, struct str *page)
 {
     static const char *const kinds[] = {
@@ -113,6 +128,7 @@ static void add_commits(struct committer *committer, const struct store *store, 
     metrics_one(page, "confreg_commits_total", METRIC_COUNTER, "Commits made by this node.",
                 (double)metric_value(&stats->commits));
     add_changes(stats, page);
+    add_seen(committer, store, page);
     metrics_one_histogram(page, "confreg_commit_batch_commits", "Commits in one append to the log.",
                           &stats->batch);
     metrics_one_histogram(page, "confreg_store_append_duration_seconds",
@@ -121,6 +137,9 @@ static void add_commits(struct committer *committer, const struct store *store, 
         metrics_one_histogram(page, "confreg_store_sync_duration_seconds",
                               "The part of an append that waits for the disk.", &store->sync);
     }
+    metrics_one(page, "confreg_lost_appends_total", METRIC_COUNTER,
+                "Appends that another node's came before; they were tried again.",
+                (double)metric_value(&stats->lost_appends));
     add_store_errors(stats, page);
     metrics_one(page, "confreg_writable", METRIC_GAUGE,
                 "1 where the last write to the store went well.",

@@ -201,6 +201,24 @@ static struct position position_after(const struct commit *commit)
     return (struct position){.revision = commit->revision, .hash = commit->hash};
 }
 
+static bool lacks_payload(const struct head *head)
+{
+    return head != NULL && head->version != 0 && head->payload_size == 0;
+}
+
+static void put_pending(struct registry *registry, struct head *head)
+{
+    struct head *replaced = table_put(&registry->pending, head_ref(head));
+    registry->n_removed += lacks_payload(head);
+    registry->n_removed -= lacks_payload(replaced);
+    head_unref(replaced);
+}
+
+bool registry_is_whole(const struct registry *registry)
+{
+    return registry->n_removed == 0;
+}
+
 void registry_accept(struct registry *registry, struct staged *staged)
 {
     const struct commit *commit = staged->commit;
@@ -212,7 +230,7 @@ void registry_accept(struct registry *registry, struct staged *staged)
     }
     registry->accepted[registry->n_accepted++] = staged;
     for (size_t i = 0; i < commit->n_changes; i++) {
-        head_unref(table_put(&registry->pending, head_ref(staged->after[i])));
+        put_pending(registry, staged->after[i]);
     }
     registry->pending_position = position_after(commit);
     registry->last_time_us = commit->time_us;
@@ -239,6 +257,7 @@ static void forget_pending(struct registry *registry)
     }
     table_clear(&registry->pending);
     registry->n_accepted = 0;
+    registry->n_removed = 0;
 }
 
 void registry_apply(struct registry *registry)

@@ -133,6 +133,9 @@ void registry_accept(struct registry *registry, struct staged *staged);
 void registry_apply(struct registry *registry);
 /* Forgets all that was accepted. */
 void registry_discard(struct registry *registry);
+/* Whether every live head that was accepted has its payload. One of the log may lack it while a
+ * later commit, which removed it, was not followed yet: apply only what is whole. */
+bool registry_is_whole(const struct registry *registry);
 
 /* ---- Taking the log in ---- */
 

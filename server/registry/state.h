@@ -26,6 +26,7 @@ struct registry {
     size_t n_accepted;
     size_t room_accepted;
     struct table pending;
+    size_t n_removed; /* live heads in it without their payload */
     struct position pending_position;
     int64_t last_time_us;
 };

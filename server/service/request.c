@@ -59,6 +59,8 @@ bool no_such_version(const char *environment, const char *service, uint64_t vers
 struct deferred {
     struct job job;
     struct waiter waiter;
+    struct sync sync;
+    uint64_t wanted; /* the revision that the node must have reached; 0: any */
     struct service *service;
     struct rpc_call *call;
     ProtobufCMessage *request; /* an own copy */
@@ -95,7 +97,14 @@ static struct deferred *defer(struct service *service, struct rpc_call *call,
     return deferred;
 }
 
-static void refuse(struct deferred *deferred)
+static void refuse(struct deferred *deferred, const struct status *st)
+{
+    rpc_fail(deferred->call, st);
+    protobuf_c_message_free_unpacked(deferred->request, NULL);
+    free(deferred);
+}
+
+static void refuse_unreached(struct deferred *deferred)
 {
     struct status st;
     if (deferred->waiter.result == WAITER_STOPPED) {
@@ -106,9 +115,7 @@ static void refuse(struct deferred *deferred)
                    deferred->waiter.revision,
                    registry_position(deferred->service->registry).revision);
     }
-    rpc_fail(deferred->call, &st);
-    protobuf_c_message_free_unpacked(deferred->request, NULL);
-    free(deferred);
+    refuse(deferred, &st);
 }
 
 static void wake(struct waiter *waiter)
@@ -117,18 +124,40 @@ static void wake(struct waiter *waiter)
     if (waiter->result == WAITER_REACHED) {
         pool_add(deferred->service->pool, &deferred->job);
     } else {
-        refuse(deferred);
+        refuse_unreached(deferred);
     }
 }
 
-static void wait_for(struct deferred *deferred, uint64_t revision)
+static void run_when_reached(struct deferred *deferred)
 {
+    if (deferred->wanted <= registry_position(deferred->service->registry).revision) {
+        pool_add(deferred->service->pool, &deferred->job);
+        return;
+    }
     int64_t patience = clock_monotonic_ns() + PATIENCE_NS;
     int64_t deadline = rpc_call_deadline(deferred->call);
-    deferred->waiter.revision = revision;
+    deferred->waiter.revision = deferred->wanted;
     deferred->waiter.deadline_ns = deadline < patience ? deadline : patience;
     deferred->waiter.wake = wake;
     waiters_add(deferred->service->waiters, &deferred->waiter);
+}
+
+static void synced(struct sync *sync)
+{
+    struct deferred *deferred = CONTAINER_OF(sync, struct deferred, sync);
+    if (sync->ok) {
+        run_when_reached(deferred);
+    } else {
+        refuse(deferred, &sync->st);
+    }
+}
+
+/* Whether the read has to see what other nodes have acknowledged. Where one process has the store
+ * to itself it answers a write after it was applied: there any read from memory is linearizable. */
+static bool must_sync(const struct service *service, const Confreg__V1__ReadOptions *options)
+{
+    return options != NULL && service->store->shared &&
+           options->consistency == CONFREG__V1__CONSISTENCY__CONSISTENCY_LINEARIZABLE;
 }
 
 void read_when_ready(struct service *service, struct rpc_call *call,
@@ -140,14 +169,18 @@ void read_when_ready(struct service *service, struct rpc_call *call,
         rpc_fail(call, &st);
         return;
     }
-    /* One process has the store to itself and answers a write after it was applied: a read from
-     * memory is linearizable as it is. */
     uint64_t wanted = options == NULL ? 0 : options->min_revision;
-    if (wanted > 0 && wanted > registry_position(service->registry).revision) {
-        wait_for(defer(service, call, request, body), wanted);
-    } else if (place == READ_ON_POOL) {
-        pool_add(service->pool, &defer(service, call, request, body)->job);
-    } else {
+    bool sync = must_sync(service, options);
+    if (!sync && place == READ_HERE && wanted <= registry_position(service->registry).revision) {
         body(service, call, request);
+        return;
+    }
+    struct deferred *deferred = defer(service, call, request, body);
+    deferred->wanted = wanted;
+    deferred->sync.done = synced;
+    if (sync) {
+        committer_sync(service->committer, &deferred->sync);
+    } else {
+        run_when_reached(deferred);
     }
 }

@@ -1,6 +1,7 @@
 #include "status_call.h"
 
 #include "answer.h"
+#include "clock.h"
 #include "encode.h"
 
 static void describe_relay(Confreg__V1__RelayStatus *relay, const struct service *service,
@@ -17,6 +18,16 @@ static void describe_relay(Confreg__V1__RelayStatus *relay, const struct service
     relay->published_revision = report->next - 1;
     relay->commits_behind = report->behind;
     relay->reason = report->reason;
+}
+
+/* How far the log is, as far as this node knows. Where nobody else appends it knows always. */
+static struct log_seen log_end(const struct service *service, const struct position *position)
+{
+    struct log_seen seen = {.revision = position->revision, .time_us = clock_wall_us()};
+    if (service->store->shared) {
+        seen = committer_seen(service->committer);
+    }
+    return seen;
 }
 
 void status_call(struct rpc_call *call, const Confreg__V1__GetStatusRequest *request,
@@ -43,6 +54,11 @@ void status_call(struct rpc_call *call, const Confreg__V1__GetStatusRequest *req
     response.relay = &relay;
     response.writable = committer_writable(service->committer, reason);
     response.not_writable_reason = reason;
+    struct log_seen seen = log_end(service, &position);
+    Google__Protobuf__Timestamp seen_time;
+    describe_time(&seen_time, seen.time_us);
+    response.log_revision = seen.revision;
+    response.log_time = seen.time_us == 0 ? NULL : &seen_time;
     struct answer answer = {0};
     answer_add(&answer, answer_header(service, &position));
     answer_add(&answer, encode_message(&response.base));

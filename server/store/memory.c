@@ -21,6 +21,9 @@ struct config_log {
 
 struct memory_store {
     struct store store;
+    char *name;                /* "": nobody else finds it */
+    struct memory_store *next; /* of those with names */
+    size_t users;
     pthread_rwlock_t lock;
     struct commit **commits; /* own copies; commits[i] has revision i + 1 */
     size_t n_commits;
@@ -75,24 +78,62 @@ static void free_config(void *node)
 
 /* ---- Open and close ---- */
 
-static bool memory_open(const char *location, struct store **ret_store, struct status *st)
+#define NAME_CHARACTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-"
+
+/* The stores that have names, and how many have each open. */
+static pthread_mutex_t named_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct memory_store *named;
+
+static struct memory_store *memory_new(const char *name)
 {
-    if (location[0] != '\0') {
-        return status_set(st, STATUS_INVALID_ARGUMENT, "STORE_ADDRESS",
-                          "\"memory:\" takes nothing behind it, found \"%.100s\"", location);
-    }
     struct memory_store *m = mem_zalloc(sizeof *m);
     m->store.ops = &store_memory;
+    m->store.shared = name[0] != '\0';
+    m->name = mem_string(name);
+    m->users = 1;
     random_bytes(m->store.identity.epoch, EPOCH_SIZE);
     random_bytes(m->store.identity.secret, STORE_SECRET_SIZE);
     pthread_rwlock_init(&m->lock, NULL);
+    return m;
+}
+
+static struct memory_store *find_named(const char *name)
+{
+    for (struct memory_store *m = named; m != NULL; m = m->next) {
+        if (strcmp(m->name, name) == 0) {
+            m->users++;
+            return m;
+        }
+    }
+    struct memory_store *m = memory_new(name);
+    m->next = named;
+    named = m;
+    return m;
+}
+
+static bool memory_open(const char *location, struct store **ret_store, struct status *st)
+{
+    struct memory_store *m;
+    if (location[strspn(location, NAME_CHARACTERS)] != '\0') {
+        return status_set(
+            st, STATUS_INVALID_ARGUMENT, "STORE_ADDRESS",
+            "\"memory:\" takes a name of letters, digits and - behind it, or nothing; "
+            "found \"%.100s\"",
+            location);
+    }
+    if (location[0] == '\0') {
+        m = memory_new(location);
+    } else {
+        pthread_mutex_lock(&named_lock);
+        m = find_named(location);
+        pthread_mutex_unlock(&named_lock);
+    }
     *ret_store = &m->store;
     return true;
 }
 
-static void memory_close(struct store *store)
+static void memory_free(struct memory_store *m)
 {
-    struct memory_store *m = memory_of(store);
     for (size_t i = 0; i < m->n_commits; i++) {
         commit_unref(m->commits[i]);
     }
@@ -100,7 +141,31 @@ static void memory_close(struct store *store)
     tdestroy(m->configs, free_config);
     tdestroy(m->requests, free);
     pthread_rwlock_destroy(&m->lock);
+    free(m->name);
     free(m);
+}
+
+/* True where this was the last who had it open. */
+static bool give_up(struct memory_store *m)
+{
+    pthread_mutex_lock(&named_lock);
+    bool last = --m->users == 0;
+    for (struct memory_store **link = &named; last && *link != NULL; link = &(*link)->next) {
+        if (*link == m) {
+            *link = m->next;
+            break;
+        }
+    }
+    pthread_mutex_unlock(&named_lock);
+    return last;
+}
+
+static void memory_close(struct store *store)
+{
+    struct memory_store *m = memory_of(store);
+    if (give_up(m)) {
+        memory_free(m);
+    }
 }
 
 /* ---- Writing ---- */

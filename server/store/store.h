@@ -53,6 +53,7 @@ enum store_mark {
     STORE_MARK_HEADS,    /* heads are complete through this revision */
     STORE_MARK_SCRUBBED, /* erased payloads are gone through this revision */
     STORE_MARK_RELAYED,  /* changes are published below this revision; 0: none ever was */
+    STORE_MARK_TURN,     /* a node that cannot get in asked for its turn at this revision */
     STORE_MARKS,
 };
 
@@ -126,12 +127,14 @@ struct store_ops {
 struct store {
     const struct store_ops *ops;
     struct store_identity identity;
+    bool shared;           /* others may append to the log, too; else it is this process's alone */
     struct histogram sync; /* nanoseconds in which an append was made durable, once it was handed
                               over; without a scale where the backend does not know */
 };
 
 /* Opens "sqlite:FILE" or "memory:" and makes it where there is none. One process at a time has a
- * SQLite file open, held by a lock beside it. INVALID_ARGUMENT: not a store's address;
+ * SQLite file open, held by a lock beside it. "memory:NAME" is one store for all that open it under
+ * this name in this process, gone with the last of them. INVALID_ARGUMENT: not a store's address;
  * FAILED_PRECONDITION: reason STORE_LOCKED where another process has it, STORE_FORMAT_NEWER where a
  * newer release wrote it (the message names both formats), STORE_FOREIGN where the file is no store
  * of ours; UNAVAILABLE; DATA_LOSS. */

@@ -212,7 +212,8 @@ struct store *trace_new(struct store *inner,
                         void (*on_call)(void *user, const struct trace_event *), void *user)
 {
     struct trace *trace = mem_zalloc(sizeof *trace);
-    trace->store = (struct store){.ops = &trace_ops, .identity = inner->identity};
+    trace->store =
+        (struct store){.ops = &trace_ops, .identity = inner->identity, .shared = inner->shared};
     trace->inner = inner;
     trace->on_call = on_call;
     trace->user = user;

@@ -13,8 +13,9 @@ static void committed(void *user, const struct staged *staged)
     (void)staged;
 }
 
-static void settled(void *user, const struct position *position)
+static void settled(void *user, const struct position *position, bool own)
 {
+    (void)own;
     (void)user;
     (void)position;
 }

@@ -37,8 +37,9 @@ static void committed(void *user, const struct staged *staged)
           before);
 }
 
-static void settled(void *user, const struct position *position)
+static void settled(void *user, const struct position *position, bool own)
 {
+    (void)own;
     struct world *world = user;
     CHECK(position->revision == atomic_load(&world->announced), "settled at another revision");
 }

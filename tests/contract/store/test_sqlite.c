@@ -127,9 +127,9 @@ CONTRACT(sqlite, is_made_with_its_folders)
 
 Test(addresses, that_are_none)
 {
-    static const char *const addresses[] = {"",          "sqlite", "sqlite:",   "memory",
-                                            "memory:x",  "file:x", "SQLITE:x",  "/tmp/x",
-                                            "sqlitex:y", ":",      "tcp://a:1", "memory://"};
+    static const char *const addresses[] = {"",           "sqlite", "sqlite:",   "memory",
+                                            "memory:a/b", "file:x", "SQLITE:x",  "/tmp/x",
+                                            "sqlitex:y",  ":",      "tcp://a:1", "memory://"};
     for (size_t i = 0; i < COUNT_OF(addresses); i++) {
         struct store *store = NULL;
         struct status st;

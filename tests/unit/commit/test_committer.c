@@ -10,6 +10,7 @@
 #include "committer.h"
 #include "leak_check.h"
 #include "trace.h"
+#include "waited.h"
 
 /* A committer over a store in a folder of its own. */
 struct bench {
@@ -44,8 +45,9 @@ static void committed(void *user, const struct staged *staged)
     bench->announced++;
 }
 
-static void settled(void *user, const struct position *position)
+static void settled(void *user, const struct position *position, bool own)
 {
+    (void)own;
     const struct bench *bench = user;
     assert(position->revision == bench->announced);
 }
@@ -105,48 +107,6 @@ static void bench_fini(struct bench *bench)
     rmdir(bench->folder);
 }
 
-/* ---- A write that is waited for ---- */
-
-struct waited {
-    struct write write;
-    pthread_mutex_t lock;
-    pthread_cond_t finished;
-    bool done;
-};
-
-static void on_done(struct write *write)
-{
-    struct waited *w = CONTAINER_OF(write, struct waited, write);
-    pthread_mutex_lock(&w->lock);
-    w->done = true;
-    pthread_cond_signal(&w->finished);
-    pthread_mutex_unlock(&w->lock);
-}
-
-static void waited_init(struct waited *w, const struct mutation *m, const char *request_id)
-{
-    *w = (struct waited){.write = {.deadline_ns = INT64_MAX, .done = on_done}};
-    w->write.command = (struct command){.actor = "",
-                                        .peer = "",
-                                        .comment = "",
-                                        .request_id = request_id,
-                                        .fingerprint = hash_bytes(request_id, strlen(request_id)),
-                                        .mutations = m,
-                                        .n_mutations = 1,
-                                        .limits = {1 << 20, 64}};
-    pthread_mutex_init(&w->lock, NULL);
-    pthread_cond_init(&w->finished, NULL);
-}
-
-static void wait_done(struct waited *w)
-{
-    pthread_mutex_lock(&w->lock);
-    while (!w->done) {
-        pthread_cond_wait(&w->finished, &w->lock);
-    }
-    pthread_mutex_unlock(&w->lock);
-}
-
 /* ---- The scenario: a life of two configs ---- */
 
 struct step {
@@ -182,8 +142,7 @@ static enum status_code try_step(struct bench *bench, size_t number)
     snprintf(id, sizeof id, "step-%zu", number);
     struct waited w;
     waited_init(&w, &m, id);
-    committer_submit(bench->committer, &w.write);
-    wait_done(&w);
+    waited_submit(bench->committer, &w);
     if (!w.write.ok) {
         return w.write.st.code;
     }
@@ -330,8 +289,7 @@ Test(committer, a_reused_request_id_is_refused)
     struct waited w;
     waited_init(&w, &m, "step-0");
     w.write.command.fingerprint = hash_bytes("other", 5);
-    committer_submit(bench.committer, &w.write);
-    wait_done(&w);
+    waited_submit(bench.committer, &w);
     cr_assert_not(w.write.ok);
     cr_assert_str_eq(w.write.st.reason, "REQUEST_ID_REUSED");
     bench_close(&bench);
@@ -360,8 +318,7 @@ static void *write_many(void *argument)
                              .expected_epoch = ""};
         struct waited w;
         waited_init(&w, &m, "");
-        committer_submit(bench->committer, &w.write);
-        wait_done(&w);
+        waited_submit(bench->committer, &w);
         assert(w.write.ok && w.write.staged->after[0]->version == i + 1);
         staged_free(w.write.staged);
     }

@@ -1,0 +1,210 @@
+#include <assert.h>
+#include <inttypes.h>
+
+#include "clock.h"
+#include "log.h"
+#include "state.h"
+
+#define APPLY_AT_ONCE 128
+#define SHORT_LOOKS 3 /* a log that is too short so often is another one */
+#define END_PATIENCE_NS INT64_C(2000000000)
+#define END_PAUSE_NS INT64_C(2000000)
+
+/* A walk over the log; what it has staged and not applied. */
+struct following {
+    struct committer *committer;
+    struct batch *batch;
+    struct staged **staged; /* owned */
+    size_t n;
+    bool applied;
+    bool own; /* some are of the batch */
+    struct status *st;
+    bool failed;
+};
+
+static bool read_stored(void *user, const char *environment, const char *service, uint64_t version,
+                        struct version_ref *ret_version, struct status *st)
+{
+    return store_read_version(user, environment, service, version, ret_version, st);
+}
+
+static void apply(struct following *f)
+{
+    registry_apply(f->committer->registry);
+    for (size_t i = 0; i < f->n; i++) {
+        committer_announce(f->committer, f->staged[i]);
+        staged_free(f->staged[i]);
+    }
+    f->applied = f->applied || f->n > 0;
+    f->n = 0;
+}
+
+static bool is_next_of(const struct batch *batch, const struct commit *commit)
+{
+    const struct commit *own = batch->landed < batch->n ? batch->commits[batch->landed] : NULL;
+    return own != NULL && own->revision == commit->revision &&
+           hash_equal(&own->hash, &commit->hash);
+}
+
+static void note_origin(struct following *f, const struct commit *commit)
+{
+    if (f->batch != NULL && is_next_of(f->batch, commit)) {
+        f->batch->landed++;
+        f->own = true;
+        return;
+    }
+    f->committer->rival_seen = true;
+}
+
+static bool take_commit(void *user, struct commit *commit)
+{
+    struct following *f = user;
+    struct registry *registry = f->committer->registry;
+    struct version_source source = {.read = read_stored, .user = f->committer->store};
+    struct staged *staged = NULL;
+    f->failed = !registry_follow(registry, commit, &source, &staged, f->st);
+    if (f->failed) {
+        return false;
+    }
+    registry_accept(registry, staged);
+    f->staged = mem_grow(f->staged, f->n + 1, sizeof f->staged[0]);
+    f->staged[f->n++] = staged;
+    note_origin(f, commit);
+    if (f->n >= APPLY_AT_ONCE && registry_is_whole(registry)) {
+        apply(f);
+    }
+    return true;
+}
+
+/* ---- Whether the log is still ours ---- */
+
+enum own_end { END_SAME, END_OTHER, END_MISSING };
+
+struct own_end_look {
+    struct position position;
+    enum own_end result;
+};
+
+static bool compare_end(void *user, struct commit *commit)
+{
+    struct own_end_look *look = user;
+    look->result = hash_equal(&commit->hash, &look->position.hash) ? END_SAME : END_OTHER;
+    return false;
+}
+
+static bool log_changed(struct committer *c, struct status *st)
+{
+    if (!c->diverged) {
+        char revision[24];
+        snprintf(revision, sizeof revision, "%" PRIu64, registry_position(c->registry).revision);
+        log_event(LOG_ERROR, "log_changed", "revision", revision, "message",
+                  "the store's log is not the one that was loaded; this node starts anew", NULL);
+        c->diverged = true;
+        if (c->listener.diverged != NULL) {
+            c->listener.diverged(c->listener.user);
+        }
+    }
+    return status_set(st, STATUS_UNAVAILABLE, "LOG_CHANGED",
+                      "the store's log is another one; this node starts anew");
+}
+
+/* Looks for the registry's last commit in the log. One that is missing may only be late in coming
+ * to sight. */
+static bool check_own_end(struct committer *c, struct status *st)
+{
+    struct own_end_look look = {.position = registry_position(c->registry), .result = END_MISSING};
+    uint64_t revision = look.position.revision;
+    if (revision == 0) {
+        return true;
+    }
+    if (!store_read_commits(c->store, revision, revision, false, compare_end, &look, st)) {
+        return false;
+    }
+    c->short_looks = look.result == END_MISSING ? c->short_looks + 1 : 0;
+    return (look.result != END_OTHER && c->short_looks < SHORT_LOOKS) || log_changed(c, st);
+}
+
+/* ---- Following ---- */
+
+static void finish(struct following *f)
+{
+    if (registry_is_whole(f->committer->registry)) {
+        apply(f);
+    } else { /* the walk ended early: the rest comes with the next one */
+        registry_discard(f->committer->registry);
+    }
+    for (size_t i = 0; i < f->n; i++) {
+        staged_free(f->staged[i]);
+    }
+    free(f->staged);
+    if (f->applied) {
+        committer_announce_end(f->committer, f->own);
+    }
+}
+
+static void note_seen(struct committer *c, uint64_t revision)
+{
+    pthread_mutex_lock(&c->lock);
+    c->seen.time_us = clock_wall_us();
+    c->seen.revision = revision > c->seen.revision ? revision : c->seen.revision;
+    pthread_mutex_unlock(&c->lock);
+}
+
+bool follow_log(struct committer *c, struct batch *batch, struct status *st)
+{
+    struct following f = {.committer = c, .batch = batch, .st = st};
+    if (c->diverged) {
+        return log_changed(c, st);
+    }
+    registry_discard(c->registry);
+    uint64_t next = registry_position(c->registry).revision + 1;
+    bool ok = store_read_commits(c->store, next, UINT64_MAX, true, take_commit, &f, st);
+    finish(&f);
+    if (ok && !f.failed) {
+        note_seen(c, registry_position(c->registry).revision);
+        return true;
+    }
+    struct status other;
+    if (st->code == STATUS_DATA_LOSS && !check_own_end(c, &other)) {
+        *st = other;
+    }
+    return false;
+}
+
+bool follow_through(struct committer *c, uint64_t revision, struct status *st)
+{
+    int64_t give_up = clock_monotonic_ns() + END_PATIENCE_NS;
+    while (registry_position(c->registry).revision < revision) {
+        if (!follow_log(c, c->doubt, st)) {
+            return false;
+        }
+        bool there = registry_position(c->registry).revision >= revision;
+        if (!there &&
+            (clock_monotonic_ns() > give_up || write_queue_pause(&c->queue, END_PAUSE_NS))) {
+            return status_set(st, STATUS_UNAVAILABLE, "STORE_UNAVAILABLE",
+                              "revision %" PRIu64 " is in the log and cannot be read", revision);
+        }
+    }
+    return true;
+}
+
+bool follow_to_end(struct committer *c, struct status *st)
+{
+    struct store_tail tail;
+    struct position position = registry_position(c->registry);
+    if (c->diverged) {
+        return log_changed(c, st);
+    }
+    if (!store_tail(c->store, &tail, st)) {
+        return false;
+    }
+    note_seen(c, tail.revision);
+    if (tail.revision > position.revision) {
+        return follow_through(c, tail.revision, st);
+    }
+    if (tail.revision < position.revision || !hash_equal(&tail.hash, &position.hash)) {
+        return check_own_end(c, st);
+    }
+    c->short_looks = 0;
+    return true;
+}

@@ -1,0 +1,27 @@
+/* The requests of the newest commits, by key. A read of the store may lag behind what this node has
+ * applied already, and must not make it take a repeat for a first; and a write that has to be tried
+ * again need not ask the store again. Zeroed is empty. One thread. */
+#ifndef COMMIT_REQUESTS_H
+#define COMMIT_REQUESTS_H
+
+#include "commit.h"
+
+/* So many commits back are all known. */
+#define RECENT_REQUESTS 4096
+
+struct recent_requests {
+    struct recent_request {
+        struct hash key;
+        uint64_t revision;
+        uint32_t next; /* in the chain of its bucket: number of an item plus 1, or 0 */
+    } items[RECENT_REQUESTS];
+    uint32_t buckets[RECENT_REQUESTS];
+    uint64_t n_added;
+};
+
+/* A commit without a request_id is passed over. */
+void recent_requests_add(struct recent_requests *recent, const struct commit *commit);
+/* The revision of the newest commit with this key; 0: it is not among these. */
+uint64_t recent_requests_find(const struct recent_requests *recent, const struct hash *key);
+
+#endif

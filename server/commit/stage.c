@@ -1,0 +1,200 @@
+#include <string.h>
+
+#include "clock.h"
+#include "replay.h"
+#include "state.h"
+
+static bool read_stored(void *user, const char *environment, const char *service, uint64_t version,
+                        struct version_ref *ret_version, struct status *st)
+{
+    return store_read_version(user, environment, service, version, ret_version, st);
+}
+
+static struct commit *find_in_batch(const struct batch *batch, const struct command *command)
+{
+    for (size_t i = 0; i < batch->n; i++) {
+        struct commit *commit = batch->commits[i];
+        if (strcmp(commit->request_id, command->request_id) == 0 &&
+            strcmp(commit->actor, command->actor) == 0) {
+            return commit;
+        }
+    }
+    return NULL;
+}
+
+/* What became of a write before it could be staged. */
+enum fate { FATE_STAGE, FATE_ANSWERED, FATE_WAIT };
+
+/* Another node answered the first one, and this one has not followed so far. A batch that has begun
+ * comes too late then; it is tried again after this node has followed. */
+static enum fate catch_up_with_first(struct committer *c, const struct batch *batch,
+                                     struct write *write, uint64_t first)
+{
+    struct status st;
+    if (batch->n > 0 || follow_through(c, first, &st)) {
+        return FATE_WAIT;
+    }
+    committer_fail(write, &st);
+    return FATE_ANSWERED;
+}
+
+/* The revision of the first commit with the write's request_id; 0: there is none. Who is tried
+ * again asks the store once. */
+static bool find_first(struct committer *c, struct write *write, uint64_t *ret_revision,
+                       struct status *st)
+{
+    struct hash key = commit_request_key(write->command.actor, write->command.request_id);
+    uint64_t now = registry_position(c->registry).revision;
+    *ret_revision = recent_requests_find(&c->recent, &key);
+    if (*ret_revision != 0 || (write->asked && now - write->asked_at <= RECENT_REQUESTS)) {
+        return true;
+    }
+    write->asked = true;
+    write->asked_at = now;
+    return store_find_request(c->store, &key, ret_revision, st);
+}
+
+/* A repeat gets the first answer. Of a write in this very batch there is none yet: it has to wait
+ * for the next batch. */
+static enum fate check_repeat(struct committer *c, const struct batch *batch, struct write *write)
+{
+    struct status st;
+    uint64_t first = 0;
+    if (write->command.request_id[0] == '\0' || write->validate_only) {
+        return FATE_STAGE;
+    }
+    if (find_in_batch(batch, &write->command) != NULL) {
+        return FATE_WAIT;
+    }
+    if (find_first(c, write, &first, &st) && first == 0) {
+        return FATE_STAGE;
+    }
+    if (first > registry_position(c->registry).revision) {
+        return catch_up_with_first(c, batch, write, first);
+    }
+    if (first != 0 && replay_first(c->store, first, &write->command, &write->staged, &st)) {
+        committer_succeed(c, write);
+    } else {
+        committer_fail(write, &st);
+    }
+    return FATE_ANSWERED;
+}
+
+/* An answer that changes nothing says what is so. Where other nodes write, too, it must be known
+ * first that the registry had all of the log at some time since the write came. */
+static void answer_or_hold(struct committer *c, struct batch *batch, struct write *write)
+{
+    if (c->store->shared && !write->current) {
+        write->next = NULL;
+        *batch->held_end = write;
+        batch->held_end = &write->next;
+        return;
+    }
+    if (write->ok) {
+        committer_succeed(c, write);
+    } else {
+        struct status st = write->st;
+        committer_fail(write, &st);
+    }
+}
+
+static void stage(struct committer *c, struct batch *batch, struct write *write)
+{
+    struct version_source source = {.read = read_stored, .user = c->store};
+    write->command.now_us = clock_wall_us();
+    write->ok = registry_stage(c->registry, &write->command, &source, &write->staged, &write->st);
+    if (!write->ok || write->validate_only || write->staged->commit == NULL) {
+        answer_or_hold(c, batch, write);
+        return;
+    }
+    registry_accept(c->registry, write->staged);
+    batch->writes[batch->n] = write;
+    batch->commits[batch->n] = commit_ref(write->staged->commit);
+    batch->n++;
+}
+
+static bool drop_expired(struct write *write)
+{
+    if (clock_monotonic_ns() < write->deadline_ns) {
+        return false;
+    }
+    struct status st;
+    status_set(&st, STATUS_DEADLINE_EXCEEDED, "NOT_STARTED",
+               "the deadline passed before the write was looked at; nothing was changed");
+    committer_fail(write, &st);
+    return true;
+}
+
+/* A validate_only answer is as of the registry's position and must not see what only this batch
+ * will bring, so that it, too, ends a batch that has begun. */
+struct write *stage_batch(struct committer *c, struct batch *batch, struct write *writes)
+{
+    *batch = (struct batch){.base = registry_position(c->registry).revision};
+    batch->held_end = &batch->held;
+    while (writes != NULL) {
+        struct write *write = writes;
+        if (batch->n > 0 && write->validate_only) {
+            return writes;
+        }
+        struct write *next = write->next;
+        enum fate fate = drop_expired(write) ? FATE_ANSWERED : check_repeat(c, batch, write);
+        if (fate == FATE_WAIT) {
+            return writes;
+        }
+        writes = next;
+        if (fate == FATE_STAGE) {
+            stage(c, batch, write);
+        }
+    }
+    return NULL;
+}
+
+/* ---- Answers that were held ---- */
+
+static struct write *take_held(struct batch *batch)
+{
+    struct write *first = MOVE(batch->held);
+    batch->held_end = &batch->held;
+    return first;
+}
+
+void stage_release_held(struct committer *c, struct batch *batch)
+{
+    for (struct write *write = take_held(batch), *next; write != NULL; write = next) {
+        next = write->next;
+        write->current = true;
+        answer_or_hold(c, batch, write);
+    }
+}
+
+static void fail_held(struct batch *batch, const struct status *st)
+{
+    for (struct write *write = take_held(batch), *next; write != NULL; write = next) {
+        next = write->next;
+        committer_fail(write, st);
+    }
+}
+
+struct write *stage_settle_held(struct committer *c, struct batch *batch, struct write *rest)
+{
+    struct status st;
+    if (batch->held == NULL) {
+        return rest;
+    }
+    if (!follow_to_end(c, &st)) {
+        st.code = STATUS_UNAVAILABLE;
+        fail_held(batch, &st);
+        return rest;
+    }
+    if (registry_position(c->registry).revision == batch->base) {
+        stage_release_held(c, batch);
+        return rest;
+    }
+    *batch->held_end = rest;
+    struct write *first = take_held(batch);
+    for (struct write *write = first; write != rest; write = write->next) {
+        staged_free(MOVE(write->staged));
+        write->current = true;
+    }
+    return first;
+}

@@ -1,0 +1,125 @@
+/* What the parts of the committer share. All of it is the committer's thread's, but for what stands
+ * under a lock. */
+#ifndef COMMIT_STATE_H
+#define COMMIT_STATE_H
+
+#include <pthread.h>
+#include <stdio.h>
+
+#include "committer.h"
+#include "queue.h"
+#include "requests.h"
+#include "table.h"
+
+#define BATCH_WRITES 128
+#define BATCH_BYTES (8u << 20)
+
+/* A batch on its way: the writes that go into the log, in order. Others are answered at once. */
+struct batch {
+    struct write *writes[BATCH_WRITES];   /* NULL: answered */
+    struct commit *commits[BATCH_WRITES]; /* owned references */
+    size_t n;
+    size_t landed;      /* how many of them, from the first on, were seen in the log */
+    uint64_t base;      /* the registry's revision when the first was staged */
+    struct write *held; /* answers without a commit, in order, which are not known to hold yet */
+    struct write **held_end;
+};
+
+struct committer {
+    struct store *store;
+    struct registry *registry;
+    struct commit_listener listener;
+    struct write_queue queue;
+    pthread_t thread;
+    bool joined; /* by who stopped it */
+    struct commit_stats stats;
+
+    struct table dirty;   /* heads that the store's copy lacks */
+    uint64_t heads_saved; /* through this revision */
+    bool scrub_due;
+
+    struct recent_requests recent;
+    struct batch *doubt;  /* owned; an append that may have happened and was not answered */
+    bool diverged;        /* the log is no longer the one that the registry was made of */
+    unsigned short_looks; /* how often in a row the log seemed to end before the registry */
+    int64_t next_look_ns; /* when the log's end has to be looked at again */
+
+    /* Taking turns with other nodes. */
+    int64_t append_ns;    /* how long an append takes, smoothed */
+    bool rival_seen;      /* since the last append of our own that went well */
+    bool contended;       /* …and before that one */
+    unsigned lost_in_row; /* appends that came too late */
+    uint64_t turn_given;  /* the newest request for a turn that was heeded */
+    int64_t next_turn_ns; /* when to look for another */
+
+    pthread_mutex_t lock;
+    char reason[256];   /* why the last append failed; "" where it went well */
+    struct sync *syncs; /* that wait for the log's end */
+    bool stopped;       /* nobody looks any more */
+    struct log_seen seen;
+};
+
+/* ---- committer.c ---- */
+
+/* "" for well. Logs the change from one to the other. */
+void committer_set_health(struct committer *c, const char *reason);
+/* The answers: each hands its write back. */
+void committer_succeed(struct committer *c, struct write *write);
+void committer_fail(struct write *write, const struct status *st);
+bool committer_append(struct committer *c, struct commit *const *commits, size_t n,
+                      struct status *st);
+/* A commit of this node's is in the log. */
+void committer_count(struct committer *c, const struct commit *commit);
+/* Tells what was applied, and keeps what has to be done about it. */
+void committer_announce(struct committer *c, const struct staged *staged);
+void committer_announce_end(struct committer *c, bool own);
+/* Makes erased payloads go away where that is due. */
+void committer_scrub(struct committer *c);
+
+/* ---- stage.c: from waiting to staged ---- */
+
+/* Fills a batch, as yet nothing, from the list; what has to wait for the next one comes back. */
+struct write *stage_batch(struct committer *c, struct batch *batch, struct write *writes);
+/* The registry was at the log's end with what was staged: the answers hold. */
+void stage_release_held(struct committer *c, struct batch *batch);
+/* It may have not been: finds out, and returns what has to be staged again, in front of `rest`. */
+struct write *stage_settle_held(struct committer *c, struct batch *batch, struct write *rest);
+
+/* ---- follow.c: taking in what the log has and the registry has not ---- */
+
+/* Reads the log from the registry's position on and applies it. Drops what was accepted and not
+ * applied. batch (NULL: none): counts those of its commits that are found there. Fails as the store
+ * does; a log that is not the registry's any more is UNAVAILABLE, reason LOG_CHANGED, for good. */
+bool follow_log(struct committer *c, struct batch *batch, struct status *st);
+/* The same, until a revision is there that the log is known to have: for two seconds, then it is
+ * UNAVAILABLE. */
+bool follow_through(struct committer *c, uint64_t revision, struct status *st);
+/* The same, until the end is reached that the log has now, as the store knows it for sure. */
+bool follow_to_end(struct committer *c, struct status *st);
+
+/* ---- settle.c: finding out what became of an append ---- */
+
+/* After an append that failed with REVISION_TAKEN or OUTCOME_UNKNOWN (st): answers what is in the
+ * log, and returns what has to be staged again, in order, in front of `rest`. Where the outcome
+ * cannot be found out in time, the batch's callers are told so and the batch is kept in doubt. */
+struct write *settle_batch(struct committer *c, struct batch *batch, struct status *st,
+                           struct write *rest);
+/* Tries once to settle what is in doubt; true where nothing is. */
+bool settle_doubt(struct committer *c, struct status *st);
+
+/* ---- turns.c: nodes that write at the same time take turns ---- */
+
+/* Before a batch is staged: lets others append where they want to. */
+void turns_give_way(struct committer *c);
+void turns_won(struct committer *c, int64_t took_ns);
+void turns_lost(struct committer *c);
+
+/* ---- heads.c: the store's copy of the heads ---- */
+
+void heads_find_unsaved(struct committer *c);
+void heads_changed(struct committer *c, const struct staged *staged);
+void heads_save_if_due(struct committer *c, bool idle);
+
+void batch_fini(struct batch *batch);
+
+#endif

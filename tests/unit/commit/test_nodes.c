@@ -1,0 +1,466 @@
+/* Several nodes over one log: committers with a registry each that append to the same store, raced
+ * by writers, and afterwards compared with what the log says. What runs on other threads than a
+ * test's own uses assert: Criterion's assertions keep memory for each thread, which would look like
+ * a leak. */
+#include <assert.h>
+#include <criterion/criterion.h>
+#include <inttypes.h>
+#include <semaphore.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "leak_check.h"
+#include "random.h"
+#include "trace.h"
+#include "waited.h"
+
+#define NODES 3
+#define WRITERS 4 /* a node */
+#define WRITES 60 /* a writer */
+#define SERVICES 5
+#define MOST_COMMITS 10000
+
+struct node {
+    struct store *store; /* a trace over the shared one */
+    struct registry *registry;
+    struct committer *committer;
+    atomic_uint_fast64_t announced; /* the last revision that the listener was told of */
+    atomic_uint diverged;
+    sem_t moved; /* posted when commits were applied */
+};
+
+/* What a writer was told. */
+struct told {
+    struct hash hash;
+    uint64_t revision;
+    uint64_t expected_version;
+    uint64_t version;
+    uint64_t position;
+};
+
+struct world {
+    char address[48];
+    struct node nodes[NODES];
+    bool shaking; /* stores fail now and then */
+    pthread_mutex_t lock;
+    struct told told[MOST_COMMITS];
+    size_t n_told;
+};
+
+static void committed(void *user, const struct staged *staged)
+{
+    struct node *node = user;
+    assert(staged->commit->revision == node->announced + 1 && "each once, in order");
+    atomic_store(&node->announced, staged->commit->revision);
+}
+
+static void settled(void *user, const struct position *position, bool own)
+{
+    (void)own;
+    struct node *node = user;
+    assert(position->revision == node->announced);
+    sem_post(&node->moved);
+}
+
+static void diverged(void *user)
+{
+    struct node *node = user;
+    atomic_fetch_add(&node->diverged, 1);
+}
+
+static void node_open(struct node *node, const char *address)
+{
+    struct status st;
+    struct store *inner = NULL;
+    sem_init(&node->moved, 0, 0);
+    cr_assert(store_open(address, &inner, &st), "%s", st.message);
+    node->store = trace_new(inner, NULL, NULL);
+    node->registry = registry_new(node->store->identity.epoch);
+    cr_assert(committer_recover(node->store, node->registry, &st), "%s", st.message);
+    node->announced = registry_position(node->registry).revision;
+    struct committer_options options = {
+        .store = node->store,
+        .registry = node->registry,
+        .listener = {committed, settled, diverged, node},
+    };
+    node->committer = committer_new(&options);
+}
+
+static void node_close(struct node *node)
+{
+    committer_free(MOVE(node->committer));
+    registry_free(MOVE(node->registry));
+    store_close(MOVE(node->store));
+}
+
+static void world_open(struct world *world, const char *name)
+{
+    *world = (struct world){.lock = PTHREAD_MUTEX_INITIALIZER};
+    snprintf(world->address, sizeof world->address, "memory:%s", name);
+    for (size_t i = 0; i < NODES; i++) {
+        node_open(&world->nodes[i], world->address);
+    }
+}
+
+static void world_close(struct world *world)
+{
+    for (size_t i = 0; i < NODES; i++) {
+        node_close(&world->nodes[i]);
+    }
+}
+
+/* ---- Single writes ---- */
+
+struct request {
+    enum mutation_kind kind;
+    const char *service;
+    uint64_t version;
+    uint64_t expected_version;
+    const char *id;
+    const char *tag; /* the commit's comment: unique to the write; NULL: "" */
+    bool allow_missing;
+};
+
+static struct staged *write_one(struct node *node, const struct request *r, struct waited *w)
+{
+    AUTO(buf_unref) struct buf *payload = buf_copy("{\"n\":1}", 7);
+    struct mutation m = {.kind = r->kind,
+                         .environment = "prod",
+                         .service = r->service,
+                         .payload = payload,
+                         .version = r->version,
+                         .expected_version = r->expected_version,
+                         .expected_epoch = "",
+                         .allow_missing = r->allow_missing};
+    waited_init(w, &m, r->id);
+    w->write.command.comment = r->tag == NULL ? "" : r->tag;
+    waited_submit(node->committer, w);
+    return w->write.ok ? w->write.staged : NULL;
+}
+
+Test(nodes, a_loser_reads_what_it_missed_and_tries_again)
+{
+    struct world world;
+    struct waited w;
+    world_open(&world, "loser");
+    struct request create = {.kind = MUTATE_CREATE, .service = "a", .id = ""};
+    struct staged *first = write_one(&world.nodes[0], &create, &w);
+    cr_assert_not_null(first);
+    cr_assert_null(write_one(&world.nodes[1], &create, &w), "the other one has made it");
+    cr_assert_str_eq(w.write.st.reason, "CONFIG_EXISTS");
+    struct request update = {
+        .kind = MUTATE_UPDATE, .service = "a", .id = "", .expected_version = 1};
+    struct staged *second = write_one(&world.nodes[1], &update, &w);
+    cr_assert_not_null(second);
+    cr_assert_null(write_one(&world.nodes[2], &update, &w), "the version has moved on");
+    cr_assert_str_eq(w.write.st.reason, "VERSION_MISMATCH");
+    cr_assert_eq(second->commit->revision, 2);
+    cr_assert_eq(second->after[0]->version, 2);
+    staged_free(first);
+    staged_free(second);
+    world_close(&world);
+    leak_check();
+}
+
+/* What is refused is refused for what is so, not for what this node knew when it was asked. */
+Test(nodes, no_refusal_is_out_of_date)
+{
+    struct world world;
+    struct waited w;
+    world_open(&world, "stale");
+    struct request create = {.kind = MUTATE_CREATE, .service = "a", .id = ""};
+    struct request update = {.kind = MUTATE_UPDATE, .service = "a", .id = ""};
+    struct request delete = {.kind = MUTATE_DELETE, .service = "a", .id = ""};
+    for (size_t i = 0; i < 30; i++) {
+        struct node *first = &world.nodes[i % NODES];
+        struct node *second = &world.nodes[(i + 1) % NODES];
+        struct node *third = &world.nodes[(i + 2) % NODES];
+        staged_free(write_one(first, &create, &w));
+        cr_assert(w.write.ok);
+        staged_free(write_one(second, &update, &w));
+        cr_assert(w.write.ok, "%s", w.write.st.reason);
+        staged_free(write_one(third, &delete, &w));
+        cr_assert(w.write.ok, "%s", w.write.st.reason);
+        staged_free(write_one(second, &delete, &w));
+        cr_assert_str_eq(w.write.st.reason, "CONFIG_NOT_FOUND");
+    }
+    world_close(&world);
+    leak_check();
+}
+
+Test(nodes, a_repeat_at_another_node_gets_the_first_answer)
+{
+    struct world world;
+    struct waited w;
+    world_open(&world, "repeat");
+    struct request create = {.kind = MUTATE_CREATE, .service = "a", .id = "once"};
+    struct staged *first = write_one(&world.nodes[0], &create, &w);
+    struct staged *again = write_one(&world.nodes[1], &create, &w);
+    cr_assert_not_null(first);
+    cr_assert_not_null(again);
+    cr_assert_eq(again->commit->revision, first->commit->revision);
+    cr_assert_eq(again->after[0]->version, 1);
+    cr_assert_eq(w.write.position.revision, 1, "the answer names what it shows");
+    staged_free(first);
+    staged_free(again);
+    world_close(&world);
+    leak_check();
+}
+
+/* Nobody wakes the node: it finds the commit when it looks at the log's end by itself. */
+Test(nodes, a_node_follows_without_being_woken, .timeout = 30)
+{
+    struct world world;
+    struct waited w;
+    world_open(&world, "tail");
+    struct request create = {.kind = MUTATE_CREATE, .service = "a", .id = ""};
+    staged_free(write_one(&world.nodes[0], &create, &w));
+    sem_wait(&world.nodes[1].moved);
+    cr_assert_eq(committer_seen(world.nodes[1].committer).revision, 1);
+    cr_assert_gt(committer_seen(world.nodes[1].committer).time_us, 0);
+    world_close(&world);
+    leak_check();
+}
+
+Test(nodes, a_sync_brings_all_that_was_acknowledged_before)
+{
+    struct world world;
+    struct waited w;
+    struct status st;
+    world_open(&world, "sync");
+    for (uint64_t i = 1; i <= 20; i++) {
+        struct request update = {
+            .kind = MUTATE_UPDATE, .service = "a", .id = "", .allow_missing = true};
+        staged_free(write_one(&world.nodes[i % NODES], &update, &w));
+        cr_assert(wait_sync(world.nodes[(i + 1) % NODES].committer, &st), "%s", st.message);
+        cr_assert_eq(registry_position(world.nodes[(i + 1) % NODES].registry).revision, i);
+    }
+    struct store *store = world.nodes[0].store;
+    trace_fail(store, trace_calls(store), UINT32_MAX, TRACE_FAIL_BEFORE);
+    cr_assert_not(wait_sync(world.nodes[0].committer, &st), "it cannot be known");
+    cr_assert_eq(st.code, STATUS_UNAVAILABLE);
+    world_close(&world);
+    leak_check();
+}
+
+/* ---- Races ---- */
+
+struct writer {
+    struct world *world;
+    struct random random;
+    unsigned number;
+};
+
+/* With an id tries until the outcome is known, each time at another node. Counts as told only what
+ * went well. */
+static void insist(struct writer *writer, const struct request *r)
+{
+    struct world *world = writer->world;
+    struct waited w;
+    struct staged *staged;
+    do {
+        struct node *node = &world->nodes[random_below(&writer->random, NODES)];
+        staged = write_one(node, r, &w);
+    } while (staged == NULL && w.write.st.code == STATUS_UNAVAILABLE && r->id[0] != '\0');
+    if (staged == NULL) {
+        assert(w.write.st.code != STATUS_INTERNAL && w.write.st.code != STATUS_DATA_LOSS);
+        return;
+    }
+    pthread_mutex_lock(&world->lock);
+    world->told[world->n_told++] = (struct told){.hash = staged->commit->hash,
+                                                 .revision = staged->commit->revision,
+                                                 .expected_version = r->expected_version,
+                                                 .version = staged->commit->changes[0].version,
+                                                 .position = w.write.position.revision};
+    pthread_mutex_unlock(&world->lock);
+    staged_free(staged);
+}
+
+static struct request draw(struct writer *writer, char service[8])
+{
+    static const enum mutation_kind kinds[] = {MUTATE_CREATE, MUTATE_UPDATE, MUTATE_UPDATE,
+                                               MUTATE_UPDATE, MUTATE_DELETE, MUTATE_ROLLBACK};
+    struct random *random = &writer->random;
+    const struct registry *registry = writer->world->nodes[random_below(random, NODES)].registry;
+    snprintf(service, 8, "s%zu", random_below(random, SERVICES));
+    struct request r = {.kind = kinds[random_below(random, COUNT_OF(kinds))], .service = service};
+    AUTO(head_unref) struct head *head = registry_get(registry, "prod", service);
+    uint64_t version = head == NULL ? 0 : head->version;
+    r.allow_missing = r.kind == MUTATE_UPDATE && random_percent(random, 50);
+    if (r.kind != MUTATE_CREATE && random_percent(random, 50)) {
+        r.expected_version = version;
+    }
+    bool one_version = r.kind == MUTATE_DELETE && random_percent(random, 70);
+    if (r.kind == MUTATE_ROLLBACK || one_version) {
+        r.version = version == 0 ? 1 : 1 + random_below(random, version);
+    }
+    return r;
+}
+
+/* One to three calls of a node's store fail, soon. */
+static void shake(struct writer *writer)
+{
+    struct random *random = &writer->random;
+    struct store *store = writer->world->nodes[random_below(random, NODES)].store;
+    trace_fail(store, trace_calls(store) + random_below(random, 10), 1 + random_below(random, 3),
+               random_percent(random, 60) ? TRACE_FAIL_AFTER : TRACE_FAIL_BEFORE);
+}
+
+static void *write_many(void *argument)
+{
+    struct writer *writer = argument;
+    for (unsigned i = 0; i < WRITES; i++) {
+        char service[8];
+        char tag[32];
+        struct request r = draw(writer, service);
+        if (writer->world->shaking && random_percent(&writer->random, 20)) {
+            shake(writer);
+        }
+        snprintf(tag, sizeof tag, "%u-%u", writer->number, i);
+        r.tag = tag;
+        r.id = random_percent(&writer->random, 50) ? tag : "";
+        insist(writer, &r);
+        if (r.id[0] != '\0' && random_percent(&writer->random, 20)) {
+            insist(writer, &r);
+        }
+    }
+    return NULL;
+}
+
+static void race(struct world *world, uint64_t seed, bool shaken)
+{
+    pthread_t threads[NODES * WRITERS];
+    struct writer writers[NODES * WRITERS];
+    world->shaking = shaken;
+    for (unsigned i = 0; i < NODES * WRITERS; i++) {
+        writers[i] = (struct writer){world, {seed + i * 7919}, i};
+        pthread_create(&threads[i], NULL, write_many, &writers[i]);
+    }
+    for (size_t i = 0; i < NODES * WRITERS; i++) {
+        pthread_join(threads[i], NULL);
+    }
+    for (size_t i = 0; i < NODES; i++) {
+        trace_fail(world->nodes[i].store, 0, 0, TRACE_FAIL_BEFORE);
+    }
+}
+
+/* ---- What the log says ---- */
+
+struct log {
+    struct commit *commits[MOST_COMMITS];
+    size_t n;
+};
+
+static bool keep_commit(void *user, struct commit *commit)
+{
+    struct log *log = user;
+    cr_assert_lt(log->n, MOST_COMMITS);
+    log->commits[log->n++] = commit_ref(commit);
+    return true;
+}
+
+static void check_told(const struct world *world, const struct log *log)
+{
+    for (size_t i = 0; i < world->n_told; i++) {
+        const struct told *told = &world->told[i];
+        cr_assert(told->revision >= 1 && told->revision <= log->n, "acknowledged, and not there");
+        const struct commit *commit = log->commits[told->revision - 1];
+        cr_assert(hash_equal(&commit->hash, &told->hash), "revision %" PRIu64, told->revision);
+        cr_assert_geq(told->position, told->revision);
+        if (told->expected_version != 0) {
+            cr_assert_eq(commit->changes[0].previous_version, told->expected_version,
+                         "an update was lost at revision %" PRIu64, told->revision);
+        }
+    }
+}
+
+/* Each write is in the log once, whatever its callers were told. */
+static void check_once(const struct log *log)
+{
+    for (size_t i = 0; i < log->n; i++) {
+        for (size_t k = 0; k < i; k++) {
+            cr_assert_str_neq(log->commits[i]->comment, log->commits[k]->comment);
+        }
+    }
+}
+
+static void check_versions(const struct log *log)
+{
+    uint64_t last[SERVICES] = {0};
+    for (size_t i = 0; i < log->n; i++) {
+        const struct change *change = &log->commits[i]->changes[0];
+        uint64_t *version = &last[change->service[1] - '0'];
+        if (change_brings_version(change->kind)) {
+            cr_assert_eq(change->version, *version + 1, "a version is given once, in order");
+            *version = change->version;
+        }
+    }
+}
+
+static void check_same_heads(const struct registry *a, const struct registry *b)
+{
+    cr_assert_eq(registry_position(a).revision, registry_position(b).revision);
+    for (size_t i = 0; i < SERVICES; i++) {
+        char service[8];
+        snprintf(service, sizeof service, "s%zu", i);
+        AUTO(head_unref) struct head *x = registry_get(a, "prod", service);
+        AUTO(head_unref) struct head *y = registry_get(b, "prod", service);
+        cr_assert_eq(x == NULL, y == NULL);
+        if (x != NULL) {
+            cr_assert_eq(x->version, y->version);
+            cr_assert_eq(x->last_version, y->last_version);
+            cr_assert_eq(x->mod_revision, y->mod_revision);
+            cr_assert_eq(x->row_revision, y->row_revision);
+            cr_assert_eq(x->holes.n, y->holes.n);
+        }
+    }
+}
+
+static void check_world(struct world *world)
+{
+    struct status st;
+    struct log *log = mem_zalloc(sizeof *log);
+    struct node fresh = {0};
+    for (size_t i = 0; i < NODES; i++) {
+        cr_assert(wait_sync(world->nodes[i].committer, &st), "%s", st.message);
+        cr_assert_eq(world->nodes[i].diverged, 0);
+    }
+    cr_assert(store_read_commits(world->nodes[0].store, 1, UINT64_MAX, true, keep_commit, log, &st),
+              "%s", st.message);
+    check_told(world, log);
+    check_once(log);
+    check_versions(log);
+    node_open(&fresh, world->address);
+    for (size_t i = 0; i < NODES; i++) {
+        check_same_heads(world->nodes[i].registry, fresh.registry);
+        cr_assert_eq(world->nodes[i].announced, log->n);
+    }
+    node_close(&fresh);
+    for (size_t i = 0; i < log->n; i++) {
+        commit_unref(log->commits[i]);
+    }
+    free(log);
+}
+
+static void race_with(const char *name, size_t rounds, bool shaken)
+{
+    for (size_t i = 0; i < rounds; i++) {
+        struct world *world = mem_zalloc(sizeof *world);
+        world_open(world, name);
+        race(world, random_seed() + i, shaken);
+        check_world(world);
+        world_close(world);
+        free(world);
+    }
+    leak_check();
+}
+
+Test(nodes, race_on_the_same_configs, .timeout = 120)
+{
+    race_with("race", 10, false);
+}
+
+Test(nodes, race_while_calls_fail_and_answers_are_lost, .timeout = 240)
+{
+    race_with("shaken", 10, true);
+}
