@@ -30,21 +30,37 @@ static struct holes holes_copy(const struct holes *from)
     return copy;
 }
 
-/* before's holes with one more. */
-static struct holes holes_with(const struct holes *before, uint64_t version)
+/* before's holes with n more, from `version` on. */
+static struct holes holes_with(const struct holes *before, uint64_t version, size_t n)
 {
-    struct holes after = {.versions = mem_array(before->n + 1, sizeof after.versions[0]),
-                          .n = before->n + 1};
+    struct holes after = {.versions = mem_array(before->n + n, sizeof after.versions[0]),
+                          .n = before->n + n};
     size_t at = 0;
     while (at < before->n && before->versions[at] < version) {
         after.versions[at] = before->versions[at];
         at++;
     }
-    after.versions[at] = version;
+    for (size_t i = 0; i < n; i++) {
+        after.versions[at + i] = version + i;
+    }
     for (; at < before->n; at++) {
-        after.versions[at + 1] = before->versions[at];
+        after.versions[at + n] = before->versions[at];
     }
     return after;
+}
+
+/* The holes behind a change: a version left, or numbers were passed over by an import. */
+static struct holes holes_after(const struct head *before, const struct change *change)
+{
+    static const struct holes none = {.n = 0};
+    if (change->kind == CHANGE_ERASE && change->version != 0) {
+        return holes_with(&before->holes, change->version, 1);
+    }
+    if (change->kind == CHANGE_IMPORT && before != NULL && before->version != 0) {
+        return holes_with(&before->holes, before->last_version + 1,
+                          change->version - before->last_version - 1);
+    }
+    return holes_copy(before == NULL ? &none : &before->holes);
 }
 
 bool head_is_named(const struct head *h, const char *environment, const char *service)
@@ -176,12 +192,7 @@ struct head *head_after(const struct head *before, const struct commit *commit, 
         take_state(h, before);
     }
     h->row_revision = commit->revision;
-    bool one_version = change->kind == CHANGE_ERASE && change->version != 0;
-    if (one_version) {
-        h->holes = holes_with(&before->holes, change->version);
-    } else if (before != NULL) {
-        h->holes = holes_copy(&before->holes);
-    }
+    h->holes = holes_after(before, change);
     if (change->head_version == h->version && !change_brings_version(change->kind)) {
         return h; /* a version that was not the head left */
     }
@@ -189,6 +200,9 @@ struct head *head_after(const struct head *before, const struct commit *commit, 
     if (change->head_version == 0) {
         bury(h);
         return h;
+    }
+    if (change->kind == CHANGE_IMPORT && h->version == 0) {
+        h->first_live_version = change->version;
     }
     drop_head_version(h);
     head_encode(h, newest);

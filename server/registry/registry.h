@@ -82,19 +82,31 @@ size_t registry_list(const struct registry *registry, const struct head_filter *
 
 /* ---- Commands ---- */
 
-enum mutation_kind { MUTATE_CREATE, MUTATE_UPDATE, MUTATE_PATCH, MUTATE_DELETE, MUTATE_ROLLBACK };
+enum mutation_kind {
+    MUTATE_CREATE,
+    MUTATE_UPDATE,
+    MUTATE_PATCH,
+    MUTATE_DELETE,
+    MUTATE_ROLLBACK,
+    MUTATE_IMPORT
+};
+
+/* An import may leave out as many numbers at a time: each is kept as a version that is no more. */
+#define IMPORT_MAX_GAP 4096
 
 struct mutation {
     enum mutation_kind kind;
     const char *environment; /* valid names; borrowed, as is all here */
     const char *service;
     struct buf *payload;        /* create, update: the checked payload; patch: a JSON object */
-    uint64_t version;           /* delete (0: all), rollback */
+    uint64_t version;           /* delete (0: all), rollback, import */
     uint64_t expected_version;  /* 0: none */
     uint64_t expected_revision; /* 0: none */
     const char *expected_epoch; /* "": not said */
     bool allow_missing;
     bool erase;
+    int64_t given_time_us;    /* import: the version's own time … */
+    const char *given_author; /* … and author; NULL: none */
 };
 
 struct command {
@@ -118,11 +130,12 @@ void staged_free(struct staged *staged);
 MEM_CLEANUP(struct staged, staged_free)
 
 /* Checks a command and makes its commit. Refusals, with field "changes[i]" where there are several:
- *   ALREADY_EXISTS CONFIG_EXISTS; NOT_FOUND CONFIG_NOT_FOUND, VERSION_NOT_FOUND;
- *   ABORTED VERSION_MISMATCH, REVISION_MISMATCH (info current_version, current_revision);
- *   FAILED_PRECONDITION EPOCH_MISMATCH, PAYLOAD_ERASED;
- *   INVALID_ARGUMENT or RESOURCE_EXHAUSTED where a merge patch makes what a payload must not be.
- * Expectations are looked at first, then what exists. Faults of the source pass up. */
+ *   ALREADY_EXISTS CONFIG_EXISTS, VERSION_EXISTS (import: a version of this or a higher number was
+ *   given already); OUT_OF_RANGE VERSION_GAP (import); NOT_FOUND CONFIG_NOT_FOUND,
+ * VERSION_NOT_FOUND; ABORTED VERSION_MISMATCH, REVISION_MISMATCH (info current_version,
+ * current_revision); FAILED_PRECONDITION EPOCH_MISMATCH, PAYLOAD_ERASED; INVALID_ARGUMENT or
+ * RESOURCE_EXHAUSTED where a merge patch makes what a payload must not be. Expectations are looked
+ * at first, then what exists. Faults of the source pass up. */
 bool registry_stage(const struct registry *registry, const struct command *command,
                     const struct version_source *source, struct staged **ret_staged,
                     struct status *st);

@@ -271,12 +271,41 @@ static bool stage_delete(struct staging *s, const struct mutation *m, struct sta
     return true;
 }
 
+/* A version with the number that it had elsewhere, which must be a new one here. */
+static bool stage_import(struct staging *s, const struct mutation *m, struct status *st)
+{
+    struct head *head = current_head(s, m);
+    uint64_t last = head == NULL ? 0 : head->last_version;
+    if (m->version <= last) {
+        return status_set(st, STATUS_ALREADY_EXISTS, "VERSION_EXISTS",
+                          "%s/%s has had versions up to %llu", m->service, m->environment,
+                          (unsigned long long)last);
+    }
+    if (m->version - last - 1 > IMPORT_MAX_GAP) {
+        return status_set(st, STATUS_OUT_OF_RANGE, "VERSION_GAP",
+                          "version %llu of %s/%s comes after version %llu: at most %d may be left "
+                          "out",
+                          (unsigned long long)m->version, m->service, m->environment,
+                          (unsigned long long)last, IMPORT_MAX_GAP);
+    }
+    struct change change = {
+        .kind = CHANGE_IMPORT,
+        .version = m->version,
+        .head_version = m->version,
+        .payload = buf_ref(m->payload),
+        .given_time_us = m->given_time_us,
+        .given_author = m->given_author == NULL ? NULL : mem_string(m->given_author),
+    };
+    add_change(s, m, head, change, (struct version_ref){0});
+    return true;
+}
+
 static bool stage_mutation(struct staging *s, size_t index, struct status *st)
 {
     static bool (*const stages[])(struct staging *, const struct mutation *, struct status *) = {
         [MUTATE_CREATE] = stage_create,     [MUTATE_UPDATE] = stage_update,
         [MUTATE_PATCH] = stage_update,      [MUTATE_DELETE] = stage_delete,
-        [MUTATE_ROLLBACK] = stage_rollback,
+        [MUTATE_ROLLBACK] = stage_rollback, [MUTATE_IMPORT] = stage_import,
     };
     const struct mutation *m = &s->command->mutations[index];
     if (stages[m->kind](s, m, st)) {

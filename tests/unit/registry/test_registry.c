@@ -112,6 +112,49 @@ Test(registry, a_life)
     leak_check();
 }
 
+static struct mutation import(const char *service, uint64_t version, const char *author)
+{
+    struct mutation m = mutation_of(MUTATE_IMPORT, "prod", service);
+    m.version = version;
+    m.given_time_us = (int64_t)version * 1000;
+    m.given_author = author;
+    return m;
+}
+
+/* Versions come with the numbers, times and authors that they had; what was left out is no more. */
+Test(registry, imports)
+{
+    struct world world;
+    world_init(&world, 1);
+    must(&world, import("parsing", 3, "ada"), "{\"a\":3}");
+    must(&world, import("parsing", 4, NULL), "{\"a\":4}");
+    must(&world, import("parsing", 7, ""), "{\"a\":7}");
+    refused(&world, import("parsing", 7, "ada"), "{}", STATUS_ALREADY_EXISTS, "VERSION_EXISTS");
+    refused(&world, import("parsing", 5, "ada"), "{}", STATUS_ALREADY_EXISTS, "VERSION_EXISTS");
+    refused(&world, import("parsing", 9 + IMPORT_MAX_GAP, "ada"), "{}", STATUS_OUT_OF_RANGE,
+            "VERSION_GAP");
+    AUTO(head_unref) struct head *head = registry_get(world.registry, "prod", "parsing");
+    cr_assert_eq(head->version, 7);
+    cr_assert_eq(head_live_versions(head), 3);
+    static const bool there[] = {false, false, false, true, true, false, false, true, false};
+    for (uint64_t version = 0; version < COUNT_OF(there); version++) {
+        cr_expect_eq(head_has_version(head, version), there[version], "%d", (int)version);
+    }
+    world_compare(&world, world.registry);
+    struct version_ref first = {.commit = world.log[0], .index = 0};
+    cr_expect_eq(version_time_us(&first), 3000);
+    cr_expect_str_eq(version_author(&first), "ada");
+    must(&world, remove_version("parsing", 0), NULL);
+    must(&world, import("parsing", 20, "ada"), "{}");
+    AUTO(head_unref) struct head *again = registry_get(world.registry, "prod", "parsing");
+    cr_expect_eq(head_live_versions(again), 1);
+    cr_expect_eq(head_version_before(again, 20), 0);
+    must(&world, update("parsing"), "{}");
+    world_compare(&world, world.registry);
+    world_fini(&world);
+    leak_check();
+}
+
 Test(registry, expectations)
 {
     struct world world;
