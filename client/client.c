@@ -92,3 +92,39 @@ void client_call(struct client *client, enum client_method method, const Protobu
         .path = methods[method].path, .message = request, .timeout_ms = timeout_ms};
     rpc_client_unary(client->rpc, &rpc, finish, call);
 }
+
+/* ---- Watches ---- */
+
+static bool take_response(void *user, const uint8_t *bytes, size_t size)
+{
+    struct client_watch *watch = user;
+    Confreg__V1__WatchResponse *response = confreg__v1__watch_response__unpack(NULL, size, bytes);
+    watch->malformed = response == NULL;
+    return response != NULL && watch->response(watch, response);
+}
+
+static void end_watch(void *user, const struct status *st)
+{
+    struct client_watch *watch = user;
+    struct status malformed;
+    if (watch->malformed) {
+        status_set(&malformed, STATUS_INTERNAL, "MALFORMED_MESSAGE", "the answer is no %s",
+                   confreg__v1__watch_response__descriptor.name);
+        st = &malformed;
+    }
+    watch->done(watch, st);
+}
+
+struct rpc_client_call *client_watch_open(struct client *client,
+                                          const Confreg__V1__WatchRequest *request, bool patient,
+                                          struct client_watch *watch)
+{
+    static const struct rpc_client_stream_ops ops = {take_response, end_watch};
+    const struct rpc_request rpc = {
+        .path = "/confreg.v1.RegistryService/Watch",
+        .message = &request->base,
+        .wait_for_ready = patient,
+    };
+    watch->malformed = false;
+    return rpc_client_stream(client->rpc, &rpc, &ops, watch);
+}

@@ -1,6 +1,6 @@
 /* Calls of confreg.v1.RegistryService, and of the health service beside it: a typed layer over rpc.
  *
- * Every unary method is a row of CLIENT_METHODS; Watch streams and has no place here.
+ * Every unary method is a row of CLIENT_METHODS; Watch, which streams, is client_watch_open.
  *
  * Threads. Calls may be started from any thread. Answers come on the client's own thread, where
  * nothing may block. */
@@ -54,5 +54,22 @@ typedef void client_done(void *user, ProtobufCMessage *response, const struct st
  * is no queueing while the server is away. timeout_ms 0: none. */
 void client_call(struct client *client, enum client_method method, const ProtobufCMessage *request,
                  int64_t timeout_ms, client_done *done, void *user);
+
+/* A watch: the caller's memory, which has to stay until done returns. */
+struct client_watch {
+    /* A response came; it is owned by the callback. Returns false to cancel the watch. */
+    bool (*response)(struct client_watch *watch, Confreg__V1__WatchResponse *response);
+    /* The watch is over, in whatever way: st is NULL where the server ended it regularly, else as
+     * of a call; borrowed. Once. */
+    void (*done)(struct client_watch *watch, const struct status *st);
+    bool malformed; /* client's own */
+};
+
+/* Opens a watch. With `patient` it waits until the server can be reached, else it ends with
+ * UNAVAILABLE where that is not so. The handle is for rpc_client_cancel, and valid until done
+ * returns, which may be before this function does. */
+struct rpc_client_call *client_watch_open(struct client *client,
+                                          const Confreg__V1__WatchRequest *request, bool patient,
+                                          struct client_watch *watch);
 
 #endif

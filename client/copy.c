@@ -1,0 +1,397 @@
+#include "copy.h"
+
+#include <string.h>
+
+#include "clock.h"
+#include "mirror_config.h"
+
+void copy_init(struct copy *copy, const struct mirror_options *options)
+{
+    *copy = (struct copy){
+        .options = *options,
+        .everything = options->n_selectors == 0,
+        .position = CONFREG__V1__POSITION__INIT,
+        .wants_snapshot = true,
+        .target = UINT64_MAX,
+        .stale_since_ns = clock_monotonic_ns(),
+    };
+    copy->options.selectors = NULL;
+    pthread_rwlock_init(&copy->lock, NULL);
+}
+
+static void drop_unfinished(struct copy *copy)
+{
+    for (size_t i = 0; i < copy->n_unfinished; i++) {
+        confreg__v1__watch_response__free_unpacked(copy->unfinished[i], NULL);
+    }
+    free(MOVE(copy->unfinished));
+    copy->n_unfinished = 0;
+}
+
+void copy_fini(struct copy *copy)
+{
+    drop_unfinished(copy);
+    mirror_table_fini(&copy->snapshot);
+    mirror_table_fini(&copy->table);
+    pthread_rwlock_destroy(&copy->lock);
+}
+
+/* ---- State ---- */
+
+static void tell(struct copy *copy, const struct mirror_change *changes, size_t n)
+{
+    if (copy->options.changed != NULL) {
+        copy->options.changed(copy->options.user, changes, n);
+    }
+}
+
+/* Under the lock. */
+static void set_state(struct copy *copy, enum mirror_state state)
+{
+    if (copy->view.state == MIRROR_IN_STEP && state == MIRROR_STALE) {
+        copy->stale_since_ns = clock_monotonic_ns();
+    }
+    copy->view.state = state;
+}
+
+static void enter_step(struct copy *copy)
+{
+    pthread_rwlock_wrlock(&copy->lock);
+    bool enters = copy->view.state == MIRROR_STALE && copy->view.revision >= copy->target;
+    if (enters) {
+        set_state(copy, MIRROR_IN_STEP);
+    }
+    pthread_rwlock_unlock(&copy->lock);
+    if (enters) {
+        tell(copy, NULL, 0);
+    }
+}
+
+void copy_target(struct copy *copy, uint64_t revision)
+{
+    copy->target = revision;
+    enter_step(copy);
+}
+
+bool copy_wants_target(const struct copy *copy)
+{
+    return copy->view.state == MIRROR_STALE && copy->target == UINT64_MAX;
+}
+
+static void keep_position(struct copy *copy, const Confreg__V1__Position *header)
+{
+    bool same =
+        strcmp(copy->epoch, header->epoch) == 0 && copy->position.revision == header->revision;
+    memset(copy->epoch, 0, sizeof copy->epoch);
+    strncpy(copy->epoch, header->epoch, sizeof copy->epoch - 1);
+    copy->position.epoch = copy->epoch;
+    copy->position.revision = header->revision;
+    /* A stream that has just begun may not say the hash that is known already. */
+    if (!same || header->chain_hash != 0) {
+        copy->position.chain_hash = header->chain_hash;
+    }
+}
+
+/* ---- Streams ---- */
+
+void copy_begin(struct copy *copy, Confreg__V1__WatchRequest *request)
+{
+    drop_unfinished(copy);
+    mirror_table_fini(&copy->snapshot);
+    copy->delivered = 0;
+    /* A revision that selects nothing is not told, so it cannot be waited for. */
+    copy->target = copy->everything ? UINT64_MAX : 0;
+    request->include_snapshot = copy->wants_snapshot;
+    request->resume_after = copy->wants_snapshot ? NULL : &copy->position;
+}
+
+void copy_end(struct copy *copy, const struct status *st)
+{
+    bool lost = st != NULL && (st->code == STATUS_FAILED_PRECONDITION ||
+                               st->code == STATUS_OUT_OF_RANGE || st->code == STATUS_DATA_LOSS);
+    copy->wants_snapshot = copy->wants_snapshot || lost;
+    pthread_rwlock_wrlock(&copy->lock);
+    bool was_in_step = copy->view.state == MIRROR_IN_STEP;
+    if (was_in_step) {
+        set_state(copy, MIRROR_STALE);
+    }
+    pthread_rwlock_unlock(&copy->lock);
+    if (was_in_step) {
+        tell(copy, NULL, 0);
+    }
+}
+
+/* ---- Snapshots ---- */
+
+static void take_part(struct copy *copy, const Confreg__V1__WatchResponse *response)
+{
+    for (size_t i = 0; i < response->n_configs; i++) {
+        mirror_config_unref(mirror_table_put(
+            &copy->snapshot, mirror_config_new(response->header->epoch, response->configs[i],
+                                               copy->options.free_attachment)));
+    }
+}
+
+/* What is the same in both stays as it was, with what is attached to it. */
+static void keep_unchanged(struct copy *copy)
+{
+    for (size_t i = 0; i < copy->snapshot.n_slots; i++) {
+        struct mirror_config **slot = &copy->snapshot.slots[i];
+        if (*slot == NULL) {
+            continue;
+        }
+        struct mirror_config *old =
+            mirror_table_find(&copy->table, (*slot)->environment, (*slot)->service_name);
+        if (old != NULL && mirror_config_equal(old, *slot)) {
+            mirror_config_unref(*slot);
+            *slot = mirror_config_ref(old);
+        }
+    }
+}
+
+static struct mirror_change change_of(const struct mirror_config *named,
+                                      struct mirror_config *before, struct mirror_config *after)
+{
+    return (struct mirror_change){
+        .revision = named->mod_revision,
+        .synthetic = true,
+        .kind = named->kind,
+        .environment = named->environment,
+        .service_name = named->service_name,
+        .version = named->version,
+        .head_version = named->version,
+        .created_by = named->created_by,
+        .comment = named->comment,
+        .before = before,
+        .after = after,
+    };
+}
+
+/* What the snapshot has and the old copy has not, or has differently. */
+static size_t find_new(const struct mirror_table *old, const struct mirror_table *new,
+                       struct mirror_change *changes)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < new->n_slots; i++) {
+        struct mirror_config *after = new->slots[i];
+        struct mirror_config *before =
+            after == NULL ? NULL : mirror_table_find(old, after->environment, after->service_name);
+        if (after == before) {
+            continue;
+        }
+        changes[n] = change_of(after, before, after);
+        changes[n++].kind = mirror_config_is_live(before)
+                                ? CONFREG__V1__CHANGE_KIND__CHANGE_KIND_UPDATE
+                                : CONFREG__V1__CHANGE_KIND__CHANGE_KIND_CREATE;
+    }
+    return n;
+}
+
+/* What the old copy has and the snapshot has not: deleted since, now at the latest. */
+static size_t find_gone(const struct mirror_table *old, const struct mirror_table *new,
+                        const Confreg__V1__Position *now, struct mirror_change *changes)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < old->n_slots; i++) {
+        struct mirror_config *before = old->slots[i];
+        if (!mirror_config_is_live(before) ||
+            mirror_table_find(new, before->environment, before->service_name) != NULL) {
+            continue;
+        }
+        struct mirror_config *after = mirror_config_tombstone(now->epoch, before->environment,
+                                                              before->service_name, now->revision);
+        changes[n] = change_of(after, before, after);
+        changes[n++].kind = CONFREG__V1__CHANGE_KIND__CHANGE_KIND_DELETE;
+    }
+    return n;
+}
+
+static void change_over(struct copy *copy, const Confreg__V1__Position *header)
+{
+    pthread_rwlock_wrlock(&copy->lock);
+    struct mirror_table old = copy->table;
+    bool first = copy->view.state == MIRROR_LOADING;
+    copy->table = copy->snapshot;
+    copy->snapshot = old;
+    copy->n_noted = 0;
+    copy->view.resets += !first;
+    copy->view.revision = header->revision;
+    memset(copy->view.epoch, 0, sizeof copy->view.epoch);
+    strncpy(copy->view.epoch, header->epoch, sizeof copy->view.epoch - 1);
+    set_state(copy, MIRROR_IN_STEP);
+    pthread_rwlock_unlock(&copy->lock);
+}
+
+static void finish_snapshot(struct copy *copy, const Confreg__V1__WatchResponse *response)
+{
+    keep_unchanged(copy);
+    change_over(copy, response->header);
+    keep_position(copy, response->header);
+    copy->wants_snapshot = false;
+    copy->delivered = response->header->revision;
+
+    const struct mirror_table *old = &copy->snapshot;
+    AUTO(free)
+    struct mirror_change *changes = mem_array(old->n + copy->table.n + 1, sizeof changes[0]);
+    size_t n_new = find_new(old, &copy->table, changes);
+    size_t n = n_new + find_gone(old, &copy->table, response->header, changes + n_new);
+    bool first = copy->view.resets == 0;
+    tell(copy, changes, first ? 0 : n);
+    for (size_t i = n_new; i < n; i++) {
+        mirror_config_unref(changes[i].after);
+    }
+    mirror_table_fini(&copy->snapshot);
+}
+
+/* ---- Events ---- */
+
+/* The head after an event; NULL where the event left it alone. */
+static struct mirror_config *head_after(struct copy *copy, const char *epoch,
+                                        const Confreg__V1__Event *event)
+{
+    if (event->config != NULL) {
+        return mirror_config_new(epoch, event->config, copy->options.free_attachment);
+    }
+    if (event->head_version == 0) {
+        return mirror_config_tombstone(epoch, event->environment, event->service_name,
+                                       event->revision);
+    }
+    return NULL;
+}
+
+static struct mirror_change event_change(struct copy *copy, const char *epoch,
+                                         const Confreg__V1__Event *event)
+{
+    bool is_signed =
+        event->created_by_presence_case == CONFREG__V1__EVENT__CREATED_BY_PRESENCE_CREATED_BY;
+    return (struct mirror_change){
+        .revision = event->revision,
+        .kind = (int)event->kind,
+        .environment = event->environment,
+        .service_name = event->service_name,
+        .version = event->version,
+        .head_version = event->head_version,
+        .time_us = mirror_time_us(event->commit_time),
+        .created_by = is_signed ? event->created_by : NULL,
+        .comment = event->comment,
+        .after = head_after(copy, epoch, event),
+    };
+}
+
+/* Under the lock. The change keeps the references to both. */
+static void apply(struct copy *copy, struct mirror_change *change)
+{
+    if (change->after == NULL) {
+        return;
+    }
+    struct mirror_config *known =
+        mirror_table_find(&copy->table, change->environment, change->service_name);
+    if (known != NULL && known->mod_revision >= change->after->mod_revision) {
+        change->before = mirror_config_ref(known);
+        return;
+    }
+    change->before = mirror_table_put(&copy->table, mirror_config_ref(change->after));
+}
+
+static void apply_all(struct copy *copy, struct mirror_change *changes, size_t n,
+                      const Confreg__V1__Position *header)
+{
+    pthread_rwlock_wrlock(&copy->lock);
+    for (size_t i = 0; i < n; i++) {
+        apply(copy, &changes[i]);
+    }
+    copy->view.revision = header->revision;
+    if (copy->view.state == MIRROR_STALE && header->revision >= copy->target) {
+        set_state(copy, MIRROR_IN_STEP);
+    }
+    pthread_rwlock_unlock(&copy->lock);
+}
+
+static size_t make_changes(struct copy *copy, struct mirror_change *changes)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < copy->n_unfinished; i++) {
+        const Confreg__V1__WatchResponse *response = copy->unfinished[i];
+        for (size_t k = 0; k < response->n_events; k++) {
+            changes[n] = event_change(copy, response->header->epoch, response->events[k]);
+            if (n > 0) {
+                changes[n - 1].ends_commit = changes[n - 1].revision != changes[n].revision;
+            }
+            n++;
+        }
+    }
+    if (n > 0) {
+        changes[n - 1].ends_commit = true;
+    }
+    return n;
+}
+
+/* All that has come since the last whole commit becomes visible at once. */
+static void finish_commits(struct copy *copy, const Confreg__V1__Position *header)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < copy->n_unfinished; i++) {
+        n += copy->unfinished[i]->n_events;
+    }
+    AUTO(free) struct mirror_change *changes = mem_array(n + 1, sizeof changes[0]);
+    make_changes(copy, changes);
+    apply_all(copy, changes, n, header);
+    keep_position(copy, header);
+    tell(copy, changes, n);
+    for (size_t i = 0; i < n; i++) {
+        mirror_config_unref(changes[i].before);
+        mirror_config_unref(changes[i].after);
+    }
+    drop_unfinished(copy);
+}
+
+static void add_unfinished(struct copy *copy, Confreg__V1__WatchResponse *response)
+{
+    copy->unfinished =
+        mem_grow(copy->unfinished, copy->n_unfinished + 1, sizeof copy->unfinished[0]);
+    copy->unfinished[copy->n_unfinished++] = response;
+}
+
+/* ---- Responses ---- */
+
+/* Takes the response where it has to live on. */
+static void take_by_kind(struct copy *copy, Confreg__V1__WatchResponse **response)
+{
+    switch ((*response)->kind) {
+    case CONFREG__V1__WATCH_RESPONSE_KIND__WATCH_RESPONSE_KIND_SNAPSHOT:
+        take_part(copy, *response);
+        break;
+    case CONFREG__V1__WATCH_RESPONSE_KIND__WATCH_RESPONSE_KIND_SNAPSHOT_END:
+        take_part(copy, *response);
+        finish_snapshot(copy, *response);
+        break;
+    case CONFREG__V1__WATCH_RESPONSE_KIND__WATCH_RESPONSE_KIND_EVENTS:
+        if ((*response)->n_events > 0) {
+            copy->delivered = (*response)->events[(*response)->n_events - 1]->revision;
+        }
+        bool more = (*response)->more != 0;
+        const Confreg__V1__Position *header = (*response)->header;
+        add_unfinished(copy, MOVE(*response));
+        if (!more) {
+            finish_commits(copy, header);
+        }
+        break;
+    default: /* STARTED, PROGRESS, and what later servers may say */
+        if (!copy->wants_snapshot) {
+            finish_commits(copy, (*response)->header);
+        }
+    }
+}
+
+bool copy_take(struct copy *copy, Confreg__V1__WatchResponse *response, struct status *st)
+{
+    bool sound = response->header != NULL && response->previous_revision == copy->delivered;
+    if (sound) {
+        take_by_kind(copy, &response);
+    }
+    if (response != NULL) {
+        confreg__v1__watch_response__free_unpacked(response, NULL);
+    }
+    return sound || status_set(st, STATUS_DATA_LOSS, "MESSAGE_MISSED",
+                               "the watch does not go on from what it told last");
+}

@@ -1,0 +1,56 @@
+/* What a mirror holds and how it follows a watch, without any I/O: mirror.c brings it the responses
+ * of one stream after the other. For the mirror's files only.
+ *
+ * Invariants
+ * 1. table and view change together, under the writer's lock, by whole commits.
+ * 2. position is that of the last commit in the table: a stream may resume behind it.
+ * 3. A snapshot replaces the table when it is complete, and not before.
+ *
+ * Threads: copy_begin, copy_take, copy_target and copy_end are for the watch's side, never
+ * concurrently; the rest is for any thread. */
+#ifndef CLIENT_COPY_H
+#define CLIENT_COPY_H
+
+#include <pthread.h>
+
+#include "confreg/v1/registry_service.pb-c.h"
+#include "mirror_table.h"
+#include "status.h"
+
+struct copy {
+    struct mirror_options options; /* without its selectors */
+    bool everything;               /* nothing is filtered: each revision is seen */
+
+    pthread_rwlock_t lock; /* for the next four */
+    struct mirror_table table;
+    struct mirror_view view; /* age_ms and n_configs are filled on looking */
+    int64_t stale_since_ns;
+    size_t n_noted; /* by copy_note_absent */
+
+    /* The watch's side. */
+    Confreg__V1__Position position;
+    char epoch[MIRROR_EPOCH_SIZE]; /* of position */
+    bool wants_snapshot;
+    struct mirror_table snapshot;            /* as far as it has come */
+    Confreg__V1__WatchResponse **unfinished; /* of a commit that says `more` */
+    size_t n_unfinished;
+    uint64_t delivered; /* the newest event or snapshot of this stream */
+    uint64_t target;    /* in step from this revision on; UINT64_MAX: not known */
+};
+
+void copy_init(struct copy *copy, const struct mirror_options *options);
+void copy_fini(struct copy *copy);
+
+/* A stream is going to be opened: sets where the request starts. The request borrows from copy. */
+void copy_begin(struct copy *copy, Confreg__V1__WatchRequest *request);
+/* Takes the stream's next response over. False where the stream makes no sense and is to be
+ * cancelled: DATA_LOSS where something was missed; the next stream takes a snapshot then. */
+bool copy_take(struct copy *copy, Confreg__V1__WatchResponse *response, struct status *st);
+/* How far the server was after the stream resumed: from there on the copy is in step. */
+void copy_target(struct copy *copy, uint64_t revision);
+/* The stream is over. st: why; NULL where regularly. */
+void copy_end(struct copy *copy, const struct status *st);
+/* Whether a resumed stream still waits for copy_target. */
+bool copy_wants_target(const struct copy *copy);
+
+#endif

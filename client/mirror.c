@@ -1,0 +1,401 @@
+#include "mirror.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "client.h"
+#include "clock.h"
+#include "copy.h"
+#include "hash.h"
+#include "mirror_config.h"
+
+/* Between two attempts: a random time up to a bound that doubles. */
+#define BACKOFF_MIN_MS 50
+#define BACKOFF_MAX_MS 2000
+#define STATUS_TIMEOUT_MS 1000
+/* How often and how long a server is asked that is behind what the mirror has seen. A node that
+ * lags catches up meanwhile; one that does not has lost what was there. */
+#define BEHIND_MS 1000
+#define BEHIND_MOST 5
+#define NOTED_MAX 65536
+
+/* A thread opens one watch after the other; what they bring comes on the client's thread. */
+struct mirror {
+    struct copy copy;
+    struct client *client;
+    Confreg__V1__Selector *selectors; /* with texts of its own */
+    Confreg__V1__Selector **selector_list;
+    size_t n_selectors;
+    pthread_t thread;
+
+    struct client_watch watch;
+    unsigned n_behind; /* of this stream; the client's thread's, like the next */
+    bool progressed;   /* this stream has brought something */
+
+    pthread_mutex_t lock; /* for all below */
+    pthread_cond_t moved;
+    struct rpc_client_call *call; /* NULL: none is open */
+    bool calls;                   /* GetStatus, for this stream's target */
+    int64_t call_at_ns;           /* when to do so next; 0: not */
+    bool ended;                   /* the stream that was open last */
+    bool stopping;
+};
+
+/* ---- Reading ---- */
+
+/* Under the lock. */
+static void fill_view(const struct copy *copy, struct mirror_view *ret_view)
+{
+    *ret_view = copy->view;
+    ret_view->n_configs = copy->table.n_live;
+    ret_view->age_ms = copy->view.state == MIRROR_IN_STEP
+                           ? 0
+                           : (clock_monotonic_ns() - copy->stale_since_ns) / 1000000;
+}
+
+static struct mirror_config *find(const struct copy *copy, const char *environment,
+                                  const char *service_name)
+{
+    struct mirror_config *found = mirror_table_find(&copy->table, environment, service_name);
+    return found == NULL ? NULL : mirror_config_ref(found);
+}
+
+void mirror_look(struct mirror *mirror, struct mirror_view *ret_view)
+{
+    struct copy *copy = &mirror->copy;
+    pthread_rwlock_rdlock(&copy->lock);
+    fill_view(copy, ret_view);
+    pthread_rwlock_unlock(&copy->lock);
+}
+
+struct mirror_config *mirror_get(struct mirror *mirror, const char *environment,
+                                 const char *service_name, struct mirror_view *ret_view)
+{
+    struct copy *copy = &mirror->copy;
+    pthread_rwlock_rdlock(&copy->lock);
+    struct mirror_config *found = find(copy, environment, service_name);
+    fill_view(copy, ret_view);
+    pthread_rwlock_unlock(&copy->lock);
+    return found;
+}
+
+void mirror_get_pair(struct mirror *mirror, const char *service_name, const char *environments[2],
+                     struct mirror_config *ret_configs[2], struct mirror_view *ret_view)
+{
+    struct copy *copy = &mirror->copy;
+    pthread_rwlock_rdlock(&copy->lock);
+    for (int i = 0; i < 2; i++) {
+        ret_configs[i] = find(copy, environments[i], service_name);
+    }
+    fill_view(copy, ret_view);
+    pthread_rwlock_unlock(&copy->lock);
+}
+
+static bool selects(const struct mirror_selector *s, const struct mirror_config *config)
+{
+    return (s->environment == NULL || strcmp(s->environment, config->environment) == 0) &&
+           (s->service_name == NULL || strcmp(s->service_name, config->service_name) == 0) &&
+           (s->service_name_prefix == NULL || strncmp(s->service_name_prefix, config->service_name,
+                                                      strlen(s->service_name_prefix)) == 0);
+}
+
+static int by_name(const void *a, const void *b)
+{
+    const struct mirror_config *x = *(struct mirror_config *const *)a;
+    const struct mirror_config *y = *(struct mirror_config *const *)b;
+    int order = strcmp(x->environment, y->environment);
+    return order != 0 ? order : strcmp(x->service_name, y->service_name);
+}
+
+void mirror_list(struct mirror *mirror, const struct mirror_selector *selector,
+                 struct mirror_list *ret_list, struct mirror_view *ret_view)
+{
+    static const struct mirror_selector all = {0};
+    struct copy *copy = &mirror->copy;
+    struct mirror_list list = {0};
+    size_t room = 0;
+    pthread_rwlock_rdlock(&copy->lock);
+    for (size_t i = 0; i < copy->table.n_slots; i++) {
+        struct mirror_config *config = copy->table.slots[i];
+        if (!mirror_config_is_live(config) ||
+            !selects(selector == NULL ? &all : selector, config)) {
+            continue;
+        }
+        if (list.n == room) {
+            room = room == 0 ? 64 : room * 2;
+            list.configs = mem_grow(list.configs, room, sizeof list.configs[0]);
+        }
+        list.configs[list.n++] = mirror_config_ref(config);
+    }
+    fill_view(copy, ret_view);
+    pthread_rwlock_unlock(&copy->lock);
+    if (list.n > 1) {
+        qsort(list.configs, list.n, sizeof list.configs[0], by_name);
+    }
+    *ret_list = list;
+}
+
+void mirror_list_fini(struct mirror_list *list)
+{
+    for (size_t i = 0; i < list->n; i++) {
+        mirror_config_unref(list->configs[i]);
+    }
+    free(list->configs);
+    *list = (struct mirror_list){0};
+}
+
+void mirror_note_absent(struct mirror *mirror, const char *epoch, const char *environment,
+                        const char *service_name, uint64_t mod_revision)
+{
+    struct copy *copy = &mirror->copy;
+    pthread_rwlock_wrlock(&copy->lock);
+    if (copy->n_noted < NOTED_MAX && strcmp(copy->view.epoch, epoch) == 0 &&
+        mirror_table_find(&copy->table, environment, service_name) == NULL) {
+        mirror_table_put(&copy->table,
+                         mirror_config_tombstone(epoch, environment, service_name, mod_revision));
+        copy->n_noted++;
+    }
+    pthread_rwlock_unlock(&copy->lock);
+}
+
+/* ---- What the watch brings: the client's thread ---- */
+
+/* Lets the thread ask for the target. */
+static void call_in(struct mirror *mirror, int64_t ms)
+{
+    pthread_mutex_lock(&mirror->lock);
+    mirror->call_at_ns = clock_monotonic_ns() + ms * 1000000;
+    pthread_cond_signal(&mirror->moved);
+    pthread_mutex_unlock(&mirror->lock);
+}
+
+static void lose_position(struct mirror *mirror)
+{
+    struct status st;
+    status_set(&st, STATUS_FAILED_PRECONDITION, "POSITION_LOST",
+               "the server has less than it had told");
+    copy_end(&mirror->copy, &st);
+    pthread_mutex_lock(&mirror->lock);
+    if (mirror->call != NULL && !mirror->ended) {
+        rpc_client_cancel(mirror->call);
+    }
+    pthread_mutex_unlock(&mirror->lock);
+}
+
+static void compare_position(struct mirror *mirror, const Confreg__V1__Position *header)
+{
+    const Confreg__V1__Position *seen = &mirror->copy.position;
+    bool behind = header->revision < seen->revision;
+    bool other = header->revision == seen->revision && seen->chain_hash != 0 &&
+                 header->chain_hash != seen->chain_hash;
+    if (other || (behind && ++mirror->n_behind == BEHIND_MOST)) {
+        lose_position(mirror);
+    } else if (behind) {
+        call_in(mirror, BEHIND_MS);
+    } else {
+        copy_target(&mirror->copy, header->revision);
+    }
+}
+
+static void take_target(void *user, ProtobufCMessage *message, const struct status *st)
+{
+    struct mirror *mirror = user;
+    const Confreg__V1__GetStatusResponse *response = (const void *)message;
+    pthread_mutex_lock(&mirror->lock);
+    bool is_open = !mirror->ended;
+    pthread_mutex_unlock(&mirror->lock);
+    if (is_open && response != NULL && response->header != NULL) {
+        compare_position(mirror, response->header);
+    } else if (is_open && st != NULL) {
+        call_in(mirror, BEHIND_MS);
+    }
+    if (message != NULL) {
+        protobuf_c_message_free_unpacked(message, NULL);
+    }
+    pthread_mutex_lock(&mirror->lock);
+    mirror->calls = false;
+    pthread_cond_signal(&mirror->moved);
+    pthread_mutex_unlock(&mirror->lock);
+}
+
+static bool take_response(struct client_watch *watch, Confreg__V1__WatchResponse *response)
+{
+    struct mirror *mirror = CONTAINER_OF(watch, struct mirror, watch);
+    struct status st;
+    if (!copy_take(&mirror->copy, response, &st)) {
+        copy_end(&mirror->copy, &st);
+        return false;
+    }
+    if (!mirror->progressed && copy_wants_target(&mirror->copy)) {
+        call_in(mirror, 0);
+    }
+    mirror->progressed = true;
+    return true;
+}
+
+static void end_stream(struct client_watch *watch, const struct status *st)
+{
+    struct mirror *mirror = CONTAINER_OF(watch, struct mirror, watch);
+    copy_end(&mirror->copy, st);
+    pthread_mutex_lock(&mirror->lock);
+    mirror->ended = true;
+    pthread_cond_signal(&mirror->moved);
+    pthread_mutex_unlock(&mirror->lock);
+}
+
+/* ---- The thread ---- */
+
+/* The stream may end before client_watch_open returns; end_stream waits for the lock then. */
+static void open_watch(struct mirror *mirror)
+{
+    Confreg__V1__WatchRequest request = CONFREG__V1__WATCH_REQUEST__INIT;
+    copy_begin(&mirror->copy, &request);
+    request.selectors = mirror->selector_list;
+    request.n_selectors = mirror->n_selectors;
+    mirror->n_behind = 0;
+    mirror->progressed = false;
+    pthread_mutex_lock(&mirror->lock);
+    mirror->ended = false;
+    mirror->call_at_ns = 0;
+    mirror->call = client_watch_open(mirror->client, &request, true, &mirror->watch);
+    if (mirror->stopping) {
+        rpc_client_cancel(mirror->call);
+    }
+    pthread_mutex_unlock(&mirror->lock);
+}
+
+/* Waits under the lock until something moves, or until then; false where that has come. */
+static bool wait_until(struct mirror *mirror, int64_t at_ns)
+{
+    const struct timespec until = {.tv_sec = at_ns / 1000000000, .tv_nsec = at_ns % 1000000000};
+    return pthread_cond_clockwait(&mirror->moved, &mirror->lock, CLOCK_MONOTONIC, &until) == 0;
+}
+
+/* Under the lock, which it gives up meanwhile. */
+static void ask_target(struct mirror *mirror)
+{
+    Confreg__V1__GetStatusRequest request = CONFREG__V1__GET_STATUS_REQUEST__INIT;
+    mirror->calls = true;
+    mirror->call_at_ns = 0;
+    pthread_mutex_unlock(&mirror->lock);
+    client_call(mirror->client, CLIENT_GET_STATUS, &request.base, STATUS_TIMEOUT_MS, take_target,
+                mirror);
+    pthread_mutex_lock(&mirror->lock);
+}
+
+/* Serves the stream until nothing of it is under way. */
+static void wait_for_end(struct mirror *mirror)
+{
+    pthread_mutex_lock(&mirror->lock);
+    while (!mirror->ended || mirror->calls) {
+        if (mirror->call_at_ns == 0 || mirror->calls || mirror->ended) {
+            pthread_cond_wait(&mirror->moved, &mirror->lock);
+        } else if (clock_monotonic_ns() >= mirror->call_at_ns) {
+            ask_target(mirror);
+        } else {
+            wait_until(mirror, mirror->call_at_ns);
+        }
+    }
+    mirror->call = NULL;
+    pthread_mutex_unlock(&mirror->lock);
+}
+
+/* Full jitter: clients that lost the same server do not come back all at once. */
+static int64_t random_up_to(int64_t most)
+{
+    uint32_t drawn;
+    random_bytes(&drawn, sizeof drawn);
+    return (int64_t)((uint64_t)drawn * (uint64_t)most >> 32);
+}
+
+/* Returns whether the mirror goes on. */
+static bool wait_ms(struct mirror *mirror, int64_t ms)
+{
+    int64_t at_ns = clock_monotonic_ns() + ms * 1000000;
+    pthread_mutex_lock(&mirror->lock);
+    while (!mirror->stopping && wait_until(mirror, at_ns)) {
+    }
+    bool on = !mirror->stopping;
+    pthread_mutex_unlock(&mirror->lock);
+    return on;
+}
+
+static void *follow(void *user)
+{
+    struct mirror *mirror = user;
+    int64_t bound_ms = BACKOFF_MIN_MS;
+    do {
+        open_watch(mirror);
+        wait_for_end(mirror);
+        bound_ms = mirror->progressed ? BACKOFF_MIN_MS : bound_ms * 2;
+        bound_ms = bound_ms > BACKOFF_MAX_MS ? BACKOFF_MAX_MS : bound_ms;
+    } while (wait_ms(mirror, random_up_to(bound_ms)));
+    return NULL;
+}
+
+/* ---- The mirror ---- */
+
+static char *text_or_empty(const char *text)
+{
+    return mem_string(text == NULL ? "" : text);
+}
+
+static void take_selectors(struct mirror *mirror, const struct mirror_options *options)
+{
+    mirror->n_selectors = options->n_selectors;
+    mirror->selectors = mem_array(options->n_selectors + 1, sizeof mirror->selectors[0]);
+    mirror->selector_list = mem_array(options->n_selectors + 1, sizeof mirror->selector_list[0]);
+    for (size_t i = 0; i < options->n_selectors; i++) {
+        Confreg__V1__Selector *selector = &mirror->selectors[i];
+        confreg__v1__selector__init(selector);
+        selector->environment = text_or_empty(options->selectors[i].environment);
+        selector->service_name = text_or_empty(options->selectors[i].service_name);
+        selector->service_name_prefix = text_or_empty(options->selectors[i].service_name_prefix);
+        mirror->selector_list[i] = selector;
+    }
+}
+
+static void free_selectors(struct mirror *mirror)
+{
+    for (size_t i = 0; i < mirror->n_selectors; i++) {
+        free(mirror->selectors[i].environment);
+        free(mirror->selectors[i].service_name);
+        free(mirror->selectors[i].service_name_prefix);
+    }
+    free(mirror->selectors);
+    free(mirror->selector_list);
+}
+
+struct mirror *mirror_new(struct client *client, const struct mirror_options *options)
+{
+    struct mirror *mirror = mem_zalloc(sizeof *mirror);
+    mirror->client = client;
+    mirror->watch = (struct client_watch){.response = take_response, .done = end_stream};
+    copy_init(&mirror->copy, options);
+    take_selectors(mirror, options);
+    pthread_mutex_init(&mirror->lock, NULL);
+    pthread_cond_init(&mirror->moved, NULL);
+    int error = pthread_create(&mirror->thread, NULL, follow, mirror);
+    assert(error == 0 && "a mirror can have its thread");
+    return mirror;
+}
+
+void mirror_free(struct mirror *mirror)
+{
+    if (mirror == NULL) {
+        return;
+    }
+    pthread_mutex_lock(&mirror->lock);
+    mirror->stopping = true;
+    if (mirror->call != NULL && !mirror->ended) {
+        rpc_client_cancel(mirror->call);
+    }
+    pthread_cond_signal(&mirror->moved);
+    pthread_mutex_unlock(&mirror->lock);
+    pthread_join(mirror->thread, NULL);
+    pthread_cond_destroy(&mirror->moved);
+    pthread_mutex_destroy(&mirror->lock);
+    copy_fini(&mirror->copy);
+    free_selectors(mirror);
+    free(mirror);
+}

@@ -1,0 +1,130 @@
+#include "freshness.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include "request.h"
+
+/* ---- What a request says ---- */
+
+/* Walks "a, b=1; c": the next item without blanks; false at the end. */
+static bool next_item(const char **list, const char *separators, const char **ret_item, size_t *ret_n)
+{
+    *list += strspn(*list, " \t,;");
+    *ret_item = *list;
+    *list += strcspn(*list, separators);
+    size_t n = (size_t)(*list - *ret_item);
+    while (n > 0 && ((*ret_item)[n - 1] == ' ' || (*ret_item)[n - 1] == '\t')) {
+        n--;
+    }
+    *ret_n = n;
+    return n > 0;
+}
+
+static bool says_no_cache(const char *cache_control)
+{
+    static const char word[] = "no-cache";
+    const char *item;
+    size_t n;
+    while (next_item(&cache_control, ",", &item, &n)) {
+        if (n == sizeof word - 1 && strncasecmp(item, word, n) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static unsigned seconds_of(const char *digits, size_t n)
+{
+    unsigned seconds = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (digits[i] < '0' || digits[i] > '9') {
+            return 0;
+        }
+        seconds = seconds * 10 + (unsigned)(digits[i] - '0');
+        if (seconds > PREFER_WAIT_MAX_S) {
+            seconds = PREFER_WAIT_MAX_S;
+        }
+    }
+    return seconds;
+}
+
+/* The first "wait" counts (RFC 7240). */
+static unsigned preferred_wait(const char *prefer)
+{
+    static const char name[] = "wait=";
+    const char *item;
+    size_t n;
+    while (next_item(&prefer, ",;", &item, &n)) {
+        if (n >= sizeof name && strncasecmp(item, name, sizeof name - 1) == 0) {
+            return seconds_of(item + sizeof name - 1, n - (sizeof name - 1));
+        }
+    }
+    return 0;
+}
+
+void freshness_parse(const char *cache_control, const char *prefer, const char *minimum,
+                     struct freshness *ret, struct invalid *invalid)
+{
+    *ret = (struct freshness){.bounded = minimum != NULL};
+    if (cache_control != NULL) {
+        ret->no_cache = says_no_cache(cache_control);
+    }
+    if (prefer != NULL) {
+        ret->wait_s = preferred_wait(prefer);
+    }
+    if (minimum != NULL && !etag_parse(minimum, strlen(minimum), &ret->minimum)) {
+        invalid_add(invalid, "header", "X-Config-Min-Revision", "revision_parsing",
+                    "Input should be a value of X-Config-Revision");
+    }
+}
+
+/* ---- What the mirror may answer ---- */
+
+void handed_out_raise(struct handed_out *handed, const char *epoch, uint64_t revision)
+{
+    bool same = strcmp(handed->epoch, epoch) == 0;
+    if (!same) {
+        snprintf(handed->epoch, sizeof handed->epoch, "%s", epoch);
+    }
+    handed->revision = same && handed->revision > revision ? handed->revision : revision;
+}
+
+/* What was handed out of another log binds only a mirror that cannot know whether that one is over:
+ * one that stands has heard it from the server. */
+static bool reaches_handed_out(const struct handed_out *handed, const struct mirror_view *view)
+{
+    if (strcmp(handed->epoch, view->epoch) == 0) {
+        return view->revision >= handed->revision;
+    }
+    return handed->epoch[0] == '\0' || view->state == MIRROR_IN_STEP;
+}
+
+bool freshness_allows(const struct request *r, const struct mirror_view *view)
+{
+    const struct freshness *f = &r->freshness;
+    if (f->no_cache || view->state == MIRROR_LOADING ||
+        !reaches_handed_out(&r->gateway->handed, view)) {
+        return false;
+    }
+    if (f->bounded && (strcmp(f->minimum.epoch, view->epoch) != 0 ||
+                       view->revision < f->minimum.revision)) {
+        return false;
+    }
+    /* A client that knows something newer shall not be brought back. */
+    return r->if_none_match == NULL ||
+           etag_list_newest(r->if_none_match, view->epoch) <= view->revision;
+}
+
+void freshness_describe(struct request *r, const struct mirror_view *view)
+{
+    if (view->state == MIRROR_IN_STEP) {
+        return;
+    }
+    char age[24];
+    snprintf(age, sizeof age, "%" PRId64, view->age_ms / 1000);
+    request_add_header(r, "Age", age);
+    request_add_header(r, "Warning", "110 - \"Response is Stale\"");
+}

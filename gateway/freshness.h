@@ -1,0 +1,45 @@
+/* How new an answer has to be: what a request says of it, and whether the mirror will do.
+ *
+ * - `Cache-Control: no-cache` asks the server.
+ * - `X-Config-Min-Revision: EPOCH-REVISION`, as X-Config-Revision gave it, asks for no older answer.
+ * - `Prefer: wait=SECONDS` with If-None-Match waits for another one.
+ * - Without any of them nobody gets an answer from the mirror that is older than one that this
+ *   gateway gave before: a client sees its own writes, and never goes back. */
+#ifndef GATEWAY_FRESHNESS_H
+#define GATEWAY_FRESHNESS_H
+
+#include "etag.h"
+#include "invalid.h"
+#include "mirror.h"
+
+struct request;
+
+#define PREFER_WAIT_MAX_S 60
+
+struct freshness {
+    bool no_cache;
+    bool bounded; /* there is a minimum */
+    struct expectation minimum;
+    unsigned wait_s; /* 0: not preferred; at most PREFER_WAIT_MAX_S */
+};
+
+/* Each of the headers may be NULL. A minimum that is none is a fault; what cannot be understood of
+ * the others is ignored, as HTTP wants it. */
+void freshness_parse(const char *cache_control, const char *prefer, const char *minimum,
+                     struct freshness *ret, struct invalid *invalid);
+
+/* The newest position that this gateway has handed out. */
+struct handed_out {
+    char epoch[EPOCH_DIGITS + 1];
+    uint64_t revision;
+};
+
+void handed_out_raise(struct handed_out *handed, const char *epoch, uint64_t revision);
+
+/* Whether a mirror that stands so may answer the request. */
+bool freshness_allows(const struct request *r, const struct mirror_view *view);
+
+/* Adds Warning and Age where the mirror is not in step. */
+void freshness_describe(struct request *r, const struct mirror_view *view);
+
+#endif

@@ -1,0 +1,48 @@
+/* Requests that wait for the mirror: a write for its own revision, a long poll for a change.
+ * HTTP thread only. */
+#ifndef GATEWAY_WAITS_H
+#define GATEWAY_WAITS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+struct request;
+struct waits;
+
+/* What was waited for is there, or the time is over. Answers, or waits again. */
+typedef void wait_over(struct request *r);
+
+/* The wait of a request; at most one at a time, and no call meanwhile. */
+struct wait {
+    bool open;
+    int64_t until_ns;
+    uint64_t revision;   /* of a write */
+    const char *service; /* of a poll; in the request */
+    wait_over *over;
+    TAILQ_ENTRY(wait) in_queue; /* by until_ns */
+    TAILQ_ENTRY(wait) in_bucket;
+};
+
+struct waits *waits_new(void);
+/* Nothing may wait any more. NULL is ignored. */
+void waits_free(struct waits *waits);
+
+/* Waits until the mirror has the revision, at most until until_ns. */
+void wait_for_revision(struct request *r, uint64_t revision, int64_t until_ns, wait_over *over);
+/* Waits until a config of that service may have changed. */
+void wait_for_change(struct request *r, const char *service, int64_t until_ns, wait_over *over);
+
+/* The mirror has got to a revision. */
+void waits_moved(struct waits *waits, uint64_t revision);
+void waits_changed(struct waits *waits, const char *service);
+/* Everything may be another. */
+void waits_all_changed(struct waits *waits);
+
+/* Ends the waits that are due. Where that leaves a request with nothing open, answered(user,
+ * request) is called, after which it is not touched. */
+void waits_run(struct waits *waits, void (*answered)(void *user, struct request *r), void *user);
+/* When the first one is due at the latest; -1: none waits. */
+int64_t waits_next_ns(const struct waits *waits);
+
+#endif

@@ -1,0 +1,563 @@
+/* The mirror's copy, fed by hand: what a watch may bring, in every order that matters. */
+#include "copy.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "leak_check.h"
+#include "mirror_config.h"
+
+TestSuite(copy, .fini = leak_check);
+
+#define EPOCH "0123456789abcdef"
+#define OTHER_EPOCH "fedcba9876543210"
+#define KIND(name) CONFREG__V1__WATCH_RESPONSE_KIND__WATCH_RESPONSE_KIND_##name
+#define CHANGE(name) CONFREG__V1__CHANGE_KIND__CHANGE_KIND_##name
+
+/* ---- What is told ---- */
+
+struct told {
+    char text[4096];
+    size_t n_calls;
+    size_t n_freed;
+};
+
+static struct told told;
+
+/* "5 a@1 -> 2;" a change of revision 5, "|" the end of a commit, "~" a synthetic one. */
+static void changed(void *user, const struct mirror_change *changes, size_t n)
+{
+    struct told *t = user;
+    t->n_calls++;
+    for (size_t i = 0; i < n; i++) {
+        const struct mirror_change *c = &changes[i];
+        size_t len = strlen(t->text);
+        snprintf(t->text + len, sizeof t->text - len, "%s%d %s@%d->%d%s", c->synthetic ? "~" : "",
+                 (int)c->revision, c->service_name,
+                 c->before == NULL ? -1 : (int)c->before->version,
+                 c->after == NULL ? -1 : (int)c->after->version, c->ends_commit ? "|" : ";");
+    }
+}
+
+static void free_attached(void *attachment)
+{
+    (void)attachment;
+    told.n_freed++;
+}
+
+static void start(struct copy *copy)
+{
+    const struct mirror_options options = {
+        .changed = changed, .free_attachment = free_attached, .user = &told};
+    Confreg__V1__WatchRequest request = CONFREG__V1__WATCH_REQUEST__INIT;
+    told = (struct told){0};
+    copy_init(copy, &options);
+    copy_begin(copy, &request);
+    cr_assert(request.include_snapshot);
+    cr_assert_null(request.resume_after);
+}
+
+/* ---- What comes ---- */
+
+struct said {
+    Confreg__V1__WatchResponseKind kind;
+    const char *epoch;
+    uint64_t revision;
+    uint64_t previous;
+    bool more;
+    const char *configs; /* "a:VERSION:MOD_REVISION b:…" */
+    const char *events; /* "REVISION:a:VERSION …"; version 0 deletes, "a:1!" erased since, "a:-" one
+                           that leaves the head alone */
+};
+
+static Confreg__V1__Config *config_of(char *service, uint64_t version, uint64_t mod_revision)
+{
+    static char environment[] = "prod";
+    static uint8_t data[] = "{}";
+    Confreg__V1__Config *config = mem_alloc(sizeof *config);
+    confreg__v1__config__init(config);
+    config->environment = environment;
+    config->service_name = service;
+    config->version = version;
+    config->mod_revision = mod_revision;
+    config->revision = mod_revision;
+    config->config_data = (ProtobufCBinaryData){2, data};
+    return config;
+}
+
+#define MOST 8
+
+static size_t read_configs(const char *text, char (*names)[16], Confreg__V1__Config **configs)
+{
+    size_t n = 0;
+    int used;
+    unsigned long version, mod_revision;
+    while (text != NULL &&
+           sscanf(text, " %15[a-z]:%lu:%lu%n", names[n], &version, &mod_revision, &used) == 3) {
+        configs[n] = config_of(names[n], version, mod_revision);
+        n++;
+        text += used;
+    }
+    return n;
+}
+
+static Confreg__V1__Event *event_of(uint64_t revision, char *service, const char *version)
+{
+    static char environment[] = "prod";
+    Confreg__V1__Event *event = mem_alloc(sizeof *event);
+    confreg__v1__event__init(event);
+    event->revision = revision;
+    event->environment = environment;
+    event->service_name = service;
+    event->version = strtoul(version, NULL, 10);
+    event->head_version = event->version;
+    event->kind = event->version == 0 ? CHANGE(DELETE) : CHANGE(UPDATE);
+    if (version[0] == '-') {
+        event->head_version = 1;
+    } else if (event->version != 0) {
+        event->config = config_of(service, event->version, revision);
+    }
+    if (strchr(version, '!') != NULL) {
+        event->config->payload_state = CONFREG__V1__PAYLOAD_STATE__PAYLOAD_STATE_ERASED;
+        event->config->config_data.len = 0;
+    }
+    return event;
+}
+
+static size_t read_events(const char *text, char (*names)[16], Confreg__V1__Event **events)
+{
+    size_t n = 0;
+    int used;
+    unsigned long revision;
+    char version[16];
+    while (text != NULL &&
+           sscanf(text, " %lu:%15[a-z]:%15[-!0-9]%n", &revision, names[n], version, &used) == 3) {
+        events[n] = event_of(revision, names[n], version);
+        n++;
+        text += used;
+    }
+    return n;
+}
+
+static bool take(struct copy *copy, const struct said *said)
+{
+    char names[2 * MOST][16];
+    char epoch[MIRROR_EPOCH_SIZE];
+    Confreg__V1__Config *configs[MOST];
+    Confreg__V1__Event *events[MOST];
+    Confreg__V1__Position header = CONFREG__V1__POSITION__INIT;
+    Confreg__V1__WatchResponse response = CONFREG__V1__WATCH_RESPONSE__INIT;
+    snprintf(epoch, sizeof epoch, "%s", said->epoch == NULL ? EPOCH : said->epoch);
+    header.epoch = epoch;
+    header.revision = said->revision;
+    header.chain_hash = said->kind == KIND(STARTED) ? 0 : said->revision * 1000;
+    response.header = &header;
+    response.kind = said->kind;
+    response.previous_revision = said->previous;
+    response.more = said->more;
+    response.configs = configs;
+    response.n_configs = read_configs(said->configs, names, configs);
+    response.events = events;
+    response.n_events = read_events(said->events, names + MOST, events);
+
+    AUTO(free) uint8_t *bytes = mem_alloc(protobuf_c_message_get_packed_size(&response.base) + 1);
+    size_t size = protobuf_c_message_pack(&response.base, bytes);
+    for (size_t i = 0; i < response.n_configs; i++) {
+        free(configs[i]);
+    }
+    for (size_t i = 0; i < response.n_events; i++) {
+        free(events[i]->config);
+        free(events[i]);
+    }
+    struct status st;
+    return copy_take(copy, confreg__v1__watch_response__unpack(NULL, size, bytes), &st);
+}
+
+#define TAKE(copy, ...) cr_assert(take(copy, &(const struct said){__VA_ARGS__}))
+
+/* A copy with a at version 1 and b at version 7, as of revision 10. */
+static void load(struct copy *copy)
+{
+    start(copy);
+    TAKE(copy, .kind = KIND(SNAPSHOT), .configs = "a:1:3 b:7:10");
+    TAKE(copy, .kind = KIND(SNAPSHOT_END), .revision = 10);
+    told.n_calls = 0;
+}
+
+static void end(struct copy *copy, enum status_code code)
+{
+    struct status st;
+    status_set(&st, code, "", "gone");
+    copy_end(copy, &st);
+}
+
+/* ---- What it holds ---- */
+
+static void expect(const struct copy *copy, const char *service, uint64_t version,
+                   uint64_t mod_revision)
+{
+    const struct mirror_config *found = mirror_table_find(&copy->table, "prod", service);
+    cr_assert_not_null(found, "%s is not there", service);
+    cr_expect_eq(found->version, version, "%s: version %d", service, (int)found->version);
+    cr_expect_eq(found->mod_revision, mod_revision, "%s: %d", service, (int)found->mod_revision);
+}
+
+static void expect_view(const struct copy *copy, enum mirror_state state, uint64_t revision,
+                        size_t n_live)
+{
+    cr_expect_eq(copy->view.state, state, "state %d", copy->view.state);
+    cr_expect_eq(copy->view.revision, revision, "revision %d", (int)copy->view.revision);
+    cr_expect_eq(copy->table.n_live, n_live, "%zu configs", copy->table.n_live);
+}
+
+Test(copy, a_snapshot_is_seen_when_it_is_complete)
+{
+    struct copy copy;
+    start(&copy);
+    TAKE(&copy, .kind = KIND(SNAPSHOT), .configs = "a:1:3");
+    expect_view(&copy, MIRROR_LOADING, 0, 0);
+    TAKE(&copy, .kind = KIND(SNAPSHOT), .configs = "b:7:10");
+    expect_view(&copy, MIRROR_LOADING, 0, 0);
+    TAKE(&copy, .kind = KIND(SNAPSHOT_END), .revision = 10);
+    expect_view(&copy, MIRROR_IN_STEP, 10, 2);
+    expect(&copy, "a", 1, 3);
+    expect(&copy, "b", 7, 10);
+    cr_expect_str_eq(copy.view.epoch, EPOCH);
+    cr_expect_eq(told.n_calls, 1);
+    cr_expect_str_eq(told.text, "", "a first copy is no change");
+    copy_fini(&copy);
+}
+
+Test(copy, an_empty_registry_is_a_copy_too)
+{
+    struct copy copy;
+    start(&copy);
+    TAKE(&copy, .kind = KIND(SNAPSHOT_END));
+    expect_view(&copy, MIRROR_IN_STEP, 0, 0);
+    cr_expect_null(mirror_table_find(&copy.table, "prod", "a"));
+    copy_fini(&copy);
+}
+
+Test(copy, events_in_order)
+{
+    struct copy copy;
+    load(&copy);
+    TAKE(&copy, .kind = KIND(EVENTS), .revision = 12, .previous = 10,
+         .events = "11:a:2 11:c:1 12:a:3");
+    expect_view(&copy, MIRROR_IN_STEP, 12, 3);
+    expect(&copy, "a", 3, 12);
+    expect(&copy, "c", 1, 11);
+    cr_expect_str_eq(told.text, "11 a@1->2;11 c@-1->1|12 a@2->3|");
+    TAKE(&copy, .kind = KIND(PROGRESS), .revision = 20, .previous = 12);
+    expect_view(&copy, MIRROR_IN_STEP, 20, 3);
+    cr_expect_eq(told.n_calls, 2, "progress is told");
+    copy_fini(&copy);
+}
+
+Test(copy, a_head_that_falls_back_is_newer)
+{
+    struct copy copy;
+    load(&copy);
+    TAKE(&copy, .kind = KIND(EVENTS), .revision = 11, .previous = 10, .events = "11:b:6");
+    expect(&copy, "b", 6, 11);
+    copy_fini(&copy);
+}
+
+Test(copy, what_is_older_than_the_copy_changes_nothing)
+{
+    struct copy copy;
+    load(&copy);
+    TAKE(&copy, .kind = KIND(EVENTS), .revision = 11, .previous = 10, .events = "9:b:8 11:a:2");
+    expect(&copy, "b", 7, 10);
+    expect(&copy, "a", 2, 11);
+    copy_fini(&copy);
+}
+
+Test(copy, deletes_leave_tombstones)
+{
+    struct copy copy;
+    load(&copy);
+    TAKE(&copy, .kind = KIND(EVENTS), .revision = 11, .previous = 10, .events = "11:a:0");
+    expect_view(&copy, MIRROR_IN_STEP, 11, 1);
+    expect(&copy, "a", 0, 11);
+    TAKE(&copy, .kind = KIND(EVENTS), .revision = 12, .previous = 11, .events = "12:a:2");
+    expect_view(&copy, MIRROR_IN_STEP, 12, 2);
+    expect(&copy, "a", 2, 12);
+    cr_expect_str_eq(told.text, "11 a@1->0|12 a@0->2|");
+    copy_fini(&copy);
+}
+
+Test(copy, a_delete_of_an_old_version_leaves_the_head_alone)
+{
+    struct copy copy;
+    load(&copy);
+    TAKE(&copy, .kind = KIND(EVENTS), .revision = 11, .previous = 10, .events = "11:a:-");
+    expect(&copy, "a", 1, 3);
+    cr_expect_str_eq(told.text, "11 a@-1->-1|");
+    copy_fini(&copy);
+}
+
+Test(copy, an_erased_payload_is_none)
+{
+    struct copy copy;
+    load(&copy);
+    TAKE(&copy, .kind = KIND(EVENTS), .revision = 11, .previous = 10, .events = "11:a:2!");
+    expect(&copy, "a", 2, 11);
+    cr_expect_null(mirror_table_find(&copy.table, "prod", "a")->data);
+    cr_expect_str_eq(mirror_table_find(&copy.table, "prod", "b")->data, "{}");
+    copy_fini(&copy);
+}
+
+Test(copy, a_commit_in_parts_appears_at_once)
+{
+    struct copy copy;
+    load(&copy);
+    TAKE(&copy, .kind = KIND(EVENTS), .revision = 11, .previous = 10, .more = true,
+         .events = "11:a:2 12:a:3");
+    expect_view(&copy, MIRROR_IN_STEP, 10, 2);
+    expect(&copy, "a", 1, 3);
+    TAKE(&copy, .kind = KIND(EVENTS), .revision = 11, .previous = 12, .more = true,
+         .events = "12:b:8");
+    TAKE(&copy, .kind = KIND(EVENTS), .revision = 12, .previous = 12, .events = "12:c:1");
+    expect_view(&copy, MIRROR_IN_STEP, 12, 3);
+    cr_expect_str_eq(told.text, "11 a@1->2|12 a@2->3;12 b@7->8;12 c@-1->1|");
+    copy_fini(&copy);
+}
+
+static void begin_again(struct copy *copy, uint64_t revision)
+{
+    Confreg__V1__WatchRequest request = CONFREG__V1__WATCH_REQUEST__INIT;
+    copy_begin(copy, &request);
+    cr_assert_eq(request.include_snapshot, revision == 0);
+    if (revision != 0) {
+        cr_assert_not_null(request.resume_after);
+        cr_expect_eq(request.resume_after->revision, revision);
+        cr_expect_eq(request.resume_after->chain_hash, revision * 1000);
+        cr_expect_str_eq(request.resume_after->epoch, EPOCH);
+    }
+}
+
+Test(copy, a_lost_connection_goes_on_where_it_was)
+{
+    struct copy copy;
+    load(&copy);
+    TAKE(&copy, .kind = KIND(EVENTS), .revision = 11, .previous = 10, .more = true,
+         .events = "11:a:2 12:a:3");
+    end(&copy, STATUS_UNAVAILABLE);
+    expect_view(&copy, MIRROR_STALE, 10, 2);
+    begin_again(&copy, 10);
+    TAKE(&copy, .kind = KIND(STARTED), .revision = 10);
+    expect_view(&copy, MIRROR_STALE, 10, 2);
+    cr_expect(copy_wants_target(&copy));
+    copy_target(&copy, 12);
+    expect_view(&copy, MIRROR_STALE, 10, 2);
+    TAKE(&copy, .kind = KIND(EVENTS), .revision = 11, .events = "11:a:2");
+    expect_view(&copy, MIRROR_STALE, 11, 2);
+    TAKE(&copy, .kind = KIND(EVENTS), .revision = 12, .previous = 11, .events = "12:a:3");
+    expect_view(&copy, MIRROR_IN_STEP, 12, 2);
+    cr_expect_str_eq(told.text, "11 a@1->2|12 a@2->3|");
+    copy_fini(&copy);
+}
+
+Test(copy, events_before_the_target_count)
+{
+    struct copy copy;
+    load(&copy);
+    end(&copy, STATUS_UNAVAILABLE);
+    begin_again(&copy, 10);
+    TAKE(&copy, .kind = KIND(STARTED), .revision = 10);
+    TAKE(&copy, .kind = KIND(EVENTS), .revision = 12, .events = "12:a:2");
+    expect_view(&copy, MIRROR_STALE, 12, 2);
+    size_t before = told.n_calls;
+    copy_target(&copy, 11);
+    expect_view(&copy, MIRROR_IN_STEP, 12, 2);
+    cr_expect_eq(told.n_calls, before + 1);
+    cr_expect_not(copy_wants_target(&copy));
+    copy_fini(&copy);
+}
+
+/* The position at the start of a stream may come without its hash: the known one is kept. */
+Test(copy, two_connections_lost_in_a_row)
+{
+    struct copy copy;
+    load(&copy);
+    end(&copy, STATUS_UNAVAILABLE);
+    begin_again(&copy, 10);
+    TAKE(&copy, .kind = KIND(STARTED), .revision = 10);
+    end(&copy, STATUS_UNAVAILABLE);
+    begin_again(&copy, 10);
+    copy_fini(&copy);
+}
+
+Test(copy, lost_positions_take_a_snapshot)
+{
+    static const enum status_code codes[] = {STATUS_FAILED_PRECONDITION, STATUS_OUT_OF_RANGE};
+    for (size_t i = 0; i < COUNT_OF(codes); i++) {
+        struct copy copy;
+        load(&copy);
+        end(&copy, codes[i]);
+        expect_view(&copy, MIRROR_STALE, 10, 2);
+        begin_again(&copy, 0);
+        copy_fini(&copy);
+    }
+}
+
+Test(copy, another_log_replaces_everything_at_once)
+{
+    struct copy copy;
+    load(&copy);
+    end(&copy, STATUS_FAILED_PRECONDITION);
+    begin_again(&copy, 0);
+    TAKE(&copy, .kind = KIND(SNAPSHOT), .epoch = OTHER_EPOCH, .configs = "b:2:2 d:1:1");
+    expect_view(&copy, MIRROR_STALE, 10, 2);
+    expect(&copy, "a", 1, 3);
+    TAKE(&copy, .kind = KIND(SNAPSHOT_END), .epoch = OTHER_EPOCH, .revision = 4);
+    expect_view(&copy, MIRROR_IN_STEP, 4, 2);
+    expect(&copy, "b", 2, 2);
+    expect(&copy, "d", 1, 1);
+    cr_expect_null(mirror_table_find(&copy.table, "prod", "a"));
+    cr_expect_str_eq(copy.view.epoch, OTHER_EPOCH);
+    cr_expect_eq(copy.view.resets, 1);
+    cr_expect_not_null(strstr(told.text, "~4 a@1->0;"), "%s", told.text);
+    cr_expect_not_null(strstr(told.text, "~2 b@7->2;"), "%s", told.text);
+    cr_expect_not_null(strstr(told.text, "~1 d@-1->1;"), "%s", told.text);
+    copy_fini(&copy);
+}
+
+Test(copy, what_a_snapshot_confirms_keeps_what_is_attached)
+{
+    struct copy copy;
+    static int a;
+    load(&copy);
+    mirror_attach(mirror_table_find(&copy.table, "prod", "a"), &a);
+    mirror_attach(mirror_table_find(&copy.table, "prod", "b"), &a);
+    end(&copy, STATUS_OUT_OF_RANGE);
+    begin_again(&copy, 0);
+    TAKE(&copy, .kind = KIND(SNAPSHOT_END), .revision = 30, .configs = "a:1:3 b:8:25");
+    cr_expect_eq(mirror_attachment(mirror_table_find(&copy.table, "prod", "a")), &a);
+    cr_expect_null(mirror_attachment(mirror_table_find(&copy.table, "prod", "b")));
+    cr_expect_eq(told.n_freed, 1);
+    cr_expect_str_eq(told.text, "~25 b@7->8;");
+    copy_fini(&copy);
+    cr_expect_eq(told.n_freed, 2);
+}
+
+/* The same revision of another log says nothing about what is in it. */
+Test(copy, the_same_revision_in_another_epoch_is_another_config)
+{
+    struct copy copy;
+    static int a;
+    load(&copy);
+    mirror_attach(mirror_table_find(&copy.table, "prod", "a"), &a);
+    end(&copy, STATUS_FAILED_PRECONDITION);
+    begin_again(&copy, 0);
+    TAKE(&copy, .kind = KIND(SNAPSHOT_END), .epoch = OTHER_EPOCH, .revision = 10,
+         .configs = "a:1:3 b:7:10");
+    cr_expect_null(mirror_attachment(mirror_table_find(&copy.table, "prod", "a")));
+    copy_fini(&copy);
+}
+
+Test(copy, a_missed_message_is_noticed)
+{
+    static const struct said wrong[] = {
+        {.kind = KIND(EVENTS), .revision = 13, .previous = 12, .events = "13:a:2"},
+        {.kind = KIND(EVENTS), .revision = 13, .previous = 0, .events = "13:a:2"},
+        {.kind = KIND(PROGRESS), .revision = 13, .previous = 11},
+    };
+    for (size_t i = 0; i < COUNT_OF(wrong); i++) {
+        struct copy copy;
+        load(&copy);
+        cr_expect_not(take(&copy, &wrong[i]));
+        expect(&copy, "a", 1, 3);
+        end(&copy, STATUS_DATA_LOSS);
+        begin_again(&copy, 0);
+        copy_fini(&copy);
+    }
+}
+
+Test(copy, a_snapshot_that_breaks_off_leaves_the_copy)
+{
+    struct copy copy;
+    load(&copy);
+    end(&copy, STATUS_OUT_OF_RANGE);
+    begin_again(&copy, 0);
+    TAKE(&copy, .kind = KIND(SNAPSHOT), .configs = "z:1:11");
+    end(&copy, STATUS_UNAVAILABLE);
+    expect_view(&copy, MIRROR_STALE, 10, 2);
+    begin_again(&copy, 0);
+    TAKE(&copy, .kind = KIND(SNAPSHOT_END), .revision = 12, .configs = "a:1:3 b:7:10");
+    cr_expect_null(mirror_table_find(&copy.table, "prod", "z"));
+    copy_fini(&copy);
+}
+
+Test(copy, a_selection_is_in_step_as_soon_as_the_watch_stands)
+{
+    const struct mirror_selector selector = {.environment = "prod"};
+    const struct mirror_options options = {.selectors = &selector, .n_selectors = 1};
+    Confreg__V1__WatchRequest request = CONFREG__V1__WATCH_REQUEST__INIT;
+    struct copy copy;
+    copy_init(&copy, &options);
+    copy_begin(&copy, &request);
+    TAKE(&copy, .kind = KIND(SNAPSHOT_END), .revision = 10, .configs = "a:1:3");
+    end(&copy, STATUS_UNAVAILABLE);
+    expect_view(&copy, MIRROR_STALE, 10, 1);
+    begin_again(&copy, 10);
+    TAKE(&copy, .kind = KIND(STARTED), .revision = 10);
+    expect_view(&copy, MIRROR_IN_STEP, 10, 1);
+    cr_expect_not(copy_wants_target(&copy));
+    copy_fini(&copy);
+}
+
+Test(copy, a_reference_outlives_the_copy)
+{
+    struct copy copy;
+    load(&copy);
+    struct mirror_config *kept = mirror_config_ref(mirror_table_find(&copy.table, "prod", "a"));
+    TAKE(&copy, .kind = KIND(EVENTS), .revision = 11, .previous = 10, .events = "11:a:2");
+    copy_fini(&copy);
+    cr_expect_eq(kept->version, 1);
+    cr_expect_str_eq(kept->data, "{}");
+    mirror_config_unref(kept);
+}
+
+Test(copy, the_first_to_attach_wins)
+{
+    static int one, two;
+    struct copy copy;
+    load(&copy);
+    struct mirror_config *a = mirror_table_find(&copy.table, "prod", "a");
+    cr_expect_null(mirror_attachment(a));
+    cr_expect_eq(mirror_attach(a, &one), &one);
+    cr_expect_eq(mirror_attach(a, &two), &one);
+    cr_expect_eq(mirror_attachment(a), &one);
+    cr_expect_eq(told.n_freed, 1);
+    copy_fini(&copy);
+}
+
+/* ---- The table ---- */
+
+Test(copy, a_table_finds_all_that_was_put)
+{
+    struct mirror_table table = {0};
+    char name[16];
+    for (int round = 1; round <= 2; round++) {
+        for (int i = 0; i < 3000; i++) {
+            snprintf(name, sizeof name, "s%d", i);
+            struct mirror_config *before = mirror_table_put(
+                &table, mirror_config_tombstone(EPOCH, i % 2 == 0 ? "prod" : "dev", name,
+                                                (uint64_t)(round * 10000 + i)));
+            cr_assert_eq(before != NULL, round == 2);
+            mirror_config_unref(before);
+        }
+    }
+    cr_expect_eq(table.n, 3000);
+    cr_expect_eq(table.n_live, 0);
+    for (int i = 0; i < 3000; i++) {
+        snprintf(name, sizeof name, "s%d", i);
+        const struct mirror_config *found =
+            mirror_table_find(&table, i % 2 == 0 ? "prod" : "dev", name);
+        cr_assert(found != NULL && found->mod_revision == (uint64_t)(20000 + i));
+        cr_assert_null(mirror_table_find(&table, i % 2 == 0 ? "dev" : "prod", name));
+    }
+    mirror_table_fini(&table);
+}
