@@ -129,7 +129,7 @@ void calls_run(struct calls *calls, void (*answered)(void *user, struct request 
         if (response != NULL) {
             protobuf_c_message_free_unpacked(response, NULL);
         }
-        if (!r->call.open) {
+        if (!request_is_open(r)) {
             answered(user, r);
         }
         call = following;

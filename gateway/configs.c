@@ -1,16 +1,12 @@
-/* Calls about one config. */
+/* Writes of one config, and what compares its versions. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "answers.h"
 #include "errors.h"
 #include "handlers.h"
 #include "render.h"
-
-/* Versions that no config ever has. Two, so that a refused diff tells which one was meant. */
-#define NEVER (UINT64_MAX - 1)
-#define NEVER_OLD NEVER
-#define NEVER_NEW UINT64_MAX
 
 /* protobuf-c's members are not const; what it encodes it does not change. */
 static char *text(const char *borrowed)
@@ -26,66 +22,6 @@ static ProtobufCBinaryData bytes_of(struct json_text json)
 static bool has_reason(const struct status *st, const char *reason)
 {
     return strcmp(st->reason, reason) == 0;
-}
-
-/* ETag, X-Config-Version, X-Config-Revision; tag gets the ETag without its quotes. */
-static void add_config_headers(struct request *r, const Confreg__V1__Position *header,
-                               const Confreg__V1__Config *config, char tag[ETAG_SIZE])
-{
-    char quoted[ETAG_SIZE + 2];
-    char version[21];
-    etag_format(header == NULL ? "" : header->epoch, config->mod_revision, tag);
-    snprintf(quoted, sizeof quoted, "\"%s\"", tag);
-    snprintf(version, sizeof version, "%" PRIu64, config->version);
-    request_add_header(r, "ETag", quoted);
-    request_add_header(r, "X-Config-Version", version);
-    request_add_header(r, "X-Config-Revision", tag);
-}
-
-/* An answer without its config would be the server's fault. */
-static bool is_whole(struct request *r, const void *part)
-{
-    if (part == NULL) {
-        request_refuse(r, 500, "The registry server's answer is incomplete");
-    }
-    return part != NULL;
-}
-
-/* ---- GET ---- */
-
-static void show_config(struct request *r, const ProtobufCMessage *message, const struct status *st)
-{
-    const Confreg__V1__GetConfigResponse *response = (const void *)message;
-    if (st != NULL && st->code == STATUS_NOT_FOUND) {
-        request_refuse(r, 404, "Configuration not found");
-        return;
-    }
-    if (st != NULL) {
-        errors_answer(r, st);
-        return;
-    }
-    if (!is_whole(r, response->config)) {
-        return;
-    }
-    char tag[ETAG_SIZE];
-    add_config_headers(r, response->header, response->config, tag);
-    r->gateway->counters.configs_retrieved++;
-    if (r->if_none_match != NULL && etag_list_has(r->if_none_match, tag)) {
-        request_answer(r, 304);
-        return;
-    }
-    str_add(&r->response.body, response->config->config_data.data,
-            response->config->config_data.len);
-    request_answer(r, 200);
-}
-
-void handle_get(struct request *r)
-{
-    Confreg__V1__GetConfigRequest m = CONFREG__V1__GET_CONFIG_REQUEST__INIT;
-    m.environment = r->parameters.environment;
-    m.service_name = text(str_text(r->service));
-    m.version = number_version(&r->parameters.version, NEVER);
-    call_start(r, CLIENT_GET_CONFIG, &m.base, r->gateway->timeout_ms, show_config);
 }
 
 /* ---- If-Match ---- */
@@ -135,9 +71,11 @@ static void answer_document(struct request *r, unsigned status, const Confreg__V
                             const Confreg__V1__Config *config)
 {
     char tag[ETAG_SIZE];
-    add_config_headers(r, header, config, tag);
+    etag_format(header->epoch, config->mod_revision, tag);
+    answer_add_tag(r, config->version, tag);
     render_config(&r->response.body, config);
     request_answer(r, status);
+    answer_hand_out_when_seen(r, header);
 }
 
 static void show_created(struct request *r, const ProtobufCMessage *message,
@@ -149,7 +87,7 @@ static void show_created(struct request *r, const ProtobufCMessage *message,
                        str_text(r->service), r->parameters.environment);
     } else if (st != NULL) {
         errors_answer(r, st);
-    } else if (is_whole(r, response->config)) {
+    } else if (answer_is_whole(r, response->header) && answer_is_whole(r, response->config)) {
         r->gateway->counters.configs_created++;
         answer_document(r, 201, response->header, response->config);
     }
@@ -181,7 +119,7 @@ static void show_updated(struct request *r, const ProtobufCMessage *message,
 {
     const Confreg__V1__UpdateConfigResponse *response = (const void *)message;
     if (st == NULL) {
-        if (is_whole(r, response->config)) {
+        if (answer_is_whole(r, response->header) && answer_is_whole(r, response->config)) {
             r->gateway->counters.configs_updated++;
             answer_document(r, 200, response->header, response->config);
         }
@@ -229,12 +167,25 @@ static void answer_deleted(struct request *r, uint64_t count)
     request_answer(r, 200);
 }
 
+/* The position is all that there is to ask other gateways for. */
+static void answer_gone(struct request *r, const Confreg__V1__DeleteConfigResponse *response)
+{
+    if (!answer_is_whole(r, response->header)) {
+        return;
+    }
+    char tag[ETAG_SIZE];
+    etag_format(response->header->epoch, response->header->revision, tag);
+    request_add_header(r, "X-Config-Revision", tag);
+    answer_deleted(r, response->deleted_count);
+    answer_hand_out_when_seen(r, response->header);
+}
+
 static void show_deleted(struct request *r, const ProtobufCMessage *message,
                          const struct status *st)
 {
     const Confreg__V1__DeleteConfigResponse *response = (const void *)message;
     if (st == NULL) {
-        answer_deleted(r, response->deleted_count);
+        answer_gone(r, response);
         return;
     }
     enum retry retry = retry_of(r, st);
@@ -258,7 +209,7 @@ void handle_delete(struct request *r)
     m.expected_epoch = text(epoch);
     m.environment = r->parameters.environment;
     m.service_name = text(str_text(r->service));
-    m.version = number_version(&r->parameters.version, NEVER);
+    m.version = number_version(&r->parameters.version, VERSION_NEVER);
     m.allow_missing = !r->expected.given; /* If-Match: * wants the config to be there */
     call_start(r, CLIENT_DELETE_CONFIG, &m.base, r->gateway->timeout_ms, show_deleted);
 }
@@ -269,7 +220,8 @@ void handle_delete(struct request *r)
 static bool misses_new(const struct parameters *p, const struct status *st)
 {
     char wanted[21];
-    snprintf(wanted, sizeof wanted, "%" PRIu64, number_version(&p->new_version, NEVER_NEW));
+    snprintf(wanted, sizeof wanted, "%" PRIu64,
+             number_version(&p->new_version, VERSION_NEVER_EITHER));
     for (size_t i = 0; i < st->n_info; i++) {
         if (strcmp(st->info[i].key, "version") == 0) {
             return strcmp(st->info[i].value, wanted) == 0;
@@ -289,7 +241,8 @@ static void show_diff(struct request *r, const ProtobufCMessage *message, const 
 {
     const Confreg__V1__DiffVersionsResponse *response = (const void *)message;
     if (st == NULL) {
-        if (is_whole(r, response->diff)) {
+        if (answer_is_whole(r, response->header) && answer_is_whole(r, response->diff)) {
+            answer_hand_out(r, response->header);
             render_diff(&r->response.body, response->diff);
             request_answer(r, 200);
         }
@@ -305,9 +258,11 @@ static void show_diff(struct request *r, const ProtobufCMessage *message, const 
 void handle_diff(struct request *r)
 {
     Confreg__V1__DiffVersionsRequest m = CONFREG__V1__DIFF_VERSIONS_REQUEST__INIT;
+    Confreg__V1__ReadOptions read = CONFREG__V1__READ_OPTIONS__INIT;
     m.environment = r->parameters.environment;
     m.service_name = text(str_text(r->service));
-    m.old_version = number_version(&r->parameters.old_version, NEVER_OLD);
-    m.new_version = number_version(&r->parameters.new_version, NEVER_NEW);
+    m.old_version = number_version(&r->parameters.old_version, VERSION_NEVER);
+    m.new_version = number_version(&r->parameters.new_version, VERSION_NEVER_EITHER);
+    m.read = answer_read_options(r, &read);
     call_start(r, CLIENT_DIFF_VERSIONS, &m.base, r->gateway->timeout_ms, show_diff);
 }

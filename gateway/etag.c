@@ -10,6 +10,11 @@ void etag_format(const char *epoch, uint64_t revision, char text[ETAG_SIZE])
     snprintf(text, ETAG_SIZE, "%.*s-%" PRIu64, EPOCH_DIGITS, epoch, revision);
 }
 
+void etag_format_pair(const char *epoch, uint64_t overlay, uint64_t base, char text[ETAG_SIZE])
+{
+    snprintf(text, ETAG_SIZE, "%.*s-%" PRIu64 ".%" PRIu64, EPOCH_DIGITS, epoch, overlay, base);
+}
+
 struct entity_tag {
     bool weak;
     const char *opaque; /* borrowed, without quotes */
@@ -68,16 +73,65 @@ static bool parse_revision(const char *text, size_t n, uint64_t *ret)
     return strcmp(again, digits) == 0;
 }
 
-static bool parse_tag(const struct entity_tag *tag, struct expectation *ret)
+static bool parse_epoch(const char *text, size_t n, struct expectation *ret)
 {
-    if (tag->weak || tag->n < EPOCH_DIGITS + 2 || tag->opaque[EPOCH_DIGITS] != '-' ||
-        strspn(tag->opaque, "0123456789abcdef") != EPOCH_DIGITS) {
+    if (n < EPOCH_DIGITS + 2 || text[EPOCH_DIGITS] != '-' ||
+        strspn(text, "0123456789abcdef") != EPOCH_DIGITS) {
         return false;
     }
-    memcpy(ret->epoch, tag->opaque, EPOCH_DIGITS);
+    memcpy(ret->epoch, text, EPOCH_DIGITS);
     ret->epoch[EPOCH_DIGITS] = '\0';
-    return parse_revision(tag->opaque + EPOCH_DIGITS + 1, tag->n - EPOCH_DIGITS - 1,
+    return true;
+}
+
+/* A tag that names the head of one config. */
+static bool parse_tag(const struct entity_tag *tag, struct expectation *ret)
+{
+    return !tag->weak && parse_epoch(tag->opaque, tag->n, ret) &&
+           parse_revision(tag->opaque + EPOCH_DIGITS + 1, tag->n - EPOCH_DIGITS - 1,
                           &ret->revision);
+}
+
+/* Half of a pair; 0 where there never was such a config. */
+static bool parse_half(const char *text, size_t n, uint64_t *ret)
+{
+    *ret = 0;
+    return (n == 1 && text[0] == '0') || parse_revision(text, n, ret);
+}
+
+bool etag_parse(const char *text, size_t n, struct expectation *ret)
+{
+    if (!parse_epoch(text, n, ret)) {
+        return false;
+    }
+    const char *revision = text + EPOCH_DIGITS + 1;
+    n -= EPOCH_DIGITS + 1;
+    const char *dot = memchr(revision, '.', n);
+    if (dot == NULL) {
+        return parse_half(revision, n, &ret->revision);
+    }
+    uint64_t overlay, base;
+    size_t n_overlay = (size_t)(dot - revision);
+    if (!parse_half(revision, n_overlay, &overlay) ||
+        !parse_half(dot + 1, n - n_overlay - 1, &base)) {
+        return false;
+    }
+    ret->revision = overlay > base ? overlay : base;
+    return true;
+}
+
+uint64_t etag_list_newest(const char *list, const char *epoch)
+{
+    struct entity_tag tag;
+    uint64_t newest = 0;
+    while (next_tag(&list, &tag)) {
+        struct expectation found;
+        if (etag_parse(tag.opaque, tag.n, &found) && strcmp(found.epoch, epoch) == 0 &&
+            found.revision > newest) {
+            newest = found.revision;
+        }
+    }
+    return newest;
 }
 
 void if_match_parse(const char *list, struct if_match *ret)

@@ -10,7 +10,8 @@
 /* ---- What a request says ---- */
 
 /* Walks "a, b=1; c": the next item without blanks; false at the end. */
-static bool next_item(const char **list, const char *separators, const char **ret_item, size_t *ret_n)
+static bool next_item(const char **list, const char *separators, const char **ret_item,
+                      size_t *ret_n)
 {
     *list += strspn(*list, " \t,;");
     *ret_item = *list;
@@ -109,13 +110,13 @@ bool freshness_allows(const struct request *r, const struct mirror_view *view)
         !reaches_handed_out(&r->gateway->handed, view)) {
         return false;
     }
-    if (f->bounded && (strcmp(f->minimum.epoch, view->epoch) != 0 ||
-                       view->revision < f->minimum.revision)) {
+    if (f->bounded &&
+        (strcmp(f->minimum.epoch, view->epoch) != 0 || view->revision < f->minimum.revision)) {
         return false;
     }
     /* A client that knows something newer shall not be brought back. */
-    return r->if_none_match == NULL ||
-           etag_list_newest(r->if_none_match, view->epoch) <= view->revision;
+    return r->headers.if_none_match == NULL ||
+           etag_list_newest(r->headers.if_none_match, view->epoch) <= view->revision;
 }
 
 void freshness_describe(struct request *r, const struct mirror_view *view)

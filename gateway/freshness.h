@@ -1,7 +1,8 @@
 /* How new an answer has to be: what a request says of it, and whether the mirror will do.
  *
  * - `Cache-Control: no-cache` asks the server.
- * - `X-Config-Min-Revision: EPOCH-REVISION`, as X-Config-Revision gave it, asks for no older answer.
+ * - `X-Config-Min-Revision: EPOCH-REVISION`, as X-Config-Revision gave it, asks for no older
+ * answer.
  * - `Prefer: wait=SECONDS` with If-None-Match waits for another one.
  * - Without any of them nobody gets an answer from the mirror that is older than one that this
  *   gateway gave before: a client sees its own writes, and never goes back. */
@@ -12,6 +13,7 @@
 #include "invalid.h"
 #include "mirror.h"
 
+struct gateway;
 struct request;
 
 #define PREFER_WAIT_MAX_S 60

@@ -10,6 +10,8 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "feed.h"
+#include "prepared.h"
 #include "request.h"
 #include "routes.h"
 #include "stats.h"
@@ -25,6 +27,8 @@
 /* For sending the last answers. */
 #define FAREWELL_MS 1000
 
+#define HEADERS_MAX 8 /* that are looked at */
+
 enum stage {
     STAGE_HEAD,    /* its headers have not been seen */
     STAGE_BODY,    /* reading */
@@ -37,8 +41,8 @@ struct exchange {
     struct http *http;
     struct MHD_Connection *connection;
     enum stage stage;
-    char *if_match, *if_none_match; /* owned: the header's lines joined */
-    uint64_t n_body;                /* seen so far */
+    char *joined[HEADERS_MAX]; /* owned: values of header_rows that came in several lines */
+    uint64_t n_body;           /* seen so far */
     int64_t begun_ns;
 };
 
@@ -49,14 +53,23 @@ struct http {
     int poll_fd;
     size_t n_exchanges; /* under way */
     size_t n_suspended;
-    bool stopping;
 };
 
 /* ---- Answers ---- */
 
+static enum MHD_Result send_prepared(struct exchange *x)
+{
+    const struct response *response = &x->request.response;
+    return MHD_queue_response(x->connection, response->status,
+                              (struct MHD_Response *)response->prepared);
+}
+
 static enum MHD_Result send_answer(struct exchange *x)
 {
     struct response *response = &x->request.response;
+    if (response->prepared != NULL) {
+        return send_prepared(x);
+    }
     char *body = MOVE(response->body.data);
     struct MHD_Response *answer =
         MHD_create_response_from_buffer(response->body.len, body, MHD_RESPMEM_MUST_FREE);
@@ -71,7 +84,7 @@ static enum MHD_Result send_answer(struct exchange *x)
     for (size_t i = 0; i < response->n_headers; i++) {
         MHD_add_response_header(answer, response->headers[i].name, response->headers[i].value);
     }
-    if (x->http->stopping) {
+    if (x->http->gateway->stopping) {
         MHD_add_response_header(answer, "Connection", "close");
     }
     enum MHD_Result result = MHD_queue_response(x->connection, response->status, answer);
@@ -79,10 +92,10 @@ static enum MHD_Result send_answer(struct exchange *x)
     return result;
 }
 
-/* Where the handler has started a call, the answer comes from it. */
+/* Where the handler has started a call or a wait, the answer comes from it. */
 static enum MHD_Result send_or_suspend(struct exchange *x)
 {
-    if (!x->request.call.open) {
+    if (!request_is_open(&x->request)) {
         return send_answer(x);
     }
     x->http->n_suspended++;
@@ -90,7 +103,7 @@ static enum MHD_Result send_or_suspend(struct exchange *x)
     return MHD_YES;
 }
 
-/* A call's continuation has answered: libmicrohttpd asks the handler again. */
+/* A call's or a wait's continuation has answered: libmicrohttpd asks the handler again. */
 static void resume(void *user, struct request *r)
 {
     struct http *http = user;
@@ -101,39 +114,60 @@ static void resume(void *user, struct request *r)
 
 /* ---- Requests ---- */
 
-static const char *header(const struct exchange *x, const char *name)
-{
-    return MHD_lookup_connection_value(x->connection, MHD_HEADER_KIND, name);
-}
-
-struct join {
+/* What a request's headers are taken into. */
+static const struct header_row {
     const char *name;
-    struct str text;
+    size_t target; /* in struct request_headers */
+    bool is_list;  /* may come in several lines */
+} header_rows[] = {
+    {"Content-Type", offsetof(struct request_headers, content_type), false},
+    {"Content-Length", offsetof(struct request_headers, content_length), false},
+    {"Expect", offsetof(struct request_headers, expect), false},
+    {"If-Match", offsetof(struct request_headers, if_match), true},
+    {"If-None-Match", offsetof(struct request_headers, if_none_match), true},
+    {"Cache-Control", offsetof(struct request_headers, cache_control), true},
+    {"Prefer", offsetof(struct request_headers, prefer), true},
+    {"X-Config-Min-Revision", offsetof(struct request_headers, minimum), false},
 };
 
-static enum MHD_Result join_line(void *user, enum MHD_ValueKind kind, const char *name,
-                                 const char *value)
+/* Rare, so each line that is joined costs a copy of those before; libmicrohttpd bounds them. */
+static char *join_lines(const char *before, const char *value)
 {
-    struct join *join = user;
+    AUTO_STR text = {0};
+    str_add_text(&text, before);
+    str_add_text(&text, ", ");
+    str_add_text(&text, value);
+    return mem_text(text.data, text.len);
+}
+
+static void take_value(struct exchange *x, const struct header_row *row, const char *value)
+{
+    size_t index = (size_t)(row - header_rows);
+    const char **target = (const char **)(void *)((char *)&x->request.headers + row->target);
+    if (*target == NULL) {
+        *target = value;
+    } else if (row->is_list) {
+        char *joined = join_lines(*target, value);
+        free(x->joined[index]);
+        *target = x->joined[index] = joined;
+    }
+}
+
+static enum MHD_Result take_header(void *user, enum MHD_ValueKind kind, const char *name,
+                                   const char *value)
+{
     (void)kind;
-    if (value != NULL && strcasecmp(name, join->name) == 0) {
-        str_add_text(&join->text, join->text.data == NULL ? "" : ", ");
-        str_add_text(&join->text, value);
+    for (size_t i = 0; i < COUNT_OF(header_rows) && value != NULL; i++) {
+        if (strcasecmp(name, header_rows[i].name) == 0) {
+            take_value(user, &header_rows[i], value);
+        }
     }
     return MHD_YES;
 }
 
-/* A list header may come in several lines. The text is the caller's; NULL where there is none. */
-static char *joined_header(const struct exchange *x, const char *name)
-{
-    struct join join = {.name = name};
-    MHD_get_connection_values(x->connection, MHD_HEADER_KIND, join_line, &join);
-    return join.text.data;
-}
-
 static uint64_t declared_length(const struct exchange *x)
 {
-    const char *length = header(x, "Content-Length");
+    const char *length = x->request.headers.content_length;
     return length == NULL ? 0 : strtoull(length, NULL, 10);
 }
 
@@ -148,19 +182,17 @@ static void refuse_size(struct exchange *x)
 static enum MHD_Result begin(struct exchange *x, const char *method)
 {
     struct request *r = &x->request;
-    uint64_t length = declared_length(x);
     x->stage = STAGE_BODY;
     r->method = method;
-    r->content_type = header(x, "Content-Type");
-    r->if_match = x->if_match = joined_header(x, "If-Match");
-    r->if_none_match = x->if_none_match = joined_header(x, "If-None-Match");
+    MHD_get_connection_values(x->connection, MHD_HEADER_KIND, take_header, x);
+    uint64_t length = declared_length(x);
     bool too_large = length > r->gateway->max_body_bytes;
     if (too_large) {
         refuse_size(x);
     } else {
         routes_find(r);
     }
-    bool unread = length > SWALLOW_BYTES || (too_large && header(x, "Expect") != NULL);
+    bool unread = length > SWALLOW_BYTES || (too_large && r->headers.expect != NULL);
     return unread ? send_answer(x) : MHD_YES;
 }
 
@@ -251,14 +283,15 @@ static void end(void *user, struct MHD_Connection *connection, void **state,
     (void)user;
     (void)connection;
     (void)code;
-    assert(!x->request.call.open);
+    assert(!request_is_open(&x->request));
     x->http->n_exchanges--;
     gateway_stats_end(x->http->gateway->stats, x->request.route, x->request.response.status,
                       x->begun_ns);
     drop_body(x);
     request_fini(&x->request);
-    free(x->if_match);
-    free(x->if_none_match);
+    for (size_t i = 0; i < HEADERS_MAX; i++) {
+        free(x->joined[i]);
+    }
     free(x);
     *state = NULL;
 }
@@ -306,7 +339,8 @@ static bool add_fds(struct http *http, struct status *st)
     const union MHD_DaemonInfo *info = MHD_get_daemon_info(http->daemon, MHD_DAEMON_INFO_EPOLL_FD);
     http->poll_fd = epoll_create1(EPOLL_CLOEXEC);
     if (info == NULL || http->poll_fd < 0 || !add_fd(http, info->epoll_fd) ||
-        !add_fd(http, calls_fd(http->gateway->calls))) {
+        !add_fd(http, calls_fd(http->gateway->calls)) ||
+        !add_fd(http, feed_fd(http->gateway->feed))) {
         return status_set(st, STATUS_UNAVAILABLE, "HTTP_UNAVAILABLE", "cannot poll: %s",
                           strerror(errno));
     }
@@ -342,7 +376,23 @@ void http_free(struct http *http)
     free(http);
 }
 
-/* Milliseconds for epoll_wait: to the daemon's next time-out, at most until `until` (-1: none). */
+/* The sooner of two waits; -1 is none. */
+static int64_t sooner(int64_t a, int64_t b)
+{
+    return a < 0 || (b >= 0 && b < a) ? b : a;
+}
+
+static int64_t ms_until(int64_t at_ns)
+{
+    if (at_ns < 0) {
+        return -1;
+    }
+    int64_t left = (at_ns - clock_monotonic_ns() + 999999) / 1000000;
+    return left < 0 ? 0 : left;
+}
+
+/* Milliseconds for epoll_wait: to the next time-out of the daemon or of a request that waits, at
+ * most until `until` (-1: none). */
 static int wait_ms(const struct http *http, int64_t until_ns)
 {
     MHD_UNSIGNED_LONG_LONG daemon_ms;
@@ -350,25 +400,23 @@ static int wait_ms(const struct http *http, int64_t until_ns)
     if (MHD_get_timeout(http->daemon, &daemon_ms) == MHD_YES) {
         ms = daemon_ms > 3600000 ? 3600000 : (int64_t)daemon_ms;
     }
-    if (until_ns >= 0) {
-        int64_t left = (until_ns - clock_monotonic_ns() + 999999) / 1000000;
-        left = left < 0 ? 0 : left;
-        ms = ms < 0 || left < ms ? left : ms;
-    }
-    return (int)ms;
+    return (int)sooner(ms, ms_until(sooner(until_ns, waits_next_ns(http->gateway->waits))));
 }
 
 /* Waits for something to do, and does it. Returns whether stop_fd is readable. */
 static bool turn(struct http *http, int stop_fd, int64_t until_ns)
 {
     struct epoll_event events[4];
+    struct gateway *gateway = http->gateway;
     bool stop = false;
     int n = epoll_wait(http->poll_fd, events, COUNT_OF(events), wait_ms(http, until_ns));
     for (int i = 0; i < n; i++) {
         stop = stop || events[i].data.fd == stop_fd;
     }
-    /* Resuming does not wake the daemon's epoll, so it runs behind the calls, in any case. */
-    calls_run(http->gateway->calls, resume, http);
+    /* Resuming does not wake the daemon's epoll, so it runs behind the others, in any case. */
+    calls_run(gateway->calls, resume, http);
+    feed_run(gateway->feed, gateway);
+    waits_run(gateway->waits, resume, http);
     MHD_run(http->daemon);
     return stop;
 }
@@ -383,7 +431,8 @@ static void turn_until_idle(struct http *http, int64_t patience_ms)
 
 static void stop_accepting(struct http *http)
 {
-    http->stopping = true;
+    http->gateway->stopping = true;
+    waits_all_changed(http->gateway->waits); /* long polls end now */
     MHD_quiesce_daemon(http->daemon);
     listener_close(http->listener);
     http->listener = NULL;
@@ -398,8 +447,9 @@ void http_serve(struct http *http, int stop_fd, int64_t grace_ms)
     epoll_ctl(http->poll_fd, EPOLL_CTL_DEL, stop_fd, NULL);
     stop_accepting(http);
     turn_until_idle(http, grace_ms);
-    client_free(http->gateway->client);
-    http->gateway->client = NULL;
+    mirror_free(MOVE(http->gateway->mirror));
+    client_free(MOVE(http->gateway->client));
+    waits_all_changed(http->gateway->waits);
     while (http->n_suspended > 0) {
         turn(http, -1, clock_monotonic_ns());
     }

@@ -1,5 +1,4 @@
-/* The HTTP server: libmicrohttpd, driven by a loop of our own. The one file that knows it is
- * http.c.
+/* The HTTP server: libmicrohttpd, driven by a loop of our own. http.c and prepared.c alone know it.
  *
  * One thread runs http_serve and everything about requests. It never waits for anything but the
  * sockets: requests whose call is under way are suspended and go on when calls.h says so. */
@@ -16,8 +15,8 @@ struct http;
 bool http_new(struct listener *listener, struct gateway *gateway, struct http **ret_http,
               struct status *st);
 /* Serves until stop_fd is readable. Then it accepts no more, lets requests that are under way end
- * within grace_ms, frees gateway->client, which ends the calls that are left, and answers those
- * 503. */
+ * within grace_ms, frees gateway->mirror and gateway->client, which ends the calls that are left,
+ * and answers those 503. */
 void http_serve(struct http *http, int stop_fd, int64_t grace_ms);
 /* NULL is ignored. After http_serve, or without it. */
 void http_free(struct http *http);

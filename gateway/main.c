@@ -9,10 +9,13 @@
 
 #include "calls.h"
 #include "exporter.h"
+#include "feed.h"
 #include "http.h"
 #include "log.h"
 #include "options.h"
+#include "prepared.h"
 #include "stats.h"
+#include "waits.h"
 
 struct settings {
     const char *listen; /* NULL: loopback, port */
@@ -101,7 +104,14 @@ static bool serve_on(struct listener *listener, struct gateway *gateway,
         listener_close(listener);
         return false;
     }
+    const struct mirror_options options = {
+        .changed = feed_changed,
+        .free_attachment = prepared_free,
+        .user = gateway->feed,
+    };
+    gateway->mirror = mirror_new(gateway->client, &options);
     if (!http_new(listener, gateway, &http, st)) {
+        mirror_free(gateway->mirror);
         client_free(gateway->client);
         listener_close(listener);
         return false;
@@ -121,6 +131,8 @@ static bool serve(const struct settings *settings, int stop_fd, struct status *s
     }
     struct gateway gateway = {
         .calls = calls_new(),
+        .feed = feed_new(),
+        .waits = waits_new(),
         .stats = gateway_stats_new(),
         .timeout_ms = settings->timeout_ms,
         .max_body_bytes = settings->max_body_bytes,
@@ -135,6 +147,8 @@ static bool serve(const struct settings *settings, int stop_fd, struct status *s
     }
     exporter_stop(exporter);
     gateway_stats_free(gateway.stats);
+    waits_free(gateway.waits);
+    feed_free(gateway.feed);
     calls_free(gateway.calls);
     return ok;
 }

@@ -1,6 +1,7 @@
 #include "query.h"
 
 #include <string.h>
+#include <strings.h>
 
 #include "mem.h"
 #include "percent.h"
@@ -109,6 +110,28 @@ static void take_number(const char *name, const struct str *value, void *target,
     }
 }
 
+static const struct {
+    const char *text;
+    bool value;
+} truths[] = {
+    {"true", true},   {"1", true},  {"yes", true}, {"on", true},
+    {"false", false}, {"0", false}, {"no", false}, {"off", false},
+};
+
+static void take_switch(const char *name, const struct str *value, void *target,
+                        struct invalid *invalid)
+{
+    for (size_t i = 0; i < COUNT_OF(truths); i++) {
+        if (strcasecmp(str_text(value), truths[i].text) == 0 &&
+            value->len == strlen(truths[i].text)) {
+            *(bool *)target = truths[i].value;
+            return;
+        }
+    }
+    invalid_add(invalid, "query", name, "bool_parsing",
+                "Input should be a valid boolean, unable to interpret input");
+}
+
 static const struct row {
     enum parameter parameter;
     const char *name;
@@ -125,6 +148,7 @@ static const struct row {
     {PARAMETER_LIMIT, "limit", take_number, offsetof(struct parameters, limit)},
     {PARAMETER_OLD_VERSION, "old_version", take_number, offsetof(struct parameters, old_version)},
     {PARAMETER_NEW_VERSION, "new_version", take_number, offsetof(struct parameters, new_version)},
+    {PARAMETER_RESOLVE, "resolve", take_switch, offsetof(struct parameters, resolve)},
 };
 
 /* The last value under that name; false where there is none. */

@@ -31,6 +31,7 @@ enum parameter {
     PARAMETER_LIMIT = 1 << 4,
     PARAMETER_OLD_VERSION = 1 << 5,
     PARAMETER_NEW_VERSION = 1 << 6,
+    PARAMETER_RESOLVE = 1 << 7, /* resolve=true */
 };
 
 /* What was given of those that a route takes; the others are NULL or not given. */
@@ -38,6 +39,7 @@ struct parameters {
     char *service_filter; /* owned */
     char *environment;    /* owned; the filter, where the route takes that */
     struct number version, limit, old_version, new_version;
+    bool resolve;
 };
 
 /* Adds each fault to invalid. ret is complete where there was none, and to be given to

@@ -10,10 +10,20 @@
 struct document {
     const char *service, *environment, *created_by, *comment;
     uint64_t version, source_version;
-    Confreg__V1__ChangeKind kind;
-    const Google__Protobuf__Timestamp *time;
-    ProtobufCBinaryData data;
+    int kind; /* Confreg__V1__ChangeKind */
+    int64_t time_us;
+    struct json_text data;
 };
+
+static int64_t time_of(const Google__Protobuf__Timestamp *timestamp)
+{
+    return timestamp == NULL ? 0 : timestamp->seconds * 1000000 + timestamp->nanos / 1000;
+}
+
+static struct json_text text_of(ProtobufCBinaryData data)
+{
+    return (struct json_text){(const char *)data.data, data.len};
+}
 
 static void add_string(struct str *out, const char *before, const char *text)
 {
@@ -21,11 +31,9 @@ static void add_string(struct str *out, const char *before, const char *text)
     json_encode_string(out, text, strlen(text));
 }
 
-static void add_time(struct str *out, const char *before,
-                     const Google__Protobuf__Timestamp *timestamp)
+static void add_time(struct str *out, const char *before, int64_t us)
 {
     char text[CLOCK_TEXT_SIZE];
-    int64_t us = timestamp == NULL ? 0 : timestamp->seconds * 1000000 + timestamp->nanos / 1000;
     clock_format(us, text);
     add_string(out, before, text);
 }
@@ -51,8 +59,8 @@ static void add_document(struct str *out, const struct document *d)
     add_string(out, ",\"environment\":", d->environment);
     str_addf(out, ",\"version\":%" PRIu64 ",\"config_data\":", d->version);
     str_add(out, d->data.data, d->data.len);
-    add_time(out, ",\"created_at\":", d->time);
-    add_time(out, ",\"updated_at\":", d->time);
+    add_time(out, ",\"created_at\":", d->time_us);
+    add_time(out, ",\"updated_at\":", d->time_us);
     add_string(out, ",\"created_by\":", d->created_by);
     add_comment(out, d);
     str_add_char(out, '}');
@@ -69,9 +77,25 @@ void render_config(struct str *out, const Confreg__V1__Config *config)
         .comment = config->comment,
         .version = config->version,
         .source_version = config->source_version,
+        .kind = (int)config->kind,
+        .time_us = time_of(config->create_time),
+        .data = text_of(config->config_data),
+    };
+    add_document(out, &d);
+}
+
+void render_mirrored(struct str *out, const struct mirror_config *config)
+{
+    struct document d = {
+        .service = config->service_name,
+        .environment = config->environment,
+        .created_by = config->created_by != NULL ? config->created_by : "system",
+        .comment = config->comment,
+        .version = config->version,
+        .source_version = config->source_version,
         .kind = config->kind,
-        .time = config->create_time,
-        .data = config->config_data,
+        .time_us = config->create_time_us,
+        .data = {config->data, config->n_data},
     };
     add_document(out, &d);
 }
@@ -88,9 +112,9 @@ void render_version(struct str *out, const char *service, const char *environmen
         .comment = version->comment,
         .version = version->version,
         .source_version = version->source_version,
-        .kind = version->kind,
-        .time = version->create_time,
-        .data = version->config_data,
+        .kind = (int)version->kind,
+        .time_us = time_of(version->create_time),
+        .data = text_of(version->config_data),
     };
     add_document(out, &d);
 }

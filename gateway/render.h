@@ -4,6 +4,7 @@
 
 #include "confreg/v1/registry.pb-c.h"
 #include "gateway.h"
+#include "mirror.h"
 #include "str.h"
 
 /* Config documents, at the end of out:
@@ -12,6 +13,8 @@
  * The texts that a writer did not give are made here: "system", and a comment after the kind of
  * change. An author that is given and empty stays so. */
 void render_config(struct str *out, const Confreg__V1__Config *config);
+/* One that has its data. */
+void render_mirrored(struct str *out, const struct mirror_config *config);
 void render_version(struct str *out, const char *service, const char *environment,
                     const Confreg__V1__Version *version);
 

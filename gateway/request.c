@@ -20,6 +20,7 @@ void request_fini(struct request *r)
     parameters_fini(&r->parameters);
     body_fini(&r->body);
     str_fini(&r->response.body);
+    mirror_config_unref(r->response.config);
     for (size_t i = 0; i < r->response.n_headers; i++) {
         free(r->response.headers[i].value);
     }

@@ -8,13 +8,15 @@
 #include "body.h"
 #include "calls.h"
 #include "etag.h"
+#include "freshness.h"
 #include "gateway.h"
 #include "query.h"
 #include "target.h"
+#include "waits.h"
 
 struct route;
 
-#define RESPONSE_HEADERS 4
+#define RESPONSE_HEADERS 8
 
 struct response {
     unsigned status;          /* 0: there is no answer yet */
@@ -25,12 +27,23 @@ struct response {
         char *value;      /* owned */
     } headers[RESPONSE_HEADERS];
     size_t n_headers;
+    /* Instead of body and headers: the answer that is made once for a config, which is kept until
+     * it is sent. */
+    struct prepared *prepared;    /* the config's */
+    struct mirror_config *config; /* a reference */
+};
+
+/* NULL: not given. Those that may come in several lines are joined by commas. */
+struct request_headers {
+    const char *content_type, *content_length, *expect;
+    const char *if_match, *if_none_match;
+    const char *cache_control, *prefer, *minimum;
 };
 
 struct request {
     struct gateway *gateway; /* borrowed */
-    const char *method;      /* borrowed, like the next three, for as long as the request lives */
-    const char *content_type, *if_match, *if_none_match; /* NULL: not given */
+    const char *method;      /* borrowed, like the headers, for as long as the request lives */
+    struct request_headers headers;
     struct target target;
     struct str body_text;
 
@@ -40,12 +53,22 @@ struct request {
     struct parameters parameters;
     struct body body;
     struct if_match expected;
+    struct freshness freshness;
 
     struct call call;
-    uint64_t left; /* history: documents that may still follow */
-    bool counted;  /* history: whether left has been worked out */
+    struct wait wait;
+    int64_t poll_until_ns;     /* of a long poll; 0: it has not begun */
+    struct handed_out written; /* what a write that waits will hand out */
+    uint64_t left;             /* history: documents that may still follow */
+    bool counted;              /* history: whether left has been worked out */
     struct response response;
 };
+
+/* Whether its answer is still to come from elsewhere. */
+static inline bool request_is_open(const struct request *r)
+{
+    return r->call.open || r->wait.open;
+}
 
 /* Takes the target over from raw. */
 void request_init(struct request *r, struct gateway *gateway, const char *raw_target);

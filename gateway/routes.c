@@ -10,7 +10,7 @@
 static const struct route routes[] = {
     {"GET", "/api/configs", handle_list, PARAMETER_SERVICE_FILTER | PARAMETER_ENVIRONMENT_FILTER,
      false},
-    {"GET", "/api/configs/*", handle_get, NAMED | PARAMETER_VERSION, false},
+    {"GET", "/api/configs/*", handle_get, NAMED | PARAMETER_VERSION | PARAMETER_RESOLVE, false},
     {"POST", "/api/configs/*", handle_create, NAMED, true},
     {"PUT", "/api/configs/*", handle_update, NAMED, true},
     {"DELETE", "/api/configs/*", handle_delete, NAMED | PARAMETER_VERSION, false},
@@ -119,9 +119,12 @@ void routes_run(struct request *r)
     parameters_parse(target->query, target->n_query, r->route->parameters, &r->parameters,
                      &invalid);
     if (r->route->takes_body) {
-        body_parse(str_text(&r->body_text), r->body_text.len, r->content_type, &r->body, &invalid);
+        body_parse(str_text(&r->body_text), r->body_text.len, r->headers.content_type, &r->body,
+                   &invalid);
     }
-    if_match_parse(r->if_match, &r->expected);
+    if_match_parse(r->headers.if_match, &r->expected);
+    freshness_parse(r->headers.cache_control, r->headers.prefer, r->headers.minimum, &r->freshness,
+                    &invalid);
     if (invalid.n > 0) {
         request_refuse_invalid(r, &invalid);
     } else {

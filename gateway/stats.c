@@ -118,6 +118,44 @@ static double in_flight(const struct gateway_stats *stats)
     return (double)(metric_value(&stats->started) - ended);
 }
 
+static void add_reads(const struct sources *sources, struct str *page)
+{
+    const struct {
+        const char *source;
+        const struct metric *count;
+    } rows[] = {{"mirror", &sources->mirror},
+                {"stale_mirror", &sources->stale_mirror},
+                {"server", &sources->server}};
+    metrics_family(page, "confreg_gateway_reads_total", METRIC_COUNTER,
+                   "Reads of configs and lists by where they were answered from.");
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct metric_labels labels = {{{"source", rows[i].source}}};
+        metrics_sample(page, "confreg_gateway_reads_total", &labels,
+                       (double)metric_value(rows[i].count));
+    }
+}
+
+static double mirror_age(const struct mirror_gauges *gauges)
+{
+    if (atomic_load(&gauges->in_step)) {
+        return 0;
+    }
+    return (double)(clock_monotonic_ns() - atomic_load(&gauges->in_step_ns)) / 1e9;
+}
+
+static void add_mirror(const struct mirror_gauges *gauges, struct str *page)
+{
+    metrics_one(page, "confreg_gateway_mirror_in_step", METRIC_GAUGE,
+                "1 while the mirror follows the server.", atomic_load(&gauges->in_step));
+    metrics_one(page, "confreg_gateway_mirror_age_seconds", METRIC_GAUGE,
+                "Time since the mirror was in step; 0 while it is.", mirror_age(gauges));
+    metrics_one(page, "confreg_gateway_mirror_revision", METRIC_GAUGE,
+                "All up to this revision is in the mirror.",
+                (double)atomic_load(&gauges->revision));
+    metrics_one(page, "confreg_gateway_mirror_configs", METRIC_GAUGE, "Configs in the mirror.",
+                (double)atomic_load(&gauges->n_configs));
+}
+
 void gateway_metrics(void *user, struct str *page)
 {
     const struct gateway *gateway = user;
@@ -132,5 +170,7 @@ void gateway_metrics(void *user, struct str *page)
     metrics_one(page, "confreg_gateway_server_up", METRIC_GAUGE,
                 "0 where confregd could not be reached when it was last asked.",
                 !atomic_load(&gateway->server_away));
+    add_reads(&gateway->sources, page);
+    add_mirror(&gateway->mirror_gauges, page);
     process_metrics(page);
 }

@@ -14,7 +14,7 @@ TAILQ_HEAD(wait_list, wait);
 struct waits {
     struct wait_list writes;
     struct wait_list polls;
-    struct wait_list due; /* in the place of the queue that they were in */
+    struct wait_list due;              /* in the place of the queue that they were in */
     struct wait_list buckets[BUCKETS]; /* polls by service */
 };
 
@@ -58,8 +58,7 @@ static void enqueue(struct wait_list *queue, struct wait *wait)
 void wait_for_revision(struct request *r, uint64_t revision, int64_t until_ns, wait_over *over)
 {
     assert(!r->wait.open && !r->call.open);
-    r->wait = (struct wait){
-        .open = true, .until_ns = until_ns, .revision = revision, .over = over};
+    r->wait = (struct wait){.open = true, .until_ns = until_ns, .revision = revision, .over = over};
     enqueue(&r->gateway->waits->writes, &r->wait);
 }
 

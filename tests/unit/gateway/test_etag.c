@@ -16,6 +16,10 @@ Test(etag, format)
     cr_expect_str_eq(text, EPOCH "-0");
     etag_format(EPOCH, UINT64_MAX, text);
     cr_expect_str_eq(text, EPOCH "-18446744073709551615");
+    etag_format_pair(EPOCH, UINT64_MAX, UINT64_MAX, text);
+    cr_expect_str_eq(text, EPOCH "-18446744073709551615.18446744073709551615");
+    etag_format_pair(EPOCH, 7, 0, text);
+    cr_expect_str_eq(text, EPOCH "-7.0");
     etag_format(EPOCH "and more than an epoch has", 7, text);
     cr_expect_str_eq(text, EPOCH "-7");
 }
@@ -63,6 +67,7 @@ Test(etag, if_match)
         {"\"" EPOCH "-07\"", true, false, 0, 0},
         {"\"" EPOCH "-\"", true, false, 0, 0},
         {"\"" EPOCH "-7x\"", true, false, 0, 0},
+        {"\"" EPOCH "-7.8\"", true, false, 0, 0},
         {"\"" EPOCH "7\"", true, false, 0, 0},
         {"\"0123456789ABCDEF-7\"", true, false, 0, 0},
         {"\"123456789abcdef-7\"", true, false, 0, 0},

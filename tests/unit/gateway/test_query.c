@@ -116,6 +116,36 @@ Test(query, parameters)
     }
 }
 
+Test(query, switches)
+{
+    static const struct {
+        const char *query;
+        bool value;
+        size_t faults;
+    } cases[] = {
+        {"", false, 0},
+        {"resolve=true", true, 0},
+        {"resolve=True", true, 0},
+        {"resolve=1", true, 0},
+        {"resolve=yes&resolve=off", false, 0},
+        {"resolve=0", false, 0},
+        {"resolve=", false, 1},
+        {"resolve", false, 1},
+        {"resolve=2", false, 1},
+        {"resolve=true%00", false, 1},
+    };
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct parameters found;
+        struct invalid invalid = {0};
+        parameters_parse(cases[i].query, strlen(cases[i].query), PARAMETER_RESOLVE, &found,
+                         &invalid);
+        cr_expect_eq(found.resolve, cases[i].value, "%s", cases[i].query);
+        cr_expect_eq(invalid.n, cases[i].faults, "%s", cases[i].query);
+        parameters_fini(&found);
+        invalid_fini(&invalid);
+    }
+}
+
 Test(query, faults_in_declared_order)
 {
     static const struct {

@@ -1,0 +1,73 @@
+#include "answers.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "clock.h"
+
+/* A mirror that is in step is milliseconds behind; one that is not must not hold writes up. */
+#define SEEN_PATIENCE_MS 1000
+
+void answer_add_tag(struct request *r, uint64_t version, const char *tag)
+{
+    char quoted[ETAG_SIZE + 2];
+    char number[21];
+    snprintf(quoted, sizeof quoted, "\"%s\"", tag);
+    snprintf(number, sizeof number, "%" PRIu64, version);
+    request_add_header(r, "ETag", quoted);
+    if (version != 0) {
+        request_add_header(r, "X-Config-Version", number);
+    }
+    request_add_header(r, "X-Config-Revision", tag);
+}
+
+bool answer_is_whole(struct request *r, const void *part)
+{
+    if (part == NULL) {
+        request_refuse(r, 500, "The registry server's answer is incomplete");
+    }
+    return part != NULL;
+}
+
+void answer_count_mirror(struct request *r, const struct mirror_view *view)
+{
+    struct sources *sources = &r->gateway->sources;
+    metric_add(view->state == MIRROR_IN_STEP ? &sources->mirror : &sources->stale_mirror, 1);
+}
+
+Confreg__V1__ReadOptions *answer_read_options(const struct request *r,
+                                              Confreg__V1__ReadOptions *read)
+{
+    if (!r->freshness.bounded) {
+        return NULL;
+    }
+    read->min_revision = r->freshness.minimum.revision;
+    read->epoch = (char *)(uintptr_t)r->freshness.minimum.epoch;
+    return read;
+}
+
+void answer_hand_out(struct request *r, const Confreg__V1__Position *header)
+{
+    handed_out_raise(&r->gateway->handed, header->epoch, header->revision);
+}
+
+static void seen(struct request *r)
+{
+    handed_out_raise(&r->gateway->handed, r->written.epoch, r->written.revision);
+}
+
+void answer_hand_out_when_seen(struct request *r, const Confreg__V1__Position *header)
+{
+    struct mirror_view view = {.state = MIRROR_LOADING};
+    if (r->gateway->mirror != NULL) {
+        mirror_look(r->gateway->mirror, &view);
+    }
+    if (view.state != MIRROR_IN_STEP || strcmp(view.epoch, header->epoch) != 0 ||
+        view.revision >= header->revision) {
+        answer_hand_out(r, header);
+        return;
+    }
+    handed_out_raise(&r->written, header->epoch, header->revision);
+    wait_for_revision(r, header->revision, clock_monotonic_ns() + SEEN_PATIENCE_MS * 1000000, seen);
+}

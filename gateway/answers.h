@@ -1,0 +1,30 @@
+/* What answers of several handlers have in common. */
+#ifndef GATEWAY_ANSWERS_H
+#define GATEWAY_ANSWERS_H
+
+#include "request.h"
+
+/* Versions that no config ever has. Two, so that a refused diff tells which one was meant. */
+#define VERSION_NEVER (UINT64_MAX - 1)
+#define VERSION_NEVER_EITHER UINT64_MAX
+
+/* Adds ETag, X-Config-Version and X-Config-Revision; tag is without quotes. version 0: none. */
+void answer_add_tag(struct request *r, uint64_t version, const char *tag);
+/* False where part is NULL: such an answer is the server's fault, and the request is answered so.
+ */
+bool answer_is_whole(struct request *r, const void *part);
+
+/* Counts an answer from a mirror that stands so. */
+void answer_count_mirror(struct request *r, const struct mirror_view *view);
+
+/* What the request says of how new the server's answer must be; NULL where it says nothing. */
+Confreg__V1__ReadOptions *answer_read_options(const struct request *r,
+                                              Confreg__V1__ReadOptions *read);
+
+/* The answer that is given now reflects this position: no later one will be older. */
+void answer_hand_out(struct request *r, const Confreg__V1__Position *header);
+/* The same for a write that has been answered: holds the answer back until the mirror has the
+ * write, for a bounded time. */
+void answer_hand_out_when_seen(struct request *r, const Confreg__V1__Position *header);
+
+#endif

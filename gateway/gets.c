@@ -1,0 +1,240 @@
+/* GET of one config: from the mirror where that is new enough, else from the server. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "answers.h"
+#include "clock.h"
+#include "errors.h"
+#include "handlers.h"
+#include "json.h"
+#include "prepared.h"
+
+#define DEFAULT_ENVIRONMENT "default"
+
+static bool is_live(const struct mirror_config *config)
+{
+    return config != NULL && config->version != 0;
+}
+
+/* A config of environment "default" is merged with nothing. */
+static bool is_merged(const struct request *r)
+{
+    return r->parameters.resolve && strcmp(r->parameters.environment, DEFAULT_ENVIRONMENT) != 0;
+}
+
+/* ---- From the mirror ---- */
+
+/* What the mirror has: the config, and where it is merged, the default's. */
+struct found {
+    struct mirror_config *configs[2]; /* references */
+    struct mirror_view view;
+};
+
+static void found_fini(struct found *found)
+{
+    mirror_config_unref(found->configs[0]);
+    mirror_config_unref(found->configs[1]);
+}
+
+static void look_up(const struct request *r, struct found *found)
+{
+    const char *environments[2] = {r->parameters.environment, DEFAULT_ENVIRONMENT};
+    const char *service = str_text(r->service);
+    struct mirror *mirror = r->gateway->mirror;
+    *found = (struct found){0};
+    if (is_merged(r)) {
+        mirror_get_pair(mirror, service, environments, found->configs, &found->view);
+    } else {
+        found->configs[0] = mirror_get(mirror, environments[0], service, &found->view);
+    }
+}
+
+static bool lacks_payload(const struct mirror_config *config)
+{
+    return is_live(config) && config->data == NULL;
+}
+
+/* Whether the mirror knows all that the answer is made of. The tag of a merged config names the
+ * tombstone of the one that is gone, of which a mirror need not know. */
+static bool is_known(const struct request *r, const struct found *found)
+{
+    if (lacks_payload(found->configs[0]) || lacks_payload(found->configs[1])) {
+        return false;
+    }
+    bool any = is_live(found->configs[0]) || is_live(found->configs[1]);
+    return !any || !is_merged(r) || (found->configs[0] != NULL && found->configs[1] != NULL);
+}
+
+static void add_merged(struct request *r, const struct found *found)
+{
+    const struct mirror_config *overlay = found->configs[0];
+    const struct mirror_config *base = found->configs[1];
+    struct str *body = &r->response.body;
+    if (is_live(overlay) && is_live(base)) {
+        json_merge((struct json_text){base->data, base->n_data},
+                   (struct json_text){overlay->data, overlay->n_data}, body);
+    } else {
+        const struct mirror_config *only = is_live(overlay) ? overlay : base;
+        str_add(body, only->data, only->n_data);
+    }
+}
+
+static void show_data(struct request *r, struct found *found, const char *tag)
+{
+    const struct mirror_config *shown =
+        is_live(found->configs[0]) ? found->configs[0] : found->configs[1];
+    r->gateway->counters.configs_retrieved++;
+    if (!is_merged(r) && found->view.state == MIRROR_IN_STEP && !r->gateway->stopping) {
+        r->response.config = MOVE(found->configs[0]);
+        r->response.prepared = prepared_of(r->response.config);
+    } else {
+        answer_add_tag(r, shown->version, tag);
+        freshness_describe(r, &found->view);
+        add_merged(r, found);
+    }
+    request_answer(r, 200);
+}
+
+/* A client that knows this one and would wait for another. */
+static bool waits_on(struct request *r, const struct mirror_view *view)
+{
+    if (r->freshness.wait_s == 0 || view->state != MIRROR_IN_STEP || r->gateway->stopping) {
+        return false;
+    }
+    int64_t now = clock_monotonic_ns();
+    if (r->poll_until_ns == 0) {
+        r->poll_until_ns = now + (int64_t)r->freshness.wait_s * 1000000000;
+    }
+    if (now >= r->poll_until_ns) {
+        return false;
+    }
+    wait_for_change(r, str_text(r->service), r->poll_until_ns, handle_get);
+    return true;
+}
+
+static void show_same(struct request *r, const struct found *found, const char *tag)
+{
+    const struct mirror_config *shown =
+        is_live(found->configs[0]) ? found->configs[0] : found->configs[1];
+    if (waits_on(r, &found->view)) {
+        return;
+    }
+    r->gateway->counters.configs_retrieved++;
+    answer_add_tag(r, shown->version, tag);
+    freshness_describe(r, &found->view);
+    request_answer(r, 304);
+}
+
+static void show_found(struct request *r, struct found *found)
+{
+    const struct mirror_config *config = found->configs[0];
+    const struct mirror_config *base = found->configs[1];
+    char tag[ETAG_SIZE];
+    if (!is_live(config) && !is_live(base)) {
+        freshness_describe(r, &found->view);
+        request_refuse(r, 404, "Configuration not found");
+        return;
+    }
+    if (is_merged(r)) {
+        etag_format_pair(found->view.epoch, config->mod_revision, base->mod_revision, tag);
+    } else {
+        etag_format(config->epoch, config->mod_revision, tag);
+    }
+    const char *known = r->headers.if_none_match;
+    if (known != NULL && etag_list_has(known, tag)) {
+        show_same(r, found, tag);
+    } else {
+        show_data(r, found, tag);
+    }
+}
+
+static bool answer_from_mirror(struct request *r)
+{
+    struct found found;
+    if (r->parameters.version.given || r->gateway->mirror == NULL) {
+        return false;
+    }
+    look_up(r, &found);
+    bool may = freshness_allows(r, &found.view) && is_known(r, &found);
+    if (may) {
+        answer_count_mirror(r, &found.view);
+        show_found(r, &found);
+    }
+    found_fini(&found);
+    return may;
+}
+
+/* ---- From the server ---- */
+
+/* What is not there leaves no trace in a snapshot: the mirror learns of it here. */
+static void note_absent(struct request *r, const Confreg__V1__GetConfigResponse *response)
+{
+    for (size_t i = 0; i < response->n_sources && r->gateway->mirror != NULL; i++) {
+        const Confreg__V1__ResolvedSource *source = response->sources[i];
+        if (source->version == 0) {
+            mirror_note_absent(r->gateway->mirror, response->header->epoch, source->environment,
+                               str_text(r->service), source->mod_revision);
+        }
+    }
+}
+
+static void format_tag(const Confreg__V1__GetConfigResponse *response, char tag[ETAG_SIZE])
+{
+    const char *epoch = response->header->epoch;
+    if (response->n_sources == 2) {
+        etag_format_pair(epoch, response->sources[0]->mod_revision,
+                         response->sources[1]->mod_revision, tag);
+    } else {
+        etag_format(epoch, response->config->mod_revision, tag);
+    }
+}
+
+static void show_config(struct request *r, const ProtobufCMessage *message, const struct status *st)
+{
+    const Confreg__V1__GetConfigResponse *response = (const void *)message;
+    if (st != NULL && st->code == STATUS_NOT_FOUND) {
+        request_refuse(r, 404, "Configuration not found");
+        return;
+    }
+    if (st != NULL) {
+        errors_answer(r, st);
+        return;
+    }
+    if (!answer_is_whole(r, response->header) || !answer_is_whole(r, response->config)) {
+        return;
+    }
+    char tag[ETAG_SIZE];
+    format_tag(response, tag);
+    note_absent(r, response);
+    answer_hand_out(r, response->header);
+    answer_add_tag(r, response->config->version, tag);
+    r->gateway->counters.configs_retrieved++;
+    if (r->headers.if_none_match != NULL && etag_list_has(r->headers.if_none_match, tag)) {
+        request_answer(r, 304);
+        return;
+    }
+    str_add(&r->response.body, response->config->config_data.data,
+            response->config->config_data.len);
+    request_answer(r, 200);
+}
+
+static void ask_server(struct request *r)
+{
+    Confreg__V1__GetConfigRequest m = CONFREG__V1__GET_CONFIG_REQUEST__INIT;
+    Confreg__V1__ReadOptions read = CONFREG__V1__READ_OPTIONS__INIT;
+    m.environment = r->parameters.environment;
+    m.service_name = (char *)(uintptr_t)str_text(r->service);
+    m.version = number_version(&r->parameters.version, VERSION_NEVER);
+    m.resolve = r->parameters.resolve;
+    m.read = answer_read_options(r, &read);
+    metric_add(&r->gateway->sources.server, 1);
+    call_start(r, CLIENT_GET_CONFIG, &m.base, r->gateway->timeout_ms, show_config);
+}
+
+void handle_get(struct request *r)
+{
+    if (!answer_from_mirror(r)) {
+        ask_server(r);
+    }
+}
