@@ -25,7 +25,7 @@ struct following {
 static bool read_stored(void *user, const char *environment, const char *service, uint64_t version,
                         struct version_ref *ret_version, struct status *st)
 {
-    return store_read_version(user, environment, service, version, ret_version, st);
+    return store_read_live_version(user, environment, service, version, ret_version, st);
 }
 
 static void apply(struct following *f)

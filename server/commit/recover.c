@@ -39,7 +39,7 @@ static bool keep_position(void *user, struct commit *commit)
 static bool read_version(void *user, const char *environment, const char *service, uint64_t version,
                          struct version_ref *ret_version, struct status *st)
 {
-    return store_read_version(user, environment, service, version, ret_version, st);
+    return store_read_live_version(user, environment, service, version, ret_version, st);
 }
 
 bool committer_recover(struct store *store, struct registry *registry, struct status *st)

@@ -7,7 +7,7 @@
 static bool read_stored(void *user, const char *environment, const char *service, uint64_t version,
                         struct version_ref *ret_version, struct status *st)
 {
-    return store_read_version(user, environment, service, version, ret_version, st);
+    return store_read_live_version(user, environment, service, version, ret_version, st);
 }
 
 static struct commit *find_in_batch(const struct batch *batch, const struct command *command)

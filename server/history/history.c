@@ -1,5 +1,6 @@
 #include "history.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #include "encode.h"
@@ -55,8 +56,8 @@ bool history_config_at(struct store *store, const char *environment, const char 
         return true;
     }
     struct version_ref version = {0};
-    if (!store_read_version(store, environment, service, version_change(&change)->head_version,
-                            &version, st)) {
+    if (!store_read_live_version(store, environment, service, version_change(&change)->head_version,
+                                 &version, st)) {
         return false;
     }
     *ret_config = encode_config(&version, commit->revision);
@@ -107,11 +108,51 @@ bool history_config_before(struct store *store, const struct commit *commit, siz
         return true;
     }
     if (!find_revision_before(store, commit, index, &mod_revision, st) ||
-        !store_read_version(store, change->environment, change->service, change->previous_version,
-                            &version, st)) {
+        !store_read_live_version(store, change->environment, change->service,
+                                 change->previous_version, &version, st)) {
         return false;
     }
     *ret_config = encode_config(&version, mod_revision);
     commit_unref(version.commit);
     return true;
+}
+
+struct live_walk {
+    const struct head *head;
+    uint64_t next; /* the live version that has to come; 0: none */
+    bool ended;    /* by the visitor */
+    store_version_visitor *visit;
+    void *user;
+};
+
+static bool walk_live(void *user, const struct version_ref *version)
+{
+    struct live_walk *walk = user;
+    uint64_t number = version_change(version)->version;
+    if (!head_has_version(walk->head, number)) {
+        return true;
+    }
+    if (number != walk->next) {
+        return false;
+    }
+    walk->next = head_version_before(walk->head, number);
+    walk->ended = !walk->visit(walk->user, version);
+    return !walk->ended;
+}
+
+bool history_versions(struct store *store, const struct head *head, uint64_t from,
+                      bool with_payloads, store_version_visitor *visit, void *user,
+                      struct status *st)
+{
+    struct live_walk walk = {.head = head, .visit = visit, .user = user};
+    from = from < head->version ? from : head->version;
+    walk.next = head_has_version(head, from) ? from : head_version_before(head, from);
+    if (!store_read_versions(store, head_environment(head), head_service(head), from,
+                             head->first_live_version, with_payloads, walk_live, &walk, st)) {
+        return false;
+    }
+    return walk.ended || walk.next == 0 ||
+           status_set(st, STATUS_DATA_LOSS, "LOG_DAMAGED",
+                      "the log has lost version %" PRIu64 " of %s/%s", walk.next,
+                      head_service(head), head_environment(head));
 }

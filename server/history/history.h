@@ -20,4 +20,10 @@ bool history_config_as_of(struct store *store, const struct head *head, uint64_t
 bool history_config_before(struct store *store, const struct commit *commit, size_t index,
                            struct buf **ret_config, struct status *st);
 
+/* Visits the live versions of a config from `from` down, newest first. One that the log lacks is
+ * DATA_LOSS. */
+bool history_versions(struct store *store, const struct head *head, uint64_t from,
+                      bool with_payloads, store_version_visitor *visit, void *user,
+                      struct status *st);
+
 #endif

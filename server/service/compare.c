@@ -73,8 +73,8 @@ static bool load(const struct comparison *c, struct side *side, struct status *s
         return true;
     }
     struct version_ref version = {0};
-    if (!store_read_version(c->service->store, side->environment, c->service_name, side->version,
-                            &version, st)) {
+    if (!store_read_live_version(c->service->store, side->environment, c->service_name,
+                                 side->version, &version, st)) {
         return false;
     }
     side->payload = buf_ref(version_change(&version)->payload);

@@ -194,9 +194,8 @@ static bool add_version(void *user, const struct version_ref *version)
 {
     struct version_page *page = user;
     uint64_t number = version_change(version)->version;
-    bool erased = !page->basic && version_change(version)->payload == NULL;
-    if (erased || !head_has_version(page->head, number)) {
-        return true;
+    if (!page->basic && version_change(version)->payload == NULL) {
+        return true; /* erased while we read */
     }
     struct buf *field = encode_version(page, version);
     bool empty = page->answer.n == 1;
@@ -218,9 +217,7 @@ static bool fill_versions(struct service *service, struct version_page *page, st
     if (head == NULL || head->version == 0 || from < head->first_live_version) {
         return true;
     }
-    return store_read_versions(service->store, head_environment(head), head_service(head),
-                               from < head->version ? from : head->version,
-                               head->first_live_version, !page->basic, add_version, page, st);
+    return history_versions(service->store, head, from, !page->basic, add_version, page, st);
 }
 
 static void add_version_total(const struct version_page *page, struct answer *answer)

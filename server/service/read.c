@@ -44,8 +44,8 @@ static bool read_old(struct service *service, const struct head *head, uint64_t 
                      struct buf **ret_config, struct status *st)
 {
     struct version_ref found = {0};
-    if (!store_read_version(service->store, head_environment(head), head_service(head), version,
-                            &found, st)) {
+    if (!store_read_live_version(service->store, head_environment(head), head_service(head),
+                                 version, &found, st)) {
         return false;
     }
     bool gone = version_change(&found)->payload == NULL; /* erased while we read */

@@ -7,6 +7,9 @@
 #include "sqlite_db.h"
 #include "sqlite_open.h"
 
+#define SEAL_SIZE 16
+#define MARK_HEAD_COUNT (-1)
+
 static int64_t change_id(uint64_t revision, size_t index)
 {
     return (int64_t)(revision << 7 | index);
@@ -168,22 +171,56 @@ static bool sqlite_append(struct store *store, struct commit *const *commits, si
     return ok;
 }
 
+/* What a row of heads is checked with, since no hash of the log covers it. */
+static struct hash seal_of(const struct store_head_row *row)
+{
+    AUTO_STR text = {0};
+    const uint64_t numbers[] = {row->version,      row->last_version, row->first_live_version,
+                                row->mod_revision, row->row_revision, row->revision,
+                                row->index};
+    str_add(&text, row->environment, strlen(row->environment) + 1);
+    str_add(&text, row->service, strlen(row->service) + 1);
+    str_add(&text, numbers, sizeof numbers);
+    str_add(&text, row->holes, row->n_holes * sizeof row->holes[0]);
+    return hash_bytes(text.data, text.len);
+}
+
+static struct store_head_row row_of(const struct head *head)
+{
+    return (struct store_head_row){
+        .environment = head_environment(head),
+        .service = head_service(head),
+        .version = head->version,
+        .last_version = head->last_version,
+        .first_live_version = head->first_live_version,
+        .mod_revision = head->mod_revision,
+        .row_revision = head->row_revision,
+        .revision = head->revision,
+        .index = head->index,
+        .holes = head->holes.versions,
+        .n_holes = head->holes.n,
+    };
+}
+
 static bool save_head(struct sqlite_store *s, const struct head *head, struct status *st)
 {
     sqlite3_stmt *q = connection_statement(&s->writer, SQL_SAVE_HEAD, st);
     if (q == NULL) {
         return false;
     }
-    bind_text(q, 1, head_environment(head));
-    bind_text(q, 2, head_service(head));
-    bind_number(q, 3, head->version);
-    bind_number(q, 4, head->last_version);
-    bind_number(q, 5, head->first_live_version);
-    bind_number(q, 6, head->mod_revision);
-    bind_number(q, 7, head->row_revision);
-    sqlite3_bind_int64(q, 8, change_id(head->revision, head->index));
-    sqlite3_bind_blob(q, 9, head->holes.n == 0 ? (const void *)"" : head->holes.versions,
-                      (int)(head->holes.n * sizeof head->holes.versions[0]), SQLITE_STATIC);
+    struct store_head_row row = row_of(head);
+    struct hash seal = seal_of(&row);
+    bind_text(q, 1, row.environment);
+    bind_text(q, 2, row.service);
+    bind_number(q, 3, row.version);
+    bind_number(q, 4, row.last_version);
+    bind_number(q, 5, row.first_live_version);
+    bind_number(q, 6, row.mod_revision);
+    bind_number(q, 7, row.row_revision);
+    sqlite3_bind_int64(q, 8, change_id(row.revision, row.index));
+    sqlite3_bind_blob(q, 9, row.n_holes == 0 ? (const void *)"" : row.holes,
+                      (int)(row.n_holes * sizeof row.holes[0]), SQLITE_STATIC);
+    sqlite3_bind_blob(q, 10, seal.bytes, SEAL_SIZE, SQLITE_STATIC);
     return step_done(&s->writer, q, "saving heads", st);
 }
 
@@ -290,11 +327,28 @@ static void room_clear(struct row_room *room)
     room->row = (struct store_row){.payloads = room->payloads};
 }
 
-static void add_payload(struct row_room *room, sqlite3_stmt *q, uint32_t index, int salt_column)
+static bool is_erased(sqlite3_stmt *q, int at)
+{
+    return sqlite3_column_type(q, at) == SQLITE_TEXT &&
+           strcmp((const char *)sqlite3_column_text(q, at), "erased") == 0;
+}
+
+static bool store_damaged(struct status *st, const char *what)
+{
+    return status_set(st, STATUS_DATA_LOSS, "STORE_DAMAGED", "the store: %s", what);
+}
+
+/* Of a change that brought a version. A payload is never just missing. */
+static bool add_payload(struct row_room *room, sqlite3_stmt *q, uint32_t index, int salt_column,
+                        struct status *st)
 {
     size_t n = room->row.n_payloads;
-    if (sqlite3_column_type(q, salt_column + 1) == SQLITE_NULL || n == COMMIT_MAX_CHANGES) {
-        return;
+    if (is_erased(q, salt_column + 1)) {
+        room->row.n_erased++;
+        return true;
+    }
+    if (sqlite3_column_type(q, salt_column + 1) != SQLITE_BLOB || n == COMMIT_MAX_CHANGES) {
+        return store_damaged(st, "a payload is missing");
     }
     memset(room->salts[n], 0, SALT_SIZE);
     if (sqlite3_column_bytes(q, salt_column) == SALT_SIZE) {
@@ -303,6 +357,7 @@ static void add_payload(struct row_room *room, sqlite3_stmt *q, uint32_t index, 
     room->payloads[n] = (struct store_payload){
         .index = index, .salt = room->salts[n], .data = column_buf(q, salt_column + 1)};
     room->row.n_payloads++;
+    return true;
 }
 
 static bool read_payloads(struct connection *c, uint64_t revision, struct row_room *room,
@@ -313,12 +368,15 @@ static bool read_payloads(struct connection *c, uint64_t revision, struct row_ro
         return false;
     }
     int code;
+    bool ok = true;
+    room->row.tells_erased = true;
     sqlite3_bind_int64(q, 1, change_id(revision, 0));
     sqlite3_bind_int64(q, 2, change_id(revision, COMMIT_MAX_CHANGES - 1));
-    while ((code = sqlite3_step(q)) == SQLITE_ROW) {
-        add_payload(room, q, (uint32_t)(sqlite3_column_int64(q, 0) & 127), 1);
+    while (ok && (code = sqlite3_step(q)) != SQLITE_DONE) {
+        ok = code == SQLITE_ROW
+                 ? add_payload(room, q, (uint32_t)(sqlite3_column_int64(q, 0) & 127), 1, st)
+                 : sqlite_fault(c, "reading payloads", st);
     }
-    bool ok = code == SQLITE_DONE || sqlite_fault(c, "reading payloads", st);
     sqlite3_reset(q);
     return ok;
 }
@@ -403,10 +461,8 @@ static bool walk_versions(struct connection *c, sqlite3_stmt *q, bool with_paylo
             room->row.record = column_buf(q, 0);
             room->row.hash = column_hash(q, 1);
             room->row.index = (uint32_t)(sqlite3_column_int64(q, 2) & 127);
-            if (with_payloads) {
-                add_payload(room, q, room->row.index, 3);
-            }
-            more = visit(user, &room->row);
+            ok = !with_payloads || add_payload(room, q, room->row.index, 3, st);
+            more = ok && visit(user, &room->row);
             room_clear(room);
         }
     }
@@ -533,10 +589,22 @@ static bool sqlite_get_mark(struct store *store, enum store_mark mark, uint64_t 
     return ok;
 }
 
-static bool visit_head(sqlite3_stmt *q, struct row_room *room, store_head_row_visitor *visit,
-                       void *user)
+/* A walk through the stored heads: they come in order, and all of them. */
+struct head_rows {
+    struct connection *c;
+    sqlite3_stmt *q;
+    struct row_room room;
+    struct str before; /* the names of the last one */
+    uint64_t n;
+    store_head_row_visitor *visit;
+    void *user;
+    struct status *st;
+};
+
+/* Borrows all from the statement but the holes. False where the names are none. */
+static bool take_head_row(sqlite3_stmt *q, struct store_head_row *row)
 {
-    struct store_head_row row = {
+    *row = (struct store_head_row){
         .environment = (const char *)sqlite3_column_text(q, 0),
         .service = (const char *)sqlite3_column_text(q, 1),
         .version = column_number(q, 2),
@@ -548,22 +616,91 @@ static bool visit_head(sqlite3_stmt *q, struct row_room *room, store_head_row_vi
         .index = (uint32_t)(column_number(q, 7) & 127),
         .n_holes = (size_t)sqlite3_column_bytes(q, 8) / sizeof(uint64_t),
     };
-    uint64_t *holes = mem_array(row.n_holes, sizeof *holes);
+    return row->environment != NULL && row->service != NULL;
+}
+
+static bool check_seal(sqlite3_stmt *q, const struct store_head_row *row)
+{
+    struct hash seal = seal_of(row);
+    return sqlite3_column_bytes(q, 13) == SEAL_SIZE &&
+           memcmp(sqlite3_column_blob(q, 13), seal.bytes, SEAL_SIZE) == 0;
+}
+
+/* The names with the NUL of each, which is how they sort. */
+static bool check_head_order(struct head_rows *rows, const struct store_head_row *row)
+{
+    AUTO_STR names = {0};
+    str_add(&names, row->environment, strlen(row->environment) + 1);
+    str_add(&names, row->service, strlen(row->service) + 1);
+    size_t shorter = names.len < rows->before.len ? names.len : rows->before.len;
+    bool behind = shorter == 0 || memcmp(rows->before.data, names.data, shorter) < 0;
+    str_clear(&rows->before);
+    str_add(&rows->before, names.data, names.len);
+    rows->n++;
+    return behind;
+}
+
+static bool take_newest(struct head_rows *rows, struct store_head_row *row)
+{
+    if (row->version == 0 || sqlite3_column_type(rows->q, 9) == SQLITE_NULL) {
+        return true;
+    }
+    rows->room.row.record = column_buf(rows->q, 9);
+    rows->room.row.hash = column_hash(rows->q, 10);
+    rows->room.row.index = row->index;
+    row->newest = &rows->room.row;
+    return add_payload(&rows->room, rows->q, row->index, 11, rows->st);
+}
+
+/* ret_more: the visitor wants the next one. */
+static bool visit_head(struct head_rows *rows, bool *ret_more)
+{
+    struct store_head_row row;
+    if (!take_head_row(rows->q, &row)) {
+        return store_damaged(rows->st, "a head without a name");
+    }
+    AUTO(free) uint64_t *holes = mem_array(row.n_holes, sizeof *holes);
     if (row.n_holes > 0) {
-        memcpy(holes, sqlite3_column_blob(q, 8), row.n_holes * sizeof *holes);
+        memcpy(holes, sqlite3_column_blob(rows->q, 8), row.n_holes * sizeof *holes);
     }
     row.holes = holes;
-    if (row.version != 0 && sqlite3_column_type(q, 9) != SQLITE_NULL) {
-        room->row.record = column_buf(q, 9);
-        room->row.hash = column_hash(q, 10);
-        room->row.index = row.index;
-        add_payload(room, q, row.index, 11);
-        row.newest = &room->row;
+    if (!check_seal(rows->q, &row) || !check_head_order(rows, &row)) {
+        return store_damaged(rows->st, "a head does not match its seal");
     }
-    bool more = visit(user, &row);
-    room_clear(room);
-    free(holes);
-    return more;
+    bool ok = take_newest(rows, &row);
+    *ret_more = ok && rows->visit(rows->user, &row);
+    room_clear(&rows->room);
+    return ok;
+}
+
+static bool check_head_count(struct connection *c, uint64_t found, struct status *st)
+{
+    sqlite3_stmt *q = connection_statement(c, SQL_GET_MARK, st);
+    uint64_t wanted = 0;
+    if (q == NULL) {
+        return false;
+    }
+    sqlite3_bind_int(q, 1, MARK_HEAD_COUNT);
+    return find_number(c, q, &wanted, st) &&
+           (found == wanted || store_damaged(st, "heads are missing"));
+}
+
+static bool walk_heads(struct head_rows *rows)
+{
+    for (bool more = true; more;) {
+        int code = sqlite3_step(rows->q);
+        if (code == SQLITE_DONE) {
+            sqlite3_reset(rows->q);
+            return check_head_count(rows->c, rows->n, rows->st);
+        }
+        if (code != SQLITE_ROW) {
+            return sqlite_fault(rows->c, "loading heads", rows->st);
+        }
+        if (!visit_head(rows, &more)) {
+            return false;
+        }
+    }
+    return true;
 }
 
 static bool sqlite_load_heads(struct store *store, store_head_row_visitor *visit, void *user,
@@ -571,21 +708,18 @@ static bool sqlite_load_heads(struct store *store, store_head_row_visitor *visit
 {
     struct sqlite_store *s = sqlite_of(store);
     struct connection *c = sqlite_take_reader(s, st);
-    sqlite3_stmt *q = c == NULL ? NULL : connection_statement(c, SQL_LOAD_HEADS, st);
-    bool ok = q != NULL;
-    struct row_room *room = mem_zalloc(sizeof *room);
-    room->row.payloads = room->payloads;
-    for (bool more = ok; more;) {
-        int code = sqlite3_step(q);
-        more = code == SQLITE_ROW;
-        ok = more || code == SQLITE_DONE || sqlite_fault(c, "loading heads", st);
-        more = more && visit_head(q, room, visit, user);
+    if (c == NULL) {
+        return false;
     }
-    sqlite3_reset(q);
-    free(room);
-    if (c != NULL) {
-        sqlite_give_reader(s, c);
-    }
+    struct head_rows *rows = mem_zalloc(sizeof *rows);
+    *rows = (struct head_rows){.c = c, .visit = visit, .user = user, .st = st};
+    rows->room.row.payloads = rows->room.payloads;
+    rows->q = connection_statement(c, SQL_LOAD_HEADS, st);
+    bool ok = rows->q != NULL && walk_heads(rows);
+    sqlite3_reset(rows->q);
+    str_fini(&rows->before);
+    free(rows);
+    sqlite_give_reader(s, c);
     return ok;
 }
 

@@ -12,11 +12,12 @@ static const char *const texts[SQL_COUNT] = {
                           "payload) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)",
     [SQL_SAVE_HEAD] =
         "INSERT INTO heads(environment, service, version, last_version, first_live_version, "
-        "mod_revision, row_revision, change_id, holes) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) "
+        "mod_revision, row_revision, change_id, holes, seal) "
+        "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) "
         "ON CONFLICT(environment, service) DO UPDATE SET version = excluded.version, "
         "last_version = excluded.last_version, first_live_version = excluded.first_live_version, "
         "mod_revision = excluded.mod_revision, row_revision = excluded.row_revision, "
-        "change_id = excluded.change_id, holes = excluded.holes "
+        "change_id = excluded.change_id, holes = excluded.holes, seal = excluded.seal "
         "WHERE heads.row_revision < excluded.row_revision",
     [SQL_SET_MARK] = "INSERT INTO marks(mark, value) VALUES(?1, ?2) ON CONFLICT(mark) "
                      "DO UPDATE SET value = max(value, excluded.value)",
@@ -24,13 +25,13 @@ static const char *const texts[SQL_COUNT] = {
         "INSERT INTO marks(mark, value) SELECT ?1, ?3 WHERE ?2 = coalesce((SELECT value FROM marks "
         "WHERE mark = ?1), 0) ON CONFLICT(mark) DO UPDATE SET value = excluded.value",
     [SQL_SCRUB] =
-        "UPDATE changes SET salt = NULL, payload = NULL WHERE environment = ?1 AND "
-        "service = ?2 AND version BETWEEN ?3 AND ?4 AND brings = 1 AND payload IS NOT NULL",
+        "UPDATE changes SET salt = NULL, payload = 'erased' WHERE environment = ?1 AND "
+        "service = ?2 AND version BETWEEN ?3 AND ?4 AND brings = 1 AND typeof(payload) = 'blob'",
     [SQL_TAIL] = "SELECT revision, record, hash FROM commits ORDER BY revision DESC LIMIT 1",
     [SQL_READ_COMMITS] = "SELECT revision, record, hash FROM commits WHERE revision BETWEEN ?1 "
                          "AND ?2 ORDER BY revision",
     [SQL_READ_PAYLOADS] = "SELECT id, salt, payload FROM changes WHERE id BETWEEN ?1 AND ?2 AND "
-                          "payload IS NOT NULL ORDER BY id",
+                          "brings = 1 ORDER BY id",
     [SQL_READ_VERSION] = "SELECT c.record, c.hash, v.id, v.salt, v.payload FROM changes v JOIN "
                          "commits c ON c.revision = v.id >> 7 WHERE v.environment = ?1 AND "
                          "v.service = ?2 AND v.version = ?3 AND v.brings = 1",
@@ -46,7 +47,9 @@ static const char *const texts[SQL_COUNT] = {
                          "LIMIT 1",
     [SQL_LOAD_HEADS] =
         "SELECT h.environment, h.service, h.version, h.last_version, h.first_live_version, "
-        "h.mod_revision, h.row_revision, h.change_id, h.holes, c.record, c.hash, v.salt, v.payload "
+        "h.mod_revision, h.row_revision, h.change_id, h.holes, c.record, c.hash, v.salt, "
+        "v.payload, "
+        "h.seal "
         "FROM heads h LEFT JOIN changes v ON v.id = h.change_id LEFT JOIN commits c ON "
         "c.revision = h.change_id >> 7",
     [SQL_GET_MARK] = "SELECT value FROM marks WHERE mark = ?1",

@@ -21,7 +21,8 @@ static const char tables[] =
     "CREATE TABLE commits(revision INTEGER PRIMARY KEY, record BLOB NOT NULL, hash BLOB NOT NULL,"
     " request_key BLOB);"
     "CREATE INDEX commits_by_request ON commits(request_key) WHERE request_key IS NOT NULL;"
-    /* id: the revision shifted by 7 bits, and the change's place in the commit */
+    /* id: the revision shifted by 7 bits, and the change's place in the commit; payload: a blob,
+     * the text 'erased', or NULL where brings is 0 */
     "CREATE TABLE changes(id INTEGER PRIMARY KEY, environment TEXT NOT NULL, service TEXT NOT NULL,"
     " version INTEGER NOT NULL, brings INTEGER NOT NULL, salt BLOB, payload BLOB);"
     "CREATE INDEX changes_by_version ON changes(environment, service, version) WHERE brings = 1;"
@@ -29,7 +30,10 @@ static const char tables[] =
     "CREATE TABLE heads(environment TEXT NOT NULL, service TEXT NOT NULL, version INTEGER NOT NULL,"
     " last_version INTEGER NOT NULL, first_live_version INTEGER NOT NULL,"
     " mod_revision INTEGER NOT NULL, row_revision INTEGER NOT NULL, change_id INTEGER NOT NULL,"
-    " holes BLOB NOT NULL, PRIMARY KEY(environment, service)) WITHOUT ROWID;";
+    " holes BLOB NOT NULL, seal BLOB NOT NULL, PRIMARY KEY(environment, service)) WITHOUT ROWID;"
+    /* mark -1: how many heads there are */
+    "CREATE TRIGGER heads_counted AFTER INSERT ON heads BEGIN"
+    " INSERT INTO marks VALUES(-1, 1) ON CONFLICT(mark) DO UPDATE SET value = value + 1; END;";
 
 static bool system_fault(struct status *st, const char *doing, const char *path)
 {

@@ -52,6 +52,9 @@ static bool decode_commit(const struct store *store, const struct store_row *row
                           struct commit **ret_commit, struct status *st)
 {
     AUTO(commit_unref) struct commit *commit = NULL;
+    if (row->record == NULL) {
+        return status_set(st, STATUS_DATA_LOSS, "LOG_DAMAGED", "a record of the log is missing");
+    }
     if (!commit_decode(store->identity.epoch, row->record, &commit, st)) {
         return false;
     }
@@ -119,11 +122,24 @@ static bool check_order(struct commit_walk *walk, const struct commit *commit)
     return true;
 }
 
+/* Each version has its payload or was erased. */
+static bool check_complete(const struct store_row *row, const struct commit *commit,
+                           struct status *st)
+{
+    size_t wanted = 0;
+    for (size_t i = 0; i < commit->n_changes; i++) {
+        wanted += change_brings_version(commit->changes[i].kind);
+    }
+    return !row->tells_erased || row->n_payloads + row->n_erased == wanted ||
+           damaged(st, commit->revision, "lacks a payload");
+}
+
 static bool walk_row(void *user, const struct store_row *row)
 {
     struct commit_walk *walk = user;
     AUTO(commit_unref) struct commit *commit = NULL;
-    walk->failed = !make_commit(walk->store, row, &commit, walk->st) || !check_order(walk, commit);
+    walk->failed = !make_commit(walk->store, row, &commit, walk->st) ||
+                   !check_order(walk, commit) || !check_complete(row, commit, walk->st);
     if (walk->failed) {
         return false;
     }
@@ -201,25 +217,41 @@ bool store_append(struct store *store, struct commit *const *commits, size_t n, 
            (strcmp(st->reason, "REVISION_TAKEN") == 0 && settle(store, commits, n, st));
 }
 
+static bool is_of(const struct change *change, const char *environment, const char *service)
+{
+    return strcmp(change->environment, environment) == 0 && strcmp(change->service, service) == 0;
+}
+
 struct version_walk {
     struct store *store;
+    const char *environment, *service;
+    uint64_t next; /* no version above comes any more */
     store_version_visitor *visit;
     void *user;
     struct status *st;
     bool failed;
 };
 
+/* Where the row was found is not part of what the hash covers. */
+static bool check_version(const struct version_walk *walk, const struct commit *commit,
+                          size_t index)
+{
+    const struct change *change = &commit->changes[index];
+    return (index < commit->n_changes && change_brings_version(change->kind) &&
+            change->version <= walk->next && is_of(change, walk->environment, walk->service)) ||
+           damaged(walk->st, commit->revision, "does not bring the version that it is listed for");
+}
+
 static bool walk_version(void *user, const struct store_row *row)
 {
     struct version_walk *walk = user;
     AUTO(commit_unref) struct commit *commit = NULL;
     walk->failed = !make_commit(walk->store, row, &commit, walk->st);
-    if (!walk->failed && row->index >= commit->n_changes) {
-        walk->failed = !damaged(walk->st, commit->revision, "lacks a change");
-    }
+    walk->failed = walk->failed || !check_version(walk, commit, row->index);
     if (walk->failed) {
         return false;
     }
+    walk->next = commit->changes[row->index].version - 1;
     struct version_ref version = {.commit = commit, .index = row->index};
     return walk->visit(walk->user, &version);
 }
@@ -235,7 +267,13 @@ bool store_read_version(struct store *store, const char *environment, const char
                         uint64_t version, struct version_ref *ret_version, struct status *st)
 {
     struct version_ref found = {0};
-    struct version_walk walk = {.store = store, .visit = keep_version, .user = &found, .st = st};
+    struct version_walk walk = {.store = store,
+                                .environment = environment,
+                                .service = service,
+                                .next = version,
+                                .visit = keep_version,
+                                .user = &found,
+                                .st = st};
     if (!store->ops->read_version(store, environment, service, version, walk_version, &walk, st) ||
         walk.failed) {
         commit_unref(found.commit);
@@ -245,15 +283,36 @@ bool store_read_version(struct store *store, const char *environment, const char
         return status_set(st, STATUS_NOT_FOUND, "VERSION_NOT_FOUND",
                           "%s/%s has no version %" PRIu64, service, environment, version);
     }
+    if (version_change(&found)->version != version) {
+        uint64_t revision = found.commit->revision;
+        commit_unref(found.commit);
+        return damaged(st, revision, "is listed for another version");
+    }
     *ret_version = found;
     return true;
+}
+
+bool store_read_live_version(struct store *store, const char *environment, const char *service,
+                             uint64_t version, struct version_ref *ret_version, struct status *st)
+{
+    return store_read_version(store, environment, service, version, ret_version, st) ||
+           (st->code == STATUS_NOT_FOUND &&
+            status_set(st, STATUS_DATA_LOSS, "LOG_DAMAGED",
+                       "the log has lost version %" PRIu64 " of %s/%s", version, service,
+                       environment));
 }
 
 bool store_read_versions(struct store *store, const char *environment, const char *service,
                          uint64_t from, uint64_t down_to, bool with_payloads,
                          store_version_visitor *visit, void *user, struct status *st)
 {
-    struct version_walk walk = {.store = store, .visit = visit, .user = user, .st = st};
+    struct version_walk walk = {.store = store,
+                                .environment = environment,
+                                .service = service,
+                                .next = from,
+                                .visit = visit,
+                                .user = user,
+                                .st = st};
     return store->ops->read_versions(store, environment, service, from, down_to, with_payloads,
                                      walk_version, &walk, st) &&
            !walk.failed;
@@ -281,7 +340,8 @@ bool store_find_change(struct store *store, const char *environment, const char 
     if (!store_read_commits(store, found, found, false, keep_commit, &commit, st)) {
         return false;
     }
-    if (commit == NULL || index >= commit->n_changes) {
+    if (commit == NULL || index >= commit->n_changes ||
+        !is_of(&commit->changes[index], environment, service)) {
         return damaged(st, found, "lacks a change");
     }
     *ret_change = (struct version_ref){.commit = MOVE(commit), .index = index};
@@ -309,7 +369,7 @@ struct head_walk {
 
 static bool is_of_row(const struct commit *commit, const struct store_row *row)
 {
-    return commit != NULL && hash_equal(&commit->hash, &row->hash) &&
+    return commit != NULL && row->record != NULL && hash_equal(&commit->hash, &row->hash) &&
            commit->record->len == row->record->len &&
            memcmp(commit->record->data, row->record->data, row->record->len) == 0;
 }
@@ -337,7 +397,8 @@ static bool encode_newest(struct head_walk *walk, const struct store_head_row *r
     if (!attach_payloads(commit, row->newest, walk->st)) {
         return false;
     }
-    if (row->index >= commit->n_changes || version_change(&newest)->version != row->version) {
+    if (row->index >= commit->n_changes || version_change(&newest)->version != row->version ||
+        !is_of(version_change(&newest), row->environment, row->service)) {
         return damaged(walk->st, row->revision, "does not hold a head's version");
     }
     head_encode(head, &newest);

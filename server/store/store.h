@@ -76,6 +76,10 @@ struct store_row {
         struct buf *data;
     } * payloads;
     size_t n_payloads;
+    /* Of a commit with its payloads: whether n_erased is told, the number of those that are gone.
+     */
+    bool tells_erased;
+    size_t n_erased;
     uint32_t index; /* of a version row: the change that brought it */
 };
 typedef bool store_row_visitor(void *user, const struct store_row *row);
@@ -163,6 +167,10 @@ bool store_read_commits(struct store *store, uint64_t from, uint64_t through, bo
  * for the registry to say. */
 bool store_read_version(struct store *store, const char *environment, const char *service,
                         uint64_t version, struct version_ref *ret_version, struct status *st);
+
+/* The same of a version that the registry knows to be live: that the log has none is DATA_LOSS. */
+bool store_read_live_version(struct store *store, const char *environment, const char *service,
+                             uint64_t version, struct version_ref *ret_version, struct status *st);
 
 /* Visits the versions `from` down to `down_to`, newest first. */
 bool store_read_versions(struct store *store, const char *environment, const char *service,

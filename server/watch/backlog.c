@@ -35,8 +35,8 @@ static bool encode_head(struct store *store, struct commit *commit, size_t index
         *ret_config = encode_config(&newest, commit->revision);
         return true;
     }
-    if (!store_read_version(store, change->environment, change->service, change->head_version,
-                            &newest, st)) {
+    if (!store_read_live_version(store, change->environment, change->service, change->head_version,
+                                 &newest, st)) {
         return false;
     }
     *ret_config = encode_config(&newest, commit->revision);

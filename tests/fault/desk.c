@@ -180,9 +180,11 @@ static void ask_version(struct desk *desk, const char *service, uint64_t version
     AUTO_STR what = {0};
     struct version_ref found = {0};
     struct status st;
-    str_addf(&what, "%s %" PRIu64 ":", service, version);
-    bool ok = store_read_version(desk->store, "prod", service, version, &found, &st);
-    if (ok) {
+    AUTO(head_unref) struct head *head = registry_get(desk->registry, "prod", service);
+    bool live = head_has_version(head, version);
+    str_addf(&what, "%s %" PRIu64 ": live %d", service, version, live);
+    bool ok = !live || store_read_live_version(desk->store, "prod", service, version, &found, &st);
+    if (ok && live) {
         describe_version(&what, &found);
         commit_unref(found.commit);
     }
@@ -195,41 +197,14 @@ static bool add_version(void *user, const struct version_ref *version)
     return true;
 }
 
-/* As the registry's reader does: all versions that the head says to have been given. */
 static void ask_versions(struct desk *desk, const char *service, struct answers *answers)
 {
     AUTO_STR what = {0};
     struct status st;
     AUTO(head_unref) struct head *head = registry_get(desk->registry, "prod", service);
     str_addf(&what, "versions of %s:", service);
-    bool ok = head == NULL || store_read_versions(desk->store, "prod", service, head->last_version,
-                                                  1, true, add_version, &what, &st);
-    add_result(answers, &what, ok, &st);
-}
-
-static void ask_past(struct desk *desk, const char *service, uint64_t revision,
-                     struct answers *answers)
-{
-    AUTO_STR what = {0};
-    AUTO(buf_unref) struct buf *config = NULL;
-    struct status st;
-    str_addf(&what, "%s at %" PRIu64 ":", service, revision);
-    bool ok = history_config_at(desk->store, "prod", service, revision, &config, &st);
-    if (ok) {
-        describe_bytes(&what, config);
-    }
-    add_result(answers, &what, ok, &st);
-}
-
-static void ask_request(struct desk *desk, const char *request_id, struct answers *answers)
-{
-    AUTO_STR what = {0};
-    struct hash key = commit_request_key("", request_id);
-    uint64_t revision = 0;
-    struct status st;
-    str_addf(&what, "request %s:", request_id);
-    bool ok = store_find_request(desk->store, &key, &revision, &st);
-    str_addf(&what, " %" PRIu64, revision);
+    bool ok = head == NULL || head->version == 0 ||
+              history_versions(desk->store, head, UINT64_MAX, true, add_version, &what, &st);
     add_result(answers, &what, ok, &st);
 }
 
@@ -252,16 +227,13 @@ static void ask_log(struct desk *desk, struct answers *answers)
     add_result(answers, &what, ok, &st);
 }
 
-static void ask_config(struct desk *desk, const char *service, uint64_t n_versions, uint64_t n,
+static void ask_config(struct desk *desk, const char *service, uint64_t n_versions,
                        struct answers *answers)
 {
     ask_head(desk, service, answers);
     ask_versions(desk, service, answers);
     for (uint64_t version = 1; version <= n_versions; version++) {
         ask_version(desk, service, version, answers);
-    }
-    for (uint64_t revision = 1; revision <= n; revision++) {
-        ask_past(desk, service, revision, answers);
     }
 }
 
@@ -283,10 +255,7 @@ void desk_ask(struct desk *desk, const struct deed *deeds, size_t n_deeds, uint6
     ask_log(desk, ret_answers);
     for (size_t i = 0; i < n_deeds; i++) {
         if (!asked_before(deeds, i, deeds[i].services[0])) {
-            ask_config(desk, deeds[i].services[0], n_versions, n_deeds, ret_answers);
-        }
-        if (deeds[i].request_id != NULL) {
-            ask_request(desk, deeds[i].request_id, ret_answers);
+            ask_config(desk, deeds[i].services[0], n_versions, ret_answers);
         }
     }
 }
