@@ -76,6 +76,15 @@ bool history_config_as_of(struct store *store, const struct head *head, uint64_t
                              ret_config, st);
 }
 
+bool history_find_config(struct store *store, const struct registry *registry,
+                         const char *environment, const char *service, uint64_t revision,
+                         struct buf **ret_config, struct status *st)
+{
+    AUTO(head_unref) struct head *head = registry_get(registry, environment, service);
+    *ret_config = NULL;
+    return head == NULL || history_config_as_of(store, head, revision, ret_config, st);
+}
+
 /* When the head came that a change met: with an earlier change of the commit, or before. 0: never.
  */
 static bool find_revision_before(struct store *store, const struct commit *commit, size_t index,

@@ -15,6 +15,12 @@ bool history_config_at(struct store *store, const char *environment, const char 
 bool history_config_as_of(struct store *store, const struct head *head, uint64_t revision,
                           struct buf **ret_config, struct status *st);
 
+/* The same by name, from memory where the head is as old as that, of a revision that the registry
+ * has reached. */
+bool history_find_config(struct store *store, const struct registry *registry,
+                         const char *environment, const char *service, uint64_t revision,
+                         struct buf **ret_config, struct status *st);
+
 /* The encoded Config that a change replaced or took, owned; NULL where it did neither. A payload
  * that has been erased since is told as erased. Faults of the store. */
 bool history_config_before(struct store *store, const struct commit *commit, size_t index,

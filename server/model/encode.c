@@ -161,21 +161,22 @@ bool event_has_previous(const struct change *change)
 
 /* A Config is the same field 2 of all that carry one, but as the value before: there it is the same
  * bytes behind another tag. */
-static void add_heads(struct str *out, const struct event_heads *heads)
+static void add_heads(struct str *out, const struct event_content *content)
 {
-    if (heads->config != NULL) {
-        str_add(out, heads->config->data, heads->config->len);
+    if (content->config != NULL) {
+        str_add(out, content->config->data, content->config->len);
     }
-    if (heads->previous != NULL) {
+    if (content->previous != NULL) {
         str_add_char(out, FIELD_PREVIOUS << 3 | 2);
-        str_add(out, heads->previous->data + 1, heads->previous->len - 1);
+        str_add(out, content->previous->data + 1, content->previous->len - 1);
     }
 }
 
 struct buf *encode_event(uint32_t field, const struct commit *commit, size_t index,
-                         const struct event_heads *heads)
+                         const struct event_content *content)
 {
-    const struct change *change = &commit->changes[index];
+    const struct change *change =
+        content->change != NULL ? content->change : &commit->changes[index];
     Confreg__V1__Event event;
     confreg__v1__event__init(&event);
     Google__Protobuf__Timestamp commit_time;
@@ -194,10 +195,10 @@ struct buf *encode_event(uint32_t field, const struct commit *commit, size_t ind
         event.created_by_presence_case = CONFREG__V1__EVENT__CREATED_BY_PRESENCE_CREATED_BY;
         event.created_by = commit->created_by;
     }
-    const struct buf *config = heads->config;
-    if (heads->previous != NULL) {
+    const struct buf *config = content->config;
+    if (content->previous != NULL) {
         AUTO_STR both = {0};
-        add_heads(&both, heads);
+        add_heads(&both, content);
         return encode_field_and(field, &event.base, both.data, both.len);
     }
     return encode_field_and(field, &event.base, config == NULL ? NULL : config->data,

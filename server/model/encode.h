@@ -22,14 +22,16 @@ struct buf *encode_without_payload(const struct buf *config, Confreg__V1__Payloa
 /* The Config message of such a field, unpacked; free it with confreg__v1__config__free_unpacked. */
 Confreg__V1__Config *decode_config(const struct buf *config);
 
-/* The heads that an event carries, as encode_config gives them; NULL where it carries none. */
-struct event_heads {
+/* What an event says beside its commit. */
+struct event_content {
+    const struct change *change; /* how the change is told; NULL: as the commit has it */
+    /* Heads as encode_config gives them; NULL where the event carries none. */
     const struct buf *config;   /* after the change */
     const struct buf *previous; /* before it */
 };
 /* An Event message as this field of what holds it. */
 struct buf *encode_event(uint32_t field, const struct commit *commit, size_t index,
-                         const struct event_heads *heads);
+                         const struct event_content *content);
 
 /* Any message as a length-delimited field with this number. */
 struct buf *encode_field(uint32_t field, const ProtobufCMessage *message);

@@ -5,6 +5,7 @@
 
 #include "answer.h"
 #include "encode.h"
+#include "overlay.h"
 
 #define BATCH_NAMES 1000
 
@@ -90,6 +91,11 @@ static bool lives(const struct head *head)
     return head != NULL && head->version != 0;
 }
 
+static const struct buf *encoded_or_null(const struct head *head)
+{
+    return head == NULL ? NULL : head->encoded;
+}
+
 static struct buf *source_of(const char *environment, const struct head *head)
 {
     Confreg__V1__ResolvedSource source;
@@ -98,30 +104,6 @@ static struct buf *source_of(const char *environment, const struct head *head)
     source.version = head == NULL ? 0 : head->version;
     source.mod_revision = head == NULL ? 0 : head->mod_revision;
     return encode_field(3, &source.base);
-}
-
-/* The overlay's Config with the merged payload, or the default's under the asked environment. */
-static struct buf *merge_heads(const struct head *overlay, const struct head *base,
-                               const char *environment)
-{
-    const struct head *shown = lives(overlay) ? overlay : base;
-    AUTO_STR merged = {0};
-    if (lives(overlay) && lives(base)) {
-        json_merge(head_payload(base), head_payload(overlay), &merged);
-    } else {
-        struct json_text only = head_payload(shown);
-        str_add(&merged, only.data, only.len);
-    }
-    Confreg__V1__Config *config = decode_config(shown->encoded);
-    ProtobufCBinaryData own_data = config->config_data;
-    char *own_environment = config->environment;
-    config->config_data = (ProtobufCBinaryData){.len = merged.len, .data = (uint8_t *)merged.data};
-    config->environment = (char *)(uintptr_t)environment;
-    struct buf *field = encode_field(FIELD_CONFIG, &config->base);
-    config->config_data = own_data;
-    config->environment = own_environment;
-    confreg__v1__config__free_unpacked(config, NULL);
-    return field;
 }
 
 static void get_resolved(struct service *service, struct rpc_call *call,
@@ -139,7 +121,8 @@ static void get_resolved(struct service *service, struct rpc_call *call,
     if (lives(heads[0]) || lives(heads[1])) {
         struct answer answer = {0};
         answer_add(&answer, answer_header(service, &position));
-        answer_add(&answer, merge_heads(heads[0], heads[1], environment));
+        answer_add(&answer, encode_resolved(environment, encoded_or_null(heads[0]),
+                                            encoded_or_null(heads[1])));
         answer_add(&answer, source_of(environment, heads[0]));
         answer_add(&answer, overlaid ? source_of(DEFAULT_ENVIRONMENT, heads[1]) : NULL);
         answer_send(&answer, call);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "clock.h"
+#include "overlay.h"
 #include "utf8.h"
 
 #define PATIENCE_NS INT64_C(10000000000) /* of a read that waits for a revision */

@@ -5,7 +5,6 @@
 #include "confreg/v1/registry_service.pb-c.h"
 #include "service.h"
 
-#define DEFAULT_ENVIRONMENT "default"
 #define REPLY_BYTES (3u << 20) /* lists are cut here: clients take 4 MiB unless told otherwise */
 #define PAGE_ITEMS 1000
 

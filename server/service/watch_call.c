@@ -84,6 +84,20 @@ static bool take_progress(const Confreg__V1__WatchRequest *r, struct watch_wishe
                             (long long)interval->seconds, (int)interval->nanos);
 }
 
+/* What shows through from `default` could be of any environment: which ones are asked for must be
+ * said. */
+static bool check_environments(const Confreg__V1__WatchRequest *r, struct status *st)
+{
+    char path[64] = "selectors";
+    bool named = r->n_selectors > 0;
+    for (size_t i = 0; i < r->n_selectors && named; i++) {
+        named = r->selectors[i]->environment[0] != '\0';
+        snprintf(path, sizeof path, "selectors[%zu].environment", i);
+    }
+    return named || status_bad_field(st, path, "RESOLVE_WITHOUT_ENVIRONMENT",
+                                     "%s: a watch that resolves must name its environments", path);
+}
+
 static bool take_wishes(const Confreg__V1__WatchRequest *r, struct watch_wishes *wishes,
                         struct status *st)
 {
@@ -94,7 +108,8 @@ static bool take_wishes(const Confreg__V1__WatchRequest *r, struct watch_wishes 
                                 "include_previous: the value before a single change means nothing "
                                 "where changes are left out; not together with conflate");
     }
-    return take_progress(r, wishes, st);
+    wishes->resolve = r->resolve;
+    return take_progress(r, wishes, st) && (!r->resolve || check_environments(r, st));
 }
 
 void watch_call(struct rpc_call *call, const Confreg__V1__WatchRequest *request,

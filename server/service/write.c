@@ -103,11 +103,11 @@ static void answer_commit(const struct write_call *w, struct answer *answer)
         message.created_by_presence_case = CONFREG__V1__COMMIT__CREATED_BY_PRESENCE_CREATED_BY;
         message.created_by = commit->created_by;
     }
-    static const struct event_heads no_heads = {NULL, NULL};
+    static const struct event_content alone = {NULL, NULL, NULL};
     AUTO_STR changes = {0};
     for (size_t i = 0; i < commit->n_changes; i++) {
         AUTO(buf_unref)
-        struct buf *event = encode_event(FIELD_COMMIT_CHANGES, commit, i, &no_heads);
+        struct buf *event = encode_event(FIELD_COMMIT_CHANGES, commit, i, &alone);
         str_add(&changes, event->data, event->len);
     }
     answer_add(answer, encode_field_and(2, &message.base, changes.data, changes.len));

@@ -74,8 +74,9 @@ static bool add_event(const struct watch *watch, struct notice *notice, size_t i
          !encode_previous(store, notice->commit, index, &previous, st))) {
         return false;
     }
-    struct event_heads heads = {.config = config, .previous = previous};
-    notice_add(notice, index, encode_event(FIELD_EVENTS, notice->commit, index, &heads), NULL);
+    struct event_content content = {.config = config, .previous = previous};
+    notice_add(notice, index, notice->commit->changes[index].environment,
+               encode_event(FIELD_EVENTS, notice->commit, index, &content), NULL);
     return true;
 }
 
@@ -98,24 +99,46 @@ static bool make_notice(const struct watch *watch, struct commit *commit,
     return ok;
 }
 
-static bool read_backlog(struct reading *r, struct status *st)
+static bool read_commits(struct reading *r, struct status *st)
 {
     struct watch *watch = r->watch;
     uint64_t from = watch->cursor.revision + 1;
-    if (!store_read_commits(watch->hub->store, from, from + READ_COMMITS - 1, true, keep_commit, r,
-                            st)) {
+    for (; r->n < watch->n_taken; r->n++) {
+        r->commits[r->n] = watch->taken[r->n];
+    }
+    free(MOVE(watch->taken));
+    watch->n_taken = 0;
+    if (r->n > 0) {
+        return true;
+    }
+    if (!store_read_commits(watch->hub->store, from, from + READ_COMMITS - 1,
+                            !watch->wishes.resolve, keep_commit, r, st)) {
         return false;
     }
-    if (r->n == 0) {
-        return status_set(st, STATUS_DATA_LOSS, "LOG_DAMAGED", "revision %llu is not in the log",
-                          (unsigned long long)from);
+    return r->n > 0 || status_set(st, STATUS_DATA_LOSS, "LOG_DAMAGED",
+                                  "revision %llu is not in the log", (unsigned long long)from);
+}
+
+/* Makes the events of what was read, until there are enough for now. */
+static bool read_backlog(struct reading *r, struct status *st)
+{
+    struct watch *watch = r->watch;
+    size_t bytes = 0;
+    if (!read_commits(r, st)) {
+        return false;
     }
     watch->backlog = mem_array(r->n, sizeof watch->backlog[0]);
-    for (size_t i = 0; i < r->n; i++) {
-        if (!make_notice(watch, r->commits[i], &watch->backlog[i], st)) {
+    while (watch->n_backlog < r->n && bytes < MESSAGE_BYTES) {
+        struct notice *made = NULL;
+        struct commit *commit = r->commits[watch->n_backlog];
+        if (!(watch->wishes.resolve ? watch_resolve(watch, commit, &made, st)
+                                    : make_notice(watch, commit, &made, st))) {
             return false;
         }
-        watch->n_backlog++;
+        watch->backlog[watch->n_backlog++] = made;
+        for (size_t i = 0; i < made->n_events; i++) {
+            bytes += made->events[i].plain->len;
+        }
     }
     return true;
 }

@@ -25,8 +25,23 @@ static struct notice *next_notice(const struct watch *watch, bool *ret_read)
         return notice;
     }
     notice = revision < ring_first(ring) ? NULL : ring_at(ring, revision);
-    *ret_read = notice == NULL || (watch->wishes.include_previous && !notice->has_previous);
+    *ret_read = notice == NULL || watch->wishes.resolve ||
+                (watch->wishes.include_previous && !notice->has_previous);
     return *ret_read ? NULL : notice;
+}
+
+/* Has commits read, and their events made for this stream. What it resolves may be in the ring. */
+static void start_reading(struct watch *watch)
+{
+    const struct ring *ring = &watch->hub->ring;
+    uint64_t revision = watch->cursor.revision + 1;
+    if (watch->wishes.resolve && revision >= ring_first(ring)) {
+        watch->taken = mem_array(READ_COMMITS, sizeof watch->taken[0]);
+        for (; revision < ring->next && watch->n_taken < READ_COMMITS; revision++) {
+            watch->taken[watch->n_taken++] = commit_ref(ring_at(ring, revision)->commit);
+        }
+    }
+    watch_start_job(watch, watch_read_backlog);
 }
 
 static bool position_mismatch(const struct watch_position *position, struct status *st)
@@ -90,7 +105,8 @@ static bool add_events(struct watch *watch, const struct notice *notice, struct 
         if (!message_has_room(message, 1, form->len)) {
             return false;
         }
-        message_add(message, &commit->changes[event->change], commit->revision, form);
+        struct config_name name = {event->environment, commit->changes[event->change].service};
+        message_add(message, &name, commit->revision, form);
     }
     return true;
 }
@@ -184,7 +200,7 @@ enum rpc_next watch_send_events(struct watch *watch, struct rpc_pieces *pieces, 
     enum rpc_next result = finish_message(watch, &message);
     watch_drop_backlog(watch, true);
     if (result == RPC_NEXT_IDLE && read) {
-        watch_start_job(watch, watch_read_backlog);
+        start_reading(watch);
     }
     return result;
 }
@@ -208,7 +224,7 @@ enum rpc_next watch_begin(struct watch *watch, struct rpc_pieces *pieces, struct
 {
     uint64_t chain;
     if (!find_chain(watch, &chain)) {
-        watch_start_job(watch, watch_read_backlog);
+        start_reading(watch);
         return RPC_NEXT_IDLE;
     }
     if (chain != 0) {

@@ -61,17 +61,17 @@ static void add_event(struct notice *notice, const struct staged *staged, size_t
 {
     struct commit *commit = staged->commit;
     const struct change *change = &commit->changes[index];
-    struct event_heads heads = {.config = event_has_config(change) ? staged->after[index]->encoded
-                                                                   : NULL};
-    struct buf *plain = encode_event(FIELD_EVENTS, commit, index, &heads);
+    struct event_content content = {
+        .config = event_has_config(change) ? staged->after[index]->encoded : NULL};
+    struct buf *plain = encode_event(FIELD_EVENTS, commit, index, &content);
     struct buf *full = NULL;
     if (notice->has_previous) {
         AUTO(buf_unref) struct buf *previous = previous_config(change, staged->before[index]);
-        heads.previous = previous;
+        content.previous = previous;
         full =
-            previous == NULL ? buf_ref(plain) : encode_event(FIELD_EVENTS, commit, index, &heads);
+            previous == NULL ? buf_ref(plain) : encode_event(FIELD_EVENTS, commit, index, &content);
     }
-    notice_add(notice, index, plain, full);
+    notice_add(notice, index, change->environment, plain, full);
 }
 
 static struct notice *make_notice(struct hub *hub, const struct staged *staged)

@@ -56,6 +56,7 @@ struct watch_wishes {
     int64_t progress_ns;   /* a mark when it was silent for so long; 0: none */
     bool include_previous; /* events carry the value before */
     bool conflate;         /* of each config in a message the newest event only */
+    bool resolve;          /* configs with `default` under them; all selectors name environments */
 };
 
 struct watch_spec {

@@ -25,42 +25,42 @@ bool message_is_empty(const struct message *message)
 
 /* ---- The newest of each config ---- */
 
-static uint64_t hash_of(const struct change *change)
+static uint64_t hash_of(const struct config_name *name)
 {
-    uint64_t environment = hash_table_key(change->environment, strlen(change->environment));
-    return environment * 31 + hash_table_key(change->service, strlen(change->service));
+    uint64_t environment = hash_table_key(name->environment, strlen(name->environment));
+    return environment * 31 + hash_table_key(name->service, strlen(name->service));
 }
 
-static bool same_config(const struct change *a, const struct change *b)
+static bool same_config(const struct config_name *a, const struct config_name *b)
 {
     return strcmp(a->service, b->service) == 0 && strcmp(a->environment, b->environment) == 0;
 }
 
-/* The slot of the change's config, or the empty one for it. There are more slots than pieces. */
-static uint16_t *slot_of(struct message *message, const struct change *change, uint64_t hash)
+/* The slot of the config, or the empty one for it. There are more slots than pieces. */
+static uint16_t *slot_of(struct message *message, const struct config_name *name, uint64_t hash)
 {
     for (size_t i = hash % NEWEST_SLOTS;; i = (i + 1) % NEWEST_SLOTS) {
         uint16_t piece = message->slots[i];
         if (piece == 0 ||
-            (message->hashes[piece] == hash && same_config(message->changes[piece], change))) {
+            (message->hashes[piece] == hash && same_config(&message->names[piece], name))) {
             return &message->slots[i];
         }
     }
 }
 
 /* The piece that comes next is the newest of its config; the one before leaves a hole. */
-static void replace_older(struct message *message, const struct change *change)
+static void replace_older(struct message *message, const struct config_name *name)
 {
     struct rpc_pieces *pieces = message->pieces;
-    uint64_t hash = hash_of(change);
-    uint16_t *slot = slot_of(message, change, hash);
+    uint64_t hash = hash_of(name);
+    uint16_t *slot = slot_of(message, name, hash);
     if (*slot != 0) {
         message->bytes -= pieces->items[*slot]->len;
         buf_unref(MOVE(pieces->items[*slot]));
         message->n_holes++;
     }
     *slot = (uint16_t)pieces->n;
-    message->changes[pieces->n] = change;
+    message->names[pieces->n] = *name;
     message->hashes[pieces->n] = hash;
 }
 
@@ -74,9 +74,9 @@ static void close_holes(struct message *message)
             continue;
         }
         pieces->items[n] = pieces->items[i];
-        message->changes[n] = message->changes[i];
+        message->names[n] = message->names[i];
         message->hashes[n] = message->hashes[i];
-        *slot_of(message, message->changes[n], message->hashes[n]) = (uint16_t)n;
+        *slot_of(message, &message->names[n], message->hashes[n]) = (uint16_t)n;
         n++;
     }
     pieces->n = n;
@@ -94,11 +94,11 @@ bool message_has_room(struct message *message, size_t n, size_t bytes)
            (message_is_empty(message) || message->bytes + bytes <= MESSAGE_BYTES);
 }
 
-void message_add(struct message *message, const struct change *change, uint64_t revision,
+void message_add(struct message *message, const struct config_name *name, uint64_t revision,
                  struct buf *event)
 {
     if (message->conflate) {
-        replace_older(message, change);
+        replace_older(message, name);
     }
     message->pieces->items[message->pieces->n++] = buf_ref(event);
     message->bytes += event->len;

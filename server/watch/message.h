@@ -3,7 +3,7 @@
 #ifndef WATCH_MESSAGE_H
 #define WATCH_MESSAGE_H
 
-#include "commit.h"
+#include "registry.h"
 #include "rpc_server.h"
 
 #define MESSAGE_BYTES (1u << 20) /* of events in a message, unless one is larger */
@@ -17,8 +17,8 @@ struct message {
 
     /* Where it conflates: which piece is a config's. Open addressing; 0 is an empty slot. */
     bool conflate;
-    size_t n_holes;                                  /* pieces whose events were replaced */
-    const struct change *changes[RPC_STREAM_PIECES]; /* what each piece is of, borrowed */
+    size_t n_holes;                              /* pieces whose events were replaced */
+    struct config_name names[RPC_STREAM_PIECES]; /* what each piece is about, borrowed */
     uint64_t hashes[RPC_STREAM_PIECES];
     uint16_t slots[NEWEST_SLOTS];
 };
@@ -27,9 +27,9 @@ void message_init(struct message *message, struct rpc_pieces *pieces, bool confl
 bool message_is_empty(const struct message *message);
 /* Whether n more events with so many bytes fit; into an empty message one always does. */
 bool message_has_room(struct message *message, size_t n, size_t bytes);
-/* Takes an event (a new reference) of the change, which must stay until the message is ended; there
- * must be room. */
-void message_add(struct message *message, const struct change *change, uint64_t revision,
+/* Takes an event (a new reference) about a config, whose name must stay until the message is ended;
+ * there must be room. */
+void message_add(struct message *message, const struct config_name *name, uint64_t revision,
                  struct buf *event);
 /* Makes the pieces whole. */
 void message_end(struct message *message);

@@ -8,9 +8,10 @@ struct notice *notice_new(struct commit *commit, size_t room)
     return notice;
 }
 
-void notice_add(struct notice *notice, size_t change, struct buf *plain, struct buf *full)
+void notice_add(struct notice *notice, size_t change, const char *environment, struct buf *plain,
+                struct buf *full)
 {
-    notice->events[notice->n_events++] = (struct notice_event){change, plain, full};
+    notice->events[notice->n_events++] = (struct notice_event){change, environment, plain, full};
     notice->bytes += sizeof(struct notice_event) + sizeof(struct change) + plain->len;
     notice->bytes += full == NULL || full == plain ? 0 : full->len;
 }

@@ -7,9 +7,11 @@
 #include "commit.h"
 
 struct notice_event {
-    size_t change;     /* its place in the commit */
-    struct buf *plain; /* owned; as field 3 of a WatchResponse */
-    struct buf *full;  /* the same with the value before; NULL: was not made */
+    size_t change;           /* its place in the commit */
+    const char *environment; /* of the config that it is about, borrowed of the commit or of whom
+                                it was made for */
+    struct buf *plain;       /* owned; as field 3 of a WatchResponse */
+    struct buf *full;        /* the same with the value before; NULL: was not made */
 };
 
 struct notice {
@@ -24,7 +26,8 @@ struct notice {
 /* Without events, with room for n of them. */
 struct notice *notice_new(struct commit *commit, size_t room);
 /* The references move. */
-void notice_add(struct notice *notice, size_t change, struct buf *plain, struct buf *full);
+void notice_add(struct notice *notice, size_t change, const char *environment, struct buf *plain,
+                struct buf *full);
 /* NULL is ignored. */
 void notice_free(struct notice *notice);
 

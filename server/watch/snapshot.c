@@ -1,29 +1,52 @@
 /* The phase of a stream that delivers the heads as of one revision. */
+#include <string.h>
+
 #include "confreg/v1/registry_service.pb-c.h"
 #include "history.h"
+#include "overlay.h"
 #include "watch.h"
 
 #define SNAPSHOT_HEADS 128
 
-/* A config that an earlier selector has delivered is not delivered again. */
-static bool delivered_before(const struct watch *watch, const struct head *head)
+/* What the head under the cursor stands for in this snapshot, as of its revision; NULL: nothing. */
+static bool config_of(const struct watch *watch, const struct head *head, struct buf **ret_config,
+                      struct status *st)
 {
-    for (size_t i = 0; i < watch->snapshot->selector; i++) {
-        if (head_filter_matches(&watch->selectors[i], head_environment(head), head_service(head))) {
-            return true;
-        }
+    const struct hub *hub = watch->hub;
+    const struct snapshot *snapshot = watch->snapshot;
+    const char *environment = watch->selectors[snapshot->selector].environment;
+    uint64_t revision = snapshot->position.revision;
+    if (!history_config_as_of(hub->store, head, revision, ret_config, st)) {
+        return false;
     }
-    return false;
+    AUTO(buf_unref) struct buf *own = *ret_config;
+    if (!watch->wishes.resolve || own == NULL) {
+        *ret_config = MOVE(own);
+        return true;
+    }
+    *ret_config = NULL;
+    AUTO(buf_unref) struct buf *overlay = NULL;
+    if (snapshot->of_default && !history_find_config(hub->store, hub->registry, environment,
+                                                     head_service(head), revision, &overlay, st)) {
+        return false;
+    }
+    /* With an overlay it came before, under the overlay's own head. */
+    return overlay != NULL ||
+           watch_resolved_at(hub, environment, head_service(head), revision, ret_config, st);
 }
 
 static bool add_config(struct watch *watch, const struct head *head, struct status *st)
 {
     struct snapshot *snapshot = watch->snapshot;
+    const char *environment = snapshot->of_default
+                                  ? watch->selectors[snapshot->selector].environment
+                                  : head_environment(head);
     struct buf *config = NULL;
-    if (delivered_before(watch, head)) {
+    /* What an earlier selector has delivered is not delivered again. */
+    if (watch_selects_before(watch, snapshot->selector, environment, head_service(head))) {
         return true;
     }
-    if (!history_config_as_of(watch->hub->store, head, snapshot->position.revision, &config, st)) {
+    if (!config_of(watch, head, &config, st)) {
         return false;
     }
     if (config != NULL) {
@@ -32,10 +55,15 @@ static bool add_config(struct watch *watch, const struct head *head, struct stat
     return true;
 }
 
-static void next_selector(struct watch *watch)
+/* Behind the heads of the selector itself come, where it resolves, those of `default`, which show
+ * through where there is no overlay. */
+static void next_part(struct watch *watch)
 {
     struct snapshot *snapshot = watch->snapshot;
-    snapshot->selector++;
+    const char *environment = watch->selectors[snapshot->selector].environment;
+    snapshot->of_default = watch->wishes.resolve && !snapshot->of_default &&
+                           strcmp(environment, DEFAULT_ENVIRONMENT) != 0;
+    snapshot->selector += !snapshot->of_default;
     snapshot->done = snapshot->selector == watch->n_selectors;
     str_clear(&snapshot->cursor.after);
     snapshot->cursor.done = false;
@@ -44,9 +72,11 @@ static void next_selector(struct watch *watch)
 static bool read_snapshot(struct watch *watch, struct status *st)
 {
     struct snapshot *snapshot = watch->snapshot;
+    struct head_filter filter = watch->selectors[snapshot->selector];
     struct head *heads[SNAPSHOT_HEADS];
-    size_t n = registry_list(watch->hub->registry, &watch->selectors[snapshot->selector],
-                             &snapshot->cursor, heads, SNAPSHOT_HEADS);
+    filter.environment = snapshot->of_default ? DEFAULT_ENVIRONMENT : filter.environment;
+    size_t n =
+        registry_list(watch->hub->registry, &filter, &snapshot->cursor, heads, SNAPSHOT_HEADS);
     bool ok = true;
     snapshot->configs = mem_array(SNAPSHOT_HEADS, sizeof snapshot->configs[0]);
     for (size_t i = 0; i < n; i++) {
@@ -54,7 +84,7 @@ static bool read_snapshot(struct watch *watch, struct status *st)
         head_unref(heads[i]);
     }
     if (snapshot->cursor.done) {
-        next_selector(watch);
+        next_part(watch);
     }
     return ok;
 }

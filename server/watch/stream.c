@@ -1,10 +1,12 @@
 /* The life of a stream: from the call to its end, on the stream thread. */
+#include <assert.h>
 #include <inttypes.h>
 #include <string.h>
 
 #include "clock.h"
 #include "confreg/v1/registry_service.pb-c.h"
 #include "encode.h"
+#include "overlay.h"
 #include "watch.h"
 
 /* ---- Where it stands ---- */
@@ -14,14 +16,20 @@ struct watch_position watch_position(const struct watch *watch)
     return watch->level ? watch->hub->tail : watch->cursor;
 }
 
-bool watch_selects(const struct watch *watch, const struct change *change)
+bool watch_selects_before(const struct watch *watch, size_t n, const char *environment,
+                          const char *service)
 {
-    for (size_t i = 0; i < watch->n_selectors; i++) {
-        if (head_filter_matches(&watch->selectors[i], change->environment, change->service)) {
+    for (size_t i = 0; i < n; i++) {
+        if (head_filter_matches(&watch->selectors[i], environment, service)) {
             return true;
         }
     }
     return false;
+}
+
+bool watch_selects(const struct watch *watch, const struct change *change)
+{
+    return watch_selects_before(watch, watch->n_selectors, change->environment, change->service);
 }
 
 /* The first commit that a level stream may want: it has had all before. One that is not level comes
@@ -124,6 +132,26 @@ static void note_message(struct watch *watch)
 
 /* ---- From open to released ---- */
 
+static void add_interest(struct watch *watch, const struct head_filter *filter)
+{
+    struct interest *interest = &watch->interests[watch->n_interests++];
+    interest->owner = watch;
+    interests_add(&watch->hub->interests, interest, filter);
+}
+
+static void add_interests(struct watch *watch)
+{
+    watch->interests = mem_array(2 * watch->n_selectors, sizeof watch->interests[0]);
+    for (size_t i = 0; i < watch->n_selectors; i++) {
+        struct head_filter filter = watch->selectors[i];
+        add_interest(watch, &filter);
+        if (watch->wishes.resolve) {
+            filter.environment = DEFAULT_ENVIRONMENT;
+            add_interest(watch, &filter);
+        }
+    }
+}
+
 static void list(struct watch *watch)
 {
     struct hub *hub = watch->hub;
@@ -132,10 +160,7 @@ static void list(struct watch *watch)
         watch->next->previous = watch;
     }
     hub->streams = watch;
-    for (size_t i = 0; i < watch->n_selectors; i++) {
-        watch->interests[i].owner = watch;
-        interests_add(&hub->interests, &watch->interests[i], &watch->selectors[i]);
-    }
+    add_interests(watch);
     if (watch->wishes.progress_ns > 0) {
         watch->timer.fn = check_silence;
         watch->sent_ns = clock_monotonic_ns();
@@ -153,7 +178,7 @@ static void unlist(struct watch *watch)
     if (watch->next != NULL) {
         watch->next->previous = watch->previous;
     }
-    for (size_t i = 0; i < watch->n_selectors; i++) {
+    for (size_t i = 0; i < watch->n_interests; i++) {
         interests_remove(&hub->interests, &watch->interests[i]);
     }
     heap_remove(&hub->held, &watch->held);
@@ -214,6 +239,7 @@ static void released(void *state)
     if (watch->wishes.include_previous) {
         atomic_fetch_sub(&watch->hub->n_previous, 1);
     }
+    assert(watch->taken == NULL && "a job that was started has run");
     watch_drop_backlog(watch, false);
     snapshot_free(watch->snapshot);
     free(watch->fault);
@@ -232,7 +258,6 @@ static void copy_selectors(struct watch *watch, const struct watch_spec *spec)
 {
     watch->n_selectors = spec->n_selectors == 0 ? 1 : spec->n_selectors;
     watch->selectors = mem_array(watch->n_selectors, sizeof watch->selectors[0]);
-    watch->interests = mem_array(watch->n_selectors, sizeof watch->interests[0]);
     for (size_t i = 0; i < spec->n_selectors; i++) {
         const struct head_filter *from = &spec->selectors[i];
         watch->selectors[i] = (struct head_filter){

@@ -52,6 +52,7 @@ struct hub {
 struct snapshot {
     struct position position; /* that it is as of */
     size_t selector;
+    bool of_default; /* where it resolves: the heads of environment `default` have their turn */
     struct head_cursor cursor;
     struct buf **configs; /* the next part of it */
     size_t n_configs;
@@ -65,8 +66,9 @@ struct watch {
     bool listed;
 
     struct head_filter *selectors; /* owned, with their texts; at least one */
-    struct interest *interests;    /* one a selector */
     size_t n_selectors;
+    struct interest *interests; /* one a selector, two where it resolves */
+    size_t n_interests;
     struct watch_wishes wishes;
 
     /* What the stream does next; told apart by a function, the way a message is made. */
@@ -88,6 +90,8 @@ struct watch {
     atomic_bool job_running;
     struct status *fault; /* owned; NULL: none */
 
+    struct commit **taken; /* of the ring, from cursor + 1 on, to be resolved; owned references */
+    size_t n_taken;
     struct notice **backlog; /* commits read from the store, from cursor + 1 on */
     size_t n_backlog;
     size_t passed_backlog; /* handled and to be freed */
@@ -97,6 +101,17 @@ struct watch {
 };
 
 bool watch_selects(const struct watch *watch, const struct change *change);
+/* Whether one of the first n selectors selects this config. */
+bool watch_selects_before(const struct watch *watch, size_t n, const char *environment,
+                          const char *service);
+
+/* Makes the events of a commit as a stream that resolves wants them. On the pool. */
+bool watch_resolve(const struct watch *watch, struct commit *commit, struct notice **ret_notice,
+                   struct status *st);
+
+/* The resolved config as it stood at a revision; NULL where there was none. On the pool. */
+bool watch_resolved_at(const struct hub *hub, const char *environment, const char *service,
+                       uint64_t revision, struct buf **ret_config, struct status *st);
 
 /* How far the stream has come. */
 struct watch_position watch_position(const struct watch *watch);

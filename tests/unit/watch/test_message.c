@@ -8,31 +8,26 @@
 
 #define CONFIGS 100
 
-/* Changes of configs service-0, service-1, …, alike but for their names. */
-struct configs {
-    struct commit *commit;
-};
+/* Configs service-0, service-1, … */
+static char services[CONFIGS][32];
 
-static struct configs configs_new(void)
+static void name_configs(void)
 {
-    struct configs configs = {commit_new(CONFIGS)};
     for (size_t i = 0; i < CONFIGS; i++) {
-        char name[32];
-        snprintf(name, sizeof name, "service-%zu", i);
-        configs.commit->changes[i].environment = mem_string("prod");
-        configs.commit->changes[i].service = mem_string(name);
+        snprintf(services[i], sizeof services[i], "service-%zu", i);
     }
-    return configs;
 }
 
-static bool add(struct message *message, const struct configs *configs, size_t config,
-                uint64_t revision)
+TestSuite(message, .init = name_configs);
+
+static bool add(struct message *message, size_t config, uint64_t revision)
 {
+    struct config_name name = {"prod", services[config]};
     AUTO(buf_unref) struct buf *event = buf_copy(&revision, sizeof revision);
     if (!message_has_room(message, 1, event->len)) {
         return false;
     }
-    message_add(message, &configs->commit->changes[config], revision, event);
+    message_add(message, &name, revision, event);
     return true;
 }
 
@@ -47,13 +42,12 @@ Test(message, holds_every_event_in_order)
 {
     struct rpc_pieces pieces;
     struct message message;
-    struct configs configs = configs_new();
     message_init(&message, &pieces, false);
     cr_assert(message_is_empty(&message));
     for (uint64_t i = 1; i < RPC_STREAM_PIECES; i++) {
-        cr_assert(add(&message, &configs, 0, i));
+        cr_assert(add(&message, 0, i));
     }
-    cr_assert_not(add(&message, &configs, 0, 1000), "there is no piece left");
+    cr_assert_not(add(&message, 0, 1000), "there is no piece left");
     message_end(&message);
     cr_assert_eq(pieces.n, RPC_STREAM_PIECES);
     cr_assert_eq(message.newest, RPC_STREAM_PIECES - 1);
@@ -62,7 +56,6 @@ Test(message, holds_every_event_in_order)
     }
     message_drop(&message);
     cr_assert_eq(pieces.n, 0);
-    commit_unref(configs.commit);
     leak_check();
 }
 
@@ -70,14 +63,13 @@ Test(message, takes_one_large_event_and_no_second)
 {
     struct rpc_pieces pieces;
     struct message message;
-    struct configs configs = configs_new();
     message_init(&message, &pieces, false);
     cr_assert(message_has_room(&message, 1, 2 * MESSAGE_BYTES));
     AUTO(buf_unref) struct buf *large = buf_new(2 * MESSAGE_BYTES);
-    message_add(&message, &configs.commit->changes[0], 1, large);
+    struct config_name name = {"prod", services[0]};
+    message_add(&message, &name, 1, large);
     cr_assert_not(message_has_room(&message, 1, 1));
     message_drop(&message);
-    commit_unref(configs.commit);
     leak_check();
 }
 
@@ -85,11 +77,10 @@ Test(message, conflated_keeps_the_newest_of_each_config_in_order)
 {
     struct rpc_pieces pieces;
     struct message message;
-    struct configs configs = configs_new();
     message_init(&message, &pieces, true);
     const size_t order[] = {0, 1, 2, 1, 0, 3, 1};
     for (size_t i = 0; i < COUNT_OF(order); i++) {
-        cr_assert(add(&message, &configs, order[i], i + 1));
+        cr_assert(add(&message, order[i], i + 1));
     }
     message_end(&message);
     cr_assert_eq(pieces.n, 5);
@@ -99,7 +90,6 @@ Test(message, conflated_keeps_the_newest_of_each_config_in_order)
     }
     cr_assert_eq(message.bytes, 4 * sizeof(uint64_t), "what was replaced does not count");
     message_drop(&message);
-    commit_unref(configs.commit);
     leak_check();
 }
 
@@ -108,22 +98,20 @@ Test(message, conflated_has_room_for_any_number_of_changes_of_few_configs)
     struct random r = {.state = random_seed()};
     struct rpc_pieces pieces;
     struct message message;
-    struct configs configs = configs_new();
     uint64_t newest[CONFIGS] = {0};
     message_init(&message, &pieces, true);
     for (uint64_t revision = 1; revision <= 50000; revision++) {
         size_t config = random_below(&r, CONFIGS);
-        cr_assert(add(&message, &configs, config, revision));
+        cr_assert(add(&message, config, revision));
         newest[config] = revision;
     }
     message_end(&message);
     cr_assert_eq(pieces.n, 1 + CONFIGS);
     for (size_t i = 1; i < pieces.n; i++) {
         cr_assert(i == 1 || revision_at(&message, i - 1) < revision_at(&message, i));
-        size_t config = (size_t)(message.changes[i] - configs.commit->changes);
+        size_t config = (size_t)(message.names[i].service - services[0]) / sizeof services[0];
         cr_assert_eq(revision_at(&message, i), newest[config]);
     }
     message_drop(&message);
-    commit_unref(configs.commit);
     leak_check();
 }

@@ -27,7 +27,7 @@ static void push(struct ring *ring, uint64_t revision, const char *service, uint
 {
     AUTO(commit_unref) struct commit *commit = commit_of(revision, CHANGE_UPDATE, service, version);
     struct notice *notice = notice_new(commit, 1);
-    notice_add(notice, 0, buf_copy("an event", 8), NULL);
+    notice_add(notice, 0, commit->changes[0].environment, buf_copy("an event", 8), NULL);
     ring_push(ring, notice);
 }
 
