@@ -1,6 +1,7 @@
 #include "registry.h"
 
 #include <assert.h>
+#include <inttypes.h>
 #include <string.h>
 
 #include "state.h"
@@ -47,6 +48,36 @@ struct position registry_position(const struct registry *registry)
     struct position position = registry->position;
     pthread_rwlock_unlock(lock_of(registry));
     return position;
+}
+
+uint64_t registry_floor(const struct registry *registry)
+{
+    pthread_rwlock_rdlock(lock_of(registry));
+    uint64_t floor = registry->floor;
+    pthread_rwlock_unlock(lock_of(registry));
+    return floor;
+}
+
+void registry_set_floor(struct registry *registry, uint64_t revision)
+{
+    pthread_rwlock_wrlock(&registry->lock);
+    registry->floor = revision > registry->floor ? revision : registry->floor;
+    pthread_rwlock_unlock(&registry->lock);
+}
+
+bool registry_check_start(const struct registry *registry, uint64_t revision, struct status *st)
+{
+    uint64_t floor = registry_floor(registry);
+    if (revision > floor) {
+        return true;
+    }
+    status_set(st, STATUS_OUT_OF_RANGE, "COMPACTED",
+               "revision %" PRIu64 " is gone; the log is complete from %" PRIu64
+               " on: start with a snapshot",
+               revision, floor + 1);
+    status_add_number(st, "oldest_revision", floor + 1);
+    status_add_number(st, "newest_revision", registry_position(registry).revision);
+    return false;
 }
 
 uint64_t registry_config_count(const struct registry *registry)

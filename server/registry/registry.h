@@ -43,6 +43,12 @@ const char *registry_epoch(const struct registry *registry);
 /* ---- Reading ---- */
 
 struct position registry_position(const struct registry *registry);
+/* The last revision whose payloads may have been dropped for their age; what is behind it is
+ * complete. 0: none. */
+uint64_t registry_floor(const struct registry *registry);
+/* Whether the log is complete from this revision on: else OUT_OF_RANGE, reason COMPACTED, with
+ * oldest_revision and newest_revision. */
+bool registry_check_start(const struct registry *registry, uint64_t revision, struct status *st);
 /* How many configs have a live head. */
 uint64_t registry_config_count(const struct registry *registry);
 
@@ -149,6 +155,9 @@ void registry_discard(struct registry *registry);
 /* Whether every live head that was accepted has its payload. One of the log may lack it while a
  * later commit, which removed it, was not followed yet: apply only what is whole. */
 bool registry_is_whole(const struct registry *registry);
+
+/* Moves the floor up; a lower one is ignored. */
+void registry_set_floor(struct registry *registry, uint64_t revision);
 
 /* ---- Taking the log in ---- */
 

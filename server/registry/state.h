@@ -18,6 +18,7 @@ struct registry {
     struct table heads;
     struct order order;
     struct position position;
+    uint64_t floor;
     uint64_t config_count;
     size_t head_bytes;
 

@@ -18,6 +18,7 @@ RPC_HANDLER(list_configs, Confreg__V1__ListConfigsRequest, struct service)
 RPC_HANDLER(list_versions, Confreg__V1__ListVersionsRequest, struct service)
 RPC_HANDLER(compare_versions, Confreg__V1__DiffVersionsRequest, struct service)
 RPC_HANDLER(watch_call, Confreg__V1__WatchRequest, struct service)
+RPC_HANDLER(watch_progress_call, Confreg__V1__WatchProgressRequest, struct service)
 RPC_HANDLER(status_call, Confreg__V1__GetStatusRequest, struct service)
 
 static const struct rpc_method methods[] = {
@@ -32,6 +33,7 @@ static const struct rpc_method methods[] = {
     {"ListVersions", RPC_UNARY, list_versions_thunk},
     {"DiffVersions", RPC_UNARY, compare_versions_thunk},
     {"Watch", RPC_SERVER_STREAM, watch_call_thunk},
+    {"WatchProgress", RPC_UNARY, watch_progress_call_thunk},
     {"GetStatus", RPC_UNARY, status_call_thunk},
 };
 

@@ -47,7 +47,7 @@ void status_call(struct rpc_call *call, const Confreg__V1__GetStatusRequest *req
     response.version = (char *)(uintptr_t)CONFREG_VERSION;
     response.store = (char *)(uintptr_t)service->store->ops->scheme;
     response.start_time = &start;
-    response.oldest_revision = 1;
+    response.oldest_revision = registry_floor(service->registry) + 1;
     response.config_count = registry_config_count(service->registry);
     response.watch_streams = hub_stream_count(service->hub);
     response.notifications_sent = report.published;

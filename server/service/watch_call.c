@@ -60,9 +60,11 @@ static bool take_start(const struct service *service, const Confreg__V1__WatchRe
     if (after != NULL) {
         spec->start = after->revision + 1;
         spec->chain = after->chain_hash;
-        return check_epoch(service, after->epoch, "resume_after.epoch", st);
+        if (!check_epoch(service, after->epoch, "resume_after.epoch", st)) {
+            return false;
+        }
     }
-    return true;
+    return spec->start == 0 || registry_check_start(service->registry, spec->start, st);
 }
 
 static bool take_progress(const Confreg__V1__WatchRequest *r, struct watch_wishes *wishes,
@@ -112,6 +114,15 @@ static bool take_wishes(const Confreg__V1__WatchRequest *r, struct watch_wishes 
     return take_progress(r, wishes, st) && (!r->resolve || check_environments(r, st));
 }
 
+static bool take_id(const char *id, struct watch_spec *spec, struct status *st)
+{
+    spec->id = id;
+    return strlen(id) <= WATCH_ID_MAX_BYTES ||
+           status_bad_field(st, "watch_id", "TEXT_TOO_LONG",
+                            "watch_id: at most %d bytes, found %zu", WATCH_ID_MAX_BYTES,
+                            strlen(id));
+}
+
 void watch_call(struct rpc_call *call, const Confreg__V1__WatchRequest *request,
                 struct service *service)
 {
@@ -119,9 +130,23 @@ void watch_call(struct rpc_call *call, const Confreg__V1__WatchRequest *request,
     struct watch_spec spec = {.selectors = filters, .n_selectors = request->n_selectors};
     struct status st;
     if (!take_selectors(request, filters, &st) || !take_start(service, request, &spec, &st) ||
-        !take_wishes(request, &spec.wishes, &st)) {
+        !take_wishes(request, &spec.wishes, &st) || !take_id(request->watch_id, &spec, &st)) {
         rpc_fail(call, &st);
         return;
     }
     hub_open(service->hub, call, &spec);
+}
+
+void watch_progress_call(struct rpc_call *call, const Confreg__V1__WatchProgressRequest *request,
+                         struct service *service)
+{
+    struct status st;
+    size_t n = strlen(request->watch_id);
+    if (n == 0 || n > WATCH_ID_MAX_BYTES) {
+        status_bad_field(&st, "watch_id", "WATCH_ID", "watch_id: 1 to %d bytes, found %zu",
+                         WATCH_ID_MAX_BYTES, n);
+        rpc_fail(call, &st);
+        return;
+    }
+    hub_ask_progress(service->hub, call, request->watch_id);
 }

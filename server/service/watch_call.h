@@ -1,4 +1,4 @@
-/* Watch: from the request to a stream of the hub. */
+/* Watch: from the request to a stream of the hub; WatchProgress. */
 #ifndef SERVICE_WATCH_CALL_H
 #define SERVICE_WATCH_CALL_H
 
@@ -6,5 +6,7 @@
 
 void watch_call(struct rpc_call *call, const Confreg__V1__WatchRequest *request,
                 struct service *service);
+void watch_progress_call(struct rpc_call *call, const Confreg__V1__WatchProgressRequest *request,
+                         struct service *service);
 
 #endif

@@ -33,6 +33,7 @@ void hub_free(struct hub *hub)
     free(hub->inbox);
     ring_fini(&hub->ring);
     interests_fini(&hub->interests);
+    interests_fini(&hub->ids);
     heap_fini(&hub->held);
     pthread_mutex_destroy(&hub->lock);
     free(hub);
@@ -119,18 +120,25 @@ static void put_in_ring(struct hub *hub, struct notice *notice)
     watch_tell(hub, notice);
 }
 
-static void drain(struct rpc_task *task)
+void hub_take_inbox(struct hub *hub)
 {
-    struct hub *hub = CONTAINER_OF(task, struct hub, wake);
     pthread_mutex_lock(&hub->lock);
     struct notice **notices = MOVE(hub->inbox);
     size_t n = hub->n_inbox;
     hub->n_inbox = 0;
     hub->room_inbox = 0;
-    hub->wake_posted = false;
     pthread_mutex_unlock(&hub->lock);
     for (size_t i = 0; i < n; i++) {
         put_in_ring(hub, notices[i]);
     }
     free(notices);
+}
+
+static void drain(struct rpc_task *task)
+{
+    struct hub *hub = CONTAINER_OF(task, struct hub, wake);
+    pthread_mutex_lock(&hub->lock);
+    hub->wake_posted = false;
+    pthread_mutex_unlock(&hub->lock);
+    hub_take_inbox(hub);
 }

@@ -66,10 +66,18 @@ struct watch_spec {
     uint64_t chain; /* what the hash before start must be, in short; 0: not checked */
     bool snapshot;  /* the heads first; start is 0 */
     struct watch_wishes wishes;
+    const char *id; /* borrowed; checked; "": none */
 };
 
 /* Makes a stream of the call, consuming it. FAILED_PRECONDITION, reason POSITION_MISMATCH, comes on
  * the stream where chain is not the log's. Any thread. */
 void hub_open(struct hub *hub, struct rpc_call *call, const struct watch_spec *spec);
+
+#define WATCH_ID_MAX_BYTES 128
+
+/* Has the streams with this id send a mark behind what they have to deliver now, and answers the
+ * call, consuming it, with a WatchProgressResponse; NOT_FOUND, reason WATCH_NOT_FOUND. Any thread.
+ */
+void hub_ask_progress(struct hub *hub, struct rpc_call *call, const char *id);
 
 #endif

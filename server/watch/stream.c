@@ -130,6 +130,16 @@ static void note_message(struct watch *watch)
     }
 }
 
+static bool is_at_end(const struct watch *watch)
+{
+    return watch_position(watch).revision >= watch->hub->tail.revision;
+}
+
+static bool is_mark_due(const struct watch *watch)
+{
+    return can_tell_position(watch) && (watch->mark_due || (watch->mark_asked && is_at_end(watch)));
+}
+
 /* ---- From open to released ---- */
 
 static void add_interest(struct watch *watch, const struct head_filter *filter)
@@ -161,6 +171,11 @@ static void list(struct watch *watch)
     }
     hub->streams = watch;
     add_interests(watch);
+    if (watch->id[0] != '\0') {
+        struct head_filter filter = {.service = watch->id};
+        watch->id_entry.owner = watch;
+        interests_add(&hub->ids, &watch->id_entry, &filter);
+    }
     if (watch->wishes.progress_ns > 0) {
         watch->timer.fn = check_silence;
         watch->sent_ns = clock_monotonic_ns();
@@ -181,6 +196,9 @@ static void unlist(struct watch *watch)
     for (size_t i = 0; i < watch->n_interests; i++) {
         interests_remove(&hub->interests, &watch->interests[i]);
     }
+    if (watch->id[0] != '\0') {
+        interests_remove(&hub->ids, &watch->id_entry);
+    }
     heap_remove(&hub->held, &watch->held);
     rpc_server_clear_timer(hub->server, &watch->timer);
     watch->level = false;
@@ -192,7 +210,8 @@ static enum rpc_next next_of_phase(struct watch *watch, struct rpc_pieces *piece
                                    struct status *st)
 {
     enum rpc_next next = watch->phase(watch, pieces, st);
-    if (next == RPC_NEXT_IDLE && watch->mark_due && can_tell_position(watch)) {
+    if (next == RPC_NEXT_IDLE && is_mark_due(watch)) {
+        watch->mark_asked = watch->mark_asked && !is_at_end(watch);
         next = watch_progress(watch, pieces);
     }
     if (next == RPC_NEXT_MESSAGE) {
@@ -243,6 +262,7 @@ static void released(void *state)
     watch_drop_backlog(watch, false);
     snapshot_free(watch->snapshot);
     free(watch->fault);
+    free(watch->id);
     free(watch->selectors);
     free(watch->interests);
     free(watch);
@@ -290,6 +310,7 @@ void hub_open(struct hub *hub, struct rpc_call *call, const struct watch_spec *s
     struct watch *watch = mem_zalloc(sizeof *watch);
     watch->hub = hub;
     watch->wishes = spec->wishes;
+    watch->id = mem_string(spec->id);
     copy_selectors(watch, spec);
     if (watch->wishes.include_previous) {
         atomic_fetch_add(&hub->n_previous, 1);

@@ -45,7 +45,8 @@ struct hub {
     uint64_t n_events;
     struct watch_position tail; /* the newest commit of the ring */
     struct interests interests;
-    struct heap held; /* streams whose start is in the future, by the revision before it */
+    struct interests ids; /* streams by their ids, each as the service of an interest */
+    struct heap held;     /* streams whose start is in the future, by the revision before it */
 };
 
 /* A snapshot on its way. */
@@ -70,6 +71,8 @@ struct watch {
     struct interest *interests; /* one a selector, two where it resolves */
     size_t n_interests;
     struct watch_wishes wishes;
+    char *id; /* owned; "": none */
+    struct interest id_entry;
 
     /* What the stream does next; told apart by a function, the way a message is made. */
     enum rpc_next (*phase)(struct watch *watch, struct rpc_pieces *pieces, struct status *st);
@@ -83,7 +86,8 @@ struct watch {
 
     struct rpc_timer timer; /* of progress marks */
     int64_t sent_ns;        /* when the last message was made */
-    bool mark_due;
+    bool mark_due;          /* of silence */
+    bool mark_asked;        /* by a call, wherever the log's end was then */
 
     /* A job on the pool; while it runs, all below is the job's. */
     struct job job;
@@ -139,6 +143,9 @@ enum rpc_next watch_begin(struct watch *watch, struct rpc_pieces *pieces, struct
 enum rpc_next watch_send_snapshot(struct watch *watch, struct rpc_pieces *pieces,
                                   struct status *st);
 enum rpc_next watch_send_events(struct watch *watch, struct rpc_pieces *pieces, struct status *st);
+
+/* Brings what was published into the ring. */
+void hub_take_inbox(struct hub *hub);
 
 /* The log has grown by this notice, which is in the ring: finds the streams that want it. */
 void watch_tell(struct hub *hub, const struct notice *notice);

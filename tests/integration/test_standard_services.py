@@ -6,7 +6,7 @@ import subprocess
 import pytest
 from daemon import Confregd
 from errors import refused
-from stubs import health_grpc, health_pb
+from stubs import api_pb, health_grpc, health_pb
 
 SERVING = health_pb.HealthCheckResponse.SERVING
 
@@ -67,7 +67,8 @@ def test_grpcurl_lists_and_describes(confregd, tool):
             "grpc.reflection.v1alpha.ServerReflection"} <= set(services)
     methods = run(grpcurl, "-plaintext", confregd.listen, "list",
                   "confreg.v1.RegistryService").stdout
-    assert methods.count("confreg.v1.RegistryService.") == 12
+    declared = api_pb.DESCRIPTOR.services_by_name["RegistryService"].methods
+    assert sorted(methods.split()) == sorted(method.full_name for method in declared)
     text = run(grpcurl, "-plaintext", confregd.listen, "describe",
                "confreg.v1.CreateConfigRequest").stdout
     assert "bytes config_data = 3;" in text

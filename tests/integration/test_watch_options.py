@@ -2,9 +2,10 @@
 
 import random
 
+import grpc
 import pytest
 from calls import Registry, create_change, delete_change, update_change
-from daemon import Confregd
+from daemon import Confregd, until
 from errors import refused
 from google.protobuf.duration_pb2 import Duration
 from stubs import api_pb, pb
@@ -120,6 +121,85 @@ def test_a_stop_tells_a_silent_stream_how_far_it_has_come(launch, name):
     assert stream.position == header
     with refused("UNAVAILABLE"):
         stream.next()
+
+
+# ---- Marks that are asked for ----
+
+def ask(registry, watch_id):
+    return registry.stub.WatchProgress(api_pb.WatchProgressRequest(watch_id=watch_id), timeout=60)
+
+
+def until_at(stream, header):
+    """Reads on until the stream says to be there; returns the events on the way."""
+    events = []
+    while stream.position.revision < header.revision:
+        events += stream.next().events
+    return events
+
+
+def test_a_mark_can_be_asked_for(registry, watch, name):
+    stream = watch(name, watch_id=f"id-{name}")
+    registry.create(f"{name}-other")
+    written = registry.update(f"{name}-other").header
+    answer = ask(registry, f"id-{name}")
+    assert answer.header.revision >= written.revision and answer.watch_count == 1
+    mark = stream.next()
+    assert mark.kind == PROGRESS and mark.header.revision >= answer.header.revision
+    registry.create(name)
+    assert stream.event().version == 1
+
+
+def test_a_mark_that_was_asked_for_stands_behind_the_events(registry, watch, name):
+    registry.create(name)
+    first = registry.revision()
+    for _ in range(500):
+        registry.update(name)
+    stream = watch(name, watch_id=name, start_revision=first)
+    assert [e.version for e in until_at(stream, ask(registry, name).header)] == list(range(1, 502))
+
+
+def test_every_watch_of_an_id_answers(registry, watch, name):
+    streams = [watch(name, watch_id=name) for _ in range(3)]
+    other = watch(name, watch_id=f"{name}-other")
+    registry.create(f"{name}-b")
+    answer = ask(registry, name)
+    assert answer.watch_count == 3
+    for stream in streams:
+        until_at(stream, answer.header)
+    registry.create(name)
+    assert other.next().events, "who was not asked says nothing"
+
+
+def test_a_watch_that_starts_in_the_future_is_there_already(registry, watch, name):
+    now = registry.create(name).header.revision
+    stream = watch(name, watch_id=name, start_revision=now + 10)
+    assert ask(registry, name).header.revision >= now
+    assert stream.next().header.revision == now + 9
+
+
+def test_an_id_that_no_watch_has(registry, watch, name):
+    with refused("NOT_FOUND", "WATCH_NOT_FOUND"):
+        ask(registry, name)
+    stream = watch(name, watch_id=name)
+    assert ask(registry, name).watch_count == 1
+    stream.cancel()
+
+    def is_gone():
+        try:
+            ask(registry, name)
+        except grpc.RpcError as error:
+            return error.code() == grpc.StatusCode.NOT_FOUND
+        return False
+
+    until(is_gone, "the watch that was cancelled is not found any more")
+
+
+def test_ids_that_are_refused(registry):
+    for watch_id in ("", "x" * 129):
+        with refused("INVALID_ARGUMENT", field="watch_id"):
+            ask(registry, watch_id)
+    with refused("INVALID_ARGUMENT", "TEXT_TOO_LONG", field="watch_id"):
+        Watch(registry.stub, watch_id="x" * 129).next()
 
 
 # ---- The value before ----

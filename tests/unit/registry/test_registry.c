@@ -461,3 +461,31 @@ Test(registry, lists_are_filtered_and_ordered)
     world_fini(&world);
     leak_check();
 }
+
+Test(registry, a_start_at_or_below_the_floor_is_out_of_range)
+{
+    struct world world;
+    struct status st = {.code = STATUS_OK};
+    world_init(&world, 1);
+    for (int i = 0; i < 5; i++) {
+        const struct world_config *config = &world.configs[0];
+        struct mutation m = mutation_of(MUTATE_UPDATE, config->environment, config->service);
+        m.allow_missing = true;
+        must(&world, m, "{}");
+    }
+    cr_assert(registry_check_start(world.registry, 1, &st), "nothing is gone at first");
+    registry_set_floor(world.registry, 3);
+    registry_set_floor(world.registry, 2);
+    cr_assert_eq(registry_floor(world.registry), 3, "it does not move back");
+    cr_assert(registry_check_start(world.registry, 4, &st));
+    cr_assert(registry_check_start(world.registry, 100, &st));
+    cr_assert_not(registry_check_start(world.registry, 3, &st));
+    cr_assert_eq(st.code, STATUS_OUT_OF_RANGE);
+    cr_assert_str_eq(st.reason, "COMPACTED");
+    cr_assert_str_eq(st.info[0].key, "oldest_revision");
+    cr_assert_str_eq(st.info[0].value, "4");
+    cr_assert_str_eq(st.info[1].key, "newest_revision");
+    cr_assert_str_eq(st.info[1].value, "5");
+    world_fini(&world);
+    leak_check();
+}
