@@ -9,6 +9,7 @@
 #include "log.h"
 #include "node_metrics.h"
 #include "service.h"
+#include "uri.h"
 
 #define POOL_THREADS 3
 #define MAX_DEPTH 64
@@ -78,13 +79,15 @@ static bool load(struct node *node, const struct node_options *options, struct s
     if (!committer_recover(node->store, node->registry, st)) {
         return false;
     }
+    AUTO_STR store = {0};
+    uri_add_public(&store, options->store);
     char revision[24];
     char configs[24];
     char took[24];
     snprintf(revision, sizeof revision, "%" PRIu64, registry_position(node->registry).revision);
     snprintf(configs, sizeof configs, "%" PRIu64, registry_config_count(node->registry));
     snprintf(took, sizeof took, "%" PRId64, (clock_monotonic_ns() - begun) / 1000000);
-    log_event(LOG_INFO, "loaded", "store", options->store, "epoch", registry_epoch(node->registry),
+    log_event(LOG_INFO, "loaded", "store", store.data, "epoch", registry_epoch(node->registry),
               "revision", revision, "configs", configs, "took_ms", took, NULL);
     return true;
 }

@@ -7,6 +7,7 @@
 
 #include "memory.h"
 #include "sqlite.h"
+#include "uri.h"
 
 const struct store_ops *const store_backends[] = {&store_sqlite, &store_memory, NULL};
 
@@ -18,8 +19,10 @@ bool store_open(const char *address, struct store **ret_store, struct status *st
             return store_backends[i]->open(address + n + 1, ret_store, st);
         }
     }
+    AUTO_STR shown = {0};
+    uri_add_public(&shown, address);
     return status_set(st, STATUS_INVALID_ARGUMENT, "STORE_ADDRESS",
-                      "\"%.200s\" is no store; use sqlite:FILE or memory:", address);
+                      "\"%.200s\" is no store; use sqlite:FILE or memory:", str_text(&shown));
 }
 
 void store_close(struct store *store)
