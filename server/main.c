@@ -26,7 +26,10 @@ static enum options_result read_settings(struct settings *s, int argc, char **ar
         {"store", OPTION_TEXT, &s->node.store, "sqlite:confreg.db", "STORE",
          "Where the log is kept: sqlite:FILE, or memory: to keep nothing.", 0, 0, NULL},
         {"bus", OPTION_TEXT, &s->node.bus, "local:", "BUS",
-         "Where changes are announced: local: inside this process.", 0, 0, NULL},
+         "Where changes are announced: amqp://USER:PASSWORD@HOST:PORT/VHOST for RabbitMQ (several "
+         "HOST:PORT with commas between them; amqps:// for TLS), or local: for nowhere outside "
+         "this process.",
+         0, 0, NULL},
         {"metrics", OPTION_TEXT, &s->node.metrics, NULL, "ADDRESS",
          "Where to serve metrics for Prometheus, over HTTP at /metrics: HOST:PORT, [IPV6]:PORT or "
          "unix:PATH. Nowhere unless it is given.",

@@ -2,9 +2,10 @@
 
 #include <string.h>
 
+#include "amqp_bus.h"
 #include "local.h"
 
-static const struct bus_ops *const backends[] = {&bus_local};
+static const struct bus_ops *const backends[] = {&bus_local, &bus_amqp, &bus_amqps};
 
 bool bus_open(const struct bus_options *options, struct bus **ret_bus, struct status *st)
 {

@@ -1,5 +1,5 @@
 /* The bus: how a node talks to the world and to the other nodes of its registry. This header is the
- * contract; local.c implements it inside the process, amqp.c on RabbitMQ.
+ * contract; local.c implements it inside the process, amqp_bus.c on RabbitMQ.
  *
  * Events. A message is the documented notification on the topic exchange config.changes
  * (docs/protocol.md). One node of a registry publishes at a time: it holds the lease, which is

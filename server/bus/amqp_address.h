@@ -1,0 +1,36 @@
+/* The address of a RabbitMQ broker, taken apart:
+ *
+ *     amqp://USER:PASSWORD@HOST:PORT,HOST:PORT/VHOST?heartbeat=10
+ *
+ * User, password and virtual host may be percent-encoded; an IPv6 host stands in brackets. Without
+ * a virtual host it is "/". Parameters: heartbeat (seconds), connection_timeout (milliseconds), and
+ * for amqps: cacertfile, certfile, keyfile (paths), verify (verify_peer or verify_none). */
+#ifndef BUS_AMQP_ADDRESS_H
+#define BUS_AMQP_ADDRESS_H
+
+#include "status.h"
+
+#define AMQP_HOSTS 16
+
+struct amqp_host {
+    char *name; /* owned */
+    int port;
+};
+
+struct amqp_address {
+    bool tls;
+    char *user, *password; /* owned; NULL: not said */
+    struct amqp_host hosts[AMQP_HOSTS];
+    size_t n_hosts;
+    char *vhost; /* owned */
+    int heartbeat_s;
+    int connection_timeout_ms;
+    char *ca_file, *certificate_file, *key_file; /* owned; NULL: not said */
+    bool trust_anyone;                           /* verify_none */
+};
+
+/* INVALID_ARGUMENT, reason BUS_ADDRESS; the message repeats no credential. */
+bool amqp_address_parse(const char *text, struct amqp_address *ret_address, struct status *st);
+void amqp_address_fini(struct amqp_address *address);
+
+#endif

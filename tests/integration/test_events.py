@@ -1,0 +1,433 @@
+"""Events on a real RabbitMQ: what is told, in which order, and through which failures."""
+
+import re
+import shutil
+import threading
+import time
+
+import grpc
+import pika
+import pytest
+from broker import PASSWORD, Broker
+from calls import Registry, create_change, delete_change, update_change
+from daemon import Confregd, Gateway, connect, until
+from listener import Listener, changes_of, check
+from proxy import Proxy
+from rest import Rest
+from stubs import api_grpc, api_pb
+
+CONNECTING = api_pb.RELAY_STATE_CONNECTING
+PUBLISHING = api_pb.RELAY_STATE_PUBLISHING
+STANDING_BY = api_pb.RELAY_STATE_STANDING_BY
+
+
+@pytest.fixture(scope="module")
+def broker(launch):
+    return launch(Broker).start()
+
+
+@pytest.fixture
+def server(launch, broker):
+    """A server on the broker; no password of it may be in its log."""
+    server = launch(Confregd, extra=["--bus", broker.address()]).start()
+    yield server
+    assert_no_password(server)
+
+
+@pytest.fixture
+def listen(broker, name):
+    """listen(server): hears that server's events from now on."""
+    made = []
+
+    def start(server, queue=name, **fields):
+        epoch = Registry(server.stub).status().header.epoch
+        made.append(Listener(broker, epoch, queue, **fields).start())
+        return made[-1]
+
+    yield start
+    for listener in made:
+        listener.stop()
+        assert listener.failure is None, listener.failure
+
+
+def assert_no_password(server):
+    said = server.log.read_text()
+    assert PASSWORD not in said and "p%40ss" not in said
+
+
+def relay_of(server):
+    return Registry(server.stub).status().relay
+
+
+def wait_for_state(server, state):
+    return until(lambda: (r := relay_of(server)).state == state and r, f"the relay is {state}")
+
+
+def wait_until_told(server):
+    return until(lambda: (r := relay_of(server)).commits_behind == 0 and r, "all is published")
+
+
+def check_all(server, listener):
+    """Everything in the log has been heard."""
+    changes = changes_of(server.stub, Registry(server.stub).revision())
+    listener.wait_for_place(max(changes))
+    check(listener.events, changes)
+    return changes
+
+
+class Writers:
+    """Write without a pause on connections of their own until they are stopped; survive a server
+    that is away."""
+
+    def __init__(self, server, count=3):
+        self.server = server
+        self.stopping = threading.Event()
+        self.acknowledged = []
+        self.slowest = 0
+        self.failure = None
+        self.threads = [threading.Thread(target=self._write, args=(i,)) for i in range(count)]
+        for thread in self.threads:
+            thread.start()
+
+    def _write(self, number):
+        channel = connect(self.server.listen)
+        registry = Registry(api_grpc.RegistryServiceStub(channel))
+        for i in range(10**9):
+            if self.stopping.is_set():
+                break
+            begun = time.monotonic()
+            try:
+                answer = registry.commit([
+                    update_change(f"w{number}-{k}", allow_missing=True) for k in range(i % 3 + 1)])
+                self.acknowledged.append(answer.commit.revision)
+                self.slowest = max(self.slowest, time.monotonic() - begun)
+            except grpc.RpcError as error:
+                if error.code() != grpc.StatusCode.UNAVAILABLE:
+                    self.failure = error
+                    break
+                self.stopping.wait(0.01)
+        channel.close()
+
+    def wait_for(self, more):
+        goal = len(self.acknowledged) + more
+        until(lambda: self.failure or len(self.acknowledged) >= goal, f"{more} writes more")
+        assert self.failure is None, self.failure
+
+    def stop(self):
+        self.stopping.set()
+        for thread in self.threads:
+            thread.join(60)
+        assert self.failure is None, self.failure
+
+
+# ---- What is told ----
+
+
+def test_the_documented_events(server, listen):
+    listener = listen(server)
+    registry = Registry(server.stub)
+    registry.create("billing", comment="first", created_by="ada")
+    registry.update("billing", '{"a":2}')
+    registry.patch("billing", '{"b":1}', comment="ünï \"quoted\"")
+    registry.rollback("billing", 1)
+    registry.delete("billing", version=2)
+    registry.delete("billing", comment="no longer needed")
+    registry.create("billing", environment="test")
+    registry.delete("billing", environment="test", erase=True)
+    events = listener.wait_for(8)
+    told = [(e.key, e.body["environment"], e.body["version"], e.body["change_type"],
+             e.body["comment"]) for e in events]
+    assert told == [
+        ("config.created", "prod", 1, "created", "first"),
+        ("config.updated", "prod", 2, "updated", ""),
+        ("config.updated", "prod", 3, "updated", "ünï \"quoted\""),
+        ("config.updated", "prod", 4, "updated", ""),
+        ("config.deleted", "prod", 2, "deleted", "Configuration deleted"),
+        ("config.deleted", "prod", 0, "deleted", "no longer needed"),
+        ("config.created", "test", 1, "created", ""),
+        ("config.deleted", "test", 0, "deleted", "Configuration deleted"),
+    ]
+    epoch = registry.status().header.epoch
+    for number, event in enumerate(events, 1):
+        assert set(event.body) == {"event_type", "service_name", "environment", "version",
+                                   "timestamp", "change_type", "comment"}
+        assert event.body["event_type"] == "config.changes"
+        assert event.body["service_name"] == "billing"
+        assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", event.body["timestamp"])
+        assert event.properties.content_type == "application/json"
+        assert event.properties.delivery_mode == pika.DeliveryMode.Persistent.value
+        assert event.properties.message_id == f"{epoch}:{number}:0"
+    relay = wait_until_told(server)
+    assert (relay.bus, relay.state, relay.published_revision) == ("amqp", PUBLISHING, 8)
+    assert registry.status().notifications_sent == 8
+
+
+def test_a_commit_of_many_changes(server, listen):
+    listener = listen(server)
+    registry = Registry(server.stub)
+    registry.commit([create_change(f"many-{i}") for i in range(128)])
+    registry.commit([update_change("many-1"), delete_change("many-2"), create_change("more")])
+    check_all(server, listener)
+    assert len(listener.events) == 131
+    assert [e.place for e in listener.events[-3:]] == [(2, 0), (2, 1), (2, 2)]
+
+
+def test_what_changed_nothing_is_not_told(server, listen):
+    listener = listen(server)
+    registry = Registry(server.stub)
+    registry.create("x", validate_only=True)
+    registry.create("x", request_id="once")
+    registry.create("x", request_id="once")
+    registry.delete("gone", allow_missing=True)
+    registry.update("x")
+    check_all(server, listener)
+    assert [e.key for e in listener.events] == ["config.created", "config.updated"]
+
+
+# ---- Where it begins ----
+
+
+def test_a_log_that_was_never_announced_begins_now(launch, broker, listen):
+    server = launch(Confregd).start()
+    listener = listen(server)
+    registry = Registry(server.stub)
+    registry.create("before")
+    server.stop()
+    server.extra = ["--bus", broker.address(), "--publish-history=no"]
+    server.start()
+    registry = Registry(server.stub)
+    registry.create("after")
+    assert [e.place for e in listener.wait_for(1)] == [(2, 0)]
+
+
+def test_a_log_is_announced_from_its_beginning_where_that_is_wanted(launch, broker, listen):
+    server = launch(Confregd).start()
+    listener = listen(server)
+    registry = Registry(server.stub)
+    for i in range(3):
+        registry.create(f"x{i}")
+    server.stop()
+    server.extra = ["--bus", broker.address(), "--publish-history"]
+    for round_number in range(2):
+        server.start()
+        Registry(server.stub).create(f"round-{round_number}")
+        check_all(server, listener)
+        server.stop()
+    assert [e.place[0] for e in listener.events] == [1, 2, 3, 4, 5], "once, not at every start"
+
+
+# ---- Failures ----
+
+
+def test_a_broker_that_is_away_at_first(launch, broker, listen):
+    proxy = Proxy(broker.port)
+    proxy.close()
+    server = launch(Confregd, extra=["--bus", broker.address(proxy.port)]).start()
+    listener = listen(server)
+    registry = Registry(server.stub)
+    gateway = launch(Gateway, server.listen).start()
+    for i in range(5):
+        registry.create(f"x{i}")
+    relay = wait_for_state(server, CONNECTING)
+    assert relay.commits_behind == 5 and relay.published_revision == 0
+    assert str(proxy.port) in until(lambda: relay_of(server).reason, "a reason")
+    health = Rest(gateway.port).get("/health").json()
+    assert health["status"] == "healthy" and "5 commits" in health["degraded"][0]
+    server.kill()
+    server.extra = ["--bus", broker.address()]
+    server.start()
+    check_all(server, listener)
+    wait_until_told(server)
+    assert "degraded" not in Rest(gateway.port).get("/health").json()
+    assert_no_password(server)
+
+
+@pytest.mark.concurrent
+def test_a_broker_that_is_killed_and_comes_back(server, broker, listen):
+    listener = listen(server)
+    writers = Writers(server)
+    for _ in range(2):
+        writers.wait_for(100)
+        broker.kill()
+        wait_for_state(server, CONNECTING)
+        writers.wait_for(300)
+        broker.start()
+        wait_for_state(server, PUBLISHING)
+    writers.wait_for(100)
+    writers.stop()
+    changes = check_all(server, listener)
+    assert set(writers.acknowledged) == {revision for revision, _ in changes}
+
+
+@pytest.mark.concurrent
+def test_a_server_that_is_killed_and_comes_back(server, listen):
+    listener = listen(server)
+    writers = Writers(server)
+    for _ in range(5):
+        writers.wait_for(100)
+        server.kill()
+        server.start()
+    writers.wait_for(20)
+    writers.stop()
+    changes = check_all(server, listener)
+    assert set(writers.acknowledged) <= {revision for revision, _ in changes}
+
+
+def test_a_server_that_stops_well_repeats_nothing(server, listen):
+    listener = listen(server)
+    for i in range(3):
+        for k in range(50):
+            Registry(server.stub).create(f"x{i}-{k}")
+        server.stop()
+        server.start()
+    check_all(server, listener)
+    assert len(listener.events) == 150
+
+
+def test_a_frozen_broker_holds_up_no_write_and_no_stop(server, broker, listen):
+    listener = listen(server)
+    writers = Writers(server)
+    writers.wait_for(100)
+    broker.freeze()
+    try:
+        writers.slowest = 0
+        writers.wait_for(6000)
+        slowest = writers.slowest
+        writers.stop()
+        behind = relay_of(server).commits_behind
+        server.stop(seconds=20)
+    finally:
+        broker.thaw()
+    assert behind > 2000 and slowest < 2, (behind, slowest)
+    server.start()
+    check_all(server, listener)
+
+
+@pytest.mark.parametrize("harm", ["cut", "hold"])
+def test_connections_that_break(launch, broker, listen, harm):
+    proxy = Proxy(broker.port)
+    address = broker.address(proxy.port, suffix="/?heartbeat=1&connection_timeout=1000")
+    server = launch(Confregd, extra=["--bus", address]).start()
+    listener = listen(server)
+    writers = Writers(server, 1)
+    for _ in range(3):
+        writers.wait_for(50)
+        getattr(proxy, harm)()
+        writers.wait_for(50)
+        if harm == "hold":
+            wait_for_state(server, CONNECTING)
+            proxy.release()
+    writers.stop()
+    check_all(server, listener)
+    proxy.close()
+
+
+def test_an_event_that_the_broker_refuses(server, broker, listen, name):
+    """A full queue makes the broker refuse; what was refused is told when there is room."""
+    listener = listen(server)
+    connection = pika.BlockingConnection(broker.parameters)
+    channel = connection.channel()
+    channel.queue_declare(f"{name}-full", durable=True, arguments={
+        "x-max-length": 1, "x-overflow": "reject-publish"})
+    channel.queue_bind(f"{name}-full", "config.changes", "config.#")
+    registry = Registry(server.stub)
+    for i in range(5):
+        registry.create(f"x{i}")
+    refused = until(lambda: (r := relay_of(server)).state == CONNECTING and r, "a refusal")
+    assert "refused" in refused.reason and refused.commits_behind > 0
+    channel.queue_delete(f"{name}-full")
+    connection.close()
+    check_all(server, listener)
+    wait_until_told(server)
+
+
+def test_the_lease_goes_to_the_next_when_its_holder_dies(launch, broker, listen):
+    """Two servers of one registry: a copy of the store has its epoch."""
+    first = launch(Confregd, extra=["--bus", broker.address()]).start()
+    listener = listen(first)
+    for i in range(5):
+        Registry(first.stub).create(f"x{i}")
+    first.stop()
+    second = launch(Confregd, extra=["--bus", broker.address()])
+    shutil.copy(first.database, second.database)
+    first.start()
+    wait_for_state(first, PUBLISHING)
+    second.start()
+    wait_for_state(second, STANDING_BY)
+    Registry(second.stub).create("told later")
+    assert relay_of(second).commits_behind == 1
+    assert len(listener.events) == 5
+    first.kill()
+    wait_for_state(second, PUBLISHING)
+    check_all(second, listener)
+    assert len(listener.events) == 6
+    first.start()
+    wait_for_state(first, STANDING_BY)
+    second.stop()
+    wait_for_state(first, PUBLISHING)
+
+
+# ---- Connecting ----
+
+
+def test_tls_with_a_known_authority(launch, broker, listen):
+    address = broker.address(scheme="amqps", hosts=f"localhost:{broker.tls_port}",
+                             suffix=f"?cacertfile={broker.folder}/ca.pem")
+    server = launch(Confregd, extra=["--bus", address]).start()
+    listener = listen(server)
+    for i in range(20):
+        Registry(server.stub).create(f"x{i}")
+    check_all(server, listener)
+    assert relay_of(server).bus == "amqps"
+    assert_no_password(server)
+
+
+@pytest.mark.parametrize("suffix", ["", "?cacertfile={0}/stranger.pem",
+                                    "?cacertfile={0}/no-such-file.pem"])
+def test_tls_with_an_authority_that_is_not_trusted(launch, broker, suffix):
+    address = broker.address(broker.tls_port, "amqps", suffix=suffix.format(broker.folder))
+    server = launch(Confregd, extra=["--bus", address]).start()
+    reason = until(lambda: relay_of(server).reason, "a reason")
+    assert relay_of(server).state == CONNECTING and str(broker.tls_port) in reason
+
+
+def test_tls_that_trusts_anyone_because_it_was_told_to(launch, broker):
+    address = broker.address(broker.tls_port, "amqps", suffix="?verify=verify_none")
+    server = launch(Confregd, extra=["--bus", address]).start()
+    wait_for_state(server, PUBLISHING)
+
+
+def test_the_first_host_that_answers_is_taken(launch, broker, listen):
+    proxy = Proxy(broker.port)
+    dead = Proxy(broker.port)
+    dead.close()
+    address = broker.address(hosts=f"127.0.0.1:{dead.port},127.0.0.1:{proxy.port},"
+                                   f"127.0.0.1:{broker.port}")
+    server = launch(Confregd, extra=["--bus", address]).start()
+    listener = listen(server)
+    Registry(server.stub).create("one")
+    check_all(server, listener)
+    proxy.close()
+    Registry(server.stub).create("two")
+    check_all(server, listener)
+
+
+@pytest.mark.parametrize("change, said", [
+    (("confreg:", "nobody:"), "refused"), (("/none", "/no-such-vhost"), "not found")])
+def test_what_the_broker_does_not_allow_is_said(launch, broker, change, said):
+    address = broker.address(suffix="/none").replace(*change)
+    server = launch(Confregd, extra=["--bus", address]).start()
+    reason = until(lambda: relay_of(server).reason, "a reason")
+    assert said in reason.lower(), reason
+    Registry(server.stub).create("writes go on")
+    assert_no_password(server)
+
+
+@pytest.mark.parametrize("bus", ["amqp:", "amqp://", "amqp://u:secret@", "amqp://u:secret@h:0",
+                                 "amqp://u:secret@h:x", "kafka://u:secret@h", "local:secret",
+                                 "amqp://u:secret@h?colour=red", "amqp://u:secret@[::1",
+                                 "amqps://u:secret@h?certfile=x", "amqp://u:secret@h?verify=x"])
+def test_an_address_that_is_none(launch, bus):
+    code, said = launch(Confregd, extra=["--bus", bus]).fails_to_start()
+    assert code == 1 and "BUS_ADDRESS" in said
+    assert "secret" not in said
