@@ -12,16 +12,19 @@ function(proto_library name)
     endif()
     set(out ${CMAKE_BINARY_DIR}/generated/${name})
     set(sources)
+    set(headers) # outputs, too: who includes one is built again when it changes
     set(inputs)
     foreach(file ${ARG_FILES})
         string(REGEX REPLACE "\\.proto$" ".pb-c.c" source ${file})
+        string(REGEX REPLACE "\\.proto$" ".pb-c.h" header ${file})
         list(APPEND sources ${out}/${source})
+        list(APPEND headers ${out}/${header})
         if(EXISTS ${ARG_ROOT}/${file})
             list(APPEND inputs ${ARG_ROOT}/${file})
         endif()
     endforeach()
     file(MAKE_DIRECTORY ${out})
-    add_custom_command(OUTPUT ${sources}
+    add_custom_command(OUTPUT ${sources} ${headers}
         COMMAND ${PROTOC_C} -I${ARG_ROOT} -I${PROTOBUF_STANDARD_PROTOS}
             --c_out=${out} ${ARG_FILES}
         DEPENDS ${inputs} VERBATIM)
