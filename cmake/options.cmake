@@ -15,6 +15,10 @@ target_compile_definitions(confreg_options INTERFACE _GNU_SOURCE CONFREG_VERSION
 if(CONFREG_WERROR)
     target_compile_options(confreg_options INTERFACE -Werror)
 endif()
+if(CONFREG_FUZZ)
+    set(CONFREG_SANITIZE address,undefined)
+    add_compile_options(-fsanitize=fuzzer-no-link)
+endif()
 if(CONFREG_SANITIZE)
     add_compile_options(-fsanitize=${CONFREG_SANITIZE} -fno-omit-frame-pointer
         -fno-sanitize-recover=all -g)

@@ -1,0 +1,110 @@
+/* What the gateway reads of a request. Lines: target, entity tags, Cache-Control, Prefer, minimum,
+ * content type; the rest is the body. */
+#include "body.h"
+#include "etag.h"
+#include "freshness.h"
+#include "fuzz.h"
+#include "query.h"
+#include "routes.h"
+#include "target.h"
+#include "utf8.h"
+
+/* A list of faults is JSON, whatever was found. */
+static void check_faults(struct invalid *invalid)
+{
+    static const struct json_limits limits = {1 << 20, 64};
+    AUTO_STR rendered = {0};
+    struct status st;
+    invalid_render(invalid, &rendered);
+    AUTO(buf_unref) struct buf *checked = NULL;
+    MUST(json_check(rendered.data, rendered.len, &limits, "f", &checked, &st));
+    invalid_fini(invalid);
+}
+
+static void try_query(const char *query, size_t n, unsigned wanted)
+{
+    struct parameters parameters;
+    struct invalid invalid = {0};
+    parameters_parse(query, n, wanted, &parameters, &invalid);
+    MUST(!parameters.version.given || number_version(&parameters.version, 99) <= 99);
+    parameters_fini(&parameters);
+    check_faults(&invalid);
+}
+
+static void try_target(const char *raw)
+{
+    struct target target;
+    AUTO_STR without = {0};
+    target_parse(raw, &target);
+    MUST(target.n_segments <= TARGET_SEGMENTS);
+    target_without_slash(&target, &without);
+    for (size_t i = 0; i < without.len; i++) {
+        MUST((unsigned char)without.data[i] > ' ' && (unsigned char)without.data[i] < 0x7f);
+    }
+    for (size_t i = 0; routes_at(i) != NULL; i++) {
+        try_query(target.query, target.n_query, routes_at(i)->parameters);
+    }
+    target_fini(&target);
+}
+
+static void try_tags(const char *list)
+{
+    struct if_match match;
+    struct expectation tag;
+    struct number number = {0};
+    if_match_parse(list, &match);
+    MUST(match.n <= IF_MATCH_TAGS);
+    for (size_t i = 0; i < match.n; i++) {
+        MUST(strlen(match.tags[i].epoch) == EPOCH_DIGITS);
+    }
+    etag_list_has(list, "0123456789abcdef-1");
+    etag_list_newest(list, "0123456789abcdef");
+    if (etag_parse(list, strlen(list), &tag)) {
+        char text[ETAG_SIZE];
+        struct expectation again;
+        etag_format(tag.epoch, tag.revision, text);
+        MUST(etag_parse(text, strlen(text), &again) && again.revision == tag.revision);
+    }
+    if (number_parse(list, strlen(list), &number)) {
+        MUST(number.text != NULL);
+    }
+    number_fini(&number);
+}
+
+static void try_freshness(const char *cache_control, const char *prefer, const char *minimum)
+{
+    struct freshness freshness;
+    struct invalid invalid = {0};
+    freshness_parse(cache_control, prefer, minimum, &freshness, &invalid);
+    MUST(freshness.wait_s <= PREFER_WAIT_MAX_S);
+    check_faults(&invalid);
+}
+
+static void try_body(const char *content_type, const uint8_t *bytes, size_t n)
+{
+    struct body body;
+    struct invalid invalid = {0};
+    body_parse((const char *)bytes, n, content_type[0] == '\0' ? NULL : content_type, &body,
+               &invalid);
+    MUST(invalid.n > 0 || (body.json != NULL && json_type_of(body.config_data) == JSON_OBJECT));
+    MUST(invalid.n > 0 ||
+         utf8_check(str_text(&body.comment), body.comment.len) == body.comment.len);
+    body_fini(&body);
+    check_faults(&invalid);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct input in = {data, size};
+    AUTO(free) char *target = take_line(&in, NULL);
+    AUTO(free) char *tags = take_line(&in, NULL);
+    AUTO(free) char *cache_control = take_line(&in, NULL);
+    AUTO(free) char *prefer = take_line(&in, NULL);
+    AUTO(free) char *minimum = take_line(&in, NULL);
+    AUTO(free) char *content_type = take_line(&in, NULL);
+    try_target(target);
+    try_tags(tags);
+    try_freshness(cache_control, prefer, minimum);
+    try_body(content_type, in.data, in.size);
+    return 0;
+}
