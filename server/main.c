@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "environment.h"
 #include "log.h"
 #include "mem.h"
 #include "node.h"
@@ -12,6 +13,8 @@
 
 struct settings {
     struct node_options node;
+    const char *store, *bus; /* NULL: not said */
+    const char *secrets_folder;
     const char *log_level;
 };
 
@@ -23,12 +26,19 @@ static enum options_result read_settings(struct settings *s, int argc, char **ar
          "them. Port 0 takes a free one. There is no authentication yet: listen where only "
          "trusted clients can reach it.",
          0, 0, NULL},
-        {"store", OPTION_TEXT, &s->node.store, "sqlite:confreg.db", "STORE",
-         "Where the log is kept: sqlite:FILE, or memory: to keep nothing.", 0, 0, NULL},
-        {"bus", OPTION_TEXT, &s->node.bus, "local:", "BUS",
+        {"store", OPTION_TEXT, &s->store, NULL, "STORE",
+         "Where the log is kept: sqlite:FILE, or memory: to keep nothing. sqlite:confreg.db where "
+         "neither this nor DOCUMENT_DATABASE_HOST says otherwise.",
+         0, 0, NULL},
+        {"bus", OPTION_TEXT, &s->bus, NULL, "BUS",
          "Where changes are announced: amqp://USER:PASSWORD@HOST:PORT/VHOST for RabbitMQ (several "
          "HOST:PORT with commas between them; amqps:// for TLS), or local: for nowhere outside "
-         "this process.",
+         "this process. local: where neither this nor MESSAGE_BUS_HOST says otherwise.",
+         0, 0, NULL},
+        {"secrets-dir", OPTION_TEXT, &s->secrets_folder, "/run/secrets", "FOLDER",
+         "Where files hold credentials that the addresses do not: message_bus_user, "
+         "message_bus_password, document_database_user, document_database_password. Variables of "
+         "these names in upper case do as well.",
          0, 0, NULL},
         {"metrics", OPTION_TEXT, &s->node.metrics, NULL, "ADDRESS",
          "Where to serve metrics for Prometheus, over HTTP at /metrics: HOST:PORT, [IPV6]:PORT or "
@@ -78,21 +88,35 @@ static bool wait_for_end(const sigset_t *ends)
     return signal_number == AGAIN;
 }
 
-static int serve(const struct settings *settings, const sigset_t *ends)
+/* Until it is told to end. */
+static bool serve(const struct node_options *options, const sigset_t *ends, struct status *st)
 {
     for (bool again = true; again;) {
         struct node *node = NULL;
-        struct status st;
-        if (!node_start(&settings->node, &node, &st)) {
-            log_event(LOG_ERROR, "cannot_start", "code", status_code_name(st.code), "reason",
-                      st.reason, "message", st.message, NULL);
-            return EXIT_FAILURE;
+        if (!node_start(options, &node, st)) {
+            return false;
         }
         again = wait_for_end(ends);
         node_stop(node);
         log_event(LOG_INFO, "stopped", NULL);
     }
-    return EXIT_SUCCESS;
+    return true;
+}
+
+static bool run(struct settings *settings, const sigset_t *ends, struct status *st)
+{
+    struct environment environment;
+    if (!environment_read(settings->store, settings->bus, settings->secrets_folder, &environment,
+                          st)) {
+        return false;
+    }
+    settings->node.store = environment.store;
+    settings->node.bus = environment.bus;
+    settings->node.bus_user = environment.bus_user;
+    settings->node.bus_password = environment.bus_password;
+    bool ok = serve(&settings->node, ends, st);
+    environment_fini(&environment);
+    return ok;
 }
 
 int main(int argc, char **argv)
@@ -121,5 +145,11 @@ int main(int argc, char **argv)
     settings.node.user = &main_thread;
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN);
-    return serve(&settings, &ends);
+    struct status st;
+    if (!run(&settings, &ends, &st)) {
+        log_event(LOG_ERROR, "cannot_start", "code", status_code_name(st.code), "reason", st.reason,
+                  "message", st.message, NULL);
+        return EXIT_FAILURE;
+    }
+    return EXIT_SUCCESS;
 }

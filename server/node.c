@@ -184,6 +184,8 @@ static bool start_relay(struct node *node, const struct node_options *options, s
     struct bus_options bus_options = {
         .address = options->bus,
         .epoch = registry_epoch(node->registry),
+        .user = options->bus_user,
+        .password = options->bus_password,
     };
     if (!bus_open(&bus_options, &node->bus, st)) {
         return false;

@@ -10,7 +10,8 @@ struct node_options {
     const char *listen; /* addresses, separated by commas */
     const char *store;
     const char *bus;
-    const char *metrics;  /* where to show them; NULL: nowhere */
+    const char *bus_user, *bus_password; /* where the address has none; NULL: not said */
+    const char *metrics;                 /* where to show them; NULL: nowhere */
     bool publish_history; /* the first time that events are published: all of the log */
     uint64_t max_payload_bytes;
     uint64_t ring_bytes;

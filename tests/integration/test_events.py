@@ -8,7 +8,7 @@ import time
 import grpc
 import pika
 import pytest
-from broker import PASSWORD, Broker
+from broker import PASSWORD, USER, Broker
 from calls import Registry, create_change, delete_change, update_change
 from daemon import Confregd, Gateway, connect, until
 from listener import Listener, changes_of, check
@@ -421,6 +421,44 @@ def test_what_the_broker_does_not_allow_is_said(launch, broker, change, said):
     assert said in reason.lower(), reason
     Registry(server.stub).create("writes go on")
     assert_no_password(server)
+
+
+class OldDeployment(Confregd):
+    """A server that is set up by the variables and secrets of the replaced service alone."""
+
+    def __init__(self, folder, variables):
+        super().__init__(folder)
+        self.variables = variables
+
+    def arguments(self):
+        return ["--listen", self.listen, "--store", self.store, "--secrets-dir", str(self.folder)]
+
+    def environment(self):
+        return super().environment() | self.variables
+
+
+@pytest.mark.parametrize("as_files", [True, False])
+def test_the_variables_of_the_replaced_service(launch, broker, listen, as_files):
+    secrets = {"message_bus_user": USER, "message_bus_password": PASSWORD}
+    variables = {"MESSAGE_BUS_TYPE": "rabbitmq", "MESSAGE_BUS_HOST": "127.0.0.1",
+                 "MESSAGE_BUS_PORT": str(broker.port)}
+    if not as_files:
+        variables |= {name.upper(): value for name, value in secrets.items()}
+    server = launch(OldDeployment, variables)
+    if as_files:
+        for name, value in secrets.items():
+            (server.folder / name).write_text(f"{value}\n")
+    server.start()
+    listener = listen(server)
+    Registry(server.stub).create("old")
+    check_all(server, listener)
+    assert_no_password(server)
+
+
+def test_a_variable_that_is_wrong_is_named(launch):
+    server = launch(OldDeployment, {"MESSAGE_BUS_HOST": "h", "MESSAGE_BUS_PORT": "amqp"})
+    code, said = server.fails_to_start()
+    assert code == 1 and "MESSAGE_BUS_PORT" in said
 
 
 @pytest.mark.parametrize("bus", ["amqp:", "amqp://", "amqp://u:secret@", "amqp://u:secret@h:0",

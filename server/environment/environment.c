@@ -1,0 +1,204 @@
+#include "environment.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "mem.h"
+#include "percent.h"
+#include "secret.h"
+#include "str.h"
+
+/* One of the two services that an address is made for. */
+struct service {
+    const char *type_variable, *host_variable, *port_variable;
+    const char *type; /* the one that we know */
+    const char *default_port;
+    const char *default_address; /* where no variable is set */
+};
+
+static const struct service database = {
+    .type_variable = "DOCUMENT_STORE_TYPE",
+    .host_variable = "DOCUMENT_DATABASE_HOST",
+    .port_variable = "DOCUMENT_DATABASE_PORT",
+    .type = "mongodb",
+    .default_port = "27017",
+    .default_address = "sqlite:confreg.db",
+};
+static const struct service broker = {
+    .type_variable = "MESSAGE_BUS_TYPE",
+    .host_variable = "MESSAGE_BUS_HOST",
+    .port_variable = "MESSAGE_BUS_PORT",
+    .type = "rabbitmq",
+    .default_port = "5672",
+    .default_address = "local:",
+};
+
+/* NULL where it is not set. */
+static const char *variable(const char *name)
+{
+    const char *text = getenv(name);
+    return text == NULL || text[0] == '\0' ? NULL : text;
+}
+
+static bool refuse(const char *name, const char *what, struct status *st)
+{
+    return status_set(st, STATUS_INVALID_ARGUMENT, "ENVIRONMENT", "%s %s", name, what);
+}
+
+static bool is_port(const char *text)
+{
+    size_t n = strspn(text, "0123456789");
+    return n > 0 && n <= 5 && text[n] == '\0' && atoi(text) >= 1 && atoi(text) <= 65535;
+}
+
+/* What stands before the path: "HOST:PORT". ret_wanted: whether the service is asked for at all. */
+static bool read_host(const struct service *service, struct str *out, bool *ret_wanted,
+                      struct status *st)
+{
+    const char *type = variable(service->type_variable);
+    const char *host = variable(service->host_variable);
+    const char *port = variable(service->port_variable);
+    *ret_wanted = type != NULL || host != NULL;
+    if (!*ret_wanted) {
+        return true;
+    }
+    if (type != NULL && strcmp(type, service->type) != 0) {
+        AUTO_STR what = {0};
+        str_addf(&what, "is \"%s\"; known is %s", type, service->type);
+        return refuse(service->type_variable, what.data, st);
+    }
+    if (host == NULL) {
+        return refuse(service->host_variable, "is not set", st);
+    }
+    if (port != NULL && !is_port(port)) {
+        return refuse(service->port_variable, "is not a number from 1 to 65535", st);
+    }
+    bool is_v6 = strchr(host, ':') != NULL && host[0] != '[';
+    str_addf(out, is_v6 ? "[%s]:%s" : "%s:%s", host, port == NULL ? service->default_port : port);
+    return true;
+}
+
+static void encode(struct str *out, const char *text)
+{
+    percent_encode(text, strlen(text), out);
+}
+
+/* ---- The store ---- */
+
+struct credentials {
+    char *user, *password; /* owned; NULL: none */
+};
+
+static bool read_credentials(const char *folder, const char *user_name, const char *password_name,
+                             struct credentials *ret, struct status *st)
+{
+    return secret_read(folder, user_name, &ret->user, st) &&
+           secret_read(folder, password_name, &ret->password, st);
+}
+
+static void credentials_fini(struct credentials *credentials)
+{
+    free(credentials->user);
+    free(credentials->password);
+}
+
+/* As the replaced service does, users are looked up in "admin". */
+static void build_store(const char *host, const struct credentials *credentials, struct str *out)
+{
+    const char *name = variable("DOCUMENT_DATABASE_NAME");
+    str_addf(out, "mongodb://%s/", host);
+    encode(out, name == NULL ? "copilot_config" : name);
+    str_add_text(out, credentials->user == NULL ? "" : "?authSource=admin");
+}
+
+/* Puts the credentials where an address of a database takes them, unless it has its own. */
+static char *with_credentials(const char *address, const struct credentials *credentials)
+{
+    AUTO_STR out = {0};
+    const char *authority = strstr(address, "://");
+    if (authority == NULL || credentials->user == NULL || strchr(authority, '@') != NULL) {
+        return mem_string(address);
+    }
+    authority += strlen("://");
+    str_add(&out, address, (size_t)(authority - address));
+    encode(&out, credentials->user);
+    str_add_char(&out, ':');
+    encode(&out, credentials->password == NULL ? "" : credentials->password);
+    str_addf(&out, "@%s", authority);
+    return mem_string(out.data);
+}
+
+static bool is_database(const char *address)
+{
+    return strncmp(address, database.type, strlen(database.type)) == 0;
+}
+
+static bool read_store(const char *given, const char *folder, struct environment *environment,
+                       struct status *st)
+{
+    AUTO_STR host = {0};
+    AUTO_STR address = {0};
+    bool wanted = false;
+    struct credentials credentials = {NULL, NULL};
+    if (given == NULL && !read_host(&database, &host, &wanted, st)) {
+        return false;
+    }
+    bool has_credentials = wanted || (given != NULL && is_database(given));
+    bool ok = !has_credentials || read_credentials(folder, "document_database_user",
+                                                   "document_database_password", &credentials, st);
+    if (wanted) {
+        build_store(host.data, &credentials, &address);
+        given = address.data;
+    }
+    environment->store =
+        with_credentials(given == NULL ? database.default_address : given, &credentials);
+    credentials_fini(&credentials);
+    return ok;
+}
+
+/* ---- The bus ---- */
+
+static bool read_bus(const char *given, const char *folder, struct environment *environment,
+                     struct status *st)
+{
+    AUTO_STR host = {0};
+    AUTO_STR address = {0};
+    bool wanted = false;
+    if (given == NULL && !read_host(&broker, &host, &wanted, st)) {
+        return false;
+    }
+    if (wanted) {
+        str_addf(&address, "amqp://%s", host.data);
+        given = address.data;
+    }
+    environment->bus = mem_string(given == NULL ? broker.default_address : given);
+    struct credentials credentials = {NULL, NULL};
+    bool ok =
+        strncmp(environment->bus, "amqp", strlen("amqp")) != 0 ||
+        read_credentials(folder, "message_bus_user", "message_bus_password", &credentials, st);
+    environment->bus_user = credentials.user;
+    environment->bus_password = credentials.password;
+    return ok;
+}
+
+bool environment_read(const char *store, const char *bus, const char *secrets_folder,
+                      struct environment *ret_environment, struct status *st)
+{
+    struct environment environment = {NULL};
+    if (!read_store(store, secrets_folder, &environment, st) ||
+        !read_bus(bus, secrets_folder, &environment, st)) {
+        environment_fini(&environment);
+        return false;
+    }
+    *ret_environment = environment;
+    return true;
+}
+
+void environment_fini(struct environment *environment)
+{
+    free(environment->store);
+    free(environment->bus);
+    free(environment->bus_user);
+    free(environment->bus_password);
+    *environment = (struct environment){NULL};
+}

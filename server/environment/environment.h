@@ -1,0 +1,27 @@
+/* The variables of the service that confreg replaces, turned into addresses, so that its deployment
+ * can go on as it is:
+ *
+ *     MESSAGE_BUS_TYPE (rabbitmq), MESSAGE_BUS_HOST, MESSAGE_BUS_PORT
+ *     DOCUMENT_STORE_TYPE (mongodb), DOCUMENT_DATABASE_HOST, …_PORT, …_NAME
+ *     message_bus_user, message_bus_password,
+ *     document_database_user, document_database_password: secrets (secret.h)
+ *
+ * They count where no address is given. A variable that is empty counts as not set. */
+#ifndef ENVIRONMENT_ENVIRONMENT_H
+#define ENVIRONMENT_ENVIRONMENT_H
+
+#include "status.h"
+
+struct environment {
+    char *store;                   /* owned, as all are; holds the credentials where it has some */
+    char *bus;                     /* without credentials, unless they were given in it */
+    char *bus_user, *bus_password; /* NULL: none */
+};
+
+/* store, bus: what was given; NULL: nothing. INVALID_ARGUMENT, reason ENVIRONMENT, with the
+ * variable that is wrong or missing; what secret_read says. */
+bool environment_read(const char *store, const char *bus, const char *secrets_folder,
+                      struct environment *ret_environment, struct status *st);
+void environment_fini(struct environment *environment);
+
+#endif
