@@ -63,15 +63,13 @@ static bool encode_previous(struct store *store, const struct commit *commit, si
     return true;
 }
 
-static bool add_event(const struct watch *watch, struct notice *notice, size_t index,
+static bool add_event(struct store *store, bool with_previous, struct notice *notice, size_t index,
                       struct status *st)
 {
-    struct store *store = watch->hub->store;
     AUTO(buf_unref) struct buf *config = NULL;
     AUTO(buf_unref) struct buf *previous = NULL;
     if (!encode_head(store, notice->commit, index, &config, st) ||
-        (watch->wishes.include_previous &&
-         !encode_previous(store, notice->commit, index, &previous, st))) {
+        (with_previous && !encode_previous(store, notice->commit, index, &previous, st))) {
         return false;
     }
     struct event_content content = {.config = config, .previous = previous};
@@ -80,15 +78,16 @@ static bool add_event(const struct watch *watch, struct notice *notice, size_t i
     return true;
 }
 
-/* The events of a commit that the stream wants. */
-static bool make_notice(const struct watch *watch, struct commit *commit,
-                        struct notice **ret_notice, struct status *st)
+bool watch_read_notice(struct store *store, const struct watch *watch, struct commit *commit,
+                       struct notice **ret_notice, struct status *st)
 {
     struct notice *notice = notice_new(commit, commit->n_changes);
-    notice->chosen = true;
+    bool with_previous = watch != NULL && watch->wishes.include_previous;
     bool ok = true;
+    notice->chosen = watch != NULL;
     for (size_t i = 0; i < commit->n_changes && ok; i++) {
-        ok = !watch_selects(watch, &commit->changes[i]) || add_event(watch, notice, i, st);
+        ok = (watch != NULL && !watch_selects(watch, &commit->changes[i])) ||
+             add_event(store, with_previous, notice, i, st);
     }
     commit_forget_payloads(commit);
     if (ok) {
@@ -131,8 +130,9 @@ static bool read_backlog(struct reading *r, struct status *st)
     while (watch->n_backlog < r->n && bytes < MESSAGE_BYTES) {
         struct notice *made = NULL;
         struct commit *commit = r->commits[watch->n_backlog];
-        if (!(watch->wishes.resolve ? watch_resolve(watch, commit, &made, st)
-                                    : make_notice(watch, commit, &made, st))) {
+        if (!(watch->wishes.resolve
+                  ? watch_resolve(watch, commit, &made, st)
+                  : watch_read_notice(watch->hub->store, watch, commit, &made, st))) {
             return false;
         }
         watch->backlog[watch->n_backlog++] = made;

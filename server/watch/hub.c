@@ -18,7 +18,7 @@ struct hub *hub_new(const struct hub_options *options)
     hub->wake.fn = drain;
     hub->tail = (struct watch_position){now.revision, hash_short(&now.hash)};
     pthread_mutex_init(&hub->lock, NULL);
-    ring_init(&hub->ring, now.revision + 1, options->ring_bytes);
+    watch_preload(hub, options->ring_bytes);
     return hub;
 }
 

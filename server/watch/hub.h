@@ -26,7 +26,8 @@ struct hub_options {
     size_t ring_bytes;
 };
 
-/* After the registry was loaded, before the server starts. */
+/* After the registry was loaded, before the server starts. Reads the newest commits, so that
+ * streams which come back after a restart find them in memory. */
 struct hub *hub_new(const struct hub_options *options);
 /* After the server has stopped. NULL is ignored. */
 void hub_free(struct hub *hub);

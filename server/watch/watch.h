@@ -109,6 +109,15 @@ bool watch_selects(const struct watch *watch, const struct change *change);
 bool watch_selects_before(const struct watch *watch, size_t n, const char *environment,
                           const char *service);
 
+/* Makes the events of a commit that was read with its payloads, which are given back: those that
+ * the stream wants as it wants them, or (watch NULL) all as the ring has them. Waits on the store.
+ */
+bool watch_read_notice(struct store *store, const struct watch *watch, struct commit *commit,
+                       struct notice **ret_notice, struct status *st);
+/* Fills the empty ring with the newest commits of the log, as far as the store gives them. At
+ * start. */
+void watch_preload(struct hub *hub, size_t ring_bytes);
+
 /* Makes the events of a commit as a stream that resolves wants them. On the pool. */
 bool watch_resolve(const struct watch *watch, struct commit *commit, struct notice **ret_notice,
                    struct status *st);

@@ -1,0 +1,106 @@
+#include <criterion/criterion.h>
+
+#include "leak_check.h"
+#include "watch.h"
+
+/* A log of so many commits on one config, and a hub that starts with it. */
+struct world {
+    struct store *store;
+    struct registry *registry;
+    struct hub *hub;
+    struct position end;
+};
+
+static void append(struct world *world, uint64_t version)
+{
+    AUTO(commit_unref) struct commit *commit = commit_new(1);
+    struct change *change = &commit->changes[0];
+    struct status st;
+    commit->revision = world->end.revision + 1;
+    commit->previous_hash = world->end.hash;
+    change->kind = version == 1 ? CHANGE_CREATE : CHANGE_UPDATE;
+    change->environment = mem_string("prod");
+    change->service = mem_string("billing");
+    change->version = change->head_version = version;
+    change->previous_version = version - 1;
+    change->payload = buf_copy("{\"a\":1}", 7);
+    commit_seal(commit, world->store->identity.epoch);
+    cr_assert(store_append(world->store, &commit, 1, &st), "%s", st.message);
+    world->end = (struct position){commit->revision, commit->hash};
+}
+
+static void world_init(struct world *world, uint64_t commits, size_t ring_bytes)
+{
+    struct status st;
+    *world = (struct world){0};
+    cr_assert(store_open("memory:", &world->store, &st), "%s", st.message);
+    for (uint64_t version = 1; version <= commits; version++) {
+        append(world, version);
+    }
+    world->registry = registry_new(world->store->identity.epoch);
+    registry_load_position(world->registry, &world->end, 0);
+    struct hub_options options = {
+        .store = world->store, .registry = world->registry, .ring_bytes = ring_bytes};
+    world->hub = hub_new(&options);
+}
+
+static void world_fini(struct world *world)
+{
+    hub_free(world->hub);
+    registry_free(world->registry);
+    store_close(world->store);
+    leak_check();
+}
+
+static void check_ring(const struct world *world)
+{
+    const struct ring *ring = &world->hub->ring;
+    cr_assert_eq(ring->next, world->end.revision + 1);
+    cr_assert_eq(world->hub->tail.revision, world->end.revision);
+    for (uint64_t revision = ring_first(ring); revision < ring->next; revision++) {
+        const struct notice *notice = ring_at(ring, revision);
+        cr_assert_eq(notice->commit->revision, revision);
+        cr_assert_eq(notice->n_events, 1);
+        cr_assert_not(notice->chosen || notice->has_previous);
+        cr_assert_not_null(notice->events[0].plain);
+        cr_assert_null(notice->commit->changes[0].payload, "it stands in the event");
+    }
+}
+
+Test(preload, an_empty_log_gives_an_empty_ring)
+{
+    struct world world;
+    world_init(&world, 0, 1 << 20);
+    check_ring(&world);
+    cr_assert_eq(world.hub->ring.n, 0);
+    world_fini(&world);
+}
+
+Test(preload, a_small_log_is_in_the_ring_as_a_whole)
+{
+    struct world world;
+    world_init(&world, 3, 1 << 20);
+    check_ring(&world);
+    cr_assert_eq(world.hub->ring.n, 3);
+    world_fini(&world);
+}
+
+Test(preload, the_log_is_read_in_several_pieces)
+{
+    struct world world;
+    world_init(&world, 700, 64 << 20);
+    check_ring(&world);
+    cr_assert_eq(world.hub->ring.n, 700);
+    world_fini(&world);
+}
+
+Test(preload, what_does_not_fit_stays_in_the_store)
+{
+    struct world world;
+    world_init(&world, 700, 500000);
+    check_ring(&world);
+    cr_assert_gt(world.hub->ring.n, 0);
+    cr_assert_lt(world.hub->ring.n, 700);
+    cr_assert_leq(world.hub->ring.bytes, 500000);
+    world_fini(&world);
+}
