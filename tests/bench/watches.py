@@ -37,3 +37,26 @@ def stream_memory(bench):
         client.wait()
     bench.row(f"memory an idle watch stream, 100 a connection ({count:,} streams)",
               f"{each / 1024:.1f} KiB", "under 16 KiB")
+
+
+WATCH_AIMS = {
+    "watch_memory_of_idle_stream": "under 16",
+    "watch_one_change_delivered": "under 120",
+    "watch_slowest_read_meanwhile": "under 20",
+    "watch_burst_rate": "over 1",
+    "watch_resume_all": "under 3,000",
+}
+
+
+@figure("watch-load")
+def watch_load(bench):
+    """Changes to 10,000 streams on 100 connections, and their return after a restart."""
+    connections = bench.scaled(100, 50)
+    command = [bench.build / "bench" / "bench_watch_load", bench.build / "confregd",
+               bench.new_folder(), connections, 100]
+    output = subprocess.run([str(part) for part in command], check=True, capture_output=True,
+                            text=True).stdout
+    for line in output.splitlines():
+        name, value, unit = line.split()
+        bench.row(f"{name} ({connections * 100:,} streams)", f"{value} {unit}",
+                  f"{WATCH_AIMS[name]} {unit}" if name in WATCH_AIMS else "")
