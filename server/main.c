@@ -27,8 +27,9 @@ static enum options_result read_settings(struct settings *s, int argc, char **ar
          "trusted clients can reach it.",
          0, 0, NULL},
         {"store", OPTION_TEXT, &s->store, NULL, "STORE",
-         "Where the log is kept: sqlite:FILE, or memory: to keep nothing. sqlite:confreg.db where "
-         "neither this nor DOCUMENT_DATABASE_HOST says otherwise.",
+         "Where the log is kept: sqlite:FILE; mongodb://HOST:PORT/DATABASE, which several servers "
+         "may share (options as MongoDB's drivers take them); or memory: to keep nothing. "
+         "sqlite:confreg.db where neither this nor DOCUMENT_DATABASE_HOST says otherwise.",
          0, 0, NULL},
         {"bus", OPTION_TEXT, &s->bus, NULL, "BUS",
          "Where changes are announced: amqp://USER:PASSWORD@HOST:PORT/VHOST for RabbitMQ (several "

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "clock.h"
+#include "row_room.h"
 #include "sqlite_db.h"
 #include "sqlite_open.h"
 
@@ -311,22 +312,6 @@ static bool sqlite_scrub(struct store *store, const char *environment, const cha
 
 /* ---- Reading ---- */
 
-/* A row under construction: what it points to, and room for a commit's payloads. */
-struct row_room {
-    struct store_row row;
-    struct store_payload payloads[COMMIT_MAX_CHANGES];
-    uint8_t salts[COMMIT_MAX_CHANGES][SALT_SIZE];
-};
-
-static void room_clear(struct row_room *room)
-{
-    for (size_t i = 0; i < room->row.n_payloads; i++) {
-        buf_unref(room->payloads[i].data);
-    }
-    buf_unref(room->row.record);
-    room->row = (struct store_row){.payloads = room->payloads};
-}
-
 static bool is_erased(sqlite3_stmt *q, int at)
 {
     return sqlite3_column_type(q, at) == SQLITE_TEXT &&
@@ -342,21 +327,15 @@ static bool store_damaged(struct status *st, const char *what)
 static bool add_payload(struct row_room *room, sqlite3_stmt *q, uint32_t index, int salt_column,
                         struct status *st)
 {
-    size_t n = room->row.n_payloads;
     if (is_erased(q, salt_column + 1)) {
         room->row.n_erased++;
         return true;
     }
-    if (sqlite3_column_type(q, salt_column + 1) != SQLITE_BLOB || n == COMMIT_MAX_CHANGES) {
+    if (sqlite3_column_type(q, salt_column + 1) != SQLITE_BLOB) {
         return store_damaged(st, "a payload is missing");
     }
-    memset(room->salts[n], 0, SALT_SIZE);
-    if (sqlite3_column_bytes(q, salt_column) == SALT_SIZE) {
-        memcpy(room->salts[n], sqlite3_column_blob(q, salt_column), SALT_SIZE);
-    }
-    room->payloads[n] = (struct store_payload){
-        .index = index, .salt = room->salts[n], .data = column_buf(q, salt_column + 1)};
-    room->row.n_payloads++;
+    row_room_add(room, index, sqlite3_column_blob(q, salt_column),
+                 (size_t)sqlite3_column_bytes(q, salt_column), column_buf(q, salt_column + 1));
     return true;
 }
 
@@ -405,10 +384,9 @@ static bool sqlite_tail(struct store *store, uint64_t *ret_revision, struct buf 
 static bool walk_commits(struct connection *c, sqlite3_stmt *q, bool with_payloads,
                          store_row_visitor *visit, void *user, struct status *st)
 {
-    struct row_room *room = mem_zalloc(sizeof *room);
+    AUTO(row_room_free) struct row_room *room = row_room_new();
     bool ok = true;
     bool more = true;
-    room->row.payloads = room->payloads;
     while (ok && more) {
         int code = sqlite3_step(q);
         more = code == SQLITE_ROW;
@@ -418,10 +396,9 @@ static bool walk_commits(struct connection *c, sqlite3_stmt *q, bool with_payloa
             room->row.hash = column_hash(q, 2);
             ok = !with_payloads || read_payloads(c, column_number(q, 0), room, st);
             more = ok && visit(user, &room->row);
-            room_clear(room);
+            row_room_clear(room);
         }
     }
-    free(room);
     return ok;
 }
 
@@ -449,10 +426,9 @@ static bool sqlite_read_commits(struct store *store, uint64_t from, uint64_t thr
 static bool walk_versions(struct connection *c, sqlite3_stmt *q, bool with_payloads,
                           store_row_visitor *visit, void *user, struct status *st)
 {
-    struct row_room *room = mem_zalloc(sizeof *room);
+    AUTO(row_room_free) struct row_room *room = row_room_new();
     bool ok = true;
     bool more = true;
-    room->row.payloads = room->payloads;
     while (ok && more) {
         int code = sqlite3_step(q);
         more = code == SQLITE_ROW;
@@ -463,10 +439,9 @@ static bool walk_versions(struct connection *c, sqlite3_stmt *q, bool with_paylo
             room->row.index = (uint32_t)(sqlite3_column_int64(q, 2) & 127);
             ok = !with_payloads || add_payload(room, q, room->row.index, 3, st);
             more = ok && visit(user, &room->row);
-            room_clear(room);
+            row_room_clear(room);
         }
     }
-    free(room);
     return ok;
 }
 
@@ -593,8 +568,8 @@ static bool sqlite_get_mark(struct store *store, enum store_mark mark, uint64_t 
 struct head_rows {
     struct connection *c;
     sqlite3_stmt *q;
-    struct row_room room;
-    struct str before; /* the names of the last one */
+    struct row_room *room; /* owned */
+    struct str before;     /* the names of the last one */
     uint64_t n;
     store_head_row_visitor *visit;
     void *user;
@@ -645,11 +620,11 @@ static bool take_newest(struct head_rows *rows, struct store_head_row *row)
     if (row->version == 0 || sqlite3_column_type(rows->q, 9) == SQLITE_NULL) {
         return true;
     }
-    rows->room.row.record = column_buf(rows->q, 9);
-    rows->room.row.hash = column_hash(rows->q, 10);
-    rows->room.row.index = row->index;
-    row->newest = &rows->room.row;
-    return add_payload(&rows->room, rows->q, row->index, 11, rows->st);
+    rows->room->row.record = column_buf(rows->q, 9);
+    rows->room->row.hash = column_hash(rows->q, 10);
+    rows->room->row.index = row->index;
+    row->newest = &rows->room->row;
+    return add_payload(rows->room, rows->q, row->index, 11, rows->st);
 }
 
 /* ret_more: the visitor wants the next one. */
@@ -669,7 +644,7 @@ static bool visit_head(struct head_rows *rows, bool *ret_more)
     }
     bool ok = take_newest(rows, &row);
     *ret_more = ok && rows->visit(rows->user, &row);
-    room_clear(&rows->room);
+    row_room_clear(rows->room);
     return ok;
 }
 
@@ -711,14 +686,13 @@ static bool sqlite_load_heads(struct store *store, store_head_row_visitor *visit
     if (c == NULL) {
         return false;
     }
-    struct head_rows *rows = mem_zalloc(sizeof *rows);
-    *rows = (struct head_rows){.c = c, .visit = visit, .user = user, .st = st};
-    rows->room.row.payloads = rows->room.payloads;
-    rows->q = connection_statement(c, SQL_LOAD_HEADS, st);
-    bool ok = rows->q != NULL && walk_heads(rows);
-    sqlite3_reset(rows->q);
-    str_fini(&rows->before);
-    free(rows);
+    struct head_rows rows = {
+        .c = c, .room = row_room_new(), .visit = visit, .user = user, .st = st};
+    rows.q = connection_statement(c, SQL_LOAD_HEADS, st);
+    bool ok = rows.q != NULL && walk_heads(&rows);
+    sqlite3_reset(rows.q);
+    str_fini(&rows.before);
+    row_room_free(rows.room);
     sqlite_give_reader(s, c);
     return ok;
 }

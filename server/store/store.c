@@ -6,10 +6,12 @@
 #include <string.h>
 
 #include "memory.h"
+#include "mongodb.h"
 #include "sqlite.h"
 #include "uri.h"
 
-const struct store_ops *const store_backends[] = {&store_sqlite, &store_memory, NULL};
+const struct store_ops *const store_backends[] = {&store_sqlite, &store_mongodb, &store_mongodb_srv,
+                                                  &store_memory, NULL};
 
 bool store_open(const char *address, struct store **ret_store, struct status *st)
 {
@@ -21,8 +23,9 @@ bool store_open(const char *address, struct store **ret_store, struct status *st
     }
     AUTO_STR shown = {0};
     uri_add_public(&shown, address);
-    return status_set(st, STATUS_INVALID_ARGUMENT, "STORE_ADDRESS",
-                      "\"%.200s\" is no store; use sqlite:FILE or memory:", str_text(&shown));
+    return status_set(
+        st, STATUS_INVALID_ARGUMENT, "STORE_ADDRESS",
+        "\"%.200s\" is no store; use sqlite:FILE, mongodb://… or memory:", str_text(&shown));
 }
 
 void store_close(struct store *store)

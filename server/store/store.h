@@ -1,5 +1,5 @@
-/* The store: where the log is kept. This header is the contract; sqlite.c and memory.c implement
- * it, trace.c decorates any of them.
+/* The store: where the log is kept. This header is the contract; sqlite.c, mongodb.c and memory.c
+ * implement it, trace.c decorates any of them.
  *
  * What a store holds
  * - identity: the data format, the epoch, a secret for sealing tokens; made when it is first
@@ -136,12 +136,15 @@ struct store {
                               over; without a scale where the backend does not know */
 };
 
-/* Opens "sqlite:FILE" or "memory:" and makes it where there is none. One process at a time has a
- * SQLite file open, held by a lock beside it. "memory:NAME" is one store for all that open it under
+/* Opens "sqlite:FILE", "mongodb://…" (or "mongodb+srv://…", as MongoDB's drivers take it; the
+ * database is "confreg" unless the address says another) or "memory:", and makes it where there is
+ * none. One process at a time has a SQLite file open, held by a lock beside it; any number share a
+ * database of MongoDB's. "memory:NAME" is one store for all that open it under
  * this name in this process, gone with the last of them. INVALID_ARGUMENT: not a store's address;
  * FAILED_PRECONDITION: reason STORE_LOCKED where another process has it, STORE_FORMAT_NEWER where a
- * newer release wrote it (the message names both formats), STORE_FOREIGN where the file is no store
- * of ours; UNAVAILABLE; DATA_LOSS. */
+ * newer release wrote it (the message names both formats), STORE_FOREIGN where the file or database
+ * is no store of ours, STORE_TOO_OLD where the database server is; UNAVAILABLE, reason
+ * STORE_UNAVAILABLE, or STORE_DENIED where the database server does not let us; DATA_LOSS. */
 bool store_open(const char *address, struct store **ret_store, struct status *st);
 void store_close(struct store *store);
 MEM_CLEANUP(struct store, store_close)
@@ -197,7 +200,8 @@ bool store_save_heads(struct store *store, struct head *const *heads, size_t n, 
                       struct status *st);
 
 /* Removes the payloads and salts of versions `from` to `through` of a config, so that they cannot
- * be read from the file any more. Repeating it does no harm. */
+ * be read from the store any more; a database server's own logs may keep them for a while.
+ * Repeating it does no harm. */
 bool store_scrub(struct store *store, const char *environment, const char *service, uint64_t from,
                  uint64_t through, struct status *st);
 

@@ -6,7 +6,7 @@
 #include "place_kind.h"
 #include "trace.h"
 
-static const struct place_kind *const kinds[] = {&place_sqlite, &place_memory};
+static const struct place_kind *const kinds[] = {&place_sqlite, &place_memory, &place_mongodb};
 
 static const struct place_kind *find_kind(void)
 {
@@ -76,9 +76,19 @@ bool place_flip(const struct place *place, enum stored_field field, uint64_t rev
     return place->kind->flip(place, field, revision, index, position);
 }
 
+size_t place_next_byte(const struct place *place, size_t position)
+{
+    return position + place->kind->stride;
+}
+
 void place_remove_commit(const struct place *place, uint64_t revision)
 {
     place->kind->remove_commit(place, revision);
+}
+
+void place_lose_payload(const struct place *place, uint64_t revision, uint32_t index)
+{
+    place->kind->lose_payload(place, revision, index);
 }
 
 void place_copy_commit(const struct place *place, uint64_t from, uint64_t over)
@@ -89,6 +99,17 @@ void place_copy_commit(const struct place *place, uint64_t from, uint64_t over)
 void place_set_format(const struct place *place, int format)
 {
     place->kind->set_format(place, format);
+}
+
+void place_drop_identity(const struct place *place)
+{
+    place->kind->drop_identity(place);
+}
+
+void place_wipe(struct place *place)
+{
+    place_close(place);
+    place->kind->remove(place);
 }
 
 void contract_run(contract_body *body, bool traced)

@@ -1,5 +1,6 @@
 /* Where a store under test lives: a place of its own, gone when the test ends. CONFREG_TEST_STORE
- * tells the kind: "sqlite" (also where it is not set) or "memory".
+ * tells the kind: "sqlite" (also where it is not set), "memory", or the address of a server,
+ * "mongodb://…", on which each test makes a database.
  *
  * CONTRACT(suite, name) makes two tests of a body: one gets the store as it is, the other one gets
  * it through the tracing decorator, which must not change anything. */
@@ -40,12 +41,20 @@ enum stored_field { STORED_RECORD, STORED_HASH, STORED_SALT, STORED_PAYLOAD };
  * false where the field has no such byte. */
 bool place_flip(const struct place *place, enum stored_field field, uint64_t revision,
                 uint32_t index, size_t position);
+/* The byte to damage behind this one: of a slow store not each one is tried. */
+size_t place_next_byte(const struct place *place, size_t position);
 /* Takes a commit out of the log. */
 void place_remove_commit(const struct place *place, uint64_t revision);
+/* Takes the payload of a change out of it, and says nothing of erasing. */
+void place_lose_payload(const struct place *place, uint64_t revision, uint32_t index);
 /* Puts the record and hash of one commit in the place of another one's. */
 void place_copy_commit(const struct place *place, uint64_t from, uint64_t over);
 /* Says that another data format wrote this. */
 void place_set_format(const struct place *place, int format);
+
+/* Of a database: takes the identity out of it; removes it all, as if it had never been opened. */
+void place_drop_identity(const struct place *place);
+void place_wipe(struct place *place);
 
 typedef void contract_body(struct place *place);
 void contract_run(contract_body *body, bool traced);

@@ -85,6 +85,14 @@ static void remove_commit(const struct place *place, uint64_t revision)
     sqlite3_close(db);
 }
 
+static void lose_payload(const struct place *place, uint64_t revision, uint32_t index)
+{
+    sqlite3 *db = open_file(place);
+    long long id = (long long)(revision << 7 | index);
+    cr_assert_eq(change(db, "UPDATE changes SET payload = NULL WHERE id = %lld", id), 1);
+    sqlite3_close(db);
+}
+
 static void copy_commit(const struct place *place, uint64_t from, uint64_t over)
 {
     sqlite3 *db = open_file(place);
@@ -107,8 +115,10 @@ const struct place_kind place_sqlite = {
     .takes = takes,
     .make = make,
     .remove = remove_place,
+    .stride = 1,
     .flip = flip,
     .remove_commit = remove_commit,
+    .lose_payload = lose_payload,
     .copy_commit = copy_commit,
     .set_format = set_format,
 };

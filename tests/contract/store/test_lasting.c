@@ -323,7 +323,7 @@ static void expect_loss(struct store *store, reading *read, const char *what, si
                  status_code_name(st.code), st.message);
 }
 
-/* Commit 2 and its first payload, damaged at every byte in turn. */
+/* Commit 2 and its first payload, damaged at one byte after the other. */
 static void damage_each_byte(struct place *place, enum stored_field field, reading *const *readings,
                              size_t n)
 {
@@ -332,7 +332,7 @@ static void damage_each_byte(struct place *place, enum stored_field field, readi
     AUTO(head_unref) struct head *head = make_head(book.commits[1], 0, 2);
     save(place->store, head, 4);
     size_t position = 0;
-    for (; place_flip(place, field, 2, 0, position); position++) {
+    for (; place_flip(place, field, 2, 0, position); position = place_next_byte(place, position)) {
         for (size_t i = 0; i < n; i++) {
             AUTO_STR what = {0};
             str_addf(&what, "reading %zu", i);
@@ -374,7 +374,8 @@ CONTRACT(damage, of_the_tail_is_told)
     write_four(&book, place->store);
     for (size_t i = 0; i < 2; i++) {
         enum stored_field field = i == 0 ? STORED_RECORD : STORED_HASH;
-        for (size_t position = 0; place_flip(place, field, 4, 0, position); position++) {
+        for (size_t position = 0; place_flip(place, field, 4, 0, position);
+             position = place_next_byte(place, position)) {
             expect_loss(place->store, read_tail, "the tail", position);
             cr_assert(place_flip(place, field, 4, 0, position));
         }
@@ -405,6 +406,20 @@ CONTRACT(damage, is_a_commit_in_the_place_of_another)
     place_copy_commit(place, 3, 4);
     expect_loss(place->store, read_all, "a copy", 0);
     expect_loss(place->store, read_tail, "a copy at the tail", 0);
+    book_fini(&book);
+}
+
+/* What was erased is told so; what is gone without that is damage. */
+CONTRACT(damage, is_a_payload_that_is_missing)
+{
+    struct book book;
+    write_four(&book, place->store);
+    AUTO(head_unref) struct head *head = make_head(book.commits[1], 0, 2);
+    save(place->store, head, 4);
+    place_lose_payload(place, 2, 0);
+    for (size_t i = 0; i < COUNT_OF(of_payloads); i++) {
+        expect_loss(place->store, of_payloads[i], "a payload that is missing", i);
+    }
     book_fini(&book);
 }
 

@@ -72,11 +72,11 @@ CONTRACT(log, takes_the_largest_commits)
         static const char *const names[] = {"a", "b", "c", "d", "e", "f", "g", "h"};
         lines[i] = (struct line){CHANGE_CREATE, names[i], 1, json};
     }
-    for (size_t i = 0; i < 7; i++) {
+    for (size_t i = 0; i < 5; i++) {
         book_write(&book, lines, COUNT_OF(lines));
     }
     book_append(&book, place->store, 1);
-    book_check(&book, place->store, 7);
+    book_check(&book, place->store, 5);
     book_fini(&book);
 }
 
@@ -252,7 +252,7 @@ CONTRACT(log, reads_a_long_log)
 
 /* ---- Readers beside the writer. What runs on other threads uses assert. ---- */
 
-#define BESIDE 200
+#define BESIDE 100
 
 struct beside {
     struct store *store;

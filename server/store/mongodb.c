@@ -1,0 +1,612 @@
+#include "mongodb.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "mongodb_open.h"
+#include "mongodb_rows.h"
+
+#define INSERT_BYTES (16u << 20) /* one command's, unless one commit alone is larger */
+#define INSERT_COMMITS 1000
+#define HEADS_TOGETHER 500
+
+static int64_t number(uint64_t value)
+{
+    return value > INT64_MAX ? INT64_MAX : (int64_t)value;
+}
+
+/* ---- Appending ---- */
+
+struct documents {
+    const bson_t **list; /* owned, with all it points to */
+    size_t n;
+};
+
+static void documents_fini(struct documents *documents)
+{
+    for (size_t i = 0; i < documents->n; i++) {
+        bson_destroy((bson_t *)(uintptr_t)documents->list[i]);
+    }
+    free(documents->list);
+}
+#define AUTO_DOCUMENTS __attribute__((cleanup(documents_fini))) struct documents
+
+/* As many of the commits as one command takes. */
+static void make_documents(struct commit *const *commits, size_t n, struct documents *out)
+{
+    size_t bytes = 0;
+    out->list = mem_array(n, sizeof out->list[0]);
+    while (out->n < n && out->n < INSERT_COMMITS) {
+        bson_t *document = mongo_commit_document(commits[out->n]);
+        bytes += document->len;
+        if (out->n > 0 && bytes > INSERT_BYTES) {
+            bson_destroy(document);
+            return;
+        }
+        out->list[out->n++] = document;
+    }
+}
+
+static bool insert(struct mongo_store *s, const struct documents *documents, bson_t *ret_reply,
+                   bson_error_t *ret_error)
+{
+    AUTO(bson_destroy)
+    bson_t *options =
+        BCON_NEW("ordered", BCON_BOOL(true), "validate", BCON_BOOL(false), "writeConcern", "{", "w",
+                 BCON_UTF8("majority"), "wtimeout", BCON_INT32(MONGO_WRITE_PATIENCE_MS), "}");
+    mongoc_client_t *client = mongoc_client_pool_pop(s->pool);
+    mongoc_collection_t *collection =
+        mongoc_client_get_collection(client, s->database, mongo_name(MONGO_COMMITS));
+    bool ok = mongoc_collection_insert_many(collection, documents->list, documents->n, options,
+                                            ret_reply, ret_error);
+    mongoc_collection_destroy(collection);
+    mongoc_client_pool_push(s->pool, client);
+    return ok;
+}
+
+/* What a failed insert is for the caller of append. first: nothing of the append came before it. */
+static bool refuse(const bson_t *reply, const bson_error_t *said, const struct commit *commit,
+                   bool first, struct status *st)
+{
+    bson_error_t error = *said;
+    size_t index = SIZE_MAX;
+    bool of_document = mongo_write_error(reply, &error, &index) && index != SIZE_MAX;
+    enum mongo_effect effect = mongo_explain(&error, "appending", st);
+    if (effect == MONGO_DUPLICATE) {
+        return status_set(st, STATUS_ABORTED, "REVISION_TAKEN",
+                          "revision %" PRIu64 " is in the log already",
+                          commit->revision + (of_document ? index : 0));
+    }
+    /* The server said which document it did not take, or never got to see any. */
+    bool nothing = effect == MONGO_NOTHING || (of_document && index == 0);
+    if (!first || !nothing) {
+        snprintf(st->reason, sizeof st->reason, "OUTCOME_UNKNOWN");
+    }
+    return false;
+}
+
+static bool mongo_append(struct store *store, struct commit *const *commits, size_t n,
+                         struct status *st)
+{
+    struct mongo_store *s = mongo_of(store);
+    for (size_t done = 0; done < n;) {
+        AUTO_DOCUMENTS documents = {0};
+        bson_t reply;
+        bson_error_t error = {0};
+        make_documents(commits + done, n - done, &documents);
+        bool ok = insert(s, &documents, &reply, &error) ||
+                  refuse(&reply, &error, commits[done], done == 0, st);
+        bson_destroy(&reply);
+        if (!ok) {
+            return false;
+        }
+        done += documents.n;
+    }
+    return true;
+}
+
+/* ---- Reading the log ---- */
+
+static bool mongo_tail(struct store *store, uint64_t *ret_revision, struct buf **ret_record,
+                       struct hash *ret_hash, struct status *st)
+{
+    struct mongo_walk walk;
+    const bson_t *document = NULL;
+    AUTO(row_room_free) struct row_room *room = row_room_new();
+    AUTO(bson_destroy) bson_t *all = bson_new();
+    AUTO(bson_destroy)
+    bson_t *options =
+        BCON_NEW("sort", "{", "_id", BCON_INT32(-1), "}", "limit", BCON_INT64(1), "projection", "{",
+                 "record", BCON_INT32(1), "hash", BCON_INT32(1), "}", MONGO_LINEARIZABLE);
+    mongo_find(mongo_of(store), MONGO_COMMITS, all, options, &walk);
+    uint64_t revision = 0;
+    if (mongo_next(&walk, &document)) {
+        revision = mongo_number(document, "_id");
+        mongo_read_row(document, SIZE_MAX, room);
+    }
+    if (!mongo_end(&walk, "reading the tail", st)) {
+        return false;
+    }
+    *ret_revision = revision;
+    *ret_hash = room->row.hash;
+    *ret_record = MOVE(room->row.record);
+    return true;
+}
+
+static bool mongo_read_commits(struct store *store, uint64_t from, uint64_t through,
+                               bool with_payloads, store_row_visitor *visit, void *user,
+                               struct status *st)
+{
+    struct mongo_walk walk;
+    const bson_t *document = NULL;
+    AUTO(row_room_free) struct row_room *room = row_room_new();
+    AUTO(bson_destroy)
+    bson_t *filter = from == through ? BCON_NEW("_id", BCON_INT64(number(from)))
+                                     : BCON_NEW("_id", "{", "$gte", BCON_INT64(number(from)),
+                                                "$lte", BCON_INT64(number(through)), "}");
+    AUTO(bson_destroy)
+    bson_t *options = BCON_NEW("sort", "{", "_id", BCON_INT32(1), "}", "projection", "{", "configs",
+                               BCON_INT32(0), "versions", BCON_INT32(0), "}", MONGO_MAJORITY);
+    if (!with_payloads) {
+        bson_destroy(options);
+        options = BCON_NEW("sort", "{", "_id", BCON_INT32(1), "}", "projection", "{", "record",
+                           BCON_INT32(1), "hash", BCON_INT32(1), "}", MONGO_MAJORITY);
+    }
+    mongo_find(mongo_of(store), MONGO_COMMITS, filter, options, &walk);
+    for (bool more = true; more && mongo_next(&walk, &document);) {
+        mongo_read_row(document, SIZE_MAX, room);
+        room->row.tells_erased = with_payloads;
+        more = visit(user, &room->row);
+        row_room_clear(room);
+    }
+    return mongo_end(&walk, "reading the log", st);
+}
+
+/* ---- Reading history ---- */
+
+/* One number of the first document that fits; 0 where there is none. */
+static bool find_number(struct mongo_store *s, enum mongo_collection collection,
+                        const bson_t *filter, const bson_t *options, const char *name,
+                        uint64_t *ret_number, struct status *st)
+{
+    struct mongo_walk walk;
+    const bson_t *document = NULL;
+    uint64_t found = 0;
+    mongo_find(s, collection, filter, options, &walk);
+    if (mongo_next(&walk, &document)) {
+        found = mongo_number(document, name);
+    }
+    if (!mongo_end(&walk, "looking up", st)) {
+        return false;
+    }
+    *ret_number = found;
+    return true;
+}
+
+bool mongo_last_revision(struct mongo_store *s, uint64_t *ret_revision, struct status *st)
+{
+    AUTO(bson_destroy) bson_t *all = bson_new();
+    AUTO(bson_destroy)
+    bson_t *options = BCON_NEW("sort", "{", "_id", BCON_INT32(-1), "}", "limit", BCON_INT64(1),
+                               "projection", "{", "_id", BCON_INT32(1), "}", MONGO_LINEARIZABLE);
+    return find_number(s, MONGO_COMMITS, all, options, "_id", ret_revision, st);
+}
+
+/* The commit that brought a version; 0: none. */
+static bool find_version(struct mongo_store *s, const char *environment, const char *service,
+                         uint64_t version, uint64_t *ret_revision, struct status *st)
+{
+    AUTO_STR key = {0};
+    mongo_version_key(environment, service, version, &key);
+    AUTO(bson_destroy) bson_t *filter = bson_new();
+    BSON_APPEND_UTF8(filter, "versions", key.data);
+    AUTO(bson_destroy)
+    bson_t *options = BCON_NEW("limit", BCON_INT64(1), "projection", "{", "_id", BCON_INT32(1), "}",
+                               MONGO_MAJORITY);
+    return find_number(s, MONGO_COMMITS, filter, options, "_id", ret_revision, st);
+}
+
+/* A walk over the versions of one config, newest first: they rise along the log. */
+struct version_walk {
+    struct str config; /* the key */
+    uint64_t from, down_to;
+    bool with_payloads;
+    store_row_visitor *visit;
+    void *user;
+    struct row_room *room;
+    uint64_t damaged; /* the revision that lacks a payload; 0: none does */
+};
+
+/* A payload is never just missing. */
+static bool payload_lost(const struct row_room *room)
+{
+    return room->row.n_payloads + room->row.n_erased == 0;
+}
+
+static bool tell_lost(uint64_t revision, struct status *st)
+{
+    return status_set(st, STATUS_DATA_LOSS, "STORE_DAMAGED",
+                      "the store: a payload of revision %" PRIu64 " is missing", revision);
+}
+
+/* The versions that one commit brought; false to end the walk. */
+static bool walk_document(struct version_walk *walk, const bson_t *document)
+{
+    struct mongo_keys keys;
+    bool more = true;
+    mongo_read_keys(document, "versions", &keys);
+    for (size_t i = keys.n; more && i-- > 0;) {
+        uint64_t version = mongo_key_version(keys.keys[i], &walk->config);
+        if (version == 0 || version > walk->from) {
+            continue;
+        }
+        if (version < walk->down_to) {
+            return false;
+        }
+        mongo_read_row(document, i, walk->room);
+        walk->room->row.index = (uint32_t)i;
+        bool lost = walk->with_payloads && payload_lost(walk->room);
+        walk->damaged = lost ? mongo_number(document, "_id") : 0;
+        more = !lost && walk->visit(walk->user, &walk->room->row);
+        row_room_clear(walk->room);
+    }
+    return more;
+}
+
+/* Commits that changed a config, up to a revision, newest first. */
+static void find_history(struct mongo_store *s, const struct str *config, uint64_t through,
+                         const char *left_out, struct mongo_walk *ret_walk)
+{
+    AUTO(bson_destroy) bson_t *filter = bson_new();
+    BSON_APPEND_UTF8(filter, "configs", config->data);
+    BCON_APPEND(filter, "_id", "{", "$lte", BCON_INT64(number(through)), "}");
+    AUTO(bson_destroy)
+    bson_t *options = BCON_NEW("sort", "{", "_id", BCON_INT32(-1), "}", "projection", "{", left_out,
+                               BCON_INT32(0), "}", MONGO_MAJORITY);
+    mongo_find(s, MONGO_COMMITS, filter, options, ret_walk);
+}
+
+static bool walk_versions(struct mongo_store *s, struct version_walk *versions, uint64_t through,
+                          struct status *st)
+{
+    struct mongo_walk walk;
+    const bson_t *document = NULL;
+    find_history(s, &versions->config, through, versions->with_payloads ? "request" : "payloads",
+                 &walk);
+    while (mongo_next(&walk, &document) && walk_document(versions, document)) {
+        continue;
+    }
+    return mongo_end(&walk, "reading versions", st) &&
+           (versions->damaged == 0 || tell_lost(versions->damaged, st));
+}
+
+static bool mongo_read_versions(struct store *store, const char *environment, const char *service,
+                                uint64_t from, uint64_t down_to, bool with_payloads,
+                                store_row_visitor *visit, void *user, struct status *st)
+{
+    uint64_t through = 0;
+    if (!find_version(mongo_of(store), environment, service, from, &through, st)) {
+        return false;
+    }
+    struct version_walk walk = {.from = from,
+                                .down_to = down_to,
+                                .with_payloads = with_payloads,
+                                .visit = visit,
+                                .user = user,
+                                .room = row_room_new()};
+    mongo_config_key(environment, service, &walk.config);
+    bool ok = walk_versions(mongo_of(store), &walk, through == 0 ? UINT64_MAX : through, st);
+    row_room_free(walk.room);
+    str_fini(&walk.config);
+    return ok;
+}
+
+static bool mongo_read_version(struct store *store, const char *environment, const char *service,
+                               uint64_t version, store_row_visitor *visit, void *user,
+                               struct status *st)
+{
+    struct mongo_walk walk;
+    const bson_t *document = NULL;
+    struct version_walk versions = {.from = version,
+                                    .down_to = version,
+                                    .with_payloads = true,
+                                    .visit = visit,
+                                    .user = user,
+                                    .room = row_room_new()};
+    AUTO_STR key = {0};
+    mongo_config_key(environment, service, &versions.config);
+    mongo_version_key(environment, service, version, &key);
+    AUTO(bson_destroy) bson_t *filter = bson_new();
+    BSON_APPEND_UTF8(filter, "versions", key.data);
+    AUTO(bson_destroy) bson_t *options = BCON_NEW("limit", BCON_INT64(1), MONGO_MAJORITY);
+    mongo_find(mongo_of(store), MONGO_COMMITS, filter, options, &walk);
+    if (mongo_next(&walk, &document)) {
+        walk_document(&versions, document);
+    }
+    bool ok = mongo_end(&walk, "reading a version", st) &&
+              (versions.damaged == 0 || tell_lost(versions.damaged, st));
+    row_room_free(versions.room);
+    str_fini(&versions.config);
+    return ok;
+}
+
+static bool mongo_find_change(struct store *store, const char *environment, const char *service,
+                              uint64_t revision, uint64_t *ret_revision, uint32_t *ret_index,
+                              struct status *st)
+{
+    struct mongo_walk walk;
+    const bson_t *document = NULL;
+    struct mongo_keys keys = {.n = 0};
+    uint64_t found = 0;
+    size_t index = 0;
+    AUTO_STR config = {0};
+    mongo_config_key(environment, service, &config);
+    find_history(mongo_of(store), &config, revision, "payloads", &walk);
+    if (mongo_next(&walk, &document)) {
+        found = mongo_number(document, "_id");
+        mongo_read_keys(document, "configs", &keys);
+    }
+    for (size_t i = 0; i < keys.n; i++) {
+        bool same = keys.keys[i] != NULL && strcmp(keys.keys[i], config.data) == 0;
+        index = same ? i : index;
+    }
+    *ret_revision = found;
+    *ret_index = (uint32_t)index;
+    return mongo_end(&walk, "looking for a change", st);
+}
+
+static bool mongo_find_request(struct store *store, const struct hash *key, uint64_t *ret_revision,
+                               struct status *st)
+{
+    AUTO(bson_destroy)
+    bson_t *filter = BCON_NEW("request", BCON_BIN(BSON_SUBTYPE_BINARY, key->bytes, HASH_SIZE));
+    AUTO(bson_destroy)
+    bson_t *options = BCON_NEW("sort", "{", "_id", BCON_INT32(1), "}", "limit", BCON_INT64(1),
+                               "projection", "{", "_id", BCON_INT32(1), "}", MONGO_MAJORITY);
+    return find_number(mongo_of(store), MONGO_COMMITS, filter, options, "_id", ret_revision, st);
+}
+
+/* ---- Erasing ---- */
+
+/* What makes the payloads of a commit go away; NULL where it brought none of those versions. */
+static bson_t *make_erasure(const bson_t *document, const struct version_walk *wanted)
+{
+    struct mongo_keys keys;
+    AUTO(bson_destroy) bson_t *names = bson_new();
+    mongo_read_keys(document, "versions", &keys);
+    for (size_t i = 0; i < keys.n; i++) {
+        uint64_t version = mongo_key_version(keys.keys[i], &wanted->config);
+        if (version != 0 && version >= wanted->down_to && version <= wanted->from) {
+            char name[32];
+            snprintf(name, sizeof name, "payloads.%zu", i);
+            BSON_APPEND_NULL(names, name);
+        }
+    }
+    return bson_empty(names) ? NULL : BCON_NEW("$set", BCON_DOCUMENT(names));
+}
+
+static bool mongo_scrub(struct store *store, const char *environment, const char *service,
+                        uint64_t from, uint64_t through, struct status *st)
+{
+    struct mongo_store *s = mongo_of(store);
+    struct version_walk wanted = {.from = through, .down_to = from};
+    struct mongo_walk walk;
+    struct mongo_updates updates;
+    const bson_t *document = NULL;
+    bool ok = true;
+    mongo_config_key(environment, service, &wanted.config);
+    mongo_updates_init(&updates, s, MONGO_COMMITS);
+    find_history(s, &wanted.config, UINT64_MAX, "payloads", &walk);
+    while (ok && mongo_next(&walk, &document)) {
+        AUTO(bson_destroy) bson_t *erasure = make_erasure(document, &wanted);
+        AUTO(bson_destroy)
+        bson_t *query = BCON_NEW("_id", BCON_INT64((int64_t)mongo_number(document, "_id")));
+        ok = erasure == NULL || mongo_updates_add(&updates, query, erasure, false, st);
+    }
+    struct status fault;
+    if (!mongo_end(&walk, "erasing", &fault) && ok) {
+        *st = fault;
+        ok = false;
+    }
+    ok = ok && mongo_updates_send(&updates, st);
+    mongo_updates_fini(&updates);
+    str_fini(&wanted.config);
+    return ok;
+}
+
+/* ---- Marks ---- */
+
+static bool mongo_get_mark(struct store *store, enum store_mark mark, uint64_t *ret_value,
+                           struct status *st)
+{
+    AUTO(bson_destroy) bson_t *filter = BCON_NEW("_id", BCON_INT32((int32_t)mark));
+    AUTO(bson_destroy) bson_t *options = BCON_NEW(MONGO_MAJORITY);
+    return find_number(mongo_of(store), MONGO_MARKS, filter, options, "value", ret_value, st);
+}
+
+static bool update_mark(struct mongo_store *s, const bson_t *query, const bson_t *change,
+                        bool upsert, uint64_t *ret_modified, struct status *st)
+{
+    struct mongo_updates updates;
+    mongo_updates_init(&updates, s, MONGO_MARKS);
+    bool ok =
+        mongo_updates_add(&updates, query, change, upsert, st) && mongo_updates_send(&updates, st);
+    *ret_modified = updates.modified;
+    mongo_updates_fini(&updates);
+    return ok;
+}
+
+static bool mongo_set_mark(struct store *store, enum store_mark mark, uint64_t value,
+                           struct status *st)
+{
+    uint64_t ignored = 0;
+    AUTO(bson_destroy) bson_t *query = BCON_NEW("_id", BCON_INT32((int32_t)mark));
+    AUTO(bson_destroy)
+    bson_t *change = BCON_NEW("$max", "{", "value", BCON_INT64(number(value)), "}");
+    return update_mark(mongo_of(store), query, change, true, &ignored, st);
+}
+
+/* A move to where it stands changes nothing, so that only a look tells whether it stands there. */
+static bool mongo_move_mark(struct store *store, enum store_mark mark, uint64_t from, uint64_t to,
+                            bool *ret_moved, struct status *st)
+{
+    uint64_t modified = 0;
+    uint64_t value = 0;
+    if ((from == 0 || from == to) && !mongo_set_mark(store, mark, 0, st)) {
+        return false;
+    }
+    AUTO(bson_destroy)
+    bson_t *query = BCON_NEW("_id", BCON_INT32((int32_t)mark), "value", BCON_INT64(number(from)));
+    AUTO(bson_destroy) bson_t *change = BCON_NEW("$set", "{", "value", BCON_INT64(number(to)), "}");
+    if (!update_mark(mongo_of(store), query, change, false, &modified, st) ||
+        (from == to && !mongo_get_mark(store, mark, &value, st))) {
+        return false;
+    }
+    *ret_moved = modified > 0 || (from == to && value == to);
+    return true;
+}
+
+/* ---- Heads ---- */
+
+/* Two updates, neither of which can fail for what is there: one makes the head where there is none,
+ * one renews an older one. */
+static bool save_head(struct mongo_updates *updates, const struct head *head, struct status *st)
+{
+    AUTO_STR key = {0};
+    mongo_config_key(head_environment(head), head_service(head), &key);
+    AUTO(bson_destroy) bson_t *document = mongo_head_document(head);
+    AUTO(bson_destroy) bson_t *any = BCON_NEW("_id", BCON_UTF8(key.data));
+    AUTO(bson_destroy) bson_t *make = BCON_NEW("$setOnInsert", BCON_DOCUMENT(document));
+    AUTO(bson_destroy) bson_t *older = bson_copy(any);
+    BCON_APPEND(older, "row_revision", "{", "$lt", BCON_INT64((int64_t)head->row_revision), "}");
+    AUTO(bson_destroy) bson_t *renew = BCON_NEW("$set", BCON_DOCUMENT(document));
+    return mongo_updates_add(updates, any, make, true, st) &&
+           mongo_updates_add(updates, older, renew, false, st);
+}
+
+static bool mongo_save_heads(struct store *store, struct head *const *heads, size_t n,
+                             uint64_t through, struct status *st)
+{
+    struct mongo_updates updates;
+    bool ok = true;
+    mongo_updates_init(&updates, mongo_of(store), MONGO_HEADS);
+    for (size_t i = 0; i < n && ok; i++) {
+        ok = save_head(&updates, heads[i], st);
+    }
+    ok = ok && mongo_updates_send(&updates, st);
+    mongo_updates_fini(&updates);
+    return ok && mongo_set_mark(store, STORE_MARK_HEADS, through, st);
+}
+
+/* Heads that are loaded together: their newest versions are found by one query. */
+struct head_batch {
+    struct mongo_head heads[HEADS_TOGETHER];
+    size_t n;
+    bool visited[HEADS_TOGETHER];
+    store_head_row_visitor *visit;
+    void *user;
+    bool stop;
+    uint64_t damaged; /* as in struct version_walk */
+};
+
+static void visit_head(struct head_batch *batch, size_t i, const struct store_row *newest)
+{
+    if (!batch->stop && !batch->visited[i]) {
+        batch->visited[i] = true;
+        batch->heads[i].row.newest = newest;
+        batch->stop = !batch->visit(batch->user, &batch->heads[i].row);
+    }
+}
+
+static void visit_heads_of(struct head_batch *batch, const bson_t *document, struct row_room *room)
+{
+    uint64_t revision = mongo_number(document, "_id");
+    for (size_t i = 0; i < batch->n && !batch->stop; i++) {
+        const struct store_head_row *row = &batch->heads[i].row;
+        if (row->version != 0 && row->revision == revision) {
+            mongo_read_row(document, row->index, room);
+            room->row.index = row->index;
+            batch->damaged = payload_lost(room) ? revision : 0;
+            batch->stop = batch->damaged != 0;
+            visit_head(batch, i, &room->row);
+            row_room_clear(room);
+        }
+    }
+}
+
+static bool read_newest(struct mongo_store *s, struct head_batch *batch, struct status *st)
+{
+    struct mongo_walk walk;
+    const bson_t *document = NULL;
+    AUTO(row_room_free) struct row_room *room = row_room_new();
+    AUTO(bson_destroy) bson_t *revisions = bson_new();
+    for (uint32_t i = 0; i < batch->n; i++) {
+        char name_room[16];
+        const char *name = NULL;
+        bson_uint32_to_string(i, &name, name_room, sizeof name_room);
+        BSON_APPEND_INT64(revisions, name, (int64_t)batch->heads[i].row.revision);
+    }
+    AUTO(bson_destroy) bson_t *filter = BCON_NEW("_id", "{", "$in", BCON_ARRAY(revisions), "}");
+    AUTO(bson_destroy) bson_t *options = BCON_NEW(MONGO_MAJORITY);
+    mongo_find(s, MONGO_COMMITS, filter, options, &walk);
+    while (!batch->stop && mongo_next(&walk, &document)) {
+        visit_heads_of(batch, document, room);
+    }
+    return mongo_end(&walk, "loading heads", st) &&
+           (batch->damaged == 0 || tell_lost(batch->damaged, st));
+}
+
+/* Tombstones have no newest version; neither does a head whose commit is missing. */
+static bool visit_batch(struct mongo_store *s, struct head_batch *batch, struct status *st)
+{
+    bool ok = batch->n == 0 || read_newest(s, batch, st);
+    for (size_t i = 0; i < batch->n; i++) {
+        if (ok) {
+            visit_head(batch, i, NULL);
+        }
+        mongo_head_fini(&batch->heads[i]);
+        batch->visited[i] = false;
+    }
+    batch->n = 0;
+    return ok;
+}
+
+static bool mongo_load_heads(struct store *store, store_head_row_visitor *visit, void *user,
+                             struct status *st)
+{
+    struct mongo_store *s = mongo_of(store);
+    struct mongo_walk walk;
+    const bson_t *document = NULL;
+    AUTO(bson_destroy) bson_t *all = bson_new();
+    AUTO(bson_destroy) bson_t *options = BCON_NEW(MONGO_MAJORITY);
+    AUTO(free) struct head_batch *batch = mem_zalloc(sizeof *batch);
+    bool ok = true;
+    batch->visit = visit;
+    batch->user = user;
+    mongo_find(s, MONGO_HEADS, all, options, &walk);
+    while (ok && !batch->stop && mongo_next(&walk, &document)) {
+        mongo_read_head(document, &batch->heads[batch->n++]);
+        ok = batch->n < HEADS_TOGETHER || visit_batch(s, batch, st);
+    }
+    ok = ok && visit_batch(s, batch, st);
+    struct status fault;
+    if (!mongo_end(&walk, "loading heads", &fault) && ok) {
+        *st = fault;
+        ok = false;
+    }
+    return ok;
+}
+
+#define METHODS                                                                                    \
+    .close = mongo_store_close, .tail = mongo_tail, .append = mongo_append,                        \
+    .read_commits = mongo_read_commits, .read_version = mongo_read_version,                        \
+    .read_versions = mongo_read_versions, .find_change = mongo_find_change,                        \
+    .find_request = mongo_find_request, .load_heads = mongo_load_heads,                            \
+    .save_heads = mongo_save_heads, .scrub = mongo_scrub, .get_mark = mongo_get_mark,              \
+    .set_mark = mongo_set_mark, .move_mark = mongo_move_mark
+
+const struct store_ops store_mongodb = {.scheme = "mongodb", .open = mongo_store_open, METHODS};
+/* The same behind an address that names its servers by DNS. */
+const struct store_ops store_mongodb_srv = {
+    .scheme = "mongodb+srv", .open = mongo_store_open_srv, METHODS};

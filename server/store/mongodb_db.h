@@ -1,0 +1,98 @@
+/* The database of a MongoDB store: connections, reads and writes with the concerns that the
+ * contract asks for, and what the server's errors mean for a caller. Any thread.
+ *
+ * Everything is read from the primary, at majority concern or stricter, and written at majority
+ * concern: what was read or acknowledged stays. The driver's own repeating of writes is switched
+ * off: an append in doubt is repeated by whoever sent it. */
+#ifndef STORE_MONGODB_DB_H
+#define STORE_MONGODB_DB_H
+
+#include <mongoc/mongoc.h>
+
+#include "store.h"
+
+enum mongo_collection { MONGO_META, MONGO_COMMITS, MONGO_HEADS, MONGO_MARKS };
+
+struct mongo_store {
+    struct store store;
+    mongoc_client_pool_t *pool;
+    char *database;
+};
+
+static inline struct mongo_store *mongo_of(struct store *store)
+{
+    return CONTAINER_OF(store, struct mongo_store, store);
+}
+
+MEM_CLEANUP(bson_t, bson_destroy)
+
+/* For BCON: the read concerns, to stand among a find's options. */
+#define MONGO_MAJORITY "readConcern", "{", "level", BCON_UTF8("majority"), "}"
+#define MONGO_LINEARIZABLE                                                                         \
+    "readConcern", "{", "level", BCON_UTF8("linearizable"), "}", "maxTimeMS", BCON_INT32(5000)
+
+/* How long a write waits for the majority; then its outcome is not known. */
+#define MONGO_WRITE_PATIENCE_MS 8000
+
+const char *mongo_name(enum mongo_collection collection);
+
+/* ---- Errors ---- */
+
+/* What a failed write left behind. */
+enum mongo_effect {
+    MONGO_NOTHING,   /* nothing of it was done */
+    MONGO_DUPLICATE, /* the key is there already */
+    MONGO_UNKNOWN,   /* it may have been done, or may be done yet */
+};
+
+/* Fills st with what an error is for a caller, and says what it left. */
+enum mongo_effect mongo_explain(const bson_error_t *error, const char *doing, struct status *st);
+/* The same for a read. Returns false. */
+bool mongo_fault(const bson_error_t *error, const char *doing, struct status *st);
+/* The first write error or write concern error of a reply as an error; false where there is none.
+ * ret_index: of the statement that failed, where it was a write error; else SIZE_MAX. */
+bool mongo_write_error(const bson_t *reply, bson_error_t *ret_error, size_t *ret_index);
+
+/* ---- Reading ---- */
+
+struct mongo_walk {
+    struct mongo_store *store;
+    mongoc_client_t *client;
+    mongoc_collection_t *collection;
+    mongoc_cursor_t *cursor;
+};
+
+/* Begins a find; both filter and options (with a read concern) are copied. */
+void mongo_find(struct mongo_store *s, enum mongo_collection collection, const bson_t *filter,
+                const bson_t *options, struct mongo_walk *ret_walk);
+/* The next document, borrowed until the following call; false at the end and on errors. */
+bool mongo_next(struct mongo_walk *walk, const bson_t **ret_document);
+/* Ends it; false with st where an error had ended it before. */
+bool mongo_end(struct mongo_walk *walk, const char *doing, struct status *st);
+
+/* The revision of the newest commit; 0: none. */
+bool mongo_last_revision(struct mongo_store *s, uint64_t *ret_revision, struct status *st);
+
+/* ---- Writing ---- */
+
+/* Updates that go out together, in order. */
+struct mongo_updates {
+    struct mongo_store *store;
+    enum mongo_collection collection;
+    bson_t list; /* an array */
+    uint32_t n;
+    uint64_t
+        modified; /* by what went out: how many documents were changed, not counting new ones */
+};
+
+void mongo_updates_init(struct mongo_updates *updates, struct mongo_store *s,
+                        enum mongo_collection collection);
+void mongo_updates_fini(struct mongo_updates *updates);
+/* Adds one, and sends what has gathered where that is enough for one command. */
+bool mongo_updates_add(struct mongo_updates *updates, const bson_t *query, const bson_t *change,
+                       bool upsert, struct status *st);
+/* Sends the rest; durable afterwards. Each update must be one that does no harm when it is done
+ * twice: where two clients make the same document at once, it is. */
+bool mongo_updates_send(struct mongo_updates *updates, struct status *st);
+
+#endif

@@ -1,0 +1,303 @@
+#include "mongodb_open.h"
+
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "mongodb.h"
+#include "mongodb_rows.h"
+
+#define DEFAULT_DATABASE "confreg"
+#define MIN_WIRE_VERSION 7 /* MongoDB 4.0 */
+
+MEM_CLEANUP(mongoc_uri_t, mongoc_uri_destroy)
+
+/* ---- The driver ---- */
+
+static void init_driver(void)
+{
+    mongoc_init();
+    mongoc_log_set_handler(NULL, NULL); /* what it has to say comes as errors */
+}
+
+static void ready_driver(void)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, init_driver);
+}
+
+/* ---- The address ---- */
+
+/* How long things may take, where the address does not say; in milliseconds. */
+static const struct {
+    const char *name;
+    int32_t value;
+} patience[] = {
+    {MONGOC_URI_SERVERSELECTIONTIMEOUTMS, 3000},
+    {MONGOC_URI_CONNECTTIMEOUTMS, 3000},
+    {MONGOC_URI_SOCKETTIMEOUTMS, MONGO_WRITE_PATIENCE_MS + 2000},
+};
+
+static bool parse_address(const char *address, mongoc_uri_t **ret_uri, struct status *st)
+{
+    bson_error_t error;
+    AUTO(mongoc_uri_destroy) mongoc_uri_t *uri = mongoc_uri_new_with_error(address, &error);
+    if (uri == NULL) {
+        return status_set(st, STATUS_INVALID_ARGUMENT, "STORE_ADDRESS",
+                          "the address of the store is none of MongoDB's: %s", error.message);
+    }
+    for (size_t i = 0; i < COUNT_OF(patience); i++) {
+        if (!mongoc_uri_has_option(uri, patience[i].name)) {
+            mongoc_uri_set_option_as_int32(uri, patience[i].name, patience[i].value);
+        }
+    }
+    mongoc_uri_set_option_as_bool(uri, MONGOC_URI_RETRYWRITES, false);
+    mongoc_read_prefs_t *primary = mongoc_read_prefs_new(MONGOC_READ_PRIMARY);
+    mongoc_uri_set_read_prefs_t(uri, primary);
+    mongoc_read_prefs_destroy(primary);
+    *ret_uri = MOVE(uri);
+    return true;
+}
+
+static bool connect_to(struct mongo_store *s, const char *address, struct status *st)
+{
+    AUTO(mongoc_uri_destroy) mongoc_uri_t *uri = NULL;
+    bson_error_t error;
+    if (!parse_address(address, &uri, st)) {
+        return false;
+    }
+    const char *database = mongoc_uri_get_database(uri);
+    s->database = mem_string(database == NULL ? DEFAULT_DATABASE : database);
+    s->pool = mongoc_client_pool_new_with_error(uri, &error);
+    if (s->pool == NULL) {
+        return status_set(st, STATUS_INVALID_ARGUMENT, "STORE_ADDRESS",
+                          "the address of the store cannot be used: %s", error.message);
+    }
+    mongoc_client_pool_set_error_api(s->pool, MONGOC_ERROR_API_VERSION_2);
+    mongoc_client_pool_set_appname(s->pool, "confregd");
+    return true;
+}
+
+/* ---- The server ---- */
+
+/* Runs a command on the primary; the reply is the caller's where it went well. */
+static bool run(struct mongo_store *s, const char *database, const bson_t *command,
+                const char *doing, bson_t *ret_reply, struct status *st)
+{
+    bson_error_t error;
+    mongoc_client_t *client = mongoc_client_pool_pop(s->pool);
+    bool ok = mongoc_client_command_simple(client, database, command, NULL, ret_reply, &error);
+    mongoc_client_pool_push(s->pool, client);
+    if (!ok) {
+        bson_destroy(ret_reply);
+        return mongo_fault(&error, doing, st);
+    }
+    return true;
+}
+
+static bool check_server(struct mongo_store *s, struct status *st)
+{
+    bson_t reply;
+    AUTO(bson_destroy) bson_t *command = BCON_NEW("isMaster", BCON_INT32(1));
+    if (!run(s, "admin", command, "looking at the server", &reply, st)) {
+        return false;
+    }
+    uint64_t version = mongo_number(&reply, "maxWireVersion");
+    bson_destroy(&reply);
+    return version >= MIN_WIRE_VERSION ||
+           status_set(st, STATUS_FAILED_PRECONDITION, "STORE_TOO_OLD",
+                      "the database server speaks version %" PRIu64
+                      " of its protocol, %d (MongoDB 4.0) is the oldest that will do",
+                      version, MIN_WIRE_VERSION);
+}
+
+/* ---- Identity ---- */
+
+static bool foreign(const struct mongo_store *s, const char *what, struct status *st)
+{
+    return status_set(st, STATUS_FAILED_PRECONDITION, "STORE_FOREIGN",
+                      "database %s is not a store of confreg: %s", s->database, what);
+}
+
+static bool take_bytes(const bson_t *document, const char *name, uint8_t *out, size_t n)
+{
+    bson_iter_t at;
+    const uint8_t *bytes = NULL;
+    uint32_t found = 0;
+    if (!bson_iter_init_find(&at, document, name) || !BSON_ITER_HOLDS_BINARY(&at)) {
+        return false;
+    }
+    bson_iter_binary(&at, NULL, &found, &bytes);
+    if (found != n) {
+        return false;
+    }
+    memcpy(out, bytes, n);
+    return true;
+}
+
+static bool take_identity(struct mongo_store *s, const bson_t *document, struct status *st)
+{
+    struct store_identity *identity = &s->store.identity;
+    uint64_t format = mongo_number(document, "format");
+    if (format > STORE_FORMAT) {
+        return status_set(st, STATUS_FAILED_PRECONDITION, "STORE_FORMAT_NEWER",
+                          "database %s has data format %" PRIu64
+                          ", this release knows formats up to %d",
+                          s->database, format, STORE_FORMAT);
+    }
+    return (format >= 1 && take_bytes(document, "epoch", identity->epoch, EPOCH_SIZE) &&
+            take_bytes(document, "secret", identity->secret, STORE_SECRET_SIZE)) ||
+           foreign(s, "its identity has another form", st);
+}
+
+static bool read_identity(struct mongo_store *s, bool *ret_found, struct status *st)
+{
+    AUTO(bson_destroy) bson_t *filter = BCON_NEW("_id", BCON_UTF8("identity"));
+    AUTO(bson_destroy) bson_t *options = BCON_NEW(MONGO_MAJORITY);
+    struct mongo_walk walk;
+    const bson_t *document = NULL;
+    mongo_find(s, MONGO_META, filter, options, &walk);
+    *ret_found = mongo_next(&walk, &document);
+    bool fits = !*ret_found || take_identity(s, document, st);
+    return mongo_end(&walk, "reading its identity", st) && fits;
+}
+
+/* Whoever comes first; a log without identity has lost it, and gets no other one. */
+static bool make_identity(struct mongo_store *s, struct status *st)
+{
+    uint64_t revision = 0;
+    uint8_t epoch[EPOCH_SIZE];
+    uint8_t secret[STORE_SECRET_SIZE];
+    struct mongo_updates updates;
+    if (!mongo_last_revision(s, &revision, st)) {
+        return false;
+    }
+    if (revision != 0) {
+        return foreign(s, "it has commits, but no identity", st);
+    }
+    random_bytes(epoch, sizeof epoch);
+    random_bytes(secret, sizeof secret);
+    AUTO(bson_destroy) bson_t *query = BCON_NEW("_id", BCON_UTF8("identity"));
+    AUTO(bson_destroy)
+    bson_t *change = BCON_NEW("$setOnInsert", "{", "format", BCON_INT32(STORE_FORMAT), "epoch",
+                              BCON_BIN(BSON_SUBTYPE_BINARY, epoch, sizeof epoch), "secret",
+                              BCON_BIN(BSON_SUBTYPE_BINARY, secret, sizeof secret), "}");
+    mongo_updates_init(&updates, s, MONGO_META);
+    bool ok =
+        mongo_updates_add(&updates, query, change, true, st) && mongo_updates_send(&updates, st);
+    mongo_updates_fini(&updates);
+    return ok;
+}
+
+static bool settle_identity(struct mongo_store *s, struct status *st)
+{
+    bool found = false;
+    if (!read_identity(s, &found, st)) {
+        return false;
+    }
+    if (found) {
+        return true;
+    }
+    return make_identity(s, st) && read_identity(s, &found, st) &&
+           (found || foreign(s, "its identity does not stay", st));
+}
+
+/* ---- Indexes ---- */
+
+/* Of confreg_commits: name and key, as JSON. `request` is missing in most documents. */
+static const struct index_row {
+    const char *name;
+    const char *definition;
+} index_rows[] = {
+    {"history", "{\"name\": \"history\", \"key\": {\"configs\": 1, \"_id\": -1}}"},
+    {"versions", "{\"name\": \"versions\", \"key\": {\"versions\": 1}}"},
+    {"requests", "{\"name\": \"requests\", \"key\": {\"request\": 1}, \"sparse\": true}"},
+};
+
+static bool find_indexes(struct mongo_store *s, bool found[static COUNT_OF(index_rows)],
+                         struct status *st)
+{
+    struct mongo_walk walk = {.store = s, .client = mongoc_client_pool_pop(s->pool)};
+    const bson_t *document = NULL;
+    bson_iter_t name;
+    walk.collection =
+        mongoc_client_get_collection(walk.client, s->database, mongo_name(MONGO_COMMITS));
+    walk.cursor = mongoc_collection_find_indexes_with_opts(walk.collection, NULL);
+    while (mongo_next(&walk, &document)) {
+        for (size_t i = 0; i < COUNT_OF(index_rows); i++) {
+            found[i] = found[i] || (bson_iter_init_find(&name, document, "name") &&
+                                    BSON_ITER_HOLDS_UTF8(&name) &&
+                                    strcmp(bson_iter_utf8(&name, NULL), index_rows[i].name) == 0);
+        }
+    }
+    return mongo_end(&walk, "looking at its indexes", st);
+}
+
+/* Only those that are missing: who may read and write, but make no index, can use what is there. */
+static bool make_indexes(struct mongo_store *s, struct status *st)
+{
+    bool found[COUNT_OF(index_rows)] = {false};
+    if (!find_indexes(s, found, st)) {
+        return false;
+    }
+    for (size_t i = 0; i < COUNT_OF(index_rows); i++) {
+        AUTO(bson_destroy)
+        bson_t *index = bson_new_from_json((const uint8_t *)index_rows[i].definition, -1, NULL);
+        AUTO(bson_destroy)
+        bson_t *command = BCON_NEW("createIndexes", BCON_UTF8(mongo_name(MONGO_COMMITS)), "indexes",
+                                   "[", BCON_DOCUMENT(index), "]");
+        bson_t reply;
+        if (!found[i]) {
+            if (!run(s, s->database, command, "making an index", &reply, st)) {
+                return false;
+            }
+            bson_destroy(&reply);
+        }
+    }
+    return true;
+}
+
+/* ---- Open and close ---- */
+
+static bool open_address(const char *address, struct store **ret_store, struct status *st)
+{
+    struct mongo_store *s = mem_zalloc(sizeof *s);
+    s->store.ops = &store_mongodb;
+    ready_driver();
+    if (!connect_to(s, address, st) || !check_server(s, st) || !settle_identity(s, st) ||
+        !make_indexes(s, st)) {
+        mongo_store_close(&s->store);
+        return false;
+    }
+    *ret_store = &s->store;
+    return true;
+}
+
+static bool open_scheme(const char *scheme, const char *location, struct store **ret_store,
+                        struct status *st)
+{
+    AUTO_STR address = {0};
+    str_addf(&address, "%s:%s", scheme, location);
+    return open_address(address.data, ret_store, st);
+}
+
+bool mongo_store_open(const char *location, struct store **ret_store, struct status *st)
+{
+    return open_scheme(store_mongodb.scheme, location, ret_store, st);
+}
+
+bool mongo_store_open_srv(const char *location, struct store **ret_store, struct status *st)
+{
+    return open_scheme(store_mongodb_srv.scheme, location, ret_store, st);
+}
+
+void mongo_store_close(struct store *store)
+{
+    struct mongo_store *s = mongo_of(store);
+    if (s->pool != NULL) {
+        mongoc_client_pool_destroy(s->pool);
+    }
+    free(s->database);
+    free(s);
+}

@@ -1,0 +1,11 @@
+/* Opening and closing a MongoDB store: the address, the server, identity, indexes. */
+#ifndef STORE_MONGODB_OPEN_H
+#define STORE_MONGODB_OPEN_H
+
+#include "mongodb_db.h"
+
+bool mongo_store_open(const char *location, struct store **ret_store, struct status *st);
+bool mongo_store_open_srv(const char *location, struct store **ret_store, struct status *st);
+void mongo_store_close(struct store *store);
+
+#endif

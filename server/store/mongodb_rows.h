@@ -1,0 +1,53 @@
+/* How commits and heads are kept as documents.
+ *
+ * confreg_commits, one document a commit:
+ *     _id       the revision (int64)
+ *     record    its byte form, and `hash` that of it
+ *     request   the request key, where there is one
+ *     configs   an array with an element a change: "ENVIRONMENT/SERVICE" (no name has a slash)
+ *     versions  another one: "ENVIRONMENT/SERVICE/VERSION", null where the change brought none
+ *     payloads  {"3": {salt, data}} by the change's index; null where it was erased
+ * confreg_heads, one document a config: _id as in `configs`, row_revision and the others, holes as
+ * 8 bytes each, little-endian, and where the newest version is: revision, index. */
+#ifndef STORE_MONGODB_ROWS_H
+#define STORE_MONGODB_ROWS_H
+
+#include "mongodb_db.h"
+#include "row_room.h"
+
+/* A commit's document; owned by the caller. */
+bson_t *mongo_commit_document(const struct commit *commit);
+/* Fills an empty room from a document. Whatever is not as it should be becomes something that does
+ * not pass the checks of store.c. only: SIZE_MAX, or the one change whose payload is wanted. */
+void mongo_read_row(const bson_t *document, size_t only, struct row_room *room);
+/* A number of a document; 0 where it is not there. */
+uint64_t mongo_number(const bson_t *document, const char *name);
+
+/* The elements of `configs` and `versions`. */
+void mongo_config_key(const char *environment, const char *service, struct str *out);
+void mongo_version_key(const char *environment, const char *service, uint64_t version,
+                       struct str *out);
+
+/* One of these arrays, read. */
+struct mongo_keys {
+    const char *keys[COMMIT_MAX_CHANGES]; /* borrowed of the document; NULL: null */
+    size_t n;
+};
+void mongo_read_keys(const bson_t *document, const char *name, struct mongo_keys *ret_keys);
+/* The version that a key of `versions` names, where it is one of this config; else 0. */
+uint64_t mongo_key_version(const char *key, const struct str *config);
+
+/* A head as the update that makes or renews it. */
+bson_t *mongo_head_document(const struct head *head);
+
+/* A head's row with what it points to. */
+struct mongo_head {
+    struct store_head_row row;
+    char *environment; /* owned */
+    char *service;     /* owned */
+    uint64_t *holes;   /* owned */
+};
+void mongo_read_head(const bson_t *document, struct mongo_head *ret_head);
+void mongo_head_fini(struct mongo_head *head);
+
+#endif

@@ -1,0 +1,132 @@
+#!/usr/bin/env python3
+"""Servers of MongoDB's protocol for tests, each on a free port with a folder of its own.
+
+As a program, runs a command beside one and stops it again:
+
+    tests/lib/mongodb.py secantus build/tests/contract_store
+
+CONFREG_TEST_STORE tells the command the address. Where CONFREG_TEST_MONGODB_URI is set, that server
+is used and none is started. Uses nothing but Python's own library.
+"""
+
+import fcntl
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+TOOLS = ROOT / "build" / "tools"
+PATIENCE = 60
+
+
+def secantus(port, folder):
+    return [TOOLS / "venv" / "bin" / "secantusd-py", "--host", "127.0.0.1", "--port", port,
+            "--storage-path", Path(folder) / "data", "--log-level", "WARNING"]
+
+
+def ferretdb(port, folder):
+    return [TOOLS / "bin" / "ferretdb", f"127.0.0.1:{port}", folder]
+
+
+KINDS = {"secantus": secantus, "ferretdb": ferretdb}
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def listens(port):
+    with socket.socket() as probe:
+        probe.settimeout(1)
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def need(program):
+    """Gets the servers where they are missing, as scripts/test does."""
+    with open(tempfile.gettempdir() + "/confreg-test-servers.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not os.access(program, os.X_OK):
+            subprocess.run(["bash", "-euc", ". scripts/lib.sh; store_tools"], cwd=ROOT,
+                           stdout=sys.stderr, check=False)
+    if not os.access(program, os.X_OK):
+        raise SystemExit(f"{program} is missing and cannot be made: see store_tools in "
+                         "scripts/lib.sh; or name a server with CONFREG_TEST_MONGODB_URI")
+
+
+class Server:
+    """One server. It can be killed, frozen and started again; its data stays."""
+
+    def __init__(self, kind, folder, extra=()):
+        self.kind = kind
+        self.folder = Path(folder)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.port = free_port()
+        self.extra = list(extra)
+        self.process = None
+
+    @property
+    def address(self):
+        return f"mongodb://127.0.0.1:{self.port}"
+
+    def start(self):
+        command = [str(part) for part in [*KINDS[self.kind](self.port, self.folder), *self.extra]]
+        need(command[0])
+        with open(self.folder / "server.log", "ab") as log:
+            self.process = subprocess.Popen(command, stdout=log, stderr=log,
+                                            stdin=subprocess.DEVNULL, cwd=self.folder)
+        deadline = time.monotonic() + PATIENCE
+        while not listens(self.port):
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                raise SystemExit(f"{command[0]} does not start:\n{self.tail()}")
+            time.sleep(0.02)
+        return self
+
+    def tail(self):
+        return "\n".join((self.folder / "server.log").read_text(errors="replace").splitlines()[-30:])
+
+    def freeze(self):
+        self.process.send_signal(signal.SIGSTOP)
+
+    def thaw(self):
+        self.process.send_signal(signal.SIGCONT)
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait(PATIENCE)
+
+    def stop(self):
+        """In whatever state it is."""
+        if self.process is None or self.process.poll() is not None:
+            return
+        self.thaw()
+        self.process.terminate()
+        try:
+            self.process.wait(10)
+        except subprocess.TimeoutExpired:
+            self.kill()
+
+
+def run_beside(kind, command):
+    given = os.environ.get("CONFREG_TEST_MONGODB_URI")
+    if given:
+        return subprocess.call(command, env={**os.environ, "CONFREG_TEST_STORE": given})
+    with tempfile.TemporaryDirectory(prefix="confreg-mongodb-") as folder:
+        server = Server(kind, folder).start()
+        try:
+            environment = {**os.environ, "CONFREG_TEST_STORE": server.address}
+            return subprocess.call(command, env=environment)
+        finally:
+            server.stop()
+
+
+if __name__ == "__main__":
+    if len(sys.argv) < 3 or sys.argv[1] not in KINDS:
+        raise SystemExit(f"usage: {sys.argv[0]} {'|'.join(KINDS)} COMMAND …")
+    sys.exit(run_beside(sys.argv[1], sys.argv[2:]))
