@@ -57,6 +57,7 @@ def confregd(launch):
     recorder.start()
     yield server
     history.check(server, recorder)
+    history.check_memory_against_store(server)
     recorder.stop()
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 import grpc
 
 from stubs import ROOT, api_grpc, health_grpc, health_pb
+from tape import tap
 
 BUILD = Path(os.environ.get("CONFREG_BUILD", ROOT / "build"))
 TOOLS = Path(os.environ.get("CONFREG_TOOLS", ROOT / "build" / "tools" / "bin"))
@@ -176,7 +177,7 @@ class Confregd(Daemon):
     def reconnect(self):
         if self.channel is not None:
             self.channel.close()
-        self.channel = connect(self.listen)
+        self.channel = tap(connect(self.listen))
 
     @property
     def stub(self):

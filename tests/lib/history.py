@@ -1,8 +1,9 @@
-"""Checks a whole history: what a watch of everything told, against what the registry says now.
+"""Checks a whole history: what every watch told and what every call answered, against the log, and
+the log against what the registry says now.
 
-The stream must be ordered, unique, atomic and without gaps, resumable at every response, and its
-events must be possible: a small model of the registry carries them out and is compared with the
-lists at the end.
+A stream must be ordered, unique, atomic and without gaps, deliver exactly what its selectors select,
+and be resumable at every response (bookmarks name the log's hash); the log's events must be
+possible (a small model of the registry carries them out, is-create and previous values included).
 """
 
 import threading
@@ -10,10 +11,9 @@ import threading
 import grpc
 
 from daemon import connect
+from log import BRINGS_VERSION, Log, name_of, selects
 from stubs import api_grpc, api_pb, pb
-
-BRINGS_VERSION = (pb.CHANGE_KIND_CREATE, pb.CHANGE_KIND_UPDATE, pb.CHANGE_KIND_ROLLBACK,
-                  pb.CHANGE_KIND_IMPORT)
+from tape import TAPE
 
 FIRST = (api_pb.WATCH_RESPONSE_KIND_STARTED, api_pb.WATCH_RESPONSE_KIND_SNAPSHOT,
          api_pb.WATCH_RESPONSE_KIND_SNAPSHOT_END)
@@ -41,13 +41,13 @@ class StreamChecker:
             self.started = True
         if response.events:
             assert response.kind == api_pb.WATCH_RESPONSE_KIND_EVENTS, kind
-            self._take_events(response)
+            self._take_events(response, self.position.revision if self.position else 0)
         elif response.kind == api_pb.WATCH_RESPONSE_KIND_SNAPSHOT_END:
             self.delivered = response.header.revision
         if response.kind != api_pb.WATCH_RESPONSE_KIND_SNAPSHOT:
             self.position = response.header
 
-    def _take_events(self, response):
+    def _take_events(self, response, passed):
         events = response.events
         places = [(event.revision, event.index) for event in events]
         assert places == sorted(set(places)), f"not in order: {places}"
@@ -56,6 +56,7 @@ class StreamChecker:
             assert first == self.delivered, "another commit began before the last one was complete"
         else:
             assert first > self.delivered, f"{first} after {self.delivered}"
+        assert first > passed, f"{first}, when the stream had said to be at {passed}"
         if self.complete:
             before = self.delivered or self.position.revision
             revisions = sorted({revision for revision, _ in places})
@@ -69,46 +70,6 @@ class StreamChecker:
         self.delivered = last
 
 
-class Model:
-    """A config's life as events tell it."""
-
-    def __init__(self):
-        self.head = self.last = 0
-        self.live = set()
-
-    def apply(self, event):
-        where = f"{event.environment}/{event.service_name} at {event.revision}"
-        assert event.previous_version == self.head, f"{where}: {event}"
-        if event.kind in BRINGS_VERSION:
-            self._bring(event, where)
-        elif event.version == 0:
-            assert event.kind in (pb.CHANGE_KIND_DELETE, pb.CHANGE_KIND_ERASE), where
-            self.live = set()
-        else:
-            assert event.kind == pb.CHANGE_KIND_ERASE and event.version in self.live, where
-            self.live.remove(event.version)
-        self.head = max(self.live, default=0)
-        assert event.head_version == self.head, f"{where}: {event}"
-        changed = event.kind in BRINGS_VERSION or self.head != event.previous_version
-        assert event.HasField("config") == (changed and self.head != 0), f"{where}: {event}"
-        if event.HasField("config"):
-            self._check_config(event, where)
-
-    def _bring(self, event, where):
-        if event.kind != pb.CHANGE_KIND_IMPORT:
-            assert event.version == self.last + 1, f"{where}: version {event.version}"
-        assert (event.kind == pb.CHANGE_KIND_CREATE) == (self.head == 0), where
-        self.last = event.version
-        self.live.add(event.version)
-
-    def _check_config(self, event, where):
-        config = event.config
-        assert (config.environment, config.service_name) == (event.environment, event.service_name)
-        assert config.version == self.head, where
-        assert config.mod_revision == event.revision, where
-        assert bool(config.config_data) == (config.payload_state == pb.PAYLOAD_STATE_UNSPECIFIED)
-
-
 class Recorder(threading.Thread):
     """Watches everything from the first revision on, over restarts of the server."""
 
@@ -119,6 +80,7 @@ class Recorder(threading.Thread):
         self.stub = api_grpc.RegistryServiceStub(self.channel)
         self.checker = StreamChecker()
         self.events = []
+        self.bookmarks = {}  # revision: the log's hash there
         self.failure = None
         self.arrived = threading.Condition()
         self.call = None
@@ -138,8 +100,8 @@ class Recorder(threading.Thread):
 
     def _request(self):
         if self.checker.position is None:
-            return api_pb.WatchRequest(start_revision=1)
-        return api_pb.WatchRequest(resume_after=self.checker.position)
+            return api_pb.WatchRequest(start_revision=1, include_previous=True)
+        return api_pb.WatchRequest(resume_after=self.checker.position, include_previous=True)
 
     def _follow(self):
         pending = []
@@ -153,6 +115,7 @@ class Recorder(threading.Thread):
                 with self.arrived:
                     self.events += pending
                     self.checker = checker
+                    self.bookmarks[response.header.revision] = response.header.chain_hash
                     self.arrived.notify_all()
                 pending = []
 
@@ -181,6 +144,129 @@ class Recorder(threading.Thread):
         self.channel.close()
 
 
+# ---- Streams against the log ----
+
+def _identity(event):
+    return (event.revision, event.index, event.kind, event.environment, event.service_name,
+            event.version, event.head_version, event.previous_version)
+
+
+def _where_it_begins(stream):
+    """The revision behind which the stream delivers; None where it has not come to that."""
+    for response in stream.responses:
+        if response.kind in (api_pb.WATCH_RESPONSE_KIND_STARTED,
+                             api_pb.WATCH_RESPONSE_KIND_SNAPSHOT_END):
+            return response.header.revision
+    return None
+
+
+def check_stream(log, stream):
+    """It delivered exactly what the log has for it, from where it began to where it came."""
+    checker = StreamChecker(complete=False)
+    for response in stream.responses:
+        checker.take(response)
+    begin = _where_it_begins(stream)
+    if begin is None or stream.request.conflate or stream.request.resolve:
+        return
+    selectors = stream.request.selectors
+    delivered = [_identity(e) for r in stream.responses for e in r.events]
+    wanted = [_identity(e) for e in log.between(begin, checker.position.revision, selectors)]
+    # Of a commit that is not complete yet a part may have come.
+    assert delivered[:len(wanted)] == wanted, f"{stream.request}: something else than the log has"
+    rest = delivered[len(wanted):]
+    assert not rest or checker.open_commit, f"{stream.request}: {rest} is too much"
+    if stream.request.include_snapshot:
+        _check_snapshot(log, stream, begin)
+    for event in (e for r in stream.responses for e in r.events):
+        assert selects(selectors, name_of(event)), f"{stream.request}: {event} is not selected"
+
+
+def _check_snapshot(log, stream, revision):
+    configs = {name_of(c): (c.version, c.mod_revision)
+               for r in stream.responses for c in r.configs}
+    wanted = log.heads_at(revision, stream.request.selectors)
+    assert configs == wanted, f"{stream.request}: a snapshot that is not of {revision}"
+
+
+def check_bookmarks(bookmarks, streams):
+    """Whoever names a revision names the same hash."""
+    for stream in streams:
+        for header in (r.header for r in stream.responses if r.header.chain_hash):
+            known = bookmarks.setdefault(header.revision, header.chain_hash)
+            assert known in (0, header.chain_hash), f"two hashes of revision {header.revision}"
+
+
+# ---- Answers against the log ----
+
+def _check_head(log, config, revision, what):
+    name = name_of(config)
+    assert log.head_at(name, revision) == (config.version, config.mod_revision), (
+        f"{what}: {name} was {log.head_at(name, revision)} at {revision}: {config}")
+    known = log.payloads.get((name, config.version))
+    if config.config_data and known is not None:
+        assert known == config.config_data, f"{what}: another payload of {name} {config.version}"
+
+
+def _check_get(log, request, response):
+    if not request.resolve and not request.version:
+        _check_head(log, response.config, response.header.revision, "GetConfig")
+
+
+def _check_batch(log, _request, response):
+    for config in response.configs:
+        _check_head(log, config, response.header.revision, "BatchGetConfigs")
+
+
+def _check_list(log, request, response):
+    for config in response.configs:
+        _check_head(log, config, response.header.revision, "ListConfigs")
+    if not request.page_token and not response.next_page_token:
+        selectors = [api_pb.Selector(environment=request.environment,
+                                     service_name=request.service_name,
+                                     service_name_prefix=request.service_name_prefix)]
+        wanted = log.heads_at(response.header.revision, selectors)
+        assert {name_of(c) for c in response.configs} == set(wanted), "ListConfigs: one is missing"
+
+
+def _check_write(log, request, response):
+    if request.validate_only or not response.config.version:
+        return
+    config = response.config
+    assert config.mod_revision <= response.header.revision, "a write that its answer does not see"
+    assert any(e.revision == config.mod_revision and name_of(e) == name_of(config)
+               and e.head_version == config.version
+               for e in log.between(config.mod_revision - 1, config.mod_revision)), (
+        f"acknowledged and not in the log: {config}")
+
+
+def _check_commit(log, request, response):
+    if request.validate_only or not response.HasField("commit"):
+        return
+    told = [(e.revision, e.index, *name_of(e), e.version) for e in response.commit.changes]
+    revision = response.commit.revision
+    kept = [(e.revision, e.index, *name_of(e), e.version)
+            for e in log.between(revision - 1, revision)]
+    assert told == kept, f"acknowledged and not in the log: {response.commit}"
+
+
+ANSWERS = {
+    "GetConfig": _check_get,
+    "BatchGetConfigs": _check_batch,
+    "ListConfigs": _check_list,
+    "CreateConfig": _check_write,
+    "UpdateConfig": _check_write,
+    "RollbackConfig": _check_write,
+    "CommitChanges": _check_commit,
+}
+
+
+def check_answer(log, method, request, response):
+    if method in ANSWERS and response.header.revision <= log.newest:
+        ANSWERS[method](log, request, response)
+
+
+# ---- The log against the registry ----
+
 def all_pages(method, request, field):
     """Every item of a paged call, and the header of its first page."""
     items, header = [], None
@@ -194,39 +280,34 @@ def all_pages(method, request, field):
         request.page_token = page.next_page_token
 
 
-def carry_out(events):
-    """The model of each config after these events, which must be a whole history."""
-    models = {}
-    revisions = []
-    for event in events:
-        if not revisions or revisions[-1] != event.revision:
-            revisions.append(event.revision)
-            index = 0
-        else:
-            index += 1
-        assert event.index == index, f"change {event.index} of {event.revision}, {index} was due"
-        models.setdefault((event.environment, event.service_name), Model()).apply(event)
-    assert revisions == list(range(1, len(revisions) + 1)), "revisions are not 1, 2, 3 …"
-    return models
-
-
 def check(confregd, recorder, max_configs=200):
-    """The recorded stream against the lists; of very many configs the histories of some only."""
+    """The recorded stream against the lists, and all that is on the tape against the stream; of very
+    many configs the histories of some only."""
     status = confregd.stub.GetStatus(api_pb.GetStatusRequest(), timeout=60)
     recorder.wait_for(status.header.revision)
     events = [e for e in recorder.events if e.revision <= status.header.revision]
-    assert (events[-1].revision if events else 0) == status.header.revision
-    models = carry_out(events)
+    log = Log(events)
+    assert log.newest == status.header.revision
+    answers, streams = TAPE.take(status.header.epoch)
+    for answer in answers:
+        check_answer(log, *answer)
+    for stream in streams:
+        check_stream(log, stream)
+    check_bookmarks(dict(recorder.bookmarks), streams)
+    _check_heads(confregd, log, status)
+    for name in sorted(log.models)[:max_configs]:
+        _check_versions(confregd, name, log.models[name], events)
+    return log
 
+
+def _check_heads(confregd, log, status):
     heads, _ = all_pages(confregd.stub.ListConfigs,
                          api_pb.ListConfigsRequest(view=api_pb.VIEW_BASIC), "configs")
     names = [(c.environment.encode(), c.service_name.encode()) for c in heads]
     assert names == sorted(set(names)), "the list is not in order"
-    live = {name: model.head for name, model in models.items() if model.head}
-    assert {(c.environment, c.service_name): c.version for c in heads} == live
+    live = {name: model.head for name, model in log.models.items() if model.head}
+    assert {name_of(c): c.version for c in heads} == live
     assert status.config_count == len(live)
-    for name in sorted(models)[:max_configs]:
-        _check_versions(confregd, name, models[name], events)
 
 
 def _check_versions(confregd, name, model, events):
@@ -238,3 +319,15 @@ def _check_versions(confregd, name, model, events):
     brought = {e.version: e.revision for e in events
                if (e.environment, e.service_name) == name and e.kind in BRINGS_VERSION}
     assert {v.version: v.revision for v in versions} == {n: brought[n] for n in numbers}
+
+
+def check_memory_against_store(confregd):
+    """What the server holds in memory is what it finds in its store at the next start."""
+    def everything():
+        heads, header = all_pages(confregd.stub.ListConfigs, api_pb.ListConfigsRequest(), "configs")
+        return [h.SerializeToString() for h in heads], header.SerializeToString()
+
+    before = everything()
+    confregd.stop()
+    confregd.start()
+    assert everything() == before, "a restart changed heads"

@@ -4,13 +4,16 @@ import collections
 
 from history import StreamChecker
 from stubs import api_pb
+from tape import TAPE
 
 
 class Watch:
     """Watch(stub, start_revision=1); ends by itself after `seconds`."""
 
     def __init__(self, stub, complete=False, seconds=60, **fields):
-        self.call = stub.Watch(api_pb.WatchRequest(**fields), timeout=seconds)
+        request = api_pb.WatchRequest(**fields)
+        self.call = stub.Watch(request, timeout=seconds)
+        self.tape = TAPE.add_stream(request)
         self.checker = StreamChecker(complete)
         self._responses = iter(self.call)
         self._events = collections.deque()
@@ -18,6 +21,7 @@ class Watch:
     def next(self):
         response = next(self._responses)
         self.checker.take(response)
+        self.tape.responses.append(response)
         return response
 
     def started(self):
