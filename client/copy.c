@@ -9,7 +9,6 @@ void copy_init(struct copy *copy, const struct mirror_options *options)
 {
     *copy = (struct copy){
         .options = *options,
-        .everything = options->n_selectors == 0,
         .position = CONFREG__V1__POSITION__INIT,
         .wants_snapshot = true,
         .target = UINT64_MAX,
@@ -38,10 +37,21 @@ void copy_fini(struct copy *copy)
 
 /* ---- State ---- */
 
+void copy_view(const struct copy *copy, struct mirror_view *ret_view)
+{
+    *ret_view = copy->view;
+    ret_view->n_configs = copy->table.n_live;
+    ret_view->age_ms = copy->view.state == MIRROR_IN_STEP
+                           ? 0
+                           : (clock_monotonic_ns() - copy->stale_since_ns) / 1000000;
+}
+
 static void tell(struct copy *copy, const struct mirror_change *changes, size_t n)
 {
     if (copy->options.changed != NULL) {
-        copy->options.changed(copy->options.user, changes, n);
+        struct mirror_view view;
+        copy_view(copy, &view);
+        copy->options.changed(copy->options.user, &view, changes, n);
     }
 }
 
@@ -99,8 +109,7 @@ void copy_begin(struct copy *copy, Confreg__V1__WatchRequest *request)
     drop_unfinished(copy);
     mirror_table_fini(&copy->snapshot);
     copy->delivered = 0;
-    /* A revision that selects nothing is not told, so it cannot be waited for. */
-    copy->target = copy->everything ? UINT64_MAX : 0;
+    copy->target = UINT64_MAX;
     request->include_snapshot = copy->wants_snapshot;
     request->resume_after = copy->wants_snapshot ? NULL : &copy->position;
 }

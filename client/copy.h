@@ -19,7 +19,6 @@
 
 struct copy {
     struct mirror_options options; /* without its selectors */
-    bool everything;               /* nothing is filtered: each revision is seen */
 
     pthread_rwlock_t lock; /* for the next four */
     struct mirror_table table;
@@ -37,6 +36,9 @@ struct copy {
     uint64_t delivered; /* the newest event or snapshot of this stream */
     uint64_t target;    /* in step from this revision on; UINT64_MAX: not known */
 };
+
+/* How it stands; under the lock, or on the watch's side. */
+void copy_view(const struct copy *copy, struct mirror_view *ret_view);
 
 void copy_init(struct copy *copy, const struct mirror_options *options);
 void copy_fini(struct copy *copy);

@@ -13,6 +13,9 @@
 #define BACKOFF_MIN_MS 50
 #define BACKOFF_MAX_MS 2000
 #define STATUS_TIMEOUT_MS 1000
+/* The server is asked to say that it is there; one that does not hangs. */
+#define PROGRESS_S 1
+#define SILENCE_MS INT64_C(5000)
 /* How often and how long a server is asked that is behind what the mirror has seen. A node that
  * lags catches up meanwhile; one that does not has lost what was there. */
 #define BEHIND_MS 1000
@@ -35,6 +38,7 @@ struct mirror {
     pthread_mutex_t lock; /* for all below */
     pthread_cond_t moved;
     struct rpc_client_call *call; /* NULL: none is open */
+    int64_t heard_ns;             /* of this stream; 0: nothing yet */
     bool calls;                   /* GetStatus, for this stream's target */
     int64_t call_at_ns;           /* when to do so next; 0: not */
     bool ended;                   /* the stream that was open last */
@@ -42,16 +46,6 @@ struct mirror {
 };
 
 /* ---- Reading ---- */
-
-/* Under the lock. */
-static void fill_view(const struct copy *copy, struct mirror_view *ret_view)
-{
-    *ret_view = copy->view;
-    ret_view->n_configs = copy->table.n_live;
-    ret_view->age_ms = copy->view.state == MIRROR_IN_STEP
-                           ? 0
-                           : (clock_monotonic_ns() - copy->stale_since_ns) / 1000000;
-}
 
 static struct mirror_config *find(const struct copy *copy, const char *environment,
                                   const char *service_name)
@@ -64,7 +58,7 @@ void mirror_look(struct mirror *mirror, struct mirror_view *ret_view)
 {
     struct copy *copy = &mirror->copy;
     pthread_rwlock_rdlock(&copy->lock);
-    fill_view(copy, ret_view);
+    copy_view(copy, ret_view);
     pthread_rwlock_unlock(&copy->lock);
 }
 
@@ -74,7 +68,7 @@ struct mirror_config *mirror_get(struct mirror *mirror, const char *environment,
     struct copy *copy = &mirror->copy;
     pthread_rwlock_rdlock(&copy->lock);
     struct mirror_config *found = find(copy, environment, service_name);
-    fill_view(copy, ret_view);
+    copy_view(copy, ret_view);
     pthread_rwlock_unlock(&copy->lock);
     return found;
 }
@@ -87,7 +81,7 @@ void mirror_get_pair(struct mirror *mirror, const char *service_name, const char
     for (int i = 0; i < 2; i++) {
         ret_configs[i] = find(copy, environments[i], service_name);
     }
-    fill_view(copy, ret_view);
+    copy_view(copy, ret_view);
     pthread_rwlock_unlock(&copy->lock);
 }
 
@@ -127,7 +121,7 @@ void mirror_list(struct mirror *mirror, const struct mirror_selector *selector,
         }
         list.configs[list.n++] = mirror_config_ref(config);
     }
-    fill_view(copy, ret_view);
+    copy_view(copy, ret_view);
     pthread_rwlock_unlock(&copy->lock);
     if (list.n > 1) {
         qsort(list.configs, list.n, sizeof list.configs[0], by_name);
@@ -222,6 +216,9 @@ static bool take_response(struct client_watch *watch, Confreg__V1__WatchResponse
 {
     struct mirror *mirror = CONTAINER_OF(watch, struct mirror, watch);
     struct status st;
+    pthread_mutex_lock(&mirror->lock);
+    mirror->heard_ns = clock_monotonic_ns();
+    pthread_mutex_unlock(&mirror->lock);
     if (!copy_take(&mirror->copy, response, &st)) {
         copy_end(&mirror->copy, &st);
         return false;
@@ -249,7 +246,10 @@ static void end_stream(struct client_watch *watch, const struct status *st)
 static void open_watch(struct mirror *mirror)
 {
     Confreg__V1__WatchRequest request = CONFREG__V1__WATCH_REQUEST__INIT;
+    Google__Protobuf__Duration interval = GOOGLE__PROTOBUF__DURATION__INIT;
     copy_begin(&mirror->copy, &request);
+    interval.seconds = PROGRESS_S;
+    request.progress_interval = &interval;
     request.selectors = mirror->selector_list;
     request.n_selectors = mirror->n_selectors;
     mirror->n_behind = 0;
@@ -257,6 +257,7 @@ static void open_watch(struct mirror *mirror)
     pthread_mutex_lock(&mirror->lock);
     mirror->ended = false;
     mirror->call_at_ns = 0;
+    mirror->heard_ns = 0;
     mirror->call = client_watch_open(mirror->client, &request, true, &mirror->watch);
     if (mirror->stopping) {
         rpc_client_cancel(mirror->call);
@@ -264,9 +265,13 @@ static void open_watch(struct mirror *mirror)
     pthread_mutex_unlock(&mirror->lock);
 }
 
-/* Waits under the lock until something moves, or until then; false where that has come. */
+/* Waits under the lock until something moves, or until then (0: for ever); false where that has
+ * come. */
 static bool wait_until(struct mirror *mirror, int64_t at_ns)
 {
+    if (at_ns == 0) {
+        return pthread_cond_wait(&mirror->moved, &mirror->lock) == 0;
+    }
     const struct timespec until = {.tv_sec = at_ns / 1000000000, .tv_nsec = at_ns % 1000000000};
     return pthread_cond_clockwait(&mirror->moved, &mirror->lock, CLOCK_MONOTONIC, &until) == 0;
 }
@@ -283,18 +288,32 @@ static void ask_target(struct mirror *mirror)
     pthread_mutex_lock(&mirror->lock);
 }
 
+/* Does what is due for an open stream, under the lock; returns when the next thing is, 0: never. */
+static int64_t serve_stream(struct mirror *mirror)
+{
+    int64_t now = clock_monotonic_ns();
+    int64_t silent_ns = mirror->heard_ns == 0 ? 0 : mirror->heard_ns + SILENCE_MS * 1000000;
+    if (silent_ns != 0 && silent_ns <= now) {
+        rpc_client_cancel(mirror->call);
+        mirror->heard_ns = 0;
+        return 0;
+    }
+    if (mirror->call_at_ns == 0 || mirror->calls) {
+        return silent_ns;
+    }
+    if (mirror->call_at_ns <= now) {
+        ask_target(mirror);
+        return now; /* much may have moved meanwhile */
+    }
+    return silent_ns != 0 && silent_ns < mirror->call_at_ns ? silent_ns : mirror->call_at_ns;
+}
+
 /* Serves the stream until nothing of it is under way. */
 static void wait_for_end(struct mirror *mirror)
 {
     pthread_mutex_lock(&mirror->lock);
     while (!mirror->ended || mirror->calls) {
-        if (mirror->call_at_ns == 0 || mirror->calls || mirror->ended) {
-            pthread_cond_wait(&mirror->moved, &mirror->lock);
-        } else if (clock_monotonic_ns() >= mirror->call_at_ns) {
-            ask_target(mirror);
-        } else {
-            wait_until(mirror, mirror->call_at_ns);
-        }
+        wait_until(mirror, mirror->ended ? 0 : serve_stream(mirror));
     }
     mirror->call = NULL;
     pthread_mutex_unlock(&mirror->lock);

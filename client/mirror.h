@@ -111,10 +111,11 @@ struct mirror_selector {
 struct mirror_options {
     const struct mirror_selector *selectors; /* copied; none: everything */
     size_t n_selectors;
-    /* The copy has moved: by these changes, or without any (n 0) when the state is another, the
-     * first copy is there, or a revision passed that selects nothing. In order, never concurrently,
-     * after readers can see it. May be NULL. */
-    void (*changed)(void *user, const struct mirror_change *changes, size_t n);
+    /* The copy has moved to how view says: by these changes, or without any (n 0) when the state is
+     * another, the first copy is there, or a revision passed that selects nothing. In order, never
+     * concurrently, after readers can see it. May be NULL. */
+    void (*changed)(void *user, const struct mirror_view *view, const struct mirror_change *changes,
+                    size_t n);
     void (*free_attachment)(void *attachment); /* where mirror_attach is used */
     void *user;
 };

@@ -73,13 +73,19 @@ static struct call *take_all(struct calls *calls)
     return oldest;
 }
 
+static void fail(struct call *call, const struct status *st)
+{
+    call->st = mem_alloc(sizeof *st);
+    *call->st = *st;
+}
+
 /* The client's thread. */
 static void done(void *user, ProtobufCMessage *response, const struct status *st)
 {
     struct call *call = user;
     call->response = response;
     if (st != NULL) {
-        call->st = *st;
+        fail(call, st);
     }
     push(call->calls, call);
 }
@@ -92,7 +98,9 @@ void call_start(struct request *r, enum client_method method, const ProtobufCMes
     assert(!call->open);
     *call = (struct call){.open = true, .calls = gateway->calls, .next = next};
     if (gateway->client == NULL) {
-        status_set(&call->st, STATUS_UNAVAILABLE, "SHUTTING_DOWN", "the gateway is stopping");
+        struct status st;
+        status_set(&st, STATUS_UNAVAILABLE, "SHUTTING_DOWN", "the gateway is stopping");
+        fail(call, &st);
         push(call->calls, call);
     } else {
         client_call(gateway->client, method, message, timeout_ms, done, call);
@@ -102,14 +110,14 @@ void call_start(struct request *r, enum client_method method, const ProtobufCMes
 /* Once when the server goes out of reach, once when it is back. */
 static void log_reach(struct gateway *gateway, const struct call *call)
 {
-    bool back = call->response != NULL || call->st.reason[0] != '\0';
-    bool away = !back && call->st.code == STATUS_UNAVAILABLE;
+    bool back = call->response != NULL || call->st->reason[0] != '\0';
+    bool away = !back && call->st->code == STATUS_UNAVAILABLE;
     if (gateway->client == NULL || back == away || away == gateway->server_away) {
         return;
     }
     gateway->server_away = away;
     if (away) {
-        log_event(LOG_WARNING, "server_away", "message", call->st.message, NULL);
+        log_event(LOG_WARNING, "server_away", "message", call->st->message, NULL);
     } else {
         log_event(LOG_INFO, "server_back", NULL);
     }
@@ -122,10 +130,10 @@ void calls_run(struct calls *calls, void (*answered)(void *user, struct request 
         struct request *r = CONTAINER_OF(call, struct request, call);
         struct call *following = call->next_done;
         ProtobufCMessage *response = call->response;
-        struct status st = call->st;
         log_reach(r->gateway, call);
+        AUTO(free) struct status *st = MOVE(call->st);
         call->open = false;
-        call->next(r, response, response == NULL ? &st : NULL);
+        call->next(r, response, st);
         if (response != NULL) {
             protobuf_c_message_free_unpacked(response, NULL);
         }

@@ -19,7 +19,7 @@ struct call {
     struct call *next_done; /* in the queue */
     call_next *next;
     ProtobufCMessage *response; /* owned; NULL where it failed */
-    struct status st;
+    struct status *st;          /* owned; why it failed */
 };
 
 struct calls *calls_new(void);

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "mem.h"
+
 void etag_format(const char *epoch, uint64_t revision, char text[ETAG_SIZE])
 {
     snprintf(text, ETAG_SIZE, "%.*s-%" PRIu64, EPOCH_DIGITS, epoch, revision);
@@ -141,8 +143,15 @@ void if_match_parse(const char *list, struct if_match *ret)
         return;
     }
     ret->any = is_any(list);
+    ret->tags = mem_array(IF_MATCH_TAGS, sizeof ret->tags[0]);
     struct entity_tag tag;
     while (ret->n < IF_MATCH_TAGS && next_tag(&list, &tag)) {
         ret->n += parse_tag(&tag, &ret->tags[ret->n]) ? 1 : 0;
     }
+}
+
+void if_match_fini(struct if_match *match)
+{
+    free(match->tags);
+    *match = (struct if_match){0};
 }

@@ -35,8 +35,8 @@ bool etag_parse(const char *text, size_t n, struct expectation *ret);
 /* If-Match: what a write may find. */
 struct if_match {
     bool given;
-    bool any;                               /* "*" */
-    struct expectation tags[IF_MATCH_TAGS]; /* of configs; a weak one never matches */
+    bool any;                 /* "*" */
+    struct expectation *tags; /* owned: of configs; a weak one never matches */
     size_t n;
     size_t next; /* for the user: the next one to try */
 };
@@ -44,5 +44,6 @@ struct if_match {
 /* list may be NULL. Tags beyond the first IF_MATCH_TAGS, and everything behind what is no tag, do
  * not match. */
 void if_match_parse(const char *list, struct if_match *ret);
+void if_match_fini(struct if_match *match);
 
 #endif

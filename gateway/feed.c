@@ -8,20 +8,16 @@
 
 #include "clock.h"
 #include "gateway.h"
+#include "notice.h"
+#include "streams.h"
 #include "waits.h"
-
-/* A change of one config. */
-struct notice {
-    STAILQ_ENTRY(notice) next;
-    char service_name[];
-};
-
-STAILQ_HEAD(notices, notice);
 
 struct feed {
     int fd;
+    uint64_t resets;      /* that were told; the mirror's thread */
     pthread_mutex_t lock; /* for all below */
     struct notices notices;
+    struct mirror_view view; /* the newest one */
     bool rung;
 };
 
@@ -37,19 +33,10 @@ struct feed *feed_new(void)
     return feed;
 }
 
-static void drop(struct notices *notices)
-{
-    struct notice *notice;
-    while ((notice = STAILQ_FIRST(notices)) != NULL) {
-        STAILQ_REMOVE_HEAD(notices, next);
-        free(notice);
-    }
-}
-
 void feed_free(struct feed *feed)
 {
     if (feed != NULL) {
-        drop(&feed->notices);
+        notices_drop(&feed->notices);
         close(feed->fd);
         pthread_mutex_destroy(&feed->lock);
         free(feed);
@@ -61,24 +48,31 @@ int feed_fd(const struct feed *feed)
     return feed->fd;
 }
 
-static struct notice *notice_of(const struct mirror_change *change)
+static void make_notices(const struct mirror_change *changes, size_t n, struct notices *notices)
 {
-    size_t n = strlen(change->service_name) + 1;
-    struct notice *notice = mem_alloc(sizeof *notice + n);
-    memcpy(notice->service_name, change->service_name, n);
-    return notice;
+    for (size_t i = 0; i < n; i++) {
+        struct notice *notice = notice_new(&changes[i]);
+        STAILQ_INSERT_TAIL(notices, notice, next);
+    }
 }
 
-void feed_changed(void *user, const struct mirror_change *changes, size_t n)
+/* A copy that has been replaced is told by one notice; what differs in it is nobody's event. */
+void feed_changed(void *user, const struct mirror_view *view, const struct mirror_change *changes,
+                  size_t n)
 {
     struct feed *feed = user;
     struct notices come = STAILQ_HEAD_INITIALIZER(come);
-    for (size_t i = 0; i < n; i++) {
-        struct notice *notice = notice_of(&changes[i]);
+    bool is_reset = view->resets != feed->resets;
+    feed->resets = view->resets;
+    if (is_reset) {
+        struct notice *notice = notice_new_reset();
         STAILQ_INSERT_TAIL(&come, notice, next);
+    } else {
+        make_notices(changes, n, &come);
     }
     pthread_mutex_lock(&feed->lock);
     STAILQ_CONCAT(&feed->notices, &come);
+    feed->view = *view;
     bool ring = !feed->rung;
     feed->rung = true;
     pthread_mutex_unlock(&feed->lock);
@@ -98,32 +92,38 @@ static void show_view(struct mirror_gauges *gauges, const struct mirror_view *vi
 /* What was handed out may never have been, or not be any more. */
 static void forget_old_log(struct gateway *gateway, const struct mirror_view *view)
 {
-    gateway->resets = view->resets;
     gateway->handed = (struct handed_out){0};
     handed_out_raise(&gateway->handed, view->epoch, view->revision);
     waits_all_changed(gateway->waits);
 }
 
+static void bring(struct gateway *gateway, struct notices *notices, const struct mirror_view *view)
+{
+    struct notice *notice;
+    while ((notice = STAILQ_FIRST(notices)) != NULL) {
+        STAILQ_REMOVE_HEAD(notices, next);
+        if (notice->is_reset) {
+            forget_old_log(gateway, view);
+        } else {
+            waits_changed(gateway->waits, notice->service_name);
+        }
+        streams_add(gateway->streams, notice);
+    }
+    waits_moved(gateway->waits, view->revision);
+}
+
 void feed_run(struct feed *feed, struct gateway *gateway)
 {
     struct notices come = STAILQ_HEAD_INITIALIZER(come);
-    struct mirror_view view;
     eventfd_t count;
-    if (gateway->mirror == NULL || eventfd_read(feed->fd, &count) != 0) {
+    if (eventfd_read(feed->fd, &count) != 0) {
         return;
     }
     pthread_mutex_lock(&feed->lock);
     STAILQ_CONCAT(&come, &feed->notices);
+    struct mirror_view view = feed->view;
     feed->rung = false;
     pthread_mutex_unlock(&feed->lock);
-    mirror_look(gateway->mirror, &view);
-    if (view.resets != gateway->resets) {
-        forget_old_log(gateway, &view);
-    }
     show_view(&gateway->mirror_gauges, &view);
-    for (const struct notice *n = STAILQ_FIRST(&come); n != NULL; n = STAILQ_NEXT(n, next)) {
-        waits_changed(gateway->waits, n->service_name);
-    }
-    waits_moved(gateway->waits, view.revision);
-    drop(&come);
+    bring(gateway, &come, &view);
 }

@@ -14,7 +14,8 @@ void feed_free(struct feed *feed);
 int feed_fd(const struct feed *feed);
 
 /* For mirror_options: the mirror's thread. user is the feed. */
-void feed_changed(void *user, const struct mirror_change *changes, size_t n);
+void feed_changed(void *user, const struct mirror_view *view, const struct mirror_change *changes,
+                  size_t n);
 
 /* Brings what has come to those who wait for it. HTTP thread. */
 void feed_run(struct feed *feed, struct gateway *gateway);

@@ -13,6 +13,7 @@
 struct calls;
 struct feed;
 struct gateway_stats;
+struct streams;
 struct waits;
 
 /* Since this process began. */
@@ -34,20 +35,27 @@ struct mirror_gauges {
     atomic_int_fast64_t in_step_ns; /* when it was so last, on the monotonic clock */
 };
 
+/* Server-sent events. */
+struct event_counts {
+    struct metric opened, closed; /* streams */
+    struct metric sent;
+};
+
 struct gateway {
     struct client *client; /* owned; NULL once the gateway stops: calls end at once then */
     struct mirror *mirror; /* owned; NULL when client is */
-    struct calls *calls;   /* owned, like the next two */
+    struct calls *calls;   /* owned, like the next three */
     struct feed *feed;
     struct waits *waits;
+    struct streams *streams;
     struct handed_out handed;
-    uint64_t resets;    /* of the mirror, that have been noticed */
     bool stopping;      /* no new connections, no long waits */
     int64_t timeout_ms; /* of a call */
     uint64_t max_body_bytes;
     uint64_t body_bytes; /* of all requests under way */
     struct counters counters;
     struct sources sources;
+    struct event_counts events;
     struct mirror_gauges mirror_gauges;
     atomic_bool server_away;     /* what was logged last */
     struct gateway_stats *stats; /* owned */

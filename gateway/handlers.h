@@ -5,8 +5,10 @@
 
 struct request;
 
-/* configs.c */
+/* gets.c */
 void handle_get(struct request *r);
+
+/* configs.c */
 void handle_create(struct request *r);
 void handle_update(struct request *r);
 void handle_delete(struct request *r);
@@ -15,6 +17,9 @@ void handle_diff(struct request *r);
 /* lists.c */
 void handle_list(struct request *r);
 void handle_history(struct request *r);
+
+/* watch.c */
+void handle_watch(struct request *r);
 
 /* probes.c */
 void handle_health(struct request *r);

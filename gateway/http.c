@@ -17,6 +17,9 @@
 #include "stats.h"
 
 #define IDLE_SECONDS 60u
+/* What libmicrohttpd has for a connection: the head of a request has to fit, and idle streams of
+ * events keep it. */
+#define CONNECTION_BYTES 8192
 #define CONNECTIONS_MAX 16384u
 #define FILES_SPARE 64 /* descriptors that are no connections */
 /* A body that is too large is read to its end before it is refused, because a client that is still
@@ -26,8 +29,9 @@
 #define BODIES_BYTES (UINT64_C(256) << 20)
 /* For sending the last answers. */
 #define FAREWELL_MS 1000
+#define STREAM_BLOCK 128 /* what a client without chunks is sent at a time */
 
-#define HEADERS_MAX 8 /* that are looked at */
+#define HEADERS_MAX 9 /* that are looked at */
 
 enum stage {
     STAGE_HEAD,    /* its headers have not been seen */
@@ -64,20 +68,46 @@ static enum MHD_Result send_prepared(struct exchange *x)
                               (struct MHD_Response *)response->prepared);
 }
 
-static enum MHD_Result send_answer(struct exchange *x)
+/* A stream that has nothing to send is suspended until it has: streams.h says when. */
+static ssize_t read_stream(void *user, uint64_t position, char *bytes, size_t max)
+{
+    struct exchange *x = user;
+    (void)position;
+    ssize_t n = stream_read(x->request.response.stream, bytes, max);
+    if (n == 0) {
+        x->http->n_suspended++;
+        MHD_suspend_connection(x->connection);
+    }
+    return n < 0 ? MHD_CONTENT_READER_END_OF_STREAM : n;
+}
+
+static struct MHD_Response *create_answer(struct exchange *x)
 {
     struct response *response = &x->request.response;
-    if (response->prepared != NULL) {
-        return send_prepared(x);
+    if (response->stream != NULL && response->status == 200) {
+        return MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, STREAM_BLOCK, read_stream, x,
+                                                 NULL);
     }
     char *body = MOVE(response->body.data);
     struct MHD_Response *answer =
         MHD_create_response_from_buffer(response->body.len, body, MHD_RESPMEM_MUST_FREE);
     if (answer == NULL) {
         free(body);
+    }
+    return answer;
+}
+
+static enum MHD_Result send_answer(struct exchange *x)
+{
+    struct response *response = &x->request.response;
+    if (response->prepared != NULL) {
+        return send_prepared(x);
+    }
+    struct MHD_Response *answer = create_answer(x);
+    if (answer == NULL) {
         return MHD_NO;
     }
-    if (response->body.len > 0) {
+    if (response->body.len > 0 || response->stream != NULL) {
         const char *type = response->content_type;
         MHD_add_response_header(answer, "Content-Type", type != NULL ? type : "application/json");
     }
@@ -128,6 +158,7 @@ static const struct header_row {
     {"Cache-Control", offsetof(struct request_headers, cache_control), true},
     {"Prefer", offsetof(struct request_headers, prefer), true},
     {"X-Config-Min-Revision", offsetof(struct request_headers, minimum), false},
+    {"Last-Event-ID", offsetof(struct request_headers, last_event_id), false},
 };
 
 /* Rare, so each line that is joined costs a copy of those before; libmicrohttpd bounds them. */
@@ -318,12 +349,12 @@ static bool start_daemon(struct http *http, struct status *st)
 {
     /* No thread of libmicrohttpd's: its epoll thread stalls once as many connections are ready as
      * it looks at in one go. */
-    http->daemon =
-        MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, handle, http,
-                         MHD_OPTION_LISTEN_SOCKET, http->listener->fd, MHD_OPTION_CONNECTION_LIMIT,
-                         connection_limit(), MHD_OPTION_CONNECTION_TIMEOUT, IDLE_SECONDS,
-                         MHD_OPTION_URI_LOG_CALLBACK, see_target, http, MHD_OPTION_NOTIFY_COMPLETED,
-                         end, http, MHD_OPTION_END);
+    http->daemon = MHD_start_daemon(
+        MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, handle, http,
+        MHD_OPTION_LISTEN_SOCKET, http->listener->fd, MHD_OPTION_CONNECTION_LIMIT,
+        connection_limit(), MHD_OPTION_CONNECTION_TIMEOUT, IDLE_SECONDS,
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_BYTES, MHD_OPTION_URI_LOG_CALLBACK,
+        see_target, http, MHD_OPTION_NOTIFY_COMPLETED, end, http, MHD_OPTION_END);
     return http->daemon != NULL ||
            status_set(st, STATUS_UNAVAILABLE, "HTTP_UNAVAILABLE", "cannot start the HTTP server");
 }
@@ -340,7 +371,8 @@ static bool add_fds(struct http *http, struct status *st)
     http->poll_fd = epoll_create1(EPOLL_CLOEXEC);
     if (info == NULL || http->poll_fd < 0 || !add_fd(http, info->epoll_fd) ||
         !add_fd(http, calls_fd(http->gateway->calls)) ||
-        !add_fd(http, feed_fd(http->gateway->feed))) {
+        !add_fd(http, feed_fd(http->gateway->feed)) ||
+        !add_fd(http, streams_fd(http->gateway->streams))) {
         return status_set(st, STATUS_UNAVAILABLE, "HTTP_UNAVAILABLE", "cannot poll: %s",
                           strerror(errno));
     }
@@ -400,13 +432,16 @@ static int wait_ms(const struct http *http, int64_t until_ns)
     if (MHD_get_timeout(http->daemon, &daemon_ms) == MHD_YES) {
         ms = daemon_ms > 3600000 ? 3600000 : (int64_t)daemon_ms;
     }
-    return (int)sooner(ms, ms_until(sooner(until_ns, waits_next_ns(http->gateway->waits))));
+    const struct gateway *gateway = http->gateway;
+    until_ns = sooner(until_ns, waits_next_ns(gateway->waits));
+    until_ns = sooner(until_ns, streams_next_ns(gateway->streams));
+    return (int)sooner(ms, ms_until(until_ns));
 }
 
 /* Waits for something to do, and does it. Returns whether stop_fd is readable. */
 static bool turn(struct http *http, int stop_fd, int64_t until_ns)
 {
-    struct epoll_event events[4];
+    struct epoll_event events[8];
     struct gateway *gateway = http->gateway;
     bool stop = false;
     int n = epoll_wait(http->poll_fd, events, COUNT_OF(events), wait_ms(http, until_ns));
@@ -417,6 +452,7 @@ static bool turn(struct http *http, int stop_fd, int64_t until_ns)
     calls_run(gateway->calls, resume, http);
     feed_run(gateway->feed, gateway);
     waits_run(gateway->waits, resume, http);
+    streams_run(gateway->streams, resume, http);
     MHD_run(http->daemon);
     return stop;
 }
@@ -433,6 +469,7 @@ static void stop_accepting(struct http *http)
 {
     http->gateway->stopping = true;
     waits_all_changed(http->gateway->waits); /* long polls end now */
+    streams_stop(http->gateway->streams);
     MHD_quiesce_daemon(http->daemon);
     listener_close(http->listener);
     http->listener = NULL;
@@ -450,7 +487,7 @@ void http_serve(struct http *http, int stop_fd, int64_t grace_ms)
     mirror_free(MOVE(http->gateway->mirror));
     client_free(MOVE(http->gateway->client));
     waits_all_changed(http->gateway->waits);
-    while (http->n_suspended > 0) {
+    while (http->n_suspended > 0 || streams_watches(http->gateway->streams) > 0) {
         turn(http, -1, clock_monotonic_ns());
     }
     turn_until_idle(http, FAREWELL_MS);

@@ -15,6 +15,7 @@
 #include "options.h"
 #include "prepared.h"
 #include "stats.h"
+#include "streams.h"
 #include "waits.h"
 
 struct settings {
@@ -24,7 +25,7 @@ struct settings {
     const char *log_level;
     uint64_t port;
     uint64_t max_body_bytes;
-    int64_t timeout_ms, grace_ms;
+    int64_t timeout_ms, grace_ms, heartbeat_ms;
 };
 
 static enum options_result read_settings(struct settings *s, int argc, char **argv)
@@ -50,6 +51,9 @@ static enum options_result read_settings(struct settings *s, int argc, char **ar
          64u << 20, NULL},
         {"grace", OPTION_DURATION, &s->grace_ms, "5s", "TIME",
          "How long requests under way may take when the gateway stops.", 0, 600000, NULL},
+        {"heartbeat", OPTION_DURATION, &s->heartbeat_ms, "15s", "TIME",
+         "How often a silent stream of server-sent events says that it is there.", 100, 600000,
+         NULL},
         {"log-level", OPTION_TEXT, &s->log_level, "INFO", "LEVEL", "DEBUG, INFO, WARNING or ERROR.",
          0, 0, "LOG_LEVEL"},
     };
@@ -137,6 +141,7 @@ static bool serve(const struct settings *settings, int stop_fd, struct status *s
         .timeout_ms = settings->timeout_ms,
         .max_body_bytes = settings->max_body_bytes,
     };
+    gateway.streams = streams_new(&gateway, settings->heartbeat_ms);
     struct exporter *exporter = NULL;
     bool ok = settings->metrics == NULL ||
               exporter_start(settings->metrics, gateway_metrics, &gateway, &exporter, st);
@@ -147,6 +152,7 @@ static bool serve(const struct settings *settings, int stop_fd, struct status *s
     }
     exporter_stop(exporter);
     gateway_stats_free(gateway.stats);
+    streams_free(gateway.streams);
     waits_free(gateway.waits);
     feed_free(gateway.feed);
     calls_free(gateway.calls);

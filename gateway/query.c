@@ -149,6 +149,8 @@ static const struct row {
     {PARAMETER_OLD_VERSION, "old_version", take_number, offsetof(struct parameters, old_version)},
     {PARAMETER_NEW_VERSION, "new_version", take_number, offsetof(struct parameters, new_version)},
     {PARAMETER_RESOLVE, "resolve", take_switch, offsetof(struct parameters, resolve)},
+    {PARAMETER_PREFIX_FILTER, "prefix", take_filter, offsetof(struct parameters, prefix_filter)},
+    {PARAMETER_SNAPSHOT, "snapshot", take_switch, offsetof(struct parameters, snapshot)},
 };
 
 /* The last value under that name; false where there is none. */
@@ -187,6 +189,7 @@ void parameters_parse(const char *query, size_t n, unsigned wanted, struct param
 void parameters_fini(struct parameters *parameters)
 {
     free(parameters->service_filter);
+    free(parameters->prefix_filter);
     free(parameters->environment);
     number_fini(&parameters->version);
     number_fini(&parameters->limit);

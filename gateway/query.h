@@ -31,7 +31,9 @@ enum parameter {
     PARAMETER_LIMIT = 1 << 4,
     PARAMETER_OLD_VERSION = 1 << 5,
     PARAMETER_NEW_VERSION = 1 << 6,
-    PARAMETER_RESOLVE = 1 << 7, /* resolve=true */
+    PARAMETER_RESOLVE = 1 << 7,       /* resolve=true */
+    PARAMETER_PREFIX_FILTER = 1 << 8, /* prefix=, of service names; may be empty */
+    PARAMETER_SNAPSHOT = 1 << 9,      /* snapshot=true */
 };
 
 /* What was given of those that a route takes; the others are NULL or not given. */
@@ -39,7 +41,8 @@ struct parameters {
     char *service_filter; /* owned */
     char *environment;    /* owned; the filter, where the route takes that */
     struct number version, limit, old_version, new_version;
-    bool resolve;
+    bool resolve, snapshot;
+    char *prefix_filter; /* owned */
 };
 
 /* Adds each fault to invalid. ret is complete where there was none, and to be given to

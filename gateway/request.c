@@ -19,7 +19,9 @@ void request_fini(struct request *r)
     str_fini(&r->body_text);
     parameters_fini(&r->parameters);
     body_fini(&r->body);
+    if_match_fini(&r->expected);
     str_fini(&r->response.body);
+    stream_free(r->response.stream);
     mirror_config_unref(r->response.config);
     for (size_t i = 0; i < r->response.n_headers; i++) {
         free(r->response.headers[i].value);

@@ -11,6 +11,7 @@
 #include "freshness.h"
 #include "gateway.h"
 #include "query.h"
+#include "streams.h"
 #include "target.h"
 #include "waits.h"
 
@@ -31,6 +32,7 @@ struct response {
      * it is sent. */
     struct prepared *prepared;    /* the config's */
     struct mirror_config *config; /* a reference */
+    struct stream *stream;        /* or instead of the body: owned */
 };
 
 /* NULL: not given. Those that may come in several lines are joined by commas. */
@@ -38,6 +40,7 @@ struct request_headers {
     const char *content_type, *content_length, *expect;
     const char *if_match, *if_none_match;
     const char *cache_control, *prefer, *minimum;
+    const char *last_event_id;
 };
 
 struct request {
@@ -57,6 +60,7 @@ struct request {
 
     struct call call;
     struct wait wait;
+    bool waits_for_stream;     /* response.stream is pending */
     int64_t poll_until_ns;     /* of a long poll; 0: it has not begun */
     struct handed_out written; /* what a write that waits will hand out */
     uint64_t left;             /* history: documents that may still follow */
@@ -67,7 +71,7 @@ struct request {
 /* Whether its answer is still to come from elsewhere. */
 static inline bool request_is_open(const struct request *r)
 {
-    return r->call.open || r->wait.open;
+    return r->call.open || r->wait.open || r->waits_for_stream;
 }
 
 /* Takes the target over from raw. */

@@ -17,6 +17,10 @@ static const struct route routes[] = {
     {"GET", "/api/configs/*/history", handle_history, NAMED | PARAMETER_LIMIT, false},
     {"GET", "/api/configs/*/diff", handle_diff,
      NAMED | PARAMETER_OLD_VERSION | PARAMETER_NEW_VERSION, false},
+    {"GET", "/api/watch", handle_watch,
+     PARAMETER_SERVICE_FILTER | PARAMETER_ENVIRONMENT_FILTER | PARAMETER_PREFIX_FILTER |
+         PARAMETER_SNAPSHOT,
+     false},
     {"GET", "/health", handle_health, 0, false},
     {"GET", "/stats", handle_stats, 0, false},
     {"GET", "/livez", handle_livez, 0, false},

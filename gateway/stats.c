@@ -135,6 +135,17 @@ static void add_reads(const struct sources *sources, struct str *page)
     }
 }
 
+static void add_events(const struct event_counts *events, struct str *page)
+{
+    uint64_t closed = metric_value(&events->closed);
+    atomic_thread_fence(memory_order_acquire);
+    metrics_one(page, "confreg_gateway_event_streams", METRIC_GAUGE,
+                "Open streams of server-sent events.",
+                (double)(metric_value(&events->opened) - closed));
+    metrics_one(page, "confreg_gateway_events_sent_total", METRIC_COUNTER,
+                "Server-sent events, snapshots included.", (double)metric_value(&events->sent));
+}
+
 static double mirror_age(const struct mirror_gauges *gauges)
 {
     if (atomic_load(&gauges->in_step)) {
@@ -172,5 +183,6 @@ void gateway_metrics(void *user, struct str *page)
                 !atomic_load(&gateway->server_away));
     add_reads(&gateway->sources, page);
     add_mirror(&gateway->mirror_gauges, page);
+    add_events(&gateway->events, page);
     process_metrics(page);
 }

@@ -191,6 +191,7 @@ def test_resolve_takes_words_for_true_and_false(rest, name):
 
 # ---- How new they are ----
 
+@pytest.mark.concurrent
 def test_a_client_sees_its_own_writes(pair):
     """Whatever is written through a gateway is what it shows from then on, whoever asks."""
     rest, seen, stop = pair.rest, {}, threading.Event()
@@ -360,6 +361,21 @@ def test_a_gateway_without_a_server_has_nothing_to_show(launch):
     assert rest.get("/api/configs/x").status == 503
     assert rest.get("/api/configs").status == 503
     gateway.stop()
+
+
+def test_a_server_that_hangs_is_noticed(pair):
+    """Its connection stands, but it says nothing any more."""
+    rest = pair.rest
+    rest.post("/api/configs/kept", DATA)
+    pair.server.process.send_signal(signal.SIGSTOP)
+    try:
+        pair.wait_away()
+        answer = rest.get("/api/configs/kept")
+        assert answer.json() == {"n": 1} and answer.headers["Warning"].startswith("110 ")
+    finally:
+        pair.server.process.send_signal(signal.SIGCONT)
+    pair.wait_in_step()
+    assert rest.get("/api/configs/kept").headers["Warning"] is None
 
 
 def test_a_gateway_stops_beside_a_server_that_hangs(pair):

@@ -108,6 +108,11 @@ class Daemon:
         assert self.process.poll() is None, (
             f"{self.program} ended with {self.process.returncode}:\n{self.tail()}")
 
+    def memory_bound(self, size):
+        """A bound for its memory; instrumented programs take a multiple."""
+        code = (BUILD / self.program).read_bytes()
+        return size * (10 if b"__asan_init" in code or b"__tsan_init" in code else 1)
+
     def tail(self, lines=40):
         text = self.log.read_text(errors="replace") if self.log.exists() else ""
         said = text.splitlines()[-lines:]

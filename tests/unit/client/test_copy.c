@@ -25,9 +25,11 @@ struct told {
 static struct told told;
 
 /* "5 a@1 -> 2;" a change of revision 5, "|" the end of a commit, "~" a synthetic one. */
-static void changed(void *user, const struct mirror_change *changes, size_t n)
+static void changed(void *user, const struct mirror_view *view, const struct mirror_change *changes,
+                    size_t n)
 {
     struct told *t = user;
+    (void)view;
     t->n_calls++;
     for (size_t i = 0; i < n; i++) {
         const struct mirror_change *c = &changes[i];
@@ -490,21 +492,18 @@ Test(copy, a_snapshot_that_breaks_off_leaves_the_copy)
     copy_fini(&copy);
 }
 
-Test(copy, a_selection_is_in_step_as_soon_as_the_watch_stands)
+/* What selects nothing is passed by a mark. */
+Test(copy, progress_brings_a_selection_in_step)
 {
-    const struct mirror_selector selector = {.environment = "prod"};
-    const struct mirror_options options = {.selectors = &selector, .n_selectors = 1};
-    Confreg__V1__WatchRequest request = CONFREG__V1__WATCH_REQUEST__INIT;
     struct copy copy;
-    copy_init(&copy, &options);
-    copy_begin(&copy, &request);
-    TAKE(&copy, .kind = KIND(SNAPSHOT_END), .revision = 10, .configs = "a:1:3");
+    load(&copy);
     end(&copy, STATUS_UNAVAILABLE);
-    expect_view(&copy, MIRROR_STALE, 10, 1);
     begin_again(&copy, 10);
     TAKE(&copy, .kind = KIND(STARTED), .revision = 10);
-    expect_view(&copy, MIRROR_IN_STEP, 10, 1);
-    cr_expect_not(copy_wants_target(&copy));
+    copy_target(&copy, 15);
+    expect_view(&copy, MIRROR_STALE, 10, 2);
+    TAKE(&copy, .kind = KIND(PROGRESS), .revision = 15);
+    expect_view(&copy, MIRROR_IN_STEP, 15, 2);
     copy_fini(&copy);
 }
 

@@ -85,6 +85,7 @@ Test(etag, if_match)
             cr_expect_str_eq(found.tags[0].epoch, EPOCH);
             cr_expect_eq(found.tags[0].revision, cases[i].first, "%s", shown);
         }
+        if_match_fini(&found);
     }
 }
 
@@ -97,4 +98,5 @@ Test(etag, a_long_list_is_cut)
     struct if_match found;
     if_match_parse(list, &found);
     cr_expect_eq(found.n, IF_MATCH_TAGS);
+    if_match_fini(&found);
 }

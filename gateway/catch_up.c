@@ -1,0 +1,288 @@
+#include "catch_up.h"
+
+#include <assert.h>
+#include <pthread.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "mirror_config.h"
+
+#define OPEN_MAX_CALLS 64
+#define AHEAD_BYTES (256u << 10)    /* of one */
+#define AHEAD_BYTES_ALL (64u << 20) /* of all */
+#define PROGRESS_NS 100000000       /* how soon a quiet watch says that it is complete */
+#define RESPONSE_KIND(name) CONFREG__V1__WATCH_RESPONSE_KIND__WATCH_RESPONSE_KIND_##name
+
+struct catch_ups {
+    int fd;
+    size_t n_open;  /* HTTP thread */
+    size_t n_bytes; /* in pieces that owners have; HTTP thread */
+    pthread_mutex_t lock;
+    TAILQ_HEAD(, catch_up) news; /* under lock */
+};
+
+struct catch_up {
+    struct catch_ups *catch_ups;
+    struct client_watch watch;
+    void *owner; /* HTTP thread; NULL once it is closed */
+
+    /* Under catch_ups->lock. */
+    struct rpc_client_call *call;
+    struct catch_up_news unread;
+    size_t n_bytes; /* in unread */
+    bool has_news;
+    TAILQ_ENTRY(catch_up) in_news;
+};
+
+struct catch_ups *catch_ups_new(void)
+{
+    struct catch_ups *catch_ups = mem_zalloc(sizeof *catch_ups);
+    catch_ups->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (catch_ups->fd < 0) {
+        abort();
+    }
+    pthread_mutex_init(&catch_ups->lock, NULL);
+    TAILQ_INIT(&catch_ups->news);
+    return catch_ups;
+}
+
+void catch_ups_free(struct catch_ups *catch_ups)
+{
+    if (catch_ups != NULL) {
+        assert(catch_ups->n_open == 0);
+        close(catch_ups->fd);
+        pthread_mutex_destroy(&catch_ups->lock);
+        free(catch_ups);
+    }
+}
+
+int catch_ups_fd(const struct catch_ups *catch_ups)
+{
+    return catch_ups->fd;
+}
+
+bool catch_ups_has_room(const struct catch_ups *catch_ups)
+{
+    return catch_ups->n_open < OPEN_MAX_CALLS && catch_ups->n_bytes < AHEAD_BYTES_ALL;
+}
+
+size_t catch_ups_open(const struct catch_ups *catch_ups)
+{
+    return catch_ups->n_open;
+}
+
+void piece_free(struct catch_ups *catch_ups, struct piece *piece)
+{
+    catch_ups->n_bytes -= piece->text->len;
+    buf_unref(piece->text);
+    free(piece);
+}
+
+/* ---- The client's thread ---- */
+
+/* Under the lock. */
+static void tell(struct catch_up *catch_up)
+{
+    struct catch_ups *catch_ups = catch_up->catch_ups;
+    if (!catch_up->has_news) {
+        catch_up->has_news = true;
+        if (TAILQ_EMPTY(&catch_ups->news)) {
+            eventfd_write(catch_ups->fd, 1);
+        }
+        TAILQ_INSERT_TAIL(&catch_ups->news, catch_up, in_news);
+    }
+}
+
+static struct buf *text_of(const Confreg__V1__Event *event)
+{
+    bool is_signed =
+        event->created_by_presence_case == CONFREG__V1__EVENT__CREATED_BY_PRESENCE_CREATED_BY;
+    bool has_data = event->config != NULL && event->config->config_data.len > 0;
+    const struct event_text text = {
+        .name = event_name((int)event->kind, event->previous_version != 0),
+        .environment = event->environment,
+        .service_name = event->service_name,
+        .version = event->version,
+        .head_version = event->head_version,
+        .time_us = mirror_time_us(event->commit_time),
+        .created_by = is_signed ? event->created_by : NULL,
+        .comment = event->comment,
+        .data = has_data ? (const char *)event->config->config_data.data : NULL,
+        .n_data = has_data ? event->config->config_data.len : 0,
+    };
+    return text.name == NULL ? NULL : event_text_render(&text);
+}
+
+/* The last event of a commit is told as such; where the commit goes on, that is not known. */
+static void add_events(struct pieces *pieces, const Confreg__V1__WatchResponse *response,
+                       size_t *ret_bytes)
+{
+    struct piece *before = NULL;
+    for (size_t i = 0; i < response->n_events; i++) {
+        struct buf *text = text_of(response->events[i]);
+        if (text == NULL) {
+            continue;
+        }
+        struct piece *piece = mem_alloc(sizeof *piece);
+        *piece = (struct piece){.text = text, .revision = response->events[i]->revision};
+        if (before != NULL) {
+            before->ends_commit = before->revision != piece->revision;
+        }
+        STAILQ_INSERT_TAIL(pieces, piece, next);
+        *ret_bytes += text->len;
+        before = piece;
+    }
+    if (before != NULL) {
+        before->ends_commit = !response->more;
+    }
+}
+
+static bool take_response(struct client_watch *watch, Confreg__V1__WatchResponse *response)
+{
+    struct catch_up *catch_up = CONTAINER_OF(watch, struct catch_up, watch);
+    struct pieces pieces = STAILQ_HEAD_INITIALIZER(pieces);
+    size_t n_bytes = 0;
+    bool sound = response->header != NULL;
+    add_events(&pieces, response, &n_bytes);
+    pthread_mutex_lock(&catch_up->catch_ups->lock);
+    STAILQ_CONCAT(&catch_up->unread.pieces, &pieces);
+    catch_up->n_bytes += n_bytes;
+    catch_up->unread.started = true;
+    if (sound && !response->more) {
+        catch_up->unread.position = response->header->revision;
+    }
+    bool on = sound && (response->more || catch_up->n_bytes < AHEAD_BYTES);
+    tell(catch_up);
+    pthread_mutex_unlock(&catch_up->catch_ups->lock);
+    confreg__v1__watch_response__free_unpacked(response, NULL);
+    return on;
+}
+
+static void end_watch(struct client_watch *watch, const struct status *st)
+{
+    struct catch_up *catch_up = CONTAINER_OF(watch, struct catch_up, watch);
+    pthread_mutex_lock(&catch_up->catch_ups->lock);
+    catch_up->unread.ended = true;
+    catch_up->unread.failed = st != NULL && st->code != STATUS_CANCELLED;
+    if (catch_up->unread.failed) {
+        catch_up->unread.st = *st;
+    }
+    tell(catch_up);
+    pthread_mutex_unlock(&catch_up->catch_ups->lock);
+}
+
+/* ---- The HTTP thread ---- */
+
+static char *text(const char *borrowed)
+{
+    return (char *)(uintptr_t)(borrowed == NULL ? "" : borrowed);
+}
+
+struct catch_up *catch_up_start(struct catch_ups *catch_ups, struct client *client,
+                                const char *epoch, uint64_t position,
+                                const struct mirror_selector *selector, void *owner)
+{
+    Confreg__V1__WatchRequest request = CONFREG__V1__WATCH_REQUEST__INIT;
+    Confreg__V1__Selector selected = CONFREG__V1__SELECTOR__INIT;
+    Confreg__V1__Selector *selectors[] = {&selected};
+    Google__Protobuf__Duration interval = GOOGLE__PROTOBUF__DURATION__INIT;
+    selected.environment = text(selector->environment);
+    selected.service_name = text(selector->service_name);
+    selected.service_name_prefix = text(selector->service_name_prefix);
+    interval.nanos = PROGRESS_NS;
+    request.selectors = selectors;
+    request.n_selectors = 1;
+    request.start_revision = position + 1;
+    request.epoch = text(epoch);
+    request.progress_interval = &interval;
+
+    struct catch_up *catch_up = mem_zalloc(sizeof *catch_up);
+    catch_up->catch_ups = catch_ups;
+    catch_up->watch = (struct client_watch){.response = take_response, .done = end_watch};
+    catch_up->owner = owner;
+    catch_up->unread.position = position;
+    STAILQ_INIT(&catch_up->unread.pieces);
+    catch_ups->n_open++;
+    pthread_mutex_lock(&catch_ups->lock);
+    catch_up->call = client_watch_open(client, &request, false, &catch_up->watch);
+    pthread_mutex_unlock(&catch_ups->lock);
+    return catch_up;
+}
+
+void catch_up_take(struct catch_up *catch_up, struct catch_up_news *ret_news)
+{
+    struct catch_up_news *unread = &catch_up->unread;
+    pthread_mutex_lock(&catch_up->catch_ups->lock);
+    STAILQ_CONCAT(&ret_news->pieces, &unread->pieces);
+    catch_up->catch_ups->n_bytes += catch_up->n_bytes;
+    catch_up->n_bytes = 0;
+    ret_news->position = unread->position;
+    ret_news->started = unread->started;
+    ret_news->ended = unread->ended;
+    ret_news->failed = unread->failed;
+    ret_news->st = unread->st;
+    pthread_mutex_unlock(&catch_up->catch_ups->lock);
+}
+
+/* Ended and closed. */
+static void dispose(struct catch_up *catch_up)
+{
+    struct catch_ups *catch_ups = catch_up->catch_ups;
+    struct piece *piece;
+    catch_ups->n_bytes += catch_up->n_bytes;
+    while ((piece = STAILQ_FIRST(&catch_up->unread.pieces)) != NULL) {
+        STAILQ_REMOVE_HEAD(&catch_up->unread.pieces, next);
+        piece_free(catch_ups, piece);
+    }
+    catch_ups->n_open--;
+    free(catch_up);
+}
+
+void catch_up_close(struct catch_up *catch_up)
+{
+    struct catch_ups *catch_ups = catch_up->catch_ups;
+    catch_up->owner = NULL;
+    pthread_mutex_lock(&catch_ups->lock);
+    bool ended = catch_up->unread.ended;
+    if (ended && catch_up->has_news) {
+        TAILQ_REMOVE(&catch_ups->news, catch_up, in_news);
+    }
+    if (!ended) {
+        rpc_client_cancel(catch_up->call);
+    }
+    pthread_mutex_unlock(&catch_ups->lock);
+    if (ended) {
+        dispose(catch_up);
+    }
+}
+
+static struct catch_up *next_news(struct catch_ups *catch_ups, bool *ret_ended)
+{
+    pthread_mutex_lock(&catch_ups->lock);
+    struct catch_up *catch_up = TAILQ_FIRST(&catch_ups->news);
+    if (catch_up != NULL) {
+        TAILQ_REMOVE(&catch_ups->news, catch_up, in_news);
+        catch_up->has_news = false;
+        *ret_ended = catch_up->unread.ended;
+    }
+    pthread_mutex_unlock(&catch_ups->lock);
+    return catch_up;
+}
+
+void catch_ups_run(struct catch_ups *catch_ups, void (*news)(void *owner))
+{
+    eventfd_t count;
+    struct catch_up *catch_up;
+    bool ended = false;
+    if (eventfd_read(catch_ups->fd, &count) != 0) {
+        return;
+    }
+    while ((catch_up = next_news(catch_ups, &ended)) != NULL) {
+        if (catch_up->owner != NULL) {
+            news(catch_up->owner);
+        } else if (ended) {
+            dispose(catch_up);
+        }
+    }
+}

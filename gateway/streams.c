@@ -1,0 +1,612 @@
+#include "streams.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "catch_up.h"
+#include "clock.h"
+#include "errors.h"
+#include "notice_ring.h"
+#include "request.h"
+
+#define WINDOW_BYTES (16u << 20)
+#define LINE_SIZE 96
+#define ROOM_AGAIN_NS 50000000 /* bytes that were sent make room, which nobody tells */
+
+enum phase {
+    PHASE_PENDING, /* the server has not said yet whether it knows the position */
+    PHASE_BEHIND,  /* a watch of the server brings what is missing, or will */
+    PHASE_LIVE,    /* reads the window */
+    PHASE_OVER,    /* nothing comes any more but what is at hand */
+};
+
+struct stream {
+    struct streams *streams;
+    struct request *request;
+    struct mirror_selector selector;
+    char epoch[MIRROR_EPOCH_SIZE];
+    enum phase phase;
+    uint64_t position; /* of the last commit that the client has, or that it does not want */
+    uint64_t next;     /* in the window; where live */
+    bool paused;
+    TAILQ_ENTRY(stream) in_all;
+
+    /* What is being sent: the rest of a text, then of a line. */
+    struct buf *text;
+    size_t n_sent; /* of the text */
+    char line[LINE_SIZE];
+    size_t line_at, line_end;
+
+    struct mirror_list snapshot; /* of which `shown` have been sent */
+    size_t shown;
+    bool ends_snapshot; /* its mark is still to be sent */
+
+    struct catch_up *catch_up;
+    struct pieces pieces;
+    uint64_t caught_up; /* the position behind the pieces */
+    bool waits_for_room;
+
+    int64_t silent_since_ns;
+    TAILQ_ENTRY(stream) in_silence; /* those that were silent longest first */
+    bool is_due;
+    TAILQ_ENTRY(stream) in_due;
+};
+
+TAILQ_HEAD(stream_list, stream);
+
+struct streams {
+    struct gateway *gateway;
+    int64_t heartbeat_ns;
+    struct notice_ring ring;
+    struct catch_ups *catch_ups;
+    struct stream_list all, silence, due;
+    size_t n;
+};
+
+struct streams *streams_new(struct gateway *gateway, int64_t heartbeat_ms)
+{
+    struct streams *streams = mem_zalloc(sizeof *streams);
+    streams->gateway = gateway;
+    streams->heartbeat_ns = heartbeat_ms * 1000000;
+    streams->ring.max_bytes = WINDOW_BYTES;
+    streams->catch_ups = catch_ups_new();
+    TAILQ_INIT(&streams->all);
+    TAILQ_INIT(&streams->silence);
+    TAILQ_INIT(&streams->due);
+    return streams;
+}
+
+void streams_free(struct streams *streams)
+{
+    if (streams != NULL) {
+        assert(streams->n == 0);
+        notice_ring_fini(&streams->ring);
+        catch_ups_free(streams->catch_ups);
+        free(streams);
+    }
+}
+
+int streams_fd(const struct streams *streams)
+{
+    return catch_ups_fd(streams->catch_ups);
+}
+
+size_t streams_watches(const struct streams *streams)
+{
+    return catch_ups_open(streams->catch_ups);
+}
+
+/* To be looked at by streams_run. */
+static void make_due(struct stream *stream)
+{
+    if (!stream->is_due) {
+        stream->is_due = true;
+        TAILQ_INSERT_TAIL(&stream->streams->due, stream, in_due);
+    }
+}
+
+static bool selects(const struct stream *stream, const struct notice *notice)
+{
+    const struct mirror_selector *s = &stream->selector;
+    return notice->text != NULL &&
+           (s->environment == NULL || strcmp(s->environment, notice->environment) == 0) &&
+           (s->service_name == NULL || strcmp(s->service_name, notice->service_name) == 0) &&
+           (s->service_name_prefix == NULL || strncmp(s->service_name_prefix, notice->service_name,
+                                                      strlen(s->service_name_prefix)) == 0);
+}
+
+/* ---- What is sent ---- */
+
+/* An id, on which a client can come back, behind what stands before it. */
+static void send_id(struct stream *stream, const char *before, uint64_t revision)
+{
+    int n = snprintf(stream->line, sizeof stream->line, "%sid: %s:%" PRIu64 "\n\n", before,
+                     stream->epoch, revision);
+    assert(n > 0 && (size_t)n < sizeof stream->line);
+    stream->line_at = 0;
+    stream->line_end = (size_t)n;
+}
+
+static void send_text(struct stream *stream, const char *line)
+{
+    stream->line_at = 0;
+    stream->line_end = (size_t)snprintf(stream->line, sizeof stream->line, "%s", line);
+}
+
+/* The text of an event, and behind the last one of a commit its id. */
+static void send_event(struct stream *stream, struct buf *text, uint64_t revision, bool ends_commit)
+{
+    stream->text = text;
+    stream->n_sent = 0;
+    metric_add(&stream->streams->gateway->events.sent, 1);
+    if (ends_commit) {
+        send_id(stream, "", revision);
+    } else {
+        send_text(stream, "\n");
+    }
+}
+
+/* ---- From the snapshot ---- */
+
+static struct buf *snapshot_text(const struct mirror_config *config)
+{
+    const struct event_text event = {
+        .name = "snapshot",
+        .environment = config->environment,
+        .service_name = config->service_name,
+        .version = config->version,
+        .head_version = config->version,
+        .time_us = config->create_time_us,
+        .created_by = config->created_by,
+        .comment = config->comment,
+        .data = config->data,
+        .n_data = config->n_data,
+    };
+    return event_text_render(&event);
+}
+
+static bool take_from_snapshot(struct stream *stream)
+{
+    if (stream->shown < stream->snapshot.n) {
+        struct mirror_config **config = &stream->snapshot.configs[stream->shown++];
+        send_event(stream, snapshot_text(*config), 0, false);
+        mirror_config_unref(*config);
+        *config = NULL;
+        return true;
+    }
+    if (stream->ends_snapshot) {
+        stream->ends_snapshot = false;
+        mirror_list_fini(&stream->snapshot);
+        send_id(stream, "event: snapshot_end\ndata: {}\n", stream->position);
+        return true;
+    }
+    return false;
+}
+
+/* ---- From the window ---- */
+
+/* Whether no later change of the same commit is selected. */
+static bool is_last_selected(const struct stream *stream, uint64_t number)
+{
+    const struct notice_ring *ring = &stream->streams->ring;
+    while (!notice_ring_at(ring, number)->ends_commit && ++number < ring->next) {
+        if (selects(stream, notice_ring_at(ring, number))) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void start_watch(struct stream *stream)
+{
+    struct streams *streams = stream->streams;
+    stream->waits_for_room = !catch_ups_has_room(streams->catch_ups);
+    if (stream->waits_for_room) {
+        make_due(stream);
+    } else {
+        stream->catch_up =
+            catch_up_start(streams->catch_ups, streams->gateway->client, stream->epoch,
+                           stream->caught_up, &stream->selector, stream);
+    }
+}
+
+static void start_behind(struct stream *stream)
+{
+    stream->phase = PHASE_BEHIND;
+    stream->caught_up = stream->position;
+    start_watch(stream);
+}
+
+/* Passes over a notice; returns whether it is sent. */
+static bool pass_notice(struct stream *stream, const struct notice *notice)
+{
+    bool sent = notice->revision > stream->position && selects(stream, notice);
+    if (sent) {
+        send_event(stream, buf_ref(notice->text), notice->revision,
+                   is_last_selected(stream, stream->next));
+    }
+    if (notice->ends_commit && notice->revision > stream->position) {
+        stream->position = notice->revision;
+    }
+    stream->next++;
+    return sent;
+}
+
+static bool take_from_window(struct stream *stream)
+{
+    const struct notice_ring *ring = &stream->streams->ring;
+    if (stream->next < ring->first) {
+        start_behind(stream); /* it was too slow */
+        return false;
+    }
+    while (stream->next < ring->next) {
+        if (pass_notice(stream, notice_ring_at(ring, stream->next))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void go_live(struct stream *stream)
+{
+    stream->phase = PHASE_LIVE;
+    stream->next = notice_ring_seek(&stream->streams->ring, stream->position);
+}
+
+/* Whether all commits after a position are in the window, or will be. */
+static bool is_in_window(const struct stream *stream, uint64_t position)
+{
+    const struct notice_ring *ring = &stream->streams->ring;
+    return ring->is_set && position >= ring->floor;
+}
+
+/* ---- From a watch of the server ---- */
+
+static void close_catch_up(struct stream *stream)
+{
+    if (stream->catch_up != NULL) {
+        catch_up_close(MOVE(stream->catch_up));
+    }
+}
+
+static bool take_piece(struct stream *stream)
+{
+    struct piece *piece = STAILQ_FIRST(&stream->pieces);
+    if (piece == NULL) {
+        return false;
+    }
+    STAILQ_REMOVE_HEAD(&stream->pieces, next);
+    send_event(stream, buf_ref(piece->text), piece->revision, piece->ends_commit);
+    if (piece->ends_commit) {
+        stream->position = piece->revision;
+    }
+    piece_free(stream->streams->catch_ups, piece);
+    return true;
+}
+
+/* The pieces have been sent: goes over to the window, or has more brought. */
+static void go_on(struct stream *stream)
+{
+    stream->position = stream->caught_up;
+    if (is_in_window(stream, stream->position)) {
+        close_catch_up(stream);
+        go_live(stream);
+    } else if (stream->catch_up == NULL && !stream->waits_for_room) {
+        start_watch(stream);
+    }
+}
+
+static bool take_from_watch(struct stream *stream)
+{
+    if (take_piece(stream)) {
+        return true;
+    }
+    if (stream->phase == PHASE_BEHIND) {
+        go_on(stream);
+    }
+    return stream->phase == PHASE_LIVE && take_from_window(stream);
+}
+
+/* ---- The beginning and the end of a stream ---- */
+
+void stream_refuse_position(struct request *r, const char *reason, const char *detail,
+                            const struct mirror_view *view)
+{
+    struct str *body = &r->response.body;
+    str_clear(body);
+    str_add_text(body, "{\"detail\":");
+    json_encode_string(body, detail, strlen(detail));
+    str_addf(body, ",\"reason\":\"%s\",\"epoch\":\"%s\",\"revision\":%" PRIu64 "}", reason,
+             view->epoch, view->revision);
+    request_answer(r, 410);
+}
+
+static void begin(struct stream *stream)
+{
+    struct request *r = stream->request;
+    r->response.content_type = "text/event-stream; charset=utf-8";
+    request_add_header(r, "Cache-Control", "no-store");
+    request_add_header(r, "X-Accel-Buffering", "no"); /* a proxy that collects would hold events */
+    if (stream->ends_snapshot) {
+        send_text(stream, "retry: 1000\n\n"); /* there is nothing yet to come back on */
+    } else {
+        send_id(stream, "retry: 1000\n", stream->position);
+    }
+    request_answer(r, 200);
+}
+
+static void refuse(struct stream *stream, const struct status *st)
+{
+    struct mirror_view view = {0};
+    bool lost = st->code == STATUS_FAILED_PRECONDITION || st->code == STATUS_OUT_OF_RANGE;
+    stream->phase = PHASE_OVER;
+    if (lost && stream->streams->gateway->mirror != NULL) {
+        mirror_look(stream->streams->gateway->mirror, &view);
+        stream_refuse_position(stream->request, st->reason, st->message, &view);
+    } else {
+        errors_answer(stream->request, st);
+    }
+}
+
+/* News of its watch. */
+static void take_news(void *owner)
+{
+    struct stream *stream = owner;
+    struct catch_up_news news = {.pieces = STAILQ_HEAD_INITIALIZER(news.pieces)};
+    catch_up_take(stream->catch_up, &news);
+    STAILQ_CONCAT(&stream->pieces, &news.pieces);
+    stream->caught_up = news.position;
+    if (news.ended) {
+        close_catch_up(stream);
+    }
+    if (stream->phase == PHASE_PENDING && news.started) {
+        stream->phase = PHASE_BEHIND;
+        begin(stream);
+    } else if (stream->phase == PHASE_PENDING && news.failed) {
+        refuse(stream, &news.st);
+    } else if (news.failed) {
+        stream->phase = PHASE_OVER; /* the client comes back with its last id */
+    }
+    make_due(stream);
+}
+
+struct stream *stream_new(struct request *r, const struct stream_start *start)
+{
+    struct streams *streams = r->gateway->streams;
+    struct stream *stream = mem_zalloc(sizeof *stream);
+    *stream = (struct stream){
+        .streams = streams,
+        .request = r,
+        .selector = start->selector,
+        .position = start->position,
+        .caught_up = start->position,
+        .silent_since_ns = clock_monotonic_ns(),
+        .ends_snapshot = start->snapshot,
+    };
+    memcpy(stream->epoch, start->view->epoch, sizeof stream->epoch);
+    STAILQ_INIT(&stream->pieces);
+    TAILQ_INSERT_TAIL(&streams->all, stream, in_all);
+    TAILQ_INSERT_TAIL(&streams->silence, stream, in_silence);
+    streams->n++;
+    metric_add(&streams->gateway->events.opened, 1);
+    if (start->snapshot) {
+        struct mirror_view view;
+        mirror_list(r->gateway->mirror, &start->selector, &stream->snapshot, &view);
+        stream->position = view.revision;
+    }
+    if (start->position >= start->view->revision || is_in_window(stream, start->position)) {
+        go_live(stream);
+        begin(stream);
+    } else {
+        start_watch(stream);
+    }
+    return stream;
+}
+
+void stream_free(struct stream *stream)
+{
+    if (stream == NULL) {
+        return;
+    }
+    struct streams *streams = stream->streams;
+    struct piece *piece;
+    close_catch_up(stream);
+    while ((piece = STAILQ_FIRST(&stream->pieces)) != NULL) {
+        STAILQ_REMOVE_HEAD(&stream->pieces, next);
+        piece_free(streams->catch_ups, piece);
+    }
+    mirror_list_fini(&stream->snapshot);
+    buf_unref(stream->text);
+    if (stream->is_due) {
+        TAILQ_REMOVE(&streams->due, stream, in_due);
+    }
+    TAILQ_REMOVE(&streams->all, stream, in_all);
+    TAILQ_REMOVE(&streams->silence, stream, in_silence);
+    streams->n--;
+    metric_add(&streams->gateway->events.closed, 1);
+    free(stream);
+}
+
+bool stream_is_pending(const struct stream *stream)
+{
+    return stream != NULL && stream->phase == PHASE_PENDING;
+}
+
+/* ---- Reading ---- */
+
+static size_t read_part(char *bytes, size_t max, const void *from, size_t n, size_t *at)
+{
+    size_t take = n - *at < max ? n - *at : max;
+    memcpy(bytes, (const char *)from + *at, take);
+    *at += take;
+    return take;
+}
+
+/* What is at hand. */
+static size_t read_out(struct stream *stream, char *bytes, size_t max)
+{
+    size_t n = 0;
+    if (stream->text != NULL) {
+        n = read_part(bytes, max, stream->text->data, stream->text->len, &stream->n_sent);
+        if (stream->n_sent == stream->text->len) {
+            buf_unref(MOVE(stream->text));
+        }
+    }
+    if (stream->text == NULL && stream->line_at < stream->line_end) {
+        n += read_part(bytes + n, max - n, stream->line, stream->line_end, &stream->line_at);
+    }
+    return n;
+}
+
+static bool take_next(struct stream *stream)
+{
+    if (stream->phase == PHASE_OVER) {
+        return take_piece(stream);
+    }
+    return take_from_snapshot(stream) ||
+           (stream->phase == PHASE_LIVE ? take_from_window(stream) : take_from_watch(stream));
+}
+
+static void break_silence(struct stream *stream)
+{
+    struct streams *streams = stream->streams;
+    stream->silent_since_ns = clock_monotonic_ns();
+    TAILQ_REMOVE(&streams->silence, stream, in_silence);
+    TAILQ_INSERT_TAIL(&streams->silence, stream, in_silence);
+}
+
+ssize_t stream_read(struct stream *stream, char *bytes, size_t max)
+{
+    size_t n = read_out(stream, bytes, max);
+    while (n < max && take_next(stream)) {
+        n += read_out(stream, bytes + n, max - n);
+    }
+    if (n > 0) {
+        break_silence(stream);
+        return (ssize_t)n;
+    }
+    stream->paused = stream->phase != PHASE_OVER;
+    return stream->paused ? 0 : -1;
+}
+
+/* ---- What happens to all of them ---- */
+
+/* A stream that waits for the next notice is at its end of the window: it goes past one that it
+ * does not select, and is not woken. */
+static void bring(struct stream *stream, const struct notice *notice, uint64_t number)
+{
+    if (stream->phase != PHASE_LIVE || !stream->paused || stream->is_due) {
+        return;
+    }
+    if (stream->next == number && !selects(stream, notice)) {
+        pass_notice(stream, notice);
+    } else {
+        make_due(stream);
+    }
+}
+
+static void end_stream(struct stream *stream)
+{
+    stream->phase = PHASE_OVER;
+    stream->waits_for_room = false;
+    close_catch_up(stream);
+    make_due(stream);
+}
+
+/* Another log: what is known of the old one is not what follows. The server tells a stream that has
+ * not begun. */
+static void reset(struct streams *streams)
+{
+    struct stream *stream;
+    notice_ring_clear(&streams->ring);
+    TAILQ_FOREACH(stream, &streams->all, in_all)
+    {
+        if (stream->phase != PHASE_PENDING) {
+            end_stream(stream);
+        }
+    }
+}
+
+void streams_add(struct streams *streams, struct notice *notice)
+{
+    if (notice->is_reset) {
+        notice_free(notice);
+        reset(streams);
+        return;
+    }
+    uint64_t number = streams->ring.next;
+    notice_ring_add(&streams->ring, notice);
+    struct stream *stream;
+    TAILQ_FOREACH(stream, &streams->all, in_all)
+    {
+        bring(stream, notice, number);
+    }
+}
+
+void streams_stop(struct streams *streams)
+{
+    struct stream *stream;
+    TAILQ_FOREACH(stream, &streams->all, in_all)
+    {
+        if (stream->phase == PHASE_PENDING) {
+            request_refuse(stream->request, 503, "The gateway is stopping");
+        }
+        end_stream(stream);
+    }
+}
+
+static void beat(struct streams *streams)
+{
+    int64_t before = clock_monotonic_ns() - streams->heartbeat_ns;
+    struct stream *stream;
+    while ((stream = TAILQ_FIRST(&streams->silence)) != NULL && stream->silent_since_ns <= before) {
+        if (stream->paused && stream->line_at == stream->line_end && stream->text == NULL) {
+            send_id(stream, ":\n", stream->position);
+            make_due(stream);
+        }
+        break_silence(stream);
+    }
+}
+
+static void run_one(struct stream *stream, void (*resume)(void *user, struct request *r),
+                    void *user)
+{
+    struct request *r = stream->request;
+    if (stream->waits_for_room) {
+        start_watch(stream);
+    }
+    if (r->waits_for_stream && stream->phase != PHASE_PENDING) {
+        r->waits_for_stream = false;
+        resume(user, r);
+    } else if (stream->paused) {
+        stream->paused = false;
+        resume(user, r);
+    }
+}
+
+void streams_run(struct streams *streams, void (*resume)(void *user, struct request *r), void *user)
+{
+    catch_ups_run(streams->catch_ups, take_news);
+    beat(streams);
+    /* Those that still wait for room come behind the last one of now. */
+    const struct stream *last = TAILQ_LAST(&streams->due, stream_list);
+    const struct stream *done = NULL;
+    while (done != last) {
+        struct stream *stream = TAILQ_FIRST(&streams->due);
+        TAILQ_REMOVE(&streams->due, stream, in_due);
+        stream->is_due = false;
+        run_one(stream, resume, user);
+        done = stream;
+    }
+}
+
+int64_t streams_next_ns(const struct streams *streams)
+{
+    const struct stream *stream = TAILQ_FIRST(&streams->silence);
+    if (!TAILQ_EMPTY(&streams->due)) {
+        return clock_monotonic_ns() + ROOM_AGAIN_NS;
+    }
+    return stream == NULL ? -1 : stream->silent_since_ns + streams->heartbeat_ns;
+}

@@ -1,0 +1,73 @@
+/* GET /api/watch: changes as server-sent events. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "handlers.h"
+#include "request.h"
+
+/* "EPOCH:REVISION", as the streams gave it. */
+static bool parse_event_id(const char *text, struct expectation *ret)
+{
+    const char *colon = strchr(text, ':');
+    if (colon == NULL) {
+        return false;
+    }
+    AUTO(free) char *tag = mem_string(text);
+    tag[colon - text] = '-';
+    return strchr(tag, '.') == NULL && etag_parse(tag, strlen(tag), ret);
+}
+
+static void refuse_event_id(struct request *r)
+{
+    struct invalid invalid = {0};
+    invalid_add(&invalid, "header", "Last-Event-ID", "event_id_parsing",
+                "Input should be the id of an event");
+    request_refuse_invalid(r, &invalid);
+    invalid_fini(&invalid);
+}
+
+/* Where the client has got to; false where it was answered. */
+static bool find_start(struct request *r, struct stream_start *start)
+{
+    const char *id = r->headers.last_event_id;
+    struct expectation last;
+    start->position = start->view->revision;
+    start->snapshot = r->parameters.snapshot;
+    if (id == NULL || id[0] == '\0') {
+        return true;
+    }
+    if (!parse_event_id(id, &last)) {
+        refuse_event_id(r);
+        return false;
+    }
+    if (strcmp(last.epoch, start->view->epoch) != 0) {
+        stream_refuse_position(r, "EPOCH_MISMATCH",
+                               "Last-Event-ID is of another log; start with snapshot=true",
+                               start->view);
+        return false;
+    }
+    start->position = last.revision;
+    start->snapshot = false; /* a client that comes back asks the same, and has it already */
+    return true;
+}
+
+void handle_watch(struct request *r)
+{
+    struct mirror_view view;
+    mirror_look(r->gateway->mirror, &view);
+    if (view.state == MIRROR_LOADING || r->gateway->stopping) {
+        request_add_header(r, "Retry-After", "1");
+        request_refuse(r, 503, "The gateway does not follow the registry server yet");
+        return;
+    }
+    struct stream_start start = {
+        .view = &view,
+        .selector = {.environment = r->parameters.environment,
+                     .service_name = r->parameters.service_filter,
+                     .service_name_prefix = r->parameters.prefix_filter},
+    };
+    if (find_start(r, &start)) {
+        r->response.stream = stream_new(r, &start);
+        r->waits_for_stream = stream_is_pending(r->response.stream);
+    }
+}

@@ -1,0 +1,308 @@
+/* Server-sent events from a notice to the bytes of a stream, without a socket. */
+#include <stdio.h>
+#include <string.h>
+
+#include "clock.h"
+#include "confreg/v1/registry.pb-c.h"
+#include "leak_check.h"
+#include "notice_ring.h"
+#include "request.h"
+#include "streams.h"
+
+TestSuite(notices, .fini = leak_check);
+TestSuite(streams, .fini = leak_check);
+
+#define EPOCH "0123456789abcdef"
+#define CHANGE(name) CONFREG__V1__CHANGE_KIND__CHANGE_KIND_##name
+
+static struct notice *notice(uint64_t revision, const char *service, bool ends_commit)
+{
+    const struct mirror_change change = {
+        .revision = revision,
+        .ends_commit = ends_commit,
+        .kind = CHANGE(UPDATE),
+        .environment = "prod",
+        .service_name = service,
+        .version = revision,
+        .head_version = revision,
+        .comment = "",
+    };
+    return notice_new(&change);
+}
+
+/* ---- Texts ---- */
+
+Test(notices, names_of_events)
+{
+    static const struct {
+        int kind;
+        bool was_there;
+        const char *name;
+    } cases[] = {
+        {CHANGE(CREATE), false, "created"},
+        {CHANGE(UPDATE), true, "updated"},
+        {CHANGE(ROLLBACK), true, "updated"},
+        {CHANGE(IMPORT), false, "created"},
+        {CHANGE(IMPORT), true, "updated"},
+        {CHANGE(DELETE), true, "deleted"},
+        {CHANGE(ERASE), true, "deleted"},
+        {CHANGE(UNSPECIFIED), true, NULL},
+        {99, true, NULL},
+    };
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        const char *name = event_name(cases[i].kind, cases[i].was_there);
+        if (cases[i].name == NULL) {
+            cr_expect_null(name);
+        } else {
+            cr_expect_str_eq(name, cases[i].name);
+        }
+    }
+}
+
+/* Whatever a name or a comment holds, an event is two lines. */
+Test(notices, a_text_is_two_lines)
+{
+    struct event_text event = {
+        .name = "updated",
+        .environment = "a\"b",
+        .service_name = "\xc3\xa9",
+        .version = 2,
+        .head_version = 3,
+        .time_us = 1769851120507038,
+        .created_by = "",
+        .comment = "one\ntwo\r\n",
+        .data = "{\"z\":1.0}",
+        .n_data = 9,
+    };
+    struct buf *text = event_text_render(&event);
+    cr_expect_str_eq(
+        (const char *)text->data,
+        "event: updated\n"
+        "data: {\"service_name\":\"\xc3\xa9\",\"environment\":\"a\\\"b\",\"version\":2,"
+        "\"head_version\":3,\"change_type\":\"updated\","
+        "\"timestamp\":\"2026-01-31T09:18:40.507038Z\",\"created_by\":\"\","
+        "\"comment\":\"one\\ntwo\\r\\n\",\"config_data\":{\"z\":1.0}}\n");
+    buf_unref(text);
+    event.created_by = NULL;
+    event.data = NULL;
+    text = event_text_render(&event);
+    cr_expect_null(strstr((const char *)text->data, "created_by"));
+    cr_expect_null(strstr((const char *)text->data, "config_data"));
+    buf_unref(text);
+}
+
+/* ---- The window ---- */
+
+Test(notices, a_window_drops_whole_commits)
+{
+    struct notice_ring ring = {.max_bytes = 2000};
+    uint64_t revision = 10;
+    for (int i = 0; i < 200; i++) {
+        revision++;
+        notice_ring_add(&ring, notice(revision, "a", false));
+        notice_ring_add(&ring, notice(revision, "b", false));
+        notice_ring_add(&ring, notice(revision, "c", true));
+        cr_assert_leq(ring.bytes, 2000);
+        cr_assert_eq((ring.next - ring.first) % 3, 0);
+        uint64_t oldest = notice_ring_at(&ring, ring.first)->revision;
+        cr_assert_eq(ring.floor, oldest - 1);
+        cr_assert_eq(notice_ring_seek(&ring, oldest - 1), ring.first);
+        cr_assert_eq(notice_ring_seek(&ring, 0), ring.first);
+        cr_assert_eq(notice_ring_seek(&ring, oldest), ring.first + 3);
+        cr_assert_eq(notice_ring_seek(&ring, revision), ring.next);
+        cr_assert_eq(notice_ring_seek(&ring, revision + 9), ring.next);
+    }
+    notice_ring_fini(&ring);
+}
+
+Test(notices, the_newest_commit_stays_however_large)
+{
+    struct notice_ring ring = {.max_bytes = 500};
+    notice_ring_add(&ring, notice(1, "a", true));
+    for (int i = 0; i < 20; i++) {
+        notice_ring_add(&ring, notice(2, "a", i == 19));
+    }
+    cr_expect_eq(ring.next - ring.first, 20);
+    notice_ring_add(&ring, notice(3, "a", true));
+    cr_expect_eq(ring.next - ring.first, 1);
+    cr_expect_eq(ring.floor, 2);
+    notice_ring_clear(&ring);
+    cr_expect_not(ring.is_set);
+    notice_ring_add(&ring, notice(7, "a", true));
+    cr_expect_eq(ring.floor, 6);
+    notice_ring_fini(&ring);
+}
+
+/* ---- Streams ---- */
+
+static struct gateway gateway;
+static size_t n_resumed;
+
+static void resume(void *user, struct request *r)
+{
+    (void)user;
+    (void)r;
+    n_resumed++;
+}
+
+static void start(int64_t heartbeat_ms)
+{
+    gateway = (struct gateway){0};
+    gateway.streams = streams_new(&gateway, heartbeat_ms);
+}
+
+static void open_stream(struct request *r, const char *prefix, uint64_t position)
+{
+    const struct mirror_view view = {.state = MIRROR_IN_STEP, .epoch = EPOCH, .revision = position};
+    const struct stream_start begin = {
+        .view = &view, .selector = {.service_name_prefix = prefix}, .position = position};
+    *r = (struct request){.gateway = &gateway};
+    r->response.stream = stream_new(r, &begin);
+    cr_assert_not(stream_is_pending(r->response.stream));
+    cr_assert_eq(r->response.status, 200);
+}
+
+/* What can be read now, in pieces of `max` bytes; then the stream is paused. */
+static const char *read_all(struct request *r, size_t max)
+{
+    static char text[16384];
+    size_t n = 0;
+    ssize_t got;
+    while ((got = stream_read(r->response.stream, text + n, max)) > 0) {
+        n += (size_t)got;
+    }
+    text[n] = '\0';
+    return text;
+}
+
+/* The ids and service names in a text: "a b #12". */
+static const char *outline(const char *text)
+{
+    static char out[1024];
+    static const char service[] = "\"service_name\":\"";
+    static const char id[] = "id: " EPOCH ":";
+    size_t n = 0;
+    out[0] = '\0';
+    for (; *text != '\0'; text++) {
+        if (strncmp(text, service, sizeof service - 1) == 0) {
+            n += (size_t)snprintf(out + n, sizeof out - n, "%c ", text[sizeof service - 1]);
+        } else if (strncmp(text, id, sizeof id - 1) == 0) {
+            n += (size_t)snprintf(out + n, sizeof out - n, "#%.*s ",
+                                  (int)strspn(text + sizeof id - 1, "0123456789"),
+                                  text + sizeof id - 1);
+        }
+    }
+    return out;
+}
+
+Test(streams, any_size_of_reading_gives_the_same)
+{
+    static const size_t sizes[] = {8192, 1, 2, 7, 64, 1000};
+    static char first[8192];
+    for (size_t i = 0; i < COUNT_OF(sizes); i++) {
+        struct request r;
+        start(1000000);
+        open_stream(&r, NULL, 10);
+        for (uint64_t revision = 11; revision < 14; revision++) {
+            streams_add(gateway.streams, notice(revision, "a", false));
+            streams_add(gateway.streams, notice(revision, "b", true));
+        }
+        const char *text = read_all(&r, sizes[i]);
+        cr_expect_str_eq(outline(text), "#10 a b #11 a b #12 a b #13 ");
+        if (i == 0) {
+            strcpy(first, text);
+        }
+        cr_expect_str_eq(text, first);
+        request_fini(&r);
+        streams_free(gateway.streams);
+    }
+    cr_expect_eq(strncmp(first, "retry: 1000\nid: " EPOCH ":10\n\nevent: updated\ndata: {", 59), 0);
+}
+
+Test(streams, ids_stand_behind_what_is_selected_of_a_commit)
+{
+    struct request r;
+    start(1000000);
+    open_stream(&r, "b", 5);
+    cr_expect_str_eq(outline(read_all(&r, 64)), "#5 ");
+    streams_add(gateway.streams, notice(6, "a", true));
+    streams_add(gateway.streams, notice(7, "b", false));
+    streams_add(gateway.streams, notice(7, "a", false));
+    streams_add(gateway.streams, notice(7, "b", false));
+    streams_add(gateway.streams, notice(7, "a", true));
+    streams_add(gateway.streams, notice(8, "b", true));
+    cr_expect_str_eq(outline(read_all(&r, 64)), "b b #7 b #8 ");
+    request_fini(&r);
+    streams_free(gateway.streams);
+}
+
+Test(streams, a_paused_stream_is_woken_by_what_it_selects)
+{
+    struct request r;
+    start(1000000);
+    n_resumed = 0;
+    open_stream(&r, "b", 5);
+    read_all(&r, 64);
+    streams_add(gateway.streams, notice(6, "a", true));
+    streams_run(gateway.streams, resume, NULL);
+    cr_expect_eq(n_resumed, 0);
+    streams_add(gateway.streams, notice(7, "b", true));
+    streams_add(gateway.streams, notice(8, "b", true));
+    streams_run(gateway.streams, resume, NULL);
+    cr_expect_eq(n_resumed, 1);
+    cr_expect_str_eq(outline(read_all(&r, 64)), "b #7 b #8 ");
+    request_fini(&r);
+    streams_free(gateway.streams);
+}
+
+Test(streams, heartbeats_tell_how_far_a_quiet_stream_is)
+{
+    struct request r;
+    start(0);
+    n_resumed = 0;
+    open_stream(&r, "b", 5);
+    read_all(&r, 64);
+    streams_add(gateway.streams, notice(6, "a", true));
+    cr_expect_leq(streams_next_ns(gateway.streams), clock_monotonic_ns());
+    streams_run(gateway.streams, resume, NULL);
+    cr_expect_eq(n_resumed, 1);
+    cr_expect_str_eq(read_all(&r, 64), ":\nid: " EPOCH ":6\n\n");
+    request_fini(&r);
+    cr_expect_eq(streams_next_ns(gateway.streams), -1);
+    streams_free(gateway.streams);
+}
+
+Test(streams, what_is_known_is_not_told_again)
+{
+    struct request r;
+    start(1000000);
+    for (uint64_t revision = 1; revision <= 6; revision++) {
+        streams_add(gateway.streams, notice(revision, "a", true));
+    }
+    open_stream(&r, NULL, 4);
+    cr_expect_str_eq(outline(read_all(&r, 64)), "#4 a #5 a #6 ");
+    request_fini(&r);
+    open_stream(&r, NULL, 8); /* a position that is still to come */
+    streams_add(gateway.streams, notice(7, "a", true));
+    streams_add(gateway.streams, notice(8, "a", true));
+    streams_add(gateway.streams, notice(9, "a", true));
+    cr_expect_str_eq(outline(read_all(&r, 64)), "#8 a #9 ");
+    request_fini(&r);
+    streams_free(gateway.streams);
+}
+
+Test(streams, another_log_ends_them)
+{
+    struct request r;
+    char byte;
+    start(1000000);
+    n_resumed = 0;
+    open_stream(&r, NULL, 5);
+    read_all(&r, 64);
+    streams_add(gateway.streams, notice_new_reset());
+    streams_run(gateway.streams, resume, NULL);
+    cr_expect_eq(n_resumed, 1);
+    cr_expect_eq(stream_read(r.response.stream, &byte, 1), -1);
+    request_fini(&r);
+    streams_free(gateway.streams);
+}
