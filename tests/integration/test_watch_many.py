@@ -1,0 +1,69 @@
+"""Watches in great numbers, and what becomes of those that nobody reads."""
+
+import threading
+from pathlib import Path
+
+import grpc
+from calls import Registry, update_change
+from daemon import Confregd, until
+from many_streams import ManyStreams, StalledStreams
+from watching import Watch
+
+
+def write_on(registry, name, written):
+    """Until the server refuses."""
+    try:
+        while True:
+            written.append(registry.update(name, allow_missing=True).header.revision)
+    except grpc.RpcError as error:
+        assert error.code() in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED)
+
+
+def test_a_server_stops_well_in_the_midst_of_ten_thousand_streams(launch, name):
+    server = launch(Confregd).start()
+    registry = Registry(server.stub)
+    streams = ManyStreams(server.listen, 20, 500)
+    streams.start()
+    streams.wait_for(streams.total)
+    assert registry.status().watch_streams == streams.total
+    written = []
+    writer = threading.Thread(target=write_on, args=(registry, name, written))
+    writer.start()
+    streams.wait_for(3 * streams.total)
+    server.stop()
+    writer.join()
+    streams.join(60)
+    assert not streams.is_alive(), "the server has not closed its connections"
+    assert len(streams.ended) == streams.total and set(streams.ended.values()) == {1}
+    server.start()
+    assert Registry(server.stub).revision() >= written[-1]
+
+
+def resident_bytes(server):
+    status = Path(f"/proc/{server.process.pid}/status").read_text()
+    return int(status.partition("VmRSS:")[2].split()[0]) * 1024
+
+
+def test_streams_that_nobody_reads_cost_little_and_end(launch, name):
+    """A hundred thousand events pass a hundred streams that stall; kept for each they would take
+    three gigabytes. A message and a piece of the log for each are a tenth of that at most."""
+    server = launch(Confregd, extra=["--ring", "1M"]).start()
+    registry = Registry(server.stub)
+    stalled = [StalledStreams(server.listen, 20) for _ in range(5)]
+    until(lambda: registry.status().watch_streams == 100, "the streams stand")
+    with Watch(server.stub, complete=True, seconds=300) as reader:
+        reader.started()
+        changes = [update_change(f"{name}-{i}", '{"x":"%s"}' % ("y" * 200), allow_missing=True)
+                   for i in range(125)]
+        registry.commit(changes)
+        reader.events(125)
+        before = resident_bytes(server)
+        for _ in range(799):
+            registry.commit(changes)
+        assert len(reader.events(799 * 125)) == 99_875
+        grown = resident_bytes(server) - before
+        assert grown < 1 << 30, f"{grown >> 20} MiB for streams that are not read"
+        until(lambda: registry.status().watch_streams == 1,
+              "peers that answer no ping are given up", seconds=120)
+    for one in stalled:
+        one.close()
