@@ -21,8 +21,10 @@ struct watcher {
     struct watching *all;
     struct random random;
     char service[16]; /* "": everything */
-    bool snapshot;    /* begins with one; else with revision 1 */
-    bool began;       /* position holds */
+    char id[16];
+    bool snapshot; /* begins with one; else with revision 1 */
+    bool include_previous, conflate, resolve, progress;
+    bool began; /* position holds */
     char epoch[20];
     uint64_t revision, chain; /* of the last response that was complete */
 
