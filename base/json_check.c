@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "json.h"
+#include "json_accept.h"
 #include "json_parse.h"
 #include "json_scan.h"
 
@@ -56,6 +57,9 @@ static bool refuse_depth(const struct survey *s, size_t limit, const char *field
 
 static bool find_fault(const char *text, size_t len, struct json_fault *ret_fault)
 {
+    if (json_accept(text, len)) {
+        return false;
+    }
     if (len >= 3 && memcmp(text, "\xEF\xBB\xBF", 3) == 0) {
         *ret_fault = (struct json_fault){"JSON_SYNTAX", "starts with a byte order mark", 0};
         return true;
