@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 #include <pthread.h>
@@ -77,7 +78,7 @@ uint64_t hash_short(const struct hash *h)
     return value;
 }
 
-void random_bytes(void *bytes, size_t n)
+static void ask_kernel(void *bytes, size_t n)
 {
     for (size_t have = 0; have < n;) {
         ssize_t got = getrandom((char *)bytes + have, n - have, 0);
@@ -90,6 +91,26 @@ void random_bytes(void *bytes, size_t n)
         }
         have += (size_t)got;
     }
+}
+
+/* A call into the kernel gives many nonces' worth. What was given out is wiped. */
+void random_bytes(void *bytes, size_t n)
+{
+    static _Thread_local struct {
+        uint8_t bytes[1024];
+        size_t left;
+    } pool;
+    if (n > sizeof pool.bytes) {
+        ask_kernel(bytes, n);
+        return;
+    }
+    if (n > pool.left) {
+        ask_kernel(pool.bytes, sizeof pool.bytes);
+        pool.left = sizeof pool.bytes;
+    }
+    pool.left -= n;
+    memcpy(bytes, pool.bytes + pool.left, n);
+    OPENSSL_cleanse(pool.bytes + pool.left, n);
 }
 
 static uint64_t table_seed;

@@ -79,6 +79,26 @@ Test(hash, the_short_form_is_the_first_eight_bytes)
     cr_expect_eq(hash_short(&h), 0xba7816bf8f01cfeau);
 }
 
+static int compare_nonces(const void *a, const void *b)
+{
+    return memcmp(a, b, 16);
+}
+
+Test(hash, random_bytes_of_any_size_never_come_twice)
+{
+    enum { N = 20000 };
+    static unsigned char nonces[N][16];
+    unsigned char other[1500];
+    for (size_t i = 0; i < N; i++) {
+        random_bytes(other, i % sizeof other); /* leaves the pool at every place */
+        random_bytes(nonces[i], 16);
+    }
+    qsort(nonces, N, 16, compare_nonces);
+    for (size_t i = 1; i < N; i++) {
+        cr_assert_neq(memcmp(nonces[i - 1], nonces[i], 16), 0);
+    }
+}
+
 Test(hash, random_bytes_differ)
 {
     unsigned char a[64] = {0}, b[64] = {0};
