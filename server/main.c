@@ -5,7 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+<<<<<<< HEAD
 #include "environment.h"
+=======
+#include "import_legacy.h"
+>>>>>>> abbf389 (server: take over the data of the old service)
 #include "log.h"
 #include "mem.h"
 #include "node.h"
@@ -64,7 +68,8 @@ static enum options_result read_settings(struct settings *s, int argc, char **ar
     };
     const struct option_table table = {
         .program = "confregd",
-        .summary = "The server of the configuration registry confreg.",
+        .summary = "The server of the configuration registry confreg. `confregd import-legacy "
+                   "--help` tells how to take over the data of the service that it replaces.",
         .prefix = "CONFREG",
         .rows = rows,
         .n_rows = COUNT_OF(rows),
@@ -122,6 +127,9 @@ static bool run(struct settings *settings, const sigset_t *ends, struct status *
 
 int main(int argc, char **argv)
 {
+    if (argc > 1 && strcmp(argv[1], "import-legacy") == 0) {
+        return import_legacy(argc - 1, argv + 1);
+    }
     struct settings settings = {0};
     enum options_result result = read_settings(&settings, argc, argv);
     if (result != OPTIONS_RUN) {

@@ -1,0 +1,76 @@
+#include "import_legacy.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "log.h"
+#include "options.h"
+#include "take_over.h"
+
+#define MAX_DEPTH 64
+
+struct settings {
+    const char *from, *collection, *store;
+    uint64_t max_payload_bytes;
+};
+
+static enum options_result read_settings(struct settings *s, int argc, char **argv)
+{
+    const struct option_row rows[] = {
+        {"from", OPTION_TEXT, &s->from, "mongodb://127.0.0.1:27017/copilot_config", "URI",
+         "The old database: mongodb://[USER:PASSWORD@]HOST:PORT/DATABASE. It is only read.", 0, 0,
+         NULL},
+        {"collection", OPTION_TEXT, &s->collection, "configs", "NAME",
+         "The collection in it, with one document a version.", 0, 0, NULL},
+        {"store", OPTION_TEXT, &s->store, "sqlite:confreg.db", "STORE",
+         "Where to bring it, as confregd's own --store. A SQLite store must not be in use.", 0, 0,
+         NULL},
+        {"max-payload", OPTION_BYTES, &s->max_payload_bytes, "1M", "BYTES",
+         "The largest config_data, as confregd's own --max-payload.", 64, 8u << 20, NULL},
+    };
+    const struct option_table table = {
+        .program = "confregd import-legacy",
+        .summary = "Takes over the configurations of the service that confreg replaces. Every "
+                   "version keeps its number, author, comment and time. It can be repeated: what "
+                   "is there already is left alone.",
+        .prefix = "CONFREG",
+        .rows = rows,
+        .n_rows = COUNT_OF(rows),
+    };
+    return options_parse(&table, argc, argv);
+}
+
+static void print_refusal(void *user, const char *what, const struct status *why)
+{
+    (void)user;
+    printf("refused: %s: %s\n", what, why->message);
+}
+
+static bool run(const struct settings *s, struct take_over_report *report, struct status *st)
+{
+    const struct json_limits limits = {.max_bytes = s->max_payload_bytes, .max_depth = MAX_DEPTH};
+    AUTO(old_configs_close) struct old_configs *old = NULL;
+    AUTO(store_close) struct store *store = NULL;
+    return old_configs_open(s->from, s->collection, &old, st) && store_open(s->store, &store, st) &&
+           take_over(old, store, &limits, print_refusal, NULL, report, st);
+}
+
+int import_legacy(int argc, char **argv)
+{
+    struct settings settings = {0};
+    enum options_result result = read_settings(&settings, argc, argv);
+    if (result != OPTIONS_RUN) {
+        return result == OPTIONS_EXIT_OK ? EXIT_SUCCESS : 2;
+    }
+    struct take_over_report report = {0};
+    struct status st;
+    bool ok = run(&settings, &report, &st);
+    if (!ok) {
+        log_event(LOG_ERROR, "cannot_import", "code", status_code_name(st.code), "reason",
+                  st.reason, "message", st.message, NULL);
+    }
+    printf("imported: %" PRIu64 "\nalready there: %" PRIu64 "\nrefused: %" PRIu64 "\n",
+           report.imported, report.there, report.refused);
+    return ok && report.refused == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
