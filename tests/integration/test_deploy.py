@@ -1,0 +1,96 @@
+"""What deploy/ says, as far as it can be tried without containers."""
+
+import re
+import subprocess
+
+import pytest
+import yaml
+from calls import Registry
+from daemon import BUILD, Confregd, Gateway
+from rest import Rest
+from stubs import ROOT
+
+COMPOSE = yaml.safe_load((ROOT / "deploy" / "compose.yaml").read_text())
+OURS = {name: service for name, service in COMPOSE["services"].items()
+        if service["image"] == "confreg"}
+
+
+def help_of(program):
+    return subprocess.run([BUILD / program, "--help"], capture_output=True, text=True, check=True,
+                          timeout=30).stdout
+
+
+def flags(service):
+    return dict(part.removeprefix("--").split("=", 1) for part in service["command"][1:])
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_commands_and_variables_are_the_programs_own(name):
+    service = OURS[name]
+    said = help_of(service["command"][0])
+    for flag in flags(service):
+        assert f"--{flag} " in said, flag
+    for variable in service.get("environment", {}):
+        assert re.search(rf"\b{variable}\b", said), variable
+
+
+def test_names_and_ports_fit_together():
+    names = set(COMPOSE["services"]) | {
+        alias for service in OURS.values()
+        for alias in service.get("networks", {}).get("default", {}).get("aliases", [])}
+    for service in OURS.values():
+        given = flags(service)
+        port = given["listen"].rsplit(":", 1)[1]
+        assert all(published.endswith(f":{port}") for published in service["ports"])
+        for host in re.findall(r"mongodb://([^/]*)/", given.get("store", "")):
+            assert set(host.split(",")) <= names
+        if "server" in given:
+            host, server_port = given["server"].rsplit(":", 1)
+            assert host in names
+            assert flags(COMPOSE["services"]["confregd-1"])["listen"].endswith(f":{server_port}")
+        assert service.get("environment", {}).get("MESSAGE_BUS_HOST", "rabbitmq") in names
+    assert COMPOSE["services"]["confregd-1"]["command"][0] == "confregd"
+
+
+def test_the_commands_start_when_their_addresses_are_of_this_machine(launch):
+    """The same flags, with a store and ports that are here."""
+    given = flags(OURS["confregd-1"])
+    server = launch(Confregd)
+    known = {"listen", "store", "metrics"}
+    assert set(given) <= known, "a flag that this test does not try"
+    server.extra = ["--metrics", f"unix:{server.folder}/metrics"]
+    server.start()
+    gateway_flags = flags(OURS["gateway-1"])
+    assert set(gateway_flags) == {"listen", "server"}
+    gateway = launch(Gateway, server.listen.replace("127.0.0.1", "localhost")).start()
+    Registry(server.stub).create("billing")
+    assert Rest(gateway.port).get("/readyz").status == 200
+
+
+def packages_in(stage):
+    text = (ROOT / "deploy" / "Dockerfile").read_text().split("\nFROM ")[stage]
+    return set(re.findall(r"--no-install-recommends \\\n(.*?)(?:\n[A-Z]|&&)", text, re.S)[0]
+               .replace("\\", " ").split())
+
+
+def shell_array(name):
+    text = (ROOT / "scripts" / "lib.sh").read_text()
+    return set(re.search(rf"^{name}=\((.*?)\)", text, re.S | re.M)[1].split())
+
+
+def test_the_image_is_built_from_the_packages_that_the_scripts_install():
+    assert packages_in(0) == shell_array("BUILD_PACKAGES")
+
+
+@pytest.mark.parametrize("program", ["confregd", "confreg-gateway"])
+def test_the_image_holds_every_library_that_is_needed(program):
+    out = subprocess.run(["readelf", "-d", BUILD / program], capture_output=True, text=True,
+                         check=True).stdout
+    needed = set(re.findall(r"NEEDED.*\[(.*)\]", out))
+    always = {"libc.so.6", "libm.so.6", "libpthread.so.0", "libgcc_s.so.1", "ld-linux-x86-64.so.2"}
+    sanitizers = {name for name in needed if re.match(r"lib(a|t|ub|l)san", name)}
+    for library in needed - always - sanitizers:
+        found = subprocess.run(["dpkg", "-S", f"*/{library}"], capture_output=True, text=True,
+                               check=True).stdout
+        owners = {line.split(":")[0] for line in found.splitlines()}
+        assert owners & packages_in(1), (library, owners)
