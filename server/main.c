@@ -5,11 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-<<<<<<< HEAD
 #include "environment.h"
-=======
 #include "import_legacy.h"
->>>>>>> abbf389 (server: take over the data of the old service)
 #include "log.h"
 #include "mem.h"
 #include "node.h"
