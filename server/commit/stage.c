@@ -80,22 +80,30 @@ static enum fate check_repeat(struct committer *c, const struct batch *batch, st
     return FATE_ANSWERED;
 }
 
-/* An answer that changes nothing says what is so. Where other nodes write, too, it must be known
- * first that the registry had all of the log at some time since the write came. */
-static void answer_or_hold(struct committer *c, struct batch *batch, struct write *write)
+static void answer(struct committer *c, struct write *write)
 {
-    if (c->store->shared && !write->current) {
-        write->next = NULL;
-        *batch->held_end = write;
-        batch->held_end = &write->next;
-        return;
-    }
     if (write->ok) {
         committer_succeed(c, write);
     } else {
         struct status st = write->st;
         committer_fail(write, &st);
     }
+}
+
+/* An answer that changes nothing says what is so. What stands before it in the batch is so when it
+ * is in the log, and not seen before. Where other nodes write, too, it must be known first that the
+ * registry had all of the log at some time since the write came. */
+static void answer_or_hold(struct committer *c, struct batch *batch, struct write *write)
+{
+    bool current = write->current || !c->store->shared;
+    if (current && batch->n == 0) {
+        answer(c, write);
+        return;
+    }
+    batch->held_on_commits = batch->held_on_commits || batch->n > 0;
+    write->next = NULL;
+    *batch->held_end = write;
+    batch->held_end = &write->next;
 }
 
 static void stage(struct committer *c, struct batch *batch, struct write *write)
@@ -162,8 +170,7 @@ void stage_release_held(struct committer *c, struct batch *batch)
 {
     for (struct write *write = take_held(batch), *next; write != NULL; write = next) {
         next = write->next;
-        write->current = true;
-        answer_or_hold(c, batch, write);
+        answer(c, write);
     }
 }
 
@@ -175,21 +182,8 @@ static void fail_held(struct batch *batch, const struct status *st)
     }
 }
 
-struct write *stage_settle_held(struct committer *c, struct batch *batch, struct write *rest)
+static struct write *stage_again(struct batch *batch, struct write *rest)
 {
-    struct status st;
-    if (batch->held == NULL) {
-        return rest;
-    }
-    if (!follow_to_end(c, &st)) {
-        st.code = STATUS_UNAVAILABLE;
-        fail_held(batch, &st);
-        return rest;
-    }
-    if (registry_position(c->registry).revision == batch->base) {
-        stage_release_held(c, batch);
-        return rest;
-    }
     *batch->held_end = rest;
     struct write *first = take_held(batch);
     for (struct write *write = first; write != rest; write = write->next) {
@@ -197,4 +191,22 @@ struct write *stage_settle_held(struct committer *c, struct batch *batch, struct
         write->current = true;
     }
     return first;
+}
+
+struct write *stage_settle_held(struct committer *c, struct batch *batch, struct write *rest)
+{
+    struct status st;
+    if (batch->held == NULL) {
+        return rest;
+    }
+    if (c->store->shared && !follow_to_end(c, &st)) {
+        st.code = STATUS_UNAVAILABLE;
+        fail_held(batch, &st);
+        return rest;
+    }
+    if (!batch->held_on_commits && registry_position(c->registry).revision == batch->base) {
+        stage_release_held(c, batch);
+        return rest;
+    }
+    return stage_again(batch, rest);
 }

@@ -23,6 +23,7 @@ struct batch {
     uint64_t base;      /* the registry's revision when the first was staged */
     struct write *held; /* answers without a commit, in order, which are not known to hold yet */
     struct write **held_end;
+    bool held_on_commits; /* some of them saw commits of the batch */
 };
 
 struct committer {
@@ -80,9 +81,11 @@ void committer_scrub(struct committer *c);
 
 /* Fills a batch, as yet nothing, from the list; what has to wait for the next one comes back. */
 struct write *stage_batch(struct committer *c, struct batch *batch, struct write *writes);
-/* The registry was at the log's end with what was staged: the answers hold. */
+/* The registry was at the log's end with what was staged, and the batch is in it: the answers hold.
+ */
 void stage_release_held(struct committer *c, struct batch *batch);
-/* It may have not been: finds out, and returns what has to be staged again, in front of `rest`. */
+/* It may have not been, or the batch came to nothing: finds out, and returns what has to be staged
+ * again, in front of `rest`. */
 struct write *stage_settle_held(struct committer *c, struct batch *batch, struct write *rest);
 
 /* ---- follow.c: taking in what the log has and the registry has not ---- */

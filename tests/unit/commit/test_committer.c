@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <criterion/criterion.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -20,6 +21,7 @@ struct bench {
     struct registry *registry;
     struct committer *committer;
     uint64_t announced; /* the last revision that the listener was told of */
+    sem_t *gate;        /* NULL, or what the listener waits for once */
 };
 
 /* The calls of the store that were made to fail so far, by name. */
@@ -43,6 +45,9 @@ static void committed(void *user, const struct staged *staged)
     struct bench *bench = user;
     assert(staged->commit->revision == bench->announced + 1 && "each once, in order");
     bench->announced++;
+    if (bench->gate != NULL) {
+        sem_wait(MOVE(bench->gate));
+    }
 }
 
 static void settled(void *user, const struct position *position, bool own)
@@ -294,6 +299,102 @@ Test(committer, a_reused_request_id_is_refused)
     cr_assert_str_eq(w.write.st.reason, "REQUEST_ID_REUSED");
     bench_close(&bench);
     bench_fini(&bench);
+    leak_check();
+}
+
+/* ---- Refusals in a batch ---- */
+
+/* Two deletes of one config in one batch: the second is refused for what the first does. */
+struct two_deletes {
+    struct bench bench;
+    sem_t gate;
+    struct mutation m;
+    struct waited opener, first, second;
+    uint64_t seen; /* the config's version when the second was answered */
+};
+
+static struct two_deletes *two_deletes;
+
+static void second_done(struct write *write)
+{
+    AUTO(head_unref)
+    struct head *head = registry_get(two_deletes->bench.registry, "prod", "a");
+    two_deletes->seen = head->version;
+    waited_done(write);
+}
+
+static void submit_delete(struct waited *w)
+{
+    waited_init(w, &two_deletes->m, "");
+    committer_submit(two_deletes->bench.committer, &w->write);
+}
+
+/* While the committer is held up by another commit, both deletes come to wait. */
+static void delete_twice(struct two_deletes *t, bool append_fails)
+{
+    AUTO(buf_unref) struct buf *payload = buf_copy("{}", 2);
+    struct mutation update = {.kind = MUTATE_UPDATE,
+                              .environment = "prod",
+                              .service = "b",
+                              .payload = payload,
+                              .allow_missing = true,
+                              .expected_epoch = ""};
+    two_deletes = t;
+    sem_init(&t->gate, 0, 0);
+    bench_init(&t->bench);
+    bench_open(&t->bench, 0, 0, TRACE_FAIL_BEFORE);
+    cr_assert_eq(try_step(&t->bench, 0), STATUS_OK);
+    t->bench.gate = &t->gate;
+    waited_init(&t->opener, &update, "");
+    committer_submit(t->bench.committer, &t->opener.write);
+    t->m = (struct mutation){
+        .kind = MUTATE_DELETE, .environment = "prod", .service = "a", .expected_epoch = ""};
+    while (registry_position(t->bench.registry).revision < 2) {
+        sched_yield();
+    }
+    submit_delete(&t->first);
+    waited_init(&t->second, &t->m, "");
+    t->second.write.done = second_done;
+    committer_submit(t->bench.committer, &t->second.write);
+    if (append_fails) {
+        trace_fail(t->bench.store, trace_calls(t->bench.store), 1, TRACE_FAIL_BEFORE);
+    }
+    sem_post(&t->gate);
+    waited_wait(&t->opener);
+    waited_wait(&t->first);
+    waited_wait(&t->second);
+    staged_free(t->opener.write.staged);
+}
+
+static void two_deletes_fini(struct two_deletes *t)
+{
+    staged_free(t->first.write.staged);
+    staged_free(t->second.write.staged);
+    bench_close(&t->bench);
+    bench_fini(&t->bench);
+    sem_destroy(&t->gate);
+}
+
+Test(committer, a_refusal_comes_when_its_reason_can_be_seen)
+{
+    static struct two_deletes t;
+    delete_twice(&t, false);
+    cr_assert(t.first.write.ok);
+    cr_assert_not(t.second.write.ok);
+    cr_assert_eq(t.second.write.st.code, STATUS_NOT_FOUND);
+    cr_assert_eq(t.seen, 0, "told to be gone, and there at version %zu", (size_t)t.seen);
+    two_deletes_fini(&t);
+    leak_check();
+}
+
+Test(committer, nothing_is_refused_for_a_commit_that_failed)
+{
+    static struct two_deletes t;
+    delete_twice(&t, true);
+    cr_assert_not(t.first.write.ok);
+    cr_assert_eq(t.first.write.st.code, STATUS_UNAVAILABLE);
+    cr_assert(t.second.write.ok, "%s", t.second.write.st.message);
+    two_deletes_fini(&t);
     leak_check();
 }
 

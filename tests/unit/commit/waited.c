@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-static void on_done(struct write *write)
+void waited_done(struct write *write)
 {
     struct waited *w = CONTAINER_OF(write, struct waited, write);
     pthread_mutex_lock(&w->lock);
@@ -13,7 +13,7 @@ static void on_done(struct write *write)
 
 void waited_init(struct waited *w, const struct mutation *m, const char *request_id)
 {
-    *w = (struct waited){.write = {.deadline_ns = INT64_MAX, .done = on_done}};
+    *w = (struct waited){.write = {.deadline_ns = INT64_MAX, .done = waited_done}};
     w->write.command = (struct command){.actor = "",
                                         .peer = "",
                                         .comment = "",
@@ -29,6 +29,11 @@ void waited_init(struct waited *w, const struct mutation *m, const char *request
 void waited_submit(struct committer *committer, struct waited *w)
 {
     committer_submit(committer, &w->write);
+    waited_wait(w);
+}
+
+void waited_wait(struct waited *w)
+{
     pthread_mutex_lock(&w->lock);
     while (!w->done) {
         pthread_cond_wait(&w->finished, &w->lock);

@@ -18,6 +18,10 @@ void waited_init(struct waited *w, const struct mutation *m, const char *request
 /* Hands it in and waits; write.ok tells how it went. staged is the caller's then. */
 void waited_submit(struct committer *committer, struct waited *w);
 
+/* The two halves of it: what a write is done with, and the waiting. */
+void waited_done(struct write *write);
+void waited_wait(struct waited *w);
+
 /* Waits until the node has followed the log to its end; false with st where it could not. */
 bool wait_sync(struct committer *committer, struct status *st);
 
