@@ -124,6 +124,20 @@ store_tools() {
     ferretdb_tool
 }
 
+# go_program NAME FOLDER: the same of a program of this tree.
+go_program() {
+    local wanted go mark=$TOOLS/bin/.$1
+    wanted=$(cat "$2"/*.go "$2"/go.* | cksum)
+    if [ -x "$TOOLS/bin/$1" ] && [ "$(cat "$mark" 2>/dev/null)" = "$wanted" ]; then
+        return
+    fi
+    go=$(find_go)
+    say "building $1"
+    (cd "$2" && "$go" build -o "$TOOLS/bin/$1" .) ||
+        die "cannot build $2; what it needs has to come from a Go module proxy"
+    printf '%s' "$wanted" >"$mark"
+}
+
 # The Python environment of the tests, in $TOOLS/venv.
 python_tools() {
     local wanted="${PYTHON_PACKAGES[*]}" mark=$TOOLS/venv/.packages

@@ -1,0 +1,115 @@
+"""The traffic of many different clients, judged: by the log, and as a linearizable history."""
+
+import random
+
+import history
+import linear
+import pytest
+import traffic
+from daemon import Confregd, until
+from traffic import DONE, REFUSED, UNKNOWN, Operation
+
+SEED = 20260131
+CLIENTS = 6
+ROUNDS = 6
+
+
+def start_clients(servers, **options):
+    clients = [traffic.Client(number, SEED, servers, **options) for number in range(CLIENTS)]
+    for client in clients:
+        client.start()
+    return clients
+
+
+def count_of(clients):
+    return sum(len(client.operations) for client in clients)
+
+
+def stop_and_check(server, recorder, clients):
+    for client in clients:
+        client.stop()
+    log = history.check(server, recorder)
+    traffic.check_against_log(clients, log)
+    linear.check(clients)
+
+
+@pytest.fixture
+def server(launch):
+    return launch(Confregd).start()
+
+
+@pytest.fixture
+def recorder(server):
+    recorder = history.Recorder(server)
+    recorder.start()
+    yield recorder
+    recorder.stop()
+
+
+@pytest.mark.concurrent
+def test_traffic_is_linearizable(server, recorder):
+    clients = start_clients([server.listen])
+    until(lambda: count_of(clients) > 6000 or any(c.failure for c in clients), "operations")
+    stop_and_check(server, recorder, clients)
+    assert sum(client.lost for client in clients) == 0
+
+
+@pytest.mark.concurrent
+def test_traffic_over_kills_is_linearizable(server, recorder):
+    clients = start_clients([server.listen])
+    chance = random.Random(SEED)
+    for _ in range(ROUNDS):
+        # Not at an idle moment, nor always at the same one.
+        wanted = count_of(clients) + chance.randrange(200, 800)
+        until(lambda: count_of(clients) > wanted or any(c.failure for c in clients), "operations")
+        server.kill()
+        server.start()
+    until(lambda: all(client.lost for client in clients), "every client has met a kill")
+    stop_and_check(server, recorder, clients)
+
+
+# ---- The checker itself ----
+
+def done(kind, call, returned, value="", version=0, **fields):
+    return Operation(1, kind, "a", call, returned, DONE, value, version, **fields)
+
+
+def test_a_sound_history_is_linearizable():
+    sound, said = linear.verdict([
+        done("create", 1, 4, "x", 1), done("update", 2, 6, "y", 2), done("get", 5, 7, "y", 2),
+        done("delete", 8, 9), done("get", 10, 11), done("create", 12, 13, "z", 3),
+        Operation(1, "create", "a", 14, 15, REFUSED, "w"),
+        Operation(1, "update", "a", 14, 15, REFUSED, "v", expected=2)])
+    assert sound, said
+
+
+@pytest.mark.parametrize("carried_out", [True, False])
+def test_an_unknown_outcome_may_be_either(carried_out):
+    sound, said = linear.verdict([
+        done("create", 1, 2, "x", 1), Operation(1, "update", "a", 3, 0, UNKNOWN, "y"),
+        done("get", 10, 11, "y" if carried_out else "x", 2 if carried_out else 1)])
+    assert sound, said
+
+
+@pytest.mark.parametrize("wrong", [
+    done("get", 5, 6, "x", 1),                                # stale
+    done("get", 5, 6, "never", 2),                            # invented
+    done("get", 5, 6),                                        # lost
+    done("create", 5, 6, "z", 3),                             # over a config that is there
+    done("update", 5, 6, "z", 2),                             # a version given twice
+    done("update", 5, 6, "z", 4),                             # a version left out
+    done("update", 5, 6, "z", 3, expected=1),                 # an expectation that does not hold
+    Operation(1, "update", "a", 5, 6, REFUSED, "z", expected=2),  # one that holds, refused
+    Operation(1, "delete", "a", 5, 6, REFUSED)])              # nothing to delete?
+def test_what_cannot_be_is_found(wrong):
+    sound, _ = linear.verdict([
+        done("create", 1, 2, "x", 1), done("update", 3, 4, "y", 2), wrong])
+    assert not sound
+
+
+def test_time_is_kept():
+    history_of = [done("create", 1, 2, "x", 1), done("update", 5, 9, "y", 2)]
+    assert linear.verdict(history_of + [done("get", 6, 7, "x", 1)])[0]
+    assert linear.verdict(history_of + [done("get", 6, 7, "y", 2)])[0]
+    assert not linear.verdict(history_of + [done("get", 3, 4, "y", 2)])[0]
+    assert not linear.verdict(history_of + [done("get", 6, 7, "y", 2), done("get", 8, 9, "x", 1)])[0]

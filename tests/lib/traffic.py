@@ -1,0 +1,282 @@
+"""Clients that use a registry as many different programs would: the mix of etcd's robustness tests.
+
+Each client does one thing after the other; what it does comes from a seed, every value it writes is
+unique. It keeps every operation with the times of call and return, so that a checker of
+linearizability can judge them (linear.py), and what was acknowledged, so that the log can be. A
+write whose outcome is not known is either left so, or repeated under its request_id until it is.
+"""
+
+import dataclasses
+import random
+import threading
+import time
+
+import grpc
+
+from calls import Registry, update_change
+from daemon import connect
+from stubs import api_grpc, api_pb
+from watching import Watch
+
+UNKNOWN, DONE, REFUSED = "unknown", "done", "refused"
+LOST = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.CANCELLED,
+        grpc.StatusCode.UNKNOWN)
+REFUSALS = (grpc.StatusCode.NOT_FOUND, grpc.StatusCode.ALREADY_EXISTS, grpc.StatusCode.ABORTED)
+
+# In per cent; what is left are updates.
+MIX = [(15, "get"), (15, "list"), (10, "commit"), (5, "delete"), (5, "expect"), (10, "create"),
+       (5, "watch")]
+
+
+@dataclasses.dataclass
+class Operation:
+    """One operation on one config; times in ns. A commit of several is one for each."""
+
+    client: int
+    kind: str  # get create update delete
+    service: str
+    call: int
+    returned: int = 0  # 0: never
+    outcome: str = UNKNOWN
+    value: str = ""     # written, or read
+    version: int = 0    # given, or read; 0: there was none
+    expected: int = 0
+    allow_missing: bool = False
+    revision: int = 0
+
+
+class Client(threading.Thread):
+    """traffic.Client(1, seed, servers): servers are addresses; each time that one cannot be reached
+    the next one is tried. linearizable: reads ask for that."""
+
+    def __init__(self, number, seed, servers, configs=10, linearizable=False):
+        super().__init__(daemon=True)
+        self.number = number
+        self.random = random.Random(f"{seed}-{number}")
+        self.servers = list(servers)
+        self.configs = configs
+        self.consistency = (api_pb.CONSISTENCY_LINEARIZABLE if linearizable
+                            else api_pb.CONSISTENCY_UNSPECIFIED)
+        self.operations = []
+        self.written = 0
+        self.newest = 0       # revision that this client has seen
+        self.known = {}       # service: version that it saw last
+        self.lost = 0         # calls without an answer
+        self.failure = None
+        self.stopping = threading.Event()
+        self.channel = None
+
+    # ---- Running ----
+
+    def run(self):
+        try:
+            self._connect()
+            while not self.stopping.is_set():
+                self._step()
+        except Exception as error:  # pylint: disable=broad-except
+            self.failure = error
+        finally:
+            self.channel.close()
+
+    def stop(self, seconds=60):
+        self.stopping.set()
+        self.join(seconds)
+        assert not self.is_alive(), f"client {self.number} hangs"
+        if self.failure is not None:
+            raise AssertionError(f"client {self.number} failed") from self.failure
+
+    def _connect(self):
+        if self.channel is not None:
+            self.channel.close()
+            self.servers.append(self.servers.pop(0))
+        self.channel = connect(self.servers[0])
+        self.registry = Registry(api_grpc.RegistryServiceStub(self.channel))
+
+    def _step(self):
+        roll = self.random.randrange(100)
+        for share, kind in MIX:
+            if roll < share:
+                break
+            roll -= share
+        else:
+            kind = "update"
+        getattr(self, f"do_{kind}")()
+
+    # ---- Calling ----
+
+    def _service(self):
+        return f"traffic-{self.random.randrange(self.configs)}"
+
+    def _value(self):
+        self.written += 1
+        return f"{self.number}-{self.written}"
+
+    def _begin(self, kind, service, **fields):
+        operation = Operation(self.number, kind, service, time.monotonic_ns(), **fields)
+        self.operations.append(operation)
+        return operation
+
+    def _call(self, operations, call):
+        """The answer, or None: the operations tell why."""
+        try:
+            answer = call()
+        except grpc.RpcError as error:
+            if error.code() in REFUSALS:
+                outcome = REFUSED
+            elif error.code() in LOST:
+                self._lose()
+                return None
+            else:
+                raise
+            answer = None
+        else:
+            outcome = DONE
+            self._see(answer.header.revision)
+        returned = time.monotonic_ns()
+        for operation in operations:
+            operation.returned, operation.outcome = returned, outcome
+        return answer
+
+    def _see(self, revision):
+        """One node never goes back; with several a client moves about."""
+        assert revision >= self.newest or len(self.servers) > 1, (
+            f"client {self.number} was at {self.newest} and is told {revision}")
+        self.newest = max(self.newest, revision)
+
+    def _lose(self):
+        self.lost += 1
+        self._connect()
+
+    def _write(self, operations, call):
+        """call(request_id); half of the writes are repeated until their outcome is known."""
+        request_id = (f"traffic-{self.number}-{self.written}" if self.random.random() < 0.5 else "")
+        answer = self._call(operations, lambda: call(request_id))
+        while request_id and operations[0].outcome == UNKNOWN and not self.stopping.is_set():
+            answer = self._call(operations, lambda: call(request_id))
+        return answer
+
+    def _read_options(self):
+        return api_pb.ReadOptions(consistency=self.consistency)
+
+    # ---- What it does ----
+
+    def do_get(self):
+        service = self._service()
+        operation = self._begin("get", service)
+        answer = self._call([operation], lambda: self.registry.get(service,
+                                                                   read=self._read_options()))
+        if operation.outcome == REFUSED:
+            operation.outcome = DONE  # that there is none is what was read
+        elif answer is not None:
+            self._take_read(operation, answer.config)
+
+    def _take_read(self, operation, config):
+        operation.version, operation.revision = config.version, config.mod_revision
+        operation.value = value_of(config.config_data)
+        self.known[operation.service] = config.version
+
+    def do_list(self):
+        services = [f"traffic-{i}" for i in range(self.configs)]
+        operations = [self._begin("get", service) for service in services]
+        answer = self._call(operations, lambda: self.registry.list(
+            environment="prod", service_name_prefix="traffic-", page_size=1000,
+            read=self._read_options()))
+        if answer is not None:
+            found = {config.service_name: config for config in answer.configs}
+            for operation in operations:
+                if operation.service in found:
+                    self._take_read(operation, found[operation.service])
+
+    def do_update(self, expected=0, service=None):
+        service, value = service or self._service(), self._value()
+        operation = self._begin("update", service, value=value, expected=expected,
+                                allow_missing=not expected)
+        answer = self._write([operation], lambda request_id: self.registry.update(
+            service, payload_of(value), allow_missing=not expected, expected_version=expected,
+            request_id=request_id))
+        self._take_written(operation, answer)
+
+    def _take_written(self, operation, answer):
+        if answer is not None:
+            operation.version, operation.revision = answer.config.version, answer.config.revision
+            self.known[operation.service] = answer.config.version
+
+    def do_expect(self):
+        service = self._service()
+        self.do_update(expected=self.known.get(service, 1), service=service)
+
+    def do_create(self):
+        service, value = self._service(), self._value()
+        operation = self._begin("create", service, value=value)
+        answer = self._write([operation], lambda request_id: self.registry.create(
+            service, payload_of(value), request_id=request_id))
+        self._take_written(operation, answer)
+
+    def do_delete(self):
+        service = self._service()
+        operation = self._begin("delete", service)
+        self.written += 1
+        self._write([operation],
+                    lambda request_id: self.registry.delete(service, request_id=request_id))
+
+    def do_commit(self):
+        services = self.random.sample(range(self.configs), 2)
+        operations, changes = [], []
+        for service in (f"traffic-{number}" for number in services):
+            value = self._value()
+            operations.append(self._begin("update", service, value=value, allow_missing=True))
+            changes.append(update_change(service, payload_of(value), allow_missing=True))
+        answer = self._write(operations, lambda request_id: self.registry.commit(
+            changes, request_id=request_id))
+        if answer is not None:
+            for operation, change in zip(operations, answer.commit.changes):
+                operation.version, operation.revision = change.version, answer.commit.revision
+
+    def do_watch(self):
+        """Starts up to 100 revisions before or behind the head, and reads a little."""
+        start = max(1, self.newest + self.random.randrange(-100, 101))
+        try:
+            with Watch(self.registry.stub, start_revision=start, seconds=10) as stream:
+                response = stream.next()
+                while start <= self.newest and response.header.revision < min(start + 50,
+                                                                              self.newest):
+                    response = stream.next()
+        except grpc.RpcError as error:
+            if error.code() not in LOST:
+                raise
+            self._lose()
+
+
+def payload_of(value):
+    return '{"by":"%s"}' % value
+
+
+def value_of(payload):
+    return payload.decode().removeprefix('{"by":"').removesuffix('"}')
+
+
+def check_against_log(clients, log):
+    """Nothing acknowledged lost, nothing carried out twice, nothing invented."""
+    places = {}
+    for event in log.events:
+        if event.HasField("config") and event.service_name.startswith("traffic-"):
+            value = log.payloads[("prod", event.service_name), event.version]
+            assert value not in places, f"{value} was written twice"
+            places[value] = (event.service_name, event.version, event.revision)
+    writes = {payload_of(o.value).encode(): o for client in clients for o in client.operations
+              if o.kind in ("create", "update")}
+    for value, operation in writes.items():
+        told = (operation.service, operation.version, operation.revision)
+        if operation.outcome == DONE:
+            assert places.get(value) == told, f"acknowledged as {told}: {places.get(value)}"
+        elif operation.outcome == REFUSED:
+            assert value not in places, f"refused, and in the log: {operation}"
+    assert not set(places) - set(writes), "values that nobody wrote"
+    _check_reads(clients, log)
+
+
+def _check_reads(clients, log):
+    for operation in (o for client in clients for o in client.operations):
+        if operation.kind == "get" and operation.outcome == DONE and operation.version:
+            payload = log.payloads[("prod", operation.service), operation.version]
+            assert payload == payload_of(operation.value).encode(), f"read otherwise: {operation}"
