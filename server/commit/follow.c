@@ -6,7 +6,7 @@
 #include "state.h"
 
 #define APPLY_AT_ONCE 128
-#define SHORT_LOOKS 3 /* a log that is too short so often is another one */
+#define SHORT_FOR_NS INT64_C(5000000000) /* a log that is too short for so long is another one */
 #define END_PATIENCE_NS INT64_C(2000000000)
 #define END_PAUSE_NS INT64_C(2000000)
 
@@ -108,6 +108,18 @@ static bool log_changed(struct committer *c, struct status *st)
                       "the store's log is another one; this node starts anew");
 }
 
+/* How long the log has seemed to end before the registry does, in a row. */
+static int64_t short_for_ns(struct committer *c, bool is_short)
+{
+    int64_t now_ns = clock_monotonic_ns();
+    if (!is_short) {
+        c->short_since_ns = 0;
+    } else if (c->short_since_ns == 0) {
+        c->short_since_ns = now_ns;
+    }
+    return is_short ? now_ns - c->short_since_ns : 0;
+}
+
 /* Looks for the registry's last commit in the log. One that is missing may only be late in coming
  * to sight. */
 static bool check_own_end(struct committer *c, struct status *st)
@@ -120,8 +132,8 @@ static bool check_own_end(struct committer *c, struct status *st)
     if (!store_read_commits(c->store, revision, revision, false, compare_end, &look, st)) {
         return false;
     }
-    c->short_looks = look.result == END_MISSING ? c->short_looks + 1 : 0;
-    return (look.result != END_OTHER && c->short_looks < SHORT_LOOKS) || log_changed(c, st);
+    bool too_long = short_for_ns(c, look.result == END_MISSING) >= SHORT_FOR_NS;
+    return (look.result != END_OTHER && !too_long) || log_changed(c, st);
 }
 
 /* ---- Following ---- */
@@ -205,6 +217,6 @@ bool follow_to_end(struct committer *c, struct status *st)
     if (tail.revision < position.revision || !hash_equal(&tail.hash, &position.hash)) {
         return check_own_end(c, st);
     }
-    c->short_looks = 0;
+    c->short_since_ns = 0;
     return true;
 }

@@ -40,10 +40,10 @@ struct committer {
     bool scrub_due;
 
     struct recent_requests recent;
-    struct batch *doubt;  /* owned; an append that may have happened and was not answered */
-    bool diverged;        /* the log is no longer the one that the registry was made of */
-    unsigned short_looks; /* how often in a row the log seemed to end before the registry */
-    int64_t next_look_ns; /* when the log's end has to be looked at again */
+    struct batch *doubt;    /* owned; an append that may have happened and was not answered */
+    bool diverged;          /* the log is no longer the one that the registry was made of */
+    int64_t short_since_ns; /* since when the log has seemed to end before the registry; 0: not */
+    int64_t next_look_ns;   /* when the log's end has to be looked at again */
 
     /* Taking turns with other nodes. */
     int64_t append_ns;    /* how long an append takes, smoothed */

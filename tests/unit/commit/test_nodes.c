@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "leak_check.h"
+#include "memory.h"
 #include "random.h"
 #include "trace.h"
 #include "waited.h"
@@ -243,6 +244,61 @@ Test(nodes, a_sync_brings_all_that_was_acknowledged_before)
     leak_check();
 }
 
+/* ---- A log that was replaced under a running node ---- */
+
+static struct store *replacement; /* what the node's store shows from now on; NULL: itself */
+
+static bool tail_of_either(struct store *store, uint64_t *ret_revision, struct buf **ret_record,
+                           struct hash *ret_hash, struct status *st)
+{
+    return store_memory.tail(replacement != NULL ? replacement : store, ret_revision, ret_record,
+                             ret_hash, st);
+}
+
+static bool commits_of_either(struct store *store, uint64_t from, uint64_t through,
+                              bool with_payloads, store_row_visitor *visit, void *user,
+                              struct status *st)
+{
+    return store_memory.read_commits(replacement != NULL ? replacement : store, from, through,
+                                     with_payloads, visit, user, st);
+}
+
+Test(nodes, a_node_stops_when_its_log_is_replaced)
+{
+    struct store_ops ops = store_memory;
+    struct store *before = NULL;
+    struct store *after = NULL;
+    struct node node = {0};
+    struct node writer = {0};
+    struct waited w;
+    struct status st;
+    cr_assert(store_open("memory:before", &before, &st));
+    cr_assert(store_open("memory:after", &after, &st));
+    after->identity = before->identity; /* as a copy of the same log would have */
+    ops.tail = tail_of_either;
+    ops.read_commits = commits_of_either;
+    before->ops = &ops;
+    node_open(&node, "memory:before");
+    node_open(&writer, "memory:after");
+    struct request create = {.kind = MUTATE_CREATE, .service = "a", .id = ""};
+    staged_free(write_one(&node, &create, &w));
+    staged_free(write_one(&writer, &create, &w));
+    cr_assert(wait_sync(node.committer, &st), "%s", st.message);
+    replacement = after;
+    cr_assert_not(wait_sync(node.committer, &st));
+    cr_assert_str_eq(st.reason, "LOG_CHANGED");
+    cr_assert_null(write_one(&node, &create, &w));
+    cr_assert_str_eq(w.write.st.reason, "LOG_CHANGED");
+    cr_assert_eq(w.write.st.code, STATUS_UNAVAILABLE);
+    node_close(&node);
+    cr_assert_eq(node.diverged, 1, "told once");
+    node_close(&writer);
+    before->ops = &store_memory;
+    store_close(before);
+    store_close(after);
+    leak_check();
+}
+
 /* ---- Races ---- */
 
 struct writer {
@@ -297,13 +353,37 @@ static struct request draw(struct writer *writer, char service[8])
     return r;
 }
 
-/* One to three calls of a node's store fail, soon. */
+static void fail_soon(struct random *random, struct store *store)
+{
+    trace_fail(store, trace_calls(store) + random_below(random, 10), 1 + random_below(random, 3),
+               random_percent(random, 60) ? TRACE_FAIL_AFTER : TRACE_FAIL_BEFORE);
+}
+
+static void doubt_soon(struct random *random, struct store *store)
+{
+    struct trace_doubt doubt = {
+        .landed = random_percent(random, 50) ? SIZE_MAX : random_below(random, 3),
+        .calls = random_below(random, 6),
+        .holds_place = random_percent(random, 50),
+    };
+    trace_doubt_next(store, &doubt);
+}
+
+/* A few calls of some node's store fail, an append ends in doubt, or reads lag. */
 static void shake(struct writer *writer)
 {
     struct random *random = &writer->random;
     struct store *store = writer->world->nodes[random_below(random, NODES)].store;
-    trace_fail(store, trace_calls(store) + random_below(random, 10), 1 + random_below(random, 3),
-               random_percent(random, 60) ? TRACE_FAIL_AFTER : TRACE_FAIL_BEFORE);
+    switch (random_below(random, 3)) {
+    case 0:
+        fail_soon(random, store);
+        break;
+    case 1:
+        doubt_soon(random, store);
+        break;
+    default:
+        trace_lag(store, 1 + random_below(random, 3), 1 + random_below(random, 5));
+    }
 }
 
 static void *write_many(void *argument)
@@ -341,6 +421,7 @@ static void race(struct world *world, uint64_t seed, bool shaken)
     }
     for (size_t i = 0; i < NODES; i++) {
         trace_fail(world->nodes[i].store, 0, 0, TRACE_FAIL_BEFORE);
+        trace_lag(world->nodes[i].store, 0, 0);
     }
 }
 
