@@ -27,6 +27,7 @@
     CLIENT_REGISTRY(X, LIST_CONFIGS, ListConfigs, list_configs)                                    \
     CLIENT_REGISTRY(X, LIST_VERSIONS, ListVersions, list_versions)                                 \
     CLIENT_REGISTRY(X, DIFF_VERSIONS, DiffVersions, diff_versions)                                 \
+    CLIENT_REGISTRY(X, COMPACT, Compact, compact)                                                  \
     CLIENT_REGISTRY(X, WATCH_PROGRESS, WatchProgress, watch_progress)                              \
     CLIENT_REGISTRY(X, GET_STATUS, GetStatus, get_status)                                          \
     X(CHECK_HEALTH, "/grpc.health.v1.Health/Check", grpc__health__v1__health_check_request,        \

@@ -183,6 +183,17 @@ static void count_left(struct request *r, uint64_t total)
     r->counted = true;
 }
 
+/* A document has its data: a version that was compacted is none any more. */
+static void add_version(struct request *r, const Confreg__V1__Version *version)
+{
+    if (version->payload_state == CONFREG__V1__PAYLOAD_STATE__PAYLOAD_STATE_COMPACTED) {
+        return;
+    }
+    add_comma(&r->response.body);
+    render_version(&r->response.body, str_text(r->service), r->parameters.environment, version);
+    r->left--;
+}
+
 static void show_versions(struct request *r, const ProtobufCMessage *message,
                           const struct status *st)
 {
@@ -196,10 +207,8 @@ static void show_versions(struct request *r, const ProtobufCMessage *message,
     }
     answer_hand_out(r, page->header);
     count_left(r, page->total_size);
-    for (size_t i = 0; i < page->n_versions && r->left > 0; i++, r->left--) {
-        add_comma(&r->response.body);
-        render_version(&r->response.body, str_text(r->service), r->parameters.environment,
-                       page->versions[i]);
+    for (size_t i = 0; i < page->n_versions && r->left > 0; i++) {
+        add_version(r, page->versions[i]);
     }
     if (r->left > 0 && page->next_page_token[0] != '\0') {
         ask_versions(r, page->next_page_token);

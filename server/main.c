@@ -56,6 +56,17 @@ static enum options_result read_settings(struct settings *s, int argc, char **ar
          "Memory for the newest commits, from which watches are served; older ones are read from "
          "the store.",
          1u << 20, UINT64_C(1) << 40, NULL},
+        {"compact-keep-versions", OPTION_NUMBER, &s->node.compact_keep_versions, "0", "N",
+         "Let go of the payloads of all but the newest N versions of each config; 0 keeps all. "
+         "With "
+         "an age, too, only of what is older.",
+         0, 1000000, NULL},
+        {"compact-keep-age", OPTION_DURATION, &s->node.compact_keep_age_ms, "0s", "TIME",
+         "Let go of the payloads of superseded versions that are older than this; 0s: whatever "
+         "their age, where --compact-keep-versions is given, and else of none.",
+         0, UINT64_C(315360000000), NULL},
+        {"compact-interval", OPTION_DURATION, &s->node.compact_interval_ms, "1h", "TIME",
+         "How often that is done, by one of the nodes.", 100, UINT64_C(31536000000), NULL},
         {"threads", OPTION_NUMBER, &s->node.threads, "0", "N",
          "Threads that receive calls; 0 is one a core.", 0, 256, NULL},
         {"grace", OPTION_DURATION, &s->node.grace_ms, "5s", "TIME",

@@ -120,6 +120,9 @@ static void make_parts(struct node *node, const struct node_options *options)
         .store = node->store,
         .registry = node->registry,
         .listener = {on_committed, on_settled, on_diverged, node},
+        .policy = {.keep_versions = options->compact_keep_versions,
+                   .keep_age_us = options->compact_keep_age_ms * 1000,
+                   .interval_us = options->compact_interval_ms * 1000},
     };
     node->committer = committer_new(&committer_options);
     bus_listen(node->bus, on_wake_up, node);

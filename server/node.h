@@ -17,6 +17,9 @@ struct node_options {
     uint64_t ring_bytes;
     uint64_t threads; /* call threads; 0: one a core */
     int64_t grace_ms;
+    uint64_t compact_keep_versions; /* 0: all, or one where an age is given */
+    int64_t compact_keep_age_ms;    /* 0: none */
+    int64_t compact_interval_ms;
     /* Once, on a thread of the node that must not be held up, where the store's log turns out not
      * to be the one that was loaded: stop the node and start another one. */
     void (*diverged)(void *user);

@@ -90,8 +90,9 @@ void committer_count(struct committer *committer, const struct commit *commit)
     }
 }
 
-void committer_announce(struct committer *committer, const struct staged *staged)
+void committer_announce(struct committer *committer, const struct staged *staged, bool own)
 {
+    compact_note(committer, staged->commit, own);
     heads_changed(committer, staged);
     recent_requests_add(&committer->recent, staged->commit);
     committer->scrub_due = committer->scrub_due || scrub_wanted(staged->commit);
@@ -110,7 +111,7 @@ static void finish(struct committer *committer, struct batch *batch)
     registry_apply(committer->registry);
     for (size_t i = 0; i < batch->n; i++) {
         committer_count(committer, batch->commits[i]);
-        committer_announce(committer, batch->writes[i]->staged);
+        committer_announce(committer, batch->writes[i]->staged, true);
     }
     committer_announce_end(committer, true);
     committer_scrub(committer);
@@ -284,16 +285,34 @@ static void process(struct committer *committer, struct write *writes)
     }
 }
 
+/* A compaction goes on while nothing comes. */
+static int64_t wait_ns(struct committer *committer)
+{
+    return compact_is_due(committer) ? 0 : IDLE_NS;
+}
+
+/* Nothing has come for long enough, or nothing will come. */
+static bool is_idle(struct committer *committer, enum queue_news news)
+{
+    int64_t now_ns = clock_monotonic_ns();
+    if (news == QUEUE_WRITES || news == QUEUE_POKED) {
+        committer->busy_ns = now_ns;
+    }
+    return news == QUEUE_STOPPED || now_ns - committer->busy_ns >= IDLE_NS;
+}
+
 static void *run(void *argument)
 {
     struct committer *committer = argument;
     enum queue_news news = QUEUE_NOTHING;
     while (news != QUEUE_STOPPED) {
-        struct write *writes =
-            write_queue_take(&committer->queue, BATCH_WRITES, BATCH_BYTES, IDLE_NS, &news);
+        struct write *writes = write_queue_take(&committer->queue, BATCH_WRITES, BATCH_BYTES,
+                                                wait_ns(committer), &news);
         look_if_due(committer, news == QUEUE_POKED);
         process(committer, writes);
-        bool idle = news == QUEUE_NOTHING || news == QUEUE_STOPPED;
+        compact_step(committer);
+        process(committer, policy_check(committer));
+        bool idle = is_idle(committer, news);
         if (idle) {
             committer_scrub(committer);
         }
@@ -311,7 +330,9 @@ struct committer *committer_new(const struct committer_options *options)
     committer->store = options->store;
     committer->registry = options->registry;
     committer->listener = options->listener;
+    committer->policy = options->policy;
     heads_find_unsaved(committer);
+    compact_resume(committer);
     write_queue_init(&committer->queue, options->max_waiting != 0 ? options->max_waiting : 10000,
                      options->max_waiting_bytes != 0 ? options->max_waiting_bytes
                                                      : (size_t)256 << 20);
@@ -344,6 +365,7 @@ void committer_free(struct committer *committer)
     }
     free(committer->doubt);
     table_fini(&committer->dirty);
+    compact_fini(committer);
     write_queue_fini(&committer->queue);
     pthread_mutex_destroy(&committer->lock);
     free(committer);

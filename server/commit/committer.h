@@ -59,10 +59,18 @@ struct commit_listener {
     void *user;
 };
 
+/* Compacts by itself; all zero: never. */
+struct compaction_policy {
+    uint64_t keep_versions; /* of each config; 0: one, where an age is given */
+    int64_t keep_age_us;    /* what is younger stays */
+    int64_t interval_us;    /* between two compactions, whichever node makes them */
+};
+
 struct committer_options {
     struct store *store;       /* borrowed */
     struct registry *registry; /* borrowed; loaded */
     struct commit_listener listener;
+    struct compaction_policy policy;
     size_t max_waiting;       /* writes; 0: 10,000 */
     size_t max_waiting_bytes; /* payloads; 0: 256 MiB */
 };
@@ -106,9 +114,9 @@ struct log_seen committer_seen(struct committer *committer);
 
 struct commit_stats {
     struct metric commits;
-    struct metric changes[CHANGE_IMPORT + 1]; /* by kind */
-    struct histogram batch;                   /* commits in one append */
-    struct histogram append;                  /* how long it took, in nanoseconds */
+    struct metric changes[CHANGE_KINDS]; /* by kind */
+    struct histogram batch;              /* commits in one append */
+    struct histogram append;             /* how long it took, in nanoseconds */
     struct histogram wait;      /* from submission until the committer took the write, too */
     struct metric lost_appends; /* another node was faster; they were tried again */
     /* What the store refused. Of the last two nobody else hears. */

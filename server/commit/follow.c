@@ -22,17 +22,11 @@ struct following {
     bool failed;
 };
 
-static bool read_stored(void *user, const char *environment, const char *service, uint64_t version,
-                        struct version_ref *ret_version, struct status *st)
-{
-    return store_read_live_version(user, environment, service, version, ret_version, st);
-}
-
 static void apply(struct following *f)
 {
     registry_apply(f->committer->registry);
     for (size_t i = 0; i < f->n; i++) {
-        committer_announce(f->committer, f->staged[i]);
+        committer_announce(f->committer, f->staged[i], f->own);
         staged_free(f->staged[i]);
     }
     f->applied = f->applied || f->n > 0;
@@ -60,7 +54,7 @@ static bool take_commit(void *user, struct commit *commit)
 {
     struct following *f = user;
     struct registry *registry = f->committer->registry;
-    struct version_source source = {.read = read_stored, .user = f->committer->store};
+    struct version_source source = committer_source(f->committer);
     struct staged *staged = NULL;
     f->failed = !registry_follow(registry, commit, &source, &staged, f->st);
     if (f->failed) {

@@ -8,7 +8,9 @@
 void heads_changed(struct committer *c, const struct staged *staged)
 {
     for (size_t i = 0; i < staged->commit->n_changes; i++) {
-        head_unref(table_put(&c->dirty, head_ref(staged->after[i])));
+        if (staged->after[i] != NULL) {
+            head_unref(table_put(&c->dirty, head_ref(staged->after[i])));
+        }
     }
 }
 
@@ -62,7 +64,11 @@ static bool save(struct committer *c, uint64_t *ret_through, struct status *st)
             heads[n++] = dirty->slots[i].head;
         }
     }
-    bool ok = saved >= through || store_save_heads(c->store, heads, n, through, st);
+    /* First: heads that are complete through a compaction need its floor beside them. */
+    uint64_t compaction = registry_compaction(c->registry).revision;
+    bool ok =
+        (compaction == 0 || store_set_mark(c->store, STORE_MARK_COMPACTION, compaction, st)) &&
+        (saved >= through || store_save_heads(c->store, heads, n, through, st));
     free(heads);
     *ret_through = through;
     return ok;

@@ -36,6 +36,21 @@ static bool keep_position(void *user, struct commit *commit)
     return true;
 }
 
+static bool take_compaction(void *user, struct commit *commit)
+{
+    registry_load_compaction(user, commit);
+    return false;
+}
+
+/* The newest compaction at or before the heads' mark; a later one comes with the log. */
+static bool load_compaction(struct store *store, struct registry *registry, struct status *st)
+{
+    uint64_t revision = 0;
+    return store_get_mark(store, STORE_MARK_COMPACTION, &revision, st) &&
+           (revision == 0 ||
+            store_read_commits(store, revision, revision, false, take_compaction, registry, st));
+}
+
 static bool read_version(void *user, const char *environment, const char *service, uint64_t version,
                          struct version_ref *ret_version, struct status *st)
 {
@@ -46,6 +61,7 @@ bool committer_recover(struct store *store, struct registry *registry, struct st
 {
     uint64_t through = 0;
     if (!store_get_mark(store, STORE_MARK_HEADS, &through, st) ||
+        !load_compaction(store, registry, st) ||
         !store_load_heads(store, take_head, registry, st)) {
         return status_context(st, "loading the heads");
     }
@@ -64,6 +80,9 @@ bool committer_recover(struct store *store, struct registry *registry, struct st
         return status_context(st, "reading the end of the log");
     }
     struct position position = registry_position(registry);
+    if (store->shared && tail.revision > position.revision) {
+        return scrub_finish(store, position.revision, st); /* others go on; the committer follows */
+    }
     if (position.revision != tail.revision || !hash_equal(&position.hash, &tail.hash)) {
         return status_set(st, STATUS_DATA_LOSS, "LOG_DAMAGED",
                           "the log ends at revision %" PRIu64 ", its heads at %" PRIu64,

@@ -10,6 +10,18 @@ static bool read_stored(void *user, const char *environment, const char *service
     return store_read_live_version(user, environment, service, version, ret_version, st);
 }
 
+static bool find_stored(void *user, const char *environment, const char *service, uint64_t revision,
+                        struct version_ref *ret_change, struct status *st)
+{
+    return store_find_change(user, environment, service, revision, ret_change, st);
+}
+
+struct version_source committer_source(struct committer *c)
+{
+    return (struct version_source){
+        .read = read_stored, .find_change = find_stored, .user = c->store};
+}
+
 static struct commit *find_in_batch(const struct batch *batch, const struct command *command)
 {
     for (size_t i = 0; i < batch->n; i++) {
@@ -106,11 +118,18 @@ static void answer_or_hold(struct committer *c, struct batch *batch, struct writ
     batch->held_end = &write->next;
 }
 
+/* Stands alone in its batch: what is decided on it reads the log. */
+static bool is_compaction(const struct write *write)
+{
+    return write->command.mutations[0].kind == MUTATE_COMPACT;
+}
+
 static void stage(struct committer *c, struct batch *batch, struct write *write)
 {
-    struct version_source source = {.read = read_stored, .user = c->store};
+    struct version_source source = committer_source(c);
     write->command.now_us = clock_wall_us();
-    write->ok = registry_stage(c->registry, &write->command, &source, &write->staged, &write->st);
+    write->ok = (!is_compaction(write) || compact_may_begin(c, &write->st)) &&
+                registry_stage(c->registry, &write->command, &source, &write->staged, &write->st);
     if (!write->ok || write->validate_only || write->staged->commit == NULL) {
         answer_or_hold(c, batch, write);
         return;
@@ -141,7 +160,8 @@ struct write *stage_batch(struct committer *c, struct batch *batch, struct write
     batch->held_end = &batch->held;
     while (writes != NULL) {
         struct write *write = writes;
-        if (batch->n > 0 && write->validate_only) {
+        bool alone = is_compaction(write);
+        if (batch->n > 0 && (write->validate_only || alone)) {
             return writes;
         }
         struct write *next = write->next;
@@ -152,6 +172,9 @@ struct write *stage_batch(struct committer *c, struct batch *batch, struct write
         writes = next;
         if (fate == FATE_STAGE) {
             stage(c, batch, write);
+        }
+        if (alone) {
+            return writes;
         }
     }
     return NULL;

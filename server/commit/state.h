@@ -26,6 +26,18 @@ struct batch {
     bool held_on_commits; /* some of them saw commits of the batch */
 };
 
+/* The newest compaction, being carried out. */
+struct dropping {
+    uint64_t wanted;   /* its revision; 0: there is none */
+    int64_t after_ns;  /* not before then: a node that makes one carries it out, others may help */
+    uint64_t done;     /* what this one and those before it let go of is gone */
+    uint64_t revision; /* that the rest is of */
+    struct head_cursor cursor;
+    struct head *head; /* owned; the config whose versions next … through are still to go */
+    uint64_t next, through;
+    bool space_left; /* the store could give more back */
+};
+
 struct committer {
     struct store *store;
     struct registry *registry;
@@ -38,11 +50,15 @@ struct committer {
     struct table dirty;   /* heads that the store's copy lacks */
     uint64_t heads_saved; /* through this revision */
     bool scrub_due;
+    struct dropping dropping;
+    struct compaction_policy policy;
+    int64_t next_policy_ns; /* when to look whether a compaction is due */
 
     struct recent_requests recent;
     struct batch *doubt;    /* owned; an append that may have happened and was not answered */
     bool diverged;          /* the log is no longer the one that the registry was made of */
     int64_t short_since_ns; /* since when the log has seemed to end before the registry; 0: not */
+    int64_t busy_ns;        /* when something came last */
     int64_t next_look_ns;   /* when the log's end has to be looked at again */
 
     /* Taking turns with other nodes. */
@@ -72,12 +88,15 @@ bool committer_append(struct committer *c, struct commit *const *commits, size_t
 /* A commit of this node's is in the log. */
 void committer_count(struct committer *c, const struct commit *commit);
 /* Tells what was applied, and keeps what has to be done about it. */
-void committer_announce(struct committer *c, const struct staged *staged);
+void committer_announce(struct committer *c, const struct staged *staged, bool own);
 void committer_announce_end(struct committer *c, bool own);
 /* Makes erased payloads go away where that is due. */
 void committer_scrub(struct committer *c);
 
 /* ---- stage.c: from waiting to staged ---- */
+
+/* What the registry asks of the log. */
+struct version_source committer_source(struct committer *c);
 
 /* Fills a batch, as yet nothing, from the list; what has to wait for the next one comes back. */
 struct write *stage_batch(struct committer *c, struct batch *batch, struct write *writes);
@@ -122,6 +141,25 @@ void turns_lost(struct committer *c);
 void heads_find_unsaved(struct committer *c);
 void heads_changed(struct committer *c, const struct staged *staged);
 void heads_save_if_due(struct committer *c, bool idle);
+
+/* ---- compact.c: carrying out compactions ---- */
+
+/* At start: what a node left undone. */
+void compact_resume(struct committer *c);
+/* A commit was applied, perhaps a compaction. */
+void compact_note(struct committer *c, const struct commit *commit, bool own);
+bool compact_is_due(struct committer *c);
+/* One of the small steps that it takes. */
+void compact_step(struct committer *c);
+/* Whether another one may be made: FAILED_PRECONDITION, reason COMPACTION_RUNNING, while the one
+ * before is not finished. */
+bool compact_may_begin(struct committer *c, struct status *st);
+void compact_fini(struct committer *c);
+
+/* ---- policy.c: compacting without being asked ---- */
+
+/* A compaction, where one is due: the caller's to carry out. NULL: none is. */
+struct write *policy_check(struct committer *c);
 
 void batch_fini(struct batch *batch);
 

@@ -11,6 +11,11 @@ bool change_brings_version(enum change_kind kind)
            kind == CHANGE_IMPORT;
 }
 
+bool change_has_config(enum change_kind kind)
+{
+    return kind != CHANGE_COMPACT;
+}
+
 bool change_touches_head(const struct change *change)
 {
     return change_brings_version(change->kind) || change->head_version != change->previous_version;

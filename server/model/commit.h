@@ -35,6 +35,9 @@ enum change_kind {
     CHANGE_DELETE = 4,
     CHANGE_ERASE = 5,
     CHANGE_IMPORT = 6,
+    /* 7 is kept for schemas */
+    CHANGE_COMPACT = 8, /* of the whole registry; its names are "" */
+    CHANGE_KINDS,
 };
 
 /* Whether a change of this kind brings a version (and so has a payload). */
@@ -44,21 +47,26 @@ struct change {
     enum change_kind kind;
     char *environment;         /* owned */
     char *service;             /* owned */
-    uint64_t version;          /* brought; of a delete or erase the one asked for, 0: all */
+    uint64_t version;          /* brought; of a delete or erase the one asked for, 0: all; of a
+                                  compaction the floor */
     uint64_t head_version;     /* after the change; 0: the config is gone */
-    uint64_t previous_version; /* the head's before; 0: there was none */
-    uint64_t
-        source_version; /* of a rollback; of an erase of the whole config, the last one given */
-    uint64_t removed;   /* how many live versions left with a delete or erase */
+    uint64_t previous_version; /* the head's before, 0: there was none; of a compaction the floor
+                                  before */
+    uint64_t source_version;  /* of a rollback; of an erase of the whole config, the last one given;
+                                 of a compaction, how many versions are kept */
+    uint64_t removed;         /* how many live versions left with a delete or erase */
     struct hash payload_hash; /* SHA-256 of salt and payload, where the change brings a version */
     uint64_t payload_size;
     uint8_t salt[SALT_SIZE]; /* zero where the payload is not here */
-    struct buf *payload;     /* owned reference; NULL: none, erased, or not read */
+    struct buf *payload;     /* owned reference; NULL: none, erased, compacted, or not read */
+    bool compacted;          /* the payload was dropped by a compaction */
     /* Of an import: what the version had elsewhere. */
     int64_t given_time_us;
     char *given_author; /* owned; NULL: none */
 };
 
+/* Whether a change is one of a config, which watches and lists of its history show. */
+bool change_has_config(enum change_kind kind);
 /* Whether a change gave the config another head or took it; not so where a version was deleted that
  * was not the head. */
 bool change_touches_head(const struct change *change);

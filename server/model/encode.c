@@ -79,6 +79,12 @@ static ProtobufCBinaryData bytes_of(const struct buf *b)
     return data;
 }
 
+static Confreg__V1__PayloadState removed_state(const struct change *change)
+{
+    return change->compacted ? CONFREG__V1__PAYLOAD_STATE__PAYLOAD_STATE_COMPACTED
+                             : CONFREG__V1__PAYLOAD_STATE__PAYLOAD_STATE_ERASED;
+}
+
 /* Config and Version share their fields' names but not a type. */
 #define DESCRIBE_VERSION(message, time, ref, PREFIX)                                               \
     do {                                                                                           \
@@ -97,7 +103,7 @@ static ProtobufCBinaryData bytes_of(const struct buf *b)
         (message)->source_version = change_->source_version;                                       \
         (message)->config_data = bytes_of(change_->payload);                                       \
         if (change_->payload == NULL) {                                                            \
-            (message)->payload_state = CONFREG__V1__PAYLOAD_STATE__PAYLOAD_STATE_ERASED;           \
+            (message)->payload_state = removed_state(change_);                                     \
         }                                                                                          \
     } while (0)
 

@@ -49,10 +49,20 @@ static void put_change(struct str *out, const struct change *change)
     }
 }
 
+static uint8_t format_of(const struct commit *commit)
+{
+    for (size_t i = 0; i < commit->n_changes; i++) {
+        if (commit->changes[i].kind > CHANGE_IMPORT) {
+            return RECORD_FORMAT_COMPACT;
+        }
+    }
+    return RECORD_FORMAT;
+}
+
 struct buf *record_encode(const struct commit *commit, const uint8_t epoch[EPOCH_SIZE])
 {
     AUTO_STR out = {0};
-    put_number(&out, RECORD_FORMAT, 1);
+    put_number(&out, format_of(commit), 1);
     str_add(&out, epoch, EPOCH_SIZE);
     put_number(&out, commit->revision, 8);
     str_add(&out, commit->previous_hash.bytes, HASH_SIZE);
@@ -134,7 +144,8 @@ static void take_optional_text(struct reader *r, char **out)
 static void take_change(struct reader *r, struct change *change)
 {
     uint64_t kind = take_number(r, 1);
-    if (kind < CHANGE_CREATE || kind > CHANGE_IMPORT) {
+    bool known = (kind >= CHANGE_CREATE && kind <= CHANGE_IMPORT) || kind == CHANGE_COMPACT;
+    if (!known) {
         r->bad = true;
         return;
     }
@@ -172,18 +183,20 @@ static void take_head(struct reader *r, struct commit *commit)
     }
 }
 
-static bool take_format(struct reader *r, const uint8_t epoch[EPOCH_SIZE])
+static bool take_format(struct reader *r, const uint8_t epoch[EPOCH_SIZE], uint64_t *ret_format)
 {
     uint8_t found[EPOCH_SIZE] = {0};
-    uint64_t format = take_number(r, 1);
+    *ret_format = take_number(r, 1);
     take_bytes(r, found, EPOCH_SIZE);
-    return !r->bad && format == RECORD_FORMAT && memcmp(found, epoch, EPOCH_SIZE) == 0;
+    return !r->bad && (*ret_format == RECORD_FORMAT || *ret_format == RECORD_FORMAT_COMPACT) &&
+           memcmp(found, epoch, EPOCH_SIZE) == 0;
 }
 
 struct commit *record_decode(const uint8_t *bytes, size_t n, const uint8_t epoch[EPOCH_SIZE])
 {
     struct reader r = {.at = bytes, .left = n};
-    if (!take_format(&r, epoch)) {
+    uint64_t format = 0;
+    if (!take_format(&r, epoch, &format)) {
         return NULL;
     }
     AUTO(commit_unref) struct commit *commit = commit_new(0);
@@ -198,5 +211,5 @@ struct commit *record_decode(const uint8_t *bytes, size_t n, const uint8_t epoch
     for (size_t i = 0; i < n_changes && !r.bad; i++) {
         take_change(&r, &commit->changes[i]);
     }
-    return r.bad || r.left != 0 ? NULL : MOVE(commit);
+    return r.bad || r.left != 0 || format != format_of(commit) ? NULL : MOVE(commit);
 }

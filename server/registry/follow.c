@@ -30,7 +30,8 @@ static struct head *head_before(const struct registry *registry, const struct st
 {
     const struct change *change = &staged->commit->changes[index];
     for (size_t i = index; i-- > 0;) {
-        if (head_is_named(staged->after[i], change->environment, change->service)) {
+        if (staged->after[i] != NULL &&
+            head_is_named(staged->after[i], change->environment, change->service)) {
             return staged->after[i];
         }
     }
@@ -58,6 +59,9 @@ bool registry_follow(const struct registry *registry, struct commit *commit,
     }
     AUTO(staged_free) struct staged *staged = staged_new(commit_ref(commit));
     for (size_t i = 0; i < commit->n_changes; i++) {
+        if (!change_has_config(commit->changes[i].kind)) {
+            continue;
+        }
         struct head *before = head_before(registry, staged, i);
         staged->before[i] = head_ref(before);
         if (!follow_change(source, before, commit, i, &staged->after[i], st)) {

@@ -50,19 +50,17 @@ struct position registry_position(const struct registry *registry)
     return position;
 }
 
-uint64_t registry_floor(const struct registry *registry)
+struct compaction registry_compaction(const struct registry *registry)
 {
     pthread_rwlock_rdlock(lock_of(registry));
-    uint64_t floor = registry->floor;
+    struct compaction compaction = registry->compaction;
     pthread_rwlock_unlock(lock_of(registry));
-    return floor;
+    return compaction;
 }
 
-void registry_set_floor(struct registry *registry, uint64_t revision)
+uint64_t registry_floor(const struct registry *registry)
 {
-    pthread_rwlock_wrlock(&registry->lock);
-    registry->floor = revision > registry->floor ? revision : registry->floor;
-    pthread_rwlock_unlock(&registry->lock);
+    return registry_compaction(registry).floor;
 }
 
 bool registry_check_start(const struct registry *registry, uint64_t revision, struct status *st)
@@ -261,8 +259,11 @@ void registry_accept(struct registry *registry, struct staged *staged)
     }
     registry->accepted[registry->n_accepted++] = staged;
     for (size_t i = 0; i < commit->n_changes; i++) {
-        put_pending(registry, staged->after[i]);
+        if (staged->after[i] != NULL) {
+            put_pending(registry, staged->after[i]);
+        }
     }
+    registry->pending_compaction = compaction_after(&registry->pending_compaction, commit);
     registry->pending_position = position_after(commit);
     registry->last_time_us = commit->time_us;
 }
@@ -303,6 +304,7 @@ void registry_apply(struct registry *registry)
         }
     }
     registry->position = registry->pending_position;
+    registry->compaction = registry->pending_compaction;
     pthread_rwlock_unlock(&registry->lock);
     forget_pending(registry);
 }
@@ -311,6 +313,7 @@ void registry_discard(struct registry *registry)
 {
     forget_pending(registry);
     registry->pending_position = registry->position;
+    registry->pending_compaction = registry->compaction;
 }
 
 /* ---- Starting ---- */
@@ -318,6 +321,12 @@ void registry_discard(struct registry *registry)
 void registry_load_head(struct registry *registry, struct head *head)
 {
     head_unref(put_head(registry, head));
+}
+
+void registry_load_compaction(struct registry *registry, const struct commit *commit)
+{
+    registry->compaction = compaction_after(&registry->compaction, commit);
+    registry->pending_compaction = registry->compaction;
 }
 
 void registry_load_position(struct registry *registry, const struct position *position,

@@ -26,10 +26,14 @@ struct position {
     struct hash hash; /* of that commit; zero at revision 0 */
 };
 
-/* Gives a version's commit with its payload; store_read_version has this shape. */
+/* Gives what stands in the log: a version's commit with its payload (store_read_version has this
+ * shape), and what a config was changed by. */
 struct version_source {
     bool (*read)(void *user, const char *environment, const char *service, uint64_t version,
                  struct version_ref *ret_version, struct status *st);
+    /* The newest change of a config at or before a revision, as store_find_change gives it. */
+    bool (*find_change)(void *user, const char *environment, const char *service, uint64_t revision,
+                        struct version_ref *ret_change, struct status *st);
     void *user;
 };
 
@@ -43,12 +47,32 @@ const char *registry_epoch(const struct registry *registry);
 /* ---- Reading ---- */
 
 struct position registry_position(const struct registry *registry);
-/* The last revision whose payloads may have been dropped for their age; what is behind it is
- * complete. 0: none. */
+/* The newest compaction: superseded payloads at or below its floor are gone or going. All zero:
+ * there never was one. */
+struct compaction {
+    uint64_t floor;
+    uint64_t keep_versions;
+    uint64_t revision; /* the commit that made it, and its time */
+    int64_t time_us;
+    uint64_t floor_before; /* of the one before */
+    uint64_t keep_versions_before;
+};
+struct compaction registry_compaction(const struct registry *registry);
+/* Its floor. History is complete behind it: watches start there at the earliest, and nothing is
+ * shown as of a revision before it. */
 uint64_t registry_floor(const struct registry *registry);
 /* Whether the log is complete from this revision on: else OUT_OF_RANGE, reason COMPACTED, with
  * oldest_revision and newest_revision. */
 bool registry_check_start(const struct registry *registry, uint64_t revision, struct status *st);
+
+/* What a compaction lets go of: the payloads of the versions up to the one that this returns (0:
+ * none), of a config whose newest changes at or before the floor and at or before the compaction's
+ * revision are these (NULL: it had none). The versions are those that are neither the head at one
+ * of the two nor among the keep_versions - 1 numbers below it; where the config was deleted at the
+ * floor, all that it had. */
+uint64_t compaction_through(const struct compaction *compaction, const struct change *at_floor,
+                            const struct change *at_commit);
+
 /* How many configs have a live head. */
 uint64_t registry_config_count(const struct registry *registry);
 
@@ -94,7 +118,8 @@ enum mutation_kind {
     MUTATE_PATCH,
     MUTATE_DELETE,
     MUTATE_ROLLBACK,
-    MUTATE_IMPORT
+    MUTATE_IMPORT,
+    MUTATE_COMPACT, /* of the whole registry; alone in its command */
 };
 
 /* An import may leave out as many numbers at a time: each is kept as a version that is no more. */
@@ -105,7 +130,8 @@ struct mutation {
     const char *environment; /* valid names; borrowed, as is all here */
     const char *service;
     struct buf *payload;        /* create, update: the checked payload; patch: a JSON object */
-    uint64_t version;           /* delete (0: all), rollback, import */
+    uint64_t version;           /* delete (0: all), rollback, import; compact: the floor */
+    uint64_t keep_versions;     /* compact: of each config, 1 or more */
     uint64_t expected_version;  /* 0: none */
     uint64_t expected_revision; /* 0: none */
     const char *expected_epoch; /* "": not said */
@@ -137,11 +163,13 @@ MEM_CLEANUP(struct staged, staged_free)
 
 /* Checks a command and makes its commit. Refusals, with field "changes[i]" where there are several:
  *   ALREADY_EXISTS CONFIG_EXISTS, VERSION_EXISTS (import: a version of this or a higher number was
- *   given already); OUT_OF_RANGE VERSION_GAP (import); NOT_FOUND CONFIG_NOT_FOUND,
- * VERSION_NOT_FOUND; ABORTED VERSION_MISMATCH, REVISION_MISMATCH (info current_version,
- * current_revision); FAILED_PRECONDITION EPOCH_MISMATCH, PAYLOAD_ERASED; INVALID_ARGUMENT or
- * RESOURCE_EXHAUSTED where a merge patch makes what a payload must not be. Expectations are looked
- * at first, then what exists. Faults of the source pass up. */
+ *   given already); OUT_OF_RANGE VERSION_GAP (import), REVISION_AHEAD (compact: the floor is not in
+ *   the log yet); NOT_FOUND CONFIG_NOT_FOUND, VERSION_NOT_FOUND; ABORTED VERSION_MISMATCH,
+ *   REVISION_MISMATCH (info current_version, current_revision); FAILED_PRECONDITION EPOCH_MISMATCH,
+ *   PAYLOAD_ERASED, PAYLOAD_COMPACTED (also of a delete whose head would fall back to such a
+ *   version); INVALID_ARGUMENT or RESOURCE_EXHAUSTED where a merge patch makes what a payload must
+ *   not be.
+ * Expectations are looked at first, then what exists. Faults of the source pass up. */
 bool registry_stage(const struct registry *registry, const struct command *command,
                     const struct version_source *source, struct staged **ret_staged,
                     struct status *st);
@@ -163,6 +191,8 @@ void registry_set_floor(struct registry *registry, uint64_t revision);
 
 /* Takes a stored head in; the reference moves. */
 void registry_load_head(struct registry *registry, struct head *head);
+/* Takes a compaction in from its commit, which is in the log. */
+void registry_load_compaction(struct registry *registry, const struct commit *commit);
 /* Where the loaded heads stand. */
 void registry_load_position(struct registry *registry, const struct position *position,
                             int64_t time_us);

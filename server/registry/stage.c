@@ -4,15 +4,6 @@
 
 #include "state.h"
 
-/* A command on its way to a commit. */
-struct staging {
-    const struct registry *registry;
-    const struct command *command;
-    const struct version_source *source;
-    struct staged *staged;
-    size_t n_made; /* changes of staged->commit that are filled */
-};
-
 struct staged *staged_new(struct commit *commit)
 {
     struct staged *staged = mem_zalloc(sizeof *staged);
@@ -204,6 +195,15 @@ static bool stage_update(struct staging *s, const struct mutation *m, struct sta
     return true;
 }
 
+static bool payload_gone(const struct mutation *m, uint64_t version, bool compacted,
+                         struct status *st)
+{
+    return status_set(st, STATUS_FAILED_PRECONDITION,
+                      compacted ? "PAYLOAD_COMPACTED" : "PAYLOAD_ERASED",
+                      "the payload of version %llu of %s/%s is no longer kept",
+                      (unsigned long long)version, m->service, m->environment);
+}
+
 static bool stage_rollback(struct staging *s, const struct mutation *m, struct status *st)
 {
     struct head *head = current_head(s, m);
@@ -221,14 +221,29 @@ static bool stage_rollback(struct staging *s, const struct mutation *m, struct s
         return false;
     }
     struct buf *payload = buf_ref(version_change(&old)->payload);
+    bool compacted = version_change(&old)->compacted;
     commit_unref(old.commit);
     if (payload == NULL) {
-        return status_set(st, STATUS_FAILED_PRECONDITION, "PAYLOAD_ERASED",
-                          "the payload of version %llu of %s/%s is no longer kept",
-                          (unsigned long long)m->version, m->service, m->environment);
+        return payload_gone(m, m->version, compacted, st);
     }
     add_version(s, m, head, CHANGE_ROLLBACK, payload, m->version);
     return true;
+}
+
+/* The version that the head falls back to. One whose payload is gone, or is going with a
+ * compaction, cannot be one. */
+static bool find_fallback(struct staging *s, const struct mutation *m, uint64_t version,
+                          struct version_ref *ret_newest, struct status *st)
+{
+    bool kept = false;
+    if (!read_version(s, m, version, ret_newest, st)) {
+        return false;
+    }
+    bool ok = compaction_keeps(s->registry, s->source, ret_newest, &kept, st);
+    if (!ok || !kept) {
+        commit_unref(MOVE(ret_newest->commit));
+    }
+    return ok && (kept || payload_gone(m, version, true, st));
 }
 
 /* One version leaves; where it was the head, the newest one left becomes it. */
@@ -243,7 +258,7 @@ static bool stage_delete_version(struct staging *s, const struct mutation *m, st
     struct version_ref newest = {0};
     if (m->version == head->version) {
         change.head_version = head_version_before(head, m->version);
-        if (change.head_version != 0 && !read_version(s, m, change.head_version, &newest, st)) {
+        if (change.head_version != 0 && !find_fallback(s, m, change.head_version, &newest, st)) {
             return false;
         }
     }
@@ -306,6 +321,7 @@ static bool stage_mutation(struct staging *s, size_t index, struct status *st)
         [MUTATE_CREATE] = stage_create,     [MUTATE_UPDATE] = stage_update,
         [MUTATE_PATCH] = stage_update,      [MUTATE_DELETE] = stage_delete,
         [MUTATE_ROLLBACK] = stage_rollback, [MUTATE_IMPORT] = stage_import,
+        [MUTATE_COMPACT] = stage_compact,
     };
     const struct mutation *m = &s->command->mutations[index];
     if (stages[m->kind](s, m, st)) {

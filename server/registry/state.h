@@ -18,8 +18,8 @@ struct registry {
     struct table heads;
     struct order order;
     struct position position;
-    uint64_t floor;
     uint64_t config_count;
+    struct compaction compaction;
     size_t head_bytes;
 
     /* The committer's: what was accepted on top of that. */
@@ -29,11 +29,30 @@ struct registry {
     struct table pending;
     size_t n_removed; /* live heads in it without their payload */
     struct position pending_position;
+    struct compaction pending_compaction;
     int64_t last_time_us;
 };
 
 /* The head as the next command sees it; borrowed. */
 struct head *registry_pending_head(const struct registry *registry, const char *environment,
                                    const char *service);
+
+/* A command on its way to a commit. */
+struct staging {
+    const struct registry *registry;
+    const struct command *command;
+    const struct version_source *source;
+    struct staged *staged;
+    size_t n_made; /* changes of staged->commit that are filled */
+};
+
+/* ---- compaction.c ---- */
+
+bool stage_compact(struct staging *s, const struct mutation *m, struct status *st);
+/* Whether a version's payload (of this commit) stays. ret_kept false: it is gone, or is going. */
+bool compaction_keeps(const struct registry *registry, const struct version_source *source,
+                      const struct version_ref *version, bool *ret_kept, struct status *st);
+/* The compaction that a commit makes on top of the one before; the same where it makes none. */
+struct compaction compaction_after(const struct compaction *before, const struct commit *commit);
 
 #endif

@@ -77,10 +77,9 @@ static bool load(const struct comparison *c, struct side *side, struct status *s
                                  side->version, &version, st)) {
         return false;
     }
+    AUTO(commit_unref) struct commit *commit = version.commit;
     side->payload = buf_ref(version_change(&version)->payload);
-    commit_unref(version.commit);
-    return side->payload != NULL ||
-           no_such_version(side->environment, c->service_name, side->version, st);
+    return side->payload != NULL || no_such_payload(&version, st);
 }
 
 static void send_diff(const struct comparison *c, struct rpc_call *call)

@@ -120,6 +120,24 @@ static bool open_token(const struct service *service, const char *text, uint64_t
     return true;
 }
 
+/* Where the list stands that is to go on: another node may have given its token. 0: nowhere. */
+static bool revision_of_token(const struct service *service, const char *text, uint64_t filter,
+                              uint64_t *ret_revision, struct status *st)
+{
+    struct page_token token = {.number = 0};
+    if (text[0] != '\0' && !page_token_open(service, text, filter, &token, st)) {
+        return false;
+    }
+    *ret_revision = token.position.revision;
+    return true;
+}
+
+static uint64_t configs_filter(const struct service *service,
+                               const Confreg__V1__ListConfigsRequest *r)
+{
+    return filter_hash(service, "configs", r->environment, r->service_name, r->service_name_prefix);
+}
+
 static void run_list_configs(struct service *service, struct rpc_call *call,
                              const ProtobufCMessage *message)
 {
@@ -131,9 +149,13 @@ static void run_list_configs(struct service *service, struct rpc_call *call,
                                .basic = r->view == CONFREG__V1__VIEW__VIEW_BASIC,
                                .left = page_items(r->page_size)};
     struct status st;
-    uint64_t filter =
-        filter_hash(service, "configs", r->environment, r->service_name, r->service_name_prefix);
-    if (!open_token(service, r->page_token, filter, &page.token, &st)) {
+    if (!open_token(service, r->page_token, configs_filter(service, r), &page.token, &st)) {
+        rpc_fail(call, &st);
+        return;
+    }
+    if (page.token.position.revision < registry_floor(service->registry)) {
+        status_set(&st, STATUS_ABORTED, "PAGE_TOKEN_COMPACTED",
+                   "what the list is as of was compacted; list again from the start");
         rpc_fail(call, &st);
         return;
     }
@@ -158,13 +180,16 @@ void list_configs(struct rpc_call *call, const Confreg__V1__ListConfigsRequest *
                   struct service *service)
 {
     struct status st;
+    uint64_t revision = 0;
     if (!check_filter(request->environment, "environment", &st) ||
         !check_filter(request->service_name, "service_name", &st) ||
-        !check_filter(request->service_name_prefix, "service_name_prefix", &st)) {
+        !check_filter(request->service_name_prefix, "service_name_prefix", &st) ||
+        !revision_of_token(service, request->page_token, configs_filter(service, request),
+                           &revision, &st)) {
         rpc_fail(call, &st);
         return;
     }
-    read_when_ready(service, call, &request->base, request->read, READ_ON_POOL, run_list_configs);
+    read_when_reached(service, call, &request->base, request->read, revision, run_list_configs);
 }
 
 /* ---- ListVersions: {header, repeated version = 2, next_page_token = 3, total_size = 4} ---- */
@@ -194,7 +219,8 @@ static bool add_version(void *user, const struct version_ref *version)
 {
     struct version_page *page = user;
     uint64_t number = version_change(version)->version;
-    if (!page->basic && version_change(version)->payload == NULL) {
+    const struct change *change = version_change(version);
+    if (!page->basic && change->payload == NULL && !change->compacted) {
         return true; /* erased while we read */
     }
     struct buf *field = encode_version(page, version);
@@ -228,6 +254,13 @@ static void add_version_total(const struct version_page *page, struct answer *an
     answer_add(answer, encode_message(&response.base));
 }
 
+static uint64_t versions_filter(const struct service *service,
+                                const Confreg__V1__ListVersionsRequest *r)
+{
+    return filter_hash(service, "versions", environment_or_default(r->environment), r->service_name,
+                       "");
+}
+
 static void run_list_versions(struct service *service, struct rpc_call *call,
                               const ProtobufCMessage *message)
 {
@@ -238,8 +271,7 @@ static void run_list_versions(struct service *service, struct rpc_call *call,
     struct status st;
     struct version_page page = {.basic = r->view == CONFREG__V1__VIEW__VIEW_BASIC,
                                 .left = page_items(r->page_size)};
-    uint64_t filter = filter_hash(service, "versions", name.environment, name.service, "");
-    if (!open_token(service, r->page_token, filter, &page.token, &st)) {
+    if (!open_token(service, r->page_token, versions_filter(service, r), &page.token, &st)) {
         rpc_fail(call, &st);
         return;
     }
@@ -262,9 +294,12 @@ void list_versions(struct rpc_call *call, const Confreg__V1__ListVersionsRequest
                    struct service *service)
 {
     struct status st;
-    if (!check_names(request->environment, request->service_name, "", &st)) {
+    uint64_t revision = 0;
+    if (!check_names(request->environment, request->service_name, "", &st) ||
+        !revision_of_token(service, request->page_token, versions_filter(service, request),
+                           &revision, &st)) {
         rpc_fail(call, &st);
         return;
     }
-    read_when_ready(service, call, &request->base, request->read, READ_ON_POOL, run_list_versions);
+    read_when_reached(service, call, &request->base, request->read, revision, run_list_versions);
 }

@@ -179,6 +179,20 @@ bool mutations_of_delete(const struct service *service, const Confreg__V1__Delet
     return finish(&making, make_delete(&making, r));
 }
 
+bool mutations_of_compact(const struct service *service, const Confreg__V1__CompactRequest *r,
+                          struct mutations *ret, struct status *st)
+{
+    struct making making = begin(service, 1, ret, st);
+    struct mutation *m = &making.out->items[making.out->n++];
+    m->kind = MUTATE_COMPACT;
+    m->environment = mem_string("");
+    m->service = mem_string("");
+    m->expected_epoch = mem_string("");
+    m->version = r->revision == 0 ? registry_position(service->registry).revision : r->revision;
+    m->keep_versions = r->keep_versions == 0 ? 1 : r->keep_versions;
+    return true;
+}
+
 bool mutations_of_rollback(const struct service *service,
                            const Confreg__V1__RollbackConfigRequest *r, struct mutations *ret,
                            struct status *st)

@@ -49,12 +49,12 @@ static bool read_old(struct service *service, const struct head *head, uint64_t 
                                  version, &found, st)) {
         return false;
     }
-    bool gone = version_change(&found)->payload == NULL; /* erased while we read */
-    if (!gone) {
-        *ret_config = encode_config(&found, head->mod_revision);
+    AUTO(commit_unref) struct commit *commit = found.commit;
+    if (version_change(&found)->payload == NULL) {
+        return no_such_payload(&found, st);
     }
-    commit_unref(found.commit);
-    return !gone || no_such_version(head_environment(head), head_service(head), version, st);
+    *ret_config = encode_config(&found, head->mod_revision);
+    return true;
 }
 
 static void get_version(struct service *service, struct rpc_call *call,

@@ -55,6 +55,19 @@ bool no_such_version(const char *environment, const char *service, uint64_t vers
     return false;
 }
 
+bool no_such_payload(const struct version_ref *version, struct status *st)
+{
+    const struct change *change = version_change(version);
+    if (!change->compacted) {
+        return no_such_version(change->environment, change->service, change->version, st);
+    }
+    status_set(st, STATUS_FAILED_PRECONDITION, "PAYLOAD_COMPACTED",
+               "the payload of version %" PRIu64 " of %s/%s was let go of by a compaction",
+               change->version, change->service, change->environment);
+    status_add_number(st, "version", change->version);
+    return false;
+}
+
 /* ---- Reads that do not run at once ---- */
 
 struct deferred {
@@ -161,16 +174,10 @@ static bool must_sync(const struct service *service, const Confreg__V1__ReadOpti
            options->consistency == CONFREG__V1__CONSISTENCY__CONSISTENCY_LINEARIZABLE;
 }
 
-void read_when_ready(struct service *service, struct rpc_call *call,
-                     const ProtobufCMessage *request, const Confreg__V1__ReadOptions *options,
-                     enum read_place place, read_body *body)
+static void run_or_wait(struct service *service, struct rpc_call *call,
+                        const ProtobufCMessage *request, const Confreg__V1__ReadOptions *options,
+                        uint64_t wanted, enum read_place place, read_body *body)
 {
-    struct status st;
-    if (options != NULL && !check_epoch(service, options->epoch, "read.epoch", &st)) {
-        rpc_fail(call, &st);
-        return;
-    }
-    uint64_t wanted = options == NULL ? 0 : options->min_revision;
     bool sync = must_sync(service, options);
     if (!sync && place == READ_HERE && wanted <= registry_position(service->registry).revision) {
         body(service, call, request);
@@ -183,5 +190,37 @@ void read_when_ready(struct service *service, struct rpc_call *call,
         committer_sync(service->committer, &deferred->sync);
     } else {
         run_when_reached(deferred);
+    }
+}
+
+static bool check_options(const struct service *service, const Confreg__V1__ReadOptions *options,
+                          struct rpc_call *call)
+{
+    struct status st;
+    if (options == NULL || check_epoch(service, options->epoch, "read.epoch", &st)) {
+        return true;
+    }
+    rpc_fail(call, &st);
+    return false;
+}
+
+void read_when_ready(struct service *service, struct rpc_call *call,
+                     const ProtobufCMessage *request, const Confreg__V1__ReadOptions *options,
+                     enum read_place place, read_body *body)
+{
+    if (check_options(service, options, call)) {
+        run_or_wait(service, call, request, options, options == NULL ? 0 : options->min_revision,
+                    place, body);
+    }
+}
+
+void read_when_reached(struct service *service, struct rpc_call *call,
+                       const ProtobufCMessage *request, const Confreg__V1__ReadOptions *options,
+                       uint64_t revision, read_body *body)
+{
+    if (check_options(service, options, call)) {
+        uint64_t least = options == NULL ? 0 : options->min_revision;
+        run_or_wait(service, call, request, options, least > revision ? least : revision,
+                    READ_ON_POOL, body);
     }
 }

@@ -23,6 +23,9 @@ bool check_epoch(const struct service *service, const char *epoch, const char *f
 bool no_such_config(const char *environment, const char *service, struct status *st);
 bool no_such_version(const char *environment, const char *service, uint64_t version,
                      struct status *st);
+/* Of a live version whose payload is not there: FAILED_PRECONDITION, reason PAYLOAD_COMPACTED; or
+ * it was erased since it was looked for, and there is no such version. */
+bool no_such_payload(const struct version_ref *version, struct status *st);
 
 /* A read's body: answers the call (consuming it) from a request that it must not keep. */
 typedef void read_body(struct service *service, struct rpc_call *call,
@@ -39,5 +42,9 @@ enum read_place {
 void read_when_ready(struct service *service, struct rpc_call *call,
                      const ProtobufCMessage *request, const Confreg__V1__ReadOptions *options,
                      enum read_place place, read_body *body);
+/* The same for what goes on with an answer of this revision, perhaps another node's. */
+void read_when_reached(struct service *service, struct rpc_call *call,
+                       const ProtobufCMessage *request, const Confreg__V1__ReadOptions *options,
+                       uint64_t revision, read_body *body);
 
 #endif

@@ -12,6 +12,7 @@ RPC_HANDLER(write_update, Confreg__V1__UpdateConfigRequest, struct service)
 RPC_HANDLER(write_delete, Confreg__V1__DeleteConfigRequest, struct service)
 RPC_HANDLER(write_rollback, Confreg__V1__RollbackConfigRequest, struct service)
 RPC_HANDLER(write_commit, Confreg__V1__CommitChangesRequest, struct service)
+RPC_HANDLER(write_compact, Confreg__V1__CompactRequest, struct service)
 RPC_HANDLER(read_get, Confreg__V1__GetConfigRequest, struct service)
 RPC_HANDLER(read_batch, Confreg__V1__BatchGetConfigsRequest, struct service)
 RPC_HANDLER(list_configs, Confreg__V1__ListConfigsRequest, struct service)
@@ -35,6 +36,7 @@ static const struct rpc_method methods[] = {
     {"Watch", RPC_SERVER_STREAM, watch_call_thunk},
     {"WatchProgress", RPC_UNARY, watch_progress_call_thunk},
     {"GetStatus", RPC_UNARY, status_call_thunk},
+    {"Compact", RPC_UNARY, write_compact_thunk},
 };
 
 void service_add(struct service *service, struct rpc_server *server)

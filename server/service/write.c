@@ -113,6 +113,18 @@ static void answer_commit(const struct write_call *w, struct answer *answer)
     answer_add(answer, encode_field_and(2, &message.base, changes.data, changes.len));
 }
 
+/* {oldest_revision = 2}. */
+static void answer_compact(const struct write_call *w, struct answer *answer)
+{
+    const struct commit *commit = w->write.staged->commit;
+    uint64_t floor =
+        commit != NULL ? commit->changes[0].version : registry_floor(w->service->registry);
+    Confreg__V1__CompactResponse response;
+    confreg__v1__compact_response__init(&response);
+    response.oldest_revision = floor + 1;
+    answer_add(answer, encode_message(&response.base));
+}
+
 /* On the call's thread again. */
 static void reply(struct rpc_task *task)
 {
@@ -239,3 +251,5 @@ DEFINE_WRITE(write_rollback, Confreg__V1__RollbackConfigRequest,
              CONFREG__V1__ROLLBACK_CONFIG_REQUEST, mutations_of_rollback, answer_version)
 DEFINE_WRITE(write_commit, Confreg__V1__CommitChangesRequest, CONFREG__V1__COMMIT_CHANGES_REQUEST,
              mutations_of_commit, answer_commit)
+DEFINE_WRITE(write_compact, Confreg__V1__CompactRequest, CONFREG__V1__COMPACT_REQUEST,
+             mutations_of_compact, answer_compact)

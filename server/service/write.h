@@ -15,4 +15,8 @@ void write_rollback(struct rpc_call *call, const Confreg__V1__RollbackConfigRequ
 void write_commit(struct rpc_call *call, const Confreg__V1__CommitChangesRequest *request,
                   struct service *service);
 
+/* An operation on the whole registry, and a commit like any. */
+void write_compact(struct rpc_call *call, const Confreg__V1__CompactRequest *request,
+                   struct service *service);
+
 #endif

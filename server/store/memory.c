@@ -258,7 +258,37 @@ static bool memory_scrub(struct store *store, const char *environment, const cha
             change->version <= through) {
             buf_unref(MOVE(change->payload));
             memset(change->salt, 0, SALT_SIZE);
+            change->compacted = false;
         }
+    }
+    pthread_rwlock_unlock(&m->lock);
+    return true;
+}
+
+static void drop_range(struct memory_store *m, const struct version_range *range)
+{
+    const struct config_log *config = find_config(m, range->environment, range->service);
+    for (size_t i = 0; config != NULL && i < config->n; i++) {
+        const struct place *place = &config->places[i];
+        struct change *change = &m->commits[place->revision - 1]->changes[place->index];
+        if (change->payload != NULL && change->version >= range->from &&
+            change->version <= range->through) {
+            buf_unref(MOVE(change->payload));
+            memset(change->salt, 0, SALT_SIZE);
+            change->compacted = true;
+        }
+    }
+}
+
+static bool memory_drop(struct store *store, const struct version_range *ranges, size_t n,
+                        bool *ret_more, struct status *st)
+{
+    (void)st;
+    *ret_more = false;
+    struct memory_store *m = memory_of(store);
+    pthread_rwlock_wrlock(&m->lock);
+    for (size_t i = 0; i < n; i++) {
+        drop_range(m, &ranges[i]);
     }
     pthread_rwlock_unlock(&m->lock);
     return true;
@@ -312,7 +342,7 @@ static void add_payload(struct copied_row *copy, const struct commit *commit, ui
 {
     const struct change *change = &commit->changes[index];
     size_t n = copy->row.n_payloads;
-    if (change->payload == NULL) {
+    if (change->payload == NULL && !change->compacted) {
         return;
     }
     memcpy(copy->salts[n], change->salt, SALT_SIZE);
@@ -483,6 +513,7 @@ const struct store_ops store_memory = {
     .save_heads = memory_save_heads,
     .scrub = memory_scrub,
     .get_mark = memory_get_mark,
+    .drop = memory_drop,
     .set_mark = memory_set_mark,
     .move_mark = memory_move_mark,
 };

@@ -415,6 +415,81 @@ static bool mongo_scrub(struct store *store, const char *environment, const char
     return ok;
 }
 
+/* ---- Compacting ---- */
+
+/* One change's payload gives way to a mark, unless it was erased before. */
+static bool drop_payload(struct mongo_updates *updates, const bson_t *document, size_t index,
+                         struct status *st)
+{
+    char name[32];
+    snprintf(name, sizeof name, "payloads.%zu", index);
+    AUTO(bson_destroy)
+    bson_t *query = BCON_NEW("_id", BCON_INT64((int64_t)mongo_number(document, "_id")), name, "{",
+                             "$ne", BCON_NULL, "}");
+    AUTO(bson_destroy) bson_t *change = BCON_NEW("$set", "{", name, BCON_BOOL(false), "}");
+    return mongo_updates_add(updates, query, change, false, st);
+}
+
+/* Of the versions that one commit brought. *ret_more: older ones may be wanted, too. */
+static bool drop_document(struct mongo_updates *updates, const bson_t *document,
+                          const struct version_walk *wanted, bool *ret_more, struct status *st)
+{
+    struct mongo_keys keys;
+    bool ok = true;
+    mongo_read_keys(document, "versions", &keys);
+    for (size_t i = 0; i < keys.n && ok; i++) {
+        uint64_t version = mongo_key_version(keys.keys[i], &wanted->config);
+        *ret_more = *ret_more && (version == 0 || version > wanted->down_to);
+        if (version >= wanted->down_to && version <= wanted->from) {
+            ok = version == 0 || drop_payload(updates, document, i, st);
+        }
+    }
+    return ok;
+}
+
+static bool drop_range(struct mongo_store *s, const struct version_range *range,
+                       struct mongo_updates *updates, struct status *st)
+{
+    struct version_walk wanted = {.from = range->through, .down_to = range->from};
+    struct mongo_walk walk;
+    struct status fault;
+    const bson_t *document = NULL;
+    uint64_t revision = 0;
+    bool ok = true;
+    if (!find_version(s, range->environment, range->service, range->through, &revision, st)) {
+        return false;
+    }
+    mongo_config_key(range->environment, range->service, &wanted.config);
+    find_history(s, &wanted.config, revision == 0 ? UINT64_MAX : revision, "payloads", &walk);
+    for (bool more = true; ok && more && mongo_next(&walk, &document);) {
+        ok = drop_document(updates, document, &wanted, &more, st);
+    }
+    str_fini(&wanted.config);
+    if (!mongo_end(&walk, "compacting", &fault) && ok) {
+        *st = fault;
+        return false;
+    }
+    return ok;
+}
+
+/* The server gives the space back, or uses it again, as it sees fit. */
+static bool mongo_drop(struct store *store, const struct version_range *ranges, size_t n,
+                       bool *ret_more, struct status *st)
+{
+    struct mongo_updates updates;
+    bool ok = true;
+    mongo_updates_init(&updates, mongo_of(store), MONGO_COMMITS);
+    for (size_t i = 0; i < n && ok; i++) {
+        ok = drop_range(mongo_of(store), &ranges[i], &updates, st);
+    }
+    ok = ok && mongo_updates_send(&updates, st);
+    mongo_updates_fini(&updates);
+    if (ok) {
+        *ret_more = false;
+    }
+    return ok;
+}
+
 /* ---- Marks ---- */
 
 static bool mongo_get_mark(struct store *store, enum store_mark mark, uint64_t *ret_value,
@@ -603,8 +678,8 @@ static bool mongo_load_heads(struct store *store, store_head_row_visitor *visit,
     .read_commits = mongo_read_commits, .read_version = mongo_read_version,                        \
     .read_versions = mongo_read_versions, .find_change = mongo_find_change,                        \
     .find_request = mongo_find_request, .load_heads = mongo_load_heads,                            \
-    .save_heads = mongo_save_heads, .scrub = mongo_scrub, .get_mark = mongo_get_mark,              \
-    .set_mark = mongo_set_mark, .move_mark = mongo_move_mark
+    .save_heads = mongo_save_heads, .scrub = mongo_scrub, .drop = mongo_drop,                      \
+    .get_mark = mongo_get_mark, .set_mark = mongo_set_mark, .move_mark = mongo_move_mark
 
 const struct store_ops store_mongodb = {.scheme = "mongodb", .open = mongo_store_open, METHODS};
 /* The same behind an address that names its servers by DNS. */

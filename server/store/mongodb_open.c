@@ -264,6 +264,7 @@ static bool open_address(const char *address, struct store **ret_store, struct s
 {
     struct mongo_store *s = mem_zalloc(sizeof *s);
     s->store.ops = &store_mongodb;
+    s->store.shared = true;
     ready_driver();
     if (!connect_to(s, address, st) || !check_server(s, st) || !settle_identity(s, st) ||
         !make_indexes(s, st)) {

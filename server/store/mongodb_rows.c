@@ -169,6 +169,8 @@ static void read_payloads(bson_iter_t *at, size_t only, struct row_room *room)
         bool wanted = only == SIZE_MAX || only == index;
         if (wanted && BSON_ITER_HOLDS_NULL(&payload)) {
             room->row.n_erased++;
+        } else if (wanted && BSON_ITER_HOLDS_BOOL(&payload)) { /* compacted */
+            row_room_add(room, (uint32_t)index, NULL, 0, NULL);
         } else if (wanted) {
             read_payload(&payload, (uint32_t)index, room);
         }

@@ -10,6 +10,7 @@
 
 #define SEAL_SIZE 16
 #define MARK_HEAD_COUNT (-1)
+#define FREE_PAGES "PRAGMA incremental_vacuum(512)"
 
 static int64_t change_id(uint64_t revision, size_t index)
 {
@@ -310,12 +311,67 @@ static bool sqlite_scrub(struct store *store, const char *environment, const cha
     return ok;
 }
 
+static bool drop_range(struct sqlite_store *s, const struct version_range *range, struct status *st)
+{
+    sqlite3_stmt *q = connection_statement(&s->writer, SQL_DROP, st);
+    if (q == NULL) {
+        return false;
+    }
+    bind_text(q, 1, range->environment);
+    bind_text(q, 2, range->service);
+    bind_number(q, 3, range->from);
+    bind_number(q, 4, range->through);
+    return step_done(&s->writer, q, "compacting", st);
+}
+
+static bool drop_ranges(struct sqlite_store *s, const struct version_range *ranges, size_t n,
+                        struct status *st)
+{
+    bool ok = n == 0 || begin(s, st);
+    if (!ok || n == 0) {
+        return ok;
+    }
+    for (size_t i = 0; i < n && ok; i++) {
+        ok = drop_range(s, &ranges[i], st);
+    }
+    return finish(s, ok, st);
+}
+
+/* Gives pages that hold nothing any more back to the file system, some at a time. Where that fails,
+ * as in a file of before it could be done, they are used again all the same. Returns whether it
+ * could go on. */
+static bool free_pages(struct sqlite_store *s)
+{
+    int64_t before = 0;
+    int64_t after = 0;
+    struct status ignored;
+    pthread_mutex_lock(&s->writing);
+    bool more = connection_number(&s->writer, "PRAGMA freelist_count", &before, &ignored) &&
+                before > 0 && connection_run(&s->writer, FREE_PAGES, &ignored) &&
+                connection_number(&s->writer, "PRAGMA freelist_count", &after, &ignored) &&
+                after > 0 && after < before;
+    pthread_mutex_unlock(&s->writing);
+    return more;
+}
+
+static bool sqlite_drop(struct store *store, const struct version_range *ranges, size_t n,
+                        bool *ret_more, struct status *st)
+{
+    struct sqlite_store *s = sqlite_of(store);
+    if (!drop_ranges(s, ranges, n, st)) {
+        return false;
+    }
+    *ret_more = free_pages(s);
+    return true;
+}
+
 /* ---- Reading ---- */
 
-static bool is_erased(sqlite3_stmt *q, int at)
+/* What stands in the place of a payload that is gone: "erased", "compacted". */
+static bool is_word(sqlite3_stmt *q, int at, const char *word)
 {
     return sqlite3_column_type(q, at) == SQLITE_TEXT &&
-           strcmp((const char *)sqlite3_column_text(q, at), "erased") == 0;
+           strcmp((const char *)sqlite3_column_text(q, at), word) == 0;
 }
 
 static bool store_damaged(struct status *st, const char *what)
@@ -327,8 +383,12 @@ static bool store_damaged(struct status *st, const char *what)
 static bool add_payload(struct row_room *room, sqlite3_stmt *q, uint32_t index, int salt_column,
                         struct status *st)
 {
-    if (is_erased(q, salt_column + 1)) {
+    if (is_word(q, salt_column + 1, "erased")) {
         room->row.n_erased++;
+        return true;
+    }
+    if (is_word(q, salt_column + 1, "compacted")) {
+        row_room_add(room, index, NULL, 0, NULL);
         return true;
     }
     if (sqlite3_column_type(q, salt_column + 1) != SQLITE_BLOB) {
@@ -712,6 +772,7 @@ const struct store_ops store_sqlite = {
     .save_heads = sqlite_save_heads,
     .scrub = sqlite_scrub,
     .get_mark = sqlite_get_mark,
+    .drop = sqlite_drop,
     .set_mark = sqlite_set_mark,
     .move_mark = sqlite_move_mark,
 };

@@ -26,6 +26,9 @@ static const char *const texts[SQL_COUNT] = {
         "WHERE mark = ?1), 0) ON CONFLICT(mark) DO UPDATE SET value = excluded.value",
     [SQL_SCRUB] =
         "UPDATE changes SET salt = NULL, payload = 'erased' WHERE environment = ?1 AND "
+        "service = ?2 AND version BETWEEN ?3 AND ?4 AND brings = 1 AND payload <> 'erased'",
+    [SQL_DROP] =
+        "UPDATE changes SET salt = NULL, payload = 'compacted' WHERE environment = ?1 AND "
         "service = ?2 AND version BETWEEN ?3 AND ?4 AND brings = 1 AND typeof(payload) = 'blob'",
     [SQL_TAIL] = "SELECT revision, record, hash FROM commits ORDER BY revision DESC LIMIT 1",
     [SQL_READ_COMMITS] = "SELECT revision, record, hash FROM commits WHERE revision BETWEEN ?1 "
@@ -68,6 +71,19 @@ bool connection_run(struct connection *c, const char *sql, struct status *st)
 {
     return sqlite3_exec(c->db, sql, NULL, NULL, NULL) == SQLITE_OK ||
            sqlite_fault(c, "setting up", st);
+}
+
+bool connection_number(struct connection *c, const char *sql, int64_t *ret, struct status *st)
+{
+    sqlite3_stmt *q = NULL;
+    if (sqlite3_prepare_v2(c->db, sql, -1, &q, NULL) != SQLITE_OK) {
+        return sqlite_fault(c, "asking", st);
+    }
+    int code = sqlite3_step(q);
+    *ret = code == SQLITE_ROW ? sqlite3_column_int64(q, 0) : 0;
+    bool ok = code == SQLITE_ROW || code == SQLITE_DONE || sqlite_fault(c, "asking", st);
+    sqlite3_finalize(q);
+    return ok;
 }
 
 bool connection_open(struct connection *c, const char *path, bool writer, struct status *st)

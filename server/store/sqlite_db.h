@@ -20,6 +20,7 @@ enum statement {
     SQL_SET_MARK,
     SQL_MOVE_MARK, /* of the marker */
     SQL_SCRUB,
+    SQL_DROP,
     /* of any connection */
     SQL_TAIL,
     SQL_READ_COMMITS,
@@ -70,6 +71,9 @@ void connection_close(struct connection *c);
 /* The statement, reset; never NULL but after an error, which is in st then. */
 sqlite3_stmt *connection_statement(struct connection *c, enum statement which, struct status *st);
 bool connection_run(struct connection *c, const char *sql, struct status *st);
+
+/* The first number that a statement gives; 0: none. */
+bool connection_number(struct connection *c, const char *sql, int64_t *ret, struct status *st);
 
 /* What the connection's last error is for a caller. Returns false. */
 bool sqlite_fault(struct connection *c, const char *doing, struct status *st);

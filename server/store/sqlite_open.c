@@ -93,20 +93,6 @@ static bool take_lock(struct sqlite_store *s, struct status *st)
 
 /* ---- What the file is ---- */
 
-static bool ask_number(struct connection *c, const char *sql, int64_t *ret, struct status *st)
-{
-    sqlite3_stmt *q = NULL;
-    if (sqlite3_prepare_v2(c->db, sql, -1, &q, NULL) != SQLITE_OK) {
-        return sqlite_fault(c, "looking at the file", st);
-    }
-    int code = sqlite3_step(q);
-    *ret = code == SQLITE_ROW ? sqlite3_column_int64(q, 0) : 0;
-    bool ok =
-        code == SQLITE_ROW || code == SQLITE_DONE || sqlite_fault(c, "looking at the file", st);
-    sqlite3_finalize(q);
-    return ok;
-}
-
 static bool foreign(const struct sqlite_store *s, struct status *st)
 {
     return status_set(st, STATUS_FAILED_PRECONDITION, "STORE_FOREIGN",
@@ -127,8 +113,8 @@ static bool check_kind(struct sqlite_store *s, bool *ret_new, struct status *st)
 {
     int64_t application = 0;
     int64_t objects = 0;
-    if (!ask_number(&s->writer, "PRAGMA application_id", &application, st) ||
-        !ask_number(&s->writer, "SELECT count(*) FROM sqlite_schema", &objects, st)) {
+    if (!connection_number(&s->writer, "PRAGMA application_id", &application, st) ||
+        !connection_number(&s->writer, "SELECT count(*) FROM sqlite_schema", &objects, st)) {
         return false;
     }
     *ret_new = objects == 0;
@@ -138,7 +124,8 @@ static bool check_kind(struct sqlite_store *s, bool *ret_new, struct status *st)
 static bool check_format(struct sqlite_store *s, struct status *st)
 {
     int64_t format = 0;
-    if (!ask_number(&s->writer, "SELECT value FROM meta WHERE name = 'format'", &format, st)) {
+    if (!connection_number(&s->writer, "SELECT value FROM meta WHERE name = 'format'", &format,
+                           st)) {
         return false;
     }
     if (format > STORE_FORMAT) {
@@ -267,6 +254,8 @@ static bool open_file(struct sqlite_store *s, struct status *st)
            /* EXTRA is FULL, and syncs the folder when the journal of a new file is removed: if that
             * came back after a power cut, it would undo all that was done since. */
            connection_run(&s->writer,
+                          /* of a new file only: what compaction frees can be given back in steps */
+                          "PRAGMA auto_vacuum = INCREMENTAL;"
                           "PRAGMA synchronous = EXTRA; PRAGMA journal_mode = WAL;"
                           "PRAGMA secure_delete = ON; PRAGMA wal_autocheckpoint = 0",
                           st) &&

@@ -45,6 +45,9 @@ static bool attach_payloads(struct commit *commit, const struct store_row *row, 
 {
     for (size_t i = 0; i < row->n_payloads; i++) {
         const struct store_payload *payload = &row->payloads[i];
+        if (payload->data == NULL && payload->index < commit->n_changes) {
+            commit->changes[payload->index].compacted = true;
+        }
         if (payload->data != NULL &&
             !commit_attach_payload(commit, payload->index, payload->salt, payload->data, st)) {
             return false;
@@ -465,6 +468,22 @@ bool store_scrub(struct store *store, const char *environment, const char *servi
                  uint64_t through, struct status *st)
 {
     return store->ops->scrub(store, environment, service, from, through, st);
+}
+
+bool store_drop(struct store *store, const struct version_range *ranges, size_t n, bool *ret_more,
+                struct status *st)
+{
+    if (store->ops->drop != NULL) {
+        return store->ops->drop(store, ranges, n, ret_more, st);
+    }
+    *ret_more = false;
+    for (size_t i = 0; i < n; i++) {
+        if (!store_scrub(store, ranges[i].environment, ranges[i].service, ranges[i].from,
+                         ranges[i].through, st)) {
+            return false;
+        }
+    }
+    return true;
 }
 
 bool store_get_mark(struct store *store, enum store_mark mark, uint64_t *ret_value,

@@ -50,10 +50,12 @@ struct store_tail {
 
 /* Named numbers that the registry keeps in its store; 0 until set. They never move back. */
 enum store_mark {
-    STORE_MARK_HEADS,    /* heads are complete through this revision */
-    STORE_MARK_SCRUBBED, /* erased payloads are gone through this revision */
-    STORE_MARK_RELAYED,  /* changes are published below this revision; 0: none ever was */
-    STORE_MARK_TURN,     /* a node that cannot get in asked for its turn at this revision */
+    STORE_MARK_HEADS,      /* heads are complete through this revision */
+    STORE_MARK_SCRUBBED,   /* erased payloads are gone through this revision */
+    STORE_MARK_RELAYED,    /* changes are published below this revision; 0: none ever was */
+    STORE_MARK_COMPACTION, /* the newest commit that compacts, as far as the heads are complete */
+    STORE_MARK_COMPACTED,  /* what the compactions up to this revision let go of is gone */
+    STORE_MARK_TURN,       /* a node that cannot get in asked for its turn at this revision */
     STORE_MARKS,
 };
 
@@ -69,7 +71,8 @@ struct store;
 struct store_row {
     struct buf *record; /* borrowed; of the commit */
     struct hash hash;   /* as stored */
-    /* Payloads by change index, borrowed; data NULL where there is none or it was not asked for. */
+    /* Payloads by change index, borrowed. data NULL: it was dropped by a compaction. Those that
+     * were erased or not asked for are not here. */
     struct store_payload {
         uint32_t index;
         const uint8_t *salt; /* SALT_SIZE bytes */
@@ -93,6 +96,12 @@ struct store_head_row {
     const struct store_row *newest; /* of a live head, with its payload; else NULL */
 };
 typedef bool store_head_row_visitor(void *user, const struct store_head_row *row);
+
+/* Versions of a config, both ends included. */
+struct version_range {
+    const char *environment, *service; /* borrowed */
+    uint64_t from, through;
+};
 
 struct store_ops {
     const char *scheme; /* "sqlite" */
@@ -119,6 +128,9 @@ struct store_ops {
                        struct status *st);
     bool (*scrub)(struct store *store, const char *environment, const char *service, uint64_t from,
                   uint64_t through, struct status *st);
+    /* NULL where the backend has no better way than scrub. */
+    bool (*drop)(struct store *store, const struct version_range *ranges, size_t n, bool *ret_more,
+                 struct status *st);
     bool (*get_mark)(struct store *store, enum store_mark mark, uint64_t *ret_value,
                      struct status *st);
     bool (*set_mark)(struct store *store, enum store_mark mark, uint64_t value, struct status *st);
@@ -204,6 +216,13 @@ bool store_save_heads(struct store *store, struct head *const *heads, size_t n, 
  * Repeating it does no harm. */
 bool store_scrub(struct store *store, const char *environment, const char *service, uint64_t from,
                  uint64_t through, struct status *st);
+
+/* Drops the payloads of these versions to give their space back, in one step for all ranges. Reads
+ * tell them as compacted; what was erased before stays erased, and what is erased later is scrubbed
+ * as ever. Repeating it does no harm. *ret_more: only a part of the space was given back; more is
+ * when it is called again, also without ranges. */
+bool store_drop(struct store *store, const struct version_range *ranges, size_t n, bool *ret_more,
+                struct status *st);
 
 bool store_get_mark(struct store *store, enum store_mark mark, uint64_t *ret_value,
                     struct status *st);

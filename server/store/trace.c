@@ -163,6 +163,14 @@ static bool trace_scrub(struct store *store, const char *environment, const char
     PASS("scrub", scrub(INNER(p), environment, service, from, through, st));
 }
 
+static bool trace_drop(struct store *store, const struct version_range *ranges, size_t n,
+                       bool *ret_more, struct status *st)
+{
+    struct passing p = begin(store, "drop");
+    bool ok = kept_back(&p) || store_drop(INNER(p), ranges, n, ret_more, st);
+    return end(&p, ok, st);
+}
+
 static bool trace_get_mark(struct store *store, enum store_mark mark, uint64_t *ret_value,
                            struct status *st)
 {
@@ -204,6 +212,7 @@ static const struct store_ops trace_ops = {
     .save_heads = trace_save_heads,
     .scrub = trace_scrub,
     .get_mark = trace_get_mark,
+    .drop = trace_drop,
     .set_mark = trace_set_mark,
     .move_mark = trace_move_mark,
 };

@@ -86,8 +86,10 @@ bool watch_read_notice(struct store *store, const struct watch *watch, struct co
     bool ok = true;
     notice->chosen = watch != NULL;
     for (size_t i = 0; i < commit->n_changes && ok; i++) {
-        ok = (watch != NULL && !watch_selects(watch, &commit->changes[i])) ||
-             add_event(store, with_previous, notice, i, st);
+        const struct change *change = &commit->changes[i];
+        bool wanted =
+            change_has_config(change->kind) && (watch == NULL || watch_selects(watch, change));
+        ok = !wanted || add_event(store, with_previous, notice, i, st);
     }
     commit_forget_payloads(commit);
     if (ok) {

@@ -81,7 +81,9 @@ static struct notice *make_notice(struct hub *hub, const struct staged *staged)
     struct notice *notice = notice_new(commit, commit->n_changes);
     notice->has_previous = atomic_load(&hub->n_previous) > 0;
     for (size_t i = 0; i < commit->n_changes; i++) {
-        add_event(notice, staged, i);
+        if (change_has_config(commit->changes[i].kind)) {
+            add_event(notice, staged, i);
+        }
     }
     return notice;
 }

@@ -243,6 +243,49 @@ CONTRACT(history, erases_nothing_where_nothing_is)
     book_fini(&book);
 }
 
+/* ---- Compacting ---- */
+
+static bool is_compacted(struct store *store, const char *service, uint64_t version)
+{
+    struct version_ref found = {0};
+    struct status st;
+    cr_assert(store_read_version(store, "prod", service, version, &found, &st), "%s", st.message);
+    bool compacted = version_change(&found)->compacted;
+    cr_assert(!compacted || version_change(&found)->payload == NULL);
+    commit_unref(found.commit);
+    return compacted;
+}
+
+static void drop(struct store *store, const struct version_range *ranges, size_t n)
+{
+    struct status st;
+    for (bool more = true; more; n = 0) {
+        cr_assert(store_drop(store, ranges, n, &more, &st), "%s", st.message);
+    }
+}
+
+CONTRACT(history, drops_payloads_and_tells_them_from_erased_ones)
+{
+    static const struct version_range ranges[] = {{"prod", "a", 1, 2}, {"prod", "nobody", 1, 9}};
+    struct book book;
+    struct status st;
+    write_life(&book, place->store);
+    cr_assert(store_scrub(place->store, "prod", "a", 1, 1, &st), "%s", st.message);
+    for (int i = 0; i < 2; i++) { /* repeating it does no harm */
+        drop(place->store, ranges, COUNT_OF(ranges));
+    }
+    forget(&book.commits[0]->changes[0]);
+    forget(&book.commits[1]->changes[0]);
+    book_check(&book, place->store, 8);
+    cr_assert_not(is_compacted(place->store, "a", 1), "it was erased before");
+    cr_assert(is_compacted(place->store, "a", 2));
+    cr_assert_not(is_compacted(place->store, "a", 3));
+    expect_version(place->store, "prod", "a", 3, 4, "{\"a\":3}");
+    cr_assert(store_scrub(place->store, "prod", "a", 2, 2, &st), "%s", st.message);
+    cr_assert_not(is_compacted(place->store, "a", 2), "it was erased afterwards");
+    book_fini(&book);
+}
+
 /* ---- Marks ---- */
 
 static uint64_t get_mark(struct store *store, enum store_mark mark)

@@ -85,6 +85,40 @@ Test(commit, no_flipped_bit_passes)
     leak_check();
 }
 
+/* What a release that knows format 1 only writes is format 1 for ever; it refuses format 2. */
+Test(commit, a_compaction_has_a_format_of_its_own)
+{
+    AUTO(commit_unref) struct commit *old = full_commit();
+    AUTO(commit_unref) struct commit *commit = commit_new(1);
+    AUTO(commit_unref) struct commit *copy = NULL;
+    struct status st;
+    cr_assert_eq(old->record->data[0], 1);
+    commit->revision = 8;
+    commit->changes[0] = (struct change){.kind = CHANGE_COMPACT,
+                                         .environment = mem_string(""),
+                                         .service = mem_string(""),
+                                         .version = 5,
+                                         .previous_version = 3,
+                                         .source_version = 2,
+                                         .removed = 1};
+    commit_seal(commit, epoch);
+    cr_assert_eq(commit->record->data[0], 2);
+    cr_assert(commit_decode(epoch, commit->record, &copy, &st));
+    cr_assert_eq(copy->changes[0].kind, CHANGE_COMPACT);
+    cr_assert_eq(copy->changes[0].version, 5);
+    cr_assert_eq(copy->changes[0].previous_version, 3);
+    cr_assert_eq(copy->changes[0].source_version, 2);
+    cr_assert_eq(copy->changes[0].removed, 1);
+    AUTO(buf_unref) struct buf *as_old = buf_copy(commit->record->data, commit->record->len);
+    AUTO(buf_unref) struct buf *as_new = buf_copy(old->record->data, old->record->len);
+    struct commit *none = NULL;
+    as_old->data[0] = 1;
+    as_new->data[0] = 2;
+    cr_assert_not(commit_decode(epoch, as_old, &none, &st));
+    cr_assert_not(commit_decode(epoch, as_new, &none, &st), "each commit has one form");
+    leak_check();
+}
+
 Test(commit, no_cut_record_passes)
 {
     AUTO(commit_unref) struct commit *commit = full_commit();

@@ -474,9 +474,16 @@ Test(registry, a_start_at_or_below_the_floor_is_out_of_range)
         must(&world, m, "{}");
     }
     cr_assert(registry_check_start(world.registry, 1, &st), "nothing is gone at first");
-    registry_set_floor(world.registry, 3);
-    registry_set_floor(world.registry, 2);
-    cr_assert_eq(registry_floor(world.registry), 3, "it does not move back");
+    struct mutation compact = mutation_of(MUTATE_COMPACT, "", "");
+    compact.version = 3;
+    compact.keep_versions = 1;
+    must(&world, compact, NULL);
+    compact.version = 2;
+    struct staged *lower = stage(&world, &compact, &st);
+    cr_assert_not_null(lower);
+    cr_assert_null(lower->commit, "it does not move back");
+    staged_free(lower);
+    cr_assert_eq(registry_floor(world.registry), 3);
     cr_assert(registry_check_start(world.registry, 4, &st));
     cr_assert(registry_check_start(world.registry, 100, &st));
     cr_assert_not(registry_check_start(world.registry, 3, &st));
@@ -485,7 +492,7 @@ Test(registry, a_start_at_or_below_the_floor_is_out_of_range)
     cr_assert_str_eq(st.info[0].key, "oldest_revision");
     cr_assert_str_eq(st.info[0].value, "4");
     cr_assert_str_eq(st.info[1].key, "newest_revision");
-    cr_assert_str_eq(st.info[1].value, "5");
+    cr_assert_str_eq(st.info[1].value, "6");
     world_fini(&world);
     leak_check();
 }

@@ -129,7 +129,7 @@ void world_note(struct world *world, const struct staged *staged)
 {
     struct commit *commit = staged->commit;
     cr_assert_eq(commit->revision, world->n_log + world->n_batch + 1, "revisions have no gaps");
-    for (size_t i = 0; i < commit->n_changes; i++) {
+    for (size_t i = 0; i < commit->n_changes && change_has_config(commit->changes[i].kind); i++) {
         note_change(find(world, &commit->changes[i]), &commit->changes[i], commit->revision);
     }
 }
