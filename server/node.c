@@ -6,6 +6,7 @@
 
 #include "clock.h"
 #include "exporter.h"
+#include "failpoint.h"
 #include "log.h"
 #include "node_metrics.h"
 #include "service.h"
@@ -244,6 +245,7 @@ static void stop_serving(struct node *node)
     rpc_server_set_serving(node->server, false);
     exporter_stop(node->exporter);
     waiters_stop(node->waiters);
+    FAILPOINT(stop_server);
     rpc_server_stop(node->server, node->grace_ms);
 }
 
@@ -255,6 +257,7 @@ void node_stop(struct node *node)
     if (node->serving) {
         stop_serving(node);
     }
+    FAILPOINT(stop_committer);
     committer_stop(node->committer);
     waiters_free(node->waiters);
     pool_free(node->pool);
@@ -264,6 +267,7 @@ void node_stop(struct node *node)
     bus_close(node->bus); /* which may have woken the committer until now */
     committer_free(node->committer);
     registry_free(node->registry);
+    FAILPOINT(stop_store);
     store_close(node->store);
     free(node);
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "clock.h"
+#include "failpoint.h"
 #include "log.h"
 #include "scrub.h"
 #include "state.h"
@@ -58,7 +59,9 @@ bool committer_append(struct committer *committer, struct commit *const *commits
 {
     struct commit_stats *stats = &committer->stats;
     int64_t begun = clock_monotonic_ns();
+    FAILPOINT(append_before);
     bool ok = store_append(committer->store, commits, n, st);
+    FAILPOINT(append_after);
     histogram_observe(&stats->append, (uint64_t)(clock_monotonic_ns() - begun));
     histogram_observe(&stats->batch, n);
     bool lost = !ok && strcmp(st->reason, "REVISION_TAKEN") == 0;
@@ -74,7 +77,9 @@ void committer_scrub(struct committer *committer)
         return;
     }
     uint64_t through = registry_position(committer->registry).revision;
+    FAILPOINT(scrub_before);
     committer->scrub_due = !scrub_finish(committer->store, through, &st);
+    FAILPOINT(scrub_after);
     if (committer->scrub_due) {
         metric_add(&committer->stats.failed_scrubs, 1);
         log_event(LOG_WARNING, "scrub_failed", "reason", st.message, NULL);
@@ -108,15 +113,21 @@ void committer_announce_end(struct committer *committer, bool own)
 
 static void finish(struct committer *committer, struct batch *batch)
 {
+    FAILPOINT(apply_before);
     registry_apply(committer->registry);
+    FAILPOINT(apply_after);
     for (size_t i = 0; i < batch->n; i++) {
         committer_count(committer, batch->commits[i]);
         committer_announce(committer, batch->writes[i]->staged, true);
     }
+    FAILPOINT(fanout_before);
     committer_announce_end(committer, true);
+    FAILPOINT(fanout_after);
     committer_scrub(committer);
+    FAILPOINT(answer_before);
     for (size_t i = 0; i < batch->n; i++) {
         committer_succeed(committer, batch->writes[i]);
+        FAILPOINT(answer_after);
     }
 }
 

@@ -1,3 +1,4 @@
+#include "failpoint.h"
 #include "log.h"
 #include "scrub.h"
 #include "state.h"
@@ -78,11 +79,13 @@ static void save_heads(struct committer *c)
 {
     struct status st;
     uint64_t through = 0;
+    FAILPOINT(heads_before);
     if (!save(c, &through, &st)) {
         metric_add(&c->stats.failed_head_saves, 1);
         log_event(LOG_WARNING, "heads_not_saved", "reason", st.message, NULL);
         return;
     }
+    FAILPOINT(heads_after);
     table_fini(&c->dirty);
     c->heads_saved = through;
     if (!c->scrub_due && !store_set_mark(c->store, STORE_MARK_SCRUBBED, through, &st)) {

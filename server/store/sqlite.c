@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "clock.h"
+#include "failpoint.h"
 #include "row_room.h"
 #include "sqlite_db.h"
 #include "sqlite_open.h"
@@ -84,12 +85,14 @@ static bool begin(struct sqlite_store *s, struct status *st)
  * way nothing of it stays. */
 static bool finish(struct sqlite_store *s, bool ok, struct status *st)
 {
+    FAILPOINT(commit_before);
     ok = ok && run(&s->writer, SQL_COMMIT, "committing", st);
     if (!ok && sqlite3_get_autocommit(s->writer.db) == 0) {
         struct status ignored;
         run(&s->writer, SQL_ROLLBACK, "rolling back", &ignored);
     }
     pthread_mutex_unlock(&s->writing);
+    FAILPOINT(commit_after);
     return ok;
 }
 

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "encode.h"
+#include "failpoint.h"
 #include "watch.h"
 
 static void drain(struct rpc_task *task);
@@ -142,5 +143,7 @@ static void drain(struct rpc_task *task)
     pthread_mutex_lock(&hub->lock);
     hub->wake_posted = false;
     pthread_mutex_unlock(&hub->lock);
+    FAILPOINT(deliver_before);
     hub_take_inbox(hub);
+    FAILPOINT(deliver_after);
 }

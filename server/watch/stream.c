@@ -6,6 +6,7 @@
 #include "clock.h"
 #include "confreg/v1/registry_service.pb-c.h"
 #include "encode.h"
+#include "failpoint.h"
 #include "overlay.h"
 #include "watch.h"
 
@@ -81,6 +82,7 @@ struct buf *watch_response(const struct watch *watch, int kind,
 
 enum rpc_next watch_progress(struct watch *watch, struct rpc_pieces *pieces)
 {
+    FAILPOINT(progress);
     struct watch_position position = watch_position(watch);
     pieces->items[0] = watch_response(
         watch, CONFREG__V1__WATCH_RESPONSE_KIND__WATCH_RESPONSE_KIND_PROGRESS, &position, false);

@@ -71,6 +71,7 @@ class Daemon:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.log = self.folder / f"{self.program}.log"
         self.process = None
+        self.variables = {}  # of the environment, beyond what every program gets
 
     def arguments(self):
         raise NotImplementedError
@@ -87,6 +88,7 @@ class Daemon:
             "UBSAN_OPTIONS": f"{report}:print_stacktrace=1",
             "TSAN_OPTIONS": f"{report}:ignore_noninstrumented_modules=1"
                             f":suppressions={ROOT}/scripts/tsan.supp",
+            **self.variables,
         }
 
     def spawn(self):
