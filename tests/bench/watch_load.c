@@ -12,6 +12,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -118,6 +119,7 @@ static void start_server(struct bench *b)
     snprintf(store, sizeof store, "sqlite:%s/watch.db", b->folder);
     b->server = fork();
     if (b->server == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGTERM); /* it ends with this program, however that ends */
         execl(b->program, b->program, "--listen", listen, "--store", store, "--log-level", "ERROR",
               (char *)NULL);
         _exit(127);
@@ -152,6 +154,25 @@ static double resident_bytes(const struct bench *b)
     }
     fclose(file);
     return (double)resident * (double)sysconf(_SC_PAGESIZE);
+}
+
+/* Of all its threads, user and system. */
+static double cpu_seconds(const struct bench *b)
+{
+    char path[64];
+    char text[1024] = "";
+    unsigned long user = 0;
+    unsigned long system = 0;
+    snprintf(path, sizeof path, "/proc/%d/stat", (int)b->server);
+    FILE *file = fopen(path, "r");
+    const char *rest =
+        file != NULL && fgets(text, sizeof text, file) != NULL ? strrchr(text, ')') : NULL;
+    if (rest == NULL || sscanf(rest, ") %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %lu %lu", &user,
+                               &system) != 2) {
+        h2_die(path);
+    }
+    fclose(file);
+    return (double)(user + system) / (double)sysconf(_SC_CLK_TCK);
 }
 
 /* ---- Responses: looked through, not unpacked ---- */
@@ -475,6 +496,18 @@ static void figure_one_change(struct bench *b)
     print("watch_slowest_read_meanwhile_worst", ms(slowest[ROUNDS - 1]), "ms");
 }
 
+/* Without a reader beside it, which would count as the server's, too. */
+static void figure_cpu(struct bench *b)
+{
+    int64_t write;
+    double before = cpu_seconds(b);
+    for (size_t i = 0; i < ROUNDS; i++) {
+        fan_out(b, 1, &write);
+    }
+    double each = (cpu_seconds(b) - before) / (double)(ROUNDS * b->n_streams);
+    print("watch_cpu_of_a_message", each * 1e6, "us");
+}
+
 static void figure_burst(struct bench *b)
 {
     int64_t all[BURSTS];
@@ -546,6 +579,7 @@ int main(int argc, char **argv)
     figure_open(&b);
     print("watch_write_that_none_wants", ms(time_unwatched(&b)), "ms");
     figure_one_change(&b);
+    figure_cpu(&b);
     figure_burst(&b);
     figure_resume(&b);
     stop_server(&b);
