@@ -24,6 +24,7 @@ void call_request(struct rpc_server *server, const struct method *method, struct
     call->method = method;
     call->listener = listener;
     call->queue = streams ? &server->stream_queue : listener;
+    call->lane = queue_choose_lane(call->queue);
     call->stats =
         (method == NULL ? server->unknown_stats : method->stats) + (listener - server->queues);
     call->code = STATUS_CANCELLED;
@@ -33,7 +34,7 @@ void call_request(struct rpc_server *server, const struct method *method, struct
     grpc_metadata_array_init(&call->arrival.headers);
     server_call_born(server);
     queue_request_call(server->core, method == NULL ? NULL : method->registered, &call->arrival,
-                       call->queue, listener, &call->arrived);
+                       call->lane, listener, &call->arrived);
 }
 
 void call_ref(struct rpc_call *call)

@@ -31,6 +31,7 @@ struct rpc_call {
     const struct method *method; /* NULL: none that we have */
     struct queue *listener;      /* on whose thread the call arrives */
     struct queue *queue;         /* on whose thread its batches complete */
+    struct lane *lane;           /* of that queue */
     struct call_stats *stats;    /* where it is counted */
     int64_t arrived_ns;
     enum status_code code; /* that was sent; CANCELLED until then */

@@ -155,8 +155,8 @@ static grpc_call *create_core(const struct rpc_client *client, const struct rpc_
                                 gpr_time_from_millis(request->timeout_ms, GPR_TIMESPAN));
     }
     grpc_slice path = grpc_slice_from_copied_string(request->path);
-    grpc_call *core = grpc_channel_create_call(client->channel, NULL, 0, client->queue.core, path,
-                                               NULL, deadline, NULL);
+    grpc_call *core = grpc_channel_create_call(
+        client->channel, NULL, 0, client->queue.lanes[0].core, path, NULL, deadline, NULL);
     grpc_slice_unref(path);
     return core;
 }

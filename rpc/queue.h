@@ -6,12 +6,19 @@
  * ThreadSanitizer too, which cannot look into the core.
  *
  * The core has no public way to wake a queue's thread. The queue therefore holds a call on a
- * channel that leads nowhere: an empty batch on it completes at once. */
+ * channel that leads nowhere: an empty batch on it completes at once.
+ *
+ * Whenever an operation completes, the core (as Debian builds it) looks through all that are under
+ * way on the same completion queue, and every open stream has one for its whole life. A queue for
+ * streams therefore spreads its calls over several completion queues, its lanes. One thread serves
+ * them: it waits on the first, where the bell rings, looks at another when it has begun something
+ * there, which most often has completed by then, and at all of them every few milliseconds. */
 #ifndef RPC_QUEUE_H
 #define RPC_QUEUE_H
 
 #include <grpc/grpc.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 
 #include "rpc_types.h"
@@ -21,8 +28,21 @@ struct tag {
     void (*fn)(struct tag *tag, bool ok);
 };
 
-struct queue {
+#define QUEUE_LANES 8
+
+/* The thread's, but for core. */
+struct lane {
     grpc_completion_queue *core;
+    bool begun; /* something may have completed that the thread began itself */
+    bool ended;
+};
+
+struct queue {
+    struct lane lanes[QUEUE_LANES];
+    size_t n_lanes;
+    atomic_uint next_lane; /* for the next call */
+    size_t n_expected;     /* the thread's: begun, to complete soon, and not come yet */
+    int64_t sweep_ns;      /* the thread's: when all lanes are looked at next */
     grpc_call *bell;
     struct tag rung;
     pthread_t thread;
@@ -35,6 +55,8 @@ struct queue {
 };
 
 void queue_init(struct queue *queue, grpc_cq_polling_type polling);
+/* A queue for streams: not polling, with lanes. */
+void queue_init_lanes(struct queue *queue);
 /* Starts the thread, which runs tags and tasks until the queue is closed and empty. */
 void queue_start(struct queue *queue);
 /* No batch may be started any more; what is posted from now on is dropped. */
@@ -53,6 +75,10 @@ void queue_clear_timer(struct queue *queue, struct rpc_timer *timer);
 
 /* The tag runs on the thread of the queue that the call is bound to. */
 void queue_start_batch(grpc_call *call, const grpc_op *ops, size_t n, struct tag *tag);
+/* On that thread: a batch on this lane will complete soon, and: it has. A queue with lanes would
+ * find it later, else. */
+void queue_expect(struct queue *queue, struct lane *lane);
+void queue_expected_came(struct queue *queue);
 
 /* What a call that arrives is put into, by the core, before the tag runs. */
 struct arrival {
@@ -64,10 +90,12 @@ struct arrival {
     bool without_message; /* set before: the method was registered so */
 };
 
+/* A lane of the queue for the next call. Any thread. */
+struct lane *queue_choose_lane(struct queue *queue);
 /* Takes the next call of a registered method, or where it is NULL of any other. The tag runs on the
- * listener's thread; the call is bound to `bound`. */
+ * listener's thread; the call is bound to the lane. */
 void queue_request_call(grpc_server *server, void *registered, struct arrival *arrival,
-                        struct queue *bound, struct queue *listener, struct tag *tag);
+                        const struct lane *lane, struct queue *listener, struct tag *tag);
 /* The tag runs when the server has shut down. */
 void queue_shut_server_down(grpc_server *server, struct queue *queue, struct tag *tag);
 

@@ -60,9 +60,9 @@ static void create_queues(struct rpc_server *server)
     server->queues = mem_array(n, sizeof server->queues[0]);
     for (size_t i = 0; i < n; i++) {
         queue_init(&server->queues[i], GRPC_CQ_DEFAULT_POLLING);
-        grpc_server_register_completion_queue(server->core, server->queues[i].core, NULL);
+        grpc_server_register_completion_queue(server->core, server->queues[i].lanes[0].core, NULL);
     }
-    queue_init(&server->stream_queue, GRPC_CQ_NON_POLLING);
+    queue_init_lanes(&server->stream_queue);
     server->unknown_stats = stats_new(n);
 }
 

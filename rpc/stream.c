@@ -149,6 +149,7 @@ static void start_sending(struct rpc_stream *stream, const grpc_op *op)
     stream->headers_sent = true;
     rpc_stream_ref(stream);
     queue_start_batch(stream->call->arrival.call, ops, n, &stream->sent);
+    queue_expect(stream->call->queue, stream->call->lane);
 }
 
 static void send_message(struct rpc_stream *stream, const struct rpc_pieces *pieces)
@@ -224,6 +225,7 @@ static void run(struct rpc_task *task)
 static void sent(struct tag *tag, bool ok)
 {
     struct rpc_stream *stream = CONTAINER_OF(tag, struct rpc_stream, sent);
+    queue_expected_came(stream->call->queue);
     grpc_byte_buffer_destroy(stream->call->sending);
     stream->call->sending = NULL;
     /* Where sending failed the call is over; closed() tells. */
