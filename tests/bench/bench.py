@@ -8,7 +8,8 @@ import subprocess
 import time
 from pathlib import Path
 
-import gateway  # noqa: F401: its figures
+import events  # noqa: F401: its figures
+import gateway  # noqa: F401
 import reads  # noqa: F401
 import scale  # noqa: F401
 import watches  # noqa: F401

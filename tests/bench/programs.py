@@ -54,12 +54,17 @@ class Program:
     def is_ready(self):
         raise NotImplementedError
 
+    def environment(self):
+        """None: the caller's."""
+        return None
+
     def start(self):
         """Gives the seconds that it took."""
         begun = time.monotonic()
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen([str(part) for part in self.command()], stdout=log,
-                                            stderr=log, stdin=subprocess.DEVNULL)
+                                            stderr=log, stdin=subprocess.DEVNULL,
+                                            env=self.environment())
         self.bench.running.append(self)
         while not self._answers():
             if self.process.poll() is not None or time.monotonic() - begun > PATIENCE:
@@ -156,6 +161,65 @@ class Etcd(Program):
     def revision(self):
         status = fetch(f"http://{self.address}/v3/maintenance/status", b"{}", "POST")
         return int(status["header"]["revision"])
+
+
+class PortMapper(Program):
+    """What an Erlang node asks for the ports of others: one of our own."""
+
+    def __init__(self, bench):
+        super().__init__(bench)
+        self.port = free_port()
+
+    def command(self):
+        return ["epmd", "-port", self.port]
+
+    def environment(self):
+        return {"PATH": os.environ["PATH"], "ERL_EPMD_ADDRESS": "127.0.0.1"}
+
+    def is_ready(self):
+        socket.create_connection(("127.0.0.1", self.port)).close()
+        return True
+
+
+class RabbitMq(Program):
+    """A broker with folders and a node name of its own."""
+
+    def __init__(self, bench):
+        super().__init__(bench)
+        self.mapper = bench.start(PortMapper(bench))
+        self.port, self.distribution_port = free_port(), free_port()
+        self.address = f"127.0.0.1:{self.port}"
+        (self.folder / "plugins").write_text("[].\n")
+        (self.folder / "rabbitmq.conf").write_text(f"listeners.tcp.default = {self.address}\n")
+
+    def command(self):
+        return ["/usr/lib/rabbitmq/bin/rabbitmq-server", "-noinput", "-start_epmd", "false"]
+
+    def environment(self):
+        """With input allowed the script becomes the broker, whose process id is then ours."""
+        return {
+            "PATH": os.environ["PATH"],
+            "HOME": str(self.folder),
+            "LANG": "C.UTF-8",
+            "RABBITMQ_NODENAME": f"bench-{self.port}@localhost",
+            "RABBITMQ_NODE_IP_ADDRESS": "127.0.0.1",
+            "RABBITMQ_NODE_PORT": str(self.port),
+            "RABBITMQ_DIST_PORT": str(self.distribution_port),
+            "ERL_EPMD_PORT": str(self.mapper.port),
+            "RABBITMQ_MNESIA_BASE": f"{self.folder}/mnesia",
+            "RABBITMQ_LOG_BASE": f"{self.folder}/logs",
+            "RABBITMQ_ENABLED_PLUGINS_FILE": f"{self.folder}/plugins",
+            "RABBITMQ_CONFIG_FILE": f"{self.folder}/rabbitmq",
+            "RABBITMQ_CONF_ENV_FILE": "/dev/null",
+            "RABBITMQ_PID_FILE": f"{self.folder}/pid",
+            "RABBITMQ_ALLOW_INPUT": "1",
+        }
+
+    def is_ready(self):
+        """The broker speaks first where it does not like the greeting."""
+        with socket.create_connection(("127.0.0.1", self.port), 5) as connection:
+            connection.sendall(b"HELLO!!!")
+            return connection.recv(8) == b"AMQP\0\0\x09\x01"
 
 
 class Nginx(Program):
