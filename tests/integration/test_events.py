@@ -1,5 +1,6 @@
 """Events on a real RabbitMQ: what is told, in which order, and through which failures."""
 
+import contextlib
 import re
 import shutil
 import threading
@@ -367,6 +368,43 @@ def test_the_lease_goes_to_the_next_when_its_holder_dies(launch, broker, listen)
     wait_for_state(first, PUBLISHING)
 
 
+def test_nodes_are_woken_over_the_bus(server, broker):
+    """A write is told to the others; what is not of a node of this registry does no harm."""
+    connection = pika.BlockingConnection(broker.parameters)
+    channel = connection.channel()
+    registry = Registry(server.stub)
+    epoch = registry.status().header.epoch
+
+    def is_bound():
+        probe = connection.channel()
+        with contextlib.suppress(pika.exceptions.AMQPError):
+            probe.exchange_declare("confreg.wakeups", passive=True)
+            return True
+        return False
+
+    until(is_bound, "the exchange for wake-ups")
+    queue = channel.queue_declare("", exclusive=True).method.queue
+    channel.queue_bind(queue, "confreg.wakeups")
+    registry.create("woken")
+
+    def next_wakeup():
+        for method, _, body in channel.consume(queue, auto_ack=True, inactivity_timeout=60):
+            return method and body.decode().split(" ")
+
+    told_epoch, node, revision = next_wakeup()
+    assert (told_epoch, revision) == (epoch, "1") and re.fullmatch("[0-9a-f]{16}", node)
+    for body in [b"", b"x" * 100_000, b"\0", f"{epoch} {node} 7".encode(), epoch.encode(),
+                 f"{epoch} 0123456789abcdef 99999999999999999999999".encode(),
+                 f"{epoch} 0123456789abcdef 18446744073709551615".encode(),
+                 b"0123456789abcdef 0123456789abcdef 5"]:
+        channel.basic_publish("confreg.wakeups", "", body)
+        assert next_wakeup() is not None
+    registry.create("alive")
+    assert next_wakeup()[2] == "2"
+    assert registry.revision() == 2
+    connection.close()
+
+
 # ---- Connecting ----
 
 
@@ -453,6 +491,20 @@ def test_the_variables_of_the_replaced_service(launch, broker, listen, as_files)
     Registry(server.stub).create("old")
     check_all(server, listener)
     assert_no_password(server)
+
+
+def test_the_gateway_listens_on_the_old_port(launch):
+    class OldGateway(Gateway):
+        def arguments(self):
+            return ["--server", self.server]
+
+        def environment(self):
+            return super().environment() | {"HTTP_PORT": str(self.port), "LOG_LEVEL": "CRITICAL"}
+
+    server = launch(Confregd).start()
+    gateway = launch(OldGateway, server.listen).start()
+    assert Rest(gateway.port).get("/health").json()["status"] == "healthy"
+    assert gateway.log.read_text() == ""
 
 
 def test_a_variable_that_is_wrong_is_named(launch):
