@@ -1,6 +1,7 @@
 """Events on a real RabbitMQ: what is told, in which order, and through which failures."""
 
 import contextlib
+import itertools
 import re
 import shutil
 import threading
@@ -77,11 +78,13 @@ def check_all(server, listener):
 
 
 class Writers:
-    """Write without a pause on connections of their own until they are stopped; survive a server
-    that is away."""
+    """Write on connections of their own, without a pause but no more than they are allowed: how long
+    a broker takes to start must not decide how much there is to hear. Survive a server that is away.
+    """
 
     def __init__(self, server, count=3):
         self.server = server
+        self.allowed = threading.Semaphore(0)
         self.stopping = threading.Event()
         self.acknowledged = []
         self.slowest = 0
@@ -93,29 +96,38 @@ class Writers:
     def _write(self, number):
         channel = connect(self.server.listen)
         registry = Registry(api_grpc.RegistryServiceStub(channel))
-        for i in range(10**9):
-            if self.stopping.is_set():
-                break
-            begun = time.monotonic()
-            try:
-                answer = registry.commit([
-                    update_change(f"w{number}-{k}", allow_missing=True) for k in range(i % 3 + 1)])
-                self.acknowledged.append(answer.commit.revision)
-                self.slowest = max(self.slowest, time.monotonic() - begun)
-            except grpc.RpcError as error:
-                if error.code() != grpc.StatusCode.UNAVAILABLE:
-                    self.failure = error
-                    break
-                self.stopping.wait(0.01)
-        channel.close()
+        with contextlib.closing(channel):
+            for i in itertools.count():
+                self.allowed.acquire()
+                while not self.stopping.is_set() and not self._write_one(registry, number, i):
+                    self.stopping.wait(0.01)
+                if self.stopping.is_set():
+                    return
 
-    def wait_for(self, more):
+    def _write_one(self, registry, number, i):
+        begun = time.monotonic()
+        try:
+            answer = registry.commit([
+                update_change(f"w{number}-{k}", allow_missing=True) for k in range(i % 3 + 1)])
+        except grpc.RpcError as error:
+            if error.code() != grpc.StatusCode.UNAVAILABLE:
+                self.failure = error
+                self.stopping.set()
+            return False
+        self.acknowledged.append(answer.commit.revision)
+        self.slowest = max(self.slowest, time.monotonic() - begun)
+        return True
+
+    def wait_for(self, more, allowed=None):
+        """Until so many more are acknowledged; what else is allowed goes on."""
         goal = len(self.acknowledged) + more
+        self.allowed.release(allowed or more)
         until(lambda: self.failure or len(self.acknowledged) >= goal, f"{more} writes more")
         assert self.failure is None, self.failure
 
     def stop(self):
         self.stopping.set()
+        self.allowed.release(len(self.threads))
         for thread in self.threads:
             thread.join(60)
         assert self.failure is None, self.failure
@@ -248,7 +260,7 @@ def test_a_broker_that_is_killed_and_comes_back(server, broker, listen):
     listener = listen(server)
     writers = Writers(server)
     for _ in range(2):
-        writers.wait_for(100)
+        writers.wait_for(100, 400)
         broker.kill()
         wait_for_state(server, CONNECTING)
         writers.wait_for(300)
@@ -265,7 +277,7 @@ def test_a_server_that_is_killed_and_comes_back(server, listen):
     listener = listen(server)
     writers = Writers(server)
     for _ in range(5):
-        writers.wait_for(100)
+        writers.wait_for(100, 200)
         server.kill()
         server.start()
     writers.wait_for(20)
@@ -288,18 +300,18 @@ def test_a_server_that_stops_well_repeats_nothing(server, listen):
 def test_a_frozen_broker_holds_up_no_write_and_no_stop(server, broker, listen):
     listener = listen(server)
     writers = Writers(server)
-    writers.wait_for(100)
+    writers.wait_for(100, 200)
     broker.freeze()
     try:
         writers.slowest = 0
-        writers.wait_for(6000)
+        writers.wait_for(3000)
         slowest = writers.slowest
         writers.stop()
         behind = relay_of(server).commits_behind
         server.stop(seconds=20)
     finally:
         broker.thaw()
-    assert behind > 2000 and slowest < 2, (behind, slowest)
+    assert behind > 2500 and slowest < 5, (behind, slowest)
     server.start()
     check_all(server, listener)
 
@@ -312,7 +324,7 @@ def test_connections_that_break(launch, broker, listen, harm):
     listener = listen(server)
     writers = Writers(server, 1)
     for _ in range(3):
-        writers.wait_for(50)
+        writers.wait_for(50, 100)
         getattr(proxy, harm)()
         writers.wait_for(50)
         if harm == "hold":
