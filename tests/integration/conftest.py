@@ -13,10 +13,42 @@ os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 
 import daemon  # noqa: E402
 import history  # noqa: E402
+import mongodb  # noqa: E402
 from calls import Registry  # noqa: E402
 from rest import Rest  # noqa: E402
 
 RUNNING = []
+
+
+def pytest_addoption(parser):
+    parser.addoption("--store", choices=["sqlite", *mongodb.KINDS], default="sqlite",
+                     help="the store that the servers use: a SQLite file each, or a database each "
+                          "on one server of this kind, which the run starts (the one that "
+                          "CONFREG_TEST_MONGODB_URI names, where it is set)")
+
+
+def pytest_collection_modifyitems(config, items):
+    """What looks into the files of a SQLite store is for that store only."""
+    if config.getoption("store") != "sqlite":
+        left_out = [item for item in items if item.get_closest_marker("sqlite")]
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def default_store(request, tmp_path_factory):
+    """The server for --store; each program's folder gets a database of its own there."""
+    kind = request.config.getoption("store")
+    if kind == "sqlite":
+        yield
+        return
+    with mongodb.server(kind, tmp_path_factory.mktemp(kind)) as address:
+        sqlite = daemon.Confregd.default_store
+        run = os.urandom(4).hex()
+        daemon.Confregd.default_store = staticmethod(
+            lambda folder: mongodb.database(address, f"confreg_test_{run}_{folder.name}"))
+        yield
+        daemon.Confregd.default_store = sqlite
 
 
 @pytest.hookimpl(hookwrapper=True)
@@ -51,7 +83,7 @@ def launch(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def confregd(launch):
-    """A server on SQLite for one module; at its end the whole history is checked."""
+    """A server for one module; at its end the whole history is checked."""
     server = launch(daemon.Confregd).start()
     recorder = history.Recorder(server)
     recorder.start()

@@ -108,6 +108,7 @@ def check_acknowledged(writers, events):
     assert len(acknowledged) == len(versions), "a write was carried out twice"
 
 
+@pytest.mark.sqlite
 def test_a_torn_write_ahead_log_is_survived(launch):
     """The end of the write-ahead log is lost, as after a power cut: a prefix of the log is left."""
     server = launch(Confregd).start()
@@ -131,6 +132,7 @@ def test_a_torn_write_ahead_log_is_survived(launch):
     assert registry.create("next").header.revision == revision + 1
 
 
+@pytest.mark.sqlite
 def test_damaged_data_is_reported_and_not_served(launch):
     server = launch(Confregd).start()
     registry = Registry(server.stub)

@@ -12,6 +12,8 @@ from daemon import Confregd, Gateway
 from errors import Refusal, refused
 from rest import Rest
 
+pytestmark = pytest.mark.sqlite
+
 
 def as_root(*command):
     prefix = [] if os.geteuid() == 0 else ["sudo", "-n"]

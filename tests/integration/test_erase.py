@@ -7,6 +7,8 @@ from errors import refused
 from stubs import pb
 from watching import Watch
 
+pytestmark = pytest.mark.sqlite
+
 SECRET = "very-secret-marker-0123456789"
 
 

@@ -354,6 +354,7 @@ def test_an_event_that_the_broker_refuses(server, broker, listen, name):
     wait_until_told(server)
 
 
+@pytest.mark.sqlite
 def test_the_lease_goes_to_the_next_when_its_holder_dies(launch, broker, listen):
     """Two servers of one registry: a copy of the store has its epoch."""
     first = launch(Confregd, extra=["--bus", broker.address()]).start()

@@ -331,6 +331,7 @@ def test_another_log_replaces_the_mirror(pair):
     other.stop()
 
 
+@pytest.mark.sqlite
 def test_a_backup_that_is_restored_replaces_the_mirror(pair, tmp_path):
     """The same log, cut short: positions behind the cut are found out by their hash."""
     rest, server = pair.rest, pair.server

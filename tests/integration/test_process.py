@@ -32,6 +32,7 @@ def test_what_was_written_is_there_after_a_restart(launch, name):
     assert registry.create("gone").config.version == 2
 
 
+@pytest.mark.sqlite
 def test_one_process_has_a_store_at_a_time(launch):
     first = launch(Confregd).start()
     second = launch(Confregd, store=first.store)
@@ -44,12 +45,14 @@ def test_one_process_has_a_store_at_a_time(launch):
     assert Registry(second.stub).get("still-alive").config.version == 1
 
 
+@pytest.mark.sqlite
 def test_a_lock_does_not_outlive_its_process(launch):
     first = launch(Confregd).start()
     first.kill()
     launch(Confregd, store=first.store).start()
 
 
+@pytest.mark.sqlite
 def test_a_newer_data_format_is_refused(launch):
     server = launch(Confregd).start()
     server.stop()

@@ -391,14 +391,15 @@ def test_diff_of_two_environments(registry, name):
 
 # ---- GetStatus ----
 
-def test_status(registry, name):
+def test_status(confregd, registry, name):
     before = registry.status()
     registry.commit([create_change(name), create_change(f"{name}-2")])
     registry.commit([delete_change(name)])
     after = registry.status()
     assert after.header.revision == before.header.revision + 2
     assert after.config_count == before.config_count + 1
-    assert (after.store, after.writable, after.not_writable_reason) == ("sqlite", True, "")
+    assert (after.store, after.writable, after.not_writable_reason) == (
+        confregd.store.partition(":")[0], True, "")
     assert after.oldest_revision <= 1
     assert after.watch_streams >= 1 and after.start_time.seconds > 0 and after.version
 

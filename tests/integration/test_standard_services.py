@@ -90,7 +90,7 @@ def test_grpcurl_calls(confregd, tool, name):
     refusal = call("CreateConfig", code=64 + 6, **payload).stderr
     assert "AlreadyExists" in refusal and "CONFIG_EXISTS" in refusal
     status = json.loads(call("GetStatus").stdout)
-    assert status["store"] == "sqlite"
+    assert status["store"] == confregd.store.partition(":")[0]
 
 
 def test_grpcurl_watches(confregd, registry, tool, name):

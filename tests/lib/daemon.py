@@ -156,11 +156,13 @@ class Daemon:
 
 class Confregd(Daemon):
     program = "confregd"
+    # Where the log is kept unless a test says so: a function of the folder. conftest.py sets it.
+    default_store = staticmethod(lambda folder: f"sqlite:{folder / 'confreg.db'}")
 
     def __init__(self, folder, store=None, listen=None, extra=()):
         super().__init__(folder)
         self.database = self.folder / "confreg.db"
-        self.store = store or f"sqlite:{self.database}"
+        self.store = store or self.default_store(self.folder)
         self.listen = listen or f"127.0.0.1:{free_port()}"
         self.extra = list(extra)
         self.channel = None

@@ -9,6 +9,7 @@ CONFREG_TEST_STORE tells the command the address. Where CONFREG_TEST_MONGODB_URI
 is used and none is started. Uses nothing but Python's own library.
 """
 
+import contextlib
 import fcntl
 import os
 import signal
@@ -113,17 +114,31 @@ class Server:
             self.kill()
 
 
-def run_beside(kind, command):
+@contextlib.contextmanager
+def server(kind, folder):
+    """The address of a server to use: a new one of this kind, or the one that was named."""
     given = os.environ.get("CONFREG_TEST_MONGODB_URI")
     if given:
-        return subprocess.call(command, env={**os.environ, "CONFREG_TEST_STORE": given})
+        yield given
+        return
+    started = Server(kind, folder).start()
+    try:
+        yield started.address
+    finally:
+        started.stop()
+
+
+def database(address, name):
+    """The address with a database in it, in front of its options."""
+    hosts, mark, options = address.partition("?")
+    scheme, _, rest = hosts.partition("://")
+    return f"{scheme}://{rest.split('/')[0]}/{name}{mark}{options}"
+
+
+def run_beside(kind, command):
     with tempfile.TemporaryDirectory(prefix="confreg-mongodb-") as folder:
-        server = Server(kind, folder).start()
-        try:
-            environment = {**os.environ, "CONFREG_TEST_STORE": server.address}
-            return subprocess.call(command, env=environment)
-        finally:
-            server.stop()
+        with server(kind, folder) as address:
+            return subprocess.call(command, env={**os.environ, "CONFREG_TEST_STORE": address})
 
 
 if __name__ == "__main__":
