@@ -35,6 +35,8 @@ def ferretdb(port, folder):
 
 
 KINDS = {"secantus": secantus, "ferretdb": ferretdb}
+# What makes an acknowledged write outlive kill -9, where it does not do so anyway.
+DURABLE = {"secantus": ["--sync-on-commit"], "ferretdb": []}
 
 
 def free_port():
@@ -93,7 +95,12 @@ class Server:
         return "\n".join((self.folder / "server.log").read_text(errors="replace").splitlines()[-30:])
 
     def freeze(self):
+        """Returns when no thread of it runs any more."""
         self.process.send_signal(signal.SIGSTOP)
+        tasks = Path(f"/proc/{self.process.pid}/task")
+        while any((task / "stat").read_text().rsplit(")", 1)[1].split()[0] != "T"
+                  for task in tasks.iterdir()):
+            time.sleep(0.001)
 
     def thaw(self):
         self.process.send_signal(signal.SIGCONT)

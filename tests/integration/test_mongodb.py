@@ -1,0 +1,197 @@
+"""A database server that goes away, comes back, hangs or refuses; two servers on one database.
+
+Starts database servers of its own, whatever the rest of the run uses."""
+
+import subprocess
+import time
+
+import grpc
+import pymongo
+import pytest
+import history
+import mongodb
+from calls import Registry
+from daemon import Confregd, until
+from errors import Refusal, refused
+from stubs import api_pb
+
+QUICK = "serverSelectionTimeoutMS=500&connectTimeoutMS=500&socketTimeoutMS=1500"
+
+
+@pytest.fixture(params=["secantus", "ferretdb"])
+def database(request, tmp_path):
+    """A database server that the test may do to as it likes."""
+    server = mongodb.Server(request.param, tmp_path / "database",
+                            extra=mongodb.DURABLE[request.param]).start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def server(launch, database):
+    server = launch(Confregd, store=f"{database.address}/registry?{QUICK}").start()
+    yield server
+    server.end()
+
+
+def try_update(registry, **fields):
+    """The answer, or the Refusal."""
+    try:
+        return registry.update("billing", '{"a":2}', **fields)
+    except grpc.RpcError as error:
+        return Refusal(error)
+
+
+def expect_trouble(registry, **fields):
+    begun = time.monotonic()
+    refusal = try_update(registry, **fields)
+    assert isinstance(refusal, Refusal) and refusal.code == "UNAVAILABLE", refusal
+    assert refusal.reason in ("STORE_UNAVAILABLE", "OUTCOME_UNKNOWN"), refusal
+    assert time.monotonic() - begun < 15
+    return refusal
+
+
+def until_written(registry, **fields):
+    def written():
+        answer = try_update(registry, **fields)
+        return None if isinstance(answer, Refusal) else answer
+
+    return until(written, "writes go well again")
+
+
+def check_history(server):
+    recorder = history.Recorder(server)
+    recorder.start()
+    history.check(server, recorder)
+    history.check_memory_against_store(server)
+    recorder.stop()
+
+
+# ---- The database server goes away ----
+
+def test_the_database_dies_and_comes_back(server, database):
+    registry = Registry(server.stub)
+    registry.create("billing", '{"a":0}')
+    registry.update("billing", '{"a":1}')
+    database.kill()
+    expect_trouble(registry)
+    assert registry.data("billing") == b'{"a":1}', "reads go on from memory"
+    status = registry.status()
+    assert not status.writable and status.not_writable_reason
+    with refused("UNAVAILABLE", "STORE_UNAVAILABLE"):
+        registry.get("billing", version=1)
+    database.start()
+    until_written(registry)
+    assert registry.get("billing", version=1).config.config_data == b'{"a":0}'
+    assert registry.status().writable
+    check_history(server)
+
+
+def test_the_database_hangs_and_goes_on(server, database):
+    """The write that met it may have happened: repeated with its request_id, it has, once."""
+    registry = Registry(server.stub)
+    registry.create("billing", '{"a":1}')
+    database.freeze()
+    expect_trouble(registry, request_id="once")
+    assert registry.data("billing") == b'{"a":1}'
+    database.thaw()
+    written = until_written(registry, request_id="once")
+    assert written.config.version == 2
+    assert registry.version_numbers("billing") == [2, 1]
+    check_history(server)
+
+
+def test_a_server_stops_well_without_its_database(server, database):
+    Registry(server.stub).create("billing")
+    database.kill()
+    server.stop()
+    database.start()
+    server.start()
+    assert Registry(server.stub).get("billing").config.version == 1
+
+
+def test_a_server_does_not_start_without_its_database(launch):
+    port = mongodb.free_port()
+    address = f"mongodb://user:s3cret@127.0.0.1:{port}/registry?{QUICK}"
+    code, said = launch(Confregd, store=address).fails_to_start()
+    assert code == 1
+    assert "cannot_start" in said and "STORE_UNAVAILABLE" in said and str(port) in said
+    assert "s3cret" not in said
+
+
+# ---- Two on one database ----
+
+def test_two_servers_share_a_database(launch, server):
+    other = launch(Confregd, store=server.store).start()
+    here, there = Registry(server.stub), Registry(other.stub)
+    created = here.create("billing", '{"n":0}')
+    assert there.status().header.epoch == created.header.epoch
+    read = api_pb.ReadOptions(consistency=api_pb.CONSISTENCY_LINEARIZABLE)
+    for n in range(1, 11):
+        writer, reader = (here, there) if n % 2 else (there, here)
+        writer.update("billing", f'{{"n":{n}}}')
+        assert reader.get("billing", read=read).config.config_data == f'{{"n":{n}}}'.encode()
+    assert here.version_numbers("billing") == list(range(11, 0, -1))
+    for one in (server, other):
+        check_history(one)
+    server.kill()
+    assert Registry(other.stub).update("billing", '{"n":11}').config.version == 12
+    server.start()
+    assert Registry(server.stub).data("billing") == b'{"n":11}'
+    other.end()
+
+
+# ---- Who may use it, and over what ----
+
+@pytest.fixture
+def guarded(tmp_path):
+    """A database server that wants credentials: writer/s3cret has them for `registry`."""
+    open_one = mongodb.Server("secantus", tmp_path / "guarded").start()
+    with pymongo.MongoClient(open_one.address) as client:
+        client.admin.command("createUser", "writer", pwd="s3cret",
+                             roles=[{"role": "readWrite", "db": "registry"}])
+    open_one.stop()
+    open_one.extra = ["--auth"]
+    yield open_one.start()
+    open_one.stop()
+
+
+def with_credentials(server, credentials):
+    return server.address.replace("//", f"//{credentials}@") + f"/registry?authSource=admin&{QUICK}"
+
+
+def test_credentials_are_needed(launch, guarded):
+    for address in (f"{guarded.address}/registry?{QUICK}",
+                    with_credentials(guarded, "writer:wr0ng")):
+        code, said = launch(Confregd, store=address).fails_to_start()
+        assert code == 1 and "STORE_DENIED" in said, said
+        assert "wr0ng" not in said
+    server = launch(Confregd, store=with_credentials(guarded, "writer:s3cret")).start()
+    Registry(server.stub).create("billing")
+    assert "s3cret" not in server.log.read_text() and "127.0.0.1" in server.log.read_text()
+    server.stop()
+
+
+def make_certificate(folder, name):
+    """A certificate that vouches for itself, and its key."""
+    certificate, key = folder / f"{name}.pem", folder / f"{name}-key.pem"
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2",
+                    "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1",
+                    "-out", certificate, "-keyout", key], check=True, capture_output=True)
+    return certificate, key
+
+
+def test_tls_checks_who_answers(launch, tmp_path):
+    certificate, key = make_certificate(tmp_path, "server")
+    other, _ = make_certificate(tmp_path, "other")
+    database = mongodb.Server("secantus", tmp_path / "database", extra=[
+        "--tls-cert-file", str(certificate), "--tls-key-file", str(key)]).start()
+    try:
+        address = f"{database.address}/registry?{QUICK}&tls=true&tlsCAFile="
+        code, said = launch(Confregd, store=f"{address}{other}").fails_to_start()
+        assert code == 1 and "STORE_UNAVAILABLE" in said, said
+        server = launch(Confregd, store=f"{address}{certificate}").start()
+        assert Registry(server.stub).create("billing").config.version == 1
+        server.stop()
+    finally:
+        database.stop()
