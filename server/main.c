@@ -11,12 +11,14 @@
 #include "mem.h"
 #include "node.h"
 #include "options.h"
+#include "store.h"
 
 struct settings {
     struct node_options node;
     const char *store, *bus; /* NULL: not said */
     const char *secrets_folder;
     const char *log_level;
+    bool new_epoch;
 };
 
 static enum options_result read_settings(struct settings *s, int argc, char **argv)
@@ -45,6 +47,11 @@ static enum options_result read_settings(struct settings *s, int argc, char **ar
         {"metrics", OPTION_TEXT, &s->node.metrics, NULL, "ADDRESS",
          "Where to serve metrics for Prometheus, over HTTP at /metrics: HOST:PORT, [IPV6]:PORT or "
          "unix:PATH. Nowhere unless it is given.",
+         0, 0, NULL},
+        {"new-epoch", OPTION_SWITCH, &s->new_epoch, "no", NULL,
+         "After the store was restored from a backup: give its log a new epoch, so that nobody who "
+         "saw what the backup does not hold goes on from there; and end. No server may run on the "
+         "store meanwhile.",
          0, 0, NULL},
         {"publish-history", OPTION_SWITCH, &s->node.publish_history, "no", NULL,
          "Where nothing of this log was ever published on a broker: announce all of it, rather "
@@ -117,6 +124,18 @@ static bool serve(const struct node_options *options, const sigset_t *ends, stru
     return true;
 }
 
+static bool renew_epoch(const char *address, struct status *st)
+{
+    AUTO(store_close) struct store *store = NULL;
+    if (!store_open(address, &store, st) || !store_new_epoch(store, st)) {
+        return false;
+    }
+    char epoch[EPOCH_TEXT_SIZE];
+    hex_encode(store->identity.epoch, EPOCH_SIZE, epoch);
+    log_event(LOG_INFO, "epoch_renewed", "epoch", epoch, NULL);
+    return true;
+}
+
 static bool run(struct settings *settings, const sigset_t *ends, struct status *st)
 {
     struct environment environment;
@@ -128,7 +147,8 @@ static bool run(struct settings *settings, const sigset_t *ends, struct status *
     settings->node.bus = environment.bus;
     settings->node.bus_user = environment.bus_user;
     settings->node.bus_password = environment.bus_password;
-    bool ok = serve(&settings->node, ends, st);
+    bool ok =
+        settings->new_epoch ? renew_epoch(environment.store, st) : serve(&settings->node, ends, st);
     environment_fini(&environment);
     return ok;
 }

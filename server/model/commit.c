@@ -84,17 +84,17 @@ void commit_seal(struct commit *commit, const uint8_t epoch[EPOCH_SIZE])
             change->payload_size = change->payload->len;
         }
     }
-    commit->record = record_encode(commit, epoch);
+    memcpy(commit->epoch, epoch, EPOCH_SIZE);
+    commit->record = record_encode(commit);
     commit->hash = hash_bytes(commit->record->data, commit->record->len);
 }
 
-bool commit_decode(const uint8_t epoch[EPOCH_SIZE], struct buf *record, struct commit **ret_commit,
-                   struct status *st)
+bool commit_decode(struct buf *record, struct commit **ret_commit, struct status *st)
 {
-    struct commit *commit = record_decode(record->data, record->len, epoch);
+    struct commit *commit = record_decode(record->data, record->len);
     if (commit == NULL) {
         return status_set(st, STATUS_DATA_LOSS, "LOG_DAMAGED",
-                          "a record of %zu bytes in the log is no commit of this log", record->len);
+                          "a record of %zu bytes in the log is no commit", record->len);
     }
     commit->record = buf_ref(record);
     commit->hash = hash_bytes(record->data, record->len);
@@ -102,9 +102,9 @@ bool commit_decode(const uint8_t epoch[EPOCH_SIZE], struct buf *record, struct c
     return true;
 }
 
-struct commit *commit_copy(const struct commit *commit, const uint8_t epoch[EPOCH_SIZE])
+struct commit *commit_copy(const struct commit *commit)
 {
-    struct commit *copy = record_decode(commit->record->data, commit->record->len, epoch);
+    struct commit *copy = record_decode(commit->record->data, commit->record->len);
     assert(copy != NULL && "what was sealed can be read");
     copy->record = buf_ref(commit->record);
     copy->hash = commit->hash;

@@ -73,6 +73,7 @@ bool change_touches_head(const struct change *change);
 
 struct commit {
     atomic_uint refs;
+    uint8_t epoch[EPOCH_SIZE]; /* of the log when it was sealed */
     uint64_t revision;
     int64_t time_us;
     uint8_t nonce[NONCE_SIZE];
@@ -99,13 +100,12 @@ MEM_CLEANUP(struct commit, commit_unref)
  * must have its revision, time, previous_hash and changes; it is immutable afterwards. */
 void commit_seal(struct commit *commit, const uint8_t epoch[EPOCH_SIZE]);
 
-/* A commit out of its record, without payloads and salts; checks form and epoch. DATA_LOSS, reason
- * LOG_DAMAGED, where the record is not one of this epoch. */
-bool commit_decode(const uint8_t epoch[EPOCH_SIZE], struct buf *record, struct commit **ret_commit,
-                   struct status *st);
+/* A commit out of its record, without payloads and salts. DATA_LOSS, reason LOG_DAMAGED, where the
+ * record has no such form. */
+bool commit_decode(struct buf *record, struct commit **ret_commit, struct status *st);
 
 /* A copy of a sealed commit that keeps its payloads when the commit gives them back. */
-struct commit *commit_copy(const struct commit *commit, const uint8_t epoch[EPOCH_SIZE]);
+struct commit *commit_copy(const struct commit *commit);
 
 /* Gives a decoded change its payload and salt (both copied or referenced) and checks them against
  * the hash. DATA_LOSS, reason PAYLOAD_DAMAGED, where they do not match. Before it is shared. */

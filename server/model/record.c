@@ -59,11 +59,11 @@ static uint8_t format_of(const struct commit *commit)
     return RECORD_FORMAT;
 }
 
-struct buf *record_encode(const struct commit *commit, const uint8_t epoch[EPOCH_SIZE])
+struct buf *record_encode(const struct commit *commit)
 {
     AUTO_STR out = {0};
     put_number(&out, format_of(commit), 1);
-    str_add(&out, epoch, EPOCH_SIZE);
+    str_add(&out, commit->epoch, EPOCH_SIZE);
     put_number(&out, commit->revision, 8);
     str_add(&out, commit->previous_hash.bytes, HASH_SIZE);
     put_number(&out, (uint64_t)commit->time_us, 8);
@@ -183,23 +183,15 @@ static void take_head(struct reader *r, struct commit *commit)
     }
 }
 
-static bool take_format(struct reader *r, const uint8_t epoch[EPOCH_SIZE], uint64_t *ret_format)
-{
-    uint8_t found[EPOCH_SIZE] = {0};
-    *ret_format = take_number(r, 1);
-    take_bytes(r, found, EPOCH_SIZE);
-    return !r->bad && (*ret_format == RECORD_FORMAT || *ret_format == RECORD_FORMAT_COMPACT) &&
-           memcmp(found, epoch, EPOCH_SIZE) == 0;
-}
-
-struct commit *record_decode(const uint8_t *bytes, size_t n, const uint8_t epoch[EPOCH_SIZE])
+struct commit *record_decode(const uint8_t *bytes, size_t n)
 {
     struct reader r = {.at = bytes, .left = n};
-    uint64_t format = 0;
-    if (!take_format(&r, epoch, &format)) {
+    uint64_t format = take_number(&r, 1);
+    if (format != RECORD_FORMAT && format != RECORD_FORMAT_COMPACT) {
         return NULL;
     }
     AUTO(commit_unref) struct commit *commit = commit_new(0);
+    take_bytes(&r, commit->epoch, EPOCH_SIZE);
     take_head(&r, commit);
     size_t n_changes = take_number(&r, 2);
     if (r.bad || n_changes == 0 || n_changes > COMMIT_MAX_CHANGES) {

@@ -21,10 +21,10 @@
 #define RECORD_FORMAT 1
 #define RECORD_FORMAT_COMPACT 2
 
-struct buf *record_encode(const struct commit *commit, const uint8_t epoch[EPOCH_SIZE]);
+struct buf *record_encode(const struct commit *commit);
 
 /* A commit without record, hash and payloads; NULL where the bytes are not exactly one record of
- * this format and epoch with texts that are free of NUL. */
-struct commit *record_decode(const uint8_t *bytes, size_t n, const uint8_t epoch[EPOCH_SIZE]);
+ * this format with texts that are free of NUL. */
+struct commit *record_decode(const uint8_t *bytes, size_t n);
 
 #endif

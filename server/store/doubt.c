@@ -68,7 +68,7 @@ static void keep(struct doubt_state *doubt, struct commit *const *commits, size_
     doubt->pending = mem_array(n, sizeof doubt->pending[0]);
     doubt->n_pending = n;
     for (size_t i = 0; i < n; i++) {
-        doubt->pending[i] = commit_copy(commits[i], doubt->inner->identity.epoch);
+        doubt->pending[i] = commit_copy(commits[i]);
     }
 }
 

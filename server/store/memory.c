@@ -207,7 +207,7 @@ static void keep(struct memory_store *m, const struct commit *commit)
         m->room = m->room == 0 ? 64 : m->room * 2;
         m->commits = mem_grow(m->commits, m->room, sizeof(struct commit *));
     }
-    m->commits[m->n_commits++] = commit_copy(commit, m->store.identity.epoch);
+    m->commits[m->n_commits++] = commit_copy(commit);
     note_request(m, commit);
     for (uint32_t i = 0; i < commit->n_changes; i++) {
         note_change(m, commit, i);
@@ -302,6 +302,16 @@ static bool memory_get_mark(struct store *store, enum store_mark mark, uint64_t 
     pthread_rwlock_rdlock(&m->lock);
     *ret_value = m->marks[mark];
     pthread_rwlock_unlock(&m->lock);
+    return true;
+}
+
+/* Where nothing lasts, what the caller keeps is enough. */
+static bool memory_renew(struct store *store, const struct store_identity *identity,
+                         struct status *st)
+{
+    (void)store;
+    (void)identity;
+    (void)st;
     return true;
 }
 
@@ -514,6 +524,7 @@ const struct store_ops store_memory = {
     .scrub = memory_scrub,
     .get_mark = memory_get_mark,
     .drop = memory_drop,
+    .renew = memory_renew,
     .set_mark = memory_set_mark,
     .move_mark = memory_move_mark,
 };

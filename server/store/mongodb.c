@@ -679,7 +679,8 @@ static bool mongo_load_heads(struct store *store, store_head_row_visitor *visit,
     .read_versions = mongo_read_versions, .find_change = mongo_find_change,                        \
     .find_request = mongo_find_request, .load_heads = mongo_load_heads,                            \
     .save_heads = mongo_save_heads, .scrub = mongo_scrub, .drop = mongo_drop,                      \
-    .get_mark = mongo_get_mark, .set_mark = mongo_set_mark, .move_mark = mongo_move_mark
+    .get_mark = mongo_get_mark, .renew = mongo_renew, .set_mark = mongo_set_mark,                  \
+    .move_mark = mongo_move_mark
 
 const struct store_ops store_mongodb = {.scheme = "mongodb", .open = mongo_store_open, METHODS};
 /* The same behind an address that names its servers by DNS. */

@@ -136,6 +136,22 @@ static bool take_bytes(const bson_t *document, const char *name, uint8_t *out, s
     return true;
 }
 
+/* A log that never got another epoch has no such field. */
+static bool take_epochs(const bson_t *document, struct store_identity *identity)
+{
+    bson_iter_t at;
+    const uint8_t *bytes = NULL;
+    uint32_t n = 0;
+    if (!bson_iter_init_find(&at, document, "epochs")) {
+        return true;
+    }
+    if (!BSON_ITER_HOLDS_BINARY(&at)) {
+        return false;
+    }
+    bson_iter_binary(&at, NULL, &n, &bytes);
+    return store_epochs_decode(bytes, n, identity);
+}
+
 static bool take_identity(struct mongo_store *s, const bson_t *document, struct status *st)
 {
     struct store_identity *identity = &s->store.identity;
@@ -147,7 +163,8 @@ static bool take_identity(struct mongo_store *s, const bson_t *document, struct 
                           s->database, format, STORE_FORMAT);
     }
     return (format >= 1 && take_bytes(document, "epoch", identity->epoch, EPOCH_SIZE) &&
-            take_bytes(document, "secret", identity->secret, STORE_SECRET_SIZE)) ||
+            take_bytes(document, "secret", identity->secret, STORE_SECRET_SIZE) &&
+            take_epochs(document, identity)) ||
            foreign(s, "its identity has another form", st);
 }
 
@@ -186,6 +203,23 @@ static bool make_identity(struct mongo_store *s, struct status *st)
     mongo_updates_init(&updates, s, MONGO_META);
     bool ok =
         mongo_updates_add(&updates, query, change, true, st) && mongo_updates_send(&updates, st);
+    mongo_updates_fini(&updates);
+    return ok;
+}
+
+bool mongo_renew(struct store *store, const struct store_identity *identity, struct status *st)
+{
+    uint8_t epochs[STORE_EPOCHS_BYTES];
+    uint32_t n = (uint32_t)store_epochs_encode(identity, epochs);
+    struct mongo_updates updates;
+    AUTO(bson_destroy) bson_t *query = BCON_NEW("_id", BCON_UTF8("identity"));
+    AUTO(bson_destroy)
+    bson_t *change =
+        BCON_NEW("$set", "{", "epoch", BCON_BIN(BSON_SUBTYPE_BINARY, identity->epoch, EPOCH_SIZE),
+                 "epochs", BCON_BIN(BSON_SUBTYPE_BINARY, epochs, n), "}");
+    mongo_updates_init(&updates, mongo_of(store), MONGO_META);
+    bool ok =
+        mongo_updates_add(&updates, query, change, false, st) && mongo_updates_send(&updates, st);
     mongo_updates_fini(&updates);
     return ok;
 }

@@ -7,5 +7,6 @@
 bool mongo_store_open(const char *location, struct store **ret_store, struct status *st);
 bool mongo_store_open_srv(const char *location, struct store **ret_store, struct status *st);
 void mongo_store_close(struct store *store);
+bool mongo_renew(struct store *store, const struct store_identity *identity, struct status *st);
 
 #endif

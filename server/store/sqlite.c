@@ -776,6 +776,7 @@ const struct store_ops store_sqlite = {
     .scrub = sqlite_scrub,
     .get_mark = sqlite_get_mark,
     .drop = sqlite_drop,
+    .renew = sqlite_store_renew,
     .set_mark = sqlite_set_mark,
     .move_mark = sqlite_move_mark,
 };

@@ -169,10 +169,42 @@ static bool read_bytes(struct sqlite_store *s, const char *sql, uint8_t *out, si
     return ok || foreign(s, st);
 }
 
+/* A log that never got another epoch has no such row. */
+static bool read_epochs(struct sqlite_store *s, struct status *st)
+{
+    sqlite3_stmt *q = NULL;
+    if (sqlite3_prepare_v2(s->writer.db, "SELECT value FROM meta WHERE name = 'epochs'", -1, &q,
+                           NULL) != SQLITE_OK) {
+        return sqlite_fault(&s->writer, "looking at the file", st);
+    }
+    bool ok = sqlite3_step(q) != SQLITE_ROW ||
+              store_epochs_decode(sqlite3_column_blob(q, 0), (size_t)sqlite3_column_bytes(q, 0),
+                                  &s->store.identity);
+    sqlite3_finalize(q);
+    return ok || foreign(s, st);
+}
+
+bool sqlite_store_renew(struct store *store, const struct store_identity *identity,
+                        struct status *st)
+{
+    struct sqlite_store *s = sqlite_of(store);
+    uint8_t epochs[STORE_EPOCHS_BYTES];
+    size_t n = store_epochs_encode(identity, epochs);
+    char epoch_text[2 * EPOCH_SIZE + 1];
+    char epochs_text[2 * STORE_EPOCHS_BYTES + 1];
+    hex_encode(identity->epoch, EPOCH_SIZE, epoch_text);
+    hex_encode(epochs, n, epochs_text);
+    AUTO_STR sql = {0};
+    str_addf(&sql, "INSERT OR REPLACE INTO meta VALUES('epoch', x'%s'), ('epochs', x'%s')",
+             epoch_text, epochs_text);
+    return connection_run(&s->writer, sql.data, st);
+}
+
 static bool read_identity(struct sqlite_store *s, struct status *st)
 {
     struct store_identity *identity = &s->store.identity;
-    return read_bytes(s, "SELECT value FROM meta WHERE name = 'epoch'", identity->epoch, EPOCH_SIZE,
+    return read_epochs(s, st) &&
+           read_bytes(s, "SELECT value FROM meta WHERE name = 'epoch'", identity->epoch, EPOCH_SIZE,
                       st) &&
            read_bytes(s, "SELECT value FROM meta WHERE name = 'secret'", identity->secret,
                       STORE_SECRET_SIZE, st);

@@ -6,6 +6,8 @@
 
 bool sqlite_store_open(const char *location, struct store **ret_store, struct status *st);
 void sqlite_store_close(struct store *store);
+bool sqlite_store_renew(struct store *store, const struct store_identity *identity,
+                        struct status *st);
 
 /* Copies the write-ahead log into the file and empties it, so that nothing that was overwritten can
  * be read from either. Waits for readers; UNAVAILABLE where they do not leave in time. */

@@ -64,8 +64,12 @@ static bool decode_commit(const struct store *store, const struct store_row *row
     if (row->record == NULL) {
         return status_set(st, STATUS_DATA_LOSS, "LOG_DAMAGED", "a record of the log is missing");
     }
-    if (!commit_decode(store->identity.epoch, row->record, &commit, st)) {
+    if (!commit_decode(row->record, &commit, st)) {
         return false;
+    }
+    if (memcmp(commit->epoch, store_epoch_at(&store->identity, commit->revision), EPOCH_SIZE) !=
+        0) {
+        return damaged(st, commit->revision, "is of another log");
     }
     if (!hash_equal(&commit->hash, &row->hash)) {
         return damaged(st, commit->revision, "does not match its hash");

@@ -2,8 +2,8 @@
  * implement it, trace.c decorates any of them.
  *
  * What a store holds
- * - identity: the data format, the epoch, a secret for sealing tokens; made when it is first
- * opened;
+ * - identity: the data format, the epoch and those before it, a secret for sealing tokens; made
+ * when it is first opened;
  * - commits by revision: record, hash, request key; and for each change that brought a version the
  *   payload with its salt, until it is erased;
  * - the history of each config: which commit brought which version, which took some away;
@@ -36,9 +36,19 @@
 #define STORE_FORMAT 1
 #define STORE_SECRET_SIZE 32
 
+#define STORE_EPOCHS_MAX 64
+
+/* An epoch that the log had before, and the last commit of it. */
+struct store_epoch {
+    uint8_t epoch[EPOCH_SIZE];
+    uint64_t through;
+};
+
 struct store_identity {
     uint8_t epoch[EPOCH_SIZE];
     uint8_t secret[STORE_SECRET_SIZE];
+    struct store_epoch earlier[STORE_EPOCHS_MAX]; /* oldest first; unused ones are zero */
+    size_t n_earlier;
 };
 
 /* The newest commit; revision 0 and a zero hash where the log is empty. */
@@ -133,6 +143,7 @@ struct store_ops {
                  struct status *st);
     bool (*get_mark)(struct store *store, enum store_mark mark, uint64_t *ret_value,
                      struct status *st);
+    bool (*renew)(struct store *store, const struct store_identity *identity, struct status *st);
     bool (*set_mark)(struct store *store, enum store_mark mark, uint64_t value, struct status *st);
     /* *ret_moved: whether it stood at `from`. */
     bool (*move_mark)(struct store *store, enum store_mark mark, uint64_t from, uint64_t to,
@@ -163,6 +174,21 @@ MEM_CLEANUP(struct store, store_close)
 
 /* The backends' names, NULL-terminated. */
 extern const struct store_ops *const store_backends[];
+
+/* Gives the log a new epoch from its next commit on, as is due after it was restored from a backup:
+ * whoever has seen what the backup does not hold finds out by it. Nobody else may have the store
+ * open. FAILED_PRECONDITION, reason EPOCHS_FULL, where it has had STORE_EPOCHS_MAX of them. */
+bool store_new_epoch(struct store *store, struct status *st);
+/* The epoch that the commit of a revision was sealed with. */
+const uint8_t *store_epoch_at(const struct store_identity *identity, uint64_t revision);
+
+/* For backends: the earlier epochs as bytes, 16 for each (the epoch, the last revision big-endian).
+ */
+#define STORE_EPOCHS_BYTES (STORE_EPOCHS_MAX * (EPOCH_SIZE + 8))
+size_t store_epochs_encode(const struct store_identity *identity,
+                           uint8_t bytes[STORE_EPOCHS_BYTES]);
+/* False where these are no such bytes. */
+bool store_epochs_decode(const uint8_t *bytes, size_t n, struct store_identity *identity);
 
 bool store_tail(struct store *store, struct store_tail *ret_tail, struct status *st);
 

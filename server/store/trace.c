@@ -177,6 +177,12 @@ static bool trace_get_mark(struct store *store, enum store_mark mark, uint64_t *
     PASS("get_mark", get_mark(INNER(p), mark, ret_value, st));
 }
 
+static bool trace_renew(struct store *store, const struct store_identity *identity,
+                        struct status *st)
+{
+    PASS("renew", renew(INNER(p), identity, st));
+}
+
 static bool trace_set_mark(struct store *store, enum store_mark mark, uint64_t value,
                            struct status *st)
 {
@@ -213,6 +219,7 @@ static const struct store_ops trace_ops = {
     .scrub = trace_scrub,
     .get_mark = trace_get_mark,
     .drop = trace_drop,
+    .renew = trace_renew,
     .set_mark = trace_set_mark,
     .move_mark = trace_move_mark,
 };

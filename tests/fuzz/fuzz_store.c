@@ -9,11 +9,11 @@ static const uint8_t epoch[EPOCH_SIZE] = "confreg!";
 /* A record that is understood is the only form of what it says. */
 static void try_record(const uint8_t *data, size_t size)
 {
-    AUTO(commit_unref) struct commit *commit = record_decode(data, size, epoch);
+    AUTO(commit_unref) struct commit *commit = record_decode(data, size);
     if (commit == NULL) {
         return;
     }
-    AUTO(buf_unref) struct buf *again = record_encode(commit, epoch);
+    AUTO(buf_unref) struct buf *again = record_encode(commit);
     MUST(again->len == size && memcmp(again->data, data, size) == 0);
 }
 

@@ -65,6 +65,42 @@ def test_a_newer_data_format_is_refused(launch):
     assert "format" in said
 
 
+def run_to_the_end(server, *args):
+    return subprocess.run([BUILD / "confregd", "--store", server.store, *args], check=True,
+                          capture_output=True, text=True, timeout=60).stderr
+
+
+def test_a_restored_backup_with_a_new_epoch_voids_every_position(launch, tmp_path):
+    server = launch(Confregd).start()
+    registry = Registry(server.stub)
+    registry.create("billing", '{"a":1}')
+    with sqlite3.connect(server.database) as live, sqlite3.connect(tmp_path / "copy") as copy:
+        live.backup(copy)
+    live.close()
+    copy.close()
+    kept = registry.get("billing").header  # of a moment that the backup holds
+    registry.update("billing", '{"lost":1}')
+    server.stop()
+    (tmp_path / "copy").rename(server.database)
+    said = run_to_the_end(server, "--new-epoch")
+    server.start()
+    registry = Registry(server.stub)
+    header = registry.get("billing").header
+    assert header.epoch != kept.epoch and header.epoch in said
+    assert header.revision == kept.revision == 1
+    with refused("FAILED_PRECONDITION", "EPOCH_MISMATCH"):
+        Watch(server.stub, resume_after=kept).next()
+    assert registry.update("billing", '{"b":1}').config.version == 2
+    server.stop()
+    server.start()
+    registry = Registry(server.stub)
+    assert registry.version_numbers("billing") == [2, 1]
+    assert registry.data("billing", version=1) == b'{"a":1}'
+    with Watch(server.stub, complete=True, start_revision=1) as watch:
+        assert [e.revision for e in watch.events(2)] == [1, 2]
+        assert watch.position.epoch == header.epoch
+
+
 def test_a_file_that_is_no_store_is_refused(launch, tmp_path):
     (tmp_path / "text").write_text("This is not a database, but it is long enough to be one." * 99)
     with sqlite3.connect(tmp_path / "foreign") as database:

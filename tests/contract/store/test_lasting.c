@@ -52,6 +52,32 @@ CONTRACT(lasting, has_an_identity_of_its_own)
     place_fini(&other);
 }
 
+static void renew(struct book *book, struct store *store)
+{
+    struct status st;
+    cr_assert(store_new_epoch(store, &st), "%s", st.message);
+    cr_assert_arr_neq(store->identity.epoch, book->epoch, EPOCH_SIZE);
+    memcpy(book->epoch, store->identity.epoch, EPOCH_SIZE);
+}
+
+CONTRACT(lasting, lives_over_a_new_epoch)
+{
+    struct book book;
+    write_four(&book, place->store);
+    for (uint64_t n = 1; n <= 3; n++) {
+        renew(&book, place->store);
+        renew(&book, place->store); /* the one between them has no commit: it leaves no trace */
+        struct store_identity identity = place->store->identity;
+        cr_assert_eq(identity.n_earlier, n);
+        cr_assert_eq(identity.earlier[n - 1].through, book.n);
+        book_fill(&book, place->store, 2);
+        place_reopen(place);
+        cr_assert_arr_eq(&place->store->identity, &identity, sizeof identity);
+        book_check(&book, place->store, book.n);
+    }
+    book_fini(&book);
+}
+
 CONTRACT(lasting, refuses_a_newer_format)
 {
     struct book book;
@@ -260,6 +286,21 @@ static bool pass(void *user, struct commit *commit)
 {
     *(uint64_t *)user = commit->revision;
     return true;
+}
+
+CONTRACT(lasting, takes_no_commit_of_an_epoch_that_is_over)
+{
+    struct book book;
+    struct status st;
+    uint8_t over[EPOCH_SIZE];
+    write_four(&book, place->store);
+    memcpy(over, book.epoch, sizeof over);
+    renew(&book, place->store);
+    memcpy(book.epoch, over, sizeof over);
+    book_fill(&book, place->store, 1);
+    cr_assert_not(store_read_commits(place->store, 5, 5, false, pass, NULL, &st));
+    cr_assert_eq(st.code, STATUS_DATA_LOSS);
+    book_fini(&book);
 }
 
 static bool pass_version(void *user, const struct version_ref *version)
