@@ -27,7 +27,7 @@ char *mem_string(const char *text);
     {                                                                                              \
         function(*p);                                                                              \
     }
-#define AUTO(function) __attribute__((cleanup(function##_cleanup)))
+#define AUTO(function) __attribute__((cleanup(function##_cleanup), unused))
 #define MOVE(p)                                                                                    \
     __extension__({                                                                                \
         __typeof__(p) moved_ = (p);                                                                \

@@ -184,7 +184,7 @@ static bool read_bus(const char *given, const char *folder, struct environment *
 bool environment_read(const char *store, const char *bus, const char *secrets_folder,
                       struct environment *ret_environment, struct status *st)
 {
-    struct environment environment = {NULL};
+    struct environment environment = {.store = NULL};
     if (!read_store(store, secrets_folder, &environment, st) ||
         !read_bus(bus, secrets_folder, &environment, st)) {
         environment_fini(&environment);
@@ -200,5 +200,5 @@ void environment_fini(struct environment *environment)
     free(environment->bus);
     free(environment->bus_user);
     free(environment->bus_password);
-    *environment = (struct environment){NULL};
+    *environment = (struct environment){.store = NULL};
 }
