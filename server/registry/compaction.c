@@ -20,19 +20,21 @@ bool stage_compact(struct staging *s, const struct mutation *m, struct status *s
 {
     const struct registry *registry = s->registry;
     const struct compaction *before = &registry->pending_compaction;
-    if (m->version > registry->pending_position.revision) {
+    uint64_t end = registry->pending_position.revision;
+    uint64_t floor = m->version == 0 ? end : m->version;
+    if (floor > end) {
         return status_set(st, STATUS_OUT_OF_RANGE, "REVISION_AHEAD",
-                          "the log ends at revision %" PRIu64 ", before the wanted %" PRIu64,
-                          registry->pending_position.revision, m->version);
+                          "the log ends at revision %" PRIu64 ", before the wanted %" PRIu64, end,
+                          floor);
     }
-    if (m->version <= before->floor) {
+    if (floor <= before->floor) {
         return true; /* as low as that it is already */
     }
     struct change *change = &s->staged->commit->changes[s->n_made++];
     *change = (struct change){.kind = CHANGE_COMPACT,
                               .environment = mem_string(""),
                               .service = mem_string(""),
-                              .version = m->version,
+                              .version = floor,
                               .source_version = m->keep_versions,
                               .previous_version = before->floor,
                               .removed = before->keep_versions};

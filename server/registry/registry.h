@@ -129,9 +129,9 @@ struct mutation {
     enum mutation_kind kind;
     const char *environment; /* valid names; borrowed, as is all here */
     const char *service;
-    struct buf *payload;        /* create, update: the checked payload; patch: a JSON object */
-    uint64_t version;           /* delete (0: all), rollback, import; compact: the floor */
-    uint64_t keep_versions;     /* compact: of each config, 1 or more */
+    struct buf *payload;    /* create, update: the checked payload; patch: a JSON object */
+    uint64_t version;       /* delete (0: all), rollback, import; compact: the floor (0: the end) */
+    uint64_t keep_versions; /* compact: of each config, 1 or more */
     uint64_t expected_version;  /* 0: none */
     uint64_t expected_revision; /* 0: none */
     const char *expected_epoch; /* "": not said */

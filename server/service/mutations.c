@@ -188,7 +188,7 @@ bool mutations_of_compact(const struct service *service, const Confreg__V1__Comp
     m->environment = mem_string("");
     m->service = mem_string("");
     m->expected_epoch = mem_string("");
-    m->version = r->revision == 0 ? registry_position(service->registry).revision : r->revision;
+    m->version = r->revision;
     m->keep_versions = r->keep_versions == 0 ? 1 : r->keep_versions;
     return true;
 }

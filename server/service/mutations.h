@@ -24,7 +24,6 @@ bool mutations_of_delete(const struct service *service, const Confreg__V1__Delet
 bool mutations_of_rollback(const struct service *service,
                            const Confreg__V1__RollbackConfigRequest *r, struct mutations *ret,
                            struct status *st);
-/* revision 0: the registry's now. */
 bool mutations_of_compact(const struct service *service, const Confreg__V1__CompactRequest *r,
                           struct mutations *ret, struct status *st);
 bool mutations_of_commit(const struct service *service, const Confreg__V1__CommitChangesRequest *r,

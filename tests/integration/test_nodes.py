@@ -1,0 +1,272 @@
+"""Several nodes on one database: equals, whichever a client asks, and whichever dies."""
+
+import os
+import random
+import signal
+import threading
+import uuid
+
+import history
+import linear
+import mongodb
+import pytest
+import traffic
+from calls import Registry
+from daemon import Confregd, connect, until
+from errors import refused
+from stubs import api_grpc, api_pb
+from watching import Watch
+
+SEED = 20260131
+NODES = 3
+LINEARIZABLE = api_pb.ReadOptions(consistency=api_pb.CONSISTENCY_LINEARIZABLE)
+
+
+@pytest.fixture(scope="module")
+def database(tmp_path_factory):
+    """The server that the nodes share; its own where CONFREG_TEST_MONGODB_URI names none."""
+    given = os.environ.get("CONFREG_TEST_MONGODB_URI")
+    server = mongodb.Server("secantus", tmp_path_factory.mktemp("mongodb"),
+                            mongodb.DURABLE["secantus"])
+    if given is None:
+        server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def nodes(launch, database):
+    given = os.environ.get("CONFREG_TEST_MONGODB_URI", database.address)
+    store = mongodb.database(given, f"nodes_{uuid.uuid4().hex[:12]}")
+    nodes = [launch(Confregd, store=store).start() for _ in range(NODES)]
+    yield nodes
+    for node in nodes:
+        node.end()  # before the database does
+
+
+@pytest.fixture
+def recorder(nodes):
+    """Watches the first node, and at the end the whole history is checked."""
+    recorder = history.Recorder(nodes[0])
+    recorder.start()
+    yield recorder
+    recorder.stop()
+
+
+def registries(nodes):
+    return [Registry(node.stub) for node in nodes]
+
+
+def in_step(nodes):
+    """Waits until all nodes are where the furthest is."""
+    newest = max(registry.revision() for registry in registries(nodes))
+    until(lambda: all(r.revision() >= newest for r in registries(nodes)), "the nodes are in step")
+    return newest
+
+
+# ---- One step at a time ----
+
+def test_what_one_node_wrote_the_others_refuse_and_build_on(nodes):
+    first, second, third = registries(nodes)
+    assert first.create("billing").header.revision == 1
+    with refused("ALREADY_EXISTS", "CONFIG_EXISTS"):
+        second.create("billing")
+    assert second.update("billing", expected_version=1).config.version == 2
+    with refused("ABORTED", "VERSION_MISMATCH") as caught:
+        third.update("billing", expected_version=1)
+    assert caught[0].info["current_version"] == "2"
+    assert third.delete("billing").deleted_count == 2
+    with refused("NOT_FOUND", "CONFIG_NOT_FOUND"):
+        first.update("billing")
+
+
+def test_a_repeat_at_another_node_gets_the_first_answer(nodes):
+    first, second, _ = registries(nodes)
+    answer = first.create("billing", request_id="once")
+    again = second.create("billing", request_id="once")
+    assert again.config == answer.config
+    assert second.revision() == 1
+    with refused("FAILED_PRECONDITION", "REQUEST_ID_REUSED"):
+        second.update("billing", request_id="once")
+
+
+def test_a_linearizable_read_sees_what_another_node_acknowledged(nodes):
+    writer, reader, _ = registries(nodes)
+    writer.create("billing")
+    for number in range(2, 30):
+        written = writer.update("billing", '{"n":%d}' % number)
+        read = reader.get("billing", read=LINEARIZABLE)
+        assert read.config.config_data == b'{"n":%d}' % number
+        assert read.header.revision >= written.header.revision
+
+
+def test_min_revision_waits_for_the_other_node(nodes):
+    writer, reader, _ = registries(nodes)
+    written = writer.create("billing")
+    read = reader.get("billing", read=api_pb.ReadOptions(
+        min_revision=written.header.revision, epoch=written.header.epoch))
+    assert read.header == written.header
+
+
+def test_a_watch_sees_the_commits_of_all_nodes_and_resumes_at_another(nodes):
+    parts = registries(nodes)
+    with Watch(nodes[0].stub, complete=True) as watch:
+        watch.started()
+        for number in range(9):
+            parts[number % NODES].create(f"c-{number}")
+        watch.events(5)
+        position = watch.position
+    with Watch(nodes[1].stub, resume_after=position) as watch:
+        events = watch.events(9 - position.revision)
+    assert [e.revision for e in events] == list(range(position.revision + 1, 10))
+
+
+def test_pages_go_on_at_another_node(nodes):
+    first, second, _ = registries(nodes)
+    for service in "abcd":
+        first.create(service)
+    page = first.list(page_size=2)
+    first.update("d")
+    rest = second.list(page_size=2, page_token=page.next_page_token)
+    assert [c.service_name for c in rest.configs] == ["c", "d"]
+    assert rest.configs[1].version == 1, "as of the first page"
+    assert rest.header == page.header
+
+
+def test_each_node_tells_how_far_it_is(nodes):
+    first, second, _ = registries(nodes)
+    first.create("billing")
+    revision = first.revision()
+    until(lambda: second.status().log_revision == revision, "the other one has looked")
+    status = second.status()
+    assert status.store == "mongodb" and status.writable
+    assert status.log_time.seconds > status.start_time.seconds - 60
+    until(lambda: second.status().log_time.ToNanoseconds() > status.log_time.ToNanoseconds(),
+          "it looks again and again")
+
+
+def test_a_compaction_holds_on_all_nodes(nodes):
+    first, second, _ = registries(nodes)
+    for _ in range(4):
+        first.update("billing", allow_missing=True)
+    nodes[1].stub.Compact(api_pb.CompactRequest(), timeout=60)
+
+    def is_compacted():
+        versions = first.versions("billing", read=LINEARIZABLE).versions
+        return [bool(v.config_data) for v in versions] == [True, False, False, False]
+
+    until(is_compacted, "the payloads are gone")
+    with refused("FAILED_PRECONDITION", "PAYLOAD_COMPACTED"):
+        second.get("billing", version=2)
+    with refused("OUT_OF_RANGE", "COMPACTED"):
+        Watch(nodes[0].stub, start_revision=1).next()
+    assert {r.status().oldest_revision for r in registries(nodes[:2])} == {5}
+
+
+# ---- Races and faults under load ----
+
+def start_clients(nodes, number=6):
+    """Each begins at another node, and goes to the next one when its own cannot be reached."""
+    clients = []
+    for index in range(number):
+        addresses = [node.listen for node in nodes]
+        addresses = addresses[index % NODES:] + addresses[:index % NODES]
+        clients.append(traffic.Client(index, SEED, addresses, linearizable=True))
+        clients[-1].start()
+    return clients
+
+
+def wait_for_more(clients, count):
+    wanted = sum(len(c.operations) for c in clients) + count
+    until(lambda: sum(len(c.operations) for c in clients) >= wanted or
+          any(c.failure for c in clients), f"{count} operations", seconds=120)
+
+
+def stop_and_check(nodes, recorder, clients):
+    for client in clients:
+        client.stop()
+    in_step(nodes)
+    log = history.check(nodes[0], recorder)
+    traffic.check_against_log(clients, log)
+    linear.check(clients)
+
+
+@pytest.mark.concurrent
+def test_traffic_over_three_nodes_is_linearizable(nodes, recorder):
+    clients = start_clients(nodes)
+    wait_for_more(clients, 1500)
+    stop_and_check(nodes, recorder, clients)
+    assert sum(client.lost for client in clients) == 0
+
+
+@pytest.mark.concurrent
+def test_traffic_over_kills_of_nodes_is_linearizable(nodes, recorder):
+    clients = start_clients(nodes)
+    chance = random.Random(SEED)
+    for number in range(6):
+        wait_for_more(clients, chance.randrange(50, 150))
+        victims = nodes if number % 3 == 2 else [nodes[number % NODES]]
+        for node in victims:
+            node.kill()
+        for node in victims:
+            node.start()
+    wait_for_more(clients, 100)
+    stop_and_check(nodes, recorder, clients)
+    assert sum(client.lost for client in clients) > 0
+
+
+@pytest.mark.concurrent
+def test_traffic_over_faults_of_the_database_is_linearizable(nodes, recorder, database):
+    if database.process is None:
+        pytest.fail("the database of CONFREG_TEST_MONGODB_URI is not the tests' own to stop: "
+                    "run this without it")
+    clients = start_clients(nodes)
+    for fault in ("freeze", "restart", "freeze"):
+        wait_for_more(clients, 80)
+        if fault == "freeze":
+            database.freeze()
+            threading.Event().wait(1)  # the length of the fault, not a wait for something
+            database.thaw()
+        else:
+            database.kill()
+            database.start()
+    wait_for_more(clients, 80)
+    stop_and_check(nodes, recorder, clients)
+
+
+@pytest.mark.concurrent
+def test_no_writer_starves(nodes):
+    """One node writes without a pause; a single write at another one gets in all the same."""
+    stop = threading.Event()
+    made = []
+
+    def write_on(number):
+        channel = connect(nodes[0].listen)
+        registry = Registry(api_grpc.RegistryServiceStub(channel))
+        while not stop.is_set():
+            registry.update(f"busy-{number}", allow_missing=True)
+            made.append(number)
+        channel.close()
+
+    writers = [threading.Thread(target=write_on, args=(number,)) for number in range(4)]
+    for writer in writers:
+        writer.start()
+    until(lambda: len(made) > 50, "the node is busy")
+    lone = Registry(nodes[1].stub)
+    for _ in range(10):
+        lone.update("lone", allow_missing=True)
+    stop.set()
+    for writer in writers:
+        writer.join()
+    assert lone.get("lone").config.version == 10
+    in_step(nodes)
+
+
+def test_a_frozen_node_catches_up(nodes):
+    first, second, _ = registries(nodes)
+    nodes[0].process.send_signal(signal.SIGSTOP)
+    for number in range(20):
+        second.create(f"c-{number}")
+    nodes[0].process.send_signal(signal.SIGCONT)
+    until(lambda: first.revision() == 20, "it has caught up")
+    assert first.update("c-19").header.revision == 21
