@@ -1,5 +1,6 @@
 """What both programs tell Prometheus: the format, and that the numbers are true."""
 
+import json
 import re
 import subprocess
 import urllib.request
@@ -9,6 +10,7 @@ import pytest
 from calls import Registry
 from daemon import Confregd, Gateway, free_port, until
 from rest import Rest
+from stubs import ROOT
 from watching import Watch
 
 SERVICE = "confreg.v1.RegistryService"
@@ -210,3 +212,41 @@ def test_an_address_that_is_taken_keeps_a_program_from_starting(programs, launch
         launch(Gateway, programs.server.listen, extra=taken)
     code, said = other.fails_to_start()
     assert code == 1 and "metrics: cannot listen on" in said
+
+
+MONITORING = ROOT / "docs" / "monitoring"
+
+
+def shown_names(page):
+    """The names of samples, and of the families of histograms."""
+    names = {name for name, _ in page.samples}
+    return names | {re.sub("_(bucket|sum|count)$", "", name) for name in names}
+
+
+@pytest.mark.parametrize("file", ["dashboard.json", "alerts.yml", "alerts_test.yml"])
+def test_what_is_watched_is_what_the_programs_show(programs, file):
+    text = (MONITORING / file).read_text()
+    wanted = set(re.findall(r"\b(?:confreg|process)_[a-z_]+", text))
+    assert len(wanted) > 10
+    shown = shown_names(programs.of_server()) | shown_names(programs.of_gateway())
+    assert wanted - shown == set()
+
+
+def test_the_dashboard_shows_each_number_in_a_panel():
+    dashboard = json.loads((MONITORING / "dashboard.json").read_text())
+    panels = dashboard["panels"]
+    assert len({panel["id"] for panel in panels}) == len(panels)
+    for panel in panels:
+        assert panel["type"] == "row" or all(t["expr"] for t in panel["targets"]), panel["title"]
+        position = panel["gridPos"]
+        assert position["x"] + position["w"] <= 24, panel["title"]
+
+
+def test_each_alert_is_tried():
+    rules = re.findall(r"- alert: (\w+)", (MONITORING / "alerts.yml").read_text())
+    tried = re.findall(r'alertname="(\w+)"', (MONITORING / "alerts_test.yml").read_text())
+    assert sorted(rules) == sorted(tried)
+    for command in (["check", "rules", "alerts.yml"], ["test", "rules", "alerts_test.yml"]):
+        done = subprocess.run(["promtool", *command], cwd=MONITORING, capture_output=True,
+                              text=True)
+        assert done.returncode == 0, done.stdout + done.stderr
