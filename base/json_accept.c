@@ -85,19 +85,19 @@ static bool accept_wide(struct reader *r)
     return n > 0;
 }
 
+static void skip_plain(struct reader *r)
+{
+    while (r->at < r->end && json_is_plain(*r->at)) {
+        r->at++;
+    }
+}
+
 static bool accept_string(struct reader *r)
 {
     bool ok = take(r, '"');
-    while (ok && r->at < r->end && *r->at != '"') {
+    for (skip_plain(r); ok && r->at < r->end && *r->at != '"'; skip_plain(r)) {
         unsigned char c = (unsigned char)*r->at;
-        if (c == '\\') {
-            ok = accept_escape(r);
-        } else if (c >= 0x80) {
-            ok = accept_wide(r);
-        } else {
-            ok = c >= 0x20;
-            r->at++;
-        }
+        ok = c == '\\' ? accept_escape(r) : c >= 0x80 && accept_wide(r);
     }
     return ok && take(r, '"');
 }

@@ -3,17 +3,26 @@
 #include <assert.h>
 #include <string.h>
 
+/* The offset of the next such byte; len where there is none. */
+static size_t find(const char *text, size_t len, size_t at, char byte)
+{
+    const char *found = at < len ? memchr(text + at, byte, len - at) : NULL;
+    return found == NULL ? len : (size_t)(found - text);
+}
+
 size_t json_skip_string(const char *text, size_t len, size_t at)
 {
-    for (at++; at < len; at++) {
-        if (text[at] == '"') {
-            return at + 1;
+    at++;
+    for (size_t quote = find(text, len, at, '"');;) {
+        size_t backslash = find(text, quote, at, '\\');
+        if (backslash == quote) {
+            return quote == len ? len : quote + 1;
         }
-        if (text[at] == '\\') {
-            at++;
+        at = backslash + 2;
+        if (at > quote) { /* that one was escaped */
+            quote = find(text, len, at, '"');
         }
     }
-    return len;
 }
 
 static size_t skip_container(struct json_text t, size_t at)

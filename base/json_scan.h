@@ -15,6 +15,13 @@ static inline bool json_is_blank(char c)
     return c == ' ' || c == '\t' || c == '\n' || c == '\r';
 }
 
+/* ASCII that stands for itself in a string. */
+static inline bool json_is_plain(char c)
+{
+    unsigned char byte = (unsigned char)c;
+    return byte >= 0x20 && byte < 0x7F && c != '"' && c != '\\';
+}
+
 static inline bool json_same_text(struct json_text a, struct json_text b)
 {
     return a.len == b.len && memcmp(a.data, b.data, a.len) == 0;

@@ -89,19 +89,37 @@ static void encode_ascii(struct str *out, char c)
     }
 }
 
+static size_t count_plain(const char *bytes, size_t n)
+{
+    size_t at = 0;
+    while (at < n && json_is_plain(bytes[at])) {
+        at++;
+    }
+    return at;
+}
+
+/* Returns how many bytes it has taken. */
+static size_t encode_char(struct str *out, const char *bytes, size_t n)
+{
+    size_t size = utf8_char_size(bytes, n);
+    if (size == 1) {
+        encode_ascii(out, bytes[0]);
+    } else if (size == 0) {
+        str_add_text(out, "\xEF\xBF\xBD"); /* U+FFFD */
+    } else {
+        str_add(out, bytes, size);
+    }
+    return size == 0 ? 1 : size;
+}
+
 void json_encode_string(struct str *out, const char *bytes, size_t n)
 {
     str_add_char(out, '"');
     for (size_t at = 0; at < n;) {
-        size_t size = utf8_char_size(bytes + at, n - at);
-        if (size == 1) {
-            encode_ascii(out, bytes[at]);
-        } else if (size == 0) {
-            str_add_text(out, "\xEF\xBF\xBD"); /* U+FFFD */
-        } else {
-            str_add(out, bytes + at, size);
-        }
-        at += size == 0 ? 1 : size;
+        size_t plain = count_plain(bytes + at, n - at);
+        str_add(out, bytes + at, plain);
+        at += plain;
+        at += at < n ? encode_char(out, bytes + at, n - at) : 0;
     }
     str_add_char(out, '"');
 }

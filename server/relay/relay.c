@@ -213,11 +213,13 @@ static bool publish_change(struct relay *relay, const struct commit *commit, siz
 {
     AUTO_STR body = {0};
     char id[64];
-    event_render(commit, index, &body);
+    if (relay->bus->ops->outside) {
+        event_render(commit, index, &body); /* else nobody would read it */
+    }
     snprintf(id, sizeof id, "%s:%" PRIu64 ":%zu", relay->epoch, commit->revision, index);
     struct bus_message message = {.routing_key = event_routing_key(&commit->changes[index]),
                                   .id = id,
-                                  .body = body.data,
+                                  .body = str_text(&body),
                                   .n_body = body.len};
     relay->messages++;
     return bus_publish(relay->bus, &message, st);
