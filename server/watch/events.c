@@ -149,8 +149,6 @@ static enum rpc_next finish_message(struct watch *watch, struct message *message
     watch->previous_revision = message->newest;
     watch->hub->n_messages++;
     watch->hub->n_events += message->pieces->n - 1;
-    watch->hub->n_messages++;
-    watch->hub->n_events += message->pieces->n - 1;
     return RPC_NEXT_MESSAGE;
 }
 

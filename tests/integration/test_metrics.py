@@ -155,12 +155,16 @@ def test_watches_are_counted(programs, name):
         watch.started()
         during = programs.of_server()
         streams = during.get("confreg_watch_streams") - before.get("confreg_watch_streams")
-        programs.registry.create(name)
+        assert programs.rest.post(f"/api/configs/{name}", {"config_data": {}}).status == 201
         watch.event()
+        until(lambda: programs.of_server().get("confreg_watch_events_total") >=
+              during.get("confreg_watch_events_total") + during.get("confreg_watch_streams"),
+              "the event has gone out on every stream")
         after = programs.of_server()
         assert streams == 1
-        assert after.get("confreg_watch_events_total") - \
-            before.get("confreg_watch_events_total") >= 1
+        for what in ("events", "messages"):
+            assert after.get(f"confreg_watch_{what}_total") == \
+                during.get(f"confreg_watch_{what}_total") + during.get("confreg_watch_streams")
         assert after.get("confreg_requests_in_flight", grpc_service=SERVICE,
                          grpc_method="Watch") >= 1
         assert after.get("confreg_watch_lag_revisions") == 0
