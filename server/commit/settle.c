@@ -1,4 +1,5 @@
 #include <assert.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -38,7 +39,12 @@ static bool settle_once(struct committer *c, struct batch *batch, struct status 
     size_t n = batch->n - batch->landed;
     bool appended = committer_append(c, batch->commits + batch->landed, n, st);
     bool taken = !appended && strcmp(st->reason, "REVISION_TAKEN") == 0;
-    return (appended || taken) && follow_log(c, batch, st) && is_settled(c, batch);
+    if (!(appended || taken) || !follow_log(c, batch, st)) {
+        return false;
+    }
+    return is_settled(c, batch) || status_set(st, STATUS_UNAVAILABLE, "STORE_UNAVAILABLE",
+                                              "the log does not show revision %" PRIu64 " yet",
+                                              batch->commits[batch->landed]->revision);
 }
 
 static void outcome_unknown(struct status *st)

@@ -301,6 +301,71 @@ Test(nodes, a_node_stops_when_its_log_is_replaced)
     leak_check();
 }
 
+/* ---- A store that takes an append and does not show it ---- */
+
+enum sight {
+    SEES_ALL,
+    ANSWERS_NOTHING,
+    SEES_NOTHING, /* and says that what it is given is durable */
+};
+static _Atomic enum sight sight;
+
+static bool append_unseen(struct store *store, struct commit *const *commits, size_t n,
+                          struct status *st)
+{
+    switch (sight) {
+    case ANSWERS_NOTHING:
+        return status_set(st, STATUS_UNAVAILABLE, "OUTCOME_UNKNOWN", "no answer came");
+    case SEES_NOTHING:
+        return true;
+    default:
+        return store_memory.append(store, commits, n, st);
+    }
+}
+
+static bool read_unseen(struct store *store, uint64_t from, uint64_t through, bool with_payloads,
+                        store_row_visitor *visit, void *user, struct status *st)
+{
+    switch (sight) {
+    case ANSWERS_NOTHING:
+        return status_set(st, STATUS_UNAVAILABLE, "STORE_UNAVAILABLE", "no answer came");
+    case SEES_NOTHING:
+        return true;
+    default:
+        return store_memory.read_commits(store, from, through, with_payloads, visit, user, st);
+    }
+}
+
+Test(nodes, what_is_durable_and_cannot_be_seen_stays_in_doubt, .timeout = 60)
+{
+    struct store_ops ops = store_memory;
+    struct store *store = NULL;
+    struct node node = {0};
+    struct waited w;
+    struct status st;
+    cr_assert(store_open("memory:unseen", &store, &st));
+    ops.append = append_unseen;
+    ops.read_commits = read_unseen;
+    store->ops = &ops;
+    node_open(&node, "memory:unseen");
+    struct request create = {.kind = MUTATE_CREATE, .service = "a", .id = ""};
+    sight = ANSWERS_NOTHING;
+    cr_assert_null(write_one(&node, &create, &w));
+    cr_assert_str_eq(w.write.st.reason, "OUTCOME_UNKNOWN");
+    sight = SEES_NOTHING;
+    cr_assert_null(write_one(&node, &create, &w));
+    cr_assert_eq(w.write.st.code, STATUS_UNAVAILABLE);
+    cr_assert_str_eq(w.write.st.reason, "STORE_UNAVAILABLE");
+    sight = SEES_ALL;
+    cr_assert_null(write_one(&node, &create, &w));
+    cr_assert_str_eq(w.write.st.reason, "CONFIG_EXISTS", "the first one has come about");
+    cr_assert_eq(registry_position(node.registry).revision, 1);
+    node_close(&node);
+    store->ops = &store_memory;
+    store_close(store);
+    leak_check();
+}
+
 /* ---- Races ---- */
 
 struct writer {
