@@ -36,6 +36,23 @@ static bool keep_position(void *user, struct commit *commit)
     return true;
 }
 
+/* Heads of a log that does not have their revision are another log's, as in a copy of a database
+ * that was made piece by piece. */
+static bool load_position(struct store *store, struct registry *registry, uint64_t through,
+                          struct status *st)
+{
+    if (through == 0) {
+        return true;
+    }
+    if (!store_read_commits(store, through, through, false, keep_position, registry, st)) {
+        return status_context(st, "reading revision %" PRIu64, through);
+    }
+    return registry_position(registry).revision == through ||
+           status_set(st, STATUS_DATA_LOSS, "LOG_DAMAGED",
+                      "the heads are of revision %" PRIu64 ", which the log does not have",
+                      through);
+}
+
 static bool take_compaction(void *user, struct commit *commit)
 {
     registry_load_compaction(user, commit);
@@ -65,9 +82,8 @@ bool committer_recover(struct store *store, struct registry *registry, struct st
         !store_load_heads(store, take_head, registry, st)) {
         return status_context(st, "loading the heads");
     }
-    if (through > 0 &&
-        !store_read_commits(store, through, through, false, keep_position, registry, st)) {
-        return status_context(st, "reading revision %" PRIu64, through);
+    if (!load_position(store, registry, through, st)) {
+        return false;
     }
     struct replay replay = {
         .registry = registry, .source = {.read = read_version, .user = store}, .st = st};

@@ -301,6 +301,25 @@ Test(nodes, a_node_stops_when_its_log_is_replaced)
     leak_check();
 }
 
+/* As in a copy of a database whose heads were copied after its log. */
+Test(nodes, heads_of_a_longer_log_are_refused)
+{
+    struct node node = {0};
+    struct waited w;
+    struct status st;
+    AUTO(store_close) struct store *copy = NULL;
+    cr_assert(store_open("memory:longer", &copy, &st));
+    node_open(&node, "memory:longer");
+    struct request create = {.kind = MUTATE_CREATE, .service = "a", .id = ""};
+    staged_free(write_one(&node, &create, &w));
+    node_close(&node);
+    cr_assert(store_set_mark(copy, STORE_MARK_HEADS, 2, &st));
+    AUTO(registry_free) struct registry *registry = registry_new(copy->identity.epoch);
+    cr_assert_not(committer_recover(copy, registry, &st));
+    cr_assert_eq(st.code, STATUS_DATA_LOSS);
+    cr_assert_str_eq(st.reason, "LOG_DAMAGED");
+}
+
 /* ---- A store that takes an append and does not show it ---- */
 
 enum sight {
