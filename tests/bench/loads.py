@@ -99,3 +99,15 @@ class HttpLoad:
         calls = int(re.search(r"(\d+) requests in", output)[1])
         self.calls += calls
         return calls, calls / float(re.search(r"Requests/sec:\s+([\d.]+)", output)[1])
+
+
+class InsertLoad:
+    """Single inserts by MongoDB's driver, each at majority concern."""
+
+    def __init__(self, bench, title, program, in_flight, size):
+        self.title, self.program = title, program
+        self.command = [bench.build / "bench" / "bench_inserts", program.uri, in_flight, size]
+
+    def run(self, calls):
+        result = json.loads(_run([*self.command, calls]))
+        return result["calls"], result["seconds"]

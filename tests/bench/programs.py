@@ -9,7 +9,11 @@ import sys
 import time
 import urllib.request
 
+from harness import ROOT
 from loads import payload
+
+sys.path.insert(0, str(ROOT / "tests" / "lib"))
+import mongodb  # noqa: E402
 
 PATIENCE = 120
 
@@ -161,6 +165,23 @@ class Etcd(Program):
     def revision(self):
         status = fetch(f"http://{self.address}/v3/maintenance/status", b"{}", "POST")
         return int(status["header"]["revision"])
+
+
+class MongoDb(Program):
+    """A server of MongoDB's protocol, of one of the kinds that the tests use."""
+
+    def __init__(self, bench, kind):
+        super().__init__(bench)
+        self.kind, self.port = kind, free_port()
+        self.uri = f"mongodb://127.0.0.1:{self.port}"
+
+    def command(self):
+        command = [*mongodb.KINDS[self.kind](self.port, self.folder), *mongodb.DURABLE[self.kind]]
+        mongodb.need(command[0])
+        return command
+
+    def is_ready(self):
+        return mongodb.listens(self.port)
 
 
 class PortMapper(Program):

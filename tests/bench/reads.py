@@ -2,7 +2,7 @@
 
 from harness import SERVICE, figure
 from loads import GrpcLoad, field, payload, switch
-from programs import Confregd, Etcd
+from programs import Confregd, Etcd, MongoDb
 
 NAME = field(1, "prod") + field(2, "service-42")
 
@@ -20,6 +20,21 @@ def get_against_empty(bench):
     ratio, note = bench.compare(get_config(bench, server), empty, bench.scaled(60_000, 30_000))
     bench.row("GetConfig against an empty unary method of the same server", f"{ratio:.2f}", "0.90",
               note)
+
+
+@figure("get-mongodb")
+def get_on_mongodb(bench):
+    """GetConfig of a server whose log is on SecantusDB against one whose log is in SQLite."""
+    database = bench.start(MongoDb(bench, "secantus"))
+    stores = {"on SecantusDB": ["--store", f"{database.uri}/bench"], "on SQLite": []}
+    loads = []
+    for where, options in stores.items():
+        server = bench.start(Confregd(bench, *options))
+        server.fill(100)
+        loads.append(get_config(bench, server))
+        loads[-1].title += f" {where}"
+    ratio, note = bench.compare(*loads, bench.scaled(60_000, 30_000))
+    bench.row("GetConfig on SecantusDB against GetConfig on SQLite", f"{ratio:.2f}", "0.95", note)
 
 
 @figure("get-etcd")

@@ -3,8 +3,8 @@
 import sys
 
 from harness import SERVICE, figure
-from loads import GrpcLoad, field, payload, switch
-from programs import Confregd, Etcd
+from loads import GrpcLoad, InsertLoad, field, payload, switch
+from programs import Confregd, Etcd, MongoDb
 
 
 class Counted:
@@ -38,3 +38,29 @@ def update_against_etcd(bench):
                                 Counted(put, etcd.revision), bench.scaled(10_000, 5_000))
     bench.row("durable UpdateConfig against etcd's Put, 1 connection x 50 streams", f"{ratio:.2f}",
               "1.5, better 2.5", note)
+
+
+def update_on(bench, kind):
+    """UpdateConfig on a database against single inserts into it by the driver alone."""
+    database = bench.start(MongoDb(bench, kind))
+    server = bench.start(Confregd(bench, "--store", f"{database.uri}/bench"))
+    update = GrpcLoad(bench, "UpdateConfig", server, SERVICE + "UpdateConfig",
+                      field(1, "prod") + field(2, "written") + field(3, payload(500)) + switch(8),
+                      connections=1, streams=50)
+    insert = InsertLoad(bench, "single inserts", database, 50, 500)
+    ratio, note = bench.compare(Counted(update, lambda: server.metric("confreg_revision")), insert,
+                                bench.scaled(4_000, 2_000))
+    bench.row(f"UpdateConfig on {kind}, 50 in flight, against the driver's single inserts",
+              f"{ratio:.2f}", "3", note)
+
+
+@figure("update-secantus")
+def update_on_secantus(bench):
+    """UpdateConfig on SecantusDB, every commit on disk, against single inserts, 50 in flight."""
+    update_on(bench, "secantus")
+
+
+@figure("update-ferretdb")
+def update_on_ferretdb(bench):
+    """UpdateConfig on FerretDB against single inserts, 50 in flight."""
+    update_on(bench, "ferretdb")
