@@ -182,7 +182,7 @@ def test_a_commit_of_8_mebibytes(registry, name):
 
 
 def test_an_unknown_method_and_an_unknown_service(confregd):
-    for path in ("/confreg.v1.RegistryService/Compact", "/no.Such/Thing", "/x"):
+    for path in ("/confreg.v1.RegistryService/Nothing", "/no.Such/Thing", "/x"):
         call = confregd.channel.unary_unary(path, request_serializer=lambda b: b,
                                             response_deserializer=lambda b: b)
         try:

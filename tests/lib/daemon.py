@@ -85,6 +85,7 @@ class Daemon:
         return {
             "PATH": os.environ["PATH"],
             "ASAN_OPTIONS": f"{report}:detect_leaks=1",
+            "LSAN_OPTIONS": f"suppressions={ROOT}/tests/lib/lsan.supp:print_suppressions=0",
             "UBSAN_OPTIONS": f"{report}:print_stacktrace=1",
             "TSAN_OPTIONS": f"{report}:ignore_noninstrumented_modules=1"
                             f":suppressions={ROOT}/scripts/tsan.supp",
