@@ -64,6 +64,11 @@ static bool find_fault(const char *text, size_t len, struct json_fault *ret_faul
         *ret_fault = (struct json_fault){"JSON_SYNTAX", "starts with a byte order mark", 0};
         return true;
     }
+    const char *nul = memchr(text, '\0', len);
+    if (nul != NULL) { /* jansson passes over one behind a number or a word */
+        *ret_fault = (struct json_fault){"JSON_SYNTAX", "has a NUL byte", (size_t)(nul - text)};
+        return true;
+    }
     return !json_parse_check(text, len, ret_fault);
 }
 

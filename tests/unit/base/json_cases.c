@@ -64,6 +64,12 @@ const struct json_case json_cases[] = {
     SYNTAX("\0{}"),
     SYNTAX("{}\0"),
     SYNTAX("[1,\0" "2]"),
+    SYNTAX("[1\0]"),
+    SYNTAX("[1.5\0,2]"),
+    SYNTAX("[true\0]"),
+    SYNTAX("{\"a\":null\0}"),
+    SYNTAX("[\"a\"\0]"),
+    SYNTAX("null\0"),
     SYNTAX("[]\x7F"),
 
     /* Integers */
