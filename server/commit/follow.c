@@ -16,8 +16,9 @@ struct following {
     struct batch *batch;
     struct staged **staged; /* owned */
     size_t n;
+    size_t n_own; /* of these, those of the batch */
     bool applied;
-    bool own; /* some are of the batch */
+    bool own; /* some that were applied are of the batch */
     struct status *st;
     bool failed;
 };
@@ -25,6 +26,11 @@ struct following {
 static void apply(struct following *f)
 {
     registry_apply(f->committer->registry);
+    if (f->n_own > 0) {
+        f->batch->landed += f->n_own;
+        f->own = true;
+        f->n_own = 0;
+    }
     for (size_t i = 0; i < f->n; i++) {
         committer_announce(f->committer, f->staged[i], f->own);
         staged_free(f->staged[i]);
@@ -33,21 +39,23 @@ static void apply(struct following *f)
     f->n = 0;
 }
 
-static bool is_next_of(const struct batch *batch, const struct commit *commit)
+static bool is_next_own(const struct following *f, const struct commit *commit)
 {
-    const struct commit *own = batch->landed < batch->n ? batch->commits[batch->landed] : NULL;
-    return own != NULL && own->revision == commit->revision &&
-           hash_equal(&own->hash, &commit->hash);
+    const struct batch *batch = f->batch;
+    if (batch == NULL || batch->landed + f->n_own == batch->n) {
+        return false;
+    }
+    const struct commit *own = batch->commits[batch->landed + f->n_own];
+    return own->revision == commit->revision && hash_equal(&own->hash, &commit->hash);
 }
 
 static void note_origin(struct following *f, const struct commit *commit)
 {
-    if (f->batch != NULL && is_next_of(f->batch, commit)) {
-        f->batch->landed++;
-        f->own = true;
-        return;
+    if (is_next_own(f, commit)) {
+        f->n_own++;
+    } else {
+        f->committer->rival_seen = true;
     }
-    f->committer->rival_seen = true;
 }
 
 static bool take_commit(void *user, struct commit *commit)

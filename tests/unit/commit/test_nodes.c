@@ -210,6 +210,64 @@ Test(nodes, a_repeat_at_another_node_gets_the_first_answer)
     leak_check();
 }
 
+struct late_write {
+    struct node *node;
+    struct waited w;
+};
+
+static void *write_late(void *argument)
+{
+    struct late_write *late = argument;
+    struct request update = {.kind = MUTATE_UPDATE, .service = "a", .id = ""};
+    write_one(late->node, &update, &late->w);
+    return NULL;
+}
+
+static bool is_done(struct waited *w)
+{
+    pthread_mutex_lock(&w->lock);
+    bool done = w->done;
+    pthread_mutex_unlock(&w->lock);
+    return done;
+}
+
+/* The answer to a write is lost. Before its node finds it in the log, another one erases what it
+ * wrote, and the log's end comes to sight late: the write lacks its payload and nothing says why.
+ */
+Test(nodes, a_write_is_not_answered_for_before_it_can_be_applied, .timeout = 60)
+{
+    struct world world;
+    struct waited w;
+    struct status st;
+    pthread_t thread;
+    world_open(&world, "unseen");
+    struct late_write late = {.node = &world.nodes[0]};
+    struct request create = {.kind = MUTATE_CREATE, .service = "a", .id = ""};
+    struct request erase = {.kind = MUTATE_DELETE, .service = "a", .version = 2, .id = ""};
+    staged_free(write_one(&world.nodes[0], &create, &w));
+    struct trace_doubt doubt = {.landed = SIZE_MAX};
+    trace_doubt_next(world.nodes[0].store, &doubt);
+    trace_lag(world.nodes[0].store, 1, UINT32_MAX);
+    pthread_create(&thread, NULL, write_late, &late);
+    do {
+        cr_assert(wait_sync(world.nodes[1].committer, &st), "%s", st.message);
+    } while (registry_position(world.nodes[1].registry).revision < 2);
+    staged_free(write_one(&world.nodes[1], &erase, &w));
+    cr_assert(w.write.ok, "%s", w.write.st.message);
+    uint64_t calls = trace_calls(world.nodes[0].store);
+    while (trace_calls(world.nodes[0].store) < calls + 10 && !is_done(&late.w)) {
+        sched_yield();
+    }
+    trace_lag(world.nodes[0].store, 0, 0);
+    pthread_join(thread, NULL);
+    cr_assert(late.w.write.ok, "%s", late.w.write.st.message);
+    cr_assert_eq(late.w.write.staged->commit->revision, 2);
+    cr_assert_geq(late.w.write.position.revision, 2);
+    staged_free(late.w.write.staged);
+    world_close(&world);
+    leak_check();
+}
+
 /* Nobody wakes the node: it finds the commit when it looks at the log's end by itself. */
 Test(nodes, a_node_follows_without_being_woken, .timeout = 30)
 {
