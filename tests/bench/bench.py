@@ -1,13 +1,14 @@
 """Prints how fast confreg is here and now, against things that everybody knows. No verdict: figures
-with what they should be beside them."""
+with what they should be beside them, as a table in Markdown at the end."""
 
 import argparse
 import datetime
-import re
+import os
 import subprocess
 import time
 from pathlib import Path
 
+import document
 import events  # noqa: F401: its figures
 import gateway  # noqa: F401
 import reads  # noqa: F401
@@ -20,15 +21,18 @@ from programs import Etcd
 
 def version_of(command):
     done = subprocess.run(command, capture_output=True, text=True)
-    return re.split(r"\n", done.stdout + done.stderr)[0]
+    return (done.stdout + done.stderr).splitlines()[0].partition(" Copyright")[0]
 
 
-def print_surroundings():
-    print(f"{datetime.date.today()}, {machine()}")
-    for command in ([Etcd.executable, "--version"], ["/usr/sbin/nginx", "-v"],
-                    ["h2load", "--version"], ["wrk", "-v"]):
-        print(" ", version_of(command))
-    print()
+def surroundings():
+    packages = ["libgrpc29", "libsqlite3-0", "rabbitmq-server"]
+    versions = subprocess.run(["dpkg-query", "-W", "-f", "${Package} ${Version}\\n", *packages],
+                              capture_output=True, text=True).stdout.splitlines()
+    commands = ([Etcd.executable, "--version"], ["/usr/sbin/nginx", "-v"], ["h2load", "--version"],
+                ["wrk", "-v"])
+    load = os.getloadavg()[0]
+    return [f"{datetime.date.today()}, {machine()}, load {load:.1f} before",
+            "; ".join([version_of(command) for command in commands] + versions)]
 
 
 def chosen(only):
@@ -60,14 +64,19 @@ def main():
                         help="the folder with the programs")
     parser.add_argument("--folder", type=Path, default=ROOT / "build-bench",
                         help="where the data goes; its file system is what is measured")
+    parser.add_argument("--update", type=Path, metavar="FILE",
+                        help="write the figures into the table of docs/benchmarks.md, too; those "
+                             "that were not measured stay as they are")
     arguments = parser.parse_args()
     begun = time.monotonic()
-    print_surroundings()
-    table = Bench(arguments.folder, arguments.build, arguments.quick)
+    around = surroundings()
+    print("\n".join(around) + "\n")
+    rows = []
     for name, function in chosen(arguments.only):
-        table.rows += run_one(name, function, arguments)
-    table.print_table()
-    table.close()
+        rows += run_one(name, function, arguments)
+    print(document.render(rows))
+    if arguments.update:
+        document.update(arguments.update, around, rows)
     print(f"\ntook {time.monotonic() - begun:.0f} s")
 
 

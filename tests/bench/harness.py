@@ -1,4 +1,4 @@
-"""What the figures share: folders, rounds, and the table at the end.
+"""What the figures share: folders, rounds, and rows of the table at the end.
 
 Rounds are interleaved (A B A B …) because a machine's speed drifts; what counts is the median of the
 rounds' ratios. Nothing is asserted about speed; a load whose calls did not really succeed is no
@@ -82,17 +82,10 @@ class Bench:
             f"{one.title} {statistics.median(rates[one]):,.0f}/s, "
             f"{statistics.median(costs[one]):.0f} us CPU" for one in (load, other))
 
-    # ---- The table ----
-
     def row(self, title, value, aim, note=""):
         """value and aim as they are to be shown."""
         self.rows.append((title, str(value), str(aim), note))
         print(f"  -> {title}: {value} (aim: {aim}){'; ' + note if note else ''}\n", flush=True)
-
-    def print_table(self):
-        print("| figure | reached | at least | |\n|---|---|---|---|")
-        for row in self.rows:
-            print("| " + " | ".join(row) + " |")
 
 
 def machine():
@@ -100,4 +93,6 @@ def machine():
         models = [line.partition(":")[2].strip() for line in file
                   if line.startswith("model name")]
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGESIZE") >> 30
-    return f"{len(models)} x {models[0] if models else 'cpu'}, {memory} GiB, {os.uname().release}"
+    kernel = os.uname().release.partition("-")[0]
+    kind = models[0] if models else "an unknown kind"
+    return f"{len(models)} cores of {kind}, {memory} GiB, Linux {kernel}"

@@ -58,5 +58,6 @@ def watch_load(bench):
                             text=True).stdout
     for line in output.splitlines():
         name, value, unit = line.split()
-        bench.row(f"{name} ({connections * 100:,} streams)", f"{value} {unit}",
+        title = name.replace("watch_", "watch: ").replace("_", " ")
+        bench.row(f"{title} ({connections * 100:,} streams)", f"{value} {unit}",
                   f"{WATCH_AIMS[name]} {unit}" if name in WATCH_AIMS else "")
