@@ -106,8 +106,14 @@ static void count_verdict(struct tally *t, const char *reason)
     }
 }
 
-/* The gate must say what jansson alone says. The copy ends where the text does, for
- * AddressSanitizer to see. */
+/* jansson passes over a NUL byte behind a number or a word. */
+static bool is_good(const char *text, size_t len)
+{
+    return memchr(text, '\0', len) == NULL && jansson_accepts(text, len);
+}
+
+/* The gate must say what jansson alone says, but for NUL bytes. The copy ends where the text does,
+ * for AddressSanitizer to see. */
 static void compare(const struct str *text, uint64_t seed, struct tally *tally)
 {
     static const struct json_limits limits = {2000, 64};
@@ -119,8 +125,7 @@ static void compare(const struct str *text, uint64_t seed, struct tally *tally)
     count_verdict(tally, good ? "" : st.reason);
     if (good ||
         (strcmp(st.reason, "JSON_DEPTH") != 0 && strcmp(st.reason, "JSON_TOO_LARGE") != 0)) {
-        cr_assert_eq(good, jansson_accepts(copy, text->len), "seed %" PRIu64 ": %s", seed,
-                     text->data);
+        cr_assert_eq(good, is_good(copy, text->len), "seed %" PRIu64 ": %s", seed, text->data);
         tally->quick += json_accept(copy, text->len);
     }
 }
