@@ -82,9 +82,13 @@ static void save_heads(struct committer *c)
     FAILPOINT(heads_before);
     if (!save(c, &through, &st)) {
         metric_add(&c->stats.failed_head_saves, 1);
-        log_event(LOG_WARNING, "heads_not_saved", "reason", st.message, NULL);
+        if (!c->heads_failed) {
+            log_event(LOG_WARNING, "heads_not_saved", "reason", st.message, NULL);
+        }
+        c->heads_failed = true;
         return;
     }
+    c->heads_failed = false;
     FAILPOINT(heads_after);
     table_fini(&c->dirty);
     c->heads_saved = through;

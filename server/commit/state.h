@@ -49,6 +49,7 @@ struct committer {
 
     struct table dirty;   /* heads that the store's copy lacks */
     uint64_t heads_saved; /* through this revision */
+    bool heads_failed;    /* to be saved the last time, which was logged */
     bool scrub_due;
     struct dropping dropping;
     struct compaction_policy policy;

@@ -7,18 +7,16 @@ import threading
 import uuid
 
 import history
-import linear
 import mongodb
 import pytest
-import traffic
 from calls import Registry
+from cluster import (NODES, SEED, in_step, registries, start_clients, stop_and_check,
+                     wait_for_more)
 from daemon import Confregd, connect, until
 from errors import refused
 from stubs import api_grpc, api_pb
 from watching import Watch
 
-SEED = 20260131
-NODES = 3
 LINEARIZABLE = api_pb.ReadOptions(consistency=api_pb.CONSISTENCY_LINEARIZABLE)
 
 
@@ -51,17 +49,6 @@ def recorder(nodes):
     recorder.start()
     yield recorder
     recorder.stop()
-
-
-def registries(nodes):
-    return [Registry(node.stub) for node in nodes]
-
-
-def in_step(nodes):
-    """Waits until all nodes are where the furthest is."""
-    newest = max(registry.revision() for registry in registries(nodes))
-    until(lambda: all(r.revision() >= newest for r in registries(nodes)), "the nodes are in step")
-    return newest
 
 
 # ---- One step at a time ----
@@ -164,32 +151,6 @@ def test_a_compaction_holds_on_all_nodes(nodes):
 
 
 # ---- Races and faults under load ----
-
-def start_clients(nodes, number=6):
-    """Each begins at another node, and goes to the next one when its own cannot be reached."""
-    clients = []
-    for index in range(number):
-        addresses = [node.listen for node in nodes]
-        addresses = addresses[index % NODES:] + addresses[:index % NODES]
-        clients.append(traffic.Client(index, SEED, addresses, linearizable=True))
-        clients[-1].start()
-    return clients
-
-
-def wait_for_more(clients, count):
-    wanted = sum(len(c.operations) for c in clients) + count
-    until(lambda: sum(len(c.operations) for c in clients) >= wanted or
-          any(c.failure for c in clients), f"{count} operations", seconds=120)
-
-
-def stop_and_check(nodes, recorder, clients):
-    for client in clients:
-        client.stop()
-    in_step(nodes)
-    log = history.check(nodes[0], recorder)
-    traffic.check_against_log(clients, log)
-    linear.check(clients)
-
 
 @pytest.mark.concurrent
 def test_traffic_over_three_nodes_is_linearizable(nodes, recorder):
