@@ -63,6 +63,10 @@ static enum options_result read_settings(struct settings *s, int argc, char **ar
          "Memory for the newest commits, from which watches are served; older ones are read from "
          "the store.",
          1u << 20, UINT64_C(1) << 40, NULL},
+        {"max-watches", OPTION_NUMBER, &s->node.max_watches, "10000", "N",
+         "The most watches that one connection may have open; all clients of a unix socket count "
+         "as one.",
+         1, 1000000, NULL},
         {"compact-keep-versions", OPTION_NUMBER, &s->node.compact_keep_versions, "0", "N",
          "Let go of the payloads of all but the newest N versions of each config; 0 keeps all. "
          "With "

@@ -115,6 +115,7 @@ static void make_parts(struct node *node, const struct node_options *options)
         .registry = node->registry,
         .pool = node->pool,
         .ring_bytes = options->ring_bytes,
+        .max_of_connection = options->max_watches,
     };
     node->hub = hub_new(&hub_options);
     struct committer_options committer_options = {

@@ -15,7 +15,8 @@ struct node_options {
     bool publish_history; /* the first time that events are published: all of the log */
     uint64_t max_payload_bytes;
     uint64_t ring_bytes;
-    uint64_t threads; /* call threads; 0: one a core */
+    uint64_t max_watches; /* of a connection */
+    uint64_t threads;     /* call threads; 0: one a core */
     int64_t grace_ms;
     uint64_t compact_keep_versions; /* 0: all, or one where an age is given */
     int64_t compact_keep_age_ms;    /* 0: none */

@@ -16,6 +16,7 @@ struct hub *hub_new(const struct hub_options *options)
     hub->store = options->store;
     hub->registry = options->registry;
     hub->pool = options->pool;
+    hub->max_of_connection = options->max_of_connection;
     hub->wake.fn = drain;
     hub->tail = (struct watch_position){now.revision, hash_short(&now.hash)};
     pthread_mutex_init(&hub->lock, NULL);
@@ -35,6 +36,7 @@ void hub_free(struct hub *hub)
     ring_fini(&hub->ring);
     interests_fini(&hub->interests);
     interests_fini(&hub->ids);
+    interests_fini(&hub->connections);
     heap_fini(&hub->held);
     pthread_mutex_destroy(&hub->lock);
     free(hub);

@@ -24,6 +24,7 @@ struct hub_options {
     struct registry *registry;
     struct pool *pool;
     size_t ring_bytes;
+    size_t max_of_connection; /* streams; 0: as many as are opened */
 };
 
 /* After the registry was loaded, before the server starts. Reads the newest commits, so that
@@ -71,7 +72,8 @@ struct watch_spec {
 };
 
 /* Makes a stream of the call, consuming it. FAILED_PRECONDITION, reason POSITION_MISMATCH, comes on
- * the stream where chain is not the log's. Any thread. */
+ * the stream where chain is not the log's; RESOURCE_EXHAUSTED, reason WATCHES_COUNT, where its
+ * connection has too many. Any thread. */
 void hub_open(struct hub *hub, struct rpc_call *call, const struct watch_spec *spec);
 
 #define WATCH_ID_MAX_BYTES 128

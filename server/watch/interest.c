@@ -12,6 +12,7 @@ enum { BY_ENVIRONMENT = 1, BY_SERVICE = 2, BY_PREFIX = 4 };
 struct interest_group {
     struct interest_group *next; /* in its slot */
     struct interest *first;
+    size_t n_members;
     uint64_t hash;
     size_t n_prefix; /* 0: none */
     size_t n_key;
@@ -133,11 +134,13 @@ void interests_add(struct interests *interests, struct interest *interest,
         group->first->previous = interest;
     }
     group->first = interest;
+    group->n_members++;
 }
 
 void interests_remove(struct interests *interests, struct interest *interest)
 {
     struct interest_group *group = interest->group;
+    group->n_members--;
     if (interest->next != NULL) {
         interest->next->previous = interest->previous;
     }
@@ -149,6 +152,11 @@ void interests_remove(struct interests *interests, struct interest *interest)
     if (group->first == NULL) {
         drop_group(interests, group);
     }
+}
+
+size_t interests_beside(const struct interest *interest)
+{
+    return interest->group->n_members;
 }
 
 /* ---- A change ---- */

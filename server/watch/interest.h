@@ -36,6 +36,8 @@ void interests_fini(struct interests *interests);
 void interests_add(struct interests *interests, struct interest *interest,
                    const struct head_filter *filter);
 void interests_remove(struct interests *interests, struct interest *interest);
+/* How many select the same as this one, itself among them. */
+size_t interests_beside(const struct interest *interest);
 
 /* Calls visit for each interest in the config. It must not add or remove any. */
 void interests_visit(const struct interests *interests, const char *environment,

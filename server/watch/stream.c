@@ -164,6 +164,14 @@ static void add_interests(struct watch *watch)
     }
 }
 
+static void add_text(struct interests *interests, struct interest *interest, struct watch *watch,
+                     const char *text)
+{
+    struct head_filter filter = {.service = text};
+    interest->owner = watch;
+    interests_add(interests, interest, &filter);
+}
+
 static void list(struct watch *watch)
 {
     struct hub *hub = watch->hub;
@@ -173,10 +181,9 @@ static void list(struct watch *watch)
     }
     hub->streams = watch;
     add_interests(watch);
+    add_text(&hub->connections, &watch->peer_entry, watch, watch->peer);
     if (watch->id[0] != '\0') {
-        struct head_filter filter = {.service = watch->id};
-        watch->id_entry.owner = watch;
-        interests_add(&hub->ids, &watch->id_entry, &filter);
+        add_text(&hub->ids, &watch->id_entry, watch, watch->id);
     }
     if (watch->wishes.progress_ns > 0) {
         watch->timer.fn = check_silence;
@@ -198,6 +205,7 @@ static void unlist(struct watch *watch)
     for (size_t i = 0; i < watch->n_interests; i++) {
         interests_remove(&hub->interests, &watch->interests[i]);
     }
+    interests_remove(&hub->connections, &watch->peer_entry);
     if (watch->id[0] != '\0') {
         interests_remove(&hub->ids, &watch->id_entry);
     }
@@ -206,6 +214,15 @@ static void unlist(struct watch *watch)
     watch->level = false;
     watch->listed = false;
     atomic_fetch_sub(&hub->n_streams, 1);
+}
+
+/* The stream that has just been listed is counted, too. */
+static bool check_connection(const struct watch *watch, struct status *st)
+{
+    size_t max = watch->hub->max_of_connection;
+    return max == 0 || interests_beside(&watch->peer_entry) <= max ||
+           status_set(st, STATUS_RESOURCE_EXHAUSTED, "WATCHES_COUNT",
+                      "at most %zu watches on a connection (--max-watches), and it has them", max);
 }
 
 static enum rpc_next next_of_phase(struct watch *watch, struct rpc_pieces *pieces,
@@ -227,6 +244,9 @@ static enum rpc_next next_message(void *state, struct rpc_pieces *pieces, struct
     struct watch *watch = state;
     if (!watch->listed) {
         list(watch);
+        if (!check_connection(watch, st)) {
+            return RPC_NEXT_END;
+        }
     }
     if (atomic_load(&watch->job_running)) {
         return RPC_NEXT_IDLE;
@@ -313,6 +333,7 @@ void hub_open(struct hub *hub, struct rpc_call *call, const struct watch_spec *s
     watch->hub = hub;
     watch->wishes = spec->wishes;
     watch->id = mem_string(spec->id);
+    watch->peer = rpc_call_peer(call);
     copy_selectors(watch, spec);
     if (watch->wishes.include_previous) {
         atomic_fetch_add(&hub->n_previous, 1);

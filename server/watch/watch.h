@@ -45,8 +45,10 @@ struct hub {
     uint64_t n_events;
     struct watch_position tail; /* the newest commit of the ring */
     struct interests interests;
-    struct interests ids; /* streams by their ids, each as the service of an interest */
-    struct heap held;     /* streams whose start is in the future, by the revision before it */
+    struct interests ids;         /* streams by their ids, each as the service of an interest */
+    struct interests connections; /* and by the peers that opened them */
+    size_t max_of_connection;
+    struct heap held; /* streams whose start is in the future, by the revision before it */
 };
 
 /* A snapshot on its way. */
@@ -73,6 +75,8 @@ struct watch {
     struct watch_wishes wishes;
     char *id; /* owned; "": none */
     struct interest id_entry;
+    const char *peer; /* the call's */
+    struct interest peer_entry;
 
     /* What the stream does next; told apart by a function, the way a message is made. */
     enum rpc_next (*phase)(struct watch *watch, struct rpc_pieces *pieces, struct status *st);

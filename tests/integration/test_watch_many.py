@@ -1,12 +1,15 @@
 """Watches in great numbers, and what becomes of those that nobody reads."""
 
+import contextlib
 import threading
 from pathlib import Path
 
 import grpc
 from calls import Registry, update_change
 from daemon import Confregd, until
+from errors import refused
 from many_streams import ManyStreams, StalledStreams
+from stubs import api_pb
 from watching import Watch
 
 
@@ -67,3 +70,25 @@ def test_streams_that_nobody_reads_cost_little_and_end(launch, name):
               "peers that answer no ping are given up", seconds=120)
     for one in stalled:
         one.close()
+
+
+def test_a_connection_has_so_many_watches_and_no_more(launch, name):
+    server = launch(Confregd, extra=["--max-watches", "3"]).start()
+    with contextlib.ExitStack() as stack:
+        watches = [stack.enter_context(Watch(server.stub)) for _ in range(3)]
+        for watch in watches:
+            watch.started()
+        for _ in range(100):
+            with refused("RESOURCE_EXHAUSTED", "WATCHES_COUNT") as caught:
+                next(server.stub.Watch(api_pb.WatchRequest(), timeout=60))
+            assert "3" in caught[0].message
+        with contextlib.closing(StalledStreams(server.listen, 3)):
+            registry = Registry(server.stub)
+            until(lambda: registry.status().watch_streams == 6, "another connection has its own")
+        registry.update(name, allow_missing=True)
+        for watch in watches:
+            assert watch.event().config.service_name == name
+        watches[0].cancel()
+        until(lambda: registry.status().watch_streams == 2, "the streams that were closed go")
+        with Watch(server.stub) as watch:
+            watch.started()

@@ -76,9 +76,11 @@ Test(interest, streams_with_the_same_selector_share_a_group)
         add(&all, &one[i], &visits[i], "prod", "billing", NULL);
     }
     cr_assert_eq(all.n_groups, 1);
+    cr_assert_eq(interests_beside(&one[0]), MANY);
     for (int i = 0; i < MANY; i += 2) {
         interests_remove(&all, &one[i]);
     }
+    cr_assert_eq(interests_beside(&one[1]), MANY / 2);
     interests_visit(&all, "prod", "billing", count, NULL);
     for (int i = 0; i < MANY; i++) {
         cr_assert_eq(visits[i], i % 2);
