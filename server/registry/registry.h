@@ -168,7 +168,7 @@ MEM_CLEANUP(struct staged, staged_free)
  *   REVISION_MISMATCH (info current_version, current_revision); FAILED_PRECONDITION EPOCH_MISMATCH,
  *   PAYLOAD_ERASED, PAYLOAD_COMPACTED (also of a delete whose head would fall back to such a
  *   version); INVALID_ARGUMENT or RESOURCE_EXHAUSTED where a merge patch makes what a payload must
- *   not be.
+ *   not be; RESOURCE_EXHAUSTED COMMIT_TOO_LARGE.
  * Expectations are looked at first, then what exists. Faults of the source pass up. */
 bool registry_stage(const struct registry *registry, const struct command *command,
                     const struct version_source *source, struct staged **ret_staged,

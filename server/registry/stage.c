@@ -131,6 +131,7 @@ static void add_change(struct staging *s, const struct mutation *m, struct head 
     change.service = mem_string(m->service);
     change.previous_version = before == NULL ? 0 : before->version;
     commit->changes[i] = change;
+    s->bytes += change.payload == NULL ? 0 : change.payload->len;
     struct version_ref own = {.commit = commit, .index = i};
     s->staged->before[i] = head_ref(before);
     s->staged->after[i] = head_after(before, commit, i, newest.commit != NULL ? &newest : &own);
@@ -337,6 +338,15 @@ static bool stage_mutation(struct staging *s, size_t index, struct status *st)
     return false;
 }
 
+/* What rollbacks and patches bring is not in the request, and known only now. */
+static bool check_bytes(const struct staging *s, struct status *st)
+{
+    return s->bytes <= COMMIT_MAX_BYTES ||
+           status_set(st, STATUS_RESOURCE_EXHAUSTED, "COMMIT_TOO_LARGE",
+                      "the payloads of a commit may have %u bytes together",
+                      (unsigned)COMMIT_MAX_BYTES);
+}
+
 static void set_text(char **member, const char *text)
 {
     free(*member);
@@ -368,7 +378,7 @@ bool registry_stage(const struct registry *registry, const struct command *comma
     struct staging s = {
         .registry = registry, .command = command, .source = source, .staged = staged};
     for (size_t i = 0; i < command->n_mutations; i++) {
-        if (!stage_mutation(&s, i, st)) {
+        if (!stage_mutation(&s, i, st) || !check_bytes(&s, st)) {
             return false;
         }
     }

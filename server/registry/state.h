@@ -44,6 +44,7 @@ struct staging {
     const struct version_source *source;
     struct staged *staged;
     size_t n_made; /* changes of staged->commit that are filled */
+    size_t bytes;  /* of their payloads */
 };
 
 /* ---- compaction.c ---- */

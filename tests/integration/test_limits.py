@@ -2,7 +2,7 @@
 
 import grpc
 import pytest
-from calls import create_change, delete_change
+from calls import create_change, delete_change, patch_change, rollback_change
 from errors import refused
 
 MIB = 1 << 20
@@ -179,6 +179,19 @@ def test_a_commit_of_8_mebibytes(registry, name):
     with refused("RESOURCE_EXHAUSTED", "COMMIT_TOO_LARGE"):
         registry.commit([create_change(f"{name}-x{i}", payload[:-100_002] + '"}')
                          for i in range(9)])
+
+
+def test_a_commit_is_bounded_by_what_it_brings_and_not_by_what_is_sent(registry, name):
+    registry.create(name, '{"x":"%s"}' % ("y" * (MIB - 8)))
+    registry.update(name, "{}")
+    assert len(registry.commit([rollback_change(name, 1)] * 8).commit.changes) == 8
+    before = registry.revision()
+    with refused("RESOURCE_EXHAUSTED", "COMMIT_TOO_LARGE"):
+        registry.commit([rollback_change(name, 1)] * 9)
+    with refused("RESOURCE_EXHAUSTED", "COMMIT_TOO_LARGE"):
+        registry.commit([patch_change(name, '{"x":"%s"}' % ("z" * (MIB - 8)))] +
+                        [patch_change(name, '{"n":null}')] * 8)
+    assert registry.revision() == before
 
 
 def test_an_unknown_method_and_an_unknown_service(confregd):
