@@ -124,6 +124,16 @@ static bool is_compaction(const struct write *write)
     return write->command.mutations[0].kind == MUTATE_COMPACT;
 }
 
+static size_t payload_bytes(const struct commit *commit)
+{
+    size_t bytes = 0;
+    for (size_t i = 0; i < commit->n_changes; i++) {
+        const struct buf *payload = commit->changes[i].payload;
+        bytes += payload == NULL ? 0 : payload->len;
+    }
+    return bytes;
+}
+
 static void stage(struct committer *c, struct batch *batch, struct write *write)
 {
     struct version_source source = committer_source(c);
@@ -137,6 +147,7 @@ static void stage(struct committer *c, struct batch *batch, struct write *write)
     registry_accept(c->registry, write->staged);
     batch->writes[batch->n] = write;
     batch->commits[batch->n] = commit_ref(write->staged->commit);
+    batch->bytes += payload_bytes(write->staged->commit);
     batch->n++;
 }
 
@@ -152,6 +163,12 @@ static bool drop_expired(struct write *write)
     return true;
 }
 
+/* Rollbacks and patches bring more than they hold while they wait. */
+static bool is_full(const struct batch *batch)
+{
+    return batch->bytes >= BATCH_BYTES;
+}
+
 /* A validate_only answer is as of the registry's position and must not see what only this batch
  * will bring, so that it, too, ends a batch that has begun. */
 struct write *stage_batch(struct committer *c, struct batch *batch, struct write *writes)
@@ -161,7 +178,7 @@ struct write *stage_batch(struct committer *c, struct batch *batch, struct write
     while (writes != NULL) {
         struct write *write = writes;
         bool alone = is_compaction(write);
-        if (batch->n > 0 && (write->validate_only || alone)) {
+        if (is_full(batch) || (batch->n > 0 && (write->validate_only || alone))) {
             return writes;
         }
         struct write *next = write->next;

@@ -19,6 +19,7 @@ struct batch {
     struct write *writes[BATCH_WRITES];   /* NULL: answered */
     struct commit *commits[BATCH_WRITES]; /* owned references */
     size_t n;
+    size_t bytes;       /* of their payloads */
     size_t landed;      /* how many of them, from the first on, were seen in the log */
     uint64_t base;      /* the registry's revision when the first was staged */
     struct write *held; /* answers without a commit, in order, which are not known to hold yet */

@@ -447,3 +447,63 @@ Test(committer, writers_share_batches, .timeout = 120)
     bench_fini(&bench);
     leak_check();
 }
+
+/* ---- Large batches ---- */
+
+#define ROLLBACKS 20
+
+static void put_big(struct bench *bench, const char *json, size_t n)
+{
+    AUTO(buf_unref) struct buf *payload = buf_copy(json, n);
+    struct mutation m = {.kind = MUTATE_UPDATE,
+                         .environment = "prod",
+                         .service = "big",
+                         .payload = payload,
+                         .allow_missing = true,
+                         .expected_epoch = ""};
+    struct waited w;
+    waited_init(&w, &m, "");
+    waited_submit(bench->committer, &w);
+    cr_assert(w.write.ok);
+    staged_free(w.write.staged);
+}
+
+/* Rollbacks that wait together, each of a mebibyte that it does not hold itself. */
+Test(committer, a_batch_is_bounded_by_what_it_brings, .timeout = 60)
+{
+    static const struct mutation back = {.kind = MUTATE_ROLLBACK,
+                                         .environment = "prod",
+                                         .service = "big",
+                                         .version = 1,
+                                         .expected_epoch = ""};
+    struct bench bench;
+    struct waited waits[ROLLBACKS];
+    sem_t gate;
+    AUTO_STR big = {0};
+    str_add_text(&big, "{\"x\":\"");
+    memset(str_extend(&big, (1 << 20) - 8), 'y', (1 << 20) - 8);
+    str_add_text(&big, "\"}");
+    bench_init(&bench);
+    bench_open(&bench, 0, 0, TRACE_FAIL_BEFORE);
+    put_big(&bench, big.data, big.len);
+    put_big(&bench, "{}", 2);
+    const struct commit_stats *stats = committer_stats(bench.committer);
+    uint64_t before = histogram_count(&stats->batch);
+    sem_init(&gate, 0, 0);
+    bench.gate = &gate;
+    for (size_t i = 0; i < ROLLBACKS; i++) {
+        waited_init(&waits[i], &back, "");
+        committer_submit(bench.committer, &waits[i].write);
+    }
+    sem_post(&gate);
+    for (size_t i = 0; i < ROLLBACKS; i++) {
+        waited_wait(&waits[i]);
+        cr_assert(waits[i].write.ok);
+        staged_free(waits[i].write.staged);
+    }
+    cr_assert_geq(histogram_count(&stats->batch) - before, ROLLBACKS / 8 + 1);
+    bench_close(&bench);
+    bench_fini(&bench);
+    sem_destroy(&gate);
+    leak_check();
+}
