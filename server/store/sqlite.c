@@ -1,6 +1,7 @@
 #include "sqlite.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "clock.h"
@@ -81,12 +82,25 @@ static bool begin(struct sqlite_store *s, struct status *st)
     return ok;
 }
 
+/* Where the sync fails, all of the transaction stands in the write-ahead log already: it is rolled
+ * back, and yet whoever opens the file after this process died may find it. */
+static bool commit_or_doubt(struct connection *c, struct status *st)
+{
+    if (run(c, SQL_COMMIT, "committing", st)) {
+        return true;
+    }
+    if (sqlite3_extended_errcode(c->db) == SQLITE_IOERR_FSYNC) {
+        snprintf(st->reason, sizeof st->reason, "OUTCOME_UNKNOWN");
+    }
+    return false;
+}
+
 /* Ends the transaction. A COMMIT that fails leaves it open, or has rolled it back itself: either
- * way nothing of it stays. */
+ * way nothing of it stays for this process. */
 static bool finish(struct sqlite_store *s, bool ok, struct status *st)
 {
     FAILPOINT(commit_before);
-    ok = ok && run(&s->writer, SQL_COMMIT, "committing", st);
+    ok = ok && commit_or_doubt(&s->writer, st);
     if (!ok && sqlite3_get_autocommit(s->writer.db) == 0) {
         struct status ignored;
         run(&s->writer, SQL_ROLLBACK, "rolling back", &ignored);

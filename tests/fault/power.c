@@ -36,6 +36,7 @@ static struct disk {
     struct disk_file *files;
     uint64_t n_operations;
     uint64_t cut_at;
+    bool refuses_syncs;
 } disk = {.lock = PTHREAD_MUTEX_INITIALIZER, .cut_at = UINT64_MAX};
 
 /* What SQLite holds; the system's own file follows in memory. */
@@ -184,12 +185,12 @@ static int file_sync(sqlite3_file *file, int flags)
         return SQLITE_OK;
     }
     pthread_mutex_lock(&disk.lock);
-    bool on = powered();
-    if (on) {
+    bool ok = powered() && !disk.refuses_syncs;
+    if (ok) {
         sync_file(on_disk(file));
     }
     pthread_mutex_unlock(&disk.lock);
-    return on ? SQLITE_OK : SQLITE_IOERR_FSYNC;
+    return ok ? SQLITE_OK : SQLITE_IOERR_FSYNC;
 }
 
 static int file_size(sqlite3_file *file, sqlite3_int64 *size)
@@ -353,6 +354,13 @@ void power_off(void)
 bool power_is_on(void)
 {
     return power_operations() <= disk.cut_at;
+}
+
+void power_refuse_syncs(bool refuse)
+{
+    pthread_mutex_lock(&disk.lock);
+    disk.refuses_syncs = refuse;
+    pthread_mutex_unlock(&disk.lock);
 }
 
 uint64_t power_operations(void)

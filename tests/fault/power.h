@@ -27,6 +27,8 @@ void power_on(uint64_t cut_at);
 /* What is opened from now on is the system's. The disk stays as it is. */
 void power_off(void);
 bool power_is_on(void);
+/* With the power on: from now on every sync fails, or none does. */
+void power_refuse_syncs(bool refuse);
 /* How many operations there were since the power was switched on. */
 uint64_t power_operations(void);
 /* Writes the files as they are found after the loss to a folder, under their names. */

@@ -194,3 +194,49 @@ Test(power, goes_at_every_operation, .timeout = 280)
     power_on(0); /* forgets the last run */
     leak_check();
 }
+
+static uint64_t revisions_in(const struct folder *folder)
+{
+    struct desk desk;
+    struct status st;
+    cr_assert(desk_open(&desk, folder->address, &st), "%s", st.message);
+    uint64_t revision = registry_position(desk.registry).revision;
+    desk_close(&desk);
+    return revision;
+}
+
+/* A write that could not be synced is in the file, and comes to light where the program dies: it
+ * must not be told as refused. When syncs go well again, it is in the log before anything else. */
+Test(power, a_commit_that_could_not_be_synced_is_in_doubt, .timeout = 60)
+{
+    static const struct deed another = {MUTATE_CREATE, {"zeta"}, "{}", 0, false, NULL};
+    struct folder folder;
+    struct folder found;
+    struct desk desk;
+    struct status st;
+    struct commit *commits[2] = {NULL, NULL};
+    log_set_level(LOG_ERROR + 1);
+    folder_init(&folder);
+    folder_init(&found);
+    power_on(UINT64_MAX);
+    cr_assert(desk_open(&desk, folder.address, &st), "%s", st.message);
+    cr_assert(desk_write(&desk, &deeds[0], &commits[0], &st), "%s", st.message);
+    power_refuse_syncs(true);
+    cr_assert_not(desk_write(&desk, &deeds[1], &commits[1], &st));
+    cr_assert_eq(st.code, STATUS_UNAVAILABLE);
+    cr_assert_str_eq(st.reason, "OUTCOME_UNKNOWN");
+    power_image(found.path, LOSS_NONE, 0);
+    power_refuse_syncs(false);
+    cr_assert(desk_write(&desk, &another, &commits[1], &st), "%s", st.message);
+    cr_assert_eq(commits[1]->revision, 3);
+    desk_close(&desk);
+    power_off();
+    cr_assert_eq(revisions_in(&found), 2, "it was not refused");
+    commit_unref(commits[0]);
+    commit_unref(commits[1]);
+    folder_fini(&found);
+    folder_fini(&folder);
+    power_on(UINT64_MAX); /* forgets the files */
+    power_off();
+    leak_check();
+}
