@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "clock.h"
 #include "leak_check.h"
 #include "memory.h"
 #include "random.h"
@@ -384,8 +385,11 @@ enum sight {
     SEES_ALL,
     ANSWERS_NOTHING,
     SEES_NOTHING, /* and says that what it is given is durable */
+    IS_SLOW,      /* its append waits for the gate */
 };
 static _Atomic enum sight sight;
+static sem_t at_gate;
+static sem_t gate;
 
 static bool append_unseen(struct store *store, struct commit *const *commits, size_t n,
                           struct status *st)
@@ -395,6 +399,10 @@ static bool append_unseen(struct store *store, struct commit *const *commits, si
         return status_set(st, STATUS_UNAVAILABLE, "OUTCOME_UNKNOWN", "no answer came");
     case SEES_NOTHING:
         return true;
+    case IS_SLOW:
+        sem_post(&at_gate);
+        sem_wait(&gate);
+        return store_memory.append(store, commits, n, st);
     default:
         return store_memory.append(store, commits, n, st);
     }
@@ -440,6 +448,62 @@ Test(nodes, what_is_durable_and_cannot_be_seen_stays_in_doubt, .timeout = 60)
     node_close(&node);
     store->ops = &store_memory;
     store_close(store);
+    leak_check();
+}
+
+static void submit_create(struct node *node, const char *service, int64_t deadline_ns,
+                          struct buf *payload, struct waited *w, struct mutation *m)
+{
+    *m = (struct mutation){.kind = MUTATE_CREATE,
+                           .environment = "prod",
+                           .service = service,
+                           .payload = payload,
+                           .expected_epoch = ""};
+    waited_init(w, m, "");
+    w->write.deadline_ns = deadline_ns;
+    committer_submit(node->committer, &w->write);
+}
+
+/* Of two writes in one batch: who can wait is told what became of it. */
+Test(nodes, a_deadline_ends_the_wait_for_an_outcome, .timeout = 60)
+{
+    struct store_ops ops = store_memory;
+    struct store *store = NULL;
+    struct node node = {0};
+    struct waited first;
+    struct waited hasty;
+    struct waited patient;
+    struct mutation m[3];
+    struct status st;
+    AUTO(buf_unref) struct buf *payload = buf_copy("{}", 2);
+    cr_assert(store_open("memory:hasty", &store, &st));
+    ops.append = append_unseen;
+    ops.read_commits = read_unseen;
+    store->ops = &ops;
+    sem_init(&at_gate, 0, 0);
+    sem_init(&gate, 0, 0);
+    node_open(&node, "memory:hasty");
+    sight = IS_SLOW;
+    submit_create(&node, "a", INT64_MAX, payload, &first, &m[0]);
+    sem_wait(&at_gate);
+    sight = ANSWERS_NOTHING;
+    int64_t soon = clock_monotonic_ns() + INT64_C(1000000000);
+    submit_create(&node, "b", soon, payload, &hasty, &m[1]);
+    submit_create(&node, "c", INT64_MAX, payload, &patient, &m[2]);
+    sem_post(&gate);
+    waited_wait(&first);
+    waited_wait(&hasty);
+    cr_assert_str_eq(hasty.write.st.reason, "OUTCOME_UNKNOWN");
+    sight = SEES_ALL;
+    waited_wait(&patient);
+    cr_assert(patient.write.ok, "%s", patient.write.st.reason);
+    cr_assert_eq(patient.write.position.revision, 3, "the hasty one has come about, too");
+    staged_free(first.write.staged);
+    staged_free(patient.write.staged);
+    node_close(&node);
+    store->ops = &store_memory;
+    store_close(store);
+    buf_unref(MOVE(payload));
     leak_check();
 }
 
