@@ -1,6 +1,5 @@
 #include "buf.h"
 
-#include <assert.h>
 #include <string.h>
 
 struct buf *buf_new(size_t len)
@@ -34,11 +33,4 @@ void buf_unref(struct buf *b)
     if (b != NULL && atomic_fetch_sub_explicit(&b->refs, 1, memory_order_acq_rel) == 1) {
         free(b);
     }
-}
-
-void buf_truncate(struct buf *b, size_t len)
-{
-    assert(len <= b->len && atomic_load(&b->refs) == 1);
-    b->len = len;
-    b->data[len] = '\0';
 }

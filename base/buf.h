@@ -24,8 +24,6 @@ struct buf *buf_copy(const void *bytes, size_t len);
 struct buf *buf_ref(struct buf *b);
 /* Gives one reference back; the last one frees. NULL is ignored. */
 void buf_unref(struct buf *b);
-/* Shortens a buf that is not shared yet. */
-void buf_truncate(struct buf *b, size_t len);
 
 MEM_CLEANUP(struct buf, buf_unref)
 

@@ -58,10 +58,10 @@ static void move_to(struct mirror_table *table, size_t n_slots)
 }
 
 /* At most two thirds are taken. */
-void mirror_table_reserve(struct mirror_table *table, size_t n)
+static void make_room(struct mirror_table *table)
 {
     size_t n_slots = table->n_slots == 0 ? FEWEST : table->n_slots;
-    while ((table->n + n) * 3 > n_slots * 2) {
+    if ((table->n + 1) * 3 > n_slots * 2) {
         n_slots *= 2;
     }
     if (n_slots != table->n_slots) {
@@ -71,7 +71,7 @@ void mirror_table_reserve(struct mirror_table *table, size_t n)
 
 struct mirror_config *mirror_table_put(struct mirror_table *table, struct mirror_config *config)
 {
-    mirror_table_reserve(table, 1);
+    make_room(table);
     struct mirror_config **slot =
         slot_of(table, config->hash, config->environment, config->service_name);
     struct mirror_config *before = *slot;

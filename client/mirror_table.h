@@ -18,7 +18,5 @@ struct mirror_config *mirror_table_find(const struct mirror_table *table, const 
                                         const char *service_name);
 /* Moves a reference into the table; returns the one that it replaces, or NULL. */
 struct mirror_config *mirror_table_put(struct mirror_table *table, struct mirror_config *config);
-/* Makes room for n more names, so that putting them does not move the table. */
-void mirror_table_reserve(struct mirror_table *table, size_t n);
 
 #endif

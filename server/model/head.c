@@ -5,7 +5,7 @@
 
 #include "encode.h"
 
-bool holes_contain(const struct holes *holes, uint64_t version)
+static bool holes_contain(const struct holes *holes, uint64_t version)
 {
     size_t low = 0;
     size_t high = holes->n;

@@ -15,7 +15,6 @@ struct holes {
     uint64_t *versions; /* owned */
     size_t n;
 };
-bool holes_contain(const struct holes *holes, uint64_t version);
 
 struct head {
     atomic_uint refs;

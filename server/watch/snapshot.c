@@ -89,7 +89,7 @@ static bool read_snapshot(struct watch *watch, struct status *st)
     return ok;
 }
 
-void watch_read_snapshot(struct job *job)
+static void read_next_part(struct job *job)
 {
     struct watch *watch = CONTAINER_OF(job, struct watch, job);
     struct status st;
@@ -159,6 +159,6 @@ enum rpc_next watch_send_snapshot(struct watch *watch, struct rpc_pieces *pieces
     if (snapshot->done) {
         return finish_snapshot(watch, pieces);
     }
-    watch_start_job(watch, watch_read_snapshot);
+    watch_start_job(watch, read_next_part);
     return RPC_NEXT_IDLE;
 }

@@ -144,9 +144,8 @@ struct buf *watch_response(const struct watch *watch, int kind,
 /* A whole message that says how far the stream has come. */
 enum rpc_next watch_progress(struct watch *watch, struct rpc_pieces *pieces);
 
-/* Jobs. */
+/* A job. */
 void watch_read_backlog(struct job *job);
-void watch_read_snapshot(struct job *job);
 /* Gives back what was read and not delivered, or, with passed_only, what was handled. */
 void watch_drop_backlog(struct watch *watch, bool passed_only);
 void snapshot_free(struct snapshot *snapshot);

@@ -83,14 +83,6 @@ Test(memory, buf_ends_with_a_nul)
     AUTO(buf_unref) struct buf *b = buf_new(4);
     memcpy(b->data, "abcd", 4);
     cr_expect_str_eq((const char *)b->data, "abcd");
-    buf_truncate(b, 2);
-    cr_expect(b->len == 2 && strcmp((const char *)b->data, "ab") == 0);
-}
-
-Test(memory, a_shared_buf_cannot_be_cut, .signal = SIGABRT)
-{
-    struct buf *b = buf_ref(buf_copy("abc", 3));
-    buf_truncate(b, 1);
 }
 
 Test(memory, str_starts_empty)
