@@ -10,6 +10,7 @@
 #define INSERT_BYTES (16u << 20) /* one command's, unless one commit alone is larger */
 #define INSERT_COMMITS 1000
 #define HEADS_TOGETHER 500
+#define NEAR_COMMITS 16 /* asked for one by one before all that may follow them */
 
 static int64_t number(uint64_t value)
 {
@@ -134,33 +135,82 @@ static bool mongo_tail(struct store *store, uint64_t *ret_revision, struct buf *
     return true;
 }
 
-static bool mongo_read_commits(struct store *store, uint64_t from, uint64_t through,
-                               bool with_payloads, store_row_visitor *visit, void *user,
-                               struct status *st)
+/* A walk over the log in parts. */
+struct log_walk {
+    bool with_payloads;
+    store_row_visitor *visit;
+    void *user;
+    uint64_t n_rows; /* visited so far */
+    bool more;       /* the visitor wants more */
+};
+
+/* The commits that the filter takes. */
+static bool walk_log(struct mongo_store *s, const bson_t *filter, struct log_walk *log,
+                     struct status *st)
 {
     struct mongo_walk walk;
     const bson_t *document = NULL;
     AUTO(row_room_free) struct row_room *room = row_room_new();
     AUTO(bson_destroy)
-    bson_t *filter = from == through ? BCON_NEW("_id", BCON_INT64(number(from)))
-                                     : BCON_NEW("_id", "{", "$gte", BCON_INT64(number(from)),
-                                                "$lte", BCON_INT64(number(through)), "}");
-    AUTO(bson_destroy)
-    bson_t *options = BCON_NEW("sort", "{", "_id", BCON_INT32(1), "}", "projection", "{", "configs",
-                               BCON_INT32(0), "versions", BCON_INT32(0), "}", MONGO_MAJORITY);
-    if (!with_payloads) {
-        bson_destroy(options);
-        options = BCON_NEW("sort", "{", "_id", BCON_INT32(1), "}", "projection", "{", "record",
-                           BCON_INT32(1), "hash", BCON_INT32(1), "}", MONGO_MAJORITY);
-    }
-    mongo_find(mongo_of(store), MONGO_COMMITS, filter, options, &walk);
-    for (bool more = true; more && mongo_next(&walk, &document);) {
+    bson_t *options =
+        log->with_payloads
+            ? BCON_NEW("sort", "{", "_id", BCON_INT32(1), "}", "projection", "{", "configs",
+                       BCON_INT32(0), "versions", BCON_INT32(0), "}", MONGO_MAJORITY)
+            : BCON_NEW("sort", "{", "_id", BCON_INT32(1), "}", "projection", "{", "record",
+                       BCON_INT32(1), "hash", BCON_INT32(1), "}", MONGO_MAJORITY);
+    mongo_find(s, MONGO_COMMITS, filter, options, &walk);
+    while (log->more && mongo_next(&walk, &document)) {
         mongo_read_row(document, SIZE_MAX, room);
-        room->row.tells_erased = with_payloads;
-        more = visit(user, &room->row);
+        room->row.tells_erased = log->with_payloads;
+        log->n_rows++;
+        log->more = log->visit(log->user, &room->row);
         row_room_clear(room);
     }
     return mongo_end(&walk, "reading the log", st);
+}
+
+static bson_t *each_of(uint64_t from, uint64_t through)
+{
+    bson_t *filter = bson_new();
+    bson_t in;
+    bson_t list;
+    bson_append_document_begin(filter, "_id", -1, &in);
+    bson_append_array_begin(&in, "$in", -1, &list);
+    for (uint64_t revision = from; revision <= through; revision++) {
+        char key[24];
+        snprintf(key, sizeof key, "%" PRIu64, revision - from);
+        bson_append_int64(&list, key, -1, number(revision));
+    }
+    bson_append_array_end(&in, &list);
+    bson_append_document_end(filter, &in);
+    return filter;
+}
+
+/* Who follows the log asks for little, often, from near its end: single look-ups by key are cheap
+ * on every server, a range by a sorted index is not. */
+static bool mongo_read_commits(struct store *store, uint64_t from, uint64_t through,
+                               bool with_payloads, store_row_visitor *visit, void *user,
+                               struct status *st)
+{
+    struct mongo_store *s = mongo_of(store);
+    if (from > through) {
+        return true;
+    }
+    struct log_walk log = {
+        .with_payloads = with_payloads, .visit = visit, .user = user, .more = true};
+    uint64_t n_near = through - from < NEAR_COMMITS ? through - from + 1 : NEAR_COMMITS;
+    uint64_t next = from + n_near;
+    AUTO(bson_destroy) bson_t *near = each_of(from, next - 1);
+    if (!walk_log(s, near, &log, st)) {
+        return false;
+    }
+    if (!log.more || log.n_rows < n_near || next > through) {
+        return true;
+    }
+    AUTO(bson_destroy)
+    bson_t *far = BCON_NEW("_id", "{", "$gte", BCON_INT64(number(next)), "$lte",
+                           BCON_INT64(number(through)), "}");
+    return walk_log(s, far, &log, st);
 }
 
 /* ---- Reading history ---- */
