@@ -1,7 +1,6 @@
 """The gateway's mirror: where reads come from, how new they are, and what happens without a server."""
 
 import shutil
-import signal
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -368,24 +367,24 @@ def test_a_server_that_hangs_is_noticed(pair):
     """Its connection stands, but it says nothing any more."""
     rest = pair.rest
     rest.post("/api/configs/kept", DATA)
-    pair.server.process.send_signal(signal.SIGSTOP)
+    pair.server.freeze()
     try:
         pair.wait_away()
         answer = rest.get("/api/configs/kept")
         assert answer.json() == {"n": 1} and answer.headers["Warning"].startswith("110 ")
     finally:
-        pair.server.process.send_signal(signal.SIGCONT)
+        pair.server.thaw()
     pair.wait_in_step()
     assert rest.get("/api/configs/kept").headers["Warning"] is None
 
 
 def test_a_gateway_stops_beside_a_server_that_hangs(pair):
     pair.rest.post("/api/configs/x", DATA)
-    pair.server.process.send_signal(signal.SIGSTOP)
+    pair.server.freeze()
     try:
         pair.gateway.stop(seconds=20)
     finally:
-        pair.server.process.send_signal(signal.SIGCONT)
+        pair.server.thaw()
 
 
 # ---- Long polls ----

@@ -1,6 +1,5 @@
 """GET /api/watch: changes as server-sent events."""
 
-import signal
 import threading
 
 import pytest
@@ -20,6 +19,13 @@ def in_step(port):
 def port(gateway):
     until(lambda: in_step(gateway.port), "the mirror is in step")
     return gateway.port
+
+
+def caught_up(port, registry):
+    """Until the gateway has all that was written past it: its streams start there."""
+    revision = registry.revision()
+    until(lambda: gauge(port, "confreg_gateway_mirror_revision") >= revision, "the mirror is there")
+    return port
 
 
 def gauge(port, name):
@@ -100,7 +106,7 @@ def test_filters(port, registry, name, query, selected):
     changes = {"a": (f"x-{name}", environment), "b": (f"x-{name}-2", environment),
                "c": (f"y-{name}", environment), "d": (f"x-{name}", f"other-{name}")}
     query = query.format(e=environment, n=name)
-    with EventStream(port, query).begun() as stream:
+    with EventStream(caught_up(port, registry), query).begun() as stream:
         for letter, (service, where) in changes.items():
             registry.create(service, '{"letter":"%s"}' % letter, environment=where)
         # The last one of all, for filters that select nothing behind what they select.
@@ -153,7 +159,7 @@ def test_head_and_http_1_0(port, rest, name):
 def test_a_snapshot_then_what_follows(port, rest, registry, name):
     registry.commit([create_change(f"{name}-{i}", '{"i":%d}' % i) for i in range(20)])
     registry.delete(f"{name}-7")
-    with EventStream(port, f"?prefix={name}&snapshot=true") as stream:
+    with EventStream(caught_up(port, registry), f"?prefix={name}&snapshot=true") as stream:
         assert "id" not in stream.block()
         events = stream.take(19)
         assert {e.name for e in events} == {"snapshot"} and {e.id for e in events} == {None}
@@ -172,6 +178,7 @@ def test_a_snapshot_then_what_follows(port, rest, registry, name):
 
 def test_snapshots_leave_no_gap_while_writes_go_on(port, registry, name):
     registry.create(name, '{"n":1}')
+    caught_up(port, registry)
     stop = threading.Event()
 
     def write():
@@ -196,7 +203,7 @@ def test_snapshots_leave_no_gap_while_writes_go_on(port, registry, name):
 # ---- Resuming ----
 
 def test_every_position_can_be_resumed_from(port, registry, name):
-    with EventStream(port, f"?prefix={name}").begun() as stream:
+    with EventStream(caught_up(port, registry), f"?prefix={name}").begun() as stream:
         ids = [stream.last_id]
         for i in range(5):
             registry.create(f"{name}-{i}", '{"i":%d}' % i)
@@ -246,7 +253,7 @@ def test_a_resume_that_has_missed_nothing_goes_over_to_the_window(pair):
 
 def test_a_position_of_another_log(pair):
     pair.registry.create("x")
-    with EventStream(pair.port).begun() as stream:
+    with EventStream(caught_up(pair.port, pair.registry)).begun() as stream:
         epoch, revision = stream.last_id.split(":")
     with pytest.raises(Refused) as refused:
         EventStream(pair.port, last_id=f"0000000000000000:{revision}")
@@ -258,7 +265,7 @@ def test_a_position_of_another_log(pair):
 def test_a_position_of_the_future_waits(pair):
     registry = pair.registry
     registry.create("x")
-    with EventStream(pair.port).begun() as stream:
+    with EventStream(caught_up(pair.port, registry)).begun() as stream:
         epoch, revision = stream.last_id.split(":")
     with EventStream(pair.port, last_id=f"{epoch}:{int(revision) + 2}").begun() as stream:
         for n in range(4):
@@ -291,7 +298,7 @@ def test_a_resume_while_the_server_is_away(pair):
 
 def test_streams_go_on_over_a_restart_of_the_server(pair):
     pair.registry.create("x", '{"n":0}')
-    with EventStream(pair.port, "?service_name=x").begun() as stream:
+    with EventStream(caught_up(pair.port, pair.registry), "?service_name=x").begun() as stream:
         for n in range(1, 4):
             pair.server.kill()
             pair.server.start()
@@ -301,7 +308,7 @@ def test_streams_go_on_over_a_restart_of_the_server(pair):
 
 def test_streams_end_when_another_log_comes(pair):
     pair.registry.create("x")
-    with EventStream(pair.port).begun() as stream:
+    with EventStream(caught_up(pair.port, pair.registry)).begun() as stream:
         pair.server.stop()
         other = pair.launch(Confregd, listen=pair.server.listen).start()
         with pytest.raises((StopIteration, RuntimeError)):
@@ -359,6 +366,7 @@ def test_a_slow_reader_holds_nobody_up_and_misses_nothing(pair):
     """60 MB pass by one that does not read, which is far more than the window holds."""
     registry = pair.registry
     registry.create("big", '{"n":0}')
+    caught_up(pair.port, registry)
     slow = EventStream(pair.port, receive_buffer=4096).begun()
     with EventStream(pair.port).begun() as fast:
         for n in range(1, 600):
@@ -375,6 +383,7 @@ def test_a_slow_reader_holds_nobody_up_and_misses_nothing(pair):
 def test_slow_readers_together_cost_bounded_memory(pair):
     registry = pair.registry
     registry.create("big", '{"n":0}')
+    caught_up(pair.port, registry)
     slow = [EventStream(pair.port, receive_buffer=4096).begun() for _ in range(100)]
     for n in range(1, 250):
         registry.update("big", '{"n":%d,"p":"%s"}' % (n, PADDING))
@@ -449,7 +458,7 @@ def test_a_gateway_stops_while_a_stream_waits_for_the_server(pair):
         start = stream.last_id
     registry.create("x")
     fresh = pair.fresh_gateway()
-    pair.server.process.send_signal(signal.SIGSTOP)
+    pair.server.freeze()
     try:
         with Rest(fresh.port).open() as sock:
             sock.sendall(f"GET /api/watch HTTP/1.1\r\nHost: x\r\nLast-Event-ID: {start}\r\n\r\n"
@@ -458,4 +467,4 @@ def test_a_gateway_stops_while_a_stream_waits_for_the_server(pair):
             fresh.stop(seconds=20)
             assert b" 503 " in sock.makefile("rb").readline()
     finally:
-        pair.server.process.send_signal(signal.SIGCONT)
+        pair.server.thaw()

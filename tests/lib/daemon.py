@@ -136,6 +136,18 @@ class Daemon:
         self.process.wait(PATIENCE)
         self.assert_no_reports()
 
+    def freeze(self):
+        """It stands still, with its connections open, until thaw()."""
+        def stands_still():
+            tasks = Path(f"/proc/{self.process.pid}/task").glob("*/stat")
+            return all(task.read_text().rsplit(")", 1)[1].split()[0] == "T" for task in tasks)
+
+        self.process.send_signal(signal.SIGSTOP)
+        until(stands_still, f"{self.program} stands still")
+
+    def thaw(self):
+        self.process.send_signal(signal.SIGCONT)
+
     def end(self):
         """For the end of a test, in whatever state the program is."""
         if self.process is None or self.process.returncode is not None:
