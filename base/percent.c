@@ -25,13 +25,20 @@ static int encoded_byte(const char *text, size_t n)
 
 void percent_decode(const char *text, size_t n, bool plus_is_blank, struct str *out)
 {
+    char other = plus_is_blank ? '+' : '%';
     for (size_t i = 0; i < n;) {
+        size_t plain = 0;
+        while (i + plain < n && text[i + plain] != '%' && text[i + plain] != other) {
+            plain++;
+        }
+        str_add(out, text + i, plain);
+        i += plain;
         int byte = encoded_byte(text + i, n - i);
         if (byte >= 0) {
             str_add_char(out, (char)byte);
             i += 3;
-        } else {
-            str_add_char(out, plus_is_blank && text[i] == '+' ? ' ' : text[i]);
+        } else if (i < n) {
+            str_add_char(out, text[i] == '+' ? ' ' : text[i]);
             i++;
         }
     }
