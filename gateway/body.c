@@ -63,8 +63,34 @@ static bool check_json(const char *text, size_t n, struct body *body, struct inv
     return true;
 }
 
-void body_parse(const char *text, size_t n, const char *content_type, struct body *ret,
-                struct invalid *invalid)
+static void check_version(struct body *body, struct invalid *invalid)
+{
+    struct json_text value;
+    if (!json_find(json_of_buf(body->json), "version", &value)) {
+        invalid_add(invalid, "body", "version", "missing", "Field required");
+    } else if (json_type_of(value) != JSON_NUMBER ||
+               !number_parse(value.data, value.len, &body->version)) {
+        invalid_add(invalid, "body", "version", "int_type", "Input should be a valid integer");
+    }
+}
+
+static void check_members(enum body_kind kind, struct body *body, struct invalid *invalid)
+{
+    if (kind == BODY_PATCH) {
+        body->config_data = json_of_buf(body->json);
+        return;
+    }
+    if (kind == BODY_ROLLBACK) {
+        check_version(body, invalid);
+    } else {
+        check_config_data(body, invalid);
+    }
+    take_text(body, "comment", &body->comment, invalid);
+    body->has_created_by = take_text(body, "created_by", &body->created_by, invalid);
+}
+
+void body_parse(enum body_kind kind, const char *text, size_t n, const char *content_type,
+                struct body *ret, struct invalid *invalid)
 {
     *ret = (struct body){0};
     if (n == 0) {
@@ -80,14 +106,13 @@ void body_parse(const char *text, size_t n, const char *content_type, struct bod
                     "Input should be a valid dictionary or object to extract fields from");
         return;
     }
-    check_config_data(ret, invalid);
-    take_text(ret, "comment", &ret->comment, invalid);
-    ret->has_created_by = take_text(ret, "created_by", &ret->created_by, invalid);
+    check_members(kind, ret, invalid);
 }
 
 void body_fini(struct body *body)
 {
     buf_unref(body->json);
+    number_fini(&body->version);
     str_fini(&body->comment);
     str_fini(&body->created_by);
     *body = (struct body){0};

@@ -1,5 +1,4 @@
-/* The body of a create or an update:
- *     {"config_data": {…}, "comment": "…", "created_by": "…"}, other members ignored. */
+/* The bodies of writes; members that are not named here are ignored. */
 #ifndef GATEWAY_BODY_H
 #define GATEWAY_BODY_H
 
@@ -7,21 +6,31 @@
 
 #include "invalid.h"
 #include "json.h"
+#include "query.h"
+
+enum body_kind {
+    BODY_NONE,
+    BODY_CONFIG,   /* {"config_data": {…}, "comment": "…", "created_by": "…"} */
+    BODY_ROLLBACK, /* {"version": 3, "comment": "…", "created_by": "…"} */
+    BODY_PATCH,    /* an RFC 7396 merge patch of the config's data: an object */
+};
 
 struct body {
     struct buf *json;             /* owned: the whole body without white space */
-    struct json_text config_data; /* an object, in json */
+    struct json_text config_data; /* an object, in json: of a patch, all of it */
+    struct number version;        /* of a rollback */
     struct str comment;           /* decoded; empty where it was not given */
     struct str created_by;        /* decoded */
     bool has_created_by;
 };
 
-/* Adds the faults of a body: its own ones together, in the order config_data, comment, created_by.
+/* Adds the faults of a body: its own ones together, in the order config_data or version, comment,
+ * created_by.
  * One that is no JSON replaces all that was found before. content_type may be NULL: such a body
  * counts as JSON. ret is complete where there was no fault, and to be given to body_fini in any
  * case. Lengths and depth are the server's to judge. */
-void body_parse(const char *text, size_t n, const char *content_type, struct body *ret,
-                struct invalid *invalid);
+void body_parse(enum body_kind kind, const char *text, size_t n, const char *content_type,
+                struct body *ret, struct invalid *invalid);
 void body_fini(struct body *body);
 
 /* "application/json" and "application/…+json", in either case, with any parameters. */

@@ -7,6 +7,7 @@
 #include "errors.h"
 #include "handlers.h"
 #include "render.h"
+#include "routes.h"
 
 /* protobuf-c's members are not const; what it encodes it does not change. */
 static char *text(const char *borrowed)
@@ -112,34 +113,107 @@ void handle_create(struct request *r)
     call_start(r, CLIENT_CREATE_CONFIG, &m.base, r->gateway->timeout_ms, show_created);
 }
 
-/* ---- PUT ---- */
+/* ---- PUT, PATCH ---- */
 
-static void show_updated(struct request *r, const ProtobufCMessage *message,
-                         const struct status *st)
+/* What is documented for PUT; HTTP's own way for the others. */
+static void refuse_missing(struct request *r)
 {
-    const Confreg__V1__UpdateConfigResponse *response = (const void *)message;
-    if (st == NULL) {
-        if (answer_is_whole(r, response->header) && answer_is_whole(r, response->config)) {
-            r->gateway->counters.configs_updated++;
-            answer_document(r, 200, response->header, response->config);
-        }
-        return;
-    }
-    enum retry retry = retry_of(r, st);
-    if (retry == RETRY) {
-        handle_update(r);
-    } else if (retry == OTHER_FAULT && has_reason(st, "CONFIG_NOT_FOUND")) {
+    if (r->route->body == BODY_CONFIG) {
         request_refuse(r, 400, "Configuration for %s/%s does not exist. Use create instead.",
                        str_text(r->service), r->parameters.environment);
+    } else {
+        request_refuse(r, 404, "Configuration not found");
+    }
+}
+
+/* A write of a new version has failed. */
+static void refuse_update(struct request *r, const struct status *st)
+{
+    enum retry retry = retry_of(r, st);
+    if (retry == RETRY) {
+        r->route->handler(r);
+    } else if (retry == OTHER_FAULT && has_reason(st, "CONFIG_NOT_FOUND")) {
+        refuse_missing(r);
     } else if (retry == OTHER_FAULT) {
         errors_answer(r, st);
     }
 }
 
-void handle_update(struct request *r)
+static void show_updated(struct request *r, const ProtobufCMessage *message,
+                         const struct status *st)
+{
+    const Confreg__V1__UpdateConfigResponse *response = (const void *)message;
+    if (st != NULL) {
+        refuse_update(r, st);
+    } else if (answer_is_whole(r, response->header) && answer_is_whole(r, response->config)) {
+        r->gateway->counters.configs_updated++;
+        answer_document(r, 200, response->header, response->config);
+    }
+}
+
+/* Fills what both kinds of update have in common, and starts the call. */
+static void start_update(struct request *r, Confreg__V1__UpdateConfigRequest *m,
+                         const char *comment, const char *created_by)
 {
     const char *epoch;
+    if (!next_expectation(&r->expected, &epoch, &m->expected_revision)) {
+        refuse_mismatch(r);
+        return;
+    }
+    m->expected_epoch = text(epoch);
+    m->environment = r->parameters.environment;
+    m->service_name = text(str_text(r->service));
+    m->comment = text(comment);
+    if (created_by != NULL) {
+        m->created_by_presence_case =
+            CONFREG__V1__UPDATE_CONFIG_REQUEST__CREATED_BY_PRESENCE_CREATED_BY;
+        m->created_by = text(created_by);
+    }
+    call_start(r, CLIENT_UPDATE_CONFIG, &m->base, r->gateway->timeout_ms, show_updated);
+}
+
+static const char *author_of(const struct request *r)
+{
+    return r->body.has_created_by ? str_text(&r->body.created_by) : NULL;
+}
+
+void handle_update(struct request *r)
+{
     Confreg__V1__UpdateConfigRequest m = CONFREG__V1__UPDATE_CONFIG_REQUEST__INIT;
+    m.content_case = CONFREG__V1__UPDATE_CONFIG_REQUEST__CONTENT_CONFIG_DATA;
+    m.config_data = bytes_of(r->body.config_data);
+    start_update(r, &m, str_text(&r->body.comment), author_of(r));
+}
+
+void handle_patch(struct request *r)
+{
+    Confreg__V1__UpdateConfigRequest m = CONFREG__V1__UPDATE_CONFIG_REQUEST__INIT;
+    const struct parameters *p = &r->parameters;
+    m.content_case = CONFREG__V1__UPDATE_CONFIG_REQUEST__CONTENT_MERGE_PATCH;
+    m.merge_patch = bytes_of(r->body.config_data);
+    start_update(r, &m, p->comment == NULL ? "" : p->comment, p->created_by);
+}
+
+/* ---- Rollback ---- */
+
+static void show_rolled_back(struct request *r, const ProtobufCMessage *message,
+                             const struct status *st)
+{
+    const Confreg__V1__RollbackConfigResponse *response = (const void *)message;
+    if (st != NULL && has_reason(st, "VERSION_NOT_FOUND")) {
+        request_refuse(r, 404, "Version %s not found", r->body.version.text);
+    } else if (st != NULL) {
+        refuse_update(r, st);
+    } else if (answer_is_whole(r, response->header) && answer_is_whole(r, response->config)) {
+        r->gateway->counters.configs_updated++;
+        answer_document(r, 200, response->header, response->config);
+    }
+}
+
+void handle_rollback(struct request *r)
+{
+    const char *epoch;
+    Confreg__V1__RollbackConfigRequest m = CONFREG__V1__ROLLBACK_CONFIG_REQUEST__INIT;
     if (!next_expectation(&r->expected, &epoch, &m.expected_revision)) {
         refuse_mismatch(r);
         return;
@@ -147,15 +221,14 @@ void handle_update(struct request *r)
     m.expected_epoch = text(epoch);
     m.environment = r->parameters.environment;
     m.service_name = text(str_text(r->service));
-    m.content_case = CONFREG__V1__UPDATE_CONFIG_REQUEST__CONTENT_CONFIG_DATA;
-    m.config_data = bytes_of(r->body.config_data);
+    m.version = number_version(&r->body.version, VERSION_NEVER);
     m.comment = text(str_text(&r->body.comment));
     if (r->body.has_created_by) {
         m.created_by_presence_case =
-            CONFREG__V1__UPDATE_CONFIG_REQUEST__CREATED_BY_PRESENCE_CREATED_BY;
+            CONFREG__V1__ROLLBACK_CONFIG_REQUEST__CREATED_BY_PRESENCE_CREATED_BY;
         m.created_by = text(str_text(&r->body.created_by));
     }
-    call_start(r, CLIENT_UPDATE_CONFIG, &m.base, r->gateway->timeout_ms, show_updated);
+    call_start(r, CLIENT_ROLLBACK_CONFIG, &m.base, r->gateway->timeout_ms, show_rolled_back);
 }
 
 /* ---- DELETE ---- */

@@ -75,9 +75,9 @@ static bool parse_revision(const char *text, size_t n, uint64_t *ret)
     return strcmp(again, digits) == 0;
 }
 
-static bool parse_epoch(const char *text, size_t n, struct expectation *ret)
+static bool parse_epoch(const char *text, size_t n, char mark, struct expectation *ret)
 {
-    if (n < EPOCH_DIGITS + 2 || text[EPOCH_DIGITS] != '-' ||
+    if (n < EPOCH_DIGITS + 2 || text[EPOCH_DIGITS] != mark ||
         strspn(text, "0123456789abcdef") != EPOCH_DIGITS) {
         return false;
     }
@@ -89,7 +89,7 @@ static bool parse_epoch(const char *text, size_t n, struct expectation *ret)
 /* A tag that names the head of one config. */
 static bool parse_tag(const struct entity_tag *tag, struct expectation *ret)
 {
-    return !tag->weak && parse_epoch(tag->opaque, tag->n, ret) &&
+    return !tag->weak && parse_epoch(tag->opaque, tag->n, '-', ret) &&
            parse_revision(tag->opaque + EPOCH_DIGITS + 1, tag->n - EPOCH_DIGITS - 1,
                           &ret->revision);
 }
@@ -103,7 +103,7 @@ static bool parse_half(const char *text, size_t n, uint64_t *ret)
 
 bool etag_parse(const char *text, size_t n, struct expectation *ret)
 {
-    if (!parse_epoch(text, n, ret)) {
+    if (!parse_epoch(text, n, '-', ret)) {
         return false;
     }
     const char *revision = text + EPOCH_DIGITS + 1;
@@ -120,6 +120,13 @@ bool etag_parse(const char *text, size_t n, struct expectation *ret)
     }
     ret->revision = overlay > base ? overlay : base;
     return true;
+}
+
+bool event_id_parse(const char *text, struct expectation *ret)
+{
+    size_t n = strlen(text);
+    return parse_epoch(text, n, ':', ret) &&
+           parse_half(text + EPOCH_DIGITS + 1, n - EPOCH_DIGITS - 1, &ret->revision);
 }
 
 uint64_t etag_list_newest(const char *list, const char *epoch)

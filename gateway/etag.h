@@ -46,4 +46,7 @@ struct if_match {
 void if_match_parse(const char *list, struct if_match *ret);
 void if_match_fini(struct if_match *match);
 
+/* The id of a server-sent event, "EPOCH:REVISION". False where it is none. */
+bool event_id_parse(const char *text, struct expectation *ret);
+
 #endif

@@ -241,7 +241,7 @@ static enum MHD_Result take_body(struct exchange *x, const char *bytes, size_t n
     if (x->n_body > SWALLOW_BYTES) {
         return MHD_NO;
     }
-    if (r->response.status != 0 || !r->route->takes_body) {
+    if (r->response.status != 0 || r->route->body == BODY_NONE) {
         return MHD_YES;
     }
     if (x->n_body > gateway->max_body_bytes) {

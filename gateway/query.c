@@ -101,6 +101,17 @@ static void take_filter(const char *name, const struct str *value, void *target,
     }
 }
 
+static void take_text(const char *name, const struct str *value, void *target,
+                      struct invalid *invalid)
+{
+    struct status st;
+    if (text_check(str_text(value), value->len, SIZE_MAX, name, &st)) {
+        *(char **)target = mem_text(str_text(value), value->len);
+    } else {
+        invalid_add_status(invalid, "query", name, &st);
+    }
+}
+
 static void take_number(const char *name, const struct str *value, void *target,
                         struct invalid *invalid)
 {
@@ -151,6 +162,8 @@ static const struct row {
     {PARAMETER_RESOLVE, "resolve", take_switch, offsetof(struct parameters, resolve)},
     {PARAMETER_PREFIX_FILTER, "prefix", take_filter, offsetof(struct parameters, prefix_filter)},
     {PARAMETER_SNAPSHOT, "snapshot", take_switch, offsetof(struct parameters, snapshot)},
+    {PARAMETER_COMMENT, "comment", take_text, offsetof(struct parameters, comment)},
+    {PARAMETER_CREATED_BY, "created_by", take_text, offsetof(struct parameters, created_by)},
 };
 
 /* The last value under that name; false where there is none. */
@@ -190,6 +203,8 @@ void parameters_fini(struct parameters *parameters)
 {
     free(parameters->service_filter);
     free(parameters->prefix_filter);
+    free(parameters->comment);
+    free(parameters->created_by);
     free(parameters->environment);
     number_fini(&parameters->version);
     number_fini(&parameters->limit);

@@ -34,6 +34,8 @@ enum parameter {
     PARAMETER_RESOLVE = 1 << 7,       /* resolve=true */
     PARAMETER_PREFIX_FILTER = 1 << 8, /* prefix=, of service names; may be empty */
     PARAMETER_SNAPSHOT = 1 << 9,      /* snapshot=true */
+    PARAMETER_COMMENT = 1 << 10,      /* comment=, free text */
+    PARAMETER_CREATED_BY = 1 << 11,   /* created_by=, free text */
 };
 
 /* What was given of those that a route takes; the others are NULL or not given. */
@@ -42,7 +44,8 @@ struct parameters {
     char *environment;    /* owned; the filter, where the route takes that */
     struct number version, limit, old_version, new_version;
     bool resolve, snapshot;
-    char *prefix_filter; /* owned */
+    char *prefix_filter;        /* owned */
+    char *comment, *created_by; /* owned */
 };
 
 /* Adds each fault to invalid. ret is complete where there was none, and to be given to

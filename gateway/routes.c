@@ -9,23 +9,28 @@
 
 static const struct route routes[] = {
     {"GET", "/api/configs", handle_list, PARAMETER_SERVICE_FILTER | PARAMETER_ENVIRONMENT_FILTER,
-     false},
-    {"GET", "/api/configs/*", handle_get, NAMED | PARAMETER_VERSION | PARAMETER_RESOLVE, false},
-    {"POST", "/api/configs/*", handle_create, NAMED, true},
-    {"PUT", "/api/configs/*", handle_update, NAMED, true},
-    {"DELETE", "/api/configs/*", handle_delete, NAMED | PARAMETER_VERSION, false},
-    {"GET", "/api/configs/*/history", handle_history, NAMED | PARAMETER_LIMIT, false},
+     BODY_NONE},
+    {"GET", "/api/configs:batchGet", handle_batch, 0, BODY_NONE},
+    {"GET", "/api/configs/*", handle_get, NAMED | PARAMETER_VERSION | PARAMETER_RESOLVE, BODY_NONE},
+    {"POST", "/api/configs/*", handle_create, NAMED, BODY_CONFIG},
+    {"PUT", "/api/configs/*", handle_update, NAMED, BODY_CONFIG},
+    {"PATCH", "/api/configs/*", handle_patch, NAMED | PARAMETER_COMMENT | PARAMETER_CREATED_BY,
+     BODY_PATCH},
+    {"DELETE", "/api/configs/*", handle_delete, NAMED | PARAMETER_VERSION, BODY_NONE},
+    {"GET", "/api/configs/*/history", handle_history, NAMED | PARAMETER_LIMIT, BODY_NONE},
     {"GET", "/api/configs/*/diff", handle_diff,
-     NAMED | PARAMETER_OLD_VERSION | PARAMETER_NEW_VERSION, false},
+     NAMED | PARAMETER_OLD_VERSION | PARAMETER_NEW_VERSION, BODY_NONE},
+    {"POST", "/api/configs/*/rollback", handle_rollback, NAMED, BODY_ROLLBACK},
     {"GET", "/api/watch", handle_watch,
      PARAMETER_SERVICE_FILTER | PARAMETER_ENVIRONMENT_FILTER | PARAMETER_PREFIX_FILTER |
          PARAMETER_SNAPSHOT,
-     false},
-    {"GET", "/health", handle_health, 0, false},
-    {"GET", "/stats", handle_stats, 0, false},
-    {"GET", "/livez", handle_livez, 0, false},
-    {"GET", "/readyz", handle_readyz, 0, false},
-    {"GET", "/metrics", handle_metrics, 0, false},
+     BODY_NONE},
+    {"GET", "/health", handle_health, 0, BODY_NONE},
+    {"GET", "/stats", handle_stats, 0, BODY_NONE},
+    {"GET", "/livez", handle_livez, 0, BODY_NONE},
+    {"GET", "/readyz", handle_readyz, 0, BODY_NONE},
+    {"GET", "/metrics", handle_metrics, 0, BODY_NONE},
+    {"GET", "/openapi.json", handle_openapi, 0, BODY_NONE},
 };
 
 const struct route *routes_at(size_t index)
@@ -122,9 +127,9 @@ void routes_run(struct request *r)
     }
     parameters_parse(target->query, target->n_query, r->route->parameters, &r->parameters,
                      &invalid);
-    if (r->route->takes_body) {
-        body_parse(str_text(&r->body_text), r->body_text.len, r->headers.content_type, &r->body,
-                   &invalid);
+    if (r->route->body != BODY_NONE) {
+        body_parse(r->route->body, str_text(&r->body_text), r->body_text.len,
+                   r->headers.content_type, &r->body, &invalid);
     }
     if_match_parse(r->headers.if_match, &r->expected);
     freshness_parse(r->headers.cache_control, r->headers.prefer, r->headers.minimum, &r->freshness,

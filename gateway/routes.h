@@ -9,7 +9,7 @@ struct route {
     const char *path; /* "*" is a segment that names a service */
     void (*handler)(struct request *r);
     unsigned parameters; /* PARAMETER_… */
-    bool takes_body;
+    enum body_kind body;
 };
 
 /* Sets route and service; HEAD finds what GET does. Where there is no route, or a slash at the end

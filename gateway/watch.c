@@ -1,21 +1,8 @@
 /* GET /api/watch: changes as server-sent events. */
-#include <stdlib.h>
 #include <string.h>
 
 #include "handlers.h"
 #include "request.h"
-
-/* "EPOCH:REVISION", as the streams gave it. */
-static bool parse_event_id(const char *text, struct expectation *ret)
-{
-    const char *colon = strchr(text, ':');
-    if (colon == NULL) {
-        return false;
-    }
-    AUTO(free) char *tag = mem_string(text);
-    tag[colon - text] = '-';
-    return strchr(tag, '.') == NULL && etag_parse(tag, strlen(tag), ret);
-}
 
 static void refuse_event_id(struct request *r)
 {
@@ -36,7 +23,7 @@ static bool find_start(struct request *r, struct stream_start *start)
     if (id == NULL || id[0] == '\0') {
         return true;
     }
-    if (!parse_event_id(id, &last)) {
+    if (!event_id_parse(id, &last)) {
         refuse_event_id(r);
         return false;
     }

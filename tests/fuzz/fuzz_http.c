@@ -52,11 +52,14 @@ static void try_tags(const char *list)
     struct if_match match;
     struct expectation tag;
     struct number number = {0};
+    struct expectation event;
     if_match_parse(list, &match);
     MUST(match.n <= IF_MATCH_TAGS);
     for (size_t i = 0; i < match.n; i++) {
         MUST(strlen(match.tags[i].epoch) == EPOCH_DIGITS);
     }
+    if_match_fini(&match);
+    MUST(!event_id_parse(list, &event) || strlen(event.epoch) == EPOCH_DIGITS);
     etag_list_has(list, "0123456789abcdef-1");
     etag_list_newest(list, "0123456789abcdef");
     if (etag_parse(list, strlen(list), &tag)) {
@@ -80,13 +83,15 @@ static void try_freshness(const char *cache_control, const char *prefer, const c
     check_faults(&invalid);
 }
 
-static void try_body(const char *content_type, const uint8_t *bytes, size_t n)
+static void try_body(enum body_kind kind, const char *content_type, const uint8_t *bytes, size_t n)
 {
     struct body body;
     struct invalid invalid = {0};
-    body_parse((const char *)bytes, n, content_type[0] == '\0' ? NULL : content_type, &body,
+    body_parse(kind, (const char *)bytes, n, content_type[0] == '\0' ? NULL : content_type, &body,
                &invalid);
-    MUST(invalid.n > 0 || (body.json != NULL && json_type_of(body.config_data) == JSON_OBJECT));
+    MUST(invalid.n > 0 || body.json != NULL);
+    MUST(invalid.n > 0 || kind == BODY_ROLLBACK || json_type_of(body.config_data) == JSON_OBJECT);
+    MUST(invalid.n > 0 || kind != BODY_ROLLBACK || body.version.given);
     MUST(invalid.n > 0 ||
          utf8_check(str_text(&body.comment), body.comment.len) == body.comment.len);
     body_fini(&body);
@@ -105,6 +110,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     try_target(target);
     try_tags(tags);
     try_freshness(cache_control, prefer, minimum);
-    try_body(content_type, in.data, in.size);
+    try_body(BODY_CONFIG, content_type, in.data, in.size);
+    try_body(BODY_ROLLBACK, content_type, in.data, in.size);
+    try_body(BODY_PATCH, content_type, in.data, in.size);
     return 0;
 }

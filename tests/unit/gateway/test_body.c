@@ -35,10 +35,11 @@ Test(body, content_types)
 }
 
 /* The faults as "loc type|". */
-static void parse(const char *text, const char *content_type, struct body *body, struct str *faults)
+static void parse_as(enum body_kind kind, const char *text, const char *content_type,
+                     struct body *body, struct str *faults)
 {
     struct invalid invalid = {0};
-    body_parse(text, strlen(text), content_type, body, &invalid);
+    body_parse(kind, text, strlen(text), content_type, body, &invalid);
     const char *at = str_text(&invalid.items);
     while ((at = strstr(at, "\"loc\":[")) != NULL) {
         const char *type = strstr(at, "\"type\":\"") + 8;
@@ -47,6 +48,11 @@ static void parse(const char *text, const char *content_type, struct body *body,
         at = type;
     }
     invalid_fini(&invalid);
+}
+
+static void parse(const char *text, const char *content_type, struct body *body, struct str *faults)
+{
+    parse_as(BODY_CONFIG, text, content_type, body, faults);
 }
 
 Test(body, faults)
@@ -91,6 +97,37 @@ Test(body, faults)
     }
 }
 
+Test(body, other_kinds)
+{
+    static const struct {
+        enum body_kind kind;
+        const char *text, *faults;
+    } cases[] = {
+        {BODY_ROLLBACK, "{\"version\":3}", ""},
+        {BODY_ROLLBACK, "{\"version\":-3,\"comment\":\"\"}", ""},
+        {BODY_ROLLBACK, "{}", "\"body\",\"version\" missing|"},
+        {BODY_ROLLBACK, "{\"version\":null}", "\"body\",\"version\" int_type|"},
+        {BODY_ROLLBACK, "{\"version\":\"3\"}", "\"body\",\"version\" int_type|"},
+        {BODY_ROLLBACK, "{\"version\":3.0}", "\"body\",\"version\" int_type|"},
+        {BODY_ROLLBACK, "{\"version\":3e0,\"comment\":1}",
+         "\"body\",\"version\" int_type|\"body\",\"comment\" string_type|"},
+        {BODY_ROLLBACK, "[]", "\"body\" model_attributes_type|"},
+        {BODY_PATCH, "{}", ""},
+        {BODY_PATCH, "{\"a\":null,\"comment\":1}", ""},
+        {BODY_PATCH, "null", "\"body\" model_attributes_type|"},
+        {BODY_PATCH, "", "\"body\" missing|"},
+        {BODY_PATCH, "{", "\"body\",1 json_invalid|"},
+    };
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct body body;
+        AUTO_STR faults = {0};
+        parse_as(cases[i].kind, cases[i].text, "application/merge-patch+json", &body, &faults);
+        cr_expect_str_eq(str_text(&faults), cases[i].faults, "%s: %s", cases[i].text,
+                         str_text(&faults));
+        body_fini(&body);
+    }
+}
+
 Test(body, a_content_type_that_is_not_json_is_no_model)
 {
     static const struct {
@@ -115,7 +152,7 @@ Test(body, a_fault_of_the_syntax_replaces_all_others)
     struct invalid invalid = {0};
     AUTO_STR out = {0};
     invalid_add(&invalid, "query", "version", "int_parsing", "no number");
-    body_parse("{", 1, NULL, &body, &invalid);
+    body_parse(BODY_CONFIG, "{", 1, NULL, &body, &invalid);
     cr_expect_eq(invalid.n, 1);
     invalid_render(&invalid, &out);
     cr_expect_null(strstr(out.data, "query"));

@@ -89,6 +89,37 @@ Test(etag, if_match)
     }
 }
 
+Test(etag, ids_of_events)
+{
+    static const struct {
+        const char *text;
+        bool sound;
+        uint64_t revision;
+    } cases[] = {
+        {EPOCH ":7", true, 7},
+        {EPOCH ":0", true, 0},
+        {EPOCH ":18446744073709551615", true, UINT64_MAX},
+        {EPOCH ":18446744073709551616", false, 0},
+        {EPOCH ":", false, 0},
+        {EPOCH ":07", false, 0},
+        {EPOCH ":7.8", false, 0},
+        {EPOCH ":7 ", false, 0},
+        {EPOCH "-7", false, 0},
+        {"0123456789ABCDEF:7", false, 0},
+        {":7", false, 0},
+        {"7", false, 0},
+        {"", false, 0},
+    };
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct expectation found;
+        cr_expect_eq(event_id_parse(cases[i].text, &found), cases[i].sound, "%s", cases[i].text);
+        if (cases[i].sound) {
+            cr_expect_str_eq(found.epoch, EPOCH);
+            cr_expect_eq(found.revision, cases[i].revision, "%s", cases[i].text);
+        }
+    }
+}
+
 Test(etag, a_long_list_is_cut)
 {
     char list[64 * (ETAG_SIZE + 4)] = "";

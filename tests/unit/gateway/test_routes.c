@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "handlers.h"
+#include "json.h"
 #include "leak_check.h"
 
 TestSuite(routes, .fini = leak_check);
@@ -120,6 +121,12 @@ Test(routes, what_answers_what)
         {"DELETE", "/api/configs/billing", handle_delete, "billing"},
         {"GET", "/api/configs/billing/history", handle_history, "billing"},
         {"GET", "/api/configs/billing/diff", handle_diff, "billing"},
+        {"PATCH", "/api/configs/billing", handle_patch, "billing"},
+        {"POST", "/api/configs/billing/rollback", handle_rollback, "billing"},
+        {"GET", "/api/configs:batchGet?name=a", handle_batch, NULL},
+        {"GET", "/api/configs/a:batchGet", handle_get, "a:batchGet"},
+        {"GET", "/api/watch", handle_watch, NULL},
+        {"GET", "/openapi.json", handle_openapi, NULL},
         {"GET", "/api/configs/history", handle_get, "history"},
         {"GET", "/api/configs/history/history", handle_history, "history"},
         {"GET", "/api/configs/%E6%97%A5", handle_get, "日"},
@@ -243,4 +250,62 @@ Test(routes, malformed_requests_do_not_reach_a_handler)
                          str_text(&found));
         request_fini(&r);
     }
+}
+
+/* ---- The document ---- */
+
+static struct json_text find_in(struct json_text object, const char *key)
+{
+    struct json_text found = {0};
+    cr_expect(json_find(object, key, &found), "%s is missing", key);
+    return found;
+}
+
+/* The path of a route as OpenAPI spells it. */
+static void add_template(struct str *out, const char *path)
+{
+    for (; *path != '\0'; path++) {
+        if (*path == '*') {
+            str_add_text(out, "{service_name}");
+        } else {
+            str_add_char(out, *path);
+        }
+    }
+}
+
+static size_t count_operations(struct json_text paths)
+{
+    struct json_text path, item, method, operation;
+    size_t n = 0;
+    for (size_t at = 0; json_member(paths, &at, &path, &item);) {
+        for (size_t in = 0; json_member(item, &in, &method, &operation);) {
+            n += json_type_of(operation) == JSON_OBJECT;
+        }
+    }
+    return n;
+}
+
+Test(routes, the_document_knows_them_all_and_no_other)
+{
+    struct request r;
+    struct status st;
+    const struct json_limits limits = {1 << 20, 64};
+    AUTO(buf_unref) struct buf *document = NULL;
+    find(&r, "GET", "/openapi.json");
+    r.route->handler(&r);
+    cr_assert(json_check(r.response.body.data, r.response.body.len, &limits, "", &document, &st),
+              "%s", st.message);
+    struct json_text paths = find_in(json_of_buf(document), "paths");
+    size_t n = 0;
+    for (; routes_at(n) != NULL; n++) {
+        AUTO_STR template = {0};
+        char method[8] = "";
+        for (size_t i = 0; routes_at(n)->method[i] != '\0'; i++) {
+            method[i] = (char)(routes_at(n)->method[i] | 0x20);
+        }
+        add_template(&template, routes_at(n)->path);
+        find_in(find_in(paths, template.data), method);
+    }
+    cr_expect_eq(count_operations(paths), n);
+    request_fini(&r);
 }

@@ -1,0 +1,178 @@
+"""What the gateway offers beyond the documented contract: rollback, merge patches, batches."""
+
+import pytest
+
+DATA = {"config_data": {"a": 1, "b": {"c": 1, "d": 2}}}
+NOT_FOUND = {"detail": "Configuration not found"}
+PATCH = {"Content-Type": "application/merge-patch+json"}
+
+
+@pytest.fixture
+def path(rest, name):
+    """A config with one version in environment prod."""
+    path = f"/api/configs/{name}?environment=prod"
+    assert rest.post(path, DATA).status == 201
+    return path
+
+
+def rollback_of(path):
+    return path.replace("?", "/rollback?")
+
+
+# ---- Rollback ----
+
+def test_rollback(rest, path):
+    rest.put(path, {"config_data": {"n": 2}})
+    answer = rest.post(rollback_of(path), {"version": 1, "created_by": "ada"})
+    assert answer.status == 200
+    document = answer.json()
+    assert (document["version"], document["config_data"], document["created_by"],
+            document["comment"]) == (3, DATA["config_data"], "ada", "Rolled back to version 1")
+    assert answer.headers["X-Config-Version"] == "3"
+    head = rest.get(path)
+    assert head.json() == DATA["config_data"]
+    assert head.headers["ETag"] == answer.headers["ETag"]
+    assert rest.post(rollback_of(path), {"version": 2, "comment": "why"}).json()["comment"] == "why"
+
+
+@pytest.mark.parametrize("version", [2, 0, -1, 18446744073709551615, 99999999999])
+def test_rollback_to_what_is_not_there(rest, path, version):
+    answer = rest.post(rollback_of(path), {"version": version})
+    if version > 2**63:
+        assert answer.status == 422  # no JSON number is so large here
+    else:
+        assert (answer.status, answer.json()) == (404, {"detail": f"Version {version} not found"})
+    assert len(rest.get(path.replace("?", "/history?")).json()) == 1
+
+
+def test_rollback_of_an_unknown_config(rest, name):
+    answer = rest.post(f"/api/configs/{name}/rollback", {"version": 1})
+    assert (answer.status, answer.json()) == (404, NOT_FOUND)
+
+
+def test_rollback_with_if_match(rest, path):
+    old = rest.get(path).headers["ETag"]
+    current = rest.put(path, DATA).headers["ETag"]
+    call = {"version": 1}
+    assert rest.post(rollback_of(path), call, headers={"If-Match": old}).status == 412
+    answer = rest.post(rollback_of(path), call, headers={"If-Match": f"{old}, {current}"})
+    assert answer.json()["version"] == 3
+
+
+@pytest.mark.parametrize("body, faults", [
+    ("", [["body"]]), ("{}", [["body", "version"]]), ('{"version":"1"}', [["body", "version"]]),
+    ('{"version":1,"comment":null,"created_by":2}', [["body", "comment"], ["body", "created_by"]])])
+def test_malformed_rollbacks(rest, path, body, faults):
+    answer = rest.post(rollback_of(path), body)
+    assert answer.status == 422
+    assert [fault["loc"] for fault in answer.json()["detail"]] == faults
+
+
+# ---- Merge patches ----
+
+def test_merge_patch(rest, path):
+    answer = rest.call("PATCH", path + "&comment=why+not&created_by=ada",
+                       '{"b":{"c":null,"e":1.50},"f":[1]}', PATCH)
+    assert answer.status == 200
+    assert answer.json()["comment"] == "why not" and answer.json()["created_by"] == "ada"
+    assert rest.get(path).body == b'{"a":1,"b":{"d":2,"e":1.50},"f":[1]}'
+    answer = rest.call("PATCH", path, "{}", PATCH)
+    assert (answer.json()["version"], answer.json()["comment"]) == (3, "Updated to version 3")
+    assert rest.call("PATCH", path, {"a": None}).json()["config_data"] == {
+        "b": {"d": 2, "e": 1.5}, "f": [1]}
+
+
+def test_merge_patch_of_an_unknown_config(rest, name):
+    answer = rest.call("PATCH", f"/api/configs/{name}", "{}", PATCH)
+    assert (answer.status, answer.json()) == (404, NOT_FOUND)
+
+
+def test_merge_patch_with_if_match(rest, path):
+    old = rest.get(path).headers["ETag"]
+    rest.put(path, DATA)
+    answer = rest.call("PATCH", path, "{}", {**PATCH, "If-Match": old})
+    assert answer.status == 412
+    assert rest.get(path).headers["X-Config-Version"] == "2"
+
+
+@pytest.mark.parametrize("body, headers", [
+    ("", PATCH), ("[]", PATCH), ("null", PATCH), ("{", PATCH), ('{"a":1,"a":2}', PATCH),
+    ("{}", {"Content-Type": "text/plain"})])
+def test_malformed_patches(rest, path, body, headers):
+    answer = rest.call("PATCH", path, body, headers)
+    assert answer.status == 422 and answer.json()["detail"][0]["loc"][0] == "body"
+    assert rest.get(path).headers["X-Config-Version"] == "1"
+
+
+def test_a_patch_that_makes_the_data_too_large(rest, path):
+    for key in "xy":
+        answer = rest.call("PATCH", path, '{"%s":"%s"}' % (key, "z" * 600_000), PATCH)
+    assert answer.status == 413 and answer.json()["detail"]
+    assert rest.get(path).headers["X-Config-Version"] == "2"
+
+
+# ---- Batches ----
+
+def test_batch(rest, path, name):
+    rest.post(f"/api/configs/{name}", {"config_data": {"n": 2}})
+    answer = rest.get(f"/api/configs:batchGet?name=prod/{name}&name={name}&name=dev/{name}"
+                      f"&name=a%20b/x%26y&other=1")
+    assert answer.status == 200
+    body = answer.json()
+    assert [(d["environment"], d["version"], d["config_data"]) for d in body["configs"]] == [
+        ("prod", 1, DATA["config_data"]), ("default", 1, {"n": 2})]
+    assert body["missing"] == [{"service_name": name, "environment": "dev"},
+                               {"service_name": "x&y", "environment": "a b"}]
+    assert body["unprocessed"] == []
+    revision = rest.put(path, DATA).headers["X-Config-Revision"]
+    answer = rest.get(f"/api/configs:batchGet?name=prod/{name}",
+                      headers={"X-Config-Min-Revision": revision})
+    assert answer.json()["configs"][0]["version"] == 2
+    assert answer.headers["X-Config-Revision"] == revision
+
+
+def test_a_batch_that_grows_too_large_says_what_is_left(rest, registry, name):
+    for i in range(8):
+        registry.create(f"{name}-{i}", '{"x":"%s"}' % ("y" * 900_000))
+    names = [f"{name}-{i}" for i in range(8)]
+    got = []
+    while names:
+        query = "&".join(f"name=prod/{n}" for n in names)
+        body = rest.get(f"/api/configs:batchGet?{query}").json()
+        assert body["configs"] and not body["missing"]
+        got += [d["service_name"] for d in body["configs"]]
+        names = [n["service_name"] for n in body["unprocessed"]]
+    assert got == [f"{name}-{i}" for i in range(8)]
+
+
+@pytest.mark.parametrize("query", ["", "?name=", "?name=a/b/c", "?name=a/", "?name=/b", "?name=%FF",
+                                   "?name=a%00b", "?" + "&".join(["name=x"] * 101)])
+def test_malformed_batches(rest, query):
+    answer = rest.get("/api/configs:batchGet" + query)
+    assert answer.status == 422, answer
+    assert answer.json()["detail"][0]["loc"] == ["query", "name"]
+
+
+# ---- The document ----
+
+def references(value):
+    if isinstance(value, dict):
+        if "$ref" in value:
+            yield value["$ref"]
+        for inner in value.values():
+            yield from references(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from references(inner)
+
+
+def test_the_document_is_whole(rest):
+    document = rest.get("/openapi.json").json()
+    assert document["openapi"].startswith("3.1")
+    for reference in set(references(document)):
+        found = document
+        for part in reference.removeprefix("#/").split("/"):
+            found = found[part]
+    identifiers = [operation["operationId"] for item in document["paths"].values()
+                   for method, operation in item.items() if method != "parameters"]
+    assert len(identifiers) == len(set(identifiers)) == 17
