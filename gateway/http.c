@@ -3,6 +3,8 @@
 #include <assert.h>
 #include <errno.h>
 #include <microhttpd.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/epoll.h>
@@ -29,7 +31,8 @@
 #define BODIES_BYTES (UINT64_C(256) << 20)
 /* For sending the last answers. */
 #define FAREWELL_MS 1000
-#define STREAM_BLOCK 128 /* what a client without chunks is sent at a time */
+#define STREAM_BLOCK 128         /* what a client without chunks is sent at a time */
+#define UNSENT_BYTES (128 << 10) /* of a stream, in the kernel */
 
 #define HEADERS_MAX 9 /* that are looked at */
 
@@ -81,10 +84,22 @@ static ssize_t read_stream(void *user, uint64_t position, char *bytes, size_t ma
     return n < 0 ? MHD_CONTENT_READER_END_OF_STREAM : n;
 }
 
+/* Else the kernel keeps megabytes for a slow reader, and says that there is room again only when it
+ * has taken a good part of them: it would be taken for one that reads nothing. */
+static void bound_unsent(struct exchange *x)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(x->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+    int bytes = UNSENT_BYTES;
+    /* Fails for a unix socket, which keeps little anyway. */
+    setsockopt(info->connect_fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &bytes, sizeof bytes);
+}
+
 static struct MHD_Response *create_answer(struct exchange *x)
 {
     struct response *response = &x->request.response;
     if (response->stream != NULL && response->status == 200) {
+        bound_unsent(x);
         return MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, STREAM_BLOCK, read_stream, x,
                                                  NULL);
     }
