@@ -23,6 +23,12 @@ static bool is_merged(const struct request *r)
     return r->parameters.resolve && strcmp(r->parameters.environment, DEFAULT_ENVIRONMENT) != 0;
 }
 
+static bool is_known_to_client(const struct request *r, const char *tag)
+{
+    const char *known = r->headers.if_none_match;
+    return known != NULL && etag_list_has(known, tag);
+}
+
 /* ---- From the mirror ---- */
 
 /* What the mirror has: the config, and where it is merged, the default's. */
@@ -80,7 +86,8 @@ static void add_merged(struct request *r, const struct found *found)
     }
 }
 
-static void show_data(struct request *r, struct found *found, const char *tag)
+/* The data is given with 304, too: it is not sent, but its length is told, which must be that. */
+static void show_data(struct request *r, struct found *found, const char *tag, unsigned status)
 {
     const struct mirror_config *shown =
         is_live(found->configs[0]) ? found->configs[0] : found->configs[1];
@@ -93,7 +100,7 @@ static void show_data(struct request *r, struct found *found, const char *tag)
         freshness_describe(r, &found->view);
         add_merged(r, found);
     }
-    request_answer(r, 200);
+    request_answer(r, status);
 }
 
 /* A client that knows this one and would wait for another. */
@@ -113,19 +120,6 @@ static bool waits_on(struct request *r, const struct mirror_view *view)
     return true;
 }
 
-static void show_same(struct request *r, const struct found *found, const char *tag)
-{
-    const struct mirror_config *shown =
-        is_live(found->configs[0]) ? found->configs[0] : found->configs[1];
-    if (waits_on(r, &found->view)) {
-        return;
-    }
-    r->gateway->counters.configs_retrieved++;
-    answer_add_tag(r, shown->version, tag);
-    freshness_describe(r, &found->view);
-    request_answer(r, 304);
-}
-
 static void show_found(struct request *r, struct found *found)
 {
     const struct mirror_config *config = found->configs[0];
@@ -141,11 +135,9 @@ static void show_found(struct request *r, struct found *found)
     } else {
         etag_format(config->epoch, config->mod_revision, tag);
     }
-    const char *known = r->headers.if_none_match;
-    if (known != NULL && etag_list_has(known, tag)) {
-        show_same(r, found, tag);
-    } else {
-        show_data(r, found, tag);
+    bool known = is_known_to_client(r, tag);
+    if (!known || !waits_on(r, &found->view)) {
+        show_data(r, found, tag, known ? 304 : 200);
     }
 }
 
@@ -210,13 +202,9 @@ static void show_config(struct request *r, const ProtobufCMessage *message, cons
     answer_hand_out(r, response->header);
     answer_add_tag(r, response->config->version, tag);
     r->gateway->counters.configs_retrieved++;
-    if (r->headers.if_none_match != NULL && etag_list_has(r->headers.if_none_match, tag)) {
-        request_answer(r, 304);
-        return;
-    }
     str_add(&r->response.body, response->config->config_data.data,
             response->config->config_data.len);
-    request_answer(r, 200);
+    request_answer(r, is_known_to_client(r, tag) ? 304 : 200);
 }
 
 static void ask_server(struct request *r)

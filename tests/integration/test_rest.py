@@ -427,6 +427,16 @@ def test_etags(rest, three):
     assert (answer.status, answer.headers["ETag"]) == (200, written.headers["ETag"])
 
 
+@pytest.mark.parametrize("query", ["", "&version=3", "&resolve=true"])
+@pytest.mark.parametrize("extra", [{}, {"Cache-Control": "no-cache"}])
+def test_what_is_known_is_told_with_its_length(rest, three, query, extra):
+    """A cache would take another length for the config's."""
+    path = f"/api/configs/{three}?environment=prod{query}"
+    length = rest.get(path).headers["Content-Length"]
+    answer = rest.get(path, headers={"If-None-Match": "*", **extra})
+    assert (answer.status, answer.body, answer.headers["Content-Length"]) == (304, b"", length)
+
+
 def test_an_etag_changes_when_the_head_falls_back(rest, three):
     """A config that shows an old version again is not what it was then."""
     path = f"/api/configs/{three}?environment=prod"
