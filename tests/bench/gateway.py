@@ -2,10 +2,12 @@
 
 import base64
 import json
+import resource
 
 from harness import figure
 from loads import HttpLoad, payload
 from programs import Confregd, Etcd, Gateway, Nginx
+from watches import memory_of_each
 
 PATH = "/api/configs/service-42?environment=prod"
 
@@ -43,3 +45,17 @@ def put_against_etcd(bench):
     for load, count in zip(loads, made):
         assert count >= load.calls, f"{load.title}: {load.calls} answers, but {count} writes"
     bench.row("PUT through the gateway against etcd's JSON gateway", f"{ratio:.2f}", "2.0", note)
+
+
+@figure("event-stream-memory")
+def event_stream_memory(bench):
+    """What the gateway's memory grows by with each idle stream of server-sent events."""
+    files = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))
+    count = bench.scaled(4_000, 1_000)
+    gateway = start_gateway(bench)
+    command = ["h2load", "--h1", "-n", count, "-c", count, "-t", 1,
+               f"http://{gateway.http}/api/watch"]
+    each = memory_of_each(gateway, "confreg_gateway_event_streams", count, command)
+    bench.row(f"memory an idle stream of server-sent events ({count:,} streams)",
+              f"{each / 1024:.1f} KiB", "under 8 KiB")

@@ -42,6 +42,14 @@ def fetch(url, body=None, method="GET"):
         return json.load(response)
 
 
+def metric(address, name):
+    with urllib.request.urlopen(f"http://{address}/metrics", timeout=30) as page:
+        for line in page.read().decode().splitlines():
+            if line.startswith(name + " "):
+                return float(line.split()[1])
+    return None
+
+
 class Program:
     """A process, started by start() and ready when that returns."""
 
@@ -116,11 +124,7 @@ class Confregd(Program):
         return self.metric("confreg_revision") is not None
 
     def metric(self, name):
-        with urllib.request.urlopen(f"http://{self.metrics}/metrics", timeout=30) as page:
-            for line in page.read().decode().splitlines():
-                if line.startswith(name + " "):
-                    return float(line.split()[1])
-        return None
+        return metric(self.metrics, name)
 
     def fill(self, configs, size=500, versions=1):
         """Writes versions of service-0, service-1 … in environment prod."""
@@ -139,6 +143,9 @@ class Gateway(Program):
 
     def is_ready(self):
         return urllib.request.urlopen(f"http://{self.http}/readyz", timeout=5).status == 200
+
+    def metric(self, name):
+        return metric(self.http, name)
 
 
 class Etcd(Program):

@@ -9,12 +9,25 @@ from loads import framed
 from programs import Confregd
 
 
-def wait_for_streams(server, count):
+def wait_for_streams(program, metric, count):
     deadline = time.monotonic() + 60
-    while server.metric("confreg_watch_streams") != count:
+    while program.metric(metric) != count:
         if time.monotonic() > deadline:
-            sys.exit(f"{server.metric('confreg_watch_streams')} streams, {count} wanted")
+            sys.exit(f"{program.metric(metric)} streams, {count} wanted")
         time.sleep(0.05)
+
+
+def memory_of_each(program, metric, count, command):
+    """What a program's memory grows by with each stream that a command opens: they never end, so
+    it waits for them."""
+    before = program.resident_bytes
+    client = subprocess.Popen([str(part) for part in command], stdout=subprocess.DEVNULL)
+    try:
+        wait_for_streams(program, metric, count)
+        return (program.resident_bytes - before) / count
+    finally:
+        client.terminate()
+        client.wait()
 
 
 @figure("stream-memory")
@@ -23,18 +36,10 @@ def stream_memory(bench):
     count = bench.scaled(10_000, 5_000)
     server = bench.start(Confregd(bench))
     server.fill(100)
-    before = server.resident_bytes
-    # Streams that never end are calls that never end: h2load waits for them.
     command = ["h2load", "-n", count, "-c", count // 100, "-m", 100, "-t", 1,
                "-d", bench.new_file(framed(b"")), "-H", "content-type: application/grpc",
                "-H", "te: trailers", f"http://{server.address}{SERVICE}Watch"]
-    client = subprocess.Popen([str(part) for part in command], stdout=subprocess.DEVNULL)
-    try:
-        wait_for_streams(server, count)
-        each = (server.resident_bytes - before) / count
-    finally:
-        client.terminate()
-        client.wait()
+    each = memory_of_each(server, "confreg_watch_streams", count, command)
     bench.row(f"memory an idle watch stream, 100 a connection ({count:,} streams)",
               f"{each / 1024:.1f} KiB", "under 16 KiB")
 
