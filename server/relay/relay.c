@@ -18,6 +18,7 @@
 #define LOOK_EVERY_MS 1000
 #define STAND_BY_MS 1000
 #define LAST_WORDS_S 1
+#define STALL_MS 3000 /* without a confirm; more than LOOK_EVERY_MS */
 
 /* A commit whose messages are under way. */
 struct flight {
@@ -49,19 +50,34 @@ struct relay {
 
     pthread_mutex_t lock;
     struct relay_report report; /* but for `behind`; next is what is confirmed */
+    int64_t moved_at;           /* when something was confirmed, or nothing was to be */
     pthread_cond_t progress;    /* another role, or the end */
     bool ended;
 };
 
 /* ---- The report ---- */
 
+/* A broker that takes no more (its disk or memory is full, or it is frozen) keeps the connection,
+ * and the publisher's thread may be blocked on it: whoever asks has to find out. */
+static void note_stall(struct relay_report *report, int64_t moved_at)
+{
+    int64_t stalled_ms = (clock_monotonic_ns() - moved_at) / 1000000;
+    if (report->role == RELAY_PUBLISHING && report->behind > 0 && stalled_ms >= STALL_MS) {
+        report->role = RELAY_CONNECTING;
+        snprintf(report->reason, sizeof report->reason,
+                 "the broker has confirmed nothing for %" PRId64 " s", stalled_ms / 1000);
+    }
+}
+
 void relay_report(struct relay *relay, struct relay_report *ret_report)
 {
     pthread_mutex_lock(&relay->lock);
     *ret_report = relay->report;
+    int64_t moved_at = relay->moved_at;
     pthread_mutex_unlock(&relay->lock);
     uint64_t end = inbox_newest(&relay->inbox) + 1;
     ret_report->behind = end > ret_report->next ? end - ret_report->next : 0;
+    note_stall(ret_report, moved_at);
 }
 
 static void log_role(const struct relay *relay, enum relay_role role, const char *reason)
@@ -89,6 +105,7 @@ static void set_role(struct relay *relay, enum relay_role role, const char *reas
     bool changed =
         relay->report.role != role || (relay->report.reason[0] == '\0' && reason[0] != '\0');
     relay->report.role = role;
+    relay->moved_at = clock_monotonic_ns();
     snprintf(relay->report.reason, sizeof relay->report.reason, "%s", reason);
     pthread_cond_signal(&relay->progress);
     pthread_mutex_unlock(&relay->lock);
@@ -99,9 +116,11 @@ static void set_role(struct relay *relay, enum relay_role role, const char *reas
 
 static void set_progress(struct relay *relay, uint64_t next, uint64_t published)
 {
+    bool moved = published > 0 || relay->first_flight == relay->next_flight;
     pthread_mutex_lock(&relay->lock);
     relay->report.next = next;
     relay->report.published += published;
+    relay->moved_at = moved ? clock_monotonic_ns() : relay->moved_at;
     pthread_mutex_unlock(&relay->lock);
 }
 

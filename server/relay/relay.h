@@ -38,7 +38,7 @@ void relay_commit(struct relay *relay, struct commit *commit);
 void relay_wake(struct relay *relay);
 
 enum relay_role {
-    RELAY_CONNECTING, /* the bus cannot be reached, or publishing failed: events are delayed */
+    RELAY_CONNECTING, /* the bus cannot be reached or confirms nothing: events are delayed */
     RELAY_PUBLISHING,
     RELAY_STANDING_BY, /* another node publishes */
 };

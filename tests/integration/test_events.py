@@ -335,6 +335,30 @@ def test_connections_that_break(launch, broker, listen, harm):
     proxy.close()
 
 
+def test_a_broker_that_takes_no_more(launch, server, broker, listen):
+    """One whose disk is full keeps the connection and does not read from it."""
+    listener = listen(server)
+    gateway = launch(Gateway, server.listen).start()
+    Registry(server.stub).create("before")
+    wait_until_told(server)
+    writers = Writers(server)
+    broker.raise_alarm()
+    try:
+        writers.wait_for(3000)
+        relay = wait_for_state(server, CONNECTING)
+        health = Rest(gateway.port).get("/health").json()
+    finally:
+        broker.clear_alarm()
+        writers.stop()
+    assert "confirmed nothing" in relay.reason and relay.commits_behind > 0
+    assert health["status"] == "healthy" and "commits" in health["degraded"][0]
+    assert writers.slowest < 5, writers.slowest
+    wait_until_told(server)
+    assert relay_of(server).state == PUBLISHING and relay_of(server).reason == ""
+    check_all(server, listener)
+    assert "degraded" not in Rest(gateway.port).get("/health").json()
+
+
 def test_an_event_that_the_broker_refuses(server, broker, listen, name):
     """A full queue makes the broker refuse; what was refused is told when there is room."""
     listener = listen(server)

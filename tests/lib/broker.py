@@ -126,6 +126,17 @@ class Broker:
     def thaw(self):
         self.process.send_signal(signal.SIGCONT)
 
+    def control(self, *command):
+        subprocess.run(["/usr/lib/rabbitmq/bin/rabbitmqctl", *command], env=self.environment(),
+                       cwd=self.folder, check=True, capture_output=True, timeout=PATIENCE)
+
+    def raise_alarm(self):
+        """Finds its disk too full to take messages: who publishes is no longer read from."""
+        self.control("set_disk_free_limit", "1000000GB")
+
+    def clear_alarm(self):
+        self.control("set_disk_free_limit", "1MB")
+
     def end(self):
         """Nothing of it is kept, so it need not end well."""
         for process in (self.process, self.epmd):
