@@ -14,6 +14,7 @@ os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 import daemon  # noqa: E402
 import history  # noqa: E402
 import mongodb  # noqa: E402
+from broker import Broker  # noqa: E402
 from calls import Registry  # noqa: E402
 from rest import Rest  # noqa: E402
 
@@ -25,12 +26,20 @@ def pytest_addoption(parser):
                      help="the store that the servers use: a SQLite file each, or a database each "
                           "on one server of this kind, which the run starts (the one that "
                           "CONFREG_TEST_MONGODB_URI names, where it is set)")
+    parser.addoption("--bus", choices=["local", "rabbitmq"], default="local",
+                     help="the bus of servers that name none: nothing outside the process, or one "
+                          "RabbitMQ, which the run starts")
 
 
 def pytest_collection_modifyitems(config, items):
-    """What looks into the files of a SQLite store is for that store only."""
-    if config.getoption("store") != "sqlite":
-        left_out = [item for item in items if item.get_closest_marker("sqlite")]
+    """What looks into the files of a SQLite store (torn or damaged files, disks that are full, what
+    an erasure leaves in the file, file copies as backups, locks, the metric of the disk) is for
+    that store only. What brings its own database servers, or starts no server, says nothing more
+    in a run with another store or bus."""
+    store, bus = config.getoption("store"), config.getoption("bus")
+    out = ["sqlite"] * (store != "sqlite") + ["own_store"] * ((store, bus) != ("sqlite", "local"))
+    left_out = [item for item in items if any(item.get_closest_marker(mark) for mark in out)]
+    if left_out:
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if item not in left_out]
 
@@ -49,6 +58,21 @@ def default_store(request, tmp_path_factory):
             lambda folder: mongodb.database(address, f"confreg_test_{run}_{folder.name}"))
         yield
         daemon.Confregd.default_store = sqlite
+
+
+@pytest.fixture(scope="session", autouse=True)
+def default_bus(request, tmp_path_factory):
+    """The broker for --bus; each log has its own epoch there."""
+    if request.config.getoption("bus") == "local":
+        yield
+        return
+    broker = Broker(tmp_path_factory.mktemp("broker"))
+    try:
+        daemon.Confregd.default_bus = broker.start().address()
+        yield
+    finally:
+        daemon.Confregd.default_bus = None
+        broker.end()
 
 
 @pytest.hookimpl(hookwrapper=True)

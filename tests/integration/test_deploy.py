@@ -10,6 +10,8 @@ from daemon import BUILD, Confregd, Gateway
 from rest import Rest
 from stubs import ROOT
 
+pytestmark = pytest.mark.own_store
+
 COMPOSE = yaml.safe_load((ROOT / "deploy" / "compose.yaml").read_text())
 OURS = {name: service for name, service in COMPOSE["services"].items()
         if service["image"] == "confreg"}

@@ -201,7 +201,7 @@ def test_what_changed_nothing_is_not_told(server, listen):
 
 
 def test_a_log_that_was_never_announced_begins_now(launch, broker, listen):
-    server = launch(Confregd).start()
+    server = launch(Confregd, extra=["--bus", "local:"]).start()
     listener = listen(server)
     registry = Registry(server.stub)
     registry.create("before")
@@ -214,7 +214,7 @@ def test_a_log_that_was_never_announced_begins_now(launch, broker, listen):
 
 
 def test_a_log_is_announced_from_its_beginning_where_that_is_wanted(launch, broker, listen):
-    server = launch(Confregd).start()
+    server = launch(Confregd, extra=["--bus", "local:"]).start()
     listener = listen(server)
     registry = Registry(server.stub)
     for i in range(3):

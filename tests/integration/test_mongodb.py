@@ -15,6 +15,8 @@ from daemon import Confregd, until
 from errors import Refusal, refused
 from stubs import api_pb
 
+pytestmark = pytest.mark.own_store
+
 QUICK = "serverSelectionTimeoutMS=500&connectTimeoutMS=500&socketTimeoutMS=1500"
 
 

@@ -70,6 +70,7 @@ def run_to_the_end(server, *args):
                           capture_output=True, text=True, timeout=60).stderr
 
 
+@pytest.mark.sqlite
 def test_a_restored_backup_with_a_new_epoch_voids_every_position(launch, tmp_path):
     server = launch(Confregd).start()
     registry = Registry(server.stub)

@@ -171,6 +171,8 @@ class Confregd(Daemon):
     program = "confregd"
     # Where the log is kept unless a test says so: a function of the folder. conftest.py sets it.
     default_store = staticmethod(lambda folder: f"sqlite:{folder / 'confreg.db'}")
+    # The address of a broker for those that name no bus; conftest.py sets this one, too.
+    default_bus = None
 
     def __init__(self, folder, store=None, listen=None, extra=()):
         super().__init__(folder)
@@ -181,7 +183,8 @@ class Confregd(Daemon):
         self.channel = None
 
     def arguments(self):
-        return ["--listen", self.listen, "--store", self.store, *self.extra]
+        bus = ["--bus", self.default_bus] if self.default_bus else []
+        return ["--listen", self.listen, "--store", self.store, *bus, *self.extra]
 
     def wait_ready(self):
         self.reconnect()
