@@ -11,9 +11,10 @@ import pytest
 import history
 import mongodb
 from calls import Registry
-from daemon import Confregd, until
+from daemon import BUILD, Confregd, until
 from errors import Refusal, refused
 from stubs import api_pb
+from watching import Watch
 
 pytestmark = pytest.mark.own_store
 
@@ -141,6 +142,52 @@ def test_two_servers_share_a_database(launch, server):
     server.start()
     assert Registry(server.stub).data("billing") == b'{"n":11}'
     other.end()
+
+
+# ---- Backup and restore ----
+
+def dump(address):
+    """What a backup of the database holds: the documents of each collection, and its indexes."""
+    with pymongo.MongoClient(address) as client:
+        database = client.get_default_database()
+        return {name: (list(database[name].find()), database[name].index_information())
+                for name in database.list_collection_names()}
+
+
+def restore(address, dumped):
+    with pymongo.MongoClient(address) as client:
+        database = client.get_default_database()
+        for name in database.list_collection_names():
+            database.drop_collection(name)
+        for name, (documents, indexes) in dumped.items():
+            if documents:
+                database[name].insert_many(documents)
+            for index, details in indexes.items():
+                if index != "_id_":
+                    database[name].create_index(details["key"], name=index,
+                                                sparse=details.get("sparse", False))
+
+
+def test_a_restored_database_with_a_new_epoch_voids_every_position(server):
+    registry = Registry(server.stub)
+    registry.create("billing", '{"a":1}')
+    dumped = dump(server.store)
+    kept = registry.get("billing").header  # of a moment that the backup holds
+    registry.update("billing", '{"lost":1}')
+    server.stop()
+    restore(server.store, dumped)
+    subprocess.run([BUILD / "confregd", "--store", server.store, "--new-epoch"], check=True,
+                   capture_output=True, timeout=60)
+    server.start()
+    registry = Registry(server.stub)
+    header = registry.get("billing").header
+    assert header.revision == kept.revision == 1 and header.epoch != kept.epoch
+    with refused("FAILED_PRECONDITION", "EPOCH_MISMATCH"):
+        Watch(server.stub, resume_after=kept).next()
+    assert registry.update("billing", '{"b":1}').config.version == 2
+    assert registry.version_numbers("billing") == [2, 1]
+    assert registry.data("billing", version=1) == b'{"a":1}'
+    check_history(server)
 
 
 # ---- Who may use it, and over what ----
