@@ -221,6 +221,19 @@ def test_credentials_are_needed(launch, guarded):
     server.stop()
 
 
+def test_credentials_from_secret_files(launch, guarded, tmp_path):
+    (tmp_path / "document_database_user").write_text("writer\n")
+    (tmp_path / "document_database_password").write_text("s3cret\n")
+    server = launch(Confregd, store=f"{guarded.address}/registry?authSource=admin&{QUICK}",
+                    extra=["--secrets-dir", str(tmp_path)]).start()
+    Registry(server.stub).create("billing")
+    assert "s3cret" not in server.log.read_text()
+    server.stop()
+    (tmp_path / "document_database_password").write_text("wr0ng\n")
+    code, said = server.fails_to_start()
+    assert code == 1 and "STORE_DENIED" in said and "wr0ng" not in said
+
+
 def make_certificate(folder, name):
     """A certificate that vouches for itself, and its key."""
     certificate, key = folder / f"{name}.pem", folder / f"{name}-key.pem"
