@@ -1,5 +1,6 @@
 """What the integration tests share: programs that run, names that nobody else uses."""
 
+import contextlib
 import itertools
 import os
 import sys
@@ -86,6 +87,12 @@ def pytest_runtest_makereport(item, call):
                                     program.tail()))
 
 
+def _end(program):
+    RUNNING.remove(program)
+    if program.process is not None:
+        program.end()
+
+
 @pytest.fixture(scope="module")
 def launch(tmp_path_factory):
     """launch(Confregd, store="memory:") makes a program with a folder of its own, not started;
@@ -99,10 +106,9 @@ def launch(tmp_path_factory):
         return program
 
     yield make
-    for program in reversed(made):
-        if program.process is not None:
-            program.end()
-        RUNNING.remove(program)
+    with contextlib.ExitStack() as ends:  # one that ends badly does not leave the others running
+        for program in made:
+            ends.callback(_end, program)
 
 
 @pytest.fixture(scope="module")
