@@ -355,8 +355,8 @@ static bool drop_ranges(struct sqlite_store *s, const struct version_range *rang
 }
 
 /* Gives pages that hold nothing any more back to the file system, some at a time. Where that fails,
- * as in a file of before it could be done, they are used again all the same. Returns whether it
- * could go on. */
+ * as in a file of before it could be done, they are used again all the same. The file itself
+ * becomes smaller with the checkpoint behind the last of them. Returns whether it could go on. */
 static bool free_pages(struct sqlite_store *s)
 {
     int64_t before = 0;
@@ -368,6 +368,9 @@ static bool free_pages(struct sqlite_store *s)
                 connection_number(&s->writer, "PRAGMA freelist_count", &after, &ignored) &&
                 after > 0 && after < before;
     pthread_mutex_unlock(&s->writing);
+    if (before > 0 && !more) {
+        sqlite_want_checkpoint(s);
+    }
     return more;
 }
 

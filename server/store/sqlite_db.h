@@ -58,7 +58,7 @@ struct sqlite_store {
     bool checkpointing; /* the thread runs */
     bool stopping;
     pthread_cond_t checkpoint_due;
-    int wal_pages;
+    bool wants_checkpoint;
 };
 
 static inline struct sqlite_store *sqlite_of(struct store *store)

@@ -234,17 +234,21 @@ bool sqlite_empty_log(struct sqlite_store *s, struct status *st)
                       "the store, syncing the emptied write-ahead log, failed");
 }
 
+void sqlite_want_checkpoint(struct sqlite_store *s)
+{
+    pthread_mutex_lock(&s->lock);
+    s->wants_checkpoint = true;
+    pthread_cond_signal(&s->checkpoint_due);
+    pthread_mutex_unlock(&s->lock);
+}
+
 /* After each commit, on the committer's thread. */
 static int on_commit(void *user, sqlite3 *db, const char *name, int pages)
 {
     (void)db;
     (void)name;
-    struct sqlite_store *s = user;
     if (pages >= CHECKPOINT_PAGES) {
-        pthread_mutex_lock(&s->lock);
-        s->wal_pages = pages;
-        pthread_cond_signal(&s->checkpoint_due);
-        pthread_mutex_unlock(&s->lock);
+        sqlite_want_checkpoint(user);
     }
     return SQLITE_OK;
 }
@@ -252,10 +256,10 @@ static int on_commit(void *user, sqlite3 *db, const char *name, int pages)
 static bool wait_for_checkpoint(struct sqlite_store *s)
 {
     pthread_mutex_lock(&s->lock);
-    while (!s->stopping && s->wal_pages == 0) {
+    while (!s->stopping && !s->wants_checkpoint) {
         pthread_cond_wait(&s->checkpoint_due, &s->lock);
     }
-    s->wal_pages = 0;
+    s->wants_checkpoint = false;
     bool go_on = !s->stopping;
     pthread_mutex_unlock(&s->lock);
     return go_on;

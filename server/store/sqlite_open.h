@@ -12,5 +12,7 @@ bool sqlite_store_renew(struct store *store, const struct store_identity *identi
 /* Copies the write-ahead log into the file and empties it, so that nothing that was overwritten can
  * be read from either. Waits for readers; UNAVAILABLE where they do not leave in time. */
 bool sqlite_empty_log(struct sqlite_store *s, struct status *st);
+/* Has the write-ahead log copied into the file soon, on the thread that does so. Any thread. */
+void sqlite_want_checkpoint(struct sqlite_store *s);
 
 #endif

@@ -1,5 +1,7 @@
 """Superseded payloads go, and what has to stay stays: heads, the facts, what watches were promised."""
 
+import os
+
 import pytest
 from calls import Registry
 from daemon import Confregd, Gateway, until
@@ -133,6 +135,20 @@ def test_what_compact_refuses(server):
     wait_compacted(server, "billing", [1, 2])
     assert compact(server, revision=2).oldest_revision == 4, "it does not move back"
     assert registry.revision() == revision
+
+
+@pytest.mark.sqlite
+def test_the_file_becomes_smaller(server):
+    registry = Registry(server.stub)
+    registry.create("billing")
+    for _ in range(40):
+        registry.update("billing", '{"text":"%s"}' % os.urandom(60_000).hex())
+    server.stop()  # all is in the file itself then
+    full = server.database.stat().st_size
+    assert full > 4_000_000
+    server.start()
+    compact(server)
+    until(lambda: server.database.stat().st_size < full / 4, "the file is smaller")
 
 
 def test_over_http(launch, server):
