@@ -10,7 +10,7 @@
 #define INSERT_BYTES (16u << 20) /* one command's, unless one commit alone is larger */
 #define INSERT_COMMITS 1000
 #define HEADS_TOGETHER 500
-#define NEAR_COMMITS 16 /* asked for one by one before all that may follow them */
+#define NEAR_COMMITS 128 /* asked for one by one before all that may follow them */
 
 static int64_t number(uint64_t value)
 {
