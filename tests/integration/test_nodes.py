@@ -4,6 +4,7 @@ import os
 import random
 import signal
 import threading
+import time
 import uuid
 
 import history
@@ -17,6 +18,9 @@ from errors import refused
 from stubs import api_grpc, api_pb
 from watching import Watch
 
+# libfaketime steps the time of day, and leaves the clock alone that time-outs are measured by.
+FAKED_CLOCK = {"LD_PRELOAD": "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1",
+               "FAKETIME_NO_CACHE": "1", "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
 LINEARIZABLE = api_pb.ReadOptions(consistency=api_pb.CONSISTENCY_LINEARIZABLE)
 
 
@@ -231,3 +235,23 @@ def test_a_frozen_node_catches_up(nodes):
     nodes[0].process.send_signal(signal.SIGCONT)
     until(lambda: first.revision() == 20, "it has caught up")
     assert first.update("c-19").header.revision == 21
+
+
+def test_the_clock_of_a_node_steps(nodes, recorder, tmp_path):
+    """An hour ahead, then an hour behind, then right again: the log's times never go back, and
+    nothing else depends on them."""
+    clock = tmp_path / "clock"
+    clock.write_text("+0")
+    nodes[1].stop()
+    nodes[1].variables = FAKED_CLOCK | {"FAKETIME_TIMESTAMP_FILE": str(clock)}
+    nodes[1].start()
+    started = time.time()
+    clients = start_clients(nodes)
+    for step in ("+3600", "-3600", "+0"):
+        wait_for_more(clients, 80)
+        clock.write_text(step)
+    wait_for_more(clients, 80)
+    stop_and_check(nodes, recorder, clients)
+    times = [(event.revision, event.commit_time.ToNanoseconds()) for event in recorder.events]
+    assert [at for _, at in sorted(times)] == sorted(at for _, at in times)
+    assert max(at for _, at in times) > (started + 3600) * 1e9, "the clock was never ahead"
