@@ -2,35 +2,22 @@
 resumes by itself."""
 
 import contextlib
-import os
-import subprocess
 
-import grpc
+import disk
 import pytest
 from calls import Registry, create_change
 from daemon import Confregd, Gateway
-from errors import Refusal, refused
+from disk import as_root, fill_up, write_until_refused
+from errors import refused
 from rest import Rest
 
 pytestmark = pytest.mark.sqlite
 
 
-def as_root(*command):
-    prefix = [] if os.geteuid() == 0 else ["sudo", "-n"]
-    result = subprocess.run([*prefix, *command], capture_output=True, text=True, check=False)
-    assert result.returncode == 0, (
-        f"{' '.join(command)}: {result.stderr.strip()}: these tests need root, also for mounting")
-
-
 @pytest.fixture
 def small_disk(tmp_path):
-    """A file system of 24 MiB of its own."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    as_root("mount", "-t", "tmpfs", "-o", f"size=24m,mode=0777,uid={os.geteuid()}", "tmpfs",
-            str(folder))
-    yield folder
-    as_root("umount", str(folder))
+    with disk.small_disk(tmp_path / "disk", "24m") as folder:
+        yield folder
 
 
 @pytest.fixture
@@ -38,29 +25,6 @@ def server(launch, small_disk):
     program = launch(Confregd, store=f"sqlite:{small_disk}/confreg.db").start()
     yield program
     program.end()
-
-
-def fill_up(folder):
-    """A file that takes all the space that is left."""
-    ballast = folder / "ballast"
-    with open(ballast, "wb", buffering=0) as file, contextlib.suppress(OSError):
-        while True:
-            file.write(b"x" * 65536)
-    with open(ballast, "ab", buffering=0) as file, contextlib.suppress(OSError):
-        while True:
-            file.write(b"x" * 512)
-    return ballast
-
-
-def write_until_refused(registry, service):
-    """Writes on and on; gives how many went well and the refusal."""
-    for number in range(10_000):
-        try:
-            registry.update(service, '{"n":%d,"x":"%s"}' % (number, "y" * 60_000),
-                            allow_missing=True)
-        except grpc.RpcError as error:
-            return number, Refusal(error)
-    raise AssertionError("a disk that never fills up")
 
 
 def test_a_full_disk(launch, server, small_disk):

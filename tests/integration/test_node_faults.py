@@ -5,6 +5,8 @@ import contextlib
 import threading
 import time
 
+import disk
+import grpc
 import history
 import mongodb
 import pytest
@@ -136,6 +138,43 @@ def test_connections_to_the_database_that_break(launch, database, proxies, name,
         told = node.log.read_text().count("heads_not_saved")
         assert told <= 3, "each failure once, not as often as it is tried"
     end(nodes)
+
+
+# ---- Under the database ----
+
+def resumes(registry):
+    """Whether a write goes well again."""
+    with contextlib.suppress(grpc.RpcError):
+        registry.update("after", allow_missing=True)
+        return True
+    return False
+
+
+def test_a_full_disk_under_the_database(launch, tmp_path, name):
+    """The nodes say why they take no writes and give what they have; a database that is started
+    again once there is room has all that was acknowledged."""
+    with contextlib.ExitStack() as ends:
+        folder = ends.enter_context(disk.small_disk(tmp_path / "disk", "192m"))
+        database = mongodb.Server("secantus", folder / "db", mongodb.DURABLE["secantus"]).start()
+        ends.callback(database.stop)
+        nodes = start_nodes(launch, [database.address] * NODES, name)
+        with recorded(nodes[0]) as recorder:
+            first, second, third = registries(nodes)
+            first.create("kept", '{"a":1}')
+            in_step(nodes)
+            ballast = disk.fill_up(folder)
+            _, refusal = disk.write_until_refused(second, "large")
+            assert refusal.code in ("UNAVAILABLE", "DEADLINE_EXCEEDED"), refusal
+            assert third.data("kept") == b'{"a":1}'
+            assert not second.status().writable
+            ballast.unlink()
+            database.kill()
+            database.start()
+            for registry in (first, second, third):
+                until(lambda r=registry: resumes(r), "it takes writes again", seconds=60)
+            in_step(nodes)
+            history.check(nodes[0], recorder)
+        end(nodes)
 
 
 # ---- Between a node and the broker ----
