@@ -138,6 +138,13 @@ static uint64_t configs_filter(const struct service *service,
     return filter_hash(service, "configs", r->environment, r->service_name, r->service_name_prefix);
 }
 
+static bool is_still_there(const struct config_page *page, struct status *st)
+{
+    return page->token.position.revision >= registry_floor(page->service->registry) ||
+           status_set(st, STATUS_ABORTED, "PAGE_TOKEN_COMPACTED",
+                      "what the list is as of was compacted; list again from the start");
+}
+
 static void run_list_configs(struct service *service, struct rpc_call *call,
                              const ProtobufCMessage *message)
 {
@@ -153,14 +160,13 @@ static void run_list_configs(struct service *service, struct rpc_call *call,
         rpc_fail(call, &st);
         return;
     }
-    if (page.token.position.revision < registry_floor(service->registry)) {
-        status_set(&st, STATUS_ABORTED, "PAGE_TOKEN_COMPACTED",
-                   "what the list is as of was compacted; list again from the start");
+    if (!is_still_there(&page, &st)) {
         rpc_fail(call, &st);
         return;
     }
     answer_add(&page.answer, answer_header(service, &page.token.position));
-    if (!fill_configs(&page, &st)) {
+    /* A compaction may have come meanwhile, and payloads be gone that had to be read. */
+    if (!fill_configs(&page, &st) || !is_still_there(&page, &st)) {
         answer_drop(&page.answer);
         rpc_fail(call, &st);
         return;
