@@ -6,7 +6,7 @@ import re
 import pytest
 from calls import create_change
 from daemon import Gateway, until
-from rest import Rest
+from rest import Rest, from_then_on
 
 V1 = {"same": 1, "gone": True, "port": 5432}
 V2 = {"same": 1, "port": 5433}
@@ -356,9 +356,9 @@ def test_the_list_holds_the_newest_documents(rest, three):
 def test_a_long_list(rest, registry, name):
     names = [f"{name}-{i:04}" for i in range(1280)]
     for start in range(0, len(names), 128):
-        registry.commit([create_change(n, environment=f"env-{name}")
-                         for n in names[start:start + 128]])
-    documents = rest.get(f"/api/configs?environment=env-{name}").json()
+        made = registry.commit([create_change(n, environment=f"env-{name}")
+                                for n in names[start:start + 128]])
+    documents = rest.get(f"/api/configs?environment=env-{name}", headers=from_then_on(made)).json()
     assert sorted(d["service_name"] for d in documents) == names
 
 

@@ -1,6 +1,7 @@
 """What the gateway offers beyond the documented contract: rollback, merge patches, batches."""
 
 import pytest
+from rest import from_then_on
 
 DATA = {"config_data": {"a": 1, "b": {"c": 1, "d": 2}}}
 NOT_FOUND = {"detail": "Configuration not found"}
@@ -133,12 +134,12 @@ def test_batch(rest, path, name):
 
 def test_a_batch_that_grows_too_large_says_what_is_left(rest, registry, name):
     for i in range(8):
-        registry.create(f"{name}-{i}", '{"x":"%s"}' % ("y" * 900_000))
+        made = registry.create(f"{name}-{i}", '{"x":"%s"}' % ("y" * 900_000))
     names = [f"{name}-{i}" for i in range(8)]
     got = []
     while names:
         query = "&".join(f"name=prod/{n}" for n in names)
-        body = rest.get(f"/api/configs:batchGet?{query}").json()
+        body = rest.get(f"/api/configs:batchGet?{query}", headers=from_then_on(made)).json()
         assert body["configs"] and not body["missing"]
         got += [d["service_name"] for d in body["configs"]]
         names = [n["service_name"] for n in body["unprocessed"]]

@@ -18,6 +18,12 @@ class Answer:
         return f"{self.status} {self.body[:300]!r}"
 
 
+def from_then_on(response):
+    """The header that asks for nothing older than what a gRPC call did."""
+    header = response.header
+    return {"X-Config-Min-Revision": f"{header.epoch}-{header.revision}"}
+
+
 class Rest:
     """Calls one gateway; each call on a connection of its own."""
 
