@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "sqlite.h"
@@ -242,7 +243,8 @@ void sqlite_want_checkpoint(struct sqlite_store *s)
     pthread_mutex_unlock(&s->lock);
 }
 
-/* After each commit, on the committer's thread. */
+/* After each commit, on its thread. One that comes while the log is being copied has to ask again.
+ */
 static int on_commit(void *user, sqlite3 *db, const char *name, int pages)
 {
     (void)db;
@@ -253,11 +255,17 @@ static int on_commit(void *user, sqlite3 *db, const char *name, int pages)
     return SQLITE_OK;
 }
 
-static bool wait_for_checkpoint(struct sqlite_store *s)
+/* Until one is wanted; where the last one is to be gone on with, for a moment only. */
+static bool wait_for_checkpoint(struct sqlite_store *s, bool go_on_soon)
 {
+    struct timespec until;
+    int waited = 0;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec++;
     pthread_mutex_lock(&s->lock);
-    while (!s->stopping && !s->wants_checkpoint) {
-        pthread_cond_wait(&s->checkpoint_due, &s->lock);
+    while (!s->stopping && !s->wants_checkpoint && waited == 0) {
+        waited = go_on_soon ? pthread_cond_timedwait(&s->checkpoint_due, &s->lock, &until)
+                            : pthread_cond_wait(&s->checkpoint_due, &s->lock);
     }
     s->wants_checkpoint = false;
     bool go_on = !s->stopping;
@@ -265,15 +273,37 @@ static bool wait_for_checkpoint(struct sqlite_store *s)
     return go_on;
 }
 
-/* Beside the committer: a checkpoint that cannot do all of its work does the rest next time. */
+/* Whether the file has more pages than the database: those at its end were freed, and something was
+ * written while the log was copied that told so. */
+static bool is_too_large(struct connection *c, const char *path)
+{
+    struct stat file;
+    struct status ignored;
+    int64_t pages = 0;
+    int64_t size = 0;
+    return stat(path, &file) == 0 && connection_number(c, "PRAGMA page_count", &pages, &ignored) &&
+           connection_number(c, "PRAGMA page_size", &size, &ignored) && file.st_size > pages * size;
+}
+
+/* Returns whether it is to be done again soon. */
+static bool copy_log(struct connection *c, const char *path)
+{
+    int in_log = 0;
+    int copied = 0;
+    bool ok = sqlite3_wal_checkpoint_v2(c->db, NULL, SQLITE_CHECKPOINT_PASSIVE, &in_log, &copied) ==
+              SQLITE_OK;
+    return !ok || in_log != copied || is_too_large(c, path);
+}
+
+/* Beside the committer. */
 static void *checkpoint(void *argument)
 {
     struct sqlite_store *s = argument;
     struct connection c;
     struct status st;
     if (connection_open(&c, s->path, false, &st)) {
-        while (wait_for_checkpoint(s)) {
-            sqlite3_wal_checkpoint_v2(c.db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+        for (bool again = false; wait_for_checkpoint(s, again);) {
+            again = copy_log(&c, s->path);
         }
     }
     connection_close(&c);
