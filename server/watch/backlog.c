@@ -8,7 +8,19 @@ struct reading {
     struct commit *commits[READ_COMMITS];
     size_t n;
     size_t bytes;
+    size_t max_bytes; /* of payloads read, then of events made; one commit may be more */
 };
+
+/* How much a stream may read at a time. */
+static size_t reading_bytes(const struct hub *hub)
+{
+    size_t held = atomic_load(&hub->backlog_bytes);
+    size_t part = held < BACKLOG_BYTES ? (BACKLOG_BYTES - held) / BACKLOG_PART : 0;
+    if (part > MESSAGE_BYTES) {
+        return MESSAGE_BYTES;
+    }
+    return part > BACKLOG_LEAST ? part : BACKLOG_LEAST;
+}
 
 static bool keep_commit(void *user, struct commit *commit)
 {
@@ -18,7 +30,7 @@ static bool keep_commit(void *user, struct commit *commit)
         r->bytes += payload == NULL ? 0 : payload->len;
     }
     r->commits[r->n++] = commit_ref(commit);
-    return r->n < READ_COMMITS && r->bytes < MESSAGE_BYTES;
+    return r->n < READ_COMMITS && r->bytes < r->max_bytes;
 }
 
 /* The head after a change, encoded; NULL where the event carries none. */
@@ -129,7 +141,7 @@ static bool read_backlog(struct reading *r, struct status *st)
         return false;
     }
     watch->backlog = mem_array(r->n, sizeof watch->backlog[0]);
-    while (watch->n_backlog < r->n && bytes < MESSAGE_BYTES) {
+    while (watch->n_backlog < r->n && bytes < r->max_bytes) {
         struct notice *made = NULL;
         struct commit *commit = r->commits[watch->n_backlog];
         if (!(watch->wishes.resolve
@@ -138,6 +150,7 @@ static bool read_backlog(struct reading *r, struct status *st)
             return false;
         }
         watch->backlog[watch->n_backlog++] = made;
+        atomic_fetch_add(&watch->hub->backlog_bytes, made->bytes);
         for (size_t i = 0; i < made->n_events; i++) {
             bytes += made->events[i].plain->len;
         }
@@ -148,7 +161,7 @@ static bool read_backlog(struct reading *r, struct status *st)
 void watch_read_backlog(struct job *job)
 {
     struct watch *watch = CONTAINER_OF(job, struct watch, job);
-    struct reading r = {.watch = watch};
+    struct reading r = {.watch = watch, .max_bytes = reading_bytes(watch->hub)};
     struct status st;
     bool ok = read_backlog(&r, &st);
     for (size_t i = 0; i < r.n; i++) {
@@ -161,7 +174,9 @@ void watch_drop_backlog(struct watch *watch, bool passed_only)
 {
     size_t end = passed_only ? watch->next_backlog : watch->n_backlog;
     while (watch->passed_backlog < end) {
-        notice_free(watch->backlog[watch->passed_backlog++]);
+        struct notice *notice = watch->backlog[watch->passed_backlog++];
+        atomic_fetch_sub(&watch->hub->backlog_bytes, notice->bytes);
+        notice_free(notice);
     }
     if (watch->passed_backlog == watch->n_backlog) {
         free(MOVE(watch->backlog));

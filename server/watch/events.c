@@ -187,6 +187,7 @@ enum rpc_next watch_send_events(struct watch *watch, struct rpc_pieces *pieces, 
 {
     struct message message;
     bool read = false;
+    watch_drop_backlog(watch, true);
     if (watch->level) {
         return RPC_NEXT_IDLE;
     }
@@ -196,9 +197,11 @@ enum rpc_next watch_send_events(struct watch *watch, struct rpc_pieces *pieces, 
         return RPC_NEXT_END;
     }
     enum rpc_next result = finish_message(watch, &message);
-    watch_drop_backlog(watch, true);
-    if (result == RPC_NEXT_IDLE && read) {
-        start_reading(watch);
+    if (result == RPC_NEXT_IDLE) {
+        watch_drop_backlog(watch, true);
+        if (read) {
+            start_reading(watch);
+        }
     }
     return result;
 }

@@ -1,5 +1,6 @@
 #include "hub.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "encode.h"
@@ -29,6 +30,7 @@ void hub_free(struct hub *hub)
     if (hub == NULL) {
         return;
     }
+    assert(atomic_load(&hub->backlog_bytes) == 0 && "all streams have given back what they held");
     for (size_t i = 0; i < hub->n_inbox; i++) {
         notice_free(hub->inbox[i]);
     }

@@ -17,6 +17,14 @@
 
 #define READ_COMMITS 256 /* read from the store at a time */
 
+/* What was read from the store is a stream's own, and a client that does not read leaves it with
+ * its stream for as long as it likes. So all streams together have a budget. Each reading takes at
+ * most a message, and at most a part of what is left of the budget, but at the least one commit:
+ * nobody is kept from going on. */
+#define BACKLOG_BYTES ((size_t)128 << 20)
+#define BACKLOG_PART 64           /* a reading takes one of so many parts of what is left… */
+#define BACKLOG_LEAST (16u << 10) /* … or so many bytes, where that is more */
+
 struct watch_position {
     uint64_t revision;
     uint64_t chain; /* 0: not known */
@@ -30,6 +38,7 @@ struct hub {
     struct rpc_task wake;
     atomic_uint_fast64_t n_streams;
     atomic_uint_fast64_t n_previous; /* streams that want the value before */
+    atomic_size_t backlog_bytes;     /* held by all backlogs, as their notices say */
 
     /* Published, not in the ring yet. */
     pthread_mutex_t lock;
@@ -102,8 +111,9 @@ struct watch {
     size_t n_taken;
     struct notice **backlog; /* commits read from the store, from cursor + 1 on */
     size_t n_backlog;
-    size_t passed_backlog; /* handled and to be freed */
-    size_t next_backlog;
+    size_t passed_backlog; /* freed */
+    size_t next_backlog;   /* the first that is not handled; those before it are kept until the
+                              message with their events has left, and counted so long */
 
     struct snapshot *snapshot; /* owned; NULL where there is none (any more) */
 };

@@ -5,7 +5,7 @@ import threading
 import pytest
 from calls import Registry, create_change, delete_change, update_change
 from daemon import Confregd, Gateway, until
-from rest import Rest
+from rest import Rest, gauge
 from sse import EventStream, Refused
 
 DATA = {"config_data": {"n": 1}}
@@ -26,13 +26,6 @@ def caught_up(port, registry):
     revision = registry.revision()
     until(lambda: gauge(port, "confreg_gateway_mirror_revision") >= revision, "the mirror is there")
     return port
-
-
-def gauge(port, name):
-    for line in Rest(port).get("/metrics").body.decode().splitlines():
-        if line.startswith(name + " "):
-            return float(line.split()[1])
-    raise AssertionError(f"{name} is not on the page")
 
 
 class Pair:

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import grpc
 from calls import Registry, update_change
-from daemon import Confregd, until
+from daemon import Confregd, free_port, until
 from errors import refused
 from many_streams import ManyStreams, StalledStreams
+from rest import gauge
 from stubs import api_pb
 from watching import Watch
 
@@ -70,6 +71,31 @@ def test_streams_that_nobody_reads_cost_little_and_end(launch, name):
               "peers that answer no ping are given up", seconds=120)
     for one in stalled:
         one.close()
+
+
+def test_what_stalled_streams_have_from_the_store_is_bounded(launch, name):
+    """Eight hundred streams read the log from its beginning and stall in the first message. With a
+    mebibyte for each they would take 800; within the budget they take some 200. A stream that comes
+    when the budget is used up gets to the end."""
+    port = free_port()
+    server = launch(Confregd, extra=["--ring", "1M", "--metrics", f"127.0.0.1:{port}"]).start()
+    registry = Registry(server.stub)
+    payload = '{"x":"%s"}' % ("y" * 100_000)
+    for _ in range(300):
+        registry.update(name, payload, allow_missing=True)
+    before = resident_bytes(server)
+    with contextlib.ExitStack() as stack:
+        request = api_pb.WatchRequest(start_revision=1).SerializeToString()
+        for _ in range(16):
+            # Each gets its first response and a piece of the second, within the connection's window.
+            stalled = StalledStreams(server.listen, 50, request, window=1000)
+            stack.enter_context(contextlib.closing(stalled))
+        until(lambda: gauge(port, "confreg_watch_messages_total") >= 800, "all streams stall")
+        with Watch(server.stub, complete=True, start_revision=1) as reader:
+            assert [event.version for event in reader.events(300)] == list(range(1, 301))
+            grown = resident_bytes(server) - before
+            assert registry.status().watch_streams == 801
+        assert grown < server.memory_bound(400 << 20), f"{grown >> 20} MiB for stalled streams"
 
 
 def test_a_connection_has_so_many_watches_and_no_more(launch, name):

@@ -47,10 +47,10 @@ def watches(count, request):
 class StalledStreams:
     """Streams of one connection that are never read."""
 
-    def __init__(self, listen, count, request=b""):
+    def __init__(self, listen, count, request=b"", window=65535):
         host, port = listen.rsplit(":", 1)
         self.socket = socket.create_connection((host, int(port)), timeout=60)
-        self.socket.sendall(hello(65535) + watches(count, request))
+        self.socket.sendall(hello(window) + watches(count, request))
 
     def close(self):
         self.socket.close()

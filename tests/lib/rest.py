@@ -69,6 +69,14 @@ class Rest:
         return socket.create_connection((self.host, self.port), timeout=timeout)
 
 
+def gauge(port, name):
+    """One number, without labels, of what a program tells of itself."""
+    for line in Rest(port).get("/metrics").body.decode().splitlines():
+        if line.startswith(name + " "):
+            return float(line.split()[1])
+    raise AssertionError(f"{name} is not on the page")
+
+
 def read_answer(sock, method="GET"):
     response = http.client.HTTPResponse(sock, method=method)
     response.begin()
