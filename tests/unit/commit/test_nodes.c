@@ -394,7 +394,7 @@ static sem_t gate;
 static bool append_unseen(struct store *store, struct commit *const *commits, size_t n,
                           struct status *st)
 {
-    switch (sight) {
+    switch (atomic_load(&sight)) {
     case ANSWERS_NOTHING:
         return status_set(st, STATUS_UNAVAILABLE, "OUTCOME_UNKNOWN", "no answer came");
     case SEES_NOTHING:
@@ -411,7 +411,7 @@ static bool append_unseen(struct store *store, struct commit *const *commits, si
 static bool read_unseen(struct store *store, uint64_t from, uint64_t through, bool with_payloads,
                         store_row_visitor *visit, void *user, struct status *st)
 {
-    switch (sight) {
+    switch (atomic_load(&sight)) {
     case ANSWERS_NOTHING:
         return status_set(st, STATUS_UNAVAILABLE, "STORE_UNAVAILABLE", "no answer came");
     case SEES_NOTHING:
