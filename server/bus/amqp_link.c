@@ -24,11 +24,6 @@ void amqp_link_init(struct amqp_link *link, const struct amqp_address *address, 
     pthread_mutex_init(&link->lock, NULL);
 }
 
-void amqp_link_fini(struct amqp_link *link)
-{
-    pthread_mutex_destroy(&link->lock);
-}
-
 /* ---- What went wrong ---- */
 
 static bool fault(const struct amqp_link *link, const char *doing, const char *what,
@@ -220,6 +215,12 @@ void amqp_link_close(struct amqp_link *link)
     amqp_destroy_connection(link->connection);
     link->connection = NULL;
     link->channel_open = false;
+}
+
+void amqp_link_fini(struct amqp_link *link)
+{
+    amqp_link_close(link); /* who never got the lease kept the connection for the next try */
+    pthread_mutex_destroy(&link->lock);
 }
 
 void amqp_link_interrupt(struct amqp_link *link)
