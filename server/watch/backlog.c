@@ -132,7 +132,7 @@ static bool read_commits(struct reading *r, struct status *st)
                                   "revision %llu is not in the log", (unsigned long long)from);
 }
 
-/* Makes the events of what was read, until there are enough for now. */
+/* Makes the events of what was read, as many as one reading may hold. */
 static bool read_backlog(struct reading *r, struct status *st)
 {
     struct watch *watch = r->watch;
