@@ -31,3 +31,14 @@ function(confreg_library name)
     add_library(${name} STATIC ${ARG_SOURCES})
     target_link_libraries(${name} PUBLIC ${ARG_PUBLIC} PRIVATE ${ARG_PRIVATE} confreg_options)
 endfunction()
+
+# A program that runs for long and hands memory from thread to thread: jemalloc serves it better
+# than the C library's allocator. Sanitizers bring an allocator of their own.
+function(confreg_program name)
+    cmake_parse_arguments(ARG "" "" "SOURCES;LINK" ${ARGN})
+    add_executable(${name} ${ARG_SOURCES})
+    target_link_libraries(${name} PRIVATE ${ARG_LINK} confreg_options)
+    if(NOT CONFREG_SANITIZE)
+        target_link_libraries(${name} PRIVATE PkgConfig::JEMALLOC)
+    endif()
+endfunction()
