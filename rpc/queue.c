@@ -52,6 +52,7 @@ static void init(struct queue *queue, grpc_cq_polling_type polling, size_t n_lan
     }
     queue->bell = create_bell(queue->lanes[0].core);
     pthread_mutex_init(&queue->lock, NULL);
+    pthread_mutex_init(&queue->bell_lock, NULL);
 }
 
 void queue_init(struct queue *queue, grpc_cq_polling_type polling)
@@ -174,12 +175,12 @@ void queue_start(struct queue *queue)
 
 void queue_close(struct queue *queue)
 {
-    pthread_mutex_lock(&queue->lock);
+    pthread_mutex_lock(&queue->bell_lock);
     queue->closed = true;
     for (size_t i = 0; i < queue->n_lanes; i++) {
         grpc_completion_queue_shutdown(queue->lanes[i].core);
     }
-    pthread_mutex_unlock(&queue->lock);
+    pthread_mutex_unlock(&queue->bell_lock);
 }
 
 void queue_join(struct queue *queue)
@@ -195,6 +196,7 @@ void queue_fini(struct queue *queue)
     }
     heap_fini(&queue->timers);
     pthread_mutex_destroy(&queue->lock);
+    pthread_mutex_destroy(&queue->bell_lock);
 }
 
 static void run_tasks(struct tag *tag, bool ok)
@@ -212,23 +214,30 @@ static void run_tasks(struct tag *tag, bool ok)
     }
 }
 
+static void ring(struct queue *queue)
+{
+    pthread_mutex_lock(&queue->bell_lock);
+    if (!queue->closed) {
+        queue_start_batch(queue->bell, NULL, 0, &queue->rung);
+    }
+    pthread_mutex_unlock(&queue->bell_lock);
+}
+
 void queue_post(struct queue *queue, struct rpc_task *task)
 {
     task->next = NULL;
     pthread_mutex_lock(&queue->lock);
-    if (queue->closed) {
-        pthread_mutex_unlock(&queue->lock);
-        return;
-    }
-    /* The bell has been rung already where something waits. */
-    if (queue->first == NULL) {
+    bool is_first = queue->first == NULL;
+    if (is_first) {
         queue->first = task;
-        queue_start_batch(queue->bell, NULL, 0, &queue->rung);
     } else {
-        queue->last->next = task;
+        queue->last->next = task; /* for which the bell is rung, or about to be */
     }
     queue->last = task;
     pthread_mutex_unlock(&queue->lock);
+    if (is_first) {
+        ring(queue);
+    }
 }
 
 void queue_start_batch(grpc_call *call, const grpc_op *ops, size_t n, struct tag *tag)

@@ -51,6 +51,8 @@ struct queue {
     pthread_mutex_t lock;
     struct rpc_task *first; /* posted and not run */
     struct rpc_task *last;
+    /* Of its own: to ring may take a system call, and the thread that it wakes wants the tasks. */
+    pthread_mutex_t bell_lock;
     bool closed;
 };
 
