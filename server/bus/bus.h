@@ -47,18 +47,19 @@ struct bus;
 
 struct bus_ops {
     const char *scheme;
-    /* Whether somebody outside hears events: then how far they were told is worth keeping. */
-    bool outside;
     bool (*open)(const struct bus_options *options, struct bus **ret_bus, struct status *st);
     void (*close)(struct bus *bus);
+    void (*listen)(struct bus *bus, bus_listener *listener, void *user);
+    void (*wake)(struct bus *bus, uint64_t revision);
+    /* Whether somebody outside hears events. A bus where nobody does has no publisher either, and
+     * none of what follows. */
+    bool outside;
     bool (*acquire)(struct bus *bus, struct status *st);
     bool (*publish)(struct bus *bus, const struct bus_message *message, struct status *st);
     bool (*wait)(struct bus *bus, const struct wake *wake, int64_t timeout_ms,
                  uint64_t *ret_confirmed, struct status *st);
     void (*release)(struct bus *bus);
     void (*interrupt)(struct bus *bus);
-    void (*listen)(struct bus *bus, bus_listener *listener, void *user);
-    void (*wake)(struct bus *bus, uint64_t revision);
 };
 
 /* What every implementation's struct begins with. */

@@ -1,5 +1,4 @@
-/* The bus inside the process, for one node without a broker: nobody hears, so that a message is as
- * safe as it can be when it is handed over. */
+/* The bus inside the process, for one node without a broker: nobody hears. */
 #ifndef BUS_LOCAL_H
 #define BUS_LOCAL_H
 

@@ -141,7 +141,7 @@ static uint64_t position(struct relay *relay)
 static bool keep_position(struct relay *relay, struct status *st)
 {
     uint64_t to = position(relay);
-    if (!relay->bus->ops->outside || to == relay->marked) {
+    if (to == relay->marked) {
         return true;
     }
     if (!store_move_mark(relay->store, STORE_MARK_RELAYED, relay->marked, to, st)) {
@@ -154,8 +154,7 @@ static bool keep_position(struct relay *relay, struct status *st)
 
 static bool read_position(struct relay *relay, struct status *st)
 {
-    if (relay->bus->ops->outside &&
-        !store_get_mark(relay->store, STORE_MARK_RELAYED, &relay->marked, st)) {
+    if (!store_get_mark(relay->store, STORE_MARK_RELAYED, &relay->marked, st)) {
         return status_context(st, "reading how far events were published");
     }
     set_progress(relay, relay->marked, 0);
@@ -167,10 +166,6 @@ static bool first_position(struct relay *relay, const struct relay_options *opti
                            struct status *st)
 {
     uint64_t first = options->whole_log ? 1 : options->revision + 1;
-    relay->marked = options->revision + 1;
-    if (!relay->bus->ops->outside) {
-        return read_position(relay, st);
-    }
     if (!store_move_mark(relay->store, STORE_MARK_RELAYED, 0, first, st) &&
         st->code != STATUS_ABORTED) {
         return status_context(st, "noting where events begin");
@@ -232,9 +227,7 @@ static bool publish_change(struct relay *relay, const struct commit *commit, siz
 {
     AUTO_STR body = {0};
     char id[64];
-    if (relay->bus->ops->outside) {
-        event_render(commit, index, &body); /* else nobody would read it */
-    }
+    event_render(commit, index, &body);
     snprintf(id, sizeof id, "%s:%" PRIu64 ":%zu", relay->epoch, commit->revision, index);
     struct bus_message message = {.routing_key = event_routing_key(&commit->changes[index]),
                                   .id = id,
@@ -294,7 +287,7 @@ static bool all_is_said(struct relay *relay)
 /* How long to wait for confirms or commits. */
 static int64_t patience_ms(struct relay *relay)
 {
-    if (!relay->bus->ops->outside || position(relay) == relay->marked) {
+    if (position(relay) == relay->marked) {
         return LOOK_EVERY_MS;
     }
     int64_t passed_ms = (clock_monotonic_ns() - relay->marked_at) / 1000000;
@@ -382,6 +375,26 @@ static void *run(void *argument)
 
 /* ---- Start and end ---- */
 
+static bool is_heard(const struct relay *relay)
+{
+    return relay->bus->ops->outside;
+}
+
+static bool start(struct relay *relay, const struct relay_options *options, struct status *st)
+{
+    if (!is_heard(relay)) {
+        relay->report =
+            (struct relay_report){.role = RELAY_PUBLISHING, .next = options->revision + 1};
+        return true;
+    }
+    if (!first_position(relay, options, st)) {
+        return false;
+    }
+    int failed = pthread_create(&relay->thread, NULL, run, relay);
+    assert(failed == 0 && "a thread can be had at start");
+    return true;
+}
+
 static void destroy(struct relay *relay)
 {
     inbox_fini(&relay->inbox);
@@ -405,12 +418,10 @@ bool relay_new(const struct relay_options *options, struct relay **ret_relay, st
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     pthread_cond_init(&relay->progress, &monotonic);
     pthread_condattr_destroy(&monotonic);
-    if (!first_position(relay, options, st)) {
+    if (!start(relay, options, st)) {
         destroy(relay);
         return false;
     }
-    int failed = pthread_create(&relay->thread, NULL, run, relay);
-    assert(failed == 0 && "a thread can be had at start");
     *ret_relay = relay;
     return true;
 }
@@ -438,16 +449,37 @@ void relay_free(struct relay *relay)
     if (relay == NULL) {
         return;
     }
-    end_thread(relay);
+    if (is_heard(relay)) {
+        end_thread(relay);
+    }
     destroy(relay);
+}
+
+/* Told to nobody, and counted. */
+static void count_changes(struct relay *relay, const struct commit *commit)
+{
+    uint64_t n = 0;
+    for (size_t i = 0; i < commit->n_changes; i++) {
+        n += event_routing_key(&commit->changes[i]) != NULL;
+    }
+    pthread_mutex_lock(&relay->lock);
+    relay->report.published += n;
+    relay->report.next = commit->revision + 1;
+    pthread_mutex_unlock(&relay->lock);
 }
 
 void relay_commit(struct relay *relay, struct commit *commit)
 {
-    inbox_put(&relay->inbox, commit);
+    if (is_heard(relay)) {
+        inbox_put(&relay->inbox, commit);
+    } else {
+        count_changes(relay, commit);
+    }
 }
 
 void relay_wake(struct relay *relay)
 {
-    wake_set(&relay->wake);
+    if (is_heard(relay)) {
+        wake_set(&relay->wake);
+    }
 }

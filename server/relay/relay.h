@@ -6,8 +6,7 @@
  * stored position. Several nodes have a relay each; the one that holds the bus's lease publishes,
  * the others stand by.
  *
- * A bus that nobody outside hears needs no stored position: there the relay starts at the log's
- * end, each time. */
+ * On a bus that nobody outside hears there is no thread and no position: changes are counted. */
 #ifndef RELAY_RELAY_H
 #define RELAY_RELAY_H
 
@@ -27,7 +26,7 @@ struct relay_options {
     bool whole_log;
 };
 
-/* Starts the thread. Fails as the store does. */
+/* Starts. Fails as the store does. */
 bool relay_new(const struct relay_options *options, struct relay **ret_relay, struct status *st);
 /* Publishes what is there, for a second at most, and ends the thread. NULL is ignored. */
 void relay_free(struct relay *relay);
