@@ -101,14 +101,20 @@ void committer_announce(struct committer *committer, const struct staged *staged
     heads_changed(committer, staged);
     recent_requests_add(&committer->recent, staged->commit);
     committer->scrub_due = committer->scrub_due || scrub_wanted(staged->commit);
+    int64_t begun = clock_monotonic_ns();
     committer->listener.committed(committer->listener.user, staged);
+    committer->announce_ns += clock_monotonic_ns() - begun;
     commit_forget_payloads(staged->commit);
 }
 
 void committer_announce_end(struct committer *committer, bool own)
 {
     struct position position = registry_position(committer->registry);
+    int64_t begun = clock_monotonic_ns();
     committer->listener.settled(committer->listener.user, &position, own);
+    committer->announce_ns += clock_monotonic_ns() - begun;
+    histogram_observe(&committer->stats.announce, (uint64_t)committer->announce_ns);
+    committer->announce_ns = 0;
 }
 
 static void finish(struct committer *committer, struct batch *batch)
@@ -351,6 +357,7 @@ struct committer *committer_new(const struct committer_options *options)
     histogram_init(&committer->stats.batch, &scale_count);
     histogram_init(&committer->stats.append, &scale_latency);
     histogram_init(&committer->stats.wait, &scale_latency);
+    histogram_init(&committer->stats.announce, &scale_latency);
     int failed = pthread_create(&committer->thread, NULL, run, committer);
     assert(failed == 0 && "a thread can be had at start");
     return committer;

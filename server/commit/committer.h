@@ -118,6 +118,7 @@ struct commit_stats {
     struct histogram batch;              /* commits in one append */
     struct histogram append;             /* how long it took, in nanoseconds */
     struct histogram wait;      /* from submission until the committer took the write, too */
+    struct histogram announce;  /* what the listener took of a batch, whose writes wait for it */
     struct metric lost_appends; /* another node was faster; they were tried again */
     /* What the store refused. Of the last two nobody else hears. */
     struct metric failed_appends, failed_head_saves, failed_scrubs;

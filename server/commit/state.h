@@ -47,6 +47,7 @@ struct committer {
     pthread_t thread;
     bool joined; /* by who stopped it */
     struct commit_stats stats;
+    int64_t announce_ns; /* what the listener has taken of this batch */
 
     struct table dirty;   /* heads that the store's copy lacks */
     uint64_t heads_saved; /* through this revision */

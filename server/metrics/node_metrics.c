@@ -137,6 +137,10 @@ static void add_commits(struct committer *committer, const struct store *store, 
         metrics_one_histogram(page, "confreg_store_sync_duration_seconds",
                               "The part of an append that waits for the disk.", &store->sync);
     }
+    metrics_one_histogram(page, "confreg_commit_announce_duration_seconds",
+                          "Time that the writes of a batch waited while watches, relay and waiting "
+                          "reads were told of it.",
+                          &stats->announce);
     metrics_one(page, "confreg_lost_appends_total", METRIC_COUNTER,
                 "Appends that another node's came before; they were tried again.",
                 (double)metric_value(&stats->lost_appends));

@@ -133,6 +133,8 @@ def test_commits_are_counted(programs, name):
     assert 1 <= grown("confreg_store_append_duration_seconds_count") <= 3
     assert grown("confreg_store_append_duration_seconds_sum") > 0
     assert grown("confreg_write_queue_wait_seconds_count") == 3
+    assert 1 <= grown("confreg_commit_announce_duration_seconds_count") <= 3
+    assert grown("confreg_commit_announce_duration_seconds_sum") > 0
     assert grown("confreg_watch_ring_commits") == 3
     assert after.get("confreg_writable") == 1
     assert after.get("confreg_write_queue_writes") == 0

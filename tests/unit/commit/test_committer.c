@@ -489,6 +489,7 @@ Test(committer, a_batch_is_bounded_by_what_it_brings, .timeout = 60)
     put_big(&bench, "{}", 2);
     const struct commit_stats *stats = committer_stats(bench.committer);
     uint64_t before = histogram_count(&stats->batch);
+    uint64_t announced = histogram_count(&stats->announce);
     sem_init(&gate, 0, 0);
     bench.gate = &gate;
     for (size_t i = 0; i < ROLLBACKS; i++) {
@@ -502,6 +503,8 @@ Test(committer, a_batch_is_bounded_by_what_it_brings, .timeout = 60)
         staged_free(waits[i].write.staged);
     }
     cr_assert_geq(histogram_count(&stats->batch) - before, ROLLBACKS / 8 + 1);
+    cr_assert_eq(histogram_count(&stats->announce) - announced,
+                 histogram_count(&stats->batch) - before, "once a batch");
     bench_close(&bench);
     bench_fini(&bench);
     sem_destroy(&gate);
