@@ -40,9 +40,12 @@ static ssize_t read_request(nghttp2_session *session, int32_t id, uint8_t *to, s
     (void)session;
     (void)id;
     (void)user;
+    if (left == 0 && call->stays_open) {
+        return NGHTTP2_ERR_DEFERRED;
+    }
     memcpy(to, call->request.data + call->sent, n);
     call->sent += n;
-    if (n == left) {
+    if (n == left && !call->stays_open) {
         *flags |= NGHTTP2_DATA_FLAG_EOF;
     }
     return (ssize_t)n;
@@ -81,6 +84,11 @@ void h2_call(struct h2 *connection, const char *path, const ProtobufCMessage *re
         0) {
         h2_die("a request");
     }
+}
+
+void h2_add(struct h2_call *call, const ProtobufCMessage *request)
+{
+    encode(&call->request, request);
 }
 
 void h2_call_fini(struct h2_call *call)

@@ -16,6 +16,7 @@ struct h2; /* a connection */
 struct h2_call {
     void (*message)(struct h2_call *call, const uint8_t *data, size_t n);
     void (*ended)(struct h2_call *call); /* may be NULL */
+    bool stays_open;                     /* what was asked is not said to be all */
 
     bool ok; /* ended with grpc-status 0 */
     struct str request;
@@ -29,6 +30,8 @@ void h2_close(struct h2 *connection);
 /* The request is encoded at once; it leaves with the next h2_run. */
 void h2_call(struct h2 *connection, const char *path, const ProtobufCMessage *request,
              struct h2_call *call);
+/* Asks for more on a call, before the next h2_run. */
+void h2_add(struct h2_call *call, const ProtobufCMessage *request);
 /* Gives back what a call holds that has ended or was forgotten. */
 void h2_call_fini(struct h2_call *call);
 

@@ -155,7 +155,8 @@ class Etcd(Program):
 
     def __init__(self, bench):
         super().__init__(bench)
-        self.address = self.http = free_address()
+        self.port = free_port()
+        self.address = self.http = f"127.0.0.1:{self.port}"
         self.peer = free_address()
 
     def command(self):

@@ -6,7 +6,7 @@ import time
 
 from harness import SERVICE, figure
 from loads import framed
-from programs import Confregd
+from programs import Confregd, Etcd
 
 
 def wait_for_streams(program, metric, count):
@@ -47,6 +47,7 @@ def stream_memory(bench):
 WATCH_AIMS = {
     "watch_memory_of_idle_stream": "under 16",
     "watch_one_change_delivered": "under 120",
+    "watch_writer_blocked_by_a_change": "under 1",
     "watch_slowest_read_meanwhile": "under 20",
     "watch_burst_rate": "over 1",
     "watch_resume_all": "under 3,000",
@@ -55,14 +56,16 @@ WATCH_AIMS = {
 
 @figure("watch-load")
 def watch_load(bench):
-    """Changes to 10,000 streams on 100 connections, and their return after a restart."""
+    """Changes to 10,000 streams on 100 connections, ours and etcd's in turn, and the return of ours
+    after a restart."""
     connections = bench.scaled(100, 50)
+    etcd = bench.start(Etcd(bench))
     command = [bench.build / "bench" / "bench_watch_load", bench.build / "confregd",
-               bench.new_folder(), connections, 100]
+               bench.new_folder(), connections, 100, etcd.port, etcd.process.pid]
     output = subprocess.run([str(part) for part in command], check=True, capture_output=True,
                             text=True).stdout
     for line in output.splitlines():
-        name, value, unit = line.split()
+        name, value, unit, *beside = line.split(maxsplit=3)
         title = name.replace("watch_", "watch: ").replace("_", " ")
         bench.row(f"{title} ({connections * 100:,} streams)", f"{value} {unit}",
-                  f"{WATCH_AIMS[name]} {unit}" if name in WATCH_AIMS else "")
+                  f"{WATCH_AIMS[name]} {unit}" if name in WATCH_AIMS else "", *beside)

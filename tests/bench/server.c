@@ -1,0 +1,162 @@
+#include "server.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "h2.h"
+
+#define HOST "127.0.0.1"
+
+static struct sockaddr_in address_of(int port)
+{
+    struct sockaddr_in name = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
+    name.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    return name;
+}
+
+static int free_port(void)
+{
+    struct sockaddr_in name = address_of(0);
+    socklen_t size = sizeof name;
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0 || bind(fd, (struct sockaddr *)&name, size) != 0 ||
+        getsockname(fd, (struct sockaddr *)&name, &size) != 0) {
+        h2_die("a free port");
+    }
+    close(fd);
+    return ntohs(name.sin_port);
+}
+
+/* -1: nobody listens. */
+static int connect_to(int port)
+{
+    struct sockaddr_in name = address_of(port);
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (connect(fd, (struct sockaddr *)&name, sizeof name) != 0) {
+        close(fd);
+        return -1;
+    }
+    return fd;
+}
+
+static bool listens(int port)
+{
+    int fd = connect_to(port);
+    if (fd >= 0) {
+        close(fd);
+    }
+    return fd >= 0;
+}
+
+static void run_program(const struct server *server)
+{
+    char listen[64];
+    char metrics[64];
+    char store[512];
+    snprintf(listen, sizeof listen, "%s:%d", HOST, server->port);
+    snprintf(metrics, sizeof metrics, "%s:%d", HOST, server->metrics_port);
+    snprintf(store, sizeof store, "sqlite:%s/watch.db", server->folder);
+    prctl(PR_SET_PDEATHSIG, SIGTERM); /* it ends with this program, however that ends */
+    execl(server->program, server->program, "--listen", listen, "--metrics", metrics, "--store",
+          store, "--log-level", "ERROR", (char *)NULL);
+    _exit(127);
+}
+
+void server_start(struct server *server)
+{
+    server->port = server->port != 0 ? server->port : free_port();
+    server->metrics_port = server->metrics_port != 0 ? server->metrics_port : free_port();
+    server->pid = fork();
+    if (server->pid == 0) {
+        run_program(server);
+    }
+    while (!listens(server->port) || !listens(server->metrics_port)) {
+        const struct timespec pause = {.tv_nsec = 5000000};
+        if (waitpid(server->pid, NULL, WNOHANG) != 0) {
+            h2_die(server->program);
+        }
+        nanosleep(&pause, NULL);
+    }
+}
+
+void server_stop(struct server *server)
+{
+    int status;
+    kill(server->pid, SIGTERM);
+    if (waitpid(server->pid, &status, 0) < 0 || status != 0) {
+        h2_die("the server's end");
+    }
+}
+
+/* ---- What it tells ---- */
+
+static void read_metrics(const struct server *server, struct str *page)
+{
+    static const char request[] = "GET /metrics HTTP/1.0\r\n\r\n";
+    char bytes[4096];
+    ssize_t n = 0;
+    int fd = connect_to(server->metrics_port);
+    if (fd < 0 || write(fd, request, sizeof request - 1) != sizeof request - 1) {
+        h2_die("the metrics");
+    }
+    while ((n = read(fd, bytes, sizeof bytes)) > 0) {
+        str_add(page, bytes, (size_t)n);
+    }
+    close(fd);
+}
+
+double server_metric(const struct server *server, const char *name)
+{
+    AUTO_STR page = {0};
+    AUTO_STR start = {0};
+    read_metrics(server, &page);
+    str_addf(&start, "\n%s ", name);
+    const char *line = strstr(str_text(&page), str_text(&start));
+    if (line == NULL) {
+        h2_die(name);
+    }
+    return strtod(line + start.len, NULL);
+}
+
+/* ---- What a process takes ---- */
+
+double resident_bytes(pid_t pid)
+{
+    char path[64];
+    unsigned long size = 0;
+    unsigned long resident = 0;
+    snprintf(path, sizeof path, "/proc/%d/statm", (int)pid);
+    FILE *file = fopen(path, "r");
+    if (file == NULL || fscanf(file, "%lu %lu", &size, &resident) != 2) {
+        h2_die(path);
+    }
+    fclose(file);
+    return (double)resident * (double)sysconf(_SC_PAGESIZE);
+}
+
+double cpu_seconds(pid_t pid)
+{
+    char path[64];
+    char text[1024] = "";
+    unsigned long user = 0;
+    unsigned long system = 0;
+    snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+    FILE *file = fopen(path, "r");
+    const char *rest =
+        file != NULL && fgets(text, sizeof text, file) != NULL ? strrchr(text, ')') : NULL;
+    if (rest == NULL || sscanf(rest, ") %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %lu %lu", &user,
+                               &system) != 2) {
+        h2_die(path);
+    }
+    fclose(file);
+    return (double)(user + system) / (double)sysconf(_SC_CLK_TCK);
+}
