@@ -394,6 +394,9 @@ void committer_submit(struct committer *committer, struct write *write)
     struct status st;
     write->staged = NULL;
     write->asked = false;
+    if (stage_is_once(write)) {
+        write->request = commit_request_key(write->command.actor, write->command.request_id);
+    }
     write->current = false;
     write->submitted_ns = clock_monotonic_ns();
     if (!write_queue_put(&committer->queue, write, &st)) {

@@ -36,8 +36,10 @@ struct write {
 
     struct write *next;
     int64_t submitted_ns; /* on clock_monotonic_ns() */
-    bool asked;           /* the committer's: the store had no commit with the request_id … */
-    uint64_t asked_at;    /* … when the registry was at this revision */
+    struct hash request;  /* the committer's: the key of its request_id, where it has one */
+    bool asked;           /* the committer's: the store was asked for the request_id … */
+    uint64_t asked_at;    /* … when the registry was at this revision, … */
+    uint64_t first;       /* … and had its commit here (0: none) */
     bool current;         /* the committer's: the log was followed to its end since it came */
     bool ok;
     struct status st;      /* where !ok */

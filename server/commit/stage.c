@@ -50,41 +50,74 @@ static enum fate catch_up_with_first(struct committer *c, const struct batch *ba
     return FATE_ANSWERED;
 }
 
-/* The revision of the first commit with the write's request_id; 0: there is none. Who is tried
- * again asks the store once. */
-static bool find_first(struct committer *c, struct write *write, uint64_t *ret_revision,
-                       struct status *st)
+bool stage_is_once(const struct write *write)
 {
-    struct hash key = commit_request_key(write->command.actor, write->command.request_id);
+    return write->command.request_id[0] != '\0' && !write->validate_only;
+}
+
+/* Whether it is clear that the log has no commit with the write's request_id, or which is the
+ * first. Where the store was asked, what came since then went through this node and is remembered.
+ */
+static bool find_first(struct committer *c, const struct write *write, uint64_t *ret_revision)
+{
     uint64_t now = registry_position(c->registry).revision;
-    *ret_revision = recent_requests_find(&c->recent, &key);
-    if (*ret_revision != 0 || (write->asked && now - write->asked_at <= RECENT_REQUESTS)) {
-        return true;
+    bool asked = write->asked && now - write->asked_at <= RECENT_REQUESTS;
+    *ret_revision = recent_requests_find(&c->recent, &write->request);
+    if (*ret_revision == 0 && asked) {
+        *ret_revision = write->first;
     }
-    write->asked = true;
-    write->asked_at = now;
-    return store_find_request(c->store, &key, ret_revision, st);
+    return *ret_revision != 0 || asked;
+}
+
+/* Asks the store for the request_ids of all that wait, at once. */
+static bool ask_for_firsts(struct committer *c, struct write *writes, struct status *st)
+{
+    struct write *asking[BATCH_WRITES];
+    struct hash keys[BATCH_WRITES];
+    uint64_t firsts[BATCH_WRITES];
+    size_t n = 0;
+    *st = (struct status){.code = STATUS_OK};
+    for (struct write *write = writes; write != NULL && n < BATCH_WRITES; write = write->next) {
+        uint64_t known = 0;
+        if (stage_is_once(write) && !find_first(c, write, &known)) {
+            keys[n] = write->request;
+            asking[n++] = write;
+        }
+    }
+    if (n > 0 && !store_find_requests(c->store, keys, n, firsts, st)) {
+        return false;
+    }
+    for (size_t i = 0; i < n; i++) {
+        asking[i]->asked = true;
+        asking[i]->asked_at = registry_position(c->registry).revision;
+        asking[i]->first = firsts[i];
+    }
+    return true;
 }
 
 /* A repeat gets the first answer. Of a write in this very batch there is none yet: it has to wait
- * for the next batch. */
+ * for the next batch, as does one that the store was not asked for. */
 static enum fate check_repeat(struct committer *c, const struct batch *batch, struct write *write)
 {
-    struct status st;
+    struct status st = batch->asked;
     uint64_t first = 0;
-    if (write->command.request_id[0] == '\0' || write->validate_only) {
+    if (!stage_is_once(write)) {
         return FATE_STAGE;
     }
     if (find_in_batch(batch, &write->command) != NULL) {
         return FATE_WAIT;
     }
-    if (find_first(c, write, &first, &st) && first == 0) {
+    bool known = find_first(c, write, &first);
+    if (known && first == 0) {
         return FATE_STAGE;
+    }
+    if (!known && st.code == STATUS_OK) {
+        return FATE_WAIT;
     }
     if (first > registry_position(c->registry).revision) {
         return catch_up_with_first(c, batch, write, first);
     }
-    if (first != 0 && replay_first(c->store, first, &write->command, &write->staged, &st)) {
+    if (known && replay_first(c->store, first, &write->command, &write->staged, &st)) {
         committer_succeed(c, write);
     } else {
         committer_fail(write, &st);
@@ -175,6 +208,7 @@ struct write *stage_batch(struct committer *c, struct batch *batch, struct write
 {
     *batch = (struct batch){.base = registry_position(c->registry).revision};
     batch->held_end = &batch->held;
+    ask_for_firsts(c, writes, &batch->asked);
     while (writes != NULL) {
         struct write *write = writes;
         bool alone = is_compaction(write);

@@ -25,6 +25,7 @@ struct batch {
     struct write *held; /* answers without a commit, in order, which are not known to hold yet */
     struct write **held_end;
     bool held_on_commits; /* some of them saw commits of the batch */
+    struct status asked;  /* how it went to ask the store for request_ids */
 };
 
 /* The newest compaction, being carried out. */
@@ -101,6 +102,8 @@ void committer_scrub(struct committer *c);
 /* What the registry asks of the log. */
 struct version_source committer_source(struct committer *c);
 
+/* Whether a write is to be carried out once, however often it comes. */
+bool stage_is_once(const struct write *write);
 /* Fills a batch, as yet nothing, from the list; what has to wait for the next one comes back. */
 struct write *stage_batch(struct committer *c, struct batch *batch, struct write *writes);
 /* The registry was at the log's end with what was staged, and the batch is in it: the answers hold.

@@ -495,15 +495,17 @@ static bool memory_find_change(struct store *store, const char *environment, con
     return true;
 }
 
-static bool memory_find_request(struct store *store, const struct hash *key, uint64_t *ret_revision,
-                                struct status *st)
+static bool memory_find_requests(struct store *store, const struct hash *keys, size_t n,
+                                 uint64_t *revisions, struct status *st)
 {
     (void)st;
     struct memory_store *m = memory_of(store);
-    struct request wanted = {.key = *key};
     pthread_rwlock_rdlock(&m->lock);
-    struct request **found = tfind(&wanted, &m->requests, compare_requests);
-    *ret_revision = found == NULL ? 0 : (*found)->revision;
+    for (size_t i = 0; i < n; i++) {
+        struct request wanted = {.key = keys[i]};
+        struct request **found = tfind(&wanted, &m->requests, compare_requests);
+        revisions[i] = found == NULL ? 0 : (*found)->revision;
+    }
     pthread_rwlock_unlock(&m->lock);
     return true;
 }
@@ -518,7 +520,7 @@ const struct store_ops store_memory = {
     .read_version = memory_read_version,
     .read_versions = memory_read_versions,
     .find_change = memory_find_change,
-    .find_request = memory_find_request,
+    .find_requests = memory_find_requests,
     .load_heads = memory_load_heads,
     .save_heads = memory_save_heads,
     .scrub = memory_scrub,

@@ -406,15 +406,51 @@ static bool mongo_find_change(struct store *store, const char *environment, cons
     return mongo_end(&walk, "looking for a change", st);
 }
 
-static bool mongo_find_request(struct store *store, const struct hash *key, uint64_t *ret_revision,
-                               struct status *st)
+static bson_t *any_request_of(const struct hash *keys, size_t n)
 {
+    bson_t *filter = bson_new();
+    bson_t in;
+    bson_t list;
+    bson_append_document_begin(filter, "request", -1, &in);
+    bson_append_array_begin(&in, "$in", -1, &list);
+    for (uint32_t i = 0; i < n; i++) {
+        char room[16];
+        const char *name = NULL;
+        bson_uint32_to_string(i, &name, room, sizeof room);
+        bson_append_binary(&list, name, -1, BSON_SUBTYPE_BINARY, keys[i].bytes, HASH_SIZE);
+    }
+    bson_append_array_end(&in, &list);
+    bson_append_document_end(filter, &in);
+    return filter;
+}
+
+static void note_request(const bson_t *document, const struct hash *keys, size_t n,
+                         uint64_t *revisions)
+{
+    struct hash key;
+    uint64_t revision = mongo_number(document, "_id");
+    if (!mongo_read_hash(document, "request", &key)) {
+        return;
+    }
+    for (size_t i = 0; i < n; i++) {
+        bool first = revisions[i] == 0 || revision < revisions[i];
+        revisions[i] = first && hash_equal(&keys[i], &key) ? revision : revisions[i];
+    }
+}
+
+static bool mongo_find_requests(struct store *store, const struct hash *keys, size_t n,
+                                uint64_t *revisions, struct status *st)
+{
+    struct mongo_walk walk;
+    const bson_t *document = NULL;
+    AUTO(bson_destroy) bson_t *filter = any_request_of(keys, n);
     AUTO(bson_destroy)
-    bson_t *filter = BCON_NEW("request", BCON_BIN(BSON_SUBTYPE_BINARY, key->bytes, HASH_SIZE));
-    AUTO(bson_destroy)
-    bson_t *options = BCON_NEW("sort", "{", "_id", BCON_INT32(1), "}", "limit", BCON_INT64(1),
-                               "projection", "{", "_id", BCON_INT32(1), "}", MONGO_MAJORITY);
-    return find_number(mongo_of(store), MONGO_COMMITS, filter, options, "_id", ret_revision, st);
+    bson_t *options = BCON_NEW("projection", "{", "request", BCON_INT32(1), "}", MONGO_MAJORITY);
+    mongo_find(mongo_of(store), MONGO_COMMITS, filter, options, &walk);
+    while (mongo_next(&walk, &document)) {
+        note_request(document, keys, n, revisions);
+    }
+    return mongo_end(&walk, "looking for requests", st);
 }
 
 /* ---- Erasing ---- */
@@ -727,7 +763,7 @@ static bool mongo_load_heads(struct store *store, store_head_row_visitor *visit,
     .close = mongo_store_close, .tail = mongo_tail, .append = mongo_append,                        \
     .read_commits = mongo_read_commits, .read_version = mongo_read_version,                        \
     .read_versions = mongo_read_versions, .find_change = mongo_find_change,                        \
-    .find_request = mongo_find_request, .load_heads = mongo_load_heads,                            \
+    .find_requests = mongo_find_requests, .load_heads = mongo_load_heads,                          \
     .save_heads = mongo_save_heads, .scrub = mongo_scrub, .drop = mongo_drop,                      \
     .get_mark = mongo_get_mark, .renew = mongo_renew, .set_mark = mongo_set_mark,                  \
     .move_mark = mongo_move_mark

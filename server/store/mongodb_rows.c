@@ -134,6 +134,18 @@ static const uint8_t *get_bytes(bson_iter_t *at, uint32_t *ret_n)
     return bytes;
 }
 
+bool mongo_read_hash(const bson_t *document, const char *name, struct hash *ret_hash)
+{
+    bson_iter_t at;
+    uint32_t n = 0;
+    const uint8_t *bytes = bson_iter_init_find(&at, document, name) ? get_bytes(&at, &n) : NULL;
+    if (n != HASH_SIZE) {
+        return false;
+    }
+    memcpy(ret_hash->bytes, bytes, HASH_SIZE);
+    return true;
+}
+
 static void read_payload(bson_iter_t *at, uint32_t index, struct row_room *room)
 {
     bson_iter_t member;

@@ -20,6 +20,8 @@ bson_t *mongo_commit_document(const struct commit *commit);
 /* Fills an empty room from a document. Whatever is not as it should be becomes something that does
  * not pass the checks of store.c. only: SIZE_MAX, or the one change whose payload is wanted. */
 void mongo_read_row(const bson_t *document, size_t only, struct row_room *room);
+/* A hash of a document; false where it has none of this name. */
+bool mongo_read_hash(const bson_t *document, const char *name, struct hash *ret_hash);
 /* A number of a document; 0 where it is not there. */
 uint64_t mongo_number(const bson_t *document, const char *name);
 

@@ -610,16 +610,16 @@ static bool sqlite_find_change(struct store *store, const char *environment, con
     return ok;
 }
 
-static bool sqlite_find_request(struct store *store, const struct hash *key, uint64_t *ret_revision,
-                                struct status *st)
+static bool sqlite_find_requests(struct store *store, const struct hash *keys, size_t n,
+                                 uint64_t *revisions, struct status *st)
 {
     struct sqlite_store *s = sqlite_of(store);
     struct connection *c = sqlite_take_reader(s, st);
     sqlite3_stmt *q = c == NULL ? NULL : connection_statement(c, SQL_FIND_REQUEST, st);
     bool ok = q != NULL;
-    if (ok) {
-        sqlite3_bind_blob(q, 1, key->bytes, HASH_SIZE, SQLITE_STATIC);
-        ok = find_number(c, q, ret_revision, st);
+    for (size_t i = 0; i < n && ok; i++) {
+        sqlite3_bind_blob(q, 1, keys[i].bytes, HASH_SIZE, SQLITE_STATIC);
+        ok = find_number(c, q, &revisions[i], st);
     }
     if (c != NULL) {
         sqlite_give_reader(s, c);
@@ -787,7 +787,7 @@ const struct store_ops store_sqlite = {
     .read_version = sqlite_read_version,
     .read_versions = sqlite_read_versions,
     .find_change = sqlite_find_change,
-    .find_request = sqlite_find_request,
+    .find_requests = sqlite_find_requests,
     .load_heads = sqlite_load_heads,
     .save_heads = sqlite_save_heads,
     .scrub = sqlite_scrub,

@@ -361,10 +361,15 @@ bool store_find_change(struct store *store, const char *environment, const char 
     return true;
 }
 
-bool store_find_request(struct store *store, const struct hash *key, uint64_t *ret_revision,
-                        struct status *st)
+bool store_find_requests(struct store *store, const struct hash *keys, size_t n,
+                         uint64_t *ret_revisions, struct status *st)
 {
-    return store->ops->find_request(store, key, ret_revision, st);
+    AUTO(free) uint64_t *found = mem_zalloc(n * sizeof found[0]);
+    if (!store->ops->find_requests(store, keys, n, found, st)) {
+        return false;
+    }
+    memcpy(ret_revisions, found, n * sizeof found[0]);
+    return true;
 }
 
 #define RECENT_COMMITS 64

@@ -130,8 +130,9 @@ struct store_ops {
     bool (*find_change)(struct store *store, const char *environment, const char *service,
                         uint64_t revision, uint64_t *ret_revision, uint32_t *ret_index,
                         struct status *st);
-    bool (*find_request)(struct store *store, const struct hash *key, uint64_t *ret_revision,
-                         struct status *st);
+    /* revisions: zeroed; only what is found has to be filled in. */
+    bool (*find_requests)(struct store *store, const struct hash *keys, size_t n,
+                          uint64_t *revisions, struct status *st);
     bool (*load_heads)(struct store *store, store_head_row_visitor *visit, void *user,
                        struct status *st);
     bool (*save_heads)(struct store *store, struct head *const *heads, size_t n, uint64_t through,
@@ -223,9 +224,10 @@ bool store_read_versions(struct store *store, const char *environment, const cha
 bool store_find_change(struct store *store, const char *environment, const char *service,
                        uint64_t revision, struct version_ref *ret_change, struct status *st);
 
-/* The revision of the commit with this request key; 0: none. */
-bool store_find_request(struct store *store, const struct hash *key, uint64_t *ret_revision,
-                        struct status *st);
+/* For each of n request keys, n > 0, the revision of the first commit with it; 0: none. One
+ * question to the store, however many they are. */
+bool store_find_requests(struct store *store, const struct hash *keys, size_t n,
+                         uint64_t *ret_revisions, struct status *st);
 
 /* Visits all stored heads, encoded and ready; ownership of each head moves to the visitor. They are
  * complete through mark HEADS; what came later is in the log. */

@@ -132,15 +132,15 @@ static bool trace_find_change(struct store *store, const char *environment, cons
     return end(&p, ok, st);
 }
 
-static bool trace_find_request(struct store *store, const struct hash *key, uint64_t *ret_revision,
-                               struct status *st)
+static bool trace_find_requests(struct store *store, const struct hash *keys, size_t n,
+                                uint64_t *revisions, struct status *st)
 {
-    struct passing p = begin(store, "find_request");
+    struct passing p = begin(store, "find_requests");
     uint64_t last = 0;
     bool ok = kept_back(&p) || (doubt_horizon(&p.trace->doubt, &last, st) &&
-                                INNER(p)->ops->find_request(INNER(p), key, ret_revision, st));
-    if (ok && !kept_back(&p) && *ret_revision > last) {
-        *ret_revision = 0;
+                                INNER(p)->ops->find_requests(INNER(p), keys, n, revisions, st));
+    for (size_t i = 0; i < n; i++) {
+        revisions[i] = revisions[i] > last ? 0 : revisions[i];
     }
     return end(&p, ok, st);
 }
@@ -213,7 +213,7 @@ static const struct store_ops trace_ops = {
     .read_version = trace_read_version,
     .read_versions = trace_read_versions,
     .find_change = trace_find_change,
-    .find_request = trace_find_request,
+    .find_requests = trace_find_requests,
     .load_heads = trace_load_heads,
     .save_heads = trace_save_heads,
     .scrub = trace_scrub,

@@ -120,11 +120,11 @@ static bool find_change(struct sweep *sweep, struct status *st)
     return ok;
 }
 
-static bool find_request(struct sweep *sweep, struct status *st)
+static bool find_requests(struct sweep *sweep, struct status *st)
 {
     struct hash key = commit_request_key("ada", "r");
     uint64_t revision = 0;
-    bool ok = store_find_request(sweep->place->store, &key, &revision, st);
+    bool ok = store_find_requests(sweep->place->store, &key, 1, &revision, st);
     cr_assert(!ok || revision == 2);
     return ok;
 }
@@ -182,8 +182,8 @@ static void do_all(struct sweep *sweep, step_body *const *bodies, size_t n)
 
 static void run_scenario(struct sweep *sweep)
 {
-    static step_body *const readings[] = {tail,         read_version, read_versions, find_change,
-                                          find_request, load_heads,   get_mark};
+    static step_body *const readings[] = {tail,          read_version, read_versions, find_change,
+                                          find_requests, load_heads,   get_mark};
     static step_body *const writings[] = {save_heads, scrub, set_mark};
     struct book *book = &sweep->book;
     book_write(book, &brought, 1);

@@ -1,5 +1,6 @@
 /* What became of one config: versions, changes, requests, erased payloads; and the marks. On every
  * store. */
+#include <stdio.h>
 #include <string.h>
 
 #include "book.h"
@@ -180,7 +181,7 @@ static void expect_request(struct store *store, const char *actor, const char *i
     struct hash key = commit_request_key(actor, id);
     struct status st;
     uint64_t found = UINT64_MAX;
-    cr_assert(store_find_request(store, &key, &found, &st), "%s", st.message);
+    cr_assert(store_find_requests(store, &key, 1, &found, &st), "%s", st.message);
     cr_assert_eq(found, revision);
 }
 
@@ -197,6 +198,34 @@ CONTRACT(history, finds_a_request)
     expect_request(place->store, "", "r-2", 11);
     expect_request(place->store, "ada", "r-2", 0);
     expect_request(place->store, "", "", 0);
+    book_fini(&book);
+}
+
+/* Many at once, which a query's answer does not hold in one part. */
+CONTRACT(history, finds_requests_together)
+{
+    struct book book;
+    struct status st;
+    struct hash keys[256];
+    uint64_t found[COUNT_OF(keys)];
+    book_init(&book, place->store);
+    for (size_t i = 0; i < COUNT_OF(keys); i++) {
+        char id[16];
+        snprintf(id, sizeof id, "r-%zu", i);
+        keys[COUNT_OF(keys) - 1 - i] = commit_request_key("ada", id);
+        if (i % 2 == 0) {
+            book_write_for(&book, "ada", id, &life[0][0]);
+        }
+    }
+    book_append(&book, place->store, 1);
+    keys[0] = keys[1];
+    cr_assert(store_find_requests(place->store, keys, COUNT_OF(keys), found, &st), "%s",
+              st.message);
+    cr_assert_eq(found[0], found[1]);
+    for (size_t i = 1; i < COUNT_OF(keys); i++) {
+        size_t number = COUNT_OF(keys) - 1 - i;
+        cr_assert_eq(found[i], number % 2 == 0 ? number / 2 + 1 : 0);
+    }
     book_fini(&book);
 }
 

@@ -28,9 +28,12 @@ struct bench {
 static pthread_mutex_t failed_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct str failed;
 
-static void note_failure(void *user, const struct trace_event *event)
+static atomic_uint request_questions; /* that a store was asked */
+
+static void note_call(void *user, const struct trace_event *event)
 {
     (void)user;
+    request_questions += strcmp(event->call, "find_requests") == 0;
     AUTO_STR name = {0};
     str_addf(&name, "%s ", event->call);
     pthread_mutex_lock(&failed_lock);
@@ -63,7 +66,7 @@ static bool open_store(struct bench *bench, struct status *st)
     if (!store_open(bench->address, &inner, st)) {
         return false;
     }
-    bench->store = trace_new(inner, note_failure, NULL);
+    bench->store = trace_new(inner, note_call, NULL);
     return true;
 }
 
@@ -213,8 +216,8 @@ static void with_faults(enum trace_fault fault, uint64_t times)
         cr_assert_lt(n, 1000);
     }
     static const char *const calls[] = {
-        "tail",         "append",     "read_commits", "load_heads", "read_version",
-        "find_request", "save_heads", "scrub",        "get_mark",   "set_mark"};
+        "tail",          "append",     "read_commits", "load_heads", "read_version",
+        "find_requests", "save_heads", "scrub",        "get_mark",   "set_mark"};
     for (size_t i = 0; i < COUNT_OF(calls); i++) {
         cr_assert_not_null(strstr(str_text(&failed), calls[i]), "%s never failed", calls[i]);
     }
@@ -304,6 +307,13 @@ Test(committer, a_reused_request_id_is_refused)
 
 /* ---- Refusals in a batch ---- */
 
+static void wait_for_revision(struct bench *bench, uint64_t revision)
+{
+    while (registry_position(bench->registry).revision < revision) {
+        sched_yield();
+    }
+}
+
 /* Two deletes of one config in one batch: the second is refused for what the first does. */
 struct two_deletes {
     struct bench bench;
@@ -349,9 +359,7 @@ static void delete_twice(struct two_deletes *t, bool append_fails)
     committer_submit(t->bench.committer, &t->opener.write);
     t->m = (struct mutation){
         .kind = MUTATE_DELETE, .environment = "prod", .service = "a", .expected_epoch = ""};
-    while (registry_position(t->bench.registry).revision < 2) {
-        sched_yield();
-    }
+    wait_for_revision(&t->bench, 2);
     submit_delete(&t->first);
     waited_init(&t->second, &t->m, "");
     t->second.write.done = second_done;
@@ -399,6 +407,45 @@ Test(committer, nothing_is_refused_for_a_commit_that_failed)
 }
 
 /* ---- Many at once ---- */
+
+/* While the committer is held up by one, others come to wait; their request_ids are one question.
+ */
+Test(committer, a_batch_asks_for_its_request_ids_once)
+{
+    static const char *const ids[] = {"r-0", "r-1", "r-2", "r-3", "r-0"};
+    struct bench bench;
+    struct waited waited[COUNT_OF(ids)];
+    sem_t gate;
+    AUTO(buf_unref) struct buf *payload = buf_copy("{}", 2);
+    struct mutation m = {.kind = MUTATE_UPDATE,
+                         .environment = "prod",
+                         .service = "a",
+                         .payload = payload,
+                         .allow_missing = true,
+                         .expected_epoch = ""};
+    sem_init(&gate, 0, 0);
+    bench_init(&bench);
+    bench_open(&bench, 0, 0, TRACE_FAIL_BEFORE);
+    bench.gate = &gate;
+    for (size_t i = 0; i < COUNT_OF(ids); i++) {
+        waited_init(&waited[i], &m, ids[i]);
+        committer_submit(bench.committer, &waited[i].write);
+        wait_for_revision(&bench, 1);
+    }
+    request_questions = 0;
+    sem_post(&gate);
+    for (size_t i = 0; i < COUNT_OF(ids); i++) {
+        waited_wait(&waited[i]);
+        cr_assert(waited[i].write.ok, "%s", waited[i].write.st.message);
+        cr_assert_eq(waited[i].write.staged->commit->revision, i == 4 ? 1 : i + 1);
+        staged_free(waited[i].write.staged);
+    }
+    cr_assert_eq(request_questions, 1);
+    bench_close(&bench);
+    bench_fini(&bench);
+    sem_destroy(&gate);
+    leak_check();
+}
 
 #define WRITERS 8
 #define WRITES 50
