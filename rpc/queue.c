@@ -101,6 +101,16 @@ static bool run_next(struct lane *lane, gpr_timespec until)
     return false;
 }
 
+/* Runs what has completed, up to a bound; true where that was reached. */
+static bool run_some(struct lane *lane)
+{
+    size_t n = 0;
+    while (n < LANE_TAGS && !lane->ended && run_next(lane, gpr_inf_past(GPR_CLOCK_MONOTONIC))) {
+        n++;
+    }
+    return n == LANE_TAGS;
+}
+
 /* Runs what has completed beside the first lane, a part of it where there is much. Returns when to
  * look again at the latest: 0 for at once. */
 static int64_t run_lanes(struct queue *queue)
@@ -112,13 +122,10 @@ static int64_t run_lanes(struct queue *queue)
     bool all = now >= queue->sweep_ns;
     bool more = false;
     for (struct lane *lane = &queue->lanes[1]; lane < &queue->lanes[queue->n_lanes]; lane++) {
-        size_t n = 0;
-        bool look = (lane->begun || all) && !lane->ended;
+        bool look = lane->begun || all;
         lane->begun = false;
-        while (look && n < LANE_TAGS && run_next(lane, gpr_inf_past(GPR_CLOCK_MONOTONIC))) {
-            n++;
-        }
-        lane->begun = lane->begun || n == LANE_TAGS;
+        bool busy = look && run_some(lane);
+        lane->begun = lane->begun || busy;
         more = more || lane->begun;
     }
     if (all) {
@@ -133,7 +140,11 @@ static void *serve(void *argument)
     while (!queue->lanes[0].ended) {
         int64_t timer_ns = run_timers(queue);
         int64_t lanes_ns = run_lanes(queue);
-        run_next(&queue->lanes[0], core_time(lanes_ns < timer_ns ? lanes_ns : timer_ns));
+        bool came =
+            run_next(&queue->lanes[0], core_time(lanes_ns < timer_ns ? lanes_ns : timer_ns));
+        if (came && queue->n_lanes > 1) {
+            run_some(&queue->lanes[0]); /* it has calls as the others have */
+        }
     }
     for (struct lane *lane = &queue->lanes[1]; lane < &queue->lanes[queue->n_lanes]; lane++) {
         while (!lane->ended) {

@@ -1,0 +1,100 @@
+#include <criterion/criterion.h>
+#include <semaphore.h>
+
+#include "core.h"
+#include "leak_check.h"
+#include "mem.h"
+#include "queue.h"
+
+#define TURNS 10000
+
+/* A call on each lane whose batches complete at once, so that all lanes are busy all the time. */
+struct busy {
+    struct tag tag;
+    struct queue *queue;
+    struct lane *lane;
+    grpc_call *call;
+    size_t turns;
+};
+
+static struct {
+    struct queue queue;
+    struct rpc_task start;
+    struct busy busy[QUEUE_LANES];
+    size_t least; /* turns of any, when the first had all of its */
+    bool stop;
+    sem_t stopped;
+} world;
+
+static grpc_call *new_call(grpc_completion_queue *core)
+{
+    grpc_channel *nowhere =
+        grpc_lame_client_channel_create(NULL, GRPC_STATUS_UNAVAILABLE, "it takes no calls");
+    grpc_call *call =
+        grpc_channel_create_call(nowhere, NULL, 0, core, grpc_slice_from_static_string("/busy"),
+                                 NULL, gpr_inf_future(GPR_CLOCK_MONOTONIC), NULL);
+    grpc_channel_destroy(nowhere);
+    return call;
+}
+
+static void go_on(struct busy *busy)
+{
+    queue_start_batch(busy->call, NULL, 0, &busy->tag);
+    queue_expect(busy->queue, busy->lane);
+}
+
+static void have_turn(struct tag *tag, bool ok)
+{
+    struct busy *busy = CONTAINER_OF(tag, struct busy, tag);
+    (void)ok;
+    queue_expected_came(busy->queue);
+    if (++busy->turns == TURNS && !world.stop) {
+        world.stop = true;
+        world.least = TURNS;
+        for (size_t i = 0; i < QUEUE_LANES; i++) {
+            size_t turns = world.busy[i].turns;
+            world.least = turns < world.least ? turns : world.least;
+        }
+    }
+    if (world.stop) {
+        sem_post(&world.stopped);
+    } else {
+        go_on(busy);
+    }
+}
+
+static void start(struct rpc_task *task)
+{
+    (void)task;
+    for (size_t i = 0; i < QUEUE_LANES; i++) {
+        go_on(&world.busy[i]);
+    }
+}
+
+Test(queue, all_lanes_have_their_turns_while_none_is_ever_idle, .timeout = 60)
+{
+    core_init();
+    queue_init_lanes(&world.queue);
+    sem_init(&world.stopped, 0, 0);
+    world.start.fn = start;
+    for (size_t i = 0; i < QUEUE_LANES; i++) {
+        struct lane *lane = &world.queue.lanes[i];
+        world.busy[i] = (struct busy){
+            .tag.fn = have_turn, .queue = &world.queue, .lane = lane, .call = new_call(lane->core)};
+    }
+    queue_start(&world.queue);
+    queue_post(&world.queue, &world.start);
+    for (size_t i = 0; i < QUEUE_LANES; i++) {
+        sem_wait(&world.stopped);
+    }
+    cr_assert_geq(world.least, TURNS / 2, "%zu of %d turns", world.least, TURNS);
+    for (size_t i = 0; i < QUEUE_LANES; i++) {
+        grpc_call_unref(world.busy[i].call);
+    }
+    queue_close(&world.queue);
+    queue_join(&world.queue);
+    queue_fini(&world.queue);
+    sem_destroy(&world.stopped);
+    core_shutdown();
+    leak_check();
+}
