@@ -125,7 +125,7 @@ static bool add_commit(struct watch *watch, const struct notice *notice, struct 
 {
     size_t bytes;
     size_t n = wanted_from(watch, notice, watch->event, &bytes);
-    if (!message_is_empty(message) && !message_has_room(message, n, bytes)) {
+    if (!message_may_join(message, n, bytes)) {
         return false;
     }
     message->more = !add_events(watch, notice, message);
@@ -183,6 +183,12 @@ static bool gather(struct watch *watch, struct message *message, bool *ret_read,
     return *ret_read || reach_end(watch, st);
 }
 
+/* What conflates is the shorter, the more it joins. */
+static size_t join_bytes(const struct watch *watch)
+{
+    return watch->wishes.conflate ? MESSAGE_BYTES : JOIN_BYTES;
+}
+
 enum rpc_next watch_send_events(struct watch *watch, struct rpc_pieces *pieces, struct status *st)
 {
     struct message message;
@@ -191,7 +197,7 @@ enum rpc_next watch_send_events(struct watch *watch, struct rpc_pieces *pieces, 
     if (watch->level) {
         return RPC_NEXT_IDLE;
     }
-    message_init(&message, pieces, watch->wishes.conflate);
+    message_init(&message, pieces, watch->wishes.conflate, join_bytes(watch));
     if (!gather(watch, &message, &read, st)) {
         message_drop(&message);
         return RPC_NEXT_END;

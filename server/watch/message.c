@@ -4,10 +4,12 @@
 
 #define HOLES_WORTH_IT 64 /* closing holes looks at every piece */
 
-void message_init(struct message *message, struct rpc_pieces *pieces, bool conflate)
+void message_init(struct message *message, struct rpc_pieces *pieces, bool conflate,
+                  size_t join_bytes)
 {
     message->pieces = pieces;
     message->bytes = 0;
+    message->join_bytes = join_bytes;
     message->newest = 0;
     message->more = false;
     message->conflate = conflate;
@@ -92,6 +94,12 @@ bool message_has_room(struct message *message, size_t n, size_t bytes)
     }
     return message->pieces->n + n <= RPC_STREAM_PIECES &&
            (message_is_empty(message) || message->bytes + bytes <= MESSAGE_BYTES);
+}
+
+bool message_may_join(struct message *message, size_t n, size_t bytes)
+{
+    return n == 0 || message_is_empty(message) ||
+           (message_has_room(message, n, bytes) && message->bytes + bytes <= message->join_bytes);
 }
 
 void message_add(struct message *message, const struct config_name *name, uint64_t revision,

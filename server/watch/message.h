@@ -7,11 +7,15 @@
 #include "rpc_server.h"
 
 #define MESSAGE_BYTES (1u << 20) /* of events in a message, unless one is larger */
+/* Commits join one message up to so many: a stream that catches up takes its turn among others, and
+ * holds little where its client does not read. */
+#define JOIN_BYTES (32u << 10)
 #define NEWEST_SLOTS (2 * RPC_STREAM_PIECES)
 
 struct message {
     struct rpc_pieces *pieces; /* the first is left free for what stands before the events */
     size_t bytes;
+    size_t join_bytes;
     uint64_t newest; /* the revision of the last event in it */
     bool more;
 
@@ -23,10 +27,14 @@ struct message {
     uint16_t slots[NEWEST_SLOTS];
 };
 
-void message_init(struct message *message, struct rpc_pieces *pieces, bool conflate);
+/* join_bytes: how far commits are joined. */
+void message_init(struct message *message, struct rpc_pieces *pieces, bool conflate,
+                  size_t join_bytes);
 bool message_is_empty(const struct message *message);
 /* Whether n more events with so many bytes fit; into an empty message one always does. */
 bool message_has_room(struct message *message, size_t n, size_t bytes);
+/* Whether a commit with these events may join those that are in it; true where it has none. */
+bool message_may_join(struct message *message, size_t n, size_t bytes);
 /* Takes an event (a new reference) about a config, whose name must stay until the message is ended;
  * there must be room. */
 void message_add(struct message *message, const struct config_name *name, uint64_t revision,

@@ -42,7 +42,7 @@ Test(message, holds_every_event_in_order)
 {
     struct rpc_pieces pieces;
     struct message message;
-    message_init(&message, &pieces, false);
+    message_init(&message, &pieces, false, JOIN_BYTES);
     cr_assert(message_is_empty(&message));
     for (uint64_t i = 1; i < RPC_STREAM_PIECES; i++) {
         cr_assert(add(&message, 0, i));
@@ -63,7 +63,7 @@ Test(message, takes_one_large_event_and_no_second)
 {
     struct rpc_pieces pieces;
     struct message message;
-    message_init(&message, &pieces, false);
+    message_init(&message, &pieces, false, JOIN_BYTES);
     cr_assert(message_has_room(&message, 1, 2 * MESSAGE_BYTES));
     AUTO(buf_unref) struct buf *large = buf_new(2 * MESSAGE_BYTES);
     struct config_name name = {"prod", services[0]};
@@ -73,11 +73,31 @@ Test(message, takes_one_large_event_and_no_second)
     leak_check();
 }
 
+Test(message, joins_commits_up_to_a_bound_and_takes_a_large_one_whole)
+{
+    struct rpc_pieces pieces;
+    struct message message;
+    AUTO(buf_unref) struct buf *large = buf_new(JOIN_BYTES + 1);
+    struct config_name name = {"prod", services[0]};
+    message_init(&message, &pieces, false, JOIN_BYTES);
+    cr_assert(message_may_join(&message, 1, large->len), "into an empty one any commit goes");
+    cr_assert(add(&message, 0, 1));
+    size_t left = JOIN_BYTES - message.bytes;
+    cr_assert(message_may_join(&message, 2, left));
+    cr_assert_not(message_may_join(&message, 2, left + 1));
+    cr_assert(message_has_room(&message, 1, large->len), "but a commit is not cut for that");
+    message_add(&message, &name, 2, large);
+    cr_assert_not(message_may_join(&message, 1, 1));
+    cr_assert(message_may_join(&message, 0, 0), "one that is not wanted is passed over");
+    message_drop(&message);
+    leak_check();
+}
+
 Test(message, conflated_keeps_the_newest_of_each_config_in_order)
 {
     struct rpc_pieces pieces;
     struct message message;
-    message_init(&message, &pieces, true);
+    message_init(&message, &pieces, true, MESSAGE_BYTES);
     const size_t order[] = {0, 1, 2, 1, 0, 3, 1};
     for (size_t i = 0; i < COUNT_OF(order); i++) {
         cr_assert(add(&message, order[i], i + 1));
@@ -99,7 +119,7 @@ Test(message, conflated_has_room_for_any_number_of_changes_of_few_configs)
     struct rpc_pieces pieces;
     struct message message;
     uint64_t newest[CONFIGS] = {0};
-    message_init(&message, &pieces, true);
+    message_init(&message, &pieces, true, MESSAGE_BYTES);
     for (uint64_t revision = 1; revision <= 50000; revision++) {
         size_t config = random_below(&r, CONFIGS);
         cr_assert(add(&message, config, revision));
