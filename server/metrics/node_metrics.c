@@ -173,6 +173,9 @@ static void add_watches(struct hub *hub, struct str *page)
                 "Newest commits kept in memory for watches.", (double)stats.ring_commits);
     metrics_one(page, "confreg_watch_ring_memory_bytes", METRIC_GAUGE,
                 "Memory taken by the newest commits.", (double)stats.ring_bytes);
+    metrics_one(page, "confreg_watch_held_memory_bytes", METRIC_GAUGE,
+                "Memory taken, beside that, by what streams that lag have been read or sent.",
+                (double)stats.held_bytes);
 }
 
 static void add_relay(struct relay *relay, struct str *page)

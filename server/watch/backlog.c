@@ -11,8 +11,7 @@ struct reading {
     size_t max_bytes; /* of payloads read, then of events made; one commit may be more */
 };
 
-/* How much a stream may read at a time. */
-static size_t reading_bytes(const struct hub *hub)
+size_t watch_share(const struct hub *hub)
 {
     size_t held = atomic_load(&hub->backlog_bytes);
     size_t part = held < BACKLOG_BYTES ? (BACKLOG_BYTES - held) / BACKLOG_PART : 0;
@@ -161,7 +160,7 @@ static bool read_backlog(struct reading *r, struct status *st)
 void watch_read_backlog(struct job *job)
 {
     struct watch *watch = CONTAINER_OF(job, struct watch, job);
-    struct reading r = {.watch = watch, .max_bytes = reading_bytes(watch->hub)};
+    struct reading r = {.watch = watch, .max_bytes = watch_share(watch->hub)};
     struct status st;
     bool ok = read_backlog(&r, &st);
     for (size_t i = 0; i < r.n; i++) {

@@ -128,6 +128,9 @@ static bool add_commit(struct watch *watch, const struct notice *notice, struct 
     if (!message_may_join(message, n, bytes)) {
         return false;
     }
+    if (n > 0 && message->oldest_of_ring == 0 && first_of_backlog(watch) == NULL) {
+        message->oldest_of_ring = notice->commit->revision;
+    }
     message->more = !add_events(watch, notice, message);
     if (message->more) {
         return false;
@@ -147,6 +150,9 @@ static enum rpc_next finish_message(struct watch *watch, struct message *message
         watch_response(watch, CONFREG__V1__WATCH_RESPONSE_KIND__WATCH_RESPONSE_KIND_EVENTS,
                        &watch->cursor, message->more);
     watch->previous_revision = message->newest;
+    if (message->oldest_of_ring != 0) {
+        flight_begin(watch, message->oldest_of_ring, message->bytes);
+    }
     watch->hub->n_messages++;
     watch->hub->n_events += message->pieces->n - 1;
     return RPC_NEXT_MESSAGE;
@@ -186,13 +192,16 @@ static bool gather(struct watch *watch, struct message *message, bool *ret_read,
 /* What conflates is the shorter, the more it joins. */
 static size_t join_bytes(const struct watch *watch)
 {
-    return watch->wishes.conflate ? MESSAGE_BYTES : JOIN_BYTES;
+    size_t most = watch->wishes.conflate ? MESSAGE_BYTES : JOIN_BYTES;
+    size_t share = watch_share(watch->hub);
+    return share < most ? share : most;
 }
 
 enum rpc_next watch_send_events(struct watch *watch, struct rpc_pieces *pieces, struct status *st)
 {
     struct message message;
     bool read = false;
+    flight_end(watch);
     watch_drop_backlog(watch, true);
     if (watch->level) {
         return RPC_NEXT_IDLE;

@@ -39,6 +39,7 @@ void hub_free(struct hub *hub)
     interests_fini(&hub->interests);
     interests_fini(&hub->ids);
     interests_fini(&hub->connections);
+    heap_fini(&hub->flights);
     heap_fini(&hub->held);
     pthread_mutex_destroy(&hub->lock);
     free(hub);
@@ -123,6 +124,7 @@ static void put_in_ring(struct hub *hub, struct notice *notice)
     const struct commit *commit = notice->commit;
     ring_erase(&hub->ring, commit);
     ring_push(&hub->ring, notice);
+    flights_count(hub);
     hub->tail = (struct watch_position){commit->revision, hash_short(&commit->hash)};
     watch_tell(hub, notice);
 }

@@ -46,6 +46,7 @@ struct hub_stats {
     uint64_t events;       /* in them */
     uint64_t ring_commits; /* in memory, … */
     uint64_t ring_bytes;   /* … and what they take */
+    uint64_t held_bytes;   /* by streams that lag, beside the ring */
     uint64_t lag;          /* how many revisions the stream that is furthest behind has before it */
 };
 /* Asks the stream thread and waits for it; not on that thread, and only while the server runs. */

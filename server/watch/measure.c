@@ -28,6 +28,7 @@ static void measure(struct rpc_task *task)
         .events = hub->n_events,
         .ring_commits = hub->ring.n,
         .ring_bytes = hub->ring.bytes,
+        .held_bytes = atomic_load(&hub->backlog_bytes),
     };
     for (const struct watch *watch = hub->streams; watch != NULL; watch = watch->next) {
         uint64_t lag = lag_of(watch);

@@ -11,6 +11,7 @@ void message_init(struct message *message, struct rpc_pieces *pieces, bool confl
     message->bytes = 0;
     message->join_bytes = join_bytes;
     message->newest = 0;
+    message->oldest_of_ring = 0;
     message->more = false;
     message->conflate = conflate;
     message->n_holes = 0;

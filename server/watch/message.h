@@ -16,7 +16,8 @@ struct message {
     struct rpc_pieces *pieces; /* the first is left free for what stands before the events */
     size_t bytes;
     size_t join_bytes;
-    uint64_t newest; /* the revision of the last event in it */
+    uint64_t newest;         /* the revision of the last event in it */
+    uint64_t oldest_of_ring; /* the revision of the first commit of the ring in it; 0: none is */
     bool more;
 
     /* Where it conflates: which piece is a config's. Open addressing; 0 is an empty slot. */

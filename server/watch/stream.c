@@ -210,6 +210,7 @@ static void unlist(struct watch *watch)
         interests_remove(&hub->ids, &watch->id_entry);
     }
     heap_remove(&hub->held, &watch->held);
+    heap_remove(&hub->flights, &watch->flight);
     rpc_server_clear_timer(hub->server, &watch->timer);
     watch->level = false;
     watch->listed = false;
@@ -281,6 +282,7 @@ static void released(void *state)
         atomic_fetch_sub(&watch->hub->n_previous, 1);
     }
     assert(watch->taken == NULL && "a job that was started has run");
+    flight_end(watch);
     watch_drop_backlog(watch, false);
     snapshot_free(watch->snapshot);
     free(watch->fault);

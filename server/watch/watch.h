@@ -17,10 +17,10 @@
 
 #define READ_COMMITS 256 /* read from the store at a time */
 
-/* What was read from the store is a stream's own, and a client that does not read leaves it with
- * its stream for as long as it likes. So all streams together have a budget. Each reading takes at
- * most a message, and at most a part of what is left of the budget, but at the least one commit:
- * nobody is kept from going on. */
+/* What was read from the store is a stream's own, and so is a message of commits that have left the
+ * ring since; a client that does not read leaves it with its stream for as long as it likes. So all
+ * streams together have a budget. Each reading, and each message, takes at most a part of what is
+ * left of it, but at the least one commit: nobody is kept from going on. */
 #define BACKLOG_BYTES ((size_t)128 << 20)
 #define BACKLOG_PART 64           /* a reading takes one of so many parts of what is left… */
 #define BACKLOG_LEAST (16u << 10) /* … or so many bytes, where that is more */
@@ -38,7 +38,8 @@ struct hub {
     struct rpc_task wake;
     atomic_uint_fast64_t n_streams;
     atomic_uint_fast64_t n_previous; /* streams that want the value before */
-    atomic_size_t backlog_bytes;     /* held by all backlogs, as their notices say */
+    atomic_size_t backlog_bytes;     /* held by all backlogs, as their notices say, and by messages
+                                        on their way whose commits have left the ring */
 
     /* Published, not in the ring yet. */
     pthread_mutex_t lock;
@@ -57,7 +58,8 @@ struct hub {
     struct interests ids;         /* streams by their ids, each as the service of an interest */
     struct interests connections; /* and by the peers that opened them */
     size_t max_of_connection;
-    struct heap held; /* streams whose start is in the future, by the revision before it */
+    struct heap flights; /* messages on their way, by the oldest commit of the ring in them */
+    struct heap held;    /* streams whose start is in the future, by the revision before it */
 };
 
 /* A snapshot on its way. */
@@ -115,6 +117,10 @@ struct watch {
     size_t next_backlog;   /* the first that is not handled; those before it are kept until the
                               message with their events has left, and counted so long */
 
+    struct heap_node flight; /* of the message on its way, where it is one of the hub's */
+    size_t flight_bytes;
+    bool flight_counted; /* in backlog_bytes */
+
     struct snapshot *snapshot; /* owned; NULL where there is none (any more) */
 };
 
@@ -153,6 +159,16 @@ struct buf *watch_response(const struct watch *watch, int kind,
                            const struct watch_position *position, bool more);
 /* A whole message that says how far the stream has come. */
 enum rpc_next watch_progress(struct watch *watch, struct rpc_pieces *pieces);
+
+/* How much a stream may read, or take into a message, at a time. Any thread. */
+size_t watch_share(const struct hub *hub);
+/* A message is on its way with commits of the ring, from `first` on. */
+void flight_begin(struct watch *watch, uint64_t first, size_t bytes);
+/* It has left, or the stream is over. On the stream thread, or when the stream is not the hub's any
+ * more. */
+void flight_end(struct watch *watch);
+/* The ring has let commits go: counts the messages that keep them. */
+void flights_count(struct hub *hub);
 
 /* A job. */
 void watch_read_backlog(struct job *job);

@@ -98,6 +98,29 @@ def test_what_stalled_streams_have_from_the_store_is_bounded(launch, name):
         assert grown < server.memory_bound(400 << 20), f"{grown >> 20} MiB for stalled streams"
 
 
+def test_what_a_stalled_message_keeps_of_the_ring_is_counted(launch, name):
+    """While the ring has the commits, the message takes nothing of its own. Once they have left it,
+    it counts against the budget of those that lag, until its stream is gone."""
+    port = free_port()
+    server = launch(Confregd, extra=["--ring", "1M", "--metrics", f"127.0.0.1:{port}"]).start()
+    registry = Registry(server.stub)
+    payload = '{"x":"%s"}' % ("y" * 16_000)
+    first = registry.revision() + 1
+    for i in range(20):
+        registry.update(f"{name}-{i}", payload, allow_missing=True)
+    request = api_pb.WatchRequest(start_revision=first, conflate=True).SerializeToString()
+    stalled = StalledStreams(server.listen, 1, request, window=1000)
+    with contextlib.closing(stalled):
+        until(lambda: gauge(port, "confreg_watch_messages_total") == 1, "the stream stalls")
+        assert gauge(port, "confreg_watch_held_memory_bytes") == 0
+        for _ in range(100):
+            registry.update(f"{name}-0", payload)
+        assert 320_000 < gauge(port, "confreg_watch_held_memory_bytes") < 400_000
+        with Watch(server.stub, complete=True, start_revision=first) as reader:
+            assert len(reader.events(120)) == 120
+    until(lambda: gauge(port, "confreg_watch_held_memory_bytes") == 0, "all was given back")
+
+
 def test_a_connection_has_so_many_watches_and_no_more(launch, name):
     server = launch(Confregd, extra=["--max-watches", "3"]).start()
     with contextlib.ExitStack() as stack:
