@@ -10,11 +10,20 @@
 #define INSERT_BYTES (16u << 20) /* one command's, unless one commit alone is larger */
 #define INSERT_COMMITS 1000
 #define HEADS_TOGETHER 500
-#define NEAR_COMMITS 128 /* asked for one by one before all that may follow them */
+#define NEAR_COMMITS 128 /* asked for one by one, … */
+#define NEAR_PARTS 8     /* … so many times, before all that may follow them */
+#define NEAR_TAIL 32     /* where the tail is looked for before all of the log is asked for it */
 
 static int64_t number(uint64_t value)
 {
     return value > INT64_MAX ? INT64_MAX : (int64_t)value;
+}
+
+static void note_seen(struct mongo_store *s, uint64_t revision)
+{
+    if (revision > atomic_load(&s->seen)) {
+        atomic_store(&s->seen, revision);
+    }
 }
 
 /* ---- Appending ---- */
@@ -103,32 +112,90 @@ static bool mongo_append(struct store *store, struct commit *const *commits, siz
             return false;
         }
         done += documents.n;
+        note_seen(s, commits[done - 1]->revision);
     }
     return true;
 }
 
 /* ---- Reading the log ---- */
 
-static bool mongo_tail(struct store *store, uint64_t *ret_revision, struct buf **ret_record,
-                       struct hash *ret_hash, struct status *st)
+/* The newest of the commits that the filter takes; *ret_revision 0: it takes none. */
+static bool find_newest(struct mongo_store *s, const bson_t *filter, uint64_t *ret_revision,
+                        struct row_room *room, struct status *st)
 {
     struct mongo_walk walk;
     const bson_t *document = NULL;
-    AUTO(row_room_free) struct row_room *room = row_room_new();
-    AUTO(bson_destroy) bson_t *all = bson_new();
     AUTO(bson_destroy)
     bson_t *options =
         BCON_NEW("sort", "{", "_id", BCON_INT32(-1), "}", "limit", BCON_INT64(1), "projection", "{",
                  "record", BCON_INT32(1), "hash", BCON_INT32(1), "}", MONGO_LINEARIZABLE);
-    mongo_find(mongo_of(store), MONGO_COMMITS, all, options, &walk);
-    uint64_t revision = 0;
+    *ret_revision = 0;
+    mongo_find(s, MONGO_COMMITS, filter, options, &walk);
     if (mongo_next(&walk, &document)) {
-        revision = mongo_number(document, "_id");
+        *ret_revision = mongo_number(document, "_id");
         mongo_read_row(document, SIZE_MAX, room);
     }
-    if (!mongo_end(&walk, "reading the tail", st)) {
+    return mongo_end(&walk, "reading the tail", st);
+}
+
+static bson_t *each_of(uint64_t from, uint64_t through)
+{
+    bson_t *filter = bson_new();
+    bson_t in;
+    bson_t list;
+    bson_append_document_begin(filter, "_id", -1, &in);
+    bson_append_array_begin(&in, "$in", -1, &list);
+    for (uint64_t revision = from; revision <= through; revision++) {
+        char key[24];
+        snprintf(key, sizeof key, "%" PRIu64, revision - from);
+        bson_append_int64(&list, key, -1, number(revision));
+    }
+    bson_append_array_end(&in, &list);
+    bson_append_document_end(filter, &in);
+    return filter;
+}
+
+/* The log has no gaps: where the commit behind the newest of these is missing, that is the tail.
+ * *ret_revision 0: it is not among these. */
+static bool find_tail_near(struct mongo_store *s, uint64_t from, uint64_t *ret_revision,
+                           struct row_room *room, struct status *st)
+{
+    uint64_t through = from + NEAR_TAIL - 1;
+    AUTO(bson_destroy) bson_t *near = each_of(from, through);
+    if (!find_newest(s, near, ret_revision, room, st)) {
         return false;
     }
+    if (*ret_revision == through) {
+        row_room_clear(room);
+        *ret_revision = 0;
+    }
+    return true;
+}
+
+static bool find_tail(struct mongo_store *s, uint64_t *ret_revision, struct row_room *room,
+                      struct status *st)
+{
+    uint64_t seen = atomic_load(&s->seen);
+    if (seen != 0 && !find_tail_near(s, seen, ret_revision, room, st)) {
+        return false;
+    }
+    if (seen != 0 && *ret_revision != 0) {
+        return true;
+    }
+    AUTO(bson_destroy) bson_t *all = bson_new();
+    return find_newest(s, all, ret_revision, room, st);
+}
+
+static bool mongo_tail(struct store *store, uint64_t *ret_revision, struct buf **ret_record,
+                       struct hash *ret_hash, struct status *st)
+{
+    struct mongo_store *s = mongo_of(store);
+    AUTO(row_room_free) struct row_room *room = row_room_new();
+    uint64_t revision = 0;
+    if (!find_tail(s, &revision, room, st)) {
+        return false;
+    }
+    atomic_store(&s->seen, revision);
     *ret_revision = revision;
     *ret_hash = room->row.hash;
     *ret_record = MOVE(room->row.record);
@@ -140,8 +207,8 @@ struct log_walk {
     bool with_payloads;
     store_row_visitor *visit;
     void *user;
-    uint64_t n_rows; /* visited so far */
-    bool more;       /* the visitor wants more */
+    uint64_t last; /* the revision of the newest commit that was visited */
+    bool more;     /* the visitor wants more */
 };
 
 /* The commits that the filter takes. */
@@ -162,28 +229,12 @@ static bool walk_log(struct mongo_store *s, const bson_t *filter, struct log_wal
     while (log->more && mongo_next(&walk, &document)) {
         mongo_read_row(document, SIZE_MAX, room);
         room->row.tells_erased = log->with_payloads;
-        log->n_rows++;
+        log->last = mongo_number(document, "_id");
         log->more = log->visit(log->user, &room->row);
         row_room_clear(room);
     }
+    note_seen(s, log->last);
     return mongo_end(&walk, "reading the log", st);
-}
-
-static bson_t *each_of(uint64_t from, uint64_t through)
-{
-    bson_t *filter = bson_new();
-    bson_t in;
-    bson_t list;
-    bson_append_document_begin(filter, "_id", -1, &in);
-    bson_append_array_begin(&in, "$in", -1, &list);
-    for (uint64_t revision = from; revision <= through; revision++) {
-        char key[24];
-        snprintf(key, sizeof key, "%" PRIu64, revision - from);
-        bson_append_int64(&list, key, -1, number(revision));
-    }
-    bson_append_array_end(&in, &list);
-    bson_append_document_end(filter, &in);
-    return filter;
 }
 
 /* Who follows the log asks for little, often, from near its end: single look-ups by key are cheap
@@ -193,18 +244,21 @@ static bool mongo_read_commits(struct store *store, uint64_t from, uint64_t thro
                                struct status *st)
 {
     struct mongo_store *s = mongo_of(store);
-    if (from > through) {
-        return true;
-    }
     struct log_walk log = {
         .with_payloads = with_payloads, .visit = visit, .user = user, .more = true};
-    uint64_t n_near = through - from < NEAR_COMMITS ? through - from + 1 : NEAR_COMMITS;
-    uint64_t next = from + n_near;
-    AUTO(bson_destroy) bson_t *near = each_of(from, next - 1);
-    if (!walk_log(s, near, &log, st)) {
-        return false;
+    uint64_t next = from;
+    for (int part = 0; part < NEAR_PARTS && next <= through; part++) {
+        uint64_t last = through - next < NEAR_COMMITS ? through : next + NEAR_COMMITS - 1;
+        AUTO(bson_destroy) bson_t *near = each_of(next, last);
+        if (!walk_log(s, near, &log, st)) {
+            return false;
+        }
+        if (!log.more || log.last < last) {
+            return true;
+        }
+        next = last + 1;
     }
-    if (!log.more || log.n_rows < n_near || next > through) {
+    if (next > through) {
         return true;
     }
     AUTO(bson_destroy)

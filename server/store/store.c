@@ -189,9 +189,12 @@ static bool compare_placed(void *user, struct commit *commit)
 static bool look_up(struct store *store, struct commit *const *commits, size_t n,
                     struct placed *placed, struct status *st)
 {
+    uint64_t first = commits[0]->revision;
     *placed = (struct placed){.commits = commits};
-    if (store_read_commits(store, commits[0]->revision, commits[n - 1]->revision, false,
-                           compare_placed, placed, st)) {
+    /* The first one alone says in most cases that all is another's. */
+    if (store_read_commits(store, first, first, false, compare_placed, placed, st) &&
+        (placed->ours == 0 ||
+         store_read_commits(store, first + 1, first + n - 1, false, compare_placed, placed, st))) {
         return true;
     }
     st->code = STATUS_UNAVAILABLE;

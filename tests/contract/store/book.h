@@ -4,7 +4,7 @@
 
 #include "store.h"
 
-#define BOOK_ROOM 512
+#define BOOK_ROOM 1152
 
 struct book {
     uint8_t epoch[EPOCH_SIZE];

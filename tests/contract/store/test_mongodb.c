@@ -42,6 +42,37 @@ CONTRACT(mongodb, is_one_log_for_all_that_open_it)
     book_fini(&book);
 }
 
+static void expect_tail(struct store *store, const struct book *book, uint64_t revision)
+{
+    struct store_tail tail;
+    struct status st;
+    cr_assert(store_tail(store, &tail, &st), "%s", st.message);
+    cr_assert_eq(tail.revision, revision);
+    cr_assert(hash_equal(&tail.hash, &book->commits[revision - 1]->hash));
+}
+
+/* Where it was seen last is where it is looked for first. */
+CONTRACT(mongodb, tells_the_tail_wherever_it_went)
+{
+    struct book book;
+    struct store *other = open_beside(place);
+    book_init(&book, place->store);
+    book_fill(&book, place->store, 2);
+    expect_tail(place->store, &book, 2);
+    book_fill(&book, other, 1);
+    expect_tail(place->store, &book, 3);
+    book_fill(&book, other, 31);
+    expect_tail(place->store, &book, 34);
+    book_fill(&book, other, 100);
+    expect_tail(place->store, &book, 134);
+    for (uint64_t revision = 134; revision > 132; revision--) {
+        place_remove_commit(place, revision);
+    }
+    expect_tail(place->store, &book, 132);
+    store_close(other);
+    book_fini(&book);
+}
+
 /* What runs on other threads than a test's own uses assert. */
 struct racer {
     const char *address;
