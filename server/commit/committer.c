@@ -10,7 +10,6 @@
 #include "state.h"
 
 #define IDLE_NS INT64_C(1000000000) /* nothing came for so long */
-#define LOOK_NS INT64_C(1000000000) /* between looks at the log's end */
 
 /* ---- Health ---- */
 
@@ -67,6 +66,9 @@ bool committer_append(struct committer *committer, struct commit *const *commits
     bool lost = !ok && strcmp(st->reason, "REVISION_TAKEN") == 0;
     metric_add(&stats->lost_appends, lost);
     metric_add(&stats->failed_appends, !ok && !lost);
+    if (ok) {
+        follow_note_append(committer, commits[n - 1], begun);
+    }
     return ok;
 }
 
@@ -248,8 +250,7 @@ static void answer_syncs(struct sync *syncs, bool ok, const struct status *st)
  * wake-up what can be read at once will do. */
 static void look_if_due(struct committer *committer, bool poked)
 {
-    int64_t now_ns = clock_monotonic_ns();
-    bool due = now_ns >= committer->next_look_ns;
+    bool due = follow_is_due(committer);
     if (!committer->store->shared || (!poked && !due)) {
         return;
     }
@@ -259,9 +260,8 @@ static void look_if_due(struct committer *committer, bool poked)
         follow_log(committer, committer->doubt, &st);
         return;
     }
-    bool ok = follow_to_end(committer, &st);
+    bool ok = follow_when_due(committer, &st);
     answer_syncs(syncs, ok, &st);
-    committer->next_look_ns = clock_monotonic_ns() + LOOK_NS;
     settle_doubt(committer, &st);
 }
 

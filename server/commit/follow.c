@@ -9,6 +9,8 @@
 #define SHORT_FOR_NS INT64_C(5000000000) /* a log that is too short for so long is another one */
 #define END_PATIENCE_NS INT64_C(2000000000)
 #define END_PAUSE_NS INT64_C(2000000)
+#define LOOK_NS INT64_C(1000000000) /* between looks at the log's end */
+#define LOOK_SHARE 20               /* looks that are not needed take such a part of the time */
 
 /* A walk over the log; what it has staged and not applied. */
 struct following {
@@ -221,4 +223,38 @@ bool follow_to_end(struct committer *c, struct status *st)
     }
     c->short_since_ns = 0;
     return true;
+}
+
+/* ---- When to look ---- */
+
+bool follow_is_due(const struct committer *c)
+{
+    return clock_monotonic_ns() >= c->next_look_ns;
+}
+
+bool follow_when_due(struct committer *c, struct status *st)
+{
+    int64_t begun_ns = clock_monotonic_ns();
+    bool ok = follow_to_end(c, st);
+    int64_t ended_ns = clock_monotonic_ns();
+    c->at_end_ns = ok ? begun_ns : c->at_end_ns;
+    int64_t rest_ns = LOOK_SHARE * (ended_ns - begun_ns);
+    c->next_look_ns = ended_ns + LOOK_NS;
+    c->last_look_ns = ended_ns + (rest_ns > LOOK_NS ? rest_ns : LOOK_NS);
+    return ok;
+}
+
+/* Who appends knows where the end is. It looks nevertheless, as the log may have been replaced, but
+ * where a look takes long, not each second: some servers read all of the log for it. */
+void follow_note_append(struct committer *c, const struct commit *newest, int64_t begun_ns)
+{
+    int64_t next_ns = begun_ns + LOOK_NS;
+    c->at_end_ns = begun_ns;
+    c->next_look_ns = next_ns < c->last_look_ns ? next_ns : c->last_look_ns;
+    note_seen(c, newest->revision);
+}
+
+bool follow_is_recent(const struct committer *c)
+{
+    return c->at_end_ns != 0 && clock_monotonic_ns() - c->at_end_ns < LOOK_NS;
 }

@@ -63,7 +63,9 @@ struct committer {
     bool diverged;          /* the log is no longer the one that the registry was made of */
     int64_t short_since_ns; /* since when the log has seemed to end before the registry; 0: not */
     int64_t busy_ns;        /* when something came last */
-    int64_t next_look_ns;   /* when the log's end has to be looked at again */
+    int64_t next_look_ns;   /* when the log's end has to be looked at again, … */
+    int64_t last_look_ns;   /* … whatever is appended until then */
+    int64_t at_end_ns;      /* when this node was at the log's end, as far as it knows; 0: never */
 
     /* Taking turns with other nodes. */
     int64_t append_ns;    /* how long an append takes, smoothed */
@@ -124,6 +126,14 @@ bool follow_log(struct committer *c, struct batch *batch, struct status *st);
 bool follow_through(struct committer *c, uint64_t revision, struct status *st);
 /* The same, until the end is reached that the log has now, as the store knows it for sure. */
 bool follow_to_end(struct committer *c, struct status *st);
+/* Whether it is time for that. */
+bool follow_is_due(const struct committer *c);
+/* The same as follow_to_end; says when it is due next. */
+bool follow_when_due(struct committer *c, struct status *st);
+/* An append that went well and was begun then: nothing had come between. */
+void follow_note_append(struct committer *c, const struct commit *newest, int64_t begun_ns);
+/* Whether this node was at the end a moment ago. */
+bool follow_is_recent(const struct committer *c);
 
 /* ---- settle.c: finding out what became of an append ---- */
 

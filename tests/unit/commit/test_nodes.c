@@ -70,13 +70,10 @@ static void diverged(void *user)
     atomic_fetch_add(&node->diverged, 1);
 }
 
-static void node_open(struct node *node, const char *address)
+static void node_start(struct node *node)
 {
     struct status st;
-    struct store *inner = NULL;
     sem_init(&node->moved, 0, 0);
-    cr_assert(store_open(address, &inner, &st), "%s", st.message);
-    node->store = trace_new(inner, NULL, NULL);
     node->registry = registry_new(node->store->identity.epoch);
     cr_assert(committer_recover(node->store, node->registry, &st), "%s", st.message);
     node->announced = registry_position(node->registry).revision;
@@ -86,6 +83,15 @@ static void node_open(struct node *node, const char *address)
         .listener = {committed, settled, diverged, node},
     };
     node->committer = committer_new(&options);
+}
+
+static void node_open(struct node *node, const char *address)
+{
+    struct status st;
+    struct store *inner = NULL;
+    cr_assert(store_open(address, &inner, &st), "%s", st.message);
+    node->store = trace_new(inner, NULL, NULL);
+    node_start(node);
 }
 
 static void node_close(struct node *node)
@@ -302,6 +308,47 @@ Test(nodes, a_sync_brings_all_that_was_acknowledged_before)
     cr_assert_not(wait_sync(world.nodes[0].committer, &st), "it cannot be known");
     cr_assert_eq(st.code, STATUS_UNAVAILABLE);
     world_close(&world);
+    leak_check();
+}
+
+static void count_looks(void *user, const struct trace_event *event)
+{
+    *(unsigned *)user += strcmp(event->call, "tail") == 0;
+}
+
+/* Each look is expensive here. */
+static bool slow_tail(struct store *store, uint64_t *ret_revision, struct buf **ret_record,
+                      struct hash *ret_hash, struct status *st)
+{
+    int64_t until_ns = clock_monotonic_ns() + INT64_C(200000000);
+    while (clock_monotonic_ns() < until_ns) {
+        sched_yield();
+    }
+    return store_memory.tail(store, ret_revision, ret_record, ret_hash, st);
+}
+
+/* Who appends knows where the log's end is, and need not look where that is expensive. */
+Test(nodes, a_node_that_writes_seldom_looks, .timeout = 60)
+{
+    struct store_ops ops = store_memory;
+    struct store *inner = NULL;
+    struct status st;
+    struct waited w;
+    unsigned looks = 0;
+    cr_assert(store_open("memory:seldom", &inner, &st));
+    ops.tail = slow_tail;
+    inner->ops = &ops;
+    struct node node = {.store = trace_new(inner, count_looks, &looks)};
+    node_start(&node);
+    int64_t until_ns = clock_monotonic_ns() + INT64_C(1600000000);
+    looks = 0;
+    while (clock_monotonic_ns() < until_ns) {
+        struct request update = {
+            .kind = MUTATE_UPDATE, .service = "a", .id = "", .allow_missing = true};
+        staged_free(write_one(&node, &update, &w));
+    }
+    cr_assert_eq(looks, 1, "the first one, and none in the 4 s that are 20 times as long");
+    node_close(&node);
     leak_check();
 }
 
