@@ -11,6 +11,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "arrivals.h"
 #include "clock.h"
 #include "feed.h"
 #include "prepared.h"
@@ -19,9 +20,11 @@
 #include "stats.h"
 
 #define IDLE_SECONDS 60u
-/* What libmicrohttpd has for a connection: the head of a request has to fit, and idle streams of
- * events keep it. */
+/* What libmicrohttpd has for a connection: the head of a request has to fit. */
 #define CONNECTION_BYTES 8192
+/* For one that begins with a watch, which keeps it as long as it lives: beside the request's head,
+ * that of the answer, then what is sent at a time. */
+#define WATCH_BYTES 4096
 #define CONNECTIONS_MAX 16384u
 #define FILES_SPARE 64 /* descriptors that are no connections */
 /* A body that is too large is read to its end before it is refused, because a client that is still
@@ -46,6 +49,7 @@ enum stage {
 struct exchange {
     struct request request;
     struct http *http;
+    const struct server *server;
     struct MHD_Connection *connection;
     enum stage stage;
     char *joined[HEADERS_MAX]; /* owned: values of header_rows that came in several lines */
@@ -53,10 +57,21 @@ struct exchange {
     int64_t begun_ns;
 };
 
-struct http {
+/* One of libmicrohttpd's, for connections of a kind. */
+struct server {
+    struct http *http;
     struct MHD_Daemon *daemon;
+    size_t connection_bytes;
+    bool once; /* a connection's next request may have a head that does not fit: there is none */
+    size_t n;  /* connections */
+};
+
+struct http {
+    struct server servers[2]; /* by enum arrival_kind */
+    struct arrivals *arrivals;
     struct listener *listener;
     struct gateway *gateway;
+    size_t max_connections;
     int poll_fd;
     size_t n_exchanges; /* under way */
     size_t n_suspended;
@@ -129,7 +144,7 @@ static enum MHD_Result send_answer(struct exchange *x)
     for (size_t i = 0; i < response->n_headers; i++) {
         MHD_add_response_header(answer, response->headers[i].name, response->headers[i].value);
     }
-    if (x->http->gateway->stopping) {
+    if (x->http->gateway->stopping || x->server->once) {
         MHD_add_response_header(answer, "Connection", "close");
     }
     enum MHD_Result result = MHD_queue_response(x->connection, response->status, answer);
@@ -311,10 +326,12 @@ static enum MHD_Result handle(void *user, struct MHD_Connection *connection, con
 /* Before libmicrohttpd takes the target apart, which it would do in ways that are not ours. */
 static void *see_target(void *user, const char *target, struct MHD_Connection *connection)
 {
-    struct http *http = user;
+    struct server *server = user;
+    struct http *http = server->http;
     struct exchange *x = mem_zalloc(sizeof *x);
     request_init(&x->request, http->gateway, target);
     x->http = http;
+    x->server = server;
     x->connection = connection;
     x->begun_ns = clock_monotonic_ns();
     gateway_stats_begin(http->gateway->stats);
@@ -360,18 +377,38 @@ static unsigned connection_limit(void)
     return most < CONNECTIONS_MAX ? (unsigned)most : CONNECTIONS_MAX;
 }
 
-static bool start_daemon(struct http *http, struct status *st)
+static void count_connection(void *user, struct MHD_Connection *connection, void **state,
+                             enum MHD_ConnectionNotificationCode code)
+{
+    struct server *server = user;
+    (void)connection;
+    (void)state;
+    server->n += code == MHD_CONNECTION_NOTIFY_STARTED ? 1 : -(size_t)1;
+}
+
+static bool start_server(struct server *server, struct status *st)
 {
     /* No thread of libmicrohttpd's: its epoll thread stalls once as many connections are ready as
      * it looks at in one go. */
-    http->daemon = MHD_start_daemon(
-        MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, handle, http,
-        MHD_OPTION_LISTEN_SOCKET, http->listener->fd, MHD_OPTION_CONNECTION_LIMIT,
-        connection_limit(), MHD_OPTION_CONNECTION_TIMEOUT, IDLE_SECONDS,
-        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_BYTES, MHD_OPTION_URI_LOG_CALLBACK,
-        see_target, http, MHD_OPTION_NOTIFY_COMPLETED, end, http, MHD_OPTION_END);
-    return http->daemon != NULL ||
+    server->daemon = MHD_start_daemon(
+        MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_NO_LISTEN_SOCKET, 0, NULL, NULL, handle,
+        NULL, MHD_OPTION_CONNECTION_LIMIT, (unsigned)server->http->max_connections,
+        MHD_OPTION_CONNECTION_TIMEOUT, IDLE_SECONDS, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+        server->connection_bytes, MHD_OPTION_URI_LOG_CALLBACK, see_target, server,
+        MHD_OPTION_NOTIFY_CONNECTION, count_connection, server, MHD_OPTION_NOTIFY_COMPLETED, end,
+        NULL, MHD_OPTION_END);
+    return server->daemon != NULL ||
            status_set(st, STATUS_UNAVAILABLE, "HTTP_UNAVAILABLE", "cannot start the HTTP server");
+}
+
+static bool start_servers(struct http *http, struct status *st)
+{
+    http->servers[ARRIVAL_ANY] =
+        (struct server){.http = http, .connection_bytes = CONNECTION_BYTES};
+    http->servers[ARRIVAL_WATCH] =
+        (struct server){.http = http, .connection_bytes = WATCH_BYTES, .once = true};
+    return start_server(&http->servers[ARRIVAL_ANY], st) &&
+           start_server(&http->servers[ARRIVAL_WATCH], st);
 }
 
 static bool add_fd(struct http *http, int fd)
@@ -380,11 +417,20 @@ static bool add_fd(struct http *http, int fd)
     return epoll_ctl(http->poll_fd, EPOLL_CTL_ADD, fd, &event) == 0;
 }
 
+static bool add_server(struct http *http, const struct server *server)
+{
+    const union MHD_DaemonInfo *info =
+        MHD_get_daemon_info(server->daemon, MHD_DAEMON_INFO_EPOLL_FD);
+    return info != NULL && add_fd(http, info->epoll_fd);
+}
+
 static bool add_fds(struct http *http, struct status *st)
 {
-    const union MHD_DaemonInfo *info = MHD_get_daemon_info(http->daemon, MHD_DAEMON_INFO_EPOLL_FD);
     http->poll_fd = epoll_create1(EPOLL_CLOEXEC);
-    if (info == NULL || http->poll_fd < 0 || !add_fd(http, info->epoll_fd) ||
+    http->arrivals = arrivals_new(http->listener->fd, IDLE_SECONDS * INT64_C(1000));
+    if (http->poll_fd < 0 || http->arrivals == NULL || !add_fd(http, arrivals_fd(http->arrivals)) ||
+        !add_server(http, &http->servers[ARRIVAL_ANY]) ||
+        !add_server(http, &http->servers[ARRIVAL_WATCH]) ||
         !add_fd(http, calls_fd(http->gateway->calls)) ||
         !add_fd(http, feed_fd(http->gateway->feed)) ||
         !add_fd(http, streams_fd(http->gateway->streams))) {
@@ -398,8 +444,11 @@ bool http_new(struct listener *listener, struct gateway *gateway, struct http **
               struct status *st)
 {
     struct http *http = mem_zalloc(sizeof *http);
-    *http = (struct http){.listener = listener, .gateway = gateway, .poll_fd = -1};
-    if (!start_daemon(http, st) || !add_fds(http, st)) {
+    *http = (struct http){.listener = listener,
+                          .gateway = gateway,
+                          .max_connections = connection_limit(),
+                          .poll_fd = -1};
+    if (!start_servers(http, st) || !add_fds(http, st)) {
         http_free(http);
         return false;
     }
@@ -412,10 +461,12 @@ void http_free(struct http *http)
     if (http == NULL) {
         return;
     }
-    if (http->daemon != NULL) {
-        assert(http->n_suspended == 0);
-        MHD_quiesce_daemon(http->daemon); /* or the daemon would close the listener's socket */
-        MHD_stop_daemon(http->daemon);
+    assert(http->n_suspended == 0);
+    arrivals_free(http->arrivals);
+    for (size_t i = 0; i < COUNT_OF(http->servers); i++) {
+        if (http->servers[i].daemon != NULL) {
+            MHD_stop_daemon(http->servers[i].daemon);
+        }
     }
     if (http->poll_fd >= 0) {
         close(http->poll_fd);
@@ -438,19 +489,48 @@ static int64_t ms_until(int64_t at_ns)
     return left < 0 ? 0 : left;
 }
 
-/* Milliseconds for epoll_wait: to the next time-out of the daemon or of a request that waits, at
- * most until `until` (-1: none). */
+static int64_t server_wait_ms(const struct server *server)
+{
+    MHD_UNSIGNED_LONG_LONG ms;
+    if (server->n == 0 || MHD_get_timeout(server->daemon, &ms) != MHD_YES) {
+        return -1;
+    }
+    return ms > 3600000 ? 3600000 : (int64_t)ms;
+}
+
+/* Milliseconds for epoll_wait: to the next time-out of a server, of a connection or of a request
+ * that waits, at most until `until` (-1: none). */
 static int wait_ms(const struct http *http, int64_t until_ns)
 {
-    MHD_UNSIGNED_LONG_LONG daemon_ms;
-    int64_t ms = -1;
-    if (MHD_get_timeout(http->daemon, &daemon_ms) == MHD_YES) {
-        ms = daemon_ms > 3600000 ? 3600000 : (int64_t)daemon_ms;
-    }
+    int64_t ms = sooner(server_wait_ms(&http->servers[ARRIVAL_ANY]),
+                        server_wait_ms(&http->servers[ARRIVAL_WATCH]));
     const struct gateway *gateway = http->gateway;
+    until_ns = sooner(until_ns, arrivals_next_ns(http->arrivals));
     until_ns = sooner(until_ns, waits_next_ns(gateway->waits));
     until_ns = sooner(until_ns, streams_next_ns(gateway->streams));
     return (int)sooner(ms, ms_until(until_ns));
+}
+
+static void run_server(struct server *server)
+{
+    if (server->n > 0) {
+        MHD_run(server->daemon);
+    }
+}
+
+/* A connection has said something. libmicrohttpd closes what it cannot take. */
+static void serve_connection(void *user, int fd, const struct sockaddr *peer, socklen_t n_peer,
+                             enum arrival_kind kind)
+{
+    struct http *http = user;
+    MHD_add_connection(http->servers[kind].daemon, fd, peer, n_peer);
+}
+
+static void accept_connections(struct http *http, bool readable)
+{
+    size_t n = http->servers[ARRIVAL_ANY].n + http->servers[ARRIVAL_WATCH].n;
+    size_t room = n < http->max_connections ? http->max_connections - n : 0;
+    arrivals_run(http->arrivals, readable, room, serve_connection, http);
 }
 
 /* Waits for something to do, and does it. Returns whether stop_fd is readable. */
@@ -458,17 +538,20 @@ static bool turn(struct http *http, int stop_fd, int64_t until_ns)
 {
     struct epoll_event events[8];
     struct gateway *gateway = http->gateway;
-    bool stop = false;
+    bool stop = false, arrived = false;
     int n = epoll_wait(http->poll_fd, events, COUNT_OF(events), wait_ms(http, until_ns));
     for (int i = 0; i < n; i++) {
         stop = stop || events[i].data.fd == stop_fd;
+        arrived = arrived || events[i].data.fd == arrivals_fd(http->arrivals);
     }
-    /* Resuming does not wake the daemon's epoll, so it runs behind the others, in any case. */
+    /* Resuming does not wake a server's epoll, so they run behind the others, in any case. */
     calls_run(gateway->calls, resume, http);
     feed_run(gateway->feed, gateway);
     waits_run(gateway->waits, resume, http);
     streams_run(gateway->streams, resume, http);
-    MHD_run(http->daemon);
+    run_server(&http->servers[ARRIVAL_ANY]);
+    run_server(&http->servers[ARRIVAL_WATCH]);
+    accept_connections(http, arrived); /* last: what has been closed makes room */
     return stop;
 }
 
@@ -485,7 +568,7 @@ static void stop_accepting(struct http *http)
     http->gateway->stopping = true;
     waits_all_changed(http->gateway->waits); /* long polls end now */
     streams_stop(http->gateway->streams);
-    MHD_quiesce_daemon(http->daemon);
+    arrivals_stop(http->arrivals, serve_connection, http);
     listener_close(http->listener);
     http->listener = NULL;
 }
