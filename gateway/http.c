@@ -25,6 +25,7 @@
 /* For one that begins with a watch, which keeps it as long as it lives: beside the request's head,
  * that of the answer, then what is sent at a time. */
 #define WATCH_BYTES 4096
+static_assert(ARRIVAL_WATCH_BYTES <= WATCH_BYTES - 1024, "the answer's head has room");
 #define CONNECTIONS_MAX 16384u
 #define FILES_SPARE 64 /* descriptors that are no connections */
 /* A body that is too large is read to its end before it is refused, because a client that is still
@@ -383,7 +384,11 @@ static void count_connection(void *user, struct MHD_Connection *connection, void
     struct server *server = user;
     (void)connection;
     (void)state;
-    server->n += code == MHD_CONNECTION_NOTIFY_STARTED ? 1 : -(size_t)1;
+    if (code == MHD_CONNECTION_NOTIFY_STARTED) {
+        server->n++;
+    } else {
+        server->n--;
+    }
 }
 
 static bool start_server(struct server *server, struct status *st)
