@@ -144,6 +144,11 @@ class Gateway(Program):
     def is_ready(self):
         return urllib.request.urlopen(f"http://{self.http}/readyz", timeout=5).status == 200
 
+    @property
+    def cpu_seconds(self):
+        """With the server's behind it, as etcd's gateway is a part of etcd."""
+        return super().cpu_seconds + self.server.cpu_seconds
+
     def metric(self, name):
         return metric(self.http, name)
 
