@@ -102,7 +102,7 @@ void committer_announce(struct committer *committer, const struct staged *staged
     compact_note(committer, staged->commit, own);
     heads_changed(committer, staged);
     recent_requests_add(&committer->recent, staged->commit);
-    committer->scrub_due = committer->scrub_due || scrub_wanted(staged->commit);
+    committer->scrub_due = committer->scrub_due || commit_erases(staged->commit);
     int64_t begun = clock_monotonic_ns();
     committer->listener.committed(committer->listener.user, staged);
     committer->announce_ns += clock_monotonic_ns() - begun;

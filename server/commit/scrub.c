@@ -7,16 +7,6 @@ struct erasing {
     size_t n;
 };
 
-bool scrub_wanted(const struct commit *commit)
-{
-    for (size_t i = 0; i < commit->n_changes; i++) {
-        if (commit->changes[i].kind == CHANGE_ERASE) {
-            return true;
-        }
-    }
-    return false;
-}
-
 /* A whole config's erase takes the versions of earlier lives along, but not those of a later one:
  * everything up to the last version that was given when the erase was committed. */
 static bool scrub_change(struct store *store, const struct change *change, struct status *st)
@@ -32,7 +22,7 @@ static bool scrub_change(struct store *store, const struct change *change, struc
 static bool gather(void *user, struct commit *commit)
 {
     struct erasing *erasing = user;
-    if (scrub_wanted(commit)) {
+    if (commit_erases(commit)) {
         erasing->commits = mem_grow(erasing->commits, erasing->n + 1, sizeof erasing->commits[0]);
         erasing->commits[erasing->n++] = commit_ref(commit);
     }

@@ -5,8 +5,6 @@
 
 #include "store.h"
 
-/* Whether a commit erases anything. */
-bool scrub_wanted(const struct commit *commit);
 /* Removes what the commits from the mark to `through` erased, and moves the mark. */
 bool scrub_finish(struct store *store, uint64_t through, struct status *st);
 

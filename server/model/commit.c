@@ -133,6 +133,16 @@ bool commit_attach_payload(struct commit *commit, size_t index, const uint8_t sa
                       (unsigned long long)commit->revision);
 }
 
+bool commit_erases(const struct commit *commit)
+{
+    for (size_t i = 0; i < commit->n_changes; i++) {
+        if (commit->changes[i].kind == CHANGE_ERASE) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void commit_forget_payloads(struct commit *commit)
 {
     for (size_t i = 0; i < commit->n_changes; i++) {

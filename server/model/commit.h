@@ -112,6 +112,9 @@ struct commit *commit_copy(const struct commit *commit);
 bool commit_attach_payload(struct commit *commit, size_t index, const uint8_t salt[SALT_SIZE],
                            struct buf *payload, struct status *st);
 
+/* Whether a commit makes a payload go away that was there. */
+bool commit_erases(const struct commit *commit);
+
 /* Gives the payloads of a sealed commit back; hashes and sizes stay. Before it is shared. */
 void commit_forget_payloads(struct commit *commit);
 

@@ -7,6 +7,8 @@
 #include "failpoint.h"
 #include "watch.h"
 
+#define IDLE_INBOX_BYTES ((size_t)1 << 20)
+
 static void drain(struct rpc_task *task);
 
 struct hub *hub_new(const struct hub_options *options)
@@ -103,14 +105,23 @@ void hub_publish(struct hub *hub, const struct staged *staged)
         hub->inbox = mem_grow(hub->inbox, hub->room_inbox, sizeof hub->inbox[0]);
     }
     hub->inbox[hub->n_inbox++] = notice;
+    hub->inbox_bytes += notice->bytes;
+    hub->inbox_erases = hub->inbox_erases || commit_erases(staged->commit);
     pthread_mutex_unlock(&hub->lock);
+}
+
+/* While there are no streams the ring has time: the first one takes the inbox when it comes. To
+ * wake the thread for each batch would cost a write a twentieth of its processor time. */
+static bool is_wake_wanted(const struct hub *hub)
+{
+    return hub_stream_count(hub) > 0 || hub->inbox_erases || hub->inbox_bytes >= IDLE_INBOX_BYTES;
 }
 
 void hub_wake(struct hub *hub)
 {
     pthread_mutex_lock(&hub->lock);
-    bool post = !hub->wake_posted;
-    hub->wake_posted = true;
+    bool post = !hub->wake_posted && is_wake_wanted(hub);
+    hub->wake_posted = hub->wake_posted || post;
     pthread_mutex_unlock(&hub->lock);
     if (post) {
         rpc_server_post(hub->server, &hub->wake);
@@ -136,6 +147,8 @@ void hub_take_inbox(struct hub *hub)
     size_t n = hub->n_inbox;
     hub->n_inbox = 0;
     hub->room_inbox = 0;
+    hub->inbox_bytes = 0;
+    hub->inbox_erases = false;
     pthread_mutex_unlock(&hub->lock);
     for (size_t i = 0; i < n; i++) {
         put_in_ring(hub, notices[i]);

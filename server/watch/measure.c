@@ -21,7 +21,8 @@ static uint64_t lag_of(const struct watch *watch)
 static void measure(struct rpc_task *task)
 {
     struct measuring *m = CONTAINER_OF(task, struct measuring, task);
-    const struct hub *hub = m->hub;
+    struct hub *hub = m->hub;
+    hub_take_inbox(hub);
     *m->stats = (struct hub_stats){
         .streams = atomic_load(&hub->n_streams),
         .messages = hub->n_messages,

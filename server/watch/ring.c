@@ -79,20 +79,10 @@ static bool shows_erased(const struct commit *commit, const struct commit *erasi
     return false;
 }
 
-static bool erases(const struct commit *commit)
-{
-    for (size_t i = 0; i < commit->n_changes; i++) {
-        if (commit->changes[i].kind == CHANGE_ERASE) {
-            return true;
-        }
-    }
-    return false;
-}
-
 void ring_erase(struct ring *ring, const struct commit *erasing)
 {
     /* Most commits erase nothing and must not look through the ring. */
-    uint64_t revision = erases(erasing) ? ring->next : ring_first(ring);
+    uint64_t revision = commit_erases(erasing) ? ring->next : ring_first(ring);
     while (revision > ring_first(ring)) {
         if (shows_erased(ring_at(ring, revision - 1)->commit, erasing)) {
             break;

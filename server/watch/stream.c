@@ -192,7 +192,9 @@ static void list(struct watch *watch)
                              watch->sent_ns + watch->wishes.progress_ns);
     }
     watch->listed = true;
-    atomic_fetch_add(&hub->n_streams, 1);
+    if (atomic_fetch_add(&hub->n_streams, 1) == 0) {
+        hub_take_inbox(hub);
+    }
 }
 
 static void unlist(struct watch *watch)

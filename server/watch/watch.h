@@ -46,6 +46,8 @@ struct hub {
     struct notice **inbox;
     size_t n_inbox;
     size_t room_inbox;
+    size_t inbox_bytes;
+    bool inbox_erases; /* what was shown before must go */
     bool wake_posted;
 
     /* The stream thread's. */
