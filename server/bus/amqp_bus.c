@@ -9,6 +9,7 @@
 
 #define EXCHANGE "config.changes"
 #define RESOURCE_LOCKED 405 /* what the broker says of another connection's exclusive queue */
+#define LOOK_EVERY_MS 1000
 
 struct amqp_bus {
     struct bus bus;
@@ -118,24 +119,6 @@ static void amqp_interrupt(struct bus *bus)
 
 /* ---- Publishing ---- */
 
-static bool amqp_publish(struct bus *bus, const struct bus_message *message, struct status *st)
-{
-    struct amqp_bus *a = amqp_of(bus);
-    amqp_basic_properties_t properties = {
-        ._flags = AMQP_BASIC_CONTENT_TYPE_FLAG | AMQP_BASIC_DELIVERY_MODE_FLAG |
-                  AMQP_BASIC_MESSAGE_ID_FLAG,
-        .content_type = amqp_cstring_bytes("application/json"),
-        .delivery_mode = AMQP_DELIVERY_PERSISTENT,
-        .message_id = amqp_cstring_bytes(message->id),
-    };
-    amqp_bytes_t body = {.len = message->n_body, .bytes = (void *)(uintptr_t)message->body};
-    confirms_add(&a->confirms);
-    int result =
-        amqp_basic_publish(a->link.connection, AMQP_CHANNEL, amqp_cstring_bytes(EXCHANGE),
-                           amqp_cstring_bytes(message->routing_key), 0, 0, &properties, body);
-    return amqp_link_sent(&a->link, result, "publishing", st);
-}
-
 static bool take_confirm(struct amqp_bus *a, const amqp_method_t *method, struct status *st)
 {
     if (method->id == AMQP_BASIC_NACK_METHOD) {
@@ -161,6 +144,39 @@ static bool take_confirms(struct amqp_bus *a, struct status *st)
         }
     }
     return true;
+}
+
+/* A broker that takes no more may do so for hours, and lives: its heartbeats come. One that is
+ * silent is given up. */
+static bool wait_to_send(struct amqp_bus *a, struct status *st)
+{
+    while (!amqp_link_can_send(&a->link, LOOK_EVERY_MS)) {
+        if (!take_confirms(a, st)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool amqp_publish(struct bus *bus, const struct bus_message *message, struct status *st)
+{
+    struct amqp_bus *a = amqp_of(bus);
+    amqp_basic_properties_t properties = {
+        ._flags = AMQP_BASIC_CONTENT_TYPE_FLAG | AMQP_BASIC_DELIVERY_MODE_FLAG |
+                  AMQP_BASIC_MESSAGE_ID_FLAG,
+        .content_type = amqp_cstring_bytes("application/json"),
+        .delivery_mode = AMQP_DELIVERY_PERSISTENT,
+        .message_id = amqp_cstring_bytes(message->id),
+    };
+    amqp_bytes_t body = {.len = message->n_body, .bytes = (void *)(uintptr_t)message->body};
+    if (!wait_to_send(a, st)) {
+        return false;
+    }
+    confirms_add(&a->confirms);
+    int result =
+        amqp_basic_publish(a->link.connection, AMQP_CHANNEL, amqp_cstring_bytes(EXCHANGE),
+                           amqp_cstring_bytes(message->routing_key), 0, 0, &properties, body);
+    return amqp_link_sent(&a->link, result, "publishing", st);
 }
 
 static bool amqp_wait(struct bus *bus, const struct wake *wake, int64_t timeout_ms,

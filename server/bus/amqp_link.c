@@ -2,7 +2,10 @@
 
 #include <amqp_ssl_socket.h>
 #include <amqp_tcp_socket.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <openssl/ssl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -208,7 +211,7 @@ void amqp_link_close(struct amqp_link *link)
     bool can_speak = link->fd >= 0 && !link->interrupted;
     link->fd = -1;
     pthread_mutex_unlock(&link->lock);
-    if (can_speak) {
+    if (can_speak && amqp_link_can_send(link, 0)) {
         amqp_connection_close_t good_bye = {.reply_code = AMQP_REPLY_SUCCESS};
         amqp_send_method(link->connection, 0, AMQP_CONNECTION_CLOSE_METHOD, &good_bye);
     }
@@ -231,6 +234,26 @@ void amqp_link_interrupt(struct amqp_link *link)
         shutdown(link->fd, SHUT_RDWR);
     }
     pthread_mutex_unlock(&link->lock);
+}
+
+/* ---- Sending ---- */
+
+/* For so long that reading will soon give the broker up: after two times the heartbeat. */
+static bool is_silent(const struct amqp_link *link)
+{
+    struct tcp_info info = {0};
+    socklen_t size = sizeof info;
+    int64_t heartbeat_ms = INT64_C(1000) * amqp_get_heartbeat(link->connection);
+    int failed = getsockopt(amqp_get_sockfd(link->connection), IPPROTO_TCP, TCP_INFO, &info, &size);
+    return failed == 0 && heartbeat_ms > 0 && info.tcpi_last_data_recv >= heartbeat_ms * 3 / 2;
+}
+
+bool amqp_link_can_send(const struct amqp_link *link, int timeout_ms)
+{
+    bool silent = is_silent(link);
+    struct pollfd socket = {.fd = amqp_get_sockfd(link->connection),
+                            .events = silent ? POLLIN : POLLOUT};
+    return poll(&socket, 1, timeout_ms) > 0 && !silent;
 }
 
 /* ---- Reading ---- */

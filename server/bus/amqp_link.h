@@ -42,6 +42,12 @@ bool amqp_link_check(struct amqp_link *link, const char *doing, int *ret_code, s
 /* The same for the functions that return a number. */
 bool amqp_link_sent(const struct amqp_link *link, int result, const char *doing, struct status *st);
 
+/* Whether a message may be sent, within so many milliseconds: the socket takes it, and the broker
+ * was not silent for long. Ask before each: librabbitmq waits without end for a socket that is
+ * full, and for a broker that is silent. Where the answer is no, reading tells whether the broker
+ * is gone. */
+bool amqp_link_can_send(const struct amqp_link *link, int timeout_ms);
+
 /* Waits until a frame can be read, the wake is set or the time has passed. */
 void amqp_link_wait(struct amqp_link *link, const struct wake *wake, int64_t timeout_ms);
 /* The next frame that has arrived, if there is one, which is valid until the next call. The end of

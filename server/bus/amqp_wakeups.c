@@ -38,9 +38,13 @@ void amqp_wakeups_send(struct amqp_wakeups *w, uint64_t revision)
     wake_set(&w->wake);
 }
 
+/* What the broker does not take now waits, and the newest only. */
 static bool send_pending(struct amqp_wakeups *w, struct status *st)
 {
     char body[80];
+    if (!amqp_link_can_send(&w->link, 0)) {
+        return true;
+    }
     uint64_t revision = atomic_exchange(&w->revision, 0);
     if (revision == 0) {
         return true;

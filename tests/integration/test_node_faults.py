@@ -114,26 +114,33 @@ def end(nodes):
         node.end()
 
 
+@contextlib.contextmanager
+def under_traffic(nodes):
+    """Clients at work; the caller goes on when they have begun. At the end all is checked."""
+    with recorded(nodes[0]) as recorder:
+        clients = start_clients(nodes)
+        wait_for_more(clients, 60)
+        yield clients
+        wait_for_more(clients, 60)
+        stop_and_check(nodes, recorder, clients)
+
+
 @pytest.mark.concurrent
 @pytest.mark.parametrize("harm", HARMS)
 def test_connections_to_the_database_that_break(launch, database, proxies, name, harm):
     """Each node is met in turn, then all of them."""
     ways = proxies(database.port)
     nodes = start_nodes(launch, [f"mongodb://127.0.0.1:{way.port}" for way in ways], name)
-    with recorded(nodes[0]) as recorder:
-        clients = start_clients(nodes)
+    with under_traffic(nodes) as clients:
         for way, node in zip(ways, nodes):
-            wait_for_more(clients, 60)
             harm(way, lambda node=node: is_out_of_touch(node))
-        wait_for_more(clients, 60)
+            wait_for_more(clients, 60)
         threads = [threading.Thread(target=harm, args=(
             way, lambda node=node: is_out_of_touch(node))) for way, node in zip(ways, nodes)]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
-        wait_for_more(clients, 60)
-        stop_and_check(nodes, recorder, clients)
     for node in nodes:
         told = node.log.read_text().count("heads_not_saved")
         assert told <= 3, "each failure once, not as often as it is tried"
@@ -209,12 +216,14 @@ def publisher(nodes):
 
 
 def check_events(nodes, listener):
+    publisher(nodes)
     revision = in_step(nodes)
     changes = changes_of(nodes[0].stub, revision)
     listener.wait_for_place(max(changes))
     check(listener.events, changes)
 
 
+@pytest.mark.own_store
 @pytest.mark.concurrent
 @pytest.mark.parametrize("harm", HARMS)
 def test_connections_to_the_broker_that_break(launch, database, broker, listen, proxies, name,
@@ -225,41 +234,93 @@ def test_connections_to_the_broker_that_break(launch, database, broker, listen, 
                     extra=["--bus", broker.address(way.port, suffix=QUICK_BUS)]).start()
              for way in ways]
     listener = listen(nodes[0])
-    with recorded(nodes[0]) as recorder:
-        clients = start_clients(nodes)
+    with under_traffic(nodes) as clients:
         for _ in range(3):
-            wait_for_more(clients, 60)
             at = publisher(nodes)
             harm(ways[at], lambda at=at: Registry(nodes[at].stub).status().relay.state
                  != PUBLISHING)
-        wait_for_more(clients, 60)
-        stop_and_check(nodes, recorder, clients)
-        assert sum(client.lost for client in clients) == 0, "a broker is nobody's business"
-    publisher(nodes)
+            wait_for_more(clients, 60)
+    assert sum(client.lost for client in clients) == 0, "a broker is nobody's business"
     check_events(nodes, listener)
     end(nodes)
 
 
+@pytest.mark.own_store
 @pytest.mark.concurrent
 def test_events_over_deaths_of_nodes_broker_and_database(launch, database, broker, listen, name):
-    """The lease moves, the broker is killed, the database is killed; every change is told."""
+    """The lease moves, the broker is killed, the database stands still and is killed; every change
+    is told."""
     nodes = start_nodes(launch, [database.address] * NODES, name,
                         extra=["--bus", broker.address(suffix=QUICK_BUS)])
     listener = listen(nodes[0])
-    with recorded(nodes[0]) as recorder:
-        clients = start_clients(nodes)
+    with under_traffic(nodes) as clients:
         for _ in range(3):
-            wait_for_more(clients, 60)
             at = publisher(nodes)
             nodes[at].kill()
             publisher(nodes[:at] + nodes[at + 1:])
             nodes[at].start()
+            wait_for_more(clients, 60)
         broker.kill()
         wait_for_more(clients, 60)
         broker.start()
+        database.freeze()
+        endure(1)
+        database.thaw()
+        wait_for_more(clients, 60)
         database.kill()
         database.start()
-        wait_for_more(clients, 60)
-        stop_and_check(nodes, recorder, clients)
     check_events(nodes, listener)
+    end(nodes)
+
+
+def each_goes_on(clients):
+    """Whichever node a client is at, it is answered."""
+    goals = [len(client.operations) + 50 for client in clients]
+    until(lambda: all(len(c.operations) >= goal for c, goal in zip(clients, goals)),
+          "each client goes on", seconds=15)
+
+
+def are_woken(nodes):
+    """Three times in a row the other one learns of a write at once: one that only looks every second
+    is so lucky once at most."""
+    writer, other = registries(nodes)[:2]
+    for _ in range(3):
+        written = writer.update("woken", allow_missing=True).header.revision
+        begun = time.monotonic()
+        until(lambda: other.revision() >= written, "the other one has it")
+        if time.monotonic() - begun > 0.3:
+            return False
+    return True
+
+
+def all_notice(nodes):
+    """None of them publishes, none hears wake-ups."""
+    return all(node.log.read_text().count("event=wake_ups_lost") > 0
+               and Registry(node.stub).status().relay.state != PUBLISHING for node in nodes)
+
+
+@pytest.mark.own_store
+@pytest.mark.concurrent
+@pytest.mark.parametrize("heartbeat", [1, 60])
+def test_a_broker_that_stands_still(launch, database, broker, listen, name, heartbeat):
+    """Its connections are given up, or stand and nothing comes of them: no write waits for it. When
+    it goes on all events come, and nodes are woken again."""
+    suffix = f"/?heartbeat={heartbeat}&connection_timeout=1000"
+    nodes = start_nodes(launch, [database.address] * NODES, name,
+                        extra=["--bus", broker.address(suffix=suffix)])
+    listener = listen(nodes[0])
+    until(lambda: are_woken(nodes), "nodes are woken")
+    with under_traffic(nodes) as clients:
+        publisher(nodes)
+        broker.freeze()
+        try:
+            each_goes_on(clients)
+            if heartbeat == 1:
+                until(lambda: all_notice(nodes), "the fault is noticed")
+            each_goes_on(clients)
+        finally:
+            broker.thaw()
+    assert sum(client.lost for client in clients) == 0, "a broker is nobody's business"
+    check_events(nodes, listener)
+    until(lambda: are_woken(nodes), "nodes are woken again")
     end(nodes)
