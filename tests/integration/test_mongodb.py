@@ -2,6 +2,7 @@
 
 Starts database servers of its own, whatever the rest of the run uses."""
 
+import contextlib
 import subprocess
 import time
 
@@ -13,7 +14,9 @@ import mongodb
 from calls import Registry
 from daemon import BUILD, Confregd, until
 from errors import Refusal, refused
+from proxy import Proxy
 from stubs import api_pb
+from tape import TAPE
 from watching import Watch
 
 pytestmark = pytest.mark.own_store
@@ -144,6 +147,31 @@ def test_two_servers_share_a_database(launch, server):
     other.end()
 
 
+def test_heads_that_are_saved_late_do_not_replace_newer_ones(launch, database):
+    """One node's copy of the heads is held up on its way until the other one has saved newer ones."""
+    way = Proxy(database.port)
+    slow = launch(Confregd, store=f"mongodb://127.0.0.1:{way.port}/registry").start()
+    held = way.hold_from(b"confreg_heads")
+    Registry(slow.stub).create("billing", '{"n":1}')
+    assert held.wait(60), "heads are saved when nothing comes for a while"
+    quick = launch(Confregd, store=f"{database.address}/registry").start()
+    Registry(quick.stub).update("billing", '{"n":2}')
+    with pymongo.MongoClient(database.address) as client:
+        heads = client.registry.confreg_heads
+        until(lambda: [h["row_revision"] for h in heads.find()] == [2], "the newer one is saved")
+        way.release()
+        Registry(slow.stub).create("next")  # the node is through with what it saved
+        assert heads.find_one({"_id": "prod/billing"})["row_revision"] == 2
+    for node in (quick, slow):
+        node.kill()
+        node.start()
+        assert Registry(node.stub).data("billing") == b'{"n":2}'
+    check_history(quick)
+    for node in (quick, slow):
+        node.end()
+    way.close()
+
+
 # ---- Backup and restore ----
 
 def dump(address):
@@ -188,6 +216,53 @@ def test_a_restored_database_with_a_new_epoch_voids_every_position(server):
     assert registry.version_numbers("billing") == [2, 1]
     assert registry.data("billing", version=1) == b'{"a":1}'
     check_history(server)
+
+
+def other_end(launch, database, dumped):
+    """What the database would hold if other things had been written behind a backup of it."""
+    store = f"{database.address}/other?{QUICK}"
+    restore(store, dumped)
+    node = launch(Confregd, store=store).start()
+    Registry(node.stub).update("billing", '{"kept":1}')
+    node.stop()
+    return dump(store)
+
+
+def put_over(address, dumped):
+    with pymongo.MongoClient(address) as client:
+        for name, (documents, _) in dumped.items():
+            for document in documents:
+                client.get_default_database()[name].replace_one({"_id": document["_id"]}, document,
+                                                                upsert=True)
+
+
+def test_a_log_whose_end_is_rewritten_under_its_nodes(launch, server, database):
+    """They find out by themselves, give nothing of what was, and start anew."""
+    nodes = [server, launch(Confregd, store=server.store).start()]
+    first, second = (Registry(node.stub) for node in nodes)
+    first.create("billing", '{"a":1}')
+    replacement = other_end(launch, database, dump(server.store))
+    lost = first.update("billing", '{"lost":1}').header
+    until(lambda: second.revision() == lost.revision, "both nodes have it")
+    put_over(server.store, replacement)
+
+    def starts_anew(node):
+        with contextlib.suppress(grpc.RpcError):
+            return Registry(node.stub).data("billing") == b'{"kept":1}'
+
+    for node in nodes:
+        until(lambda node=node: starts_anew(node), "it gives what is there now")
+    TAPE.take(lost.epoch)  # what was answered before is of a log that has not been
+    for node in nodes:
+        assert "event=log_changed" in node.log.read_text()
+        with refused("FAILED_PRECONDITION"):
+            Watch(node.stub, resume_after=lost).next()
+    assert first.update("billing", '{"b":1}').config.version == 3
+    assert second.update("billing", '{"b":2}').config.version == 4
+    until(lambda: first.revision() == second.revision(), "both nodes have it")
+    for node in nodes:
+        check_history(node)
+    nodes[1].end()
 
 
 # ---- Who may use it, and over what ----

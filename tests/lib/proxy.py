@@ -18,6 +18,8 @@ class Proxy:
         self.connections = []  # (near, far)
         self.abandoned = set()  # far ends that are gone while the near one stands
         self.late = None        # (seconds, more or less by so many) that everything takes
+        self.mark = None        # bytes that nothing passes from
+        self.met = threading.Event()
         self.lock = threading.Lock()
         self.listener = socket.create_server(("127.0.0.1", self.port))
         threading.Thread(target=self._accept, daemon=True).start()
@@ -41,6 +43,7 @@ class Proxy:
                     data = ready.recv(65536)
                     if not data:
                         return
+                    self._look_for_mark(data)
                     self._dawdle()
                     (far if ready is near else near).sendall(data)
 
@@ -48,6 +51,13 @@ class Proxy:
         if self.late is not None:
             mean, spread = self.late
             threading.Event().wait(random.uniform(mean - spread, mean + spread))
+
+    def _look_for_mark(self, data):
+        if self.mark is not None and self.mark in data:
+            self.mark = None
+            self.hold()
+            self.met.set()
+            self.passing.wait()
 
     @staticmethod
     def _swallow(near):
@@ -77,6 +87,12 @@ class Proxy:
     def hold(self):
         """Nothing passes any more, and nobody is told."""
         self.passing.clear()
+
+    def hold_from(self, mark):
+        """Holds as soon as these bytes come, and them, too; returns what is set then."""
+        self.met.clear()
+        self.mark = mark
+        return self.met
 
     def release(self):
         """Holds and delays nothing any more."""
