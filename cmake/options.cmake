@@ -34,7 +34,7 @@ endfunction()
 
 # A program that runs for long and hands memory from thread to thread: jemalloc serves it better
 # than the C library's allocator. Sanitizers bring an allocator of their own.
-function(confreg_program name)
+function(confreg_daemon name)
     cmake_parse_arguments(ARG "" "" "SOURCES;LINK" ${ARGN})
     add_executable(${name} ${ARG_SOURCES})
     target_link_libraries(${name} PRIVATE ${ARG_LINK} confreg_options)

@@ -13,14 +13,11 @@ import pytest
 from calls import Registry
 from cluster import (NODES, SEED, in_step, registries, start_clients, stop_and_check,
                      wait_for_more)
-from daemon import Confregd, connect, until
+from daemon import BUILD, Confregd, connect, until
 from errors import refused
 from stubs import api_grpc, api_pb
 from watching import Watch
 
-# libfaketime steps the time of day, and leaves the clock alone that time-outs are measured by.
-FAKED_CLOCK = {"LD_PRELOAD": "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1",
-               "FAKETIME_NO_CACHE": "1", "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
 LINEARIZABLE = api_pb.ReadOptions(consistency=api_pb.CONSISTENCY_LINEARIZABLE)
 
 
@@ -243,7 +240,8 @@ def test_the_clock_of_a_node_steps(nodes, recorder, tmp_path):
     clock = tmp_path / "clock"
     clock.write_text("+0")
     nodes[1].stop()
-    nodes[1].variables = FAKED_CLOCK | {"FAKETIME_TIMESTAMP_FILE": str(clock)}
+    nodes[1].variables = {"LD_PRELOAD": str(BUILD / "tests" / "libstepped_clock.so"),
+                          "CONFREG_STEPPED_CLOCK": str(clock)}
     nodes[1].start()
     started = time.time()
     clients = start_clients(nodes)
