@@ -11,7 +11,7 @@ import history
 import mongodb
 import pytest
 from calls import Registry
-from cluster import (NODES, SEED, in_step, registries, start_clients, stop_and_check,
+from cluster import (NODES, SEED, Wanderer, in_step, registries, start_clients, stop_and_check,
                      wait_for_more)
 from daemon import BUILD, Confregd, connect, until
 from errors import refused
@@ -156,14 +156,17 @@ def test_a_compaction_holds_on_all_nodes(nodes):
 @pytest.mark.concurrent
 def test_traffic_over_three_nodes_is_linearizable(nodes, recorder):
     clients = start_clients(nodes)
+    wanderer = Wanderer(nodes)
     wait_for_more(clients, 1500)
-    stop_and_check(nodes, recorder, clients)
+    stop_and_check(nodes, recorder, clients, wanderer)
     assert sum(client.lost for client in clients) == 0
+    assert wanderer.visits >= 3 * NODES
 
 
 @pytest.mark.concurrent
 def test_traffic_over_kills_of_nodes_is_linearizable(nodes, recorder):
     clients = start_clients(nodes)
+    wanderer = Wanderer(nodes)
     chance = random.Random(SEED)
     for number in range(6):
         wait_for_more(clients, chance.randrange(50, 150))
@@ -173,8 +176,9 @@ def test_traffic_over_kills_of_nodes_is_linearizable(nodes, recorder):
         for node in victims:
             node.start()
     wait_for_more(clients, 100)
-    stop_and_check(nodes, recorder, clients)
+    stop_and_check(nodes, recorder, clients, wanderer)
     assert sum(client.lost for client in clients) > 0
+    assert wanderer.visits > 0
 
 
 @pytest.mark.concurrent
