@@ -10,9 +10,8 @@
 #define INSERT_BYTES (16u << 20) /* one command's, unless one commit alone is larger */
 #define INSERT_COMMITS 1000
 #define HEADS_TOGETHER 500
-#define NEAR_COMMITS 128 /* asked for one by one, … */
-#define NEAR_PARTS 8     /* … so many times, before all that may follow them */
-#define NEAR_TAIL 32     /* where the tail is looked for before all of the log is asked for it */
+#define NEAR_COMMITS 32 /* asked for one by one, then twice as many, … */
+#define NEAR_MOST 512   /* … up to so many, before all that may follow them */
 
 static int64_t number(uint64_t value)
 {
@@ -155,20 +154,25 @@ static bson_t *each_of(uint64_t from, uint64_t through)
     return filter;
 }
 
-/* The log has no gaps: where the commit behind the newest of these is missing, that is the tail.
- * *ret_revision 0: it is not among these. */
+/* The log has no gaps: where the commit behind one is missing, that one is the tail. *ret_revision
+ * 0: it is not found so. */
 static bool find_tail_near(struct mongo_store *s, uint64_t from, uint64_t *ret_revision,
                            struct row_room *room, struct status *st)
 {
-    uint64_t through = from + NEAR_TAIL - 1;
-    AUTO(bson_destroy) bson_t *near = each_of(from, through);
-    if (!find_newest(s, near, ret_revision, room, st)) {
-        return false;
-    }
-    if (*ret_revision == through) {
+    *ret_revision = 0;
+    for (uint64_t n = NEAR_COMMITS; n <= NEAR_MOST; n *= 2) {
+        uint64_t through = from + n - 1;
+        AUTO(bson_destroy) bson_t *near = each_of(from, through);
+        if (!find_newest(s, near, ret_revision, room, st)) {
+            return false;
+        }
+        if (*ret_revision != through) {
+            return true;
+        }
         row_room_clear(room);
-        *ret_revision = 0;
+        from = through; /* which is there, so that there is something to find */
     }
+    *ret_revision = 0;
     return true;
 }
 
@@ -219,12 +223,11 @@ static bool walk_log(struct mongo_store *s, const bson_t *filter, struct log_wal
     const bson_t *document = NULL;
     AUTO(row_room_free) struct row_room *room = row_room_new();
     AUTO(bson_destroy)
-    bson_t *options =
-        log->with_payloads
-            ? BCON_NEW("sort", "{", "_id", BCON_INT32(1), "}", "projection", "{", "configs",
-                       BCON_INT32(0), "versions", BCON_INT32(0), "}", MONGO_MAJORITY)
-            : BCON_NEW("sort", "{", "_id", BCON_INT32(1), "}", "projection", "{", "record",
-                       BCON_INT32(1), "hash", BCON_INT32(1), "}", MONGO_MAJORITY);
+    bson_t *options = BCON_NEW("sort", "{", "_id", BCON_INT32(1), "}", MONGO_MAJORITY);
+    if (!log->with_payloads) {
+        BCON_APPEND(options, "projection", "{", "record", BCON_INT32(1), "hash", BCON_INT32(1),
+                    "}");
+    }
     mongo_find(s, MONGO_COMMITS, filter, options, &walk);
     while (log->more && mongo_next(&walk, &document)) {
         mongo_read_row(document, SIZE_MAX, room);
@@ -247,8 +250,8 @@ static bool mongo_read_commits(struct store *store, uint64_t from, uint64_t thro
     struct log_walk log = {
         .with_payloads = with_payloads, .visit = visit, .user = user, .more = true};
     uint64_t next = from;
-    for (int part = 0; part < NEAR_PARTS && next <= through; part++) {
-        uint64_t last = through - next < NEAR_COMMITS ? through : next + NEAR_COMMITS - 1;
+    for (uint64_t n = NEAR_COMMITS; n <= NEAR_MOST && next <= through; n *= 2) {
+        uint64_t last = through - next < n ? through : next + n - 1;
         AUTO(bson_destroy) bson_t *near = each_of(next, last);
         if (!walk_log(s, near, &log, st)) {
             return false;

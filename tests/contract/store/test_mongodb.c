@@ -61,14 +61,14 @@ CONTRACT(mongodb, tells_the_tail_wherever_it_went)
     expect_tail(place->store, &book, 2);
     book_fill(&book, other, 1);
     expect_tail(place->store, &book, 3);
-    book_fill(&book, other, 31);
-    expect_tail(place->store, &book, 34);
-    book_fill(&book, other, 100);
-    expect_tail(place->store, &book, 134);
-    for (uint64_t revision = 134; revision > 132; revision--) {
+    book_fill(&book, other, 127);
+    expect_tail(place->store, &book, 130);
+    book_fill(&book, other, 200);
+    expect_tail(place->store, &book, 330);
+    for (uint64_t revision = 330; revision > 328; revision--) {
         place_remove_commit(place, revision);
     }
-    expect_tail(place->store, &book, 132);
+    expect_tail(place->store, &book, 328);
     store_close(other);
     book_fini(&book);
 }
