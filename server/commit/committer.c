@@ -248,7 +248,7 @@ static void answer_syncs(struct sync *syncs, bool ok, const struct status *st)
 
 /* Who waits, or the time that has passed, wants the end as the store knows it for sure; for a
  * wake-up what can be read at once will do. */
-static void look_if_due(struct committer *committer, bool poked)
+void committer_look(struct committer *committer, bool poked)
 {
     bool due = follow_is_due(committer);
     if (!committer->store->shared || (!poked && !due)) {
@@ -325,7 +325,7 @@ static void *run(void *argument)
     while (news != QUEUE_STOPPED) {
         struct write *writes = write_queue_take(&committer->queue, BATCH_WRITES, BATCH_BYTES,
                                                 wait_ns(committer), &news);
-        look_if_due(committer, news == QUEUE_POKED);
+        committer_look(committer, news == QUEUE_POKED);
         process(committer, writes);
         compact_step(committer);
         process(committer, policy_check(committer));

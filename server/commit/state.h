@@ -68,12 +68,12 @@ struct committer {
     int64_t at_end_ns;      /* when this node was at the log's end, as far as it knows; 0: never */
 
     /* Taking turns with other nodes. */
-    int64_t append_ns;    /* how long an append takes, smoothed */
-    bool rival_seen;      /* since the last append of our own that went well */
-    bool contended;       /* …and before that one */
-    unsigned lost_in_row; /* appends that came too late */
-    uint64_t turn_given;  /* the newest request for a turn that was heeded */
-    int64_t next_turn_ns; /* when to look for another */
+    int64_t append_ns;     /* how long an append takes, smoothed */
+    int64_t turn_begun_ns; /* when this node's turn began; 0: it has none */
+    bool rival_seen;       /* another node's commit, since the last turn was over */
+    unsigned lost_in_row;  /* appends that came too late */
+    uint64_t turn_heeded;  /* the newest request for a turn that was heeded */
+    uint64_t turn_given;   /* the revision at which this node gave way last */
 
     pthread_mutex_t lock;
     char reason[256];   /* why the last append failed; "" where it went well */
@@ -84,6 +84,9 @@ struct committer {
 
 /* ---- committer.c ---- */
 
+/* Follows the log where somebody waits for it, it is time, or another node has said that there is
+ * something. */
+void committer_look(struct committer *c, bool poked);
 /* "" for well. Logs the change from one to the other. */
 void committer_set_health(struct committer *c, const char *reason);
 /* The answers: each hands its write back. */

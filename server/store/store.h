@@ -66,6 +66,7 @@ enum store_mark {
     STORE_MARK_COMPACTION, /* the newest commit that compacts, as far as the heads are complete */
     STORE_MARK_COMPACTED,  /* what the compactions up to this revision let go of is gone */
     STORE_MARK_TURN,       /* a node that cannot get in asked for its turn at this revision */
+    STORE_MARK_GIVEN,      /* the node that had appended this revision gave way to others */
     STORE_MARKS,
 };
 

@@ -352,6 +352,68 @@ Test(nodes, a_node_that_writes_seldom_looks, .timeout = 60)
     leak_check();
 }
 
+/* ---- Turns ---- */
+
+#define TURN_WRITERS 4 /* a node */
+#define TURN_WRITES 60 /* a writer */
+
+/* As long as a server takes for it, so that others try meanwhile. */
+static bool slow_append(struct store *store, struct commit *const *commits, size_t n,
+                        struct status *st)
+{
+    int64_t until_ns = clock_monotonic_ns() + INT64_C(2000000);
+    while (clock_monotonic_ns() < until_ns) {
+        sched_yield();
+    }
+    return store_memory.append(store, commits, n, st);
+}
+
+static void *write_in_turns(void *argument)
+{
+    struct node *node = argument;
+    struct request update = {
+        .kind = MUTATE_UPDATE, .service = "a", .id = "", .allow_missing = true};
+    for (size_t i = 0; i < TURN_WRITES; i++) {
+        struct waited w;
+        struct staged *staged = write_one(node, &update, &w);
+        assert(staged != NULL && "a write gets in");
+        staged_free(staged);
+    }
+    return NULL;
+}
+
+/* Nodes that all write at the same time lose few of their appends to each other. */
+Test(nodes, writers_take_turns, .timeout = 120)
+{
+    struct store_ops ops = store_memory;
+    struct store *shared = NULL;
+    struct status st;
+    struct world world;
+    pthread_t threads[NODES * TURN_WRITERS];
+    cr_assert(store_open("memory:turns", &shared, &st));
+    ops.append = slow_append;
+    shared->ops = &ops;
+    world_open(&world, "turns");
+    for (size_t i = 0; i < COUNT_OF(threads); i++) {
+        pthread_create(&threads[i], NULL, write_in_turns, &world.nodes[i % NODES]);
+    }
+    for (size_t i = 0; i < COUNT_OF(threads); i++) {
+        pthread_join(threads[i], NULL);
+    }
+    uint64_t lost = 0;
+    uint64_t appends = 0;
+    for (size_t i = 0; i < NODES; i++) {
+        const struct commit_stats *stats = committer_stats(world.nodes[i].committer);
+        lost += metric_value(&stats->lost_appends);
+        appends += histogram_count(&stats->append);
+    }
+    cr_assert_lt(3 * lost, appends, "%zu of %zu", (size_t)lost, (size_t)appends);
+    world_close(&world);
+    shared->ops = &store_memory;
+    store_close(shared);
+    leak_check();
+}
+
 /* ---- A log that was replaced under a running node ---- */
 
 static struct store *replacement; /* what the node's store shows from now on; NULL: itself */
