@@ -6,8 +6,6 @@
 #include "overlay.h"
 #include "watch.h"
 
-#define SNAPSHOT_HEADS 128
-
 /* What the head under the cursor stands for in this snapshot, as of its revision; NULL: nothing. */
 static bool config_of(const struct watch *watch, const struct head *head, struct buf **ret_config,
                       struct status *st)
@@ -51,6 +49,10 @@ static bool add_config(struct watch *watch, const struct head *head, struct stat
     }
     if (config != NULL) {
         snapshot->configs[snapshot->n_configs++] = config;
+        size_t own = config == head->encoded ? 0 : config->len;
+        snapshot->bytes += config->len;
+        snapshot->own_bytes += own;
+        atomic_fetch_add(&watch->hub->backlog_bytes, own);
     }
     return true;
 }
@@ -69,21 +71,32 @@ static void next_part(struct watch *watch)
     snapshot->cursor.done = false;
 }
 
-static bool read_snapshot(struct watch *watch, struct status *st)
+static void list_heads(struct watch *watch)
 {
     struct snapshot *snapshot = watch->snapshot;
     struct head_filter filter = watch->selectors[snapshot->selector];
-    struct head *heads[SNAPSHOT_HEADS];
     filter.environment = snapshot->of_default ? DEFAULT_ENVIRONMENT : filter.environment;
-    size_t n =
-        registry_list(watch->hub->registry, &filter, &snapshot->cursor, heads, SNAPSHOT_HEADS);
+    snapshot->next_head = 0;
+    snapshot->n_heads = registry_list(watch->hub->registry, &filter, &snapshot->cursor,
+                                      snapshot->heads, SNAPSHOT_HEADS);
+}
+
+/* The part is what the page has, as far as the stream's share goes; the rest is for the next one.
+ */
+static bool read_snapshot(struct watch *watch, struct status *st)
+{
+    struct snapshot *snapshot = watch->snapshot;
+    size_t max_bytes = watch_share(watch->hub);
     bool ok = true;
-    snapshot->configs = mem_array(SNAPSHOT_HEADS, sizeof snapshot->configs[0]);
-    for (size_t i = 0; i < n; i++) {
-        ok = ok && add_config(watch, heads[i], st);
-        head_unref(heads[i]);
+    if (snapshot->next_head == snapshot->n_heads) {
+        list_heads(watch);
     }
-    if (snapshot->cursor.done) {
+    while (ok && snapshot->next_head < snapshot->n_heads && snapshot->bytes < max_bytes) {
+        struct head *head = snapshot->heads[snapshot->next_head++];
+        ok = add_config(watch, head, st);
+        head_unref(head);
+    }
+    if (snapshot->next_head == snapshot->n_heads && snapshot->cursor.done) {
         next_part(watch);
     }
     return ok;
@@ -97,17 +110,32 @@ static void read_next_part(struct job *job)
     watch_end_job(watch, ok ? NULL : &st);
 }
 
-void snapshot_free(struct snapshot *snapshot)
+/* The part has left, or never will. */
+static void drop_part(struct watch *watch)
 {
+    struct snapshot *snapshot = watch->snapshot;
+    while (snapshot->next_config < snapshot->n_configs) {
+        buf_unref(snapshot->configs[snapshot->next_config++]);
+    }
+    atomic_fetch_sub(&watch->hub->backlog_bytes, snapshot->own_bytes);
+    snapshot->bytes = 0;
+    snapshot->own_bytes = 0;
+    snapshot->n_configs = 0;
+    snapshot->next_config = 0;
+}
+
+void watch_drop_snapshot(struct watch *watch)
+{
+    struct snapshot *snapshot = watch->snapshot;
     if (snapshot == NULL) {
         return;
     }
-    for (size_t i = 0; i < snapshot->n_configs; i++) {
-        buf_unref(snapshot->configs[i]);
+    drop_part(watch);
+    while (snapshot->next_head < snapshot->n_heads) {
+        head_unref(snapshot->heads[snapshot->next_head++]);
     }
-    free(snapshot->configs);
     str_fini(&snapshot->cursor.after);
-    free(snapshot);
+    free(MOVE(watch->snapshot));
 }
 
 static enum rpc_next finish_snapshot(struct watch *watch, struct rpc_pieces *pieces)
@@ -120,7 +148,7 @@ static enum rpc_next finish_snapshot(struct watch *watch, struct rpc_pieces *pie
     pieces->n = 1;
     watch->previous_revision = position->revision;
     watch->phase = watch_send_events;
-    snapshot_free(MOVE(watch->snapshot));
+    watch_drop_snapshot(watch);
     return RPC_NEXT_MESSAGE;
 }
 
@@ -130,21 +158,17 @@ static enum rpc_next send_part(struct watch *watch, struct rpc_pieces *pieces)
     static const struct watch_position nowhere = {0, 0};
     struct snapshot *snapshot = watch->snapshot;
     size_t bytes = 0;
-    size_t n = 0;
-    for (; n < snapshot->n_configs; n++) {
-        bytes += snapshot->configs[n]->len;
-        if (n > 0 && bytes > MESSAGE_BYTES) {
+    pieces->n = 1;
+    for (; snapshot->next_config < snapshot->n_configs; snapshot->next_config++) {
+        struct buf *config = snapshot->configs[snapshot->next_config];
+        bytes += config->len;
+        if (pieces->n > 1 && bytes > MESSAGE_BYTES) {
             break;
         }
-        pieces->items[1 + n] = snapshot->configs[n];
-    }
-    snapshot->n_configs -= n;
-    for (size_t i = 0; i < snapshot->n_configs; i++) {
-        snapshot->configs[i] = snapshot->configs[n + i];
+        pieces->items[pieces->n++] = config;
     }
     pieces->items[0] = watch_response(
         watch, CONFREG__V1__WATCH_RESPONSE_KIND__WATCH_RESPONSE_KIND_SNAPSHOT, &nowhere, false);
-    pieces->n = n + 1;
     return RPC_NEXT_MESSAGE;
 }
 
@@ -152,10 +176,10 @@ enum rpc_next watch_send_snapshot(struct watch *watch, struct rpc_pieces *pieces
 {
     (void)st;
     struct snapshot *snapshot = watch->snapshot;
-    if (snapshot->n_configs > 0) {
+    if (snapshot->next_config < snapshot->n_configs) {
         return send_part(watch, pieces);
     }
-    free(MOVE(snapshot->configs));
+    drop_part(watch);
     if (snapshot->done) {
         return finish_snapshot(watch, pieces);
     }

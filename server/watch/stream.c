@@ -286,7 +286,7 @@ static void released(void *state)
     assert(watch->taken == NULL && "a job that was started has run");
     flight_end(watch);
     watch_drop_backlog(watch, false);
-    snapshot_free(watch->snapshot);
+    watch_drop_snapshot(watch);
     free(watch->fault);
     free(watch->id);
     free(watch->selectors);

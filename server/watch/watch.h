@@ -15,7 +15,8 @@
 #include "message.h"
 #include "ring.h"
 
-#define READ_COMMITS 256 /* read from the store at a time */
+#define READ_COMMITS 256   /* read from the store at a time */
+#define SNAPSHOT_HEADS 128 /* listed at a time */
 
 /* What was read from the store is a stream's own, and so is a message of commits that have left the
  * ring since; a client that does not read leaves it with its stream for as long as it likes. So all
@@ -38,8 +39,9 @@ struct hub {
     struct rpc_task wake;
     atomic_uint_fast64_t n_streams;
     atomic_uint_fast64_t n_previous; /* streams that want the value before */
-    atomic_size_t backlog_bytes;     /* held by all backlogs, as their notices say, and by messages
-                                        on their way whose commits have left the ring */
+    atomic_size_t backlog_bytes;     /* held by all backlogs, as their notices say, by messages on
+                                        their way whose commits have left the ring, and by parts
+                                        of snapshots */
 
     /* Published, not in the ring yet. */
     pthread_mutex_t lock;
@@ -70,8 +72,14 @@ struct snapshot {
     size_t selector;
     bool of_default; /* where it resolves: the heads of environment `default` have their turn */
     struct head_cursor cursor;
-    struct buf **configs; /* the next part of it */
+    struct head *heads[SNAPSHOT_HEADS]; /* of the list's last page; owned from next_head on */
+    size_t n_heads;
+    size_t next_head;
+    struct buf *configs[SNAPSHOT_HEADS]; /* the next part of it; owned from next_config on */
     size_t n_configs;
+    size_t next_config;
+    size_t bytes;     /* of the part */
+    size_t own_bytes; /* of those in it that are no heads: in backlog_bytes until it has left */
     bool done;
 };
 
@@ -176,7 +184,8 @@ void flights_count(struct hub *hub);
 void watch_read_backlog(struct job *job);
 /* Gives back what was read and not delivered, or, with passed_only, what was handled. */
 void watch_drop_backlog(struct watch *watch, bool passed_only);
-void snapshot_free(struct snapshot *snapshot);
+/* Gives back what its parts hold, too. */
+void watch_drop_snapshot(struct watch *watch);
 
 /* The phases, in their order. */
 enum rpc_next watch_begin(struct watch *watch, struct rpc_pieces *pieces, struct status *st);

@@ -121,6 +121,30 @@ def test_what_a_stalled_message_keeps_of_the_ring_is_counted(launch, name):
     until(lambda: gauge(port, "confreg_watch_held_memory_bytes") == 0, "all was given back")
 
 
+def test_what_a_stalled_snapshot_has_been_read_is_counted_and_bounded(launch, name):
+    """Resolved configs are made for one stream. It is given a mebibyte of them at a time, which
+    counts against the budget of those that lag; heads as they are take nothing of their own."""
+    port = free_port()
+    server = launch(Confregd, extra=["--metrics", f"127.0.0.1:{port}"]).start()
+    registry = Registry(server.stub)
+    for half in range(2):
+        registry.commit([update_change(f"{name}-{half}-{i}", '{"x":"%s"}' % ("y" * 16_000),
+                                       environment="default", allow_missing=True)
+                         for i in range(50)])
+    for resolve, environment, held in ((False, "default", 0), (True, "prod", 1 << 20)):
+        fields = dict(include_snapshot=True, resolve=resolve,
+                      selectors=[api_pb.Selector(environment=environment)])
+        request = api_pb.WatchRequest(**fields).SerializeToString()
+        with contextlib.closing(StalledStreams(server.listen, 1, request, window=1000)):
+            with Watch(server.stub, complete=True, **fields) as reader:
+                assert len(reader.snapshot()[0]) == 100
+            until(lambda: gauge(port, "confreg_watch_streams") == 1, "only the stalled one is left")
+            until(lambda: held <= gauge(port, "confreg_watch_held_memory_bytes") <= held * 1.02,
+                  "it has its first part, and no more")
+        until(lambda: gauge(port, "confreg_watch_streams") == 0, "it is gone, too")
+        until(lambda: gauge(port, "confreg_watch_held_memory_bytes") == 0, "all was given back")
+
+
 def test_a_connection_has_so_many_watches_and_no_more(launch, name):
     server = launch(Confregd, extra=["--max-watches", "3"]).start()
     with contextlib.ExitStack() as stack:
