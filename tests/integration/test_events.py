@@ -335,20 +335,21 @@ def test_connections_that_break(launch, broker, listen, harm):
     proxy.close()
 
 
-def test_a_broker_that_takes_no_more(launch, server, broker, listen):
-    """One whose disk is full keeps the connection and does not read from it."""
+@pytest.mark.parametrize("alarm", Broker.ALARMS)
+def test_a_broker_that_takes_no_more(launch, server, broker, listen, alarm):
+    """One whose disk or memory is full keeps the connection and does not read from it."""
     listener = listen(server)
     gateway = launch(Gateway, server.listen).start()
     Registry(server.stub).create("before")
     wait_until_told(server)
     writers = Writers(server)
-    broker.raise_alarm()
+    broker.raise_alarm(alarm)
     try:
         writers.wait_for(3000)
         relay = wait_for_state(server, CONNECTING)
         health = Rest(gateway.port).get("/health").json()
     finally:
-        broker.clear_alarm()
+        broker.clear_alarm(alarm)
         writers.stop()
     assert "confirmed nothing" in relay.reason and relay.commits_behind > 0
     assert health["status"] == "healthy" and "commits" in health["degraded"][0]

@@ -130,12 +130,18 @@ class Broker:
         subprocess.run(["/usr/lib/rabbitmq/bin/rabbitmqctl", *command], env=self.environment(),
                        cwd=self.folder, check=True, capture_output=True, timeout=PATIENCE)
 
-    def raise_alarm(self):
-        """Finds its disk too full to take messages: who publishes is no longer read from."""
-        self.control("set_disk_free_limit", "1000000GB")
+    # Which limit is reached, and where it is well.
+    ALARMS = {"disk": ("set_disk_free_limit", "1000000GB", "1MB"),
+              "memory": ("set_vm_memory_high_watermark", "0.000001", "0.4")}
 
-    def clear_alarm(self):
-        self.control("set_disk_free_limit", "1MB")
+    def raise_alarm(self, alarm):
+        """It finds that it has too little to take messages: who publishes is no longer read from."""
+        limit, reached, _ = self.ALARMS[alarm]
+        self.control(limit, reached)
+
+    def clear_alarm(self, alarm):
+        limit, _, well = self.ALARMS[alarm]
+        self.control(limit, well)
 
     def end(self):
         """Nothing of it is kept, so it need not end well."""
