@@ -4,28 +4,38 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "environment.h"
 #include "log.h"
+#include "mem.h"
 #include "options.h"
 #include "take_over.h"
 
 #define MAX_DEPTH 64
+#define OLD_DATABASE "mongodb://127.0.0.1:27017/copilot_config"
 
 struct settings {
-    const char *from, *collection, *store;
+    const char *from, *collection, *store, *secrets_folder;
     uint64_t max_payload_bytes;
 };
 
 static enum options_result read_settings(struct settings *s, int argc, char **argv)
 {
     const struct option_row rows[] = {
-        {"from", OPTION_TEXT, &s->from, "mongodb://127.0.0.1:27017/copilot_config", "URI",
-         "The old database: mongodb://[USER:PASSWORD@]HOST:PORT/DATABASE. It is only read.", 0, 0,
-         NULL},
+        {"from", OPTION_TEXT, &s->from, NULL, "URI",
+         "The old database: mongodb://[USER:PASSWORD@]HOST:PORT/DATABASE. It is only read. "
+         "mongodb://127.0.0.1:27017/copilot_config where neither this nor DOCUMENT_DATABASE_HOST "
+         "says otherwise.",
+         0, 0, NULL},
         {"collection", OPTION_TEXT, &s->collection, "configs", "NAME",
          "The collection in it, with one document a version.", 0, 0, NULL},
-        {"store", OPTION_TEXT, &s->store, "sqlite:confreg.db", "STORE",
-         "Where to bring it, as confregd's own --store. A SQLite store must not be in use.", 0, 0,
-         NULL},
+        {"store", OPTION_TEXT, &s->store, NULL, "STORE",
+         "Where to bring it, as confregd's own --store, which DOCUMENT_DATABASE_HOST stands for as "
+         "well. A SQLite store must not be in use.",
+         0, 0, NULL},
+        {"secrets-dir", OPTION_TEXT, &s->secrets_folder, "/run/secrets", "FOLDER",
+         "Where the files document_database_user and document_database_password hold credentials "
+         "that the addresses do not. Variables of these names in upper case do as well.",
+         0, 0, NULL},
         {"max-payload", OPTION_BYTES, &s->max_payload_bytes, "1M", "BYTES",
          "The largest config_data, as confregd's own --max-payload.", 64, 8u << 20, NULL},
     };
@@ -49,10 +59,15 @@ static void print_refusal(void *user, const char *what, const struct status *why
 
 static bool run(const struct settings *s, struct take_over_report *report, struct status *st)
 {
+    AUTO(free) char *from = NULL;
+    AUTO(free) char *to = NULL;
     const struct json_limits limits = {.max_bytes = s->max_payload_bytes, .max_depth = MAX_DEPTH};
     AUTO(old_configs_close) struct old_configs *old = NULL;
     AUTO(store_close) struct store *store = NULL;
-    return old_configs_open(s->from, s->collection, &old, st) && store_open(s->store, &store, st) &&
+    /* As the server finds its own. */
+    return environment_store(s->from, OLD_DATABASE, s->secrets_folder, &from, st) &&
+           environment_store(s->store, "sqlite:confreg.db", s->secrets_folder, &to, st) &&
+           old_configs_open(from, s->collection, &old, st) && store_open(to, &store, st) &&
            take_over(old, store, &limits, print_refusal, NULL, report, st);
 }
 

@@ -133,8 +133,8 @@ static bool is_database(const char *address)
     return strncmp(address, database.type, strlen(database.type)) == 0;
 }
 
-static bool read_store(const char *given, const char *folder, struct environment *environment,
-                       struct status *st)
+bool environment_store(const char *given, const char *otherwise, const char *secrets_folder,
+                       char **ret_address, struct status *st)
 {
     AUTO_STR host = {0};
     AUTO_STR address = {0};
@@ -144,14 +144,15 @@ static bool read_store(const char *given, const char *folder, struct environment
         return false;
     }
     bool has_credentials = wanted || (given != NULL && is_database(given));
-    bool ok = !has_credentials || read_credentials(folder, "document_database_user",
+    bool ok = !has_credentials || read_credentials(secrets_folder, "document_database_user",
                                                    "document_database_password", &credentials, st);
     if (wanted) {
         build_store(host.data, &credentials, &address);
         given = address.data;
     }
-    environment->store =
-        with_credentials(given == NULL ? database.default_address : given, &credentials);
+    if (ok) {
+        *ret_address = with_credentials(given == NULL ? otherwise : given, &credentials);
+    }
     credentials_fini(&credentials);
     return ok;
 }
@@ -185,7 +186,8 @@ bool environment_read(const char *store, const char *bus, const char *secrets_fo
                       struct environment *ret_environment, struct status *st)
 {
     struct environment environment = {.store = NULL};
-    if (!read_store(store, secrets_folder, &environment, st) ||
+    if (!environment_store(store, database.default_address, secrets_folder, &environment.store,
+                           st) ||
         !read_bus(bus, secrets_folder, &environment, st)) {
         environment_fini(&environment);
         return false;

@@ -22,6 +22,9 @@ struct environment {
  * variable that is wrong or missing; what secret_read says. */
 bool environment_read(const char *store, const char *bus, const char *secrets_folder,
                       struct environment *ret_environment, struct status *st);
+/* The address of a store alone, in the same way; `otherwise` where nothing names one. */
+bool environment_store(const char *given, const char *otherwise, const char *secrets_folder,
+                       char **ret_address, struct status *st);
 void environment_fini(struct environment *environment);
 
 #endif

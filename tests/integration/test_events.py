@@ -1,18 +1,22 @@
 """Events on a real RabbitMQ: what is told, in which order, and through which failures."""
 
 import contextlib
+import datetime
 import itertools
 import re
 import shutil
+import subprocess
 import threading
 import time
 
 import grpc
+import mongodb
 import pika
+import pymongo
 import pytest
 from broker import PASSWORD, USER, Broker
 from calls import Registry, create_change, delete_change, update_change
-from daemon import Confregd, Gateway, connect, until
+from daemon import BUILD, Confregd, Gateway, connect, until
 from listener import Listener, changes_of, check
 from proxy import Proxy
 from rest import Rest
@@ -507,7 +511,8 @@ class OldDeployment(Confregd):
         self.variables = variables
 
     def arguments(self):
-        return ["--listen", self.listen, "--store", self.store, "--secrets-dir", str(self.folder)]
+        store = [] if "DOCUMENT_DATABASE_HOST" in self.variables else ["--store", self.store]
+        return ["--listen", self.listen, *store, "--secrets-dir", str(self.folder)]
 
     def environment(self):
         return super().environment() | self.variables
@@ -531,14 +536,56 @@ def test_the_variables_of_the_replaced_service(launch, broker, listen, as_files)
     assert_no_password(server)
 
 
+class OldGateway(Gateway):
+    def arguments(self):
+        return ["--server", self.server]
+
+    def environment(self):
+        return super().environment() | {"HTTP_PORT": str(self.port), "LOG_LEVEL": "CRITICAL"}
+
+
+@pytest.mark.own_store
+def test_a_deployment_of_the_replaced_service_goes_on(launch, broker, listen, tmp_path):
+    """Its variables and secrets, and its database: the data is brought over, and served from beside
+    where it was; changes go to its broker."""
+    with contextlib.ExitStack() as ends:
+        database = mongodb.Server("secantus", tmp_path / "database").start()
+        ends.callback(database.stop)
+        client = ends.enter_context(pymongo.MongoClient(database.address))
+        client.admin.command("createUser", "writer", pwd="s3cret",
+                             roles=[{"role": "readWrite", "db": "copilot_config"}])
+        client.copilot_config.configs.insert_one(
+            {"service_name": "billing", "environment": "prod", "version": 3,
+             "config_data": {"pool": 10}, "created_by": "ada", "comment": "old",
+             "created_at": datetime.datetime(2025, 3, 1)})
+        database.stop()
+        database.extra = ["--auth"]
+        database.start()
+        server = launch(OldDeployment, {
+            "DOCUMENT_STORE_TYPE": "mongodb", "DOCUMENT_DATABASE_HOST": "127.0.0.1",
+            "DOCUMENT_DATABASE_PORT": str(database.port), "MESSAGE_BUS_TYPE": "rabbitmq",
+            "MESSAGE_BUS_HOST": "127.0.0.1", "MESSAGE_BUS_PORT": str(broker.port)})
+        for secret, value in {"document_database_user": "writer", "message_bus_user": USER,
+                              "document_database_password": "s3cret",
+                              "message_bus_password": PASSWORD}.items():
+            (server.folder / secret).write_text(f"{value}\n")
+        done = subprocess.run([BUILD / "confregd", "import-legacy", "--secrets-dir", server.folder],
+                              env=server.environment(), cwd=server.folder, capture_output=True,
+                              text=True, check=False, timeout=60)
+        assert "imported: 1" in done.stdout, done.stdout + done.stderr
+        server.start()
+        ends.callback(server.end)
+        listener = listen(server)
+        rest = Rest(launch(OldGateway, server.listen).start().port)
+        history = rest.get("/api/configs/billing/history?environment=prod").json()
+        assert [(v["version"], v["created_by"], v["comment"]) for v in history] == [(3, "ada", "old")]
+        changed = rest.put("/api/configs/billing?environment=prod", {"config_data": {"pool": 20}})
+        assert changed.json()["version"] == 4
+        event, = listener.wait_for(1)
+        assert (event.key, event.body["version"]) == ("config.updated", 4)
+
+
 def test_the_gateway_listens_on_the_old_port(launch):
-    class OldGateway(Gateway):
-        def arguments(self):
-            return ["--server", self.server]
-
-        def environment(self):
-            return super().environment() | {"HTTP_PORT": str(self.port), "LOG_LEVEL": "CRITICAL"}
-
     server = launch(Confregd).start()
     gateway = launch(OldGateway, server.listen).start()
     assert Rest(gateway.port).get("/health").json()["status"] == "healthy"

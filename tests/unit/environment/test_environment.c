@@ -235,3 +235,19 @@ Test(secret, is_refused_where_it_cannot_be_used)
     cr_assert_eq(mkdir(path, 0700), 0);
     expect_no_secret("directory");
 }
+
+Test(environment, a_store_alone_is_found_in_the_same_way)
+{
+    struct status st;
+    AUTO(free) char *named = NULL;
+    AUTO(free) char *given = NULL;
+    AUTO(free) char *otherwise = NULL;
+    cr_assert(environment_store(NULL, "sqlite:x", folder, &otherwise, &st));
+    cr_assert_str_eq(otherwise, "sqlite:x");
+    setenv("DOCUMENT_DATABASE_HOST", "db", 1);
+    setenv("DOCUMENT_DATABASE_USER", "u", 1);
+    cr_assert(environment_store(NULL, "sqlite:x", folder, &named, &st));
+    cr_assert_str_eq(named, "mongodb://u:@db:27017/copilot_config?authSource=admin");
+    cr_assert(environment_store("mongodb://other/old", "sqlite:x", folder, &given, &st));
+    cr_assert_str_eq(given, "mongodb://u:@other/old");
+}
