@@ -196,10 +196,14 @@ def restore(address, dumped):
                                                 sparse=details.get("sparse", False))
 
 
-def test_a_restored_database_with_a_new_epoch_voids_every_position(server):
+@pytest.mark.parametrize("kept_of_it", ["all", "the log"])
+def test_a_restored_database_with_a_new_epoch_voids_every_position(server, kept_of_it):
+    """Heads and marks are made again from the log where a backup has none, or none that fit."""
     registry = Registry(server.stub)
     registry.create("billing", '{"a":1}')
     dumped = dump(server.store)
+    if kept_of_it == "the log":
+        dumped = {name: dumped[name] for name in ("confreg_commits", "confreg_meta")}
     kept = registry.get("billing").header  # of a moment that the backup holds
     registry.update("billing", '{"lost":1}')
     server.stop()
