@@ -111,13 +111,43 @@ static void bound_unsent(struct exchange *x)
     setsockopt(info->connect_fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &bytes, sizeof bytes);
 }
 
+static struct MHD_Response *create_stream(struct exchange *x)
+{
+    bound_unsent(x);
+    return MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, STREAM_BLOCK, read_stream, x, NULL);
+}
+
+static ssize_t read_nothing(void *user, uint64_t position, char *bytes, size_t max)
+{
+    (void)user;
+    (void)position;
+    (void)bytes;
+    (void)max;
+    return MHD_CONTENT_READER_END_OF_STREAM;
+}
+
+/* A head whose body is not sent, and whose length nobody knows. Were chunks allowed, libmicrohttpd
+ * would send the last one behind it; without them it ends the connection. */
+static struct MHD_Response *create_head(void)
+{
+    struct MHD_Response *answer =
+        MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, STREAM_BLOCK, read_nothing, NULL, NULL);
+    if (answer != NULL) {
+        MHD_set_response_options(answer, MHD_RF_HTTP_1_0_COMPATIBLE_STRICT, MHD_RO_END);
+    }
+    return answer;
+}
+
 static struct MHD_Response *create_answer(struct exchange *x)
 {
     struct response *response = &x->request.response;
-    if (response->stream != NULL && response->status == 200) {
-        bound_unsent(x);
-        return MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, STREAM_BLOCK, read_stream, x,
-                                                 NULL);
+    bool is_stream = response->stream != NULL && response->status == 200;
+    bool is_unchanged = response->status == 304 && response->body.len == 0;
+    if (is_unchanged || (is_stream && strcmp(x->request.method, MHD_HTTP_METHOD_HEAD) == 0)) {
+        return create_head();
+    }
+    if (is_stream) {
+        return create_stream(x);
     }
     char *body = MOVE(response->body.data);
     struct MHD_Response *answer =

@@ -141,6 +141,18 @@ def test_mirrored_lists_are_those_of_the_server(rest, name):
                           headers={**etag, "Cache-Control": "no-cache"}))
 
 
+@pytest.mark.parametrize("extra", [{}, {"Cache-Control": "no-cache"}])
+def test_a_list_that_is_known_is_told_without_a_length(rest, name, extra):
+    """A wrong one would be taken for the list's; the connection ends, and nothing is behind it."""
+    rest.post(f"/api/configs/{name}", DATA)
+    etag = rest.get("/api/configs").headers["ETag"]
+    answer = rest.get("/api/configs", headers={"If-None-Match": etag, **extra})
+    assert (answer.status, answer.body, answer.headers["ETag"]) == (304, b"", etag)
+    assert answer.headers["Content-Length"] is None
+    assert answer.headers["Transfer-Encoding"] is None
+    assert answer.headers["Connection"] == "close"
+
+
 def test_every_commit_changes_the_tag_of_a_list(rest, name):
     etag = rest.get(f"/api/configs?service_name={name}").headers["ETag"]
     rest.post(f"/api/configs/{name}-other", DATA)
