@@ -32,16 +32,19 @@ static void refuse_mismatch(struct request *r)
     request_refuse(r, 412, "The configuration is not the one that If-Match names");
 }
 
-/* What the next attempt of a write may expect; false where nothing is left to be tried. The server
- * alone decides, and takes one expectation at a time: each tag of the list is an attempt. */
-static bool next_expectation(struct if_match *match, const char **ret_epoch, uint64_t *ret_revision)
+/* What the next attempt of a write may expect; where nothing is left to be tried the request is
+ * refused. The server alone decides, and takes one expectation at a time: each tag of the list is
+ * an attempt. */
+static bool next_expectation(struct request *r, char **ret_epoch, uint64_t *ret_revision)
 {
-    *ret_epoch = "";
+    struct if_match *match = &r->expected;
+    *ret_epoch = text("");
     *ret_revision = 0;
     if (!match->given || match->any) {
         return true;
     }
     if (match->next == match->n) {
+        refuse_mismatch(r);
         return false;
     }
     *ret_epoch = match->tags[match->next].epoch;
@@ -139,15 +142,23 @@ static void refuse_update(struct request *r, const struct status *st)
     }
 }
 
+static void answer_updated(struct request *r, const Confreg__V1__Position *header,
+                           const Confreg__V1__Config *config)
+{
+    if (answer_is_whole(r, header) && answer_is_whole(r, config)) {
+        r->gateway->counters.configs_updated++;
+        answer_document(r, 200, header, config);
+    }
+}
+
 static void show_updated(struct request *r, const ProtobufCMessage *message,
                          const struct status *st)
 {
     const Confreg__V1__UpdateConfigResponse *response = (const void *)message;
     if (st != NULL) {
         refuse_update(r, st);
-    } else if (answer_is_whole(r, response->header) && answer_is_whole(r, response->config)) {
-        r->gateway->counters.configs_updated++;
-        answer_document(r, 200, response->header, response->config);
+    } else {
+        answer_updated(r, response->header, response->config);
     }
 }
 
@@ -155,12 +166,9 @@ static void show_updated(struct request *r, const ProtobufCMessage *message,
 static void start_update(struct request *r, Confreg__V1__UpdateConfigRequest *m,
                          const char *comment, const char *created_by)
 {
-    const char *epoch;
-    if (!next_expectation(&r->expected, &epoch, &m->expected_revision)) {
-        refuse_mismatch(r);
+    if (!next_expectation(r, &m->expected_epoch, &m->expected_revision)) {
         return;
     }
-    m->expected_epoch = text(epoch);
     m->environment = r->parameters.environment;
     m->service_name = text(str_text(r->service));
     m->comment = text(comment);
@@ -204,21 +212,17 @@ static void show_rolled_back(struct request *r, const ProtobufCMessage *message,
         request_refuse(r, 404, "Version %s not found", r->body.version.text);
     } else if (st != NULL) {
         refuse_update(r, st);
-    } else if (answer_is_whole(r, response->header) && answer_is_whole(r, response->config)) {
-        r->gateway->counters.configs_updated++;
-        answer_document(r, 200, response->header, response->config);
+    } else {
+        answer_updated(r, response->header, response->config);
     }
 }
 
 void handle_rollback(struct request *r)
 {
-    const char *epoch;
     Confreg__V1__RollbackConfigRequest m = CONFREG__V1__ROLLBACK_CONFIG_REQUEST__INIT;
-    if (!next_expectation(&r->expected, &epoch, &m.expected_revision)) {
-        refuse_mismatch(r);
+    if (!next_expectation(r, &m.expected_epoch, &m.expected_revision)) {
         return;
     }
-    m.expected_epoch = text(epoch);
     m.environment = r->parameters.environment;
     m.service_name = text(str_text(r->service));
     m.version = number_version(&r->body.version, VERSION_NEVER);
@@ -273,13 +277,10 @@ static void show_deleted(struct request *r, const ProtobufCMessage *message,
 
 void handle_delete(struct request *r)
 {
-    const char *epoch;
     Confreg__V1__DeleteConfigRequest m = CONFREG__V1__DELETE_CONFIG_REQUEST__INIT;
-    if (!next_expectation(&r->expected, &epoch, &m.expected_revision)) {
-        refuse_mismatch(r);
+    if (!next_expectation(r, &m.expected_epoch, &m.expected_revision)) {
         return;
     }
-    m.expected_epoch = text(epoch);
     m.environment = r->parameters.environment;
     m.service_name = text(str_text(r->service));
     m.version = number_version(&r->parameters.version, VERSION_NEVER);
