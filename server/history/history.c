@@ -149,6 +149,27 @@ static bool walk_live(void *user, const struct version_ref *version)
     return !walk->ended;
 }
 
+/* A version that a walk did not meet: lost, or the store shows it only now. */
+static bool tell_missing(struct store *store, const struct head *head, uint64_t version,
+                         struct status *st)
+{
+    struct version_ref found = {0};
+    const char *environment = head_environment(head);
+    const char *service = head_service(head);
+    if (!store_read_live_version(store, environment, service, version, &found, st)) {
+        return false;
+    }
+    commit_unref(found.commit);
+    if (store->shared) {
+        return status_set(st, STATUS_UNAVAILABLE, "STORE_UNAVAILABLE",
+                          "the store did not show version %" PRIu64 " of %s/%s at first", version,
+                          service, environment);
+    }
+    return status_set(st, STATUS_DATA_LOSS, "LOG_DAMAGED",
+                      "the log has lost version %" PRIu64 " of %s/%s", version, service,
+                      environment);
+}
+
 bool history_versions(struct store *store, const struct head *head, uint64_t from,
                       bool with_payloads, store_version_visitor *visit, void *user,
                       struct status *st)
@@ -160,8 +181,5 @@ bool history_versions(struct store *store, const struct head *head, uint64_t fro
                              head->first_live_version, with_payloads, walk_live, &walk, st)) {
         return false;
     }
-    return walk.ended || walk.next == 0 ||
-           status_set(st, STATUS_DATA_LOSS, "LOG_DAMAGED",
-                      "the log has lost version %" PRIu64 " of %s/%s", walk.next,
-                      head_service(head), head_environment(head));
+    return walk.ended || walk.next == 0 || tell_missing(store, head, walk.next, st);
 }

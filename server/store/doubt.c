@@ -158,3 +158,13 @@ bool doubt_tail(struct doubt_state *doubt, uint64_t *ret_revision, struct buf **
     *ret_hash = seen.hash;
     return true;
 }
+
+bool doubt_visit(void *user, const struct store_row *row)
+{
+    struct doubt_rows *rows = user;
+    AUTO(commit_unref) struct commit *commit = NULL;
+    struct status ignored;
+    bool hidden = rows->last != UINT64_MAX && commit_decode(row->record, &commit, &ignored) &&
+                  commit->revision > rows->last;
+    return hidden || rows->visit(rows->user, row);
+}

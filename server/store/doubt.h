@@ -36,4 +36,12 @@ bool doubt_tail(struct doubt_state *doubt, uint64_t *ret_revision, struct buf **
 /* The last revision that a read of the log shows: UINT64_MAX, or where it lags, an older one. */
 bool doubt_horizon(struct doubt_state *doubt, uint64_t *ret_last, struct status *st);
 
+/* A visitor of rows that passes on those up to a revision. */
+struct doubt_rows {
+    uint64_t last;
+    store_row_visitor *visit;
+    void *user;
+};
+bool doubt_visit(void *user, const struct store_row *row);
+
 #endif

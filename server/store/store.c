@@ -90,6 +90,14 @@ static bool make_commit(const struct store *store, const struct store_row *row,
     return true;
 }
 
+static void note_known(struct store *store, uint64_t revision)
+{
+    uint_fast64_t known = atomic_load(&store->known);
+    while (known < revision && !atomic_compare_exchange_weak(&store->known, &known, revision)) {
+        continue;
+    }
+}
+
 bool store_tail(struct store *store, struct store_tail *ret_tail, struct status *st)
 {
     AUTO(buf_unref) struct buf *record = NULL;
@@ -108,6 +116,7 @@ bool store_tail(struct store *store, struct store_tail *ret_tail, struct status 
         return false;
     }
     ret_tail->time_us = commit->time_us;
+    note_known(store, revision);
     return commit->revision == revision || damaged(st, revision, "holds another one's record");
 }
 
@@ -159,7 +168,15 @@ static bool walk_row(void *user, const struct store_row *row)
     walk->hash = commit->hash;
     walk->has_hash = true;
     walk->next++;
+    note_known(walk->store, commit->revision);
     return walk->visit(walk->user, commit);
+}
+
+static bool read_commits(struct commit_walk *walk, uint64_t through, bool with_payloads)
+{
+    return walk->store->ops->read_commits(walk->store, walk->next, through, with_payloads, walk_row,
+                                          walk, walk->st) &&
+           !walk->failed;
 }
 
 bool store_read_commits(struct store *store, uint64_t from, uint64_t through, bool with_payloads,
@@ -167,8 +184,23 @@ bool store_read_commits(struct store *store, uint64_t from, uint64_t through, bo
 {
     struct commit_walk walk = {
         .store = store, .next = from, .visit = visit, .user = user, .st = st};
-    return store->ops->read_commits(store, from, through, with_payloads, walk_row, &walk, st) &&
-           !walk.failed;
+    return read_commits(&walk, through, with_payloads);
+}
+
+bool store_read_known_commits(struct store *store, uint64_t from, uint64_t through,
+                              bool with_payloads, store_commit_visitor *visit, void *user,
+                              struct status *st)
+{
+    struct commit_walk walk = {
+        .store = store, .next = from, .visit = visit, .user = user, .st = st};
+    if (!read_commits(&walk, through, with_payloads)) {
+        return false;
+    }
+    if (walk.next == from && store->shared &&
+        (store_is_behind(store, st) || !read_commits(&walk, through, with_payloads))) {
+        return false;
+    }
+    return walk.next > from || damaged(st, from, "is missing");
 }
 
 /* What the log has in the place of a batch. */
@@ -229,8 +261,31 @@ static bool settle(struct store *store, struct commit *const *commits, size_t n,
 /* Calls itself by way of settle, each time with fewer commits. */
 bool store_append(struct store *store, struct commit *const *commits, size_t n, struct status *st)
 {
-    return store->ops->append(store, commits, n, st) ||
-           (strcmp(st->reason, "REVISION_TAKEN") == 0 && settle(store, commits, n, st));
+    if (!store->ops->append(store, commits, n, st) &&
+        !(strcmp(st->reason, "REVISION_TAKEN") == 0 && settle(store, commits, n, st))) {
+        return false;
+    }
+    note_known(store, commits[n - 1]->revision);
+    return true;
+}
+
+bool store_is_behind(struct store *store, struct status *st)
+{
+    struct store_tail tail;
+    uint64_t known = atomic_load(&store->known);
+    if (!store->shared) {
+        return false;
+    }
+    if (!store_tail(store, &tail, st)) {
+        return true;
+    }
+    if (tail.revision >= known) {
+        return false;
+    }
+    status_set(st, STATUS_UNAVAILABLE, "STORE_UNAVAILABLE",
+               "the store shows revisions up to %" PRIu64 " now, %" PRIu64 " are known",
+               tail.revision, known);
+    return true;
 }
 
 static bool is_of(const struct change *change, const char *environment, const char *service)
@@ -308,10 +363,21 @@ bool store_read_version(struct store *store, const char *environment, const char
     return true;
 }
 
+/* NOT_FOUND, where it is not just not to be seen yet. */
+static bool read_seen_version(struct store *store, const char *environment, const char *service,
+                              uint64_t version, struct version_ref *ret_version, struct status *st)
+{
+    if (store_read_version(store, environment, service, version, ret_version, st)) {
+        return true;
+    }
+    return st->code == STATUS_NOT_FOUND && store->shared && !store_is_behind(store, st) &&
+           store_read_version(store, environment, service, version, ret_version, st);
+}
+
 bool store_read_live_version(struct store *store, const char *environment, const char *service,
                              uint64_t version, struct version_ref *ret_version, struct status *st)
 {
-    return store_read_version(store, environment, service, version, ret_version, st) ||
+    return read_seen_version(store, environment, service, version, ret_version, st) ||
            (st->code == STATUS_NOT_FOUND &&
             status_set(st, STATUS_DATA_LOSS, "LOG_DAMAGED",
                        "the log has lost version %" PRIu64 " of %s/%s", version, service,

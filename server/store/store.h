@@ -29,6 +29,8 @@
 #ifndef STORE_STORE_H
 #define STORE_STORE_H
 
+#include <stdatomic.h>
+
 #include "commit.h"
 #include "head.h"
 #include "metrics.h"
@@ -156,7 +158,8 @@ struct store_ops {
 struct store {
     const struct store_ops *ops;
     struct store_identity identity;
-    bool shared;           /* others may append to the log, too; else it is this process's alone */
+    bool shared; /* others may append to the log, too; else it is this process's alone */
+    atomic_uint_fast64_t known; /* store.c's: the newest revision that was seen in the log */
     struct histogram sync; /* nanoseconds in which an append was made durable, once it was handed
                               over; without a scale where the backend does not know */
 };
@@ -205,13 +208,26 @@ bool store_append(struct store *store, struct commit *const *commits, size_t n, 
 bool store_read_commits(struct store *store, uint64_t from, uint64_t through, bool with_payloads,
                         store_commit_visitor *visit, void *user, struct status *st);
 
+/* The same where the log is known to have the first of them: that it has none is DATA_LOSS, or
+ * UNAVAILABLE as store_is_behind says. */
+bool store_read_known_commits(struct store *store, uint64_t from, uint64_t through,
+                              bool with_payloads, store_commit_visitor *visit, void *user,
+                              struct status *st);
+
+/* Before something that the log is known to have is taken for lost: whether a shared store shows
+ * less of the log than it did, as it may for a while after its leader changed, or cannot be asked.
+ * Then st is UNAVAILABLE, reason STORE_UNAVAILABLE or as the store says. Where not, what is still
+ * missing when it is read again is lost. */
+bool store_is_behind(struct store *store, struct status *st);
+
 /* The version of a config with its payload (NULL where erased). The commit given carries this one
  * payload only. NOT_FOUND, reason VERSION_NOT_FOUND, where the log has none; whether it is live is
  * for the registry to say. */
 bool store_read_version(struct store *store, const char *environment, const char *service,
                         uint64_t version, struct version_ref *ret_version, struct status *st);
 
-/* The same of a version that the registry knows to be live: that the log has none is DATA_LOSS. */
+/* The same of a version that the registry knows to be live: that the log has none is DATA_LOSS, or
+ * UNAVAILABLE as store_is_behind says. */
 bool store_read_live_version(struct store *store, const char *environment, const char *service,
                              uint64_t version, struct version_ref *ret_version, struct status *st);
 

@@ -108,15 +108,25 @@ static bool trace_read_version(struct store *store, const char *environment, con
                                uint64_t version, store_row_visitor *visit, void *user,
                                struct status *st)
 {
-    PASS("read_version", read_version(INNER(p), environment, service, version, visit, user, st));
+    struct passing p = begin(store, "read_version");
+    struct doubt_rows rows = {.visit = visit, .user = user};
+    bool ok = kept_back(&p) || (doubt_horizon(&p.trace->doubt, &rows.last, st) &&
+                                INNER(p)->ops->read_version(INNER(p), environment, service, version,
+                                                            doubt_visit, &rows, st));
+    return end(&p, ok, st);
 }
 
 static bool trace_read_versions(struct store *store, const char *environment, const char *service,
                                 uint64_t from, uint64_t down_to, bool with_payloads,
                                 store_row_visitor *visit, void *user, struct status *st)
 {
-    PASS("read_versions", read_versions(INNER(p), environment, service, from, down_to,
-                                        with_payloads, visit, user, st));
+    struct passing p = begin(store, "read_versions");
+    struct doubt_rows rows = {.visit = visit, .user = user};
+    bool ok = kept_back(&p) ||
+              (doubt_horizon(&p.trace->doubt, &rows.last, st) &&
+               INNER(p)->ops->read_versions(INNER(p), environment, service, from, down_to,
+                                            with_payloads, doubt_visit, &rows, st));
+    return end(&p, ok, st);
 }
 
 static bool trace_find_change(struct store *store, const char *environment, const char *service,

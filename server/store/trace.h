@@ -35,8 +35,8 @@ struct trace_doubt {
 };
 /* The next append ends like this. */
 void trace_doubt_next(struct store *trace, const struct trace_doubt *doubt);
-/* The next `calls` reads of the log (tail, read_commits, find_change, find_requests) do not see its
- * last `lag` commits. */
+/* The next `calls` reads of the log (tail, read_commits, read_version, read_versions, find_change,
+ * find_requests) do not see its last `lag` commits. */
 void trace_lag(struct store *trace, uint64_t lag, uint64_t calls);
 
 /* How many calls were made. */

@@ -123,12 +123,8 @@ static bool read_commits(struct reading *r, struct status *st)
     if (r->n > 0) {
         return true;
     }
-    if (!store_read_commits(watch->hub->store, from, from + READ_COMMITS - 1,
-                            !watch->wishes.resolve, keep_commit, r, st)) {
-        return false;
-    }
-    return r->n > 0 || status_set(st, STATUS_DATA_LOSS, "LOG_DAMAGED",
-                                  "revision %llu is not in the log", (unsigned long long)from);
+    return store_read_known_commits(watch->hub->store, from, from + READ_COMMITS - 1,
+                                    !watch->wishes.resolve, keep_commit, r, st);
 }
 
 /* Makes the events of what was read, as many as one reading may hold. */

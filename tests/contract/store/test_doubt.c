@@ -189,3 +189,46 @@ Test(doubt, reads_lag_as_told)
     cr_assert_eq(tail.revision, 0);
     scene_fini(&scene);
 }
+
+static bool count_commit(void *user, struct commit *commit)
+{
+    (void)commit;
+    ++*(size_t *)user;
+    return true;
+}
+
+/* What becomes of reading the second of two commits, and the version that it brought. */
+static void expect_newest(struct scene *scene, uint64_t stale_calls, enum status_code code)
+{
+    struct status st = {0};
+    struct version_ref version = {0};
+    size_t n = 0;
+    trace_lag(scene->store, 1, stale_calls);
+    bool ok = store_read_live_version(scene->store, "prod", "filled", 2, &version, &st);
+    cr_assert_eq(ok ? STATUS_OK : st.code, code, "%s", st.message);
+    commit_unref(version.commit);
+    trace_lag(scene->store, 1, stale_calls);
+    ok = store_read_known_commits(scene->store, 2, 2, true, count_commit, &n, &st);
+    cr_assert_eq(ok ? STATUS_OK : st.code, code, "%s", st.message);
+    cr_assert_eq(n, ok ? 1 : 0);
+}
+
+/* Others may write to the log: what cannot be seen now may be seen again. */
+Test(doubt, what_lags_is_not_lost)
+{
+    struct scene scene;
+    struct status st = {0};
+    struct version_ref version = {0};
+    size_t n = 0;
+    scene_init(&scene);
+    scene.store->shared = true;
+    expect_newest(&scene, 0, STATUS_OK);
+    expect_newest(&scene, 1, STATUS_OK);
+    expect_newest(&scene, 2, STATUS_UNAVAILABLE);
+    trace_lag(scene.store, 0, 0);
+    cr_assert_not(store_read_live_version(scene.store, "prod", "filled", 3, &version, &st));
+    cr_assert_eq(st.code, STATUS_DATA_LOSS);
+    cr_assert_not(store_read_known_commits(scene.store, 3, 3, true, count_commit, &n, &st));
+    cr_assert_eq(st.code, STATUS_DATA_LOSS);
+    scene_fini(&scene);
+}
