@@ -103,10 +103,10 @@ void committer_announce(struct committer *committer, const struct staged *staged
     heads_changed(committer, staged);
     recent_requests_add(&committer->recent, staged->commit);
     committer->scrub_due = committer->scrub_due || commit_erases(staged->commit);
+    commit_forget_payloads(staged->commit); /* from here on others read it */
     int64_t begun = clock_monotonic_ns();
     committer->listener.committed(committer->listener.user, staged);
     committer->announce_ns += clock_monotonic_ns() - begun;
-    commit_forget_payloads(staged->commit);
 }
 
 void committer_announce_end(struct committer *committer, bool own)

@@ -49,7 +49,7 @@ struct write {
 };
 
 /* Told of each commit after it was applied, in order, on the committer's thread; must not block.
- * The commit's payloads are still there and will be given back afterwards. */
+ * The commit's payloads have been given back: it may be kept, and read by any thread. */
 struct commit_listener {
     void (*committed)(void *user, const struct staged *staged);
     /* After the last commit of a batch: the registry is at `position`. own: this node appended at
