@@ -23,6 +23,7 @@ bool committer_writable(struct committer *committer, char reason[256])
 
 void committer_set_health(struct committer *committer, const char *reason)
 {
+    committer->unread = false;
     pthread_mutex_lock(&committer->lock);
     bool was_well = committer->reason[0] == '\0';
     snprintf(committer->reason, sizeof committer->reason, "%s", reason);

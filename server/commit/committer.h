@@ -130,7 +130,8 @@ const struct commit_stats *committer_stats(const struct committer *committer);
 /* Writes that wait now. Any thread. */
 size_t committer_waiting(struct committer *committer);
 
-/* Whether the last append went well; where not, why, into reason. Any thread. */
+/* Whether the last append went well and the log can be read; where not, why, into reason. Any
+ * thread. */
 bool committer_writable(struct committer *committer, char reason[256]);
 
 #endif

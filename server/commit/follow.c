@@ -232,11 +232,24 @@ bool follow_is_due(const struct committer *c)
     return clock_monotonic_ns() >= c->next_look_ns;
 }
 
+/* Who cannot read the log cannot write to it, either; what an append found out counts more. */
+static void note_readable(struct committer *c, bool readable, const struct status *st)
+{
+    char ignored[256];
+    if (!readable && committer_writable(c, ignored)) {
+        committer_set_health(c, st->message);
+        c->unread = true;
+    } else if (readable && c->unread) {
+        committer_set_health(c, "");
+    }
+}
+
 bool follow_when_due(struct committer *c, struct status *st)
 {
     int64_t begun_ns = clock_monotonic_ns();
     bool ok = follow_to_end(c, st);
     int64_t ended_ns = clock_monotonic_ns();
+    note_readable(c, ok, st);
     c->at_end_ns = ok ? begun_ns : c->at_end_ns;
     int64_t rest_ns = LOOK_SHARE * (ended_ns - begun_ns);
     c->next_look_ns = ended_ns + LOOK_NS;

@@ -65,6 +65,7 @@ struct committer {
     int64_t busy_ns;        /* when something came last */
     int64_t next_look_ns;   /* when the log's end has to be looked at again, … */
     int64_t last_look_ns;   /* … whatever is appended until then */
+    bool unread;            /* the last look failed, and that is why nothing can be written */
     int64_t at_end_ns;      /* when this node was at the log's end, as far as it knows; 0: never */
 
     /* Taking turns with other nodes. */

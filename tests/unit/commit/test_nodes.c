@@ -307,6 +307,12 @@ Test(nodes, a_sync_brings_all_that_was_acknowledged_before)
     trace_fail(store, trace_calls(store), UINT32_MAX, TRACE_FAIL_BEFORE);
     cr_assert_not(wait_sync(world.nodes[0].committer, &st), "it cannot be known");
     cr_assert_eq(st.code, STATUS_UNAVAILABLE);
+    char reason[256];
+    cr_assert_not(committer_writable(world.nodes[0].committer, reason));
+    cr_assert_str_not_empty(reason);
+    trace_fail(store, 0, 0, TRACE_FAIL_BEFORE);
+    cr_assert(wait_sync(world.nodes[0].committer, &st), "%s", st.message);
+    cr_assert(committer_writable(world.nodes[0].committer, reason), "%s", reason);
     world_close(&world);
     leak_check();
 }
