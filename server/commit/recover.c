@@ -6,6 +6,8 @@
 struct replay {
     struct registry *registry;
     struct version_source source;
+    struct staged **staged; /* owned; accepted and not applied */
+    size_t n;
     struct status *st;
     bool failed;
 };
@@ -16,17 +18,51 @@ static bool take_head(void *user, struct head *head)
     return true;
 }
 
+static bool read_version(void *user, const char *environment, const char *service, uint64_t version,
+                         struct version_ref *ret_version, struct status *st)
+{
+    return store_read_live_version(user, environment, service, version, ret_version, st);
+}
+
+static void free_staged(struct replay *replay)
+{
+    for (size_t i = 0; i < replay->n; i++) {
+        staged_free(replay->staged[i]);
+    }
+    replay->n = 0;
+}
+
 static bool take_commit(void *user, struct commit *commit)
 {
     struct replay *replay = user;
-    AUTO(staged_free) struct staged *staged = NULL;
+    struct staged *staged = NULL;
     replay->failed =
         !registry_follow(replay->registry, commit, &replay->source, &staged, replay->st);
-    if (!replay->failed) {
-        registry_accept(replay->registry, staged);
-        registry_apply(replay->registry);
+    if (replay->failed) {
+        return false;
     }
-    return !replay->failed;
+    registry_accept(replay->registry, staged);
+    replay->staged = mem_grow(replay->staged, replay->n + 1, sizeof replay->staged[0]);
+    replay->staged[replay->n++] = staged;
+    if (registry_is_whole(replay->registry)) {
+        registry_apply(replay->registry);
+        free_staged(replay);
+    }
+    return true;
+}
+
+/* Commits behind the heads. Those whose payloads were removed by a commit that is not to be seen
+ * yet are left for later. */
+static bool read_rest(struct store *store, struct registry *registry, uint64_t from,
+                      struct status *st)
+{
+    struct replay replay = {
+        .registry = registry, .source = {.read = read_version, .user = store}, .st = st};
+    bool ok = store_read_commits(store, from, UINT64_MAX, true, take_commit, &replay, st);
+    registry_discard(registry);
+    free_staged(&replay);
+    free(replay.staged);
+    return ok && !replay.failed;
 }
 
 static bool keep_position(void *user, struct commit *commit)
@@ -68,12 +104,6 @@ static bool load_compaction(struct store *store, struct registry *registry, stru
             store_read_commits(store, revision, revision, false, take_compaction, registry, st));
 }
 
-static bool read_version(void *user, const char *environment, const char *service, uint64_t version,
-                         struct version_ref *ret_version, struct status *st)
-{
-    return store_read_live_version(user, environment, service, version, ret_version, st);
-}
-
 bool committer_recover(struct store *store, struct registry *registry, struct status *st)
 {
     uint64_t through = 0;
@@ -85,10 +115,7 @@ bool committer_recover(struct store *store, struct registry *registry, struct st
     if (!load_position(store, registry, through, st)) {
         return false;
     }
-    struct replay replay = {
-        .registry = registry, .source = {.read = read_version, .user = store}, .st = st};
-    if (!store_read_commits(store, through + 1, UINT64_MAX, true, take_commit, &replay, st) ||
-        replay.failed) {
+    if (!read_rest(store, registry, through + 1, st)) {
         return status_context(st, "reading the log behind the heads");
     }
     struct store_tail tail;

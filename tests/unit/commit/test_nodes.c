@@ -317,6 +317,36 @@ Test(nodes, a_sync_brings_all_that_was_acknowledged_before)
     leak_check();
 }
 
+/* A node starts while the store does not show it the last commit, which erased what the one before
+ * brought. */
+Test(nodes, what_was_erased_is_not_served_at_the_start, .timeout = 60)
+{
+    struct node writer = {0};
+    struct store *inner = NULL;
+    struct waited w;
+    struct status st;
+    node_open(&writer, "memory:erased");
+    struct request requests[] = {{.kind = MUTATE_CREATE, .service = "a", .id = ""},
+                                 {.kind = MUTATE_UPDATE, .service = "a", .id = ""},
+                                 {.kind = MUTATE_DELETE, .service = "a", .id = "", .version = 2}};
+    for (size_t i = 0; i < COUNT_OF(requests); i++) {
+        staged_free(write_one(&writer, &requests[i], &w));
+        cr_assert(w.write.ok, "%s", w.write.st.message);
+    }
+    trace_fail(writer.store, trace_calls(writer.store), UINT32_MAX, TRACE_FAIL_BEFORE);
+    cr_assert(store_open("memory:erased", &inner, &st), "%s", st.message);
+    struct node node = {.store = trace_new(inner, NULL, NULL)};
+    trace_lag(node.store, 1, UINT32_MAX);
+    node_start(&node);
+    cr_assert_eq(registry_position(node.registry).revision, 1);
+    trace_lag(node.store, 0, 0);
+    cr_assert(wait_sync(node.committer, &st), "%s", st.message);
+    cr_assert_eq(registry_position(node.registry).revision, 3);
+    node_close(&node);
+    node_close(&writer);
+    leak_check();
+}
+
 static void count_looks(void *user, const struct trace_event *event)
 {
     *(unsigned *)user += strcmp(event->call, "tail") == 0;
