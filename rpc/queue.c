@@ -151,6 +151,7 @@ static void *serve(void *argument)
             run_next(lane, gpr_inf_future(GPR_CLOCK_MONOTONIC));
         }
     }
+    run_tasks(&queue->rung, true); /* posted in time, by who came too late to ring */
     return NULL;
 }
 
@@ -186,8 +187,11 @@ void queue_start(struct queue *queue)
 
 void queue_close(struct queue *queue)
 {
-    pthread_mutex_lock(&queue->bell_lock);
+    pthread_mutex_lock(&queue->lock);
     queue->closed = true;
+    pthread_mutex_unlock(&queue->lock);
+    pthread_mutex_lock(&queue->bell_lock);
+    queue->muted = true;
     for (size_t i = 0; i < queue->n_lanes; i++) {
         grpc_completion_queue_shutdown(queue->lanes[i].core);
     }
@@ -228,25 +232,28 @@ static void run_tasks(struct tag *tag, bool ok)
 static void ring(struct queue *queue)
 {
     pthread_mutex_lock(&queue->bell_lock);
-    if (!queue->closed) {
+    if (!queue->muted) {
         queue_start_batch(queue->bell, NULL, 0, &queue->rung);
     }
     pthread_mutex_unlock(&queue->bell_lock);
 }
 
+/* Returns whether the bell has to be rung. It has been, or is about to be, where others wait. */
+static bool put(struct queue *queue, struct rpc_task *task)
+{
+    bool is_first = queue->first == NULL;
+    task->next = NULL;
+    *(is_first ? &queue->first : &queue->last->next) = task;
+    queue->last = task;
+    return is_first;
+}
+
 void queue_post(struct queue *queue, struct rpc_task *task)
 {
-    task->next = NULL;
     pthread_mutex_lock(&queue->lock);
-    bool is_first = queue->first == NULL;
-    if (is_first) {
-        queue->first = task;
-    } else {
-        queue->last->next = task; /* for which the bell is rung, or about to be */
-    }
-    queue->last = task;
+    bool wanted = !queue->closed && put(queue, task);
     pthread_mutex_unlock(&queue->lock);
-    if (is_first) {
+    if (wanted) {
         ring(queue);
     }
 }

@@ -51,9 +51,10 @@ struct queue {
     pthread_mutex_t lock;
     struct rpc_task *first; /* posted and not run */
     struct rpc_task *last;
+    bool closed; /* nothing is posted any more */
     /* Of its own: to ring may take a system call, and the thread that it wakes wants the tasks. */
     pthread_mutex_t bell_lock;
-    bool closed;
+    bool muted; /* a batch would come too late */
 };
 
 void queue_init(struct queue *queue, grpc_cq_polling_type polling);

@@ -23,6 +23,7 @@ static struct {
     struct busy busy[QUEUE_LANES];
     size_t least; /* turns of any, when the first had all of its */
     bool stop;
+    size_t n_run; /* tasks */
     sem_t stopped;
 } world;
 
@@ -95,6 +96,35 @@ Test(queue, all_lanes_have_their_turns_while_none_is_ever_idle, .timeout = 60)
     queue_join(&world.queue);
     queue_fini(&world.queue);
     sem_destroy(&world.stopped);
+    core_shutdown();
+    leak_check();
+}
+
+static void count_run(struct rpc_task *task)
+{
+    (void)task;
+    world.n_run++;
+}
+
+/* What was posted in time runs; what comes later is not touched again, as it may be gone. */
+Test(queue, what_is_posted_to_a_closed_queue_is_dropped)
+{
+    struct rpc_task in_time[2] = {{.fn = count_run}, {.fn = count_run}};
+    struct rpc_task late[2] = {{.fn = count_run}, {.fn = count_run}};
+    core_init();
+    queue_init(&world.queue, GRPC_CQ_NON_POLLING);
+    queue_post(&world.queue, &in_time[0]);
+    queue_post(&world.queue, &in_time[1]);
+    queue_close(&world.queue);
+    queue_post(&world.queue, &late[0]);
+    queue_post(&world.queue, &late[1]);
+    queue_start(&world.queue);
+    queue_join(&world.queue);
+    cr_assert_eq(world.n_run, 2);
+    queue_post(&world.queue, &late[0]);
+    queue_post(&world.queue, &late[1]);
+    cr_assert_null(late[0].next);
+    queue_fini(&world.queue);
     core_shutdown();
     leak_check();
 }
