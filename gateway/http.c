@@ -616,6 +616,7 @@ void http_serve(struct http *http, int stop_fd, int64_t grace_ms)
     }
     epoll_ctl(http->poll_fd, EPOLL_CTL_DEL, stop_fd, NULL);
     stop_accepting(http);
+    turn(http, -1, clock_monotonic_ns()); /* what was handed over last is begun */
     turn_until_idle(http, grace_ms);
     mirror_free(MOVE(http->gateway->mirror));
     client_free(MOVE(http->gateway->client));

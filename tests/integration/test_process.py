@@ -160,6 +160,18 @@ def test_a_signal_stops_the_programs_with_streams_and_calls_open(launch, by):
         connection.close()
 
 
+def test_a_request_that_has_arrived_when_the_gateway_stops_is_answered(launch):
+    server = launch(Confregd).start()
+    gateway = launch(Gateway, server.listen).start()
+    gateway.freeze()
+    with Rest(gateway.port).open() as sock:
+        sock.sendall(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
+        gateway.process.send_signal(signal.SIGTERM)
+        gateway.thaw()
+        assert sock.makefile("rb").readline() == b"HTTP/1.1 200 OK\r\n"
+    assert gateway.process.wait(20) == 0
+
+
 def test_the_server_listens_on_a_unix_socket(launch, tmp_path):
     path = tmp_path / "sock"
     server = launch(Confregd, listen=f"unix:{path}").start()
