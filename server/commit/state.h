@@ -70,6 +70,7 @@ struct committer {
 
     /* Taking turns with other nodes. */
     int64_t append_ns;     /* how long an append takes, smoothed */
+    int64_t won_ns;        /* when the last append went well */
     int64_t turn_begun_ns; /* when this node's turn began; 0: it has none */
     bool rival_seen;       /* another node's commit, since the last turn was over */
     unsigned lost_in_row;  /* appends that came too late */

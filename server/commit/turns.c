@@ -38,8 +38,9 @@ void turns_won(struct committer *c, int64_t took_ns)
 {
     c->append_ns = c->append_ns == 0 ? took_ns : (7 * c->append_ns + took_ns) / 8;
     c->lost_in_row = 0;
+    c->won_ns = clock_monotonic_ns();
     if (c->turn_begun_ns == 0) {
-        c->turn_begun_ns = clock_monotonic_ns() - took_ns;
+        c->turn_begun_ns = c->won_ns - took_ns;
     }
 }
 
@@ -115,6 +116,12 @@ static bool is_over(const struct committer *c)
     return c->turn_begun_ns != 0 && clock_monotonic_ns() - c->turn_begun_ns >= turn_ns(c);
 }
 
+/* Who has appended nothing for as long as a turn takes has kept nobody from it. */
+static bool has_lapsed(const struct committer *c)
+{
+    return clock_monotonic_ns() - c->won_ns >= turn_ns(c);
+}
+
 void turns_give_way(struct committer *c)
 {
     if (!c->store->shared) {
@@ -123,7 +130,7 @@ void turns_give_way(struct committer *c)
     if (c->lost_in_row >= LOST_BEFORE_WAITING) {
         wait_for_turn(c);
     } else if (is_over(c)) {
-        bool wanted = c->rival_seen || is_asked(c);
+        bool wanted = !has_lapsed(c) && (c->rival_seen || is_asked(c));
         c->turn_begun_ns = 0;
         c->rival_seen = false;
         if (wanted) {

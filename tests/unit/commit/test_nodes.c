@@ -450,6 +450,43 @@ Test(nodes, writers_take_turns, .timeout = 120)
     leak_check();
 }
 
+static atomic_uint marks_set;
+
+static void count_marks(void *user, const struct trace_event *event)
+{
+    (void)user;
+    marks_set += strcmp(event->call, "set_mark") == 0;
+}
+
+/* Nobody waits for a turn of a node that has not written for longer than one takes. */
+Test(nodes, who_writes_now_and_then_waits_for_nobody, .timeout = 60)
+{
+    struct node nodes[2] = {0};
+    struct waited w;
+    struct status st;
+    struct request update = {
+        .kind = MUTATE_UPDATE, .service = "a", .id = "", .allow_missing = true};
+    for (size_t i = 0; i < COUNT_OF(nodes); i++) {
+        struct store *inner = NULL;
+        cr_assert(store_open("memory:seldom-both", &inner, &st), "%s", st.message);
+        nodes[i].store = trace_new(inner, count_marks, NULL);
+        node_start(&nodes[i]);
+    }
+    for (size_t round = 0; round < 6; round++) {
+        staged_free(write_one(&nodes[round % 2], &update, &w));
+        cr_assert(w.write.ok, "%s", w.write.st.message);
+        int64_t until_ns = clock_monotonic_ns() + INT64_C(60000000);
+        while (clock_monotonic_ns() < until_ns) {
+            cr_assert(wait_sync(nodes[(round + 1) % 2].committer, &st), "%s", st.message);
+        }
+    }
+    cr_assert_eq(marks_set, 0, "nobody asked for a turn, or gave one");
+    for (size_t i = 0; i < COUNT_OF(nodes); i++) {
+        node_close(&nodes[i]);
+    }
+    leak_check();
+}
+
 /* ---- A log that was replaced under a running node ---- */
 
 static struct store *replacement; /* what the node's store shows from now on; NULL: itself */
