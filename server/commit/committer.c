@@ -290,11 +290,11 @@ static void process(struct committer *committer, struct write *writes)
     struct status st;
     count_waits(committer, writes);
     while (writes != NULL) {
+        turns_give_way(committer); /* perhaps to find another log meanwhile */
         if (!may_append(committer, &st)) {
             fail_all(writes, &st);
             return;
         }
-        turns_give_way(committer);
         struct batch batch;
         writes = stage_batch(committer, &batch, writes);
         writes = commit_batch(committer, &batch, writes);

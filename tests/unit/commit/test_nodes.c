@@ -542,6 +542,93 @@ Test(nodes, a_node_stops_when_its_log_is_replaced)
     leak_check();
 }
 
+/* ---- …while it waits for its turn ---- */
+
+static struct {
+    struct node nodes[2]; /* one that loses its appends to the other */
+    struct store *other;  /* the log that replaces theirs */
+    struct sync sync;
+    unsigned losses;
+    bool rival_writes;
+    unsigned appends_to_other;
+} overtaken;
+
+static void update_one(struct node *node)
+{
+    struct waited w;
+    struct request update = {
+        .kind = MUTATE_UPDATE, .service = "a", .id = "", .allow_missing = true};
+    staged_free(write_one(node, &update, &w));
+    assert(w.write.ok && "nothing is in its way");
+}
+
+static bool append_too_late(struct store *store, struct commit *const *commits, size_t n,
+                            struct status *st)
+{
+    if (overtaken.losses > 0 && !overtaken.rival_writes) {
+        overtaken.losses--;
+        overtaken.rival_writes = true;
+        update_one(&overtaken.nodes[1]);
+        overtaken.rival_writes = false;
+    }
+    overtaken.appends_to_other += replacement != NULL;
+    return store_memory.append(store, commits, n, st);
+}
+
+static void ignore_sync(struct sync *sync)
+{
+    (void)sync;
+}
+
+/* Who waits asks for this mark. That the log is another one is seen by a look at its end. */
+static bool get_mark_and_replace(struct store *store, enum store_mark mark, uint64_t *ret_value,
+                                 struct status *st)
+{
+    if (mark == STORE_MARK_GIVEN && !overtaken.rival_writes && replacement == NULL) {
+        replacement = overtaken.other;
+        committer_sync(overtaken.nodes[0].committer, &overtaken.sync);
+    }
+    return store_memory.get_mark(store, mark, ret_value, st);
+}
+
+Test(nodes, a_node_whose_log_is_replaced_while_it_waits_appends_nothing, .timeout = 60)
+{
+    struct store_ops ops = store_memory;
+    struct store *before = NULL;
+    struct node writer = {0};
+    struct waited w;
+    struct status st;
+    cr_assert(store_open("memory:overtaken", &before, &st));
+    cr_assert(store_open("memory:other", &overtaken.other, &st));
+    overtaken.other->identity = before->identity;
+    overtaken.sync.done = ignore_sync;
+    ops.tail = tail_of_either;
+    ops.read_commits = commits_of_either;
+    ops.append = append_too_late;
+    ops.get_mark = get_mark_and_replace;
+    before->ops = &ops;
+    node_open(&overtaken.nodes[0], "memory:overtaken");
+    node_open(&overtaken.nodes[1], "memory:overtaken");
+    node_open(&writer, "memory:other");
+    update_one(&overtaken.nodes[0]);
+    for (size_t i = 0; i < 3; i++) {
+        update_one(&writer);
+    }
+    overtaken.losses = 2;
+    struct request update = {.kind = MUTATE_UPDATE, .service = "a", .id = ""};
+    cr_assert_null(write_one(&overtaken.nodes[0], &update, &w));
+    cr_assert_str_eq(w.write.st.reason, "LOG_CHANGED");
+    cr_assert_eq(overtaken.losses, 0);
+    cr_assert_eq(overtaken.appends_to_other, 0, "it would not fit there");
+    node_close(&overtaken.nodes[0]);
+    node_close(&overtaken.nodes[1]);
+    node_close(&writer);
+    before->ops = &store_memory;
+    store_close(before);
+    store_close(overtaken.other);
+    leak_check();
+}
+
 /* As in a copy of a database whose heads were copied after its log. */
 Test(nodes, heads_of_a_longer_log_are_refused)
 {
