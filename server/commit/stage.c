@@ -70,13 +70,12 @@ static bool find_first(struct committer *c, const struct write *write, uint64_t 
 }
 
 /* Asks the store for the request_ids of all that wait, at once. */
-static bool ask_for_firsts(struct committer *c, struct write *writes, struct status *st)
+static void ask_for_firsts(struct committer *c, struct batch *batch, struct write *writes)
 {
     struct write *asking[BATCH_WRITES];
     struct hash keys[BATCH_WRITES];
     uint64_t firsts[BATCH_WRITES];
     size_t n = 0;
-    *st = (struct status){.code = STATUS_OK};
     for (struct write *write = writes; write != NULL && n < BATCH_WRITES; write = write->next) {
         uint64_t known = 0;
         if (stage_is_once(write) && !find_first(c, write, &known)) {
@@ -84,15 +83,12 @@ static bool ask_for_firsts(struct committer *c, struct write *writes, struct sta
             asking[n++] = write;
         }
     }
-    if (n > 0 && !store_find_requests(c->store, keys, n, firsts, st)) {
-        return false;
-    }
-    for (size_t i = 0; i < n; i++) {
+    bool answered = n > 0 && store_find_requests(c->store, keys, n, firsts, &batch->asked);
+    for (size_t i = 0; i < n && answered; i++) {
         asking[i]->asked = true;
         asking[i]->asked_at = registry_position(c->registry).revision;
         asking[i]->first = firsts[i];
     }
-    return true;
 }
 
 /* A repeat gets the first answer. Of a write in this very batch there is none yet: it has to wait
@@ -208,7 +204,7 @@ struct write *stage_batch(struct committer *c, struct batch *batch, struct write
 {
     *batch = (struct batch){.base = registry_position(c->registry).revision};
     batch->held_end = &batch->held;
-    ask_for_firsts(c, writes, &batch->asked);
+    ask_for_firsts(c, batch, writes);
     while (writes != NULL) {
         struct write *write = writes;
         bool alone = is_compaction(write);

@@ -25,7 +25,7 @@ struct batch {
     struct write *held; /* answers without a commit, in order, which are not known to hold yet */
     struct write **held_end;
     bool held_on_commits; /* some of them saw commits of the batch */
-    struct status asked;  /* how it went to ask the store for request_ids */
+    struct status asked;  /* why the store did not answer for request_ids; STATUS_OK: it did */
 };
 
 /* The newest compaction, being carried out. */

@@ -349,7 +349,7 @@ Test(nodes, what_was_erased_is_not_served_at_the_start, .timeout = 60)
 
 static void count_looks(void *user, const struct trace_event *event)
 {
-    *(unsigned *)user += strcmp(event->call, "tail") == 0;
+    *(atomic_uint *)user += strcmp(event->call, "tail") == 0;
 }
 
 /* Each look is expensive here. */
@@ -370,7 +370,7 @@ Test(nodes, a_node_that_writes_seldom_looks, .timeout = 60)
     struct store *inner = NULL;
     struct status st;
     struct waited w;
-    unsigned looks = 0;
+    atomic_uint looks = 0;
     cr_assert(store_open("memory:seldom", &inner, &st));
     ops.tail = slow_tail;
     inner->ops = &ops;
