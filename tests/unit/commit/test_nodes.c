@@ -1,7 +1,4 @@
-/* Several nodes over one log: committers with a registry each that append to the same store, raced
- * by writers, and afterwards compared with what the log says. What runs on other threads than a
- * test's own uses assert: Criterion's assertions keep memory for each thread, which would look like
- * a leak. */
+/* Several nodes over one log, raced by writers, and afterwards compared with what the log says. */
 #include <assert.h>
 #include <criterion/criterion.h>
 #include <inttypes.h>
@@ -12,24 +9,14 @@
 #include "clock.h"
 #include "leak_check.h"
 #include "memory.h"
+#include "node.h"
 #include "random.h"
-#include "trace.h"
-#include "waited.h"
 
 #define NODES 3
 #define WRITERS 4 /* a node */
 #define WRITES 60 /* a writer */
 #define SERVICES 5
 #define MOST_COMMITS 10000
-
-struct node {
-    struct store *store; /* a trace over the shared one */
-    struct registry *registry;
-    struct committer *committer;
-    atomic_uint_fast64_t announced; /* the last revision that the listener was told of */
-    atomic_uint diverged;
-    sem_t moved; /* posted when commits were applied */
-};
 
 /* What a writer was told. */
 struct told {
@@ -49,58 +36,6 @@ struct world {
     size_t n_told;
 };
 
-static void committed(void *user, const struct staged *staged)
-{
-    struct node *node = user;
-    assert(staged->commit->revision == node->announced + 1 && "each once, in order");
-    atomic_store(&node->announced, staged->commit->revision);
-}
-
-static void settled(void *user, const struct position *position, bool own)
-{
-    (void)own;
-    struct node *node = user;
-    assert(position->revision == node->announced);
-    sem_post(&node->moved);
-}
-
-static void diverged(void *user)
-{
-    struct node *node = user;
-    atomic_fetch_add(&node->diverged, 1);
-}
-
-static void node_start(struct node *node)
-{
-    struct status st;
-    sem_init(&node->moved, 0, 0);
-    node->registry = registry_new(node->store->identity.epoch);
-    cr_assert(committer_recover(node->store, node->registry, &st), "%s", st.message);
-    node->announced = registry_position(node->registry).revision;
-    struct committer_options options = {
-        .store = node->store,
-        .registry = node->registry,
-        .listener = {committed, settled, diverged, node},
-    };
-    node->committer = committer_new(&options);
-}
-
-static void node_open(struct node *node, const char *address)
-{
-    struct status st;
-    struct store *inner = NULL;
-    cr_assert(store_open(address, &inner, &st), "%s", st.message);
-    node->store = trace_new(inner, NULL, NULL);
-    node_start(node);
-}
-
-static void node_close(struct node *node)
-{
-    committer_free(MOVE(node->committer));
-    registry_free(MOVE(node->registry));
-    store_close(MOVE(node->store));
-}
-
 static void world_open(struct world *world, const char *name)
 {
     *world = (struct world){.lock = PTHREAD_MUTEX_INITIALIZER};
@@ -118,35 +53,6 @@ static void world_close(struct world *world)
 }
 
 /* ---- Single writes ---- */
-
-struct request {
-    enum mutation_kind kind;
-    const char *service;
-    uint64_t version;
-    uint64_t expected_version;
-    uint64_t keep_versions;
-    const char *id;
-    const char *tag; /* the commit's comment: unique to the write; NULL: "" */
-    bool allow_missing;
-};
-
-static struct staged *write_one(struct node *node, const struct request *r, struct waited *w)
-{
-    AUTO(buf_unref) struct buf *payload = buf_copy("{\"n\":1}", 7);
-    struct mutation m = {.kind = r->kind,
-                         .environment = "prod",
-                         .service = r->service,
-                         .payload = payload,
-                         .version = r->version,
-                         .expected_version = r->expected_version,
-                         .keep_versions = r->keep_versions,
-                         .expected_epoch = "",
-                         .allow_missing = r->allow_missing};
-    waited_init(w, &m, r->id);
-    w->write.command.comment = r->tag == NULL ? "" : r->tag;
-    waited_submit(node->committer, w);
-    return w->write.ok ? w->write.staged : NULL;
-}
 
 Test(nodes, a_loser_reads_what_it_missed_and_tries_again)
 {
@@ -385,247 +291,6 @@ Test(nodes, a_node_that_writes_seldom_looks, .timeout = 60)
     }
     cr_assert_eq(looks, 1, "the first one, and none in the 4 s that are 20 times as long");
     node_close(&node);
-    leak_check();
-}
-
-/* ---- Turns ---- */
-
-#define TURN_WRITERS 4 /* a node */
-#define TURN_WRITES 60 /* a writer */
-
-/* As long as a server takes for it, so that others try meanwhile. */
-static bool slow_append(struct store *store, struct commit *const *commits, size_t n,
-                        struct status *st)
-{
-    int64_t until_ns = clock_monotonic_ns() + INT64_C(2000000);
-    while (clock_monotonic_ns() < until_ns) {
-        sched_yield();
-    }
-    return store_memory.append(store, commits, n, st);
-}
-
-static void *write_in_turns(void *argument)
-{
-    struct node *node = argument;
-    struct request update = {
-        .kind = MUTATE_UPDATE, .service = "a", .id = "", .allow_missing = true};
-    for (size_t i = 0; i < TURN_WRITES; i++) {
-        struct waited w;
-        struct staged *staged = write_one(node, &update, &w);
-        assert(staged != NULL && "a write gets in");
-        staged_free(staged);
-    }
-    return NULL;
-}
-
-/* Nodes that all write at the same time lose few of their appends to each other. */
-Test(nodes, writers_take_turns, .timeout = 120)
-{
-    struct store_ops ops = store_memory;
-    struct store *shared = NULL;
-    struct status st;
-    struct world world;
-    pthread_t threads[NODES * TURN_WRITERS];
-    cr_assert(store_open("memory:turns", &shared, &st));
-    ops.append = slow_append;
-    shared->ops = &ops;
-    world_open(&world, "turns");
-    for (size_t i = 0; i < COUNT_OF(threads); i++) {
-        pthread_create(&threads[i], NULL, write_in_turns, &world.nodes[i % NODES]);
-    }
-    for (size_t i = 0; i < COUNT_OF(threads); i++) {
-        pthread_join(threads[i], NULL);
-    }
-    uint64_t lost = 0;
-    uint64_t appends = 0;
-    for (size_t i = 0; i < NODES; i++) {
-        const struct commit_stats *stats = committer_stats(world.nodes[i].committer);
-        lost += metric_value(&stats->lost_appends);
-        appends += histogram_count(&stats->append);
-    }
-    cr_assert_lt(3 * lost, appends, "%zu of %zu", (size_t)lost, (size_t)appends);
-    world_close(&world);
-    shared->ops = &store_memory;
-    store_close(shared);
-    leak_check();
-}
-
-static atomic_uint marks_set;
-
-static void count_marks(void *user, const struct trace_event *event)
-{
-    (void)user;
-    marks_set += strcmp(event->call, "set_mark") == 0;
-}
-
-/* Nobody waits for a turn of a node that has not written for longer than one takes. */
-Test(nodes, who_writes_now_and_then_waits_for_nobody, .timeout = 60)
-{
-    struct node nodes[2] = {0};
-    struct waited w;
-    struct status st;
-    struct request update = {
-        .kind = MUTATE_UPDATE, .service = "a", .id = "", .allow_missing = true};
-    for (size_t i = 0; i < COUNT_OF(nodes); i++) {
-        struct store *inner = NULL;
-        cr_assert(store_open("memory:seldom-both", &inner, &st), "%s", st.message);
-        nodes[i].store = trace_new(inner, count_marks, NULL);
-        node_start(&nodes[i]);
-    }
-    for (size_t round = 0; round < 6; round++) {
-        staged_free(write_one(&nodes[round % 2], &update, &w));
-        cr_assert(w.write.ok, "%s", w.write.st.message);
-        int64_t until_ns = clock_monotonic_ns() + INT64_C(60000000);
-        while (clock_monotonic_ns() < until_ns) {
-            cr_assert(wait_sync(nodes[(round + 1) % 2].committer, &st), "%s", st.message);
-        }
-    }
-    cr_assert_eq(marks_set, 0, "nobody asked for a turn, or gave one");
-    for (size_t i = 0; i < COUNT_OF(nodes); i++) {
-        node_close(&nodes[i]);
-    }
-    leak_check();
-}
-
-/* ---- A log that was replaced under a running node ---- */
-
-static struct store *replacement; /* what the node's store shows from now on; NULL: itself */
-
-static bool tail_of_either(struct store *store, uint64_t *ret_revision, struct buf **ret_record,
-                           struct hash *ret_hash, struct status *st)
-{
-    return store_memory.tail(replacement != NULL ? replacement : store, ret_revision, ret_record,
-                             ret_hash, st);
-}
-
-static bool commits_of_either(struct store *store, uint64_t from, uint64_t through,
-                              bool with_payloads, store_row_visitor *visit, void *user,
-                              struct status *st)
-{
-    return store_memory.read_commits(replacement != NULL ? replacement : store, from, through,
-                                     with_payloads, visit, user, st);
-}
-
-Test(nodes, a_node_stops_when_its_log_is_replaced)
-{
-    struct store_ops ops = store_memory;
-    struct store *before = NULL;
-    struct store *after = NULL;
-    struct node node = {0};
-    struct node writer = {0};
-    struct waited w;
-    struct status st;
-    cr_assert(store_open("memory:before", &before, &st));
-    cr_assert(store_open("memory:after", &after, &st));
-    after->identity = before->identity; /* as a copy of the same log would have */
-    ops.tail = tail_of_either;
-    ops.read_commits = commits_of_either;
-    before->ops = &ops;
-    node_open(&node, "memory:before");
-    node_open(&writer, "memory:after");
-    struct request create = {.kind = MUTATE_CREATE, .service = "a", .id = ""};
-    staged_free(write_one(&node, &create, &w));
-    staged_free(write_one(&writer, &create, &w));
-    cr_assert(wait_sync(node.committer, &st), "%s", st.message);
-    replacement = after;
-    cr_assert_not(wait_sync(node.committer, &st));
-    cr_assert_str_eq(st.reason, "LOG_CHANGED");
-    cr_assert_null(write_one(&node, &create, &w));
-    cr_assert_str_eq(w.write.st.reason, "LOG_CHANGED");
-    cr_assert_eq(w.write.st.code, STATUS_UNAVAILABLE);
-    node_close(&node);
-    cr_assert_eq(node.diverged, 1, "told once");
-    node_close(&writer);
-    before->ops = &store_memory;
-    store_close(before);
-    store_close(after);
-    leak_check();
-}
-
-/* ---- …while it waits for its turn ---- */
-
-static struct {
-    struct node nodes[2]; /* one that loses its appends to the other */
-    struct store *other;  /* the log that replaces theirs */
-    struct sync sync;
-    unsigned losses;
-    bool rival_writes;
-    unsigned appends_to_other;
-} overtaken;
-
-static void update_one(struct node *node)
-{
-    struct waited w;
-    struct request update = {
-        .kind = MUTATE_UPDATE, .service = "a", .id = "", .allow_missing = true};
-    staged_free(write_one(node, &update, &w));
-    assert(w.write.ok && "nothing is in its way");
-}
-
-static bool append_too_late(struct store *store, struct commit *const *commits, size_t n,
-                            struct status *st)
-{
-    if (overtaken.losses > 0 && !overtaken.rival_writes) {
-        overtaken.losses--;
-        overtaken.rival_writes = true;
-        update_one(&overtaken.nodes[1]);
-        overtaken.rival_writes = false;
-    }
-    overtaken.appends_to_other += replacement != NULL;
-    return store_memory.append(store, commits, n, st);
-}
-
-static void ignore_sync(struct sync *sync)
-{
-    (void)sync;
-}
-
-/* Who waits asks for this mark. That the log is another one is seen by a look at its end. */
-static bool get_mark_and_replace(struct store *store, enum store_mark mark, uint64_t *ret_value,
-                                 struct status *st)
-{
-    if (mark == STORE_MARK_GIVEN && !overtaken.rival_writes && replacement == NULL) {
-        replacement = overtaken.other;
-        committer_sync(overtaken.nodes[0].committer, &overtaken.sync);
-    }
-    return store_memory.get_mark(store, mark, ret_value, st);
-}
-
-Test(nodes, a_node_whose_log_is_replaced_while_it_waits_appends_nothing, .timeout = 60)
-{
-    struct store_ops ops = store_memory;
-    struct store *before = NULL;
-    struct node writer = {0};
-    struct waited w;
-    struct status st;
-    cr_assert(store_open("memory:overtaken", &before, &st));
-    cr_assert(store_open("memory:other", &overtaken.other, &st));
-    overtaken.other->identity = before->identity;
-    overtaken.sync.done = ignore_sync;
-    ops.tail = tail_of_either;
-    ops.read_commits = commits_of_either;
-    ops.append = append_too_late;
-    ops.get_mark = get_mark_and_replace;
-    before->ops = &ops;
-    node_open(&overtaken.nodes[0], "memory:overtaken");
-    node_open(&overtaken.nodes[1], "memory:overtaken");
-    node_open(&writer, "memory:other");
-    update_one(&overtaken.nodes[0]);
-    for (size_t i = 0; i < 3; i++) {
-        update_one(&writer);
-    }
-    overtaken.losses = 2;
-    struct request update = {.kind = MUTATE_UPDATE, .service = "a", .id = ""};
-    cr_assert_null(write_one(&overtaken.nodes[0], &update, &w));
-    cr_assert_str_eq(w.write.st.reason, "LOG_CHANGED");
-    cr_assert_eq(overtaken.losses, 0);
-    cr_assert_eq(overtaken.appends_to_other, 0, "it would not fit there");
-    node_close(&overtaken.nodes[0]);
-    node_close(&overtaken.nodes[1]);
-    node_close(&writer);
-    before->ops = &store_memory;
-    store_close(before);
-    store_close(overtaken.other);
     leak_check();
 }
 
