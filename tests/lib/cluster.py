@@ -129,4 +129,4 @@ class Wanderer(threading.Thread):
     def check(self, log):
         """Every change once, in order, none missing, as far as it came."""
         wanted = [(event.revision, event.index) for event in log.between(0, log.newest)]
-        assert self.events == wanted[:len(self.events)]
+        assert self.events and self.events == wanted[:len(self.events)]
