@@ -262,8 +262,8 @@ void node_stop(struct node *node)
     committer_stop(node->committer);
     waiters_free(node->waiters);
     pool_free(node->pool);
+    rpc_server_free(node->server); /* on whose thread the hub may have been asked to run */
     hub_free(node->hub);
-    rpc_server_free(node->server);
     relay_free(node->relay);
     bus_close(node->bus); /* which may have woken the committer until now */
     committer_free(node->committer);

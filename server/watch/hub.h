@@ -19,8 +19,8 @@
 struct hub;
 
 struct hub_options {
-    struct rpc_server *server; /* all borrowed; must outlive the hub */
-    struct store *store;
+    struct rpc_server *server; /* borrowed; ends before the hub does */
+    struct store *store;       /* borrowed, as are the others; must outlive it */
     struct registry *registry;
     struct pool *pool;
     size_t ring_bytes;
