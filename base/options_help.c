@@ -140,10 +140,10 @@ static void add_closing(const struct option_table *table, struct str *out)
                             "brackets; the command line wins. ");
     }
     if (has_kind(table, OPTION_BYTES)) {
-        str_add_text(&text, "A SIZE is in bytes, or with the suffix K, M or G in powers of 1024. ");
+        str_add_text(&text, "A number of bytes may have the suffix K, M or G, in powers of 1024. ");
     }
     if (has_kind(table, OPTION_DURATION)) {
-        str_add_text(&text, "A DURATION needs a suffix: ms, s, m or h.");
+        str_add_text(&text, "A time needs a suffix: ms, s, m or h.");
     }
     if (text.len > 0) {
         str_add_char(out, '\n');

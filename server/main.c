@@ -128,10 +128,20 @@ static bool serve(const struct node_options *options, const sigset_t *ends, stru
     return true;
 }
 
+/* A backup that was restored has a log; what was made just now by a wrong address has none. */
+static bool has_log(struct store *store, struct status *st)
+{
+    struct store_tail tail;
+    return store_tail(store, &tail, st) &&
+           (tail.revision > 0 ||
+            status_set(st, STATUS_FAILED_PRECONDITION, "LOG_EMPTY",
+                       "the log of --store is empty: there is no position of it to make void"));
+}
+
 static bool renew_epoch(const char *address, struct status *st)
 {
     AUTO(store_close) struct store *store = NULL;
-    if (!store_open(address, &store, st) || !store_new_epoch(store, st)) {
+    if (!store_open(address, &store, st) || !has_log(store, st) || !store_new_epoch(store, st)) {
         return false;
     }
     char epoch[EPOCH_TEXT_SIZE];

@@ -310,8 +310,8 @@ Test(options, help)
                "  --version           Print the version and exit.\n"
                "\n"
                "Each option can also be set by the environment variable in its brackets; the\n"
-               "command line wins. A SIZE is in bytes, or with the suffix K, M or G in powers of\n"
-               "1024. A DURATION needs a suffix: ms, s, m or h.\n");
+               "command line wins. A number of bytes may have the suffix K, M or G, in powers of\n"
+               "1024. A time needs a suffix: ms, s, m or h.\n");
 }
 
 Test(options, help_of_an_empty_table)
