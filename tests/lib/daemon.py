@@ -84,6 +84,7 @@ class Daemon:
         report = f"log_path={self.folder}/sanitizer"
         return {
             "PATH": os.environ["PATH"],
+            "MONGOC_DISABLE_SHM": "1",  # or a server that is killed leaves a file
             "ASAN_OPTIONS": f"{report}:detect_leaks=1:verify_asan_link_order=0",
             "LSAN_OPTIONS": f"suppressions={ROOT}/tests/lib/lsan.supp:print_suppressions=0",
             "UBSAN_OPTIONS": f"{report}:print_stacktrace=1",
