@@ -72,7 +72,7 @@ bool exporter_start(const char *address, exporter_render *render, void *user,
 {
     struct listener listener;
     if (!listener_open(address, &listener, st)) {
-        return status_context(st, "metrics");
+        return status_context(st, "--metrics");
     }
     struct exporter *exporter = mem_zalloc(sizeof *exporter);
     *exporter = (struct exporter){.listener = listener, .render = render, .user = user};

@@ -97,7 +97,8 @@ static bool open_listener(const struct settings *settings, struct listener *list
 {
     char address[32];
     snprintf(address, sizeof address, "127.0.0.1:%" PRIu64, settings->port);
-    return listener_open(settings->listen == NULL ? address : settings->listen, listener, st);
+    return listener_open(settings->listen == NULL ? address : settings->listen, listener, st) ||
+           status_context(st, settings->listen == NULL ? "--port" : "--listen");
 }
 
 static bool serve_on(struct listener *listener, struct gateway *gateway,
@@ -106,7 +107,7 @@ static bool serve_on(struct listener *listener, struct gateway *gateway,
     struct http *http;
     if (!client_new(settings->server, &gateway->client, st)) {
         listener_close(listener);
-        return false;
+        return status_context(st, "--server");
     }
     const struct mirror_options options = {
         .changed = feed_changed,

@@ -146,7 +146,7 @@ static bool listen_on(struct node *node, const char *address, struct status *st)
 {
     int port = 0;
     if (!rpc_server_listen(node->server, address, &port, st)) {
-        return false;
+        return status_context(st, "--listen");
     }
     char text[16];
     snprintf(text, sizeof text, "%d", port);
