@@ -102,18 +102,16 @@ static bool find_previous(const struct hub *hub, const struct commit *commit,
     return true;
 }
 
-/* The change as it is for the resolved config. It is no copy of the commit's, whose payload the
- * committer may be giving back. */
-static struct change tell_change(const struct target *target, const struct side *overlay,
-                                 const struct side *base)
+/* The change as it is for the resolved config. */
+static struct change tell_change(const struct commit *commit, const struct target *target,
+                                 const struct side *overlay, const struct side *base)
 {
-    struct change change = {
-        .environment = (char *)(uintptr_t)target->environment,
-        .service = (char *)(uintptr_t)target->service,
-        .head_version = overlay->version_after != 0 ? overlay->version_after : base->version_after,
-        .previous_version =
-            overlay->version_before != 0 ? overlay->version_before : base->version_before,
-    };
+    struct change change = commit->changes[target->last];
+    change.environment = (char *)(uintptr_t)target->environment;
+    change.head_version =
+        overlay->version_after != 0 ? overlay->version_after : base->version_after;
+    change.previous_version =
+        overlay->version_before != 0 ? overlay->version_before : base->version_before;
     change.version = change.head_version;
     change.kind = change.previous_version == 0 ? CHANGE_CREATE
                   : change.head_version == 0   ? CHANGE_DELETE
@@ -141,7 +139,7 @@ static bool add_event(const struct watch *watch, struct notice *notice, const st
     if (overlay != NULL || base != NULL) {
         resolved = encode_resolved(target->environment, overlay, base);
     }
-    struct change change = tell_change(target, &sides[0], &sides[1]);
+    struct change change = tell_change(commit, target, &sides[0], &sides[1]);
     struct event_content content = {.change = &change, .config = resolved, .previous = previous};
     if (change.head_version != 0 || change.previous_version != 0) {
         notice_add(notice, target->last, target->environment,
