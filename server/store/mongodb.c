@@ -18,13 +18,6 @@ static int64_t number(uint64_t value)
     return value > INT64_MAX ? INT64_MAX : (int64_t)value;
 }
 
-static void note_seen(struct mongo_store *s, uint64_t revision)
-{
-    if (revision > atomic_load(&s->seen)) {
-        atomic_store(&s->seen, revision);
-    }
-}
-
 /* ---- Appending ---- */
 
 struct documents {
@@ -111,7 +104,6 @@ static bool mongo_append(struct store *store, struct commit *const *commits, siz
             return false;
         }
         done += documents.n;
-        note_seen(s, commits[done - 1]->revision);
     }
     return true;
 }
@@ -179,11 +171,11 @@ static bool find_tail_near(struct mongo_store *s, uint64_t from, uint64_t *ret_r
 static bool find_tail(struct mongo_store *s, uint64_t *ret_revision, struct row_room *room,
                       struct status *st)
 {
-    uint64_t seen = atomic_load(&s->seen);
-    if (seen != 0 && !find_tail_near(s, seen, ret_revision, room, st)) {
+    uint64_t known = atomic_load(&s->store.known);
+    if (known != 0 && !find_tail_near(s, known, ret_revision, room, st)) {
         return false;
     }
-    if (seen != 0 && *ret_revision != 0) {
+    if (known != 0 && *ret_revision != 0) {
         return true;
     }
     AUTO(bson_destroy) bson_t *all = bson_new();
@@ -199,7 +191,6 @@ static bool mongo_tail(struct store *store, uint64_t *ret_revision, struct buf *
     if (!find_tail(s, &revision, room, st)) {
         return false;
     }
-    atomic_store(&s->seen, revision);
     *ret_revision = revision;
     *ret_hash = room->row.hash;
     *ret_record = MOVE(room->row.record);
@@ -236,7 +227,6 @@ static bool walk_log(struct mongo_store *s, const bson_t *filter, struct log_wal
         log->more = log->visit(log->user, &room->row);
         row_room_clear(room);
     }
-    note_seen(s, log->last);
     return mongo_end(&walk, "reading the log", st);
 }
 

@@ -8,7 +8,6 @@
 #define STORE_MONGODB_DB_H
 
 #include <mongoc/mongoc.h>
-#include <stdatomic.h>
 
 #include "store.h"
 
@@ -18,7 +17,6 @@ struct mongo_store {
     struct store store;
     mongoc_client_pool_t *pool;
     char *database;
-    atomic_uint_fast64_t seen; /* a revision that was in the log, late in it; a hint */
 };
 
 static inline struct mongo_store *mongo_of(struct store *store)

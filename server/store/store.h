@@ -159,7 +159,8 @@ struct store {
     const struct store_ops *ops;
     struct store_identity identity;
     bool shared; /* others may append to the log, too; else it is this process's alone */
-    atomic_uint_fast64_t known; /* store.c's: the newest revision that was seen in the log */
+    atomic_uint_fast64_t known; /* store.c's: the newest revision seen in the log; the end is most
+                                   often at it or near behind it, where a backend may look first */
     struct histogram sync; /* nanoseconds in which an append was made durable, once it was handed
                               over; without a scale where the backend does not know */
 };
