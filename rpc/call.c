@@ -3,10 +3,12 @@
 #include <assert.h>
 #include <grpc/support/alloc.h>
 #include <grpc/support/time.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "bytes.h"
 #include "clock.h"
+#include "cork.h"
 #include "message_check.h"
 #include "stats.h"
 #include "status_details.h"
@@ -53,7 +55,7 @@ void call_unref(struct rpc_call *call)
     grpc_byte_buffer_destroy(call->sending);
     grpc_metadata_array_destroy(&call->arrival.headers);
     grpc_call_details_destroy(&call->arrival.details);
-    gpr_free(call->peer);
+    free(call->peer);
     if (call->arrival.call != NULL) {
         grpc_call_unref(call->arrival.call);
     }
@@ -175,6 +177,44 @@ void ending_fini(struct ending *ending)
     grpc_slice_unref(ending->details.value);
 }
 
+/* ---- The connection ---- */
+
+static int socket_of(struct rpc_call *call)
+{
+    if (!call->socket_known) {
+        char *name = grpc_call_get_peer(call->arrival.call);
+        if (sscanf(name, "fd:%d", &call->socket) != 1) {
+            call->socket = -1;
+        }
+        gpr_free(name);
+        call->socket_known = true;
+    }
+    return call->socket;
+}
+
+const char *rpc_call_peer(struct rpc_call *call)
+{
+    char peer[ACCEPTOR_PEER_SIZE];
+    if (call->peer != NULL) {
+        return call->peer;
+    }
+    if (acceptor_peer(call->server->acceptor, socket_of(call), call->arrived_ns, peer)) {
+        call->peer = mem_string(peer);
+    } else {
+        char *name = grpc_call_get_peer(call->arrival.call);
+        call->peer = mem_string(name);
+        gpr_free(name);
+    }
+    return call->peer;
+}
+
+void call_will_send(struct rpc_call *call)
+{
+    if (cork_is_on()) {
+        cork_before_send(socket_of(call));
+    }
+}
+
 /* ---- Answering ---- */
 
 static void ended(struct tag *tag, bool ok)
@@ -200,6 +240,7 @@ static void answer(struct rpc_call *call, grpc_byte_buffer *bytes, const struct 
     call->sending = bytes;
     call->code = st->code;
     call->ended.fn = ended;
+    call_will_send(call);
     queue_start_batch(call->arrival.call, ops, n, &call->ended);
     ending_fini(&ending);
 }
@@ -230,14 +271,6 @@ int64_t rpc_call_deadline(const struct rpc_call *call)
         return RPC_NO_DEADLINE;
     }
     return clock_monotonic_ns() + left.tv_sec * INT64_C(1000000000) + left.tv_nsec;
-}
-
-const char *rpc_call_peer(struct rpc_call *call)
-{
-    if (call->peer == NULL) {
-        call->peer = grpc_call_get_peer(call->arrival.call);
-    }
-    return call->peer;
 }
 
 const char *rpc_call_header(const struct rpc_call *call, const char *key, size_t *ret_size)

@@ -4,6 +4,7 @@
 
 #include <stdatomic.h>
 
+#include "acceptor.h"
 #include "descriptors.h"
 #include "queue.h"
 #include "rpc_server.h"
@@ -40,7 +41,9 @@ struct rpc_call {
     struct tag ended;
     grpc_byte_buffer *sending;
     int cancelled;
-    char *peer;
+    int socket; /* of the connection, once it was asked for; -1: it cannot be told */
+    bool socket_known;
+    char *peer; /* once it was asked for */
     struct rpc_stream *stream;
 };
 
@@ -50,6 +53,8 @@ void call_ref(struct rpc_call *call);
 void call_unref(struct rpc_call *call);
 /* Counts the end, which comes once. */
 void call_count_end(struct rpc_call *call);
+/* To be called before something is sent to the client; see cork.h. */
+void call_will_send(struct rpc_call *call);
 /* To be called where a call is consumed, which is once. */
 void call_consume(struct rpc_call *call);
 
@@ -85,6 +90,7 @@ struct rpc_server {
     struct rpc_service reflection[2]; /* v1 and v1alpha, once added */
     int *lock_files;                  /* of the unix sockets */
     size_t n_lock_files;
+    struct acceptor *acceptor; /* of TCP */
 
     struct queue *queues; /* options.n_call_threads of them */
     struct queue stream_queue;

@@ -7,6 +7,7 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include "acceptor.h"
 #include "address.h"
 
 static bool in_use(const char *address, struct status *st)
@@ -46,23 +47,34 @@ void listen_unlock(struct rpc_server *server)
     free(server->lock_files);
 }
 
-bool rpc_server_listen(struct rpc_server *server, const char *address, int *ret_port,
-                       struct status *st)
+static bool listen_unix(struct rpc_server *server, const char *address, const char *path,
+                        struct status *st)
 {
-    const char *path = address_unix_path(address);
-    if (!address_check(address, st) || (path != NULL && !lock_socket(server, address, path, st))) {
+    if (!lock_socket(server, address, path, st)) {
         return false;
     }
     grpc_server_credentials *credentials = grpc_insecure_server_credentials_create();
     int port = grpc_server_add_http2_port(server->core, address, credentials);
     grpc_server_credentials_release(credentials);
-    if (port == 0) {
-        return status_set(st, STATUS_UNAVAILABLE, "ADDRESS_UNUSABLE",
-                          "cannot listen on %s: it is in use, or not an address of this machine",
-                          address);
+    return port != 0 || status_set(st, STATUS_UNAVAILABLE, "ADDRESS_UNUSABLE",
+                                   "cannot listen on %s: no socket can be made there", address);
+}
+
+bool rpc_server_listen(struct rpc_server *server, const char *address, int *ret_port,
+                       struct status *st)
+{
+    const char *path = address_unix_path(address);
+    if (!address_check(address, st)) {
+        return false;
+    }
+    if (path == NULL) {
+        return acceptor_listen(server->acceptor, address, ret_port, st);
+    }
+    if (!listen_unix(server, address, path, st)) {
+        return false;
     }
     if (ret_port != NULL) {
-        *ret_port = path == NULL ? port : 0;
+        *ret_port = 0;
     }
     return true;
 }

@@ -3,6 +3,7 @@
 #include <assert.h>
 
 #include "clock.h"
+#include "cork.h"
 #include "mem.h"
 
 #if defined(__SANITIZE_THREAD__)
@@ -105,9 +106,11 @@ static bool run_next(struct lane *lane, gpr_timespec until)
 static bool run_some(struct lane *lane)
 {
     size_t n = 0;
+    cork_begin();
     while (n < LANE_TAGS && !lane->ended && run_next(lane, gpr_inf_past(GPR_CLOCK_MONOTONIC))) {
         n++;
     }
+    cork_end();
     return n == LANE_TAGS;
 }
 
@@ -222,11 +225,13 @@ static void run_tasks(struct tag *tag, bool ok)
     struct rpc_task *task = queue->first;
     queue->first = NULL;
     pthread_mutex_unlock(&queue->lock);
+    cork_begin();
     while (task != NULL) {
         struct rpc_task *next = task->next; /* the task is its owner's again once it runs */
         task->fn(task);
         task = next;
     }
+    cork_end();
 }
 
 static void ring(struct queue *queue)

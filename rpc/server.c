@@ -5,6 +5,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "acceptor.h"
 #include "builtin.h"
 #include "channel_args.h"
 #include "core.h"
@@ -104,6 +105,7 @@ bool rpc_server_new(const struct rpc_server_options *options, struct rpc_server 
     server->kick_streams.fn = stream_kick_all;
     init_end(server);
     server->core = create_core(&server->options);
+    server->acceptor = acceptor_new(server->core, server->options.keepalive_timeout_ms);
     create_queues(server);
     *ret_server = server;
     return true;
@@ -230,6 +232,7 @@ void rpc_server_start(struct rpc_server *server)
         request_calls(server, &server->queues[i]);
     }
     start_threads(server);
+    acceptor_start(server->acceptor);
 }
 
 void rpc_server_post(struct rpc_server *server, struct rpc_task *task)
@@ -332,6 +335,7 @@ void rpc_server_stop(struct rpc_server *server, int64_t grace_ms)
     atomic_store(&server->stopping, true);
     rpc_server_set_serving(server, false);
     server_kick_streams(server);
+    acceptor_stop(server->acceptor);
     queue_shut_server_down(server->core, &server->queues[0], &server->down);
     if (!wait_quiet_for(server, grace_ms)) {
         grpc_server_cancel_all_calls(server->core);
@@ -375,6 +379,7 @@ void rpc_server_free(struct rpc_server *server)
     free_methods(server);
     free(server->health);
     free(server->queues);
+    acceptor_free(server->acceptor);
     free(server);
     core_shutdown();
 }

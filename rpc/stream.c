@@ -148,6 +148,7 @@ static void start_sending(struct rpc_stream *stream, const grpc_op *op)
     }
     stream->headers_sent = true;
     rpc_stream_ref(stream);
+    call_will_send(stream->call);
     queue_start_batch(stream->call->arrival.call, ops, n, &stream->sent);
     queue_expect(stream->call->queue, stream->call->lane);
 }

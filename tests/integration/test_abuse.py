@@ -2,11 +2,14 @@
 
 import contextlib
 import errno
+import os
+import resource
 import socket
 import struct
 
 import pytest
-from daemon import PATIENCE
+from calls import Registry
+from daemon import PATIENCE, Confregd
 from errors import refused
 from stubs import api_pb
 
@@ -128,6 +131,28 @@ def test_half_open_connections_hold_nobody_up(confregd, registry):
     for sock in socks:
         sock.close()
     assert_unharmed(confregd, registry)
+
+
+def test_descriptors_that_run_out(launch):
+    """Who is connected goes on; who waits is taken once there are descriptors again."""
+    server = launch(Confregd).start()
+    registry = Registry(server.stub)
+    registry.create("before")
+    pid = server.process.pid
+    most = len(os.listdir(f"/proc/{pid}/fd")) + 8
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (most, most))
+    socks = [socket.create_connection(address(server), timeout=PATIENCE) for _ in range(40)]
+    assert_unharmed(server, registry)
+    waiting = socket.create_connection(address(server), timeout=PATIENCE)
+    waiting.sendall(HELLO + frame(PING, payload=b"12345678"))
+    for sock in socks:
+        sock.close()
+    heard = b""
+    while frame(PING, 1, payload=b"12345678") not in heard:
+        heard += waiting.recv(4096)
+        assert heard
+    waiting.close()
+    assert_unharmed(server, registry)
 
 
 def test_calls_that_are_cancelled_at_any_moment(confregd, registry, name):

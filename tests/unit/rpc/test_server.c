@@ -136,6 +136,43 @@ Test(unstarted, a_server_listens_at_several_addresses)
     rpc_server_free(server);
 }
 
+/* Who the server at `listen` says is calling, who calls it by the host `from`. */
+static void expect_peer(const char *listen, const char *from, const char *peer)
+{
+    struct rpc_server *server = new_server();
+    struct rpc_client *client;
+    struct status st;
+    int port = 0;
+    rpc_server_add(server, &fixture.service);
+    cr_assert(rpc_server_listen(server, listen, &port, &st), "%s", st.message);
+    rpc_server_start(server);
+    char address[32];
+    snprintf(address, sizeof address, "%s:%d", from, port);
+    cr_assert(rpc_client_new(address, NULL, &client, &st), "%s", st.message);
+    Rpc__Test__EchoRequest request = echo_request("");
+    AUTO_ANSWER answer =
+        call_and_wait(client, &(struct rpc_request){.path = "/rpc.test.Echo/Describe",
+                                                    .message = &request.base,
+                                                    .wait_for_ready = true});
+    Rpc__Test__EchoResponse *response = echo_response(&answer);
+    cr_expect_eq(strncmp(response->text, peer, strlen(peer)), 0, "%s", response->text);
+    rpc__test__echo_response__free_unpacked(response, NULL);
+    rpc_client_free(client);
+    rpc_server_stop(server, 1000);
+    rpc_server_free(server);
+}
+
+Test(unstarted, a_peer_is_named_by_its_address)
+{
+    expect_peer("0.0.0.0:0", "127.0.0.1", "ipv4:127.0.0.1:");
+    if (access("/proc/net/if_inet6", F_OK) == 0) {
+        expect_peer("[::1]:0", "[::1]", "ipv6:[::1]:");
+        expect_peer("[::]:0", "127.0.0.1", "ipv4:127.0.0.1:");
+    } else {
+        expect_no_listening("[::1]:0", STATUS_UNAVAILABLE);
+    }
+}
+
 /* ---- Life ---- */
 
 Test(unstarted, a_server_that_never_ran_can_be_freed)

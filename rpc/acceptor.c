@@ -1,0 +1,306 @@
+#include "acceptor.h"
+
+#include <arpa/inet.h>
+#include <assert.h>
+#include <errno.h>
+#include <grpc/grpc_posix.h>
+#include <grpc/grpc_security.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "buf.h"
+#include "clock.h"
+#include "mem.h"
+
+#define PAUSE_MS 100 /* before the next attempt, where descriptors or memory have run out */
+
+/* The last connection that a descriptor was of. */
+struct connection {
+    char peer[ACCEPTOR_PEER_SIZE];
+    int64_t accepted_ns;
+};
+
+struct acceptor {
+    grpc_server *core;
+    int user_timeout_ms;
+    struct pollfd *polled; /* the first is readable when it is to stop, the others listen */
+    size_t n_polled;
+    pthread_t thread;
+    bool running;
+
+    pthread_mutex_t lock;
+    struct connection *connections; /* by descriptor */
+    size_t n_connections;
+};
+
+static void poll_too(struct acceptor *acceptor, int fd)
+{
+    size_t n = acceptor->n_polled + 1;
+    acceptor->polled = mem_grow(acceptor->polled, n, sizeof acceptor->polled[0]);
+    acceptor->polled[acceptor->n_polled] = (struct pollfd){.fd = fd, .events = POLLIN};
+    acceptor->n_polled = n;
+}
+
+struct acceptor *acceptor_new(grpc_server *core, int64_t user_timeout_ms)
+{
+    struct acceptor *acceptor = mem_zalloc(sizeof *acceptor);
+    int stop = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (stop < 0) {
+        abort();
+    }
+    acceptor->core = core;
+    acceptor->user_timeout_ms = user_timeout_ms > INT32_MAX ? INT32_MAX : (int)user_timeout_ms;
+    pthread_mutex_init(&acceptor->lock, NULL);
+    poll_too(acceptor, stop);
+    return acceptor;
+}
+
+static void close_listeners(struct acceptor *acceptor)
+{
+    while (acceptor->n_polled > 1) {
+        close(acceptor->polled[--acceptor->n_polled].fd);
+    }
+}
+
+void acceptor_free(struct acceptor *acceptor)
+{
+    if (acceptor == NULL) {
+        return;
+    }
+    assert(!acceptor->running);
+    close_listeners(acceptor);
+    close(acceptor->polled[0].fd);
+    free(acceptor->polled);
+    free(acceptor->connections);
+    pthread_mutex_destroy(&acceptor->lock);
+    free(acceptor);
+}
+
+/* ---- Listening ---- */
+
+static bool set_int(int fd, int level, int option, int value)
+{
+    return setsockopt(fd, level, option, &value, sizeof value) == 0;
+}
+
+/* -1 with errno where it cannot listen. Connections inherit TCP's options. */
+static int open_listener(const struct acceptor *acceptor, const struct addrinfo *at)
+{
+    int fd = socket(at->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0) {
+        return -1;
+    }
+    bool ok = set_int(fd, SOL_SOCKET, SO_REUSEADDR, 1) &&
+              set_int(fd, IPPROTO_TCP, TCP_NODELAY, 1) &&
+              set_int(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, acceptor->user_timeout_ms) &&
+              (at->ai_family != AF_INET6 || set_int(fd, IPPROTO_IPV6, IPV6_V6ONLY, 0)) &&
+              bind(fd, at->ai_addr, at->ai_addrlen) == 0 && listen(fd, SOMAXCONN) == 0;
+    if (!ok) {
+        int error = errno;
+        close(fd);
+        errno = error;
+        return -1;
+    }
+    return fd;
+}
+
+static in_port_t *port_of(struct sockaddr *address)
+{
+    return address->sa_family == AF_INET6 ? &((struct sockaddr_in6 *)(void *)address)->sin6_port
+                                          : &((struct sockaddr_in *)(void *)address)->sin_port;
+}
+
+static int bound_port(int fd)
+{
+    struct sockaddr_storage address;
+    socklen_t size = sizeof address;
+    bool ok = getsockname(fd, (void *)&address, &size) == 0;
+    assert(ok && "a socket that listens has an address");
+    return ntohs(*port_of((struct sockaddr *)&address));
+}
+
+static bool unusable(const char *address, const char *why, struct status *st)
+{
+    return status_set(st, STATUS_UNAVAILABLE, "ADDRESS_UNUSABLE", "cannot listen on %s: %s",
+                      address, why);
+}
+
+/* "HOST:PORT", "[HOST]:PORT" */
+static int look_up(const char *address, struct addrinfo **ret_found)
+{
+    const struct addrinfo hints = {
+        .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE};
+    const char *colon = strrchr(address, ':');
+    bool brackets = address[0] == '[';
+    AUTO(free)
+    char *host = mem_text(address + brackets, (size_t)(colon - address) - (brackets ? 2 : 0));
+    return getaddrinfo(host, colon + 1, &hints, ret_found);
+}
+
+/* A host may have addresses of a family that this machine does not use. All get the port of the
+ * first. */
+static bool listen_on_all(struct acceptor *acceptor, const char *address, struct addrinfo *found,
+                          int *ret_port, struct status *st)
+{
+    int port = 0;
+    int error = 0;
+    for (struct addrinfo *at = found; at != NULL; at = at->ai_next) {
+        if (port != 0) {
+            *port_of(at->ai_addr) = htons((uint16_t)port);
+        }
+        int fd = open_listener(acceptor, at);
+        if (fd >= 0) {
+            poll_too(acceptor, fd);
+            port = bound_port(fd);
+        } else if (errno == EADDRINUSE) {
+            return unusable(address, strerror(EADDRINUSE), st);
+        } else {
+            error = errno;
+        }
+    }
+    if (port == 0) {
+        return unusable(address, strerror(error), st);
+    }
+    if (ret_port != NULL) {
+        *ret_port = port;
+    }
+    return true;
+}
+
+bool acceptor_listen(struct acceptor *acceptor, const char *address, int *ret_port,
+                     struct status *st)
+{
+    struct addrinfo *found = NULL;
+    int error = look_up(address, &found);
+    if (error != 0) {
+        return unusable(address, gai_strerror(error), st);
+    }
+    bool ok = listen_on_all(acceptor, address, found, ret_port, st);
+    freeaddrinfo(found);
+    return ok;
+}
+
+/* ---- Accepting ---- */
+
+static void describe(const struct sockaddr_storage *address, char *peer)
+{
+    char text[INET6_ADDRSTRLEN];
+    if (address->ss_family == AF_INET6) {
+        const struct sockaddr_in6 *v6 = (const void *)address;
+        unsigned port = ntohs(v6->sin6_port);
+        if (IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr)) {
+            inet_ntop(AF_INET, &v6->sin6_addr.s6_addr[12], text, sizeof text);
+            snprintf(peer, ACCEPTOR_PEER_SIZE, "ipv4:%s:%u", text, port);
+        } else {
+            inet_ntop(AF_INET6, &v6->sin6_addr, text, sizeof text);
+            snprintf(peer, ACCEPTOR_PEER_SIZE, "ipv6:[%s]:%u", text, port);
+        }
+    } else {
+        const struct sockaddr_in *v4 = (const void *)address;
+        inet_ntop(AF_INET, &v4->sin_addr, text, sizeof text);
+        snprintf(peer, ACCEPTOR_PEER_SIZE, "ipv4:%s:%u", text, (unsigned)ntohs(v4->sin_port));
+    }
+}
+
+static void remember(struct acceptor *acceptor, int fd, const struct sockaddr_storage *address)
+{
+    size_t n = (size_t)fd + 1;
+    pthread_mutex_lock(&acceptor->lock);
+    if (n > acceptor->n_connections) {
+        size_t grown = n + n / 2;
+        acceptor->connections =
+            mem_grow(acceptor->connections, grown, sizeof acceptor->connections[0]);
+        memset(acceptor->connections + acceptor->n_connections, 0,
+               (grown - acceptor->n_connections) * sizeof acceptor->connections[0]);
+        acceptor->n_connections = grown;
+    }
+    struct connection *connection = &acceptor->connections[fd];
+    describe(address, connection->peer);
+    connection->accepted_ns = clock_monotonic_ns();
+    pthread_mutex_unlock(&acceptor->lock);
+}
+
+bool acceptor_peer(struct acceptor *acceptor, int fd, int64_t at_ns, char *ret_peer)
+{
+    bool known = false;
+    pthread_mutex_lock(&acceptor->lock);
+    if (fd >= 0 && (size_t)fd < acceptor->n_connections) {
+        const struct connection *connection = &acceptor->connections[fd];
+        known = connection->peer[0] != '\0' && connection->accepted_ns <= at_ns;
+        memcpy(ret_peer, connection->peer, ACCEPTOR_PEER_SIZE);
+    }
+    pthread_mutex_unlock(&acceptor->lock);
+    return known;
+}
+
+static void hand_over(struct acceptor *acceptor, int fd, const struct sockaddr_storage *address)
+{
+    remember(acceptor, fd, address);
+    grpc_server_credentials *credentials = grpc_insecure_server_credentials_create();
+    grpc_server_add_channel_from_fd(acceptor->core, fd, credentials);
+    grpc_server_credentials_release(credentials);
+}
+
+/* Whether the client alone was the reason why it could not be accepted, see accept(2). */
+static bool is_clients_fault(int error)
+{
+    return error != EMFILE && error != ENFILE && error != ENOBUFS && error != ENOMEM;
+}
+
+/* Takes who waits. False where none can be taken at present. */
+static bool accept_all(struct acceptor *acceptor, int listener)
+{
+    for (;;) {
+        struct sockaddr_storage address;
+        socklen_t size = sizeof address;
+        int fd = accept4(listener, (void *)&address, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (fd >= 0) {
+            hand_over(acceptor, fd, &address);
+        } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
+            return true;
+        } else if (!is_clients_fault(errno)) {
+            return false;
+        }
+    }
+}
+
+static void *serve(void *argument)
+{
+    struct acceptor *acceptor = argument;
+    struct pollfd *polled = acceptor->polled;
+    bool pause = false;
+    while (poll(polled, pause ? 1 : acceptor->n_polled, pause ? PAUSE_MS : -1) < 0 ||
+           polled[0].revents == 0) {
+        bool able = true;
+        for (size_t i = 1; i < acceptor->n_polled && able; i++) {
+            able = accept_all(acceptor, polled[i].fd);
+        }
+        pause = !able;
+    }
+    return NULL;
+}
+
+void acceptor_start(struct acceptor *acceptor)
+{
+    int error = pthread_create(&acceptor->thread, NULL, serve, acceptor);
+    assert(error == 0 && "a server can have its threads");
+    acceptor->running = true;
+}
+
+void acceptor_stop(struct acceptor *acceptor)
+{
+    if (acceptor->running) {
+        eventfd_write(acceptor->polled[0].fd, 1);
+        pthread_join(acceptor->thread, NULL);
+        acceptor->running = false;
+    }
+    close_listeners(acceptor);
+}

@@ -1,0 +1,40 @@
+/* TCP listeners of our own, whose connections are given to the gRPC core.
+ *
+ * The core has listeners, too, but keeps the sockets to itself; cork.h needs them. It names the
+ * peer of a connection that it is given "fd:N", so that who N is stands here. The core closes N
+ * when the connection has ended.
+ *
+ * What the core would do for a connection of its own listener is done here: no delay of small
+ * packets (TCP_NODELAY), and an end to peers that acknowledge nothing (TCP_USER_TIMEOUT). */
+#ifndef RPC_ACCEPTOR_H
+#define RPC_ACCEPTOR_H
+
+#include <grpc/grpc.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "status.h"
+
+#define ACCEPTOR_PEER_SIZE 64
+
+struct acceptor;
+
+/* user_timeout_ms: how long what was sent may stay unacknowledged. */
+struct acceptor *acceptor_new(grpc_server *core, int64_t user_timeout_ms);
+/* Listens on all that HOST of "HOST:PORT" stands for; port 0 takes a free one. Clients may connect
+ * from here on. UNAVAILABLE, reason ADDRESS_UNUSABLE, where it cannot. */
+bool acceptor_listen(struct acceptor *acceptor, const char *address, int *ret_port,
+                     struct status *st);
+/* Starts the thread that accepts. The core's server must have been started. */
+void acceptor_start(struct acceptor *acceptor);
+/* Ends the thread and closes the listeners; connections stay. Before the core shuts down. */
+void acceptor_stop(struct acceptor *acceptor);
+/* A stopped one, or one that was never started. NULL is ignored. */
+void acceptor_free(struct acceptor *acceptor);
+
+/* Writes who is at the other end of the connection, "ipv4:ADDRESS:PORT" or "ipv6:[ADDRESS]:PORT",
+ * to at least ACCEPTOR_PEER_SIZE bytes. False where the number has gone to a connection that was
+ * accepted after at_ns of clock_monotonic_ns(). Any thread. */
+bool acceptor_peer(struct acceptor *acceptor, int fd, int64_t at_ns, char *ret_peer);
+
+#endif
