@@ -14,7 +14,9 @@
 #include "sqlite.h"
 
 #define APPLICATION_ID 0x636f6e66 /* "conf" */
-#define CHECKPOINT_PAGES 4096
+#define CHECKPOINT_PAGES 10000
+#define LAST_PAGES 256 /* copied while writes wait: a few milliseconds */
+#define COPIES 4
 
 static const char tables[] =
     "CREATE TABLE meta(name TEXT PRIMARY KEY, value) WITHOUT ROWID;"
@@ -285,14 +287,32 @@ static bool is_too_large(struct connection *c, const char *path)
            connection_number(c, "PRAGMA page_size", &size, &ignored) && file.st_size > pages * size;
 }
 
-/* Returns whether it is to be done again soon. */
-static bool copy_log(struct connection *c, const char *path)
+/* Copies what is in the log now; returns how many pages are left or came meanwhile, -1: it failed.
+ */
+static int copy_pages(struct connection *c)
 {
     int in_log = 0;
     int copied = 0;
     bool ok = sqlite3_wal_checkpoint_v2(c->db, NULL, SQLITE_CHECKPOINT_PASSIVE, &in_log, &copied) ==
               SQLITE_OK;
-    return !ok || in_log != copied || is_too_large(c, path);
+    return ok ? in_log - copied : -1;
+}
+
+/* The log is written from its beginning again once all of it has been copied. While writes go on,
+ * some come during each copy, so they wait for the last one. Returns whether it is to be done again
+ * soon. */
+static bool copy_log(struct sqlite_store *s, struct connection *c)
+{
+    int left = copy_pages(c);
+    for (int n = 1; n < COPIES && left > LAST_PAGES; n++) {
+        left = copy_pages(c);
+    }
+    if (left > 0 && left <= LAST_PAGES) {
+        pthread_mutex_lock(&s->writing);
+        left = copy_pages(c);
+        pthread_mutex_unlock(&s->writing);
+    }
+    return left != 0 || is_too_large(c, s->path);
 }
 
 /* Beside the committer. */
@@ -303,7 +323,7 @@ static void *checkpoint(void *argument)
     struct status st;
     if (connection_open(&c, s->path, false, &st)) {
         for (bool again = false; wait_for_checkpoint(s, again);) {
-            again = copy_log(&c, s->path);
+            again = copy_log(s, &c);
         }
     }
     connection_close(&c);
