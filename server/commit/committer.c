@@ -334,7 +334,9 @@ static void *run(void *argument)
         if (idle) {
             committer_scrub(committer);
         }
-        heads_save_if_due(committer, idle);
+        /* That the log is still this node's, the next look tells: none is made for this alone. */
+        bool saves = news == QUEUE_STOPPED || follow_is_recent(committer);
+        heads_save_if_due(committer, idle && saves);
     }
     struct status st;
     status_set(&st, STATUS_UNAVAILABLE, "SHUTTING_DOWN", "the server is stopping");

@@ -9,8 +9,8 @@
 #define SHORT_FOR_NS INT64_C(5000000000) /* a log that is too short for so long is another one */
 #define END_PATIENCE_NS INT64_C(2000000000)
 #define END_PAUSE_NS INT64_C(2000000)
-#define LOOK_NS INT64_C(1000000000) /* between looks at the log's end */
-#define LOOK_SHARE 20               /* looks that are not needed take such a part of the time */
+#define LOOK_NS INT64_C(1000000000) /* between looks at the log's end, … */
+#define LOOK_SHARE 10               /* … or so many times as long as one takes */
 
 /* A walk over the log; what it has staged and not applied. */
 struct following {
@@ -204,6 +204,19 @@ bool follow_through(struct committer *c, uint64_t revision, struct status *st)
     return true;
 }
 
+/* Without what is read then: a node that is behind must not look less often for that. */
+static bool find_end(struct committer *c, struct store_tail *ret_tail, struct status *st)
+{
+    int64_t begun_ns = clock_monotonic_ns();
+    if (!store_tail(c->store, ret_tail, st)) {
+        return false;
+    }
+    c->look_before_ns = c->look_ns;
+    c->look_ns = clock_monotonic_ns() - begun_ns;
+    note_seen(c, ret_tail->revision);
+    return true;
+}
+
 bool follow_to_end(struct committer *c, struct status *st)
 {
     struct store_tail tail;
@@ -211,10 +224,9 @@ bool follow_to_end(struct committer *c, struct status *st)
     if (c->diverged) {
         return log_changed(c, st);
     }
-    if (!store_tail(c->store, &tail, st)) {
+    if (!find_end(c, &tail, st)) {
         return false;
     }
-    note_seen(c, tail.revision);
     if (tail.revision > position.revision) {
         return follow_through(c, tail.revision, st);
     }
@@ -244,30 +256,32 @@ static void note_readable(struct committer *c, bool readable, const struct statu
     }
 }
 
+/* Some servers read all of the log for a look, and this thread's writes wait for it: where it takes
+ * long it is not made each second. One that took long once may have met with a fault. */
+static int64_t pause_ns(const struct committer *c)
+{
+    int64_t took_ns = c->look_ns < c->look_before_ns ? c->look_ns : c->look_before_ns;
+    return LOOK_SHARE * took_ns > LOOK_NS ? LOOK_SHARE * took_ns : LOOK_NS;
+}
+
 bool follow_when_due(struct committer *c, struct status *st)
 {
-    int64_t begun_ns = clock_monotonic_ns();
     bool ok = follow_to_end(c, st);
     int64_t ended_ns = clock_monotonic_ns();
     note_readable(c, ok, st);
-    c->at_end_ns = ok ? begun_ns : c->at_end_ns;
-    int64_t rest_ns = LOOK_SHARE * (ended_ns - begun_ns);
-    c->next_look_ns = ended_ns + LOOK_NS;
-    c->last_look_ns = ended_ns + (rest_ns > LOOK_NS ? rest_ns : LOOK_NS);
+    c->at_end_ns = ok ? ended_ns : c->at_end_ns;
+    c->next_look_ns = ended_ns + (ok ? pause_ns(c) : LOOK_NS);
     return ok;
 }
 
-/* Who appends knows where the end is. It looks nevertheless, as the log may have been replaced, but
- * where a look takes long, not each second: some servers read all of the log for it. */
 void follow_note_append(struct committer *c, const struct commit *newest, int64_t begun_ns)
 {
-    int64_t next_ns = begun_ns + LOOK_NS;
     c->at_end_ns = begun_ns;
-    c->next_look_ns = next_ns < c->last_look_ns ? next_ns : c->last_look_ns;
     note_seen(c, newest->revision);
 }
 
 bool follow_is_recent(const struct committer *c)
 {
-    return c->at_end_ns != 0 && clock_monotonic_ns() - c->at_end_ns < LOOK_NS;
+    return !c->store->shared ||
+           (c->at_end_ns != 0 && clock_monotonic_ns() - c->at_end_ns < LOOK_NS);
 }

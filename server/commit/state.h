@@ -63,8 +63,9 @@ struct committer {
     bool diverged;          /* the log is no longer the one that the registry was made of */
     int64_t short_since_ns; /* since when the log has seemed to end before the registry; 0: not */
     int64_t busy_ns;        /* when something came last */
-    int64_t next_look_ns;   /* when the log's end has to be looked at again, … */
-    int64_t last_look_ns;   /* … whatever is appended until then */
+    int64_t next_look_ns;   /* when the log's end has to be looked at again */
+    int64_t look_ns;        /* how long the last look took to find it, … */
+    int64_t look_before_ns; /* … and the one before */
     bool unread;            /* the last look failed, and that is why nothing can be written */
     int64_t at_end_ns;      /* when this node was at the log's end, as far as it knows; 0: never */
 
@@ -137,7 +138,7 @@ bool follow_is_due(const struct committer *c);
 bool follow_when_due(struct committer *c, struct status *st);
 /* An append that went well and was begun then: nothing had come between. */
 void follow_note_append(struct committer *c, const struct commit *newest, int64_t begun_ns);
-/* Whether this node was at the end a moment ago. */
+/* Whether this node was at the end a moment ago; where the log is its alone, it always is. */
 bool follow_is_recent(const struct committer *c);
 
 /* ---- settle.c: finding out what became of an append ---- */
@@ -161,6 +162,7 @@ void turns_lost(struct committer *c);
 
 void heads_find_unsaved(struct committer *c);
 void heads_changed(struct committer *c, const struct staged *staged);
+/* idle: there is time for a few, too. */
 void heads_save_if_due(struct committer *c, bool idle);
 
 /* ---- compact.c: carrying out compactions ---- */
