@@ -392,19 +392,32 @@ void committer_free(struct committer *committer)
     free(committer);
 }
 
-void committer_submit(struct committer *committer, struct write *write)
+static void prepare(struct write *write, int64_t now_ns)
 {
-    struct status st;
     write->staged = NULL;
     write->asked = false;
     if (stage_is_once(write)) {
         write->request = commit_request_key(write->command.actor, write->command.request_id);
     }
     write->current = false;
-    write->submitted_ns = clock_monotonic_ns();
-    if (!write_queue_put(&committer->queue, write, &st)) {
-        committer_fail(write, &st);
+    write->submitted_ns = now_ns;
+}
+
+void committer_submit_all(struct committer *committer, struct write *const *writes, size_t n)
+{
+    struct status st;
+    int64_t now_ns = clock_monotonic_ns();
+    for (size_t i = 0; i < n; i++) {
+        prepare(writes[i], now_ns);
     }
+    for (size_t i = write_queue_put(&committer->queue, writes, n, &st); i < n; i++) {
+        committer_fail(writes[i], &st);
+    }
+}
+
+void committer_submit(struct committer *committer, struct write *write)
+{
+    committer_submit_all(committer, &write, 1);
 }
 
 const struct commit_stats *committer_stats(const struct committer *committer)

@@ -91,6 +91,9 @@ void committer_free(struct committer *committer);
 /* Hands a write in. Where the queue is full or the committer stops, done is called at once, on the
  * caller's thread (RESOURCE_EXHAUSTED OVERLOADED, UNAVAILABLE SHUTTING_DOWN). Any thread. */
 void committer_submit(struct committer *committer, struct write *write);
+/* The same for n writes, in this order and with one wake-up. The array may be gone once all are
+ * done. */
+void committer_submit_all(struct committer *committer, struct write *const *writes, size_t n);
 
 /* The log has grown to this revision, as another node says: look, unless it is known. Any thread.
  */

@@ -22,30 +22,41 @@ void write_queue_fini(struct write_queue *queue)
     pthread_mutex_destroy(&queue->lock);
 }
 
-bool write_queue_put(struct write_queue *queue, struct write *write, struct status *st)
+static bool has_room(const struct write_queue *queue, const struct write *write)
 {
+    return queue->n < queue->max_n && queue->bytes + write->payload_bytes <= queue->max_bytes;
+}
+
+static void append(struct write_queue *queue, struct write *write)
+{
+    write->next = NULL;
+    *queue->end = write;
+    queue->end = &write->next;
+    queue->n++;
+    queue->bytes += write->payload_bytes;
+}
+
+size_t write_queue_put(struct write_queue *queue, struct write *const *writes, size_t n,
+                       struct status *st)
+{
+    size_t put = 0;
     pthread_mutex_lock(&queue->lock);
     bool stopping = queue->stopping;
-    bool full = queue->n >= queue->max_n || queue->bytes + write->payload_bytes > queue->max_bytes;
-    if (!stopping && !full) {
-        write->next = NULL;
-        *queue->end = write;
-        queue->end = &write->next;
-        queue->n++;
-        queue->bytes += write->payload_bytes;
-        if (queue->n == 1) {
-            pthread_cond_signal(&queue->wake);
-        }
+    bool wake = queue->first == NULL;
+    while (put < n && !stopping && has_room(queue, writes[put])) {
+        append(queue, writes[put++]);
+    }
+    if (wake && put > 0) {
+        pthread_cond_signal(&queue->wake);
     }
     pthread_mutex_unlock(&queue->lock);
     if (stopping) {
-        return status_set(st, STATUS_UNAVAILABLE, "SHUTTING_DOWN", "the server is stopping");
+        status_set(st, STATUS_UNAVAILABLE, "SHUTTING_DOWN", "the server is stopping");
+    } else if (put < n) {
+        status_set(st, STATUS_RESOURCE_EXHAUSTED, "OVERLOADED",
+                   "%zu writes wait already; try again later", queue->max_n);
     }
-    if (full) {
-        return status_set(st, STATUS_RESOURCE_EXHAUSTED, "OVERLOADED",
-                          "%zu writes wait already; try again later", queue->max_n);
-    }
-    return true;
+    return put;
 }
 
 static struct timespec time_in(int64_t wait_ns)

@@ -21,8 +21,10 @@ struct write_queue {
 
 void write_queue_init(struct write_queue *queue, size_t max_n, size_t max_bytes);
 void write_queue_fini(struct write_queue *queue);
-/* Refuses: RESOURCE_EXHAUSTED OVERLOADED, UNAVAILABLE SHUTTING_DOWN. */
-bool write_queue_put(struct write_queue *queue, struct write *write, struct status *st);
+/* Puts the first of n writes, as many as may come, and returns how many; st says why no more:
+ * RESOURCE_EXHAUSTED OVERLOADED, UNAVAILABLE SHUTTING_DOWN. */
+size_t write_queue_put(struct write_queue *queue, struct write *const *writes, size_t n,
+                       struct status *st);
 /* Who takes has something else to do. */
 void write_queue_poke(struct write_queue *queue);
 

@@ -447,6 +447,39 @@ Test(committer, a_batch_asks_for_its_request_ids_once)
     leak_check();
 }
 
+#define AT_ONCE 20
+
+Test(committer, commits_what_comes_at_once_in_one_append)
+{
+    struct bench bench;
+    struct waited waited[AT_ONCE];
+    struct write *writes[AT_ONCE];
+    AUTO(buf_unref) struct buf *payload = buf_copy("{}", 2);
+    struct mutation m = {.kind = MUTATE_UPDATE,
+                         .environment = "prod",
+                         .service = "a",
+                         .payload = payload,
+                         .allow_missing = true,
+                         .expected_epoch = ""};
+    bench_init(&bench);
+    bench_open(&bench, 0, 0, TRACE_FAIL_BEFORE);
+    for (size_t i = 0; i < AT_ONCE; i++) {
+        waited_init(&waited[i], &m, "");
+        writes[i] = &waited[i].write;
+    }
+    committer_submit_all(bench.committer, writes, AT_ONCE);
+    for (size_t i = 0; i < AT_ONCE; i++) {
+        waited_wait(&waited[i]);
+        cr_assert(waited[i].write.ok, "%s", waited[i].write.st.message);
+        cr_assert_eq(waited[i].write.staged->commit->revision, i + 1);
+        staged_free(waited[i].write.staged);
+    }
+    cr_assert_eq(histogram_count(&committer_stats(bench.committer)->batch), 1);
+    bench_close(&bench);
+    bench_fini(&bench);
+    leak_check();
+}
+
 #define WRITERS 8
 #define WRITES 50
 

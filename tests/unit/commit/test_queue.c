@@ -1,0 +1,77 @@
+/* The queue of the committer: how much it takes, and in which order. */
+#include <criterion/criterion.h>
+
+#include "queue.h"
+
+#define N 5
+
+struct fixture {
+    struct write_queue queue;
+    struct write writes[N];
+    struct write *all[N];
+    struct status st;
+};
+
+static void init(struct fixture *f, size_t max_n, size_t max_bytes)
+{
+    *f = (struct fixture){0};
+    write_queue_init(&f->queue, max_n, max_bytes);
+    for (size_t i = 0; i < N; i++) {
+        f->writes[i].payload_bytes = 10;
+        f->all[i] = &f->writes[i];
+    }
+}
+
+/* What is taken are the first n writes, in their order. */
+static void expect_taken(struct fixture *f, size_t n)
+{
+    enum queue_news news;
+    struct write *taken = write_queue_take(&f->queue, N, SIZE_MAX, 0, &news);
+    for (size_t i = 0; i < n; i++) {
+        cr_assert_eq(taken, &f->writes[i]);
+        taken = taken->next;
+    }
+    cr_assert_null(taken);
+    cr_assert_eq(write_queue_size(&f->queue), 0);
+    write_queue_fini(&f->queue);
+}
+
+Test(queue, takes_many_at_once_in_their_order)
+{
+    struct fixture f;
+    init(&f, N, SIZE_MAX);
+    cr_assert_eq(write_queue_put(&f.queue, f.all, 2, &f.st), 2);
+    cr_assert_eq(write_queue_put(&f.queue, f.all + 2, N - 2, &f.st), N - 2);
+    expect_taken(&f, N);
+}
+
+Test(queue, takes_the_first_of_too_many)
+{
+    struct fixture f;
+    init(&f, 3, SIZE_MAX);
+    cr_assert_eq(write_queue_put(&f.queue, f.all, N, &f.st), 3);
+    cr_assert_eq(f.st.code, STATUS_RESOURCE_EXHAUSTED);
+    cr_assert_str_eq(f.st.reason, "OVERLOADED");
+    cr_assert_eq(write_queue_put(&f.queue, f.all + 3, 1, &f.st), 0);
+    expect_taken(&f, 3);
+}
+
+Test(queue, takes_no_more_bytes_than_it_may)
+{
+    struct fixture f;
+    init(&f, N, 25);
+    cr_assert_eq(write_queue_put(&f.queue, f.all, N, &f.st), 2);
+    cr_assert_str_eq(f.st.reason, "OVERLOADED");
+    expect_taken(&f, 2);
+}
+
+Test(queue, takes_nothing_once_it_stops)
+{
+    struct fixture f;
+    init(&f, N, SIZE_MAX);
+    write_queue_stop(&f.queue);
+    cr_assert_eq(write_queue_put(&f.queue, f.all, N, &f.st), 0);
+    cr_assert_eq(f.st.code, STATUS_UNAVAILABLE);
+    cr_assert_str_eq(f.st.reason, "SHUTTING_DOWN");
+    expect_taken(&f, 0);
+}
