@@ -164,7 +164,10 @@ grpc_op op_status(struct ending *ending, const struct status *st, const char *do
     grpc_op op = {.op = GRPC_OP_SEND_STATUS_FROM_SERVER};
     op.data.send_status_from_server.status = (grpc_status_code)st->code;
     op.data.send_status_from_server.status_details = &ending->message;
-    if (status_details_encode(st, domain, &ending->details.value)) {
+    if (status_has_details(st)) {
+        AUTO(buf_unref) struct buf *details = status_details_encode(st, domain);
+        ending->details.value =
+            grpc_slice_from_copied_buffer((const char *)details->data, details->len);
         op.data.send_status_from_server.trailing_metadata = &ending->details;
         op.data.send_status_from_server.trailing_metadata_count = 1;
     }
@@ -259,6 +262,11 @@ void rpc_fail(struct rpc_call *call, const struct status *st)
 {
     assert(st->code != STATUS_OK && "a failure says what failed");
     answer(call, NULL, st);
+}
+
+struct buf *rpc_encode_status(const struct rpc_call *call, const struct status *st)
+{
+    return status_details_encode(st, call->server->options.error_domain);
 }
 
 /* ---- About a call ---- */

@@ -242,10 +242,7 @@ static bool succeeded(const struct rpc_client_call *call, struct status *st)
     if (call->code == GRPC_STATUS_OK) {
         return true;
     }
-    enum status_code code = (unsigned)call->code <= STATUS_UNAUTHENTICATED
-                                ? (enum status_code)call->code
-                                : STATUS_UNKNOWN;
-    status_set(st, code, "", "%.*s", (int)GRPC_SLICE_LENGTH(call->details),
+    status_set(st, status_code_of(call->code), "", "%.*s", (int)GRPC_SLICE_LENGTH(call->details),
                (const char *)GRPC_SLICE_START_PTR(call->details));
     take_details(call, st);
     return false;

@@ -51,6 +51,10 @@ struct rpc_request {
  * and info from grpc-status-details-bin where it sent them. bytes/size: the encoded answer. */
 typedef void rpc_unary_done(void *user, const struct status *st, const uint8_t *bytes, size_t size);
 
+/* What a google.rpc.Status in an answer tells, as the status of a call does. Any thread. */
+struct Google__Rpc__Status;
+void rpc_status_of(const struct Google__Rpc__Status *message, struct status *st);
+
 /* Starts a call; done comes exactly once. */
 void rpc_client_unary(struct rpc_client *client, const struct rpc_request *request,
                       rpc_unary_done *done, void *user);

@@ -128,6 +128,9 @@ void rpc_reply_bufs(struct rpc_call *call, struct buf *const *pieces, size_t n);
  * is set). st->code must not be OK. */
 void rpc_fail(struct rpc_call *call, const struct status *st);
 
+/* That google.rpc.Status, encoded, for an answer that tells of several outcomes. Owned. */
+struct buf *rpc_encode_status(const struct rpc_call *call, const struct status *st);
+
 /* When the call ends by itself, on clock_monotonic_ns(); RPC_NO_DEADLINE. */
 int64_t rpc_call_deadline(const struct rpc_call *call);
 /* "ipv4:127.0.0.1:52311", as the core writes it. Valid as long as the reference. */

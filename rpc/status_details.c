@@ -7,6 +7,7 @@
 #include "google/rpc/error_details.pb-c.h"
 #include "google/rpc/status.pb-c.h"
 #include "mem.h"
+#include "rpc_client.h"
 
 #define TYPE_PREFIX "type.googleapis.com/"
 
@@ -58,7 +59,12 @@ static void wrap_bad_request(Google__Protobuf__Any *any, const struct status *st
     wrap(any, TYPE_PREFIX "google.rpc.BadRequest", &bad.base);
 }
 
-bool status_details_encode(const struct status *st, const char *domain, grpc_slice *ret_slice)
+bool status_has_details(const struct status *st)
+{
+    return st->reason[0] != '\0' || st->field[0] != '\0';
+}
+
+struct buf *status_details_encode(const struct status *st, const char *domain)
 {
     Google__Protobuf__Any details[2];
     Google__Protobuf__Any *pointers[2] = {&details[0], &details[1]};
@@ -69,20 +75,17 @@ bool status_details_encode(const struct status *st, const char *domain, grpc_sli
     if (st->field[0] != '\0') {
         wrap_bad_request(&details[n++], st);
     }
-    if (n == 0) {
-        return false;
-    }
     Google__Rpc__Status status = GOOGLE__RPC__STATUS__INIT;
     status.code = (int32_t)st->code;
     status.message = text(st->message);
     status.n_details = n;
     status.details = pointers;
-    *ret_slice = grpc_slice_malloc(protobuf_c_message_get_packed_size(&status.base));
-    protobuf_c_message_pack(&status.base, GRPC_SLICE_START_PTR(*ret_slice));
+    struct buf *encoded = buf_new(protobuf_c_message_get_packed_size(&status.base));
+    protobuf_c_message_pack(&status.base, encoded->data);
     for (size_t i = 0; i < n; i++) {
         free(details[i].value.data);
     }
-    return true;
+    return encoded;
 }
 
 /* ---- Decoding ---- */
@@ -152,14 +155,31 @@ static void take_detail(const Google__Protobuf__Any *any, struct status *st)
     }
 }
 
+static void take_all_details(const Google__Rpc__Status *status, struct status *st)
+{
+    for (size_t i = 0; i < status->n_details; i++) {
+        take_detail(status->details[i], st);
+    }
+}
+
 void status_details_decode(const uint8_t *bytes, size_t size, struct status *st)
 {
     Google__Rpc__Status *status = google__rpc__status__unpack(NULL, size, bytes);
     if (status == NULL) {
         return;
     }
-    for (size_t i = 0; i < status->n_details; i++) {
-        take_detail(status->details[i], st);
-    }
+    take_all_details(status, st);
     google__rpc__status__free_unpacked(status, NULL);
+}
+
+enum status_code status_code_of(int64_t code)
+{
+    return code > STATUS_OK && code <= STATUS_UNAUTHENTICATED ? (enum status_code)code
+                                                              : STATUS_UNKNOWN;
+}
+
+void rpc_status_of(const Google__Rpc__Status *message, struct status *st)
+{
+    status_set(st, status_code_of(message->code), "", "%s", message->message);
+    take_all_details(message, st);
 }
