@@ -22,6 +22,7 @@
     CLIENT_REGISTRY(X, DELETE_CONFIG, DeleteConfig, delete_config)                                 \
     CLIENT_REGISTRY(X, ROLLBACK_CONFIG, RollbackConfig, rollback_config)                           \
     CLIENT_REGISTRY(X, COMMIT_CHANGES, CommitChanges, commit_changes)                              \
+    CLIENT_REGISTRY(X, WRITE_CONFIGS, WriteConfigs, write_configs)                                 \
     CLIENT_REGISTRY(X, GET_CONFIG, GetConfig, get_config)                                          \
     CLIENT_REGISTRY(X, BATCH_GET_CONFIGS, BatchGetConfigs, batch_get_configs)                      \
     CLIENT_REGISTRY(X, LIST_CONFIGS, ListConfigs, list_configs)                                    \

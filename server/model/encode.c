@@ -20,13 +20,24 @@ static size_t put_varint(uint8_t *out, uint64_t value)
     return n;
 }
 
+static size_t put_opening(uint8_t out[20], uint32_t field, size_t size)
+{
+    size_t n = put_varint(out, (uint64_t)field << 3 | 2);
+    return n + put_varint(out + n, size);
+}
+
+struct buf *encode_opening(uint32_t field, size_t n)
+{
+    uint8_t opening[20];
+    return buf_copy(opening, put_opening(opening, field, n));
+}
+
 struct buf *encode_field_and(uint32_t field, const ProtobufCMessage *message, const void *tail,
                              size_t n_tail)
 {
     uint8_t prefix[20];
     size_t size = protobuf_c_message_get_packed_size(message);
-    size_t n = put_varint(prefix, (uint64_t)field << 3 | 2);
-    n += put_varint(prefix + n, size + n_tail);
+    size_t n = put_opening(prefix, field, size + n_tail);
     struct buf *b = buf_new(n + size + n_tail);
     memcpy(b->data, prefix, n);
     protobuf_c_message_pack(message, b->data + n);

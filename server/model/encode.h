@@ -38,6 +38,8 @@ struct buf *encode_field(uint32_t field, const ProtobufCMessage *message);
 /* The same with n bytes of encoded fields of the message behind what it holds itself. */
 struct buf *encode_field_and(uint32_t field, const ProtobufCMessage *message, const void *tail,
                              size_t n_tail);
+/* What stands before the n bytes of such a field. */
+struct buf *encode_opening(uint32_t field, size_t n);
 /* A message alone, as a response's piece. */
 struct buf *encode_message(const ProtobufCMessage *message);
 

@@ -25,6 +25,23 @@ void answer_add(struct answer *answer, struct buf *piece)
     answer->bytes += piece->len;
 }
 
+void answer_enclose(struct answer *answer, uint32_t field)
+{
+    struct buf *opening = encode_opening(field, answer->bytes);
+    answer_add(answer, opening);
+    memmove(answer->pieces + 1, answer->pieces, (answer->n - 1) * sizeof answer->pieces[0]);
+    answer->pieces[0] = opening;
+}
+
+void answer_append(struct answer *answer, struct answer *other)
+{
+    for (size_t i = 0; i < other->n; i++) {
+        answer_add(answer, other->pieces[i]);
+    }
+    free(other->pieces);
+    *other = (struct answer){0};
+}
+
 void answer_send(struct answer *answer, struct rpc_call *call)
 {
     rpc_reply_bufs(call, answer->pieces, answer->n);

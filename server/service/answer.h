@@ -17,6 +17,10 @@ struct answer {
 
 /* The reference moves. NULL is left out. */
 void answer_add(struct answer *answer, struct buf *piece);
+/* Makes what was gathered a message that is this field of another. */
+void answer_enclose(struct answer *answer, uint32_t field);
+/* Moves the pieces of another one behind its own. */
+void answer_append(struct answer *answer, struct answer *other);
 /* Sends it, consuming the call, and empties it. */
 void answer_send(struct answer *answer, struct rpc_call *call);
 void answer_drop(struct answer *answer);

@@ -6,12 +6,14 @@
 #include "status_call.h"
 #include "watch_call.h"
 #include "write.h"
+#include "write_many.h"
 
 RPC_HANDLER(write_create, Confreg__V1__CreateConfigRequest, struct service)
 RPC_HANDLER(write_update, Confreg__V1__UpdateConfigRequest, struct service)
 RPC_HANDLER(write_delete, Confreg__V1__DeleteConfigRequest, struct service)
 RPC_HANDLER(write_rollback, Confreg__V1__RollbackConfigRequest, struct service)
 RPC_HANDLER(write_commit, Confreg__V1__CommitChangesRequest, struct service)
+RPC_HANDLER(write_many, Confreg__V1__WriteConfigsRequest, struct service)
 RPC_HANDLER(write_compact, Confreg__V1__CompactRequest, struct service)
 RPC_HANDLER(read_get, Confreg__V1__GetConfigRequest, struct service)
 RPC_HANDLER(read_batch, Confreg__V1__BatchGetConfigsRequest, struct service)
@@ -28,6 +30,7 @@ static const struct rpc_method methods[] = {
     {"DeleteConfig", RPC_UNARY, write_delete_thunk},
     {"RollbackConfig", RPC_UNARY, write_rollback_thunk},
     {"CommitChanges", RPC_UNARY, write_commit_thunk},
+    {"WriteConfigs", RPC_UNARY, write_many_thunk},
     {"GetConfig", RPC_UNARY, read_get_thunk},
     {"BatchGetConfigs", RPC_UNARY, read_batch_thunk},
     {"ListConfigs", RPC_UNARY, list_configs_thunk},

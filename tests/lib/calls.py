@@ -42,6 +42,9 @@ class Registry:
         request = api_pb.CommitChangesRequest(changes=changes, **fields)
         return self.stub.CommitChanges(request, timeout=TIMEOUT)
 
+    def write(self, writes):
+        return self.stub.WriteConfigs(api_pb.WriteConfigsRequest(writes=writes), timeout=TIMEOUT)
+
     def get(self, service, version=0, environment="prod", **fields):
         return self._call("GetConfig", service, environment, version=version, **fields)
 
@@ -94,4 +97,29 @@ def delete_change(service, environment="prod", **fields):
 
 def rollback_change(service, version, environment="prod", **fields):
     return api_pb.Change(rollback=api_pb.Change.Rollback(
+        service_name=service, environment=environment, version=version, **fields))
+
+
+def create(service, data='{"a":1}', environment="prod", **fields):
+    return api_pb.Write(create=api_pb.CreateConfigRequest(
+        service_name=service, environment=environment, config_data=text(data), **fields))
+
+
+def update(service, data='{"a":2}', environment="prod", **fields):
+    return api_pb.Write(update=api_pb.UpdateConfigRequest(
+        service_name=service, environment=environment, config_data=text(data), **fields))
+
+
+def patch(service, merge_patch, environment="prod", **fields):
+    return api_pb.Write(update=api_pb.UpdateConfigRequest(
+        service_name=service, environment=environment, merge_patch=text(merge_patch), **fields))
+
+
+def delete(service, environment="prod", **fields):
+    return api_pb.Write(delete=api_pb.DeleteConfigRequest(
+        service_name=service, environment=environment, **fields))
+
+
+def rollback(service, version, environment="prod", **fields):
+    return api_pb.Write(rollback=api_pb.RollbackConfigRequest(
         service_name=service, environment=environment, version=version, **fields))

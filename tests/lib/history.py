@@ -249,6 +249,15 @@ def _check_commit(log, request, response):
     assert told == kept, f"acknowledged and not in the log: {response.commit}"
 
 
+def _check_writes(log, request, response):
+    for write, outcome in zip(request.writes, response.outcomes, strict=True):
+        kind = outcome.WhichOneof("outcome")
+        if kind in ("create", "update", "rollback"):
+            answer = getattr(outcome, kind)
+            assert answer.header.revision <= response.header.revision
+            _check_write(log, getattr(write, kind), answer)
+
+
 ANSWERS = {
     "GetConfig": _check_get,
     "BatchGetConfigs": _check_batch,
@@ -257,6 +266,7 @@ ANSWERS = {
     "UpdateConfig": _check_write,
     "RollbackConfig": _check_write,
     "CommitChanges": _check_commit,
+    "WriteConfigs": _check_writes,
 }
 
 

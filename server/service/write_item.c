@@ -1,0 +1,206 @@
+#include "write_item.h"
+
+#include <string.h>
+
+#include "encode.h"
+#include "utf8.h"
+
+void write_item_fini(struct write_item *w)
+{
+    mutations_fini(&w->mutations);
+    staged_free(w->write.staged);
+    free(w->comment);
+    free(w->created_by);
+    free(w->request_id);
+}
+
+/* ---- Answers ---- */
+
+static struct head *head_left(const struct write_item *w)
+{
+    return w->write.staged->commit == NULL ? NULL : w->write.staged->after[0];
+}
+
+static void add_head(const struct write_item *w, struct answer *answer)
+{
+    const struct head *head = head_left(w);
+    if (head != NULL && w->brief) {
+        answer_add(answer, encode_without_payload(
+                               head->encoded, CONFREG__V1__PAYLOAD_STATE__PAYLOAD_STATE_OMITTED));
+    } else if (head != NULL) {
+        answer_add(answer, buf_ref(head->encoded));
+    }
+}
+
+static void add_diff(const struct write_item *w, struct answer *answer)
+{
+    const struct head *before = w->write.staged->before[0];
+    const struct head *after = w->write.staged->after[0];
+    struct json_text nothing = {"{}", 2};
+    bool had = before != NULL && before->version != 0;
+    struct diff_answer difference;
+    diff_answer_init(&difference, had ? head_payload(before) : nothing, head_payload(after));
+    Confreg__V1__Diff *diff = &difference.diff;
+    diff->environment = (char *)(uintptr_t)head_environment(after);
+    diff->service_name = (char *)(uintptr_t)head_service(after);
+    diff->new_environment = diff->environment;
+    diff->old_version = had ? before->version : 0;
+    diff->new_version = after->version;
+    answer_add(answer, encode_field(3, &diff->base));
+    diff_answer_fini(&difference);
+}
+
+/* Create, update and rollback: {config = 2, diff = 3}. */
+static void answer_version(const struct write_item *w, struct answer *answer)
+{
+    add_head(w, answer);
+    if (w->write.validate_only && !w->brief) {
+        add_diff(w, answer);
+    }
+}
+
+/* Delete: {config = 2, deleted_count = 3}. */
+static void answer_delete(const struct write_item *w, struct answer *answer)
+{
+    const struct commit *commit = w->write.staged->commit;
+    Confreg__V1__DeleteConfigResponse response;
+    confreg__v1__delete_config_response__init(&response);
+    response.deleted_count = commit == NULL ? 0 : commit->changes[0].removed;
+    add_head(w, answer);
+    answer_add(answer, encode_message(&response.base));
+}
+
+/* Several: {commit = 2}. */
+static void answer_commit(const struct write_item *w, struct answer *answer)
+{
+    const struct commit *commit = w->write.staged->commit;
+    if (commit == NULL) {
+        return;
+    }
+    Confreg__V1__Commit message;
+    Google__Protobuf__Timestamp time;
+    confreg__v1__commit__init(&message);
+    describe_time(&time, commit->time_us);
+    message.revision = commit->revision;
+    message.commit_time = &time;
+    message.actor = commit->actor;
+    message.comment = commit->comment;
+    message.request_id = commit->request_id;
+    if (commit->created_by != NULL) {
+        message.created_by_presence_case = CONFREG__V1__COMMIT__CREATED_BY_PRESENCE_CREATED_BY;
+        message.created_by = commit->created_by;
+    }
+    static const struct event_content alone = {NULL, NULL, NULL};
+    AUTO_STR changes = {0};
+    for (size_t i = 0; i < commit->n_changes; i++) {
+        AUTO(buf_unref)
+        struct buf *event = encode_event(FIELD_COMMIT_CHANGES, commit, i, &alone);
+        str_add(&changes, event->data, event->len);
+    }
+    answer_add(answer, encode_field_and(2, &message.base, changes.data, changes.len));
+}
+
+/* {oldest_revision = 2}. */
+static void answer_compact(const struct write_item *w, struct answer *answer)
+{
+    const struct commit *commit = w->write.staged->commit;
+    uint64_t floor =
+        commit != NULL ? commit->changes[0].version : registry_floor(w->service->registry);
+    Confreg__V1__CompactResponse response;
+    confreg__v1__compact_response__init(&response);
+    response.oldest_revision = floor + 1;
+    answer_add(answer, encode_message(&response.base));
+}
+
+void write_item_answer(const struct write_item *w, struct answer *answer)
+{
+    answer_add(answer, answer_header(w->service, &w->write.position));
+    w->answer(w, answer);
+}
+
+/* ---- Requests ---- */
+
+/* What all writes take beside their change. Borrowed of the request. */
+struct write_options {
+    const char *comment, *request_id;
+    const char *created_by; /* NULL: nobody said */
+    bool validate_only;
+    const ProtobufCMessage *request; /* whole, for its fingerprint */
+};
+
+static bool check_options(const struct write_options *options, struct status *st)
+{
+    const char *author = options->created_by == NULL ? "" : options->created_by;
+    return text_check(options->comment, strlen(options->comment), COMMENT_MAX_BYTES, "comment",
+                      st) &&
+           text_check(author, strlen(author), AUTHOR_MAX_BYTES, "created_by", st) &&
+           text_check(options->request_id, strlen(options->request_id), REQUEST_ID_MAX_BYTES,
+                      "request_id", st);
+}
+
+/* Of the method and everything that was asked. */
+static struct hash fingerprint(const ProtobufCMessage *request)
+{
+    const char *name = request->descriptor->name;
+    AUTO(buf_unref) struct buf *bytes = encode_message(request);
+    return hash_two(name, strlen(name) + 1, bytes->data, bytes->len);
+}
+
+static void fill_command(struct write_item *w, struct rpc_call *call,
+                         const struct write_options *options)
+{
+    w->comment = mem_string(options->comment);
+    w->request_id = mem_string(options->request_id);
+    w->created_by = options->created_by == NULL ? NULL : mem_string(options->created_by);
+    w->write.command = (struct command){
+        .actor = "",
+        .peer = rpc_call_peer(call),
+        .comment = w->comment,
+        .request_id = w->request_id,
+        .created_by = w->created_by,
+        .mutations = w->mutations.items,
+        .n_mutations = w->mutations.n,
+        .limits = w->service->limits,
+    };
+    if (w->request_id[0] != '\0') {
+        w->write.command.fingerprint = fingerprint(options->request);
+    }
+    w->write.validate_only = options->validate_only;
+    w->write.payload_bytes = w->mutations.payload_bytes;
+    w->write.deadline_ns = rpc_call_deadline(call);
+}
+
+/* Each request type has these members under the same names, but they share no type. */
+#define DEFINE_ITEM(what, Request, REQUEST, add_answer)                                            \
+    bool write_item_##what(struct write_item *w, struct service *service, struct rpc_call *call,   \
+                           const Request *request, struct status *st)                              \
+    {                                                                                              \
+        bool says_who =                                                                            \
+            request->created_by_presence_case == REQUEST##__CREATED_BY_PRESENCE_CREATED_BY;        \
+        const struct write_options options = {                                                     \
+            .comment = request->comment,                                                           \
+            .request_id = request->request_id,                                                     \
+            .created_by = says_who ? request->created_by : NULL,                                   \
+            .validate_only = request->validate_only,                                               \
+            .request = &request->base,                                                             \
+        };                                                                                         \
+        *w = (struct write_item){.service = service, .answer = add_answer};                        \
+        if (!mutations_of_##what(service, request, &w->mutations, st) ||                           \
+            !check_options(&options, st)) {                                                        \
+            return false;                                                                          \
+        }                                                                                          \
+        fill_command(w, call, &options);                                                           \
+        return true;                                                                               \
+    }
+
+DEFINE_ITEM(create, Confreg__V1__CreateConfigRequest, CONFREG__V1__CREATE_CONFIG_REQUEST,
+            answer_version)
+DEFINE_ITEM(update, Confreg__V1__UpdateConfigRequest, CONFREG__V1__UPDATE_CONFIG_REQUEST,
+            answer_version)
+DEFINE_ITEM(delete, Confreg__V1__DeleteConfigRequest, CONFREG__V1__DELETE_CONFIG_REQUEST,
+            answer_delete)
+DEFINE_ITEM(rollback, Confreg__V1__RollbackConfigRequest, CONFREG__V1__ROLLBACK_CONFIG_REQUEST,
+            answer_version)
+DEFINE_ITEM(commit, Confreg__V1__CommitChangesRequest, CONFREG__V1__COMMIT_CHANGES_REQUEST,
+            answer_commit)
+DEFINE_ITEM(compact, Confreg__V1__CompactRequest, CONFREG__V1__COMPACT_REQUEST, answer_compact)

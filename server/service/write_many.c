@@ -1,0 +1,154 @@
+#include "write_many.h"
+
+#include <stdatomic.h>
+
+#include "write_item.h"
+
+#define MANY_WRITES 128
+
+#define FIELD_OUTCOMES 2
+#define FIELD_ERROR 5 /* of an outcome; a response's is that of its write */
+
+/* The writes of one call. Refused ones are there, too, as if the committer had refused them. */
+struct many {
+    struct rpc_task task;
+    struct service *service;
+    struct rpc_call *call;
+    atomic_size_t n_open; /* writes that the committer has */
+    size_t n;
+    struct one {
+        struct write_item item;
+        struct many *many;
+        uint32_t field; /* of its response in the outcome; 0: it is no write */
+    } writes[];
+};
+
+static void many_free(struct many *many)
+{
+    for (size_t i = 0; i < many->n; i++) {
+        write_item_fini(&many->writes[i].item);
+    }
+    free(many);
+}
+
+/* ---- Answer: {header, repeated outcome = 2} ---- */
+
+static void add_outcome(const struct one *one, struct rpc_call *call, struct answer *outcome)
+{
+    if (one->item.write.ok) {
+        write_item_answer(&one->item, outcome);
+        answer_enclose(outcome, one->field);
+    } else {
+        answer_add(outcome, rpc_encode_status(call, &one->item.write.st));
+        answer_enclose(outcome, FIELD_ERROR);
+    }
+    answer_enclose(outcome, FIELD_OUTCOMES);
+}
+
+static void add_outcomes(struct many *many, struct answer *answer)
+{
+    bool full = false;
+    for (size_t i = 0; i < many->n; i++) {
+        struct one *one = &many->writes[i];
+        struct answer outcome = {0};
+        one->item.brief = full;
+        add_outcome(one, many->call, &outcome);
+        if (!full && i > 0 && answer->bytes + outcome.bytes > REPLY_BYTES) {
+            answer_drop(&outcome);
+            one->item.brief = full = true;
+            add_outcome(one, many->call, &outcome);
+        }
+        answer_append(answer, &outcome);
+    }
+}
+
+/* On the call's thread again. */
+static void reply(struct rpc_task *task)
+{
+    struct many *many = CONTAINER_OF(task, struct many, task);
+    struct position position = registry_position(many->service->registry);
+    struct answer answer = {0};
+    answer_add(&answer, answer_header(many->service, &position));
+    add_outcomes(many, &answer);
+    answer_send(&answer, many->call);
+    many_free(many);
+}
+
+/* Of the last write that is done the reply is sent. */
+static void done(struct write *write)
+{
+    struct many *many = CONTAINER_OF(write, struct one, item.write)->many;
+    if (atomic_fetch_sub_explicit(&many->n_open, 1, memory_order_acq_rel) == 1) {
+        rpc_call_post(many->call, &many->task);
+    }
+}
+
+/* ---- Request ---- */
+
+static bool make(struct one *one, const Confreg__V1__Write *write, struct status *st)
+{
+    struct service *service = one->many->service;
+    struct rpc_call *call = one->many->call;
+    one->field = write->write_case; /* as the numbers of the outcomes' fields are */
+    switch (write->write_case) {
+    case CONFREG__V1__WRITE__WRITE_CREATE:
+        return write_item_create(&one->item, service, call, write->create, st);
+    case CONFREG__V1__WRITE__WRITE_UPDATE:
+        return write_item_update(&one->item, service, call, write->update, st);
+    case CONFREG__V1__WRITE__WRITE_DELETE:
+        return write_item_delete(&one->item, service, call, write->delete_, st);
+    case CONFREG__V1__WRITE__WRITE_ROLLBACK:
+        return write_item_rollback(&one->item, service, call, write->rollback, st);
+    default:
+        return status_bad_field(st, "write", "WRITE_MISSING",
+                                "one of create, update, delete, rollback is needed");
+    }
+}
+
+/* Those that may go to the committer. */
+static size_t make_all(struct many *many, const Confreg__V1__WriteConfigsRequest *request,
+                       struct write **ret_writes)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < many->n; i++) {
+        struct one *one = &many->writes[i];
+        struct write *write = &one->item.write;
+        one->many = many;
+        if (make(one, request->writes[i], &write->st)) {
+            write->done = done;
+            ret_writes[n++] = write;
+        }
+    }
+    return n;
+}
+
+static bool check_count(const Confreg__V1__WriteConfigsRequest *request, struct status *st)
+{
+    return (request->n_writes >= 1 && request->n_writes <= MANY_WRITES) ||
+           status_bad_field(st, "writes", "WRITES_COUNT", "writes: 1 to %d of them, found %zu",
+                            MANY_WRITES, request->n_writes);
+}
+
+void write_many(struct rpc_call *call, const Confreg__V1__WriteConfigsRequest *request,
+                struct service *service)
+{
+    struct status st;
+    if (!check_count(request, &st)) {
+        rpc_fail(call, &st);
+        return;
+    }
+    size_t n = request->n_writes;
+    struct many *many = mem_zalloc(sizeof *many + n * sizeof many->writes[0]);
+    struct write *writes[MANY_WRITES];
+    many->task.fn = reply;
+    many->service = service;
+    many->call = call;
+    many->n = n;
+    size_t n_open = make_all(many, request, writes);
+    atomic_init(&many->n_open, n_open);
+    if (n_open == 0) {
+        reply(&many->task);
+    } else {
+        committer_submit_all(service->committer, writes, n_open);
+    }
+}
