@@ -3,16 +3,19 @@
 #include <assert.h>
 #include <errno.h>
 #include <pthread.h>
+#include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "log.h"
 #include "request.h"
+#include "together.h"
 
 struct calls {
     int fd;
     pthread_mutex_t lock;
-    struct call *first; /* the newest; under lock */
+    struct call *first;        /* the newest; under lock */
+    struct together *together; /* the HTTP thread's: writes of this turn; NULL: none */
 };
 
 struct calls *calls_new(void)
@@ -29,7 +32,7 @@ struct calls *calls_new(void)
 void calls_free(struct calls *calls)
 {
     if (calls != NULL) {
-        assert(calls->first == NULL);
+        assert(calls->first == NULL && calls->together == NULL);
         close(calls->fd);
         pthread_mutex_destroy(&calls->lock);
         free(calls);
@@ -41,13 +44,29 @@ int calls_fd(const struct calls *calls)
     return calls->fd;
 }
 
-/* A write per wake-up, not per call: only the first one finds the queue empty. */
-static void push(struct calls *calls, struct call *call)
+void calls_done_add(struct calls_done *done, struct call *call, ProtobufCMessage *response,
+                    const struct status *st)
 {
+    call->response = response;
+    if (st != NULL) {
+        call->st = mem_alloc(sizeof *st);
+        *call->st = *st;
+    }
+    call->next_done = done->newest;
+    done->newest = call;
+    if (done->oldest == NULL) {
+        done->oldest = call;
+    }
+}
+
+/* A write per wake-up, not per call: only the first one finds the queue empty. */
+void calls_hand_over(struct calls_done *done)
+{
+    struct calls *calls = done->newest->calls;
     pthread_mutex_lock(&calls->lock);
     bool wake = calls->first == NULL;
-    call->next_done = calls->first;
-    calls->first = call;
+    done->oldest->next_done = calls->first;
+    calls->first = done->newest;
     pthread_mutex_unlock(&calls->lock);
     if (wake) {
         eventfd_write(calls->fd, 1);
@@ -73,21 +92,30 @@ static struct call *take_all(struct calls *calls)
     return oldest;
 }
 
-static void fail(struct call *call, const struct status *st)
-{
-    call->st = mem_alloc(sizeof *st);
-    *call->st = *st;
-}
-
 /* The client's thread. */
 static void done(void *user, ProtobufCMessage *response, const struct status *st)
 {
-    struct call *call = user;
-    call->response = response;
-    if (st != NULL) {
-        fail(call, st);
+    struct calls_done one = {0};
+    calls_done_add(&one, user, response, st);
+    calls_hand_over(&one);
+}
+
+/* Those that come while the gateway has no client. */
+static void refuse(struct call *call)
+{
+    struct status st;
+    status_set(&st, STATUS_UNAVAILABLE, "SHUTTING_DOWN", "the gateway is stopping");
+    done(call, NULL, &st);
+}
+
+static void add_to_others(struct call *call, struct client *client, const ProtobufCMessage *message)
+{
+    struct calls *calls = call->calls;
+    memcpy(&call->write, message, message->descriptor->sizeof_message);
+    if (!together_add(&calls->together, client, call)) {
+        calls_flush(calls);
+        together_add(&calls->together, client, call);
     }
-    push(call->calls, call);
 }
 
 void call_start(struct request *r, enum client_method method, const ProtobufCMessage *message,
@@ -96,14 +124,24 @@ void call_start(struct request *r, enum client_method method, const ProtobufCMes
     struct call *call = &r->call;
     struct gateway *gateway = r->gateway;
     assert(!call->open);
-    *call = (struct call){.open = true, .calls = gateway->calls, .next = next};
+    *call = (struct call){.open = true,
+                          .method = method,
+                          .timeout_ms = timeout_ms,
+                          .calls = gateway->calls,
+                          .next = next};
     if (gateway->client == NULL) {
-        struct status st;
-        status_set(&st, STATUS_UNAVAILABLE, "SHUTTING_DOWN", "the gateway is stopping");
-        fail(call, &st);
-        push(call->calls, call);
+        refuse(call);
+    } else if (together_takes(method, message)) {
+        add_to_others(call, gateway->client, message);
     } else {
         client_call(gateway->client, method, message, timeout_ms, done, call);
+    }
+}
+
+void calls_flush(struct calls *calls)
+{
+    if (calls->together != NULL) {
+        together_send(MOVE(calls->together), done);
     }
 }
 

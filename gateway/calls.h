@@ -1,4 +1,6 @@
-/* The way of gRPC answers from the client's thread to the HTTP thread: a queue and an eventfd. */
+/* The way of gRPC answers from the client's thread to the HTTP thread: a queue and an eventfd; and
+ * the calls to begin with. Independent writes that are started in one turn of the loop travel in
+ * one call of WriteConfigs (together.h). */
 #ifndef GATEWAY_CALLS_H
 #define GATEWAY_CALLS_H
 
@@ -12,9 +14,20 @@ struct calls;
 typedef void call_next(struct request *r, const ProtobufCMessage *response,
                        const struct status *st);
 
+/* A write that may travel with others. */
+union write_message {
+    ProtobufCMessage base;
+    Confreg__V1__CreateConfigRequest create;
+    Confreg__V1__UpdateConfigRequest update;
+    Confreg__V1__DeleteConfigRequest delete;
+};
+
 /* The call of a request; at most one at a time. */
 struct call {
     bool open; /* started, and its continuation has not run */
+    enum client_method method;
+    int64_t timeout_ms;
+    union write_message write; /* what it points to is borrowed; not of other calls */
     struct calls *calls;
     struct call *next_done; /* in the queue */
     call_next *next;
@@ -28,10 +41,24 @@ void calls_free(struct calls *calls);
 /* Readable while calls are done and not run yet. */
 int calls_fd(const struct calls *calls);
 
-/* Starts a call for a request that has none open. The message is encoded at once. Once the
- * gateway's client is gone the call fails with UNAVAILABLE, reason SHUTTING_DOWN. HTTP thread. */
+/* Starts a call for a request that has none open. The message is encoded at once; but what a
+ * write's points to is borrowed until it is answered. Once the gateway's client is gone the call
+ * fails with UNAVAILABLE, reason SHUTTING_DOWN. HTTP thread. */
 void call_start(struct request *r, enum client_method method, const ProtobufCMessage *message,
                 int64_t timeout_ms, call_next *next);
+
+/* Sends the writes that wait for others of the same turn: at its end. HTTP thread. */
+void calls_flush(struct calls *calls);
+
+/* Calls that are done, to be handed over in one go. Any thread. */
+struct calls_done {
+    struct call *newest, *oldest; /* linked from the newest on */
+};
+/* One of response, which is moved, and st is NULL. */
+void calls_done_add(struct calls_done *done, struct call *call, ProtobufCMessage *response,
+                    const struct status *st);
+/* Has calls_run continue them, of which there is at least one. */
+void calls_hand_over(struct calls_done *done);
 
 /* Runs the continuations of all calls that are done. Where that leaves a request without an open
  * call, answered(user, request) is called, after which the request is not touched. HTTP thread. */

@@ -586,7 +586,8 @@ static bool turn(struct http *http, int stop_fd, int64_t until_ns)
     streams_run(gateway->streams, resume, http);
     run_server(&http->servers[ARRIVAL_ANY]);
     run_server(&http->servers[ARRIVAL_WATCH]);
-    accept_connections(http, arrived); /* last: what has been closed makes room */
+    accept_connections(http, arrived); /* after them: what has been closed makes room */
+    calls_flush(gateway->calls);
     return stop;
 }
 

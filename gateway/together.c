@@ -1,0 +1,170 @@
+#include "together.h"
+
+#include "rpc_client.h"
+
+struct together {
+    struct client *client; /* borrowed */
+    client_done *done;     /* of calls that travel alone */
+    size_t n, bytes;
+    struct call *calls[TOGETHER_WRITES];
+};
+
+static const struct kind {
+    enum client_method method;
+    Confreg__V1__Write__WriteCase write;
+    Confreg__V1__WriteOutcome__OutcomeCase outcome;
+} kinds[] = {
+    {CLIENT_CREATE_CONFIG, CONFREG__V1__WRITE__WRITE_CREATE,
+     CONFREG__V1__WRITE_OUTCOME__OUTCOME_CREATE},
+    {CLIENT_UPDATE_CONFIG, CONFREG__V1__WRITE__WRITE_UPDATE,
+     CONFREG__V1__WRITE_OUTCOME__OUTCOME_UPDATE},
+    {CLIENT_DELETE_CONFIG, CONFREG__V1__WRITE__WRITE_DELETE,
+     CONFREG__V1__WRITE_OUTCOME__OUTCOME_DELETE},
+};
+
+static const struct kind *kind_of(enum client_method method)
+{
+    for (size_t i = 0; i < COUNT_OF(kinds); i++) {
+        if (kinds[i].method == method) {
+            return &kinds[i];
+        }
+    }
+    return NULL;
+}
+
+bool together_takes(enum client_method method, const ProtobufCMessage *message)
+{
+    if (method == CLIENT_UPDATE_CONFIG) {
+        const Confreg__V1__UpdateConfigRequest *update = (const void *)message;
+        return update->content_case == CONFREG__V1__UPDATE_CONFIG_REQUEST__CONTENT_CONFIG_DATA;
+    }
+    if (method == CLIENT_DELETE_CONFIG) { /* of a version: leaves a head */
+        return ((const Confreg__V1__DeleteConfigRequest *)(const void *)message)->version == 0;
+    }
+    return kind_of(method) != NULL;
+}
+
+bool together_add(struct together **ret_together, struct client *client, struct call *call)
+{
+    struct together *together = *ret_together;
+    size_t bytes = protobuf_c_message_get_packed_size(&call->write.base);
+    if (together == NULL) {
+        together = *ret_together = mem_alloc(sizeof *together);
+        together->client = client;
+        together->n = together->bytes = 0;
+    } else if (together->n == TOGETHER_WRITES || together->bytes + bytes > TOGETHER_BYTES) {
+        return false;
+    }
+    together->calls[together->n++] = call;
+    together->bytes += bytes;
+    return true;
+}
+
+static void send_alone(struct together *together)
+{
+    for (size_t i = 0; i < together->n; i++) {
+        struct call *call = together->calls[i];
+        client_call(together->client, call->method, &call->write.base, call->timeout_ms,
+                    together->done, call);
+    }
+    free(together);
+}
+
+/* ---- Answers, on the client's thread ---- */
+
+static void take_outcome(struct calls_done *done, struct call *call,
+                         Confreg__V1__WriteOutcome *outcome)
+{
+    struct status st;
+    if (outcome->outcome_case == kind_of(call->method)->outcome) {
+        /* All that an outcome may be is a pointer to a message, in the same place. */
+        ProtobufCMessage *response = &MOVE(outcome->create)->base;
+        outcome->outcome_case = CONFREG__V1__WRITE_OUTCOME__OUTCOME__NOT_SET;
+        calls_done_add(done, call, response, NULL);
+    } else if (outcome->outcome_case == CONFREG__V1__WRITE_OUTCOME__OUTCOME_ERROR) {
+        rpc_status_of(outcome->error, &st);
+        calls_done_add(done, call, NULL, &st);
+    } else {
+        status_set(&st, STATUS_INTERNAL, "MALFORMED_MESSAGE", "the outcome is of no such write");
+        calls_done_add(done, call, NULL, &st);
+    }
+}
+
+static void fail_all(const struct together *together, const struct status *st)
+{
+    struct calls_done done = {0};
+    for (size_t i = 0; i < together->n; i++) {
+        calls_done_add(&done, together->calls[i], NULL, st);
+    }
+    calls_hand_over(&done);
+}
+
+static void take_outcomes(const struct together *together,
+                          const Confreg__V1__WriteConfigsResponse *response)
+{
+    struct calls_done done = {0};
+    struct status st;
+    if (response->n_outcomes != together->n) {
+        status_set(&st, STATUS_INTERNAL, "MALFORMED_MESSAGE", "%zu outcomes of %zu writes",
+                   response->n_outcomes, together->n);
+        fail_all(together, &st);
+        return;
+    }
+    for (size_t i = 0; i < together->n; i++) {
+        take_outcome(&done, together->calls[i], response->outcomes[i]);
+    }
+    calls_hand_over(&done);
+}
+
+/* Nothing was carried out: the server is an older one, or one of the writes is no message that it
+ * takes, of which the others must not hear. */
+static bool is_refused_whole(const struct status *st)
+{
+    return st->code == STATUS_UNIMPLEMENTED || st->code == STATUS_INVALID_ARGUMENT;
+}
+
+static void answered(void *user, ProtobufCMessage *message, const struct status *st)
+{
+    struct together *together = user;
+    if (st != NULL && is_refused_whole(st)) {
+        send_alone(together);
+        return;
+    }
+    if (st != NULL) {
+        fail_all(together, st);
+    } else {
+        take_outcomes(together, (Confreg__V1__WriteConfigsResponse *)(void *)message);
+        protobuf_c_message_free_unpacked(message, NULL);
+    }
+    free(together);
+}
+
+/* ---- Requests ---- */
+
+static void send_together(struct together *together)
+{
+    Confreg__V1__Write writes[TOGETHER_WRITES];
+    Confreg__V1__Write *pointers[TOGETHER_WRITES];
+    Confreg__V1__WriteConfigsRequest request = CONFREG__V1__WRITE_CONFIGS_REQUEST__INIT;
+    for (size_t i = 0; i < together->n; i++) {
+        struct call *call = together->calls[i];
+        confreg__v1__write__init(&writes[i]);
+        writes[i].write_case = kind_of(call->method)->write;
+        writes[i].create = &call->write.create; /* all that it may be is such a pointer */
+        pointers[i] = &writes[i];
+    }
+    request.n_writes = together->n;
+    request.writes = pointers;
+    client_call(together->client, CLIENT_WRITE_CONFIGS, &request.base,
+                together->calls[0]->timeout_ms, answered, together);
+}
+
+void together_send(struct together *together, client_done *done)
+{
+    together->done = done;
+    if (together->n == 1) {
+        send_alone(together);
+    } else {
+        send_together(together);
+    }
+}
