@@ -21,6 +21,7 @@
 #include "mem.h"
 
 #define PAUSE_MS 100 /* before the next attempt, where descriptors or memory have run out */
+#define SOME 64
 
 /* The last connection that a descriptor was of. */
 struct connection {
@@ -145,6 +146,18 @@ static int look_up(const char *address, struct addrinfo **ret_found)
     return getaddrinfo(host, colon + 1, &hints, ret_found);
 }
 
+/* A name may stand for an address twice. */
+static bool is_repeated(const struct addrinfo *at, const struct addrinfo *found)
+{
+    for (; found != at; found = found->ai_next) {
+        if (found->ai_family == at->ai_family && found->ai_addrlen == at->ai_addrlen &&
+            memcmp(found->ai_addr, at->ai_addr, at->ai_addrlen) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* A host may have addresses of a family that this machine does not use. All get the port of the
  * first. */
 static bool listen_on_all(struct acceptor *acceptor, const char *address, struct addrinfo *found,
@@ -153,6 +166,9 @@ static bool listen_on_all(struct acceptor *acceptor, const char *address, struct
     int port = 0;
     int error = 0;
     for (struct addrinfo *at = found; at != NULL; at = at->ai_next) {
+        if (is_repeated(at, found)) {
+            continue;
+        }
         if (port != 0) {
             *port_of(at->ai_addr) = htons((uint16_t)port);
         }
@@ -255,10 +271,11 @@ static bool is_clients_fault(int error)
     return error != EMFILE && error != ENFILE && error != ENOBUFS && error != ENOMEM;
 }
 
-/* Takes who waits. False where none can be taken at present. */
-static bool accept_all(struct acceptor *acceptor, int listener)
+/* Takes who waits, some at a time, so that other listeners have their turn. False where none can be
+ * taken at present. */
+static bool accept_some(struct acceptor *acceptor, int listener)
 {
-    for (;;) {
+    for (size_t i = 0; i < SOME; i++) {
         struct sockaddr_storage address;
         socklen_t size = sizeof address;
         int fd = accept4(listener, (void *)&address, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
@@ -270,6 +287,7 @@ static bool accept_all(struct acceptor *acceptor, int listener)
             return false;
         }
     }
+    return true;
 }
 
 static void *serve(void *argument)
@@ -281,7 +299,7 @@ static void *serve(void *argument)
            polled[0].revents == 0) {
         bool able = true;
         for (size_t i = 1; i < acceptor->n_polled && able; i++) {
-            able = accept_all(acceptor, polled[i].fd);
+            able = accept_some(acceptor, polled[i].fd);
         }
         pause = !able;
     }

@@ -4,7 +4,8 @@
  * whole of TCP and wakes the client. While a thread has many to send in a row it therefore holds
  * the connections that get more than one (TCP_CORK, tcp(7)), and lets them go when it is through:
  * what gathered leaves as one. At most CORK_SENDS are sent before that, so that nothing waits for
- * longer than they take. An answer alone is never held.
+ * longer than they take. An answer alone is held, until the end of the run, only where there were
+ * several the last time.
  *
  * A connection's descriptor may have been closed, and even be another's by now: to hold that one
  * for a moment does no harm. */

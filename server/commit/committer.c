@@ -40,12 +40,14 @@ void committer_set_health(struct committer *committer, const char *reason)
 void committer_succeed(struct committer *committer, struct write *write)
 {
     write->ok = true;
+    metric_add(&committer->stats.writes[STATUS_OK], 1);
     write->position = registry_position(committer->registry);
     write->done(write);
 }
 
-void committer_fail(struct write *write, const struct status *st)
+void committer_fail(struct committer *committer, struct write *write, const struct status *st)
 {
+    metric_add(&committer->stats.writes[st->code], 1);
     write->ok = false;
     write->st = *st;
     staged_free(MOVE(write->staged));
@@ -145,7 +147,7 @@ static void refuse(struct committer *committer, struct batch *batch, const struc
     committer_set_health(committer, st->message);
     registry_discard(committer->registry);
     for (size_t i = 0; i < batch->n; i++) {
-        committer_fail(batch->writes[i], st);
+        committer_fail(committer, batch->writes[i], st);
     }
 }
 
@@ -176,11 +178,11 @@ static struct write *commit_batch(struct committer *committer, struct batch *bat
     return rest;
 }
 
-static void fail_all(struct write *writes, const struct status *st)
+static void fail_all(struct committer *committer, struct write *writes, const struct status *st)
 {
     while (writes != NULL) {
         struct write *next = writes->next;
-        committer_fail(writes, st);
+        committer_fail(committer, writes, st);
         writes = next;
     }
 }
@@ -292,7 +294,7 @@ static void process(struct committer *committer, struct write *writes)
     while (writes != NULL) {
         turns_give_way(committer); /* perhaps to find another log meanwhile */
         if (!may_append(committer, &st)) {
-            fail_all(writes, &st);
+            fail_all(committer, writes, &st);
             return;
         }
         struct batch batch;
@@ -411,7 +413,7 @@ void committer_submit_all(struct committer *committer, struct write *const *writ
         prepare(writes[i], now_ns);
     }
     for (size_t i = write_queue_put(&committer->queue, writes, n, &st); i < n; i++) {
-        committer_fail(writes[i], &st);
+        committer_fail(committer, writes[i], &st);
     }
 }
 

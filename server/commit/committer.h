@@ -6,7 +6,8 @@
  *
  * Several nodes may append to one store. Whoever finds the next revision taken reads what it
  * missed, applies it and tells the listener as of its own commits, checks its writes again and
- * tries again. Beside that it looks at the log's end every second and when it is woken.
+ * tries again. Beside that it looks at the log's end every second, less often where a look
+ * takes long, and when it is woken.
  *
  * An append whose outcome is not known is settled by reading the log, and by sending the same
  * commits again, before anything new is taken. While the store refuses writes, they fail with its
@@ -117,9 +118,11 @@ struct log_seen {
 };
 struct log_seen committer_seen(struct committer *committer);
 
+#define WRITE_CODES (STATUS_UNAUTHENTICATED + 1)
 struct commit_stats {
     struct metric commits;
     struct metric changes[CHANGE_KINDS]; /* by kind */
+    struct metric writes[WRITE_CODES];   /* by what came of them, enum status_code */
     struct histogram batch;              /* commits in one append */
     struct histogram append;             /* how long it took, in nanoseconds */
     struct histogram wait;      /* from submission until the committer took the write, too */

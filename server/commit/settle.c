@@ -55,7 +55,8 @@ static void outcome_unknown(struct status *st)
 }
 
 /* Answers those that cannot wait any longer; all: nobody can. */
-static void answer_unknown(struct batch *batch, const struct status *fault, bool all)
+static void answer_unknown(struct committer *c, struct batch *batch, const struct status *fault,
+                           bool all)
 {
     struct status st = *fault;
     outcome_unknown(&st);
@@ -64,7 +65,7 @@ static void answer_unknown(struct batch *batch, const struct status *fault, bool
         struct write *write = batch->writes[i];
         if (write != NULL && (all || write->deadline_ns <= now_ns)) {
             batch->writes[i] = NULL;
-            committer_fail(write, &st);
+            committer_fail(c, write, &st);
         }
     }
 }
@@ -113,12 +114,12 @@ struct write *settle_batch(struct committer *c, struct batch *batch, struct stat
     while (!settle_once(c, batch, st)) {
         bool late = clock_monotonic_ns() > give_up || c->diverged;
         if (late || write_queue_pause(&c->queue, pause_ns)) {
-            answer_unknown(batch, st, true);
+            answer_unknown(c, batch, st, true);
             keep_in_doubt(c, batch);
             committer_set_health(c, st->message);
             return rest;
         }
-        answer_unknown(batch, st, false);
+        answer_unknown(c, batch, st, false);
         pause_ns = 2 * pause_ns < LAST_PAUSE_NS ? 2 * pause_ns : LAST_PAUSE_NS;
     }
     count_landed(c, batch);

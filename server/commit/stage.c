@@ -46,7 +46,7 @@ static enum fate catch_up_with_first(struct committer *c, const struct batch *ba
     if (batch->n > 0 || follow_through(c, first, &st)) {
         return FATE_WAIT;
     }
-    committer_fail(write, &st);
+    committer_fail(c, write, &st);
     return FATE_ANSWERED;
 }
 
@@ -116,7 +116,7 @@ static enum fate check_repeat(struct committer *c, const struct batch *batch, st
     if (known && replay_first(c->store, first, &write->command, &write->staged, &st)) {
         committer_succeed(c, write);
     } else {
-        committer_fail(write, &st);
+        committer_fail(c, write, &st);
     }
     return FATE_ANSWERED;
 }
@@ -127,7 +127,7 @@ static void answer(struct committer *c, struct write *write)
         committer_succeed(c, write);
     } else {
         struct status st = write->st;
-        committer_fail(write, &st);
+        committer_fail(c, write, &st);
     }
 }
 
@@ -180,7 +180,7 @@ static void stage(struct committer *c, struct batch *batch, struct write *write)
     batch->n++;
 }
 
-static bool drop_expired(struct write *write)
+static bool drop_expired(struct committer *c, struct write *write)
 {
     if (clock_monotonic_ns() < write->deadline_ns) {
         return false;
@@ -188,7 +188,7 @@ static bool drop_expired(struct write *write)
     struct status st;
     status_set(&st, STATUS_DEADLINE_EXCEEDED, "NOT_STARTED",
                "the deadline passed before the write was looked at; nothing was changed");
-    committer_fail(write, &st);
+    committer_fail(c, write, &st);
     return true;
 }
 
@@ -212,7 +212,7 @@ struct write *stage_batch(struct committer *c, struct batch *batch, struct write
             return writes;
         }
         struct write *next = write->next;
-        enum fate fate = drop_expired(write) ? FATE_ANSWERED : check_repeat(c, batch, write);
+        enum fate fate = drop_expired(c, write) ? FATE_ANSWERED : check_repeat(c, batch, write);
         if (fate == FATE_WAIT) {
             return writes;
         }
@@ -244,11 +244,11 @@ void stage_release_held(struct committer *c, struct batch *batch)
     }
 }
 
-static void fail_held(struct batch *batch, const struct status *st)
+static void fail_held(struct committer *c, struct batch *batch, const struct status *st)
 {
     for (struct write *write = take_held(batch), *next; write != NULL; write = next) {
         next = write->next;
-        committer_fail(write, st);
+        committer_fail(c, write, st);
     }
 }
 
@@ -271,7 +271,7 @@ struct write *stage_settle_held(struct committer *c, struct batch *batch, struct
     }
     if (c->store->shared && !follow_to_end(c, &st)) {
         st.code = STATUS_UNAVAILABLE;
-        fail_held(batch, &st);
+        fail_held(c, batch, &st);
         return rest;
     }
     if (!batch->held_on_commits && registry_position(c->registry).revision == batch->base) {

@@ -67,7 +67,7 @@ struct committer {
     int64_t look_ns;        /* how long the last look took to find it, … */
     int64_t look_before_ns; /* … and the one before */
     bool unread;            /* the last look failed, and that is why nothing can be written */
-    int64_t at_end_ns;      /* when this node was at the log's end, as far as it knows; 0: never */
+    int64_t at_end_ns; /* when a look or an append showed that it is at the log's end; 0: never */
 
     /* Taking turns with other nodes. */
     int64_t append_ns;     /* how long an append takes, smoothed */
@@ -94,7 +94,7 @@ void committer_look(struct committer *c, bool poked);
 void committer_set_health(struct committer *c, const char *reason);
 /* The answers: each hands its write back. */
 void committer_succeed(struct committer *c, struct write *write);
-void committer_fail(struct write *write, const struct status *st);
+void committer_fail(struct committer *c, struct write *write, const struct status *st);
 bool committer_append(struct committer *c, struct commit *const *commits, size_t n,
                       struct status *st);
 /* A commit of this node's is in the log. */

@@ -102,6 +102,20 @@ static void add_changes(const struct commit_stats *stats, struct str *page)
     }
 }
 
+/* Whichever call carried them. */
+static void add_writes(const struct commit_stats *stats, struct str *page)
+{
+    metrics_family(page, "confreg_writes_total", METRIC_COUNTER,
+                   "Writes that the committer was given, by what came of them.");
+    for (size_t code = 0; code < WRITE_CODES; code++) {
+        uint64_t n = metric_value(&stats->writes[code]);
+        struct metric_labels labels = label("grpc_code", status_code_name((enum status_code)code));
+        if (n > 0 || code == STATUS_OK) {
+            metrics_sample(page, "confreg_writes_total", &labels, (double)n);
+        }
+    }
+}
+
 static void add_store_errors(const struct commit_stats *stats, struct str *page)
 {
     const struct {
@@ -128,6 +142,7 @@ static void add_commits(struct committer *committer, const struct store *store, 
     metrics_one(page, "confreg_commits_total", METRIC_COUNTER, "Commits made by this node.",
                 (double)metric_value(&stats->commits));
     add_changes(stats, page);
+    add_writes(stats, page);
     add_seen(committer, store, page);
     metrics_one_histogram(page, "confreg_commit_batch_commits", "Commits in one append to the log.",
                           &stats->batch);

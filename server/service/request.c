@@ -154,6 +154,7 @@ static void run_when_reached(struct deferred *deferred)
     deferred->waiter.deadline_ns = deadline < patience ? deadline : patience;
     deferred->waiter.wake = wake;
     waiters_add(deferred->service->waiters, &deferred->waiter);
+    committer_wake(deferred->service->committer, deferred->wanted);
 }
 
 static void synced(struct sync *sync)

@@ -24,11 +24,12 @@ static struct head *head_left(const struct write_item *w)
 static void add_head(const struct write_item *w, struct answer *answer)
 {
     const struct head *head = head_left(w);
-    if (head != NULL && w->brief) {
+    struct buf *encoded = head == NULL ? NULL : head->encoded; /* a tombstone has none */
+    if (encoded != NULL && w->brief) {
         answer_add(answer, encode_without_payload(
-                               head->encoded, CONFREG__V1__PAYLOAD_STATE__PAYLOAD_STATE_OMITTED));
-    } else if (head != NULL) {
-        answer_add(answer, buf_ref(head->encoded));
+                               encoded, CONFREG__V1__PAYLOAD_STATE__PAYLOAD_STATE_OMITTED));
+    } else {
+        answer_add(answer, buf_ref(encoded));
     }
 }
 

@@ -4,6 +4,7 @@
 
 #include <pthread.h>
 #include <sqlite3.h>
+#include <stdatomic.h>
 
 #include "store.h"
 
@@ -59,6 +60,7 @@ struct sqlite_store {
     bool stopping;
     pthread_cond_t checkpoint_due;
     bool wants_checkpoint;
+    atomic_int log_pages; /* of the write-ahead log, after the newest transaction */
 };
 
 static inline struct sqlite_store *sqlite_of(struct store *store)

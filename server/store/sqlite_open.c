@@ -232,6 +232,7 @@ bool sqlite_empty_log(struct sqlite_store *s, struct status *st)
         SQLITE_OK) {
         return sqlite_fault(&s->writer, "emptying the write-ahead log", st);
     }
+    atomic_store_explicit(&s->log_pages, 0, memory_order_relaxed);
     return sync_log(s) == SQLITE_OK ||
            status_set(st, STATUS_UNAVAILABLE, "STORE_UNAVAILABLE",
                       "the store, syncing the emptied write-ahead log, failed");
@@ -251,8 +252,10 @@ static int on_commit(void *user, sqlite3 *db, const char *name, int pages)
 {
     (void)db;
     (void)name;
+    struct sqlite_store *s = user;
+    atomic_store_explicit(&s->log_pages, pages, memory_order_relaxed);
     if (pages >= CHECKPOINT_PAGES) {
-        sqlite_want_checkpoint(user);
+        sqlite_want_checkpoint(s);
     }
     return SQLITE_OK;
 }
@@ -287,15 +290,26 @@ static bool is_too_large(struct connection *c, const char *path)
            connection_number(c, "PRAGMA page_size", &size, &ignored) && file.st_size > pages * size;
 }
 
-/* Copies what is in the log now; returns how many pages are left or came meanwhile, -1: it failed.
- */
-static int copy_pages(struct connection *c)
+/* Copies what was in the log when it began; returns how many pages are left or came meanwhile, -1:
+ * it failed. */
+static int copy_pages(struct sqlite_store *s, struct connection *c)
 {
     int in_log = 0;
     int copied = 0;
     bool ok = sqlite3_wal_checkpoint_v2(c->db, NULL, SQLITE_CHECKPOINT_PASSIVE, &in_log, &copied) ==
               SQLITE_OK;
+    int now = atomic_load_explicit(&s->log_pages, memory_order_relaxed);
+    in_log = now > in_log ? now : in_log;
     return ok ? in_log - copied : -1;
+}
+
+/* SQLite syncs the database after the copy that leaves nothing, all that was copied before it, too.
+ */
+static bool sync_database(struct connection *c)
+{
+    sqlite3_file *file = NULL;
+    return sqlite3_file_control(c->db, NULL, SQLITE_FCNTL_FILE_POINTER, &file) == SQLITE_OK &&
+           file->pMethods->xSync(file, SQLITE_SYNC_NORMAL) == SQLITE_OK;
 }
 
 /* The log is written from its beginning again once all of it has been copied. While writes go on,
@@ -303,13 +317,13 @@ static int copy_pages(struct connection *c)
  * soon. */
 static bool copy_log(struct sqlite_store *s, struct connection *c)
 {
-    int left = copy_pages(c);
+    int left = copy_pages(s, c);
     for (int n = 1; n < COPIES && left > LAST_PAGES; n++) {
-        left = copy_pages(c);
+        left = copy_pages(s, c);
     }
-    if (left > 0 && left <= LAST_PAGES) {
+    if (left > 0 && left <= LAST_PAGES && sync_database(c)) {
         pthread_mutex_lock(&s->writing);
-        left = copy_pages(c);
+        left = copy_pages(s, c);
         pthread_mutex_unlock(&s->writing);
     }
     return left != 0 || is_too_large(c, s->path);
@@ -370,6 +384,7 @@ bool sqlite_store_open(const char *location, struct store **ret_store, struct st
         return false;
     }
     sqlite3_wal_hook(s->writer.db, on_commit, s);
+    sqlite3_wal_hook(s->marker.db, on_commit, s);
     s->checkpointing = pthread_create(&s->checkpointer, NULL, checkpoint, s) == 0;
     assert(s->checkpointing && "a thread can be had at start");
     *ret_store = &s->store;

@@ -122,13 +122,17 @@ def test_an_answer_that_grows_too_large_leaves_payloads_out(registry, name):
         registry.update(f"{name}-{number}")
     writes = [rollback(f"{name}-{number}", 1) for number in range(5)]
     writes.append(update(name, data("y"), validate_only=True, allow_missing=True))
+    registry.create(f"{name}-gone")
+    writes.append(delete(f"{name}-gone"))
     answer = registry.write(writes)
-    assert kinds(answer) == ["rollback"] * 5 + ["update"]
+    assert kinds(answer) == ["rollback"] * 5 + ["update", "delete"]
     assert answer.ByteSize() < 4 * MIB
     configs = [outcome.rollback.config for outcome in answer.outcomes[:5]]
     assert [bool(config.config_data) for config in configs] == [True] * 3 + [False] * 2
     assert [config.payload_state == pb.PAYLOAD_STATE_OMITTED for config in configs] == (
         [False] * 3 + [True] * 2)
     assert not answer.outcomes[5].update.HasField("diff")
+    assert answer.outcomes[6].delete.deleted_count == 1
+    assert not answer.outcomes[6].delete.HasField("config")
     for number in range(5):
         assert registry.data(f"{name}-{number}") == data("x").encode()

@@ -285,6 +285,30 @@ Test(compaction, one_at_a_time, .timeout = 60)
     leak_check();
 }
 
+/* 150 MB are written; the write-ahead log is begun anew meanwhile. */
+Test(compaction, the_write_ahead_log_stays_small_under_constant_writes, .timeout = 120)
+{
+    struct bench bench;
+    struct stat log;
+    char path[160];
+    bench_init(&bench);
+    AUTO(buf_unref) struct buf *large = buf_new(100000);
+    memset(large->data, ' ', large->len);
+    memcpy(large->data, "{}", 2);
+    for (size_t i = 0; i < 1500; i++) {
+        cr_assert_null(change(&bench, (struct mutation){.kind = MUTATE_UPDATE,
+                                                        .service = "a",
+                                                        .payload = large,
+                                                        .allow_missing = true}));
+    }
+    snprintf(path, sizeof path, "%s/log.db-wal", bench.folder);
+    cr_assert_eq(stat(path, &log), 0);
+    cr_assert_lt(log.st_size, 100000000);
+    bench_close(&bench);
+    bench_open(&bench);
+    bench_fini(&bench);
+}
+
 Test(compaction, the_file_becomes_smaller, .timeout = 60)
 {
     struct bench bench;
