@@ -252,6 +252,7 @@ def test_the_clock_of_a_node_steps(nodes, recorder, tmp_path):
     for step in ("+3600", "-3600", "+0"):
         wait_for_more(clients, 80)
         clock.write_text(step)
+        registries(nodes)[1].update("by-that-node", allow_missing=True)
     wait_for_more(clients, 80)
     stop_and_check(nodes, recorder, clients)
     times = [(event.revision, event.commit_time.ToNanoseconds()) for event in recorder.events]
