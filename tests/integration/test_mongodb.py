@@ -232,12 +232,19 @@ def other_end(launch, database, dumped):
     return dump(store)
 
 
+def put(collection, document):
+    """Again where the nodes put one there at the same time: an upsert does not do that by itself."""
+    while True:
+        with contextlib.suppress(pymongo.errors.DuplicateKeyError):
+            collection.replace_one({"_id": document["_id"]}, document, upsert=True)
+            return
+
+
 def put_over(address, dumped):
     with pymongo.MongoClient(address) as client:
         for name, (documents, _) in dumped.items():
             for document in documents:
-                client.get_default_database()[name].replace_one({"_id": document["_id"]}, document,
-                                                                upsert=True)
+                put(client.get_default_database()[name], document)
 
 
 def test_a_log_whose_end_is_rewritten_under_its_nodes(launch, server, database):
