@@ -35,6 +35,7 @@ enum status_code {
     STATUS_DATA_LOSS = 15,
     STATUS_UNAUTHENTICATED = 16,
 };
+#define STATUS_CODES (STATUS_UNAUTHENTICATED + 1)
 
 #define STATUS_INFO_MAX 4
 

@@ -182,12 +182,14 @@ void ending_fini(struct ending *ending)
 
 /* ---- The connection ---- */
 
+/* Of a connection that the core accepted by itself it tells the peer, else the descriptor. */
 static int socket_of(struct rpc_call *call)
 {
     if (!call->socket_known) {
         char *name = grpc_call_get_peer(call->arrival.call);
         if (sscanf(name, "fd:%d", &call->socket) != 1) {
             call->socket = -1;
+            call->peer = mem_string(name);
         }
         gpr_free(name);
         call->socket_known = true;
@@ -197,16 +199,11 @@ static int socket_of(struct rpc_call *call)
 
 const char *rpc_call_peer(struct rpc_call *call)
 {
-    char peer[ACCEPTOR_PEER_SIZE];
-    if (call->peer != NULL) {
-        return call->peer;
-    }
-    if (acceptor_peer(call->server->acceptor, socket_of(call), call->arrived_ns, peer)) {
-        call->peer = mem_string(peer);
-    } else {
-        char *name = grpc_call_get_peer(call->arrival.call);
-        call->peer = mem_string(name);
-        gpr_free(name);
+    int socket = socket_of(call);
+    if (call->peer == NULL) {
+        char peer[ACCEPTOR_PEER_SIZE];
+        bool known = acceptor_peer(call->server->acceptor, socket, call->arrived_ns, peer);
+        call->peer = mem_string(known ? peer : "unknown");
     }
     return call->peer;
 }

@@ -101,15 +101,14 @@ bool rpc_server_stopping(const struct rpc_server *server);
 /* A server that was started must have been stopped. NULL is ignored. */
 void rpc_server_free(struct rpc_server *server);
 
-#define RPC_CODES (STATUS_UNAUTHENTICATED + 1)
-
 /* What became of the calls of one method since the start. */
 struct rpc_stats {
     const char *service; /* "confreg.v1.RegistryService"; "" and "unknown" for calls of methods */
     const char *method;  /* that there are not */
     enum rpc_kind kind;
     uint64_t started;
-    uint64_t ended[RPC_CODES]; /* by what the client was told; CANCELLED where it was gone before */
+    uint64_t
+        ended[STATUS_CODES];   /* by what the client was told; CANCELLED where it was gone before */
     struct histogram duration; /* from the call's arrival until it was over, in nanoseconds */
 };
 typedef void rpc_stats_visitor(void *user, const struct rpc_stats *stats);
@@ -133,8 +132,8 @@ struct buf *rpc_encode_status(const struct rpc_call *call, const struct status *
 
 /* When the call ends by itself, on clock_monotonic_ns(); RPC_NO_DEADLINE. */
 int64_t rpc_call_deadline(const struct rpc_call *call);
-/* "ipv4:127.0.0.1:52311", "ipv6:[::1]:52311", "unix:…"; "fd:7" where it is gone and cannot be told.
- * Valid as long as the reference. */
+/* "ipv4:127.0.0.1:52311", "ipv6:[::1]:52311", "unix:…"; "unknown" where it has gone and cannot be
+ * told. Valid as long as the reference. */
 const char *rpc_call_peer(struct rpc_call *call);
 /* The first value of a request header (lower-case key), or NULL. ret_size gets its length. */
 const char *rpc_call_header(const struct rpc_call *call, const char *key, size_t *ret_size);

@@ -15,7 +15,7 @@ struct call_stats *stats_new(size_t n)
 void stats_end(struct call_stats *stats, enum status_code code, int64_t begun_ns)
 {
     int64_t took = clock_monotonic_ns() - begun_ns;
-    metric_add(&stats->ended[(unsigned)code < RPC_CODES ? code : STATUS_UNKNOWN], 1);
+    metric_add(&stats->ended[(unsigned)code < STATUS_CODES ? code : STATUS_UNKNOWN], 1);
     histogram_observe(&stats->duration, (uint64_t)took);
 }
 
@@ -24,7 +24,7 @@ static void sum_up(const struct call_stats *stats, size_t n, struct rpc_stats *s
 {
     histogram_init(&sum->duration, &scale_latency);
     for (size_t i = 0; i < n; i++) {
-        for (size_t code = 0; code < RPC_CODES; code++) {
+        for (size_t code = 0; code < STATUS_CODES; code++) {
             sum->ended[code] += metric_value(&stats[i].ended[code]);
         }
         histogram_add(&sum->duration, &stats[i].duration);

@@ -7,7 +7,7 @@
 
 struct call_stats {
     struct metric started;
-    struct metric ended[RPC_CODES];
+    struct metric ended[STATUS_CODES];
     struct histogram duration;
     char apart[64];
 };

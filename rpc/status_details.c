@@ -174,8 +174,7 @@ void status_details_decode(const uint8_t *bytes, size_t size, struct status *st)
 
 enum status_code status_code_of(int64_t code)
 {
-    return code > STATUS_OK && code <= STATUS_UNAUTHENTICATED ? (enum status_code)code
-                                                              : STATUS_UNKNOWN;
+    return code > STATUS_OK && code < STATUS_CODES ? (enum status_code)code : STATUS_UNKNOWN;
 }
 
 void rpc_status_of(const Google__Rpc__Status *message, struct status *st)

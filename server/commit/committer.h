@@ -118,11 +118,10 @@ struct log_seen {
 };
 struct log_seen committer_seen(struct committer *committer);
 
-#define WRITE_CODES (STATUS_UNAUTHENTICATED + 1)
 struct commit_stats {
     struct metric commits;
     struct metric changes[CHANGE_KINDS]; /* by kind */
-    struct metric writes[WRITE_CODES];   /* by what came of them, enum status_code */
+    struct metric writes[STATUS_CODES];  /* by what came of them, enum status_code */
     struct histogram batch;              /* commits in one append */
     struct histogram append;             /* how long it took, in nanoseconds */
     struct histogram wait;      /* from submission until the committer took the write, too */

@@ -10,6 +10,18 @@ static struct metric_labels label(const char *name, const char *value)
     return (struct metric_labels){{{name, value}}};
 }
 
+/* A sample of those that ended with the code, under `labels` and the code's name behind the first n
+ * of them. Codes that never came are left out, but for OK. */
+static void add_code(struct str *page, const char *name, struct metric_labels labels, size_t n,
+                     size_t code, uint64_t value)
+{
+    if (value > 0 || code == STATUS_OK) {
+        labels.items[n].name = "grpc_code";
+        labels.items[n].value = status_code_name((enum status_code)code);
+        metrics_sample(page, name, &labels, (double)value);
+    }
+}
+
 /* ---- Calls ---- */
 
 static struct metric_labels of_method(const struct rpc_stats *stats)
@@ -20,13 +32,8 @@ static struct metric_labels of_method(const struct rpc_stats *stats)
 
 static void add_codes(void *user, const struct rpc_stats *stats)
 {
-    struct metric_labels labels = of_method(stats);
-    labels.items[2].name = "grpc_code";
-    for (size_t code = 0; code < RPC_CODES; code++) {
-        if (stats->ended[code] > 0 || code == STATUS_OK) {
-            labels.items[2].value = status_code_name((enum status_code)code);
-            metrics_sample(user, "confreg_requests_total", &labels, (double)stats->ended[code]);
-        }
+    for (size_t code = 0; code < STATUS_CODES; code++) {
+        add_code(user, "confreg_requests_total", of_method(stats), 2, code, stats->ended[code]);
     }
 }
 
@@ -34,7 +41,7 @@ static void add_in_flight(void *user, const struct rpc_stats *stats)
 {
     struct metric_labels labels = of_method(stats);
     uint64_t ended = 0;
-    for (size_t code = 0; code < RPC_CODES; code++) {
+    for (size_t code = 0; code < STATUS_CODES; code++) {
         ended += stats->ended[code];
     }
     metrics_sample(user, "confreg_requests_in_flight", &labels, (double)(stats->started - ended));
@@ -107,12 +114,9 @@ static void add_writes(const struct commit_stats *stats, struct str *page)
 {
     metrics_family(page, "confreg_writes_total", METRIC_COUNTER,
                    "Writes that the committer was given, by what came of them.");
-    for (size_t code = 0; code < WRITE_CODES; code++) {
-        uint64_t n = metric_value(&stats->writes[code]);
-        struct metric_labels labels = label("grpc_code", status_code_name((enum status_code)code));
-        if (n > 0 || code == STATUS_OK) {
-            metrics_sample(page, "confreg_writes_total", &labels, (double)n);
-        }
+    for (size_t code = 0; code < STATUS_CODES; code++) {
+        add_code(page, "confreg_writes_total", (struct metric_labels){0}, 0, code,
+                 metric_value(&stats->writes[code]));
     }
 }
 

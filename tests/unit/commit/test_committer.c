@@ -43,6 +43,17 @@ static void note_call(void *user, const struct trace_event *event)
     pthread_mutex_unlock(&failed_lock);
 }
 
+/* Of a config in "prod", which need not be there. */
+static struct mutation update_of(const char *service, struct buf *payload)
+{
+    return (struct mutation){.kind = MUTATE_UPDATE,
+                             .environment = "prod",
+                             .service = service,
+                             .payload = payload,
+                             .allow_missing = true,
+                             .expected_epoch = ""};
+}
+
 static void committed(void *user, const struct staged *staged)
 {
     struct bench *bench = user;
@@ -343,12 +354,7 @@ static void submit_delete(struct waited *w)
 static void delete_twice(struct two_deletes *t, bool append_fails)
 {
     AUTO(buf_unref) struct buf *payload = buf_copy("{}", 2);
-    struct mutation update = {.kind = MUTATE_UPDATE,
-                              .environment = "prod",
-                              .service = "b",
-                              .payload = payload,
-                              .allow_missing = true,
-                              .expected_epoch = ""};
+    struct mutation update = update_of("b", payload);
     two_deletes = t;
     sem_init(&t->gate, 0, 0);
     bench_init(&t->bench);
@@ -417,12 +423,7 @@ Test(committer, a_batch_asks_for_its_request_ids_once)
     struct waited waited[COUNT_OF(ids)];
     sem_t gate;
     AUTO(buf_unref) struct buf *payload = buf_copy("{}", 2);
-    struct mutation m = {.kind = MUTATE_UPDATE,
-                         .environment = "prod",
-                         .service = "a",
-                         .payload = payload,
-                         .allow_missing = true,
-                         .expected_epoch = ""};
+    struct mutation m = update_of("a", payload);
     sem_init(&gate, 0, 0);
     bench_init(&bench);
     bench_open(&bench, 0, 0, TRACE_FAIL_BEFORE);
@@ -455,12 +456,7 @@ Test(committer, commits_what_comes_at_once_in_one_append)
     struct waited waited[AT_ONCE];
     struct write *writes[AT_ONCE];
     AUTO(buf_unref) struct buf *payload = buf_copy("{}", 2);
-    struct mutation m = {.kind = MUTATE_UPDATE,
-                         .environment = "prod",
-                         .service = "a",
-                         .payload = payload,
-                         .allow_missing = true,
-                         .expected_epoch = ""};
+    struct mutation m = update_of("a", payload);
     bench_init(&bench);
     bench_open(&bench, 0, 0, TRACE_FAIL_BEFORE);
     for (size_t i = 0; i < AT_ONCE; i++) {
@@ -535,12 +531,7 @@ Test(committer, writers_share_batches, .timeout = 120)
 static void put_big(struct bench *bench, const char *json, size_t n)
 {
     AUTO(buf_unref) struct buf *payload = buf_copy(json, n);
-    struct mutation m = {.kind = MUTATE_UPDATE,
-                         .environment = "prod",
-                         .service = "big",
-                         .payload = payload,
-                         .allow_missing = true,
-                         .expected_epoch = ""};
+    struct mutation m = update_of("big", payload);
     struct waited w;
     waited_init(&w, &m, "");
     waited_submit(bench->committer, &w);
