@@ -8,6 +8,7 @@
 #include "options_help.h"
 #include "options_value.h"
 #include "str.h"
+#include "variable.h"
 
 static enum options_result refuse(const struct option_table *table, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
@@ -106,12 +107,6 @@ static enum options_result read_flags(const struct option_table *table, int argc
     return OPTIONS_RUN;
 }
 
-static const char *read_variable(const char *name)
-{
-    const char *text = name == NULL ? NULL : getenv(name);
-    return text != NULL && text[0] != '\0' ? text : NULL;
-}
-
 static enum options_result set_row(const struct option_table *table, const struct option_row *row,
                                    const char *flag_text)
 {
@@ -121,9 +116,10 @@ static enum options_result set_row(const struct option_table *table, const struc
         str_addf(&source, "--%s", row->name);
     } else {
         option_variable(table, row, &source);
-        text = read_variable(source.data);
+        text = variable_read(source.data);
     }
-    if (text == NULL && (text = read_variable(row->old_variable)) != NULL) {
+    if (text == NULL && row->old_variable != NULL &&
+        (text = variable_read(row->old_variable)) != NULL) {
         str_clear(&source);
         str_add_text(&source, row->old_variable);
     }

@@ -7,6 +7,7 @@
 #include "percent.h"
 #include "secret.h"
 #include "str.h"
+#include "variable.h"
 
 /* One of the two services that an address is made for. */
 struct service {
@@ -33,13 +34,6 @@ static const struct service broker = {
     .default_address = "local:",
 };
 
-/* NULL where it is not set. */
-static const char *variable(const char *name)
-{
-    const char *text = getenv(name);
-    return text == NULL || text[0] == '\0' ? NULL : text;
-}
-
 static bool refuse(const char *name, const char *what, struct status *st)
 {
     return status_set(st, STATUS_INVALID_ARGUMENT, "ENVIRONMENT", "%s %s", name, what);
@@ -55,9 +49,9 @@ static bool is_port(const char *text)
 static bool read_host(const struct service *service, struct str *out, bool *ret_wanted,
                       struct status *st)
 {
-    const char *type = variable(service->type_variable);
-    const char *host = variable(service->host_variable);
-    const char *port = variable(service->port_variable);
+    const char *type = variable_read(service->type_variable);
+    const char *host = variable_read(service->host_variable);
+    const char *port = variable_read(service->port_variable);
     *ret_wanted = type != NULL || host != NULL;
     if (!*ret_wanted) {
         return true;
@@ -105,7 +99,7 @@ static void credentials_fini(struct credentials *credentials)
 /* As the replaced service does, users are looked up in "admin". */
 static void build_store(const char *host, const struct credentials *credentials, struct str *out)
 {
-    const char *name = variable("DOCUMENT_DATABASE_NAME");
+    const char *name = variable_read("DOCUMENT_DATABASE_NAME");
     str_addf(out, "mongodb://%s/", host);
     encode(out, name == NULL ? "copilot_config" : name);
     str_add_text(out, credentials->user == NULL ? "" : "?authSource=admin");

@@ -6,7 +6,8 @@
  *     message_bus_user, message_bus_password,
  *     document_database_user, document_database_password: secrets (secret.h)
  *
- * They count where no address is given. A variable that is empty counts as not set. */
+ * They count where no address is given. A variable that is empty, or that Kubernetes sets for a
+ * Service (variable.h), counts as not set. */
 #ifndef ENVIRONMENT_ENVIRONMENT_H
 #define ENVIRONMENT_ENVIRONMENT_H
 

@@ -1,5 +1,6 @@
 """The programs as processes: how they start, refuse to start, and stop."""
 
+import re
 import signal
 import socket
 import sqlite3
@@ -209,6 +210,50 @@ def test_options_come_from_variables_and_flags_win(launch):
     server.arguments = lambda: ["--listen", server.listen]
     server.start()
     assert Registry(server.stub).status().store == "memory"
+
+
+def service_links(service, port):
+    """What Kubernetes sets in every pod of a namespace that has this Service."""
+    name = re.sub(r"[^A-Z0-9]", "_", service.upper())
+    links = {f"{name}_SERVICE_HOST": "10.0.0.1", f"{name}_SERVICE_PORT": str(port),
+             f"{name}_PORT": f"tcp://10.0.0.1:{port}"}
+    for protocol in ("tcp", "udp"):
+        one = f"{name}_PORT_{port}_{protocol.upper()}"
+        links |= {one: f"{protocol}://10.0.0.1:{port}", f"{one}_PROTO": protocol,
+                  f"{one}_PORT": str(port), f"{one}_ADDR": "10.0.0.1"}
+    return links
+
+
+def variables_of(program, *words):
+    """Those that --help names."""
+    page = subprocess.run([BUILD / program, *words, "--help"], capture_output=True, text=True,
+                          check=True, timeout=60).stdout
+    return {word for facts in re.findall(r"\[([A-Z_ \nor]+)[];]", page)
+            for word in facts.split() if word.isupper()}
+
+
+def test_links_to_services_of_kubernetes_set_no_option(launch):
+    """Services of our names, and of every name that an option's variable could be taken for."""
+    known = variables_of("confregd") | variables_of("confreg-gateway") | {
+        "MESSAGE_BUS_PORT", "DOCUMENT_DATABASE_PORT"}
+    assert {"CONFREG_LISTEN", "CONFREG_GATEWAY_PORT", "HTTP_PORT"} <= known
+    ours = {"confreg", "confregd", "confreg-gateway", "confreg-gateway-http", "gateway"}
+    links = {}
+    for service in ours | {name.removesuffix("_PORT").lower() for name in known}:
+        links |= service_links(service, 8000)
+    set_by_them = known & set(links)
+    assert "CONFREG_GATEWAY_PORT" in set_by_them
+    server = launch(Confregd)
+    server.variables = links
+    server.start()
+    gateway = launch(Gateway, server.listen)
+    gateway.variables = links | {"CONFREG_GATEWAY_LISTEN": f"127.0.0.1:{gateway.port}"}
+    gateway.arguments = lambda: ["--server", server.listen]
+    gateway.start()
+    assert Rest(gateway.port).post("/api/configs/x", {"config_data": {}}).status == 201
+    said = gateway.log.read_text()
+    for variable in ("CONFREG_GATEWAY_PORT", "HTTP_PORT"):
+        assert f"level=info event=variable_ignored variable={variable}" in said
 
 
 @pytest.mark.parametrize("program", ["confregd", "confreg-gateway"])

@@ -6,6 +6,7 @@
 #include "capture.h"
 #include "leak_check.h"
 #include "mem.h"
+#include "options_value.h"
 #include "str.h"
 
 TestSuite(options, .fini = leak_check);
@@ -177,6 +178,53 @@ Test(options, an_empty_variable_is_not_set)
     setenv("HTTP_PORT", "4", 1);
     accept("");
     cr_expect_eq(got.port, 4);
+}
+
+/* What Kubernetes sets in each pod beside a Service that is named "confreg-http", or "http". */
+Test(options, a_link_to_a_service_is_not_set)
+{
+    static const char *const links[] = {"tcp://10.0.0.1:8000", "udp://10.0.0.1:53",
+                                        "sctp://10.0.0.1:1", "tcp://[fd00::1]:8000"};
+    for (size_t i = 0; i < COUNT_OF(links); i++) {
+        setenv("CONFREG_HTTP_PORT", links[i], 1);
+        setenv("HTTP_PORT", links[i], 1);
+        struct outcome o = parse("");
+        cr_expect_eq(o.result, OPTIONS_RUN, "%s: %s", links[i], o.err);
+        cr_expect_eq(got.port, 8000);
+        cr_expect_not_null(strstr(o.err, "event=variable_ignored variable=CONFREG_HTTP_PORT"));
+        cr_expect_not_null(strstr(o.err, "event=variable_ignored variable=HTTP_PORT"));
+    }
+    setenv("HTTP_PORT", "4", 1);
+    cr_expect(parse("").result == OPTIONS_RUN && got.port == 4);
+}
+
+/* Each option, whatever it takes. */
+Test(options, a_link_to_a_service_sets_no_option)
+{
+    for (size_t i = 0; i < table.n_rows; i++) {
+        if (rows[i].kind != OPTION_HEADING) {
+            AUTO_STR name = {0};
+            option_variable(&table, &rows[i], &name);
+            setenv(name.data, "tcp://10.0.0.1:1", 1);
+        }
+    }
+    struct outcome o = parse("");
+    cr_assert_eq(o.result, OPTIONS_RUN, "%s", o.err);
+    cr_expect_str_eq(got.listen, "127.0.0.1:50051");
+    cr_expect(got.store == NULL && got.port == 8000 && got.drain == 10000 && got.audit == true);
+}
+
+Test(options, what_only_resembles_a_link_is_judged)
+{
+    static const char *const texts[] = {
+        "tcp://",           "tcp://10.0.0.1",    "tcp://10.0.0.1:", "tcp://:1",
+        "tcp://10.0.0.1:x", "http://10.0.0.1:1", "tcp:10.0.0.1:1"};
+    for (size_t i = 0; i < COUNT_OF(texts); i++) {
+        setenv("CONFREG_HTTP_PORT", texts[i], 1);
+        cr_expect_eq(parse("").result, OPTIONS_EXIT_USAGE, "%s", texts[i]);
+    }
+    unsetenv("CONFREG_HTTP_PORT");
+    cr_expect_eq(parse("--http-port tcp://10.0.0.1:8000").result, OPTIONS_EXIT_USAGE);
 }
 
 Test(options, switch_words)

@@ -131,6 +131,18 @@ Test(environment, takes_empty_variables_as_not_set)
     expect(NULL, NULL, "mongodb://h:27017/copilot_config", "local:");
 }
 
+/* What Kubernetes sets beside Services that are named "message-bus" and "document-database". */
+Test(environment, takes_links_to_services_as_not_set)
+{
+    setenv("MESSAGE_BUS_PORT", "tcp://10.0.0.1:5672", 1);
+    setenv("DOCUMENT_DATABASE_PORT", "tcp://10.0.0.2:27017", 1);
+    expect(NULL, NULL, "sqlite:confreg.db", "local:");
+    setenv("MESSAGE_BUS_HOST", "message-bus", 1);
+    setenv("DOCUMENT_DATABASE_HOST", "document-database", 1);
+    expect(NULL, NULL, "mongodb://document-database:27017/copilot_config",
+           "amqp://message-bus:5672");
+}
+
 Test(environment, refuses_what_it_does_not_know)
 {
     setenv("MESSAGE_BUS_TYPE", "servicebus", 1);
