@@ -74,8 +74,8 @@ void json_decode_string(struct json_text token, struct str *out);
 /* Appends bytes of UTF-8 as a string token; what is not UTF-8 becomes U+FFFD. */
 void json_encode_string(struct str *out, const char *bytes, size_t n);
 
-/* Equality of JSON values: numbers by value (1 == 1.0, exact also between integers of 64 bits and
- * doubles), strings after decoding, objects without order, true is not 1. */
+/* Equality of JSON values: numbers as decimal values of any length (1 == 1.0, nothing is rounded),
+ * strings after decoding, objects without order, true is not 1. */
 bool json_text_equal(struct json_text a, struct json_text b);
 
 /* Top-level difference of two objects. Spans point into the given texts. */

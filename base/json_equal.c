@@ -2,31 +2,16 @@
 
 #include "json.h"
 #include "json_index.h"
-#include "json_parse.h"
+#include "json_number.h"
 #include "json_scan.h"
 #include "json_string.h"
 
 static bool equal(struct json_text a, struct json_text b, size_t levels);
 
-/* Without rounding: an integer beyond 2^53 is not what it becomes as a double. */
-static bool integer_equals_real(int64_t integer, double real)
-{
-    return real >= -0x1p63 && real < 0x1p63 && (double)(int64_t)real == real &&
-           (int64_t)real == integer;
-}
-
 static bool numbers_equal(struct json_text a, struct json_text b, size_t levels)
 {
     (void)levels;
-    struct json_number x = json_parse_number(a.data, a.len);
-    struct json_number y = json_parse_number(b.data, b.len);
-    if (x.is_integer && y.is_integer) {
-        return x.integer == y.integer;
-    }
-    if (x.is_integer) {
-        return integer_equals_real(x.integer, y.real);
-    }
-    return y.is_integer ? integer_equals_real(y.integer, x.real) : x.real == y.real;
+    return json_number_equal(a, b);
 }
 
 static bool strings_equal(struct json_text a, struct json_text b, size_t levels)

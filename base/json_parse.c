@@ -56,16 +56,3 @@ bool json_parse_check(const char *text, size_t len, struct json_fault *ret_fault
     ret_fault->offset = token_start(text, len, &error);
     return false;
 }
-
-struct json_number json_parse_number(const char *token, size_t len)
-{
-    json_t *value = json_loadb(token, len, JSON_DECODE_ANY, NULL);
-    assert(json_is_number(value) && "a token that was checked");
-    struct json_number number = {
-        .is_integer = json_is_integer(value),
-        .integer = json_integer_value(value),
-        .real = json_real_value(value),
-    };
-    json_decref(value);
-    return number;
-}

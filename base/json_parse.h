@@ -5,7 +5,6 @@
 
 #include <stdbool.h>
 #include <stddef.h>
-#include <stdint.h>
 
 struct json_fault {
     const char *reason; /* one of json_check's */
@@ -16,14 +15,5 @@ struct json_fault {
 /* True where text is one JSON value that meets all of json_check's demands but depth and size. It
  * must not nest deeper than JSON_DEPTH_MAX. */
 bool json_parse_check(const char *text, size_t len, struct json_fault *ret_fault);
-
-struct json_number {
-    bool is_integer;
-    int64_t integer;
-    double real; /* where it is no integer */
-};
-
-/* The value of a number token that has passed the check. */
-struct json_number json_parse_number(const char *token, size_t len);
 
 #endif

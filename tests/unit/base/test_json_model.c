@@ -242,7 +242,7 @@ Test(json_model, as_deep_as_can_be)
     AUTO_STR patch = {0};
     json_patch_between(text_of(&a), text_of(&b), &patch);
     AUTO(free) char *applied = model_apply(a.data, patch.data);
-    cr_expect_str_eq(applied, b.data);
+    cr_expect(applied != NULL && model_equal(applied, b.data));
 }
 
 Test(json_model, deeper_than_the_gate_lets_through_is_our_fault, .signal = SIGABRT)
