@@ -29,7 +29,7 @@ struct committer;
 struct write {
     struct command command; /* now_us is the committer's to fill */
     bool validate_only;
-    size_t payload_bytes;
+    size_t bytes; /* about what it holds while it waits: payloads and comment */
     int64_t
         deadline_ns; /* on clock_monotonic_ns(); a write that is still waiting then is dropped */
     /* Committer's thread; must not block. */

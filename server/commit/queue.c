@@ -24,7 +24,7 @@ void write_queue_fini(struct write_queue *queue)
 
 static bool has_room(const struct write_queue *queue, const struct write *write)
 {
-    return queue->n < queue->max_n && queue->bytes + write->payload_bytes <= queue->max_bytes;
+    return queue->n < queue->max_n && queue->bytes + write->bytes <= queue->max_bytes;
 }
 
 static void append(struct write_queue *queue, struct write *write)
@@ -33,7 +33,7 @@ static void append(struct write_queue *queue, struct write *write)
     *queue->end = write;
     queue->end = &write->next;
     queue->n++;
-    queue->bytes += write->payload_bytes;
+    queue->bytes += write->bytes;
 }
 
 size_t write_queue_put(struct write_queue *queue, struct write *const *writes, size_t n,
@@ -71,11 +71,11 @@ static struct write *cut(struct write_queue *queue, size_t max_n, size_t max_byt
     struct write **end = &queue->first;
     size_t n = 0;
     for (size_t bytes = 0; *end != NULL && n < max_n; n++) {
-        bytes += (*end)->payload_bytes;
+        bytes += (*end)->bytes;
         if (n > 0 && bytes > max_bytes) {
             break;
         }
-        queue->bytes -= (*end)->payload_bytes;
+        queue->bytes -= (*end)->bytes;
         end = &(*end)->next;
     }
     queue->n -= n;

@@ -153,9 +153,10 @@ static bool is_compaction(const struct write *write)
     return write->command.mutations[0].kind == MUTATE_COMPACT;
 }
 
-static size_t payload_bytes(const struct commit *commit)
+/* Of what it brings to the store and to watches: each of its events carries the comment. */
+static size_t bytes_of(const struct commit *commit)
 {
-    size_t bytes = 0;
+    size_t bytes = strlen(commit->comment) * commit->n_changes;
     for (size_t i = 0; i < commit->n_changes; i++) {
         const struct buf *payload = commit->changes[i].payload;
         bytes += payload == NULL ? 0 : payload->len;
@@ -176,7 +177,7 @@ static void stage(struct committer *c, struct batch *batch, struct write *write)
     registry_accept(c->registry, write->staged);
     batch->writes[batch->n] = write;
     batch->commits[batch->n] = commit_ref(write->staged->commit);
-    batch->bytes += payload_bytes(write->staged->commit);
+    batch->bytes += bytes_of(write->staged->commit);
     batch->n++;
 }
 

@@ -85,7 +85,7 @@ static void submit(struct taking *t, struct item *item)
                     .mutations = &item->mutation,
                     .n_mutations = 1,
                     .limits = *t->limits},
-        .payload_bytes = item->version.payload->len,
+        .bytes = item->version.payload->len,
         .deadline_ns = INT64_MAX,
         .done = done,
     };

@@ -23,8 +23,8 @@
 
 #define COMMIT_MAX_CHANGES 128
 #define COMMIT_MAX_BYTES (8u << 20) /* of payloads */
-#define COMMENT_MAX_BYTES 4096
-#define AUTHOR_MAX_BYTES 255
+#define COMMENT_MAX_BYTES (64u << 10)
+#define AUTHOR_MAX_BYTES 1024
 #define REQUEST_ID_MAX_BYTES 128
 
 /* Stored: the numbers never change. They are those of confreg.v1.ChangeKind. */

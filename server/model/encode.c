@@ -154,16 +154,29 @@ Confreg__V1__Config *decode_config(const struct buf *config)
     return confreg__v1__config__unpack(NULL, config->len - at, config->data + at);
 }
 
-struct buf *encode_without_payload(const struct buf *config, Confreg__V1__PayloadState state)
+static struct buf *encode_stripped(const struct buf *config, Confreg__V1__PayloadState state,
+                                   bool with_comment)
 {
     Confreg__V1__Config *message = decode_config(config);
-    ProtobufCBinaryData payload = message->config_data;
-    message->config_data = (ProtobufCBinaryData){0};
-    message->payload_state = state;
-    struct buf *stripped = encode_field(FIELD_CONFIG, &message->base);
-    message->config_data = payload;
+    Confreg__V1__Config stripped = *message;
+    stripped.config_data = (ProtobufCBinaryData){0};
+    stripped.payload_state = state;
+    if (!with_comment) {
+        stripped.comment = text_of("");
+    }
+    struct buf *encoded = encode_field(FIELD_CONFIG, &stripped.base);
     confreg__v1__config__free_unpacked(message, NULL);
-    return stripped;
+    return encoded;
+}
+
+struct buf *encode_without_payload(const struct buf *config, Confreg__V1__PayloadState state)
+{
+    return encode_stripped(config, state, true);
+}
+
+struct buf *encode_brief(const struct buf *config)
+{
+    return encode_stripped(config, CONFREG__V1__PAYLOAD_STATE__PAYLOAD_STATE_OMITTED, false);
 }
 
 bool event_has_config(const struct change *change)
@@ -207,7 +220,7 @@ struct buf *encode_event(uint32_t field, const struct commit *commit, size_t ind
     event.previous_version = change->previous_version;
     event.revision = commit->revision;
     event.index = (uint32_t)index;
-    event.comment = commit->comment;
+    event.comment = field == FIELD_COMMIT_CHANGES ? text_of("") : commit->comment;
     if (commit->created_by != NULL) {
         event.created_by_presence_case = CONFREG__V1__EVENT__CREATED_BY_PRESENCE_CREATED_BY;
         event.created_by = commit->created_by;

@@ -19,6 +19,8 @@ struct buf *encode_config(const struct version_ref *version, uint64_t mod_revisi
 /* The same Config without its payload, for this reason, owned. config: as encode_config gives it.
  */
 struct buf *encode_without_payload(const struct buf *config, Confreg__V1__PayloadState state);
+/* The same without payload and comment, for an answer that is full: PAYLOAD_STATE_OMITTED. */
+struct buf *encode_brief(const struct buf *config);
 /* The Config message of such a field, unpacked; free it with confreg__v1__config__free_unpacked. */
 Confreg__V1__Config *decode_config(const struct buf *config);
 
@@ -29,7 +31,8 @@ struct event_content {
     const struct buf *config;   /* after the change */
     const struct buf *previous; /* before it */
 };
-/* An Event message as this field of what holds it. */
+/* An Event message as this field of what holds it. As one of a commit's changes it has no comment:
+ * it is the commit's, and would be there as often as there are changes. */
 struct buf *encode_event(uint32_t field, const struct commit *commit, size_t index,
                          const struct event_content *content);
 

@@ -13,12 +13,18 @@ static void put_number(struct str *out, uint64_t value, size_t n)
     }
 }
 
-static void put_text(struct str *out, const char *text)
+/* A text whose length has n_length bytes. */
+static void put_sized_text(struct str *out, const char *text, size_t n_length)
 {
     size_t n = strlen(text);
-    assert(n <= UINT16_MAX && "texts are bounded before a commit is made");
-    put_number(out, n, 2);
+    assert((uint64_t)n >> (8 * n_length) == 0 && "texts are bounded before a commit is made");
+    put_number(out, n, n_length);
     str_add(out, text, n);
+}
+
+static void put_text(struct str *out, const char *text)
+{
+    put_sized_text(out, text, 2);
 }
 
 static void put_optional_text(struct str *out, const char *text)
@@ -49,8 +55,16 @@ static void put_change(struct str *out, const struct change *change)
     }
 }
 
+static size_t comment_length_bytes(uint64_t format)
+{
+    return format == RECORD_FORMAT_LONG ? 4 : 2;
+}
+
 static uint8_t format_of(const struct commit *commit)
 {
+    if (strlen(commit->comment) > UINT16_MAX) {
+        return RECORD_FORMAT_LONG;
+    }
     for (size_t i = 0; i < commit->n_changes; i++) {
         if (commit->changes[i].kind > CHANGE_IMPORT) {
             return RECORD_FORMAT_COMPACT;
@@ -62,7 +76,8 @@ static uint8_t format_of(const struct commit *commit)
 struct buf *record_encode(const struct commit *commit)
 {
     AUTO_STR out = {0};
-    put_number(&out, format_of(commit), 1);
+    uint8_t format = format_of(commit);
+    put_number(&out, format, 1);
     str_add(&out, commit->epoch, EPOCH_SIZE);
     put_number(&out, commit->revision, 8);
     str_add(&out, commit->previous_hash.bytes, HASH_SIZE);
@@ -71,7 +86,7 @@ struct buf *record_encode(const struct commit *commit)
     put_text(&out, commit->actor);
     put_text(&out, commit->peer);
     put_optional_text(&out, commit->created_by);
-    put_text(&out, commit->comment);
+    put_sized_text(&out, commit->comment, comment_length_bytes(format));
     put_text(&out, commit->request_id);
     if (commit->request_id[0] != '\0') {
         str_add(&out, commit->fingerprint.bytes, HASH_SIZE);
@@ -120,9 +135,9 @@ static void take_bytes(struct reader *r, void *out, size_t n)
     }
 }
 
-static void take_text(struct reader *r, char **out)
+static void take_sized_text(struct reader *r, char **out, size_t n_length)
 {
-    size_t n = take_number(r, 2);
+    size_t n = take_number(r, n_length);
     const uint8_t *p = take(r, n);
     if (p == NULL || memchr(p, '\0', n) != NULL) {
         r->bad = true;
@@ -130,6 +145,11 @@ static void take_text(struct reader *r, char **out)
     }
     free(*out);
     *out = mem_text((const char *)p, n);
+}
+
+static void take_text(struct reader *r, char **out)
+{
+    take_sized_text(r, out, 2);
 }
 
 static void take_optional_text(struct reader *r, char **out)
@@ -167,7 +187,7 @@ static void take_change(struct reader *r, struct change *change)
     }
 }
 
-static void take_head(struct reader *r, struct commit *commit)
+static void take_head(struct reader *r, struct commit *commit, uint64_t format)
 {
     commit->revision = take_number(r, 8);
     take_bytes(r, commit->previous_hash.bytes, HASH_SIZE);
@@ -176,7 +196,7 @@ static void take_head(struct reader *r, struct commit *commit)
     take_text(r, &commit->actor);
     take_text(r, &commit->peer);
     take_optional_text(r, &commit->created_by);
-    take_text(r, &commit->comment);
+    take_sized_text(r, &commit->comment, comment_length_bytes(format));
     take_text(r, &commit->request_id);
     if (commit->request_id[0] != '\0') {
         take_bytes(r, commit->fingerprint.bytes, HASH_SIZE);
@@ -187,12 +207,12 @@ struct commit *record_decode(const uint8_t *bytes, size_t n)
 {
     struct reader r = {.at = bytes, .left = n};
     uint64_t format = take_number(&r, 1);
-    if (format != RECORD_FORMAT && format != RECORD_FORMAT_COMPACT) {
+    if (format < RECORD_FORMAT || format > RECORD_FORMAT_LONG) {
         return NULL;
     }
     AUTO(commit_unref) struct commit *commit = commit_new(0);
     take_bytes(&r, commit->epoch, EPOCH_SIZE);
-    take_head(&r, commit);
+    take_head(&r, commit, format);
     size_t n_changes = take_number(&r, 2);
     if (r.bad || n_changes == 0 || n_changes > COMMIT_MAX_CHANGES) {
         return NULL;

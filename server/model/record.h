@@ -1,5 +1,5 @@
-/* The canonical byte form of a commit, format 1 or 2. Numbers are big-endian; a text is its length
- * in 16 bits and its bytes; an optional text is a byte 0, or a byte 1 and the text.
+/* The canonical byte form of a commit, format 1, 2 or 3. Numbers are big-endian; a text is its
+ * length in 16 bits and its bytes; an optional text is a byte 0, or a byte 1 and the text.
  *
  *     u8 format, 8 bytes epoch, u64 revision, 32 bytes hash of the commit before, i64 time,
  *     16 bytes nonce, text actor, text peer, optional created_by, text comment,
@@ -11,8 +11,9 @@
  *         where it is an import: i64 time, optional author.
  *
  * Format 2 is the same for commits with a change of kind 7 or more, which a reader of format 1 does
- * not know; every other commit has format 1. Another form gets another format byte; these never
- * change. */
+ * not know. Format 3 is for commits of any kinds whose comment has more than 65,535 bytes: there
+ * the comment's length has 32 bits. Every other commit has format 1. Another form gets another
+ * format byte; these never change. */
 #ifndef MODEL_RECORD_H
 #define MODEL_RECORD_H
 
@@ -20,6 +21,7 @@
 
 #define RECORD_FORMAT 1
 #define RECORD_FORMAT_COMPACT 2
+#define RECORD_FORMAT_LONG 3
 
 struct buf *record_encode(const struct commit *commit);
 

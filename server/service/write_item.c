@@ -26,8 +26,7 @@ static void add_head(const struct write_item *w, struct answer *answer)
     const struct head *head = head_left(w);
     struct buf *encoded = head == NULL ? NULL : head->encoded; /* a tombstone has none */
     if (encoded != NULL && w->brief) {
-        answer_add(answer, encode_without_payload(
-                               encoded, CONFREG__V1__PAYLOAD_STATE__PAYLOAD_STATE_OMITTED));
+        answer_add(answer, encode_brief(encoded));
     } else {
         answer_add(answer, buf_ref(encoded));
     }
@@ -167,7 +166,7 @@ static void fill_command(struct write_item *w, struct rpc_call *call,
         w->write.command.fingerprint = fingerprint(options->request);
     }
     w->write.validate_only = options->validate_only;
-    w->write.payload_bytes = w->mutations.payload_bytes;
+    w->write.bytes = w->mutations.payload_bytes + strlen(w->comment);
     w->write.deadline_ns = rpc_call_deadline(call);
 }
 

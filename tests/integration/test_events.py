@@ -189,6 +189,16 @@ def test_a_commit_of_many_changes(server, listen):
     assert [e.place for e in listener.events[-3:]] == [(2, 0), (2, 1), (2, 2)]
 
 
+def test_the_longest_comments(server, listen):
+    listener = listen(server)
+    registry = Registry(server.stub)
+    longest = ["\x01" * 65536, "c" * 65536]
+    registry.create("billing", comment=longest[0])
+    registry.commit([create_change(f"long-{i}") for i in range(128)], comment=longest[1])
+    check_all(server, listener)
+    assert [e.body["comment"] for e in listener.events] == longest[:1] + longest[1:] * 128
+
+
 def test_what_changed_nothing_is_not_told(server, listen):
     listener = listen(server)
     registry = Registry(server.stub)

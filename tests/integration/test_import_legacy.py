@@ -30,7 +30,8 @@ BAD = {
     "config_data.when": document("parsing", "default", 2, {"when": WHEN}),
     "config_data: an object": document("parsing", "default", 4, [1]),
     "created_at": document("parsing", "default", 5, {}, created_at="yesterday", updated_at=None),
-    "comment has": document("parsing", "default", 6, {}, comment="x" * 5000),
+    "comment has": document("parsing", "default", 6, {}, comment="x" * 65537),
+    "created_by has": document("parsing", "default", 9, {}, created_by="x" * 1025),
     "another document": document("billing", "prod", 4, {"other": True}),
     "config_data has": document("parsing", "default", 8, {"x": "y" * (2 << 20)}),
 }
@@ -79,6 +80,17 @@ def test_versions_keep_all_that_they_had(old, launch):
     assert rest.get("/api/configs/billing?environment=prod&version=3").status == 404
     updated = rest.put("/api/configs/billing", {"config_data": {"new": 1}}).json()
     assert updated["version"] == 8
+
+
+def test_the_longest_texts_are_taken_over(old, launch):
+    uri, collection = old
+    texts = {"comment": "release\n" * 8192, "created_by": "w" * 1024}
+    collection.insert_one(document("billing", "prod", 1, DATA, **texts))
+    server = launch(Confregd)
+    assert take_over(uri, server.store)[:3] == (0, [], (1, 0, 0))
+    server.start()
+    config = Registry(server.stub).get("billing").config
+    assert {"comment": config.comment, "created_by": config.created_by} == texts
 
 
 def test_what_does_not_fit_is_told_and_the_rest_is_taken(old, launch):

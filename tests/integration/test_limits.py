@@ -1,9 +1,13 @@
 """What is refused, with the field, the limit and what was found; and what is kept to the byte."""
 
+import contextlib
+
 import grpc
 import pytest
-from calls import create_change, delete_change, patch_change, rollback_change
+from calls import Registry, create_change, delete_change, patch_change, rollback_change
+from daemon import Confregd
 from errors import refused
+from stubs import api_grpc, api_pb
 
 MIB = 1 << 20
 
@@ -86,7 +90,7 @@ def test_unknown_fields_are_ignored(confregd, registry, name):
 
 # ---- Texts ----
 
-@pytest.mark.parametrize("text_field, limit", [("comment", 4096), ("created_by", 255),
+@pytest.mark.parametrize("text_field, limit", [("comment", 65536), ("created_by", 1024),
                                                ("request_id", 128)])
 def test_texts_have_limits(registry, name, text_field, limit):
     with refused("INVALID_ARGUMENT", "TEXT_TOO_LONG", field=text_field) as caught:
@@ -100,6 +104,54 @@ def test_texts_keep_what_they_were(registry, name):
     registry.create(name, comment=comment, created_by="ada <ada@example.org>")
     config = registry.get(name).config
     assert (config.comment, config.created_by) == (comment, "ada <ada@example.org>")
+
+
+LONGEST = {"comment": "é" * 32768, "created_by": "w" * 1024}
+
+
+def told(message):
+    return {"comment": message.comment, "created_by": message.created_by}
+
+
+def test_the_longest_texts_last(launch):
+    server = launch(Confregd).start()
+    Registry(server.stub).create("billing", **LONGEST)
+    Registry(server.stub).update("billing", **LONGEST)
+    server.end()
+    server.start()
+    registry = Registry(server.stub)
+    assert told(registry.get("billing").config) == LONGEST
+    assert told(registry.get("billing", version=1).config) == LONGEST
+    assert [told(version) for version in registry.versions("billing").versions] == [LONGEST] * 2
+    watch = server.stub.Watch(api_pb.WatchRequest(start_revision=1), timeout=60)
+    events = []
+    while len(events) < 2:
+        events += next(watch).events
+    assert [told(event) for event in events] == [LONGEST] * 2
+
+
+def test_the_longest_comment_of_a_commit_of_128_changes(confregd, registry, name):
+    """Its answer and each message of a watch fit a client with its default limit of 4 MiB."""
+    changes = [create_change(f"{name}-{i}") for i in range(128)]
+    with contextlib.closing(grpc.insecure_channel(confregd.listen)) as channel:
+        stub = api_grpc.RegistryServiceStub(channel)
+        answer = Registry(stub).commit(changes, **LONGEST)
+        assert told(answer.commit) == LONGEST and len(answer.commit.changes) == 128
+        assert all(change.comment == "" for change in answer.commit.changes)
+        watch = stub.Watch(api_pb.WatchRequest(
+            selectors=[api_pb.Selector(service_name_prefix=name)], include_previous=True,
+            start_revision=answer.commit.revision), timeout=60)
+        events = []
+        while len(events) < 128:
+            events += next(watch).events
+        assert all(told(event) == LONGEST for event in events)
+        page, listed = None, []
+        while page is None or page.next_page_token:
+            page = stub.ListConfigs(api_pb.ListConfigsRequest(
+                service_name_prefix=name, view=api_pb.VIEW_BASIC,
+                page_token=page.next_page_token if page else ""), timeout=60)
+            listed += page.configs
+        assert [told(config) for config in listed] == [LONGEST] * 128
 
 
 # ---- Payloads ----

@@ -244,6 +244,26 @@ def test_what_a_body_holds_beyond_is_ignored(rest, name):
     document(rest.post(f"/api/configs/{name}", body), service_name=name, version=1)
 
 
+def test_the_longest_texts(rest, name):
+    texts = {"comment": "\n" * 65536, "created_by": "é" * 512}
+    path = f"/api/configs/{name}"
+    document(rest.post(path, {"config_data": {}, **texts}), version=1, **texts)
+    document(rest.put(path, {"config_data": {}, **texts}), version=2, **texts)
+    rolled_back = rest.post(f"{path}/rollback", {"version": 1, **texts})
+    document(rolled_back, version=3, **texts)
+    for listed in rest.get(f"{path}/history").json():
+        document(listed, **texts)
+    document(rest.get(f"/api/configs?service_name={name}").json()[0], version=3, **texts)
+
+
+@pytest.mark.parametrize("member, limit", [("comment", 65536), ("created_by", 1024)])
+def test_texts_that_are_too_long_are_refused_by_name(rest, name, member, limit):
+    answer = rest.post(f"/api/configs/{name}", {"config_data": {}, member: "x" * (limit + 1)})
+    [fault] = answer.json()["detail"]
+    assert answer.status == 422 and fault["loc"] == ["body", member]
+    assert fault["type"] == "string_too_long" and str(limit) in fault["msg"]
+
+
 LIMITS = [
     ("a payload of more than 1 MiB", '{"config_data":{"x":"%s"}}' % ("y" * (1 << 20)), 413),
     ("65 levels", '{"config_data":%s}' % ('{"a":' * 65 + "1" + "}" * 65), 422),
@@ -252,8 +272,8 @@ LIMITS = [
     ("a key twice", '{"config_data":{"a":1,"a":2}}', 422),
     ("a lone surrogate", '{"config_data":{"a":"\\ud800"}}', 422),
     ("NaN", '{"config_data":{"a":NaN}}', 422),
-    ("a long comment", '{"config_data":{},"comment":"%s"}' % ("x" * 4097), 422),
-    ("a long created_by", '{"config_data":{},"created_by":"%s"}' % ("x" * 256), 422),
+    ("a long comment", '{"config_data":{},"comment":"%s"}' % ("x" * 65537), 422),
+    ("a long created_by", '{"config_data":{},"created_by":"%s"}' % ("x" * 1025), 422),
 ]
 
 

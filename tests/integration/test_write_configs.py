@@ -47,7 +47,7 @@ def test_one_that_fails_leaves_the_others_alone(registry, name):
 
 @pytest.mark.parametrize("write", [
     create("there"), create("x", "[]"), create("x", '{"a":1,"a":2}'), create("a/b"),
-    create("x", comment="c" * 4097), create("x", created_by="c" * 256), update("missing"),
+    create("x", comment="c" * 65537), create("x", created_by="c" * 1025), update("missing"),
     update("x", "{"), patch("there", "3"), update("there", expected_version=999),
     update("there", expected_revision=9, expected_epoch="0123456789abcdef"),
     api_pb.Write(update=api_pb.UpdateConfigRequest(service_name="x")), delete("missing"),
@@ -111,6 +111,18 @@ def test_the_number_of_writes_has_bounds(registry, name):
         registry.get(name)
     answer = registry.write([create(f"{name}-{number}") for number in range(128)])
     assert kinds(answer) == ["create"] * 128
+
+
+def test_an_answer_that_comments_make_too_large_leaves_them_out(registry, name):
+    longest = "c" * 65536
+    answer = registry.write([create(f"{name}-{number}", comment=longest) for number in range(128)])
+    assert kinds(answer) == ["create"] * 128 and answer.ByteSize() < 4 * MIB
+    configs = [outcome.create.config for outcome in answer.outcomes]
+    whole = [config for config in configs if config.comment == longest]
+    assert 40 < len(whole) < 48
+    assert all(c.payload_state == pb.PAYLOAD_STATE_OMITTED and not c.comment
+               for c in configs if c not in whole)
+    assert registry.get(f"{name}-127").config.comment == longest
 
 
 def test_an_answer_that_grows_too_large_leaves_payloads_out(registry, name):

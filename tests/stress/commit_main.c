@@ -104,7 +104,7 @@ static void prepare(struct submission *s, struct random *random, struct buf *pay
     };
     s->write = (struct write){
         .validate_only = random_percent(random, 10),
-        .payload_bytes = payload->len,
+        .bytes = payload->len,
         .deadline_ns = random_percent(random, 10) ? clock_monotonic_ns() : INT64_MAX,
         .done = done,
     };

@@ -17,7 +17,7 @@ static void init(struct fixture *f, size_t max_n, size_t max_bytes)
     *f = (struct fixture){0};
     write_queue_init(&f->queue, max_n, max_bytes);
     for (size_t i = 0; i < N; i++) {
-        f->writes[i].payload_bytes = 10;
+        f->writes[i].bytes = 10;
         f->all[i] = &f->writes[i];
     }
 }

@@ -119,6 +119,33 @@ Test(commit, a_compaction_has_a_format_of_its_own)
     leak_check();
 }
 
+/* Of 65,535 bytes it still has format 1, which is what older logs hold. */
+Test(commit, a_comment_whose_length_takes_more_than_16_bits_has_a_format_of_its_own)
+{
+    for (size_t n = UINT16_MAX; n <= COMMENT_MAX_BYTES; n++) {
+        AUTO(free) char *comment = mem_zalloc(n + 1);
+        AUTO(commit_unref) struct commit *commit = commit_new(1);
+        AUTO(commit_unref) struct commit *copy = NULL;
+        struct status st;
+        memset(comment, 'c', n);
+        set(&commit->comment, comment);
+        commit->revision = 9;
+        commit->changes[0].kind = CHANGE_DELETE;
+        commit->changes[0].environment = mem_string("prod");
+        commit->changes[0].service = mem_string("billing");
+        commit_seal(commit, epoch);
+        cr_assert_eq(commit->record->data[0], n > UINT16_MAX ? 3 : 1);
+        cr_assert(commit_decode(commit->record, &copy, &st));
+        cr_assert_str_eq(copy->comment, comment);
+        cr_assert_eq(copy->n_changes, 1);
+        AUTO(buf_unref) struct buf *other = buf_copy(commit->record->data, commit->record->len);
+        struct commit *none = NULL;
+        other->data[0] = n > UINT16_MAX ? 1 : 3;
+        cr_assert_not(commit_decode(other, &none, &st), "each commit has one form");
+    }
+    leak_check();
+}
+
 Test(commit, no_cut_record_passes)
 {
     AUTO(commit_unref) struct commit *commit = full_commit();
