@@ -93,6 +93,12 @@ void body_parse(enum body_kind kind, const char *text, size_t n, const char *con
                 struct body *ret, struct invalid *invalid)
 {
     *ret = (struct body){0};
+    if (kind == BODY_EMPTY) {
+        if (n > 0) {
+            invalid_add(invalid, "body", NULL, "extra_forbidden", "A body is not permitted here");
+        }
+        return;
+    }
     if (n == 0) {
         invalid_add(invalid, "body", NULL, "missing", "Field required");
         return;

@@ -9,7 +9,8 @@
 #include "query.h"
 
 enum body_kind {
-    BODY_NONE,
+    BODY_NONE,     /* whatever is sent is passed over */
+    BODY_EMPTY,    /* one that is not empty is a fault */
     BODY_CONFIG,   /* {"config_data": {…}, "comment": "…", "created_by": "…"} */
     BODY_ROLLBACK, /* {"version": 3, "comment": "…", "created_by": "…"} */
     BODY_PATCH,    /* an RFC 7396 merge patch of the config's data: an object */

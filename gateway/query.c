@@ -184,6 +184,48 @@ static bool find_value(const char *query, size_t n, const char *name, struct str
     return found;
 }
 
+/* What a name that was decoded is called in a fault: bytes that are no text stay encoded. */
+static void add_fault(struct invalid *invalid, const struct str *name, const char *type,
+                      const char *message)
+{
+    AUTO_STR encoded = {0};
+    struct status st;
+    bool is_text = text_check(str_text(name), name->len, SIZE_MAX, "name", &st);
+    if (!is_text) {
+        percent_encode(str_text(name), name->len, &encoded);
+    }
+    invalid_add(invalid, "query", str_text(is_text ? name : &encoded), type, message);
+}
+
+/* 0 where the route takes no such parameter. */
+static unsigned parameter_named(const struct str *name, unsigned wanted)
+{
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        if ((wanted & rows[i].parameter) != 0 && name->len == strlen(rows[i].name) &&
+            memcmp(str_text(name), rows[i].name, name->len) == 0) {
+            return rows[i].parameter;
+        }
+    }
+    return 0;
+}
+
+static void check_strict(const char *query, size_t n, unsigned wanted, struct invalid *invalid)
+{
+    struct query_parameter parameter;
+    unsigned seen = 0;
+    for (size_t position = 0; query_next(query, n, &position, &parameter);) {
+        AUTO_STR name = {0};
+        percent_decode(parameter.name, parameter.n_name, true, &name);
+        unsigned known = parameter_named(&name, wanted);
+        if (known == 0) {
+            add_fault(invalid, &name, "extra_forbidden", "Extra inputs are not permitted");
+        } else if ((seen & known) != 0) {
+            add_fault(invalid, &name, "value_error", "Input should be given once");
+        }
+        seen |= known;
+    }
+}
+
 void parameters_parse(const char *query, size_t n, unsigned wanted, struct parameters *ret,
                       struct invalid *invalid)
 {
@@ -196,6 +238,9 @@ void parameters_parse(const char *query, size_t n, unsigned wanted, struct param
     }
     if ((wanted & PARAMETER_ENVIRONMENT) != 0 && ret->environment == NULL) {
         ret->environment = mem_string("default");
+    }
+    if ((wanted & PARAMETERS_STRICT) != 0) {
+        check_strict(query, n, wanted, invalid);
     }
 }
 

@@ -1,4 +1,5 @@
-/* The query parameters that routes take. Of a repeated one the last counts; others are ignored. */
+/* The query parameters that routes take. Of a repeated one the last counts and others are ignored,
+ * but with PARAMETERS_STRICT. */
 #ifndef GATEWAY_QUERY_H
 #define GATEWAY_QUERY_H
 
@@ -36,6 +37,8 @@ enum parameter {
     PARAMETER_SNAPSHOT = 1 << 9,      /* snapshot=true */
     PARAMETER_COMMENT = 1 << 10,      /* comment=, free text */
     PARAMETER_CREATED_BY = 1 << 11,   /* created_by=, free text */
+    /* All others, and those that are given again, are faults. */
+    PARAMETERS_STRICT = 1 << 12,
 };
 
 /* What was given of those that a route takes; the others are NULL or not given. */

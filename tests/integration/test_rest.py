@@ -406,6 +406,28 @@ def test_delete_of_a_config(rest, three):
     document(rest.post(path, {"config_data": {}}), version=4, comment="Initial configuration")
 
 
+@pytest.mark.parametrize("query, body, named", [
+    ("&verison=1", None, ["query", "verison"]), ("&Version=1", None, ["query", "Version"]),
+    ("&version=1&version=1", None, ["query", "version"]),
+    ("&environment=prod", None, ["query", "environment"]), ("&force", None, ["query", "force"]),
+    ("&version=1", "{}", ["body"]), ("", '{"version":1}', ["body"]), ("", " ", ["body"]),
+    ("", "x" * 300_000, ["body"])])
+def test_a_delete_that_may_not_be_meant_so_deletes_nothing(rest, three, query, body, named):
+    path = f"/api/configs/{three}?environment=prod"
+    answer = rest.delete(path + query, body=body)
+    assert (answer.status, [fault["loc"] for fault in answer.json()["detail"]]) == (422, [named])
+    assert len(rest.get(f"/api/configs/{three}/history?environment=prod").json()) == 3
+
+
+def test_a_delete_with_a_body_in_chunks_deletes_nothing(rest, three):
+    head = (f"DELETE /api/configs/{three}?environment=prod HTTP/1.1\r\nHost: x\r\n"
+            "Transfer-Encoding: chunked\r\n\r\n")
+    answer = rest.raw(head.encode() + b"d\r\n{\"version\":1}\r\n0\r\n\r\n")
+    assert (answer.status, answer.json()["detail"][0]["loc"]) == (422, ["body"])
+    answer = rest.raw(head.replace("?", "?version=1&").encode() + b"0\r\n\r\n")
+    assert answer.json() == {"deleted": 1}
+
+
 def test_diff_skips_deleted_versions(rest, three):
     rest.delete(f"/api/configs/{three}?environment=prod&version=2")
     answer = rest.get(f"/api/configs/{three}/diff?environment=prod").json()

@@ -83,6 +83,14 @@ def test_merge_patch(rest, path):
         "b": {"d": 2, "e": 1.5}, "f": [1]}
 
 
+def test_parameters_that_calls_of_our_own_do_not_take(rest, path):
+    for answer, name in ((rest.call("PATCH", path + "&coment=why", "{}", PATCH), "coment"),
+                         (rest.call("PATCH", path + "&comment=a&comment=b", "{}", PATCH), "comment"),
+                         (rest.post(rollback_of(path) + "&verison=1", {"version": 1}), "verison")):
+        assert (answer.status, answer.json()["detail"][0]["loc"]) == (422, ["query", name])
+    assert rest.get(path).headers["X-Config-Version"] == "1"
+
+
 def test_merge_patch_of_an_unknown_config(rest, name):
     answer = rest.call("PATCH", f"/api/configs/{name}", "{}", PATCH)
     assert (answer.status, answer.json()) == (404, NOT_FOUND)

@@ -114,7 +114,7 @@ def test_each_gets_the_answer_that_it_would_get_alone(gateway, rest, name):
             put(f"{name}-missing", {}),
             ("POST", f"{path}-new{E}", {"config_data": {"is": "made"}, "comment": "why"}),
             ("POST", f"{path}-b{E}", {"config_data": {}}),
-            ("PUT", f"{path}-b{E}", {"config_data": {}, "comment": "c" * 4097}),
+            ("PUT", f"{path}-b{E}", {"config_data": {}, "comment": "c" * 65537}),
             put(f"{name}-b", deep),
             put(f"{name}-b", large),
             ("DELETE", f"{path}-c{E}", None),

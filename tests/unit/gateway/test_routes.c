@@ -231,6 +231,21 @@ Test(routes, malformed_requests_do_not_reach_a_handler)
         {"PUT", "/api/configs/a?environment=b%2Fc", "[]",
          "\"query\",\"environment\" string_pattern_mismatch|\"body\" model_attributes_type|"},
         {"PUT", "/api/configs/a?environment=b%2Fc", "{", "\"body\",1 json_invalid|"},
+        {"DELETE", "/api/configs/a?verison=1", "", "\"query\",\"verison\" extra_forbidden|"},
+        {"DELETE", "/api/configs/a?Version=1&environment=b", "",
+         "\"query\",\"Version\" extra_forbidden|"},
+        {"DELETE", "/api/configs/a?version%00=1&%FF&=1", "",
+         "\"query\",\"version%00\" extra_forbidden|\"query\",\"%FF\" extra_forbidden|"
+         "\"query\",\"\" extra_forbidden|"},
+        {"DELETE", "/api/configs/a?version=1&version=1", "", "\"query\",\"version\" value_error|"},
+        {"DELETE", "/api/configs/a?version=1", "{\"version\":1}", "\"body\" extra_forbidden|"},
+        {"DELETE", "/api/configs/a", " ", "\"body\" extra_forbidden|"},
+        {"DELETE", "/api/configs/a?v&version=x", "{",
+         "\"query\",\"version\" int_parsing|"
+         "\"query\",\"v\" extra_forbidden|\"body\" extra_forbidden|"},
+        {"PATCH", "/api/configs/a?coment=why", "{}", "\"query\",\"coment\" extra_forbidden|"},
+        {"POST", "/api/configs/a/rollback?version=1", "{\"version\":2}",
+         "\"query\",\"version\" extra_forbidden|"},
     };
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
         struct request r;
