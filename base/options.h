@@ -41,6 +41,7 @@ struct option_table {
     const char *prefix;  /* "CONFREG" */
     const struct option_row *rows;
     size_t n_rows;
+    const char *notes; /* what --help ends with; NULL: nothing more */
 };
 
 enum options_result { OPTIONS_RUN, OPTIONS_EXIT_OK, OPTIONS_EXIT_USAGE };

@@ -149,6 +149,10 @@ static void add_closing(const struct option_table *table, struct str *out)
         str_add_char(out, '\n');
         add_wrapped(out, text.data, 0, 0);
     }
+    if (table->notes != NULL) {
+        str_add_char(out, '\n');
+        add_wrapped(out, table->notes, 0, 0);
+    }
 }
 
 void options_help(const struct option_table *table, struct str *out)

@@ -1,11 +1,8 @@
 /* confreg-gateway: HTTP and JSON in front of confregd. */
 #include <errno.h>
 #include <inttypes.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/signalfd.h>
-#include <unistd.h>
 
 #include "calls.h"
 #include "exporter.h"
@@ -14,6 +11,7 @@
 #include "log.h"
 #include "options.h"
 #include "prepared.h"
+#include "signals.h"
 #include "stats.h"
 #include "streams.h"
 #include "waits.h"
@@ -63,6 +61,7 @@ static enum options_result read_settings(struct settings *s, int argc, char **ar
         .prefix = "CONFREG_GATEWAY",
         .rows = rows,
         .n_rows = COUNT_OF(rows),
+        .notes = SIGNALS_HELP,
     };
     return options_parse(&table, argc, argv);
 }
@@ -80,18 +79,6 @@ static bool set_log_level(const char *text)
     return true;
 }
 
-/* Readable when the program is to end. Before any thread starts: they inherit the mask. */
-static int open_signals(void)
-{
-    sigset_t ends;
-    sigemptyset(&ends);
-    sigaddset(&ends, SIGTERM);
-    sigaddset(&ends, SIGINT);
-    pthread_sigmask(SIG_BLOCK, &ends, NULL);
-    signal(SIGPIPE, SIG_IGN);
-    return signalfd(-1, &ends, SFD_CLOEXEC | SFD_NONBLOCK);
-}
-
 static bool open_listener(const struct settings *settings, struct listener *listener,
                           struct status *st)
 {
@@ -102,7 +89,7 @@ static bool open_listener(const struct settings *settings, struct listener *list
 }
 
 static bool serve_on(struct listener *listener, struct gateway *gateway,
-                     const struct settings *settings, int stop_fd, struct status *st)
+                     const struct settings *settings, struct status *st)
 {
     struct http *http;
     if (!client_new(settings->server, &gateway->client, st)) {
@@ -123,12 +110,13 @@ static bool serve_on(struct listener *listener, struct gateway *gateway,
     }
     log_event(LOG_INFO, "listening", "address", listener->address, "server", settings->server,
               NULL);
-    http_serve(http, stop_fd, settings->grace_ms);
+    signals_end_in_order(true);
+    http_serve(http, signals_end_fd(), settings->grace_ms);
     http_free(http);
     return true;
 }
 
-static bool serve(const struct settings *settings, int stop_fd, struct status *st)
+static bool serve(const struct settings *settings, struct status *st)
 {
     struct listener listener;
     if (!open_listener(settings, &listener, st)) {
@@ -147,7 +135,7 @@ static bool serve(const struct settings *settings, int stop_fd, struct status *s
     bool ok = settings->metrics == NULL ||
               exporter_start(settings->metrics, gateway_metrics, &gateway, &exporter, st);
     if (ok) {
-        ok = serve_on(&listener, &gateway, settings, stop_fd, st);
+        ok = serve_on(&listener, &gateway, settings, st);
     } else {
         listener_close(&listener);
     }
@@ -171,13 +159,12 @@ int main(int argc, char **argv)
         return 2;
     }
     struct status st;
-    int stop_fd = open_signals();
-    if (!serve(&settings, stop_fd, &st)) {
+    signals_start(EXIT_SUCCESS);
+    if (!serve(&settings, &st)) {
         log_event(LOG_ERROR, "cannot_start", "code", status_code_name(st.code), "reason", st.reason,
                   "message", st.message, NULL);
         return EXIT_FAILURE;
     }
-    close(stop_fd);
     log_event(LOG_INFO, "stopped", NULL);
     return EXIT_SUCCESS;
 }

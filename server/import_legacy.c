@@ -8,6 +8,7 @@
 #include "log.h"
 #include "mem.h"
 #include "options.h"
+#include "signals.h"
 #include "take_over.h"
 
 #define MAX_DEPTH 64
@@ -80,6 +81,7 @@ int import_legacy(int argc, char **argv)
     }
     struct take_over_report report = {0};
     struct status st;
+    signals_start(EXIT_FAILURE); /* what is imported stays; the next run goes on */
     bool ok = run(&settings, &report, &st);
     if (!ok) {
         log_event(LOG_ERROR, "cannot_import", "code", status_code_name(st.code), "reason",

@@ -1,6 +1,4 @@
 /* confregd: the gRPC server. */
-#include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,7 +9,9 @@
 #include "mem.h"
 #include "node.h"
 #include "options.h"
+#include "signals.h"
 #include "store.h"
+#include "wake.h"
 
 struct settings {
     struct node_options node;
@@ -92,40 +92,51 @@ static enum options_result read_settings(struct settings *s, int argc, char **ar
         .prefix = "CONFREG",
         .rows = rows,
         .n_rows = COUNT_OF(rows),
+        .notes = SIGNALS_HELP,
     };
     return options_parse(&table, argc, argv);
 }
 
-/* The signal that a node sends to main to be started anew. */
-#define AGAIN SIGUSR1
-
 static void on_diverged(void *user)
 {
-    pthread_kill(*(const pthread_t *)user, AGAIN);
+    wake_set(user);
 }
 
-/* True where another node is to follow. */
-static bool wait_for_end(const sigset_t *ends)
+/* Until the program is to end; true where another node is to follow instead. */
+static bool wait_for_end(struct wake *diverged)
 {
-    int signal_number = 0;
-    sigwait(ends, &signal_number);
-    log_event(LOG_INFO, "stopping", "signal", strsignal(signal_number), NULL);
-    return signal_number == AGAIN;
-}
-
-/* Until it is told to end. */
-static bool serve(const struct node_options *options, const sigset_t *ends, struct status *st)
-{
-    for (bool again = true; again;) {
-        struct node *node = NULL;
-        if (!node_start(options, &node, st)) {
-            return false;
+    while (!signals_ending()) {
+        wake_wait(diverged, signals_end_fd(), -1);
+        if (atomic_load(&diverged->set)) {
+            wake_clear(diverged);
+            log_event(LOG_WARNING, "stopping", "reason", "the store's log is another one", NULL);
+            return true;
         }
-        again = wait_for_end(ends);
-        node_stop(node);
-        log_event(LOG_INFO, "stopped", NULL);
     }
-    return true;
+    return false;
+}
+
+/* Until it is told to end. A node that starts has nothing yet that would have to end in order. */
+static bool serve(struct node_options *options, struct status *st)
+{
+    struct wake diverged;
+    wake_init(&diverged);
+    options->diverged = on_diverged;
+    options->user = &diverged;
+    bool ok = true;
+    for (bool again = true; again && ok && !signals_ending();) {
+        struct node *node = NULL;
+        ok = node_start(options, &node, st);
+        if (ok) {
+            signals_end_in_order(true);
+            again = wait_for_end(&diverged);
+            node_stop(node);
+            log_event(LOG_INFO, "stopped", NULL);
+            signals_end_in_order(!again);
+        }
+    }
+    wake_fini(&diverged);
+    return ok;
 }
 
 /* A backup that was restored has a log; what was made just now by a wrong address has none. */
@@ -150,7 +161,7 @@ static bool renew_epoch(const char *address, struct status *st)
     return true;
 }
 
-static bool run(struct settings *settings, const sigset_t *ends, struct status *st)
+static bool run(struct settings *settings, struct status *st)
 {
     struct environment environment;
     if (!environment_read(settings->store, settings->bus, settings->secrets_folder, &environment,
@@ -161,8 +172,7 @@ static bool run(struct settings *settings, const sigset_t *ends, struct status *
     settings->node.bus = environment.bus;
     settings->node.bus_user = environment.bus_user;
     settings->node.bus_password = environment.bus_password;
-    bool ok =
-        settings->new_epoch ? renew_epoch(environment.store, st) : serve(&settings->node, ends, st);
+    bool ok = settings->new_epoch ? renew_epoch(environment.store, st) : serve(&settings->node, st);
     environment_fini(&environment);
     return ok;
 }
@@ -184,20 +194,9 @@ int main(int argc, char **argv)
         return 2;
     }
     log_set_level(level);
-    /* Before any thread starts: only main takes them. */
-    sigset_t ends;
-    sigemptyset(&ends);
-    sigaddset(&ends, SIGTERM);
-    sigaddset(&ends, SIGINT);
-    sigaddset(&ends, AGAIN);
-    pthread_sigmask(SIG_BLOCK, &ends, NULL);
-    pthread_t main_thread = pthread_self();
-    settings.node.diverged = on_diverged;
-    settings.node.user = &main_thread;
-    signal(SIGPIPE, SIG_IGN);
-    signal(SIGXFSZ, SIG_IGN);
+    signals_start(settings.new_epoch ? EXIT_FAILURE : EXIT_SUCCESS);
     struct status st;
-    if (!run(&settings, &ends, &st)) {
+    if (!run(&settings, &st)) {
         log_event(LOG_ERROR, "cannot_start", "code", status_code_name(st.code), "reason", st.reason,
                   "message", st.message, NULL);
         return EXIT_FAILURE;

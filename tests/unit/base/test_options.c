@@ -44,8 +44,8 @@ static const struct option_row rows[] = {
     {"audit", OPTION_SWITCH, &got.audit, "yes", NULL, "Keep an audit.", 0, 0, "OLD_AUDIT"},
 };
 
-static const struct option_table table = {"confregd", "The configuration registry's server.",
-                                          "CONFREG", rows, COUNT_OF(rows)};
+static const struct option_table table = {
+    "confregd", "The configuration registry's server.", "CONFREG", rows, COUNT_OF(rows), NULL};
 
 struct outcome {
     enum options_result result;
@@ -364,7 +364,7 @@ Test(options, help)
 
 Test(options, help_of_an_empty_table)
 {
-    static const struct option_table empty = {"tool", "Does nothing.", "TOOL", NULL, 0};
+    static const struct option_table empty = {"tool", "Does nothing.", "TOOL", NULL, 0, NULL};
     char name[] = "tool", flag[] = "--help", out[1024];
     char *argv[] = {name, flag, NULL};
     struct capture c = capture_start(STDOUT_FILENO);
@@ -387,7 +387,7 @@ Test(options, help_fills_lines_to_the_last_column)
     for (int i = 0; i < 41; i++) {
         str_add_text(&summary, "u ");
     }
-    const struct option_table one = {"tool", summary.data, "TOOL", NULL, 0};
+    const struct option_table one = {"tool", summary.data, "TOOL", NULL, 0, NULL};
     char name[] = "tool", flag[] = "--help", out[1024];
     char *argv[] = {name, flag, NULL};
     struct capture c = capture_start(STDOUT_FILENO);
