@@ -147,8 +147,8 @@ static bool parse_parameter(struct piece name, struct piece value, struct amqp_a
                             struct status *st)
 {
     if (piece_is(name, "heartbeat")) {
-        return parse_number(value, 1, 3600, &address->heartbeat_s) ||
-               refuse(st, "heartbeat is not a number of seconds from 1 to 3600");
+        return parse_number(value, 0, 3600, &address->heartbeat_s) ||
+               refuse(st, "heartbeat is not a number of seconds from 0 to 3600");
     }
     if (piece_is(name, "connection_timeout")) {
         return parse_number(value, 1, 60000, &address->connection_timeout_ms) ||

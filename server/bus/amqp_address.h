@@ -3,8 +3,9 @@
  *     amqp://USER:PASSWORD@HOST:PORT,HOST:PORT/VHOST?heartbeat=10
  *
  * User, password and virtual host may be percent-encoded; an IPv6 host stands in brackets. Without
- * a virtual host it is "/". Parameters: heartbeat (seconds), connection_timeout (milliseconds), and
- * for amqps: cacertfile, certfile, keyfile (paths), verify (verify_peer or verify_none). */
+ * a virtual host it is "/". Parameters: heartbeat (seconds; 0: none), connection_timeout
+ * (milliseconds), and for amqps: cacertfile, certfile, keyfile (paths), verify (verify_peer or
+ * verify_none). */
 #ifndef BUS_AMQP_ADDRESS_H
 #define BUS_AMQP_ADDRESS_H
 
@@ -22,8 +23,8 @@ struct amqp_address {
     char *user, *password; /* owned; NULL: not said */
     struct amqp_host hosts[AMQP_HOSTS];
     size_t n_hosts;
-    char *vhost; /* owned */
-    int heartbeat_s;
+    char *vhost;     /* owned */
+    int heartbeat_s; /* 0: none */
     int connection_timeout_ms;
     char *ca_file, *certificate_file, *key_file; /* owned; NULL: not said */
     bool trust_anyone;                           /* verify_none */

@@ -8,7 +8,6 @@
 #include "mem.h"
 
 #define EXCHANGE "config.changes"
-#define RESOURCE_LOCKED 405 /* what the broker says of another connection's exclusive queue */
 #define LOOK_EVERY_MS 1000
 
 struct amqp_bus {
@@ -68,13 +67,13 @@ static bool amqp_open(const struct bus_options *options, struct bus **ret_bus, s
 
 static bool take_lease(struct amqp_bus *a, struct status *st)
 {
-    int code;
+    enum amqp_refusal refusal;
     amqp_queue_declare(a->link.connection, AMQP_CHANNEL, amqp_cstring_bytes(a->lease.data), 0, 0, 1,
                        0, amqp_empty_table);
-    if (amqp_link_check(&a->link, "taking the lease on publishing", &code, st)) {
+    if (amqp_link_check(&a->link, "taking the lease on publishing", &refusal, st)) {
         return true;
     }
-    if (code == RESOURCE_LOCKED) {
+    if (refusal == AMQP_LOCKED) {
         st->code = STATUS_ABORTED;
         strcpy(st->reason, "LEASE_HELD");
     }
@@ -83,14 +82,12 @@ static bool take_lease(struct amqp_bus *a, struct status *st)
 
 static bool prepare(struct amqp_bus *a, struct status *st)
 {
-    int code;
-    amqp_exchange_declare(a->link.connection, AMQP_CHANNEL, amqp_cstring_bytes(EXCHANGE),
-                          amqp_cstring_bytes("topic"), 0, 1, 0, 0, amqp_empty_table);
-    if (!amqp_link_check(&a->link, "declaring the durable topic exchange " EXCHANGE, &code, st)) {
+    enum amqp_refusal refusal;
+    if (!amqp_link_declare_exchange(&a->link, EXCHANGE, "topic", true, st)) {
         return false;
     }
     amqp_confirm_select(a->link.connection, AMQP_CHANNEL);
-    return amqp_link_check(&a->link, "asking for confirms", &code, st);
+    return amqp_link_check(&a->link, "asking for confirms", &refusal, st);
 }
 
 /* A connection that found the lease taken is kept for the next try. */

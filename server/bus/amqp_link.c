@@ -14,6 +14,7 @@
 
 #define FRAME_BYTES 131072
 #define REPLY_TEXT_BYTES 200
+#define SILENCE_S 60 /* after which a broker without heartbeats is given up */
 
 static struct timeval time_of(const struct amqp_address *address)
 {
@@ -46,15 +47,29 @@ static bool refusal(const struct amqp_link *link, const char *doing, amqp_bytes_
     return fault(link, doing, text, st);
 }
 
+/* The broker compares type, durability and the like first, the alternate exchange last, and names
+ * the first that differs in words only. */
+static enum amqp_refusal refusal_of(const amqp_channel_close_t *m)
+{
+    static const char detour[] = "inequivalent arg 'alternate-exchange'";
+    if (m->reply_code == AMQP_RESOURCE_LOCKED) {
+        return AMQP_LOCKED;
+    }
+    bool differs =
+        m->reply_code == AMQP_PRECONDITION_FAILED &&
+        memmem(m->reply_text.bytes, m->reply_text.len, detour, sizeof detour - 1) != NULL;
+    return differs ? AMQP_OTHER_DETOUR : AMQP_REFUSED;
+}
+
 /* The broker closes the channel or the connection, and is told that this was heard. */
 static bool closed(struct amqp_link *link, const amqp_method_t *method, const char *doing,
-                   int *ret_code, struct status *st)
+                   enum amqp_refusal *ret_refusal, struct status *st)
 {
     link->channel_open = false;
     if (method->id == AMQP_CHANNEL_CLOSE_METHOD) {
         const amqp_channel_close_t *m = method->decoded;
         amqp_channel_close_ok_t answer = {0};
-        *ret_code = m->reply_code;
+        *ret_refusal = refusal_of(m);
         refusal(link, doing, m->reply_text, st);
         amqp_send_method(link->connection, AMQP_CHANNEL, AMQP_CHANNEL_CLOSE_OK_METHOD, &answer);
         return false;
@@ -70,14 +85,14 @@ static bool closed(struct amqp_link *link, const amqp_method_t *method, const ch
 }
 
 static bool check(struct amqp_link *link, const amqp_rpc_reply_t *reply, const char *doing,
-                  int *ret_code, struct status *st)
+                  enum amqp_refusal *ret_refusal, struct status *st)
 {
-    *ret_code = 0;
+    *ret_refusal = AMQP_NOT_REFUSED;
     switch (reply->reply_type) {
     case AMQP_RESPONSE_NORMAL:
         return true;
     case AMQP_RESPONSE_SERVER_EXCEPTION:
-        return closed(link, &reply->reply, doing, ret_code, st);
+        return closed(link, &reply->reply, doing, ret_refusal, st);
     case AMQP_RESPONSE_LIBRARY_EXCEPTION:
         return fault(link, doing, amqp_error_string2(reply->library_error), st);
     case AMQP_RESPONSE_NONE:
@@ -86,10 +101,11 @@ static bool check(struct amqp_link *link, const amqp_rpc_reply_t *reply, const c
     return fault(link, doing, "no answer", st);
 }
 
-bool amqp_link_check(struct amqp_link *link, const char *doing, int *ret_code, struct status *st)
+bool amqp_link_check(struct amqp_link *link, const char *doing, enum amqp_refusal *ret_refusal,
+                     struct status *st)
 {
     amqp_rpc_reply_t reply = amqp_get_rpc_reply(link->connection);
-    return check(link, &reply, doing, ret_code, st);
+    return check(link, &reply, doing, ret_refusal, st);
 }
 
 bool amqp_link_sent(const struct amqp_link *link, int result, const char *doing, struct status *st)
@@ -128,6 +144,25 @@ static bool show_descriptor(struct amqp_link *link, struct status *st)
     return !interrupted || fault(link, "connecting", "the node is stopping", st);
 }
 
+/* Where no heartbeat does, TCP has to find out that the broker's machine is gone. */
+static void keep_watch(const struct amqp_link *link)
+{
+    static const struct {
+        int level, option, value;
+    } options[] = {
+        {SOL_SOCKET, SO_KEEPALIVE, 1},
+        {IPPROTO_TCP, TCP_KEEPIDLE, SILENCE_S / 2},
+        {IPPROTO_TCP, TCP_KEEPINTVL, SILENCE_S / 6},
+        {IPPROTO_TCP, TCP_KEEPCNT, 3},
+        {IPPROTO_TCP, TCP_USER_TIMEOUT, SILENCE_S * 1000},
+    };
+    int fd = amqp_get_sockfd(link->connection);
+    for (size_t i = 0; i < COUNT_OF(options); i++) {
+        setsockopt(fd, options[i].level, options[i].option, &options[i].value,
+                   sizeof options[i].value);
+    }
+}
+
 static bool open_socket(struct amqp_link *link, struct status *st)
 {
     const struct amqp_host *host = &link->address->hosts[link->host];
@@ -139,7 +174,13 @@ static bool open_socket(struct amqp_link *link, struct status *st)
         return socket != NULL || fault(link, "connecting", "no socket can be made", st);
     }
     int result = amqp_socket_open_noblock(socket, host->name, host->port, &timeout);
-    return amqp_link_sent(link, result, "connecting", st) && show_descriptor(link, st);
+    if (!amqp_link_sent(link, result, "connecting", st)) {
+        return false;
+    }
+    if (link->address->heartbeat_s == 0) {
+        keep_watch(link);
+    }
+    return show_descriptor(link, st);
 }
 
 static bool log_in(struct amqp_link *link, struct status *st)
@@ -157,8 +198,8 @@ static bool log_in(struct amqp_link *link, struct status *st)
         link->connection, address->vhost, 0, FRAME_BYTES, address->heartbeat_s, &properties,
         AMQP_SASL_METHOD_PLAIN, address->user == NULL ? "guest" : address->user,
         address->password == NULL ? "guest" : address->password);
-    int code;
-    return check(link, &reply, "logging in", &code, st);
+    enum amqp_refusal refusal;
+    return check(link, &reply, "logging in", &refusal, st);
 }
 
 static bool connect_host(struct amqp_link *link, struct status *st)
@@ -194,10 +235,23 @@ bool amqp_link_open(struct amqp_link *link, struct status *st)
     if (link->channel_open) {
         return true;
     }
-    int code;
+    enum amqp_refusal refusal;
     amqp_channel_open(link->connection, AMQP_CHANNEL);
-    link->channel_open = amqp_link_check(link, "opening a channel", &code, st);
+    link->channel_open = amqp_link_check(link, "opening a channel", &refusal, st);
     return link->channel_open;
+}
+
+bool amqp_link_declare_exchange(struct amqp_link *link, const char *name, const char *type,
+                                bool durable, struct status *st)
+{
+    char doing[100];
+    enum amqp_refusal refusal;
+    snprintf(doing, sizeof doing, "declaring the %s %s exchange %s",
+             durable ? "durable" : "transient", type, name);
+    amqp_exchange_declare(link->connection, AMQP_CHANNEL, amqp_cstring_bytes(name),
+                          amqp_cstring_bytes(type), 0, durable, 0, 0, amqp_empty_table);
+    return amqp_link_check(link, doing, &refusal, st) ||
+           (refusal == AMQP_OTHER_DETOUR && amqp_link_open(link, st));
 }
 
 /* ---- Closing ---- */
@@ -281,8 +335,8 @@ bool amqp_link_read(struct amqp_link *link, amqp_frame_t *ret_frame, bool *ret_t
     if (ret_frame->frame_type == AMQP_FRAME_METHOD &&
         (ret_frame->payload.method.id == AMQP_CHANNEL_CLOSE_METHOD ||
          ret_frame->payload.method.id == AMQP_CONNECTION_CLOSE_METHOD)) {
-        int code;
-        return closed(link, &ret_frame->payload.method, "publishing", &code, st);
+        enum amqp_refusal refusal;
+        return closed(link, &ret_frame->payload.method, "publishing", &refusal, st);
     }
     return true;
 }

@@ -36,9 +36,23 @@ void amqp_link_close(struct amqp_link *link);
 /* Makes what runs and all that follows fail. Any thread. */
 void amqp_link_interrupt(struct amqp_link *link);
 
+/* Why the broker refused a call, where the caller may want to know. */
+enum amqp_refusal {
+    AMQP_NOT_REFUSED,  /* it went well, or something else failed */
+    AMQP_LOCKED,       /* another connection has the queue for itself */
+    AMQP_OTHER_DETOUR, /* the exchange is there, but for its alternate exchange as wanted */
+    AMQP_REFUSED,      /* anything else */
+};
+
 /* Whether the last synchronous call of librabbitmq (amqp_queue_declare, …) went well. Where the
- * broker refused it, its code is in *ret_code, and the channel is closed; else that is 0. */
-bool amqp_link_check(struct amqp_link *link, const char *doing, int *ret_code, struct status *st);
+ * broker refused it, the channel is closed. */
+bool amqp_link_check(struct amqp_link *link, const char *doing, enum amqp_refusal *ret_refusal,
+                     struct status *st);
+/* Makes an exchange that lasts as long as the broker's definitions (durable) or as the broker. One
+ * that is there must be of that type and durability; where it sends what nobody takes is its
+ * owner's business. */
+bool amqp_link_declare_exchange(struct amqp_link *link, const char *name, const char *type,
+                                bool durable, struct status *st);
 /* The same for the functions that return a number. */
 bool amqp_link_sent(const struct amqp_link *link, int result, const char *doing, struct status *st);
 

@@ -113,15 +113,13 @@ static bool subscribe(struct amqp_wakeups *w, struct status *st)
         {.key = amqp_cstring_bytes("x-max-length"),
          .value = {.kind = AMQP_FIELD_KIND_I32, .value.i32 = QUEUE_MESSAGES}}};
     amqp_table_t arguments = {.num_entries = COUNT_OF(entries), .entries = entries};
-    int code;
-    amqp_exchange_declare(c, AMQP_CHANNEL, amqp_cstring_bytes(EXCHANGE),
-                          amqp_cstring_bytes("fanout"), 0, 0, 0, 0, amqp_empty_table);
-    if (!amqp_link_check(&w->link, "declaring " EXCHANGE, &code, st)) {
+    enum amqp_refusal refusal;
+    if (!amqp_link_declare_exchange(&w->link, EXCHANGE, "fanout", false, st)) {
         return false;
     }
     const amqp_queue_declare_ok_t *queue =
         amqp_queue_declare(c, AMQP_CHANNEL, amqp_empty_bytes, 0, 0, 1, 1, arguments);
-    if (!amqp_link_check(&w->link, "declaring a queue for wake-ups", &code, st)) {
+    if (!amqp_link_check(&w->link, "declaring a queue for wake-ups", &refusal, st)) {
         return false;
     }
     char name[256];
@@ -130,11 +128,11 @@ static bool subscribe(struct amqp_wakeups *w, struct status *st)
     amqp_bytes_t queue_name = {.len = (size_t)n, .bytes = name};
     amqp_queue_bind(c, AMQP_CHANNEL, queue_name, amqp_cstring_bytes(EXCHANGE), amqp_empty_bytes,
                     amqp_empty_table);
-    if (!amqp_link_check(&w->link, "binding to " EXCHANGE, &code, st)) {
+    if (!amqp_link_check(&w->link, "binding to " EXCHANGE, &refusal, st)) {
         return false;
     }
     amqp_basic_consume(c, AMQP_CHANNEL, queue_name, amqp_empty_bytes, 0, 1, 1, amqp_empty_table);
-    return amqp_link_check(&w->link, "consuming wake-ups", &code, st);
+    return amqp_link_check(&w->link, "consuming wake-ups", &refusal, st);
 }
 
 static void set_well(struct amqp_wakeups *w, bool well, const struct status *st)

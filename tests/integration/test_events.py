@@ -3,11 +3,13 @@
 import contextlib
 import datetime
 import itertools
+import os
 import re
 import shutil
 import subprocess
 import threading
 import time
+from pathlib import Path
 
 import grpc
 import mongodb
@@ -511,6 +513,68 @@ def test_what_the_broker_does_not_allow_is_said(launch, broker, change, said):
     assert said in reason.lower(), reason
     Registry(server.stub).create("writes go on")
     assert_no_password(server)
+
+
+@contextlib.contextmanager
+def virtual_host(broker, name):
+    """One of its own, where nothing has been declared; gives a channel there."""
+    broker.control("add_vhost", name)
+    broker.control("set_permissions", "-p", name, USER, ".*", ".*", ".*")
+    parameters = broker.parameters
+    parameters.virtual_host = name
+    with contextlib.closing(pika.BlockingConnection(parameters)) as connection:
+        yield connection.channel()
+
+
+def test_an_exchange_with_an_alternate_exchange_is_taken(launch, broker):
+    detour = {"alternate-exchange": "lost"}
+    with virtual_host(broker, "detour") as channel:
+        channel.exchange_declare("lost", "fanout")
+        channel.exchange_declare("config.changes", "topic", durable=True, arguments=detour)
+        channel.exchange_declare("confreg.wakeups", "fanout", arguments=detour)
+        channel.queue_declare("found", durable=True)
+        channel.queue_bind("found", "lost")
+        server = launch(Confregd, extra=["--bus", broker.address(suffix="/detour")]).start()
+        wait_for_state(server, PUBLISHING)
+        Registry(server.stub).create("heard-by-nobody")
+        wait_until_told(server)
+        assert b"heard-by-nobody" in channel.basic_get("found", auto_ack=True)[2]
+
+        def heard_by_the_server():
+            channel.basic_publish("confreg.wakeups", "", b"no wake-up")
+            return channel.basic_get("found", auto_ack=True)[0] is None
+
+        until(heard_by_the_server, "the server hears what is sent to confreg.wakeups")
+
+
+@pytest.mark.parametrize("kind, durable, differs", [("fanout", True, "type"),
+                                                    ("topic", False, "durable")])
+def test_an_exchange_of_another_kind_is_refused(launch, broker, kind, durable, differs):
+    with virtual_host(broker, f"other-{differs}") as channel:
+        channel.exchange_declare("config.changes", kind, durable=durable,
+                                 arguments={"alternate-exchange": "lost"})
+        address = broker.address(suffix=f"/other-{differs}")
+        server = launch(Confregd, extra=["--bus", address]).start()
+        reason = until(lambda: relay_of(server).reason, "a reason")
+        assert f"inequivalent arg '{differs}'" in reason
+        Registry(server.stub).create("writes go on")
+
+
+def timers_to(process, port):
+    """Which timer of TCP runs for each connection of the process to that port (proc(5))."""
+    mine = {os.readlink(fd) for fd in Path(f"/proc/{process.pid}/fd").iterdir()}
+    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    return [row[5].split(":")[0] for row in rows
+            if int(row[2].split(":")[1], 16) == port and f"socket:[{row[9]}]" in mine]
+
+
+def test_without_a_heartbeat_tcp_watches_the_broker(launch, broker, listen):
+    address = broker.address(suffix="?heartbeat=0")
+    server = launch(Confregd, extra=["--bus", address]).start()
+    listener = listen(server)
+    Registry(server.stub).create("one")
+    check_all(server, listener)
+    until(lambda: timers_to(server.process, broker.port) == ["02", "02"], "two keepalive timers")
 
 
 class OldDeployment(Confregd):
