@@ -69,6 +69,11 @@ struct hash hash_mac(const void *key, size_t n_key, const void *bytes, size_t n)
     return h;
 }
 
+bool secret_equal(const void *a, const void *b, size_t n)
+{
+    return CRYPTO_memcmp(a, b, n) == 0;
+}
+
 uint64_t hash_short(const struct hash *h)
 {
     uint64_t value = 0;

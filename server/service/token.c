@@ -60,7 +60,7 @@ bool page_token_open(const struct service *service, const char *text, uint64_t f
     }
     n -= MAC_SIZE;
     struct hash mac = seal(service, bytes, n);
-    if (memcmp(mac.bytes, bytes + n, MAC_SIZE) != 0) {
+    if (!secret_equal(mac.bytes, bytes + n, MAC_SIZE)) {
         return bad_token(st, "it is not one that this service gave");
     }
     if (memcmp(bytes, service->store->identity.epoch, EPOCH_SIZE) != 0) {

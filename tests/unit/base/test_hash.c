@@ -31,6 +31,19 @@ Test(hash, sha_256_of_known_messages)
                "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0");
 }
 
+Test(hash, secrets_are_equal_where_every_byte_is)
+{
+    char a[16] = "0123456789abcde";
+    for (size_t i = 0; i < sizeof a; i++) {
+        char b[sizeof a];
+        memcpy(b, a, sizeof b);
+        cr_expect(secret_equal(a, b, sizeof a));
+        b[i] ^= 1;
+        cr_expect_not(secret_equal(a, b, sizeof a), "byte %zu", i);
+    }
+    cr_expect(secret_equal(a, "x", 0));
+}
+
 Test(hash, two_pieces_are_one_text)
 {
     const char *text = "abcdefgh";
