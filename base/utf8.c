@@ -72,7 +72,7 @@ static size_t find_forbidden(const char *name, size_t n)
     return n;
 }
 
-bool name_check(const char *name, size_t n, const char *field, struct status *st)
+bool name_prefix_check(const char *name, size_t n, const char *field, struct status *st)
 {
     if (n == 0) {
         return status_bad_field(st, field, "NAME_EMPTY", "%s is empty; 1 to %d bytes are needed",
@@ -93,6 +93,20 @@ bool name_check(const char *name, size_t n, const char *field, struct status *st
                                 name[bad] == '/' ? "slash" : "control character", bad);
     }
     return true;
+}
+
+static bool is_dots(const char *name, size_t n)
+{
+    return n <= 2 && name[0] == '.' && name[n - 1] == '.';
+}
+
+bool name_check(const char *name, size_t n, const char *field, struct status *st)
+{
+    return name_prefix_check(name, n, field, st) &&
+           (!is_dots(name, n) ||
+            status_bad_field(st, field, "NAME_DOTS",
+                             "%s is \"%.*s\", which stands for a folder in paths", field, (int)n,
+                             name));
 }
 
 bool text_check(const char *text, size_t n, size_t max_bytes, const char *field, struct status *st)

@@ -17,9 +17,12 @@ size_t utf8_char_size(const char *bytes, size_t n);
 #define NAME_MAX_BYTES 255
 
 /* A name of a service or environment: 1 to 255 bytes of UTF-8, no control characters (U+0000 to
- * U+001F, U+007F to U+009F) and no '/'. INVALID_ARGUMENT with the field, reasons NAME_EMPTY,
- * NAME_TOO_LONG, NAME_NOT_UTF8, NAME_CHARACTER. */
+ * U+001F, U+007F to U+009F), no '/', and neither "." nor "..", which HTTP clients take out of
+ * paths. INVALID_ARGUMENT with the field, reasons NAME_EMPTY, NAME_TOO_LONG, NAME_NOT_UTF8,
+ * NAME_CHARACTER, NAME_DOTS. */
 bool name_check(const char *name, size_t n, const char *field, struct status *st);
+/* What names may begin with: the same, but for NAME_DOTS. */
+bool name_prefix_check(const char *name, size_t n, const char *field, struct status *st);
 
 /* Free text (comment, created_by, request_id): at most max_bytes of UTF-8 without NUL.
  * INVALID_ARGUMENT, reasons TEXT_TOO_LONG, TEXT_NOT_UTF8, TEXT_NUL. */

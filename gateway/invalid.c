@@ -8,10 +8,11 @@
 static const struct {
     const char *reason, *type;
 } types[] = {
-    {"NAME_EMPTY", "string_too_short"},      {"NAME_TOO_LONG", "string_too_long"},
-    {"NAME_NOT_UTF8", "string_unicode"},     {"NAME_CHARACTER", "string_pattern_mismatch"},
-    {"TEXT_TOO_LONG", "string_too_long"},    {"TEXT_NOT_UTF8", "string_unicode"},
-    {"TEXT_NUL", "string_pattern_mismatch"}, {"JSON_NOT_OBJECT", "dict_type"},
+    {"NAME_EMPTY", "string_too_short"},       {"NAME_TOO_LONG", "string_too_long"},
+    {"NAME_NOT_UTF8", "string_unicode"},      {"NAME_CHARACTER", "string_pattern_mismatch"},
+    {"NAME_DOTS", "string_pattern_mismatch"}, {"TEXT_TOO_LONG", "string_too_long"},
+    {"TEXT_NOT_UTF8", "string_unicode"},      {"TEXT_NUL", "string_pattern_mismatch"},
+    {"JSON_NOT_OBJECT", "dict_type"},
 };
 
 static const char *type_of(const char *reason)

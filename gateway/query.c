@@ -101,6 +101,20 @@ static void take_filter(const char *name, const struct str *value, void *target,
     }
 }
 
+static void take_prefix(const char *name, const struct str *value, void *target,
+                        struct invalid *invalid)
+{
+    struct status st;
+    if (value->len == 0) {
+        return;
+    }
+    if (name_prefix_check(str_text(value), value->len, name, &st)) {
+        *(char **)target = mem_text(str_text(value), value->len);
+    } else {
+        invalid_add_status(invalid, "query", name, &st);
+    }
+}
+
 static void take_text(const char *name, const struct str *value, void *target,
                       struct invalid *invalid)
 {
@@ -160,7 +174,7 @@ static const struct row {
     {PARAMETER_OLD_VERSION, "old_version", take_number, offsetof(struct parameters, old_version)},
     {PARAMETER_NEW_VERSION, "new_version", take_number, offsetof(struct parameters, new_version)},
     {PARAMETER_RESOLVE, "resolve", take_switch, offsetof(struct parameters, resolve)},
-    {PARAMETER_PREFIX_FILTER, "prefix", take_filter, offsetof(struct parameters, prefix_filter)},
+    {PARAMETER_PREFIX_FILTER, "prefix", take_prefix, offsetof(struct parameters, prefix_filter)},
     {PARAMETER_SNAPSHOT, "snapshot", take_switch, offsetof(struct parameters, snapshot)},
     {PARAMETER_COMMENT, "comment", take_text, offsetof(struct parameters, comment)},
     {PARAMETER_CREATED_BY, "created_by", take_text, offsetof(struct parameters, created_by)},

@@ -182,6 +182,11 @@ static bool check_filter(const char *name, const char *field, struct status *st)
     return name[0] == '\0' || name_check(name, strlen(name), field, st);
 }
 
+static bool check_prefix(const char *prefix, const char *field, struct status *st)
+{
+    return prefix[0] == '\0' || name_prefix_check(prefix, strlen(prefix), field, st);
+}
+
 void list_configs(struct rpc_call *call, const Confreg__V1__ListConfigsRequest *request,
                   struct service *service)
 {
@@ -189,7 +194,7 @@ void list_configs(struct rpc_call *call, const Confreg__V1__ListConfigsRequest *
     uint64_t revision = 0;
     if (!check_filter(request->environment, "environment", &st) ||
         !check_filter(request->service_name, "service_name", &st) ||
-        !check_filter(request->service_name_prefix, "service_name_prefix", &st) ||
+        !check_prefix(request->service_name_prefix, "service_name_prefix", &st) ||
         !revision_of_token(service, request->page_token, configs_filter(service, request),
                            &revision, &st)) {
         rpc_fail(call, &st);

@@ -9,8 +9,10 @@
 #define PROGRESS_MIN_NS (NS_PER_SECOND / 10)
 #define PROGRESS_MAX_SECONDS 3600
 
-static bool take_name(const char *name, size_t index, const char *field, const char **ret,
-                      struct status *st)
+typedef bool name_checker(const char *name, size_t n, const char *field, struct status *st);
+
+static bool take_name(const char *name, name_checker *check, size_t index, const char *field,
+                      const char **ret, struct status *st)
 {
     char path[64];
     *ret = NULL;
@@ -19,7 +21,7 @@ static bool take_name(const char *name, size_t index, const char *field, const c
     }
     snprintf(path, sizeof path, "selectors[%zu].%s", index, field);
     *ret = name;
-    return name_check(name, strlen(name), path, st);
+    return check(name, strlen(name), path, st);
 }
 
 static bool take_selectors(const Confreg__V1__WatchRequest *r, struct head_filter *filters,
@@ -32,10 +34,11 @@ static bool take_selectors(const Confreg__V1__WatchRequest *r, struct head_filte
     }
     for (size_t i = 0; i < r->n_selectors; i++) {
         const Confreg__V1__Selector *s = r->selectors[i];
-        if (!take_name(s->environment, i, "environment", &filters[i].environment, st) ||
-            !take_name(s->service_name, i, "service_name", &filters[i].service, st) ||
-            !take_name(s->service_name_prefix, i, "service_name_prefix", &filters[i].service_prefix,
-                       st)) {
+        struct head_filter *f = &filters[i];
+        if (!take_name(s->environment, name_check, i, "environment", &f->environment, st) ||
+            !take_name(s->service_name, name_check, i, "service_name", &f->service, st) ||
+            !take_name(s->service_name_prefix, name_prefix_check, i, "service_name_prefix",
+                       &f->service_prefix, st)) {
             return false;
         }
     }

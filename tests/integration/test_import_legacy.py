@@ -26,6 +26,8 @@ GOOD = [document("billing", "prod", version, {**DATA, "n": version}) for version
     document("billing", "default", 7, {}, created_by=None, comment=None)]
 BAD = {
     "service_name": document("a/b", "default", 1, {}),
+    'service_name is ".."': document("..", "default", 1, {}),
+    'environment is "."': document("parsing", ".", 1, {}),
     "version: a number": document("parsing", "default", "1", {}),
     "config_data.when": document("parsing", "default", 2, {"when": WHEN}),
     "config_data: an object": document("parsing", "default", 4, [1]),

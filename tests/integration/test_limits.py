@@ -34,7 +34,8 @@ def field(number, data):
 @pytest.mark.parametrize("bad, reason", [
     ("", "NAME_EMPTY"), ("x" * 256, "NAME_TOO_LONG"), ("ü" * 128, "NAME_TOO_LONG"),
     ("a/b", "NAME_CHARACTER"), ("a\x1fb", "NAME_CHARACTER"), ("a\nb", "NAME_CHARACTER"),
-    ("a\x7fb", "NAME_CHARACTER"), ("a\x85b", "NAME_CHARACTER"),
+    ("a\x7fb", "NAME_CHARACTER"), ("a\x85b", "NAME_CHARACTER"), (".", "NAME_DOTS"),
+    ("..", "NAME_DOTS"),
 ])
 def test_bad_service_names(registry, bad, reason):
     with refused("INVALID_ARGUMENT", reason, field="service_name"):
@@ -44,13 +45,14 @@ def test_bad_service_names(registry, bad, reason):
 
 
 @pytest.mark.parametrize("bad, reason", [
-    ("x" * 256, "NAME_TOO_LONG"), ("a/b", "NAME_CHARACTER"), ("\x01", "NAME_CHARACTER")])
+    ("x" * 256, "NAME_TOO_LONG"), ("a/b", "NAME_CHARACTER"), ("\x01", "NAME_CHARACTER"),
+    (".", "NAME_DOTS"), ("..", "NAME_DOTS")])
 def test_bad_environments(registry, name, bad, reason):
     with refused("INVALID_ARGUMENT", reason, field="environment"):
         registry.create(name, environment=bad)
 
 
-@pytest.mark.parametrize("good", ["x" * 255, "ü" * 127, "日本語", "a b", "a.b-c_d:e", "..", "%2F",
+@pytest.mark.parametrize("good", ["x" * 255, "ü" * 127, "日本語", "a b", "a.b-c_d:e", "...", "%2F",
                                   "😀", "ﬁ", "'; drop table commits; --", "\\", '"'])
 def test_good_names(registry, good):
     registry.create(good, environment=good)

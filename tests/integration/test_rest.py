@@ -525,7 +525,7 @@ def test_json_is_kept(rest, name):
 
 @pytest.mark.parametrize("encoded, plain", [
     ("a+b", "a+b"), ("a%20b", "a b"), ("%E6%97%A5%E6%9C%AC", "日本"), ("a%3Fb", "a?b"),
-    ("a%26b%3D", "a&b="), ("a%22b%5C", 'a"b\\'), ("..", ".."), ("%2e%2e", ".."), ("a:b;c", "a:b;c"),
+    ("a%26b%3D", "a&b="), ("a%22b%5C", 'a"b\\'), ("...", "..."), ("%2e%2ea", "..a"), ("a:b;c", "a:b;c"),
     ("a%25b", "a%b"), ("%C3%A9", "é"), ("x" * 255, "x" * 255)])
 def test_names_in_paths(rest, registry, name, encoded, plain):
     path = f"/api/configs/{encoded}"
@@ -534,6 +534,17 @@ def test_names_in_paths(rest, registry, name, encoded, plain):
     assert registry.get(plain, environment=f"env-{name}").config.service_name == plain
     assert rest.get(path + query).json() == {"a": 1}
     document(rest.get(f"{path}/history{query}").json()[0], service_name=plain)
+
+
+@pytest.mark.parametrize("path, place", [
+    ("/api/configs/.", ["path", "service_name"]), ("/api/configs/..", ["path", "service_name"]),
+    ("/api/configs/%2E%2e", ["path", "service_name"]),
+    ("/api/configs/x?environment=..", ["query", "environment"]),
+    ("/api/configs?service_name=.", ["query", "service_name"]),
+    ("/api/watch?environment=.", ["query", "environment"])])
+def test_names_that_paths_cannot_hold(rest, path, place):
+    answer = rest.get(path)
+    assert (answer.status, answer.json()["detail"][0]["loc"]) == (422, place), answer
 
 
 def test_a_plus_in_a_query_is_a_blank(rest, registry, name):

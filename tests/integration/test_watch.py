@@ -187,6 +187,14 @@ def test_another_epoch_is_refused(registry):
         Watch(registry.stub, resume_after=position).next()
 
 
+def test_a_prefix_may_be_of_dots(registry, name, watch):
+    stream = watch(selector(service_name_prefix=".."))
+    stream.started()
+    registry.create(f"..{name}")
+    assert stream.event().service_name == f"..{name}"
+    assert [c.service_name for c in registry.list(service_name_prefix=".").configs] == [f"..{name}"]
+
+
 def test_resume_after_checks_the_hash(registry, name, watch):
     header = registry.create(name).header
     registry.update(name)

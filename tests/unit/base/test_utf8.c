@@ -101,7 +101,11 @@ Test(utf8, names)
         {BYTES("billing-service_2.v1"), NULL, NULL},
         {BYTES("größe 😀"), NULL, NULL},
         {BYTES(" "), NULL, NULL},
-        {BYTES(".."), NULL, NULL},
+        {BYTES("..."), NULL, NULL},
+        {BYTES(".a"), NULL, NULL},
+        {BYTES("a."), NULL, NULL},
+        {BYTES("."), "NAME_DOTS", "service_name is \".\", which stands for a folder in paths"},
+        {BYTES(".."), "NAME_DOTS", "service_name is \"..\", which stands for a folder in paths"},
         {BYTES("a\\b?#%:"), NULL, NULL},
         {BYTES("\xC2\xA0"), NULL, NULL},
         {BYTES(LONG_255), NULL, NULL},
@@ -120,6 +124,9 @@ Test(utf8, names)
         struct status st = {0};
         bool good = name_check(names[i].name, names[i].n, "service_name", &st);
         cr_expect_eq(good, names[i].reason == NULL, "name %zu", i);
+        bool dots = !good && strcmp(names[i].reason, "NAME_DOTS") == 0;
+        struct status unused;
+        cr_expect_eq(name_prefix_check(names[i].name, names[i].n, "prefix", &unused), good || dots);
         if (!good) {
             cr_expect_eq(st.code, STATUS_INVALID_ARGUMENT);
             cr_expect_str_eq(st.field, "service_name");
