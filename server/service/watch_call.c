@@ -1,5 +1,6 @@
 #include "watch_call.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -45,6 +46,18 @@ static bool take_selectors(const Confreg__V1__WatchRequest *r, struct head_filte
     return true;
 }
 
+/* What follows the highest number of all would be 0, which means "from now on". */
+static bool check_not_last(const Confreg__V1__Position *after, struct status *st)
+{
+    if (after->revision < UINT64_MAX) {
+        return true;
+    }
+    status_bad_field(st, "resume_after.revision", "REVISION_AHEAD",
+                     "resume_after.revision: no commit can follow %" PRIu64, after->revision);
+    st->code = STATUS_OUT_OF_RANGE;
+    return false;
+}
+
 static bool take_start(const struct service *service, const Confreg__V1__WatchRequest *r,
                        struct watch_spec *spec, struct status *st)
 {
@@ -63,7 +76,8 @@ static bool take_start(const struct service *service, const Confreg__V1__WatchRe
     if (after != NULL) {
         spec->start = after->revision + 1;
         spec->chain = after->chain_hash;
-        if (!check_epoch(service, after->epoch, "resume_after.epoch", st)) {
+        if (!check_epoch(service, after->epoch, "resume_after.epoch", st) ||
+            !check_not_last(after, st)) {
             return false;
         }
     }

@@ -195,6 +195,12 @@ def test_a_prefix_may_be_of_dots(registry, name, watch):
     assert [c.service_name for c in registry.list(service_name_prefix=".").configs] == [f"..{name}"]
 
 
+def test_nothing_can_follow_the_highest_revision(registry):
+    position = pb.Position(epoch=registry.status().header.epoch, revision=2 ** 64 - 1, chain_hash=1)
+    with refused("OUT_OF_RANGE", "REVISION_AHEAD", field="resume_after.revision"):
+        Watch(registry.stub, resume_after=position).next()
+
+
 def test_resume_after_checks_the_hash(registry, name, watch):
     header = registry.create(name).header
     registry.update(name)
