@@ -25,50 +25,6 @@ static bool has_reason(const struct status *st, const char *reason)
     return strcmp(st->reason, reason) == 0;
 }
 
-/* ---- If-Match ---- */
-
-static void refuse_mismatch(struct request *r)
-{
-    request_refuse(r, 412, "The configuration is not the one that If-Match names");
-}
-
-/* What the next attempt of a write may expect; where nothing is left to be tried the request is
- * refused. The server alone decides, and takes one expectation at a time: each tag of the list is
- * an attempt. */
-static bool next_expectation(struct request *r, char **ret_epoch, uint64_t *ret_revision)
-{
-    struct if_match *match = &r->expected;
-    *ret_epoch = text("");
-    *ret_revision = 0;
-    if (!match->given || match->any) {
-        return true;
-    }
-    if (match->next == match->n) {
-        refuse_mismatch(r);
-        return false;
-    }
-    *ret_epoch = match->tags[match->next].epoch;
-    *ret_revision = match->tags[match->next].revision;
-    match->next++;
-    return true;
-}
-
-/* Whether a refused write is to be tried again with the next tag; one that is not has been
- * answered, unless it did not fail for If-Match. */
-enum retry { RETRY, ANSWERED, OTHER_FAULT };
-
-static enum retry retry_of(struct request *r, const struct status *st)
-{
-    if (!r->expected.given || !errors_is_mismatch(st)) {
-        return OTHER_FAULT;
-    }
-    if (r->expected.any || r->expected.next == r->expected.n) {
-        refuse_mismatch(r);
-        return ANSWERED;
-    }
-    return RETRY;
-}
-
 /* ---- POST ---- */
 
 static void answer_document(struct request *r, unsigned status, const Confreg__V1__Position *header,
@@ -82,13 +38,20 @@ static void answer_document(struct request *r, unsigned status, const Confreg__V
     answer_hand_out_when_seen(r, header);
 }
 
+static void refuse_existing(struct request *r, const struct status *st)
+{
+    if (!conditions_refuse_existing(r, st)) {
+        request_refuse(r, 400, "Configuration for %s/%s already exists. Use update instead.",
+                       str_text(r->service), r->parameters.environment);
+    }
+}
+
 static void show_created(struct request *r, const ProtobufCMessage *message,
                          const struct status *st)
 {
     const Confreg__V1__CreateConfigResponse *response = (const void *)message;
     if (st != NULL && st->code == STATUS_ALREADY_EXISTS) {
-        request_refuse(r, 400, "Configuration for %s/%s already exists. Use update instead.",
-                       str_text(r->service), r->parameters.environment);
+        refuse_existing(r, st);
     } else if (st != NULL) {
         errors_answer(r, st);
     } else if (answer_is_whole(r, response->header) && answer_is_whole(r, response->config)) {
@@ -99,8 +62,8 @@ static void show_created(struct request *r, const ProtobufCMessage *message,
 
 void handle_create(struct request *r)
 {
-    if (r->expected.given) {
-        refuse_mismatch(r); /* what a create may make is not there to be matched */
+    if (r->conditions.match.given) { /* what a create may make is not there to be matched */
+        request_refuse(r, 412, "What If-Match names cannot be created");
         return;
     }
     Confreg__V1__CreateConfigRequest m = CONFREG__V1__CREATE_CONFIG_REQUEST__INIT;
@@ -132,13 +95,18 @@ static void refuse_missing(struct request *r)
 /* A write of a new version has failed. */
 static void refuse_update(struct request *r, const struct status *st)
 {
-    enum retry retry = retry_of(r, st);
-    if (retry == RETRY) {
+    switch (conditions_after(r, st)) {
+    case CONDITIONS_RETRY:
         r->route->handler(r);
-    } else if (retry == OTHER_FAULT && has_reason(st, "CONFIG_NOT_FOUND")) {
+        break;
+    case CONDITIONS_MISSING:
         refuse_missing(r);
-    } else if (retry == OTHER_FAULT) {
+        break;
+    case CONDITIONS_OTHER:
         errors_answer(r, st);
+        break;
+    case CONDITIONS_ANSWERED:
+        break;
     }
 }
 
@@ -166,7 +134,7 @@ static void show_updated(struct request *r, const ProtobufCMessage *message,
 static void start_update(struct request *r, Confreg__V1__UpdateConfigRequest *m,
                          const char *comment, const char *created_by)
 {
-    if (!next_expectation(r, &m->expected_epoch, &m->expected_revision)) {
+    if (!conditions_expect(r, &m->expected_epoch, &m->expected_revision)) {
         return;
     }
     m->environment = r->parameters.environment;
@@ -220,7 +188,7 @@ static void show_rolled_back(struct request *r, const ProtobufCMessage *message,
 void handle_rollback(struct request *r)
 {
     Confreg__V1__RollbackConfigRequest m = CONFREG__V1__ROLLBACK_CONFIG_REQUEST__INIT;
-    if (!next_expectation(r, &m.expected_epoch, &m.expected_revision)) {
+    if (!conditions_expect(r, &m.expected_epoch, &m.expected_revision)) {
         return;
     }
     m.environment = r->parameters.environment;
@@ -257,6 +225,15 @@ static void answer_gone(struct request *r, const Confreg__V1__DeleteConfigRespon
     answer_hand_out_when_seen(r, response->header);
 }
 
+static void refuse_delete(struct request *r, const struct status *st)
+{
+    if (has_reason(st, "VERSION_NOT_FOUND")) {
+        answer_deleted(r, 0);
+    } else {
+        errors_answer(r, st);
+    }
+}
+
 static void show_deleted(struct request *r, const ProtobufCMessage *message,
                          const struct status *st)
 {
@@ -265,26 +242,31 @@ static void show_deleted(struct request *r, const ProtobufCMessage *message,
         answer_gone(r, response);
         return;
     }
-    enum retry retry = retry_of(r, st);
-    if (retry == RETRY) {
+    switch (conditions_after(r, st)) {
+    case CONDITIONS_RETRY:
         handle_delete(r);
-    } else if (retry == OTHER_FAULT && has_reason(st, "VERSION_NOT_FOUND")) {
+        break;
+    case CONDITIONS_MISSING:
         answer_deleted(r, 0);
-    } else if (retry == OTHER_FAULT) {
-        errors_answer(r, st);
+        break;
+    case CONDITIONS_OTHER:
+        refuse_delete(r, st);
+        break;
+    case CONDITIONS_ANSWERED:
+        break;
     }
 }
 
 void handle_delete(struct request *r)
 {
     Confreg__V1__DeleteConfigRequest m = CONFREG__V1__DELETE_CONFIG_REQUEST__INIT;
-    if (!next_expectation(r, &m.expected_epoch, &m.expected_revision)) {
+    if (!conditions_expect(r, &m.expected_epoch, &m.expected_revision)) {
         return;
     }
     m.environment = r->parameters.environment;
     m.service_name = text(str_text(r->service));
     m.version = number_version(&r->parameters.version, VERSION_NEVER);
-    m.allow_missing = !r->expected.given; /* If-Match: * wants the config to be there */
+    m.allow_missing = true;
     call_start(r, CLIENT_DELETE_CONFIG, &m.base, r->gateway->timeout_ms, show_deleted);
 }
 

@@ -71,15 +71,3 @@ void errors_answer(struct request *r, const struct status *st)
         request_refuse(r, http, "%s", st->message);
     }
 }
-
-bool errors_is_mismatch(const struct status *st)
-{
-    static const char *const reasons[] = {"REVISION_MISMATCH", "EPOCH_MISMATCH",
-                                          "CONFIG_NOT_FOUND"};
-    for (size_t i = 0; i < COUNT_OF(reasons); i++) {
-        if (strcmp(reasons[i], st->reason) == 0) {
-            return true;
-        }
-    }
-    return false;
-}

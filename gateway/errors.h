@@ -11,7 +11,4 @@ unsigned errors_http_status(const struct status *st);
  * Documented answers that need more than the status are given by the handlers before. */
 void errors_answer(struct request *r, const struct status *st);
 
-/* Whether a call failed because what If-Match expects is not so. */
-bool errors_is_mismatch(const struct status *st);
-
 #endif

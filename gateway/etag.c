@@ -89,7 +89,7 @@ static bool parse_epoch(const char *text, size_t n, char mark, struct expectatio
 /* A tag that names the head of one config. */
 static bool parse_tag(const struct entity_tag *tag, struct expectation *ret)
 {
-    return !tag->weak && parse_epoch(tag->opaque, tag->n, '-', ret) &&
+    return parse_epoch(tag->opaque, tag->n, '-', ret) &&
            parse_revision(tag->opaque + EPOCH_DIGITS + 1, tag->n - EPOCH_DIGITS - 1,
                           &ret->revision);
 }
@@ -143,22 +143,47 @@ uint64_t etag_list_newest(const char *list, const char *epoch)
     return newest;
 }
 
-void if_match_parse(const char *list, struct if_match *ret)
+static bool is_at_end(const char *list)
 {
-    *ret = (struct if_match){.given = list != NULL};
+    return list[strspn(list, " \t,")] == '\0';
+}
+
+static void add_tag(struct etag_set *set, const struct expectation *head)
+{
+    set->tags = mem_grow(set->tags, set->n + 1, sizeof set->tags[0]);
+    set->tags[set->n++] = *head;
+}
+
+void etag_set_parse(const char *list, enum etag_comparison comparison, struct etag_set *ret)
+{
+    *ret = (struct etag_set){.given = list != NULL};
     if (list == NULL) {
         return;
     }
     ret->any = is_any(list);
-    ret->tags = mem_array(IF_MATCH_TAGS, sizeof ret->tags[0]);
     struct entity_tag tag;
-    while (ret->n < IF_MATCH_TAGS && next_tag(&list, &tag)) {
-        ret->n += parse_tag(&tag, &ret->tags[ret->n]) ? 1 : 0;
+    while (next_tag(&list, &tag)) {
+        struct expectation head;
+        if ((comparison == ETAG_WEAK || !tag.weak) && parse_tag(&tag, &head)) {
+            add_tag(ret, &head);
+        }
     }
+    ret->malformed = !ret->any && !is_at_end(list);
 }
 
-void if_match_fini(struct if_match *match)
+bool etag_set_has(const struct etag_set *set, const struct expectation *head)
 {
-    free(match->tags);
-    *match = (struct if_match){0};
+    for (size_t i = 0; i < set->n; i++) {
+        if (set->tags[i].revision == head->revision &&
+            strcmp(set->tags[i].epoch, head->epoch) == 0) {
+            return true;
+        }
+    }
+    return set->any;
+}
+
+void etag_set_fini(struct etag_set *set)
+{
+    free(set->tags);
+    *set = (struct etag_set){0};
 }

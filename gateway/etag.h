@@ -22,8 +22,6 @@ bool etag_list_has(const char *list, const char *tag);
 /* The newest revision of that epoch that one of the list's tags names; 0 where none does. */
 uint64_t etag_list_newest(const char *list, const char *epoch);
 
-#define IF_MATCH_TAGS 16
-
 struct expectation {
     char epoch[EPOCH_DIGITS + 1];
     uint64_t revision;
@@ -32,19 +30,26 @@ struct expectation {
 /* A tag without its quotes; of a pair, the newer revision. False where it is none. */
 bool etag_parse(const char *text, size_t n, struct expectation *ret);
 
-/* If-Match: what a write may find. */
-struct if_match {
+/* What If-Match or If-None-Match of a write names: heads of one config. Other tags match nothing
+ * that a write can meet and are left out. As many as the head of a request has room for. */
+struct etag_set {
     bool given;
     bool any;                 /* "*" */
-    struct expectation *tags; /* owned: of configs; a weak one never matches */
+    bool malformed;           /* something in it is no tag */
+    struct expectation *tags; /* owned */
     size_t n;
-    size_t next; /* for the user: the next one to try */
 };
 
-/* list may be NULL. Tags beyond the first IF_MATCH_TAGS, and everything behind what is no tag, do
- * not match. */
-void if_match_parse(const char *list, struct if_match *ret);
-void if_match_fini(struct if_match *match);
+enum etag_comparison {
+    ETAG_STRONG, /* If-Match: a weak tag never matches */
+    ETAG_WEAK,   /* If-None-Match: it matches like a strong one */
+};
+
+/* list may be NULL: not given. */
+void etag_set_parse(const char *list, enum etag_comparison comparison, struct etag_set *ret);
+/* Whether that head is one of them, or any is. */
+bool etag_set_has(const struct etag_set *set, const struct expectation *head);
+void etag_set_fini(struct etag_set *set);
 
 /* The id of a server-sent event, "EPOCH:REVISION". False where it is none. */
 bool event_id_parse(const char *text, struct expectation *ret);

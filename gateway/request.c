@@ -19,7 +19,7 @@ void request_fini(struct request *r)
     str_fini(&r->body_text);
     parameters_fini(&r->parameters);
     body_fini(&r->body);
-    if_match_fini(&r->expected);
+    conditions_fini(&r->conditions);
     str_fini(&r->response.body);
     stream_free(r->response.stream);
     mirror_config_unref(r->response.config);

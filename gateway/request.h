@@ -7,6 +7,7 @@
 
 #include "body.h"
 #include "calls.h"
+#include "conditions.h"
 #include "etag.h"
 #include "freshness.h"
 #include "gateway.h"
@@ -55,7 +56,7 @@ struct request {
     const struct str *service; /* in target; NULL where the route names none */
     struct parameters parameters;
     struct body body;
-    struct if_match expected;
+    struct conditions conditions; /* of a write */
     struct freshness freshness;
 
     struct call call;

@@ -133,7 +133,9 @@ void routes_run(struct request *r)
         body_parse(r->route->body, str_text(&r->body_text), r->body_text.len,
                    r->headers.content_type, &r->body, &invalid);
     }
-    if_match_parse(r->headers.if_match, &r->expected);
+    if (strcmp(r->route->method, "GET") != 0) {
+        conditions_parse(r->headers.if_match, r->headers.if_none_match, &r->conditions, &invalid);
+    }
     freshness_parse(r->headers.cache_control, r->headers.prefer, r->headers.minimum, &r->freshness,
                     &invalid);
     if (invalid.n > 0) {

@@ -165,7 +165,8 @@ MEM_CLEANUP(struct staged, staged_free)
  *   ALREADY_EXISTS CONFIG_EXISTS, VERSION_EXISTS (import: a version of this or a higher number was
  *   given already); OUT_OF_RANGE VERSION_GAP (import), REVISION_AHEAD (compact: the floor is not in
  *   the log yet); NOT_FOUND CONFIG_NOT_FOUND, VERSION_NOT_FOUND; ABORTED VERSION_MISMATCH,
- *   REVISION_MISMATCH (info current_version, current_revision); FAILED_PRECONDITION EPOCH_MISMATCH,
+ *   REVISION_MISMATCH; FAILED_PRECONDITION EPOCH_MISMATCH (these, and CONFIG_EXISTS, with info
+ *   current_epoch, current_version, current_revision),
  *   PAYLOAD_ERASED, PAYLOAD_COMPACTED (also of a delete whose head would fall back to such a
  *   version); INVALID_ARGUMENT or RESOURCE_EXHAUSTED where a merge patch makes what a payload must
  *   not be; RESOURCE_EXHAUSTED COMMIT_TOO_LARGE.

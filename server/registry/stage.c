@@ -73,8 +73,9 @@ static bool read_version(const struct staging *s, const struct mutation *m, uint
     return s->source->read(s->source->user, m->environment, m->service, version, ret_version, st);
 }
 
-static void add_current(struct status *st, const struct head *head)
+static void add_current(const struct staging *s, struct status *st, const struct head *head)
 {
+    status_add_info(st, "current_epoch", s->registry->epoch_text);
     status_add_number(st, "current_version", head == NULL ? 0 : head->version);
     status_add_number(st, "current_revision", head == NULL ? 0 : head->mod_revision);
 }
@@ -85,23 +86,25 @@ static bool check_expectations(const struct staging *s, const struct mutation *m
     uint64_t version = head == NULL ? 0 : head->version;
     uint64_t revision = version == 0 ? 0 : head->mod_revision;
     if (m->expected_epoch[0] != '\0' && strcmp(m->expected_epoch, s->registry->epoch_text) != 0) {
-        return status_set(st, STATUS_FAILED_PRECONDITION, "EPOCH_MISMATCH",
-                          "expected_epoch is %.32s, the log's is %s", m->expected_epoch,
-                          s->registry->epoch_text);
+        status_set(st, STATUS_FAILED_PRECONDITION, "EPOCH_MISMATCH",
+                   "expected_epoch is %.32s, the log's is %s", m->expected_epoch,
+                   s->registry->epoch_text);
+        add_current(s, st, head);
+        return false;
     }
     if (m->expected_revision != 0 && m->expected_revision != revision) {
         status_set(st, STATUS_ABORTED, "REVISION_MISMATCH",
                    "%s/%s is at mod_revision %llu, not at the expected %llu", m->service,
                    m->environment, (unsigned long long)revision,
                    (unsigned long long)m->expected_revision);
-        add_current(st, head);
+        add_current(s, st, head);
         return false;
     }
     if (m->expected_version != 0 && m->expected_version != version) {
         status_set(st, STATUS_ABORTED, "VERSION_MISMATCH",
                    "%s/%s is at version %llu, not at the expected %llu", m->service, m->environment,
                    (unsigned long long)version, (unsigned long long)m->expected_version);
-        add_current(st, head);
+        add_current(s, st, head);
         return false;
     }
     return true;
@@ -156,7 +159,7 @@ static bool stage_create(struct staging *s, const struct mutation *m, struct sta
     if (head != NULL && head->version != 0) {
         status_set(st, STATUS_ALREADY_EXISTS, "CONFIG_EXISTS",
                    "there is a configuration for %s/%s already", m->service, m->environment);
-        add_current(st, head);
+        add_current(s, st, head);
         return false;
     }
     add_version(s, m, head, CHANGE_CREATE, buf_ref(m->payload), 0);

@@ -222,13 +222,16 @@ def test_expected_revision_must_hold(registry, name, write):
     with refused("ABORTED", "REVISION_MISMATCH") as caught:
         write(expected_revision=config.mod_revision - 1)
     assert caught[0].info["current_revision"] == str(config.mod_revision)
+    assert caught[0].info["current_epoch"] == registry.get(name).header.epoch
     write(expected_revision=config.mod_revision)
 
 
 def test_expected_epoch_must_hold(registry, name, write):
     answer = registry.get(name)
-    with refused("FAILED_PRECONDITION", "EPOCH_MISMATCH"):
+    with refused("FAILED_PRECONDITION", "EPOCH_MISMATCH") as caught:
         write(expected_revision=answer.config.mod_revision, expected_epoch="0" * 16)
+    assert caught[0].info == {"current_epoch": answer.header.epoch, "current_version": "2",
+                              "current_revision": str(answer.config.mod_revision)}
     write(expected_revision=answer.config.mod_revision, expected_epoch=answer.header.epoch)
 
 

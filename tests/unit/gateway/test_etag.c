@@ -1,5 +1,6 @@
 #include "etag.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "leak_check.h"
@@ -76,8 +77,8 @@ Test(etag, if_match)
     };
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
         const char *shown = cases[i].list == NULL ? "none" : cases[i].list;
-        struct if_match found;
-        if_match_parse(cases[i].list, &found);
+        struct etag_set found;
+        etag_set_parse(cases[i].list, ETAG_STRONG, &found);
         cr_expect_eq(found.given, cases[i].given, "%s", shown);
         cr_expect_eq(found.any, cases[i].any, "%s", shown);
         cr_expect_eq(found.n, cases[i].n, "%s: %zu", shown, found.n);
@@ -85,7 +86,7 @@ Test(etag, if_match)
             cr_expect_str_eq(found.tags[0].epoch, EPOCH);
             cr_expect_eq(found.tags[0].revision, cases[i].first, "%s", shown);
         }
-        if_match_fini(&found);
+        etag_set_fini(&found);
     }
 }
 
@@ -120,14 +121,51 @@ Test(etag, ids_of_events)
     }
 }
 
-Test(etag, a_long_list_is_cut)
+Test(etag, a_set_has_no_bound_of_its_own)
 {
-    char list[64 * (ETAG_SIZE + 4)] = "";
-    for (int i = 0; i < 64; i++) {
-        strcat(list, "\"" EPOCH "-9\", ");
+    char list[400 * (ETAG_SIZE + 4)] = "";
+    for (int i = 1; i <= 400; i++) {
+        snprintf(list + strlen(list), ETAG_SIZE + 4, "\"" EPOCH "-%d\", ", i);
     }
-    struct if_match found;
-    if_match_parse(list, &found);
-    cr_expect_eq(found.n, IF_MATCH_TAGS);
-    if_match_fini(&found);
+    struct etag_set found;
+    etag_set_parse(list, ETAG_STRONG, &found);
+    cr_expect_eq(found.n, 400);
+    cr_expect(etag_set_has(&found, &(struct expectation){EPOCH, 400}));
+    cr_expect_not(etag_set_has(&found, &(struct expectation){EPOCH, 401}));
+    cr_expect_not(etag_set_has(&found, &(struct expectation){"fedcba9876543210", 400}));
+    cr_expect_not(found.malformed);
+    etag_set_fini(&found);
+}
+
+Test(etag, weak_tags_and_what_is_none)
+{
+    static const struct {
+        const char *list;
+        bool strong, weak, malformed; /* whether they have revision 7 */
+    } cases[] = {
+        {NULL, false, false, false},
+        {"", false, false, false},
+        {"*", true, true, false},
+        {"*, \"" EPOCH "-7\"", false, false, true},
+        {"\"" EPOCH "-7\"", true, true, false},
+        {"W/\"" EPOCH "-7\"", false, true, false},
+        {"w/\"" EPOCH "-7\"", false, false, true},
+        {" ,\"x\" , W/\"" EPOCH "-7\",", false, true, false},
+        {"\"" EPOCH "-7\" \"" EPOCH "-8\"", false, false, true},
+        {"\"" EPOCH "-7.1\"", false, false, false},
+        {EPOCH "-7", false, false, true},
+        {"\"" EPOCH "-7", false, false, true},
+    };
+    const struct expectation head = {EPOCH, 7};
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        const char *shown = cases[i].list == NULL ? "none" : cases[i].list;
+        struct etag_set strong, weak;
+        etag_set_parse(cases[i].list, ETAG_STRONG, &strong);
+        etag_set_parse(cases[i].list, ETAG_WEAK, &weak);
+        cr_expect_eq(etag_set_has(&strong, &head), cases[i].strong, "%s", shown);
+        cr_expect_eq(etag_set_has(&weak, &head), cases[i].weak, "%s", shown);
+        cr_expect_eq(weak.malformed, cases[i].malformed, "%s", shown);
+        etag_set_fini(&strong);
+        etag_set_fini(&weak);
+    }
 }

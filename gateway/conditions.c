@@ -1,0 +1,183 @@
+#include "conditions.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "request.h"
+
+#define REVISION_NEVER UINT64_MAX /* that no head has */
+
+void conditions_parse(const char *if_match, const char *if_none_match, struct conditions *ret,
+                      struct invalid *invalid)
+{
+    *ret = (struct conditions){0};
+    etag_set_parse(if_match, ETAG_STRONG, &ret->match);
+    etag_set_parse(if_none_match, ETAG_WEAK, &ret->none);
+    /* What cannot be read of If-Match matches nothing; here it would let the write pass. */
+    if (ret->none.malformed) {
+        invalid_add(invalid, "header", "If-None-Match", "etag_parsing",
+                    "Input should be \"*\" or entity tags in double quotes");
+    }
+}
+
+void conditions_fini(struct conditions *conditions)
+{
+    etag_set_fini(&conditions->match);
+    etag_set_fini(&conditions->none);
+}
+
+static void refuse(struct request *r)
+{
+    const struct conditions *c = &r->conditions;
+    if (c->match.given && c->none.given) {
+        request_refuse(r, 412, "The configuration is not as If-Match and If-None-Match allow");
+    } else if (c->match.given) {
+        request_refuse(r, 412, "The configuration is not the one that If-Match names");
+    } else {
+        request_refuse(r, 412, "The configuration is one that If-None-Match names");
+    }
+}
+
+static bool allow(const struct conditions *c, const struct expectation *head)
+{
+    return (!c->match.given || etag_set_has(&c->match, head)) && !etag_set_has(&c->none, head);
+}
+
+/* A tag of If-Match to begin with; NULL where none can be met. */
+static const struct expectation *first_match(const struct conditions *c)
+{
+    for (size_t i = 0; i < c->match.n; i++) {
+        if (allow(c, &c->match.tags[i])) {
+            return &c->match.tags[i];
+        }
+    }
+    return NULL;
+}
+
+/* False where no head can meet them, and none is no config either. */
+static bool begin(struct conditions *c)
+{
+    static const struct expectation never = {.revision = REVISION_NEVER};
+    const struct expectation *first = NULL;
+    if (c->match.given && c->none.any) {
+        return false;
+    }
+    if (c->match.given && !c->match.any) {
+        first = first_match(c);
+        if (first == NULL) {
+            return false;
+        }
+    } else if (c->match.given || c->none.given) {
+        first = &never;
+    }
+    if (first != NULL) {
+        c->expected = *first;
+    }
+    return true;
+}
+
+bool conditions_expect(struct request *r, char **ret_epoch, uint64_t *ret_revision)
+{
+    struct conditions *c = &r->conditions;
+    if (!c->begun && !begin(c)) {
+        refuse(r);
+        return false;
+    }
+    c->begun = true;
+    *ret_epoch = c->expected.epoch;
+    *ret_revision = c->expected.revision;
+    return true;
+}
+
+/* ---- What the server found ---- */
+
+struct found {
+    struct expectation head;
+    bool exists;
+};
+
+static const char *info_of(const struct status *st, const char *key)
+{
+    for (size_t i = 0; i < st->n_info; i++) {
+        if (strcmp(st->info[i].key, key) == 0) {
+            return st->info[i].value;
+        }
+    }
+    return NULL;
+}
+
+/* False where the refusal does not say what is there. */
+static bool read_found(const struct status *st, struct found *found)
+{
+    const char *epoch = info_of(st, "current_epoch");
+    const char *revision = info_of(st, "current_revision");
+    const char *version = info_of(st, "current_version");
+    *found = (struct found){0};
+    if (epoch == NULL || revision == NULL || version == NULL) {
+        return false;
+    }
+    strncpy(found->head.epoch, epoch, EPOCH_DIGITS);
+    found->head.revision = strtoull(revision, NULL, 10);
+    found->exists = strcmp(version, "0") != 0;
+    return true;
+}
+
+enum refusal { REFUSED_HEAD, REFUSED_MISSING, REFUSED_OTHERWISE };
+
+static enum refusal refusal_of(const struct status *st)
+{
+    static const struct {
+        const char *reason;
+        enum refusal refusal;
+    } rows[] = {
+        {"REVISION_MISMATCH", REFUSED_HEAD},
+        {"EPOCH_MISMATCH", REFUSED_HEAD},
+        {"CONFIG_NOT_FOUND", REFUSED_MISSING},
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        if (strcmp(rows[i].reason, st->reason) == 0) {
+            return rows[i].refusal;
+        }
+    }
+    return REFUSED_OTHERWISE;
+}
+
+static enum conditions_next decide(struct request *r, const struct found *found)
+{
+    struct conditions *c = &r->conditions;
+    if (!found->exists && !c->match.given) {
+        return CONDITIONS_MISSING;
+    }
+    if (!found->exists || !allow(c, &found->head)) {
+        refuse(r);
+        return CONDITIONS_ANSWERED;
+    }
+    c->expected = found->head;
+    return CONDITIONS_RETRY;
+}
+
+enum conditions_next conditions_after(struct request *r, const struct status *st)
+{
+    const struct conditions *c = &r->conditions;
+    struct found found = {0};
+    enum refusal refusal = refusal_of(st);
+    bool given = c->match.given || c->none.given;
+    if (refusal == REFUSED_OTHERWISE || (refusal == REFUSED_HEAD && !given)) {
+        return CONDITIONS_OTHER;
+    }
+    if (refusal == REFUSED_HEAD && !read_found(st, &found)) {
+        return CONDITIONS_OTHER;
+    }
+    return decide(r, &found);
+}
+
+bool conditions_refuse_existing(struct request *r, const struct status *st)
+{
+    struct found found;
+    const struct etag_set *none = &r->conditions.none;
+    bool forbidden = none->any || (read_found(st, &found) && etag_set_has(none, &found.head));
+    if (forbidden) {
+        refuse(r);
+    }
+    return forbidden;
+}
