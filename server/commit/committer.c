@@ -60,6 +60,10 @@ bool committer_append(struct committer *committer, struct commit *const *commits
                       struct status *st)
 {
     struct commit_stats *stats = &committer->stats;
+    if (committer->damage.code != STATUS_OK) {
+        *st = committer->damage;
+        return false;
+    }
     int64_t begun = clock_monotonic_ns();
     FAILPOINT(append_before);
     bool ok = store_append(committer->store, commits, n, st);
@@ -242,7 +246,7 @@ static void answer_syncs(struct sync *syncs, bool ok, const struct status *st)
         syncs->ok = ok;
         if (!ok) {
             syncs->st = *st;
-            syncs->st.code = STATUS_UNAVAILABLE;
+            syncs->st.code = st->code == STATUS_DATA_LOSS ? STATUS_DATA_LOSS : STATUS_UNAVAILABLE;
         }
         syncs->done(syncs);
         syncs = next;

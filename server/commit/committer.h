@@ -9,6 +9,9 @@
  * tries again. Beside that it looks at the log's end every second, less often where a look
  * takes long, and when it is woken.
  *
+ * Where the log behind what was applied turns out to be damaged, as by a commit that is missing,
+ * nothing is appended, until a look finds it whole: an append could fill the hole.
+ *
  * An append whose outcome is not known is settled by reading the log, and by sending the same
  * commits again, before anything new is taken. While the store refuses writes, they fail with its
  * reason; each later batch tries again.
@@ -104,7 +107,7 @@ void committer_wake(struct committer *committer, uint64_t revision);
 struct sync {
     void (*done)(struct sync *sync); /* on any thread; must not block */
     bool ok;
-    struct status st; /* where !ok: UNAVAILABLE */
+    struct status st; /* where !ok: UNAVAILABLE, or DATA_LOSS of the log */
     struct sync *next;
 };
 /* All that wait share one look at the log's end, begun after they came. Any thread; `sync` stays

@@ -166,6 +166,15 @@ static void note_seen(struct committer *c, uint64_t revision)
     pthread_mutex_unlock(&c->lock);
 }
 
+/* An append takes the place behind the registry's end, which may be a hole. */
+static void note_damage(struct committer *c, const struct status *st)
+{
+    if (c->damage.code == STATUS_OK) {
+        log_event(LOG_ERROR, "log_damaged", "reason", st->message, NULL);
+    }
+    c->damage = *st;
+}
+
 bool follow_log(struct committer *c, struct batch *batch, struct status *st)
 {
     struct following f = {.committer = c, .batch = batch, .st = st};
@@ -177,12 +186,16 @@ bool follow_log(struct committer *c, struct batch *batch, struct status *st)
     bool ok = store_read_commits(c->store, next, UINT64_MAX, true, take_commit, &f, st);
     finish(&f);
     if (ok && !f.failed) {
+        c->damage.code = STATUS_OK;
         note_seen(c, registry_position(c->registry).revision);
         return true;
     }
     struct status other;
-    if (st->code == STATUS_DATA_LOSS && !check_own_end(c, &other)) {
-        *st = other;
+    if (st->code == STATUS_DATA_LOSS) {
+        note_damage(c, st);
+        if (!check_own_end(c, &other)) {
+            *st = other;
+        }
     }
     return false;
 }
@@ -234,6 +247,7 @@ bool follow_to_end(struct committer *c, struct status *st)
         return check_own_end(c, st);
     }
     c->short_since_ns = 0;
+    c->damage.code = STATUS_OK;
     return true;
 }
 

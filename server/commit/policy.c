@@ -25,7 +25,7 @@ static bool find_revision_at(struct committer *c, int64_t time_us, uint64_t *ret
     while (low < high) {
         uint64_t middle = low + (high - low + 1) / 2;
         int64_t found_us = 0;
-        if (!store_read_commits(c->store, middle, middle, false, take_time, &found_us, st)) {
+        if (!store_read_known_commits(c->store, middle, middle, false, take_time, &found_us, st)) {
             return false;
         }
         if (found_us <= time_us) {

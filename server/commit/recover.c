@@ -8,6 +8,7 @@ struct replay {
     struct version_source source;
     struct staged **staged; /* owned; accepted and not applied */
     size_t n;
+    uint64_t last; /* the newest revision that was read */
     struct status *st;
     bool failed;
 };
@@ -36,6 +37,7 @@ static bool take_commit(void *user, struct commit *commit)
 {
     struct replay *replay = user;
     struct staged *staged = NULL;
+    replay->last = commit->revision;
     replay->failed =
         !registry_follow(replay->registry, commit, &replay->source, &staged, replay->st);
     if (replay->failed) {
@@ -51,14 +53,19 @@ static bool take_commit(void *user, struct commit *commit)
     return true;
 }
 
-/* Commits behind the heads. Those whose payloads were removed by a commit that is not to be seen
- * yet are left for later. */
-static bool read_rest(struct store *store, struct registry *registry, uint64_t from,
-                      struct status *st)
+/* Commits behind the heads, at least up to the log's end as it was found before. Those whose
+ * payloads were removed by a commit that is not to be seen yet are left for later. */
+static bool read_rest(struct store *store, struct registry *registry, uint64_t through,
+                      uint64_t end, struct status *st)
 {
-    struct replay replay = {
-        .registry = registry, .source = {.read = read_version, .user = store}, .st = st};
-    bool ok = store_read_commits(store, from, UINT64_MAX, true, take_commit, &replay, st);
+    struct replay replay = {.registry = registry,
+                            .source = {.read = read_version, .user = store},
+                            .last = through,
+                            .st = st};
+    bool ok = store_read_commits(store, through + 1, UINT64_MAX, true, take_commit, &replay, st);
+    if (ok && !replay.failed) {
+        ok = store_read_all_commits(store, replay.last + 1, end, true, take_commit, &replay, st);
+    }
     registry_discard(registry);
     free_staged(&replay);
     free(replay.staged);
@@ -100,13 +107,17 @@ static bool load_compaction(struct store *store, struct registry *registry, stru
 {
     uint64_t revision = 0;
     return store_get_mark(store, STORE_MARK_COMPACTION, &revision, st) &&
-           (revision == 0 ||
-            store_read_commits(store, revision, revision, false, take_compaction, registry, st));
+           (revision == 0 || store_read_known_commits(store, revision, revision, false,
+                                                      take_compaction, registry, st));
 }
 
 bool committer_recover(struct store *store, struct registry *registry, struct status *st)
 {
     uint64_t through = 0;
+    struct store_tail tail;
+    if (!store_tail(store, &tail, st)) {
+        return status_context(st, "reading the end of the log");
+    }
     if (!store_get_mark(store, STORE_MARK_HEADS, &through, st) ||
         !load_compaction(store, registry, st) ||
         !store_load_heads(store, take_head, registry, st)) {
@@ -115,15 +126,11 @@ bool committer_recover(struct store *store, struct registry *registry, struct st
     if (!load_position(store, registry, through, st)) {
         return false;
     }
-    if (!read_rest(store, registry, through + 1, st)) {
+    if (!read_rest(store, registry, through, tail.revision, st)) {
         return status_context(st, "reading the log behind the heads");
     }
-    struct store_tail tail;
-    if (!store_tail(store, &tail, st)) {
-        return status_context(st, "reading the end of the log");
-    }
     struct position position = registry_position(registry);
-    if (store->shared && tail.revision > position.revision) {
+    if (store->shared && tail.revision != position.revision) {
         return scrub_finish(store, position.revision, st); /* others go on; the committer follows */
     }
     if (position.revision != tail.revision || !hash_equal(&position.hash, &tail.hash)) {

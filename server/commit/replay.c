@@ -44,13 +44,8 @@ bool replay_first(struct store *store, uint64_t revision, const struct command *
                   struct staged **ret_staged, struct status *st)
 {
     AUTO(commit_unref) struct commit *first = NULL;
-    if (!store_read_commits(store, revision, revision, true, take_commit, &first, st)) {
-        return false;
-    }
-    if (first == NULL) {
-        return status_set(st, STATUS_UNAVAILABLE, "STORE_UNAVAILABLE",
-                          "revision %llu, which holds the first answer, cannot be read now",
-                          (unsigned long long)revision);
+    if (!store_read_known_commits(store, revision, revision, true, take_commit, &first, st)) {
+        return status_context(st, "reading the first answer");
     }
     if (!hash_equal(&first->fingerprint, &command->fingerprint)) {
         return status_set(st, STATUS_FAILED_PRECONDITION, "REQUEST_ID_REUSED",

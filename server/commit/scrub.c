@@ -52,7 +52,7 @@ bool scrub_finish(struct store *store, uint64_t through, struct status *st)
         return true;
     }
     struct erasing erasing = {0};
-    bool ok = store_read_commits(store, done + 1, through, false, gather, &erasing, st) &&
+    bool ok = store_read_all_commits(store, done + 1, through, false, gather, &erasing, st) &&
               scrub_all(store, &erasing, st);
     for (size_t i = 0; i < erasing.n; i++) {
         commit_unref(erasing.commits[i]);

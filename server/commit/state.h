@@ -67,6 +67,8 @@ struct committer {
     int64_t look_ns;        /* how long the last look took to find it, … */
     int64_t look_before_ns; /* … and the one before */
     bool unread;            /* the last look failed, and that is why nothing can be written */
+    struct status damage;   /* of the log behind the registry, when it was read last; STATUS_OK:
+                               none. Nothing is appended to such a log */
     int64_t at_end_ns; /* when a look or an append showed that it is at the log's end; 0: never */
 
     /* Taking turns with other nodes. */

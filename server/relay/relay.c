@@ -194,12 +194,9 @@ static void drop_backlog(struct relay *relay)
 static bool read_backlog(struct relay *relay, uint64_t newest, struct status *st)
 {
     drop_backlog(relay);
-    if (!store_read_commits(relay->store, relay->next, newest, false, keep_commit, relay, st)) {
-        return status_context(st, "reading the log from revision %" PRIu64, relay->next);
-    }
-    return relay->n_backlog > 0 ||
-           status_set(st, STATUS_UNAVAILABLE, "STORE_UNAVAILABLE",
-                      "the store does not show revision %" PRIu64 " yet", relay->next);
+    return store_read_known_commits(relay->store, relay->next, newest, false, keep_commit, relay,
+                                    st) ||
+           status_context(st, "reading the log from revision %" PRIu64, relay->next);
 }
 
 /* The commit of revision `next`, as a reference. */

@@ -12,6 +12,7 @@
 #define HEADS_TOGETHER 500
 #define NEAR_COMMITS 32 /* asked for one by one, then twice as many, … */
 #define NEAR_MOST 512   /* … up to so many, before all that may follow them */
+#define FARTHEST (UINT64_C(1) << 40)
 
 static int64_t number(uint64_t value)
 {
@@ -129,40 +130,52 @@ static bool find_newest(struct mongo_store *s, const bson_t *filter, uint64_t *r
     return mongo_end(&walk, "reading the tail", st);
 }
 
-static bson_t *each_of(uint64_t from, uint64_t through)
+static void append_revision(bson_t *list, uint32_t *n, uint64_t revision)
+{
+    char room[16];
+    const char *name = NULL;
+    bson_uint32_to_string((*n)++, &name, room, sizeof room);
+    bson_append_int64(list, name, -1, number(revision));
+}
+
+/* The commits of a block, and of those behind it up to `last` some, further and further away: where
+ * the block ends early and one of these is there, the log has a hole. */
+static bson_t *block_of(uint64_t from, uint64_t through, uint64_t last)
 {
     bson_t *filter = bson_new();
     bson_t in;
     bson_t list;
+    uint32_t n = 0;
     bson_append_document_begin(filter, "_id", -1, &in);
     bson_append_array_begin(&in, "$in", -1, &list);
     for (uint64_t revision = from; revision <= through; revision++) {
-        char key[24];
-        snprintf(key, sizeof key, "%" PRIu64, revision - from);
-        bson_append_int64(&list, key, -1, number(revision));
+        append_revision(&list, &n, revision);
+    }
+    for (uint64_t step = 1; step <= FARTHEST && step <= last - through; step *= 2) {
+        append_revision(&list, &n, through + step);
     }
     bson_append_array_end(&in, &list);
     bson_append_document_end(filter, &in);
     return filter;
 }
 
-/* The log has no gaps: where the commit behind one is missing, that one is the tail. *ret_revision
- * 0: it is not found so. */
+/* The tail is the last one of a block with nothing behind it. *ret_revision 0: it is not found so.
+ */
 static bool find_tail_near(struct mongo_store *s, uint64_t from, uint64_t *ret_revision,
                            struct row_room *room, struct status *st)
 {
     *ret_revision = 0;
     for (uint64_t n = NEAR_COMMITS; n <= NEAR_MOST; n *= 2) {
         uint64_t through = from + n - 1;
-        AUTO(bson_destroy) bson_t *near = each_of(from, through);
+        AUTO(bson_destroy) bson_t *near = block_of(from, through, UINT64_MAX);
         if (!find_newest(s, near, ret_revision, room, st)) {
             return false;
         }
-        if (*ret_revision != through) {
+        if (*ret_revision < through) {
             return true;
         }
         row_room_clear(room);
-        from = through; /* which is there, so that there is something to find */
+        from = *ret_revision; /* which is there, so that there is something to find */
     }
     *ret_revision = 0;
     return true;
@@ -171,7 +184,7 @@ static bool find_tail_near(struct mongo_store *s, uint64_t from, uint64_t *ret_r
 static bool find_tail(struct mongo_store *s, uint64_t *ret_revision, struct row_room *room,
                       struct status *st)
 {
-    uint64_t known = atomic_load(&s->store.known);
+    uint64_t known = atomic_load(&s->searched) ? atomic_load(&s->store.known) : 0;
     if (known != 0 && !find_tail_near(s, known, ret_revision, room, st)) {
         return false;
     }
@@ -179,7 +192,9 @@ static bool find_tail(struct mongo_store *s, uint64_t *ret_revision, struct row_
         return true;
     }
     AUTO(bson_destroy) bson_t *all = bson_new();
-    return find_newest(s, all, ret_revision, room, st);
+    bool ok = find_newest(s, all, ret_revision, room, st);
+    atomic_store(&s->searched, atomic_load(&s->searched) || ok);
+    return ok;
 }
 
 static bool mongo_tail(struct store *store, uint64_t *ret_revision, struct buf **ret_record,
@@ -206,9 +221,21 @@ struct log_walk {
     bool more;     /* the visitor wants more */
 };
 
-/* The commits that the filter takes. */
-static bool walk_log(struct mongo_store *s, const bson_t *filter, struct log_walk *log,
-                     struct status *st)
+static bool visit_commit(struct log_walk *log, const bson_t *document, uint64_t revision,
+                         struct row_room *room)
+{
+    mongo_read_row(document, SIZE_MAX, room);
+    room->row.tells_erased = log->with_payloads;
+    log->last = revision;
+    bool more = log->visit(log->user, &room->row);
+    row_room_clear(room);
+    return more;
+}
+
+/* The commits that the filter takes, up to a revision. One behind it is visited only where the log
+ * ends before: the visitor sees that there is a hole. */
+static bool walk_log(struct mongo_store *s, const bson_t *filter, uint64_t through,
+                     struct log_walk *log, struct status *st)
 {
     struct mongo_walk walk;
     const bson_t *document = NULL;
@@ -220,12 +247,8 @@ static bool walk_log(struct mongo_store *s, const bson_t *filter, struct log_wal
                     "}");
     }
     mongo_find(s, MONGO_COMMITS, filter, options, &walk);
-    while (log->more && mongo_next(&walk, &document)) {
-        mongo_read_row(document, SIZE_MAX, room);
-        room->row.tells_erased = log->with_payloads;
-        log->last = mongo_number(document, "_id");
-        log->more = log->visit(log->user, &room->row);
-        row_room_clear(room);
+    while (log->more && log->last < through && mongo_next(&walk, &document)) {
+        log->more = visit_commit(log, document, mongo_number(document, "_id"), room);
     }
     return mongo_end(&walk, "reading the log", st);
 }
@@ -242,8 +265,8 @@ static bool mongo_read_commits(struct store *store, uint64_t from, uint64_t thro
     uint64_t next = from;
     for (uint64_t n = NEAR_COMMITS; n <= NEAR_MOST && next <= through; n *= 2) {
         uint64_t last = through - next < n ? through : next + n - 1;
-        AUTO(bson_destroy) bson_t *near = each_of(next, last);
-        if (!walk_log(s, near, &log, st)) {
+        AUTO(bson_destroy) bson_t *near = block_of(next, last, through);
+        if (!walk_log(s, near, last, &log, st)) {
             return false;
         }
         if (!log.more || log.last < last) {
@@ -257,7 +280,7 @@ static bool mongo_read_commits(struct store *store, uint64_t from, uint64_t thro
     AUTO(bson_destroy)
     bson_t *far = BCON_NEW("_id", "{", "$gte", BCON_INT64(number(next)), "$lte",
                            BCON_INT64(number(through)), "}");
-    return walk_log(s, far, &log, st);
+    return walk_log(s, far, through, &log, st);
 }
 
 /* ---- Reading history ---- */

@@ -17,6 +17,8 @@ struct mongo_store {
     struct store store;
     mongoc_client_pool_t *pool;
     char *database;
+    atomic_bool searched; /* for the log's end among all commits; since then the end is looked for
+                             from where it was seen last */
 };
 
 static inline struct mongo_store *mongo_of(struct store *store)

@@ -129,12 +129,15 @@ struct commit_walk {
     void *user;
     struct status *st;
     bool failed;
+    bool hole;    /* that is why */
+    bool stopped; /* by the visitor */
 };
 
 static bool check_order(struct commit_walk *walk, const struct commit *commit)
 {
     static const struct hash nothing;
     if (commit->revision != walk->next) {
+        walk->hole = true;
         return damaged(walk->st, walk->next, "is missing");
     }
     const struct hash *before = walk->next == 1 ? &nothing : &walk->hash;
@@ -169,14 +172,25 @@ static bool walk_row(void *user, const struct store_row *row)
     walk->has_hash = true;
     walk->next++;
     note_known(walk->store, commit->revision);
-    return walk->visit(walk->user, commit);
+    walk->stopped = !walk->visit(walk->user, commit);
+    return !walk->stopped;
 }
 
-static bool read_commits(struct commit_walk *walk, uint64_t through, bool with_payloads)
+static bool read_once(struct commit_walk *walk, uint64_t through, bool with_payloads)
 {
+    walk->failed = false;
+    walk->hole = false;
     return walk->store->ops->read_commits(walk->store, walk->next, through, with_payloads, walk_row,
                                           walk, walk->st) &&
            !walk->failed;
+}
+
+/* A shared store may show a commit that came during the read, and not the one before it: a hole is
+ * one that is still there when it is read again. */
+static bool read_commits(struct commit_walk *walk, uint64_t through, bool with_payloads)
+{
+    return read_once(walk, through, with_payloads) ||
+           (walk->hole && walk->store->shared && read_once(walk, through, with_payloads));
 }
 
 bool store_read_commits(struct store *store, uint64_t from, uint64_t through, bool with_payloads,
@@ -187,20 +201,40 @@ bool store_read_commits(struct store *store, uint64_t from, uint64_t through, bo
     return read_commits(&walk, through, with_payloads);
 }
 
+static bool read_known_commits(struct commit_walk *walk, uint64_t through, bool with_payloads)
+{
+    uint64_t from = walk->next;
+    if (!read_commits(walk, through, with_payloads)) {
+        return false;
+    }
+    if (walk->next == from && walk->store->shared &&
+        (store_is_behind(walk->store, walk->st) || !read_commits(walk, through, with_payloads))) {
+        return false;
+    }
+    return walk->next > from || damaged(walk->st, from, "is missing");
+}
+
 bool store_read_known_commits(struct store *store, uint64_t from, uint64_t through,
                               bool with_payloads, store_commit_visitor *visit, void *user,
                               struct status *st)
 {
     struct commit_walk walk = {
         .store = store, .next = from, .visit = visit, .user = user, .st = st};
-    if (!read_commits(&walk, through, with_payloads)) {
-        return false;
+    return read_known_commits(&walk, through, with_payloads);
+}
+
+bool store_read_all_commits(struct store *store, uint64_t from, uint64_t through,
+                            bool with_payloads, store_commit_visitor *visit, void *user,
+                            struct status *st)
+{
+    struct commit_walk walk = {
+        .store = store, .next = from, .visit = visit, .user = user, .st = st};
+    while (walk.next <= through && !walk.stopped) {
+        if (!read_known_commits(&walk, through, with_payloads)) {
+            return false;
+        }
     }
-    if (walk.next == from && store->shared &&
-        (store_is_behind(store, st) || !read_commits(&walk, through, with_payloads))) {
-        return false;
-    }
-    return walk.next > from || damaged(st, from, "is missing");
+    return true;
 }
 
 /* What the log has in the place of a batch. */

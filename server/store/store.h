@@ -196,6 +196,10 @@ size_t store_epochs_encode(const struct store_identity *identity,
 /* False where these are no such bytes. */
 bool store_epochs_decode(const uint8_t *bytes, size_t n, struct store_identity *identity);
 
+/* The first look at a log finds its end whatever holes it has; later ones may begin where the end
+ * was seen last, and take a hole that begins there for the end where it is as long as all that
+ * follows.
+ */
 bool store_tail(struct store *store, struct store_tail *ret_tail, struct status *st);
 
 /* Appends n sealed commits, n > 0, whose revisions follow the tail. Durable. ABORTED, reason
@@ -214,6 +218,11 @@ bool store_read_commits(struct store *store, uint64_t from, uint64_t through, bo
 bool store_read_known_commits(struct store *store, uint64_t from, uint64_t through,
                               bool with_payloads, store_commit_visitor *visit, void *user,
                               struct status *st);
+
+/* The same where the log is known to have all of them, up to `through`. */
+bool store_read_all_commits(struct store *store, uint64_t from, uint64_t through,
+                            bool with_payloads, store_commit_visitor *visit, void *user,
+                            struct status *st);
 
 /* Before something that the log is known to have is taken for lost: whether a shared store shows
  * less of the log than it did, as it may for a while after its leader changed, or cannot be asked.

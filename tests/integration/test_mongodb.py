@@ -276,6 +276,72 @@ def test_a_log_whose_end_is_rewritten_under_its_nodes(launch, server, database):
     nodes[1].end()
 
 
+# ---- A log with a hole ----
+
+@contextlib.contextmanager
+def removed(address, revisions):
+    """These commits are not there meanwhile."""
+    with pymongo.MongoClient(address) as client:
+        commits = client.get_default_database().confreg_commits
+        chosen = {"_id": {"$in": list(revisions)}}
+        kept = list(commits.find(chosen))
+        assert len(kept) == len(revisions)
+        commits.delete_many(chosen)
+        yield
+        commits.insert_many(kept)
+
+
+def heads_mark(address):
+    with pymongo.MongoClient(address) as client:
+        return client.get_default_database().confreg_marks.find_one({"_id": 0})["value"]
+
+
+@pytest.mark.parametrize("database", ["secantus"], indirect=True)
+def test_a_hole_in_the_log_is_never_taken_for_its_end(launch, server):
+    """Wherever it is behind the heads, and however it lies to the parts that the log is read in."""
+    registry = Registry(server.stub)
+    registry.create("billing", '{"a":0}')
+    server.stop()
+    mark = heads_mark(server.store)
+    server.start()
+    newest = Registry(server.stub).update("billing", '{"a":1}').header.revision
+    while newest < mark + 130:
+        newest = Registry(server.stub).update("billing", f'{{"a":{newest}}}').header.revision
+    server.kill()
+    assert heads_mark(server.store) == mark
+    for first, last in ((1, 1), (2, 2), (31, 31), (32, 32), (33, 33), (96, 96), (97, 97),
+                        (20, 80), (20, 129), (1, 129)):
+        with removed(server.store, range(mark + first, mark + last + 1)):
+            code, said = server.fails_to_start()
+            assert code == 1 and "LOG_DAMAGED" in said, said
+    server.start()
+    registry = Registry(server.stub)
+    assert registry.update("billing", '{"b":1}').header.revision == newest + 1
+    check_history(server)
+
+
+@pytest.mark.parametrize("database", ["secantus"], indirect=True)
+def test_a_node_that_meets_a_hole_takes_no_write(launch, server):
+    writer = launch(Confregd, store=server.store).start()
+    registry = Registry(server.stub)
+    base = registry.create("billing", '{"a":0}').header.revision
+    until(lambda: Registry(writer.stub).revision() == base, "both nodes have it")
+    server.freeze()
+    for n in range(40):
+        Registry(writer.stub).update("billing", f'{{"a":{n}}}')
+    with removed(server.store, [base + 1]):
+        server.thaw()
+        until(lambda: "event=log_damaged" in server.log.read_text(), "it looks at the log")
+        for _ in range(3):
+            with refused("DATA_LOSS", "LOG_DAMAGED"):
+                registry.update("billing", '{"lost":1}')
+        assert not registry.status().writable
+    assert until_written(registry).config.version == 42
+    assert registry.version_numbers("billing") == list(range(42, 0, -1))
+    check_history(server)
+    writer.end()
+
+
 # ---- Who may use it, and over what ----
 
 @pytest.fixture

@@ -440,6 +440,32 @@ CONTRACT(damage, is_a_commit_that_is_missing)
     book_fini(&book);
 }
 
+/* A backend may read the log in parts: one that ends early is not the log's end. */
+CONTRACT(damage, is_a_hole_at_the_end_of_a_part)
+{
+    struct book book;
+    struct status st;
+    struct store_tail tail;
+    uint64_t last = 0;
+    book_init(&book, place->store);
+    book_fill(&book, place->store, 130);
+    for (uint64_t missing = 32; missing < 130; missing += 33) {
+        place_remove_commit(place, missing);
+    }
+    for (uint64_t missing = 32; missing < 130; missing += 33) {
+        cr_assert_not(
+            store_read_commits(place->store, missing - 31, UINT64_MAX, true, pass, &last, &st));
+        cr_assert_eq(st.code, STATUS_DATA_LOSS);
+        cr_assert_eq(last, missing - 1);
+    }
+    cr_assert(store_tail(place->store, &tail, &st), "%s", st.message);
+    cr_assert_eq(tail.revision, 130);
+    place_reopen(place);
+    cr_assert_not(store_read_all_commits(place->store, 1, 130, true, pass, &last, &st));
+    cr_assert_eq(st.code, STATUS_DATA_LOSS);
+    book_fini(&book);
+}
+
 CONTRACT(damage, is_a_commit_in_the_place_of_another)
 {
     struct book book;

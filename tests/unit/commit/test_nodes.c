@@ -381,6 +381,109 @@ Test(nodes, heads_of_a_longer_log_are_refused)
     cr_assert_str_eq(st.reason, "LOG_DAMAGED");
 }
 
+/* ---- A log with a hole ---- */
+
+static atomic_uint_fast64_t hole;
+static atomic_bool filled;
+
+static bool append_into_hole(struct store *store, struct commit *const *commits, size_t n,
+                             struct status *st)
+{
+    atomic_store(&filled, commits[0]->revision == atomic_load(&hole));
+    return atomic_load(&filled) || store_memory.append(store, commits, n, st);
+}
+
+static bool read_around_hole(struct store *store, uint64_t from, uint64_t through,
+                             bool with_payloads, store_row_visitor *visit, void *user,
+                             struct status *st)
+{
+    uint64_t missing = atomic_load(&hole);
+    bool meets = missing >= from && missing <= through;
+    return (!meets || from == missing ||
+            store_memory.read_commits(store, from, missing - 1, with_payloads, visit, user, st)) &&
+           store_memory.read_commits(store, meets ? missing + 1 : from, through, with_payloads,
+                                     visit, user, st);
+}
+
+static void write_elsewhere(const char *address, const char *service)
+{
+    struct node other = {0};
+    struct waited w;
+    struct request create = {.kind = MUTATE_CREATE, .service = service, .id = ""};
+    node_open(&other, address);
+    staged_free(write_one(&other, &create, &w));
+    cr_assert(w.write.ok, "%s", w.write.st.message);
+    node_close(&other);
+}
+
+static void expect_damage(struct node *node)
+{
+    struct waited w;
+    struct request create = {.kind = MUTATE_CREATE, .service = "late", .id = ""};
+    cr_assert_null(write_one(node, &create, &w));
+    cr_assert_eq(w.write.st.code, STATUS_DATA_LOSS, "%s", w.write.st.message);
+    cr_assert_str_eq(w.write.st.reason, "LOG_DAMAGED");
+    cr_assert_not(atomic_load(&filled));
+}
+
+static void fail_and_recover(struct node *node)
+{
+    struct waited w;
+    struct request create = {.kind = MUTATE_CREATE, .service = "b", .id = ""};
+    trace_fail(node->store, trace_calls(node->store), 1000000, TRACE_FAIL_BEFORE);
+    cr_assert_null(write_one(node, &create, &w));
+    cr_assert_eq(w.write.st.code, STATUS_UNAVAILABLE, "%s", w.write.st.message);
+    trace_fail(node->store, 0, 0, TRACE_FAIL_BEFORE);
+}
+
+/* The next place behind what a node has applied is free there: a write would be acknowledged into
+ * it. It takes none, also where writes were refused for another reason before. */
+static void meet_hole(const char *address, bool failed_before)
+{
+    struct store_ops ops = store_memory;
+    struct store *store = NULL;
+    struct node node = {0};
+    struct waited w;
+    struct status st;
+    cr_assert(store_open(address, &store, &st));
+    ops.append = append_into_hole;
+    ops.read_commits = read_around_hole;
+    store->ops = &ops;
+    node_open(&node, address);
+    write_elsewhere(address, "c");
+    write_elsewhere(address, "d");
+    if (failed_before) {
+        fail_and_recover(&node);
+    }
+    atomic_store(&hole, 1);
+    committer_wake(node.committer, 2);
+    expect_damage(&node);
+    expect_damage(&node);
+    AUTO(registry_free) struct registry *registry = registry_new(store->identity.epoch);
+    cr_assert_not(committer_recover(store, registry, &st));
+    cr_assert_eq(st.code, STATUS_DATA_LOSS);
+    atomic_store(&hole, 0);
+    committer_wake(node.committer, 2);
+    struct request create = {.kind = MUTATE_CREATE, .service = "late", .id = ""};
+    staged_free(write_one(&node, &create, &w));
+    cr_assert(w.write.ok, "%s", w.write.st.message);
+    cr_assert_eq(registry_position(node.registry).revision, 3);
+    node_close(&node);
+    store->ops = &store_memory;
+    store_close(store);
+    leak_check();
+}
+
+Test(nodes, a_hole_is_not_written_into, .timeout = 60)
+{
+    meet_hole("memory:hole", false);
+}
+
+Test(nodes, a_hole_is_not_written_into_whatever_came_first, .timeout = 60)
+{
+    meet_hole("memory:hole2", true);
+}
+
 /* ---- A store that takes an append and does not show it ---- */
 
 enum sight {
