@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "routes.h"
+
 /* The first row that fits counts; a row without a reason fits all. */
 static const struct {
     enum status_code code;
@@ -35,20 +37,21 @@ unsigned errors_http_status(const struct status *st)
     return 500;
 }
 
-/* Where a field of a request stands in HTTP; any other is a member of the body. */
-static const char *place_of(const char *field)
+/* Where a field of a request stands in HTTP: in the path, in the query where the route takes a
+ * parameter of that name, else in the body. */
+static const char *place_of(const struct request *r, const char *field)
 {
-    if (strcmp(field, "service_name") == 0) {
+    if (r->service != NULL && strcmp(field, "service_name") == 0) {
         return "path";
     }
-    return strcmp(field, "environment") == 0 ? "query" : "body";
+    return parameters_take(r->route->parameters, field) ? "query" : "body";
 }
 
 static void refuse_field(struct request *r, const struct status *st)
 {
     struct invalid invalid = {0};
     const char *name = st->field[0] == '\0' ? NULL : st->field;
-    invalid_add_status(&invalid, place_of(st->field), name, st);
+    invalid_add_status(&invalid, place_of(r, st->field), name, st);
     request_refuse_invalid(r, &invalid);
     invalid_fini(&invalid);
 }

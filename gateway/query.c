@@ -212,11 +212,11 @@ static void add_fault(struct invalid *invalid, const struct str *name, const cha
 }
 
 /* 0 where the route takes no such parameter. */
-static unsigned parameter_named(const struct str *name, unsigned wanted)
+static unsigned parameter_named(const char *name, size_t n, unsigned wanted)
 {
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
-        if ((wanted & rows[i].parameter) != 0 && name->len == strlen(rows[i].name) &&
-            memcmp(str_text(name), rows[i].name, name->len) == 0) {
+        if ((wanted & rows[i].parameter) != 0 && n == strlen(rows[i].name) &&
+            memcmp(name, rows[i].name, n) == 0) {
             return rows[i].parameter;
         }
     }
@@ -230,7 +230,7 @@ static void check_strict(const char *query, size_t n, unsigned wanted, struct in
     for (size_t position = 0; query_next(query, n, &position, &parameter);) {
         AUTO_STR name = {0};
         percent_decode(parameter.name, parameter.n_name, true, &name);
-        unsigned known = parameter_named(&name, wanted);
+        unsigned known = parameter_named(str_text(&name), name.len, wanted);
         if (known == 0) {
             add_fault(invalid, &name, "extra_forbidden", "Extra inputs are not permitted");
         } else if ((seen & known) != 0) {
@@ -256,6 +256,11 @@ void parameters_parse(const char *query, size_t n, unsigned wanted, struct param
     if ((wanted & PARAMETERS_STRICT) != 0) {
         check_strict(query, n, wanted, invalid);
     }
+}
+
+bool parameters_take(unsigned wanted, const char *name)
+{
+    return parameter_named(name, strlen(name), wanted) != 0;
 }
 
 void parameters_fini(struct parameters *parameters)

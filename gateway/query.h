@@ -56,5 +56,7 @@ struct parameters {
 void parameters_parse(const char *query, size_t n, unsigned wanted, struct parameters *ret,
                       struct invalid *invalid);
 void parameters_fini(struct parameters *parameters);
+/* Whether a parameter of that name is one of these. */
+bool parameters_take(unsigned wanted, const char *name);
 
 #endif

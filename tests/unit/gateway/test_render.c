@@ -1,4 +1,5 @@
 #include "render.h"
+#include "routes.h"
 
 #include <string.h>
 
@@ -174,19 +175,35 @@ Test(render, an_unreachable_server_is_not_named)
     request_fini(&r);
 }
 
+static const struct route *find_route(const char *method, const char *path)
+{
+    size_t i = 0;
+    while (strcmp(routes_at(i)->method, method) != 0 || strcmp(routes_at(i)->path, path) != 0) {
+        i++;
+    }
+    return routes_at(i);
+}
+
 Test(render, a_refused_field_is_told_with_its_place)
 {
+    static const char named[] = "/api/configs/*";
     static const struct {
-        const char *field, *reason, *shown;
+        const char *method, *path, *field, *reason, *shown;
     } cases[] = {
-        {"service_name", "NAME_TOO_LONG", "\"loc\":[\"path\",\"service_name\"]"},
-        {"environment", "NAME_TOO_LONG", "\"loc\":[\"query\",\"environment\"]"},
-        {"comment", "TEXT_TOO_LONG", "\"loc\":[\"body\",\"comment\"]"},
-        {"config_data", "JSON_DEPTH", "\"loc\":[\"body\",\"config_data\"]"},
-        {"", "CONTENT_MISSING", "\"loc\":[\"body\"]"},
+        {"PUT", named, "service_name", "NAME_TOO_LONG", "\"loc\":[\"path\",\"service_name\"]"},
+        {"PUT", named, "environment", "NAME_TOO_LONG", "\"loc\":[\"query\",\"environment\"]"},
+        {"PUT", named, "comment", "TEXT_TOO_LONG", "\"loc\":[\"body\",\"comment\"]"},
+        {"PUT", named, "config_data", "JSON_DEPTH", "\"loc\":[\"body\",\"config_data\"]"},
+        {"PUT", named, "", "CONTENT_MISSING", "\"loc\":[\"body\"]"},
+        {"PATCH", named, "comment", "TEXT_TOO_LONG", "\"loc\":[\"query\",\"comment\"]"},
+        {"GET", named, "version", "VERSION_WITH_RESOLVE", "\"loc\":[\"query\",\"version\"]"},
+        {"POST", "/api/configs/*/rollback", "version", "VERSION_MISSING",
+         "\"loc\":[\"body\",\"version\"]"},
     };
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
-        struct request r = {0};
+        AUTO_STR service = {0};
+        struct request r = {.route = find_route(cases[i].method, cases[i].path),
+                            .service = &service};
         struct status st;
         status_bad_field(&st, cases[i].field, cases[i].reason, "why");
         errors_answer(&r, &st);
