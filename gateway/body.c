@@ -18,6 +18,20 @@ bool content_type_is_json(const char *content_type)
     return n == n_type + 4 || content_type[n - 5] == '+';
 }
 
+bool content_encoding_is_plain(const char *content_encoding)
+{
+    static const char identity[] = "identity";
+    const char *at = content_encoding == NULL ? "" : content_encoding;
+    while (*(at += strspn(at, " \t,")) != '\0') {
+        size_t n = strcspn(at, " \t,");
+        if (n != sizeof identity - 1 || strncasecmp(at, identity, n) != 0) {
+            return false;
+        }
+        at += n;
+    }
+    return true;
+}
+
 static void check_config_data(struct body *body, struct invalid *invalid)
 {
     if (!json_find(json_of_buf(body->json), "config_data", &body->config_data)) {
@@ -107,7 +121,12 @@ void body_parse(enum body_kind kind, const char *text, size_t n, const char *con
     if (is_json && !check_json(text, n, ret, invalid)) {
         return;
     }
-    if (!is_json || json_type_of(json_of_buf(ret->json)) != JSON_OBJECT) {
+    if (!is_json) {
+        invalid_add(invalid, "body", NULL, "model_attributes_type",
+                    "The body was not read: its Content-Type should be application/json");
+        return;
+    }
+    if (json_type_of(json_of_buf(ret->json)) != JSON_OBJECT) {
         invalid_add(invalid, "body", NULL, "model_attributes_type",
                     "Input should be a valid dictionary or object to extract fields from");
         return;

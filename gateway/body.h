@@ -34,6 +34,9 @@ void body_parse(enum body_kind kind, const char *text, size_t n, const char *con
                 struct body *ret, struct invalid *invalid);
 void body_fini(struct body *body);
 
+/* Whether a body under this Content-Encoding (NULL: none) is what it says: "identity" alone. */
+bool content_encoding_is_plain(const char *content_encoding);
+
 /* "application/json" and "application/…+json", in either case, with any parameters. */
 bool content_type_is_json(const char *content_type);
 

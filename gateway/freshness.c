@@ -5,17 +5,17 @@
 #include <string.h>
 #include <strings.h>
 
+#include "prefer.h"
 #include "request.h"
 
 /* ---- What a request says ---- */
 
-/* Walks "a, b=1; c": the next item without blanks; false at the end. */
-static bool next_item(const char **list, const char *separators, const char **ret_item,
-                      size_t *ret_n)
+/* Walks "a, b": the next item without blanks; false at the end. */
+static bool next_item(const char **list, const char **ret_item, size_t *ret_n)
 {
-    *list += strspn(*list, " \t,;");
+    *list += strspn(*list, " \t,");
     *ret_item = *list;
-    *list += strcspn(*list, separators);
+    *list += strcspn(*list, ",");
     size_t n = (size_t)(*list - *ret_item);
     while (n > 0 && ((*ret_item)[n - 1] == ' ' || (*ret_item)[n - 1] == '\t')) {
         n--;
@@ -29,7 +29,7 @@ static bool says_no_cache(const char *cache_control)
     static const char word[] = "no-cache";
     const char *item;
     size_t n;
-    while (next_item(&cache_control, ",", &item, &n)) {
+    while (next_item(&cache_control, &item, &n)) {
         if (n == sizeof word - 1 && strncasecmp(item, word, n) == 0) {
             return true;
         }
@@ -52,18 +52,10 @@ static unsigned seconds_of(const char *digits, size_t n)
     return seconds;
 }
 
-/* The first "wait" counts (RFC 7240). */
 static unsigned preferred_wait(const char *prefer)
 {
-    static const char name[] = "wait=";
-    const char *item;
-    size_t n;
-    while (next_item(&prefer, ",;", &item, &n)) {
-        if (n >= sizeof name && strncasecmp(item, name, sizeof name - 1) == 0) {
-            return seconds_of(item + sizeof name - 1, n - (sizeof name - 1));
-        }
-    }
-    return 0;
+    AUTO_STR value = {0};
+    return prefer_find(prefer, "wait", &value) ? seconds_of(str_text(&value), value.len) : 0;
 }
 
 void freshness_parse(const char *cache_control, const char *prefer, const char *minimum,

@@ -86,27 +86,53 @@ static void add_merged(struct request *r, const struct found *found)
     }
 }
 
+/* Tells that the request's wait was heeded, and how long it was at most. */
+static void add_applied(struct request *r)
+{
+    char applied[24];
+    snprintf(applied, sizeof applied, "wait=%u", r->freshness.wait_s);
+    request_add_header(r, "Preference-Applied", applied);
+}
+
+static bool is_missing(const struct found *found)
+{
+    return !is_live(found->configs[0]) && !is_live(found->configs[1]);
+}
+
+/* Whether a wait is heeded: for another state than the one that If-None-Match names, or without it
+ * for a config that is not there. A mirror that is not in step would not hear of it. */
+static bool heeds_wait(const struct request *r, const struct found *found)
+{
+    bool asked = r->headers.if_none_match != NULL || is_missing(found) || r->poll_until_ns != 0;
+    return asked && r->freshness.wait_s != 0 && found->view.state == MIRROR_IN_STEP &&
+           !r->gateway->stopping;
+}
+
 /* The data is given with 304, too: it is not sent, but its length is told, which must be that. */
 static void show_data(struct request *r, struct found *found, const char *tag, unsigned status)
 {
     const struct mirror_config *shown =
         is_live(found->configs[0]) ? found->configs[0] : found->configs[1];
     r->gateway->counters.configs_retrieved++;
-    if (!is_merged(r) && found->view.state == MIRROR_IN_STEP && !r->gateway->stopping) {
+    bool waited = heeds_wait(r, found);
+    if (!is_merged(r) && found->view.state == MIRROR_IN_STEP && !r->gateway->stopping && !waited) {
         r->response.config = MOVE(found->configs[0]);
         r->response.prepared = prepared_of(r->response.config);
     } else {
         answer_add_tag(r, shown->version, tag);
         freshness_describe(r, &found->view);
+        if (waited) {
+            add_applied(r);
+        }
         add_merged(r, found);
     }
     request_answer(r, status);
 }
 
-/* A client that knows this one and would wait for another. */
-static bool waits_on(struct request *r, const struct mirror_view *view)
+/* Whether the request waits now for another state of the config. */
+static bool waits_on(struct request *r, const struct found *found)
 {
-    if (r->freshness.wait_s == 0 || view->state != MIRROR_IN_STEP || r->gateway->stopping) {
+    if (!heeds_wait(r, found)) {
         return false;
     }
     int64_t now = clock_monotonic_ns();
@@ -120,14 +146,26 @@ static bool waits_on(struct request *r, const struct mirror_view *view)
     return true;
 }
 
+/* A client that names what it knows is told at once that it is gone. */
+static void show_missing(struct request *r, const struct found *found)
+{
+    if (r->headers.if_none_match == NULL && waits_on(r, found)) {
+        return;
+    }
+    freshness_describe(r, &found->view);
+    if (heeds_wait(r, found)) {
+        add_applied(r);
+    }
+    request_refuse(r, 404, "Configuration not found");
+}
+
 static void show_found(struct request *r, struct found *found)
 {
     const struct mirror_config *config = found->configs[0];
     const struct mirror_config *base = found->configs[1];
     char tag[ETAG_SIZE];
-    if (!is_live(config) && !is_live(base)) {
-        freshness_describe(r, &found->view);
-        request_refuse(r, 404, "Configuration not found");
+    if (is_missing(found)) {
+        show_missing(r, found);
         return;
     }
     if (is_merged(r)) {
@@ -136,7 +174,7 @@ static void show_found(struct request *r, struct found *found)
         etag_format(config->epoch, config->mod_revision, tag);
     }
     bool known = is_known_to_client(r, tag);
-    if (!known || !waits_on(r, &found->view)) {
+    if (!known || !waits_on(r, found)) {
         show_data(r, found, tag, known ? 304 : 200);
     }
 }
@@ -201,6 +239,9 @@ static void show_config(struct request *r, const ProtobufCMessage *message, cons
     note_absent(r, response);
     answer_hand_out(r, response->header);
     answer_add_tag(r, response->config->version, tag);
+    if (r->poll_until_ns != 0) {
+        add_applied(r);
+    }
     r->gateway->counters.configs_retrieved++;
     str_add(&r->response.body, response->config->config_data.data,
             response->config->config_data.len);

@@ -38,7 +38,7 @@ static_assert(ARRIVAL_WATCH_BYTES <= WATCH_BYTES - 1024, "the answer's head has 
 #define STREAM_BLOCK 128         /* what a client without chunks is sent at a time */
 #define UNSENT_BYTES (128 << 10) /* of a stream, in the kernel */
 
-#define HEADERS_MAX 9 /* that are looked at */
+#define HEADERS_MAX 10 /* that are looked at */
 
 enum stage {
     STAGE_HEAD,    /* its headers have not been seen */
@@ -212,6 +212,7 @@ static const struct header_row {
     bool is_list;  /* may come in several lines */
 } header_rows[] = {
     {"Content-Type", offsetof(struct request_headers, content_type), false},
+    {"Content-Encoding", offsetof(struct request_headers, content_encoding), true},
     {"Content-Length", offsetof(struct request_headers, content_length), false},
     {"Expect", offsetof(struct request_headers, expect), false},
     {"If-Match", offsetof(struct request_headers, if_match), true},

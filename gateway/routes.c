@@ -120,8 +120,23 @@ static void check_service(struct request *r, struct invalid *invalid)
     }
 }
 
+static bool reads_body(const struct route *route)
+{
+    return route->body != BODY_NONE && route->body != BODY_EMPTY;
+}
+
+static void refuse_encoding(struct request *r)
+{
+    request_add_header(r, "Accept-Encoding", "identity");
+    request_refuse(r, 415, "Unsupported Media Type: a body has no Content-Encoding here");
+}
+
 void routes_run(struct request *r)
 {
+    if (reads_body(r->route) && !content_encoding_is_plain(r->headers.content_encoding)) {
+        refuse_encoding(r);
+        return;
+    }
     struct invalid invalid = {0};
     const struct target *target = &r->target;
     if (r->service != NULL) {

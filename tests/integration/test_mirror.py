@@ -465,6 +465,58 @@ def test_preferences_that_ask_for_no_wait(rest, name, prefer):
     assert answer.status == 304
 
 
+@pytest.mark.parametrize("prefer, applied", [
+    ('wait="1"', "wait=1"), ("respond-async, Wait = 1;x=y", "wait=1"), ("wait=1, wait=60", "wait=1")])
+def test_forms_of_a_preferred_wait(rest, name, prefer, applied):
+    path = f"/api/configs/{name}"
+    etag = rest.post(path, DATA).headers["ETag"]
+    began = time.monotonic()
+    answer = rest.get(path, headers={"If-None-Match": etag, "Prefer": prefer})
+    assert (answer.status, answer.headers["Preference-Applied"]) == (304, applied)
+    assert 0.9 < time.monotonic() - began < 20
+
+
+def test_what_a_heeded_wait_is_told_by(rest, name):
+    path = f"/api/configs/{name}"
+    etag = rest.post(path, DATA).headers["ETag"]
+    assert poll(rest, path, '"x"', 61).headers["Preference-Applied"] == "wait=60"
+    for headers in ({"Prefer": "wait=60"}, {"If-None-Match": etag},
+                    {"Prefer": "wait=60", "If-None-Match": etag, "Cache-Control": "no-cache"}):
+        assert "Preference-Applied" not in rest.get(path, headers=headers).headers
+
+
+@pytest.mark.parametrize("query", ["", "?environment=prod&resolve=true"])
+def test_a_config_that_is_missing_is_waited_for(pair, query):
+    rest, path = pair.rest, "/api/configs/awaited"
+    with ThreadPoolExecutor(2) as pool:
+        polled = pool.submit(rest.get, path + query, headers={"Prefer": "wait=60"})
+        waiting(rest, 1)
+        rest.post("/api/configs/awaited?environment=other", DATA)
+        rest.post("/api/configs/other", DATA)
+        waiting(rest, 1)
+        assert not polled.done()
+        rest.post(path, DATA)
+        answer = polled.result(20)
+    assert (answer.status, answer.json()) == (200, {"n": 1})
+    assert answer.headers["Preference-Applied"] == "wait=60"
+
+
+def test_a_config_that_does_not_come(rest, name):
+    began = time.monotonic()
+    answer = rest.get(f"/api/configs/{name}", headers={"Prefer": "wait=1"})
+    assert (answer.status, answer.json()) == (404, {"detail": "Configuration not found"})
+    assert answer.headers["Preference-Applied"] == "wait=1"
+    assert 0.9 < time.monotonic() - began < 20
+
+
+def test_a_wait_for_a_config_ends_when_the_gateway_stops(pair):
+    with ThreadPoolExecutor(1) as pool:
+        polled = pool.submit(pair.rest.get, "/api/configs/awaited", headers={"Prefer": "wait=60"})
+        waiting(pair.rest, 1)
+        pair.gateway.stop(seconds=20)
+        assert polled.result(20).status == 404
+
+
 def test_a_poll_for_something_else_is_answered_at_once(rest, name):
     path = f"/api/configs/{name}"
     assert poll(rest, path, '"x"').status == 404

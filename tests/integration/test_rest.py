@@ -1,5 +1,6 @@
 """The documented HTTP contract: every call, answer by answer."""
 
+import gzip
 import json
 import re
 
@@ -229,6 +230,27 @@ def test_a_content_type_that_is_not_json(rest, name, content_type):
     assert answer.status == 422
     assert answer.json()["detail"][0]["type"] == "model_attributes_type"
     assert answer.json()["detail"][0]["loc"] == ["body"]
+    assert "Content-Type should be application/json" in answer.json()["detail"][0]["msg"]
+
+
+@pytest.mark.parametrize("method, path, body", [
+    ("POST", "/api/configs/{name}", {"config_data": {}}),
+    ("PUT", "/api/configs/{name}", {"config_data": {}}), ("PATCH", "/api/configs/{name}", {}),
+    ("POST", "/api/configs/{name}/rollback", {"version": 1})])
+@pytest.mark.parametrize("coding", ["gzip", "GZIP", "identity, br", "x", "deflate"])
+def test_bodies_under_a_content_coding(rest, name, method, path, body, coding):
+    path = path.format(name=name)
+    answer = rest.call(method, path, gzip.compress(json.dumps(body).encode()),
+                       {"Content-Type": "application/json", "Content-Encoding": coding})
+    assert (answer.status, answer.headers["Accept-Encoding"]) == (415, "identity")
+    assert "Content-Encoding" in answer.json()["detail"]
+    plain = rest.call(method, path, body, {"Content-Encoding": "Identity"})
+    assert plain.status in (200, 201, 400, 404)
+
+
+def test_a_version_does_not_go_with_resolve(rest, name):
+    answer = rest.get(f"/api/configs/{name}?version=0&resolve=true")
+    assert (answer.status, answer.json()["detail"][0]["loc"]) == (422, ["query", "version"])
 
 
 @pytest.mark.parametrize("content_type", ["application/json; charset=utf-8", "Application/JSON",
