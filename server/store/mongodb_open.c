@@ -15,16 +15,21 @@ MEM_CLEANUP(mongoc_uri_t, mongoc_uri_destroy)
 
 /* ---- The driver ---- */
 
-static void init_driver(void)
+/* What the driver has to say comes as errors, too. Its library initializes itself, and may print a
+ * line, before main and any constructor of this program run; so this is called from the table of
+ * functions that the loader runs before all constructors. */
+static void silence_driver(void)
 {
-    mongoc_init();
-    mongoc_log_set_handler(NULL, NULL); /* what it has to say comes as errors */
+    mongoc_log_set_handler(NULL, NULL);
 }
+
+__attribute__((section(".preinit_array"),
+               used)) static void (*const before_constructors)(void) = silence_driver;
 
 static void ready_driver(void)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
-    pthread_once(&once, init_driver);
+    pthread_once(&once, mongoc_init);
 }
 
 /* ---- The address ---- */

@@ -1,5 +1,6 @@
 """The programs as processes: how they start, refuse to start, and stop."""
 
+import os
 import re
 import signal
 import socket
@@ -269,6 +270,15 @@ def test_help_version_and_wrong_options(program):
     for wrong in (["--no-such-option"], ["--listen"], ["operand"]):
         refusal = run(*wrong)
         assert refusal.returncode == 2 and wrong[0].lstrip("-") in refusal.stderr
+
+
+def test_the_database_driver_prints_nothing_of_its_own():
+    """It does where a process of this id left a file of counters: here that is 1, in a namespace."""
+    script = ("mount -t tmpfs none /dev/shm && echo old >/dev/shm/mongoc-1 && exec \"$0\" \"$@\"")
+    done = subprocess.run(["unshare", "--mount", "--pid", "--fork", "sh", "-c", script,
+                           BUILD / "confregd", "--version"], capture_output=True, text=True,
+                          check=True, timeout=60, env={"PATH": os.environ["PATH"]})
+    assert done.stdout.startswith("confregd ") and done.stderr == ""
 
 
 def test_the_gateway_lives_without_the_server(launch):
