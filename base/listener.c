@@ -7,10 +7,10 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "mem.h"
+#include "unix_address.h"
 
 #define BACKLOG 1024
 
@@ -48,37 +48,42 @@ static bool is_stale(const struct sockaddr_un *name)
     return refused;
 }
 
-static bool bind_unix(int fd, const struct sockaddr_un *name)
+/* The kernel makes the file with the mode of the socket, less the process's mask. So nobody gets in
+ * while the file has not got all of its mode. */
+static bool bind_new(int fd, const struct unix_address *address)
 {
-    if (bind(fd, (const struct sockaddr *)name, sizeof *name) == 0) {
+    return fchmod(fd, address->mode) == 0 &&
+           bind(fd, (const struct sockaddr *)&address->name, sizeof address->name) == 0 &&
+           chmod(address->name.sun_path, address->mode) == 0;
+}
+
+static bool bind_unix(int fd, const struct unix_address *address)
+{
+    if (bind_new(fd, address)) {
         return true;
     }
     if (errno != EADDRINUSE) {
         return false;
     }
-    if (!is_stale(name)) {
+    if (!is_stale(&address->name)) {
         errno = EADDRINUSE;
         return false;
     }
-    return unlink(name->sun_path) == 0 &&
-           bind(fd, (const struct sockaddr *)name, sizeof *name) == 0;
+    return unlink(address->name.sun_path) == 0 && bind_new(fd, address);
 }
 
-static bool open_unix(const char *path, struct listener *listener, struct status *st)
+static bool open_unix(const char *text, struct listener *listener, struct status *st)
 {
-    struct sockaddr_un name = {.sun_family = AF_UNIX};
-    if (path[0] == '\0' || strlen(path) >= sizeof name.sun_path) {
-        return status_set(st, STATUS_INVALID_ARGUMENT, "ADDRESS_INVALID",
-                          "the path of a unix socket has 1 to %zu bytes, found %zu",
-                          sizeof name.sun_path - 1, strlen(path));
+    struct unix_address address;
+    if (!unix_address_parse(text, &address, st)) {
+        return false;
     }
-    memcpy(name.sun_path, path, strlen(path));
     listener->fd = open_socket(AF_UNIX);
-    if (listener->fd < 0 || !bind_unix(listener->fd, &name)) {
-        return cannot("listen on", path, st);
+    if (listener->fd < 0 || !bind_unix(listener->fd, &address)) {
+        return cannot("listen on", text, st);
     }
-    listener->unix_path = mem_string(path);
-    snprintf(listener->address, sizeof listener->address, "unix:%s", path);
+    listener->unix_path = mem_string(address.name.sun_path);
+    snprintf(listener->address, sizeof listener->address, "unix:%s", listener->unix_path);
     return true;
 }
 
@@ -162,8 +167,8 @@ static bool open_tcp(const char *address, struct listener *listener, struct stat
 bool listener_open(const char *address, struct listener *ret_listener, struct status *st)
 {
     struct listener listener = {.fd = -1};
-    bool is_unix = strncmp(address, "unix:", 5) == 0;
-    bool ok = is_unix ? open_unix(address + 5, &listener, st) : open_tcp(address, &listener, st);
+    bool ok = unix_address_is(address) ? open_unix(address, &listener, st)
+                                       : open_tcp(address, &listener, st);
     if (ok && listen(listener.fd, BACKLOG) != 0) {
         ok = cannot("listen on", address, st);
     }

@@ -31,7 +31,9 @@ static enum options_result read_settings(struct settings *s, int argc, char **ar
     const struct option_row rows[] = {
         {"listen", OPTION_TEXT, &s->listen, NULL, "ADDRESS",
          "Where to serve HTTP: HOST:PORT, [IPV6]:PORT or unix:PATH; 127.0.0.1 and --port where it "
-         "is not given. Port 0 takes a free one. There is no authentication yet: listen where only "
+         "is not given. Port 0 takes a free one. A unix socket is for its owner only, unless its "
+         "address gives it another mode: unix:PATH?mode=0660. There is no authentication yet: "
+         "listen where only "
          "trusted clients can reach it.",
          0, 0, NULL},
         {"port", OPTION_NUMBER, &s->port, "8000", "PORT",

@@ -2,20 +2,8 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/un.h>
 
-#include "mem.h"
-
-#define UNIX_PREFIX "unix:"
-
-const char *address_unix_path(const char *address)
-{
-    if (strncmp(address, UNIX_PREFIX, strlen(UNIX_PREFIX)) != 0) {
-        return NULL;
-    }
-    const char *path = address + strlen(UNIX_PREFIX);
-    return strncmp(path, "///", 3) == 0 ? path + 2 : path;
-}
+#include "unix_address.h"
 
 static bool is_port(const char *text)
 {
@@ -40,13 +28,22 @@ static bool invalid(const char *address, const char *what, struct status *st)
 
 bool address_check(const char *address, struct status *st)
 {
-    const char *path = address_unix_path(address);
-    if (path != NULL) {
-        size_t room = sizeof((struct sockaddr_un *)NULL)->sun_path;
-        return (path[0] != '\0' && strlen(path) < room) ||
-               invalid(address, "has no path or too long a path for a unix socket", st);
+    if (unix_address_is(address)) {
+        struct unix_address parsed;
+        return unix_address_parse(address, &parsed, st);
     }
     const char *colon = strrchr(address, ':');
     return (colon != NULL && is_host(address, (size_t)(colon - address)) && is_port(colon + 1)) ||
            invalid(address, "is neither HOST:PORT nor unix:PATH", st);
+}
+
+bool address_check_peer(const char *address, struct status *st)
+{
+    if (!unix_address_is(address)) {
+        return address_check(address, st);
+    }
+    struct unix_address parsed;
+    return unix_address_parse(address, &parsed, st) &&
+           (!parsed.has_mode ||
+            invalid(address, "has a mode, which is for the program that listens there", st));
 }

@@ -4,10 +4,9 @@
 
 #include "status.h"
 
-/* The PATH of "unix:PATH" and "unix:///PATH", pointing into address; NULL where it is none. */
-const char *address_unix_path(const char *address);
-
 /* INVALID_ARGUMENT, reason ADDRESS_INVALID, where it is none of the forms. */
 bool address_check(const char *address, struct status *st);
+/* As well where it has the mode of a unix socket, which only who listens can give. */
+bool address_check_peer(const char *address, struct status *st);
 
 #endif

@@ -86,7 +86,7 @@ bool rpc_client_new(const char *address, const struct rpc_client_options *option
                     struct rpc_client **ret_client, struct status *st)
 {
     static const struct rpc_client_options defaults = {0};
-    if (strncmp(address, "dns:", 4) != 0 && !address_check(address, st)) {
+    if (strncmp(address, "dns:", 4) != 0 && !address_check_peer(address, st)) {
         return false;
     }
     core_init();

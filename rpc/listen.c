@@ -5,10 +5,12 @@
 #include <grpc/grpc_security.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "acceptor.h"
 #include "address.h"
+#include "unix_address.h"
 
 static bool in_use(const char *address, struct status *st)
 {
@@ -47,30 +49,47 @@ void listen_unlock(struct rpc_server *server)
     free(server->lock_files);
 }
 
-static bool listen_unix(struct rpc_server *server, const char *address, const char *path,
-                        struct status *st)
+/* The core binds and listens in one step. Nobody but the owner can connect until the socket has its
+ * mode: of what other threads make meanwhile the mask takes away, too, and gives nothing. */
+static int bind_for_owner(struct rpc_server *server, const char *path)
 {
+    AUTO_STR address = {0};
+    str_addf(&address, "unix:%s", path);
+    grpc_server_credentials *credentials = grpc_insecure_server_credentials_create();
+    mode_t mask = umask(0077);
+    int port = grpc_server_add_http2_port(server->core, address.data, credentials);
+    umask(mask);
+    grpc_server_credentials_release(credentials);
+    return port;
+}
+
+static bool listen_unix(struct rpc_server *server, const char *address, struct status *st)
+{
+    struct unix_address parsed;
+    if (!unix_address_parse(address, &parsed, st)) {
+        return false;
+    }
+    const char *path = parsed.name.sun_path;
     if (!lock_socket(server, address, path, st)) {
         return false;
     }
-    grpc_server_credentials *credentials = grpc_insecure_server_credentials_create();
-    int port = grpc_server_add_http2_port(server->core, address, credentials);
-    grpc_server_credentials_release(credentials);
-    return port != 0 || status_set(st, STATUS_UNAVAILABLE, "ADDRESS_UNUSABLE",
-                                   "cannot listen on %s: no socket can be made there", address);
+    if (bind_for_owner(server, path) == 0) {
+        return status_set(st, STATUS_UNAVAILABLE, "ADDRESS_UNUSABLE",
+                          "cannot listen on %s: no socket can be made there", address);
+    }
+    return chmod(path, parsed.mode) == 0 ||
+           status_set(st, STATUS_UNAVAILABLE, "ADDRESS_UNUSABLE",
+                      "cannot listen on %s: its mode cannot be set: %s", address, strerror(errno));
 }
 
 bool rpc_server_listen(struct rpc_server *server, const char *address, int *ret_port,
                        struct status *st)
 {
-    const char *path = address_unix_path(address);
-    if (!address_check(address, st)) {
-        return false;
+    if (!unix_address_is(address)) {
+        return address_check(address, st) &&
+               acceptor_listen(server->acceptor, address, ret_port, st);
     }
-    if (path == NULL) {
-        return acceptor_listen(server->acceptor, address, ret_port, st);
-    }
-    if (!listen_unix(server, address, path, st)) {
+    if (!listen_unix(server, address, st)) {
         return false;
     }
     if (ret_port != NULL) {

@@ -82,10 +82,11 @@ void rpc_server_set_serving(struct rpc_server *server, bool serving);
 /* Adds grpc.reflection v1 and v1alpha, answered from options.descriptor_set. */
 void rpc_server_add_reflection(struct rpc_server *server);
 
-/* Binds "HOST:PORT", "[v6]:PORT" or "unix:PATH"; port 0 takes a free one. ret_port (may be NULL) is
- * the port bound, 0 for a unix socket. A unix path is locked by PATH.lock for the server's life, so
- * that a second server cannot steal it. UNAVAILABLE where the address is in use or cannot be bound,
- * INVALID_ARGUMENT where it is none. Before rpc_server_start, as often as wanted. */
+/* Binds "HOST:PORT", "[v6]:PORT", "unix:PATH" or "unix:PATH?mode=0660"; port 0 takes a free one.
+ * ret_port (may be NULL) is the port bound, 0 for a unix socket. A unix path is locked by PATH.lock
+ * for the server's life, so that a second server cannot steal it. UNAVAILABLE where the address is
+ * in use or cannot be bound, INVALID_ARGUMENT where it is none. Before rpc_server_start, as often
+ * as wanted. */
 bool rpc_server_listen(struct rpc_server *server, const char *address, int *ret_port,
                        struct status *st);
 

@@ -26,7 +26,9 @@ static enum options_result read_settings(struct settings *s, int argc, char **ar
     const struct option_row rows[] = {
         {"listen", OPTION_TEXT, &s->node.listen, "127.0.0.1:50051", "ADDRESS",
          "Where to serve gRPC: HOST:PORT, [IPV6]:PORT or unix:PATH; several with commas between "
-         "them. Port 0 takes a free one. There is no authentication yet: listen where only "
+         "them. Port 0 takes a free one. A unix socket is for its owner only, unless its address "
+         "gives it another mode: unix:PATH?mode=0660. There is no authentication yet: listen where "
+         "only "
          "trusted clients can reach it.",
          0, 0, NULL},
         {"store", OPTION_TEXT, &s->store, NULL, "STORE",

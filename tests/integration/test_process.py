@@ -5,14 +5,15 @@ import re
 import signal
 import socket
 import sqlite3
+import stat
 import subprocess
 
 import pytest
 from calls import Registry
-from daemon import BUILD, Confregd, Gateway
+from daemon import BUILD, Confregd, Gateway, connect, until
 from errors import refused
 from rest import Rest
-from stubs import api_pb
+from stubs import api_grpc, api_pb
 from watching import Watch
 
 
@@ -191,6 +192,31 @@ def test_the_server_listens_on_a_unix_socket(launch, tmp_path):
     code, said = second.fails_to_start()
     assert code != 0 and str(path) in said
     assert Registry(server.stub).get("x", environment="default").config.version == 1
+
+
+def mode_of(path):
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+@pytest.mark.parametrize("query, mode", [("", 0o600), ("?mode=0660", 0o660), ("?mode=0666", 0o666)])
+def test_unix_sockets_have_the_mode_that_is_asked_for(launch, tmp_path, query, mode):
+    """Those of gRPC, of HTTP and of both programs' metrics; their owner's only where none is."""
+    def address(name):
+        return f"unix:{tmp_path}/{name}{query}"
+
+    server = launch(Confregd, listen=address("grpc"))
+    server.extra = ["--metrics", address("metrics")]
+    server.wait_ready = lambda: until(lambda: b"event=listening" in server.log.read_bytes(), "up")
+    server.start()
+    gateway = launch(Gateway, f"unix:{tmp_path}/grpc")
+    gateway.arguments = lambda: ["--listen", address("http"), "--server", gateway.server,
+                                 "--metrics", address("gateway-metrics")]
+    gateway.wait_ready = lambda: until(lambda: b"event=listening" in gateway.log.read_bytes(), "up")
+    gateway.start()
+    for name in ("grpc", "metrics", "http", "gateway-metrics"):
+        assert mode_of(tmp_path / name) == mode, name
+    with connect(gateway.server) as channel:
+        Registry(api_grpc.RegistryServiceStub(channel)).create("x")
 
 
 def test_a_store_in_memory_forgets(launch):

@@ -71,6 +71,15 @@ Test(unstarted, an_address_of_another_machine)
     expect_no_listening("unix:/no/such/folder/socket", STATUS_UNAVAILABLE);
 }
 
+Test(unstarted, a_mode_is_for_who_listens)
+{
+    struct rpc_client *client;
+    struct status st;
+    cr_expect(!rpc_client_new("unix:/tmp/x?mode=0660", NULL, &client, &st));
+    cr_expect_eq(st.code, STATUS_INVALID_ARGUMENT);
+    cr_expect_not_null(strstr(st.message, "mode"), "%s", st.message);
+}
+
 static void expect_echo(struct rpc_client *client)
 {
     Rpc__Test__EchoRequest request = echo_request("hello");
