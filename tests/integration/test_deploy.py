@@ -1,5 +1,6 @@
 """What deploy/ says, as far as it can be tried without containers."""
 
+import os
 import re
 import subprocess
 
@@ -67,6 +68,50 @@ def test_the_commands_start_when_their_addresses_are_of_this_machine(launch):
     gateway = launch(Gateway, server.listen.replace("127.0.0.1", "localhost")).start()
     Registry(server.stub).create("billing")
     assert Rest(gateway.port).get("/readyz").status == 200
+
+
+def instructions(word):
+    """What the image's own stage says with an instruction of that word."""
+    stage = (ROOT / "deploy" / "Dockerfile").read_text().split("\nFROM ")[2]
+    return [line.split(maxsplit=1)[1] for line in stage.splitlines() if line.startswith(word + " ")]
+
+
+def image_variables():
+    return dict(pair.split("=", 1) for line in instructions("ENV") for pair in line.split())
+
+
+def test_the_image_listens_where_it_says_and_keeps_its_data_in_a_volume():
+    variables = image_variables()
+    listens = {name: value for name, value in variables.items() if name.endswith("_LISTEN")}
+    assert set(listens) == {"CONFREG_LISTEN", "CONFREG_GATEWAY_LISTEN"}
+    assert all(address.startswith("0.0.0.0:") for address in listens.values())
+    exposed = set(" ".join(instructions("EXPOSE")).split())
+    assert exposed == {address.rsplit(":", 1)[1] for address in listens.values()}
+    assert instructions("VOLUME") == instructions("WORKDIR") == ["/data"]
+    assert "--home-dir /data confreg\n" in (ROOT / "deploy" / "Dockerfile").read_text()
+
+
+def test_the_image_s_programs_start_with_its_variables_alone(tmp_path):
+    """In a network of their own, where no port is taken, with the volume as their folder."""
+    script = """ip link set lo up; cd "$1"
+        "$2/confregd" & "$2/confreg-gateway" & trap 'kill $(jobs -p); wait' EXIT
+        curl --silent --fail --retry 100 --retry-all-errors --retry-delay 0 --retry-max-time 60 \
+            http://127.0.0.1:8000/readyz
+        ls"""
+    done = subprocess.run(["unshare", "--net", "bash", "-c", script, "bash", tmp_path, BUILD],
+                          capture_output=True, text=True, timeout=120, check=True,
+                          env={"PATH": os.environ["PATH"], **image_variables()})
+    assert '"status":"ready"' in done.stdout and "confreg.db" in done.stdout, done.stderr
+
+
+def test_ports_are_published_to_loopback_only():
+    """As there is no authentication yet."""
+    published = [port for service in COMPOSE["services"].values()
+                 for port in service.get("ports", [])]
+    for text in (ROOT / "deploy" / "Dockerfile", *(ROOT / "docs").glob("*.md"), ROOT / "README.md"):
+        published += re.findall(r"--publish[ =](\S+)", text.read_text())
+        assert not re.search(r"docker run.* -p\b", text.read_text()), "write --publish"
+    assert len(published) > 4 and all(port.startswith("127.0.0.1:") for port in published)
 
 
 def packages_in(stage):
