@@ -58,6 +58,18 @@ static void print_refusal(void *user, const char *what, const struct status *why
     printf("refused: %s: %s\n", what, why->message);
 }
 
+static bool open_store(const char *address, struct store **ret_store, struct status *st)
+{
+    if (!store_open(address, ret_store, st)) {
+        return false;
+    }
+    if ((*ret_store)->is_new) {
+        log_event(LOG_WARNING, "new_registry", "message",
+                  "nothing was there: this is a new, empty registry", NULL);
+    }
+    return true;
+}
+
 static bool run(const struct settings *s, struct take_over_report *report, struct status *st)
 {
     AUTO(free) char *from = NULL;
@@ -68,7 +80,7 @@ static bool run(const struct settings *s, struct take_over_report *report, struc
     /* As the server finds its own. */
     return environment_store(s->from, OLD_DATABASE, s->secrets_folder, &from, st) &&
            environment_store(s->store, "sqlite:confreg.db", s->secrets_folder, &to, st) &&
-           old_configs_open(from, s->collection, &old, st) && store_open(to, &store, st) &&
+           old_configs_open(from, s->collection, &old, st) && open_store(to, &store, st) &&
            take_over(old, store, &limits, print_refusal, NULL, report, st);
 }
 

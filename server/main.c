@@ -17,6 +17,7 @@ struct settings {
     struct node_options node;
     const char *store, *bus; /* NULL: not said */
     const char *secrets_folder;
+    const char *create;
     const char *log_level;
     bool new_epoch;
 };
@@ -35,6 +36,11 @@ static enum options_result read_settings(struct settings *s, int argc, char **ar
          "Where the log is kept: sqlite:FILE; mongodb://HOST:PORT/DATABASE, which several servers "
          "may share (options as MongoDB's drivers take them); or memory: to keep nothing. "
          "sqlite:confreg.db where neither this nor DOCUMENT_DATABASE_HOST says otherwise.",
+         0, 0, NULL},
+        {"create", OPTION_TEXT, &s->create, "auto", "WHEN",
+         "Whether a store is made where there is none: auto makes one, and says so at level "
+         "warning; never refuses to start (STORE_MISSING). never is right from the second start "
+         "on: a volume that is not mounted is then no new, empty registry.",
          0, 0, NULL},
         {"bus", OPTION_TEXT, &s->bus, NULL, "BUS",
          "Where changes are announced: amqp://USER:PASSWORD@HOST:PORT/VHOST for RabbitMQ (several "
@@ -141,7 +147,7 @@ static bool serve(struct node_options *options, struct status *st)
     return ok;
 }
 
-/* A backup that was restored has a log; what was made just now by a wrong address has none. */
+/* A backup that was restored has a log; what a wrong address names may have none. */
 static bool has_log(struct store *store, struct status *st)
 {
     struct store_tail tail;
@@ -154,7 +160,8 @@ static bool has_log(struct store *store, struct status *st)
 static bool renew_epoch(const char *address, struct status *st)
 {
     AUTO(store_close) struct store *store = NULL;
-    if (!store_open(address, &store, st) || !has_log(store, st) || !store_new_epoch(store, st)) {
+    if (!store_open_existing(address, &store, st) || !has_log(store, st) ||
+        !store_new_epoch(store, st)) {
         return false;
     }
     char epoch[EPOCH_TEXT_SIZE];
@@ -179,6 +186,12 @@ static bool run(struct settings *settings, struct status *st)
     return ok;
 }
 
+static bool parse_create(const char *text, bool *ret_may_create)
+{
+    *ret_may_create = strcmp(text, "auto") == 0;
+    return *ret_may_create || strcmp(text, "never") == 0;
+}
+
 int main(int argc, char **argv)
 {
     if (argc > 1 && strcmp(argv[1], "import-legacy") == 0) {
@@ -196,6 +209,10 @@ int main(int argc, char **argv)
         return 2;
     }
     log_set_level(level);
+    if (!parse_create(settings.create, &settings.node.may_create)) {
+        fprintf(stderr, "confregd: --create: auto or never, found \"%s\"\n", settings.create);
+        return 2;
+    }
     signals_start(settings.new_epoch ? EXIT_FAILURE : EXIT_SUCCESS);
     struct status st;
     if (!run(&settings, &st)) {

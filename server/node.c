@@ -70,9 +70,24 @@ static void on_diverged(void *user)
     }
 }
 
+static bool open_store(struct node *node, const struct node_options *options, struct status *st)
+{
+    if (!(options->may_create ? store_open : store_open_existing)(options->store, &node->store,
+                                                                  st)) {
+        return false;
+    }
+    if (node->store->is_new) {
+        AUTO_STR store = {0};
+        uri_add_public(&store, options->store);
+        log_event(LOG_WARNING, "new_registry", "store", store.data, "message",
+                  "nothing was there: this is a new, empty registry", NULL);
+    }
+    return true;
+}
+
 static bool load(struct node *node, const struct node_options *options, struct status *st)
 {
-    if (!store_open(options->store, &node->store, st)) {
+    if (!open_store(node, options, st)) {
         return false;
     }
     int64_t begun = clock_monotonic_ns();

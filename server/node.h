@@ -9,6 +9,7 @@ struct node;
 struct node_options {
     const char *listen; /* addresses, separated by commas */
     const char *store;
+    bool may_create; /* a store where there is none */
     const char *bus;
     const char *bus_user, *bus_password; /* where the address has none; NULL: not said */
     const char *metrics;                 /* where to show them; NULL: nowhere */

@@ -89,6 +89,7 @@ static struct memory_store *memory_new(const char *name)
     struct memory_store *m = mem_zalloc(sizeof *m);
     m->store.ops = &store_memory;
     m->store.shared = name[0] != '\0';
+    m->store.is_new = true;
     m->name = mem_string(name);
     m->users = 1;
     random_bytes(m->store.identity.epoch, EPOCH_SIZE);
@@ -97,23 +98,36 @@ static struct memory_store *memory_new(const char *name)
     return m;
 }
 
-static struct memory_store *find_named(const char *name)
+static struct memory_store *take_named(const char *name)
 {
-    for (struct memory_store *m = named; m != NULL; m = m->next) {
-        if (strcmp(m->name, name) == 0) {
-            m->users++;
-            return m;
-        }
+    struct memory_store *m = named;
+    while (m != NULL && strcmp(m->name, name) != 0) {
+        m = m->next;
     }
-    struct memory_store *m = memory_new(name);
-    m->next = named;
-    named = m;
+    if (m != NULL) {
+        m->users++;
+        m->store.is_new = false;
+    }
     return m;
 }
 
-static bool memory_open(const char *location, struct store **ret_store, struct status *st)
+static struct memory_store *take_or_make(const char *name, bool may_create)
 {
-    struct memory_store *m;
+    struct memory_store *m = name[0] == '\0' ? NULL : take_named(name);
+    if (m != NULL || !may_create) {
+        return m;
+    }
+    m = memory_new(name);
+    if (name[0] != '\0') {
+        m->next = named;
+        named = m;
+    }
+    return m;
+}
+
+static bool memory_open(const char *location, bool may_create, struct store **ret_store,
+                        struct status *st)
+{
     if (location[strspn(location, NAME_CHARACTERS)] != '\0') {
         return status_set(
             st, STATUS_INVALID_ARGUMENT, "STORE_ADDRESS",
@@ -121,12 +135,12 @@ static bool memory_open(const char *location, struct store **ret_store, struct s
             "found \"%.100s\"",
             location);
     }
-    if (location[0] == '\0') {
-        m = memory_new(location);
-    } else {
-        pthread_mutex_lock(&named_lock);
-        m = find_named(location);
-        pthread_mutex_unlock(&named_lock);
+    pthread_mutex_lock(&named_lock);
+    struct memory_store *m = take_or_make(location, may_create);
+    pthread_mutex_unlock(&named_lock);
+    if (m == NULL) {
+        return status_set(st, STATUS_FAILED_PRECONDITION, "STORE_MISSING",
+                          "\"memory:\" keeps nothing, and none is to be made");
     }
     *ret_store = &m->store;
     return true;

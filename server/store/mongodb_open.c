@@ -229,7 +229,7 @@ bool mongo_renew(struct store *store, const struct store_identity *identity, str
     return ok;
 }
 
-static bool settle_identity(struct mongo_store *s, struct status *st)
+static bool settle_identity(struct mongo_store *s, bool may_create, struct status *st)
 {
     bool found = false;
     if (!read_identity(s, &found, st)) {
@@ -238,6 +238,12 @@ static bool settle_identity(struct mongo_store *s, struct status *st)
     if (found) {
         return true;
     }
+    if (!may_create) {
+        return status_set(st, STATUS_FAILED_PRECONDITION, "STORE_MISSING",
+                          "database %s holds no store of confreg, and none is to be made",
+                          s->database);
+    }
+    s->store.is_new = true;
     return make_identity(s, st) && read_identity(s, &found, st) &&
            (found || foreign(s, "its identity does not stay", st));
 }
@@ -299,14 +305,15 @@ static bool make_indexes(struct mongo_store *s, struct status *st)
 
 /* ---- Open and close ---- */
 
-static bool open_address(const char *address, struct store **ret_store, struct status *st)
+static bool open_address(const char *address, bool may_create, struct store **ret_store,
+                         struct status *st)
 {
     struct mongo_store *s = mem_zalloc(sizeof *s);
     s->store.ops = &store_mongodb;
     s->store.shared = true;
     ready_driver();
-    if (!connect_to(s, address, st) || !check_server(s, st) || !settle_identity(s, st) ||
-        !make_indexes(s, st)) {
+    if (!connect_to(s, address, st) || !check_server(s, st) ||
+        !settle_identity(s, may_create, st) || !make_indexes(s, st)) {
         mongo_store_close(&s->store);
         return false;
     }
@@ -314,22 +321,24 @@ static bool open_address(const char *address, struct store **ret_store, struct s
     return true;
 }
 
-static bool open_scheme(const char *scheme, const char *location, struct store **ret_store,
-                        struct status *st)
+static bool open_scheme(const char *scheme, const char *location, bool may_create,
+                        struct store **ret_store, struct status *st)
 {
     AUTO_STR address = {0};
     str_addf(&address, "%s:%s", scheme, location);
-    return open_address(address.data, ret_store, st);
+    return open_address(address.data, may_create, ret_store, st);
 }
 
-bool mongo_store_open(const char *location, struct store **ret_store, struct status *st)
+bool mongo_store_open(const char *location, bool may_create, struct store **ret_store,
+                      struct status *st)
 {
-    return open_scheme(store_mongodb.scheme, location, ret_store, st);
+    return open_scheme(store_mongodb.scheme, location, may_create, ret_store, st);
 }
 
-bool mongo_store_open_srv(const char *location, struct store **ret_store, struct status *st)
+bool mongo_store_open_srv(const char *location, bool may_create, struct store **ret_store,
+                          struct status *st)
 {
-    return open_scheme(store_mongodb_srv.scheme, location, ret_store, st);
+    return open_scheme(store_mongodb_srv.scheme, location, may_create, ret_store, st);
 }
 
 void mongo_store_close(struct store *store)

@@ -7,6 +7,7 @@
 #include "clock.h"
 #include "failpoint.h"
 #include "row_room.h"
+#include "sqlite_checkpoint.h"
 #include "sqlite_db.h"
 #include "sqlite_open.h"
 
@@ -71,11 +72,23 @@ static bool run(struct connection *c, enum statement which, const char *doing, s
     return q != NULL && step_done(c, q, doing, st);
 }
 
+/* Nothing is written where the files that are open are not those at their paths. */
+static bool check_files(struct sqlite_store *s, struct status *st)
+{
+    uint64_t log_bytes = 0;
+    bool ok = sqlite_file_check(&s->file, &log_bytes, st);
+    if (ok) {
+        atomic_store(&s->store.wal_bytes, log_bytes);
+        atomic_store(&s->misplaced, false);
+    }
+    return ok;
+}
+
 /* False, and nothing is open, where it cannot begin. */
 static bool begin(struct sqlite_store *s, struct status *st)
 {
     pthread_mutex_lock(&s->writing);
-    bool ok = run(&s->writer, SQL_BEGIN, "beginning", st);
+    bool ok = check_files(s, st) && run(&s->writer, SQL_BEGIN, "beginning", st);
     if (!ok) {
         pthread_mutex_unlock(&s->writing);
     }
@@ -176,6 +189,25 @@ static bool insert_all(struct sqlite_store *s, struct commit *const *commits, si
     return true;
 }
 
+/* Files may have gone between the two looks at them. Then the commit is in what was open, and comes
+ * back with it where that is put back; where not, it is lost. Until it is known, the log is not
+ * read either: what is read there would count as kept. */
+static bool kept_or_doubt(struct sqlite_store *s, struct status *st)
+{
+    if (check_files(s, st)) {
+        return true;
+    }
+    atomic_store(&s->misplaced, true);
+    snprintf(st->reason, sizeof st->reason, "OUTCOME_UNKNOWN");
+    return false;
+}
+
+static bool log_is_known(struct sqlite_store *s, struct status *st)
+{
+    uint64_t ignored = 0;
+    return !atomic_load(&s->misplaced) || sqlite_file_check(&s->file, &ignored, st);
+}
+
 static bool sqlite_append(struct store *store, struct commit *const *commits, size_t n,
                           struct status *st)
 {
@@ -187,7 +219,7 @@ static bool sqlite_append(struct store *store, struct commit *const *commits, si
     int64_t begun = clock_monotonic_ns();
     ok = finish(s, ok, st);
     histogram_observe(&store->sync, (uint64_t)(clock_monotonic_ns() - begun));
-    return ok;
+    return ok && kept_or_doubt(s, st);
 }
 
 /* What a row of heads is checked with, since no hash of the log covers it. */
@@ -323,7 +355,7 @@ static bool sqlite_scrub(struct store *store, const char *environment, const cha
 {
     struct sqlite_store *s = sqlite_of(store);
     pthread_mutex_lock(&s->writing);
-    bool ok = scrub(s, environment, service, from, through, st);
+    bool ok = check_files(s, st) && scrub(s, environment, service, from, through, st);
     pthread_mutex_unlock(&s->writing);
     return ok;
 }
@@ -444,7 +476,7 @@ static bool sqlite_tail(struct store *store, uint64_t *ret_revision, struct buf 
                         struct hash *ret_hash, struct status *st)
 {
     struct sqlite_store *s = sqlite_of(store);
-    struct connection *c = sqlite_take_reader(s, st);
+    struct connection *c = log_is_known(s, st) ? sqlite_take_reader(s, st) : NULL;
     sqlite3_stmt *q = c == NULL ? NULL : connection_statement(c, SQL_TAIL, st);
     bool ok = q != NULL;
     if (ok) {
@@ -487,7 +519,7 @@ static bool sqlite_read_commits(struct store *store, uint64_t from, uint64_t thr
                                 struct status *st)
 {
     struct sqlite_store *s = sqlite_of(store);
-    struct connection *c = sqlite_take_reader(s, st);
+    struct connection *c = log_is_known(s, st) ? sqlite_take_reader(s, st) : NULL;
     sqlite3_stmt *q = c == NULL ? NULL : connection_statement(c, SQL_READ_COMMITS, st);
     bool ok = q != NULL;
     if (ok) {

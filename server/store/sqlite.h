@@ -1,4 +1,4 @@
-/* The embedded store: one SQLite file, its write-ahead log beside it, and a lock file. */
+/* The embedded store: one SQLite file, and its write-ahead log beside it. */
 #ifndef STORE_SQLITE_H
 #define STORE_SQLITE_H
 

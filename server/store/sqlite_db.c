@@ -86,15 +86,15 @@ bool connection_number(struct connection *c, const char *sql, int64_t *ret, stru
     return ok;
 }
 
-bool connection_open(struct connection *c, const char *path, bool writer, struct status *st)
+bool connection_open(struct connection *c, const char *path, struct status *st)
 {
-    int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | (writer ? SQLITE_OPEN_CREATE : 0);
+    int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX;
     *c = (struct connection){.db = NULL};
     if (sqlite3_open_v2(path, &c->db, flags, NULL) != SQLITE_OK) {
         return sqlite_fault(c, "opening", st);
     }
     sqlite3_extended_result_codes(c->db, 1);
-    sqlite3_busy_timeout(c->db, 10000);
+    sqlite3_busy_timeout(c->db, BUSY_MS);
     return connection_run(c, "PRAGMA temp_store = MEMORY; PRAGMA cache_size = -16384", st);
 }
 
@@ -124,7 +124,7 @@ sqlite3_stmt *connection_statement(struct connection *c, enum statement which, s
 static struct connection *make_reader(struct sqlite_store *s, struct status *st)
 {
     struct connection *c = mem_zalloc(sizeof *c);
-    if (!connection_open(c, s->path, false, st)) {
+    if (!connection_open(c, s->file.path, st)) {
         connection_close(c);
         free(c);
         return NULL;

@@ -6,9 +6,11 @@
 #include <sqlite3.h>
 #include <stdatomic.h>
 
+#include "sqlite_file.h"
 #include "store.h"
 
 #define READERS 8
+#define BUSY_MS 10000 /* that a connection waits for another one */
 
 enum statement {
     /* of the writer */
@@ -43,8 +45,8 @@ struct connection {
 
 struct sqlite_store {
     struct store store;
-    char *path;
-    int lock_file;
+    struct sqlite_file file;
+    atomic_bool misplaced;   /* an append met other files in the place of its own */
     pthread_mutex_t writing; /* held over a transaction of the two that write */
     struct connection writer;
     struct connection marker; /* moves marks, which need not be durable at once */
@@ -68,7 +70,8 @@ static inline struct sqlite_store *sqlite_of(struct store *store)
     return CONTAINER_OF(store, struct sqlite_store, store);
 }
 
-bool connection_open(struct connection *c, const char *path, bool writer, struct status *st);
+/* To a file that is there. */
+bool connection_open(struct connection *c, const char *path, struct status *st);
 void connection_close(struct connection *c);
 /* The statement, reset; never NULL but after an error, which is in st then. */
 sqlite3_stmt *connection_statement(struct connection *c, enum statement which, struct status *st);

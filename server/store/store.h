@@ -25,7 +25,8 @@
  * move_mark and reads from any thread, also meanwhile. Calls block on the disk.
  *
  * Faults: UNAVAILABLE, reason STORE_UNAVAILABLE, with what the system said (disk full, read-only,
- * I/O): the call may be repeated later. DATA_LOSS: damaged data. INTERNAL: a bug. */
+ * I/O), or STORE_REPLACED, where files were removed or replaced while they were open: the call may
+ * be repeated later. DATA_LOSS: damaged data. INTERNAL: a bug. */
 #ifndef STORE_STORE_H
 #define STORE_STORE_H
 
@@ -118,7 +119,9 @@ struct version_range {
 
 struct store_ops {
     const char *scheme; /* "sqlite" */
-    bool (*open)(const char *location, struct store **ret_store, struct status *st);
+    /* may_create: as store_open, else as store_open_existing. */
+    bool (*open)(const char *location, bool may_create, struct store **ret_store,
+                 struct status *st);
     void (*close)(struct store *store);
     bool (*tail)(struct store *store, uint64_t *ret_revision, struct buf **ret_record,
                  struct hash *ret_hash, struct status *st);
@@ -163,18 +166,28 @@ struct store {
                                    often at it or near behind it, where a backend may look first */
     struct histogram sync; /* nanoseconds in which an append was made durable, once it was handed
                               over; without a scale where the backend does not know */
+    bool is_new;           /* it was made when it was opened */
+    /* Of a backend that has one: the size of its write-ahead log, and how often copying that into
+     * its file failed. */
+    bool has_wal;
+    atomic_uint_fast64_t wal_bytes;
+    struct metric failed_checkpoints;
 };
 
 /* Opens "sqlite:FILE", "mongodb://…" (or "mongodb+srv://…", as MongoDB's drivers take it; the
  * database is "confreg" unless the address says another) or "memory:", and makes it where there is
- * none. One process at a time has a SQLite file open, held by a lock beside it; any number share a
+ * none (is_new). One process at a time has a SQLite file open, by whatever name; any number share a
  * database of MongoDB's. "memory:NAME" is one store for all that open it under
  * this name in this process, gone with the last of them. INVALID_ARGUMENT: not a store's address;
  * FAILED_PRECONDITION: reason STORE_LOCKED where another process has it, STORE_FORMAT_NEWER where a
  * newer release wrote it (the message names both formats), STORE_FOREIGN where the file or database
- * is no store of ours, STORE_TOO_OLD where the database server is; UNAVAILABLE, reason
- * STORE_UNAVAILABLE, or STORE_DENIED where the database server does not let us; DATA_LOSS. */
+ * is no store of ours, STORE_NOT_WHOLE where the file was cut off, STORE_LINKED where it has two
+ * names, STORE_STRAY_LOG where the write-ahead log beside it is not its own, STORE_TOO_OLD where
+ * the database server is; UNAVAILABLE, reason STORE_UNAVAILABLE, or STORE_DENIED where the database
+ * server does not let us; DATA_LOSS. */
 bool store_open(const char *address, struct store **ret_store, struct status *st);
+/* The same, but makes none: FAILED_PRECONDITION, reason STORE_MISSING, where there is none. */
+bool store_open_existing(const char *address, struct store **ret_store, struct status *st);
 void store_close(struct store *store);
 MEM_CLEANUP(struct store, store_close)
 

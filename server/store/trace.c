@@ -238,8 +238,10 @@ struct store *trace_new(struct store *inner,
                         void (*on_call)(void *user, const struct trace_event *), void *user)
 {
     struct trace *trace = mem_zalloc(sizeof *trace);
-    trace->store =
-        (struct store){.ops = &trace_ops, .identity = inner->identity, .shared = inner->shared};
+    trace->store = (struct store){.ops = &trace_ops,
+                                  .identity = inner->identity,
+                                  .shared = inner->shared,
+                                  .is_new = inner->is_new};
     trace->inner = inner;
     trace->on_call = on_call;
     trace->user = user;

@@ -27,7 +27,7 @@ static inline void folder_init(struct folder *folder)
 
 static inline void folder_empty(const struct folder *folder)
 {
-    static const char *const suffixes[] = {"", "-wal", "-shm", "-journal", ".lock"};
+    static const char *const suffixes[] = {"", "-wal", "-shm", "-journal"};
     for (size_t i = 0; i < sizeof suffixes / sizeof suffixes[0]; i++) {
         char path[96];
         snprintf(path, sizeof path, "%s%s", folder->database, suffixes[i]);

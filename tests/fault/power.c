@@ -60,12 +60,34 @@ static struct disk_file *on_disk(sqlite3_file *file)
 
 /* ---- The disk; all under its lock ---- */
 
-static struct disk_file *find_file(const char *path)
+static struct disk_file *look_up(const char *path)
 {
     struct disk_file *file = disk.files;
     while (file != NULL && strcmp(file->path, path) != 0) {
         file = file->next;
     }
+    return file;
+}
+
+/* A new store is made under another name and renamed, behind SQLite's back. */
+static struct disk_file *find_renamed(const char *path)
+{
+    AUTO_STR made = {0};
+    str_addf(&made, "%s.new", path);
+    struct disk_file *file = look_up(made.data);
+    if (file == NULL || access(made.data, F_OK) == 0 || access(path, F_OK) != 0) {
+        return NULL;
+    }
+    assert(file->n_pending == 0 && "what is renamed was synced");
+    free(file->path);
+    file->path = mem_string(path);
+    return file;
+}
+
+static struct disk_file *find_file(const char *path)
+{
+    struct disk_file *file = look_up(path);
+    file = file != NULL ? file : find_renamed(path);
     if (file == NULL) {
         file = mem_zalloc(sizeof *file);
         file->path = mem_string(path);

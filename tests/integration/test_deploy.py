@@ -59,9 +59,9 @@ def test_the_commands_start_when_their_addresses_are_of_this_machine(launch):
     """The same flags, with a store and ports that are here."""
     given = flags(OURS["confregd-1"])
     server = launch(Confregd)
-    known = {"listen", "store", "metrics"}
+    known = {"listen", "store", "metrics", "create"}
     assert set(given) <= known, "a flag that this test does not try"
-    server.extra = ["--metrics", f"unix:{server.folder}/metrics"]
+    server.extra = ["--metrics", f"unix:{server.folder}/metrics", "--create", given["create"]]
     server.start()
     gateway_flags = flags(OURS["gateway-1"])
     assert set(gateway_flags) == {"listen", "server"}

@@ -105,12 +105,17 @@ def test_a_restored_backup_with_a_new_epoch_voids_every_position(launch, tmp_pat
         assert watch.position.epoch == header.epoch
 
 
-def test_an_empty_log_gets_no_new_epoch(launch, tmp_path):
+@pytest.mark.sqlite
+@pytest.mark.parametrize(("there", "reason"), [(False, "STORE_MISSING"), (True, "LOG_EMPTY")])
+def test_an_empty_log_gets_no_new_epoch(launch, there, reason):
     """As after a mistyped address: the store that was restored would keep its own."""
-    result = subprocess.run([BUILD / "confregd", "--store", f"sqlite:{tmp_path}/typo/log.db",
-                             "--new-epoch"], capture_output=True, text=True, timeout=60)
-    assert result.returncode == 1
-    assert "LOG_EMPTY" in result.stderr and "--store" in result.stderr
+    server = launch(Confregd)
+    if there:
+        server.start().stop()
+    result = subprocess.run([BUILD / "confregd", "--store", server.store, "--new-epoch"],
+                            capture_output=True, text=True, timeout=60)
+    assert result.returncode == 1 and reason in result.stderr
+    assert server.database.exists() == there
 
 
 def test_a_file_that_is_no_store_is_refused(launch, tmp_path):

@@ -291,7 +291,7 @@ static void run(const char *address)
 
 static void remove_folder(const char *folder)
 {
-    static const char *const names[] = {"log.db", "log.db-wal", "log.db-shm", "log.db.lock"};
+    static const char *const names[] = {"log.db", "log.db-wal", "log.db-shm"};
     for (size_t i = 0; i < COUNT_OF(names); i++) {
         char path[128];
         snprintf(path, sizeof path, "%s/%s", folder, names[i]);

@@ -103,6 +103,7 @@ static struct node *start(const struct place *place)
     struct node_options options = {
         .listen = place->listen,
         .store = place->store,
+        .may_create = true,
         .bus = "local:",
         .max_payload_bytes = 1 << 20,
         .ring_bytes = RING,
@@ -190,8 +191,8 @@ static void watch_and_write(const struct place *place)
 
 static void remove_files(const struct place *place)
 {
-    static const char *const names[] = {"log.db",      "log.db-wal", "log.db-shm",
-                                        "log.db.lock", "socket",     "socket.lock"};
+    static const char *const names[] = {"log.db", "log.db-wal", "log.db-shm", "socket",
+                                        "socket.lock"};
     for (size_t i = 0; i < COUNT_OF(names); i++) {
         char path[128];
         snprintf(path, sizeof path, "%s/%s", place->folder, names[i]);

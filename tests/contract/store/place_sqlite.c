@@ -19,7 +19,7 @@ static void make(struct place *place)
 
 static void remove_place(struct place *place)
 {
-    static const char *const suffixes[] = {"", "-wal", "-shm", ".lock"};
+    static const char *const suffixes[] = {"", "-wal", "-shm"};
     for (size_t i = 0; i < COUNT_OF(suffixes); i++) {
         char path[160];
         snprintf(path, sizeof path, "%s/log.db%s", place->folder, suffixes[i]);

@@ -117,7 +117,7 @@ CONTRACT(sqlite, is_made_with_its_folders)
     str_addf(&address, "sqlite:%s/deep/er/log.db", place->folder);
     cr_assert(store_open(address.data, &store, &st), "%s", st.message);
     store_close(store);
-    static const char *const made[] = {"deep/er/log.db", "deep/er/log.db.lock", "deep/er", "deep"};
+    static const char *const made[] = {"deep/er/log.db", "deep/er", "deep"};
     for (size_t i = 0; i < COUNT_OF(made); i++) {
         AUTO_STR path = {0};
         str_addf(&path, "%s/%s", place->folder, made[i]);

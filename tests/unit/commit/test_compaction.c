@@ -77,7 +77,7 @@ static void bench_init(struct bench *bench)
 
 static void bench_fini(struct bench *bench)
 {
-    static const char *const suffixes[] = {"", "-wal", "-shm", ".lock"};
+    static const char *const suffixes[] = {"", "-wal", "-shm"};
     bench_close(bench);
     for (size_t i = 0; i < COUNT_OF(suffixes); i++) {
         char path[160];

@@ -32,7 +32,7 @@ static void home_init(struct home *home, const char *scheme)
 
 static void home_fini(struct home *home)
 {
-    static const char *const suffixes[] = {"", "-wal", "-shm", ".lock"};
+    static const char *const suffixes[] = {"", "-wal", "-shm"};
     store_close(MOVE(home->store));
     for (size_t i = 0; i < COUNT_OF(suffixes); i++) {
         char path[160];
