@@ -4,6 +4,7 @@
 
 #include "clock.h"
 #include "mirror_config.h"
+#include "rwlock.h"
 
 void copy_init(struct copy *copy, const struct mirror_options *options)
 {
@@ -15,7 +16,7 @@ void copy_init(struct copy *copy, const struct mirror_options *options)
         .stale_since_ns = clock_monotonic_ns(),
     };
     copy->options.selectors = NULL;
-    pthread_rwlock_init(&copy->lock, NULL);
+    rwlock_init(&copy->lock);
 }
 
 static void drop_unfinished(struct copy *copy)

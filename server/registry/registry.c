@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "rwlock.h"
 #include "state.h"
 
 #define LIST_STEPS 4096 /* nodes looked at under the lock */
@@ -14,7 +15,7 @@ struct registry *registry_new(const uint8_t epoch[EPOCH_SIZE])
     struct registry *registry = mem_zalloc(sizeof *registry);
     memcpy(registry->epoch, epoch, EPOCH_SIZE);
     hex_encode(epoch, EPOCH_SIZE, registry->epoch_text);
-    pthread_rwlock_init(&registry->lock, NULL);
+    rwlock_init(&registry->lock);
     return registry;
 }
 

@@ -5,6 +5,8 @@
 #include <search.h>
 #include <string.h>
 
+#include "rwlock.h"
+
 /* Where a change stands in the log. */
 struct place {
     uint64_t revision;
@@ -94,7 +96,7 @@ static struct memory_store *memory_new(const char *name)
     m->users = 1;
     random_bytes(m->store.identity.epoch, EPOCH_SIZE);
     random_bytes(m->store.identity.secret, STORE_SECRET_SIZE);
-    pthread_rwlock_init(&m->lock, NULL);
+    rwlock_init(&m->lock);
     return m;
 }
 
