@@ -6,6 +6,8 @@
 #include "mirror_config.h"
 #include "rwlock.h"
 
+#define NOTED_MAX 65536
+
 void copy_init(struct copy *copy, const struct mirror_options *options)
 {
     *copy = (struct copy){
@@ -32,6 +34,7 @@ void copy_fini(struct copy *copy)
 {
     drop_unfinished(copy);
     mirror_table_fini(&copy->snapshot);
+    mirror_table_fini(&copy->noted);
     mirror_table_fini(&copy->table);
     pthread_rwlock_destroy(&copy->lock);
 }
@@ -45,6 +48,35 @@ void copy_view(const struct copy *copy, struct mirror_view *ret_view)
     ret_view->age_ms = copy->view.state == MIRROR_IN_STEP
                            ? 0
                            : (clock_monotonic_ns() - copy->stale_since_ns) / 1000000;
+}
+
+struct mirror_config *copy_find(const struct copy *copy, const char *environment,
+                                const char *service_name)
+{
+    struct mirror_config *found = mirror_table_find(&copy->table, environment, service_name);
+    return found != NULL ? found : mirror_table_find(&copy->noted, environment, service_name);
+}
+
+/* Under the lock. All changes since the snapshot stand in the table; of what was before it, only
+ * what it showed. So an absence from mod_revision to revision holds now where the table does not
+ * know the name, where it reaches to the snapshot, and where it has begun. */
+static bool holds_now(const struct copy *copy, const struct mirror_absence *absence)
+{
+    return strcmp(copy->view.epoch, absence->epoch) == 0 &&
+           absence->revision >= copy->snapshot_revision &&
+           absence->mod_revision <= copy->view.revision &&
+           copy_find(copy, absence->environment, absence->service_name) == NULL;
+}
+
+void copy_note_absent(struct copy *copy, const struct mirror_absence *absence)
+{
+    pthread_rwlock_wrlock(&copy->lock);
+    if (copy->noted.n < NOTED_MAX && holds_now(copy, absence)) {
+        mirror_table_put(&copy->noted,
+                         mirror_config_tombstone(absence->epoch, absence->environment,
+                                                 absence->service_name, absence->mod_revision));
+    }
+    pthread_rwlock_unlock(&copy->lock);
 }
 
 static void tell(struct copy *copy, const struct mirror_change *changes, size_t n)
@@ -220,16 +252,19 @@ static void change_over(struct copy *copy, const Confreg__V1__Position *header)
 {
     pthread_rwlock_wrlock(&copy->lock);
     struct mirror_table old = copy->table;
+    struct mirror_table noted = copy->noted;
     bool first = copy->view.state == MIRROR_LOADING;
     copy->table = copy->snapshot;
     copy->snapshot = old;
-    copy->n_noted = 0;
+    copy->noted = (struct mirror_table){0};
+    copy->snapshot_revision = header->revision;
     copy->view.resets += !first;
     copy->view.revision = header->revision;
     memset(copy->view.epoch, 0, sizeof copy->view.epoch);
     strncpy(copy->view.epoch, header->epoch, sizeof copy->view.epoch - 1);
     set_state(copy, MIRROR_IN_STEP);
     pthread_rwlock_unlock(&copy->lock);
+    mirror_table_fini(&noted);
 }
 
 static void finish_snapshot(struct copy *copy, const Confreg__V1__WatchResponse *response)

@@ -5,6 +5,9 @@
  * 1. table and view change together, under the writer's lock, by whole commits.
  * 2. position is that of the last commit in the table: a stream may resume behind it.
  * 3. A snapshot replaces the table when it is complete, and not before.
+ * 4. Only the watch's side changes table and view: it reads them without the lock.
+ * 5. What other threads add stands in a table of its own, `noted`, which is looked at under the
+ *    lock alone, and never by what compares copies.
  *
  * Threads: copy_begin, copy_take, copy_target and copy_end are for the watch's side, never
  * concurrently; the rest is for any thread. */
@@ -20,11 +23,12 @@
 struct copy {
     struct mirror_options options; /* without its selectors */
 
-    pthread_rwlock_t lock; /* for the next four */
+    pthread_rwlock_t lock; /* for the next five */
     struct mirror_table table;
-    struct mirror_view view; /* age_ms and n_configs are filled on looking */
+    uint64_t snapshot_revision; /* of the snapshot that the table began with */
+    struct mirror_view view;    /* age_ms and n_configs are filled on looking */
     int64_t stale_since_ns;
-    size_t n_noted; /* by copy_note_absent */
+    struct mirror_table noted; /* tombstones of which no watch tells; the table goes before them */
 
     /* The watch's side. */
     Confreg__V1__Position position;
@@ -39,6 +43,11 @@ struct copy {
 
 /* How it stands; under the lock, or on the watch's side. */
 void copy_view(const struct copy *copy, struct mirror_view *ret_view);
+/* The config or its tombstone, borrowed; NULL: none is known. Under the lock. */
+struct mirror_config *copy_find(const struct copy *copy, const char *environment,
+                                const char *service_name);
+/* As mirror_note_absent. */
+void copy_note_absent(struct copy *copy, const struct mirror_absence *absence);
 
 void copy_init(struct copy *copy, const struct mirror_options *options);
 void copy_fini(struct copy *copy);

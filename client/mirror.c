@@ -20,7 +20,6 @@
  * lags catches up meanwhile; one that does not has lost what was there. */
 #define BEHIND_MS 1000
 #define BEHIND_MOST 5
-#define NOTED_MAX 65536
 
 /* A thread opens one watch after the other; what they bring comes on the client's thread. */
 struct mirror {
@@ -50,7 +49,7 @@ struct mirror {
 static struct mirror_config *find(const struct copy *copy, const char *environment,
                                   const char *service_name)
 {
-    struct mirror_config *found = mirror_table_find(&copy->table, environment, service_name);
+    struct mirror_config *found = copy_find(copy, environment, service_name);
     return found == NULL ? NULL : mirror_config_ref(found);
 }
 
@@ -138,18 +137,9 @@ void mirror_list_fini(struct mirror_list *list)
     *list = (struct mirror_list){0};
 }
 
-void mirror_note_absent(struct mirror *mirror, const char *epoch, const char *environment,
-                        const char *service_name, uint64_t mod_revision)
+void mirror_note_absent(struct mirror *mirror, const struct mirror_absence *absence)
 {
-    struct copy *copy = &mirror->copy;
-    pthread_rwlock_wrlock(&copy->lock);
-    if (copy->n_noted < NOTED_MAX && strcmp(copy->view.epoch, epoch) == 0 &&
-        mirror_table_find(&copy->table, environment, service_name) == NULL) {
-        mirror_table_put(&copy->table,
-                         mirror_config_tombstone(epoch, environment, service_name, mod_revision));
-        copy->n_noted++;
-    }
-    pthread_rwlock_unlock(&copy->lock);
+    copy_note_absent(&mirror->copy, absence);
 }
 
 /* ---- What the watch brings: the client's thread ---- */

@@ -145,10 +145,16 @@ void mirror_list(struct mirror *mirror, const struct mirror_selector *selector,
                  struct mirror_list *ret_list, struct mirror_view *ret_view);
 void mirror_list_fini(struct mirror_list *list);
 
-/* Tells the mirror what it could not see: that the config has no head, and the mod_revision of its
- * tombstone (0: there never was one), as the server said within that epoch. Kept as a tombstone
- * where nothing newer is known, up to a bounded number of them. */
-void mirror_note_absent(struct mirror *mirror, const char *epoch, const char *environment,
-                        const char *service_name, uint64_t mod_revision);
+/* That a config has no head, as a server said. */
+struct mirror_absence {
+    const char *epoch;
+    uint64_t revision; /* as of which it was so */
+    const char *environment, *service_name;
+    uint64_t mod_revision; /* of its tombstone; 0: there never was one */
+};
+
+/* Tells the mirror what it could not see. It is kept as a tombstone, up to a bounded number of
+ * them, where it holds at the mirror's revision, too. */
+void mirror_note_absent(struct mirror *mirror, const struct mirror_absence *absence);
 
 #endif

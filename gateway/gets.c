@@ -203,8 +203,14 @@ static void note_absent(struct request *r, const Confreg__V1__GetConfigResponse 
     for (size_t i = 0; i < response->n_sources && r->gateway->mirror != NULL; i++) {
         const Confreg__V1__ResolvedSource *source = response->sources[i];
         if (source->version == 0) {
-            mirror_note_absent(r->gateway->mirror, response->header->epoch, source->environment,
-                               str_text(r->service), source->mod_revision);
+            const struct mirror_absence absence = {
+                .epoch = response->header->epoch,
+                .revision = response->header->revision,
+                .environment = source->environment,
+                .service_name = str_text(r->service),
+                .mod_revision = source->mod_revision,
+            };
+            mirror_note_absent(r->gateway->mirror, &absence);
         }
     }
 }

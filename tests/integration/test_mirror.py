@@ -1,5 +1,6 @@
 """The gateway's mirror: where reads come from, how new they are, and what happens without a server."""
 
+import random
 import shutil
 import threading
 import time
@@ -340,6 +341,53 @@ def test_another_log_replaces_the_mirror(pair):
     answer = rest.put("/api/configs/both", DATA, headers={"If-Match": old.headers["ETag"]})
     assert answer.status == 412
     other.stop()
+
+
+@pytest.mark.concurrent
+def test_absent_overlays_are_read_while_snapshots_replace_the_mirror(pair):
+    """Two logs take turns; readers have the mirror note what is absent all the time."""
+    servers = [pair.server, pair.launch(Confregd, listen=pair.server.listen)]
+    names = [f"c{n}" for n in range(100)]
+    reading = threading.Event()
+    reading.set()
+    shown = [0, 0]  # answers of each log
+
+    def fill(number):
+        data = '{"log":%d}' % number
+        pair.registry.commit([create_change(name, data, "default") for name in names])
+
+    def read(number):
+        chance, rest = random.Random(number), Rest(pair.gateway.port)
+        while reading.is_set():
+            overlay = f"absent-{chance.randrange(1000)}"
+            path = f"/api/configs/{chance.choice(names)}?environment={overlay}&resolve=true"
+            answer = rest.get(path)
+            assert answer.status in (200, 404, 503, 504), answer.body
+            if answer.status == 200:
+                shown[answer.json()["log"]] += 1
+
+    def turn(number):
+        servers[1 - number].stop()
+        pair.server = servers[number].start()
+        if not pair.registry.list(page_size=1).configs:
+            fill(number)
+        before = shown[number]
+        until(lambda: shown[number] > before + 50, "the other log is shown")
+        pair.wait_in_step()
+
+    fill(0)
+    with ThreadPoolExecutor(6) as pool:
+        readers = [pool.submit(read, number) for number in range(6)]
+        try:
+            for number in (1, 0) * 4:
+                turn(number)
+        finally:
+            reading.clear()
+        for reader in readers:
+            reader.result(60)
+    with Reads(pair.rest, mirror=1, server=1):
+        for _ in range(2):
+            assert pair.rest.get("/api/configs/c0?environment=x&resolve=true").json()["log"] == 0
 
 
 @pytest.mark.sqlite

@@ -459,6 +459,98 @@ Test(copy, the_same_revision_in_another_epoch_is_another_config)
     copy_fini(&copy);
 }
 
+/* ---- What is absent ---- */
+
+static void note(struct copy *copy, const char *service, uint64_t revision, uint64_t mod_revision)
+{
+    copy_note_absent(copy, &(const struct mirror_absence){.epoch = EPOCH,
+                                                          .revision = revision,
+                                                          .environment = "prod",
+                                                          .service_name = service,
+                                                          .mod_revision = mod_revision});
+}
+
+/* mod_revision UINT64_MAX: not known. */
+static void expect_found(const struct copy *copy, const char *service, uint64_t version,
+                         uint64_t mod_revision)
+{
+    const struct mirror_config *found = copy_find(copy, "prod", service);
+    cr_assert_eq(found == NULL, mod_revision == UINT64_MAX, "%s", service);
+    if (found != NULL) {
+        cr_expect_eq(found->version, version, "%s: version %d", service, (int)found->version);
+        cr_expect_eq(found->mod_revision, mod_revision, "%s: %d", service,
+                     (int)found->mod_revision);
+    }
+}
+
+Test(copy, what_is_absent_is_a_tombstone_until_it_comes)
+{
+    struct copy copy;
+    load(&copy);
+    note(&copy, "c", 10, 4);
+    expect_found(&copy, "c", 0, 4);
+    expect_view(&copy, MIRROR_IN_STEP, 10, 2);
+    TAKE(&copy, .kind = KIND(EVENTS), .revision = 12, .previous = 10, .events = "12:c:1");
+    expect_found(&copy, "c", 1, 12);
+    expect_view(&copy, MIRROR_IN_STEP, 12, 3);
+    cr_expect_str_eq(told.text, "12 c@-1->1|");
+    TAKE(&copy, .kind = KIND(EVENTS), .revision = 13, .previous = 12, .events = "13:c:0");
+    expect_found(&copy, "c", 0, 13);
+    note(&copy, "c", 13, 4);
+    expect_found(&copy, "c", 0, 13);
+    copy_fini(&copy);
+}
+
+/* Absent from mod_revision to revision: that must meet what the table knows, from the snapshot at
+ * 10 to 12. */
+Test(copy, an_absence_is_noted_where_it_holds_now)
+{
+    static const struct {
+        const char *service;
+        uint64_t revision, mod_revision, found;
+    } cases[] = {
+        {"c", 9, 0, UINT64_MAX},   {"d", 10, 0, 0},   {"e", 12, 12, 12},
+        {"f", 99, 13, UINT64_MAX}, {"g", 99, 12, 12}, {"a", 12, 5, 3},
+    };
+    struct copy copy;
+    load(&copy);
+    TAKE(&copy, .kind = KIND(PROGRESS), .revision = 12, .previous = 10);
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        note(&copy, cases[i].service, cases[i].revision, cases[i].mod_revision);
+        expect_found(&copy, cases[i].service, cases[i].service[0] == 'a', cases[i].found);
+    }
+    copy_note_absent(&copy, &(const struct mirror_absence){.epoch = OTHER_EPOCH,
+                                                           .revision = 12,
+                                                           .environment = "prod",
+                                                           .service_name = "h"});
+    expect_found(&copy, "h", 0, UINT64_MAX);
+    copy_fini(&copy);
+}
+
+/* What was noted is no part of the copies that are compared. */
+Test(copy, a_snapshot_forgets_what_was_noted)
+{
+    struct copy copy;
+    load(&copy);
+    note(&copy, "c", 10, 4);
+    note(&copy, "d", 10, 0);
+    end(&copy, STATUS_OUT_OF_RANGE);
+    begin_again(&copy, 0);
+    note(&copy, "e", 10, 0);
+    TAKE(&copy, .kind = KIND(SNAPSHOT_END), .revision = 12, .configs = "a:1:3 b:7:10 d:1:12");
+    cr_expect_str_eq(told.text, "~12 d@-1->1;");
+    expect_found(&copy, "c", 0, UINT64_MAX);
+    expect_found(&copy, "d", 1, 12);
+    expect_found(&copy, "e", 0, UINT64_MAX);
+    note(&copy, "c", 11, 4);
+    expect_found(&copy, "c", 0, UINT64_MAX);
+    note(&copy, "c", 12, 4);
+    expect_found(&copy, "c", 0, 4);
+    copy_fini(&copy);
+}
+
+/* ---- What goes wrong ---- */
+
 Test(copy, a_missed_message_is_noticed)
 {
     static const struct said wrong[] = {
