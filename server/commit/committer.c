@@ -91,8 +91,11 @@ void committer_scrub(struct committer *committer)
     FAILPOINT(scrub_after);
     if (committer->scrub_due) {
         metric_add(&committer->stats.failed_scrubs, 1);
-        log_event(LOG_WARNING, "scrub_failed", "reason", st.message, NULL);
+        if (!committer->scrub_failed) {
+            log_event(LOG_WARNING, "scrub_failed", "reason", st.message, NULL);
+        }
     }
+    committer->scrub_failed = committer->scrub_due;
 }
 
 void committer_count(struct committer *committer, const struct commit *commit)
@@ -358,6 +361,8 @@ struct committer *committer_new(const struct committer_options *options)
     committer->listener = options->listener;
     committer->policy = options->policy;
     heads_find_unsaved(committer);
+    committer->scrub_due =
+        scrub_is_due(committer->store, registry_position(committer->registry).revision);
     compact_resume(committer);
     write_queue_init(&committer->queue, options->max_waiting != 0 ? options->max_waiting : 10000,
                      options->max_waiting_bytes != 0 ? options->max_waiting_bytes

@@ -82,7 +82,8 @@ struct committer_options {
 };
 
 /* Loads the registry from the store: heads, then the log behind them. Finishes what an erase left
- * undone. Before committer_new. Fails as the store does. */
+ * undone, where the store can be written to; else that is the committer's to do. Before
+ * committer_new. Fails as the store does. */
 bool committer_recover(struct store *store, struct registry *registry, struct status *st);
 
 struct committer *committer_new(const struct committer_options *options);

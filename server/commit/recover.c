@@ -111,6 +111,13 @@ static bool load_compaction(struct store *store, struct registry *registry, stru
                                                       take_compaction, registry, st));
 }
 
+/* A store that cannot be written to, as on a full disk, can be read all the same: the committer
+ * goes on with it. */
+static bool scrub(struct store *store, uint64_t through, struct status *st)
+{
+    return scrub_finish(store, through, st) || st->code == STATUS_UNAVAILABLE;
+}
+
 bool committer_recover(struct store *store, struct registry *registry, struct status *st)
 {
     uint64_t through = 0;
@@ -131,12 +138,12 @@ bool committer_recover(struct store *store, struct registry *registry, struct st
     }
     struct position position = registry_position(registry);
     if (store->shared && tail.revision != position.revision) {
-        return scrub_finish(store, position.revision, st); /* others go on; the committer follows */
+        return scrub(store, position.revision, st); /* others go on; the committer follows */
     }
     if (position.revision != tail.revision || !hash_equal(&position.hash, &tail.hash)) {
         return status_set(st, STATUS_DATA_LOSS, "LOG_DAMAGED",
                           "the log ends at revision %" PRIu64 ", its heads at %" PRIu64,
                           tail.revision, position.revision);
     }
-    return scrub_finish(store, tail.revision, st);
+    return scrub(store, tail.revision, st);
 }

@@ -42,6 +42,13 @@ static bool scrub_all(struct store *store, const struct erasing *erasing, struct
     return true;
 }
 
+bool scrub_is_due(struct store *store, uint64_t through)
+{
+    uint64_t done = 0;
+    struct status ignored;
+    return !store_get_mark(store, STORE_MARK_SCRUBBED, &done, &ignored) || done < through;
+}
+
 bool scrub_finish(struct store *store, uint64_t through, struct status *st)
 {
     uint64_t done = 0;

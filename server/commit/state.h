@@ -54,6 +54,7 @@ struct committer {
     uint64_t heads_saved; /* through this revision */
     bool heads_failed;    /* to be saved the last time, which was logged */
     bool scrub_due;
+    bool scrub_failed; /* the last time, which was logged */
     struct dropping dropping;
     struct compaction_policy policy;
     int64_t next_policy_ns; /* when to look whether a compaction is due */

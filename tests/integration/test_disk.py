@@ -7,9 +7,10 @@ import disk
 import pytest
 from calls import Registry, create_change
 from daemon import Confregd, Gateway
-from disk import as_root, fill_up, write_until_refused
+from disk import as_root, fill_up, fill_up_again, write_until_refused
 from errors import refused
 from rest import Rest
+from watching import Watch
 
 pytestmark = pytest.mark.sqlite
 
@@ -81,6 +82,36 @@ def test_kill_on_a_full_disk_loses_nothing(server, small_disk):
     registry = Registry(server.stub)
     assert registry.revision() == written
     assert registry.update("large", "{}", allow_missing=True).config.version == written + 1
+
+
+def test_a_start_on_a_full_disk_serves_reads(server, small_disk):
+    registry = Registry(server.stub)
+    registry.create("kept", '{"a":1}')
+    registry.create("secret", '{"a":"to be erased"}')
+    ballast = fill_up(small_disk)
+    written, _ = write_until_refused(registry, "large")
+    revision = registry.revision()
+    server.kill()
+    fill_up_again(ballast)
+    server.start()
+    registry = Registry(server.stub)
+    assert registry.revision() == revision
+    assert registry.data("kept") == b'{"a":1}'
+    assert registry.version_numbers("kept") == [1]
+    with Watch(server.stub, start_revision=1) as watch:
+        assert [event.revision for event in watch.events(2)] == [1, 2]
+    with refused("UNAVAILABLE", "STORE_UNAVAILABLE"):
+        registry.update("kept", '{"x":"%s"}' % ("y" * 10_000))
+    assert not registry.status().writable
+
+    ballast.unlink()
+    assert registry.update("kept").config.version == 2
+    assert registry.update("large", "{}", allow_missing=True).config.version == written + 1
+    assert registry.status().writable
+    registry.delete("secret", erase=True)
+    server.stop()
+    assert b"to be erased" not in b"".join(
+        path.read_bytes() for path in small_disk.glob("confreg.db*"))
 
 
 def test_a_store_on_a_read_only_file_system(launch, server, small_disk):

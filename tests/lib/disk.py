@@ -30,13 +30,17 @@ def small_disk(folder, size):
 def fill_up(folder):
     """A file that takes all the space that is left."""
     ballast = folder / "ballast"
-    with open(ballast, "wb", buffering=0) as file, contextlib.suppress(OSError):
-        while True:
-            file.write(b"x" * 65536)
-    with open(ballast, "ab", buffering=0) as file, contextlib.suppress(OSError):
-        while True:
-            file.write(b"x" * 512)
+    ballast.touch()
+    fill_up_again(ballast)
     return ballast
+
+
+def fill_up_again(ballast):
+    """It takes what has become free meanwhile, too."""
+    for step in (65536, 512):
+        with open(ballast, "ab", buffering=0) as file, contextlib.suppress(OSError):
+            while True:
+                file.write(b"x" * step)
 
 
 def write_until_refused(registry, service):
