@@ -120,7 +120,8 @@ static void add_writes(const struct commit_stats *stats, struct str *page)
     }
 }
 
-static void add_store_errors(const struct commit_stats *stats, struct str *page)
+static void add_store_errors(const struct commit_stats *stats, const struct store *store,
+                             struct str *page)
 {
     const struct {
         const char *operation;
@@ -129,9 +130,10 @@ static void add_store_errors(const struct commit_stats *stats, struct str *page)
         {"append", &stats->failed_appends},
         {"save_heads", &stats->failed_head_saves},
         {"scrub", &stats->failed_scrubs},
+        {"checkpoint", &store->failed_checkpoints},
     };
     metrics_family(page, "confreg_store_errors_total", METRIC_COUNTER,
-                   "What the store refused to write.");
+                   "What the store failed to write, by what it was.");
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         struct metric_labels labels = label("operation", rows[i].operation);
         metrics_sample(page, "confreg_store_errors_total", &labels,
@@ -163,7 +165,12 @@ static void add_commits(struct committer *committer, const struct store *store, 
     metrics_one(page, "confreg_lost_appends_total", METRIC_COUNTER,
                 "Appends that another node's came before; they were tried again.",
                 (double)metric_value(&stats->lost_appends));
-    add_store_errors(stats, page);
+    add_store_errors(stats, store, page);
+    if (store->has_wal) {
+        metrics_one(page, "confreg_store_wal_bytes", METRIC_GAUGE,
+                    "Size of the write-ahead log beside the store's file.",
+                    (double)atomic_load(&store->wal_bytes));
+    }
     metrics_one(page, "confreg_writable", METRIC_GAUGE,
                 "1 where the last write to the store went well.",
                 committer_writable(committer, reason));
