@@ -1,0 +1,296 @@
+"""All code of the documentation, run as it is written, page by page.
+
+The pages are tried on a machine of their own: a namespace whose network has nothing but loopback, so
+that the addresses in the text are free, and where what is written into this folder is gone at the end.
+What pip installs is fetched before, outside."""
+
+import json
+import os
+import re
+import shlex
+import signal
+import subprocess
+import sys
+
+import pytest
+from daemon import BUILD, TOOLS, until
+from documents import Unmarked, blocks, first_missing
+from stubs import ROOT
+
+pytestmark = [pytest.mark.own_store, pytest.mark.documentation]
+
+PAGES = ["README.md", "CONTRIBUTING.md",
+         *(str(page.relative_to(ROOT)) for page in sorted((ROOT / "docs").glob("*.md")))]
+# These start from README's first steps, with the two programs running and its config there.
+NEED_PROGRAMS = {"docs/operations.md", "docs/protocol.md"}
+ENTER = """
+set -e
+ip link set lo up
+mkdir -p "$1/new" "$1/work"
+mount -t tmpfs none "$1/new"
+mkdir "$1/new/upper" "$1/new/work"
+mount -t overlay overlay -o "lowerdir=$2,upperdir=$1/new/upper,workdir=$1/new/work" "$2"
+rm -rf "$2/data"
+printf '127.0.0.1 localhost HOST\\n' >"$1/hosts"
+mount --bind "$1/hosts" /etc/hosts
+echo ready
+exec cat
+"""
+MINUTES = 10 * 60
+
+
+def wanted_packages():
+    """What the pages install with pip."""
+    found = set()
+    for page in PAGES:
+        for line in re.findall(r"^ *pip install (.*)$", (ROOT / page).read_text(), re.M):
+            found |= set(line.split())
+    return sorted(found)
+
+
+@pytest.fixture(scope="module")
+def wheels(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("wheels")
+    subprocess.run([sys.executable, "-m", "pip", "download", "--quiet", "--only-binary", ":all:",
+                    "--dest", folder, *wanted_packages()], check=True, timeout=MINUTES)
+    return folder
+
+
+class Machine:
+    """Where a page is read: its shell's folder and variables go from one block to the next."""
+
+    def __init__(self, folder, wheels):
+        self.folder, self.n = folder, 0
+        self.running, self.last = [], None
+        self.keeper = subprocess.Popen(
+            ["unshare", "--net", "--mount", "bash", "-c", ENTER, "bash", folder, ROOT],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        assert self.keeper.stdout.readline() == b"ready\n"
+        self.state = folder / "state"
+        variables = {"PATH": f"{TOOLS}:{BUILD}:{os.environ['PATH']}", "HOME": str(folder),
+                     "PIP_FIND_LINKS": str(wheels), "PIP_NO_INDEX": "1", "MONGOC_DISABLE_SHM": "1"}
+        self.state.write_text("".join(f"export {name}={shlex.quote(value)}\n"
+                                      for name, value in variables.items()) + f"cd {ROOT}\n")
+
+    def spawn(self, text):
+        """Starts a shell with this text, in a session of its own."""
+        self.n += 1
+        script, log = self.folder / f"{self.n}.sh", self.folder / f"{self.n}.log"
+        script.write_text(f"set -e\n. {self.state}\n{text}\n"
+                          f'{{ export -p; echo "cd $PWD"; }} >{self.state}.new\n')
+        with open(log, "wb") as out:
+            process = subprocess.Popen(
+                ["nsenter", "--target", str(self.keeper.pid), "--net", "--mount", "--", "bash",
+                 script], stdout=out, stderr=out, stdin=subprocess.DEVNULL,
+                env={"PATH": os.environ["PATH"]}, start_new_session=True)
+        self.last = (process, log)
+        return process, log
+
+    def run(self, text, where):
+        process, log = self.spawn(text)
+        code = process.wait(MINUTES)
+        assert code == 0, f"{where} ended with {code}:\n{text}\n{log.read_text()}"
+        self.state.with_suffix(".new").rename(self.state)
+
+    def run_on(self, text, line, where):
+        """Until it prints that line; it goes on then."""
+        process, log = self.spawn(text)
+        self.running.append(process)
+
+        def has_come():
+            assert process.poll() is None or line in log.read_text(), (
+                f"{where} ended with {process.returncode}:\n{text}\n{log.read_text()}")
+            return line in log.read_text()
+
+        until(has_come, f"{where} prints {line}")
+
+    def expect(self, shown, where):
+        """The last block prints this: it has, or it will where it runs on."""
+        process, log = self.last
+
+        def is_printed():
+            ended = process.poll() is not None
+            missing = first_missing(shown, log.read_text())
+            assert not (missing and ended), f"{where}: not printed: {missing}\n{log.read_text()}"
+            return missing is None
+
+        until(is_printed, f"{where} is printed")
+
+    def stop_all(self):
+        for process in reversed(self.running):
+            os.killpg(process.pid, signal.SIGTERM)
+            process.wait(60)
+        self.running.clear()
+
+    def end(self):
+        for process in self.running:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait(60)
+        self.keeper.stdin.close()
+        self.keeper.stdout.close()
+        self.keeper.wait(60)
+
+
+@pytest.fixture
+def machine(tmp_path, wheels):
+    made = Machine(tmp_path, wheels)
+    try:
+        yield made
+        made.stop_all()
+    finally:
+        made.end()
+
+
+# ---- What some blocks are checked by, or need ----
+
+def an_event(machine, block):
+    """The event of README's second write is the one that is shown, but for what differs by time."""
+    machine.run_on("curl --silent --no-buffer 'http://127.0.0.1:8000/api/watch?environment=prod'",
+                   "id: ", block)
+    _, log = machine.last
+    machine.run(readme_writes()[1], "README.md")
+    until(lambda: "event: updated" in log.read_text(), "an event comes")
+    printed = log.read_text()
+    event = printed[printed.index("event: updated"):]
+    shown, came = (dict(line.split(": ", 1) for line in text.splitlines()[:3])
+                   for text in (block.text, event))
+    assert list(shown) == list(came) == ["event", "data", "id"] and shown["event"] == came["event"]
+    assert re.fullmatch(r"[0-9a-f]{16}:\d+", shown["id"])
+    expect_alike(json.loads(shown["data"]), json.loads(came["data"]))
+
+
+def expect_alike(shown, came):
+    """The same members in the same order; the same values, but for times and numbers."""
+    assert list(shown) == list(came)
+    for key, value in shown.items():
+        if isinstance(value, int) or key == "timestamp":
+            assert type(value) is type(came[key]), key
+        else:
+            assert value == came[key], key
+
+
+def a_notification(machine, block):
+    """The members are those that tests/integration/test_events.py sees on a broker."""
+    seen = (ROOT / "tests" / "integration" / "test_events.py").read_text()
+    shown = json.loads(block.text)
+    assert shown["event_type"] == "config.changes"
+    for key in shown:
+        assert f'"{key}"' in seen, key
+
+
+def promtool(machine, block):
+    (machine.folder / "config.yml").write_text(block.text)
+    machine.run(f"promtool check config {machine.folder}/config.yml", block)
+
+
+def an_old_database(machine):
+    machine.run_on(f"{TOOLS.parent}/venv/bin/secantusd-py --host 127.0.0.1 --port 27017 "
+                   f"--storage-path {machine.folder}/old --log-level INFO", "27017", "SecantusDB")
+
+
+# ---- Reading ----
+
+def blocks_of(page):
+    return blocks(page, (ROOT / page).read_text())
+
+
+def readme_writes():
+    """README's first two writes, each as it stands."""
+    text = next(block.text for block in blocks_of("README.md") if "-X POST" in block.text)
+    return [part for part in text.split("\n\n") if "-X P" in part]
+
+
+def try_block(machine, block):
+    marks = block.marks
+    if "stop" in marks:
+        machine.stop_all()
+    if "beside" in marks:
+        globals()[marks["beside"]](machine)
+    if "not_run" in marks:
+        return
+    if "printed" in marks:
+        machine.expect(block.text, block)
+    elif "saved" in marks:
+        machine.run(f"cat >{marks['saved']} <<'END-OF-FILE'\n{block.text}END-OF-FILE", block)
+    elif "checked" in marks:
+        globals()[marks["checked"]](machine, block)
+    elif "until" in marks:
+        machine.run_on(block.text, marks["until"], block)
+    else:
+        machine.run(block.text, block)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_the_code_of_a_page_works_as_it_is_written(machine, page):
+    mine = blocks_of(page)
+    if page in NEED_PROGRAMS:
+        start = next(block for block in blocks_of("README.md") if "scripts/run" in block.text)
+        try_block(machine, start)
+        for write in readme_writes():
+            machine.run(write, "README.md")
+    for block in mine:
+        try_block(machine, block)
+
+
+def test_every_page_with_code_is_read():
+    tracked = subprocess.run(["git", "ls-files", "*.md"], cwd=ROOT, capture_output=True, text=True,
+                             check=True).stdout.split()
+    others = set(tracked) - set(PAGES)
+    assert others == {"CHANGELOG.md"}
+    assert blocks("CHANGELOG.md", (ROOT / "CHANGELOG.md").read_text()) == []
+
+
+@pytest.mark.parametrize("text", [
+    "```python\nprint(1)\n```\n", "<!-- test: not run, as -->\n\n    a\n",
+    "<!-- test: perhaps -->\n\n    a\n", "<!-- test: not run, as it takes very long -->\n\nWords.\n",
+    "    a\n\n<!-- test: not run, as it takes very long -->\n"])
+def test_a_block_of_which_it_is_not_clear_what_it_is_for_is_refused(text):
+    with pytest.raises(Unmarked):
+        blocks("page", text)
+
+
+def test_blocks_and_marks_are_found():
+    text = ('Words:\n\n    a \\\n      b\n\n    c\n\nMore.\n    no code\n\n<!-- test: stop what runs on -->\n'
+            '<!-- test: runs on until "x: y" -->\n\n```sh\nd\n```\n')
+    first, second = blocks("page", text)
+    assert (first.line, first.text, first.marks) == (3, "a \\\n  b\n\nc\n", {})
+    assert (second.line, second.text) == (15, "d\n")
+    assert second.marks == {"stop": "stop", "until": "x: y"}
+    assert first_missing("a…c\nd", "abc d") is None
+    assert first_missing("d\na", "abc d") == "a"
+
+
+# ---- Words that are names ----
+
+def reasons_in(pattern):
+    files = subprocess.run(["git", "ls-files", *pattern], cwd=ROOT, capture_output=True, text=True,
+                           check=True).stdout.split()
+    text = "".join((ROOT / file).read_text() for file in files)
+    return set(re.findall(r'"([A-Z][A-Z_]{3,})"', text))
+
+
+def documented_reasons():
+    table = (ROOT / "docs" / "protocol.md").read_text().split("| code | reasons |")[1]
+    cells = [row.split("|")[2] for row in table.split("\n\n")[0].splitlines()[2:]]
+    return set(re.findall(r"`([A-Z_]+)`", "".join(cells)))
+
+
+# No client gets these: reasons between our own parts, words of gRPC and of the log, variables.
+INTERNAL = {"DESCRIPTORS_BROKEN", "ADDRESS_INVALID", "ADDRESS_IN_USE", "ADDRESS_UNUSABLE",
+            "VERSION_EXISTS", "VERSION_GAP"}
+
+
+def test_every_reason_of_an_error_is_documented_and_every_documented_one_exists():
+    everywhere = reasons_in(["base/*.[ch]", "rpc/*.[ch]", "server/*.[ch]", "gateway/*.[ch]"])
+    to_clients = reasons_in(["base/json*.[ch]", "rpc/*.c", "server/registry/*.[ch]",
+                             "server/service/*.[ch]", "server/watch/*.[ch]", "server/model/*.[ch]"])
+    names = {name for name in to_clients
+             if re.search(rf'STATUS_\w+,\s*"{name}"|_bad_field\([^;]*"{name}"|{{"{name}"', sources())}
+    assert documented_reasons() - everywhere == set()
+    assert names - INTERNAL - documented_reasons() == set()
+
+
+def sources():
+    files = subprocess.run(["git", "ls-files", "*.c", "*.h"], cwd=ROOT, capture_output=True,
+                           text=True, check=True).stdout.split()
+    return "".join((ROOT / file).read_text() for file in files if not file.startswith("tests/"))
