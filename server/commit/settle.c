@@ -135,6 +135,9 @@ bool settle_doubt(struct committer *c, struct status *st)
     if (!settle_once(c, c->doubt, st)) {
         status_context(st, "what became of an earlier write is not known yet");
         st->code = STATUS_UNAVAILABLE;
+        if (strcmp(st->reason, "OUTCOME_UNKNOWN") == 0) { /* of that one, not of those that wait */
+            snprintf(st->reason, sizeof st->reason, "STORE_UNAVAILABLE");
+        }
         return false;
     }
     count_landed(c, c->doubt);

@@ -9,6 +9,7 @@
 #include "row_room.h"
 #include "sqlite_checkpoint.h"
 #include "sqlite_db.h"
+#include "sqlite_doubt.h"
 #include "sqlite_open.h"
 
 #define SEAL_SIZE 16
@@ -95,14 +96,14 @@ static bool begin(struct sqlite_store *s, struct status *st)
     return ok;
 }
 
-/* Where the sync fails, all of the transaction stands in the write-ahead log already: it is rolled
- * back, and yet whoever opens the file after this process died may find it. */
-static bool commit_or_doubt(struct connection *c, struct status *st)
+static bool commit_or_doubt(struct sqlite_store *s, struct status *st)
 {
-    if (run(c, SQL_COMMIT, "committing", st)) {
+    struct status ignored;
+    if (run(&s->writer, SQL_COMMIT, "committing", st)) {
         return true;
     }
-    if (sqlite3_extended_errcode(c->db) == SQLITE_IOERR_FSYNC) {
+    if (!check_files(s, &ignored) || sqlite_may_have_happened(s)) {
+        st->code = STATUS_UNAVAILABLE;
         snprintf(st->reason, sizeof st->reason, "OUTCOME_UNKNOWN");
     }
     return false;
@@ -113,7 +114,7 @@ static bool commit_or_doubt(struct connection *c, struct status *st)
 static bool finish(struct sqlite_store *s, bool ok, struct status *st)
 {
     FAILPOINT(commit_before);
-    ok = ok && commit_or_doubt(&s->writer, st);
+    ok = ok && commit_or_doubt(s, st);
     if (!ok && sqlite3_get_autocommit(s->writer.db) == 0) {
         struct status ignored;
         run(&s->writer, SQL_ROLLBACK, "rolling back", &ignored);

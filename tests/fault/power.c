@@ -36,7 +36,7 @@ static struct disk {
     struct disk_file *files;
     uint64_t n_operations;
     uint64_t cut_at;
-    bool refuses_syncs;
+    enum power_refusal refusal;
 } disk = {.lock = PTHREAD_MUTEX_INITIALIZER, .cut_at = UINT64_MAX};
 
 /* What SQLite holds; the system's own file follows in memory. */
@@ -178,8 +178,19 @@ static int file_read(sqlite3_file *file, void *to, int n, sqlite3_int64 offset)
     return real(file)->pMethods->xRead(real(file), to, n, offset);
 }
 
+static bool refuses(enum power_refusal refusal)
+{
+    pthread_mutex_lock(&disk.lock);
+    bool is = disk.refusal == refusal;
+    pthread_mutex_unlock(&disk.lock);
+    return is;
+}
+
 static int file_write(sqlite3_file *file, const void *from, int n, sqlite3_int64 offset)
 {
+    if (refuses(REFUSE_WRITES)) {
+        return SQLITE_FULL;
+    }
     if (on_disk(file) != NULL && !note(on_disk(file), (struct operation){
                                                           .kind = WRITE,
                                                           .offset = (size_t)offset,
@@ -207,7 +218,7 @@ static int file_sync(sqlite3_file *file, int flags)
         return SQLITE_OK;
     }
     pthread_mutex_lock(&disk.lock);
-    bool ok = powered() && !disk.refuses_syncs;
+    bool ok = powered() && disk.refusal != REFUSE_SYNCS;
     if (ok) {
         sync_file(on_disk(file));
     }
@@ -250,8 +261,13 @@ static int file_traits(sqlite3_file *file)
     return real(file)->pMethods->xDeviceCharacteristics(real(file));
 }
 
+/* All but the first part of it is more: SQLite asks for the next one after what it is to tell of
+ * stands in the log. */
 static int shm_map(sqlite3_file *file, int region, int n, int extend, void volatile **at)
 {
+    if (region > 0 && extend != 0 && refuses(REFUSE_SHARED_MEMORY)) {
+        return SQLITE_IOERR_SHMSIZE;
+    }
     return real(file)->pMethods->xShmMap(real(file), region, n, extend, at);
 }
 
@@ -378,10 +394,10 @@ bool power_is_on(void)
     return power_operations() <= disk.cut_at;
 }
 
-void power_refuse_syncs(bool refuse)
+void power_refuse(enum power_refusal refusal)
 {
     pthread_mutex_lock(&disk.lock);
-    disk.refuses_syncs = refuse;
+    disk.refusal = refusal;
     pthread_mutex_unlock(&disk.lock);
 }
 

@@ -5,7 +5,8 @@
  * that changes something fails. What a machine may find afterwards is made by power_image: all that
  * was synced, and of the rest whatever the kind of loss leaves.
  *
- * One disk a process; any thread. Shared memory and locks are the system's. */
+ * One disk a process; any thread. Locks are the system's, and so is shared memory, but that more of
+ * it can be refused. */
 #ifndef FAULT_POWER_H
 #define FAULT_POWER_H
 
@@ -27,8 +28,15 @@ void power_on(uint64_t cut_at);
 /* What is opened from now on is the system's. The disk stays as it is. */
 void power_off(void);
 bool power_is_on(void);
-/* With the power on: from now on every sync fails, or none does. */
-void power_refuse_syncs(bool refuse);
+/* What a disk may refuse to do, with the power on. */
+enum power_refusal {
+    REFUSE_NOTHING,
+    REFUSE_SYNCS,
+    REFUSE_WRITES,        /* not one byte is written */
+    REFUSE_SHARED_MEMORY, /* there is no room for more of it than there is; syncs go well */
+};
+/* From now on. */
+void power_refuse(enum power_refusal refusal);
 /* How many operations there were since the power was switched on. */
 uint64_t power_operations(void);
 /* Writes the files as they are found after the loss to a folder, under their names. */

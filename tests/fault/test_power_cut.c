@@ -205,38 +205,118 @@ static uint64_t revisions_in(const struct folder *folder)
     return revision;
 }
 
+/* ---- A COMMIT that fails ---- */
+
+struct scene {
+    struct folder folder;
+    struct folder found; /* what is there when the program dies while the disk refuses */
+    struct desk desk;
+};
+
+static void scene_open(struct scene *scene)
+{
+    struct status st;
+    log_set_level(LOG_ERROR + 1);
+    folder_init(&scene->folder);
+    folder_init(&scene->found);
+    power_on(UINT64_MAX);
+    cr_assert(desk_open(&scene->desk, scene->folder.address, &st), "%s", st.message);
+}
+
+static void scene_write(struct scene *scene, const struct deed *deed, uint64_t revision)
+{
+    struct status st;
+    AUTO(commit_unref) struct commit *commit = NULL;
+    cr_assert(desk_write(&scene->desk, deed, &commit, &st), "%s", st.message);
+    cr_assert_eq(commit->revision, revision);
+}
+
+static void scene_refused(struct scene *scene, const struct deed *deed, const char *reason)
+{
+    struct status st;
+    struct commit *commit = NULL;
+    cr_assert_not(desk_write(&scene->desk, deed, &commit, &st));
+    cr_assert_eq(st.code, STATUS_UNAVAILABLE);
+    cr_assert_str_eq(st.reason, reason, "%s", st.message);
+}
+
+static void scene_close(struct scene *scene)
+{
+    desk_close(&scene->desk);
+    power_off();
+    folder_fini(&scene->found);
+    folder_fini(&scene->folder);
+    power_on(UINT64_MAX); /* forgets the files */
+    power_off();
+    leak_check();
+}
+
+static const struct deed another = {MUTATE_CREATE, {"zeta"}, "{}", 0, false, NULL};
+
 /* A write that could not be synced is in the file, and comes to light where the program dies: it
  * must not be told as refused. When syncs go well again, it is in the log before anything else. */
 Test(power, a_commit_that_could_not_be_synced_is_in_doubt, .timeout = 60)
 {
-    static const struct deed another = {MUTATE_CREATE, {"zeta"}, "{}", 0, false, NULL};
-    struct folder folder;
-    struct folder found;
-    struct desk desk;
+    struct scene scene;
+    scene_open(&scene);
+    scene_write(&scene, &deeds[0], 1);
+    power_refuse(REFUSE_SYNCS);
+    scene_refused(&scene, &deeds[1], "OUTCOME_UNKNOWN");
+    scene_refused(&scene, &another, "STORE_UNAVAILABLE"); /* which was not begun */
+    power_image(scene.found.path, LOSS_NONE, 0);
+    power_refuse(REFUSE_NOTHING);
+    scene_write(&scene, &another, 3);
+    power_off();
+    cr_assert_eq(revisions_in(&scene.found), 2, "it was not refused");
+    scene_close(&scene);
+}
+
+static char *long_json(void)
+{
+    AUTO_STR json = {0};
+    str_add_text(&json, "{\"x\":\"");
+    memset(str_extend(&json, 900000), 'x', 900000);
+    str_add_text(&json, "\"}");
+    return mem_text(json.data, json.len);
+}
+
+/* The same where the transaction is on the disk, synced, and SQLite has no room to note it. */
+Test(power, a_commit_that_could_not_be_noted_is_in_doubt, .timeout = 60)
+{
+    struct scene scene;
     struct status st;
-    struct commit *commits[2] = {NULL, NULL};
-    log_set_level(LOG_ERROR + 1);
-    folder_init(&folder);
-    folder_init(&found);
-    power_on(UINT64_MAX);
-    cr_assert(desk_open(&desk, folder.address, &st), "%s", st.message);
-    cr_assert(desk_write(&desk, &deeds[0], &commits[0], &st), "%s", st.message);
-    power_refuse_syncs(true);
-    cr_assert_not(desk_write(&desk, &deeds[1], &commits[1], &st));
-    cr_assert_eq(st.code, STATUS_UNAVAILABLE);
-    cr_assert_str_eq(st.reason, "OUTCOME_UNKNOWN");
-    power_image(found.path, LOSS_NONE, 0);
-    power_refuse_syncs(false);
-    cr_assert(desk_write(&desk, &another, &commits[1], &st), "%s", st.message);
-    cr_assert_eq(commits[1]->revision, 3);
-    desk_close(&desk);
+    uint64_t n = 1;
+    AUTO(free) char *json = long_json();
+    const struct deed update = {MUTATE_UPDATE, {"alpha"}, json, 0, false, NULL};
+    scene_open(&scene);
+    scene_write(&scene, &deeds[0], 1);
+    power_refuse(REFUSE_SHARED_MEMORY);
+    for (struct commit *commit = NULL; desk_write(&scene.desk, &update, &commit, &st); n++) {
+        commit_unref(MOVE(commit));
+        cr_assert_lt(n, 100, "it needs no more of it");
+    }
+    cr_assert_eq(st.code, STATUS_UNAVAILABLE, "%s", st.message);
+    cr_assert_str_eq(st.reason, "OUTCOME_UNKNOWN", "%s", st.message);
+    power_image(scene.found.path, LOSS_UNSYNCED, 0);
+    power_refuse(REFUSE_NOTHING);
+    scene_write(&scene, &another, n + 2);
     power_off();
-    cr_assert_eq(revisions_in(&found), 2, "it was not refused");
-    commit_unref(commits[0]);
-    commit_unref(commits[1]);
-    folder_fini(&found);
-    folder_fini(&folder);
-    power_on(UINT64_MAX); /* forgets the files */
+    cr_assert_eq(revisions_in(&scene.found), n + 1, "it was not refused");
+    scene_close(&scene);
+}
+
+/* What never came to the disk is refused at once, and does not come to light. */
+Test(power, a_commit_that_could_not_be_written_is_refused, .timeout = 60)
+{
+    struct scene scene;
+    scene_open(&scene);
+    scene_write(&scene, &deeds[0], 1);
+    power_refuse(REFUSE_WRITES);
+    scene_refused(&scene, &deeds[1], "STORE_UNAVAILABLE");
+    power_image(scene.found.path, LOSS_NONE, 0);
+    power_refuse(REFUSE_NOTHING);
+    scene_write(&scene, &another, 2);
     power_off();
-    leak_check();
+    cr_assert_eq(revisions_in(&scene.found), 1, "it was refused");
+    scene_close(&scene);
 }
