@@ -1,4 +1,5 @@
-/* GET /api/configs:batchGet: several configs at once, as of one revision. */
+/* /api/configs:batchGet: several configs at once, as of one revision. GET names them in the query,
+ * POST in a body, which has room for as many as the server takes. */
 #include <string.h>
 
 #include "answers.h"
@@ -6,17 +7,31 @@
 #include "handlers.h"
 #include "percent.h"
 #include "render.h"
+#include "routes.h"
 #include "utf8.h"
 
-#define BATCH_NAMES 100 /* more hardly fit the head of a request */
+#define QUERY_NAMES 100
+#define BODY_NAMES_MAX 1000 /* the server's own limit */
+#define NOT_AN_ITEM SIZE_MAX
 
-/* Names as a query gives them: name=ENVIRONMENT/SERVICE, or name=SERVICE for "default". */
+/* Names as clients give them: ENVIRONMENT/SERVICE, or SERVICE for "default"; in a body also
+ * {"service_name", "environment"}, as an answer has them. */
 struct names {
-    Confreg__V1__ConfigName messages[BATCH_NAMES];
-    Confreg__V1__ConfigName *list[BATCH_NAMES];
-    struct str texts[BATCH_NAMES];
-    size_t n;
+    Confreg__V1__ConfigName *messages; /* as all below, an array of `max` */
+    Confreg__V1__ConfigName **list;
+    struct str *texts; /* what the messages point to */
+    size_t n, max;
 };
+
+static struct names *names_new(size_t max)
+{
+    struct names *names = mem_zalloc(sizeof *names);
+    names->max = max;
+    names->messages = mem_array(max, sizeof names->messages[0]);
+    names->list = mem_array(max, sizeof names->list[0]);
+    names->texts = mem_array(max, sizeof names->texts[0]);
+    return names;
+}
 
 static void names_free(struct names *names)
 {
@@ -24,40 +39,56 @@ static void names_free(struct names *names)
         for (size_t i = 0; i < names->n; i++) {
             str_fini(&names->texts[i]);
         }
+        free(names->messages);
+        free(names->list);
+        free(names->texts);
         free(names);
     }
 }
 MEM_CLEANUP(struct names, names_free)
 
-static void check_part(const char *part, size_t n, struct invalid *invalid)
+/* Where a name stands: an item of the body's list, or NOT_AN_ITEM: a parameter. */
+static void add_fault(struct invalid *invalid, size_t item, const struct status *st)
+{
+    if (item == NOT_AN_ITEM) {
+        invalid_add_status(invalid, "query", "name", st);
+    } else {
+        invalid_add_item(invalid, "names", item, st);
+    }
+}
+
+static void check_part(const char *part, size_t n, size_t item, struct invalid *invalid)
 {
     struct status st;
     if (!name_check(part, n, "name", &st)) {
-        invalid_add_status(invalid, "query", "name", &st);
+        add_fault(invalid, item, &st);
     }
 }
 
-static void add_name(struct names *names, const struct query_parameter *parameter,
-                     struct invalid *invalid)
+/* Adds the name in text, "ENVIRONMENT/SERVICE" or "SERVICE", which is moved. */
+static void add_name(struct names *names, struct str *text, size_t item, struct invalid *invalid)
 {
-    struct str *text = &names->texts[names->n];
+    struct str *kept = &names->texts[names->n];
     Confreg__V1__ConfigName *name = &names->messages[names->n];
-    percent_decode(parameter->value, parameter->n_value, true, text);
-    str_add_char(text, '\0');
-    size_t n = text->len - 1;
-    char *slash = memchr(text->data, '/', n);
+    *kept = *text;
+    *text = (struct str){0};
+    str_add_char(kept, '\0');
+    size_t n = kept->len - 1;
+    char *slash = memchr(kept->data, '/', n);
     confreg__v1__config_name__init(name);
-    name->service_name = slash == NULL ? text->data : slash + 1;
+    name->service_name = slash == NULL ? kept->data : slash + 1;
     if (slash != NULL) {
         *slash = '\0';
-        name->environment = text->data;
-        check_part(text->data, (size_t)(slash - text->data), invalid);
+        name->environment = kept->data;
+        check_part(kept->data, (size_t)(slash - kept->data), item, invalid);
     }
-    check_part(name->service_name, (size_t)(text->data + n - name->service_name), invalid);
+    check_part(name->service_name, (size_t)(kept->data + n - name->service_name), item, invalid);
     names->list[names->n++] = name;
 }
 
-static void read_names(struct request *r, struct names *names, struct invalid *invalid)
+/* ---- From the query ---- */
+
+static void read_query(struct request *r, struct names *names, struct invalid *invalid)
 {
     struct query_parameter parameter;
     const struct target *target = &r->target;
@@ -65,16 +96,86 @@ static void read_names(struct request *r, struct names *names, struct invalid *i
         if (parameter.n_name != 4 || memcmp(parameter.name, "name", 4) != 0) {
             continue;
         }
-        if (names->n == BATCH_NAMES) {
-            invalid_add(invalid, "query", "name", "too_long", "At most 100 names");
+        if (names->n == names->max) {
+            invalid_add(invalid, "query", "name", "too_long",
+                        "At most 100 names; POST takes 1,000");
             return;
         }
-        add_name(names, &parameter, invalid);
+        AUTO_STR text = {0};
+        percent_decode(parameter.value, parameter.n_value, true, &text);
+        add_name(names, &text, NOT_AN_ITEM, invalid);
     }
     if (names->n == 0) {
         invalid_add(invalid, "query", "name", "missing", "Field required");
     }
 }
+
+/* ---- From a body ---- */
+
+/* A member that is a string; where it is not there, `otherwise`, unless that is NULL. */
+static bool take_member(struct json_text object, const char *key, const char *otherwise,
+                        struct str *out)
+{
+    struct json_text value;
+    if (!json_find(object, key, &value)) {
+        str_add_text(out, otherwise == NULL ? "" : otherwise);
+        return otherwise != NULL;
+    }
+    bool is_string = json_type_of(value) == JSON_STRING;
+    if (is_string) {
+        json_decode_string(value, out);
+    }
+    return is_string;
+}
+
+/* {"service_name", "environment"} as the text of a name. A slash in either ends up in the part
+ * behind the first one, where it is a fault. */
+static bool take_object(struct json_text object, struct str *out)
+{
+    AUTO_STR service = {0};
+    if (!take_member(object, "environment", "default", out) ||
+        !take_member(object, "service_name", NULL, &service)) {
+        return false;
+    }
+    str_add_char(out, '/');
+    str_add(out, str_text(&service), service.len);
+    return true;
+}
+
+static bool take_item(struct json_text item, struct str *out)
+{
+    if (json_type_of(item) == JSON_STRING) {
+        json_decode_string(item, out);
+        return true;
+    }
+    return json_type_of(item) == JSON_OBJECT && take_object(item, out);
+}
+
+static void read_body(const struct request *r, struct names *names, struct invalid *invalid)
+{
+    struct json_text item;
+    size_t index = 0;
+    for (size_t at = 0; json_item(r->body.names, &at, &item); index++) {
+        AUTO_STR text = {0};
+        if (names->n == names->max) {
+            invalid_add(invalid, "body", "names", "too_long", "At most 1,000 names");
+            return;
+        }
+        if (take_item(item, &text)) {
+            add_name(names, &text, index, invalid);
+        } else {
+            struct status st;
+            status_set(&st, STATUS_INVALID_ARGUMENT, "NAME_TYPE",
+                       "Input should be a string or an object with service_name and environment");
+            invalid_add_item(invalid, "names", index, &st);
+        }
+    }
+    if (index == 0) {
+        invalid_add(invalid, "body", "names", "too_short", "At least one name");
+    }
+}
+
+/* ---- The answer ---- */
 
 static void add_names(struct str *out, const char *member, Confreg__V1__ConfigName **names,
                       size_t n)
@@ -122,8 +223,13 @@ void handle_batch(struct request *r)
     Confreg__V1__BatchGetConfigsRequest m = CONFREG__V1__BATCH_GET_CONFIGS_REQUEST__INIT;
     Confreg__V1__ReadOptions read = CONFREG__V1__READ_OPTIONS__INIT;
     struct invalid invalid = {0};
-    AUTO(names_free) struct names *names = mem_zalloc(sizeof *names);
-    read_names(r, names, &invalid);
+    bool in_body = r->route->body == BODY_NAMES;
+    AUTO(names_free) struct names *names = names_new(in_body ? BODY_NAMES_MAX : QUERY_NAMES);
+    if (in_body) {
+        read_body(r, names, &invalid);
+    } else {
+        read_query(r, names, &invalid);
+    }
     if (invalid.n > 0) {
         request_refuse_invalid(r, &invalid);
     } else {

@@ -88,10 +88,23 @@ static void check_version(struct body *body, struct invalid *invalid)
     }
 }
 
+static void check_names(struct body *body, struct invalid *invalid)
+{
+    if (!json_find(json_of_buf(body->json), "names", &body->names)) {
+        invalid_add(invalid, "body", "names", "missing", "Field required");
+    } else if (json_type_of(body->names) != JSON_ARRAY) {
+        invalid_add(invalid, "body", "names", "list_type", "Input should be a valid list");
+    }
+}
+
 static void check_members(enum body_kind kind, struct body *body, struct invalid *invalid)
 {
     if (kind == BODY_PATCH) {
         body->config_data = json_of_buf(body->json);
+        return;
+    }
+    if (kind == BODY_NAMES) {
+        check_names(body, invalid);
         return;
     }
     if (kind == BODY_ROLLBACK) {

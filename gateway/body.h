@@ -13,6 +13,7 @@ enum body_kind {
     BODY_EMPTY,    /* one that is not empty is a fault */
     BODY_CONFIG,   /* {"config_data": {…}, "comment": "…", "created_by": "…"} */
     BODY_ROLLBACK, /* {"version": 3, "comment": "…", "created_by": "…"} */
+    BODY_NAMES,    /* {"names": [ … ]}, of what batch.c says */
     BODY_PATCH,    /* an RFC 7396 merge patch of the config's data: an object */
 };
 
@@ -20,6 +21,7 @@ struct body {
     struct buf *json;             /* owned: the whole body without white space */
     struct json_text config_data; /* an object, in json: of a patch, all of it */
     struct number version;        /* of a rollback */
+    struct json_text names;       /* an array, in json */
     struct str comment;           /* decoded; empty where it was not given */
     struct str created_by;        /* decoded */
     bool has_created_by;

@@ -12,7 +12,7 @@ static const struct {
     {"NAME_NOT_UTF8", "string_unicode"},      {"NAME_CHARACTER", "string_pattern_mismatch"},
     {"NAME_DOTS", "string_pattern_mismatch"}, {"TEXT_TOO_LONG", "string_too_long"},
     {"TEXT_NOT_UTF8", "string_unicode"},      {"TEXT_NUL", "string_pattern_mismatch"},
-    {"JSON_NOT_OBJECT", "dict_type"},
+    {"JSON_NOT_OBJECT", "dict_type"},         {"NAME_TYPE", "string_type"},
 };
 
 static const char *type_of(const char *reason)
@@ -70,6 +70,14 @@ void invalid_add_status(struct invalid *invalid, const char *place, const char *
                         const struct status *st)
 {
     invalid_add(invalid, place, name, type_of(st->reason), st->message);
+}
+
+void invalid_add_item(struct invalid *invalid, const char *list, size_t index,
+                      const struct status *st)
+{
+    open_item(invalid, "body");
+    str_addf(&invalid->items, ",\"%s\",%zu", list, index);
+    close_item(invalid, type_of(st->reason), st->message);
 }
 
 void invalid_render(const struct invalid *invalid, struct str *out)

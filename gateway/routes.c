@@ -11,6 +11,7 @@ static const struct route routes[] = {
     {"GET", "/api/configs", handle_list, PARAMETER_SERVICE_FILTER | PARAMETER_ENVIRONMENT_FILTER,
      BODY_NONE},
     {"GET", "/api/configs:batchGet", handle_batch, 0, BODY_NONE},
+    {"POST", "/api/configs:batchGet", handle_batch, PARAMETERS_STRICT, BODY_NAMES},
     {"GET", "/api/configs/*", handle_get, NAMED | PARAMETER_VERSION | PARAMETER_RESOLVE, BODY_NONE},
     {"POST", "/api/configs/*", handle_create, NAMED, BODY_CONFIG},
     {"PUT", "/api/configs/*", handle_update, NAMED, BODY_CONFIG},
@@ -125,6 +126,11 @@ static bool reads_body(const struct route *route)
     return route->body != BODY_NONE && route->body != BODY_EMPTY;
 }
 
+static bool is_write(const struct route *route)
+{
+    return strcmp(route->method, "GET") != 0 && route->body != BODY_NAMES;
+}
+
 static void refuse_encoding(struct request *r)
 {
     request_add_header(r, "Accept-Encoding", "identity");
@@ -148,7 +154,7 @@ void routes_run(struct request *r)
         body_parse(r->route->body, str_text(&r->body_text), r->body_text.len,
                    r->headers.content_type, &r->body, &invalid);
     }
-    if (strcmp(r->route->method, "GET") != 0) {
+    if (is_write(r->route)) {
         conditions_parse(r->headers.if_match, r->headers.if_none_match, &r->conditions, &invalid);
     }
     freshness_parse(r->headers.cache_control, r->headers.prefer, r->headers.minimum, &r->freshness,

@@ -162,6 +162,42 @@ def test_malformed_batches(rest, query):
     assert answer.json()["detail"][0]["loc"] == ["query", "name"]
 
 
+def test_a_batch_of_a_list(rest, path, name):
+    names = [f"prod/{name}", name, {"service_name": name, "environment": "prod"},
+             {"service_name": name}, {"service_name": "x&y", "environment": "é b"}]
+    answer = rest.post("/api/configs:batchGet", {"names": names})
+    assert answer.status == 200 and answer.headers["X-Config-Revision"]
+    by_query = rest.get(f"/api/configs:batchGet?name=prod/{name}&name={name}&name=prod/{name}"
+                        f"&name={name}&name=%C3%A9%20b/x%26y")
+    assert answer.body == by_query.body
+    assert [d["environment"] for d in answer.json()["configs"]] == ["prod", "prod"]
+    again = rest.post("/api/configs:batchGet", {"names": answer.json()["missing"]})
+    assert again.json()["missing"] == answer.json()["missing"]
+
+
+def test_a_batch_of_1000_names(rest, registry, name):
+    made = registry.create(f"{name}-{'x' * 200}-999")
+    names = [f"prod/{name}-{'x' * 200}-{i}" for i in range(1000)]
+    answer = rest.post("/api/configs:batchGet", {"names": names}, headers=from_then_on(made))
+    assert len(answer.json()["configs"]) == 1 and len(answer.json()["missing"]) == 999
+    answer = rest.post("/api/configs:batchGet", {"names": [*names, "x"]})
+    assert (answer.status, answer.json()["detail"][0]["loc"]) == (422, ["body", "names"])
+
+
+@pytest.mark.parametrize("body, loc", [
+    ("{}", ["body", "names"]), ('{"names":{}}', ["body", "names"]),
+    ('{"names":[]}', ["body", "names"]), ('{"names":["a",1]}', ["body", "names", 1]),
+    ('{"names":["a/b/c"]}', ["body", "names", 0]), ('{"names":["a","b",""]}', ["body", "names", 2]),
+    ('{"names":[{"environment":"a"}]}', ["body", "names", 0]),
+    ('{"names":[{"service_name":"a/b"}]}', ["body", "names", 0]),
+    ('{"names":[{"service_name":"b","environment":"a/b"}]}', ["body", "names", 0]),
+    ('{"names":[{"service_name":null}]}', ["body", "names", 0]), ("[]", ["body"]), ("", ["body"])])
+def test_malformed_batches_of_a_list(rest, body, loc):
+    answer = rest.post("/api/configs:batchGet", body)
+    assert (answer.status, answer.json()["detail"][0]["loc"]) == (422, loc), answer
+    assert rest.post("/api/configs:batchGet?name=a", '{"names":["a"]}').status == 422
+
+
 # ---- The document ----
 
 def references(value):
@@ -184,4 +220,4 @@ def test_the_document_is_whole(rest):
             found = found[part]
     identifiers = [operation["operationId"] for item in document["paths"].values()
                    for method, operation in item.items() if method != "parameters"]
-    assert len(identifiers) == len(set(identifiers)) == 17
+    assert len(identifiers) == len(set(identifiers)) == 18
