@@ -22,10 +22,15 @@ void answer_add_tag(struct request *r, uint64_t version, const char *tag)
     request_add_header(r, "X-Config-Revision", tag);
 }
 
+void answer_incomplete(struct request *r)
+{
+    request_refuse(r, 500, "The registry server's answer is incomplete");
+}
+
 bool answer_is_whole(struct request *r, const void *part)
 {
     if (part == NULL) {
-        request_refuse(r, 500, "The registry server's answer is incomplete");
+        answer_incomplete(r);
     }
     return part != NULL;
 }

@@ -191,6 +191,18 @@ static void add_names(struct str *out, const char *member, Confreg__V1__ConfigNa
     str_add_char(out, ']');
 }
 
+static bool add_configs(struct str *out, const Confreg__V1__BatchGetConfigsResponse *response)
+{
+    bool whole = true;
+    str_add_text(out, "{\"configs\":[");
+    for (size_t i = 0; i < response->n_configs && whole; i++) {
+        str_add_text(out, i == 0 ? "" : ",");
+        whole = render_config(out, response->configs[i]);
+    }
+    str_add_char(out, ']');
+    return whole;
+}
+
 static void show_batch(struct request *r, const ProtobufCMessage *message, const struct status *st)
 {
     const Confreg__V1__BatchGetConfigsResponse *response = (const void *)message;
@@ -202,15 +214,13 @@ static void show_batch(struct request *r, const ProtobufCMessage *message, const
     if (!answer_is_whole(r, response->header)) {
         return;
     }
+    if (!add_configs(body, response)) {
+        answer_incomplete(r);
+        return;
+    }
     char tag[ETAG_SIZE];
     etag_format(response->header->epoch, response->header->revision, tag);
     request_add_header(r, "X-Config-Revision", tag);
-    str_add_text(body, "{\"configs\":[");
-    for (size_t i = 0; i < response->n_configs; i++) {
-        str_add_text(body, i == 0 ? "" : ",");
-        render_config(body, response->configs[i]);
-    }
-    str_add_char(body, ']');
     add_names(body, "missing", response->missing, response->n_missing);
     add_names(body, "unprocessed", response->unprocessed, response->n_unprocessed);
     str_add_char(body, '}');

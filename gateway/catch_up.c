@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "mirror_config.h"
+#include "render.h"
 
 #define OPEN_MAX_CALLS 64
 #define AHEAD_BYTES (256u << 10)    /* of one */
@@ -98,7 +99,8 @@ static struct buf *text_of(const Confreg__V1__Event *event)
 {
     bool is_signed =
         event->created_by_presence_case == CONFREG__V1__EVENT__CREATED_BY_PRESENCE_CREATED_BY;
-    bool has_data = event->config != NULL && event->config->config_data.len > 0;
+    struct json_text payload = {0};
+    bool has_data = event->config != NULL && render_payload_of(event->config, &payload);
     const struct event_text text = {
         .name = event_name((int)event->kind, event->previous_version != 0),
         .environment = event->environment,
@@ -108,8 +110,8 @@ static struct buf *text_of(const Confreg__V1__Event *event)
         .time_us = mirror_time_us(event->commit_time),
         .created_by = is_signed ? event->created_by : NULL,
         .comment = event->comment,
-        .data = has_data ? (const char *)event->config->config_data.data : NULL,
-        .n_data = has_data ? event->config->config_data.len : 0,
+        .data = has_data ? payload.data : NULL,
+        .n_data = payload.len,
     };
     return text.name == NULL ? NULL : event_text_render(&text);
 }

@@ -31,9 +31,12 @@ static void answer_document(struct request *r, unsigned status, const Confreg__V
                             const Confreg__V1__Config *config)
 {
     char tag[ETAG_SIZE];
+    if (!render_config(&r->response.body, config)) {
+        answer_incomplete(r);
+        return;
+    }
     etag_format(header->epoch, config->mod_revision, tag);
     answer_add_tag(r, config->version, tag);
-    render_config(&r->response.body, config);
     request_answer(r, status);
     answer_hand_out_when_seen(r, header);
 }

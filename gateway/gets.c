@@ -9,6 +9,7 @@
 #include "handlers.h"
 #include "json.h"
 #include "prepared.h"
+#include "render.h"
 
 #define DEFAULT_ENVIRONMENT "default"
 
@@ -240,6 +241,11 @@ static void show_config(struct request *r, const ProtobufCMessage *message, cons
     if (!answer_is_whole(r, response->header) || !answer_is_whole(r, response->config)) {
         return;
     }
+    struct json_text payload;
+    if (!render_payload_of(response->config, &payload)) {
+        answer_incomplete(r);
+        return;
+    }
     char tag[ETAG_SIZE];
     format_tag(response, tag);
     note_absent(r, response);
@@ -249,8 +255,7 @@ static void show_config(struct request *r, const ProtobufCMessage *message, cons
         add_applied(r);
     }
     r->gateway->counters.configs_retrieved++;
-    str_add(&r->response.body, response->config->config_data.data,
-            response->config->config_data.len);
+    str_add(&r->response.body, payload.data, payload.len);
     request_answer(r, is_known_to_client(r, tag) ? 304 : 200);
 }
 

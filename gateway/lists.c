@@ -1,4 +1,5 @@
 /* Calls that answer with an array of documents, put together from pages. */
+#include <assert.h>
 #include <string.h>
 
 #include "answers.h"
@@ -78,7 +79,8 @@ static void show_mirrored(struct request *r, const struct mirror_list *list,
     }
     for (size_t i = 0; i < list->n; i++) {
         add_comma(&r->response.body);
-        render_mirrored(&r->response.body, list->configs[i]);
+        bool whole = render_mirrored(&r->response.body, list->configs[i]);
+        assert(whole && "a list with a payload that is gone is left to the server");
     }
     end_array(r);
 }
@@ -125,7 +127,10 @@ static void show_configs(struct request *r, const ProtobufCMessage *message,
     }
     for (size_t i = 0; i < page->n_configs; i++) {
         add_comma(&r->response.body);
-        render_config(&r->response.body, page->configs[i]);
+        if (!render_config(&r->response.body, page->configs[i])) {
+            answer_incomplete(r);
+            return;
+        }
     }
     if (page->next_page_token[0] != '\0') {
         ask_configs(r, page->next_page_token);
@@ -183,15 +188,17 @@ static void count_left(struct request *r, uint64_t total)
     r->counted = true;
 }
 
-/* A document has its data: a version that was compacted is none any more. */
+/* A document has its data: a version that was compacted or erased is none any more. */
 static void add_version(struct request *r, const Confreg__V1__Version *version)
 {
-    if (version->payload_state == CONFREG__V1__PAYLOAD_STATE__PAYLOAD_STATE_COMPACTED) {
-        return;
+    struct str *body = &r->response.body;
+    size_t before = body->len;
+    add_comma(body);
+    if (render_version(body, str_text(r->service), r->parameters.environment, version)) {
+        r->left--;
+    } else {
+        str_truncate(body, before);
     }
-    add_comma(&r->response.body);
-    render_version(&r->response.body, str_text(r->service), r->parameters.environment, version);
-    r->left--;
 }
 
 static void show_versions(struct request *r, const ProtobufCMessage *message,

@@ -20,9 +20,11 @@ static int64_t time_of(const Google__Protobuf__Timestamp *timestamp)
     return timestamp == NULL ? 0 : timestamp->seconds * 1000000 + timestamp->nanos / 1000;
 }
 
-static struct json_text text_of(ProtobufCBinaryData data)
+/* Empty where it is gone: no payload is. */
+static struct json_text payload_of(ProtobufCBinaryData data, Confreg__V1__PayloadState state)
 {
-    return (struct json_text){(const char *)data.data, data.len};
+    bool gone = state != CONFREG__V1__PAYLOAD_STATE__PAYLOAD_STATE_UNSPECIFIED;
+    return (struct json_text){(const char *)data.data, gone ? 0 : data.len};
 }
 
 static void add_string(struct str *out, const char *before, const char *text)
@@ -53,8 +55,11 @@ static void add_comment(struct str *out, const struct document *d)
     }
 }
 
-static void add_document(struct str *out, const struct document *d)
+static bool add_document(struct str *out, const struct document *d)
 {
+    if (d->data.len == 0) {
+        return false;
+    }
     add_string(out, "{\"service_name\":", d->service);
     add_string(out, ",\"environment\":", d->environment);
     str_addf(out, ",\"version\":%" PRIu64 ",\"config_data\":", d->version);
@@ -64,9 +69,10 @@ static void add_document(struct str *out, const struct document *d)
     add_string(out, ",\"created_by\":", d->created_by);
     add_comment(out, d);
     str_add_char(out, '}');
+    return true;
 }
 
-void render_config(struct str *out, const Confreg__V1__Config *config)
+bool render_config(struct str *out, const Confreg__V1__Config *config)
 {
     bool signed_by =
         config->created_by_presence_case == CONFREG__V1__CONFIG__CREATED_BY_PRESENCE_CREATED_BY;
@@ -79,12 +85,12 @@ void render_config(struct str *out, const Confreg__V1__Config *config)
         .source_version = config->source_version,
         .kind = (int)config->kind,
         .time_us = time_of(config->create_time),
-        .data = text_of(config->config_data),
+        .data = payload_of(config->config_data, config->payload_state),
     };
-    add_document(out, &d);
+    return add_document(out, &d);
 }
 
-void render_mirrored(struct str *out, const struct mirror_config *config)
+bool render_mirrored(struct str *out, const struct mirror_config *config)
 {
     struct document d = {
         .service = config->service_name,
@@ -97,10 +103,10 @@ void render_mirrored(struct str *out, const struct mirror_config *config)
         .time_us = config->create_time_us,
         .data = {config->data, config->n_data},
     };
-    add_document(out, &d);
+    return add_document(out, &d);
 }
 
-void render_version(struct str *out, const char *service, const char *environment,
+bool render_version(struct str *out, const char *service, const char *environment,
                     const Confreg__V1__Version *version)
 {
     bool signed_by =
@@ -114,9 +120,15 @@ void render_version(struct str *out, const char *service, const char *environmen
         .source_version = version->source_version,
         .kind = (int)version->kind,
         .time_us = time_of(version->create_time),
-        .data = text_of(version->config_data),
+        .data = payload_of(version->config_data, version->payload_state),
     };
-    add_document(out, &d);
+    return add_document(out, &d);
+}
+
+bool render_payload_of(const Confreg__V1__Config *config, struct json_text *ret_payload)
+{
+    *ret_payload = payload_of(config->config_data, config->payload_state);
+    return ret_payload->len > 0;
 }
 
 /* ---- Differences ---- */

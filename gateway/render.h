@@ -1,22 +1,30 @@
-/* JSON texts of answers. Payloads are copied byte for byte. */
+/* JSON texts of answers. Payloads are copied byte for byte.
+ *
+ * A payload may be gone: erased, compacted, or left out of a message that was full. What shows one
+ * says whether it was there, and adds nothing where it was not: the caller decides what the answer
+ * is then. */
 #ifndef GATEWAY_RENDER_H
 #define GATEWAY_RENDER_H
 
 #include "confreg/v1/registry.pb-c.h"
 #include "gateway.h"
+#include "json.h"
 #include "mirror.h"
 #include "str.h"
+
+#define MUST_USE __attribute__((warn_unused_result))
 
 /* Config documents, at the end of out:
  *     {"service_name", "environment", "version", "config_data", "created_at", "updated_at",
  *      "created_by", "comment"}
  * The texts that a writer did not give are made here: "system", and a comment after the kind of
  * change. An author that is given and empty stays so. */
-void render_config(struct str *out, const Confreg__V1__Config *config);
-/* One that has its data. */
-void render_mirrored(struct str *out, const struct mirror_config *config);
-void render_version(struct str *out, const char *service, const char *environment,
-                    const Confreg__V1__Version *version);
+MUST_USE bool render_config(struct str *out, const Confreg__V1__Config *config);
+MUST_USE bool render_mirrored(struct str *out, const struct mirror_config *config);
+MUST_USE bool render_version(struct str *out, const char *service, const char *environment,
+                             const Confreg__V1__Version *version);
+/* The payload alone, borrowed. */
+MUST_USE bool render_payload_of(const Confreg__V1__Config *config, struct json_text *ret_payload);
 
 /* {"service_name", "environment", "old_version", "new_version", "added", "removed", "changed"} */
 void render_diff(struct str *out, const Confreg__V1__Diff *diff);

@@ -43,25 +43,46 @@ static bool find_head_change(struct store *store, const char *environment, const
     }
 }
 
-bool history_config_at(struct store *store, const char *environment, const char *service,
-                       uint64_t revision, struct buf **ret_config, struct status *st)
+/* A head as it was: its version, and the commit that made it the head. commit NULL: none. */
+struct past_head {
+    struct version_ref version;
+    uint64_t mod_revision;
+};
+
+static bool find_head_at(struct store *store, const char *environment, const char *service,
+                         uint64_t revision, struct past_head *ret_head, struct status *st)
 {
     struct version_ref change = {0};
     if (!find_head_change(store, environment, service, revision, &change, st)) {
         return false;
     }
     AUTO(commit_unref) struct commit *commit = change.commit;
-    *ret_config = NULL;
+    *ret_head = (struct past_head){0};
     if (commit == NULL || version_change(&change)->head_version == 0) {
         return true;
     }
-    struct version_ref version = {0};
-    if (!store_read_live_version(store, environment, service, version_change(&change)->head_version,
-                                 &version, st)) {
+    ret_head->mod_revision = commit->revision;
+    return store_read_live_version(store, environment, service,
+                                   version_change(&change)->head_version, &ret_head->version, st);
+}
+
+/* Gives the head's reference back. */
+static struct buf *encode_past(struct past_head *head)
+{
+    struct buf *config =
+        head->version.commit == NULL ? NULL : encode_config(&head->version, head->mod_revision);
+    commit_unref(MOVE(head->version.commit));
+    return config;
+}
+
+bool history_config_at(struct store *store, const char *environment, const char *service,
+                       uint64_t revision, struct buf **ret_config, struct status *st)
+{
+    struct past_head past;
+    if (!find_head_at(store, environment, service, revision, &past, st)) {
         return false;
     }
-    *ret_config = encode_config(&version, commit->revision);
-    commit_unref(version.commit);
+    *ret_config = encode_past(&past);
     return true;
 }
 
@@ -74,6 +95,55 @@ bool history_config_as_of(struct store *store, const struct head *head, uint64_t
     }
     return history_config_at(store, head_environment(head), head_service(head), revision,
                              ret_config, st);
+}
+
+static bool is_erased(const struct past_head *head)
+{
+    const struct version_ref *version = &head->version;
+    return version->commit != NULL && version_change(version)->payload == NULL &&
+           !version_change(version)->compacted;
+}
+
+/* Goes on to the newest version below that is left, as it was before the other one came. */
+static bool pass_over(struct store *store, const struct head *now, struct past_head *head,
+                      struct status *st)
+{
+    uint64_t number = head_version_before(now, version_change(&head->version)->version);
+    commit_unref(MOVE(head->version.commit));
+    if (number == 0) {
+        return true;
+    }
+    if (!store_read_live_version(store, head_environment(now), head_service(now), number,
+                                 &head->version, st)) {
+        return false;
+    }
+    head->mod_revision = head->version.commit->revision;
+    return true;
+}
+
+bool history_listed_config(struct store *store, const struct head *head, uint64_t revision,
+                           struct buf **ret_config, struct status *st)
+{
+    struct past_head past;
+    if (head->mod_revision <= revision) {
+        *ret_config = buf_ref(head->encoded);
+        return true;
+    }
+    if (!find_head_at(store, head_environment(head), head_service(head), revision, &past, st)) {
+        return false;
+    }
+    while (is_erased(&past)) {
+        if (!pass_over(store, head, &past, st)) {
+            return false;
+        }
+    }
+    if (past.version.commit != NULL && version_change(&past.version)->compacted) {
+        commit_unref(past.version.commit);
+        return status_set(st, STATUS_ABORTED, "PAGE_TOKEN_COMPACTED",
+                          "what the list is as of was compacted; list again from the start");
+    }
+    *ret_config = encode_past(&past);
+    return true;
 }
 
 bool history_find_config(struct store *store, const struct registry *registry,

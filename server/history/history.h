@@ -15,6 +15,13 @@ bool history_config_at(struct store *store, const char *environment, const char 
 bool history_config_as_of(struct store *store, const struct head *head, uint64_t revision,
                           struct buf **ret_config, struct status *st);
 
+/* The same as a list shows it, whose entries have their payloads: a version that was erased since
+ * is passed over, as if it had never been, so the entry is the newest version left below it; there
+ * may be none. ABORTED, reason PAGE_TOKEN_COMPACTED, where a compaction let go of what is to be
+ * shown. */
+bool history_listed_config(struct store *store, const struct head *head, uint64_t revision,
+                           struct buf **ret_config, struct status *st);
+
 /* The same by name, from memory where the head is as old as that, of a revision that the registry
  * has reached. */
 bool history_find_config(struct store *store, const struct registry *registry,

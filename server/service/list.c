@@ -47,8 +47,8 @@ static const char *null_if_empty(const char *text)
 static bool add_config(struct config_page *page, const struct head *head, struct status *st)
 {
     struct buf *config = NULL;
-    if (!history_config_as_of(page->service->store, head, page->token.position.revision, &config,
-                              st)) {
+    if (!history_listed_config(page->service->store, head, page->token.position.revision, &config,
+                               st)) {
         return false;
     }
     if (config != NULL && page->basic) {

@@ -246,6 +246,33 @@ def test_pages_stay_as_of_the_first_while_writes_go_on(registry, name):
         (1, b'{"n":1}', seen[0].mod_revision)}
 
 
+def test_a_list_passes_over_what_was_erased_since(registry, name):
+    """One that fell back, one that went on, one that fell back twice, one that is left without a
+    version, one that is erased as a whole, one that began again after that."""
+    names = [f"{name}-{letter}" for letter in "abcdef"]
+    registry.commit([create_change(n, '{"v":1}') for n in names])
+    registry.commit([update_change(n, '{"v":2}') for n in names if not n.endswith("d")])
+    registry.update(names[2], '{"v":3}')
+    page = registry.list(service_name_prefix=name, page_size=1)
+    page_of_names = registry.list(service_name_prefix=name, page_size=1, view=api_pb.VIEW_BASIC)
+    registry.delete(names[1], version=2)
+    registry.update(names[1], '{"v":3}')
+    registry.delete(names[2], version=3)
+    registry.delete(names[2], version=2)
+    registry.delete(names[3], version=1)
+    registry.delete(names[4], erase=True)
+    registry.delete(names[5], erase=True)
+    registry.create(names[5], '{"v":3}')
+    for first, payloads in ((page, True), (page_of_names, False)):
+        rest = registry.list(service_name_prefix=name, page_token=first.next_page_token,
+                             view=page_of_names and (0 if payloads else api_pb.VIEW_BASIC))
+        assert rest.header == first.header
+        assert [(c.service_name, c.version) for c in rest.configs] == [
+            (names[1], 1), (names[2], 1)]
+        assert [c.config_data for c in rest.configs] == [b'{"v":1}' if payloads else b""] * 2
+        assert all(c.mod_revision <= rest.header.revision for c in rest.configs)
+
+
 def test_a_page_as_of_a_commit_that_changed_a_config_twice(registry, name):
     """The commit's last change of the config is not the one that brought its head."""
     registry.create(f"{name}-a")

@@ -217,15 +217,28 @@ def _check_batch(log, _request, response):
         _check_head(log, config, response.header.revision, "BatchGetConfigs")
 
 
+def _check_listed(log, config, revision):
+    """The head as of then, or where that was erased since a version below it."""
+    version, _ = log.head_at(name_of(config), revision)
+    if config.version < version and log.is_erased_since(name_of(config), version, revision):
+        assert config.revision == config.mod_revision <= revision, config
+    else:
+        _check_head(log, config, revision, "ListConfigs")
+
+
 def _check_list(log, request, response):
+    revision = response.header.revision
     for config in response.configs:
-        _check_head(log, config, response.header.revision, "ListConfigs")
+        _check_listed(log, config, revision)
     if not request.page_token and not response.next_page_token:
         selectors = [api_pb.Selector(environment=request.environment,
                                      service_name=request.service_name,
                                      service_name_prefix=request.service_name_prefix)]
-        wanted = log.heads_at(response.header.revision, selectors)
-        assert {name_of(c) for c in response.configs} == set(wanted), "ListConfigs: one is missing"
+        wanted = log.heads_at(revision, selectors)
+        listed = {name_of(c) for c in response.configs}
+        assert listed <= set(wanted), "ListConfigs: one is too much"
+        assert all(log.is_erased_since(name, wanted[name][0], revision)
+                   for name in set(wanted) - listed), "ListConfigs: one is missing"
 
 
 def _check_write(log, request, response):

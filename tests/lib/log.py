@@ -117,6 +117,10 @@ class Log:
         place = bisect.bisect_right(touches, revision, key=lambda touch: touch[0])
         return touches[place - 1][1:] if place else (0, 0)
 
+    def is_erased_since(self, name, version, revision):
+        return any(e.revision > revision and e.kind == pb.CHANGE_KIND_ERASE
+                   and e.version in (0, version) for e in self.events if name_of(e) == name)
+
     def heads_at(self, revision, selectors=()):
         """{name: (version, mod_revision)} of those that had a head."""
         heads = {name: self.head_at(name, revision) for name in self.models

@@ -1,10 +1,10 @@
 #include "render.h"
-#include "routes.h"
 
 #include <string.h>
 
 #include "errors.h"
 #include "leak_check.h"
+#include "routes.h"
 
 TestSuite(render, .fini = leak_check);
 
@@ -43,6 +43,7 @@ Test(render, comments_and_authors)
         {CONFREG__V1__CHANGE_KIND__CHANGE_KIND_ROLLBACK, 3, 1, "a \"b\"\n", "\x01",
          "\"created_by\":\"\\u0001\",\"comment\":\"a \\\"b\\\"\\n\"}"},
     };
+    char data[] = "{}";
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
         Confreg__V1__Version version = CONFREG__V1__VERSION__INIT;
         AUTO(free) char *comment = mem_string(cases[i].comment);
@@ -58,9 +59,34 @@ Test(render, comments_and_authors)
             version.created_by_presence_case = CONFREG__V1__VERSION__CREATED_BY_PRESENCE_CREATED_BY;
             version.created_by = author;
         }
-        render_version(&out, "s", "e", &version);
+        version.config_data = bytes(data);
+        cr_assert(render_version(&out, "s", "e", &version));
         const char *shown = strstr(out.data, "\"created_by\"");
         cr_expect_str_eq(shown, cases[i].shown);
+    }
+}
+
+/* Whatever the reason: nothing is added, and it is told. */
+Test(render, a_payload_that_is_gone)
+{
+    static const Confreg__V1__PayloadState states[] = {
+        CONFREG__V1__PAYLOAD_STATE__PAYLOAD_STATE_UNSPECIFIED,
+        CONFREG__V1__PAYLOAD_STATE__PAYLOAD_STATE_ERASED,
+        CONFREG__V1__PAYLOAD_STATE__PAYLOAD_STATE_COMPACTED,
+        CONFREG__V1__PAYLOAD_STATE__PAYLOAD_STATE_OMITTED,
+    };
+    for (size_t i = 0; i < COUNT_OF(states); i++) {
+        Confreg__V1__Version version = CONFREG__V1__VERSION__INIT;
+        Confreg__V1__Config config = CONFREG__V1__CONFIG__INIT;
+        struct mirror_config mirrored = {.service_name = text, .environment = text};
+        struct json_text payload;
+        AUTO_STR out = {0};
+        version.payload_state = config.payload_state = states[i];
+        cr_expect_not(render_version(&out, text, text, &version));
+        cr_expect_not(render_config(&out, &config));
+        cr_expect_not(render_mirrored(&out, &mirrored));
+        cr_expect_not(render_payload_of(&config, &payload));
+        cr_expect_eq(out.len, 0);
     }
 }
 
@@ -79,7 +105,7 @@ Test(render, a_document_keeps_every_byte_of_its_data)
     config.created_by = text;
     config.create_time = &when;
     config.config_data = bytes(data);
-    render_config(&out, &config);
+    cr_assert(render_config(&out, &config));
     cr_expect_str_eq(out.data, "{\"service_name\":\"a\\\"b\\\\\",\"environment\":\"\xc3\xa9\","
                                "\"version\":18446744073709551615,\"config_data\":"
                                "{\"z\":1.0,\"a\":0.10000000000000000555,\"s\":\"\\u00e9\\/\"},"
