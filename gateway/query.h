@@ -39,6 +39,8 @@ enum parameter {
     PARAMETER_CREATED_BY = 1 << 11,   /* created_by=, free text */
     /* All others, and those that are given again, are faults. */
     PARAMETERS_STRICT = 1 << 12,
+    /* Not of the query: the route heeds the headers of freshness.h. */
+    HEEDS_FRESHNESS = 1 << 13,
 };
 
 /* What was given of those that a route takes; the others are NULL or not given. */

@@ -8,11 +8,13 @@
 #define NAMED PARAMETER_ENVIRONMENT
 
 static const struct route routes[] = {
-    {"GET", "/api/configs", handle_list, PARAMETER_SERVICE_FILTER | PARAMETER_ENVIRONMENT_FILTER,
-     BODY_NONE},
-    {"GET", "/api/configs:batchGet", handle_batch, 0, BODY_NONE},
-    {"POST", "/api/configs:batchGet", handle_batch, PARAMETERS_STRICT, BODY_NAMES},
-    {"GET", "/api/configs/*", handle_get, NAMED | PARAMETER_VERSION | PARAMETER_RESOLVE, BODY_NONE},
+    {"GET", "/api/configs", handle_list,
+     PARAMETER_SERVICE_FILTER | PARAMETER_ENVIRONMENT_FILTER | HEEDS_FRESHNESS, BODY_NONE},
+    {"GET", "/api/configs:batchGet", handle_batch, HEEDS_FRESHNESS, BODY_NONE},
+    {"POST", "/api/configs:batchGet", handle_batch, PARAMETERS_STRICT | HEEDS_FRESHNESS,
+     BODY_NAMES},
+    {"GET", "/api/configs/*", handle_get,
+     NAMED | PARAMETER_VERSION | PARAMETER_RESOLVE | HEEDS_FRESHNESS, BODY_NONE},
     {"POST", "/api/configs/*", handle_create, NAMED, BODY_CONFIG},
     {"PUT", "/api/configs/*", handle_update, NAMED, BODY_CONFIG},
     {"PATCH", "/api/configs/*", handle_patch,
@@ -20,9 +22,10 @@ static const struct route routes[] = {
     /* Strict although the documented service was not: what it does cannot be undone. */
     {"DELETE", "/api/configs/*", handle_delete, NAMED | PARAMETER_VERSION | PARAMETERS_STRICT,
      BODY_EMPTY},
-    {"GET", "/api/configs/*/history", handle_history, NAMED | PARAMETER_LIMIT, BODY_NONE},
+    {"GET", "/api/configs/*/history", handle_history, NAMED | PARAMETER_LIMIT | HEEDS_FRESHNESS,
+     BODY_NONE},
     {"GET", "/api/configs/*/diff", handle_diff,
-     NAMED | PARAMETER_OLD_VERSION | PARAMETER_NEW_VERSION, BODY_NONE},
+     NAMED | PARAMETER_OLD_VERSION | PARAMETER_NEW_VERSION | HEEDS_FRESHNESS, BODY_NONE},
     {"POST", "/api/configs/*/rollback", handle_rollback, NAMED | PARAMETERS_STRICT, BODY_ROLLBACK},
     {"GET", "/api/watch", handle_watch,
      PARAMETER_SERVICE_FILTER | PARAMETER_ENVIRONMENT_FILTER | PARAMETER_PREFIX_FILTER |
@@ -157,8 +160,10 @@ void routes_run(struct request *r)
     if (is_write(r->route)) {
         conditions_parse(r->headers.if_match, r->headers.if_none_match, &r->conditions, &invalid);
     }
-    freshness_parse(r->headers.cache_control, r->headers.prefer, r->headers.minimum, &r->freshness,
-                    &invalid);
+    if ((r->route->parameters & HEEDS_FRESHNESS) != 0) {
+        freshness_parse(r->headers.cache_control, r->headers.prefer, r->headers.minimum,
+                        &r->freshness, &invalid);
+    }
     if (invalid.n > 0) {
         request_refuse_invalid(r, &invalid);
     } else {

@@ -2,6 +2,7 @@
 
 import contextlib
 import itertools
+import json
 import os
 import sys
 from pathlib import Path
@@ -17,7 +18,7 @@ import history  # noqa: E402
 import mongodb  # noqa: E402
 from broker import Broker  # noqa: E402
 from calls import Registry  # noqa: E402
-from rest import Rest  # noqa: E402
+from rest import Rest, undocumented  # noqa: E402
 
 RUNNING = []
 
@@ -59,6 +60,14 @@ def default_store(request, tmp_path_factory):
             lambda folder: mongodb.database(address, f"confreg_test_{run}_{folder.name}"))
         yield
         daemon.Confregd.default_store = sqlite
+
+
+@pytest.fixture(scope="session", autouse=True)
+def documented():
+    """Whatever the gateway answered in the whole run, /openapi.json names."""
+    yield
+    document = json.loads((daemon.ROOT / "gateway" / "openapi.json").read_text())
+    assert list(undocumented(document)) == []
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -3,8 +3,34 @@
 import contextlib
 import http.client
 import json
+import re
 import socket
 from urllib.parse import urlencode
+
+
+SEEN = set()  # (method, path, status) of all calls
+
+
+def documented_statuses(document):
+    """(route, method, status) as an OpenAPI document has them."""
+    return {(route, method.upper(), int(status))
+            for route, item in document["paths"].items()
+            for method, operation in item.items() if method != "parameters"
+            for status in operation["responses"]}
+
+
+def undocumented(document):
+    """What was seen of the document's operations, and is not in it. What is no such operation (405,
+    307, a path that is none) is not the document's to tell."""
+    statuses = documented_statuses(document)
+    routes = {route: re.compile(route.replace("{service_name}", "[^/]+"))
+              for route, _, _ in statuses}
+    for method, path, status in sorted(SEEN):
+        route = next((r for r, form in routes.items() if form.fullmatch(path)), None)
+        method = "GET" if method == "HEAD" else method
+        known = any(s[:2] == (route, method) for s in statuses)
+        if known and (route, method, status) not in statuses:
+            yield method, path, status
 
 
 class Answer:
@@ -45,7 +71,10 @@ class Rest:
         with contextlib.closing(connection):
             connection.request(method, path, body=body, headers=headers)
             response = connection.getresponse()
-            return Answer(response.status, response.headers, response.read())
+            answer = Answer(response.status, response.headers, response.read())
+        if answer.body != b'{"detail":"Not Found"}':
+            SEEN.add((method, path.partition("?")[0], answer.status))
+        return answer
 
     def get(self, path, **kwargs):
         return self.call("GET", path, **kwargs)
