@@ -189,17 +189,30 @@ bool event_has_previous(const struct change *change)
     return change->previous_version != 0 && change_touches_head(change);
 }
 
-/* A Config is the same field 2 of all that carry one, but as the value before: there it is the same
- * bytes behind another tag. */
-static void add_heads(struct str *out, const struct event_content *content)
+static bool has_payload(const struct buf *config)
 {
-    if (content->config != NULL) {
-        str_add(out, content->config->data, content->config->len);
+    Confreg__V1__Config *message = decode_config(config);
+    bool has = message->config_data.len > 0;
+    confreg__v1__config__free_unpacked(message, NULL);
+    return has;
+}
+
+/* A Config is the same field 2 of all that carry one, but as the value before: there it is the same
+ * bytes behind another tag. config may be NULL. */
+static void add_heads(struct str *out, const struct buf *config, const struct buf *previous)
+{
+    size_t n = config == NULL ? 0 : config->len;
+    AUTO(buf_unref) struct buf *without = NULL;
+    if (n + previous->len > EVENT_BYTES && has_payload(previous)) {
+        without =
+            encode_without_payload(previous, CONFREG__V1__PAYLOAD_STATE__PAYLOAD_STATE_OMITTED);
+        previous = without;
     }
-    if (content->previous != NULL) {
-        str_add_char(out, FIELD_PREVIOUS << 3 | 2);
-        str_add(out, content->previous->data + 1, content->previous->len - 1);
+    if (n > 0) {
+        str_add(out, config->data, n);
     }
+    str_add_char(out, FIELD_PREVIOUS << 3 | 2);
+    str_add(out, previous->data + 1, previous->len - 1);
 }
 
 struct buf *encode_event(uint32_t field, const struct commit *commit, size_t index,
@@ -228,7 +241,7 @@ struct buf *encode_event(uint32_t field, const struct commit *commit, size_t ind
     const struct buf *config = content->config;
     if (content->previous != NULL) {
         AUTO_STR both = {0};
-        add_heads(&both, content);
+        add_heads(&both, config, content->previous);
         return encode_field_and(field, &event.base, both.data, both.len);
     }
     return encode_field_and(field, &event.base, config == NULL ? NULL : config->data,

@@ -12,6 +12,8 @@
 #define FIELD_COMMIT_CHANGES 7
 #define FIELD_PREVIOUS 13 /* of Event */
 
+#define EVENT_BYTES (3u << 20) /* clients take messages of 4 MiB unless told otherwise */
+
 /* A Config message as field 2 of a response, with tag and length; it ends with the payload, where
  * there is one (else payload_state tells). */
 struct buf *encode_config(const struct version_ref *version, uint64_t mod_revision);
@@ -32,7 +34,8 @@ struct event_content {
     const struct buf *previous; /* before it */
 };
 /* An Event message as this field of what holds it. As one of a commit's changes it has no comment:
- * it is the commit's, and would be there as often as there are changes. */
+ * it is the commit's, and would be there as often as there are changes. Where both heads are more
+ * than EVENT_BYTES together, the one before comes without its payload: PAYLOAD_STATE_OMITTED. */
 struct buf *encode_event(uint32_t field, const struct commit *commit, size_t index,
                          const struct event_content *content);
 

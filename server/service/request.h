@@ -5,7 +5,7 @@
 #include "confreg/v1/registry_service.pb-c.h"
 #include "service.h"
 
-#define REPLY_BYTES (3u << 20) /* lists are cut here: clients take 4 MiB unless told otherwise */
+#define REPLY_BYTES (3u << 20) /* answers are cut here: clients take 4 MiB by default */
 #define PAGE_ITEMS 1000
 
 /* "default" for "". */

@@ -32,6 +32,8 @@ static void add_head(const struct write_item *w, struct answer *answer)
     }
 }
 
+/* The patch is the same difference once more: where the answer would become too large for clients,
+ * it is what they can do without. */
 static void add_diff(const struct write_item *w, struct answer *answer)
 {
     const struct head *before = w->write.staged->before[0];
@@ -46,6 +48,9 @@ static void add_diff(const struct write_item *w, struct answer *answer)
     diff->new_environment = diff->environment;
     diff->old_version = had ? before->version : 0;
     diff->new_version = after->version;
+    if (answer->bytes + confreg__v1__diff__get_packed_size(diff) > REPLY_BYTES) {
+        diff->json_patch = (ProtobufCBinaryData){.len = 0};
+    }
     answer_add(answer, encode_field(3, &diff->base));
     diff_answer_fini(&difference);
 }
