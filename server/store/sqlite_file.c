@@ -205,6 +205,15 @@ static bool stat_beside(const struct sqlite_file *file, const char *suffix, stru
     return stat(name.data, ret) == 0;
 }
 
+/* The first page of a copy is written last. */
+static bool is_only_begun(const unsigned char header[HEADER_SIZE], size_t n)
+{
+    static const unsigned char nothing[HEADER_SIZE];
+    size_t known = n < sizeof MAGIC ? n : sizeof MAGIC;
+    return n < HEADER_SIZE ? memcmp(header, MAGIC, known) == 0
+                           : memcmp(header, nothing, HEADER_SIZE) == 0;
+}
+
 /* A copy that SQLite made has no write-ahead log yet. */
 static bool check_header(struct sqlite_file *file, struct status *st)
 {
@@ -214,12 +223,11 @@ static bool check_header(struct sqlite_file *file, struct status *st)
     if (n < 0) {
         return sqlite_file_fault(st, "reading", file->path);
     }
-    size_t known = (size_t)n < sizeof MAGIC ? (size_t)n : sizeof MAGIC;
-    if (memcmp(header, MAGIC, known) != 0) {
-        return refuse(file, "STORE_FOREIGN", "is not a store of confreg", st);
-    }
-    if (n < HEADER_SIZE) {
+    if (is_only_begun(header, (size_t)n)) {
         return refuse(file, "STORE_NOT_WHOLE", "is empty or was cut off: restore a backup", st);
+    }
+    if (memcmp(header, MAGIC, sizeof MAGIC) != 0) {
+        return refuse(file, "STORE_FOREIGN", "is not a store of confreg", st);
     }
     file->is_copy = header[AT_WRITE_VERSION] == 1;
     return !file->is_copy || !stat_beside(file, "-wal", &log) || log.st_size == 0 ||

@@ -222,6 +222,9 @@ CONTRACT(files, that_are_cut_off_are_refused)
         cr_assert_eq(stat(file_of(place), &about), 0);
         cr_assert_eq(about.st_size, (off_t)sizes[i], "it is left as it was");
     }
+    static const char zeros[4096];
+    write_bytes(file_of(place), zeros, sizeof zeros);
+    expect_refused(file_of(place), STATUS_FAILED_PRECONDITION, "STORE_NOT_WHOLE");
     write_bytes(file_of(place), "x", 1);
     expect_refused(file_of(place), STATUS_FAILED_PRECONDITION, "STORE_FOREIGN");
     write_bytes(file_of(place), kept, sizeof kept);
