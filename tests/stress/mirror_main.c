@@ -34,6 +34,7 @@ static struct node *start(const struct place *place, const char *store)
     struct node_options options = {
         .listen = place->listen,
         .store = store,
+        .may_create = true,
         .bus = "local:",
         .max_payload_bytes = 1 << 20,
         .ring_bytes = 8 << 20,
