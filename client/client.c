@@ -128,3 +128,15 @@ struct rpc_client_call *client_watch_open(struct client *client,
     watch->malformed = false;
     return rpc_client_stream(client->rpc, &rpc, &ops, watch);
 }
+
+/* ---- Timers ---- */
+
+void client_set_timer(struct client *client, struct rpc_timer *timer, int64_t at_ns)
+{
+    rpc_client_set_timer(client->rpc, timer, at_ns);
+}
+
+void client_clear_timer(struct client *client, struct rpc_timer *timer)
+{
+    rpc_client_clear_timer(client->rpc, timer);
+}

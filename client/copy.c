@@ -88,13 +88,19 @@ static void tell(struct copy *copy, const struct mirror_change *changes, size_t 
     }
 }
 
-/* Under the lock. */
-static void set_state(struct copy *copy, enum mirror_state state)
+/* What has no copy or is stale stays so. */
+static void leave_step(struct copy *copy, int64_t since_ns)
 {
-    if (copy->view.state == MIRROR_IN_STEP && state == MIRROR_STALE) {
-        copy->stale_since_ns = clock_monotonic_ns();
+    pthread_rwlock_wrlock(&copy->lock);
+    bool leaves = copy->view.state == MIRROR_IN_STEP;
+    if (leaves) {
+        copy->view.state = MIRROR_STALE;
+        copy->stale_since_ns = since_ns;
     }
-    copy->view.state = state;
+    pthread_rwlock_unlock(&copy->lock);
+    if (leaves) {
+        tell(copy, NULL, 0);
+    }
 }
 
 static void enter_step(struct copy *copy)
@@ -102,7 +108,7 @@ static void enter_step(struct copy *copy)
     pthread_rwlock_wrlock(&copy->lock);
     bool enters = copy->view.state == MIRROR_STALE && copy->view.revision >= copy->target;
     if (enters) {
-        set_state(copy, MIRROR_IN_STEP);
+        copy->view.state = MIRROR_IN_STEP;
     }
     pthread_rwlock_unlock(&copy->lock);
     if (enters) {
@@ -152,14 +158,14 @@ void copy_end(struct copy *copy, const struct status *st)
     bool lost = st != NULL && (st->code == STATUS_FAILED_PRECONDITION ||
                                st->code == STATUS_OUT_OF_RANGE || st->code == STATUS_DATA_LOSS);
     copy->wants_snapshot = copy->wants_snapshot || lost;
-    pthread_rwlock_wrlock(&copy->lock);
-    bool was_in_step = copy->view.state == MIRROR_IN_STEP;
-    if (was_in_step) {
-        set_state(copy, MIRROR_STALE);
-    }
-    pthread_rwlock_unlock(&copy->lock);
-    if (was_in_step) {
-        tell(copy, NULL, 0);
+    leave_step(copy, clock_monotonic_ns());
+}
+
+void copy_silent(struct copy *copy, int64_t since_ns)
+{
+    if (copy->view.state == MIRROR_IN_STEP) {
+        copy->target = copy->view.revision; /* whatever comes next brings it back */
+        leave_step(copy, since_ns);
     }
 }
 
@@ -262,7 +268,7 @@ static void change_over(struct copy *copy, const Confreg__V1__Position *header)
     copy->view.revision = header->revision;
     memset(copy->view.epoch, 0, sizeof copy->view.epoch);
     strncpy(copy->view.epoch, header->epoch, sizeof copy->view.epoch - 1);
-    set_state(copy, MIRROR_IN_STEP);
+    copy->view.state = MIRROR_IN_STEP;
     pthread_rwlock_unlock(&copy->lock);
     mirror_table_fini(&noted);
 }
@@ -347,7 +353,7 @@ static void apply_all(struct copy *copy, struct mirror_change *changes, size_t n
     }
     copy->view.revision = header->revision;
     if (copy->view.state == MIRROR_STALE && header->revision >= copy->target) {
-        set_state(copy, MIRROR_IN_STEP);
+        copy->view.state = MIRROR_IN_STEP;
     }
     pthread_rwlock_unlock(&copy->lock);
 }

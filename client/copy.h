@@ -9,8 +9,8 @@
  * 5. What other threads add stands in a table of its own, `noted`, which is looked at under the
  *    lock alone, and never by what compares copies.
  *
- * Threads: copy_begin, copy_take, copy_target and copy_end are for the watch's side, never
- * concurrently; the rest is for any thread. */
+ * Threads: copy_begin, copy_take, copy_target, copy_silent and copy_end are for the watch's side,
+ * never concurrently; the rest is for any thread. */
 #ifndef CLIENT_COPY_H
 #define CLIENT_COPY_H
 
@@ -59,6 +59,9 @@ void copy_begin(struct copy *copy, Confreg__V1__WatchRequest *request);
 bool copy_take(struct copy *copy, Confreg__V1__WatchResponse *response, struct status *st);
 /* How far the server was after the stream resumed: from there on the copy is in step. */
 void copy_target(struct copy *copy, uint64_t revision);
+/* Nothing has come since then for so long that the copy may be behind; the next response, where it
+ * completes a commit, brings it back in step. */
+void copy_silent(struct copy *copy, int64_t since_ns);
 /* The stream is over. st: why; NULL where regularly. */
 void copy_end(struct copy *copy, const struct status *st);
 /* Whether a resumed stream still waits for copy_target. */

@@ -13,9 +13,12 @@
 #define BACKOFF_MIN_MS 50
 #define BACKOFF_MAX_MS 2000
 #define STATUS_TIMEOUT_MS 1000
-/* The server is asked to say that it is there; one that does not hangs. */
-#define PROGRESS_S 1
-#define SILENCE_MS INT64_C(5000)
+/* How often the server says that it is there. Where it was silent for so long, the mirror is out of
+ * step; for longer still, the server hangs or the connection does: the watch is opened anew. */
+#define PROGRESS_MS 500
+#define SILENCE_MS 1500
+#define HANGS_MS 5000
+#define NS_PER_MS INT64_C(1000000)
 /* How often and how long a server is asked that is behind what the mirror has seen. A node that
  * lags catches up meanwhile; one that does not has lost what was there. */
 #define BEHIND_MS 1000
@@ -31,13 +34,14 @@ struct mirror {
     pthread_t thread;
 
     struct client_watch watch;
-    unsigned n_behind; /* of this stream; the client's thread's, like the next */
+    unsigned n_behind; /* of this stream; the client's thread's, like the next three */
     bool progressed;   /* this stream has brought something */
+    int64_t heard_ns;  /* when it did so last */
+    struct rpc_timer silence;
 
     pthread_mutex_t lock; /* for all below */
     pthread_cond_t moved;
     struct rpc_client_call *call; /* NULL: none is open */
-    int64_t heard_ns;             /* of this stream; 0: nothing yet */
     bool calls;                   /* GetStatus, for this stream's target */
     int64_t call_at_ns;           /* when to do so next; 0: not */
     bool ended;                   /* the stream that was open last */
@@ -148,9 +152,30 @@ void mirror_note_absent(struct mirror *mirror, const struct mirror_absence *abse
 static void call_in(struct mirror *mirror, int64_t ms)
 {
     pthread_mutex_lock(&mirror->lock);
-    mirror->call_at_ns = clock_monotonic_ns() + ms * 1000000;
+    mirror->call_at_ns = clock_monotonic_ns() + ms * NS_PER_MS;
     pthread_cond_signal(&mirror->moved);
     pthread_mutex_unlock(&mirror->lock);
+}
+
+static void cancel_stream(struct mirror *mirror)
+{
+    pthread_mutex_lock(&mirror->lock);
+    if (mirror->call != NULL && !mirror->ended) {
+        rpc_client_cancel(mirror->call);
+    }
+    pthread_mutex_unlock(&mirror->lock);
+}
+
+static void hear_nothing(struct rpc_timer *timer)
+{
+    struct mirror *mirror = CONTAINER_OF(timer, struct mirror, silence);
+    int64_t hangs_ns = mirror->heard_ns + HANGS_MS * NS_PER_MS;
+    if (clock_monotonic_ns() < hangs_ns) {
+        copy_silent(&mirror->copy, mirror->heard_ns);
+        client_set_timer(mirror->client, timer, hangs_ns);
+    } else {
+        cancel_stream(mirror);
+    }
 }
 
 static void lose_position(struct mirror *mirror)
@@ -159,11 +184,7 @@ static void lose_position(struct mirror *mirror)
     status_set(&st, STATUS_FAILED_PRECONDITION, "POSITION_LOST",
                "the server has less than it had told");
     copy_end(&mirror->copy, &st);
-    pthread_mutex_lock(&mirror->lock);
-    if (mirror->call != NULL && !mirror->ended) {
-        rpc_client_cancel(mirror->call);
-    }
-    pthread_mutex_unlock(&mirror->lock);
+    cancel_stream(mirror);
 }
 
 static void compare_position(struct mirror *mirror, const Confreg__V1__Position *header)
@@ -206,13 +227,13 @@ static bool take_response(struct client_watch *watch, Confreg__V1__WatchResponse
 {
     struct mirror *mirror = CONTAINER_OF(watch, struct mirror, watch);
     struct status st;
-    pthread_mutex_lock(&mirror->lock);
-    mirror->heard_ns = clock_monotonic_ns();
-    pthread_mutex_unlock(&mirror->lock);
     if (!copy_take(&mirror->copy, response, &st)) {
         copy_end(&mirror->copy, &st);
         return false;
     }
+    /* A snapshot may take long to take over: the server is not silent meanwhile. */
+    mirror->heard_ns = clock_monotonic_ns();
+    client_set_timer(mirror->client, &mirror->silence, mirror->heard_ns + SILENCE_MS * NS_PER_MS);
     if (!mirror->progressed && copy_wants_target(&mirror->copy)) {
         call_in(mirror, 0);
     }
@@ -223,6 +244,7 @@ static bool take_response(struct client_watch *watch, Confreg__V1__WatchResponse
 static void end_stream(struct client_watch *watch, const struct status *st)
 {
     struct mirror *mirror = CONTAINER_OF(watch, struct mirror, watch);
+    client_clear_timer(mirror->client, &mirror->silence);
     copy_end(&mirror->copy, st);
     pthread_mutex_lock(&mirror->lock);
     mirror->ended = true;
@@ -238,7 +260,7 @@ static void open_watch(struct mirror *mirror)
     Confreg__V1__WatchRequest request = CONFREG__V1__WATCH_REQUEST__INIT;
     Google__Protobuf__Duration interval = GOOGLE__PROTOBUF__DURATION__INIT;
     copy_begin(&mirror->copy, &request);
-    interval.seconds = PROGRESS_S;
+    interval.nanos = (int)(PROGRESS_MS * NS_PER_MS);
     request.progress_interval = &interval;
     request.selectors = mirror->selector_list;
     request.n_selectors = mirror->n_selectors;
@@ -247,7 +269,6 @@ static void open_watch(struct mirror *mirror)
     pthread_mutex_lock(&mirror->lock);
     mirror->ended = false;
     mirror->call_at_ns = 0;
-    mirror->heard_ns = 0;
     mirror->call = client_watch_open(mirror->client, &request, true, &mirror->watch);
     if (mirror->stopping) {
         rpc_client_cancel(mirror->call);
@@ -282,20 +303,14 @@ static void ask_target(struct mirror *mirror)
 static int64_t serve_stream(struct mirror *mirror)
 {
     int64_t now = clock_monotonic_ns();
-    int64_t silent_ns = mirror->heard_ns == 0 ? 0 : mirror->heard_ns + SILENCE_MS * 1000000;
-    if (silent_ns != 0 && silent_ns <= now) {
-        rpc_client_cancel(mirror->call);
-        mirror->heard_ns = 0;
-        return 0;
-    }
     if (mirror->call_at_ns == 0 || mirror->calls) {
-        return silent_ns;
+        return 0;
     }
     if (mirror->call_at_ns <= now) {
         ask_target(mirror);
         return now; /* much may have moved meanwhile */
     }
-    return silent_ns != 0 && silent_ns < mirror->call_at_ns ? silent_ns : mirror->call_at_ns;
+    return mirror->call_at_ns;
 }
 
 /* Serves the stream until nothing of it is under way. */
@@ -320,7 +335,7 @@ static int64_t random_up_to(int64_t most)
 /* Returns whether the mirror goes on. */
 static bool wait_ms(struct mirror *mirror, int64_t ms)
 {
-    int64_t at_ns = clock_monotonic_ns() + ms * 1000000;
+    int64_t at_ns = clock_monotonic_ns() + ms * NS_PER_MS;
     pthread_mutex_lock(&mirror->lock);
     while (!mirror->stopping && wait_until(mirror, at_ns)) {
     }
@@ -380,6 +395,7 @@ struct mirror *mirror_new(struct client *client, const struct mirror_options *op
     struct mirror *mirror = mem_zalloc(sizeof *mirror);
     mirror->client = client;
     mirror->watch = (struct client_watch){.response = take_response, .done = end_stream};
+    mirror->silence.fn = hear_nothing;
     copy_init(&mirror->copy, options);
     take_selectors(mirror, options);
     pthread_mutex_init(&mirror->lock, NULL);

@@ -12,6 +12,8 @@
  *   has that position (compacted, or another log after a restore) the mirror takes a new snapshot;
  *   until that is complete it goes on showing the old copy, then changes over at once and tells
  *   what is gone as deleted ("synthetic" changes).
+ * - A server that hangs is noticed: the watch is asked for a mark every 0.5 s, and a mirror that
+ * has heard nothing for 1.5 s is not in step.
  * - A config that was deleted while the mirror watched stays known with its mod_revision (a
  *   tombstone); one deleted before the snapshot is simply not there.
  *
@@ -72,8 +74,8 @@ void *mirror_attachment(const struct mirror_config *config);
 
 enum mirror_state {
     MIRROR_LOADING, /* there is no copy yet */
-    MIRROR_IN_STEP, /* the watch stands: the copy is what the server told last */
-    MIRROR_STALE,   /* there is a copy, but no watch */
+    MIRROR_IN_STEP, /* the watch stands and was heard of within 1.5 s */
+    MIRROR_STALE,   /* there is a copy, but no such watch, or it has not caught up yet */
 };
 
 /* How a mirror stood when it was read. */

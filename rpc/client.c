@@ -450,3 +450,15 @@ void rpc_client_cancel(struct rpc_client_call *call)
 {
     grpc_call_cancel(call->core, NULL);
 }
+
+/* ---- Timers ---- */
+
+void rpc_client_set_timer(struct rpc_client *client, struct rpc_timer *timer, int64_t at_ns)
+{
+    queue_set_timer(&client->queue, timer, at_ns);
+}
+
+void rpc_client_clear_timer(struct rpc_client *client, struct rpc_timer *timer)
+{
+    queue_clear_timer(&client->queue, timer);
+}

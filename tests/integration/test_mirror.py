@@ -10,6 +10,7 @@ import pytest
 from calls import Registry, create_change
 from daemon import Confregd, Gateway, until
 from rest import Rest
+from sse import EventStream
 
 DATA = {"config_data": {"n": 1}}
 
@@ -423,19 +424,78 @@ def test_a_gateway_without_a_server_has_nothing_to_show(launch):
     gateway.stop()
 
 
+# What a watch has told last is in the mirror for so long before a silent server makes it stale, by
+# docs/protocol.md; the connection's own end would be noticed after 30 s.
+NOTICED_SECONDS = 1.5
+
+
+def age(rest):
+    line = next(line for line in rest.get("/metrics").body.decode().splitlines()
+                if line.startswith("confreg_gateway_mirror_age_seconds "))
+    return float(line.split()[1])
+
+
+def freeze(pair):
+    """Until the mirror has noticed, which it does before the watch is given up."""
+    pair.server.freeze()
+    began = time.monotonic()
+    pair.wait_away()
+    assert time.monotonic() - began < 10
+    assert age(pair.rest) >= NOTICED_SECONDS
+
+
 def test_a_server_that_hangs_is_noticed(pair):
     """Its connection stands, but it says nothing any more."""
     rest = pair.rest
     rest.post("/api/configs/kept", DATA)
-    pair.server.freeze()
+    rest.post("/api/configs/kept?environment=prod", {"config_data": {"m": 2}})
+    freeze(pair)
     try:
-        pair.wait_away()
-        answer = rest.get("/api/configs/kept")
-        assert answer.json() == {"n": 1} and answer.headers["Warning"].startswith("110 ")
+        for path in ("kept", "kept?environment=prod&resolve=true", "unknown"):
+            answer = rest.get(f"/api/configs/{path}")
+            assert answer.status == (404 if path == "unknown" else 200)
+            assert answer.headers["Warning"].startswith("110 ") and int(answer.headers["Age"]) >= 1
+        answer = rest.get("/api/configs")
+        assert len(answer.json()) == 2 and answer.headers["Warning"].startswith("110 ")
+        assert rest.get("/readyz").status == 503
+        assert rest.get("/health").json()["status"] == "degraded"
     finally:
         pair.server.thaw()
     pair.wait_in_step()
-    assert rest.get("/api/configs/kept").headers["Warning"] is None
+    answer = rest.get("/api/configs/kept")
+    assert answer.headers["Warning"] is None and answer.headers["Age"] is None
+    assert age(rest) == 0
+
+
+def test_a_server_that_hung_for_long_is_followed_again(pair):
+    """Beyond the time after which the watch is given up."""
+    pair.rest.post("/api/configs/kept", DATA)
+    freeze(pair)
+    until(lambda: age(pair.rest) > 6, "the watch is opened anew")
+    pair.server.thaw()
+    pair.registry.update("kept", '{"n":2}', environment="default")
+    pair.wait_in_step()
+    until(lambda: pair.rest.get("/api/configs/kept").json() == {"n": 2}, "the change is there")
+
+
+def test_long_polls_and_event_streams_of_a_server_that_hangs(pair):
+    """A poll that waits says at its end that it may be stale; a new one does not wait; what comes
+    afterwards reaches the stream."""
+    rest, path = pair.rest, "/api/configs/polled"
+    etag = rest.post(path, DATA).headers["ETag"]
+    with EventStream(pair.gateway.port) as events, ThreadPoolExecutor(1) as pool:
+        polled = pool.submit(poll, rest, path, etag, 4)
+        waiting(rest, 2)
+        freeze(pair)
+        try:
+            assert poll(rest, path, etag, 60).headers["Warning"].startswith("110 ")
+            answer = polled.result(20)
+            assert answer.status == 304 and answer.headers["Warning"].startswith("110 ")
+        finally:
+            pair.server.thaw()
+        pair.wait_in_step()
+        rest.put(path, {"config_data": {"n": 2}})
+        assert events.next().data["config_data"] == {"n": 2}
 
 
 def test_a_gateway_stops_beside_a_server_that_hangs(pair):

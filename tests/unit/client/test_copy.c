@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "clock.h"
 #include "leak_check.h"
 #include "mirror_config.h"
 
@@ -456,6 +457,49 @@ Test(copy, the_same_revision_in_another_epoch_is_another_config)
     TAKE(&copy, .kind = KIND(SNAPSHOT_END), .epoch = OTHER_EPOCH, .revision = 10,
          .configs = "a:1:3 b:7:10");
     cr_expect_null(mirror_attachment(mirror_table_find(&copy.table, "prod", "a")));
+    copy_fini(&copy);
+}
+
+/* ---- Silence ---- */
+
+Test(copy, a_silent_watch_is_not_in_step_until_it_is_heard_again)
+{
+    struct copy copy;
+    struct mirror_view view;
+    load(&copy);
+    copy_silent(&copy, clock_monotonic_ns() - INT64_C(7000000000));
+    expect_view(&copy, MIRROR_STALE, 10, 2);
+    cr_expect_eq(told.n_calls, 1);
+    copy_view(&copy, &view);
+    cr_expect(view.age_ms >= 7000, "%d ms", (int)view.age_ms);
+    cr_expect_not(copy_wants_target(&copy));
+    TAKE(&copy, .kind = KIND(EVENTS), .revision = 10, .previous = 10, .more = true,
+         .events = "11:a:2");
+    expect_view(&copy, MIRROR_STALE, 10, 2);
+    TAKE(&copy, .kind = KIND(EVENTS), .revision = 11, .previous = 11, .events = "11:b:8");
+    expect_view(&copy, MIRROR_IN_STEP, 11, 2);
+    copy_silent(&copy, clock_monotonic_ns());
+    TAKE(&copy, .kind = KIND(PROGRESS), .revision = 11, .previous = 11);
+    expect_view(&copy, MIRROR_IN_STEP, 11, 2);
+    cr_expect_eq(told.n_calls, 4);
+    copy_fini(&copy);
+}
+
+/* What is not in step is left alone: it waits for its snapshot, or for its target. */
+Test(copy, silence_of_what_is_not_in_step)
+{
+    struct copy copy;
+    start(&copy);
+    copy_silent(&copy, clock_monotonic_ns());
+    expect_view(&copy, MIRROR_LOADING, 0, 0);
+    copy_fini(&copy);
+    load(&copy);
+    end(&copy, STATUS_UNAVAILABLE);
+    begin_again(&copy, 10);
+    copy_silent(&copy, clock_monotonic_ns());
+    TAKE(&copy, .kind = KIND(STARTED), .revision = 10);
+    expect_view(&copy, MIRROR_STALE, 10, 2);
+    cr_expect(copy_wants_target(&copy));
     copy_fini(&copy);
 }
 
