@@ -217,13 +217,50 @@ void call_will_send(struct rpc_call *call)
 
 /* ---- Answering ---- */
 
+/* The answer and the end of a followed call complete apart; what the client was told is known with
+ * both. */
+static bool is_last_end(struct rpc_call *call)
+{
+    return !call->followed || atomic_fetch_sub(&call->ends, 1) == 1;
+}
+
+static void end_one(struct rpc_call *call)
+{
+    if (is_last_end(call)) {
+        call->code = call->cancelled ? STATUS_CANCELLED : call->code;
+        call_count_end(call);
+    }
+    call_unref(call);
+}
+
 static void ended(struct tag *tag, bool ok)
 {
     (void)ok; /* the client may be gone; the call is over in either case */
-    struct rpc_call *call = CONTAINER_OF(tag, struct rpc_call, ended);
-    call->code = call->cancelled ? STATUS_CANCELLED : call->code;
-    call_count_end(call);
-    call_unref(call);
+    end_one(CONTAINER_OF(tag, struct rpc_call, ended));
+}
+
+static void noted(struct tag *tag, bool ok)
+{
+    (void)ok;
+    struct rpc_call *call = CONTAINER_OF(tag, struct rpc_call, noted);
+    atomic_store(&call->over, true);
+    end_one(call);
+}
+
+void rpc_call_follow(struct rpc_call *call)
+{
+    assert(!call->followed && !atomic_load(&call->consumed) && "a call is followed before its end");
+    grpc_op op = op_close(&call->cancelled);
+    call->followed = true;
+    atomic_store(&call->ends, 2);
+    call->noted.fn = noted;
+    call_ref(call);
+    queue_start_batch(call->arrival.call, &op, 1, &call->noted);
+}
+
+bool rpc_call_is_over(const struct rpc_call *call)
+{
+    return atomic_load(&call->over);
 }
 
 /* The handler's reference becomes the batch's. */
@@ -231,9 +268,11 @@ static void answer(struct rpc_call *call, grpc_byte_buffer *bytes, const struct 
 {
     call_consume(call);
     struct ending ending;
-    grpc_op ops[4] = {op_headers(), op_close(&call->cancelled),
-                      op_status(&ending, st, call->server->options.error_domain)};
-    size_t n = 3;
+    grpc_op ops[4] = {op_headers(), op_status(&ending, st, call->server->options.error_domain)};
+    size_t n = 2;
+    if (!call->followed) {
+        ops[n++] = op_close(&call->cancelled);
+    }
     if (bytes != NULL) {
         ops[n++] = op_message(bytes);
     }

@@ -39,6 +39,10 @@ struct rpc_call {
     struct arrival arrival;
     struct tag arrived;
     struct tag ended;
+    struct tag noted; /* of a call that is followed: that it is over */
+    bool followed;
+    atomic_bool over;
+    atomic_uint ends; /* of a call that is followed: its answer and its end, still to come */
     grpc_byte_buffer *sending;
     int cancelled;
     int socket; /* of the connection, once it was asked for; -1: it cannot be told */

@@ -131,6 +131,13 @@ void rpc_fail(struct rpc_call *call, const struct status *st);
 /* That google.rpc.Status, encoded, for an answer that tells of several outcomes. Owned. */
 struct buf *rpc_encode_status(const struct rpc_call *call, const struct status *st);
 
+/* Has the end of a unary call noted, whatever ends it. Once, by the handler and on its thread,
+ * before anything can answer the call. */
+void rpc_call_follow(struct rpc_call *call);
+/* Of a call that is followed: whether nobody waits for its answer any more, as its client is gone
+ * or has cancelled it, its deadline has passed, or the server's grace has. Stays true. Any thread
+ * that has the reference. */
+bool rpc_call_is_over(const struct rpc_call *call);
 /* When the call ends by itself, on clock_monotonic_ns(); RPC_NO_DEADLINE. */
 int64_t rpc_call_deadline(const struct rpc_call *call);
 /* "ipv4:127.0.0.1:52311", "ipv6:[::1]:52311", "unix:…"; "unknown" where it has gone and cannot be

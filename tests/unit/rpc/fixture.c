@@ -62,6 +62,7 @@ static void hold(struct rpc_call *call, const Rpc__Test__EchoRequest *request, s
 {
     (void)request;
     f->hold = call;
+    rpc_call_follow(call);
     counter_add(&f->held);
 }
 

@@ -1,5 +1,6 @@
 #include <arpa/inet.h>
 #include <criterion/criterion.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -369,6 +370,9 @@ Test(server, a_call_that_outlasts_the_grace_is_cancelled)
     counter_wait(&held.done, 1);
     cr_expect(!held.answer.ok && held.answer.st.code == STATUS_UNAVAILABLE, "%d %s",
               held.answer.st.code, held.answer.st.message);
+    while (!rpc_call_is_over(fixture.hold)) {
+        sched_yield();
+    }
     reply_when_stopping(); /* the stop waits for it, and drops it */
     pthread_join(stopper, NULL);
 }
