@@ -58,13 +58,17 @@ static bool insert(struct mongo_store *s, const struct documents *documents, bso
     bson_t *options =
         BCON_NEW("ordered", BCON_BOOL(true), "validate", BCON_BOOL(false), "writeConcern", "{", "w",
                  BCON_UTF8("majority"), "wtimeout", BCON_INT32(MONGO_WRITE_PATIENCE_MS), "}");
-    mongoc_client_t *client = mongoc_client_pool_pop(s->pool);
+    mongoc_client_t *client = mongo_take_client(s, ret_error);
+    if (client == NULL) {
+        bson_init(ret_reply);
+        return false;
+    }
     mongoc_collection_t *collection =
         mongoc_client_get_collection(client, s->database, mongo_name(MONGO_COMMITS));
     bool ok = mongoc_collection_insert_many(collection, documents->list, documents->n, options,
                                             ret_reply, ret_error);
     mongoc_collection_destroy(collection);
-    mongoc_client_pool_push(s->pool, client);
+    mongo_give_client(s, client);
     return ok;
 }
 
@@ -830,13 +834,13 @@ static bool mongo_load_heads(struct store *store, store_head_row_visitor *visit,
 }
 
 #define METHODS                                                                                    \
-    .close = mongo_store_close, .tail = mongo_tail, .append = mongo_append,                        \
-    .read_commits = mongo_read_commits, .read_version = mongo_read_version,                        \
-    .read_versions = mongo_read_versions, .find_change = mongo_find_change,                        \
-    .find_requests = mongo_find_requests, .load_heads = mongo_load_heads,                          \
-    .save_heads = mongo_save_heads, .scrub = mongo_scrub, .drop = mongo_drop,                      \
-    .get_mark = mongo_get_mark, .renew = mongo_renew, .set_mark = mongo_set_mark,                  \
-    .move_mark = mongo_move_mark
+    .close = mongo_store_close, .interrupt = mongo_store_interrupt, .tail = mongo_tail,            \
+    .append = mongo_append, .read_commits = mongo_read_commits,                                    \
+    .read_version = mongo_read_version, .read_versions = mongo_read_versions,                      \
+    .find_change = mongo_find_change, .find_requests = mongo_find_requests,                        \
+    .load_heads = mongo_load_heads, .save_heads = mongo_save_heads, .scrub = mongo_scrub,          \
+    .drop = mongo_drop, .get_mark = mongo_get_mark, .renew = mongo_renew,                          \
+    .set_mark = mongo_set_mark, .move_mark = mongo_move_mark
 
 const struct store_ops store_mongodb = {.scheme = "mongodb", .open = mongo_store_open, METHODS};
 /* The same behind an address that names its servers by DNS. */

@@ -1,8 +1,12 @@
 #include "mongodb_db.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+
+#include "clock.h"
+#include "mongodb_stream.h"
 
 #define UPDATES_BYTES (4u << 20) /* sent together, about */
 #define UPDATES_MAX 100
@@ -106,13 +110,148 @@ bool mongo_write_error(const bson_t *reply, bson_error_t *ret_error, size_t *ret
     return false;
 }
 
+/* ---- Clients ---- */
+
+/* What this thread has taken, one of a store. */
+struct taken {
+    struct taken *next;
+    struct mongo_store *store;
+    mongoc_client_t *client;
+    unsigned times;
+};
+static _Thread_local struct taken *all_taken;
+
+/* Where it is linked; where none is, the end. */
+static struct taken **find_taken(const struct mongo_store *s)
+{
+    struct taken **at = &all_taken;
+    while (*at != NULL && (*at)->store != s) {
+        at = &(*at)->next;
+    }
+    return at;
+}
+
+static mongoc_client_t *note_taken(struct mongo_store *s, mongoc_client_t *client)
+{
+    struct taken *taken = mem_alloc(sizeof *taken);
+    *taken = (struct taken){.next = all_taken, .store = s, .client = client, .times = 1};
+    all_taken = taken;
+    return client;
+}
+
+static mongoc_client_t *no_client(bson_error_t *error, const char *why)
+{
+    bson_set_error(error, MONGOC_ERROR_SERVER_SELECTION, MONGOC_ERROR_SERVER_SELECTION_FAILURE,
+                   "%s", why);
+    return NULL;
+}
+
+static mongoc_client_t *wait_for_client(struct mongo_store *s, int64_t until_ns)
+{
+    struct timespec until = {.tv_sec = until_ns / 1000000000, .tv_nsec = until_ns % 1000000000};
+    mongoc_client_t *client;
+    int waited = 0;
+    pthread_mutex_lock(&s->lock);
+    while ((client = mongoc_client_pool_try_pop(s->pool)) == NULL && waited == 0 &&
+           !wake_stopping(&s->stop)) {
+        waited = pthread_cond_timedwait(&s->given, &s->lock, &until);
+    }
+    pthread_mutex_unlock(&s->lock);
+    return client;
+}
+
+static void give_back(struct mongo_store *s, mongoc_client_t *client)
+{
+    pthread_mutex_lock(&s->lock);
+    mongoc_client_pool_push(s->pool, client);
+    pthread_cond_signal(&s->given);
+    pthread_mutex_unlock(&s->lock);
+}
+
+/* The driver waits for a slice of the time only, and cannot be told to stop. */
+static bool find_primary(const struct mongo_store *s, mongoc_client_t *client, int64_t until_ns,
+                         bson_error_t *error)
+{
+    for (;;) {
+        int64_t begun_ns = clock_monotonic_ns();
+        mongoc_server_description_t *server =
+            mongoc_client_select_server(client, true, NULL, error);
+        int64_t now_ns = clock_monotonic_ns();
+        if (server != NULL) {
+            mongoc_server_description_destroy(server);
+            return true;
+        }
+        bool waited = now_ns - begun_ns >= MONGO_SLICE_MS * INT64_C(500000);
+        if (!waited || now_ns >= until_ns || wake_stopping(&s->stop)) {
+            return false;
+        }
+    }
+}
+
+static bool prepare_client(struct mongo_store *s, mongoc_client_t *client, int64_t until_ns,
+                           bson_error_t *error)
+{
+    if (s->own_streams) {
+        mongoc_client_set_stream_initiator(client, mongo_stream_open, &s->stop);
+    }
+    return find_primary(s, client, until_ns, error);
+}
+
+static mongoc_client_t *take_new(struct mongo_store *s, bson_error_t *error)
+{
+    int64_t deadline = store_deadline();
+    int64_t until = clock_monotonic_ns() + s->patience_ns;
+    until = deadline < until ? deadline : until;
+    if (wake_stopping(&s->stop)) {
+        return no_client(error, "the node is stopping");
+    }
+    if (deadline <= clock_monotonic_ns()) {
+        return no_client(error, "the time of the call is over");
+    }
+    mongoc_client_t *client = wait_for_client(s, until);
+    if (client == NULL) {
+        return no_client(error, "no connection became free in time: maxPoolSize is too small for "
+                                "what is asked, or the server too slow");
+    }
+    if (!prepare_client(s, client, until, error)) {
+        give_back(s, client);
+        return NULL;
+    }
+    return note_taken(s, client);
+}
+
+mongoc_client_t *mongo_take_client(struct mongo_store *s, bson_error_t *error)
+{
+    struct taken *taken = *find_taken(s);
+    if (taken == NULL) {
+        return take_new(s, error);
+    }
+    taken->times++;
+    return taken->client;
+}
+
+void mongo_give_client(struct mongo_store *s, mongoc_client_t *client)
+{
+    struct taken **at = find_taken(s);
+    struct taken *taken = *at;
+    assert(taken != NULL && taken->client == client && "a thread gives back what it took");
+    if (--taken->times == 0) {
+        *at = taken->next;
+        free(taken);
+        give_back(s, client);
+    }
+}
+
 /* ---- Reading ---- */
 
 void mongo_find(struct mongo_store *s, enum mongo_collection collection, const bson_t *filter,
                 const bson_t *options, struct mongo_walk *ret_walk)
 {
-    ret_walk->store = s;
-    ret_walk->client = mongoc_client_pool_pop(s->pool);
+    *ret_walk = (struct mongo_walk){.store = s};
+    ret_walk->client = mongo_take_client(s, &ret_walk->error);
+    if (ret_walk->client == NULL) {
+        return;
+    }
     ret_walk->collection =
         mongoc_client_get_collection(ret_walk->client, s->database, mongo_name(collection));
     ret_walk->cursor =
@@ -121,16 +260,19 @@ void mongo_find(struct mongo_store *s, enum mongo_collection collection, const b
 
 bool mongo_next(struct mongo_walk *walk, const bson_t **ret_document)
 {
-    return mongoc_cursor_next(walk->cursor, ret_document);
+    return walk->client != NULL && mongoc_cursor_next(walk->cursor, ret_document);
 }
 
 bool mongo_end(struct mongo_walk *walk, const char *doing, struct status *st)
 {
     bson_error_t error;
+    if (walk->client == NULL) {
+        return mongo_fault(&walk->error, doing, st);
+    }
     bool ok = !mongoc_cursor_error(walk->cursor, &error) || mongo_fault(&error, doing, st);
     mongoc_cursor_destroy(walk->cursor);
     mongoc_collection_destroy(walk->collection);
-    mongoc_client_pool_push(walk->store->pool, walk->client);
+    mongo_give_client(walk->store, walk->client);
     return ok;
 }
 
@@ -183,10 +325,14 @@ static bool send_once(struct mongo_updates *updates, bool *ret_again, struct sta
     bson_t reply;
     bson_error_t error;
     size_t index = 0;
-    mongoc_client_t *client = mongoc_client_pool_pop(s->pool);
+    *ret_again = false;
+    mongoc_client_t *client = mongo_take_client(s, &error);
+    if (client == NULL) {
+        return mongo_fault(&error, "updating", st);
+    }
     bool ok = mongoc_client_write_command_with_opts(client, s->database, command, options, &reply,
                                                     &error);
-    mongoc_client_pool_push(s->pool, client);
+    mongo_give_client(s, client);
     ok = !mongo_write_error(&reply, &error, &index) && ok;
     updates->modified += count_modified(&reply);
     bson_destroy(&reply);

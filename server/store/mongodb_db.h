@@ -3,13 +3,18 @@
  *
  * Everything is read from the primary, at majority concern or stricter, and written at majority
  * concern: what was read or acknowledged stays. The driver's own repeating of writes is switched
- * off: an append in doubt is repeated by whoever sent it. */
+ * off: an append in doubt is repeated by whoever sent it.
+ *
+ * Nothing waits longer than the address has patience for, than the thread has time, and than until
+ * the store is interrupted: neither for a client, nor for a server, nor on a connection. */
 #ifndef STORE_MONGODB_DB_H
 #define STORE_MONGODB_DB_H
 
 #include <mongoc/mongoc.h>
+#include <pthread.h>
 
 #include "store.h"
+#include "wake.h"
 
 enum mongo_collection { MONGO_META, MONGO_COMMITS, MONGO_HEADS, MONGO_MARKS };
 
@@ -19,6 +24,11 @@ struct mongo_store {
     char *database;
     atomic_bool searched; /* for the log's end among all commits; since then the end is looked for
                              from where it was seen last */
+    int64_t patience_ns;  /* for a server to be there */
+    bool own_streams;     /* see mongodb_stream.h */
+    struct wake stop;     /* stopping: the store is interrupted */
+    pthread_mutex_t lock;
+    pthread_cond_t given; /* a client was given back, or the store is interrupted */
 };
 
 static inline struct mongo_store *mongo_of(struct store *store)
@@ -35,6 +45,8 @@ MEM_CLEANUP(bson_t, bson_destroy)
 
 /* How long a write waits for the majority; then its outcome is not known. */
 #define MONGO_WRITE_PATIENCE_MS 8000
+/* For so long at a time the driver waits for a server. */
+#define MONGO_SLICE_MS 100
 
 const char *mongo_name(enum mongo_collection collection);
 
@@ -55,13 +67,22 @@ bool mongo_fault(const bson_error_t *error, const char *doing, struct status *st
  * ret_index: of the statement that failed, where it was a write error; else SIZE_MAX. */
 bool mongo_write_error(const bson_t *reply, bson_error_t *ret_error, size_t *ret_index);
 
+/* ---- Clients ---- */
+
+/* A client that sees a primary; NULL with an error of domain SERVER_SELECTION where there is none
+ * in time. A thread that has one, as while it walks over what a find gave, gets the same one again:
+ * no thread waits for a second one, so that a pool of one client will do. */
+mongoc_client_t *mongo_take_client(struct mongo_store *s, bson_error_t *error);
+void mongo_give_client(struct mongo_store *s, mongoc_client_t *client);
+
 /* ---- Reading ---- */
 
 struct mongo_walk {
     struct mongo_store *store;
-    mongoc_client_t *client;
+    mongoc_client_t *client; /* NULL: there was none; error says why */
     mongoc_collection_t *collection;
     mongoc_cursor_t *cursor;
+    bson_error_t error;
 };
 
 /* Begins a find; both filter and options (with a read concern) are copied. */

@@ -7,6 +7,7 @@
 
 #include "mongodb.h"
 #include "mongodb_rows.h"
+#include "mongodb_stream.h"
 
 #define DEFAULT_DATABASE "confreg"
 #define MIN_WIRE_VERSION 7 /* MongoDB 4.0 */
@@ -34,7 +35,8 @@ static void ready_driver(void)
 
 /* ---- The address ---- */
 
-/* How long things may take, where the address does not say; in milliseconds. */
+/* How long things may take, where the address does not say; in milliseconds. How long a server is
+ * waited for is kept to here: the driver does so for a slice at a time. */
 static const struct {
     const char *name;
     int32_t value;
@@ -44,7 +46,8 @@ static const struct {
     {MONGOC_URI_SOCKETTIMEOUTMS, MONGO_WRITE_PATIENCE_MS + 2000},
 };
 
-static bool parse_address(const char *address, mongoc_uri_t **ret_uri, struct status *st)
+static bool parse_address(const char *address, mongoc_uri_t **ret_uri, int32_t *ret_patience_ms,
+                          struct status *st)
 {
     bson_error_t error;
     AUTO(mongoc_uri_destroy) mongoc_uri_t *uri = mongoc_uri_new_with_error(address, &error);
@@ -57,6 +60,8 @@ static bool parse_address(const char *address, mongoc_uri_t **ret_uri, struct st
             mongoc_uri_set_option_as_int32(uri, patience[i].name, patience[i].value);
         }
     }
+    *ret_patience_ms = mongoc_uri_get_option_as_int32(uri, MONGOC_URI_SERVERSELECTIONTIMEOUTMS, 0);
+    mongoc_uri_set_option_as_int32(uri, MONGOC_URI_SERVERSELECTIONTIMEOUTMS, MONGO_SLICE_MS);
     mongoc_uri_set_option_as_bool(uri, MONGOC_URI_RETRYWRITES, false);
     mongoc_read_prefs_t *primary = mongoc_read_prefs_new(MONGOC_READ_PRIMARY);
     mongoc_uri_set_read_prefs_t(uri, primary);
@@ -69,9 +74,12 @@ static bool connect_to(struct mongo_store *s, const char *address, struct status
 {
     AUTO(mongoc_uri_destroy) mongoc_uri_t *uri = NULL;
     bson_error_t error;
-    if (!parse_address(address, &uri, st)) {
+    int32_t patience_ms = 0;
+    if (!parse_address(address, &uri, &patience_ms, st)) {
         return false;
     }
+    s->patience_ns = patience_ms * INT64_C(1000000);
+    s->own_streams = mongo_stream_fits(uri);
     const char *database = mongoc_uri_get_database(uri);
     s->database = mem_string(database == NULL ? DEFAULT_DATABASE : database);
     s->pool = mongoc_client_pool_new_with_error(uri, &error);
@@ -91,9 +99,12 @@ static bool run(struct mongo_store *s, const char *database, const bson_t *comma
                 const char *doing, bson_t *ret_reply, struct status *st)
 {
     bson_error_t error;
-    mongoc_client_t *client = mongoc_client_pool_pop(s->pool);
+    mongoc_client_t *client = mongo_take_client(s, &error);
+    if (client == NULL) {
+        return mongo_fault(&error, doing, st);
+    }
     bool ok = mongoc_client_command_simple(client, database, command, NULL, ret_reply, &error);
-    mongoc_client_pool_push(s->pool, client);
+    mongo_give_client(s, client);
     if (!ok) {
         bson_destroy(ret_reply);
         return mongo_fault(&error, doing, st);
@@ -263,9 +274,13 @@ static const struct index_row {
 static bool find_indexes(struct mongo_store *s, bool found[static COUNT_OF(index_rows)],
                          struct status *st)
 {
-    struct mongo_walk walk = {.store = s, .client = mongoc_client_pool_pop(s->pool)};
+    struct mongo_walk walk = {.store = s};
     const bson_t *document = NULL;
     bson_iter_t name;
+    walk.client = mongo_take_client(s, &walk.error);
+    if (walk.client == NULL) {
+        return mongo_fault(&walk.error, "looking at its indexes", st);
+    }
     walk.collection =
         mongoc_client_get_collection(walk.client, s->database, mongo_name(MONGO_COMMITS));
     walk.cursor = mongoc_collection_find_indexes_with_opts(walk.collection, NULL);
@@ -305,6 +320,26 @@ static bool make_indexes(struct mongo_store *s, struct status *st)
 
 /* ---- Open and close ---- */
 
+static void init_waiting(struct mongo_store *s)
+{
+    pthread_condattr_t attributes;
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(&s->given, &attributes);
+    pthread_condattr_destroy(&attributes);
+    pthread_mutex_init(&s->lock, NULL);
+    wake_init(&s->stop);
+}
+
+void mongo_store_interrupt(struct store *store)
+{
+    struct mongo_store *s = mongo_of(store);
+    wake_stop(&s->stop);
+    pthread_mutex_lock(&s->lock);
+    pthread_cond_broadcast(&s->given);
+    pthread_mutex_unlock(&s->lock);
+}
+
 static bool open_address(const char *address, bool may_create, struct store **ret_store,
                          struct status *st)
 {
@@ -312,6 +347,7 @@ static bool open_address(const char *address, bool may_create, struct store **re
     s->store.ops = &store_mongodb;
     s->store.shared = true;
     ready_driver();
+    init_waiting(s);
     if (!connect_to(s, address, st) || !check_server(s, st) ||
         !settle_identity(s, may_create, st) || !make_indexes(s, st)) {
         mongo_store_close(&s->store);
@@ -347,6 +383,9 @@ void mongo_store_close(struct store *store)
     if (s->pool != NULL) {
         mongoc_client_pool_destroy(s->pool);
     }
+    wake_fini(&s->stop);
+    pthread_cond_destroy(&s->given);
+    pthread_mutex_destroy(&s->lock);
     free(s->database);
     free(s);
 }

@@ -9,6 +9,7 @@ bool mongo_store_open(const char *location, bool may_create, struct store **ret_
 bool mongo_store_open_srv(const char *location, bool may_create, struct store **ret_store,
                           struct status *st);
 void mongo_store_close(struct store *store);
+void mongo_store_interrupt(struct store *store);
 bool mongo_renew(struct store *store, const struct store_identity *identity, struct status *st);
 
 #endif

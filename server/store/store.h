@@ -22,7 +22,8 @@
  * functions below (store.c) on every read: damage is DATA_LOSS and is never returned as data.
  *
  * Threads: append, save_heads, scrub and set_mark from one thread at a time (the committer's);
- * move_mark and reads from any thread, also meanwhile. Calls block on the disk.
+ * move_mark and reads from any thread, also meanwhile. Calls block on the disk, for as long as the
+ * backend has patience; the deadline of a thread and an interruption make that shorter.
  *
  * Faults: UNAVAILABLE, reason STORE_UNAVAILABLE, with what the system said (disk full, read-only,
  * I/O), or STORE_REPLACED, where files were removed or replaced while they were open: the call may
@@ -123,6 +124,8 @@ struct store_ops {
     bool (*open)(const char *location, bool may_create, struct store **ret_store,
                  struct status *st);
     void (*close)(struct store *store);
+    /* NULL where no call takes long. Any thread, more than once. */
+    void (*interrupt)(struct store *store);
     bool (*tail)(struct store *store, uint64_t *ret_revision, struct buf **ret_record,
                  struct hash *ret_hash, struct status *st);
     bool (*append)(struct store *store, struct commit *const *commits, size_t n, struct status *st);
@@ -190,6 +193,18 @@ bool store_open(const char *address, struct store **ret_store, struct status *st
 bool store_open_existing(const char *address, struct store **ret_store, struct status *st);
 void store_close(struct store *store);
 MEM_CLEANUP(struct store, store_close)
+
+/* From here on the calls of this thread that read end by this time, on clock_monotonic_ns(), with
+ * UNAVAILABLE, reason STORE_UNAVAILABLE, where the store has not answered; INT64_MAX, with which a
+ * thread begins: as the backend says. Not for a thread that appends, whose calls it would leave in
+ * doubt. Returns what was set before, which is to be set again. */
+int64_t store_set_deadline(int64_t deadline_ns);
+int64_t store_deadline(void);
+
+/* The store will not be used any more but to be closed: calls that run end, those that come fail,
+ * UNAVAILABLE, as soon as they do not hold what could not be taken back; an append that was under
+ * way may be in doubt. Any thread, until store_close. */
+void store_interrupt(struct store *store);
 
 /* The backends' names, NULL-terminated. */
 extern const struct store_ops *const store_backends[];

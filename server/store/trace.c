@@ -205,6 +205,11 @@ static bool trace_move_mark(struct store *store, enum store_mark mark, uint64_t 
     PASS("move_mark", move_mark(INNER(p), mark, from, to, ret_moved, st));
 }
 
+static void trace_interrupt(struct store *store)
+{
+    store_interrupt(trace_of(store)->inner);
+}
+
 static void trace_close(struct store *store)
 {
     struct trace *trace = trace_of(store);
@@ -217,6 +222,7 @@ static void trace_close(struct store *store)
 static const struct store_ops trace_ops = {
     .scheme = "trace", /* made by trace_new only */
     .close = trace_close,
+    .interrupt = trace_interrupt,
     .tail = trace_tail,
     .append = trace_append,
     .read_commits = trace_read_commits,
