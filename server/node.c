@@ -12,7 +12,11 @@
 #include "service.h"
 #include "uri.h"
 
-#define POOL_THREADS 3
+/* Reads leave a thread to watches, watches two to reads. */
+#define POOL_THREADS 4
+#define READ_THREADS 3
+#define WATCH_THREADS 2
+#define READS_WAITING 10000
 #define MAX_DEPTH 64
 /* A commit's payloads, and room for the rest of its request. */
 #define MAX_REQUEST_BYTES (COMMIT_MAX_BYTES + (1u << 20))
@@ -123,7 +127,12 @@ static bool make_server(struct node *node, const struct node_options *options, s
 static void make_parts(struct node *node, const struct node_options *options)
 {
     node->waiters = waiters_new(registry_position(node->registry).revision);
-    node->pool = pool_new(POOL_THREADS);
+    const struct pool_options pool_options = {
+        .n_threads = POOL_THREADS,
+        .kinds = {[JOB_READ] = {.threads = READ_THREADS, .waiting = READS_WAITING},
+                  [JOB_WATCH] = {.threads = WATCH_THREADS}}, /* a stream has one job at most */
+    };
+    node->pool = pool_new(&pool_options);
     struct hub_options hub_options = {
         .server = node->server,
         .store = node->store,
@@ -194,6 +203,7 @@ static void show_metrics(void *user, struct str *page)
         .store = node->store,
         .committer = node->committer,
         .hub = node->hub,
+        .pool = node->pool,
         .relay = node->relay,
     };
     node_metrics(&parts, page);

@@ -180,6 +180,44 @@ static void add_commits(struct committer *committer, const struct store *store, 
                           "Time that a write waited for the committer.", &stats->wait);
 }
 
+/* ---- Reads of the store ---- */
+
+static const char *const job_kinds[JOB_KINDS] = {[JOB_READ] = "read", [JOB_WATCH] = "watch"};
+
+static void add_dropped(const struct pool_report reports[JOB_KINDS], struct str *page)
+{
+    metrics_family(page, "confreg_store_reads_dropped_total", METRIC_COUNTER,
+                   "Reads of the store that were not begun, as nobody waited any more or too many "
+                   "did.");
+    for (size_t i = 0; i < JOB_KINDS; i++) {
+        const struct {
+            const char *reason;
+            uint64_t n;
+        } rows[] = {{"unwanted", reports[i].unwanted}, {"refused", reports[i].refused}};
+        for (size_t k = 0; k < COUNT_OF(rows); k++) {
+            struct metric_labels labels = {{{"for", job_kinds[i]}, {"reason", rows[k].reason}}};
+            metrics_sample(page, "confreg_store_reads_dropped_total", &labels, (double)rows[k].n);
+        }
+    }
+}
+
+static void add_store_reads(struct pool *pool, struct str *page)
+{
+    struct pool_report reports[JOB_KINDS];
+    for (size_t i = 0; i < JOB_KINDS; i++) {
+        pool_report(pool, i, &reports[i]);
+    }
+    metrics_family(page, "confreg_store_reads", METRIC_GAUGE,
+                   "Reads of the store, for calls and for watches, that wait or run.");
+    for (size_t i = 0; i < JOB_KINDS; i++) {
+        struct metric_labels waiting = {{{"for", job_kinds[i]}, {"state", "waiting"}}};
+        struct metric_labels running = {{{"for", job_kinds[i]}, {"state", "running"}}};
+        metrics_sample(page, "confreg_store_reads", &waiting, (double)reports[i].waiting);
+        metrics_sample(page, "confreg_store_reads", &running, (double)reports[i].running);
+    }
+    add_dropped(reports, page);
+}
+
 /* ---- Watches and events ---- */
 
 static void add_watches(struct hub *hub, struct str *page)
@@ -240,6 +278,7 @@ void node_metrics(const struct node_parts *parts, struct str *page)
     add_calls(parts->server, page);
     add_registry(parts->registry, page);
     add_commits(parts->committer, parts->store, page);
+    add_store_reads(parts->pool, page);
     add_watches(parts->hub, page);
     add_relay(parts->relay, page);
     process_metrics(page);

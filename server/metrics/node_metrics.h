@@ -4,6 +4,7 @@
 
 #include "committer.h"
 #include "hub.h"
+#include "pool.h"
 #include "relay.h"
 #include "rpc_server.h"
 
@@ -14,6 +15,7 @@ struct node_parts {
     const struct store *store;
     struct committer *committer;
     struct hub *hub;
+    struct pool *pool;
     struct relay *relay;
 };
 

@@ -9,6 +9,7 @@
 #include "utf8.h"
 
 #define PATIENCE_NS INT64_C(10000000000) /* of a read that waits for a revision */
+#define BEHIND_DEADLINE_NS INT64_C(20000000)
 
 const char *environment_or_default(const char *environment)
 {
@@ -91,24 +92,32 @@ static ProtobufCMessage *copy_message(const ProtobufCMessage *message)
     return copy;
 }
 
+static struct deferred *deferred_of(const struct job *job)
+{
+    return CONTAINER_OF((struct job *)(uintptr_t)job, struct deferred, job);
+}
+
+/* The store gets no more time than the call has, and a little, so that whoever waits hears of its
+ * own deadline and not of the store's. */
+static int64_t store_deadline_of(const struct deferred *deferred)
+{
+    int64_t deadline = rpc_call_deadline(deferred->call);
+    return deadline == RPC_NO_DEADLINE ? INT64_MAX : deadline + BEHIND_DEADLINE_NS;
+}
+
 static void run_deferred(struct job *job)
 {
-    struct deferred *deferred = CONTAINER_OF(job, struct deferred, job);
+    struct deferred *deferred = deferred_of(job);
+    int64_t before = store_set_deadline(store_deadline_of(deferred));
     deferred->body(deferred->service, deferred->call, deferred->request);
+    store_set_deadline(before);
     protobuf_c_message_free_unpacked(deferred->request, NULL);
     free(deferred);
 }
 
-static struct deferred *defer(struct service *service, struct rpc_call *call,
-                              const ProtobufCMessage *request, read_body *body)
+static bool is_wanted(const struct job *job)
 {
-    struct deferred *deferred = mem_zalloc(sizeof *deferred);
-    deferred->job.run = run_deferred;
-    deferred->service = service;
-    deferred->call = call;
-    deferred->request = copy_message(request);
-    deferred->body = body;
-    return deferred;
+    return !rpc_call_is_over(deferred_of(job)->call);
 }
 
 static void refuse(struct deferred *deferred, const struct status *st)
@@ -116,6 +125,38 @@ static void refuse(struct deferred *deferred, const struct status *st)
     rpc_fail(deferred->call, st);
     protobuf_c_message_free_unpacked(deferred->request, NULL);
     free(deferred);
+}
+
+static void drop(struct job *job, enum job_drop why)
+{
+    struct status st;
+    switch (why) {
+    case JOB_UNWANTED:
+        status_set(&st, STATUS_CANCELLED, "NOT_WANTED", "nobody waits for the answer any more");
+        break;
+    case JOB_REFUSED:
+        status_set(&st, STATUS_RESOURCE_EXHAUSTED, "OVERLOADED",
+                   "too many reads wait for the store already; try again later");
+        break;
+    }
+    refuse(deferred_of(job), &st);
+}
+
+static struct deferred *defer(struct service *service, struct rpc_call *call,
+                              const ProtobufCMessage *request, read_body *body)
+{
+    struct deferred *deferred = mem_zalloc(sizeof *deferred);
+    deferred->job = (struct job){.run = run_deferred, .drop = drop, .is_wanted = is_wanted};
+    deferred->service = service;
+    deferred->call = call;
+    deferred->request = copy_message(request);
+    deferred->body = body;
+    return deferred;
+}
+
+static void run_on_pool(struct deferred *deferred)
+{
+    pool_add(deferred->service->pool, JOB_READ, &deferred->job);
 }
 
 static void refuse_unreached(struct deferred *deferred)
@@ -136,7 +177,7 @@ static void wake(struct waiter *waiter)
 {
     struct deferred *deferred = CONTAINER_OF(waiter, struct deferred, waiter);
     if (waiter->result == WAITER_REACHED) {
-        pool_add(deferred->service->pool, &deferred->job);
+        run_on_pool(deferred);
     } else {
         refuse_unreached(deferred);
     }
@@ -145,7 +186,7 @@ static void wake(struct waiter *waiter)
 static void run_when_reached(struct deferred *deferred)
 {
     if (deferred->wanted <= registry_position(deferred->service->registry).revision) {
-        pool_add(deferred->service->pool, &deferred->job);
+        run_on_pool(deferred);
         return;
     }
     int64_t patience = clock_monotonic_ns() + PATIENCE_NS;
@@ -187,6 +228,7 @@ static void run_or_wait(struct service *service, struct rpc_call *call,
     struct deferred *deferred = defer(service, call, request, body);
     deferred->wanted = wanted;
     deferred->sync.done = synced;
+    rpc_call_follow(call);
     if (sync) {
         committer_sync(service->committer, &deferred->sync);
     } else {

@@ -267,6 +267,7 @@ static enum rpc_next next_message(void *state, struct rpc_pieces *pieces, struct
 static void closed(void *state)
 {
     struct watch *watch = state;
+    atomic_store(&watch->over, true);
     if (watch->listed) {
         unlist(watch);
     }
@@ -348,12 +349,35 @@ void hub_open(struct hub *hub, struct rpc_call *call, const struct watch_spec *s
 
 /* ---- Jobs ---- */
 
+static struct watch *watch_of(const struct job *job)
+{
+    return CONTAINER_OF((struct job *)(uintptr_t)job, struct watch, job);
+}
+
+/* A server that stops says good-bye instead of what was asked for. */
+static bool is_wanted(const struct job *job)
+{
+    const struct watch *watch = watch_of(job);
+    return !atomic_load(&watch->over) && !rpc_server_stopping(watch->hub->server);
+}
+
+static void drop(struct job *job, enum job_drop why)
+{
+    assert(why == JOB_UNWANTED && "a stream has one job at most, so that none is refused");
+    struct watch *watch = watch_of(job);
+    while (watch->n_taken > 0) {
+        commit_unref(watch->taken[--watch->n_taken]);
+    }
+    free(MOVE(watch->taken));
+    watch_end_job(watch, NULL);
+}
+
 void watch_start_job(struct watch *watch, void (*run)(struct job *job))
 {
     atomic_store(&watch->job_running, true);
     rpc_stream_ref(watch->stream);
-    watch->job.run = run;
-    pool_add(watch->hub->pool, &watch->job);
+    watch->job = (struct job){.run = run, .drop = drop, .is_wanted = is_wanted};
+    pool_add(watch->hub->pool, JOB_WATCH, &watch->job);
 }
 
 void watch_end_job(struct watch *watch, const struct status *fault)

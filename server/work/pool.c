@@ -1,53 +1,107 @@
 #include "pool.h"
 
+#include <assert.h>
 #include <pthread.h>
-#include <stdbool.h>
+
+struct queue {
+    struct job *first;
+    struct job **end;
+    size_t most_running;
+    size_t most_waiting;
+    struct pool_report report;
+};
 
 struct pool {
     pthread_mutex_t lock;
     pthread_cond_t wake;
-    struct job *first;
-    struct job **end;
+    struct queue queues[JOB_KINDS];
     bool stopping;
     size_t n_threads;
     pthread_t threads[];
 };
 
-/* The next job; NULL when there will be none. */
-static struct job *take(struct pool *pool)
+static struct job *take_first(struct queue *queue)
 {
-    pthread_mutex_lock(&pool->lock);
-    while (pool->first == NULL && !pool->stopping) {
-        pthread_cond_wait(&pool->wake, &pool->lock);
+    struct job *job = queue->first;
+    queue->first = job->next;
+    if (queue->first == NULL) {
+        queue->end = &queue->first;
     }
-    struct job *job = pool->first;
-    if (job != NULL) {
-        pool->first = job->next;
-        if (pool->first == NULL) {
-            pool->end = &pool->first;
-        }
-    }
-    pthread_mutex_unlock(&pool->lock);
+    queue->report.waiting--;
     return job;
 }
 
-static void *run(void *argument)
+static void put_last(struct queue *queue, struct job *job)
 {
-    struct pool *pool = argument;
-    for (struct job *job; (job = take(pool)) != NULL;) {
-        job->run(job);
+    job->next = NULL;
+    *queue->end = job;
+    queue->end = &job->next;
+    queue->report.waiting++;
+}
+
+/* The first kind that has a job and may have another thread; NULL: none. */
+static struct queue *ready_queue(struct pool *pool)
+{
+    for (size_t i = 0; i < JOB_KINDS; i++) {
+        struct queue *queue = &pool->queues[i];
+        if (queue->first != NULL && queue->report.running < queue->most_running) {
+            return queue;
+        }
     }
     return NULL;
 }
 
-struct pool *pool_new(size_t n_threads)
+/* Runs the next job, or drops it. False where there will be none. */
+static bool turn(struct pool *pool)
 {
-    struct pool *pool = mem_zalloc(sizeof *pool + n_threads * sizeof pool->threads[0]);
+    struct queue *queue;
+    pthread_mutex_lock(&pool->lock);
+    while ((queue = ready_queue(pool)) == NULL && !pool->stopping) {
+        pthread_cond_wait(&pool->wake, &pool->lock);
+    }
+    if (queue == NULL) {
+        pthread_mutex_unlock(&pool->lock);
+        return false;
+    }
+    struct job *job = take_first(queue);
+    bool wanted = job->is_wanted(job);
+    queue->report.running++;
+    queue->report.unwanted += !wanted;
+    pthread_mutex_unlock(&pool->lock);
+    if (wanted) {
+        job->run(job);
+    } else {
+        job->drop(job, JOB_UNWANTED);
+    }
+    pthread_mutex_lock(&pool->lock);
+    queue->report.running--; /* what this lets run is for this thread, which looks again */
+    pthread_mutex_unlock(&pool->lock);
+    return true;
+}
+
+static void *run(void *argument)
+{
+    while (turn(argument)) {
+        continue;
+    }
+    return NULL;
+}
+
+struct pool *pool_new(const struct pool_options *options)
+{
+    struct pool *pool = mem_zalloc(sizeof *pool + options->n_threads * sizeof pool->threads[0]);
     pthread_mutex_init(&pool->lock, NULL);
     pthread_cond_init(&pool->wake, NULL);
-    pool->end = &pool->first;
-    pool->n_threads = n_threads;
-    for (size_t i = 0; i < n_threads; i++) {
+    pool->n_threads = options->n_threads;
+    for (size_t i = 0; i < JOB_KINDS; i++) {
+        struct queue *queue = &pool->queues[i];
+        size_t threads = options->kinds[i].threads;
+        assert(threads >= 1 && threads <= options->n_threads && "each kind has a share");
+        queue->end = &queue->first;
+        queue->most_running = threads;
+        queue->most_waiting = options->kinds[i].waiting;
+    }
+    for (size_t i = 0; i < pool->n_threads; i++) {
         if (pthread_create(&pool->threads[i], NULL, run, pool) != 0) {
             abort(); /* no thread at start is like no memory */
         }
@@ -61,6 +115,9 @@ void pool_free(struct pool *pool)
         return;
     }
     pthread_mutex_lock(&pool->lock);
+    for (size_t i = 0; i < JOB_KINDS; i++) {
+        assert(pool->queues[i].first == NULL && "whoever waited was answered before");
+    }
     pool->stopping = true;
     pthread_cond_broadcast(&pool->wake);
     pthread_mutex_unlock(&pool->lock);
@@ -72,12 +129,63 @@ void pool_free(struct pool *pool)
     free(pool);
 }
 
-void pool_add(struct pool *pool, struct job *job)
+static bool is_full(const struct queue *queue)
 {
-    job->next = NULL;
+    return queue->most_waiting != 0 && queue->report.waiting >= queue->most_waiting;
+}
+
+/* Takes what nobody waits for any more out of the queue, as a list. */
+static struct job *sweep(struct queue *queue)
+{
+    struct job *unwanted = NULL;
+    struct job **at = &queue->first;
+    while (*at != NULL) {
+        struct job *job = *at;
+        if (job->is_wanted(job)) {
+            at = &job->next;
+            continue;
+        }
+        *at = job->next;
+        job->next = unwanted;
+        unwanted = job;
+        queue->report.waiting--;
+        queue->report.unwanted++;
+    }
+    queue->end = at;
+    return unwanted;
+}
+
+static void drop_all(struct job *jobs)
+{
+    while (jobs != NULL) {
+        struct job *job = jobs;
+        jobs = job->next;
+        job->drop(job, JOB_UNWANTED);
+    }
+}
+
+void pool_add(struct pool *pool, enum job_kind kind, struct job *job)
+{
+    struct queue *queue = &pool->queues[kind];
     pthread_mutex_lock(&pool->lock);
-    *pool->end = job;
-    pool->end = &job->next;
-    pthread_cond_signal(&pool->wake);
+    struct job *unwanted = is_full(queue) ? sweep(queue) : NULL;
+    bool full = is_full(queue);
+    if (full) {
+        queue->report.refused++;
+    } else {
+        put_last(queue, job);
+        pthread_cond_signal(&pool->wake);
+    }
+    pthread_mutex_unlock(&pool->lock);
+    drop_all(unwanted);
+    if (full) {
+        job->drop(job, JOB_REFUSED);
+    }
+}
+
+void pool_report(struct pool *pool, enum job_kind kind, struct pool_report *ret_report)
+{
+    pthread_mutex_lock(&pool->lock);
+    *ret_report = pool->queues[kind].report;
     pthread_mutex_unlock(&pool->lock);
 }
