@@ -9,6 +9,7 @@
 #include "failpoint.h"
 #include "log.h"
 #include "node_metrics.h"
+#include "overdue.h"
 #include "service.h"
 #include "uri.h"
 
@@ -275,25 +276,47 @@ static void stop_serving(struct node *node)
     rpc_server_stop(node->server, node->grace_ms);
 }
 
-void node_stop(struct node *node)
+/* What a start that failed did not come to is not there. */
+static void interrupt(void *user, enum overdue_stage stage)
 {
-    if (node == NULL) {
-        return;
+    struct node *node = user;
+    if (node->committer != NULL && stage <= OVERDUE_WRITES) {
+        committer_refuse(node->committer);
     }
-    if (node->serving) {
-        stop_serving(node);
+    if (node->store != NULL) {
+        store_interrupt(node->store);
     }
+}
+
+static void end_parts(struct node *node, struct overdue *overdue)
+{
     FAILPOINT(stop_committer);
+    overdue_enter(overdue, OVERDUE_WRITES);
     committer_stop(node->committer);
     waiters_free(node->waiters);
     pool_free(node->pool);
     rpc_server_free(node->server); /* on whose thread the hub may have been asked to run */
     hub_free(node->hub);
-    relay_free(node->relay);
+    overdue_enter(overdue, OVERDUE_EVENTS);
+    relay_free(node->relay, overdue_left_ms(overdue));
     bus_close(node->bus); /* which may have woken the committer until now */
     committer_free(node->committer);
     registry_free(node->registry);
     FAILPOINT(stop_store);
+    overdue_enter(overdue, OVERDUE_STORE);
     store_close(node->store);
+}
+
+void node_stop(struct node *node)
+{
+    if (node == NULL) {
+        return;
+    }
+    struct overdue *overdue = overdue_new(node->grace_ms, interrupt, node);
+    if (node->serving) {
+        stop_serving(node);
+    }
+    end_parts(node, overdue);
+    overdue_free(overdue);
     free(node);
 }

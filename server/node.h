@@ -30,7 +30,8 @@ struct node_options {
 
 /* Opens the store, loads the registry, listens and serves. On failure nothing is left running. */
 bool node_start(const struct node_options *options, struct node **ret_node, struct status *st);
-/* Ends streams and calls, finishes what was written, closes the store. NULL is ignored. */
+/* Ends streams and calls, finishes what was written, closes the store: within the grace and a
+ * second (overdue.h), else it ends the process. NULL is ignored. */
 void node_stop(struct node *node);
 
 #endif

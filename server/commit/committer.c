@@ -377,10 +377,15 @@ struct committer *committer_new(const struct committer_options *options)
     return committer;
 }
 
+void committer_refuse(struct committer *committer)
+{
+    write_queue_stop(&committer->queue);
+}
+
 void committer_stop(struct committer *committer)
 {
     if (committer != NULL && !committer->joined) {
-        write_queue_stop(&committer->queue);
+        committer_refuse(committer);
         pthread_join(committer->thread, NULL);
         committer->joined = true;
     }

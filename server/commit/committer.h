@@ -87,6 +87,8 @@ struct committer_options {
 bool committer_recover(struct store *store, struct registry *registry, struct status *st);
 
 struct committer *committer_new(const struct committer_options *options);
+/* Refuses new writes from here on; what is in doubt is not waited for any longer. Any thread. */
+void committer_refuse(struct committer *committer);
 /* Refuses new writes, finishes what waits, saves the heads, ends the thread. What any thread may
  * call it still may. NULL is ignored. */
 void committer_stop(struct committer *committer);

@@ -17,7 +17,7 @@
 #define MARK_EVERY_MS 100
 #define LOOK_EVERY_MS 1000
 #define STAND_BY_MS 1000
-#define LAST_WORDS_S 1
+#define LAST_WORDS_MS 1000
 #define STALL_MS 3000 /* without a confirm; more than LOOK_EVERY_MS */
 
 /* A commit whose messages are under way. */
@@ -423,11 +423,11 @@ bool relay_new(const struct relay_options *options, struct relay **ret_relay, st
     return true;
 }
 
-static void end_thread(struct relay *relay)
+static void end_thread(struct relay *relay, int64_t patience_ms)
 {
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += LAST_WORDS_S;
+    int64_t last_words_ms = patience_ms < LAST_WORDS_MS ? patience_ms : LAST_WORDS_MS;
+    int64_t until_ns = clock_monotonic_ns() + last_words_ms * 1000000;
+    struct timespec until = {.tv_sec = until_ns / 1000000000, .tv_nsec = until_ns % 1000000000};
     atomic_store(&relay->ending, true);
     wake_set(&relay->wake);
     pthread_mutex_lock(&relay->lock);
@@ -441,13 +441,13 @@ static void end_thread(struct relay *relay)
     pthread_join(relay->thread, NULL);
 }
 
-void relay_free(struct relay *relay)
+void relay_free(struct relay *relay, int64_t patience_ms)
 {
     if (relay == NULL) {
         return;
     }
     if (is_heard(relay)) {
-        end_thread(relay);
+        end_thread(relay, patience_ms);
     }
     destroy(relay);
 }

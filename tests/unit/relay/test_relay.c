@@ -12,6 +12,8 @@
 #include "relay.h"
 #include "trace.h"
 
+#define PATIENCE_MS 1000 /* for last words */
+
 /* A log, a bus, and a relay between them. */
 struct world {
     struct store *store; /* a trace over memory */
@@ -35,7 +37,7 @@ static void world_init(struct world *w, bool outside)
 
 static void world_fini(struct world *w)
 {
-    relay_free(MOVE(w->relay));
+    relay_free(MOVE(w->relay), PATIENCE_MS);
     store_close(w->store);
     fake_bus_fini(&w->bus);
     leak_check();
@@ -152,7 +154,7 @@ Test(relay, publishes_in_order)
     cr_assert_eq(report.published, 150);
     cr_assert_eq(w.bus.n_messages, 150, "each once");
     check_heard(&w, 1, 3);
-    relay_free(MOVE(w.relay));
+    relay_free(MOVE(w.relay), PATIENCE_MS);
     cr_assert_eq(stored_position(&w), 51);
     world_fini(&w);
 }
@@ -172,7 +174,7 @@ static void with_fault(enum fake_fault fault)
         wait_until_behind(&w, 0);
         cr_assert_eq(w.bus.leases, 2, "message %" PRIu64, n);
         check_heard(&w, 1, 3);
-        relay_free(MOVE(w.relay));
+        relay_free(MOVE(w.relay), PATIENCE_MS);
         cr_assert_eq(stored_position(&w), 5);
         world_fini(&w);
     }
@@ -342,7 +344,7 @@ Test(relay, publishes_the_whole_log_where_that_is_wanted)
     wait_until_behind(&w, 0);
     check_heard(&w, 1, 1);
     /* Only the first time. */
-    relay_free(MOVE(w.relay));
+    relay_free(MOVE(w.relay), PATIENCE_MS);
     size_t before = w.bus.n_messages;
     w.bus.interrupted = false;
     start(&w, true);
@@ -362,7 +364,7 @@ Test(relay, resumes_where_the_last_one_ended)
     start(&w, false);
     commit(&w, 2);
     commit(&w, 2);
-    relay_free(MOVE(w.relay));
+    relay_free(MOVE(w.relay), PATIENCE_MS);
     cr_assert_eq(stored_position(&w), 1);
     commit(&w, 2);
     w.bus.interrupted = false;
@@ -414,7 +416,7 @@ Test(relay, survives_a_store_that_fails, .timeout = 240)
         }
         wait_until_behind(&w, 0);
         check_heard(&w, 1, 1);
-        relay_free(MOVE(w.relay));
+        relay_free(MOVE(w.relay), PATIENCE_MS);
         met = trace_calls(w.store) > fail_at;
         cr_assert_lt(n, 100);
         world_fini(&w);
@@ -429,6 +431,6 @@ Test(relay, ends_at_once_while_the_bus_is_silent)
     start(&w, false);
     commit(&w, 1);
     wait_for_role(&w, RELAY_CONNECTING);
-    relay_free(MOVE(w.relay));
+    relay_free(MOVE(w.relay), PATIENCE_MS);
     world_fini(&w);
 }

@@ -1,0 +1,113 @@
+#include "overdue.h"
+
+#include <assert.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "log.h"
+#include "mem.h"
+#include "signals.h"
+
+struct overdue {
+    int64_t interrupt_ns, end_ns; /* on clock_monotonic_ns() */
+    overdue_interrupt *interrupt;
+    void *user;
+    pthread_t thread;
+    pthread_mutex_t lock;
+    pthread_cond_t ended_too;
+    enum overdue_stage stage;
+    bool ended;
+};
+
+static const char *const stage_names[] = {
+    [OVERDUE_CALLS] = "calls",
+    [OVERDUE_WRITES] = "writes",
+    [OVERDUE_EVENTS] = "events",
+    [OVERDUE_STORE] = "the store's connections",
+};
+
+/* True where all has ended before. */
+static bool wait_until(struct overdue *o, int64_t at_ns)
+{
+    struct timespec at = {.tv_sec = at_ns / 1000000000, .tv_nsec = at_ns % 1000000000};
+    int waited = 0;
+    while (!o->ended && waited == 0) {
+        waited = pthread_cond_timedwait(&o->ended_too, &o->lock, &at);
+    }
+    return o->ended;
+}
+
+/* Where only connections are left, and no other node is to follow, all has been done. */
+static void end_process(const struct overdue *o)
+{
+    bool done = o->stage == OVERDUE_STORE && signals_ending();
+    log_event(done ? LOG_WARNING : LOG_ERROR, "ended_by_force", "waited_for", stage_names[o->stage],
+              NULL);
+    _exit(done ? EXIT_SUCCESS : OVERDUE_EXIT_CODE);
+}
+
+static void *run(void *argument)
+{
+    struct overdue *o = argument;
+    pthread_mutex_lock(&o->lock);
+    if (!wait_until(o, o->interrupt_ns) && o->stage < OVERDUE_STORE) {
+        log_event(LOG_WARNING, "ends_late", "waits_for", stage_names[o->stage], NULL);
+        o->interrupt(o->user, o->stage);
+    }
+    if (!wait_until(o, o->end_ns)) {
+        end_process(o);
+    }
+    pthread_mutex_unlock(&o->lock);
+    return NULL;
+}
+
+struct overdue *overdue_new(int64_t grace_ms, overdue_interrupt *interrupt, void *user)
+{
+    struct overdue *o = mem_zalloc(sizeof *o);
+    int64_t over_ns = clock_monotonic_ns() + grace_ms * 1000000;
+    o->interrupt_ns = over_ns + OVERDUE_FINISH_MS * INT64_C(1000000);
+    o->end_ns = over_ns + OVERDUE_END_MS * INT64_C(1000000);
+    o->interrupt = interrupt;
+    o->user = user;
+    pthread_mutex_init(&o->lock, NULL);
+    pthread_condattr_t monotonic;
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&o->ended_too, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+    int failed = pthread_create(&o->thread, NULL, run, o);
+    assert(failed == 0 && "a node that ran can have another thread");
+    return o;
+}
+
+void overdue_enter(struct overdue *o, enum overdue_stage stage)
+{
+    pthread_mutex_lock(&o->lock);
+    o->stage = stage;
+    pthread_mutex_unlock(&o->lock);
+}
+
+int64_t overdue_left_ms(const struct overdue *o)
+{
+    int64_t left_ms = (o->interrupt_ns - clock_monotonic_ns()) / 1000000;
+    return left_ms > 0 ? left_ms : 0;
+}
+
+void overdue_free(struct overdue *o)
+{
+    if (o == NULL) {
+        return;
+    }
+    pthread_mutex_lock(&o->lock);
+    o->ended = true;
+    pthread_cond_signal(&o->ended_too);
+    pthread_mutex_unlock(&o->lock);
+    pthread_join(o->thread, NULL);
+    pthread_cond_destroy(&o->ended_too);
+    pthread_mutex_destroy(&o->lock);
+    free(o);
+}
