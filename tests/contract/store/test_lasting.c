@@ -39,6 +39,20 @@ CONTRACT(lasting, opens_again)
     book_fini(&book);
 }
 
+/* Whoever opens it says whether there was nothing; and it can be opened where it is only. */
+CONTRACT(lasting, is_new_once)
+{
+    struct store *store = NULL;
+    struct status st;
+    cr_assert(place->store->is_new);
+    place_reopen(place);
+    cr_assert_not(place->store->is_new);
+    place_close(place);
+    cr_assert(store_open_existing(place->address, &store, &st), "%s", st.message);
+    cr_assert_not(store->is_new);
+    store_close(store);
+}
+
 CONTRACT(lasting, has_an_identity_of_its_own)
 {
     static const uint8_t nothing[STORE_SECRET_SIZE];

@@ -196,6 +196,21 @@ CONTRACT(mongodb, is_no_log_without_identity)
     book_fini(&book);
 }
 
+/* An empty database may be a mistyped address. */
+CONTRACT(mongodb, is_not_made_where_that_is_forbidden)
+{
+    struct store *store = NULL;
+    struct status st;
+    place_wipe(place);
+    for (size_t i = 0; i < 2; i++) { /* the first leaves nothing that the second takes for one */
+        cr_assert_not(store_open_existing(place->address, &store, &st));
+        cr_assert_eq(st.code, STATUS_FAILED_PRECONDITION, "%s", st.message);
+        cr_assert_str_eq(st.reason, "STORE_MISSING");
+    }
+    place_open(place);
+    cr_assert(place->store->is_new);
+}
+
 CONTRACT(mongodb, is_no_identity_of_another_form)
 {
     place_close(place);
