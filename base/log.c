@@ -88,3 +88,20 @@ void log_event(enum log_level level, const char *event, ...)
     ssize_t written = write(STDERR_FILENO, line.data, line.len);
     (void)written;
 }
+
+bool log_limit_take(struct log_limit *limit, int64_t now_ns, uint64_t *ret_left_out)
+{
+    int64_t second = now_ns / INT64_C(1000000000);
+    if (second != limit->second) {
+        limit->second = second;
+        limit->lines = 0;
+    }
+    if (limit->lines == LOG_LINES_A_SECOND) {
+        limit->left_out++;
+        return false;
+    }
+    limit->lines++;
+    *ret_left_out = limit->left_out;
+    limit->left_out = 0;
+    return true;
+}

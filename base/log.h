@@ -5,6 +5,7 @@
 #define BASE_LOG_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARNING, LOG_ERROR };
 
@@ -17,5 +18,17 @@ bool log_parse_level(const char *text, enum log_level *ret_level);
  * value, ended by NULL; values are quoted where logfmt needs it:
  *     log_event(LOG_INFO, "listening", "address", text, NULL); */
 void log_event(enum log_level level, const char *event, ...) __attribute__((sentinel));
+
+/* A bound for lines whose number others decide about: LOG_LINES_A_SECOND of a kind. Zeroed to begin
+ * with; one thread at a time. */
+#define LOG_LINES_A_SECOND 10
+struct log_limit {
+    int64_t second; /* of which lines are counted */
+    unsigned lines;
+    uint64_t left_out; /* since the last line that was told */
+};
+/* Whether a line may be told at this time of clock_monotonic_ns(); how many were left out before it
+ * is in *ret_left_out then. */
+bool log_limit_take(struct log_limit *limit, int64_t now_ns, uint64_t *ret_left_out);
 
 #endif

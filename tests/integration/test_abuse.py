@@ -7,6 +7,7 @@ import resource
 import socket
 import struct
 
+import grpc
 import pytest
 from calls import Registry
 from daemon import PATIENCE, Confregd
@@ -176,6 +177,25 @@ def test_deadlines_that_are_too_short(registry, confregd, name):
         except Exception as error:  # pylint: disable=broad-except
             assert error.code().name in ("DEADLINE_EXCEEDED", "CANCELLED"), error
     assert_unharmed(confregd, registry)
+
+
+@pytest.mark.parametrize("compression", [grpc.Compression.Gzip, grpc.Compression.Deflate])
+def test_requests_may_be_compressed(registry, name, compression):
+    data = b'{"x":"%s"}' % (b"y" * 9999)
+    request = api_pb.CreateConfigRequest(service_name=name, config_data=data)
+    assert registry.stub.CreateConfig(request, compression=compression).config.version == 1
+
+
+def test_nonsense_in_headers_does_not_fill_the_log(launch):
+    """The core has a line for each; they are counted."""
+    server = launch(Confregd).start()
+    nonsense = b"".join(
+        frame(HEADERS, END_HEADERS, i, call_headers() + literal(b"grpc-encoding", b"no-%d" % i)) +
+        frame(DATA, END_STREAM, i, b"\0\0\0\0\0") for i in range(1, 4000, 2))
+    with socket.create_connection(address(server), timeout=PATIENCE) as sock:
+        send_and_read_to_the_end(sock, HELLO + nonsense)
+    assert_unharmed(server, Registry(server.stub))
+    assert 1 <= server.log.read_text().count("event=grpc_core") < 1000
 
 
 def test_a_request_of_20_mebibytes_is_refused_and_the_connection_goes_on(registry, name):

@@ -100,3 +100,19 @@ Test(log, levels_are_parsed_in_either_case)
         cr_expect_eq(level, LOG_ERROR);
     }
 }
+
+Test(log, a_limit_counts_what_it_leaves_out)
+{
+    struct log_limit limit = {0};
+    uint64_t left_out;
+    for (int64_t second = 5; second < 8; second++) {
+        for (int i = 0; i < 100; i++) {
+            left_out = 1000;
+            int64_t now_ns = second * 1000000000 + i;
+            bool told = log_limit_take(&limit, now_ns, &left_out);
+            cr_expect_eq(told, i < LOG_LINES_A_SECOND);
+            uint64_t wanted = i == 0 && second > 5 ? 100 - LOG_LINES_A_SECOND : 0;
+            cr_expect(!told || left_out == wanted);
+        }
+    }
+}
