@@ -59,6 +59,7 @@ static void try_tags(const char *list)
         MUST(strlen(match.tags[i].epoch) == EPOCH_DIGITS);
     }
     etag_set_fini(&match);
+    content_encoding_is_plain(list);
     MUST(!event_id_parse(list, &event) || strlen(event.epoch) == EPOCH_DIGITS);
     etag_list_has(list, "0123456789abcdef-1");
     etag_list_newest(list, "0123456789abcdef");

@@ -123,6 +123,23 @@ def test_a_list_from_below_the_floor_begins_anew(server):
     assert registry.list(page_size=1, page_token=page.next_page_token).configs[0].version == 2
 
 
+def test_a_list_that_would_fall_back_to_what_was_compacted_begins_anew(server):
+    """What it is as of was erased since, and the version below it had been let go of before."""
+    registry = Registry(server.stub)
+    for service in "ab":
+        registry.create(service)
+    registry.update("b")
+    compact(server)
+    wait_compacted(server, "b", [1])
+    page = registry.list(page_size=1)
+    registry.update("b")
+    registry.delete("b", version=2)
+    with refused("ABORTED", "PAGE_TOKEN_COMPACTED"):
+        registry.list(page_size=1, page_token=page.next_page_token)
+    page = registry.list(page_size=1)
+    assert registry.list(page_size=1, page_token=page.next_page_token).configs[0].version == 3
+
+
 def test_what_compact_refuses(server):
     registry = fill(server)
     with refused("OUT_OF_RANGE", "REVISION_AHEAD"):
