@@ -17,17 +17,10 @@
 #include <unistd.h>
 
 #include "buf.h"
-#include "clock.h"
 #include "mem.h"
 
 #define PAUSE_MS 100 /* before the next attempt, where descriptors or memory have run out */
 #define SOME 64
-
-/* The last connection that a descriptor was of. */
-struct connection {
-    char peer[ACCEPTOR_PEER_SIZE];
-    int64_t accepted_ns;
-};
 
 struct acceptor {
     grpc_server *core;
@@ -38,8 +31,10 @@ struct acceptor {
     bool running;
 
     pthread_mutex_t lock;
-    struct connection *connections; /* by descriptor */
-    size_t n_connections;
+    struct peer {
+        char name[ACCEPTOR_PEER_SIZE];
+    } * peers; /* by descriptor */
+    size_t n_peers;
 };
 
 static void poll_too(struct acceptor *acceptor, int fd)
@@ -80,7 +75,7 @@ void acceptor_free(struct acceptor *acceptor)
     close_listeners(acceptor);
     close(acceptor->polled[0].fd);
     free(acceptor->polled);
-    free(acceptor->connections);
+    free(acceptor->peers);
     pthread_mutex_destroy(&acceptor->lock);
     free(acceptor);
 }
@@ -230,31 +225,20 @@ static void remember(struct acceptor *acceptor, int fd, const struct sockaddr_st
 {
     size_t n = (size_t)fd + 1;
     pthread_mutex_lock(&acceptor->lock);
-    if (n > acceptor->n_connections) {
-        size_t grown = n + n / 2;
-        acceptor->connections =
-            mem_grow(acceptor->connections, grown, sizeof acceptor->connections[0]);
-        memset(acceptor->connections + acceptor->n_connections, 0,
-               (grown - acceptor->n_connections) * sizeof acceptor->connections[0]);
-        acceptor->n_connections = grown;
+    if (n > acceptor->n_peers) {
+        acceptor->n_peers = n + n / 2;
+        acceptor->peers = mem_grow(acceptor->peers, acceptor->n_peers, sizeof acceptor->peers[0]);
     }
-    struct connection *connection = &acceptor->connections[fd];
-    describe(address, connection->peer);
-    connection->accepted_ns = clock_monotonic_ns();
+    describe(address, acceptor->peers[fd].name);
     pthread_mutex_unlock(&acceptor->lock);
 }
 
-bool acceptor_peer(struct acceptor *acceptor, int fd, int64_t at_ns, char *ret_peer)
+void acceptor_peer(struct acceptor *acceptor, int fd, char *ret_peer)
 {
-    bool known = false;
     pthread_mutex_lock(&acceptor->lock);
-    if (fd >= 0 && (size_t)fd < acceptor->n_connections) {
-        const struct connection *connection = &acceptor->connections[fd];
-        known = connection->peer[0] != '\0' && connection->accepted_ns <= at_ns;
-        memcpy(ret_peer, connection->peer, ACCEPTOR_PEER_SIZE);
-    }
+    assert(fd >= 0 && (size_t)fd < acceptor->n_peers && "the core names what it was given");
+    memcpy(ret_peer, acceptor->peers[fd].name, ACCEPTOR_PEER_SIZE);
     pthread_mutex_unlock(&acceptor->lock);
-    return known;
 }
 
 static void hand_over(struct acceptor *acceptor, int fd, const struct sockaddr_storage *address)

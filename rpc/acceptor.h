@@ -2,8 +2,9 @@
  *
  * The core has listeners, too, but keeps the sockets to itself; cork.h needs them. It names the
  * peer of a connection that it is given "fd:N", so that who N is stands here. The core closes N
- * when the connection has ended. It serves each connection on one of the call queues, which it
- * draws by lot.
+ * when the connection has ended and the last of its calls was given back: so no other connection
+ * gets the number while a call of this one is there, however late it is taken up. It serves each
+ * connection on one of the call queues, which it draws by lot.
  *
  * What the core would do for a connection of its own listener is done here: no delay of small
  * packets (TCP_NODELAY), and an end to peers that acknowledge nothing (TCP_USER_TIMEOUT). */
@@ -34,9 +35,8 @@ void acceptor_stop(struct acceptor *acceptor);
 void acceptor_free(struct acceptor *acceptor);
 
 /* Writes who is at the other end of the connection, "ipv4:ADDRESS:PORT" or "ipv6:[ADDRESS]:PORT",
- * to at least ACCEPTOR_PEER_SIZE bytes. False where the number has gone to a connection that was
- * accepted after at_ns of clock_monotonic_ns(), when the call was taken up: one that came before
- * that, but after the call's own connection had ended, is taken for it. Any thread. */
-bool acceptor_peer(struct acceptor *acceptor, int fd, int64_t at_ns, char *ret_peer);
+ * to at least ACCEPTOR_PEER_SIZE bytes. fd: as a call names it that the core has not been given
+ * back yet. Any thread. */
+void acceptor_peer(struct acceptor *acceptor, int fd, char *ret_peer);
 
 #endif

@@ -202,8 +202,8 @@ const char *rpc_call_peer(struct rpc_call *call)
     int socket = socket_of(call);
     if (call->peer == NULL) {
         char peer[ACCEPTOR_PEER_SIZE];
-        bool known = acceptor_peer(call->server->acceptor, socket, call->arrived_ns, peer);
-        call->peer = mem_string(known ? peer : "unknown");
+        acceptor_peer(call->server->acceptor, socket, peer);
+        call->peer = mem_string(peer);
     }
     return call->peer;
 }

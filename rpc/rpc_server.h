@@ -140,8 +140,7 @@ void rpc_call_follow(struct rpc_call *call);
 bool rpc_call_is_over(const struct rpc_call *call);
 /* When the call ends by itself, on clock_monotonic_ns(); RPC_NO_DEADLINE. */
 int64_t rpc_call_deadline(const struct rpc_call *call);
-/* "ipv4:127.0.0.1:52311", "ipv6:[::1]:52311", "unix:…"; "unknown" where it has gone and cannot be
- * told. Valid as long as the reference. */
+/* "ipv4:127.0.0.1:52311", "ipv6:[::1]:52311", "unix:…". Valid as long as the reference. */
 const char *rpc_call_peer(struct rpc_call *call);
 /* The first value of a request header (lower-case key), or NULL. ret_size gets its length. */
 const char *rpc_call_header(const struct rpc_call *call, const char *key, size_t *ret_size);

@@ -1,5 +1,6 @@
 #include <criterion/criterion.h>
 #include <sched.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "clock.h"
@@ -145,6 +146,50 @@ Test(unary, text_with_a_nul_is_refused_by_name)
 }
 
 /* ---- What a handler sees ---- */
+
+static void ignore_answer(void *user, const struct status *st, const uint8_t *bytes, size_t size)
+{
+    (void)user;
+    (void)st;
+    (void)bytes;
+    (void)size;
+}
+
+/* Up to the blank that Describe puts behind it. */
+static void describe_peer(struct rpc_client *client, char peer[64])
+{
+    const Rpc__Test__EchoRequest request = echo_request("");
+    AUTO_ANSWER answer = call_and_wait(
+        client, &(struct rpc_request){.path = "/rpc.test.Echo/Describe", .message = &request.base});
+    Rpc__Test__EchoResponse *response = echo_response(&answer);
+    cr_assert_eq(sscanf(response->text, "%63s", peer), 1);
+    rpc__test__echo_response__free_unpacked(response, NULL);
+}
+
+/* Whoever connects after the client of a call has gone gets another descriptor than it had, as long
+ * as the call is there. */
+Test(unary, a_call_knows_its_peer_after_its_connection_has_ended)
+{
+    char peer[64];
+    describe_peer(fixture.client, peer);
+    const Rpc__Test__EchoRequest request = echo_request("");
+    rpc_client_unary(fixture.client,
+                     &(struct rpc_request){.path = "/rpc.test.Echo/Hold", .message = &request.base},
+                     ignore_answer, NULL);
+    counter_wait(&fixture.held, 1);
+    rpc_client_free(MOVE(fixture.client));
+    for (int i = 0; i < 30; i++) {
+        struct rpc_client *other;
+        struct status st;
+        char others[64];
+        cr_assert(rpc_client_new(fixture.address, NULL, &other, &st), "%s", st.message);
+        describe_peer(other, others);
+        cr_expect_str_neq(others, peer);
+        rpc_client_free(other);
+    }
+    cr_expect_str_eq(rpc_call_peer(fixture.hold), peer);
+    rpc_fail(fixture.hold, &(struct status){.code = STATUS_CANCELLED});
+}
 
 Test(unary, a_handler_sees_peer_headers_and_deadline)
 {
