@@ -17,10 +17,15 @@
 #include <unistd.h>
 
 #include "buf.h"
+#include "inflow.h"
 #include "mem.h"
 
 #define PAUSE_MS 100 /* before the next attempt, where descriptors or memory have run out */
 #define SOME 64
+
+struct peer {
+    char name[ACCEPTOR_PEER_SIZE];
+};
 
 struct acceptor {
     grpc_server *core;
@@ -30,10 +35,10 @@ struct acceptor {
     pthread_t thread;
     bool running;
 
+    struct metric cuts;
+
     pthread_mutex_t lock;
-    struct peer {
-        char name[ACCEPTOR_PEER_SIZE];
-    } * peers; /* by descriptor */
+    struct peer *peers; /* by descriptor */
     size_t n_peers;
 };
 
@@ -76,6 +81,7 @@ void acceptor_free(struct acceptor *acceptor)
     close(acceptor->polled[0].fd);
     free(acceptor->polled);
     free(acceptor->peers);
+    inflow_forget(&acceptor->cuts);
     pthread_mutex_destroy(&acceptor->lock);
     free(acceptor);
 }
@@ -241,9 +247,15 @@ void acceptor_peer(struct acceptor *acceptor, int fd, char *ret_peer)
     pthread_mutex_unlock(&acceptor->lock);
 }
 
+uint64_t acceptor_cuts(const struct acceptor *acceptor)
+{
+    return metric_value(&acceptor->cuts);
+}
+
 static void hand_over(struct acceptor *acceptor, int fd, const struct sockaddr_storage *address)
 {
     remember(acceptor, fd, address);
+    inflow_watch(fd, &acceptor->cuts);
     grpc_server_credentials *credentials = grpc_insecure_server_credentials_create();
     grpc_server_add_channel_from_fd(acceptor->core, fd, credentials);
     grpc_server_credentials_release(credentials);

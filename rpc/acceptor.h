@@ -38,5 +38,7 @@ void acceptor_free(struct acceptor *acceptor);
  * to at least ACCEPTOR_PEER_SIZE bytes. fd: as a call names it that the core has not been given
  * back yet. Any thread. */
 void acceptor_peer(struct acceptor *acceptor, int fd, char *ret_peer);
+/* How many connections were cut, see inflow.h. Any thread. */
+uint64_t acceptor_cuts(const struct acceptor *acceptor);
 
 #endif

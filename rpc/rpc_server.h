@@ -116,6 +116,9 @@ typedef void rpc_stats_visitor(void *user, const struct rpc_stats *stats);
 /* Visits all methods. Any thread. */
 void rpc_server_stats(const struct rpc_server *server, rpc_stats_visitor *visit, void *user);
 
+/* How many connections were cut because their clients took back too many calls. Any thread. */
+uint64_t rpc_server_cuts(const struct rpc_server *server);
+
 /* ---- A call ---- */
 
 /* Ends the call with OK and one message. */

@@ -235,6 +235,11 @@ void rpc_server_start(struct rpc_server *server)
     acceptor_start(server->acceptor);
 }
 
+uint64_t rpc_server_cuts(const struct rpc_server *server)
+{
+    return acceptor_cuts(server->acceptor);
+}
+
 void rpc_server_post(struct rpc_server *server, struct rpc_task *task)
 {
     queue_post(&server->stream_queue, task);

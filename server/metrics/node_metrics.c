@@ -67,6 +67,9 @@ static void add_calls(const struct rpc_server *server, struct str *page)
     metrics_family(page, "confreg_request_duration_seconds", METRIC_HISTOGRAM,
                    "Time from a call's arrival until it was over; streams are left out.");
     rpc_server_stats(server, add_duration, page);
+    metrics_one(page, "confreg_connections_cut_total", METRIC_COUNTER,
+                "Connections that were cut because their clients took back too many calls.",
+                (double)rpc_server_cuts(server));
 }
 
 /* ---- The registry and its log ---- */

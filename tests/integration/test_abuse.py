@@ -6,12 +6,14 @@ import os
 import resource
 import socket
 import struct
+from pathlib import Path
 
 import grpc
 import pytest
 from calls import Registry
-from daemon import PATIENCE, Confregd
+from daemon import PATIENCE, Confregd, free_port
 from errors import refused
+from rest import gauge
 from stubs import api_pb
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
@@ -154,6 +156,57 @@ def test_descriptors_that_run_out(launch):
         assert heard
     waiting.close()
     assert_unharmed(server, registry)
+
+
+def resident_bytes(process):
+    pages = Path(f"/proc/{process.pid}/statm").read_text().split()[1]
+    return int(pages) * os.sysconf("SC_PAGESIZE")
+
+
+def resets(method, count):
+    return b"".join(frame(HEADERS, END_HEADERS, i, call_headers(method)) +
+                    frame(DATA, END_STREAM, i, b"\0\0\0\0\0") +
+                    frame(RST, 0, i, b"\0\0\0\x08") for i in range(1, 2 * count, 2))
+
+
+def read_until(sock, wanted):
+    """False where the other side hangs up before."""
+    heard = b""
+    with contextlib.suppress(ConnectionError):
+        while wanted not in heard:
+            more = sock.recv(65536)
+            if not more:
+                return False
+            heard = heard[-len(wanted):] + more
+        return True
+    return False
+
+
+@pytest.mark.parametrize("method", [b"GetStatus", b"Watch", b"NoSuchMethod"])
+def test_clients_that_take_back_all_their_calls_are_cut(launch, method):
+    """What each costs is bounded, and others are served."""
+    metrics = free_port()
+    server = launch(Confregd, extra=["--metrics", f"127.0.0.1:{metrics}"]).start()
+    registry = Registry(server.stub)
+    assert_unharmed(server, registry)
+    before = resident_bytes(server.process)
+    flood = HELLO + resets(method, 20_000)
+    for _ in range(4):
+        with socket.create_connection(address(server), timeout=PATIENCE) as sock:
+            with contextlib.suppress(ConnectionError):
+                sock.sendall(flood)
+            assert not read_until(sock, b"never said")
+        assert_unharmed(server, registry)
+    assert resident_bytes(server.process) - before < server.memory_bound(100 << 20)
+    assert gauge(metrics, "confreg_connections_cut_total") == 4
+
+
+def test_a_client_may_take_back_some_calls(confregd, registry):
+    ping = frame(PING, payload=b"the last")
+    with socket.create_connection(address(confregd), timeout=PATIENCE) as sock:
+        sock.sendall(HELLO + resets(b"GetStatus", 900) + ping)
+        assert read_until(sock, b"the last")
+    assert_unharmed(confregd, registry)
 
 
 def test_calls_that_are_cancelled_at_any_moment(confregd, registry, name):
