@@ -814,6 +814,7 @@ const struct store_ops store_sqlite = {
     .scheme = "sqlite",
     .open = sqlite_store_open,
     .close = sqlite_store_close,
+    .interrupt = sqlite_store_interrupt,
     .tail = sqlite_tail,
     .append = sqlite_append,
     .read_commits = sqlite_read_commits,

@@ -2,6 +2,11 @@
 
 #include <string.h>
 
+#include "clock.h"
+
+#define LOOK_EVERY_STEPS 1000 /* of SQLite's machine, which makes some millions a second */
+#define LOCK_PAUSE_MS 25
+
 static const char *const texts[SQL_COUNT] = {
     [SQL_BEGIN] = "BEGIN IMMEDIATE",
     [SQL_COMMIT] = "COMMIT",
@@ -98,6 +103,38 @@ bool connection_open(struct connection *c, const char *path, struct status *st)
     return connection_run(c, "PRAGMA temp_store = MEMORY; PRAGMA cache_size = -16384", st);
 }
 
+static bool is_over(const struct connection *c)
+{
+    return atomic_load_explicit(c->interrupted, memory_order_relaxed) ||
+           clock_monotonic_ns() >= store_deadline();
+}
+
+/* Between steps of a statement; other than 0 ends it. */
+static int look_at_time(void *user)
+{
+    return is_over(user);
+}
+
+/* 0: gives up. */
+static int wait_for_lock(void *user, int times)
+{
+    struct connection *c = user;
+    int64_t now_ns = clock_monotonic_ns();
+    c->lock_wait_ns = times == 0 ? now_ns : c->lock_wait_ns;
+    if (is_over(c) || now_ns - c->lock_wait_ns >= BUSY_MS * INT64_C(1000000)) {
+        return 0;
+    }
+    sqlite3_sleep(times < LOCK_PAUSE_MS ? times + 1 : LOCK_PAUSE_MS);
+    return 1;
+}
+
+void connection_bound(struct connection *c, const atomic_bool *interrupted)
+{
+    c->interrupted = interrupted;
+    sqlite3_busy_handler(c->db, wait_for_lock, c);
+    sqlite3_progress_handler(c->db, LOOK_EVERY_STEPS, look_at_time, c);
+}
+
 void connection_close(struct connection *c)
 {
     for (size_t i = 0; i < SQL_COUNT; i++) {
@@ -129,6 +166,7 @@ static struct connection *make_reader(struct sqlite_store *s, struct status *st)
         free(c);
         return NULL;
     }
+    connection_bound(c, &s->interrupted);
     return c;
 }
 

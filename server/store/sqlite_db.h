@@ -41,12 +41,15 @@ enum statement {
 struct connection {
     sqlite3 *db;
     sqlite3_stmt *statements[SQL_COUNT]; /* prepared when first used */
+    const atomic_bool *interrupted;      /* borrowed; see connection_bound */
+    int64_t lock_wait_ns;                /* since when it has waited for another's lock */
 };
 
 struct sqlite_store {
     struct store store;
     struct sqlite_file file;
     atomic_bool misplaced;   /* an append met other files in the place of its own */
+    atomic_bool interrupted; /* the store is only to be closed any more */
     pthread_mutex_t writing; /* held over a transaction of the two that write */
     struct connection writer;
     struct connection marker; /* moves marks, which need not be durable at once */
@@ -72,6 +75,10 @@ static inline struct sqlite_store *sqlite_of(struct store *store)
 
 /* To a file that is there. */
 bool connection_open(struct connection *c, const char *path, struct status *st);
+/* From here on neither a statement nor a wait for another's lock goes on when the deadline of the
+ * thread is over, or *interrupted is set (borrowed). A short statement, as an append is made of, is
+ * not cut. */
+void connection_bound(struct connection *c, const atomic_bool *interrupted);
 void connection_close(struct connection *c);
 /* The statement, reset; never NULL but after an error, which is in st then. */
 sqlite3_stmt *connection_statement(struct connection *c, enum statement which, struct status *st);

@@ -228,9 +228,16 @@ bool sqlite_store_open(const char *location, bool may_create, struct store **ret
         sqlite_store_close(&s->store);
         return false;
     }
+    connection_bound(&s->writer, &s->interrupted);
+    connection_bound(&s->marker, &s->interrupted);
     sqlite_checkpoint_start(s);
     *ret_store = &s->store;
     return true;
+}
+
+void sqlite_store_interrupt(struct store *store)
+{
+    atomic_store(&sqlite_of(store)->interrupted, true);
 }
 
 void sqlite_store_close(struct store *store)

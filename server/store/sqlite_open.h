@@ -6,6 +6,7 @@
 
 bool sqlite_store_open(const char *location, bool may_create, struct store **ret_store,
                        struct status *st);
+void sqlite_store_interrupt(struct store *store);
 void sqlite_store_close(struct store *store);
 bool sqlite_store_renew(struct store *store, const struct store_identity *identity,
                         struct status *st);

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "book.h"
+#include "clock.h"
 #include "leak_check.h"
 #include "place.h"
 
@@ -190,5 +191,58 @@ CONTRACT(sqlite, forgets_erased_bytes)
     }
     place_close(place);
     cr_assert_not(place_holds(place, "top secret", 10));
+    book_fini(&book);
+}
+
+/* ---- How long calls take ---- */
+
+#define MANY 1100
+#define BUSY_NS INT64_C(10000000000) /* that it waits else */
+
+static bool pass_commit(void *user, struct commit *commit)
+{
+    (void)commit;
+    return user == NULL;
+}
+
+static void expect_unavailable(bool ok, const struct status *st)
+{
+    cr_assert_not(ok);
+    cr_assert_eq(st->code, STATUS_UNAVAILABLE);
+    cr_assert_str_eq(st->reason, "STORE_UNAVAILABLE");
+}
+
+CONTRACT(sqlite, a_long_read_ends_with_its_deadline)
+{
+    struct book book;
+    struct status st;
+    book_init(&book, place->store);
+    book_fill(&book, place->store, MANY);
+    int64_t before = store_set_deadline(clock_monotonic_ns());
+    bool ok = store_read_commits(place->store, 1, MANY, false, pass_commit, NULL, &st);
+    store_set_deadline(before);
+    expect_unavailable(ok, &st);
+    book_check(&book, place->store, MANY);
+    book_fini(&book);
+}
+
+/* Nothing of the append is in the log, so that it is in no doubt. */
+CONTRACT(sqlite, a_lock_of_another_program_is_not_waited_for_once_interrupted)
+{
+    sqlite3 *other = NULL;
+    struct book book;
+    struct status st;
+    struct line line = {CHANGE_CREATE, "a", 1, "{\"a\":1}"};
+    book_init(&book, place->store);
+    book_write(&book, &line, 1);
+    cr_assert_eq(sqlite3_open(file_of(place), &other), SQLITE_OK);
+    cr_assert_eq(sqlite3_exec(other, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
+    store_interrupt(place->store);
+    int64_t begun_ns = clock_monotonic_ns();
+    expect_unavailable(store_append(place->store, book.commits, 1, &st), &st);
+    cr_expect_lt(clock_monotonic_ns() - begun_ns, BUSY_NS / 2, "it waited all the same");
+    sqlite3_close(other);
+    place_reopen(place);
+    book_check(&book, place->store, 0);
     book_fini(&book);
 }
