@@ -3,6 +3,7 @@
 A store hangs when its server stands still (SIGSTOP) with its connections open. The bounds are
 generous; without them the same took several times as long, or for ever."""
 
+import concurrent.futures
 import contextlib
 import re
 import time
@@ -13,9 +14,10 @@ import mongodb
 import pytest
 from broker import Broker
 from calls import Registry
-from daemon import Confregd, free_port, until
+from daemon import Confregd, Gateway, free_port, until
 from errors import refused
 from proxy import Proxy
+from rest import Rest, gauge
 from stubs import api_pb
 from watching import Watch
 
@@ -25,6 +27,7 @@ SLACK = 2       # of a busy machine
 STOPS_WITHIN = GRACE + SECOND + SLACK
 PUBLISHING = api_pb.RELAY_STATE_PUBLISHING
 BY_FORCE = "event=ended_by_force"
+IN_FLIGHT = "confreg_gateway_requests_in_flight"
 
 pytestmark = pytest.mark.own_store
 
@@ -143,6 +146,19 @@ def test_a_stop_while_the_broker_stands_still(launch):
         registry.update("x")
         stop_in_time(server)
     assert BY_FORCE not in server.log.read_text()
+
+
+def test_a_stop_of_the_gateway_while_the_server_stands_still(launch):
+    server = launch(Confregd).start()
+    gateway = launch(Gateway, server.listen, extra=["--grace", f"{GRACE}s"]).start()
+    assert Rest(gateway.port).post("/api/configs/x", {"config_data": {"a": 1}}).status == 201
+    at_rest = gauge(gateway.port, IN_FLIGHT)  # the request that asks
+    with frozen(server), concurrent.futures.ThreadPoolExecutor() as clients:
+        answers = [clients.submit(Rest(gateway.port).put, "/api/configs/x",
+                                  {"config_data": {"a": number}}) for number in range(5)]
+        until(lambda: gauge(gateway.port, IN_FLIGHT) == at_rest + 5, "all of them wait")
+        stop_in_time(gateway)
+        assert {answer.result().status for answer in answers} == {503}
 
 
 # ---- Working ----
