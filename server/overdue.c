@@ -26,7 +26,7 @@ struct overdue {
 static const char *const stage_names[] = {
     [OVERDUE_CALLS] = "calls",
     [OVERDUE_WRITES] = "writes",
-    [OVERDUE_EVENTS] = "events",
+    [OVERDUE_EVENTS] = "the broker",
     [OVERDUE_STORE] = "the store's connections",
 };
 
@@ -41,10 +41,11 @@ static bool wait_until(struct overdue *o, int64_t at_ns)
     return o->ended;
 }
 
-/* Where only connections are left, and no other node is to follow, all has been done. */
+/* Where only connections are left, and no other node is to follow, all has been done: events that
+ * were not told are told after the next start. */
 static void end_process(const struct overdue *o)
 {
-    bool done = o->stage == OVERDUE_STORE && signals_ending();
+    bool done = o->stage >= OVERDUE_EVENTS && signals_ending();
     log_event(done ? LOG_WARNING : LOG_ERROR, "ended_by_force", "waited_for", stage_names[o->stage],
               NULL);
     _exit(done ? EXIT_SUCCESS : OVERDUE_EXIT_CODE);

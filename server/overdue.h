@@ -20,8 +20,8 @@
 enum overdue_stage {
     OVERDUE_CALLS,
     OVERDUE_WRITES,
-    OVERDUE_EVENTS,
-    OVERDUE_STORE, /* its connections: nothing is lost with them */
+    OVERDUE_EVENTS, /* from here on nothing is lost: what was not told will be, … */
+    OVERDUE_STORE,  /* … and these are connections only */
 };
 
 struct overdue;
