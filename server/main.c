@@ -141,6 +141,7 @@ static bool serve(struct node_options *options, struct status *st)
             node_stop(node);
             log_event(LOG_INFO, "stopped", NULL);
             signals_end_in_order(!again);
+            options->may_create = false; /* there was one: another node is to find it */
         }
     }
     wake_fini(&diverged);

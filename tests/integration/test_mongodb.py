@@ -276,6 +276,18 @@ def test_a_log_whose_end_is_rewritten_under_its_nodes(launch, server, database):
     nodes[1].end()
 
 
+def test_a_database_that_is_dropped_under_its_node_is_not_made_anew(server):
+    """The node ends: whether an empty registry may take the place of the one that was is not its
+    to say."""
+    Registry(server.stub).create("billing")
+    with pymongo.MongoClient(server.store) as client:
+        client.drop_database(client.get_default_database().name)
+    assert server.process.wait(60) == 1
+    said = server.log.read_text()
+    assert "event=log_changed" in said and "STORE_MISSING" in said.splitlines()[-1]
+    assert said.count("event=new_registry") == 1
+
+
 # ---- A log with a hole ----
 
 @contextlib.contextmanager
