@@ -92,13 +92,23 @@ def run(tmp_path):
             one.end(signal.SIGTERM)
 
 
-def test_run_starts_both_without_a_warning_and_ctrl_c_stops_them(run):
+def test_run_starts_both_and_ctrl_c_stops_them(run):
     one = run().wait_ready()
     with urllib.request.urlopen(f"http://127.0.0.1:{one.port}/readyz", timeout=30) as answer:
         assert answer.status == 200
     assert one.end() == 0
-    assert "level=warning" not in one.said and "level=error" not in one.said, one.said
     assert one.said.count("event=stopped") == 2 and "ended" not in one.said
+
+
+def test_run_starts_again_without_a_warning(run):
+    """The first time it says that the registry is a new one."""
+    first = run().wait_ready()
+    assert first.end() == 0
+    warnings = [line for line in first.said.splitlines() if "level=warning" in line]
+    assert all("event=new_registry" in line for line in warnings), first.said
+    again = run().wait_ready()
+    assert again.end() == 0
+    assert "level=warning" not in again.said and "level=error" not in again.said, again.said
 
 
 def test_run_takes_addresses_of_unix_sockets_with_a_mode(run, tmp_path):
@@ -129,6 +139,38 @@ def test_run_says_which_program_did_not_start(run):
     one = run(CONFREG_LISTEN="192.0.2.1:1")
     assert one.process.wait(60) == 1
     assert "confregd ended by itself, with exit code 1" in one.said, one.said
+
+
+@pytest.fixture
+def bench(tmp_path):
+    """scripts/bench, where nothing can be installed or built."""
+    for name in ("apt-get", "cmake", "go", "dpkg-query", "ninja"):
+        (tmp_path / name).write_text(f"#!/bin/sh\necho {name} was called; exit 1\n")
+        (tmp_path / name).chmod(0o755)
+
+    def call(*arguments):
+        return subprocess.run([ROOT / "scripts" / "bench", *arguments], capture_output=True,
+                              text=True, timeout=60, check=False,
+                              env={"PATH": f"{tmp_path}:{os.environ['PATH']}"})
+
+    return call
+
+
+def test_bench_prints_its_help_at_once(bench):
+    done = bench("--help")
+    assert done.returncode == 0 and "--only" in done.stdout and "update-etcd" in done.stdout
+    assert "was called" not in done.stdout + done.stderr
+
+
+def test_bench_takes_lists_of_figures_and_names_all_where_one_is_unknown(bench):
+    for wrong in (["--only", "get-etcd,no-such"], ["--only", "get-etcd", "--only", "no-such"]):
+        done = bench(*wrong)
+        assert done.returncode == 2 and "was called" not in done.stdout + done.stderr
+        assert "no figure is named no-such" in done.stderr and "million-configs" in done.stderr
+    done = bench("--etcd", "/no/such/etcd")
+    assert done.returncode == 2 and "--etcd" in done.stderr
+    good = bench("--only", "get-etcd,update-etcd", "--only", "get-empty", "--etcd", "both")
+    assert good.returncode == 1 and "was called" in good.stdout + good.stderr
 
 
 def build(tree):
