@@ -14,10 +14,13 @@ import gateway  # noqa: F401
 import nodes  # noqa: F401
 import reads  # noqa: F401
 import scale  # noqa: F401
+import tails  # noqa: F401
 import watches  # noqa: F401
 import writes  # noqa: F401
 from harness import FIGURES, ROOT, Bench, machine
-from programs import Etcd
+from programs import ETCDS
+
+BUILD = ROOT / "build-bench"
 
 
 def version_of(command):
@@ -25,56 +28,100 @@ def version_of(command):
     return (done.stdout + done.stderr).splitlines()[0].partition(" Copyright")[0]
 
 
-def surroundings():
+def surroundings(etcds):
     packages = ["libgrpc29", "libsqlite3-0", "rabbitmq-server"]
     versions = subprocess.run(["dpkg-query", "-W", "-f", "${Package} ${Version}\\n", *packages],
                               capture_output=True, text=True).stdout.splitlines()
-    commands = ([Etcd.executable, "--version"], ["/usr/sbin/nginx", "-v"], ["h2load", "--version"],
-                ["wrk", "-v"])
+    commands = (*([executable, "--version"] for _, executable in etcds),
+                ["/usr/sbin/nginx", "-v"], ["h2load", "--version"], ["wrk", "-v"])
     load = os.getloadavg()[0]
     return [f"{datetime.date.today()}, {machine()}, load {load:.1f} before",
             "; ".join([version_of(command) for command in commands] + versions)]
 
 
-def chosen(only):
-    if not only:
-        return FIGURES
-    unknown = set(only) - {name for name, _ in FIGURES}
+def split(texts):
+    """Names that are repeated, or parted by commas."""
+    return [name for text in texts for name in text.split(",") if name]
+
+
+def chosen(parser, only):
+    names = split(only)
+    known = [figure.name for figure in FIGURES]
+    unknown = sorted(set(names) - set(known))
     if unknown:
-        raise SystemExit(f"no figure is named {', '.join(sorted(unknown))}")
-    return [(name, function) for name, function in FIGURES if name in only]
+        parser.error(f"no figure is named {', '.join(unknown)}; there are: {', '.join(known)}")
+    return [figure for figure in FIGURES if figure.name in names or not names]
 
 
-def run_one(name, function, arguments):
+def chosen_etcds(parser, text):
+    """(what it is called in the table, its executable) of each."""
+    names = list(ETCDS) if text == "both" else [text]
+    if names[0] not in ETCDS and not os.access(names[0], os.X_OK):
+        parser.error(f"--etcd: newest, debian, both or a program, found \"{text}\"")
+    return [ETCDS.get(name, (name, name)) for name in names]
+
+
+def run_one(figure, arguments, etcd):
     """Each figure has programs and a folder of its own."""
-    print(f"{name}: {' '.join(function.__doc__.split())}", flush=True)
-    bench = Bench(arguments.folder, arguments.build, arguments.quick)
+    print(f"{figure.name}: {figure.says}", flush=True)
+    bench = Bench(arguments.folder, arguments.build, arguments.quick, etcd)
     try:
-        function(bench)
+        figure.measure(bench)
     finally:
         bench.close()
     return bench.rows
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__,
-                                     epilog="figures: " + ", ".join(n for n, _ in FIGURES))
-    parser.add_argument("--only", metavar="NAME", action="append", help="one figure; repeatable")
+def prepare(newest_etcd):
+    """Installs what is missing, and builds."""
+    script = f"""
+        . scripts/lib.sh
+        need_packages "${{BENCH_PACKAGES[@]}}"
+        build_in {BUILD.name} -DCMAKE_BUILD_TYPE=Release -DCONFREG_TESTS=OFF -DCONFREG_BENCH=ON
+        {"go_program etcd-newest tests/lib/etcd" if newest_etcd else ""}"""
+    done = subprocess.run(["bash", "-euo", "pipefail", "-c", script], cwd=ROOT)
+    if done.returncode != 0:
+        raise SystemExit(done.returncode)
+
+
+def parse():
+    parser = argparse.ArgumentParser(
+        prog="scripts/bench", description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog="figures:\n" + "\n".join(f"  {figure.name}" for figure in FIGURES))
+    parser.add_argument("--only", metavar="NAME[,NAME...]", action="append", default=[],
+                        help="these figures; repeatable")
+    parser.add_argument("--etcd", metavar="WHICH", default=os.environ.get("ETCD", "newest"),
+                        help="newest (built from its Go module), debian (the package), both, or the "
+                             "path of one; also $ETCD; default newest")
     parser.add_argument("--quick", action="store_true", help="fewer rounds, smaller numbers")
-    parser.add_argument("--build", type=Path, default=ROOT / "build-bench",
-                        help="the folder with the programs")
-    parser.add_argument("--folder", type=Path, default=ROOT / "build-bench",
-                        help="where the data goes; its file system is what is measured")
+    parser.add_argument("--build", type=Path, metavar="FOLDER", default=BUILD,
+                        help="where the programs are, ready built")
+    parser.add_argument("--folder", type=Path, help="where the data goes; its file system is what "
+                                                    "is measured; default the build's")
     parser.add_argument("--update", type=Path, metavar="FILE",
                         help="write the figures into the table of docs/benchmarks.md, too; those "
                              "that were not measured stay as they are")
     arguments = parser.parse_args()
+    arguments.figures = chosen(parser, arguments.only)
+    arguments.etcds = chosen_etcds(parser, arguments.etcd)
+    arguments.folder = arguments.folder or arguments.build
+    return arguments
+
+
+def main():
+    arguments = parse()
+    with_etcd = any(figure.with_etcd for figure in arguments.figures)
+    etcds = arguments.etcds if with_etcd else []
+    if arguments.build == BUILD:
+        prepare(ETCDS["newest"] in etcds)
     begun = time.monotonic()
-    around = surroundings()
+    around = surroundings(etcds)
     print("\n".join(around) + "\n")
     rows = []
-    for name, function in chosen(arguments.only):
-        rows += run_one(name, function, arguments)
+    for figure in arguments.figures:
+        for etcd in [name for name, _ in etcds] if figure.with_etcd else [None]:
+            rows += run_one(figure, arguments, etcd)
     print(document.render(rows))
     if arguments.update:
         document.update(arguments.update, around, rows)

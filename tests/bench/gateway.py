@@ -30,7 +30,7 @@ def get_against_nginx(bench):
                   "connections", f"{ratio:.2f}", "0.9", note)
 
 
-@figure("gateway-put")
+@figure("gateway-put", with_etcd=True)
 def put_against_etcd(bench):
     """PUT through the gateway against etcd's JSON gateway, 500 bytes, 50 connections."""
     gateway, etcd = start_gateway(bench), bench.start(Etcd(bench))

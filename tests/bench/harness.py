@@ -16,16 +16,24 @@ SERVICE = "/confreg.v1.RegistryService/"
 FIGURES = []
 
 
-def figure(name):
-    """Marks a function of a Bench as the figure of that name."""
+class Figure:
+    def __init__(self, name, measure, with_etcd):
+        self.name, self.measure, self.with_etcd = name, measure, with_etcd
+        self.says = " ".join(measure.__doc__.split())
+
+
+def figure(name, with_etcd=False):
+    """Marks a function of a Bench as the figure of that name. One with etcd is taken with each etcd
+    that is asked for."""
     def add(function):
-        FIGURES.append((name, function))
+        FIGURES.append(Figure(name, function, with_etcd))
         return function
     return add
 
 
 class Bench:
-    def __init__(self, folder, build, quick):
+    def __init__(self, folder, build, quick, etcd=None):
+        self.etcd = etcd  # of programs.ETCDS, for figures that need one
         self.folder = Path(tempfile.mkdtemp(prefix="bench-", dir=folder))
         self.folder.chmod(0o755)
         self.build, self.quick = build, quick
@@ -84,6 +92,8 @@ class Bench:
 
     def row(self, title, value, aim, note=""):
         """value and aim as they are to be shown."""
+        if self.etcd:
+            title += f" ({self.etcd})"
         self.rows.append((title, str(value), str(aim), note))
         print(f"  -> {title}: {value} (aim: {aim}){'; ' + note if note else ''}\n", flush=True)
 

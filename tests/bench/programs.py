@@ -153,13 +153,17 @@ class Gateway(Program):
         return metric(self.http, name)
 
 
-class Etcd(Program):
-    """$ETCD, or the one on PATH."""
+# The newest one is built from its module (tests/lib/etcd); Debian's is a package.
+ETCDS = {"newest": ("etcd's newest", mongodb.TOOLS / "bin" / "etcd-newest"),
+         "debian": ("Debian's etcd", "/usr/bin/etcd")}
 
-    executable = os.environ.get("ETCD", "etcd")
+
+class Etcd(Program):
+    """The one that bench.etcd names."""
 
     def __init__(self, bench):
         super().__init__(bench)
+        self.executable = dict(ETCDS.values()).get(bench.etcd, bench.etcd)
         self.port = free_port()
         self.address = self.http = f"127.0.0.1:{self.port}"
         self.peer = free_address()

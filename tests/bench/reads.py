@@ -37,7 +37,7 @@ def get_on_mongodb(bench):
     bench.row("GetConfig on SecantusDB against GetConfig on SQLite", f"{ratio:.2f}", "0.95", note)
 
 
-@figure("get-etcd")
+@figure("get-etcd", with_etcd=True)
 def get_against_etcd(bench):
     """GetConfig against etcd's serializable Range of one key, 500 bytes, 100 keys."""
     server = bench.start(Confregd(bench))

@@ -54,7 +54,7 @@ WATCH_AIMS = {
 }
 
 
-@figure("watch-load")
+@figure("watch-load", with_etcd=True)
 def watch_load(bench):
     """Changes to 10,000 streams on 100 connections, ours and etcd's in turn, and the return of ours
     after a restart."""

@@ -23,7 +23,7 @@ class Counted:
         return result
 
 
-@figure("update-etcd")
+@figure("update-etcd", with_etcd=True)
 def update_against_etcd(bench):
     """UpdateConfig against etcd's Put, 500 bytes, 1 connection x 50 streams, on one file system."""
     server = bench.start(Confregd(bench))
