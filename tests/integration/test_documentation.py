@@ -275,9 +275,9 @@ def documented_reasons():
     return set(re.findall(r"`([A-Z_]+)`", "".join(cells)))
 
 
-# No client gets these: reasons between our own parts, words of gRPC and of the log, variables.
+# No client gets these: reasons between our own parts, or at the start, or for who has gone away.
 INTERNAL = {"DESCRIPTORS_BROKEN", "ADDRESS_INVALID", "ADDRESS_IN_USE", "ADDRESS_UNUSABLE",
-            "VERSION_EXISTS", "VERSION_GAP"}
+            "VERSION_EXISTS", "VERSION_GAP", "NOT_WANTED"}
 
 
 def test_every_reason_of_an_error_is_documented_and_every_documented_one_exists():
