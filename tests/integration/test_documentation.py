@@ -76,7 +76,8 @@ class Machine:
         """Starts a shell with this text, in a session of its own."""
         self.n += 1
         script, log = self.folder / f"{self.n}.sh", self.folder / f"{self.n}.log"
-        script.write_text(f"set -e\n. {self.state}\n{text}\n"
+        # The shell outlives what it started: its end is theirs.
+        script.write_text(f"set -e\ntrap : TERM\n. {self.state}\n{text}\n"
                           f'{{ export -p; echo "cd $PWD"; }} >{self.state}.new\n')
         with open(log, "wb") as out:
             process = subprocess.Popen(
