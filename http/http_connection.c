@@ -1,0 +1,651 @@
+#include "http_connection.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include "clock.h"
+
+#define STEPS 64 /* at a time; then it is the others' turn */
+
+enum stage {
+    STAGE_READING,  /* its body */
+    STAGE_RUNNING,  /* it is the handler's */
+    STAGE_ANSWERED, /* nothing of the answer has been sent */
+    STAGE_SENDING,
+};
+
+struct exchange {
+    struct http_exchange x;
+    struct http_server *server;
+    struct http_connection *connection; /* NULL: it is gone */
+    enum stage stage;
+    bool answered;
+    bool is_pulled, pulled_all;
+    bool has_no_body; /* the answer, whatever its fields say */
+    unsigned status;
+    uint64_t n_body;   /* of the request, seen so far */
+    struct str own;    /* fields of the answer, where they were made for it */
+    struct iovec text; /* fields and the empty line */
+    struct iovec body;
+    char lead[HTTP_LEAD_SIZE];
+    struct http_field fields[]; /* of the request; its text is behind them */
+};
+
+/* What a step leaves a connection with. */
+enum step {
+    STEP_ON,   /* there is more to do */
+    STEP_WAIT, /* until something happens */
+    STEP_GONE, /* it is over */
+};
+
+/* ---- Time ---- */
+
+static struct http_connection_list *list_of(struct http_connection *c)
+{
+    return c->wait == HTTP_WAIT_LINGER ? &c->server->lingering : &c->server->patient;
+}
+
+static void stop_waiting(struct http_connection *c)
+{
+    if (c->wait != HTTP_WAIT_NOTHING) {
+        TAILQ_REMOVE(list_of(c), c, in_wait);
+        c->wait = HTTP_WAIT_NOTHING;
+    }
+}
+
+/* Both lists are in order because all that is in one waits equally long. */
+static enum step wait_for(struct http_connection *c, enum http_wait what, bool from_now)
+{
+    if (c->wait == what && !from_now) {
+        return STEP_WAIT;
+    }
+    stop_waiting(c);
+    if (what != HTTP_WAIT_NOTHING) {
+        const struct http_server *server = c->server;
+        c->wait = what;
+        c->until_ns = clock_monotonic_ns() +
+                      (what == HTTP_WAIT_LINGER ? server->linger_ns : server->patience_ns);
+        TAILQ_INSERT_TAIL(list_of(c), c, in_wait);
+    }
+    return STEP_WAIT;
+}
+
+void http_connection_make_ready(struct http_connection *c)
+{
+    if (!c->is_ready && c->server->current != c) {
+        c->is_ready = true;
+        TAILQ_INSERT_TAIL(&c->server->ready, c, in_ready);
+    }
+}
+
+/* ---- Exchanges ---- */
+
+static struct exchange *exchange_new(struct http_connection *c, const struct http_input *text,
+                                     size_t n_lines, struct http_refusal *refusal)
+{
+    size_t n_fields = n_lines * sizeof(struct http_field);
+    struct exchange *exchange = mem_alloc(sizeof *exchange + n_fields + text->n);
+    *exchange = (struct exchange){.server = c->server, .connection = c};
+    char *copy = (char *)exchange->fields + n_fields;
+    memcpy(copy, text->bytes, text->n);
+    if (!http_head_parse(copy, text->n, exchange->fields, &exchange->x.head, refusal)) {
+        free(exchange);
+        return NULL;
+    }
+    return exchange;
+}
+
+static void end_exchange(struct exchange *exchange)
+{
+    struct http_server *server = exchange->server;
+    server->handlers->end(server->user, &exchange->x);
+    str_fini(&exchange->own);
+    free(exchange);
+}
+
+static struct exchange *exchange_of(struct http_exchange *x)
+{
+    return CONTAINER_OF(x, struct exchange, x);
+}
+
+static const struct exchange *const_exchange_of(const struct http_exchange *x)
+{
+    return (const struct exchange *)(const void *)((const char *)x - offsetof(struct exchange, x));
+}
+
+bool http_is_answered(const struct http_exchange *x)
+{
+    return const_exchange_of(x)->answered;
+}
+
+/* Ends one whose client is gone, now that it may end. */
+static bool end_orphan(struct exchange *exchange)
+{
+    if (exchange->connection != NULL) {
+        return false;
+    }
+    exchange->server->n_orphans--;
+    end_exchange(exchange);
+    return true;
+}
+
+static void note_answer(struct exchange *exchange)
+{
+    assert(!exchange->answered && "an exchange is answered once");
+    exchange->answered = true;
+    if (end_orphan(exchange)) {
+        return;
+    }
+    if (exchange->stage == STAGE_RUNNING) {
+        exchange->stage = STAGE_ANSWERED;
+        http_connection_make_ready(exchange->connection);
+    }
+}
+
+static bool is_head(const struct exchange *exchange)
+{
+    return strcmp(exchange->x.head.method, "HEAD") == 0;
+}
+
+static struct iovec bytes_of(const char *bytes, size_t n)
+{
+    return (struct iovec){(void *)(uintptr_t)bytes, n};
+}
+
+void http_answer(struct http_exchange *x, const struct http_answer *answer)
+{
+    struct exchange *exchange = exchange_of(x);
+    bool is_bare = http_status_has_no_body(answer->status) && answer->n_body == 0;
+    bool has_length = !answer->is_pulled && !is_bare;
+    exchange->status = answer->status;
+    exchange->is_pulled = answer->is_pulled;
+    exchange->has_no_body = http_status_has_no_body(answer->status) || is_head(exchange);
+    http_answer_fields(answer, has_length, &exchange->own);
+    exchange->text = bytes_of(exchange->own.data, exchange->own.len);
+    exchange->body = bytes_of(answer->body, answer->n_body);
+    note_answer(exchange);
+}
+
+void http_answer_prepared(struct http_exchange *x, unsigned status,
+                          const struct http_prepared *prepared)
+{
+    struct exchange *exchange = exchange_of(x);
+    exchange->status = status;
+    exchange->has_no_body = http_status_has_no_body(status) || is_head(exchange);
+    exchange->text = bytes_of(prepared->fields.data, prepared->fields.len);
+    exchange->body = bytes_of(prepared->body, prepared->n_body);
+    note_answer(exchange);
+}
+
+void http_wake(struct http_exchange *x)
+{
+    struct exchange *exchange = exchange_of(x);
+    if (!end_orphan(exchange)) {
+        http_connection_make_ready(exchange->connection);
+    }
+}
+
+/* ---- Sending ---- */
+
+static void drop_sent(struct http_connection *c, size_t n)
+{
+    size_t i = 0;
+    while (i < c->n_parts && n >= c->parts[i].iov_len) {
+        n -= c->parts[i].iov_len;
+        i++;
+    }
+    c->n_parts = (uint8_t)(c->n_parts - i);
+    memmove(c->parts, c->parts + i, c->n_parts * sizeof c->parts[0]);
+    if (c->n_parts > 0) {
+        c->parts[0].iov_base = (char *)c->parts[0].iov_base + n;
+        c->parts[0].iov_len -= n;
+    } else {
+        str_fini(&c->rest);
+    }
+}
+
+static enum step send_parts(struct http_connection *c)
+{
+    size_t n;
+    switch (http_socket_write(&c->socket, c->parts, c->n_parts, &n)) {
+    case HTTP_IO_OK:
+        c->progressed = true;
+        drop_sent(c, n);
+        return STEP_ON;
+    case HTTP_IO_LATER: {
+        bool from_now = c->progressed;
+        c->progressed = false;
+        return wait_for(c, HTTP_WAIT_ROOM, from_now);
+    }
+    default:
+        return STEP_GONE;
+    }
+}
+
+static void add_part(struct http_connection *c, struct iovec part)
+{
+    if (part.iov_len > 0) {
+        c->parts[c->n_parts++] = part;
+    }
+}
+
+/* A second's; the texts of answers need no more. */
+static const char *date_of(struct http_server *server)
+{
+    int64_t now_s = clock_wall_us() / 1000000;
+    if (now_s != server->date_s) {
+        server->date_s = now_s;
+        http_format_date(now_s, server->date);
+    }
+    return server->date;
+}
+
+static bool is_chunked(const struct exchange *exchange)
+{
+    return exchange->is_pulled && !exchange->has_no_body && !exchange->x.head.is_http_1_0;
+}
+
+/* Whether another request may follow. */
+static bool may_go_on(const struct http_connection *c, const struct exchange *exchange)
+{
+    bool ends_where_the_connection_does = exchange->is_pulled && !exchange->has_no_body &&
+                                          (exchange->x.lasts || exchange->x.head.is_http_1_0);
+    return exchange->x.head.keeps_alive && exchange->stage == STAGE_ANSWERED &&
+           !c->server->stopping && !ends_where_the_connection_does;
+}
+
+/* What the head says of the connection and of how the body is sent. */
+static const char *connection_fields(const struct http_connection *c)
+{
+    const struct exchange *exchange = c->exchange;
+    if (is_chunked(exchange)) {
+        return c->closing ? "Connection: close\r\nTransfer-Encoding: chunked\r\n"
+                          : "Transfer-Encoding: chunked\r\n";
+    }
+    if (c->closing) {
+        return "Connection: close\r\n";
+    }
+    return exchange->x.head.is_http_1_0 ? "Connection: keep-alive\r\n" : "";
+}
+
+static enum step begin_answer(struct http_connection *c)
+{
+    struct exchange *exchange = c->exchange;
+    c->closing = !may_go_on(c, exchange);
+    exchange->stage = STAGE_SENDING;
+    size_t n = http_format_lead(exchange->status, date_of(c->server), connection_fields(c),
+                                exchange->lead);
+    add_part(c, bytes_of(exchange->lead, n));
+    add_part(c, exchange->text);
+    if (exchange->is_pulled) {
+        http_socket_bound_unsent(&c->socket);
+    } else if (!exchange->has_no_body) {
+        add_part(c, exchange->body);
+    }
+    return STEP_ON;
+}
+
+static enum step finish(struct http_connection *c)
+{
+    end_exchange(MOVE(c->exchange));
+    c->served = true;
+    return STEP_ON;
+}
+
+/* n bytes are in server->out, behind the room for a chunk's size. What the kernel does not take is
+ * kept. */
+static enum step send_block(struct http_connection *c, size_t n)
+{
+    struct http_server *server = c->server;
+    char *from = server->out + HTTP_CHUNK_SIZE_BYTES;
+    if (is_chunked(c->exchange)) {
+        char size[HTTP_CHUNK_SIZE_BYTES + 1];
+        int n_size = snprintf(size, sizeof size, "%zx\r\n", n);
+        memcpy(from + n, "\r\n", 2);
+        from -= n_size;
+        memcpy(from, size, (size_t)n_size);
+        n += (size_t)n_size + 2;
+    }
+    size_t n_sent = 0;
+    enum http_io io = http_socket_write(&c->socket, &(struct iovec){from, n}, 1, &n_sent);
+    if (io == HTTP_IO_OVER) {
+        return STEP_GONE;
+    }
+    c->progressed = n_sent > 0;
+    if (n_sent < n) {
+        str_add(&c->rest, from + n_sent, n - n_sent);
+        add_part(c, bytes_of(c->rest.data, c->rest.len));
+    }
+    return STEP_ON;
+}
+
+/* Whether there is no use in going on: nobody reads, or would say that it does. */
+static bool is_given_up(const struct http_connection *c)
+{
+    return c->broken || (c->half_closed && c->exchange->x.lasts);
+}
+
+static enum step pull(struct http_connection *c)
+{
+    struct http_server *server = c->server;
+    struct exchange *exchange = c->exchange;
+    if (is_given_up(c)) {
+        return STEP_GONE;
+    }
+    ssize_t n = server->handlers->read(server->user, &exchange->x,
+                                       server->out + HTTP_CHUNK_SIZE_BYTES, HTTP_PULL_BYTES);
+    if (n > 0) {
+        return send_block(c, (size_t)n);
+    }
+    if (n == HTTP_READ_PENDING) {
+        return wait_for(c, HTTP_WAIT_NOTHING, false);
+    }
+    exchange->pulled_all = true;
+    if (n == HTTP_READ_END && is_chunked(exchange)) {
+        add_part(c, bytes_of("0\r\n\r\n", 5));
+    }
+    return n == HTTP_READ_END ? STEP_ON : STEP_GONE;
+}
+
+/* Whether the handlers are asked for more of the answer. */
+static bool has_more(const struct exchange *exchange)
+{
+    return exchange->is_pulled && !exchange->has_no_body && !exchange->pulled_all;
+}
+
+static enum step send_on(struct http_connection *c)
+{
+    return has_more(c->exchange) ? pull(c) : finish(c);
+}
+
+/* ---- Reading ---- */
+
+static enum step wait_for_input(struct http_connection *c)
+{
+    bool served = c->served;
+    c->served = false;
+    if (c->exchange != NULL) {
+        return wait_for(c, HTTP_WAIT_BODY, true);
+    }
+    if (http_reader_is_within(&c->reader)) {
+        return wait_for(c, HTTP_WAIT_HEAD, false);
+    }
+    return c->server->stopping ? STEP_GONE : wait_for(c, HTTP_WAIT_REQUEST, served);
+}
+
+/* A read that brings less than there was room for has brought all; but the end comes by a read. */
+static enum step fill(struct http_connection *c, struct http_input *in)
+{
+    size_t n;
+    if (!c->readable) {
+        return wait_for_input(c);
+    }
+    switch (http_socket_read(&c->socket, c->server->in, sizeof c->server->in, &n)) {
+    case HTTP_IO_OK:
+        *in = (struct http_input){c->server->in, n};
+        c->readable = n == sizeof c->server->in || c->half_closed || c->broken;
+        return STEP_ON;
+    case HTTP_IO_LATER:
+        c->readable = false;
+        return wait_for_input(c);
+    default:
+        return STEP_GONE;
+    }
+}
+
+/* Answers for the server itself; the connection ends with it. */
+static enum step refuse(struct http_connection *c, const struct http_refusal *refusal)
+{
+    struct http_server *server = c->server;
+    struct http_exchange *x = c->exchange == NULL ? NULL : &c->exchange->x;
+    AUTO_STR body = {0};
+    struct http_field type = {"Content-Type", NULL};
+    type.value = server->handlers->refuse(server->user, x, refusal, &body);
+    struct http_answer answer = {
+        .status = refusal->status, .fields = &type, .n_fields = 1, .n_body = body.len};
+    if (c->exchange != NULL) {
+        end_exchange(MOVE(c->exchange));
+    }
+    assert(c->n_parts == 0 && "nothing is being sent while something is read");
+    char lead[HTTP_LEAD_SIZE];
+    str_add(&c->rest, lead,
+            http_format_lead(answer.status, date_of(server), "Connection: close\r\n", lead));
+    http_answer_fields(&answer, true, &c->rest);
+    str_add(&c->rest, body.data, body.len);
+    add_part(c, bytes_of(c->rest.data, c->rest.len));
+    c->closing = true;
+    return STEP_ON;
+}
+
+/* Whether the answer, which is there, comes behind the body. */
+static bool is_worth_reading(const struct http_connection *c)
+{
+    const struct exchange *exchange = c->exchange;
+    return !exchange->x.head.awaits_continue &&
+           exchange->n_body + http_reader_left(&c->reader) <= HTTP_SWALLOW_BYTES;
+}
+
+static enum step go_on_reading(struct http_connection *c)
+{
+    static const struct http_refusal too_large = {413, "The request's body is too large"};
+    const struct exchange *exchange = c->exchange;
+    uint64_t left = http_reader_left(&c->reader);
+    if (exchange->answered) {
+        return is_worth_reading(c) ? STEP_ON : begin_answer(c);
+    }
+    bool is_too_large = left > HTTP_SWALLOW_BYTES || exchange->n_body > HTTP_SWALLOW_BYTES;
+    return is_too_large ? refuse(c, &too_large) : STEP_ON;
+}
+
+static enum step take_head(struct http_connection *c, const struct http_input *in,
+                           const struct http_input *text)
+{
+    struct http_server *server = c->server;
+    struct http_refusal refusal;
+    c->exchange = exchange_new(c, text, c->reader.scan.n_lines, &refusal);
+    if (c->exchange == NULL) {
+        return refuse(c, &refusal);
+    }
+    struct http_exchange *x = &c->exchange->x;
+    http_reader_begin_body(&c->reader, &x->head);
+    server->handlers->begin(server->user, x);
+    if (!c->exchange->answered && x->head.awaits_continue) {
+        x->head.awaits_continue = false;
+        if (in->n == 0) {
+            static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
+            add_part(c, bytes_of(go_on, sizeof go_on - 1));
+        }
+    }
+    return go_on_reading(c);
+}
+
+static enum step take_body(struct http_connection *c, const struct http_input *part)
+{
+    struct http_server *server = c->server;
+    struct exchange *exchange = c->exchange;
+    exchange->n_body += part->n;
+    if (!exchange->answered) {
+        server->handlers->body(server->user, &exchange->x, part->bytes, part->n);
+    }
+    return go_on_reading(c);
+}
+
+static enum step take_end(struct http_connection *c)
+{
+    struct http_server *server = c->server;
+    struct exchange *exchange = c->exchange;
+    exchange->stage = exchange->answered ? STAGE_ANSWERED : STAGE_RUNNING;
+    if (!exchange->answered) {
+        server->handlers->run(server->user, &exchange->x);
+    }
+    return STEP_ON;
+}
+
+static enum step read_on(struct http_connection *c, struct http_input *in)
+{
+    struct http_input part;
+    struct http_refusal refusal;
+    switch (http_reader_next(&c->reader, in, &part, &refusal)) {
+    case HTTP_PART_HEAD:
+        return take_head(c, in, &part);
+    case HTTP_PART_BODY:
+        return take_body(c, &part);
+    case HTTP_PART_END:
+        return take_end(c);
+    case HTTP_PART_REFUSED:
+        return refuse(c, &refusal);
+    default:
+        return fill(c, in);
+    }
+}
+
+/* ---- The end ---- */
+
+static enum step begin_to_linger(struct http_connection *c)
+{
+    http_socket_end_writing(&c->socket);
+    c->lingers = true;
+    c->server->n_lingering++;
+    c->readable = true;
+    return STEP_ON;
+}
+
+/* What still comes is thrown away: to close on it would be a reset, which takes the answer away
+ * from a client that has not read it. */
+static enum step drain(struct http_connection *c)
+{
+    size_t n;
+    switch (http_socket_read(&c->socket, c->server->in, sizeof c->server->in, &n)) {
+    case HTTP_IO_OK:
+        return STEP_ON;
+    case HTTP_IO_LATER:
+        return wait_for(c, HTTP_WAIT_LINGER, false);
+    default:
+        return STEP_GONE;
+    }
+}
+
+/* The client is gone. */
+static void leave(struct exchange *exchange)
+{
+    struct http_server *server = exchange->server;
+    bool is_the_handlers = exchange->stage == STAGE_RUNNING ||
+                           (exchange->stage == STAGE_SENDING && has_more(exchange));
+    exchange->connection = NULL;
+    if (is_the_handlers && !server->handlers->gone(server->user, &exchange->x)) {
+        server->n_orphans++;
+    } else {
+        end_exchange(exchange);
+    }
+}
+
+void http_connection_drop(struct http_connection *c)
+{
+    struct http_server *server = c->server;
+    struct exchange *exchange = MOVE(c->exchange);
+    http_socket_close(&c->socket);
+    stop_waiting(c);
+    if (c->is_ready) {
+        TAILQ_REMOVE(&server->ready, c, in_ready);
+    }
+    TAILQ_REMOVE(&server->all, c, in_all);
+    server->n--;
+    server->n_lingering -= c->lingers;
+    if (exchange != NULL) {
+        leave(exchange);
+    }
+    http_reader_fini(&c->reader);
+    str_fini(&c->ahead);
+    str_fini(&c->rest);
+    free(c);
+}
+
+void http_connection_expire(struct http_connection *c)
+{
+    static const struct http_refusal late = {408, "The rest of the request did not come in time"};
+    bool is_half = c->wait == HTTP_WAIT_HEAD || c->wait == HTTP_WAIT_BODY;
+    if (!is_half || c->n_parts > 0) {
+        http_connection_drop(c);
+        return;
+    }
+    stop_waiting(c);
+    refuse(c, &late);
+    http_connection_make_ready(c);
+}
+
+/* ---- Running ---- */
+
+static enum step step(struct http_connection *c, struct http_input *in)
+{
+    if (c->n_parts > 0) {
+        return send_parts(c);
+    }
+    if (c->lingers) {
+        return drain(c);
+    }
+    if (c->exchange == NULL) {
+        return c->closing ? begin_to_linger(c) : read_on(c, in);
+    }
+    switch (c->exchange->stage) {
+    case STAGE_READING:
+        return read_on(c, in);
+    case STAGE_RUNNING:
+        return is_given_up(c) ? STEP_GONE : wait_for(c, HTTP_WAIT_NOTHING, false);
+    case STAGE_ANSWERED:
+        return begin_answer(c);
+    default:
+        return send_on(c);
+    }
+}
+
+void http_connection_run(struct http_connection *c)
+{
+    struct http_server *server = c->server;
+    AUTO_STR held = c->ahead;
+    struct http_input in = {held.data, held.len};
+    enum step next = STEP_ON;
+    c->ahead = (struct str){0};
+    server->current = c;
+    for (size_t i = 0; i < STEPS && next == STEP_ON; i++) {
+        next = step(c, &in);
+    }
+    server->current = NULL;
+    if (next == STEP_GONE) {
+        http_connection_drop(c);
+        return;
+    }
+    if (in.n > 0 && !c->closing) {
+        str_add(&c->ahead, in.bytes, in.n);
+    }
+    if (next == STEP_ON) {
+        http_connection_make_ready(c);
+    }
+}
+
+void http_connection_note(struct http_connection *c, uint32_t events)
+{
+    c->half_closed = c->half_closed || (events & EPOLLRDHUP) != 0;
+    c->broken = c->broken || (events & (EPOLLERR | EPOLLHUP)) != 0;
+    c->readable = c->readable || (events & EPOLLIN) != 0 || c->half_closed || c->broken;
+    http_connection_make_ready(c);
+}
+
+struct http_connection *http_connection_new(struct http_server *server, int fd)
+{
+    struct http_connection *c = mem_zalloc(sizeof *c);
+    c->server = server;
+    http_socket_init(&c->socket, fd);
+    TAILQ_INSERT_TAIL(&server->all, c, in_all);
+    server->n++;
+    /* Edge-triggered: nothing has to be asked for again, whatever the connection waits for. */
+    struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, .data.ptr = c};
+    if (epoll_ctl(server->poll_fd, EPOLL_CTL_ADD, fd, &event) != 0) {
+        http_connection_drop(c);
+        return NULL;
+    }
+    wait_for(c, HTTP_WAIT_REQUEST, true);
+    return c;
+}

@@ -1,0 +1,230 @@
+#include "http_server.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "http_connection.h"
+
+#define ACCEPTED_AT_ONCE 64
+#define EVENTS 256
+#define FILES_SPARE 64              /* descriptors that are no connections */
+#define AGAIN_NS INT64_C(100000000) /* after the system had no descriptor or no memory */
+
+size_t http_connection_limit(size_t most)
+{
+    struct rlimit files;
+    if (getrlimit(RLIMIT_NOFILE, &files) != 0) {
+        return most;
+    }
+    files.rlim_cur = files.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &files);
+    if (files.rlim_cur < 2 * FILES_SPARE) {
+        return FILES_SPARE;
+    }
+    rlim_t limit = files.rlim_cur - FILES_SPARE;
+    return limit < most ? (size_t)limit : most;
+}
+
+/* ---- Polling ---- */
+
+/* In what events point to: that it is no connection. */
+#define IS_WATCHED ((uint64_t)1)
+
+bool http_server_watch(struct http_server *server, struct http_watched *watched)
+{
+    struct epoll_event event = {.events = EPOLLIN, .data.u64 = (uintptr_t)watched | IS_WATCHED};
+    watched->is_readable = false;
+    return epoll_ctl(server->poll_fd, EPOLL_CTL_ADD, watched->fd, &event) == 0;
+}
+
+void http_server_unwatch(struct http_server *server, struct http_watched *watched)
+{
+    epoll_ctl(server->poll_fd, EPOLL_CTL_DEL, watched->fd, NULL);
+    watched->is_readable = false;
+}
+
+static int64_t sooner(int64_t a, int64_t b)
+{
+    return a < 0 || (b >= 0 && b < a) ? b : a;
+}
+
+static int64_t first_of(const struct http_connection_list *list)
+{
+    const struct http_connection *first = TAILQ_FIRST(list);
+    return first == NULL ? -1 : first->until_ns;
+}
+
+static int wait_ms(const struct http_server *server, int64_t until_ns)
+{
+    if (!TAILQ_EMPTY(&server->ready)) {
+        return 0;
+    }
+    until_ns = sooner(until_ns, first_of(&server->patient));
+    until_ns = sooner(until_ns, first_of(&server->lingering));
+    until_ns = sooner(until_ns, server->not_before_ns == 0 ? -1 : server->not_before_ns);
+    if (until_ns < 0) {
+        return -1;
+    }
+    int64_t left_ms = (until_ns - clock_monotonic_ns() + 999999) / 1000000;
+    return left_ms < 0 ? 0 : (int)(left_ms > 3600000 ? 3600000 : left_ms);
+}
+
+void http_server_poll(struct http_server *server, int64_t until_ns)
+{
+    struct epoll_event events[EVENTS];
+    int n = epoll_wait(server->poll_fd, events, EVENTS, wait_ms(server, until_ns));
+    for (int i = 0; i < n; i++) {
+        uint64_t data = events[i].data.u64;
+        if ((data & IS_WATCHED) != 0) {
+            struct http_watched *watched = (struct http_watched *)(uintptr_t)(data & ~IS_WATCHED);
+            watched->is_readable = true;
+        } else {
+            http_connection_note(events[i].data.ptr, events[i].events);
+        }
+    }
+}
+
+/* ---- Accepting ---- */
+
+/* A listener that is not accepted from would be readable all the time. */
+static void listen_while(struct http_server *server, bool wanted)
+{
+    if (wanted && !server->listens) {
+        server->listens = http_server_watch(server, &server->listener);
+    } else if (!wanted && server->listens) {
+        http_server_unwatch(server, &server->listener);
+        server->listens = false;
+    }
+}
+
+/* Returns whether there may be more. */
+static bool accept_one(struct http_server *server)
+{
+    int fd = accept4(server->listener.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    if (fd >= 0) {
+        http_connection_new(server, fd);
+        return true;
+    }
+    if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+        server->not_before_ns = clock_monotonic_ns() + AGAIN_NS;
+        return false;
+    }
+    return errno != EAGAIN; /* that one connection failed before it was here */
+}
+
+static bool may_accept(const struct http_server *server)
+{
+    return !server->stopping && server->not_before_ns == 0 && server->n < server->max_connections;
+}
+
+static void accept_some(struct http_server *server)
+{
+    if (server->not_before_ns != 0 && server->not_before_ns <= clock_monotonic_ns()) {
+        server->not_before_ns = 0;
+    }
+    bool more = server->listener.is_readable;
+    for (size_t i = 0; more && i < ACCEPTED_AT_ONCE && may_accept(server); i++) {
+        more = accept_one(server);
+    }
+    server->listener.is_readable = false;
+    listen_while(server, may_accept(server));
+}
+
+/* ---- Running ---- */
+
+static void expire(struct http_connection_list *list)
+{
+    struct http_connection *c = TAILQ_FIRST(list);
+    int64_t now = c == NULL ? 0 : clock_monotonic_ns();
+    while (c != NULL && c->until_ns <= now) {
+        http_connection_expire(c);
+        c = TAILQ_FIRST(list);
+    }
+}
+
+/* Those that are ready now; who is so again comes with the next run, behind new events. */
+static void run_ready(struct http_server *server)
+{
+    struct http_connection_list ready = TAILQ_HEAD_INITIALIZER(ready);
+    TAILQ_CONCAT(&ready, &server->ready, in_ready);
+    struct http_connection *c;
+    while ((c = TAILQ_FIRST(&ready)) != NULL) {
+        TAILQ_REMOVE(&ready, c, in_ready);
+        c->is_ready = false;
+        http_connection_run(c);
+    }
+}
+
+void http_server_run(struct http_server *server)
+{
+    run_ready(server);
+    expire(&server->patient);
+    expire(&server->lingering);
+    accept_some(server); /* behind the others: what has been closed makes room */
+}
+
+/* Each is read from once more, in case there is a request that epoll has not told of. */
+void http_server_stop(struct http_server *server)
+{
+    struct http_connection *c;
+    server->stopping = true;
+    listen_while(server, false);
+    TAILQ_FOREACH(c, &server->all, in_all)
+    {
+        c->readable = true;
+        http_connection_make_ready(c);
+    }
+}
+
+bool http_server_is_idle(const struct http_server *server)
+{
+    return server->n == server->n_lingering && server->n_orphans == 0;
+}
+
+/* ---- Life ---- */
+
+bool http_server_new(const struct http_settings *settings, struct http_server **ret_server,
+                     struct status *st)
+{
+    int fd = epoll_create1(EPOLL_CLOEXEC);
+    if (fd < 0) {
+        return status_set(st, STATUS_UNAVAILABLE, "HTTP_UNAVAILABLE", "cannot poll: %s",
+                          strerror(errno));
+    }
+    struct http_server *server = mem_zalloc(sizeof *server);
+    int64_t patience_ms = settings->patience_ms, linger_ms = settings->linger_ms;
+    server->handlers = settings->handlers;
+    server->user = settings->user;
+    server->poll_fd = fd;
+    server->listener.fd = settings->listen_fd;
+    server->max_connections = settings->max_connections;
+    server->patience_ns = (patience_ms == 0 ? HTTP_PATIENCE_MS : patience_ms) * 1000000;
+    server->linger_ns = (linger_ms == 0 ? HTTP_LINGER_MS : linger_ms) * 1000000;
+    TAILQ_INIT(&server->all);
+    TAILQ_INIT(&server->ready);
+    TAILQ_INIT(&server->patient);
+    TAILQ_INIT(&server->lingering);
+    listen_while(server, true);
+    *ret_server = server;
+    return true;
+}
+
+void http_server_free(struct http_server *server)
+{
+    if (server == NULL) {
+        return;
+    }
+    struct http_connection *c;
+    while ((c = TAILQ_FIRST(&server->all)) != NULL) {
+        http_connection_drop(c);
+    }
+    assert(server->n_orphans == 0 && "no exchange is the handlers'");
+    close(server->poll_fd);
+    free(server);
+}
