@@ -1,70 +1,120 @@
 #include "exporter.h"
 
-#include <microhttpd.h>
+#include <pthread.h>
 #include <string.h>
 
+#include "http_server.h"
 #include "listener.h"
 #include "log.h"
 #include "mem.h"
+#include "wake.h"
 
 #define CONNECTIONS 16u
-#define IDLE_SECONDS 60u
 
 struct exporter {
-    struct MHD_Daemon *daemon;
+    struct http_server *server;
     struct listener listener;
     exporter_render *render;
     void *user;
+    struct wake wake;
+    struct http_watched wake_watch;
+    pthread_t thread;
+    bool started;
 };
 
-/* The text is moved where it is ours, a literal otherwise. */
-static enum MHD_Result answer(struct MHD_Connection *connection, unsigned status, char *text,
-                              size_t n, enum MHD_ResponseMemoryMode mode, const char *type)
+/* ---- Requests ---- */
+
+static const char *const text_type = "text/plain; charset=utf-8";
+
+static void answer(struct http_exchange *x, unsigned status, const char *type,
+                   const struct str *text)
 {
-    struct MHD_Response *response = MHD_create_response_from_buffer(n, text, mode);
-    if (response == NULL) {
-        if (mode == MHD_RESPMEM_MUST_FREE) {
-            free(text);
-        }
-        return MHD_NO;
-    }
-    MHD_add_response_header(response, "Content-Type", type);
-    enum MHD_Result result = MHD_queue_response(connection, status, response);
-    MHD_destroy_response(response);
-    return result;
+    const struct http_field field = {"Content-Type", type};
+    const struct http_answer answer = {.status = status,
+                                       .fields = &field,
+                                       .n_fields = 1,
+                                       .body = str_text(text),
+                                       .n_body = text->len};
+    http_answer(x, &answer);
 }
 
-static enum MHD_Result refuse(struct MHD_Connection *connection, unsigned status, const char *why)
+static void begin(void *user, struct http_exchange *x)
 {
-    return answer(connection, status, (char *)(uintptr_t)why, strlen(why), MHD_RESPMEM_PERSISTENT,
-                  "text/plain; charset=utf-8");
+    (void)user;
+    x->user = mem_zalloc(sizeof(struct str)); /* of the answer */
 }
 
-static enum MHD_Result handle(void *user, struct MHD_Connection *connection, const char *url,
-                              const char *method, const char *version, const char *bytes,
-                              size_t *n_bytes, void **state)
+static void skip_body(void *user, struct http_exchange *x, const char *bytes, size_t n)
+{
+    (void)user;
+    (void)x;
+    (void)bytes;
+    (void)n;
+}
+
+static bool is_method(const struct http_exchange *x, const char *name)
+{
+    return strcmp(x->head.method, name) == 0;
+}
+
+static void run(void *user, struct http_exchange *x)
 {
     struct exporter *exporter = user;
-    (void)version;
-    (void)bytes;
-    if (*state == NULL) {
-        *state = exporter; /* an answer that is given now would end the connection */
-        return MHD_YES;
+    struct str *text = x->user;
+    const char *target = x->head.target;
+    size_t n = strcspn(target, "?");
+    if (n != strlen("/metrics") || strncmp(target, "/metrics", n) != 0) {
+        str_add_text(text, "the metrics are at /metrics\n");
+        answer(x, 404, text_type, text);
+    } else if (!is_method(x, "GET") && !is_method(x, "HEAD")) {
+        str_add_text(text, "only GET and HEAD\n");
+        answer(x, 405, text_type, text);
+    } else {
+        exporter->render(exporter->user, text);
+        answer(x, 200, EXPORTER_CONTENT_TYPE, text);
     }
-    if (*n_bytes > 0) {
-        *n_bytes = 0;
-        return MHD_YES;
+}
+
+static void end(void *user, struct http_exchange *x)
+{
+    (void)user;
+    str_fini(x->user);
+    free(x->user);
+}
+
+static const char *refuse(void *user, struct http_exchange *x, const struct http_refusal *refusal,
+                          struct str *body)
+{
+    (void)user;
+    (void)x;
+    str_addf(body, "%s\n", refusal->why);
+    return text_type;
+}
+
+/* Answers are there at once, so none is pulled, and nobody leaves before. */
+static const struct http_handlers handlers = {
+    .begin = begin, .body = skip_body, .run = run, .end = end, .refuse = refuse};
+
+/* ---- Life ---- */
+
+static void *serve(void *user)
+{
+    struct exporter *exporter = user;
+    while (!wake_stopping(&exporter->wake)) {
+        http_server_poll(exporter->server, -1);
+        http_server_run(exporter->server);
     }
-    if (strcmp(url, "/metrics") != 0) {
-        return refuse(connection, 404, "the metrics are at /metrics\n");
-    }
-    if (strcmp(method, "GET") != 0 && strcmp(method, "HEAD") != 0) {
-        return refuse(connection, 405, "only GET and HEAD\n");
-    }
-    struct str page = {0};
-    exporter->render(exporter->user, &page);
-    return answer(connection, 200, page.data, page.len, MHD_RESPMEM_MUST_FREE,
-                  EXPORTER_CONTENT_TYPE);
+    return NULL;
+}
+
+static bool start_thread(struct exporter *exporter, struct status *st)
+{
+    struct http_watched *wake = &exporter->wake_watch;
+    wake->fd = exporter->wake.fd;
+    exporter->started = http_server_watch(exporter->server, wake) &&
+                        pthread_create(&exporter->thread, NULL, serve, exporter) == 0;
+    return exporter->started || status_set(st, STATUS_UNAVAILABLE, "HTTP_UNAVAILABLE",
+                                           "cannot start the HTTP server of the metrics");
 }
 
 bool exporter_start(const char *address, exporter_render *render, void *user,
@@ -76,14 +126,14 @@ bool exporter_start(const char *address, exporter_render *render, void *user,
     }
     struct exporter *exporter = mem_zalloc(sizeof *exporter);
     *exporter = (struct exporter){.listener = listener, .render = render, .user = user};
-    exporter->daemon = MHD_start_daemon(
-        MHD_USE_POLL_INTERNAL_THREAD | MHD_USE_ITC, 0, NULL, NULL, handle, exporter,
-        MHD_OPTION_LISTEN_SOCKET, listener.fd, MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS,
-        MHD_OPTION_CONNECTION_TIMEOUT, IDLE_SECONDS, MHD_OPTION_END);
-    if (exporter->daemon == NULL) {
+    wake_init(&exporter->wake);
+    const struct http_settings settings = {.listen_fd = listener.fd,
+                                           .max_connections = CONNECTIONS,
+                                           .handlers = &handlers,
+                                           .user = exporter};
+    if (!http_server_new(&settings, &exporter->server, st) || !start_thread(exporter, st)) {
         exporter_stop(exporter);
-        return status_set(st, STATUS_UNAVAILABLE, "HTTP_UNAVAILABLE",
-                          "cannot start the HTTP server of the metrics");
+        return false;
     }
     log_event(LOG_INFO, "metrics", "address", listener.address, NULL);
     *ret_exporter = exporter;
@@ -95,10 +145,12 @@ void exporter_stop(struct exporter *exporter)
     if (exporter == NULL) {
         return;
     }
-    if (exporter->daemon != NULL) {
-        MHD_stop_daemon(exporter->daemon);
-        exporter->listener.fd = -1; /* the daemon has closed it */
+    if (exporter->started) {
+        wake_stop(&exporter->wake);
+        pthread_join(exporter->thread, NULL);
     }
+    http_server_free(exporter->server);
     listener_close(&exporter->listener);
+    wake_fini(&exporter->wake);
     free(exporter);
 }
