@@ -1,7 +1,8 @@
-/* The HTTP server: libmicrohttpd, driven by a loop of our own. http.c and prepared.c alone know it.
+/* Between the HTTP server (http_server.h) and requests: fills them, sends what their handlers
+ * answer, and runs the loop.
  *
  * One thread runs http_serve and everything about requests. It never waits for anything but the
- * sockets: requests whose call is under way are suspended and go on when calls.h says so. */
+ * sockets: requests whose call is under way go on when calls.h says so. */
 #ifndef GATEWAY_HTTP_H
 #define GATEWAY_HTTP_H
 

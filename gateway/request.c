@@ -22,6 +22,9 @@ void request_fini(struct request *r)
     conditions_fini(&r->conditions);
     str_fini(&r->response.body);
     stream_free(r->response.stream);
+    if (r->response.pull.free != NULL) {
+        r->response.pull.free(r->response.pull.user);
+    }
     mirror_config_unref(r->response.config);
     for (size_t i = 0; i < r->response.n_headers; i++) {
         free(r->response.headers[i].value);

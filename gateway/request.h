@@ -20,6 +20,16 @@ struct route;
 
 #define RESPONSE_HEADERS 8
 
+/* A body that is made while it is sent, in chunks. */
+struct response_pull {
+    /* The next bytes, up to max. 0: nothing now, because a call or a wait of the request is open,
+     * behind which it is read again; -1: the end; -2: the rest cannot be had, which cuts the
+     * connection. */
+    ssize_t (*read)(void *user, char *bytes, size_t max);
+    void (*free)(void *user); /* with the request; NULL: user is borrowed */
+    void *user;
+};
+
 struct response {
     unsigned status;          /* 0: there is no answer yet */
     struct str body;          /* may be empty */
@@ -31,14 +41,15 @@ struct response {
     size_t n_headers;
     /* Instead of body and headers: the answer that is made once for a config, which is kept until
      * it is sent. */
-    struct prepared *prepared;    /* the config's */
-    struct mirror_config *config; /* a reference */
-    struct stream *stream;        /* or instead of the body: owned */
+    struct http_prepared *prepared; /* the config's */
+    struct mirror_config *config;   /* a reference */
+    struct stream *stream;          /* or instead of the body: owned */
+    struct response_pull pull;      /* or instead of the body: where there is a `read` */
 };
 
 /* NULL: not given. Those that may come in several lines are joined by commas. */
 struct request_headers {
-    const char *content_type, *content_encoding, *content_length, *expect;
+    const char *content_type, *content_encoding;
     const char *if_match, *if_none_match;
     const char *cache_control, *prefer, *minimum;
     const char *last_event_id;

@@ -9,8 +9,8 @@
 #include "routes.h"
 
 /* What is answered, and at the end everything else. 499: the client did not wait. */
-static const unsigned statuses[] = {200, 201, 304, 307, 400, 404, 405, 409, 410,
-                                    412, 413, 422, 429, 499, 500, 503, 504, 0};
+static const unsigned statuses[] = {200, 201, 304, 307, 400, 404, 405, 408, 409, 410, 412, 413,
+                                    414, 417, 422, 429, 431, 499, 500, 501, 503, 504, 505, 0};
 #define N_STATUSES COUNT_OF(statuses)
 #define STATUS_GONE 499
 

@@ -73,17 +73,45 @@ void wait_for_change(struct request *r, const char *service, int64_t until_ns, w
 
 /* ---- Ends ---- */
 
+static void remove_poll(struct waits *waits, struct wait *wait)
+{
+    TAILQ_REMOVE(bucket_of(waits, wait->service), wait, in_bucket);
+    TAILQ_REMOVE(&waits->polls, wait, in_queue);
+}
+
+static void make_due(struct waits *waits, struct wait *wait)
+{
+    wait->is_due = true;
+    TAILQ_INSERT_TAIL(&waits->due, wait, in_queue);
+}
+
 static void end_write(struct waits *waits, struct wait *wait)
 {
     TAILQ_REMOVE(&waits->writes, wait, in_queue);
-    TAILQ_INSERT_TAIL(&waits->due, wait, in_queue);
+    make_due(waits, wait);
 }
 
 static void end_poll(struct waits *waits, struct wait *wait)
 {
-    TAILQ_REMOVE(bucket_of(waits, wait->service), wait, in_bucket);
-    TAILQ_REMOVE(&waits->polls, wait, in_queue);
-    TAILQ_INSERT_TAIL(&waits->due, wait, in_queue);
+    remove_poll(waits, wait);
+    make_due(waits, wait);
+}
+
+void wait_cancel(struct request *r)
+{
+    struct waits *waits = r->gateway->waits;
+    struct wait *wait = &r->wait;
+    if (!wait->open) {
+        return;
+    }
+    if (wait->is_due) {
+        TAILQ_REMOVE(&waits->due, wait, in_queue);
+    } else if (wait->service != NULL) {
+        remove_poll(waits, wait);
+    } else {
+        TAILQ_REMOVE(&waits->writes, wait, in_queue);
+    }
+    wait->open = false;
 }
 
 void waits_moved(struct waits *waits, uint64_t revision)

@@ -16,6 +16,7 @@ typedef void wait_over(struct request *r);
 /* The wait of a request; at most one at a time, and no call meanwhile. */
 struct wait {
     bool open;
+    bool is_due; /* it is over, and its continuation has not run */
     int64_t until_ns;
     uint64_t revision;   /* of a write */
     const char *service; /* of a poll; in the request */
@@ -32,6 +33,9 @@ void waits_free(struct waits *waits);
 void wait_for_revision(struct request *r, uint64_t revision, int64_t until_ns, wait_over *over);
 /* Waits until a config of that service may have changed. */
 void wait_for_change(struct request *r, const char *service, int64_t until_ns, wait_over *over);
+
+/* Ends a wait, where there is one, without its continuation. */
+void wait_cancel(struct request *r);
 
 /* The mirror has got to a revision. */
 void waits_moved(struct waits *waits, uint64_t revision);

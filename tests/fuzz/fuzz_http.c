@@ -1,6 +1,5 @@
 /* What the gateway reads of a request. Lines: target, entity tags, Cache-Control, Prefer, minimum,
- * content type; the rest is the body, and all of it what a connection begins with. */
-#include "arrivals.h"
+ * content type; the rest is the body. */
 #include "body.h"
 #include "etag.h"
 #include "freshness.h"
@@ -99,19 +98,8 @@ static void try_body(enum body_kind kind, const char *content_type, const uint8_
     check_faults(&invalid);
 }
 
-/* The head of a watch is small, whole and alone. */
-static void try_arrival(const char *bytes, size_t n)
-{
-    static const char end[] = "\r\n\r\n";
-    if (arrival_kind_of(bytes, n) == ARRIVAL_WATCH) {
-        MUST(n < ARRIVAL_WATCH_BYTES);
-        MUST(memmem(bytes, n, end, 4) == bytes + n - 4);
-    }
-}
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    try_arrival((const char *)data, size);
     struct input in = {data, size};
     AUTO(free) char *target = take_line(&in, NULL);
     AUTO(free) char *tags = take_line(&in, NULL);
