@@ -244,6 +244,23 @@ void mongo_give_client(struct mongo_store *s, mongoc_client_t *client)
 
 /* ---- Reading ---- */
 
+/* The server hears of the time that is left, so that it stops working, too, and the connection can
+ * be kept. */
+static void add_time_left(const bson_t *options, bson_t *ret_bounded)
+{
+    int64_t left_ms = (store_deadline() - clock_monotonic_ns()) / 1000000;
+    bson_iter_t at;
+    if (bson_iter_init_find(&at, options, "maxTimeMS")) {
+        int64_t most_ms = bson_iter_as_int64(&at);
+        left_ms = most_ms < left_ms ? most_ms : left_ms;
+    }
+    bson_init(ret_bounded);
+    bson_copy_to_excluding_noinit(options, ret_bounded, "maxTimeMS", NULL);
+    if (left_ms < INT32_MAX) {
+        BSON_APPEND_INT32(ret_bounded, "maxTimeMS", left_ms < 1 ? 1 : (int32_t)left_ms);
+    }
+}
+
 void mongo_find(struct mongo_store *s, enum mongo_collection collection, const bson_t *filter,
                 const bson_t *options, struct mongo_walk *ret_walk)
 {
@@ -254,8 +271,11 @@ void mongo_find(struct mongo_store *s, enum mongo_collection collection, const b
     }
     ret_walk->collection =
         mongoc_client_get_collection(ret_walk->client, s->database, mongo_name(collection));
+    bson_t bounded;
+    add_time_left(options, &bounded);
     ret_walk->cursor =
-        mongoc_collection_find_with_opts(ret_walk->collection, filter, options, NULL);
+        mongoc_collection_find_with_opts(ret_walk->collection, filter, &bounded, NULL);
+    bson_destroy(&bounded);
 }
 
 bool mongo_next(struct mongo_walk *walk, const bson_t **ret_document)

@@ -6,6 +6,7 @@
 #include "place.h"
 
 #define COMMITS 40
+#define FAR_NS INT64_C(200000000000)
 
 static bool count_one(void *user, struct commit *commit)
 {
@@ -46,6 +47,24 @@ CONTRACT(patience, a_deadline_that_is_over_ends_a_read_and_no_other)
     cr_assert_lt(store_set_deadline(before), clock_monotonic_ns());
     cr_assert(read_all(place, &n, &st), "%s", st.message);
     cr_assert_eq(n, COMMITS);
+    book_fini(&book);
+}
+
+CONTRACT(patience, a_deadline_to_come_changes_nothing)
+{
+    struct book book;
+    struct store_tail tail;
+    struct status st;
+    size_t n = 0;
+    book_init(&book, place->store);
+    book_fill(&book, place->store, COMMITS);
+    store_set_deadline(clock_monotonic_ns() + FAR_NS);
+    cr_assert(read_all(place, &n, &st), "%s", st.message);
+    cr_assert_eq(n, COMMITS);
+    cr_assert(store_tail(place->store, &tail, &st), "%s", st.message);
+    cr_assert_eq(tail.revision, COMMITS);
+    book_check(&book, place->store, COMMITS);
+    store_set_deadline(INT64_MAX);
     book_fini(&book);
 }
 
