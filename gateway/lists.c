@@ -3,33 +3,45 @@
 #include <string.h>
 
 #include "answers.h"
-#include "errors.h"
 #include "handlers.h"
+#include "pages.h"
 #include "render.h"
 #include "request.h"
 
 #define DEFAULT_LIMIT 10
 #define PAGE_ITEMS 1000 /* the server's own limit */
-/* More are left to the server, page by page, so that one list does not hold everybody up. */
+/* More are left to the server, so that one list does not hold everybody up. */
 #define MIRRORED_ITEMS 10000
+#define PART_BYTES (256u << 10) /* of a list from the mirror, unless one document is larger */
 
 static char *text(const char *borrowed)
 {
     return (char *)(uintptr_t)(borrowed == NULL ? "" : borrowed);
 }
 
-/* Between the documents of an array that was begun with '['. */
-static void add_comma(struct str *out)
+/* A page has come with this header. False where it has not, or makes no sense. */
+static bool has_come(struct pages *pages, const Confreg__V1__Position *header,
+                     const struct status *st)
 {
-    if (out->len > 1) {
-        str_add_char(out, ',');
+    if (st != NULL || header == NULL) {
+        pages_fail(pages, st);
+        return false;
     }
+    answer_hand_out(pages->r, header);
+    return true;
 }
 
-static void end_array(struct request *r)
+/* Where the page that has come is the first one the answer begins; later ones wait to be sent. */
+static void show_page(struct pages *pages, const char *next_token)
 {
-    str_add_char(&r->response.body, ']');
-    request_answer(r, 200);
+    if (next_token[0] == '\0') {
+        pages_end(pages);
+    } else {
+        pages->token = mem_string(next_token);
+    }
+    if (pages->r->response.status == 0) {
+        pages_answer(pages);
+    }
 }
 
 /* ---- The list ---- */
@@ -45,17 +57,7 @@ static bool tag_list(struct request *r, const char *epoch, uint64_t revision)
         request_answer(r, 304);
         return false;
     }
-    str_add_char(&r->response.body, '[');
     return true;
-}
-
-static bool begin_list(struct request *r, const Confreg__V1__Position *header)
-{
-    if (!answer_is_whole(r, header)) {
-        return false;
-    }
-    answer_hand_out(r, header);
-    return tag_list(r, header->epoch, header->revision);
 }
 
 /* Whether all of them are there; one whose payload is gone is left to the server. */
@@ -69,20 +71,34 @@ static bool are_whole(const struct mirror_list *list)
     return true;
 }
 
-static void show_mirrored(struct request *r, const struct mirror_list *list,
+static void add_mirrored(struct pages *pages)
+{
+    struct mirror_list *list = &pages->list;
+    while (pages->next < list->n && pages->text.len < PART_BYTES) {
+        struct mirror_config **config = &list->configs[pages->next++];
+        size_t place = pages_open_document(pages);
+        bool whole = render_mirrored(&pages->text, *config);
+        assert(whole && "a list with a payload that is gone is left to the server");
+        pages_close_document(pages, place, whole);
+        mirror_config_unref(MOVE(*config));
+    }
+    if (pages->next == list->n) {
+        pages_end(pages);
+    }
+}
+
+static void show_mirrored(struct request *r, struct mirror_list *list,
                           const struct mirror_view *view)
 {
     answer_count_mirror(r, view);
     freshness_describe(r, view);
-    if (!tag_list(r, view->epoch, view->revision)) {
-        return;
+    if (tag_list(r, view->epoch, view->revision)) {
+        struct pages *pages = pages_new(r, add_mirrored);
+        pages->list = *list;
+        *list = (struct mirror_list){0};
+        add_mirrored(pages);
+        pages_answer(pages);
     }
-    for (size_t i = 0; i < list->n; i++) {
-        add_comma(&r->response.body);
-        bool whole = render_mirrored(&r->response.body, list->configs[i]);
-        assert(whole && "a list with a payload that is gone is left to the server");
-    }
-    end_array(r);
 }
 
 static bool answer_mirrored(struct request *r)
@@ -103,10 +119,12 @@ static bool answer_mirrored(struct request *r)
 static void show_configs(struct request *r, const ProtobufCMessage *message,
                          const struct status *st);
 
-static void ask_configs(struct request *r, const char *token)
+static void ask_configs(struct pages *pages)
 {
     Confreg__V1__ListConfigsRequest m = CONFREG__V1__LIST_CONFIGS_REQUEST__INIT;
     Confreg__V1__ReadOptions read = CONFREG__V1__READ_OPTIONS__INIT;
+    struct request *r = pages->r;
+    AUTO(free) char *token = MOVE(pages->token);
     m.environment = text(r->parameters.environment);
     m.service_name = text(r->parameters.service_filter);
     m.page_token = text(token);
@@ -114,28 +132,31 @@ static void ask_configs(struct request *r, const char *token)
     call_start(r, CLIENT_LIST_CONFIGS, &m.base, r->gateway->timeout_ms, show_configs);
 }
 
+/* Its own place, so that the list is counted once. */
+static bool begins(struct request *r, const Confreg__V1__Position *header)
+{
+    return r->response.status != 0 || tag_list(r, header->epoch, header->revision);
+}
+
 static void show_configs(struct request *r, const ProtobufCMessage *message,
                          const struct status *st)
 {
     const Confreg__V1__ListConfigsResponse *page = (const void *)message;
-    if (st != NULL) {
-        errors_answer(r, st);
-        return;
-    }
-    if (r->response.n_headers == 0 && !begin_list(r, page->header)) {
+    struct pages *pages = pages_of(r);
+    if (!has_come(pages, page == NULL ? NULL : page->header, st)) {
         return;
     }
     for (size_t i = 0; i < page->n_configs; i++) {
-        add_comma(&r->response.body);
-        if (!render_config(&r->response.body, page->configs[i])) {
-            answer_incomplete(r);
+        size_t place = pages_open_document(pages);
+        bool whole = render_config(&pages->text, page->configs[i]);
+        pages_close_document(pages, place, whole);
+        if (!whole) {
+            pages_fail(pages, NULL);
             return;
         }
     }
-    if (page->next_page_token[0] != '\0') {
-        ask_configs(r, page->next_page_token);
-    } else {
-        end_array(r);
+    if (begins(r, page->header)) {
+        show_page(pages, page->next_page_token);
     }
 }
 
@@ -157,7 +178,7 @@ void handle_list(struct request *r)
 {
     if (!answer_from_mirror(r)) {
         metric_add(&r->gateway->sources.server, 1);
-        ask_configs(r, "");
+        ask_configs(pages_new(r, ask_configs));
     }
 }
 
@@ -166,75 +187,68 @@ void handle_list(struct request *r)
 static void show_versions(struct request *r, const ProtobufCMessage *message,
                           const struct status *st);
 
-static void ask_versions(struct request *r, const char *token)
+static void ask_versions(struct pages *pages)
 {
     Confreg__V1__ListVersionsRequest m = CONFREG__V1__LIST_VERSIONS_REQUEST__INIT;
     Confreg__V1__ReadOptions read = CONFREG__V1__READ_OPTIONS__INIT;
+    struct request *r = pages->r;
+    AUTO(free) char *token = MOVE(pages->token);
     m.environment = r->parameters.environment;
     m.service_name = text(str_text(r->service));
-    m.page_size = r->left < PAGE_ITEMS ? (uint32_t)r->left : PAGE_ITEMS;
+    m.page_size = pages->left < PAGE_ITEMS ? (uint32_t)pages->left : PAGE_ITEMS;
     m.page_token = text(token);
     m.read = answer_read_options(r, &read);
     call_start(r, CLIENT_LIST_VERSIONS, &m.base, r->gateway->timeout_ms, show_versions);
 }
 
 /* A negative limit leaves out as many of the oldest, which takes knowing how many there are. */
-static void count_left(struct request *r, uint64_t total)
+static void count_left(struct pages *pages, uint64_t total)
 {
-    const struct number *limit = &r->parameters.limit;
-    if (limit->negative && !r->counted) {
-        r->left = total > limit->magnitude ? total - limit->magnitude : 0;
+    const struct number *limit = &pages->r->parameters.limit;
+    if (limit->negative && !pages->counted) {
+        pages->left = total > limit->magnitude ? total - limit->magnitude : 0;
     }
-    r->counted = true;
+    pages->counted = true;
 }
 
 /* A document has its data: a version that was compacted or erased is none any more. */
-static void add_version(struct request *r, const Confreg__V1__Version *version)
+static void add_version(struct pages *pages, const Confreg__V1__Version *version)
 {
-    struct str *body = &r->response.body;
-    size_t before = body->len;
-    add_comma(body);
-    if (render_version(body, str_text(r->service), r->parameters.environment, version)) {
-        r->left--;
-    } else {
-        str_truncate(body, before);
-    }
+    const struct request *r = pages->r;
+    size_t place = pages_open_document(pages);
+    bool whole =
+        render_version(&pages->text, str_text(r->service), r->parameters.environment, version);
+    pages_close_document(pages, place, whole);
+    pages->left -= whole;
 }
 
 static void show_versions(struct request *r, const ProtobufCMessage *message,
                           const struct status *st)
 {
     const Confreg__V1__ListVersionsResponse *page = (const void *)message;
-    if (st != NULL) {
-        errors_answer(r, st);
+    struct pages *pages = pages_of(r);
+    if (!has_come(pages, page == NULL ? NULL : page->header, st)) {
         return;
     }
-    if (!answer_is_whole(r, page->header)) {
-        return;
+    count_left(pages, page->total_size);
+    for (size_t i = 0; i < page->n_versions && pages->left > 0; i++) {
+        add_version(pages, page->versions[i]);
     }
-    answer_hand_out(r, page->header);
-    count_left(r, page->total_size);
-    for (size_t i = 0; i < page->n_versions && r->left > 0; i++) {
-        add_version(r, page->versions[i]);
-    }
-    if (r->left > 0 && page->next_page_token[0] != '\0') {
-        ask_versions(r, page->next_page_token);
-    } else {
-        end_array(r);
-    }
+    show_page(pages, pages->left > 0 ? page->next_page_token : "");
 }
 
 void handle_history(struct request *r)
 {
     const struct number *limit = &r->parameters.limit;
-    r->left = DEFAULT_LIMIT;
+    struct pages *pages = pages_new(r, ask_versions);
+    pages->left = DEFAULT_LIMIT;
     if (limit->given) {
-        r->left = limit->negative ? PAGE_ITEMS : limit->magnitude;
+        pages->left = limit->negative ? PAGE_ITEMS : limit->magnitude;
     }
-    str_add_char(&r->response.body, '[');
-    if (r->left == 0) {
-        end_array(r);
+    if (pages->left == 0) {
+        pages_end(pages);
+        pages_answer(pages);
     } else {
-        ask_versions(r, "");
+        ask_versions(pages);
     }
 }

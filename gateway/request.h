@@ -75,8 +75,6 @@ struct request {
     bool waits_for_stream;     /* response.stream is pending */
     int64_t poll_until_ns;     /* of a long poll; 0: it has not begun */
     struct handed_out written; /* what a write that waits will hand out */
-    uint64_t left;             /* history: documents that may still follow */
-    bool counted;              /* history: whether left has been worked out */
     struct response response;
 };
 
