@@ -126,7 +126,7 @@ def test_of_creates_at_the_same_time_one_succeeds(rest, name):
     assert sorted(statuses) == [201] + [412] * 15
 
 
-@pytest.mark.parametrize("n", [17, 150])
+@pytest.mark.parametrize("n", [17, 150, 1000])
 def test_many_tags_of_if_match(rest, path, n):
     tag = tag_of(rest, path)
     wrong = ", ".join(f'"{tag[1:17]}-{10_000_000 + i}"' for i in range(n - 1))
