@@ -173,6 +173,14 @@ static void refuse_unreached(struct deferred *deferred)
     refuse(deferred, &st);
 }
 
+static void refuse_crowd(struct deferred *deferred)
+{
+    struct status st;
+    status_set(&st, STATUS_RESOURCE_EXHAUSTED, "OVERLOADED",
+               "%d reads wait for a revision already; try again later", WAITERS_MAX);
+    refuse(deferred, &st);
+}
+
 static void wake(struct waiter *waiter)
 {
     struct deferred *deferred = CONTAINER_OF(waiter, struct deferred, waiter);
@@ -194,8 +202,13 @@ static void run_when_reached(struct deferred *deferred)
     deferred->waiter.revision = deferred->wanted;
     deferred->waiter.deadline_ns = deadline < patience ? deadline : patience;
     deferred->waiter.wake = wake;
-    waiters_add(deferred->service->waiters, &deferred->waiter);
-    committer_wake(deferred->service->committer, deferred->wanted);
+    uint64_t wanted = deferred->wanted;
+    struct service *service = deferred->service;
+    if (waiters_add(service->waiters, &deferred->waiter)) {
+        committer_wake(service->committer, wanted);
+    } else {
+        refuse_crowd(deferred);
+    }
 }
 
 static void synced(struct sync *sync)

@@ -11,6 +11,7 @@ struct waiters {
     pthread_mutex_t lock;
     pthread_cond_t wake;
     struct waiter *first;
+    size_t n;
     uint64_t revision;
     bool stopped;
     bool ending;
@@ -32,6 +33,7 @@ static struct waiter *take_ended(struct waiters *waiters, int64_t now_ns)
                          : waiters->stopped ? WAITER_STOPPED
                                             : WAITER_TIMED_OUT;
         *link = waiter->next;
+        waiters->n--;
         waiter->next = ended;
         ended = waiter;
     }
@@ -124,13 +126,18 @@ void waiters_free(struct waiters *waiters)
     free(waiters);
 }
 
-void waiters_add(struct waiters *waiters, struct waiter *waiter)
+bool waiters_add(struct waiters *waiters, struct waiter *waiter)
 {
     pthread_mutex_lock(&waiters->lock);
-    waiter->next = waiters->first;
-    waiters->first = waiter;
-    pthread_cond_signal(&waiters->wake);
+    bool room = waiters->n < WAITERS_MAX;
+    if (room) {
+        waiter->next = waiters->first;
+        waiters->first = waiter;
+        waiters->n++;
+        pthread_cond_signal(&waiters->wake);
+    }
     pthread_mutex_unlock(&waiters->lock);
+    return room;
 }
 
 void waiters_advance(struct waiters *waiters, uint64_t revision)

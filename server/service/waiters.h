@@ -5,6 +5,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#define WAITERS_MAX 10000
+
 struct waiters;
 
 /* Embedded by who waits; belongs to waiters until `wake` is called, once, on any thread; it must
@@ -22,8 +24,9 @@ struct waiters *waiters_new(uint64_t revision);
 void waiters_stop(struct waiters *waiters);
 void waiters_free(struct waiters *waiters);
 
-/* Any thread; wake may be called before it returns. */
-void waiters_add(struct waiters *waiters, struct waiter *waiter);
+/* Any thread; wake may be called before it returns. False, and nothing was done, where WAITERS_MAX
+ * wait already. */
+bool waiters_add(struct waiters *waiters, struct waiter *waiter);
 /* The node is at this revision now. Any thread, cheap while nobody waits. */
 void waiters_advance(struct waiters *waiters, uint64_t revision);
 

@@ -33,6 +33,11 @@ static void probe_init(struct probe *probe, uint64_t revision, int64_t deadline_
     pthread_cond_init(&probe->woken_up, NULL);
 }
 
+static void take_in(struct waiters *waiters, struct waiter *waiter)
+{
+    cr_assert(waiters_add(waiters, waiter));
+}
+
 static enum waiter_result wait_for(struct probe *probe)
 {
     pthread_mutex_lock(&probe->lock);
@@ -51,9 +56,9 @@ Test(waiters, the_revision_comes, .timeout = 30)
     probe_init(&now, 5, NEVER);
     probe_init(&later, 7, NEVER);
     probe_init(&last, 9, NEVER);
-    waiters_add(waiters, &now.waiter);
-    waiters_add(waiters, &later.waiter);
-    waiters_add(waiters, &last.waiter);
+    take_in(waiters, &now.waiter);
+    take_in(waiters, &later.waiter);
+    take_in(waiters, &last.waiter);
     cr_assert_eq(wait_for(&now), WAITER_REACHED);
     waiters_advance(waiters, 8);
     cr_assert_eq(wait_for(&later), WAITER_REACHED);
@@ -69,7 +74,7 @@ Test(waiters, the_deadline_comes_first, .timeout = 30)
     struct waiters *waiters = waiters_new(1);
     struct probe probe;
     probe_init(&probe, 2, clock_monotonic_ns() + SOON);
-    waiters_add(waiters, &probe.waiter);
+    take_in(waiters, &probe.waiter);
     cr_assert_eq(wait_for(&probe), WAITER_TIMED_OUT);
     waiters_free(waiters);
     leak_check();
@@ -81,8 +86,31 @@ Test(waiters, nobody_waits_after_the_stop, .timeout = 30)
     struct probe probe;
     waiters_stop(waiters);
     probe_init(&probe, 2, NEVER);
-    waiters_add(waiters, &probe.waiter);
+    take_in(waiters, &probe.waiter);
     cr_assert_eq(wait_for(&probe), WAITER_STOPPED);
     waiters_free(waiters);
+    leak_check();
+}
+
+Test(waiters, there_is_room_for_so_many, .timeout = 30)
+{
+    struct waiters *waiters = waiters_new(1);
+    struct probe *probes = mem_array(WAITERS_MAX + 1, sizeof probes[0]);
+    for (size_t i = 0; i <= WAITERS_MAX; i++) {
+        probe_init(&probes[i], i < WAITERS_MAX - 1 ? 3 : 2, NEVER);
+        cr_assert_eq(waiters_add(waiters, &probes[i].waiter), i < WAITERS_MAX);
+    }
+    waiters_advance(waiters, 2);
+    cr_assert_eq(wait_for(&probes[WAITERS_MAX - 1]), WAITER_REACHED);
+    probe_init(&probes[WAITERS_MAX], 3, NEVER);
+    take_in(waiters, &probes[WAITERS_MAX].waiter);
+    waiters_stop(waiters);
+    for (size_t i = 0; i <= WAITERS_MAX; i++) {
+        if (i != WAITERS_MAX - 1) {
+            cr_assert_eq(wait_for(&probes[i]), WAITER_STOPPED);
+        }
+    }
+    waiters_free(waiters);
+    free(probes);
     leak_check();
 }
