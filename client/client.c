@@ -50,7 +50,7 @@ void client_free(struct client *client)
     }
 }
 
-/* Only client_free cancels; what else ends so was dropped by a server that stops. */
+/* Only client_free cancels; what else ends so was dropped on the way. */
 static struct status as_told(const struct client *client, const struct status *st)
 {
     struct status told = *st;

@@ -18,7 +18,9 @@
 
 #include "buf.h"
 #include "inflow.h"
+#include "listener.h"
 #include "mem.h"
+#include "sockets.h"
 
 #define PAUSE_MS 100 /* before the next attempt, where descriptors or memory have run out */
 #define SOME 64
@@ -32,8 +34,11 @@ struct acceptor {
     int user_timeout_ms;
     struct pollfd *polled; /* the first is readable when it is to stop, the others listen */
     size_t n_polled;
+    struct listener *unix_listeners; /* whose descriptors are polled, too */
+    size_t n_unix_listeners;
     pthread_t thread;
     bool running;
+    struct sockets sockets; /* all connections */
 
     struct metric cuts;
 
@@ -59,15 +64,31 @@ struct acceptor *acceptor_new(grpc_server *core, int64_t user_timeout_ms)
     }
     acceptor->core = core;
     acceptor->user_timeout_ms = user_timeout_ms > INT32_MAX ? INT32_MAX : (int)user_timeout_ms;
+    sockets_init(&acceptor->sockets);
     pthread_mutex_init(&acceptor->lock, NULL);
     poll_too(acceptor, stop);
     return acceptor;
 }
 
+static bool is_unix(const struct acceptor *acceptor, int fd)
+{
+    bool found = false;
+    for (size_t i = 0; i < acceptor->n_unix_listeners; i++) {
+        found = found || acceptor->unix_listeners[i].fd == fd;
+    }
+    return found;
+}
+
 static void close_listeners(struct acceptor *acceptor)
 {
     while (acceptor->n_polled > 1) {
-        close(acceptor->polled[--acceptor->n_polled].fd);
+        int fd = acceptor->polled[--acceptor->n_polled].fd;
+        if (!is_unix(acceptor, fd)) {
+            close(fd);
+        }
+    }
+    while (acceptor->n_unix_listeners > 0) {
+        listener_close(&acceptor->unix_listeners[--acceptor->n_unix_listeners]);
     }
 }
 
@@ -80,6 +101,8 @@ void acceptor_free(struct acceptor *acceptor)
     close_listeners(acceptor);
     close(acceptor->polled[0].fd);
     free(acceptor->polled);
+    free(acceptor->unix_listeners);
+    sockets_fini(&acceptor->sockets);
     free(acceptor->peers);
     inflow_forget(&acceptor->cuts);
     pthread_mutex_destroy(&acceptor->lock);
@@ -205,12 +228,28 @@ bool acceptor_listen(struct acceptor *acceptor, const char *address, int *ret_po
     return ok;
 }
 
+bool acceptor_listen_unix(struct acceptor *acceptor, const char *address, struct status *st)
+{
+    struct listener listener;
+    if (!listener_open(address, &listener, st)) {
+        return false;
+    }
+    size_t n = acceptor->n_unix_listeners + 1;
+    acceptor->unix_listeners =
+        mem_grow(acceptor->unix_listeners, n, sizeof acceptor->unix_listeners[0]);
+    acceptor->unix_listeners[acceptor->n_unix_listeners++] = listener;
+    poll_too(acceptor, listener.fd);
+    return true;
+}
+
 /* ---- Accepting ---- */
 
 static void describe(const struct sockaddr_storage *address, char *peer)
 {
     char text[INET6_ADDRSTRLEN];
-    if (address->ss_family == AF_INET6) {
+    if (address->ss_family == AF_UNIX) {
+        snprintf(peer, ACCEPTOR_PEER_SIZE, "unix:"); /* clients of such a socket have no name */
+    } else if (address->ss_family == AF_INET6) {
         const struct sockaddr_in6 *v6 = (const void *)address;
         unsigned port = ntohs(v6->sin6_port);
         if (IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr)) {
@@ -255,6 +294,7 @@ uint64_t acceptor_cuts(const struct acceptor *acceptor)
 static void hand_over(struct acceptor *acceptor, int fd, const struct sockaddr_storage *address)
 {
     remember(acceptor, fd, address);
+    sockets_add(&acceptor->sockets, fd);
     inflow_watch(fd, &acceptor->cuts);
     grpc_server_credentials *credentials = grpc_insecure_server_credentials_create();
     grpc_server_add_channel_from_fd(acceptor->core, fd, credentials);
@@ -317,4 +357,9 @@ void acceptor_stop(struct acceptor *acceptor)
         acceptor->running = false;
     }
     close_listeners(acceptor);
+}
+
+void acceptor_end_all(struct acceptor *acceptor)
+{
+    sockets_cut(&acceptor->sockets);
 }

@@ -69,6 +69,12 @@ void call_consume(struct rpc_call *call)
     assert(!before && "a call is answered once");
 }
 
+/* Whether this is who answers the call: false where another has done so. */
+static bool claim(struct rpc_call *call)
+{
+    return !atomic_exchange_explicit(&call->answered, true, memory_order_relaxed);
+}
+
 void call_count_end(struct rpc_call *call)
 {
     stats_end(call->stats, call->code, call->arrived_ns);
@@ -104,6 +110,13 @@ static void refuse_unknown(struct rpc_call *call)
     rpc_fail(call, &st);
 }
 
+static void refuse(struct rpc_call *call)
+{
+    struct status st;
+    status_set(&st, STATUS_UNAVAILABLE, "SHUTTING_DOWN", "the server is stopping");
+    rpc_fail(call, &st);
+}
+
 static void dispatch(struct rpc_call *call)
 {
     const struct method *method = call->method;
@@ -130,10 +143,13 @@ static void arrived(struct tag *tag, bool ok)
     }
     call->arrived_ns = clock_monotonic_ns();
     metric_add(&call->stats->started, 1);
-    if (!rpc_server_stopping(call->server)) {
-        call_request(call->server, call->method, call->listener);
+    /* Also while the server stops: the core answers what nobody asks for with CANCELLED. */
+    call_request(call->server, call->method, call->listener);
+    if (server_call_arrived(call)) {
+        dispatch(call);
+    } else {
+        refuse(call);
     }
-    dispatch(call);
 }
 
 /* ---- Operations ---- */
@@ -229,6 +245,7 @@ static void end_one(struct rpc_call *call)
     if (is_last_end(call)) {
         call->code = call->cancelled ? STATUS_CANCELLED : call->code;
         call_count_end(call);
+        server_call_over(call);
     }
     call_unref(call);
 }
@@ -263,10 +280,9 @@ bool rpc_call_is_over(const struct rpc_call *call)
     return atomic_load(&call->over);
 }
 
-/* The handler's reference becomes the batch's. */
-static void answer(struct rpc_call *call, grpc_byte_buffer *bytes, const struct status *st)
+/* A reference becomes the batch's. */
+static void send_answer(struct rpc_call *call, grpc_byte_buffer *bytes, const struct status *st)
 {
-    call_consume(call);
     struct ending ending;
     grpc_op ops[4] = {op_headers(), op_status(&ending, st, call->server->options.error_domain)};
     size_t n = 2;
@@ -282,6 +298,41 @@ static void answer(struct rpc_call *call, grpc_byte_buffer *bytes, const struct 
     call_will_send(call);
     queue_start_batch(call->arrival.call, ops, n, &call->ended);
     ending_fini(&ending);
+}
+
+/* The handler's reference goes along. */
+static void answer(struct rpc_call *call, grpc_byte_buffer *bytes, const struct status *st)
+{
+    call_consume(call);
+    if (claim(call)) {
+        send_answer(call, bytes, st);
+    } else {
+        grpc_byte_buffer_destroy(bytes);
+        call_unref(call);
+    }
+}
+
+static void refuse_late(struct rpc_task *task)
+{
+    struct rpc_call *call = CONTAINER_OF(task, struct rpc_call, refusal);
+    if (claim(call)) {
+        struct status st;
+        status_set(&st, STATUS_UNAVAILABLE, "SHUTTING_DOWN",
+                   "the server stopped before the call ended; what it was to do may happen yet");
+        send_answer(call, NULL, &st);
+    } else {
+        call_unref(call);
+    }
+}
+
+/* On the thread where the call's handler runs: behind it. */
+void call_refuse(struct rpc_call *call)
+{
+    if (call->method == NULL || call->method->entry->kind == RPC_UNARY) {
+        call_ref(call);
+        call->refusal.fn = refuse_late;
+        queue_post(call->listener, &call->refusal);
+    }
 }
 
 void rpc_reply(struct rpc_call *call, const ProtobufCMessage *message)

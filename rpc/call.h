@@ -28,6 +28,7 @@ struct method {
 struct rpc_call {
     atomic_uint refs;
     atomic_bool consumed; /* replied to, failed or made a stream */
+    atomic_bool answered; /* a unary one, by its handler or by call_refuse */
     struct rpc_server *server;
     const struct method *method; /* NULL: none that we have */
     struct queue *listener;      /* on whose thread the call arrives */
@@ -49,6 +50,9 @@ struct rpc_call {
     bool socket_known;
     char *peer; /* once it was asked for */
     struct rpc_stream *stream;
+    struct rpc_task refusal;
+    bool refused;                     /* as it came, since the server stops */
+    struct rpc_call *previous, *next; /* else: in server->calls */
 };
 
 /* Asks the core for the next call of the method; NULL: of an unknown one. */
@@ -61,6 +65,9 @@ void call_count_end(struct rpc_call *call);
 void call_will_send(struct rpc_call *call);
 /* To be called where a call is consumed, which is once. */
 void call_consume(struct rpc_call *call);
+/* Has a unary call answered in its handler's stead, as the server stops; the handler's answer, when
+ * it comes, is dropped. Streams end by themselves. Once. */
+void call_refuse(struct rpc_call *call);
 
 /* Fills the operations; what they point to must stay until the batch has been started. */
 grpc_op op_headers(void);
@@ -104,7 +111,9 @@ struct rpc_server {
     /* How it ends. */
     pthread_mutex_t lock;
     pthread_cond_t quiet;
-    size_t n_calls; /* alive */
+    size_t n_calls;         /* alive, those that have not arrived among them */
+    struct rpc_call *calls; /* that are served, and not over: the end has not been sent */
+    size_t n_refused;       /* not over */
     bool shut_down;
     struct tag down;
 
@@ -117,6 +126,10 @@ struct rpc_server {
 void server_add(struct rpc_server *server, const struct rpc_service *service, bool client_streams);
 void server_call_born(struct rpc_server *server);
 void server_call_gone(struct rpc_server *server);
+/* Between the two, from its arrival until its end was sent or given up, a call is under way. False
+ * where it is to be refused, since the server stops. */
+bool server_call_arrived(struct rpc_call *call);
+void server_call_over(struct rpc_call *call);
 /* Has next() of every stream asked once more; nothing before the threads run. Any thread. */
 void server_kick_streams(struct rpc_server *server);
 /* What it posts. */

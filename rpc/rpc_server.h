@@ -93,9 +93,12 @@ bool rpc_server_listen(struct rpc_server *server, const char *address, int *ret_
 /* Starts the threads. After it every call is answered, unknown methods with UNIMPLEMENTED. */
 void rpc_server_start(struct rpc_server *server);
 
-/* Refuses new calls, lets `closing` streams end (each stream's next() is asked once more and should
- * return RPC_NEXT_END; rpc_server_stopping tells it), gives running calls grace_ms, cancels what is
- * left, and returns when no call is alive and all threads have ended. Then only rpc_server_free. */
+/* Ends all calls, each with a word to its client: those that come from now on are refused
+ * (UNAVAILABLE, reason SHUTTING_DOWN), streams end (each stream's next() is asked once more and
+ * should return RPC_NEXT_END; rpc_server_stopping tells it), running calls have grace_ms, and
+ * those that outlast it are told the same as new ones. Then connections are cut: whoever calls
+ * later finds none. Returns when no call is alive and all threads have ended. Then only
+ * rpc_server_free. */
 void rpc_server_stop(struct rpc_server *server, int64_t grace_ms);
 bool rpc_server_stopping(const struct rpc_server *server);
 
@@ -143,7 +146,7 @@ void rpc_call_follow(struct rpc_call *call);
 bool rpc_call_is_over(const struct rpc_call *call);
 /* When the call ends by itself, on clock_monotonic_ns(); RPC_NO_DEADLINE. */
 int64_t rpc_call_deadline(const struct rpc_call *call);
-/* "ipv4:127.0.0.1:52311", "ipv6:[::1]:52311", "unix:…". Valid as long as the reference. */
+/* "ipv4:127.0.0.1:52311", "ipv6:[::1]:52311", "unix:". Valid as long as the reference. */
 const char *rpc_call_peer(struct rpc_call *call);
 /* The first value of a request header (lower-case key), or NULL. ret_size gets its length. */
 const char *rpc_call_header(const struct rpc_call *call, const char *key, size_t *ret_size);

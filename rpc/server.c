@@ -14,6 +14,7 @@
 
 #define REQUESTED_CALLS 32 /* of each method, on each queue, wait to arrive */
 #define HEADERS_MAX_BYTES 16384
+#define TELLING_MS 500 /* for the last refusals on their way, beyond the grace */
 
 /* ---- Making one ---- */
 
@@ -279,6 +280,53 @@ void server_call_gone(struct rpc_server *server)
     pthread_mutex_unlock(&server->lock);
 }
 
+static void enlist(struct rpc_call *call)
+{
+    struct rpc_server *server = call->server;
+    call->next = server->calls;
+    if (call->next != NULL) {
+        call->next->previous = call;
+    }
+    server->calls = call;
+}
+
+static void unlist(struct rpc_call *call)
+{
+    *(call->previous != NULL ? &call->previous->next : &call->server->calls) = call->next;
+    if (call->next != NULL) {
+        call->next->previous = call->previous;
+    }
+}
+
+/* Told under the lock: whoever has set `stopping` and then finds no call knows that none is served
+ * any more. */
+bool server_call_arrived(struct rpc_call *call)
+{
+    struct rpc_server *server = call->server;
+    pthread_mutex_lock(&server->lock);
+    call->refused = rpc_server_stopping(server);
+    server->n_refused += call->refused;
+    if (!call->refused) {
+        enlist(call);
+    }
+    pthread_mutex_unlock(&server->lock);
+    return !call->refused;
+}
+
+void server_call_over(struct rpc_call *call)
+{
+    struct rpc_server *server = call->server;
+    pthread_mutex_lock(&server->lock);
+    server->n_refused -= call->refused;
+    if (!call->refused) {
+        unlist(call);
+    }
+    if (server->calls == NULL) {
+        pthread_cond_signal(&server->quiet);
+    }
+    pthread_mutex_unlock(&server->lock);
+}
+
 /* ---- Stopping ---- */
 
 bool rpc_server_stopping(const struct rpc_server *server)
@@ -296,30 +344,64 @@ static struct timespec in_ms(int64_t ms)
     return at;
 }
 
-static bool is_quiet(const struct rpc_server *server)
+static bool serves_nobody(const struct rpc_server *server)
 {
-    return server->n_calls == 0 && server->shut_down;
+    return server->calls == NULL;
 }
 
-static bool wait_quiet_for(struct rpc_server *server, int64_t ms)
+static bool has_told_all(const struct rpc_server *server)
+{
+    return server->calls == NULL && server->n_refused == 0;
+}
+
+static bool wait_until(struct rpc_server *server, bool (*is_so)(const struct rpc_server *server),
+                       int64_t ms)
 {
     struct timespec until = in_ms(ms);
     pthread_mutex_lock(&server->lock);
-    while (!is_quiet(server) &&
+    while (!is_so(server) &&
            pthread_cond_timedwait(&server->quiet, &server->lock, &until) != ETIMEDOUT) {
     }
-    bool quiet = is_quiet(server);
+    bool so = is_so(server);
     pthread_mutex_unlock(&server->lock);
-    return quiet;
+    return so;
 }
 
 static void wait_quiet(struct rpc_server *server)
 {
     pthread_mutex_lock(&server->lock);
-    while (!is_quiet(server)) {
+    while (server->n_calls > 0 || !server->shut_down) {
         pthread_cond_wait(&server->quiet, &server->lock);
     }
     pthread_mutex_unlock(&server->lock);
+}
+
+/* The calls that are served, with references. */
+static struct rpc_call **take_calls(struct rpc_server *server, size_t *ret_n)
+{
+    size_t n = 0;
+    pthread_mutex_lock(&server->lock);
+    for (const struct rpc_call *call = server->calls; call != NULL; call = call->next) {
+        n++;
+    }
+    struct rpc_call **calls = mem_array(n + 1, sizeof calls[0]);
+    *ret_n = 0;
+    for (struct rpc_call *call = server->calls; call != NULL; call = call->next) {
+        call_ref(call);
+        calls[(*ret_n)++] = call;
+    }
+    pthread_mutex_unlock(&server->lock);
+    return calls;
+}
+
+static void refuse_calls(struct rpc_server *server)
+{
+    size_t n;
+    AUTO(free) struct rpc_call **calls = take_calls(server, &n);
+    for (size_t i = 0; i < n; i++) {
+        call_refuse(calls[i]);
+        call_unref(calls[i]);
+    }
 }
 
 /* A batch on a queue that has been shut down ends the process: this comes last, with no call
@@ -335,17 +417,23 @@ static void end_threads(struct rpc_server *server)
     atomic_store(&server->running, false);
 }
 
+/* The core cancels calls that come once it shuts down, and does so to the client, too: CANCELLED,
+ * as if the client had wished it. So it goes on, and calls are refused here, until every client was
+ * told; then the connections are cut, before the core is told. */
 void rpc_server_stop(struct rpc_server *server, int64_t grace_ms)
 {
     atomic_store(&server->stopping, true);
     rpc_server_set_serving(server, false);
     server_kick_streams(server);
     acceptor_stop(server->acceptor);
-    queue_shut_server_down(server->core, &server->queues[0], &server->down);
-    if (!wait_quiet_for(server, grace_ms)) {
-        grpc_server_cancel_all_calls(server->core);
-        wait_quiet(server);
+    if (!wait_until(server, serves_nobody, grace_ms)) {
+        refuse_calls(server);
     }
+    wait_until(server, has_told_all, TELLING_MS);
+    acceptor_end_all(server->acceptor);
+    queue_shut_server_down(server->core, &server->queues[0], &server->down);
+    grpc_server_cancel_all_calls(server->core);
+    wait_quiet(server);
     end_threads(server);
 }
 

@@ -22,6 +22,8 @@ struct rpc_stream {
     stream_received *on_received;
     grpc_byte_buffer *incoming;
     bool headers_sent;
+    bool sending;
+    bool ended; /* for the core; what ends it may still be on its way to the socket */
     struct rpc_stream *previous, *next; /* in server->streams */
 };
 
@@ -147,6 +149,7 @@ static void start_sending(struct rpc_stream *stream, const grpc_op *op)
         ops[n++] = *op;
     }
     stream->headers_sent = true;
+    stream->sending = true;
     rpc_stream_ref(stream);
     call_will_send(stream->call);
     queue_start_batch(stream->call->arrival.call, ops, n, &stream->sent);
@@ -223,16 +226,25 @@ static void run(struct rpc_task *task)
     rpc_stream_unref(stream);
 }
 
+static void check_over(struct rpc_stream *stream)
+{
+    if (stream->ended && !stream->sending) {
+        server_call_over(stream->call);
+    }
+}
+
 static void sent(struct tag *tag, bool ok)
 {
     struct rpc_stream *stream = CONTAINER_OF(tag, struct rpc_stream, sent);
     queue_expected_came(stream->call->queue);
+    stream->sending = false;
     grpc_byte_buffer_destroy(stream->call->sending);
     stream->call->sending = NULL;
     /* Where sending failed the call is over; closed() tells. */
     if (ok && !is_over(stream)) {
         ask(stream);
     }
+    check_over(stream);
     rpc_stream_unref(stream);
 }
 
@@ -241,6 +253,8 @@ static void closed(struct tag *tag, bool ok)
     (void)ok;
     struct rpc_call *call = CONTAINER_OF(tag, struct rpc_call, ended);
     finish(call->stream);
+    call->stream->ended = true;
+    check_over(call->stream);
     call_unref(call);
 }
 

@@ -96,10 +96,11 @@ static bool can_tell_position(const struct watch *watch)
     return watch->phase == watch_send_events && watch->event == 0;
 }
 
-/* The server stops: how far the stream has come, then the end. */
+/* The server stops: how far the stream has come, then the end. Where a job runs, which the store
+ * may hold up for long, the position is not known. */
 static enum rpc_next say_goodbye(struct watch *watch, struct rpc_pieces *pieces, struct status *st)
 {
-    if (watch->said_goodbye || !can_tell_position(watch)) {
+    if (watch->said_goodbye || atomic_load(&watch->job_running) || !can_tell_position(watch)) {
         status_set(st, STATUS_UNAVAILABLE, "SHUTTING_DOWN",
                    "the server is stopping; resume after the last header");
         return RPC_NEXT_END;
@@ -251,15 +252,15 @@ static enum rpc_next next_message(void *state, struct rpc_pieces *pieces, struct
             return RPC_NEXT_END;
         }
     }
+    if (rpc_server_stopping(watch->hub->server)) {
+        return say_goodbye(watch, pieces, st);
+    }
     if (atomic_load(&watch->job_running)) {
         return RPC_NEXT_IDLE;
     }
     if (watch->fault != NULL) {
         *st = *watch->fault;
         return RPC_NEXT_END;
-    }
-    if (rpc_server_stopping(watch->hub->server)) {
-        return say_goodbye(watch, pieces, st);
     }
     return next_of_phase(watch, pieces, st);
 }

@@ -2,11 +2,12 @@
 
 import threading
 
+import grpc
 import pytest
 from calls import Registry, create_change, delete_change, update_change
-from daemon import Confregd, connect, until
-from errors import refused
-from stubs import api_grpc, api_pb, pb
+from daemon import PATIENCE, Confregd, connect, until
+from errors import Refusal, refused
+from stubs import api_grpc, api_pb, health_grpc, health_pb, pb
 from watching import Watch
 
 
@@ -391,3 +392,75 @@ def test_a_stop_ends_streams_with_unavailable(launch, name):
                 last = stream.next()
                 assert last.kind == api_pb.WATCH_RESPONSE_KIND_PROGRESS
         assert stream.position == header
+
+
+# ---- While the server stops ----
+
+class Caller(threading.Thread):
+    """Calls again and again over the stop of a server, until nobody is there. step(channel) gives
+    a thing for each answer."""
+
+    def __init__(self, listen, step):
+        super().__init__()
+        self.channel, self.step = connect(listen), step
+        self.answers, self.told, self.end = 0, 0, None
+        self.start()
+
+    def run(self):
+        while self.end is None:
+            try:
+                for _ in self.step(self.channel):
+                    self.answers += 1
+            except grpc.RpcError as error:
+                refusal = Refusal(error)
+                if (refusal.code, refusal.reason) == ("UNAVAILABLE", "SHUTTING_DOWN"):
+                    self.told += 1
+                else:
+                    self.end = refusal
+
+
+def hold_watch(channel):
+    return api_grpc.RegistryServiceStub(channel).Watch(
+        api_pb.WatchRequest(include_snapshot=True), timeout=PATIENCE)
+
+
+def open_watch(channel):
+    stream = hold_watch(channel)
+    yield next(stream)
+    stream.cancel()
+
+
+def hold_watch_of_health(channel):
+    return health_grpc.HealthStub(channel).Watch(health_pb.HealthCheckRequest(), timeout=PATIENCE)
+
+
+def check(channel):
+    yield health_grpc.HealthStub(channel).Check(health_pb.HealthCheckRequest(), timeout=PATIENCE)
+
+
+def read(channel):
+    yield Registry(api_grpc.RegistryServiceStub(channel)).status()
+
+
+def write(channel):
+    yield Registry(api_grpc.RegistryServiceStub(channel)).update("written", allow_missing=True)
+
+
+@pytest.mark.concurrent
+@pytest.mark.parametrize("address", [None, "unix:{}/grpc"])
+def test_no_call_is_cancelled_by_a_server_that_stops(launch, tmp_path, address):
+    """CANCELLED would be taken for the client's own doing: whoever calls while the server stops is
+    told so, and whoever calls later finds nobody."""
+    listen = address and address.format(tmp_path)
+    for _ in range(5):
+        server = launch(Confregd, listen=listen).start()
+        callers = [Caller(server.listen, step) for _ in range(3) for step in (
+            open_watch, hold_watch, hold_watch_of_health, check, read, write)]
+        until(lambda: all(c.answers > 0 for c in callers), "all calls go well")
+        server.stop()
+        for caller in callers:
+            caller.join(PATIENCE)
+            assert caller.end.code == "UNAVAILABLE", caller.end
+            caller.channel.close()
+        standing = [c for c in callers if c.step in (hold_watch, hold_watch_of_health)]
+        assert all(c.told > 0 for c in standing), "a stream ended without a word"

@@ -99,6 +99,23 @@ static void expect_service_at(const char *address)
     rpc_client_free(client);
 }
 
+/* Who is calling, as the server at the address says. */
+static void expect_peer_at(const char *address, const char *peer)
+{
+    struct rpc_client *client;
+    struct status st;
+    cr_assert(rpc_client_new(address, NULL, &client, &st), "%s", st.message);
+    Rpc__Test__EchoRequest request = echo_request("");
+    AUTO_ANSWER answer =
+        call_and_wait(client, &(struct rpc_request){.path = "/rpc.test.Echo/Describe",
+                                                    .message = &request.base,
+                                                    .wait_for_ready = true});
+    Rpc__Test__EchoResponse *response = echo_response(&answer);
+    cr_expect_eq(strncmp(response->text, peer, strlen(peer)), 0, "%s", response->text);
+    rpc__test__echo_response__free_unpacked(response, NULL);
+    rpc_client_free(client);
+}
+
 Test(unstarted, a_unix_socket_belongs_to_one_server_at_a_time)
 {
     char folder[] = "/tmp/rpc-test-XXXXXX";
@@ -116,6 +133,7 @@ Test(unstarted, a_unix_socket_belongs_to_one_server_at_a_time)
         rpc_server_start(server);
         expect_no_listening(address, STATUS_UNAVAILABLE);
         expect_service_at(address);
+        expect_peer_at(address, "unix:");
         rpc_server_stop(server, 1000);
         rpc_server_free(server);
     }
@@ -150,7 +168,6 @@ Test(unstarted, a_server_listens_at_several_addresses)
 static void expect_peer(const char *listen, const char *from, const char *peer)
 {
     struct rpc_server *server = new_server();
-    struct rpc_client *client;
     struct status st;
     int port = 0;
     rpc_server_add(server, &fixture.service);
@@ -158,16 +175,7 @@ static void expect_peer(const char *listen, const char *from, const char *peer)
     rpc_server_start(server);
     char address[32];
     snprintf(address, sizeof address, "%s:%d", from, port);
-    cr_assert(rpc_client_new(address, NULL, &client, &st), "%s", st.message);
-    Rpc__Test__EchoRequest request = echo_request("");
-    AUTO_ANSWER answer =
-        call_and_wait(client, &(struct rpc_request){.path = "/rpc.test.Echo/Describe",
-                                                    .message = &request.base,
-                                                    .wait_for_ready = true});
-    Rpc__Test__EchoResponse *response = echo_response(&answer);
-    cr_expect_eq(strncmp(response->text, peer, strlen(peer)), 0, "%s", response->text);
-    rpc__test__echo_response__free_unpacked(response, NULL);
-    rpc_client_free(client);
+    expect_peer_at(address, peer);
     rpc_server_stop(server, 1000);
     rpc_server_free(server);
 }
@@ -360,7 +368,7 @@ Test(server, a_call_may_end_within_the_grace)
     pthread_join(stopper, NULL);
 }
 
-Test(server, a_call_that_outlasts_the_grace_is_cancelled)
+Test(server, a_call_that_outlasts_the_grace_is_told)
 {
     struct held_call held;
     int64_t grace_ms = 20;
@@ -370,11 +378,118 @@ Test(server, a_call_that_outlasts_the_grace_is_cancelled)
     counter_wait(&held.done, 1);
     cr_expect(!held.answer.ok && held.answer.st.code == STATUS_UNAVAILABLE, "%d %s",
               held.answer.st.code, held.answer.st.message);
+    cr_expect_str_eq(held.answer.st.reason, "SHUTTING_DOWN");
     while (!rpc_call_is_over(fixture.hold)) {
         sched_yield();
     }
     reply_when_stopping(); /* the stop waits for it, and drops it */
     pthread_join(stopper, NULL);
+}
+
+/* A client that calls again as soon as a call has ended, over the stop of the server, until it
+ * cannot reach one any more. */
+struct persistent {
+    struct rpc_client *client;
+    bool streams;
+    struct counter *answered; /* calls that went well */
+    struct counter *begun;    /* streams */
+    struct counter *told;     /* ends by the server: it stops */
+    struct counter *given_up; /* ends without a word of it */
+    enum status_code last;
+};
+
+static void call_again(struct persistent *p);
+
+static void take_end(struct persistent *p, const struct status *st)
+{
+    bool goes_on = st == NULL || strcmp(st->reason, "SHUTTING_DOWN") == 0;
+    p->last = st == NULL ? STATUS_OK : st->code;
+    if (st == NULL) {
+        counter_add(p->answered);
+    } else if (goes_on) {
+        counter_add(p->told);
+    }
+    if (goes_on && (st == NULL || st->code == STATUS_UNAVAILABLE)) {
+        call_again(p);
+    } else {
+        counter_add(p->given_up);
+    }
+}
+
+static void take_answer(void *user, const struct status *st, const uint8_t *bytes, size_t size)
+{
+    (void)bytes;
+    (void)size;
+    take_end(user, st);
+}
+
+static void end_stream(void *user, const struct status *st)
+{
+    take_end(user, st);
+}
+
+static bool take_number(void *user, const uint8_t *bytes, size_t size)
+{
+    struct persistent *p = user;
+    (void)bytes;
+    (void)size;
+    counter_add(p->begun);
+    return true;
+}
+
+static void call_again(struct persistent *p)
+{
+    static const struct rpc_client_stream_ops ops = {.message = take_number, .done = end_stream};
+    Rpc__Test__EchoRequest echo = echo_request("again");
+    Rpc__Test__CountRequest count = RPC__TEST__COUNT_REQUEST__INIT;
+    if (p->streams) {
+        rpc_client_stream(
+            p->client,
+            &(struct rpc_request){.path = "/rpc.test.Echo/Count", .message = &count.base}, &ops, p);
+    } else {
+        rpc_client_unary(
+            p->client, &(struct rpc_request){.path = "/rpc.test.Echo/Echo", .message = &echo.base},
+            take_answer, p);
+    }
+}
+
+/* Nobody's call is cancelled but by its client: each that the server takes up while it stops is
+ * told so, and what comes later finds no connection. */
+Test(server, a_server_that_stops_cancels_no_call)
+{
+    enum { CLIENTS = 4, CALLS = 32 };
+    static struct persistent callers[CALLS];
+    struct rpc_client *clients[CLIENTS];
+    struct counter answered, begun, told, given_up;
+    struct status st;
+    counter_init(&answered);
+    counter_init(&begun);
+    counter_init(&told);
+    counter_init(&given_up);
+    fixture_release(1);
+    for (size_t i = 0; i < CLIENTS; i++) {
+        cr_assert(rpc_client_new(fixture.address, NULL, &clients[i], &st), "%s", st.message);
+    }
+    for (size_t i = 0; i < CALLS; i++) {
+        callers[i] = (struct persistent){.client = clients[i % CLIENTS],
+                                         .streams = i % CLIENTS >= CLIENTS / 2,
+                                         .answered = &answered,
+                                         .begun = &begun,
+                                         .told = &told,
+                                         .given_up = &given_up};
+        call_again(&callers[i]);
+    }
+    counter_wait(&begun, CALLS / 2);
+    counter_wait(&answered, 20 * CALLS);
+    rpc_server_stop(fixture.server, 60000);
+    counter_wait(&given_up, CALLS);
+    for (size_t i = 0; i < CALLS; i++) {
+        cr_expect_eq(callers[i].last, STATUS_UNAVAILABLE, "%d", callers[i].last);
+    }
+    cr_expect_geq(counter_get(&told), CALLS / 2, "each stream is told, at least");
+    for (size_t i = 0; i < CLIENTS; i++) {
+        rpc_client_free(clients[i]);
+    }
 }
 
 /* ---- Keeping connections alive ---- */
