@@ -208,7 +208,7 @@ static void add_store_reads(struct pool *pool, struct str *page)
 {
     struct pool_report reports[JOB_KINDS];
     for (size_t i = 0; i < JOB_KINDS; i++) {
-        pool_report(pool, i, &reports[i]);
+        pool_report(pool, (enum job_kind)i, &reports[i]);
     }
     metrics_family(page, "confreg_store_reads", METRIC_GAUGE,
                    "Reads of the store, for calls and for watches, that wait or run.");
