@@ -4,9 +4,10 @@ resumes by itself."""
 import contextlib
 
 import disk
+import grpc
 import pytest
 from calls import Registry, create_change
-from daemon import Confregd, Gateway
+from daemon import PATIENCE, Confregd, Gateway, until
 from disk import as_root, fill_up, fill_up_again, write_until_refused
 from errors import refused
 from rest import Rest
@@ -112,6 +113,30 @@ def test_a_start_on_a_full_disk_serves_reads(server, small_disk):
     server.stop()
     assert b"to be erased" not in b"".join(
         path.read_bytes() for path in small_disk.glob("confreg.db*"))
+
+
+def holds(folder, text):
+    return any(text in path.read_bytes() for path in folder.glob("confreg.db*"))
+
+
+@pytest.mark.failpoints
+def test_an_erase_that_a_full_disk_cut_off_is_finished_when_there_is_room(server, small_disk):
+    registry = Registry(server.stub)
+    registry.create("erased", '{"a":"to be erased"}')
+    server.stop()
+    server.variables["CONFREG_FAILPOINT"] = "scrub_before:1"
+    server.start()
+    with contextlib.suppress(grpc.RpcError):
+        Registry(server.stub).delete("erased", erase=True)
+    server.process.wait(PATIENCE)
+    del server.variables["CONFREG_FAILPOINT"]
+    ballast = fill_up(small_disk)
+    server.start()
+    with refused("NOT_FOUND"):
+        Registry(server.stub).get("erased")
+    assert holds(small_disk, b"to be erased")
+    ballast.unlink()
+    until(lambda: not holds(small_disk, b"to be erased"), "it is gone without another start")
 
 
 def test_a_store_on_a_read_only_file_system(launch, server, small_disk):
