@@ -1,6 +1,7 @@
 #include <inttypes.h>
 
 #include "committer.h"
+#include "log.h"
 #include "scrub.h"
 
 struct replay {
@@ -118,23 +119,80 @@ static bool scrub(struct store *store, uint64_t through, struct status *st)
     return scrub_finish(store, through, st) || st->code == STATUS_UNAVAILABLE;
 }
 
-bool committer_recover(struct store *store, struct registry *registry, struct status *st)
+/* That a mark is damaged must come to light before it is needed. HEADS is read next, RELAYED is the
+ * relay's, and turns are taken without theirs, only not as fair. */
+static bool check_marks(struct store *store, struct status *st)
+{
+    static const enum store_mark marks[] = {STORE_MARK_SCRUBBED, STORE_MARK_COMPACTION,
+                                            STORE_MARK_COMPACTED};
+    for (size_t i = 0; i < COUNT_OF(marks); i++) {
+        uint64_t ignored = 0;
+        if (!store_get_mark(store, marks[i], &ignored, st)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* The registry as of the heads' mark, from the stored copies of what the log says. ret_damaged:
+ * they are. */
+static bool load_copies(struct store *store, struct registry *registry, uint64_t *ret_through,
+                        bool *ret_damaged, struct status *st)
+{
+    bool ok = check_marks(store, st) && store_get_mark(store, STORE_MARK_HEADS, ret_through, st);
+    /* A log that lacks what a sound mark names is not one to make heads from. */
+    if (ok && !load_position(store, registry, *ret_through, st)) {
+        return false;
+    }
+    ok = ok && load_compaction(store, registry, st) &&
+         store_load_heads(store, take_head, registry, st);
+    *ret_damaged = !ok && st->code == STATUS_DATA_LOSS;
+    return ok || status_context(st, "loading the heads");
+}
+
+/* The same from the log, all of which is read, and checked, for it. Other nodes count on the copies
+ * of a shared store, which one node cannot put right. */
+static bool load_anew(struct store *store, struct registry *registry, uint64_t end,
+                      const struct status *damage, struct status *st)
+{
+    if (store->shared) {
+        *st = *damage;
+        return false;
+    }
+    registry_clear(registry);
+    if (!read_rest(store, registry, 0, end, st)) {
+        return status_context(st, "making heads from the log, since %s", damage->message);
+    }
+    if (!store_forget_heads(store, st)) {
+        return status_context(st, "putting away damaged heads");
+    }
+    atomic_store(&store->heads_made_anew, true);
+    log_event(LOG_WARNING, "heads_made_anew", "reason", damage->message, "message",
+              "they were damaged, the log is whole", NULL);
+    return true;
+}
+
+static bool load_all(struct store *store, struct registry *registry, uint64_t end,
+                     struct status *st)
 {
     uint64_t through = 0;
+    bool damaged = false;
+    if (!load_copies(store, registry, &through, &damaged, st)) {
+        struct status damage = *st;
+        return damaged && load_anew(store, registry, end, &damage, st);
+    }
+    return read_rest(store, registry, through, end, st) ||
+           status_context(st, "reading the log behind the heads");
+}
+
+bool committer_recover(struct store *store, struct registry *registry, struct status *st)
+{
     struct store_tail tail;
     if (!store_tail(store, &tail, st)) {
         return status_context(st, "reading the end of the log");
     }
-    if (!store_get_mark(store, STORE_MARK_HEADS, &through, st) ||
-        !load_compaction(store, registry, st) ||
-        !store_load_heads(store, take_head, registry, st)) {
-        return status_context(st, "loading the heads");
-    }
-    if (!load_position(store, registry, through, st)) {
+    if (!load_all(store, registry, tail.revision, st)) {
         return false;
-    }
-    if (!read_rest(store, registry, through, tail.revision, st)) {
-        return status_context(st, "reading the log behind the heads");
     }
     struct position position = registry_position(registry);
     if (store->shared && tail.revision != position.revision) {

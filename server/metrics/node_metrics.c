@@ -169,6 +169,11 @@ static void add_commits(struct committer *committer, const struct store *store, 
                 "Appends that another node's came before; they were tried again.",
                 (double)metric_value(&stats->lost_appends));
     add_store_errors(stats, store, page);
+    metrics_one(
+        page, "confreg_heads_made_anew", METRIC_GAUGE,
+        "1 where the stored heads or marks were damaged at the start and were made anew from "
+        "the log.",
+        atomic_load(&store->heads_made_anew));
     if (store->has_wal) {
         metrics_one(page, "confreg_store_wal_bytes", METRIC_GAUGE,
                     "Size of the write-ahead log beside the store's file.",

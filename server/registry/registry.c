@@ -319,6 +319,20 @@ void registry_discard(struct registry *registry)
 
 /* ---- Starting ---- */
 
+void registry_clear(struct registry *registry)
+{
+    static const struct position nowhere;
+    table_fini(&registry->pending);
+    forget_pending(registry);
+    order_fini(&registry->order);
+    table_fini(&registry->heads);
+    registry->config_count = 0;
+    registry->head_bytes = 0;
+    registry->compaction = (struct compaction){.floor = 0};
+    registry->pending_compaction = registry->compaction;
+    registry_load_position(registry, &nowhere, 0);
+}
+
 void registry_load_head(struct registry *registry, struct head *head)
 {
     head_unref(put_head(registry, head));

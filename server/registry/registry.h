@@ -190,6 +190,8 @@ void registry_set_floor(struct registry *registry, uint64_t revision);
 
 /* ---- Taking the log in ---- */
 
+/* Forgets all that was taken in. Before there are readers. */
+void registry_clear(struct registry *registry);
 /* Takes a stored head in; the reference moves. */
 void registry_load_head(struct registry *registry, struct head *head);
 /* Takes a compaction in from its commit, which is in the log. */

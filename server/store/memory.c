@@ -260,6 +260,18 @@ static bool memory_load_heads(struct store *store, store_head_row_visitor *visit
     return true;
 }
 
+static bool memory_forget_heads(struct store *store, struct status *st)
+{
+    (void)st;
+    struct memory_store *m = memory_of(store);
+    pthread_rwlock_wrlock(&m->lock);
+    for (int mark = 0; mark < STORE_MARKS; mark++) {
+        m->marks[mark] = mark == STORE_MARK_RELAYED ? m->marks[mark] : 0;
+    }
+    pthread_rwlock_unlock(&m->lock);
+    return true;
+}
+
 static bool memory_scrub(struct store *store, const char *environment, const char *service,
                          uint64_t from, uint64_t through, struct status *st)
 {
@@ -539,6 +551,7 @@ const struct store_ops store_memory = {
     .find_requests = memory_find_requests,
     .load_heads = memory_load_heads,
     .save_heads = memory_save_heads,
+    .forget_heads = memory_forget_heads,
     .scrub = memory_scrub,
     .get_mark = memory_get_mark,
     .drop = memory_drop,

@@ -4,8 +4,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "mongodb_marks.h"
 #include "mongodb_open.h"
 #include "mongodb_rows.h"
+#include "seal.h"
 
 #define INSERT_BYTES (16u << 20) /* one command's, unless one commit alone is larger */
 #define INSERT_COMMITS 1000
@@ -13,11 +15,6 @@
 #define NEAR_COMMITS 32 /* asked for one by one, then twice as many, … */
 #define NEAR_MOST 512   /* … up to so many, before all that may follow them */
 #define FARTHEST (UINT64_C(1) << 40)
-
-static int64_t number(uint64_t value)
-{
-    return value > INT64_MAX ? INT64_MAX : (int64_t)value;
-}
 
 /* ---- Appending ---- */
 
@@ -139,7 +136,7 @@ static void append_revision(bson_t *list, uint32_t *n, uint64_t revision)
     char room[16];
     const char *name = NULL;
     bson_uint32_to_string((*n)++, &name, room, sizeof room);
-    bson_append_int64(list, name, -1, number(revision));
+    bson_append_int64(list, name, -1, mongo_storable(revision));
 }
 
 /* The commits of a block, and of those behind it up to `last` some, further and further away: where
@@ -282,8 +279,8 @@ static bool mongo_read_commits(struct store *store, uint64_t from, uint64_t thro
         return true;
     }
     AUTO(bson_destroy)
-    bson_t *far = BCON_NEW("_id", "{", "$gte", BCON_INT64(number(next)), "$lte",
-                           BCON_INT64(number(through)), "}");
+    bson_t *far = BCON_NEW("_id", "{", "$gte", BCON_INT64(mongo_storable(next)), "$lte",
+                           BCON_INT64(mongo_storable(through)), "}");
     return walk_log(s, far, through, &log, st);
 }
 
@@ -384,7 +381,7 @@ static void find_history(struct mongo_store *s, const struct str *config, uint64
 {
     AUTO(bson_destroy) bson_t *filter = bson_new();
     BSON_APPEND_UTF8(filter, "configs", config->data);
-    BCON_APPEND(filter, "_id", "{", "$lte", BCON_INT64(number(through)), "}");
+    BCON_APPEND(filter, "_id", "{", "$lte", BCON_INT64(mongo_storable(through)), "}");
     AUTO(bson_destroy)
     bson_t *options = BCON_NEW("sort", "{", "_id", BCON_INT32(-1), "}", "projection", "{", left_out,
                                BCON_INT32(0), "}", MONGO_MAJORITY);
@@ -650,58 +647,6 @@ static bool mongo_drop(struct store *store, const struct version_range *ranges, 
     return ok;
 }
 
-/* ---- Marks ---- */
-
-static bool mongo_get_mark(struct store *store, enum store_mark mark, uint64_t *ret_value,
-                           struct status *st)
-{
-    AUTO(bson_destroy) bson_t *filter = BCON_NEW("_id", BCON_INT32((int32_t)mark));
-    AUTO(bson_destroy) bson_t *options = BCON_NEW(MONGO_MAJORITY);
-    return find_number(mongo_of(store), MONGO_MARKS, filter, options, "value", ret_value, st);
-}
-
-static bool update_mark(struct mongo_store *s, const bson_t *query, const bson_t *change,
-                        bool upsert, uint64_t *ret_modified, struct status *st)
-{
-    struct mongo_updates updates;
-    mongo_updates_init(&updates, s, MONGO_MARKS);
-    bool ok =
-        mongo_updates_add(&updates, query, change, upsert, st) && mongo_updates_send(&updates, st);
-    *ret_modified = updates.modified;
-    mongo_updates_fini(&updates);
-    return ok;
-}
-
-static bool mongo_set_mark(struct store *store, enum store_mark mark, uint64_t value,
-                           struct status *st)
-{
-    uint64_t ignored = 0;
-    AUTO(bson_destroy) bson_t *query = BCON_NEW("_id", BCON_INT32((int32_t)mark));
-    AUTO(bson_destroy)
-    bson_t *change = BCON_NEW("$max", "{", "value", BCON_INT64(number(value)), "}");
-    return update_mark(mongo_of(store), query, change, true, &ignored, st);
-}
-
-/* A move to where it stands changes nothing, so that only a look tells whether it stands there. */
-static bool mongo_move_mark(struct store *store, enum store_mark mark, uint64_t from, uint64_t to,
-                            bool *ret_moved, struct status *st)
-{
-    uint64_t modified = 0;
-    uint64_t value = 0;
-    if ((from == 0 || from == to) && !mongo_set_mark(store, mark, 0, st)) {
-        return false;
-    }
-    AUTO(bson_destroy)
-    bson_t *query = BCON_NEW("_id", BCON_INT32((int32_t)mark), "value", BCON_INT64(number(from)));
-    AUTO(bson_destroy) bson_t *change = BCON_NEW("$set", "{", "value", BCON_INT64(number(to)), "}");
-    if (!update_mark(mongo_of(store), query, change, false, &modified, st) ||
-        (from == to && !mongo_get_mark(store, mark, &value, st))) {
-        return false;
-    }
-    *ret_moved = modified > 0 || (from == to && value == to);
-    return true;
-}
-
 /* ---- Heads ---- */
 
 /* Two updates, neither of which can fail for what is there: one makes the head where there is none,
@@ -792,19 +737,36 @@ static bool read_newest(struct mongo_store *s, struct head_batch *batch, struct 
            (batch->damaged == 0 || tell_lost(batch->damaged, st));
 }
 
-/* Tombstones have no newest version; neither does a head whose commit is missing. */
-static bool visit_batch(struct mongo_store *s, struct head_batch *batch, struct status *st)
+static void forget_batch(struct head_batch *batch)
 {
-    bool ok = batch->n == 0 || read_newest(s, batch, st);
     for (size_t i = 0; i < batch->n; i++) {
-        if (ok) {
-            visit_head(batch, i, NULL);
-        }
         mongo_head_fini(&batch->heads[i]);
         batch->visited[i] = false;
     }
     batch->n = 0;
+}
+
+/* Tombstones have no newest version; neither does a head whose commit is missing. */
+static bool visit_batch(struct mongo_store *s, struct head_batch *batch, struct status *st)
+{
+    bool ok = batch->n == 0 || read_newest(s, batch, st);
+    for (size_t i = 0; i < batch->n && ok; i++) {
+        visit_head(batch, i, NULL);
+    }
+    forget_batch(batch);
     return ok;
+}
+
+static bool take_head(struct head_batch *batch, const bson_t *document, struct status *st)
+{
+    struct mongo_head *head = &batch->heads[batch->n++];
+    struct hash stored;
+    mongo_read_head(document, head);
+    struct hash seal = seal_of_head(&head->row);
+    return (mongo_read_hash(document, "seal", &stored) && hash_equal(&seal, &stored)) ||
+           status_set(st, STATUS_DATA_LOSS, "STORE_DAMAGED",
+                      "the store: the head of %.255s/%.255s does not match its seal",
+                      head->row.service, head->row.environment);
 }
 
 static bool mongo_load_heads(struct store *store, store_head_row_visitor *visit, void *user,
@@ -821,10 +783,11 @@ static bool mongo_load_heads(struct store *store, store_head_row_visitor *visit,
     batch->user = user;
     mongo_find(s, MONGO_HEADS, all, options, &walk);
     while (ok && !batch->stop && mongo_next(&walk, &document)) {
-        mongo_read_head(document, &batch->heads[batch->n++]);
-        ok = batch->n < HEADS_TOGETHER || visit_batch(s, batch, st);
+        ok = take_head(batch, document, st) &&
+             (batch->n < HEADS_TOGETHER || visit_batch(s, batch, st));
     }
     ok = ok && visit_batch(s, batch, st);
+    forget_batch(batch);
     struct status fault;
     if (!mongo_end(&walk, "loading heads", &fault) && ok) {
         *st = fault;

@@ -48,6 +48,12 @@ MEM_CLEANUP(bson_t, bson_destroy)
 /* For so long at a time the driver waits for a server. */
 #define MONGO_SLICE_MS 100
 
+/* BSON has no larger number. */
+static inline int64_t mongo_storable(uint64_t value)
+{
+    return value > INT64_MAX ? INT64_MAX : (int64_t)value;
+}
+
 const char *mongo_name(enum mongo_collection collection);
 
 /* ---- Errors ---- */

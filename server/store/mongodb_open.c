@@ -6,8 +6,10 @@
 #include <string.h>
 
 #include "mongodb.h"
+#include "mongodb_marks.h"
 #include "mongodb_rows.h"
 #include "mongodb_stream.h"
+#include "seal.h"
 
 #define DEFAULT_DATABASE "confreg"
 #define MIN_WIRE_VERSION 7 /* MongoDB 4.0 */
@@ -168,7 +170,8 @@ static bool take_epochs(const bson_t *document, struct store_identity *identity)
     return store_epochs_decode(bytes, n, identity);
 }
 
-static bool take_identity(struct mongo_store *s, const bson_t *document, struct status *st)
+static bool take_identity(struct mongo_store *s, const bson_t *document, uint64_t *ret_format,
+                          struct status *st)
 {
     struct store_identity *identity = &s->store.identity;
     uint64_t format = mongo_number(document, "format");
@@ -178,21 +181,30 @@ static bool take_identity(struct mongo_store *s, const bson_t *document, struct 
                           ", this release knows formats up to %d",
                           s->database, format, STORE_FORMAT);
     }
-    return (format >= 1 && take_bytes(document, "epoch", identity->epoch, EPOCH_SIZE) &&
-            take_bytes(document, "secret", identity->secret, STORE_SECRET_SIZE) &&
-            take_epochs(document, identity)) ||
-           foreign(s, "its identity has another form", st);
+    if (format == 0 || !take_bytes(document, "epoch", identity->epoch, EPOCH_SIZE) ||
+        !take_bytes(document, "secret", identity->secret, STORE_SECRET_SIZE) ||
+        !take_epochs(document, identity)) {
+        return foreign(s, "its identity has another form", st);
+    }
+    struct hash seal = seal_of_identity(identity);
+    struct hash stored;
+    *ret_format = format;
+    return format < STORE_FORMAT ||
+           (mongo_read_hash(document, "seal", &stored) && hash_equal(&seal, &stored)) ||
+           status_set(st, STATUS_DATA_LOSS, "STORE_DAMAGED",
+                      "the store: its identity does not match its seal");
 }
 
-static bool read_identity(struct mongo_store *s, bool *ret_found, struct status *st)
+/* *ret_format 0: there is none. */
+static bool read_identity(struct mongo_store *s, uint64_t *ret_format, struct status *st)
 {
     AUTO(bson_destroy) bson_t *filter = BCON_NEW("_id", BCON_UTF8("identity"));
     AUTO(bson_destroy) bson_t *options = BCON_NEW(MONGO_MAJORITY);
     struct mongo_walk walk;
     const bson_t *document = NULL;
     mongo_find(s, MONGO_META, filter, options, &walk);
-    *ret_found = mongo_next(&walk, &document);
-    bool fits = !*ret_found || take_identity(s, document, st);
+    *ret_format = 0;
+    bool fits = !mongo_next(&walk, &document) || take_identity(s, document, ret_format, st);
     return mongo_end(&walk, "reading its identity", st) && fits;
 }
 
@@ -200,8 +212,7 @@ static bool read_identity(struct mongo_store *s, bool *ret_found, struct status 
 static bool make_identity(struct mongo_store *s, struct status *st)
 {
     uint64_t revision = 0;
-    uint8_t epoch[EPOCH_SIZE];
-    uint8_t secret[STORE_SECRET_SIZE];
+    struct store_identity made = {.n_earlier = 0};
     struct mongo_updates updates;
     if (!mongo_last_revision(s, &revision, st)) {
         return false;
@@ -209,13 +220,15 @@ static bool make_identity(struct mongo_store *s, struct status *st)
     if (revision != 0) {
         return foreign(s, "it has commits, but no identity", st);
     }
-    random_bytes(epoch, sizeof epoch);
-    random_bytes(secret, sizeof secret);
+    random_bytes(made.epoch, EPOCH_SIZE);
+    random_bytes(made.secret, STORE_SECRET_SIZE);
+    struct hash seal = seal_of_identity(&made);
     AUTO(bson_destroy) bson_t *query = BCON_NEW("_id", BCON_UTF8("identity"));
     AUTO(bson_destroy)
     bson_t *change = BCON_NEW("$setOnInsert", "{", "format", BCON_INT32(STORE_FORMAT), "epoch",
-                              BCON_BIN(BSON_SUBTYPE_BINARY, epoch, sizeof epoch), "secret",
-                              BCON_BIN(BSON_SUBTYPE_BINARY, secret, sizeof secret), "}");
+                              BCON_BIN(BSON_SUBTYPE_BINARY, made.epoch, EPOCH_SIZE), "secret",
+                              BCON_BIN(BSON_SUBTYPE_BINARY, made.secret, STORE_SECRET_SIZE), "seal",
+                              BCON_BIN(BSON_SUBTYPE_BINARY, seal.bytes, HASH_SIZE), "}");
     mongo_updates_init(&updates, s, MONGO_META);
     bool ok =
         mongo_updates_add(&updates, query, change, true, st) && mongo_updates_send(&updates, st);
@@ -228,11 +241,13 @@ bool mongo_renew(struct store *store, const struct store_identity *identity, str
     uint8_t epochs[STORE_EPOCHS_BYTES];
     uint32_t n = (uint32_t)store_epochs_encode(identity, epochs);
     struct mongo_updates updates;
+    struct hash seal = seal_of_identity(identity);
     AUTO(bson_destroy) bson_t *query = BCON_NEW("_id", BCON_UTF8("identity"));
     AUTO(bson_destroy)
     bson_t *change =
         BCON_NEW("$set", "{", "epoch", BCON_BIN(BSON_SUBTYPE_BINARY, identity->epoch, EPOCH_SIZE),
-                 "epochs", BCON_BIN(BSON_SUBTYPE_BINARY, epochs, n), "}");
+                 "epochs", BCON_BIN(BSON_SUBTYPE_BINARY, epochs, n), "seal",
+                 BCON_BIN(BSON_SUBTYPE_BINARY, seal.bytes, HASH_SIZE), "}");
     mongo_updates_init(&updates, mongo_of(store), MONGO_META);
     bool ok =
         mongo_updates_add(&updates, query, change, false, st) && mongo_updates_send(&updates, st);
@@ -240,23 +255,71 @@ bool mongo_renew(struct store *store, const struct store_identity *identity, str
     return ok;
 }
 
-static bool settle_identity(struct mongo_store *s, bool may_create, struct status *st)
+static bool is_empty(struct mongo_store *s, enum mongo_collection collection, bool *ret_empty,
+                     struct status *st)
 {
-    bool found = false;
-    if (!read_identity(s, &found, st)) {
+    struct mongo_walk walk;
+    const bson_t *document = NULL;
+    AUTO(bson_destroy) bson_t *all = bson_new();
+    AUTO(bson_destroy) bson_t *options = BCON_NEW("limit", BCON_INT64(1), MONGO_MAJORITY);
+    mongo_find(s, collection, all, options, &walk);
+    *ret_empty = !mongo_next(&walk, &document);
+    return mongo_end(&walk, "looking at it", st);
+}
+
+/* Format 1 had no seals. Its nodes may still run: they must not go on with what this one would make
+ * anew, so that an operator has to see to that. */
+static bool upgrade(struct mongo_store *s, struct status *st)
+{
+    bool no_heads = false;
+    bool no_marks = false;
+    if (!is_empty(s, MONGO_HEADS, &no_heads, st) || !is_empty(s, MONGO_MARKS, &no_marks, st)) {
         return false;
     }
-    if (found) {
-        return true;
+    if (!no_heads || !no_marks) {
+        return status_set(st, STATUS_FAILED_PRECONDITION, "STORE_FORMAT_OLDER",
+                          "database %s has data format 1, of before the first release: stop all "
+                          "nodes, drop confreg_heads and confreg_marks, which are made again from "
+                          "the log, and start",
+                          s->database);
     }
+    struct mongo_updates updates;
+    struct hash seal = seal_of_identity(&s->store.identity);
+    AUTO(bson_destroy)
+    bson_t *query = BCON_NEW("_id", BCON_UTF8("identity"), "format", BCON_INT32(1));
+    AUTO(bson_destroy)
+    bson_t *change = BCON_NEW("$set", "{", "format", BCON_INT32(STORE_FORMAT), "seal",
+                              BCON_BIN(BSON_SUBTYPE_BINARY, seal.bytes, HASH_SIZE), "}");
+    mongo_updates_init(&updates, s, MONGO_META);
+    bool ok =
+        mongo_updates_add(&updates, query, change, false, st) && mongo_updates_send(&updates, st);
+    mongo_updates_fini(&updates);
+    return ok;
+}
+
+static bool make_or_refuse(struct mongo_store *s, bool may_create, struct status *st)
+{
     if (!may_create) {
         return status_set(st, STATUS_FAILED_PRECONDITION, "STORE_MISSING",
                           "database %s holds no store of confreg, and none is to be made",
                           s->database);
     }
     s->store.is_new = true;
-    return make_identity(s, st) && read_identity(s, &found, st) &&
-           (found || foreign(s, "its identity does not stay", st));
+    return make_identity(s, st);
+}
+
+static bool settle_identity(struct mongo_store *s, bool may_create, struct status *st)
+{
+    uint64_t format = 0;
+    if (!read_identity(s, &format, st)) {
+        return false;
+    }
+    if (format == STORE_FORMAT) {
+        return true;
+    }
+    return (format == 0 ? make_or_refuse(s, may_create, st) : upgrade(s, st)) &&
+           read_identity(s, &format, st) &&
+           (format == STORE_FORMAT || foreign(s, "its identity does not stay", st));
 }
 
 /* ---- Indexes ---- */
@@ -349,7 +412,7 @@ static bool open_address(const char *address, bool may_create, struct store **re
     ready_driver();
     init_waiting(s);
     if (!connect_to(s, address, st) || !check_server(s, st) ||
-        !settle_identity(s, may_create, st) || !make_indexes(s, st)) {
+        !settle_identity(s, may_create, st) || !mongo_make_marks(s, st) || !make_indexes(s, st)) {
         mongo_store_close(&s->store);
         return false;
     }

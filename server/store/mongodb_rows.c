@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "seal.h"
+
 static void append_bytes(bson_t *document, const char *name, const void *bytes, size_t n)
 {
     bson_append_binary(document, name, -1, BSON_SUBTYPE_BINARY, bytes, (uint32_t)n);
@@ -229,6 +231,9 @@ bson_t *mongo_head_document(const struct head *head)
     BSON_APPEND_INT64(document, "revision", (int64_t)head->revision);
     BSON_APPEND_INT64(document, "index", (int64_t)head->index);
     append_bytes(document, "holes", holes, n * sizeof holes[0]);
+    struct store_head_row row = store_head_row_of(head);
+    struct hash seal = seal_of_head(&row);
+    append_bytes(document, "seal", seal.bytes, HASH_SIZE);
     return document;
 }
 

@@ -8,7 +8,7 @@
  *     versions  another one: "ENVIRONMENT/SERVICE/VERSION", null where the change brought none
  *     payloads  {"3": {salt, data}} by the change's index; null where it was erased
  * confreg_heads, one document a config: _id as in `configs`, row_revision and the others, holes as
- * 8 bytes each, little-endian, and where the newest version is: revision, index. */
+ * 8 bytes each, little-endian, where the newest version is: revision, index, and `seal`. */
 #ifndef STORE_MONGODB_ROWS_H
 #define STORE_MONGODB_ROWS_H
 

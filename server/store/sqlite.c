@@ -5,124 +5,16 @@
 #include <string.h>
 
 #include "clock.h"
-#include "failpoint.h"
-#include "row_room.h"
 #include "sqlite_checkpoint.h"
-#include "sqlite_db.h"
-#include "sqlite_doubt.h"
+#include "sqlite_heads.h"
+#include "sqlite_identity.h"
 #include "sqlite_open.h"
+#include "sqlite_rows.h"
+#include "sqlite_write.h"
 
-#define SEAL_SIZE 16
-#define MARK_HEAD_COUNT (-1)
 #define FREE_PAGES "PRAGMA incremental_vacuum(512)"
 
-static int64_t change_id(uint64_t revision, size_t index)
-{
-    return (int64_t)(revision << 7 | index);
-}
-
-static void bind_text(sqlite3_stmt *q, int at, const char *text)
-{
-    sqlite3_bind_text(q, at, text, -1, SQLITE_STATIC);
-}
-
-static void bind_number(sqlite3_stmt *q, int at, uint64_t value)
-{
-    sqlite3_bind_int64(q, at, value > INT64_MAX ? INT64_MAX : (int64_t)value);
-}
-
-static uint64_t column_number(sqlite3_stmt *q, int at)
-{
-    return (uint64_t)sqlite3_column_int64(q, at);
-}
-
-static struct buf *column_buf(sqlite3_stmt *q, int at)
-{
-    return sqlite3_column_type(q, at) == SQLITE_NULL
-               ? NULL
-               : buf_copy(sqlite3_column_blob(q, at), (size_t)sqlite3_column_bytes(q, at));
-}
-
-static struct hash column_hash(sqlite3_stmt *q, int at)
-{
-    struct hash hash = {{0}};
-    if (sqlite3_column_bytes(q, at) == HASH_SIZE) {
-        memcpy(hash.bytes, sqlite3_column_blob(q, at), HASH_SIZE);
-    }
-    return hash;
-}
-
 /* ---- Writing ---- */
-
-/* Runs a statement that gives no rows. */
-static bool step_done(struct connection *c, sqlite3_stmt *q, const char *doing, struct status *st)
-{
-    int code = sqlite3_step(q);
-    if (code == SQLITE_DONE) {
-        sqlite3_reset(q);
-        return true;
-    }
-    sqlite_fault(c, doing, st);
-    sqlite3_reset(q);
-    return false;
-}
-
-static bool run(struct connection *c, enum statement which, const char *doing, struct status *st)
-{
-    sqlite3_stmt *q = connection_statement(c, which, st);
-    return q != NULL && step_done(c, q, doing, st);
-}
-
-/* Nothing is written where the files that are open are not those at their paths. */
-static bool check_files(struct sqlite_store *s, struct status *st)
-{
-    uint64_t log_bytes = 0;
-    bool ok = sqlite_file_check(&s->file, &log_bytes, st);
-    if (ok) {
-        atomic_store(&s->store.wal_bytes, log_bytes);
-        atomic_store(&s->misplaced, false);
-    }
-    return ok;
-}
-
-/* False, and nothing is open, where it cannot begin. */
-static bool begin(struct sqlite_store *s, struct status *st)
-{
-    pthread_mutex_lock(&s->writing);
-    bool ok = check_files(s, st) && run(&s->writer, SQL_BEGIN, "beginning", st);
-    if (!ok) {
-        pthread_mutex_unlock(&s->writing);
-    }
-    return ok;
-}
-
-static bool commit_or_doubt(struct sqlite_store *s, struct status *st)
-{
-    struct status ignored;
-    if (run(&s->writer, SQL_COMMIT, "committing", st)) {
-        return true;
-    }
-    if (!check_files(s, &ignored) || sqlite_may_have_happened(s)) {
-        st->code = STATUS_UNAVAILABLE;
-        snprintf(st->reason, sizeof st->reason, "OUTCOME_UNKNOWN");
-    }
-    return false;
-}
-
-/* Ends the transaction. A COMMIT that fails leaves it open, or has rolled it back itself: either
- * way nothing of it stays for this process. */
-static bool finish(struct sqlite_store *s, bool ok, struct status *st)
-{
-    FAILPOINT(commit_before);
-    ok = ok && commit_or_doubt(s, st);
-    if (!ok && sqlite3_get_autocommit(s->writer.db) == 0) {
-        struct status ignored;
-        run(&s->writer, SQL_ROLLBACK, "rolling back", &ignored);
-    }
-    pthread_mutex_unlock(&s->writing);
-    FAILPOINT(commit_after);
-    return ok;
-}
 
 static bool insert_commit(struct sqlite_store *s, const struct commit *commit, struct status *st)
 {
@@ -132,7 +24,7 @@ static bool insert_commit(struct sqlite_store *s, const struct commit *commit, s
         return false;
     }
     struct hash key;
-    bind_number(q, 1, commit->revision);
+    sqlite_bind_number(q, 1, commit->revision);
     sqlite3_bind_blob(q, 2, commit->record->data, (int)commit->record->len, SQLITE_STATIC);
     sqlite3_bind_blob(q, 3, commit->hash.bytes, HASH_SIZE, SQLITE_STATIC);
     sqlite3_bind_null(q, 4);
@@ -160,10 +52,10 @@ static bool insert_change(struct sqlite_store *s, const struct commit *commit, s
     if (q == NULL) {
         return false;
     }
-    sqlite3_bind_int64(q, 1, change_id(commit->revision, index));
-    bind_text(q, 2, change->environment);
-    bind_text(q, 3, change->service);
-    bind_number(q, 4, change->version);
+    sqlite3_bind_int64(q, 1, sqlite_change_id(commit->revision, index));
+    sqlite_bind_text(q, 2, change->environment);
+    sqlite_bind_text(q, 3, change->service);
+    sqlite_bind_number(q, 4, change->version);
     sqlite3_bind_int(q, 5, brings);
     sqlite3_bind_null(q, 6);
     sqlite3_bind_null(q, 7);
@@ -171,7 +63,7 @@ static bool insert_change(struct sqlite_store *s, const struct commit *commit, s
         sqlite3_bind_blob(q, 6, change->salt, SALT_SIZE, SQLITE_STATIC);
         sqlite3_bind_blob(q, 7, change->payload->data, (int)change->payload->len, SQLITE_STATIC);
     }
-    return step_done(&s->writer, q, "appending", st);
+    return sqlite_step(&s->writer, q, "appending", st);
 }
 
 static bool insert_all(struct sqlite_store *s, struct commit *const *commits, size_t n,
@@ -195,7 +87,7 @@ static bool insert_all(struct sqlite_store *s, struct commit *const *commits, si
  * read either: what is read there would count as kept. */
 static bool kept_or_doubt(struct sqlite_store *s, struct status *st)
 {
-    if (check_files(s, st)) {
+    if (sqlite_check_files(s, st)) {
         return true;
     }
     atomic_store(&s->misplaced, true);
@@ -213,128 +105,14 @@ static bool sqlite_append(struct store *store, struct commit *const *commits, si
                           struct status *st)
 {
     struct sqlite_store *s = sqlite_of(store);
-    if (!begin(s, st)) {
+    if (!sqlite_begin(s, st)) {
         return false;
     }
     bool ok = insert_all(s, commits, n, st);
     int64_t begun = clock_monotonic_ns();
-    ok = finish(s, ok, st);
+    ok = sqlite_finish(s, ok, st);
     histogram_observe(&store->sync, (uint64_t)(clock_monotonic_ns() - begun));
     return ok && kept_or_doubt(s, st);
-}
-
-/* What a row of heads is checked with, since no hash of the log covers it. */
-static struct hash seal_of(const struct store_head_row *row)
-{
-    AUTO_STR text = {0};
-    const uint64_t numbers[] = {row->version,      row->last_version, row->first_live_version,
-                                row->mod_revision, row->row_revision, row->revision,
-                                row->index};
-    str_add(&text, row->environment, strlen(row->environment) + 1);
-    str_add(&text, row->service, strlen(row->service) + 1);
-    str_add(&text, numbers, sizeof numbers);
-    str_add(&text, row->holes, row->n_holes * sizeof row->holes[0]);
-    return hash_bytes(text.data, text.len);
-}
-
-static struct store_head_row row_of(const struct head *head)
-{
-    return (struct store_head_row){
-        .environment = head_environment(head),
-        .service = head_service(head),
-        .version = head->version,
-        .last_version = head->last_version,
-        .first_live_version = head->first_live_version,
-        .mod_revision = head->mod_revision,
-        .row_revision = head->row_revision,
-        .revision = head->revision,
-        .index = head->index,
-        .holes = head->holes.versions,
-        .n_holes = head->holes.n,
-    };
-}
-
-static bool save_head(struct sqlite_store *s, const struct head *head, struct status *st)
-{
-    sqlite3_stmt *q = connection_statement(&s->writer, SQL_SAVE_HEAD, st);
-    if (q == NULL) {
-        return false;
-    }
-    struct store_head_row row = row_of(head);
-    struct hash seal = seal_of(&row);
-    bind_text(q, 1, row.environment);
-    bind_text(q, 2, row.service);
-    bind_number(q, 3, row.version);
-    bind_number(q, 4, row.last_version);
-    bind_number(q, 5, row.first_live_version);
-    bind_number(q, 6, row.mod_revision);
-    bind_number(q, 7, row.row_revision);
-    sqlite3_bind_int64(q, 8, change_id(row.revision, row.index));
-    sqlite3_bind_blob(q, 9, row.n_holes == 0 ? (const void *)"" : row.holes,
-                      (int)(row.n_holes * sizeof row.holes[0]), SQLITE_STATIC);
-    sqlite3_bind_blob(q, 10, seal.bytes, SEAL_SIZE, SQLITE_STATIC);
-    return step_done(&s->writer, q, "saving heads", st);
-}
-
-static bool set_mark(struct sqlite_store *s, enum store_mark mark, uint64_t value,
-                     struct status *st)
-{
-    sqlite3_stmt *q = connection_statement(&s->writer, SQL_SET_MARK, st);
-    if (q == NULL) {
-        return false;
-    }
-    sqlite3_bind_int(q, 1, (int)mark);
-    bind_number(q, 2, value);
-    return step_done(&s->writer, q, "setting a mark", st);
-}
-
-static bool sqlite_save_heads(struct store *store, struct head *const *heads, size_t n,
-                              uint64_t through, struct status *st)
-{
-    struct sqlite_store *s = sqlite_of(store);
-    if (!begin(s, st)) {
-        return false;
-    }
-    bool ok = true;
-    for (size_t i = 0; i < n && ok; i++) {
-        ok = save_head(s, heads[i], st);
-    }
-    return finish(s, ok && set_mark(s, STORE_MARK_HEADS, through, st), st);
-}
-
-static bool sqlite_set_mark(struct store *store, enum store_mark mark, uint64_t value,
-                            struct status *st)
-{
-    struct sqlite_store *s = sqlite_of(store);
-    pthread_mutex_lock(&s->writing);
-    bool ok = set_mark(s, mark, value, st);
-    pthread_mutex_unlock(&s->writing);
-    return ok;
-}
-
-static bool move_mark(struct connection *c, enum store_mark mark, uint64_t from, uint64_t to,
-                      bool *ret_moved, struct status *st)
-{
-    sqlite3_stmt *q = connection_statement(c, SQL_MOVE_MARK, st);
-    if (q == NULL) {
-        return false;
-    }
-    sqlite3_bind_int(q, 1, (int)mark);
-    bind_number(q, 2, from);
-    bind_number(q, 3, to);
-    bool ok = step_done(c, q, "moving a mark", st);
-    *ret_moved = ok && sqlite3_changes(c->db) > 0;
-    return ok;
-}
-
-static bool sqlite_move_mark(struct store *store, enum store_mark mark, uint64_t from, uint64_t to,
-                             bool *ret_moved, struct status *st)
-{
-    struct sqlite_store *s = sqlite_of(store);
-    pthread_mutex_lock(&s->writing);
-    bool ok = move_mark(&s->marker, mark, from, to, ret_moved, st);
-    pthread_mutex_unlock(&s->writing);
-    return ok;
 }
 
 static bool scrub(struct sqlite_store *s, const char *environment, const char *service,
@@ -344,11 +122,11 @@ static bool scrub(struct sqlite_store *s, const char *environment, const char *s
     if (q == NULL) {
         return false;
     }
-    bind_text(q, 1, environment);
-    bind_text(q, 2, service);
-    bind_number(q, 3, from);
-    bind_number(q, 4, through);
-    return step_done(&s->writer, q, "erasing", st) && sqlite_empty_log(s, st);
+    sqlite_bind_text(q, 1, environment);
+    sqlite_bind_text(q, 2, service);
+    sqlite_bind_number(q, 3, from);
+    sqlite_bind_number(q, 4, through);
+    return sqlite_step(&s->writer, q, "erasing", st) && sqlite_empty_log(s, st);
 }
 
 static bool sqlite_scrub(struct store *store, const char *environment, const char *service,
@@ -356,7 +134,7 @@ static bool sqlite_scrub(struct store *store, const char *environment, const cha
 {
     struct sqlite_store *s = sqlite_of(store);
     pthread_mutex_lock(&s->writing);
-    bool ok = check_files(s, st) && scrub(s, environment, service, from, through, st);
+    bool ok = sqlite_check_files(s, st) && scrub(s, environment, service, from, through, st);
     pthread_mutex_unlock(&s->writing);
     return ok;
 }
@@ -367,24 +145,24 @@ static bool drop_range(struct sqlite_store *s, const struct version_range *range
     if (q == NULL) {
         return false;
     }
-    bind_text(q, 1, range->environment);
-    bind_text(q, 2, range->service);
-    bind_number(q, 3, range->from);
-    bind_number(q, 4, range->through);
-    return step_done(&s->writer, q, "compacting", st);
+    sqlite_bind_text(q, 1, range->environment);
+    sqlite_bind_text(q, 2, range->service);
+    sqlite_bind_number(q, 3, range->from);
+    sqlite_bind_number(q, 4, range->through);
+    return sqlite_step(&s->writer, q, "compacting", st);
 }
 
 static bool drop_ranges(struct sqlite_store *s, const struct version_range *ranges, size_t n,
                         struct status *st)
 {
-    bool ok = n == 0 || begin(s, st);
+    bool ok = n == 0 || sqlite_begin(s, st);
     if (!ok || n == 0) {
         return ok;
     }
     for (size_t i = 0; i < n && ok; i++) {
         ok = drop_range(s, &ranges[i], st);
     }
-    return finish(s, ok, st);
+    return sqlite_finish(s, ok, st);
 }
 
 /* Gives pages that hold nothing any more back to the file system, some at a time. Where that fails,
@@ -420,38 +198,6 @@ static bool sqlite_drop(struct store *store, const struct version_range *ranges,
 
 /* ---- Reading ---- */
 
-/* What stands in the place of a payload that is gone: "erased", "compacted". */
-static bool is_word(sqlite3_stmt *q, int at, const char *word)
-{
-    return sqlite3_column_type(q, at) == SQLITE_TEXT &&
-           strcmp((const char *)sqlite3_column_text(q, at), word) == 0;
-}
-
-static bool store_damaged(struct status *st, const char *what)
-{
-    return status_set(st, STATUS_DATA_LOSS, "STORE_DAMAGED", "the store: %s", what);
-}
-
-/* Of a change that brought a version. A payload is never just missing. */
-static bool add_payload(struct row_room *room, sqlite3_stmt *q, uint32_t index, int salt_column,
-                        struct status *st)
-{
-    if (is_word(q, salt_column + 1, "erased")) {
-        room->row.n_erased++;
-        return true;
-    }
-    if (is_word(q, salt_column + 1, "compacted")) {
-        row_room_add(room, index, NULL, 0, NULL);
-        return true;
-    }
-    if (sqlite3_column_type(q, salt_column + 1) != SQLITE_BLOB) {
-        return store_damaged(st, "a payload is missing");
-    }
-    row_room_add(room, index, sqlite3_column_blob(q, salt_column),
-                 (size_t)sqlite3_column_bytes(q, salt_column), column_buf(q, salt_column + 1));
-    return true;
-}
-
 static bool read_payloads(struct connection *c, uint64_t revision, struct row_room *room,
                           struct status *st)
 {
@@ -462,11 +208,11 @@ static bool read_payloads(struct connection *c, uint64_t revision, struct row_ro
     int code;
     bool ok = true;
     room->row.tells_erased = true;
-    sqlite3_bind_int64(q, 1, change_id(revision, 0));
-    sqlite3_bind_int64(q, 2, change_id(revision, COMMIT_MAX_CHANGES - 1));
+    sqlite3_bind_int64(q, 1, sqlite_change_id(revision, 0));
+    sqlite3_bind_int64(q, 2, sqlite_change_id(revision, COMMIT_MAX_CHANGES - 1));
     while (ok && (code = sqlite3_step(q)) != SQLITE_DONE) {
         ok = code == SQLITE_ROW
-                 ? add_payload(room, q, (uint32_t)(sqlite3_column_int64(q, 0) & 127), 1, st)
+                 ? sqlite_payload(room, q, (uint32_t)(sqlite3_column_int64(q, 0) & 127), 1, st)
                  : sqlite_fault(c, "reading payloads", st);
     }
     sqlite3_reset(q);
@@ -483,9 +229,9 @@ static bool sqlite_tail(struct store *store, uint64_t *ret_revision, struct buf 
     if (ok) {
         int code = sqlite3_step(q);
         ok = code == SQLITE_ROW || code == SQLITE_DONE || sqlite_fault(c, "reading the tail", st);
-        *ret_revision = code == SQLITE_ROW ? column_number(q, 0) : 0;
-        *ret_record = code == SQLITE_ROW ? column_buf(q, 1) : NULL;
-        *ret_hash = code == SQLITE_ROW ? column_hash(q, 2) : (struct hash){{0}};
+        *ret_revision = code == SQLITE_ROW ? sqlite_number(q, 0) : 0;
+        *ret_record = code == SQLITE_ROW ? sqlite_buf(q, 1) : NULL;
+        *ret_hash = code == SQLITE_ROW ? sqlite_hash(q, 2) : (struct hash){{0}};
         sqlite3_reset(q);
     }
     if (c != NULL) {
@@ -505,9 +251,9 @@ static bool walk_commits(struct connection *c, sqlite3_stmt *q, bool with_payloa
         more = code == SQLITE_ROW;
         ok = more || code == SQLITE_DONE || sqlite_fault(c, "reading the log", st);
         if (more) {
-            room->row.record = column_buf(q, 1);
-            room->row.hash = column_hash(q, 2);
-            ok = !with_payloads || read_payloads(c, column_number(q, 0), room, st);
+            room->row.record = sqlite_buf(q, 1);
+            room->row.hash = sqlite_hash(q, 2);
+            ok = !with_payloads || read_payloads(c, sqlite_number(q, 0), room, st);
             more = ok && visit(user, &room->row);
             row_room_clear(room);
         }
@@ -524,8 +270,8 @@ static bool sqlite_read_commits(struct store *store, uint64_t from, uint64_t thr
     sqlite3_stmt *q = c == NULL ? NULL : connection_statement(c, SQL_READ_COMMITS, st);
     bool ok = q != NULL;
     if (ok) {
-        bind_number(q, 1, from);
-        bind_number(q, 2, through);
+        sqlite_bind_number(q, 1, from);
+        sqlite_bind_number(q, 2, through);
         ok = walk_commits(c, q, with_payloads, visit, user, st);
         sqlite3_reset(q);
     }
@@ -547,10 +293,10 @@ static bool walk_versions(struct connection *c, sqlite3_stmt *q, bool with_paylo
         more = code == SQLITE_ROW;
         ok = more || code == SQLITE_DONE || sqlite_fault(c, "reading versions", st);
         if (more) {
-            room->row.record = column_buf(q, 0);
-            room->row.hash = column_hash(q, 1);
+            room->row.record = sqlite_buf(q, 0);
+            room->row.hash = sqlite_hash(q, 1);
             room->row.index = (uint32_t)(sqlite3_column_int64(q, 2) & 127);
-            ok = !with_payloads || add_payload(room, q, room->row.index, 3, st);
+            ok = !with_payloads || sqlite_payload(room, q, room->row.index, 3, st);
             more = ok && visit(user, &room->row);
             row_room_clear(room);
         }
@@ -567,11 +313,11 @@ static bool read_versions(struct store *store, enum statement which, const char 
     sqlite3_stmt *q = c == NULL ? NULL : connection_statement(c, which, st);
     bool ok = q != NULL;
     if (ok) {
-        bind_text(q, 1, environment);
-        bind_text(q, 2, service);
-        bind_number(q, 3, low);
+        sqlite_bind_text(q, 1, environment);
+        sqlite_bind_text(q, 2, service);
+        sqlite_bind_number(q, 3, low);
         if (which == SQL_READ_VERSIONS) {
-            bind_number(q, 4, high);
+            sqlite_bind_number(q, 4, high);
         }
         ok = walk_versions(c, q, with_payloads, visit, user, st);
         sqlite3_reset(q);
@@ -603,7 +349,7 @@ static bool find_number(struct connection *c, sqlite3_stmt *q, uint64_t *ret, st
 {
     int code = sqlite3_step(q);
     bool ok = code == SQLITE_ROW || code == SQLITE_DONE || sqlite_fault(c, "looking up", st);
-    *ret = code == SQLITE_ROW ? column_number(q, 0) : 0;
+    *ret = code == SQLITE_ROW ? sqlite_number(q, 0) : 0;
     sqlite3_reset(q);
     return ok;
 }
@@ -616,9 +362,9 @@ static bool find_before(struct connection *c, enum statement which, const char *
         return false;
     }
     uint64_t last = revision >= (UINT64_MAX >> 8) ? (uint64_t)INT64_MAX : revision << 7 | 127;
-    bind_text(q, 1, environment);
-    bind_text(q, 2, service);
-    bind_number(q, 3, last);
+    sqlite_bind_text(q, 1, environment);
+    sqlite_bind_text(q, 2, service);
+    sqlite_bind_number(q, 3, last);
     return find_number(c, q, ret_id, st);
 }
 
@@ -660,156 +406,6 @@ static bool sqlite_find_requests(struct store *store, const struct hash *keys, s
     return ok;
 }
 
-static bool sqlite_get_mark(struct store *store, enum store_mark mark, uint64_t *ret_value,
-                            struct status *st)
-{
-    struct sqlite_store *s = sqlite_of(store);
-    struct connection *c = sqlite_take_reader(s, st);
-    sqlite3_stmt *q = c == NULL ? NULL : connection_statement(c, SQL_GET_MARK, st);
-    bool ok = q != NULL;
-    if (ok) {
-        sqlite3_bind_int(q, 1, (int)mark);
-        ok = find_number(c, q, ret_value, st);
-    }
-    if (c != NULL) {
-        sqlite_give_reader(s, c);
-    }
-    return ok;
-}
-
-/* A walk through the stored heads: they come in order, and all of them. */
-struct head_rows {
-    struct connection *c;
-    sqlite3_stmt *q;
-    struct row_room *room; /* owned */
-    struct str before;     /* the names of the last one */
-    uint64_t n;
-    store_head_row_visitor *visit;
-    void *user;
-    struct status *st;
-};
-
-/* Borrows all from the statement but the holes. False where the names are none. */
-static bool take_head_row(sqlite3_stmt *q, struct store_head_row *row)
-{
-    *row = (struct store_head_row){
-        .environment = (const char *)sqlite3_column_text(q, 0),
-        .service = (const char *)sqlite3_column_text(q, 1),
-        .version = column_number(q, 2),
-        .last_version = column_number(q, 3),
-        .first_live_version = column_number(q, 4),
-        .mod_revision = column_number(q, 5),
-        .row_revision = column_number(q, 6),
-        .revision = column_number(q, 7) >> 7,
-        .index = (uint32_t)(column_number(q, 7) & 127),
-        .n_holes = (size_t)sqlite3_column_bytes(q, 8) / sizeof(uint64_t),
-    };
-    return row->environment != NULL && row->service != NULL;
-}
-
-static bool check_seal(sqlite3_stmt *q, const struct store_head_row *row)
-{
-    struct hash seal = seal_of(row);
-    return sqlite3_column_bytes(q, 13) == SEAL_SIZE &&
-           memcmp(sqlite3_column_blob(q, 13), seal.bytes, SEAL_SIZE) == 0;
-}
-
-/* The names with the NUL of each, which is how they sort. */
-static bool check_head_order(struct head_rows *rows, const struct store_head_row *row)
-{
-    AUTO_STR names = {0};
-    str_add(&names, row->environment, strlen(row->environment) + 1);
-    str_add(&names, row->service, strlen(row->service) + 1);
-    size_t shorter = names.len < rows->before.len ? names.len : rows->before.len;
-    bool behind = shorter == 0 || memcmp(rows->before.data, names.data, shorter) < 0;
-    str_clear(&rows->before);
-    str_add(&rows->before, names.data, names.len);
-    rows->n++;
-    return behind;
-}
-
-static bool take_newest(struct head_rows *rows, struct store_head_row *row)
-{
-    if (row->version == 0 || sqlite3_column_type(rows->q, 9) == SQLITE_NULL) {
-        return true;
-    }
-    rows->room->row.record = column_buf(rows->q, 9);
-    rows->room->row.hash = column_hash(rows->q, 10);
-    rows->room->row.index = row->index;
-    row->newest = &rows->room->row;
-    return add_payload(rows->room, rows->q, row->index, 11, rows->st);
-}
-
-/* ret_more: the visitor wants the next one. */
-static bool visit_head(struct head_rows *rows, bool *ret_more)
-{
-    struct store_head_row row;
-    if (!take_head_row(rows->q, &row)) {
-        return store_damaged(rows->st, "a head without a name");
-    }
-    AUTO(free) uint64_t *holes = mem_array(row.n_holes, sizeof *holes);
-    if (row.n_holes > 0) {
-        memcpy(holes, sqlite3_column_blob(rows->q, 8), row.n_holes * sizeof *holes);
-    }
-    row.holes = holes;
-    if (!check_seal(rows->q, &row) || !check_head_order(rows, &row)) {
-        return store_damaged(rows->st, "a head does not match its seal");
-    }
-    bool ok = take_newest(rows, &row);
-    *ret_more = ok && rows->visit(rows->user, &row);
-    row_room_clear(rows->room);
-    return ok;
-}
-
-static bool check_head_count(struct connection *c, uint64_t found, struct status *st)
-{
-    sqlite3_stmt *q = connection_statement(c, SQL_GET_MARK, st);
-    uint64_t wanted = 0;
-    if (q == NULL) {
-        return false;
-    }
-    sqlite3_bind_int(q, 1, MARK_HEAD_COUNT);
-    return find_number(c, q, &wanted, st) &&
-           (found == wanted || store_damaged(st, "heads are missing"));
-}
-
-static bool walk_heads(struct head_rows *rows)
-{
-    for (bool more = true; more;) {
-        int code = sqlite3_step(rows->q);
-        if (code == SQLITE_DONE) {
-            sqlite3_reset(rows->q);
-            return check_head_count(rows->c, rows->n, rows->st);
-        }
-        if (code != SQLITE_ROW) {
-            return sqlite_fault(rows->c, "loading heads", rows->st);
-        }
-        if (!visit_head(rows, &more)) {
-            return false;
-        }
-    }
-    return true;
-}
-
-static bool sqlite_load_heads(struct store *store, store_head_row_visitor *visit, void *user,
-                              struct status *st)
-{
-    struct sqlite_store *s = sqlite_of(store);
-    struct connection *c = sqlite_take_reader(s, st);
-    if (c == NULL) {
-        return false;
-    }
-    struct head_rows rows = {
-        .c = c, .room = row_room_new(), .visit = visit, .user = user, .st = st};
-    rows.q = connection_statement(c, SQL_LOAD_HEADS, st);
-    bool ok = rows.q != NULL && walk_heads(&rows);
-    sqlite3_reset(rows.q);
-    str_fini(&rows.before);
-    row_room_free(rows.room);
-    sqlite_give_reader(s, c);
-    return ok;
-}
-
 const struct store_ops store_sqlite = {
     .scheme = "sqlite",
     .open = sqlite_store_open,
@@ -824,6 +420,7 @@ const struct store_ops store_sqlite = {
     .find_requests = sqlite_find_requests,
     .load_heads = sqlite_load_heads,
     .save_heads = sqlite_save_heads,
+    .forget_heads = sqlite_forget_heads,
     .scrub = sqlite_scrub,
     .get_mark = sqlite_get_mark,
     .drop = sqlite_drop,

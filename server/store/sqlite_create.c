@@ -8,11 +8,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "sqlite_db.h"
+#include "sqlite_heads.h"
+#include "sqlite_identity.h"
 
 static const char tables[] =
-    "CREATE TABLE meta(name TEXT PRIMARY KEY, value) WITHOUT ROWID;"
-    "CREATE TABLE marks(mark INTEGER PRIMARY KEY, value INTEGER NOT NULL);"
+    "CREATE TABLE meta(name TEXT PRIMARY KEY, value) WITHOUT ROWID;" SQLITE_MARKS_TABLE
     "CREATE TABLE commits(revision INTEGER PRIMARY KEY, record BLOB NOT NULL, hash BLOB NOT NULL,"
     " request_key BLOB);"
     "CREATE INDEX commits_by_request ON commits(request_key) WHERE request_key IS NOT NULL;"
@@ -25,10 +25,7 @@ static const char tables[] =
     "CREATE TABLE heads(environment TEXT NOT NULL, service TEXT NOT NULL, version INTEGER NOT NULL,"
     " last_version INTEGER NOT NULL, first_live_version INTEGER NOT NULL,"
     " mod_revision INTEGER NOT NULL, row_revision INTEGER NOT NULL, change_id INTEGER NOT NULL,"
-    " holes BLOB NOT NULL, seal BLOB NOT NULL, PRIMARY KEY(environment, service)) WITHOUT ROWID;"
-    /* mark -1: how many heads there are */
-    "CREATE TRIGGER heads_counted AFTER INSERT ON heads BEGIN"
-    " INSERT INTO marks VALUES(-1, 1) ON CONFLICT(mark) DO UPDATE SET value = value + 1; END;";
+    " holes BLOB NOT NULL, seal BLOB NOT NULL, PRIMARY KEY(environment, service)) WITHOUT ROWID;";
 
 static char *folder_of(const char *path)
 {
@@ -81,16 +78,17 @@ static bool make_folders(const char *path, struct status *st)
 
 static void add_identity(struct str *sql)
 {
-    uint8_t epoch[EPOCH_SIZE];
-    uint8_t secret[STORE_SECRET_SIZE];
-    char epoch_text[2 * EPOCH_SIZE + 1];
-    char secret_text[2 * STORE_SECRET_SIZE + 1];
-    random_bytes(epoch, sizeof epoch);
-    random_bytes(secret, sizeof secret);
-    hex_encode(epoch, sizeof epoch, epoch_text);
-    hex_encode(secret, sizeof secret, secret_text);
+    struct store_identity identity = {.n_earlier = 0};
+    char epoch[2 * EPOCH_SIZE + 1];
+    char secret[2 * STORE_SECRET_SIZE + 1];
+    random_bytes(identity.epoch, sizeof identity.epoch);
+    random_bytes(identity.secret, sizeof identity.secret);
+    hex_encode(identity.epoch, EPOCH_SIZE, epoch);
+    hex_encode(identity.secret, STORE_SECRET_SIZE, secret);
     str_addf(sql, "INSERT INTO meta VALUES('format', %d), ('epoch', x'%s'), ('secret', x'%s');",
-             STORE_FORMAT, epoch_text, secret_text);
+             STORE_FORMAT, epoch, secret);
+    sqlite_add_identity_seal(&identity, sql);
+    sqlite_add_marks(&identity, 0, sql);
 }
 
 /* Without a journal: a file that is not finished is thrown away. */

@@ -15,20 +15,14 @@ static const char *const texts[SQL_COUNT] = {
                           "VALUES(?1, ?2, ?3, ?4)",
     [SQL_INSERT_CHANGE] = "INSERT INTO changes(id, environment, service, version, brings, salt, "
                           "payload) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-    [SQL_SAVE_HEAD] =
-        "INSERT INTO heads(environment, service, version, last_version, first_live_version, "
-        "mod_revision, row_revision, change_id, holes, seal) "
-        "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) "
-        "ON CONFLICT(environment, service) DO UPDATE SET version = excluded.version, "
-        "last_version = excluded.last_version, first_live_version = excluded.first_live_version, "
-        "mod_revision = excluded.mod_revision, row_revision = excluded.row_revision, "
-        "change_id = excluded.change_id, holes = excluded.holes, seal = excluded.seal "
-        "WHERE heads.row_revision < excluded.row_revision",
-    [SQL_SET_MARK] = "INSERT INTO marks(mark, value) VALUES(?1, ?2) ON CONFLICT(mark) "
-                     "DO UPDATE SET value = max(value, excluded.value)",
-    [SQL_MOVE_MARK] =
-        "INSERT INTO marks(mark, value) SELECT ?1, ?3 WHERE ?2 = coalesce((SELECT value FROM marks "
-        "WHERE mark = ?1), 0) ON CONFLICT(mark) DO UPDATE SET value = excluded.value",
+    [SQL_FIND_HEAD] = "SELECT row_revision, seal FROM heads WHERE environment = ?1 AND "
+                      "service = ?2",
+    [SQL_PUT_HEAD] = "INSERT OR REPLACE INTO heads(environment, service, version, last_version, "
+                     "first_live_version, mod_revision, row_revision, change_id, holes, seal) "
+                     "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+    [SQL_FORGET_HEADS] = "DELETE FROM heads",
+    [SQL_PUT_MARK] = "INSERT OR REPLACE INTO marks(mark, value, digest, seal) "
+                     "VALUES(?1, ?2, ?3, ?4)",
     [SQL_SCRUB] =
         "UPDATE changes SET salt = NULL, payload = 'erased' WHERE environment = ?1 AND "
         "service = ?2 AND version BETWEEN ?3 AND ?4 AND brings = 1 AND payload <> 'erased'",
@@ -60,7 +54,7 @@ static const char *const texts[SQL_COUNT] = {
         "h.seal "
         "FROM heads h LEFT JOIN changes v ON v.id = h.change_id LEFT JOIN commits c ON "
         "c.revision = h.change_id >> 7",
-    [SQL_GET_MARK] = "SELECT value FROM marks WHERE mark = ?1",
+    [SQL_GET_MARK] = "SELECT value, digest, seal FROM marks WHERE mark = ?1",
 };
 
 bool sqlite_fault(struct connection *c, const char *doing, struct status *st)

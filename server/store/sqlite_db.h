@@ -19,9 +19,10 @@ enum statement {
     SQL_ROLLBACK,
     SQL_INSERT_COMMIT,
     SQL_INSERT_CHANGE,
-    SQL_SAVE_HEAD,
-    SQL_SET_MARK,
-    SQL_MOVE_MARK, /* of the marker */
+    SQL_FIND_HEAD,
+    SQL_PUT_HEAD,
+    SQL_FORGET_HEADS,
+    SQL_PUT_MARK, /* of the marker, too */
     SQL_SCRUB,
     SQL_DROP,
     /* of any connection */

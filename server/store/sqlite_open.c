@@ -6,6 +6,7 @@
 #include "sqlite.h"
 #include "sqlite_checkpoint.h"
 #include "sqlite_create.h"
+#include "sqlite_identity.h"
 
 /* ---- What the file is ---- */
 
@@ -54,8 +55,7 @@ static bool check_kind(struct sqlite_store *s, struct status *st)
 static bool check_format(struct sqlite_store *s, struct status *st)
 {
     int64_t format = 0;
-    if (!connection_number(&s->writer, "SELECT value FROM meta WHERE name = 'format'", &format,
-                           st)) {
+    if (!sqlite_read_format(s, &format, st)) {
         return false;
     }
     if (format > STORE_FORMAT) {
@@ -64,62 +64,6 @@ static bool check_format(struct sqlite_store *s, struct status *st)
                           s->file.path, format, STORE_FORMAT);
     }
     return format >= 1 || not_whole(s, st);
-}
-
-static bool read_bytes(struct sqlite_store *s, const char *sql, uint8_t *out, size_t n,
-                       struct status *st)
-{
-    sqlite3_stmt *q = NULL;
-    if (sqlite3_prepare_v2(s->writer.db, sql, -1, &q, NULL) != SQLITE_OK) {
-        return sqlite_fault(&s->writer, "looking at the file", st);
-    }
-    bool ok = sqlite3_step(q) == SQLITE_ROW && (size_t)sqlite3_column_bytes(q, 0) == n;
-    if (ok) {
-        memcpy(out, sqlite3_column_blob(q, 0), n);
-    }
-    sqlite3_finalize(q);
-    return ok || foreign(s, st);
-}
-
-/* A log that never got another epoch has no such row. */
-static bool read_epochs(struct sqlite_store *s, struct status *st)
-{
-    sqlite3_stmt *q = NULL;
-    if (sqlite3_prepare_v2(s->writer.db, "SELECT value FROM meta WHERE name = 'epochs'", -1, &q,
-                           NULL) != SQLITE_OK) {
-        return sqlite_fault(&s->writer, "looking at the file", st);
-    }
-    bool ok = sqlite3_step(q) != SQLITE_ROW ||
-              store_epochs_decode(sqlite3_column_blob(q, 0), (size_t)sqlite3_column_bytes(q, 0),
-                                  &s->store.identity);
-    sqlite3_finalize(q);
-    return ok || foreign(s, st);
-}
-
-bool sqlite_store_renew(struct store *store, const struct store_identity *identity,
-                        struct status *st)
-{
-    struct sqlite_store *s = sqlite_of(store);
-    uint8_t epochs[STORE_EPOCHS_BYTES];
-    size_t n = store_epochs_encode(identity, epochs);
-    char epoch_text[2 * EPOCH_SIZE + 1];
-    char epochs_text[2 * STORE_EPOCHS_BYTES + 1];
-    hex_encode(identity->epoch, EPOCH_SIZE, epoch_text);
-    hex_encode(epochs, n, epochs_text);
-    AUTO_STR sql = {0};
-    str_addf(&sql, "INSERT OR REPLACE INTO meta VALUES('epoch', x'%s'), ('epochs', x'%s')",
-             epoch_text, epochs_text);
-    return connection_run(&s->writer, sql.data, st);
-}
-
-static bool read_identity(struct sqlite_store *s, struct status *st)
-{
-    struct store_identity *identity = &s->store.identity;
-    return read_epochs(s, st) &&
-           read_bytes(s, "SELECT value FROM meta WHERE name = 'epoch'", identity->epoch, EPOCH_SIZE,
-                      st) &&
-           read_bytes(s, "SELECT value FROM meta WHERE name = 'secret'", identity->secret,
-                      STORE_SECRET_SIZE, st);
 }
 
 /* ---- A copy ---- */
@@ -197,13 +141,13 @@ static bool find_or_create(struct sqlite_store *s, const char *location, bool ma
 static bool open_file(struct sqlite_store *s, struct status *st)
 {
     return sqlite_file_take(&s->file, st) && open_writer(s, st) && check_kind(s, st) &&
-           check_format(s, st) && read_identity(s, st) && check_copy(s, st) &&
+           check_format(s, st) && sqlite_read_identity(s, st) && check_copy(s, st) &&
            connection_run(&s->writer,
                           "PRAGMA synchronous = EXTRA; PRAGMA journal_mode = WAL;"
                           "PRAGMA secure_delete = ON; PRAGMA wal_autocheckpoint = 0;"
                           "SELECT count(*) FROM meta", /* which opens the write-ahead log */
                           st) &&
-           connection_open(&s->marker, s->file.path, st) &&
+           sqlite_upgrade(s, st) && connection_open(&s->marker, s->file.path, st) &&
            connection_run(&s->marker, "PRAGMA synchronous = NORMAL", st) &&
            sqlite_file_note(&s->file, st);
 }

@@ -1,4 +1,4 @@
-/* Opening and closing a SQLite store: what it is, its identity. */
+/* Opening and closing a SQLite store, and what it is. */
 #ifndef STORE_SQLITE_OPEN_H
 #define STORE_SQLITE_OPEN_H
 
@@ -8,7 +8,5 @@ bool sqlite_store_open(const char *location, bool may_create, struct store **ret
                        struct status *st);
 void sqlite_store_interrupt(struct store *store);
 void sqlite_store_close(struct store *store);
-bool sqlite_store_renew(struct store *store, const struct store_identity *identity,
-                        struct status *st);
 
 #endif

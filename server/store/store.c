@@ -587,6 +587,12 @@ bool store_save_heads(struct store *store, struct head *const *heads, size_t n, 
     return store->ops->save_heads(store, heads, n, through, st);
 }
 
+bool store_forget_heads(struct store *store, struct status *st)
+{
+    assert(!store->shared && "nobody else counts on the stored heads");
+    return store->ops->forget_heads(store, st);
+}
+
 bool store_scrub(struct store *store, const char *environment, const char *service, uint64_t from,
                  uint64_t through, struct status *st)
 {

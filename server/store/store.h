@@ -37,7 +37,10 @@
 #include "head.h"
 #include "metrics.h"
 
-#define STORE_FORMAT 1
+/* 2: marks, heads and the identity have seals, HEADS a digest over all heads. A SQLite store of
+ * format 1 is made one of 2 when it is opened, heads and marks again from the log; one of MongoDB's
+ * where both were dropped, else it is refused. */
+#define STORE_FORMAT 2
 #define STORE_SECRET_SIZE 32
 
 #define STORE_EPOCHS_MAX 64
@@ -146,6 +149,8 @@ struct store_ops {
                        struct status *st);
     bool (*save_heads)(struct store *store, struct head *const *heads, size_t n, uint64_t through,
                        struct status *st);
+    /* NULL where others may have the store open. */
+    bool (*forget_heads)(struct store *store, struct status *st);
     bool (*scrub)(struct store *store, const char *environment, const char *service, uint64_t from,
                   uint64_t through, struct status *st);
     /* NULL where the backend has no better way than scrub. */
@@ -165,8 +170,10 @@ struct store {
     const struct store_ops *ops;
     struct store_identity identity;
     bool shared; /* others may append to the log, too; else it is this process's alone */
-    atomic_uint_fast64_t known; /* store.c's: the newest revision seen in the log; the end is most
-                                   often at it or near behind it, where a backend may look first */
+    atomic_uint_fast64_t known;  /* store.c's: the newest revision seen in the log; the end is most
+                                    often at it or near behind it, where a backend may look first */
+    atomic_bool heads_made_anew; /* by committer_recover, from the log: the stored ones, or marks,
+                                    were damaged */
     struct histogram sync; /* nanoseconds in which an append was made durable, once it was handed
                               over; without a scale where the backend does not know */
     bool is_new;           /* it was made when it was opened */
@@ -183,7 +190,8 @@ struct store {
  * database of MongoDB's. "memory:NAME" is one store for all that open it under
  * this name in this process, gone with the last of them. INVALID_ARGUMENT: not a store's address;
  * FAILED_PRECONDITION: reason STORE_LOCKED where another process has it, STORE_FORMAT_NEWER where a
- * newer release wrote it (the message names both formats), STORE_FOREIGN where the file or database
+ * newer release wrote it (the message names both formats), STORE_FORMAT_OLDER where it has to be
+ * prepared (the message says how), STORE_FOREIGN where the file or database
  * is no store of ours, STORE_NOT_WHOLE where the file was cut off, STORE_LINKED where it has two
  * names, STORE_STRAY_LOG where the write-ahead log beside it is not its own, STORE_TOO_OLD where
  * the database server is; UNAVAILABLE, reason STORE_UNAVAILABLE, or STORE_DENIED where the database
@@ -293,6 +301,11 @@ bool store_load_heads(struct store *store, store_head_visitor *visit, void *user
  * step. */
 bool store_save_heads(struct store *store, struct head *const *heads, size_t n, uint64_t through,
                       struct status *st);
+
+/* Where heads or marks turned out to be damaged and were made again from the log: drops all stored
+ * heads and sets every mark to 0 that the log makes again, which are all but RELAYED. Only of a
+ * store that is not shared. */
+bool store_forget_heads(struct store *store, struct status *st);
 
 /* Removes the payloads and salts of versions `from` to `through` of a config, so that they cannot
  * be read from the store any more; a database server's own logs may keep them for a while.

@@ -167,6 +167,11 @@ static bool trace_save_heads(struct store *store, struct head *const *heads, siz
     PASS("save_heads", save_heads(INNER(p), heads, n, through, st));
 }
 
+static bool trace_forget_heads(struct store *store, struct status *st)
+{
+    PASS("forget_heads", forget_heads(INNER(p), st));
+}
+
 static bool trace_scrub(struct store *store, const char *environment, const char *service,
                         uint64_t from, uint64_t through, struct status *st)
 {
@@ -232,6 +237,7 @@ static const struct store_ops trace_ops = {
     .find_requests = trace_find_requests,
     .load_heads = trace_load_heads,
     .save_heads = trace_save_heads,
+    .forget_heads = trace_forget_heads,
     .scrub = trace_scrub,
     .get_mark = trace_get_mark,
     .drop = trace_drop,

@@ -227,6 +227,25 @@ static void ask_log(struct desk *desk, struct answers *answers)
     add_result(answers, &what, ok, &st);
 }
 
+/* Marks that the log does not make again, and what the others steer. */
+static void ask_marks(struct desk *desk, struct answers *answers)
+{
+    AUTO_STR what = {0};
+    struct status st;
+    uint64_t relayed = 0;
+    const struct store_identity *identity = &desk->store->identity;
+    struct hash whole = hash_bytes(identity, sizeof *identity);
+    char text[2 * HASH_SIZE + 1];
+    hex_encode(whole.bytes, sizeof whole.bytes, text);
+    str_addf(&what, "identity %s, floor %" PRIu64 ", end %" PRIu64, text,
+             registry_floor(desk->registry), registry_position(desk->registry).revision);
+    add(answers, &what, NULL);
+    str_add_text(&what, "relayed:");
+    bool ok = store_get_mark(desk->store, STORE_MARK_RELAYED, &relayed, &st);
+    str_addf(&what, " %" PRIu64, relayed);
+    add_result(answers, &what, ok, &st);
+}
+
 static void ask_config(struct desk *desk, const char *service, uint64_t n_versions,
                        struct answers *answers)
 {
@@ -252,6 +271,7 @@ void desk_ask(struct desk *desk, const struct deed *deeds, size_t n_deeds, uint6
               struct answers *ret_answers)
 {
     *ret_answers = (struct answers){.items = NULL};
+    ask_marks(desk, ret_answers);
     ask_log(desk, ret_answers);
     for (size_t i = 0; i < n_deeds; i++) {
         if (!asked_before(deeds, i, deeds[i].services[0])) {

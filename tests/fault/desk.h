@@ -36,9 +36,9 @@ struct answers {
     size_t n;
 };
 
-/* Asks for each config's head and versions, one by one and together, and for the whole log. The
- * configs are those of the deeds. A question that the desk cannot answer for damage or I/O is
- * refused. */
+/* Asks for identity and marks, for each config's head and versions, one by one and together, and
+ * for the whole log. The configs are those of the deeds. A question that the desk cannot answer for
+ * damage or I/O is refused. */
 void desk_ask(struct desk *desk, const struct deed *deeds, size_t n_deeds, uint64_t n_versions,
               struct answers *ret_answers);
 void answers_fini(struct answers *answers);

@@ -1,7 +1,8 @@
-/* One flipped bit anywhere in a store's file: heads, versions and the log are answered for as
- * before or refused, never otherwise. */
+/* One flipped bit anywhere in a store's file: identity, marks, heads, versions and the log are
+ * answered for as before or refused, never otherwise. */
 #include <criterion/criterion.h>
 #include <fcntl.h>
+#include <sqlite3.h>
 #include <string.h>
 
 #include "deeds.h"
@@ -11,17 +12,24 @@
 #include "random.h"
 
 #define FLIPS 4000
+#define PAGE ((size_t)4096)
+
+static void carry_out(struct desk *desk, size_t from, size_t to)
+{
+    struct status st;
+    for (size_t i = from; i < to; i++) {
+        struct commit *commit = NULL;
+        cr_assert(desk_write(desk, &deeds[i], &commit, &st), "deed %zu: %s", i, st.message);
+        commit_unref(commit);
+    }
+}
 
 static void carry_out_all(const struct folder *folder)
 {
     struct desk desk;
     struct status st;
     cr_assert(desk_open(&desk, folder->address, &st), "%s", st.message);
-    for (size_t i = 0; i < N_DEEDS; i++) {
-        struct commit *commit = NULL;
-        cr_assert(desk_write(&desk, &deeds[i], &commit, &st), "deed %zu: %s", i, st.message);
-        commit_unref(commit);
-    }
+    carry_out(&desk, 0, N_DEEDS);
     desk_close(&desk);
 }
 
@@ -103,6 +111,100 @@ static void try_flip(const struct folder *folder, struct str *content, size_t bi
     outcome->without_effect += !wrong && count_refused(&found) == 0;
     answers_fini(&found);
 }
+
+/* ---- Rows that steer what is served ---- */
+
+static void run_sql(const struct folder *folder, const char *sql, int *ret_number)
+{
+    sqlite3 *db = NULL;
+    sqlite3_stmt *q = NULL;
+    cr_assert_eq(sqlite3_open(folder->database, &db), SQLITE_OK);
+    cr_assert_eq(sqlite3_prepare_v2(db, sql, -1, &q, NULL), SQLITE_OK, "%s", sqlite3_errmsg(db));
+    cr_assert_eq(sqlite3_step(q), SQLITE_ROW);
+    *ret_number = sqlite3_column_int(q, 0);
+    sqlite3_finalize(q);
+    sqlite3_close(db);
+}
+
+static void copy(const char *from, const char *to, const char *suffix)
+{
+    char source[96];
+    char target[96];
+    snprintf(source, sizeof source, "%s%s", from, suffix);
+    snprintf(target, sizeof target, "%s%s", to, suffix);
+    AUTO_STR content = read_file(source);
+    write_file(target, &content);
+}
+
+/* What a kill leaves where heads were saved halfway through the deeds, in one file. */
+static void leave_heads_behind(const struct folder *folder)
+{
+    struct folder alive;
+    struct desk desk;
+    struct status st;
+    int ignored = 0;
+    folder_init(&alive);
+    cr_assert(desk_open(&desk, alive.address, &st), "%s", st.message);
+    carry_out(&desk, 0, N_DEEDS / 2);
+    desk_close(&desk);
+    cr_assert(desk_open(&desk, alive.address, &st), "%s", st.message);
+    cr_assert(store_move_mark(desk.store, STORE_MARK_RELAYED, 0, 3, &st), "%s", st.message);
+    carry_out(&desk, N_DEEDS / 2, N_DEEDS);
+    copy(alive.database, folder->database, "");
+    copy(alive.database, folder->database, "-wal");
+    desk_close(&desk);
+    folder_fini(&alive);
+    run_sql(folder, "PRAGMA wal_checkpoint(TRUNCATE)", &ignored);
+}
+
+/* All bits of a page's header, cell pointers and cells. It is a leaf: there are few rows. */
+static void flip_page(const struct folder *folder, struct str *content, const char *table,
+                      const struct answers *right, struct outcome *outcome)
+{
+    char sql[96];
+    int page = 0;
+    snprintf(sql, sizeof sql, "SELECT rootpage FROM sqlite_schema WHERE name = '%s'", table);
+    folder_empty(folder);
+    write_file(folder->database, content);
+    run_sql(folder, sql, &page);
+    size_t at = (size_t)(page - 1) * PAGE;
+    const uint8_t *bytes = (const uint8_t *)content->data + at;
+    cr_assert(bytes[0] == 0x0a || bytes[0] == 0x0d, "%s is a leaf", table);
+    size_t pointers_end = 8 + 2 * (size_t)(bytes[3] << 8 | bytes[4]);
+    size_t cells = (size_t)(bytes[5] << 8 | bytes[6]);
+    for (size_t i = 0; i < PAGE * 8; i++) {
+        if (i / 8 < pointers_end || i / 8 >= cells) {
+            try_flip(folder, content, at * 8 + i, right, outcome);
+        }
+    }
+}
+
+Test(bit_flip, in_a_row_that_steers_is_refused_or_mended, .timeout = 280)
+{
+    static const char *const tables[] = {"marks", "heads", "meta", "changes_by_version"};
+    struct folder folder;
+    struct answers right = {0};
+    log_set_level(LOG_ERROR + 1);
+    folder_init(&folder);
+    leave_heads_behind(&folder);
+    AUTO_STR content = read_file(folder.database);
+    cr_assert(ask_all(&folder, &right));
+    cr_assert_eq(count_refused(&right), 0);
+    for (size_t i = 0; i < COUNT_OF(tables); i++) {
+        struct outcome outcome = {0};
+        flip_page(&folder, &content, tables[i], &right, &outcome);
+        cr_log_info("%s: %zu bits refused at the start, %zu later, %zu mended or without effect",
+                    tables[i], outcome.refused_at_start, outcome.refused_later,
+                    outcome.without_effect);
+        cr_expect_eq(outcome.wrong, 0, "%zu bits of %s changed an answer", outcome.wrong,
+                     tables[i]);
+    }
+    answers_fini(&right);
+    folder_fini(&folder);
+    leak_check();
+}
+
+/* ---- Anywhere ---- */
 
 Test(bit_flip, is_refused_or_does_not_matter, .timeout = 280)
 {

@@ -354,6 +354,58 @@ def test_a_node_that_meets_a_hole_takes_no_write(launch, server):
     writer.end()
 
 
+# ---- Rows that steer what is served ----
+
+HEADS = 0  # the mark's number
+
+
+@pytest.mark.parametrize("database", ["secantus"], indirect=True)
+def test_damaged_rows_of_the_database_are_told(server):
+    registry = Registry(server.stub)
+    registry.create("billing", '{"n":1}')
+    registry.update("billing", '{"n":2}')
+    server.stop()
+    with pymongo.MongoClient(server.store) as client:
+        database = client.get_default_database()
+        damages = [(database[name], key, field, value) for name, key, field, value in (
+            ("confreg_marks", HEADS, "value", 1), ("confreg_marks", 3, "value", 1),
+            ("confreg_heads", "prod/billing", "last_version", 1),
+            ("confreg_heads", "prod/billing", "row_revision", 1),
+            ("confreg_meta", "identity", "secret", bytes(32)))]
+        for collection, key, field, value in damages:
+            right = collection.find_one({"_id": key})
+            assert right[field] != value
+            collection.update_one({"_id": key}, {"$set": {field: value}})
+            code, said = server.fails_to_start()
+            assert code == 1 and "STORE_DAMAGED" in said, (key, field, said)
+            collection.replace_one({"_id": key}, right)
+        database.confreg_marks.delete_one({"_id": 3})
+        code, said = server.fails_to_start()
+        assert code == 1 and "is missing" in said, said
+        database.confreg_marks.drop()
+        database.confreg_heads.drop()
+    server.start()
+    assert Registry(server.stub).update("billing", '{"n":3}').config.version == 3
+    check_history(server)
+
+
+@pytest.mark.parametrize("database", ["secantus"], indirect=True)
+def test_a_database_of_the_format_before_is_refused_until_it_is_prepared(server):
+    Registry(server.stub).create("billing", '{"n":1}')
+    server.stop()
+    with pymongo.MongoClient(server.store) as client:
+        database = client.get_default_database()
+        database.confreg_meta.update_one({}, {"$set": {"format": 1}, "$unset": {"seal": 1}})
+        code, said = server.fails_to_start()
+        assert code == 1 and "STORE_FORMAT_OLDER" in said and "drop confreg_heads" in said, said
+        database.confreg_heads.drop()
+        database.confreg_marks.drop()
+        server.start()
+        assert database.confreg_meta.find_one()["format"] == 2
+    assert Registry(server.stub).update("billing", '{"n":2}').config.version == 2
+    check_history(server)
+
+
 # ---- Who may use it, and over what ----
 
 @pytest.fixture

@@ -1,0 +1,58 @@
+/* What statements take and give: the columns of a SQLite store's rows. */
+#ifndef STORE_SQLITE_ROWS_H
+#define STORE_SQLITE_ROWS_H
+
+#include <string.h>
+
+#include "row_room.h"
+#include "sqlite_db.h"
+
+/* A change's place in the log as one number, which orders changes as the log does. */
+static inline int64_t sqlite_change_id(uint64_t revision, size_t index)
+{
+    return (int64_t)(revision << 7 | index);
+}
+
+static inline void sqlite_bind_text(sqlite3_stmt *q, int at, const char *text)
+{
+    sqlite3_bind_text(q, at, text, -1, SQLITE_STATIC);
+}
+
+static inline void sqlite_bind_number(sqlite3_stmt *q, int at, uint64_t value)
+{
+    sqlite3_bind_int64(q, at, value > INT64_MAX ? INT64_MAX : (int64_t)value);
+}
+
+static inline uint64_t sqlite_number(sqlite3_stmt *q, int at)
+{
+    return (uint64_t)sqlite3_column_int64(q, at);
+}
+
+static inline struct buf *sqlite_buf(sqlite3_stmt *q, int at)
+{
+    return sqlite3_column_type(q, at) == SQLITE_NULL
+               ? NULL
+               : buf_copy(sqlite3_column_blob(q, at), (size_t)sqlite3_column_bytes(q, at));
+}
+
+static inline struct hash sqlite_hash(sqlite3_stmt *q, int at)
+{
+    struct hash hash = {{0}};
+    if (sqlite3_column_bytes(q, at) == HASH_SIZE) {
+        memcpy(hash.bytes, sqlite3_column_blob(q, at), HASH_SIZE);
+    }
+    return hash;
+}
+
+/* Runs a statement that gives no rows. */
+bool sqlite_step(struct connection *c, sqlite3_stmt *q, const char *doing, struct status *st);
+bool sqlite_run(struct connection *c, enum statement which, const char *doing, struct status *st);
+
+/* Adds the payload of a change that brought a version: a salt and what stands in its column behind
+ * it. A payload is never just missing. */
+bool sqlite_payload(struct row_room *room, sqlite3_stmt *q, uint32_t index, int salt_column,
+                    struct status *st);
+/* DATA_LOSS. Returns false. */
+bool sqlite_damaged(struct status *st, const char *what);
+
+#endif
