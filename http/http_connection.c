@@ -322,19 +322,10 @@ static enum step send_block(struct http_connection *c, size_t n)
     return STEP_ON;
 }
 
-/* Whether there is no use in going on: nobody reads, or would say that it does. */
-static bool is_given_up(const struct http_connection *c)
-{
-    return c->broken || (c->half_closed && c->exchange->x.lasts);
-}
-
 static enum step pull(struct http_connection *c)
 {
     struct http_server *server = c->server;
     struct exchange *exchange = c->exchange;
-    if (is_given_up(c)) {
-        return STEP_GONE;
-    }
     ssize_t n = server->handlers->read(server->user, &exchange->x,
                                        server->out + HTTP_CHUNK_SIZE_BYTES, HTTP_PULL_BYTES);
     if (n > 0) {
@@ -578,8 +569,19 @@ void http_connection_expire(struct http_connection *c)
 
 /* ---- Running ---- */
 
+/* Whether there is no use in going on with the request: nobody reads, or would say that it does. */
+static bool is_given_up(const struct http_connection *c)
+{
+    const struct exchange *exchange = c->exchange;
+    return exchange != NULL && exchange->stage != STAGE_READING &&
+           (c->broken || (c->half_closed && exchange->x.lasts));
+}
+
 static enum step step(struct http_connection *c, struct http_input *in)
 {
+    if (is_given_up(c)) {
+        return STEP_GONE;
+    }
     if (c->n_parts > 0) {
         return send_parts(c);
     }
@@ -593,7 +595,7 @@ static enum step step(struct http_connection *c, struct http_input *in)
     case STAGE_READING:
         return read_on(c, in);
     case STAGE_RUNNING:
-        return is_given_up(c) ? STEP_GONE : wait_for(c, HTTP_WAIT_NOTHING, false);
+        return wait_for(c, HTTP_WAIT_NOTHING, false);
     case STAGE_ANSWERED:
         return begin_answer(c);
     default:

@@ -375,6 +375,20 @@ Test(servers, give_up_what_lasts_when_its_client_has_said_all)
     }
 }
 
+/* Whose buffers are full of what it does not read. */
+Test(servers, give_up_what_lasts_in_the_middle_of_sending)
+{
+    struct peer peer;
+    lasts = true;
+    peer_connect(&peer, &listener);
+    peer_say(&peer, GET("/large"));
+    serve_until(&n_begun, 1);
+    serve_once(server);
+    peer_end(&peer);
+    serve_until(&n_ended, 1);
+    peer_fini(&peer);
+}
+
 Test(servers, wait_for_handlers_that_cannot_let_go)
 {
     struct peer peer;
