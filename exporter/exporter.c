@@ -29,10 +29,10 @@ static const char *const text_type = "text/plain; charset=utf-8";
 static void answer(struct http_exchange *x, unsigned status, const char *type,
                    const struct str *text)
 {
-    const struct http_field field = {"Content-Type", type};
+    const struct http_field fields[] = {{"Content-Type", type}, {"Allow", "GET, HEAD"}};
     const struct http_answer answer = {.status = status,
-                                       .fields = &field,
-                                       .n_fields = 1,
+                                       .fields = fields,
+                                       .n_fields = status == 405 ? 2 : 1,
                                        .body = str_text(text),
                                        .n_body = text->len};
     http_answer(x, &answer);
