@@ -415,8 +415,9 @@ static enum step refuse(struct http_connection *c, const struct http_refusal *re
 static bool is_worth_reading(const struct http_connection *c)
 {
     const struct exchange *exchange = c->exchange;
-    return !exchange->x.head.awaits_continue &&
-           exchange->n_body + http_reader_left(&c->reader) <= HTTP_SWALLOW_BYTES;
+    uint64_t left = http_reader_left(&c->reader); /* as large as the client says */
+    return !exchange->x.head.awaits_continue && left <= HTTP_SWALLOW_BYTES &&
+           exchange->n_body <= HTTP_SWALLOW_BYTES - left;
 }
 
 static enum step go_on_reading(struct http_connection *c)
@@ -431,6 +432,17 @@ static enum step go_on_reading(struct http_connection *c)
     return is_too_large ? refuse(c, &too_large) : STEP_ON;
 }
 
+/* Who waits for it and has sent nothing of the body yet. */
+static void invite(struct http_connection *c, const struct http_input *in)
+{
+    static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
+    struct http_head *head = &c->exchange->x.head;
+    if (head->awaits_continue && in->n == 0) {
+        add_part(c, bytes_of(go_on, sizeof go_on - 1));
+    }
+    head->awaits_continue = false;
+}
+
 static enum step take_head(struct http_connection *c, const struct http_input *in,
                            const struct http_input *text)
 {
@@ -443,14 +455,11 @@ static enum step take_head(struct http_connection *c, const struct http_input *i
     struct http_exchange *x = &c->exchange->x;
     http_reader_begin_body(&c->reader, &x->head);
     server->handlers->begin(server->user, x);
-    if (!c->exchange->answered && x->head.awaits_continue) {
-        x->head.awaits_continue = false;
-        if (in->n == 0) {
-            static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
-            add_part(c, bytes_of(go_on, sizeof go_on - 1));
-        }
+    enum step next = go_on_reading(c);
+    if (c->exchange != NULL && !c->exchange->answered) {
+        invite(c, in);
     }
-    return go_on_reading(c);
+    return next;
 }
 
 static enum step take_body(struct http_connection *c, const struct http_input *part)

@@ -260,6 +260,26 @@ Test(servers, invite_who_waits)
     peer_fini(&peer);
 }
 
+Test(servers, do_not_invite_who_would_send_too_much)
+{
+    struct peer peer;
+    exchange(&peer, "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 999999999\r\n"
+                    "Expect: 100-continue\r\n\r\n");
+    cr_expect_eq(count_of(&peer, "HTTP/1.1 "), 1u);
+    cr_expect_eq(count_of(&peer, "HTTP/1.1 413 "), 1u);
+    peer_fini(&peer);
+}
+
+Test(servers, do_not_wait_for_a_chunk_without_end)
+{
+    struct peer peer;
+    exchange(&peer, "POST /early HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+                    "1\r\nx\r\nffffffffffffffff\r\nabc");
+    cr_expect_eq(count_of(&peer, "404"), 1u);
+    cr_expect_eq(count_of(&peer, "Connection: close\r\n"), 1u);
+    peer_fini(&peer);
+}
+
 Test(servers, refuse_once)
 {
     struct peer peer;
