@@ -314,7 +314,7 @@ static enum step send_block(struct http_connection *c, size_t n)
     if (io == HTTP_IO_OVER) {
         return STEP_GONE;
     }
-    c->progressed = n_sent > 0;
+    c->progressed = c->progressed || n_sent > 0;
     if (n_sent < n) {
         str_add(&c->rest, from + n_sent, n - n_sent);
         add_part(c, bytes_of(c->rest.data, c->rest.len));
@@ -362,7 +362,7 @@ static enum step wait_for_input(struct http_connection *c)
         return wait_for(c, HTTP_WAIT_BODY, true);
     }
     if (http_reader_is_within(&c->reader)) {
-        return wait_for(c, HTTP_WAIT_HEAD, false);
+        return wait_for(c, HTTP_WAIT_HEAD, served);
     }
     return c->server->stopping ? STEP_GONE : wait_for(c, HTTP_WAIT_REQUEST, served);
 }
@@ -510,6 +510,7 @@ static enum step begin_to_linger(struct http_connection *c)
     c->lingers = true;
     c->server->n_lingering++;
     c->readable = true;
+    wait_for(c, HTTP_WAIT_LINGER, true);
     return STEP_ON;
 }
 
@@ -612,6 +613,15 @@ static enum step step(struct http_connection *c, struct http_input *in)
     }
 }
 
+/* It has used up its turn, and waits for nobody: what it waited for before has come. */
+static void go_on_later(struct http_connection *c)
+{
+    if (!c->lingers) {
+        stop_waiting(c);
+    }
+    http_connection_make_ready(c);
+}
+
 void http_connection_run(struct http_connection *c)
 {
     struct http_server *server = c->server;
@@ -632,7 +642,7 @@ void http_connection_run(struct http_connection *c)
         str_add(&c->ahead, in.bytes, in.n);
     }
     if (next == STEP_ON) {
-        http_connection_make_ready(c);
+        go_on_later(c);
     }
 }
 

@@ -56,7 +56,7 @@ void serve_once(struct http_server *server)
     http_server_run(server);
 }
 
-static void receive(struct peer *peer)
+void peer_receive(struct peer *peer)
 {
     char bytes[65536];
     ssize_t n = recv(peer->fd, bytes, sizeof bytes, MSG_DONTWAIT);
@@ -71,7 +71,7 @@ void peer_hear(struct peer *peer, struct http_server *server, const char *text)
     int64_t until_ns = clock_monotonic_ns() + PATIENCE_NS;
     while (strstr(str_text(&peer->heard), text) == NULL) {
         serve_once(server);
-        receive(peer);
+        peer_receive(peer);
         cr_assert(!peer->closed && clock_monotonic_ns() < until_ns, "not heard: %s in %s", text,
                   str_text(&peer->heard));
     }
@@ -82,7 +82,7 @@ void peer_hear_all(struct peer *peer, struct http_server *server)
     int64_t until_ns = clock_monotonic_ns() + PATIENCE_NS;
     while (!peer->closed) {
         serve_once(server);
-        receive(peer);
+        peer_receive(peer);
         cr_assert_lt(clock_monotonic_ns(), until_ns, "not closed");
     }
 }

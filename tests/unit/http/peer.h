@@ -20,6 +20,8 @@ void peer_say(struct peer *peer, const char *text);
 void peer_end(struct peer *peer);
 /* Leaves by a reset. */
 void peer_reset(struct peer *peer);
+/* Takes what is there. */
+void peer_receive(struct peer *peer);
 /* Runs the server until the peer has heard a text, or everything. */
 void peer_hear(struct peer *peer, struct http_server *server, const char *text);
 void peer_hear_all(struct peer *peer, struct http_server *server);

@@ -2,7 +2,12 @@
 #include "http_server.h"
 
 #include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
 
 #include "clock.h"
 #include "leak_check.h"
@@ -24,6 +29,7 @@ static struct http_exchange *later; /* the handler's */
 static bool may_leave;
 static size_t n_begun, n_ended, n_gone;
 static const char *block; /* of /pull: NULL: pending; "": the end */
+static bool endless;      /* /pull goes on by itself */
 static bool lasts;
 static char large[LARGE_BYTES];
 
@@ -80,6 +86,10 @@ static ssize_t read_block(void *user, struct http_exchange *x, char *bytes, size
 {
     (void)user;
     (void)x;
+    if (endless) {
+        memset(bytes, 'x', max);
+        return (ssize_t)max;
+    }
     if (block == NULL) {
         return HTTP_READ_PENDING;
     }
@@ -481,6 +491,148 @@ Test(servers, do_not_disconnect_who_waits_for_a_handler)
     answer(later, 200, "later", 5);
     peer_hear(&peer, server, "later");
     peer_fini(&peer);
+}
+
+#define SHORT_MS 20
+
+static void wait_until(int64_t at_ns)
+{
+    while (clock_monotonic_ns() < at_ns) {
+        continue;
+    }
+}
+
+static bool has_answer(const struct peer *peer)
+{
+    char byte;
+    return recv(peer->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) >= 0;
+}
+
+/* Says the rest of a request for /later when its time is over, but before the server has looked at
+ * the clock. False where the server was faster. */
+static bool say_late(struct peer *peer, size_t n_chunks)
+{
+    AUTO_STR rest = {0};
+    str_add_text(&rest, "x\r\nTransfer-Encoding: chunked\r\n\r\n");
+    for (size_t i = 0; i < n_chunks; i++) {
+        str_add_text(&rest, "1\r\nx\r\n");
+    }
+    str_add_text(&rest, "0\r\n\r\n");
+    later = NULL;
+    peer_connect(peer, &listener);
+    peer_say(peer, "POST /later HTTP/1.1\r\nHost: ");
+    for (int i = 0; i < 3; i++) {
+        serve_once(server);
+    }
+    wait_until(clock_monotonic_ns() + SHORT_MS * INT64_C(1000000));
+    peer_say(peer, rest.data);
+    while (later == NULL && !has_answer(peer)) {
+        serve_once(server);
+    }
+    return later != NULL;
+}
+
+/* However much of its turn a connection has used up when the request is whole. */
+Test(servers, do_not_disconnect_who_has_just_said_all)
+{
+    http_server_free(server);
+    start(8, SHORT_MS);
+    for (size_t n_chunks = 50; n_chunks < 70; n_chunks++) {
+        struct peer peer;
+        while (!say_late(&peer, n_chunks)) {
+            peer_fini(&peer);
+        }
+        cr_assert_eq(n_ended + 1, n_begun, "the request is the handler's: %zu", n_chunks);
+        answer(later, 200, "later", 5);
+        peer_hear(&peer, server, "later");
+        peer_fini(&peer);
+    }
+}
+
+#define STEADY_MS 200
+
+/* Calls `step` for three times the patience. False where the machine was too slow to tell. */
+static bool is_steady(struct peer *peer, void (*step)(struct peer *peer))
+{
+    int64_t begun_ns = clock_monotonic_ns();
+    int64_t last_ns = begun_ns;
+    int64_t longest_ns = 0;
+    while (last_ns < begun_ns + 3 * STEADY_MS * INT64_C(1000000)) {
+        step(peer);
+        serve_once(server);
+        int64_t now_ns = clock_monotonic_ns();
+        longest_ns = now_ns - last_ns > longest_ns ? now_ns - last_ns : longest_ns;
+        last_ns = now_ns;
+    }
+    return longest_ns < STEADY_MS * INT64_C(1000000) / 4;
+}
+
+/* Its patience is each request's own, where the next one always has begun already. */
+static void say_next(struct peer *peer)
+{
+    static const char text[] = "st: x\r\n\r\nGET /now HTTP/1.1\r\nHo";
+    send(peer->fd, text, sizeof text - 1, MSG_NOSIGNAL);
+    peer_receive(peer);
+}
+
+Test(servers, do_not_disconnect_who_is_never_at_an_end)
+{
+    http_server_free(server);
+    start(8, STEADY_MS);
+    for (bool told = false; !told;) {
+        struct peer peer;
+        peer_connect(&peer, &listener);
+        peer_say(&peer, "GET /now HTTP/1.1\r\nHo");
+        told = is_steady(&peer, say_next);
+        cr_expect(!told || count_of(&peer, "HTTP/1.1 408 ") == 0);
+        peer_fini(&peer);
+    }
+}
+
+/* A unix socket takes a whole block or nothing of it. */
+static void take_some(struct peer *peer)
+{
+    str_clear(&peer->heard);
+    peer_receive(peer);
+}
+
+static void listen_on_unix(const char *path)
+{
+    struct status st;
+    AUTO_STR address = {0};
+    str_addf(&address, "unix:%s", path);
+    http_server_free(server);
+    listener_close(&listener);
+    cr_assert(listener_open(address.data, &listener, &st), "%s", st.message);
+    start(8, STEADY_MS);
+}
+
+static void connect_to_unix(struct peer *peer, const char *path)
+{
+    struct sockaddr_un name = {.sun_family = AF_UNIX};
+    strcpy(name.sun_path, path);
+    *peer = (struct peer){.fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)};
+    cr_assert_eq(connect(peer->fd, (const struct sockaddr *)&name, sizeof name), 0);
+}
+
+Test(servers, do_not_disconnect_who_reads_steadily)
+{
+    char folder[] = "/tmp/confreg-http-XXXXXX";
+    char path[64];
+    cr_assert_not_null(mkdtemp(folder));
+    snprintf(path, sizeof path, "%s/socket", folder);
+    listen_on_unix(path);
+    endless = true;
+    for (bool told = false; !told;) {
+        struct peer peer;
+        connect_to_unix(&peer, path);
+        peer_say(&peer, GET("/pull"));
+        told = is_steady(&peer, take_some);
+        cr_expect(!told || !peer.closed);
+        peer_fini(&peer);
+    }
+    unlink(path);
+    rmdir(folder);
 }
 
 /* ---- The end ---- */
