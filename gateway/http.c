@@ -381,6 +381,14 @@ static void stop_accepting(struct http *http)
     http->listener = NULL;
 }
 
+/* Without a client, whatever is open ends soon. */
+static void turn_until_none_is_open(struct http *http)
+{
+    while (http->n_open > 0 || streams_watches(http->gateway->streams) > 0) {
+        turn(http, clock_monotonic_ns());
+    }
+}
+
 void http_serve(struct http *http, int stop_fd, int64_t grace_ms)
 {
     struct http_watched *stop = &http->sources[SOURCE_STOP];
@@ -396,8 +404,7 @@ void http_serve(struct http *http, int stop_fd, int64_t grace_ms)
     mirror_free(MOVE(http->gateway->mirror));
     client_free(MOVE(http->gateway->client));
     waits_all_changed(http->gateway->waits);
-    while (http->n_open > 0 || streams_watches(http->gateway->streams) > 0) {
-        turn(http, clock_monotonic_ns());
-    }
+    turn_until_none_is_open(http);
     turn_until_idle(http, FAREWELL_MS);
+    turn_until_none_is_open(http); /* a page that was asked for in the last turn */
 }
