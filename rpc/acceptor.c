@@ -363,3 +363,8 @@ void acceptor_end_all(struct acceptor *acceptor)
 {
     sockets_cut(&acceptor->sockets);
 }
+
+void acceptor_linger(struct acceptor *acceptor, int64_t ms)
+{
+    sockets_linger(&acceptor->sockets, ms);
+}

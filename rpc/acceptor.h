@@ -37,8 +37,10 @@ bool acceptor_listen_unix(struct acceptor *acceptor, const char *address, struct
 void acceptor_start(struct acceptor *acceptor);
 /* Ends the thread and closes the listeners; connections stay. Before the core shuts down. */
 void acceptor_stop(struct acceptor *acceptor);
-/* Ends all connections: what was sent on them arrives, nothing more is. Once it is stopped. */
+/* Ends all connections, once it is stopped: what was sent on them arrives, nothing more does. */
 void acceptor_end_all(struct acceptor *acceptor);
+/* Waits, at most so long, until their clients have taken that. When the core has let go of them. */
+void acceptor_linger(struct acceptor *acceptor, int64_t ms);
 /* A stopped one, or one that was never started. NULL is ignored. */
 void acceptor_free(struct acceptor *acceptor);
 

@@ -14,6 +14,7 @@
 
 #define REQUESTED_CALLS 32 /* of each method, on each queue, wait to arrive */
 #define HEADERS_MAX_BYTES 16384
+#define LINGER_MS 250  /* for clients that are slow to read that it is the end */
 #define TELLING_MS 500 /* for the last refusals on their way, beyond the grace */
 
 /* ---- Making one ---- */
@@ -433,6 +434,7 @@ void rpc_server_stop(struct rpc_server *server, int64_t grace_ms)
     acceptor_end_all(server->acceptor);
     queue_shut_server_down(server->core, &server->queues[0], &server->down);
     grpc_server_cancel_all_calls(server->core);
+    acceptor_linger(server->acceptor, LINGER_MS);
     wait_quiet(server);
     end_threads(server);
 }

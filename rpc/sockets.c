@@ -1,11 +1,14 @@
 #include "sockets.h"
 
+#include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "mem.h"
 
 void sockets_init(struct sockets *sockets)
@@ -16,6 +19,7 @@ void sockets_init(struct sockets *sockets)
 
 void sockets_fini(struct sockets *sockets)
 {
+    free(sockets->kept);
     free(sockets->cookies);
     pthread_mutex_destroy(&sockets->lock);
 }
@@ -42,25 +46,65 @@ void sockets_add(struct sockets *sockets, int fd)
 }
 
 /* The number may become another's between two calls; what a copy of it stands for cannot. */
-static void cut(int fd, uint64_t cookie)
+static void cut(struct sockets *sockets, int fd, uint64_t cookie)
 {
     int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
-    if (copy < 0) {
-        return;
+    if (copy < 0 && cookie_of(fd) == cookie) { /* no descriptor is left */
+        shutdown(fd, SHUT_RDWR);
+    } else if (cookie_of(copy) == cookie && shutdown(copy, SHUT_WR) == 0) {
+        sockets->kept[sockets->n_kept++] = (struct pollfd){.fd = copy, .events = POLLIN};
+    } else if (copy >= 0) {
+        close(copy);
     }
-    if (cookie_of(copy) == cookie) {
-        shutdown(copy, SHUT_RDWR);
-    }
-    close(copy);
 }
 
 void sockets_cut(struct sockets *sockets)
 {
     pthread_mutex_lock(&sockets->lock);
+    sockets->kept = mem_array(sockets->n + 1, sizeof sockets->kept[0]);
     for (size_t fd = 0; fd < sockets->n; fd++) {
         if (sockets->cookies[fd] != 0) {
-            cut((int)fd, sockets->cookies[fd]);
+            cut(sockets, (int)fd, sockets->cookies[fd]);
         }
     }
     pthread_mutex_unlock(&sockets->lock);
+}
+
+/* Whether the other end is still there. */
+static bool drain(int fd)
+{
+    char bytes[16384];
+    ssize_t n;
+    while ((n = recv(fd, bytes, sizeof bytes, MSG_DONTWAIT)) > 0) {
+    }
+    return n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR);
+}
+
+static void drop_ended(struct sockets *sockets)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < sockets->n_kept; i++) {
+        struct pollfd *kept = &sockets->kept[i];
+        if (kept->revents != 0 && !drain(kept->fd)) {
+            close(kept->fd);
+        } else {
+            sockets->kept[n++] = *kept;
+        }
+    }
+    sockets->n_kept = n;
+}
+
+void sockets_linger(struct sockets *sockets, int64_t ms)
+{
+    int64_t until = clock_monotonic_ns() + ms * 1000000;
+    int64_t left_ms = ms;
+    while (sockets->n_kept > 0 && left_ms > 0) {
+        if (poll(sockets->kept, sockets->n_kept, (int)left_ms) > 0) {
+            drop_ended(sockets);
+        }
+        left_ms = (until - clock_monotonic_ns() + 999999) / 1000000;
+    }
+    while (sockets->n_kept > 0) {
+        close(sockets->kept[--sockets->n_kept].fd);
+    }
 }

@@ -472,7 +472,7 @@ Test(server, a_server_that_stops_cancels_no_call)
     }
     for (size_t i = 0; i < CALLS; i++) {
         callers[i] = (struct persistent){.client = clients[i % CLIENTS],
-                                         .streams = i % CLIENTS >= CLIENTS / 2,
+                                         .streams = i % (2 * CLIENTS) >= CLIENTS,
                                          .answered = &answered,
                                          .begun = &begun,
                                          .told = &told,
