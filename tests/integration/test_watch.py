@@ -407,6 +407,7 @@ class Caller(threading.Thread):
         self.start()
 
     def run(self):
+        grpc.channel_ready_future(self.channel).result(PATIENCE)  # a first attempt may fail
         while self.end is None:
             try:
                 for _ in self.step(self.channel):
