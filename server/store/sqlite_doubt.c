@@ -10,6 +10,7 @@
 #define LOG_HEADER 32
 #define FRAME_HEADER 24
 #define SALT 8
+#define INDEX_BLOCK 32768 /* of FILE-shm */
 
 /* The head of FILE-shm, as far as it is needed; numbers in the machine's order. */
 struct index_head {
@@ -30,21 +31,25 @@ struct frame_head {
 };
 static_assert(sizeof(struct frame_head) == FRAME_HEADER, "as it is on disk");
 
-static int open_beside(const struct sqlite_store *s, const char *suffix)
-{
-    AUTO_STR path = {0};
-    str_addf(&path, "%s%s", s->file.path, suffix);
-    return open(path.data, O_RDONLY | O_CLOEXEC);
-}
-
+/* From where SQLite has it mapped. To open the file and close it again would let go of all locks
+ * that SQLite has on it; the next process to come would take it for left alone, and cut it off. */
 static bool read_index(const struct sqlite_store *s, struct index_head *ret_head)
 {
-    int file = open_beside(s, "-shm");
-    bool ok = file >= 0 && pread(file, ret_head, sizeof *ret_head, 0) == sizeof *ret_head;
-    if (file >= 0) {
-        close(file);
+    sqlite3_file *file = NULL;
+    void volatile *mapped = NULL;
+    if (sqlite3_file_control(s->writer.db, NULL, SQLITE_FCNTL_FILE_POINTER, &file) != SQLITE_OK ||
+        file->pMethods->xShmMap(file, 0, INDEX_BLOCK, 0, &mapped) != SQLITE_OK || mapped == NULL) {
+        return false;
     }
-    return ok && ret_head->is_init == 1;
+    memcpy(ret_head, (const void *)(uintptr_t)mapped, sizeof *ret_head);
+    return ret_head->is_init == 1;
+}
+
+static int open_log(const struct sqlite_store *s)
+{
+    AUTO_STR path = {0};
+    str_addf(&path, "%s-wal", s->file.path);
+    return open(path.data, O_RDONLY | O_CLOEXEC);
 }
 
 /* Whether a transaction ends behind the valid frames: one of this round, whole in the file. What
@@ -75,7 +80,7 @@ bool sqlite_may_have_happened(const struct sqlite_store *s)
     if (!read_index(s, &index)) {
         return true;
     }
-    int log = open_beside(s, "-wal");
+    int log = open_log(s);
     bool may = log < 0 || fstat(log, &found) != 0 || has_end(log, found.st_size, &index);
     if (log >= 0) {
         close(log);
