@@ -157,9 +157,10 @@ static void leave_heads_behind(const struct folder *folder)
     run_sql(folder, "PRAGMA wal_checkpoint(TRUNCATE)", &ignored);
 }
 
-/* All bits of a page's header, cell pointers and cells. It is a leaf: there are few rows. */
+/* Each byte of a page's header, cell pointers and cells, one bit of it at random. The page is a
+ * leaf: there are few rows. */
 static void flip_page(const struct folder *folder, struct str *content, const char *table,
-                      const struct answers *right, struct outcome *outcome)
+                      const struct answers *right, struct random *random, struct outcome *outcome)
 {
     char sql[96];
     int page = 0;
@@ -172,9 +173,9 @@ static void flip_page(const struct folder *folder, struct str *content, const ch
     cr_assert(bytes[0] == 0x0a || bytes[0] == 0x0d, "%s is a leaf", table);
     size_t pointers_end = 8 + 2 * (size_t)(bytes[3] << 8 | bytes[4]);
     size_t cells = (size_t)(bytes[5] << 8 | bytes[6]);
-    for (size_t i = 0; i < PAGE * 8; i++) {
-        if (i / 8 < pointers_end || i / 8 >= cells) {
-            try_flip(folder, content, at * 8 + i, right, outcome);
+    for (size_t i = 0; i < PAGE; i++) {
+        if (i < pointers_end || i >= cells) {
+            try_flip(folder, content, (at + i) * 8 + random_below(random, 8), right, outcome);
         }
     }
 }
@@ -184,6 +185,7 @@ Test(bit_flip, in_a_row_that_steers_is_refused_or_mended, .timeout = 280)
     static const char *const tables[] = {"marks", "heads", "meta", "changes_by_version"};
     struct folder folder;
     struct answers right = {0};
+    struct random random = {random_seed()};
     log_set_level(LOG_ERROR + 1);
     folder_init(&folder);
     leave_heads_behind(&folder);
@@ -192,7 +194,7 @@ Test(bit_flip, in_a_row_that_steers_is_refused_or_mended, .timeout = 280)
     cr_assert_eq(count_refused(&right), 0);
     for (size_t i = 0; i < COUNT_OF(tables); i++) {
         struct outcome outcome = {0};
-        flip_page(&folder, &content, tables[i], &right, &outcome);
+        flip_page(&folder, &content, tables[i], &right, &random, &outcome);
         cr_log_info("%s: %zu bits refused at the start, %zu later, %zu mended or without effect",
                     tables[i], outcome.refused_at_start, outcome.refused_later,
                     outcome.without_effect);
