@@ -91,11 +91,11 @@ static const char *refuse(void *user, struct http_exchange *x, const struct http
     return text_type;
 }
 
-/* Answers are there at once, so none is pulled, and nobody leaves before. */
+/* Every answer is complete when `run` returns, so `read` and `gone` are never called. */
 static const struct http_handlers handlers = {
     .begin = begin, .body = skip_body, .run = run, .end = end, .refuse = refuse};
 
-/* ---- Life ---- */
+/* ---- Start and end ---- */
 
 static void *serve(void *user)
 {

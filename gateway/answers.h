@@ -13,7 +13,7 @@ void answer_add_tag(struct request *r, uint64_t version, const char *tag);
 /* False where part is NULL: such an answer is the server's fault, and the request is answered so.
  */
 bool answer_is_whole(struct request *r, const void *part);
-/* Answers so: something that the server promises to send was not there. */
+/* Answers 500: the server's response lacks something that the protocol promises. */
 void answer_incomplete(struct request *r);
 
 /* Counts an answer from a mirror that stands so. */

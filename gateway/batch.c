@@ -1,5 +1,5 @@
-/* /api/configs:batchGet: several configs at once, as of one revision. GET names them in the query,
- * POST in a body, which has room for as many as the server takes. */
+/* /api/configs:batchGet: several configs as of one revision. GET takes the names from the query, at
+ * most QUERY_NAMES; POST takes them from the body, up to the server's own limit. */
 #include <string.h>
 
 #include "answers.h"
@@ -14,10 +14,10 @@
 #define BODY_NAMES_MAX 1000 /* the server's own limit */
 #define NOT_AN_ITEM SIZE_MAX
 
-/* Names as clients give them: ENVIRONMENT/SERVICE, or SERVICE for "default"; in a body also
- * {"service_name", "environment"}, as an answer has them. */
+/* The names of a request. A client writes ENVIRONMENT/SERVICE, or SERVICE for the environment
+ * "default"; in a body also {"service_name", "environment"}, as in an answer. */
 struct names {
-    Confreg__V1__ConfigName *messages; /* as all below, an array of `max` */
+    Confreg__V1__ConfigName *messages; /* this and the next two: owned arrays of `max` */
     Confreg__V1__ConfigName **list;
     struct str *texts; /* what the messages point to */
     size_t n, max;
@@ -47,7 +47,7 @@ static void names_free(struct names *names)
 }
 MEM_CLEANUP(struct names, names_free)
 
-/* Where a name stands: an item of the body's list, or NOT_AN_ITEM: a parameter. */
+/* item: the index in the body's list, or NOT_AN_ITEM for a query parameter. */
 static void add_fault(struct invalid *invalid, size_t item, const struct status *st)
 {
     if (item == NOT_AN_ITEM) {
@@ -112,7 +112,8 @@ static void read_query(struct request *r, struct names *names, struct invalid *i
 
 /* ---- From a body ---- */
 
-/* A member that is a string; where it is not there, `otherwise`, unless that is NULL. */
+/* Appends the string member `key`, or `otherwise` if there is no such member. False if it is not a
+ * string, or missing while `otherwise` is NULL. */
 static bool take_member(struct json_text object, const char *key, const char *otherwise,
                         struct str *out)
 {
@@ -128,8 +129,8 @@ static bool take_member(struct json_text object, const char *key, const char *ot
     return is_string;
 }
 
-/* {"service_name", "environment"} as the text of a name. A slash in either ends up in the part
- * behind the first one, where it is a fault. */
+/* Appends {"service_name", "environment"} as "ENVIRONMENT/SERVICE". A slash inside either member
+ * becomes part of SERVICE, where the check of names reports it. */
 static bool take_object(struct json_text object, struct str *out)
 {
     AUTO_STR service = {0};

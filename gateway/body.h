@@ -9,11 +9,11 @@
 #include "query.h"
 
 enum body_kind {
-    BODY_NONE,     /* whatever is sent is passed over */
-    BODY_EMPTY,    /* one that is not empty is a fault */
+    BODY_NONE,     /* any body is ignored */
+    BODY_EMPTY,    /* a body is a fault */
     BODY_CONFIG,   /* {"config_data": {…}, "comment": "…", "created_by": "…"} */
     BODY_ROLLBACK, /* {"version": 3, "comment": "…", "created_by": "…"} */
-    BODY_NAMES,    /* {"names": [ … ]}, of what batch.c says */
+    BODY_NAMES,    /* {"names": [ … ]}; batch.c defines the items */
     BODY_PATCH,    /* an RFC 7396 merge patch of the config's data: an object */
 };
 
@@ -36,7 +36,7 @@ void body_parse(enum body_kind kind, const char *text, size_t n, const char *con
                 struct body *ret, struct invalid *invalid);
 void body_fini(struct body *body);
 
-/* Whether a body under this Content-Encoding (NULL: none) is what it says: "identity" alone. */
+/* Whether a body with this Content-Encoding (NULL: none) is not compressed: "identity" only. */
 bool content_encoding_is_plain(const char *content_encoding);
 
 /* "application/json" and "application/…+json", in either case, with any parameters. */

@@ -5,7 +5,7 @@
 
 #include "request.h"
 
-#define REVISION_NEVER UINT64_MAX /* that no head has */
+#define REVISION_NEVER UINT64_MAX /* no head ever has it */
 
 void conditions_parse(const char *if_match, const char *if_none_match, struct conditions *ret,
                       struct invalid *invalid)
@@ -13,7 +13,8 @@ void conditions_parse(const char *if_match, const char *if_none_match, struct co
     *ret = (struct conditions){0};
     etag_set_parse(if_match, ETAG_STRONG, &ret->match);
     etag_set_parse(if_none_match, ETAG_WEAK, &ret->none);
-    /* What cannot be read of If-Match matches nothing; here it would let the write pass. */
+    /* A malformed If-Match matches nothing, which is safe. A malformed If-None-Match would match
+     * nothing, too, and so let the write pass. */
     if (ret->none.malformed) {
         invalid_add(invalid, "header", "If-None-Match", "etag_parsing",
                     "Input should be \"*\" or entity tags in double quotes");
@@ -43,7 +44,7 @@ static bool allow(const struct conditions *c, const struct expectation *head)
     return (!c->match.given || etag_set_has(&c->match, head)) && !etag_set_has(&c->none, head);
 }
 
-/* A tag of If-Match to begin with; NULL where none can be met. */
+/* The first head that the conditions allow, to be expected first; NULL: they allow none. */
 static const struct expectation *first_match(const struct conditions *c)
 {
     for (size_t i = 0; i < c->match.n; i++) {
@@ -54,7 +55,8 @@ static const struct expectation *first_match(const struct conditions *c)
     return NULL;
 }
 
-/* False where no head can meet them, and none is no config either. */
+/* Chooses what the first attempt expects. False if neither a head nor a missing config can satisfy
+ * the conditions. */
 static bool begin(struct conditions *c)
 {
     static const struct expectation never = {.revision = REVISION_NEVER};
@@ -89,7 +91,9 @@ bool conditions_expect(struct request *r, char **ret_epoch, uint64_t *ret_revisi
     return true;
 }
 
-/* ---- What the server found ---- */
+/* ---- After a refusal ---- */
+
+/* The current state of the config, as the refusal reports it. */
 
 struct found {
     struct expectation head;
@@ -106,7 +110,7 @@ static const char *info_of(const struct status *st, const char *key)
     return NULL;
 }
 
-/* False where the refusal does not say what is there. */
+/* False if the refusal does not report the current head. */
 static bool read_found(const struct status *st, struct found *found)
 {
     const char *epoch = info_of(st, "current_epoch");

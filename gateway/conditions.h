@@ -1,9 +1,11 @@
-/* If-Match and If-None-Match of a write (RFC 9110, 13.2.2): If-Match is looked at first, and where
- * either is not so the answer is 412.
+/* If-Match and If-None-Match of a write (RFC 9110, 13.2.2). If-Match is evaluated first; if either
+ * fails, the answer is 412.
  *
- * The server alone decides. It takes one expected head at a time; where the head is another it
- * says which, and the write is tried again with that one if the conditions allow it. So a write
- * whose conditions cannot be told as one expectation begins with one that no head meets. */
+ * Both headers can name several heads, while a write to the server carries one expected head. So a
+ * write is a compare-and-swap loop: when the server refuses it because the head is another one, the
+ * refusal names the current head; if the conditions allow that head, the write is tried again and
+ * expects it. The server thus makes the final decision, atomically. A write whose conditions are
+ * not one expectation starts by expecting a head that cannot exist, to learn the current one. */
 #ifndef GATEWAY_CONDITIONS_H
 #define GATEWAY_CONDITIONS_H
 
@@ -14,31 +16,32 @@
 struct request;
 
 struct conditions {
-    struct etag_set match; /* If-Match */
-    struct etag_set none;  /* If-None-Match */
-    bool begun;
-    struct expectation expected; /* of the attempt; revision 0: any head, or none */
+    struct etag_set match;       /* If-Match */
+    struct etag_set none;        /* If-None-Match */
+    bool begun;                  /* `expected` is set for the first attempt */
+    struct expectation expected; /* of the next attempt; revision 0: any head, or no config */
 };
 
-/* Each of the headers may be NULL. */
+/* Headers that are not given are NULL. ret must be given to conditions_fini in any case. */
 void conditions_parse(const char *if_match, const char *if_none_match, struct conditions *ret,
                       struct invalid *invalid);
 void conditions_fini(struct conditions *conditions);
 
-/* What the next attempt expects, borrowed of the request. False where the conditions cannot be
- * met: the request is answered. */
+/* What the next attempt has to expect; *ret_epoch is borrowed from the request. False if no head
+ * can satisfy the conditions: the request has been answered with 412. */
 bool conditions_expect(struct request *r, char **ret_epoch, uint64_t *ret_revision);
 
 enum conditions_next {
-    CONDITIONS_RETRY,    /* another head is there that is as wanted: call the handler again */
-    CONDITIONS_ANSWERED, /* 412 */
-    CONDITIONS_MISSING,  /* they hold, and there is no config; nothing was changed */
-    CONDITIONS_OTHER,    /* it did not fail for them */
+    CONDITIONS_RETRY,    /* the conditions allow the current head: call the handler again */
+    CONDITIONS_ANSWERED, /* the conditions fail: the request has been answered with 412 */
+    CONDITIONS_MISSING,  /* the conditions hold, but there is no config to write to */
+    CONDITIONS_OTHER,    /* the write failed for another reason than the head */
 };
-/* What becomes of a write that failed. */
+/* What to do after the server refused a write with st. */
 enum conditions_next conditions_after(struct request *r, const struct status *st);
 
-/* Whether a config that is in the way of a create is what the conditions forbid: answers then. */
+/* For a create that failed because the config exists: if the conditions forbid that config, answers
+ * with 412 and returns true. */
 bool conditions_refuse_existing(struct request *r, const struct status *st);
 
 #endif

@@ -65,7 +65,7 @@ static void show_created(struct request *r, const ProtobufCMessage *message,
 
 void handle_create(struct request *r)
 {
-    if (r->conditions.match.given) { /* what a create may make is not there to be matched */
+    if (r->conditions.match.given) { /* a create needs that no config is there to match */
         request_refuse(r, 412, "What If-Match names cannot be created");
         return;
     }

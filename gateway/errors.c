@@ -38,8 +38,8 @@ unsigned errors_http_status(const struct status *st)
     return 500;
 }
 
-/* Where a field of a request stands in HTTP: in the path, in the query where the route takes a
- * parameter of that name, else in the body. */
+/* The place of a gRPC request's field in the HTTP request: the path, the query if the route has a
+ * parameter of that name, else the body. */
 static const char *place_of(const struct request *r, const char *field)
 {
     if (r->service != NULL && strcmp(field, "service_name") == 0) {

@@ -30,24 +30,25 @@ struct expectation {
 /* A tag without its quotes; of a pair, the newer revision. False where it is none. */
 bool etag_parse(const char *text, size_t n, struct expectation *ret);
 
-/* What If-Match or If-None-Match of a write names: heads of one config. Other tags match nothing
- * that a write can meet and are left out. As many as the head of a request has room for. */
+/* The heads that If-Match or If-None-Match of a write names. Tags of other forms, such as those of
+ * lists, match no head and are left out. Their number is bounded by the size of a request's head.
+ */
 struct etag_set {
     bool given;
     bool any;                 /* "*" */
-    bool malformed;           /* something in it is no tag */
+    bool malformed;           /* a part of the list is not an entity tag */
     struct expectation *tags; /* owned */
     size_t n;
 };
 
 enum etag_comparison {
-    ETAG_STRONG, /* If-Match: a weak tag never matches */
-    ETAG_WEAK,   /* If-None-Match: it matches like a strong one */
+    ETAG_STRONG, /* of If-Match: a weak tag (W/"…") never matches */
+    ETAG_WEAK,   /* of If-None-Match: a weak tag matches like a strong one */
 };
 
-/* list may be NULL: not given. */
+/* list is NULL if the header was not given. ret must be given to etag_set_fini. */
 void etag_set_parse(const char *list, enum etag_comparison comparison, struct etag_set *ret);
-/* Whether that head is one of them, or any is. */
+/* Whether the set names that head, or is "*". */
 bool etag_set_has(const struct etag_set *set, const struct expectation *head);
 void etag_set_fini(struct etag_set *set);
 

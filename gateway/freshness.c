@@ -10,7 +10,7 @@
 
 /* ---- What a request says ---- */
 
-/* Walks "a, b": the next item without blanks; false at the end. */
+/* Takes the next item, trimmed, of a list separated by commas; false at its end. */
 static bool next_item(const char **list, const char **ret_item, size_t *ret_n)
 {
     *list += strspn(*list, " \t,");

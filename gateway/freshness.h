@@ -3,8 +3,8 @@
  * - `Cache-Control: no-cache` asks the server.
  * - `X-Config-Min-Revision: EPOCH-REVISION`, as X-Config-Revision gave it, asks for no older
  * answer.
- * - `Prefer: wait=SECONDS` waits for another one than If-None-Match names, and for a config that is
- *   not there.
+ * - `Prefer: wait=SECONDS` waits until the config differs from what If-None-Match names; without
+ *   If-None-Match, until a missing config is created.
  * - Without any of them nobody gets an answer from the mirror that is older than one that this
  *   gateway gave before: a client sees its own writes, and never goes back. */
 #ifndef GATEWAY_FRESHNESS_H

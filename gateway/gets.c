@@ -87,7 +87,7 @@ static void add_merged(struct request *r, const struct found *found)
     }
 }
 
-/* Tells that the request's wait was heeded, and how long it was at most. */
+/* Adds Preference-Applied (RFC 7240): the request's wait, in seconds, was honoured. */
 static void add_applied(struct request *r)
 {
     char applied[24];
@@ -100,8 +100,8 @@ static bool is_missing(const struct found *found)
     return !is_live(found->configs[0]) && !is_live(found->configs[1]);
 }
 
-/* Whether a wait is heeded: for another state than the one that If-None-Match names, or without it
- * for a config that is not there. A mirror that is not in step would not hear of it. */
+/* Whether Prefer: wait is honoured (freshness.h says what it waits for). A mirror that is not in
+ * step would miss the change. */
 static bool heeds_wait(const struct request *r, const struct found *found)
 {
     bool asked = r->headers.if_none_match != NULL || is_missing(found) || r->poll_until_ns != 0;
@@ -130,7 +130,8 @@ static void show_data(struct request *r, struct found *found, const char *tag, u
     request_answer(r, status);
 }
 
-/* Whether the request waits now for another state of the config. */
+/* Starts to wait, or goes on waiting, for a change of the config; false if the request has to be
+ * answered now. */
 static bool waits_on(struct request *r, const struct found *found)
 {
     if (!heeds_wait(r, found)) {
@@ -147,7 +148,7 @@ static bool waits_on(struct request *r, const struct found *found)
     return true;
 }
 
-/* A client that names what it knows is told at once that it is gone. */
+/* With If-None-Match, a missing config already differs from what the client knows: answer now. */
 static void show_missing(struct request *r, const struct found *found)
 {
     if (r->headers.if_none_match == NULL && waits_on(r, found)) {

@@ -13,25 +13,25 @@
 #include "stats.h"
 
 #define CONNECTIONS_MAX 16384u
-/* Of all bodies together. */
+/* Limit of all request bodies in memory together. */
 #define BODIES_BYTES (UINT64_C(256) << 20)
-/* For sending the last answers. */
+/* Time to send the last answers at the end. */
 #define FAREWELL_MS 1000
 
-#define HEADERS_MAX 9 /* that are looked at */
+#define HEADERS_MAX 9 /* room for header_rows */
 
-/* A request and its exchange. */
+/* Ties a request of the gateway to the exchange of the HTTP server. */
 struct exchange {
     struct request request;
     struct http *http;
     struct http_exchange *x;
-    bool is_open;              /* counted as one that waits for a call or the like */
-    char *joined[HEADERS_MAX]; /* owned: values of header_rows that came in several lines */
-    uint64_t n_body;           /* seen so far */
+    bool is_open;              /* counted in n_open */
+    char *joined[HEADERS_MAX]; /* owned: values that came in several lines, by header_rows */
+    uint64_t n_body;           /* bytes of the body read so far */
     int64_t begun_ns;
 };
 
-/* What makes the loop turn besides connections. */
+/* Descriptors besides connections that wake the loop. */
 enum source { SOURCE_STOP, SOURCE_CALLS, SOURCE_FEED, SOURCE_STREAMS, N_SOURCES };
 
 struct http {
@@ -39,7 +39,7 @@ struct http {
     struct http_watched sources[N_SOURCES];
     struct listener *listener;
     struct gateway *gateway;
-    size_t n_open; /* requests whose answer is to come from elsewhere */
+    size_t n_open; /* requests that wait for a call, the mirror or a stream */
 };
 
 /* ---- Answers ---- */
@@ -82,7 +82,7 @@ static void set_open(struct exchange *exchange, bool is_open)
     exchange->is_open = is_open;
 }
 
-/* A call, a wait or a stream that a request waited for has something for it. */
+/* Continues a request after the call, wait or stream that it waited for. */
 static void resume(void *user, struct request *r)
 {
     struct exchange *exchange = CONTAINER_OF(r, struct exchange, request);
@@ -110,7 +110,7 @@ static ssize_t read_more(void *user, struct http_exchange *x, char *bytes, size_
 
 /* ---- Requests ---- */
 
-/* What a request's headers are taken into. */
+/* The headers that the gateway reads. */
 static const struct header_row {
     const char *name;
     size_t target; /* in struct request_headers */
@@ -127,7 +127,7 @@ static const struct header_row {
 };
 static_assert(COUNT_OF(header_rows) <= HEADERS_MAX, "each has its place");
 
-/* Rare, so each line that is joined costs a copy of those before. */
+/* Copies all earlier lines each time, which is good enough for so rare a case. */
 static char *join_lines(const char *before, const char *value)
 {
     AUTO_STR text = {0};
@@ -219,7 +219,8 @@ static void take_body(void *user, struct http_exchange *x, const char *bytes, si
     answer(exchange);
 }
 
-/* Whoever does not wait for a change or for events any more is not to be waited for. */
+/* Long polls and event streams end when the client closes its sending side (http_exchange.lasts).
+ */
 static bool takes_long(const struct request *r)
 {
     return r->response.stream != NULL || r->poll_until_ns != 0;
@@ -243,7 +244,7 @@ static void run(void *user, struct http_exchange *x)
     }
 }
 
-/* A call cannot be taken back: its request goes on until that has ended. */
+/* A call cannot be cancelled: the exchange must live until it has ended. */
 static bool gone(void *user, struct http_exchange *x)
 {
     struct exchange *exchange = x->user;
@@ -279,7 +280,7 @@ static const char *refuse(void *user, struct http_exchange *x, const struct http
     struct http *http = user;
     if (x != NULL) {
         struct exchange *exchange = x->user;
-        exchange->request.response.status = refusal->status; /* as it is counted */
+        exchange->request.response.status = refusal->status; /* for the statistics */
     } else {
         gateway_stats_begin(http->gateway->stats);
         gateway_stats_end(http->gateway->stats, NULL, refusal->status, clock_monotonic_ns());
@@ -342,13 +343,13 @@ void http_free(struct http *http)
     free(http);
 }
 
-/* The sooner of two times; -1 is none. */
+/* The earlier of two times; -1: no time. */
 static int64_t sooner(int64_t a, int64_t b)
 {
     return a < 0 || (b >= 0 && b < a) ? b : a;
 }
 
-/* Waits for something to do, at most until until_ns (-1: for ever), and does it. */
+/* Waits for events, at most until until_ns (-1: no limit), and handles them. */
 static void turn(struct http *http, int64_t until_ns)
 {
     struct gateway *gateway = http->gateway;

@@ -1,5 +1,5 @@
-/* Between the HTTP server (http_server.h) and requests: fills them, sends what their handlers
- * answer, and runs the loop.
+/* Connects the HTTP server (http_server.h) with the gateway's requests: fills a request from an
+ * exchange, sends what its handler answered, and runs the loop.
  *
  * One thread runs http_serve and everything about requests. It never waits for anything but the
  * sockets: requests whose call is under way go on when calls.h says so. */

@@ -10,16 +10,17 @@
 
 #define DEFAULT_LIMIT 10
 #define PAGE_ITEMS 1000 /* the server's own limit */
-/* More are left to the server, so that one list does not hold everybody up. */
+/* A larger list comes from the server page by page, so that it does not block the HTTP thread. */
 #define MIRRORED_ITEMS 10000
-#define PART_BYTES (256u << 10) /* of a list from the mirror, unless one document is larger */
+/* Of a list from the mirror, what is rendered at a time; one larger document may exceed it. */
+#define PART_BYTES (256u << 10)
 
 static char *text(const char *borrowed)
 {
     return (char *)(uintptr_t)(borrowed == NULL ? "" : borrowed);
 }
 
-/* A page has come with this header. False where it has not, or makes no sense. */
+/* Handles the outcome of a call for a page. False if it failed or has no header. */
 static bool has_come(struct pages *pages, const Confreg__V1__Position *header,
                      const struct status *st)
 {
@@ -31,7 +32,7 @@ static bool has_come(struct pages *pages, const Confreg__V1__Position *header,
     return true;
 }
 
-/* Where the page that has come is the first one the answer begins; later ones wait to be sent. */
+/* Finishes a page. The first one starts the answer; later ones are pulled by the HTTP server. */
 static void show_page(struct pages *pages, const char *next_token)
 {
     if (next_token[0] == '\0') {
@@ -46,8 +47,8 @@ static void show_page(struct pages *pages, const char *next_token)
 
 /* ---- The list ---- */
 
-/* The tag is of the whole registry's revision: nothing smaller says that no config has come or
- * gone. True where the list has to follow. */
+/* Tags the list with the revision of the whole registry, because only that changes when a config of
+ * any name is created or deleted. False if the client has this list: answered with 304. */
 static bool tag_list(struct request *r, const char *epoch, uint64_t revision)
 {
     char tag[ETAG_SIZE];
@@ -60,7 +61,7 @@ static bool tag_list(struct request *r, const char *epoch, uint64_t revision)
     return true;
 }
 
-/* Whether all of them are there; one whose payload is gone is left to the server. */
+/* Whether the mirror has all payloads; if not, the server is asked for the list. */
 static bool are_whole(const struct mirror_list *list)
 {
     for (size_t i = 0; i < list->n; i++) {
@@ -132,7 +133,7 @@ static void ask_configs(struct pages *pages)
     call_start(r, CLIENT_LIST_CONFIGS, &m.base, r->gateway->timeout_ms, show_configs);
 }
 
-/* Its own place, so that the list is counted once. */
+/* Only the first page sets the tag; the revision of its header is that of all pages. */
 static bool begins(struct request *r, const Confreg__V1__Position *header)
 {
     return r->response.status != 0 || tag_list(r, header->epoch, header->revision);
@@ -201,7 +202,7 @@ static void ask_versions(struct pages *pages)
     call_start(r, CLIENT_LIST_VERSIONS, &m.base, r->gateway->timeout_ms, show_versions);
 }
 
-/* A negative limit leaves out as many of the oldest, which takes knowing how many there are. */
+/* A negative limit -n leaves out the n oldest versions, so it needs the number of all. */
 static void count_left(struct pages *pages, uint64_t total)
 {
     const struct number *limit = &pages->r->parameters.limit;
@@ -211,7 +212,7 @@ static void count_left(struct pages *pages, uint64_t total)
     pages->counted = true;
 }
 
-/* A document has its data: a version that was compacted or erased is none any more. */
+/* Leaves out a version whose payload was compacted or erased: every document has its data. */
 static void add_version(struct pages *pages, const Confreg__V1__Version *version)
 {
     const struct request *r = pages->r;

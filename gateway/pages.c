@@ -5,6 +5,7 @@
 
 #include "answers.h"
 #include "errors.h"
+#include "http_server.h"
 #include "log.h"
 #include "routes.h"
 
@@ -66,12 +67,12 @@ static ssize_t pages_read(void *user, char *bytes, size_t max)
         pages->more(pages);
     }
     if (pages->state == PAGES_CUT) {
-        return -2;
+        return HTTP_READ_FAILED;
     }
     size_t left = pages->text.len - pages->sent;
     size_t n = left < max ? left : max;
     if (n == 0) {
-        return pages->state == PAGES_ENDED ? -1 : 0;
+        return pages->state == PAGES_ENDED ? HTTP_READ_END : HTTP_READ_PENDING;
     }
     memcpy(bytes, pages->text.data + pages->sent, n);
     pages->sent += n;

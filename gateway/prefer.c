@@ -3,17 +3,21 @@
 #include <string.h>
 #include <strings.h>
 
+#include "http_head.h"
+
 #define BLANKS " \t"
 
 static size_t token_length(const char *text)
 {
-    static const char marks[] = "!#$%&'*+-.^_`|~0123456789"
-                                "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
-    return strspn(text, marks);
+    size_t n = 0;
+    while (http_is_token_char(text[n])) {
+        n++;
+    }
+    return n;
 }
 
-/* Takes the quoted string that begins here; one that does not end is none, and reaches to the end
- * of the text. */
+/* Appends the quoted string that begins here and returns its end. One without a closing quote
+ * appends nothing and extends to the end of the text. */
 static const char *take_quoted(const char *at, struct str *out)
 {
     size_t before = out->len;
@@ -28,7 +32,7 @@ static const char *take_quoted(const char *at, struct str *out)
     return at + 1;
 }
 
-/* Takes a token or a quoted string. */
+/* Appends the token or quoted string that begins here. */
 static void take_word(const char *at, struct str *out)
 {
     if (*at == '"') {

@@ -6,10 +6,9 @@
 
 #include "str.h"
 
-/* The value of a preference, whose name is given in lower case and sent in any: a token or what is
- * in quotes; "" where it has none. Of a preference that is there twice the first counts. False
- * where it is not there. Parameters of preferences, and what follows the grammar nowhere, are
- * passed over. */
+/* Finds a preference by its name, compared without case, and appends its value: a token, or a
+ * quoted string without its quotes; nothing if it has no value. The first of several counts.
+ * Parameters of preferences and malformed parts are skipped. False if it is not there. */
 bool prefer_find(const char *prefer, const char *name, struct str *ret_value);
 
 #endif

@@ -1,5 +1,5 @@
-/* Answers whose head is made once: 200 with a config's data and its headers, attached to the
- * mirror's config when it is first asked for, and gone with it. */
+/* A cached answer for each config of the mirror: 200 with the config's data and headers, formatted
+ * once. It is attached to the mirror's config when that is first asked for, and freed with it. */
 #ifndef GATEWAY_PREPARED_H
 #define GATEWAY_PREPARED_H
 

@@ -198,7 +198,8 @@ static bool find_value(const char *query, size_t n, const char *name, struct str
     return found;
 }
 
-/* What a name that was decoded is called in a fault: bytes that are no text stay encoded. */
+/* The name of a parameter for an error message: as decoded, or still encoded if that is not UTF-8.
+ */
 static void add_fault(struct invalid *invalid, const struct str *name, const char *type,
                       const char *message)
 {
@@ -211,7 +212,7 @@ static void add_fault(struct invalid *invalid, const struct str *name, const cha
     invalid_add(invalid, "query", str_text(is_text ? name : &encoded), type, message);
 }
 
-/* 0 where the route takes no such parameter. */
+/* The bit of a parameter; 0 if the route does not take it. */
 static unsigned parameter_named(const char *name, size_t n, unsigned wanted)
 {
     for (size_t i = 0; i < COUNT_OF(rows); i++) {

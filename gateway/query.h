@@ -1,5 +1,5 @@
-/* The query parameters that routes take. Of a repeated one the last counts and others are ignored,
- * but with PARAMETERS_STRICT. */
+/* The query parameters that routes take. Of a repeated parameter the last one counts, and unknown
+ * ones are ignored; with PARAMETERS_STRICT both are faults. */
 #ifndef GATEWAY_QUERY_H
 #define GATEWAY_QUERY_H
 
@@ -37,9 +37,9 @@ enum parameter {
     PARAMETER_SNAPSHOT = 1 << 9,      /* snapshot=true */
     PARAMETER_COMMENT = 1 << 10,      /* comment=, free text */
     PARAMETER_CREATED_BY = 1 << 11,   /* created_by=, free text */
-    /* All others, and those that are given again, are faults. */
+    /* Unknown and repeated parameters are faults. */
     PARAMETERS_STRICT = 1 << 12,
-    /* Not of the query: the route heeds the headers of freshness.h. */
+    /* Not a parameter: the route reads the headers of freshness.h. */
     HEEDS_FRESHNESS = 1 << 13,
 };
 
@@ -58,7 +58,7 @@ struct parameters {
 void parameters_parse(const char *query, size_t n, unsigned wanted, struct parameters *ret,
                       struct invalid *invalid);
 void parameters_fini(struct parameters *parameters);
-/* Whether a parameter of that name is one of these. */
+/* Whether `wanted` includes the parameter of that name. */
 bool parameters_take(unsigned wanted, const char *name);
 
 #endif

@@ -20,7 +20,7 @@ static int64_t time_of(const Google__Protobuf__Timestamp *timestamp)
     return timestamp == NULL ? 0 : timestamp->seconds * 1000000 + timestamp->nanos / 1000;
 }
 
-/* Empty where it is gone: no payload is. */
+/* Returns "" if the payload is gone; a payload never is empty. */
 static struct json_text payload_of(ProtobufCBinaryData data, Confreg__V1__PayloadState state)
 {
     bool gone = state != CONFREG__V1__PAYLOAD_STATE__PAYLOAD_STATE_UNSPECIFIED;

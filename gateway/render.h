@@ -1,8 +1,7 @@
-/* JSON texts of answers. Payloads are copied byte for byte.
+/* Renders the JSON of answers. Payloads are copied byte for byte.
  *
- * A payload may be gone: erased, compacted, or left out of a message that was full. What shows one
- * says whether it was there, and adds nothing where it was not: the caller decides what the answer
- * is then. */
+ * A payload may be gone: erased, compacted, or omitted from a message that was full. Functions that
+ * render a payload then append nothing and return false; the caller chooses the answer. */
 #ifndef GATEWAY_RENDER_H
 #define GATEWAY_RENDER_H
 
@@ -23,7 +22,7 @@ MUST_USE bool render_config(struct str *out, const Confreg__V1__Config *config);
 MUST_USE bool render_mirrored(struct str *out, const struct mirror_config *config);
 MUST_USE bool render_version(struct str *out, const char *service, const char *environment,
                              const Confreg__V1__Version *version);
-/* The payload alone, borrowed. */
+/* The payload itself, borrowed from config. False if it is gone. */
 MUST_USE bool render_payload_of(const Confreg__V1__Config *config, struct json_text *ret_payload);
 
 /* {"service_name", "environment", "old_version", "new_version", "added", "removed", "changed"} */

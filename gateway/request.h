@@ -20,13 +20,12 @@ struct route;
 
 #define RESPONSE_HEADERS 8
 
-/* A body that is made while it is sent, in chunks. */
+/* A body that is produced while it is sent, with chunked coding. */
 struct response_pull {
-    /* The next bytes, up to max. 0: nothing now, because a call or a wait of the request is open,
-     * behind which it is read again; -1: the end; -2: the rest cannot be had, which cuts the
-     * connection. */
+    /* As http_handlers.read. HTTP_READ_PENDING: a call or wait of the request is open, after which
+     * it is called again. */
     ssize_t (*read)(void *user, char *bytes, size_t max);
-    void (*free)(void *user); /* with the request; NULL: user is borrowed */
+    void (*free)(void *user); /* called when the request ends; NULL: user is borrowed */
     void *user;
 };
 
@@ -39,12 +38,11 @@ struct response {
         char *value;      /* owned */
     } headers[RESPONSE_HEADERS];
     size_t n_headers;
-    /* Instead of body and headers: the answer that is made once for a config, which is kept until
-     * it is sent. */
-    struct http_prepared *prepared; /* the config's */
-    struct mirror_config *config;   /* a reference */
+    /* Instead of body and headers: the cached answer of a config of the mirror. */
+    struct http_prepared *prepared; /* borrowed from config */
+    struct mirror_config *config;   /* a reference, held until the answer was sent */
     struct stream *stream;          /* or instead of the body: owned */
-    struct response_pull pull;      /* or instead of the body: where there is a `read` */
+    struct response_pull pull;      /* or instead of the body: if it has a `read` */
 };
 
 /* NULL: not given. Those that may come in several lines are joined by commas. */

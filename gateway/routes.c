@@ -19,7 +19,7 @@ static const struct route routes[] = {
     {"PUT", "/api/configs/*", handle_update, NAMED, BODY_CONFIG},
     {"PATCH", "/api/configs/*", handle_patch,
      NAMED | PARAMETER_COMMENT | PARAMETER_CREATED_BY | PARAMETERS_STRICT, BODY_PATCH},
-    /* Strict although the documented service was not: what it does cannot be undone. */
+    /* Strict, unlike the other old routes: a delete by a mistyped request cannot be undone. */
     {"DELETE", "/api/configs/*", handle_delete, NAMED | PARAMETER_VERSION | PARAMETERS_STRICT,
      BODY_EMPTY},
     {"GET", "/api/configs/*/history", handle_history, NAMED | PARAMETER_LIMIT | HEEDS_FRESHNESS,

@@ -16,7 +16,7 @@ typedef void wait_over(struct request *r);
 /* The wait of a request; at most one at a time, and no call meanwhile. */
 struct wait {
     bool open;
-    bool is_due; /* it is over, and its continuation has not run */
+    bool is_due; /* it is over, but its continuation has not run yet */
     int64_t until_ns;
     uint64_t revision;   /* of a write */
     const char *service; /* of a poll; in the request */
@@ -34,7 +34,7 @@ void wait_for_revision(struct request *r, uint64_t revision, int64_t until_ns, w
 /* Waits until a config of that service may have changed. */
 void wait_for_change(struct request *r, const char *service, int64_t until_ns, wait_over *over);
 
-/* Ends a wait, where there is one, without its continuation. */
+/* Drops the wait of the request, if it has one, without calling its continuation. */
 void wait_cancel(struct request *r);
 
 /* The mirror has got to a revision. */

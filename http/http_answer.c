@@ -5,7 +5,7 @@
 #include <string.h>
 #include <time.h>
 
-/* What is answered here and by the programs that serve with it. */
+/* All status codes that this server and the programs built on it send. */
 static const struct row {
     unsigned status;
     const char *reason;
@@ -43,7 +43,7 @@ static const char *reason_of(unsigned status)
             return rows[i].reason;
         }
     }
-    return "Unknown"; /* a reason is for people only */
+    return "Unknown"; /* clients ignore the reason phrase (RFC 9112, 4) */
 }
 
 bool http_status_has_no_body(unsigned status)
@@ -92,7 +92,7 @@ void http_prepared_free(struct http_prepared *prepared)
     }
 }
 
-/* Not by strftime, whose names of days and months are the locale's. */
+/* strftime would use the names of days and months of the locale. */
 void http_format_date(int64_t wall_s, char text[HTTP_DATE_SIZE])
 {
     static const char days[][4] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};

@@ -3,7 +3,7 @@
 enum state {
     STATE_SIZE_START,
     STATE_SIZE,
-    STATE_EXTENSION_BLANK, /* before its semicolon */
+    STATE_EXTENSION_BLANK, /* blanks before the semicolon of an extension */
     STATE_EXTENSION,
     STATE_SIZE_LF,
     STATE_DATA,
@@ -142,7 +142,8 @@ static enum state end_all(struct http_chunks *chunks, char c)
     return c == '\n' ? STATE_END : STATE_BAD;
 }
 
-/* By state; those of data and of the end take no byte. */
+/* The transition of each state. STATE_DATA is handled in bulk by take_data; STATE_END and STATE_BAD
+ * are final. */
 static enum state (*const steps[])(struct http_chunks *chunks, char c) = {
     [STATE_SIZE_START] = begin_size,
     [STATE_SIZE] = take_size,

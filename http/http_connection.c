@@ -8,40 +8,40 @@
 
 #include "clock.h"
 
-#define STEPS 64 /* at a time; then it is the others' turn */
+#define STEPS 64 /* of one connection in a run, so that the others get their turn */
 
 enum stage {
-    STAGE_READING,  /* its body */
-    STAGE_RUNNING,  /* it is the handler's */
-    STAGE_ANSWERED, /* nothing of the answer has been sent */
-    STAGE_SENDING,
+    STAGE_READING,  /* the head was parsed, the body is being read */
+    STAGE_RUNNING,  /* the request is complete, the handlers have not answered */
+    STAGE_ANSWERED, /* answered; nothing has been sent */
+    STAGE_SENDING,  /* the head of the response was queued for sending */
 };
 
 struct exchange {
     struct http_exchange x;
     struct http_server *server;
-    struct http_connection *connection; /* NULL: it is gone */
+    struct http_connection *connection; /* borrowed; NULL once the client has disconnected */
     enum stage stage;
     bool answered;
     bool is_pulled, pulled_all;
-    bool has_no_body; /* the answer, whatever its fields say */
+    bool has_no_body; /* the response: to HEAD, or by its status */
     unsigned status;
-    uint64_t n_body;   /* of the request, seen so far */
-    struct str own;    /* fields of the answer, where they were made for it */
-    struct iovec text; /* fields and the empty line */
+    uint64_t n_body;   /* bytes of the request's body read so far */
+    struct str own;    /* owns the fields of the response, unless it is a prepared one */
+    struct iovec text; /* fields and empty line of the response: `own`, or borrowed */
     struct iovec body;
     char lead[HTTP_LEAD_SIZE];
-    struct http_field fields[]; /* of the request; its text is behind them */
+    struct http_field fields[]; /* of the request; followed by the text they point to */
 };
 
-/* What a step leaves a connection with. */
+/* What a connection needs after a step. */
 enum step {
-    STEP_ON,   /* there is more to do */
-    STEP_WAIT, /* until something happens */
-    STEP_GONE, /* it is over */
+    STEP_ON,   /* another step now */
+    STEP_WAIT, /* an event: of epoll, of a handler, or a time-out */
+    STEP_GONE, /* to be closed and freed */
 };
 
-/* ---- Time ---- */
+/* ---- Time-outs ---- */
 
 static struct http_connection_list *list_of(struct http_connection *c)
 {
@@ -56,7 +56,8 @@ static void stop_waiting(struct http_connection *c)
     }
 }
 
-/* Both lists are in order because all that is in one waits equally long. */
+/* Sets the connection's time-out; from_now: restarts it where the same wait is already set. All
+ * connections of a list wait equally long, so appending keeps each list sorted by until_ns. */
 static enum step wait_for(struct http_connection *c, enum http_wait what, bool from_now)
 {
     if (c->wait == what && !from_now) {
@@ -121,7 +122,7 @@ bool http_is_answered(const struct http_exchange *x)
     return const_exchange_of(x)->answered;
 }
 
-/* Ends one whose client is gone, now that it may end. */
+/* Ends the exchange if its client has disconnected; returns whether it did. */
 static bool end_orphan(struct exchange *exchange)
 {
     if (exchange->connection != NULL) {
@@ -232,7 +233,7 @@ static void add_part(struct http_connection *c, struct iovec part)
     }
 }
 
-/* A second's; the texts of answers need no more. */
+/* The Date field of the current second, formatted once a second. */
 static const char *date_of(struct http_server *server)
 {
     int64_t now_s = clock_wall_us() / 1000000;
@@ -248,7 +249,7 @@ static bool is_chunked(const struct exchange *exchange)
     return exchange->is_pulled && !exchange->has_no_body && !exchange->x.head.is_http_1_0;
 }
 
-/* Whether another request may follow. */
+/* Whether the connection stays open for another request after this response. */
 static bool may_go_on(const struct http_connection *c, const struct exchange *exchange)
 {
     bool ends_where_the_connection_does = exchange->is_pulled && !exchange->has_no_body &&
@@ -257,7 +258,7 @@ static bool may_go_on(const struct http_connection *c, const struct exchange *ex
            !c->server->stopping && !ends_where_the_connection_does;
 }
 
-/* What the head says of the connection and of how the body is sent. */
+/* The Connection and Transfer-Encoding fields of the response. */
 static const char *connection_fields(const struct http_connection *c)
 {
     const struct exchange *exchange = c->exchange;
@@ -295,8 +296,9 @@ static enum step finish(struct http_connection *c)
     return STEP_ON;
 }
 
-/* n bytes are in server->out, behind the room for a chunk's size. What the kernel does not take is
- * kept. */
+/* Sends the n bytes that were pulled into server->out, behind the room left for a chunk's size.
+ * server->out is shared by all connections, so what the kernel does not take is copied to c->rest.
+ */
 static enum step send_block(struct http_connection *c, size_t n)
 {
     struct http_server *server = c->server;
@@ -341,7 +343,7 @@ static enum step pull(struct http_connection *c)
     return n == HTTP_READ_END ? STEP_ON : STEP_GONE;
 }
 
-/* Whether the handlers are asked for more of the answer. */
+/* Whether more of the body is to be pulled from the handlers. */
 static bool has_more(const struct exchange *exchange)
 {
     return exchange->is_pulled && !exchange->has_no_body && !exchange->pulled_all;
@@ -367,7 +369,8 @@ static enum step wait_for_input(struct http_connection *c)
     return c->server->stopping ? STEP_GONE : wait_for(c, HTTP_WAIT_REQUEST, served);
 }
 
-/* A read that brings less than there was room for has brought all; but the end comes by a read. */
+/* A short read means that the socket is drained until epoll reports it again (edge-triggered).
+ * After a half-close or an error the socket stays readable: only another read reports the end. */
 static enum step fill(struct http_connection *c, struct http_input *in)
 {
     size_t n;
@@ -387,7 +390,7 @@ static enum step fill(struct http_connection *c, struct http_input *in)
     }
 }
 
-/* Answers for the server itself; the connection ends with it. */
+/* Sends a refusal of the server itself, then closes the connection. */
 static enum step refuse(struct http_connection *c, const struct http_refusal *refusal)
 {
     struct http_server *server = c->server;
@@ -411,7 +414,8 @@ static enum step refuse(struct http_connection *c, const struct http_refusal *re
     return STEP_ON;
 }
 
-/* Whether the answer, which is there, comes behind the body. */
+/* For a request that was answered before its body was read: whether to read the rest of the body
+ * before sending the response. See HTTP_SWALLOW_BYTES. */
 static bool is_worth_reading(const struct http_connection *c)
 {
     const struct exchange *exchange = c->exchange;
@@ -514,8 +518,8 @@ static enum step begin_to_linger(struct http_connection *c)
     return STEP_ON;
 }
 
-/* What still comes is thrown away: to close on it would be a reset, which takes the answer away
- * from a client that has not read it. */
+/* Discards input after the last response. Closing a socket with unread input sends a reset, which
+ * makes the client lose a response that it has not read yet. */
 static enum step drain(struct http_connection *c)
 {
     size_t n;
@@ -529,7 +533,8 @@ static enum step drain(struct http_connection *c)
     }
 }
 
-/* The client is gone. */
+/* Detaches the exchange from its connection, which is being freed. Ends it now, or leaves it as an
+ * orphan until the handlers let go of it. */
 static void leave(struct exchange *exchange)
 {
     struct http_server *server = exchange->server;
@@ -579,7 +584,8 @@ void http_connection_expire(struct http_connection *c)
 
 /* ---- Running ---- */
 
-/* Whether there is no use in going on with the request: nobody reads, or would say that it does. */
+/* Whether to stop working on the request: the connection is broken, or the client closed its
+ * sending side while the answer `lasts`, which is how a client leaves a stream. */
 static bool is_given_up(const struct http_connection *c)
 {
     const struct exchange *exchange = c->exchange;
@@ -661,7 +667,7 @@ struct http_connection *http_connection_new(struct http_server *server, int fd)
     http_socket_init(&c->socket, fd);
     TAILQ_INSERT_TAIL(&server->all, c, in_all);
     server->n++;
-    /* Edge-triggered: nothing has to be asked for again, whatever the connection waits for. */
+    /* Edge-triggered, so the set of events never has to be changed. */
     struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, .data.ptr = c};
     if (epoll_ctl(server->poll_fd, EPOLL_CTL_ADD, fd, &event) != 0) {
         http_connection_drop(c);

@@ -1,5 +1,5 @@
-/* A connection: a state machine that is run whenever something has happened to it. Of the server's
- * parts only. */
+/* One client connection of the HTTP server: a state machine that runs after each event. For
+ * http_*.c only. The server's thread only. */
 #ifndef HTTP_HTTP_CONNECTION_H
 #define HTTP_HTTP_CONNECTION_H
 
@@ -10,38 +10,38 @@
 #include "http_server.h"
 #include "http_socket.h"
 
-#define HTTP_PULL_BYTES 8192     /* of a pulled answer at a time */
-#define HTTP_CHUNK_SIZE_BYTES 16 /* a chunk's size in digits, and its CRLF */
+#define HTTP_PULL_BYTES 8192     /* pulled from the handlers at a time */
+#define HTTP_CHUNK_SIZE_BYTES 16 /* room for a chunk size and its CRLF */
 
-/* What it waits for, which says how long. */
+/* What a connection waits for; all but HTTP_WAIT_NOTHING have a time-out. */
 enum http_wait {
-    HTTP_WAIT_NOTHING, /* the request is the handler's */
-    HTTP_WAIT_REQUEST,
-    HTTP_WAIT_HEAD, /* the rest of it: not prolonged by what comes of it */
-    HTTP_WAIT_BODY,
-    HTTP_WAIT_ROOM, /* the client takes what is sent */
-    HTTP_WAIT_LINGER,
+    HTTP_WAIT_NOTHING, /* for the handlers: no time-out */
+    HTTP_WAIT_REQUEST, /* for the first byte of a request */
+    HTTP_WAIT_HEAD,    /* for the rest of a head; each byte does not restart the time */
+    HTTP_WAIT_BODY,    /* for more of a body; each byte restarts the time */
+    HTTP_WAIT_ROOM,    /* for the client to read; each byte sent restarts the time */
+    HTTP_WAIT_LINGER,  /* for the client to close, after the last response */
 };
 
 struct http_connection {
     struct http_server *server;
     struct http_socket socket;
     struct http_reader reader;
-    struct str ahead; /* bytes behind the request that is under way */
-    struct exchange *exchange;
+    struct str ahead;          /* bytes read beyond the current request (pipelining) */
+    struct exchange *exchange; /* owned; the current request; NULL between requests */
 
-    struct iovec parts[3]; /* still to be sent */
+    struct iovec parts[3]; /* queued output: head, fields, body */
     uint8_t n_parts;
-    struct str rest; /* owns what parts point to that nobody else does */
+    struct str rest; /* owns queued output that neither exchange nor handlers own */
 
-    bool readable;    /* as far as epoll has told */
-    bool half_closed; /* the client sends no more */
-    bool broken;      /* nor does it read */
-    bool closing;     /* no other request is read */
-    bool lingers;     /* all has been sent */
-    bool is_ready;
-    bool served;     /* a request, since it has waited for one */
-    bool progressed; /* something was sent since it has waited for room */
+    bool readable;    /* a read may return bytes or the end */
+    bool half_closed; /* the client has closed its sending side */
+    bool broken;      /* both directions are closed, or the socket has an error */
+    bool closing;     /* the current response is the last one */
+    bool lingers;     /* all is sent; discarding input until the client closes */
+    bool is_ready;    /* in server->ready */
+    bool served;      /* a request was served since the wait for one was set */
+    bool progressed;  /* something was sent since the wait for room was set */
     enum http_wait wait;
     int64_t until_ns;
     TAILQ_ENTRY(http_connection) in_all, in_wait, in_ready;
@@ -53,34 +53,34 @@ struct http_server {
     const struct http_handlers *handlers;
     void *user;
     int poll_fd;
-    struct http_watched listener; /* readable: somebody waits to be accepted */
-    bool listens;                 /* it is watched */
+    struct http_watched listener; /* readable: a connection can be accepted */
+    bool listens;                 /* the listener is registered with epoll */
     bool stopping;
-    int64_t not_before_ns; /* nothing is accepted until then; 0: at once */
+    int64_t not_before_ns; /* accepting pauses until then; 0: no pause */
     size_t max_connections;
     int64_t patience_ns, linger_ns;
-    size_t n, n_lingering;
-    size_t n_orphans; /* exchanges without a connection */
+    size_t n, n_lingering; /* connections, and those of them that linger */
+    size_t n_orphans;      /* exchanges that handlers hold and whose client has disconnected */
     struct http_connection_list all, ready;
-    struct http_connection_list patient, lingering; /* by until_ns */
-    struct http_connection *current;                /* is being run */
-    int64_t date_s;
+    struct http_connection_list patient, lingering; /* waiting, sorted by until_ns */
+    struct http_connection *current;                /* the one inside http_connection_run */
+    int64_t date_s;                                 /* the second that `date` is of */
     char date[HTTP_DATE_SIZE];
     char in[HTTP_READ_BYTES];
     char out[HTTP_CHUNK_SIZE_BYTES + HTTP_PULL_BYTES + 2];
 };
 
-/* fd is moved; it must not block. NULL where it cannot be polled. */
+/* fd is moved and must be non-blocking. NULL, with fd closed, if epoll does not take it. */
 struct http_connection *http_connection_new(struct http_server *server, int fd);
-/* What epoll says of it. */
+/* Records the events that epoll reported, and makes the connection ready. */
 void http_connection_note(struct http_connection *c, uint32_t events);
-/* To be run soon. */
+/* Schedules it for the next http_server_run. */
 void http_connection_make_ready(struct http_connection *c);
-/* Does what can be done without waiting. May free it. */
+/* Makes all progress that is possible without waiting. May free the connection. */
 void http_connection_run(struct http_connection *c);
-/* It has waited for too long. May free it. */
+/* Handles its time-out: sends 408 for half a request, else closes. May free the connection. */
 void http_connection_expire(struct http_connection *c);
-/* Cuts and frees it. */
+/* Closes and frees it at once. */
 void http_connection_drop(struct http_connection *c);
 
 #endif

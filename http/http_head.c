@@ -10,7 +10,7 @@
 #define VERSION "HTTP/1.1"
 #define VERSION_BYTES (sizeof VERSION - 1)
 #define REQUEST_LINE_BYTES (METHOD_BYTES + 1 + HTTP_TARGET_BYTES + 1 + VERSION_BYTES + 2)
-#define LENGTH_DIGITS 19 /* that fit into 64 bits, whichever they are; zeros in front are extra */
+#define LENGTH_DIGITS 19 /* without leading zeros; any such number fits 64 bits */
 
 static bool refuse(struct http_refusal *refusal, unsigned status, const char *why)
 {
@@ -34,9 +34,9 @@ bool http_is_value_char(char c)
     return (byte >= ' ' && byte != 0x7f) || c == '\t';
 }
 
-/* ---- Where it ends ---- */
+/* ---- The end of a head ---- */
 
-/* What is no HTTP at all is refused at its first bytes. */
+/* Refuses other protocols, such as TLS, at their first bytes. */
 static bool check_beginning(const char *text, size_t n, struct http_refusal *refusal)
 {
     for (size_t i = 0; i < n; i++) {
@@ -50,7 +50,7 @@ static bool check_beginning(const char *text, size_t n, struct http_refusal *ref
     return true;
 }
 
-/* Of what has come so far. */
+/* Checks the limits for the bytes received so far. */
 static bool check_size(const struct http_head_scan *scan, struct http_refusal *refusal)
 {
     if (scan->n_lines == 0 && scan->seen > REQUEST_LINE_BYTES) {
@@ -122,7 +122,7 @@ static bool check_version(const char *text, struct http_head *head, struct http_
 
 static bool is_host(const char *text, size_t n);
 
-/* "http://host[:port]" and whatever follows. A user in it is not for servers to see. */
+/* "http://HOST[:PORT]" with anything behind. Userinfo is refused (RFC 9110, 4.2.4). */
 static bool is_absolute(const char *target)
 {
     static const char *const schemes[] = {"http://", "https://"};
@@ -156,7 +156,7 @@ static bool check_target(const struct http_head *head, struct http_refusal *refu
            refuse(refusal, 400, "The request's target is neither a path nor an http URL");
 }
 
-/* METHOD SP TARGET SP VERSION, without its CRLF; n bytes, and a NUL behind them. */
+/* line: METHOD SP TARGET SP VERSION without CRLF, n bytes and a NUL. */
 static bool parse_request_line(char *line, size_t n, struct http_head *head,
                                struct http_refusal *refusal)
 {
@@ -172,7 +172,7 @@ static bool parse_request_line(char *line, size_t n, struct http_head *head,
     return check_version(version, head, refusal) && check_target(head, refusal);
 }
 
-/* ---- What frames a message ---- */
+/* ---- Fields that frame the message ---- */
 
 static bool is_port(const char *text, size_t n)
 {
@@ -184,14 +184,14 @@ static bool is_port(const char *text, size_t n)
     return n <= 5;
 }
 
-/* Characters of a host, of which '%' is taken without looking at what it encodes. */
+/* Percent-encoding in a host is accepted without decoding it. */
 static bool is_host_char(char c)
 {
     return is_letter_or_digit(c) || (c != '\0' && strchr("-._~!$&'()*+;=%", c) != NULL) ||
            (unsigned char)c >= 0x80;
 }
 
-/* host [ ":" port ], where the host is a name or an address in brackets. */
+/* HOST [":" PORT], where HOST is a name or an IP literal in brackets. */
 static bool is_host(const char *text, size_t n)
 {
     size_t at = 0;
@@ -214,7 +214,7 @@ static bool is_host(const char *text, size_t n)
     return at == n || (text[at] == ':' && is_port(text + at + 1, n - at - 1));
 }
 
-/* What framing fields said so far. */
+/* Which framing fields were seen. */
 struct framing {
     bool has_host, has_coding;
 };
@@ -343,7 +343,7 @@ static bool check_value(const char *value, size_t n, struct http_refusal *refusa
     return true;
 }
 
-/* NAME ":" OWS VALUE OWS, without its CRLF; there is one behind it. */
+/* line: NAME ":" OWS VALUE OWS without CRLF, n bytes; the byte behind them may be overwritten. */
 static bool parse_field(char *line, size_t n, struct http_field *ret, struct http_refusal *refusal)
 {
     size_t n_name = 0;

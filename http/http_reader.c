@@ -21,7 +21,7 @@ static enum http_part refuse(struct http_reader *reader, unsigned status, const 
 
 /* ---- Heads ---- */
 
-/* A peer that ends a body with one CRLF too many is not refused. */
+/* Some clients send an extra CRLF after a body; RFC 9112, 2.2 asks servers to ignore it. */
 static void skip_empty_lines(struct http_reader *reader, struct http_input *in)
 {
     while (in->n >= 2 && in->bytes[0] == '\r' && in->bytes[1] == '\n' &&
@@ -38,7 +38,7 @@ static void keep(struct http_reader *reader, struct http_input *in)
     in->n = 0;
 }
 
-/* The text of the head so far, in one piece: in the input as long as it has not come in several. */
+/* The head so far in one piece: the input itself, or `partial` if it arrived in several reads. */
 static struct http_input gather(struct http_reader *reader, const struct http_input *in)
 {
     if (reader->partial.len == 0) {
@@ -63,7 +63,7 @@ static enum http_part take_head(struct http_reader *reader, struct http_input *i
 static enum http_part next_in_head(struct http_reader *reader, struct http_input *in,
                                    struct http_input *ret_part, struct http_refusal *ret_refusal)
 {
-    /* One CR may have been kept, of which only the next byte says what it is. */
+    /* The previous read may have ended with the CR of an empty line. */
     if (reader->partial.len == 1 && reader->partial.data[0] == '\r' && in->n > 0) {
         if (in->bytes[0] != '\n') {
             return refuse(reader, 400, "A line does not end with CRLF", ret_refusal);

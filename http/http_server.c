@@ -13,8 +13,9 @@
 
 #define ACCEPTED_AT_ONCE 64
 #define EVENTS 256
-#define FILES_SPARE 64              /* descriptors that are no connections */
-#define AGAIN_NS INT64_C(100000000) /* after the system had no descriptor or no memory */
+#define WAIT_MAX_MS 3600000         /* of one epoll_wait, whose time-out is an int */
+#define FILES_SPARE 64              /* descriptors kept for other uses than connections */
+#define AGAIN_NS INT64_C(100000000) /* pause of accepting when descriptors or memory run out */
 
 size_t http_connection_limit(size_t most)
 {
@@ -33,7 +34,7 @@ size_t http_connection_limit(size_t most)
 
 /* ---- Polling ---- */
 
-/* In what events point to: that it is no connection. */
+/* Tags the pointer in an epoll event: a struct http_watched, not a connection. */
 #define IS_WATCHED ((uint64_t)1)
 
 bool http_server_watch(struct http_server *server, struct http_watched *watched)
@@ -72,7 +73,7 @@ static int wait_ms(const struct http_server *server, int64_t until_ns)
         return -1;
     }
     int64_t left_ms = (until_ns - clock_monotonic_ns() + 999999) / 1000000;
-    return left_ms < 0 ? 0 : (int)(left_ms > 3600000 ? 3600000 : left_ms);
+    return left_ms < 0 ? 0 : (int)(left_ms > WAIT_MAX_MS ? WAIT_MAX_MS : left_ms);
 }
 
 void http_server_poll(struct http_server *server, int64_t until_ns)
@@ -92,7 +93,8 @@ void http_server_poll(struct http_server *server, int64_t until_ns)
 
 /* ---- Accepting ---- */
 
-/* A listener that is not accepted from would be readable all the time. */
+/* Registers the listener with epoll only while accepting: it is level-triggered, so otherwise a
+ * waiting client would keep the loop busy. */
 static void listen_while(struct http_server *server, bool wanted)
 {
     if (wanted && !server->listens) {
@@ -103,7 +105,7 @@ static void listen_while(struct http_server *server, bool wanted)
     }
 }
 
-/* Returns whether there may be more. */
+/* Returns whether another connection may be waiting. */
 static bool accept_one(struct http_server *server)
 {
     int fd = accept4(server->listener.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
@@ -115,7 +117,7 @@ static bool accept_one(struct http_server *server)
         server->not_before_ns = clock_monotonic_ns() + AGAIN_NS;
         return false;
     }
-    return errno != EAGAIN; /* that one connection failed before it was here */
+    return errno != EAGAIN; /* other errors are of the one connection: aborted before accept */
 }
 
 static bool may_accept(const struct http_server *server)
@@ -148,7 +150,8 @@ static void expire(struct http_connection_list *list)
     }
 }
 
-/* Those that are ready now; who is so again comes with the next run, behind new events. */
+/* Runs those that are ready now. One that becomes ready again meanwhile waits for the next run, so
+ * that new events are not starved. */
 static void run_ready(struct http_server *server)
 {
     struct http_connection_list ready = TAILQ_HEAD_INITIALIZER(ready);
@@ -166,10 +169,10 @@ void http_server_run(struct http_server *server)
     run_ready(server);
     expire(&server->patient);
     expire(&server->lingering);
-    accept_some(server); /* behind the others: what has been closed makes room */
+    accept_some(server); /* last, because connections closed above have made room */
 }
 
-/* Each is read from once more, in case there is a request that epoll has not told of. */
+/* Reads each connection once more, to serve requests that arrived before the stop. */
 void http_server_stop(struct http_server *server)
 {
     struct http_connection *c;
@@ -187,7 +190,7 @@ bool http_server_is_idle(const struct http_server *server)
     return server->n == server->n_lingering && server->n_orphans == 0;
 }
 
-/* ---- Life ---- */
+/* ---- Start and end ---- */
 
 bool http_server_new(const struct http_settings *settings, struct http_server **ret_server,
                      struct status *st)

@@ -1,19 +1,18 @@
-/* An HTTP/1.1 server: one thread, epoll, and nothing of what is served. It reads requests strictly
- * (http_head.h), gives each to its handlers, sends one answer each in the order of the requests,
- * and keeps time.
+/* An HTTP/1.1 server on one thread with epoll. It knows nothing of what is served: it parses
+ * requests strictly (http_head.h), passes each to the handlers, sends the answers in the order of
+ * the requests, and enforces time-outs.
  *
- * - A connection has one request under way at a time; what its client sends meanwhile is left in
- *   the kernel but for HTTP_READ_BYTES.
- * - Who is silent, sends no whole head, or takes nothing of an answer for HTTP_PATIENCE_MS is
- *   disconnected. While a request is the handler's, nothing is.
- * - A client that is gone frees its connection at once. One that has only closed its side for
- *   writing still gets its answer, unless the exchange `lasts`.
- * - An answer that ends the connection is followed by up to HTTP_LINGER_MS of reading what the
- *   client still sends, so that it gets the answer and no reset.
- * - Where there are as many connections as may be, or no descriptor is left, others wait in the
- *   kernel's queue until there is room.
+ * - A connection has one request in progress. Of pipelined requests at most HTTP_READ_BYTES are
+ *   read ahead; the rest stays in the kernel (back-pressure).
+ * - A client that sends nothing, does not complete a head, or reads nothing of an answer for
+ *   HTTP_PATIENCE_MS is disconnected. No time-out runs while the handlers work on a request.
+ * - When a client disconnects, its connection is freed at once. A client that only closed its
+ *   sending side (shutdown) still gets its answer, unless the exchange `lasts`.
+ * - After the last answer of a connection the server discards input for up to HTTP_LINGER_MS,
+ *   because closing with unread input would reset the connection and could destroy the answer.
+ * - At max_connections, or with no descriptor left, new connections wait in the kernel's backlog.
  *
- * All functions are for the thread that runs the server, and handlers run on it. */
+ * All functions must be called on the thread that runs the server; handlers run on it. */
 #ifndef HTTP_HTTP_SERVER_H
 #define HTTP_HTTP_SERVER_H
 
@@ -27,8 +26,9 @@
 #define HTTP_READ_BYTES 32768
 #define HTTP_PATIENCE_MS INT64_C(60000)
 #define HTTP_LINGER_MS INT64_C(2000)
-/* A body behind which an answer is sent that is known before: because a client that is still
- * sending does not look for an answer. Of a larger one nothing is read, and the connection ends. */
+/* Many clients read the answer only after they have sent the whole body. So if a request is
+ * answered early, up to this much of its body is read and discarded before the answer is sent. With
+ * a larger body the answer is sent at once and the connection is closed. */
 #define HTTP_SWALLOW_BYTES (UINT64_C(64) << 20)
 
 struct http_server;
@@ -36,103 +36,106 @@ struct http_prepared;
 
 /* A request and its answer. */
 struct http_exchange {
-    struct http_head head; /* valid as long as the exchange */
-    void *user;            /* the handlers' */
-    /* The handlers': whether its answer is long in coming or never ends, so that it is given up as
-     * soon as the client has closed its side. */
+    struct http_head head; /* valid until `end` returns */
+    void *user;            /* for the handlers */
+    /* Set by the handlers for a long wait or an endless stream: a half-closed connection then
+     * counts as disconnected. */
     bool lasts;
 };
 
-#define HTTP_READ_PENDING 0 /* nothing now; http_wake tells when there is */
+#define HTTP_READ_PENDING 0 /* no bytes yet; call http_wake when there are some */
 #define HTTP_READ_END (-1)
-#define HTTP_READ_FAILED (-2) /* the rest cannot be had: the connection is cut */
+#define HTTP_READ_FAILED (-2) /* the rest is lost: the server closes the connection mid-body */
 
 struct http_handlers {
-    /* A head is there. May answer: then the body is not handed on. */
+    /* A head was parsed. May answer; then `body` and `run` are not called. */
     void (*begin)(void *user, struct http_exchange *x);
-    /* More of the body. May answer. */
+    /* A piece of the body was read. May answer; then the rest of the body is discarded. */
     void (*body)(void *user, struct http_exchange *x, const char *bytes, size_t n);
-    /* The request is whole, and not answered. Answers now or later. */
+    /* The request is complete and unanswered. Answers now or later. */
     void (*run)(void *user, struct http_exchange *x);
-    /* The next bytes of an answer that is pulled: how many, up to max, or HTTP_READ_…. */
+    /* Writes the next bytes of a pulled answer; returns their number, up to max, or HTTP_READ_…. */
     ssize_t (*read)(void *user, struct http_exchange *x, char *bytes, size_t max);
-    /* The client is gone while the request is the handlers': after `run` and before its answer, or
-     * before all of it was pulled. True: it may end now. False: not before http_answer or
-     * http_wake, which then send nothing. */
+    /* The client disconnected after `run` and before the answer, or before all of the answer was
+     * pulled. True: the server ends the exchange now. False: the handlers still use it; it ends
+     * when they call http_answer or http_wake, which then send nothing. */
     bool (*gone)(void *user, struct http_exchange *x);
-    /* It is over, sent or not. x is not used any more, nor what it answered. */
+    /* The exchange is over, whether the answer was sent or not. The server no longer uses x or
+     * anything borrowed for its answer. */
     void (*end)(void *user, struct http_exchange *x);
-    /* A request is refused that no handler has seen (x is NULL), or one whose body cannot be read,
-     * which ends then. Adds the text for the client; returns its content type, a literal. */
+    /* The server refuses a request: one that no handler has seen (x is NULL), or one whose body is
+     * malformed, too large or late (`end` follows). Appends the response's body; returns its
+     * content type, a literal. */
     const char *(*refuse)(void *user, struct http_exchange *x, const struct http_refusal *refusal,
                           struct str *body);
 };
 
 struct http_settings {
-    int listen_fd; /* borrowed, must not block; may be closed after http_server_stop */
+    int listen_fd; /* borrowed, non-blocking; may be closed after http_server_stop */
     size_t max_connections;
-    int64_t patience_ms, linger_ms; /* 0: HTTP_PATIENCE_MS, HTTP_LINGER_MS */
+    int64_t patience_ms, linger_ms; /* 0: the defaults HTTP_PATIENCE_MS, HTTP_LINGER_MS */
     const struct http_handlers *handlers;
     void *user;
 };
 
-/* UNAVAILABLE where there is no descriptor left. */
+/* UNAVAILABLE if no descriptor is left. */
 bool http_server_new(const struct http_settings *settings, struct http_server **ret_server,
                      struct status *st);
-/* Cuts all connections. No exchange may be the handlers' any more. NULL is ignored. */
+/* Closes all connections. Handlers must not hold an exchange any more. NULL is ignored. */
 void http_server_free(struct http_server *server);
 
-/* As many connections as the process may have descriptors, but for some; up to `most`. Raises the
- * soft limit to the hard one. */
+/* How many connections the limit on descriptors allows, less a reserve; at most `most`. Raises the
+ * soft limit of the process to the hard one. */
 size_t http_connection_limit(size_t most);
 
 /* ---- The loop ----
  *
- * http_server_poll, whatever else the thread has to do, http_server_run, and over again. */
+ * The thread repeats: http_server_poll, its own work, http_server_run. */
 
-/* A descriptor besides those of connections, which http_server_poll waits for, too. It is not read.
- */
+/* Another descriptor that http_server_poll waits for. The server does not read it. */
 struct http_watched {
     int fd;
-    bool is_readable; /* http_server_poll has seen that it was; for the user to clear */
+    bool is_readable; /* set by http_server_poll; the user clears it */
 };
-/* watched is borrowed until http_server_unwatch or the server's end. False with errno. */
+/* watched is borrowed until http_server_unwatch or http_server_free. False: errno is set. */
 bool http_server_watch(struct http_server *server, struct http_watched *watched);
 void http_server_unwatch(struct http_server *server, struct http_watched *watched);
-/* Waits until there is something to do, or until a time on the monotonic clock; -1: for ever. */
+/* Waits for an event or a time-out, at most until until_ns of clock_monotonic_ns(); -1: no limit.
+ */
 void http_server_poll(struct http_server *server, int64_t until_ns);
-/* Goes on with all connections that can; calls handlers. */
+/* Makes progress on all connections that can; calls handlers. */
 void http_server_run(struct http_server *server);
 
-/* Accepts no more; a connection ends with its answer, or at once where it has no request. */
+/* Stops accepting. Each connection closes after its current answer, idle ones at once. */
 void http_server_stop(struct http_server *server);
 /* After http_server_stop: whether all requests have been answered. */
 bool http_server_is_idle(const struct http_server *server);
 
 /* ---- Answers ---- */
 
-/* Fields besides Date, Connection, Content-Length and Transfer-Encoding. */
+/* The server itself adds Date, Connection, Content-Length and Transfer-Encoding. */
 struct http_answer {
     unsigned status;
     const struct http_field *fields; /* used during the call only */
     size_t n_fields;
-    const char *body; /* borrowed until the exchange has ended; not sent of 304, nor to HEAD */
-    size_t n_body;    /* what is told as Content-Length; of 304 unless it is 0 */
-    bool is_pulled;   /* instead of the body: by http_handlers.read, in chunks */
+    const char *body; /* borrowed until `end`; not sent with 204 and 304, nor to HEAD */
+    size_t n_body;    /* the Content-Length; with 204 and 304 it is sent unless 0 */
+    bool is_pulled;   /* instead of a body: http_handlers.read provides it, in chunks */
 };
 
-/* Once an exchange. May end it at once where the client is gone: x is not used after it but by the
- * handler that calls it. */
+/* Answers the exchange, once. If the client has disconnected it ends the exchange at once, so the
+ * caller must not use x afterwards, unless it is a handler that was called with x. */
 void http_answer(struct http_exchange *x, const struct http_answer *answer);
 bool http_is_answered(const struct http_exchange *x);
-/* There is more to be read of an answer that is pulled. As http_answer where the client is gone. */
+/* Says that `read` of a pulled answer has more bytes. If the client has disconnected it ends the
+ * exchange, like http_answer. */
 void http_wake(struct http_exchange *x);
 
-/* An answer whose fields are made once. The body is borrowed, as long as the answer lives; the
- * status is not looked at. */
+/* An answer whose fields are formatted once, to be sent many times. The body is borrowed until
+ * http_prepared_free; answer->status is ignored. */
 struct http_prepared *http_prepare(const struct http_answer *answer);
 void http_prepared_free(struct http_prepared *prepared);
-/* As http_answer; prepared is borrowed until the exchange has ended. */
+/* Like http_answer. prepared is borrowed until `end`. */
 void http_answer_prepared(struct http_exchange *x, unsigned status,
                           const struct http_prepared *prepared);
 

@@ -8,7 +8,7 @@
 
 #define UNSENT_BYTES (128 << 10)
 
-/* Options of TCP fail for a unix socket, which does not need them. */
+/* TCP options fail on unix sockets, which do not need them, so results are ignored. */
 void http_socket_init(struct http_socket *socket, int fd)
 {
     int on = 1;
