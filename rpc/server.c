@@ -14,7 +14,7 @@
 
 #define REQUESTED_CALLS 32 /* of each method, on each queue, wait to arrive */
 #define HEADERS_MAX_BYTES 16384
-#define LINGER_MS 250  /* for clients that are slow to read that it is the end */
+#define LINGER_MS 500  /* for clients that are slow to read that it is the end */
 #define TELLING_MS 500 /* for the last refusals on their way, beyond the grace */
 
 /* ---- Making one ---- */
