@@ -38,6 +38,9 @@ static grpc_server *create_core(const struct rpc_server_options *options)
     channel_args_add(&args, GRPC_ARG_HTTP2_BDP_PROBE, 0);
     channel_args_add(&args, GRPC_ARG_ENABLE_CHANNELZ, 0);
     channel_args_add(&args, GRPC_ARG_ENABLE_PER_MESSAGE_COMPRESSION, 0);
+    if (options->max_streams > 0) {
+        channel_args_add(&args, GRPC_ARG_MAX_CONCURRENT_STREAMS, options->max_streams);
+    }
     grpc_channel_args channel_args = {args.n, args.items};
     return grpc_server_create(&channel_args, NULL);
 }

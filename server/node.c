@@ -19,6 +19,7 @@
 #define WATCH_THREADS 2
 #define READS_WAITING 10000
 #define MAX_DEPTH 64
+#define OTHER_CALLS 1000 /* of a connection, beside its watches */
 /* A commit's payloads, and room for the rest of its request. */
 #define MAX_REQUEST_BYTES (COMMIT_MAX_BYTES + (1u << 20))
 
@@ -118,6 +119,7 @@ static bool make_server(struct node *node, const struct node_options *options, s
     struct rpc_server_options server_options = {
         .n_call_threads = options->threads,
         .max_receive_bytes = MAX_REQUEST_BYTES,
+        .max_streams = (uint32_t)(options->max_watches + OTHER_CALLS),
         .error_domain = "confreg",
         .descriptor_set = confreg_descriptors,
         .descriptor_set_size = confreg_descriptors_size,

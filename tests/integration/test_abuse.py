@@ -201,6 +201,22 @@ def test_clients_that_take_back_all_their_calls_are_cut(launch, method):
     assert gauge(metrics, "confreg_connections_cut_total") == 4
 
 
+def test_a_connection_has_a_bounded_number_of_calls_open(launch):
+    """Clients are told how many; one that opens more is cut."""
+    server = launch(Confregd, extra=["--max-watches", "10"]).start()
+    registry = Registry(server.stub)
+    most = struct.pack(">HI", 3, 1010)  # SETTINGS_MAX_CONCURRENT_STREAMS
+    with socket.create_connection(address(server), timeout=PATIENCE) as sock:
+        sock.sendall(HELLO)
+        assert read_until(sock, most)
+        sock.sendall(frame(SETTINGS, 1))
+        with contextlib.suppress(ConnectionError):
+            sock.sendall(b"".join(frame(HEADERS, END_HEADERS, i, call_headers(b"Watch"))
+                                  for i in range(1, 4000, 2)))
+        assert not read_until(sock, b"never said")
+    assert_unharmed(server, registry)
+
+
 def test_a_client_may_take_back_some_calls(confregd, registry):
     ping = frame(PING, payload=b"the last")
     with socket.create_connection(address(confregd), timeout=PATIENCE) as sock:

@@ -8,10 +8,9 @@ import sqlite3
 import stat
 import subprocess
 
-import grpc
 import pytest
 from calls import Registry
-from daemon import BUILD, PATIENCE, Confregd, Gateway, connect, until
+from daemon import BUILD, Confregd, Gateway, connect, until
 from errors import refused
 from rest import Rest
 from stubs import api_grpc, api_pb
@@ -222,7 +221,6 @@ def test_unix_sockets_have_the_mode_that_is_asked_for(launch, tmp_path, query, m
     for name in ("grpc", "metrics", "http", "gateway-metrics"):
         assert mode_of(tmp_path / name) == mode, name
     with connect(gateway.server) as channel:
-        grpc.channel_ready_future(channel).result(PATIENCE)
         Registry(api_grpc.RegistryServiceStub(channel)).create("x")
 
 
