@@ -18,8 +18,7 @@ struct hash hash_two(const void *a, size_t n_a, const void *b, size_t n_b);
 bool hash_equal(const struct hash *a, const struct hash *b);
 /* HMAC-SHA-256 (RFC 2104). */
 struct hash hash_mac(const void *key, size_t n_key, const void *bytes, size_t n);
-/* Whether n bytes are the same, in a time that does not tell how many are: for what a client sends
- * and a secret of ours decides about. */
+/* Compares n bytes in constant time: for a secret, such as a MAC, against what a client sent. */
 bool secret_equal(const void *a, const void *b, size_t n);
 /* The first 8 bytes as a big-endian number: the short form of a hash in positions. */
 uint64_t hash_short(const struct hash *h);

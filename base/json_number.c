@@ -3,17 +3,18 @@
 #include <stdint.h>
 #include <string.h>
 
-/* 0.DIGITS * 10^(scale + exponent), where DIGITS, a point in them passed over, neither starts nor
- * ends with 0. Zero has no digits. */
+/* A number token in normal form: 0.DIGITS * 10^(scale + exponent). DIGITS are part of the token,
+ * without leading and trailing zeros; a decimal point inside them is skipped. Zero has no digits.
+ */
 struct decimal {
     struct json_text digits;
     bool negative;
-    int64_t scale; /* within the length of the token */
+    int64_t scale; /* its magnitude is at most the length of the token */
     struct json_text exponent;
     bool exponent_negative;
 };
 
-/* The difference of two exponents is told up to this one. A scale never comes near it. */
+/* Bounds the difference of two exponents. No difference of scales comes near it. */
 static const int64_t FAR = INT64_C(1) << 56;
 
 static const char *skip_zeros(const char *at, const char *end)
@@ -33,7 +34,7 @@ static struct json_text cut_zeros(const char *start, const char *end)
     return (struct json_text){first, (size_t)(end - first)};
 }
 
-/* Where the exponent's letter stands, or the end. */
+/* The exponent's letter, or the end. */
 static const char *find_exponent(const char *at, const char *end)
 {
     while (at < end && *at != 'e' && *at != 'E') {
@@ -66,14 +67,15 @@ static struct decimal read_decimal(struct json_text token)
     return number;
 }
 
-/* The digit that has `place` others behind it. */
+/* The digit with `place` digits behind it: 0 is the last one. 0 beyond the first. */
 static int digit_at(struct json_text digits, size_t place)
 {
     return place < digits.len ? digits.data[digits.len - 1 - place] - '0' : 0;
 }
 
-/* a's exponent less b's; FAR or more, or -FAR or less, where it is far off. Once it is 3 the lower
- * places cannot bring it back: it becomes at least 10 * 3 - 18. */
+/* a's exponent minus b's, from the highest digit down. Beyond FAR or -FAR it stops early: each
+ * lower place multiplies the difference by 10 and changes it by at most 18, so a difference of 3 or
+ * more only grows. */
 static int64_t subtract_exponents(const struct decimal *a, const struct decimal *b)
 {
     size_t place = a->exponent.len > b->exponent.len ? a->exponent.len : b->exponent.len;

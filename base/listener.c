@@ -48,8 +48,9 @@ static bool is_stale(const struct sockaddr_un *name)
     return refused;
 }
 
-/* The kernel makes the file with the mode of the socket, less the process's mask. So nobody gets in
- * while the file has not got all of its mode. */
+/* The kernel creates the file with the mode of the socket minus the umask. So fchmod before bind
+ * leaves no moment in which the file is more open than its mode; chmod then adds what the umask
+ * took away. */
 static bool bind_new(int fd, const struct unix_address *address)
 {
     return fchmod(fd, address->mode) == 0 &&

@@ -11,8 +11,8 @@ struct listener {
 };
 
 /* Binds "HOST:PORT", "[IPV6]:PORT", "unix:PATH" or "unix:PATH?mode=0660" (unix_address.h) and
- * listens, without blocking. A socket file that nobody listens on is taken over. INVALID_ARGUMENT
- * where the address is none, UNAVAILABLE where it cannot be had. */
+ * listens, without blocking. A socket file that nobody listens on is taken over. INVALID_ARGUMENT:
+ * not an address; UNAVAILABLE: it cannot be bound. */
 bool listener_open(const char *address, struct listener *ret_listener, struct status *st);
 /* Removes the socket file. Not twice. */
 void listener_close(struct listener *listener);

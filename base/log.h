@@ -19,16 +19,16 @@ bool log_parse_level(const char *text, enum log_level *ret_level);
  *     log_event(LOG_INFO, "listening", "address", text, NULL); */
 void log_event(enum log_level level, const char *event, ...) __attribute__((sentinel));
 
-/* A bound for lines whose number others decide about: LOG_LINES_A_SECOND of a kind. Zeroed to begin
- * with; one thread at a time. */
+/* A rate limit for log lines that clients can cause: LOG_LINES_A_SECOND for each struct. Starts
+ * zeroed. One thread at a time. */
 #define LOG_LINES_A_SECOND 10
 struct log_limit {
-    int64_t second; /* of which lines are counted */
+    int64_t second; /* the one that `lines` counts */
     unsigned lines;
-    uint64_t left_out; /* since the last line that was told */
+    uint64_t left_out; /* lines suppressed since the last one that was written */
 };
-/* Whether a line may be told at this time of clock_monotonic_ns(); how many were left out before it
- * is in *ret_left_out then. */
+/* Whether a line may be written at now_ns of clock_monotonic_ns(). True: *ret_left_out is how many
+ * lines were suppressed before it. */
 bool log_limit_take(struct log_limit *limit, int64_t now_ns, uint64_t *ret_left_out);
 
 #endif

@@ -3,9 +3,9 @@
  * A program declares a table; `--name VALUE` and `--name=VALUE` set a row, `--name` alone a switch
  * (`--name=no` clears it). Of a repeated flag the last counts. The variable of `--drain-time` in
  * the table with prefix "CONFREG" is CONFREG_DRAIN_TIME; rows may name an older variable that works
- * as well (the row's own variable wins over it). A variable that is empty, or that
- * Kubernetes sets for a Service (variable.h), counts as not set. --help and --version are always
- * there. main's thread only. */
+ * as well (the row's own variable wins over it). A variable that is empty, or that Kubernetes sets
+ * for a Service (variable.h), counts as not set. --help and --version are always there. main's
+ * thread only. */
 #ifndef BASE_OPTIONS_H
 #define BASE_OPTIONS_H
 

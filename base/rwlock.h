@@ -1,14 +1,14 @@
-/* The one kind of read-write lock of this program: a writer that waits goes before readers that
- * come. glibc's default lets readers pass, so that a few that come often hold a writer up at will.
+/* The only kind of read-write lock in this program: it prefers writers. glibc's default prefers
+ * readers, so a steady stream of readers can starve a writer.
  *
- * A thread that holds it for reading must not take it for reading again: a writer may have come
- * between the two. */
+ * A thread that holds it for reading must not take it for reading again: if a writer waits in
+ * between, both deadlock. */
 #ifndef BASE_RWLOCK_H
 #define BASE_RWLOCK_H
 
 #include <pthread.h>
 
-/* pthread_rwlock_destroy ends it. */
+/* End it with pthread_rwlock_destroy. */
 void rwlock_init(pthread_rwlock_t *lock);
 
 #endif

@@ -15,7 +15,7 @@ static const int ignored[] = {SIGPIPE, SIGXFSZ, SIGUSR1, SIGUSR2,   SIGALRM,
 
 static struct {
     sigset_t taken;
-    struct wake end; /* set, and never cleared, once the program is to end */
+    struct wake end; /* set once the program has to end; never cleared */
     pthread_mutex_t lock;
     bool in_order;
     int exit_code;
@@ -28,7 +28,8 @@ static void end_program(int number)
     log_event(LOG_INFO, "stopping", "signal", strsignal(number), NULL);
     pthread_mutex_lock(&signals.lock);
     if (!signals.in_order) {
-        _exit(signals.exit_code); /* under the lock: nobody may believe that it ends in order */
+        _exit(
+            signals.exit_code); /* under the lock, so that in_order cannot become true meanwhile */
     }
     wake_set(&signals.end);
     pthread_mutex_unlock(&signals.lock);

@@ -1,39 +1,39 @@
-/* The signals of a program, taken by a thread of their own.
+/* The signals of a program, received by a dedicated thread (sigwait).
  *
  *     SIGTERM, SIGINT   the program ends
  *     SIGHUP            the program reloads what can be changed while it runs, and goes on
- *     SIGPIPE, SIGXFSZ  ignored: the write that meets them fails, and says why
+ *     SIGPIPE, SIGXFSZ  ignored: the write fails with EPIPE or EFBIG instead
  *     SIGUSR1, SIGUSR2, SIGALRM, SIGVTALRM, SIGPROF, SIGIO, SIGPWR, SIGSTKFLT and the real-time
  *     signals           ignored
  *
- * The others do what the system does: SIGQUIT and what a fault raises end the program with a core
- * dump, SIGSTOP and its kin stop it until SIGCONT. The table of docs/operations.md is this one. */
+ * All others keep their default action: SIGQUIT and faults (SIGSEGV, …) end the program with a core
+ * dump, SIGSTOP and SIGTSTP stop it until SIGCONT. docs/operations.md has the same table. */
 #ifndef BASE_SIGNALS_H
 #define BASE_SIGNALS_H
 
 #include <stdbool.h>
 
-/* What --help says of them. */
+/* The text of --help about signals. */
 #define SIGNALS_HELP                                                                               \
     "SIGTERM and SIGINT stop it in order, SIGHUP has it reload what it can reload; other signals " \
     "are ignored, but for those that end any program with a core dump (SIGQUIT, SIGSEGV, ...)."
 
-/* Takes them from here on. Once, on main's thread, before any other thread is there. Until
- * signals_end_in_order is called, a signal that ends the program does so at once, with this exit
- * code: whatever is waited for, and as safely as kill -9, which nothing that is kept minds. */
+/* Starts to receive signals. Call it once, on main's thread, before any other thread is started.
+ * Until signals_end_in_order(true), SIGTERM and SIGINT end the process at once with this exit code,
+ * whatever it waits for. That loses no data: the stores survive kill -9. */
 void signals_start(int exit_code);
 
-/* on: what ends the program only makes signals_end_fd readable. Where one had come before, this
- * does not return. Off again: as after signals_start. */
+/* on: from now on SIGTERM and SIGINT only make signals_end_fd readable; main has to end the
+ * program. off: they end the process at once, as after signals_start. */
 void signals_end_in_order(bool on);
 
-/* Readable, for good, once the program is to end. Not to be read. */
+/* A descriptor that becomes readable once the program has to end, and stays so. Do not read it. */
 int signals_end_fd(void);
-/* Whether it is. */
+/* Whether the program has to end. */
 bool signals_ending(void);
 
-/* What SIGHUP does, on the thread of the signals; returns what was reloaded, for the log. Where
- * none is set, nothing is. */
+/* The hook of SIGHUP, called on the signal thread; returns what was reloaded, for the log. Without
+ * a hook SIGHUP reloads nothing. */
 typedef const char *signals_reload(void *user);
 void signals_on_reload(signals_reload *reload, void *user);
 

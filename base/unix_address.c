@@ -17,7 +17,7 @@ static bool invalid(const char *address, const char *what, struct status *st)
                       address, what);
 }
 
-/* text: from the question mark on. */
+/* text: what follows the path, "?mode=0660". */
 static bool parse_mode(const char *text, mode_t *ret_mode)
 {
     if (strncmp(text, MODE, strlen(MODE)) != 0) {

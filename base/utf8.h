@@ -21,7 +21,7 @@ size_t utf8_char_size(const char *bytes, size_t n);
  * paths. INVALID_ARGUMENT with the field, reasons NAME_EMPTY, NAME_TOO_LONG, NAME_NOT_UTF8,
  * NAME_CHARACTER, NAME_DOTS. */
 bool name_check(const char *name, size_t n, const char *field, struct status *st);
-/* What names may begin with: the same, but for NAME_DOTS. */
+/* A prefix of names: like name_check, but "." and ".." are allowed. */
 bool name_prefix_check(const char *name, size_t n, const char *field, struct status *st);
 
 /* Free text (comment, created_by, request_id): at most max_bytes of UTF-8 without NUL.

@@ -7,7 +7,7 @@
 #include "log.h"
 #include "mem.h"
 
-/* "tcp://10.0.0.1:8000" */
+/* Whether text is like "tcp://10.0.0.1:8000". */
 static bool is_service_link(const char *text)
 {
     static const char *const protocols[] = {"tcp://", "udp://", "sctp://"};

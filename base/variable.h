@@ -1,4 +1,4 @@
-/* Environment variables that set something.
+/* Reads environment variables that configure the program.
  *
  * Kubernetes gives each pod variables for every Service of its namespace. Those of a Service that
  * is named "confreg-gateway" include CONFREG_GATEWAY_PORT=tcp://10.0.0.1:8000, which looks like the
@@ -7,8 +7,8 @@
 #ifndef BASE_VARIABLE_H
 #define BASE_VARIABLE_H
 
-/* The value of the variable, borrowed from the environment. NULL where it is not set, empty, or the
- * link to a Service: "tcp://HOST:PORT", the same with udp or sctp. A link is logged. */
+/* The value of the variable, borrowed from the environment. NULL if it is not set, empty, or what
+ * Kubernetes sets for a Service: "tcp://HOST:PORT", also with udp or sctp; that is logged. */
 const char *variable_read(const char *name);
 
 #endif

@@ -50,7 +50,7 @@ void client_free(struct client *client)
     }
 }
 
-/* Only client_free cancels; what else ends so was dropped on the way. */
+/* Only client_free cancels calls. A call that ends as cancelled otherwise lost its connection. */
 static struct status as_told(const struct client *client, const struct status *st)
 {
     struct status told = *st;

@@ -75,8 +75,8 @@ struct rpc_client_call *client_watch_open(struct client *client,
                                           const Confreg__V1__WatchRequest *request, bool patient,
                                           struct client_watch *watch);
 
-/* Runs timer->fn on the client's thread when clock_monotonic_ns() has come to at_ns; one that is
- * set is moved, one that is not set is left alone when cleared. On that thread only. */
+/* Runs timer->fn on the client's thread at at_ns of clock_monotonic_ns(). Setting a timer that is
+ * set moves it; clearing one that is not set does nothing. The client's thread only. */
 void client_set_timer(struct client *client, struct rpc_timer *timer, int64_t at_ns);
 void client_clear_timer(struct client *client, struct rpc_timer *timer);
 

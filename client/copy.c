@@ -57,9 +57,10 @@ struct mirror_config *copy_find(const struct copy *copy, const char *environment
     return found != NULL ? found : mirror_table_find(&copy->noted, environment, service_name);
 }
 
-/* Under the lock. All changes since the snapshot stand in the table; of what was before it, only
- * what it showed. So an absence from mod_revision to revision holds now where the table does not
- * know the name, where it reaches to the snapshot, and where it has begun. */
+/* Whether a config that the server found absent is absent at the copy's revision, too. Under the
+ * lock. The table has every change since its snapshot. So if the table does not know the name, and
+ * the interval [mod_revision, revision] of the absence includes or follows the snapshot and began
+ * at or before the copy's revision, nothing has created the config since. */
 static bool holds_now(const struct copy *copy, const struct mirror_absence *absence)
 {
     return strcmp(copy->view.epoch, absence->epoch) == 0 &&
@@ -88,7 +89,7 @@ static void tell(struct copy *copy, const struct mirror_change *changes, size_t 
     }
 }
 
-/* What has no copy or is stale stays so. */
+/* Leaves MIRROR_IN_STEP for MIRROR_STALE; the other states do not change. */
 static void leave_step(struct copy *copy, int64_t since_ns)
 {
     pthread_rwlock_wrlock(&copy->lock);
@@ -164,7 +165,7 @@ void copy_end(struct copy *copy, const struct status *st)
 void copy_silent(struct copy *copy, int64_t since_ns)
 {
     if (copy->view.state == MIRROR_IN_STEP) {
-        copy->target = copy->view.revision; /* whatever comes next brings it back */
+        copy->target = copy->view.revision; /* any further response proves that it is in step */
         leave_step(copy, since_ns);
     }
 }

@@ -1,13 +1,13 @@
-/* What a mirror holds and how it follows a watch, without any I/O: mirror.c brings it the responses
- * of one stream after the other. For the mirror's files only.
+/* The data of a mirror and the state machine that follows a watch. Does no I/O: mirror.c passes it
+ * the responses of one stream after the other. For mirror*.c only.
  *
  * Invariants
  * 1. table and view change together, under the writer's lock, by whole commits.
  * 2. position is that of the last commit in the table: a stream may resume behind it.
  * 3. A snapshot replaces the table when it is complete, and not before.
  * 4. Only the watch's side changes table and view: it reads them without the lock.
- * 5. What other threads add stands in a table of its own, `noted`, which is looked at under the
- *    lock alone, and never by what compares copies.
+ * 5. What other threads add is in a table of its own, `noted`. It is accessed under the lock only,
+ *    and is not part of the comparison of an old copy with a new one.
  *
  * Threads: copy_begin, copy_take, copy_target, copy_silent and copy_end are for the watch's side,
  * never concurrently; the rest is for any thread. */
@@ -23,12 +23,12 @@
 struct copy {
     struct mirror_options options; /* without its selectors */
 
-    pthread_rwlock_t lock; /* for the next five */
+    pthread_rwlock_t lock; /* guards the next five members */
     struct mirror_table table;
-    uint64_t snapshot_revision; /* of the snapshot that the table began with */
+    uint64_t snapshot_revision; /* of the snapshot that the table was loaded from */
     struct mirror_view view;    /* age_ms and n_configs are filled on looking */
     int64_t stale_since_ns;
-    struct mirror_table noted; /* tombstones of which no watch tells; the table goes before them */
+    struct mirror_table noted; /* tombstones from before the snapshot; `table` has precedence */
 
     /* The watch's side. */
     Confreg__V1__Position position;
@@ -59,8 +59,8 @@ void copy_begin(struct copy *copy, Confreg__V1__WatchRequest *request);
 bool copy_take(struct copy *copy, Confreg__V1__WatchResponse *response, struct status *st);
 /* How far the server was after the stream resumed: from there on the copy is in step. */
 void copy_target(struct copy *copy, uint64_t revision);
-/* Nothing has come since then for so long that the copy may be behind; the next response, where it
- * completes a commit, brings it back in step. */
+/* The stream has been silent since since_ns, for so long that the copy may be behind: makes it
+ * stale. The next response that completes a commit brings it back in step. */
 void copy_silent(struct copy *copy, int64_t since_ns);
 /* The stream is over. st: why; NULL where regularly. */
 void copy_end(struct copy *copy, const struct status *st);

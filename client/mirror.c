@@ -13,11 +13,9 @@
 #define BACKOFF_MIN_MS 50
 #define BACKOFF_MAX_MS 2000
 #define STATUS_TIMEOUT_MS 1000
-/* How often the server says that it is there. Where it was silent for so long, the mirror is out of
- * step; for longer still, the server hangs or the connection does: the watch is opened anew. */
-#define PROGRESS_MS 500
-#define SILENCE_MS 1500
-#define HANGS_MS 5000
+#define PROGRESS_MS 500 /* interval of the progress messages that the server is asked for */
+#define SILENCE_MS 1500 /* without any response the mirror becomes stale */
+#define HANGS_MS 5000   /* without any response the watch is opened again */
 #define NS_PER_MS INT64_C(1000000)
 /* How often and how long a server is asked that is behind what the mirror has seen. A node that
  * lags catches up meanwhile; one that does not has lost what was there. */
@@ -34,9 +32,9 @@ struct mirror {
     pthread_t thread;
 
     struct client_watch watch;
-    unsigned n_behind; /* of this stream; the client's thread's, like the next three */
+    unsigned n_behind; /* of this stream; this and the next three: the client's thread only */
     bool progressed;   /* this stream has brought something */
-    int64_t heard_ns;  /* when it did so last */
+    int64_t heard_ns;  /* when the last response was taken over */
     struct rpc_timer silence;
 
     pthread_mutex_t lock; /* for all below */
@@ -182,7 +180,7 @@ static void lose_position(struct mirror *mirror)
 {
     struct status st;
     status_set(&st, STATUS_FAILED_PRECONDITION, "POSITION_LOST",
-               "the server has less than it had told");
+               "the server's log is shorter than a position that it has sent");
     copy_end(&mirror->copy, &st);
     cancel_stream(mirror);
 }
@@ -231,7 +229,7 @@ static bool take_response(struct client_watch *watch, Confreg__V1__WatchResponse
         copy_end(&mirror->copy, &st);
         return false;
     }
-    /* A snapshot may take long to take over: the server is not silent meanwhile. */
+    /* Only now, because taking over a large snapshot may itself take longer than SILENCE_MS. */
     mirror->heard_ns = clock_monotonic_ns();
     client_set_timer(mirror->client, &mirror->silence, mirror->heard_ns + SILENCE_MS * NS_PER_MS);
     if (!mirror->progressed && copy_wants_target(&mirror->copy)) {

@@ -73,9 +73,9 @@ void *mirror_attach(struct mirror_config *config, void *attachment);
 void *mirror_attachment(const struct mirror_config *config);
 
 enum mirror_state {
-    MIRROR_LOADING, /* there is no copy yet */
-    MIRROR_IN_STEP, /* the watch stands and was heard of within 1.5 s */
-    MIRROR_STALE,   /* there is a copy, but no such watch, or it has not caught up yet */
+    MIRROR_LOADING, /* no copy yet */
+    MIRROR_IN_STEP, /* the watch is open and brought a response within 1.5 s */
+    MIRROR_STALE,   /* has a copy, but no such watch, or the watch has not caught up yet */
 };
 
 /* How a mirror stood when it was read. */
@@ -147,16 +147,16 @@ void mirror_list(struct mirror *mirror, const struct mirror_selector *selector,
                  struct mirror_list *ret_list, struct mirror_view *ret_view);
 void mirror_list_fini(struct mirror_list *list);
 
-/* That a config has no head, as a server said. */
+/* A server's answer that a config has no head. */
 struct mirror_absence {
     const char *epoch;
-    uint64_t revision; /* as of which it was so */
+    uint64_t revision; /* the revision that the answer is as of */
     const char *environment, *service_name;
-    uint64_t mod_revision; /* of its tombstone; 0: there never was one */
+    uint64_t mod_revision; /* of its tombstone; 0: it never existed */
 };
 
-/* Tells the mirror what it could not see. It is kept as a tombstone, up to a bounded number of
- * them, where it holds at the mirror's revision, too. */
+/* Tells the mirror of a deletion from before its snapshot. If it still holds at the mirror's
+ * revision it is kept as a tombstone; their number is bounded. */
 void mirror_note_absent(struct mirror *mirror, const struct mirror_absence *absence);
 
 #endif

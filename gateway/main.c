@@ -33,8 +33,7 @@ static enum options_result read_settings(struct settings *s, int argc, char **ar
          "Where to serve HTTP: HOST:PORT, [IPV6]:PORT or unix:PATH; 127.0.0.1 and --port where it "
          "is not given. Port 0 takes a free one. A unix socket is for its owner only, unless its "
          "address gives it another mode: unix:PATH?mode=0660. There is no authentication yet: "
-         "listen where only "
-         "trusted clients can reach it.",
+         "listen where only trusted clients can reach it.",
          0, 0, NULL},
         {"port", OPTION_NUMBER, &s->port, "8000", "PORT",
          "The port on 127.0.0.1 where --listen is not given.", 0, 65535, "HTTP_PORT"},

@@ -65,7 +65,7 @@ static bool open_store(const char *address, struct store **ret_store, struct sta
     }
     if ((*ret_store)->is_new) {
         log_event(LOG_WARNING, "new_registry", "message",
-                  "nothing was there: this is a new, empty registry", NULL);
+                  "there was no store: created a new, empty registry", NULL);
     }
     return true;
 }
@@ -93,7 +93,7 @@ int import_legacy(int argc, char **argv)
     }
     struct take_over_report report = {0};
     struct status st;
-    signals_start(EXIT_FAILURE); /* what is imported stays; the next run goes on */
+    signals_start(EXIT_FAILURE); /* an interrupted import is continued by the next run */
     bool ok = run(&settings, &report, &st);
     if (!ok) {
         log_event(LOG_ERROR, "cannot_import", "code", status_code_name(st.code), "reason",

@@ -29,8 +29,7 @@ static enum options_result read_settings(struct settings *s, int argc, char **ar
          "Where to serve gRPC: HOST:PORT, [IPV6]:PORT or unix:PATH; several with commas between "
          "them. Port 0 takes a free one. A unix socket is for its owner only, unless its address "
          "gives it another mode: unix:PATH?mode=0660. There is no authentication yet: listen where "
-         "only "
-         "trusted clients can reach it.",
+         "only trusted clients can reach it.",
          0, 0, NULL},
         {"store", OPTION_TEXT, &s->store, NULL, "STORE",
          "Where the log is kept: sqlite:FILE; mongodb://HOST:PORT/DATABASE, which several servers "
@@ -38,9 +37,9 @@ static enum options_result read_settings(struct settings *s, int argc, char **ar
          "sqlite:confreg.db where neither this nor DOCUMENT_DATABASE_HOST says otherwise.",
          0, 0, NULL},
         {"create", OPTION_TEXT, &s->create, "auto", "WHEN",
-         "Whether a store is made where there is none: auto makes one, and says so at level "
-         "warning; never refuses to start (STORE_MISSING). never is right from the second start "
-         "on: a volume that is not mounted is then no new, empty registry.",
+         "What to do if there is no store: auto creates one and logs a warning; never refuses to "
+         "start (STORE_MISSING). Use never from the second start on, so that a volume that is not "
+         "mounted is not mistaken for a new, empty registry.",
          0, 0, NULL},
         {"bus", OPTION_TEXT, &s->bus, NULL, "BUS",
          "Where changes are announced: amqp://USER:PASSWORD@HOST:PORT/VHOST for RabbitMQ (several "
@@ -110,21 +109,23 @@ static void on_diverged(void *user)
     wake_set(user);
 }
 
-/* Until the program is to end; true where another node is to follow instead. */
+/* Waits until the program has to end (false), or the node has to be restarted because the store's
+ * log diverged (true). */
 static bool wait_for_end(struct wake *diverged)
 {
     while (!signals_ending()) {
         wake_wait(diverged, signals_end_fd(), -1);
         if (atomic_load(&diverged->set)) {
             wake_clear(diverged);
-            log_event(LOG_WARNING, "stopping", "reason", "the store's log is another one", NULL);
+            log_event(LOG_WARNING, "stopping", "reason", "the store's log has diverged", NULL);
             return true;
         }
     }
     return false;
 }
 
-/* Until it is told to end. A node that starts has nothing yet that would have to end in order. */
+/* Runs one node after the other until the program has to end. While a node starts, signals end the
+ * process at once: nothing was accepted yet that an orderly shutdown would have to finish. */
 static bool serve(struct node_options *options, struct status *st)
 {
     struct wake diverged;
@@ -141,14 +142,14 @@ static bool serve(struct node_options *options, struct status *st)
             node_stop(node);
             log_event(LOG_INFO, "stopped", NULL);
             signals_end_in_order(!again);
-            options->may_create = false; /* there was one: another node is to find it */
+            options->may_create = false; /* the store exists: the next node must find it */
         }
     }
     wake_fini(&diverged);
     return ok;
 }
 
-/* A backup that was restored has a log; what a wrong address names may have none. */
+/* A restored backup has a log. A store without one suggests a wrong address. */
 static bool has_log(struct store *store, struct status *st)
 {
     struct store_tail tail;

@@ -13,7 +13,7 @@
 #include "service.h"
 #include "uri.h"
 
-/* Reads leave a thread to watches, watches two to reads. */
+/* At least one thread is left for watches, and two are left for reads (pool.h). */
 #define POOL_THREADS 4
 #define READ_THREADS 3
 #define WATCH_THREADS 2
@@ -86,7 +86,7 @@ static bool open_store(struct node *node, const struct node_options *options, st
         AUTO_STR store = {0};
         uri_add_public(&store, options->store);
         log_event(LOG_WARNING, "new_registry", "store", store.data, "message",
-                  "nothing was there: this is a new, empty registry", NULL);
+                  "there was no store: created a new, empty registry", NULL);
     }
     return true;
 }
@@ -278,7 +278,7 @@ static void stop_serving(struct node *node)
     rpc_server_stop(node->server, node->grace_ms);
 }
 
-/* What a start that failed did not come to is not there. */
+/* After a failed start some parts are NULL. */
 static void interrupt(void *user, enum overdue_stage stage)
 {
     struct node *node = user;

@@ -9,7 +9,7 @@ struct node;
 struct node_options {
     const char *listen; /* addresses, separated by commas */
     const char *store;
-    bool may_create; /* a store where there is none */
+    bool may_create; /* a missing store is created */
     const char *bus;
     const char *bus_user, *bus_password; /* where the address has none; NULL: not said */
     const char *metrics;                 /* where to show them; NULL: nowhere */
@@ -30,8 +30,8 @@ struct node_options {
 
 /* Opens the store, loads the registry, listens and serves. On failure nothing is left running. */
 bool node_start(const struct node_options *options, struct node **ret_node, struct status *st);
-/* Ends streams and calls, finishes what was written, closes the store: within the grace and a
- * second (overdue.h), else it ends the process. NULL is ignored. */
+/* Ends streams and calls, finishes accepted writes, closes the store. Takes at most the grace and
+ * one second; after that it ends the process (overdue.h). NULL is ignored. */
 void node_stop(struct node *node);
 
 #endif

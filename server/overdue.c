@@ -18,7 +18,7 @@ struct overdue {
     void *user;
     pthread_t thread;
     pthread_mutex_t lock;
-    pthread_cond_t ended_too;
+    pthread_cond_t wake; /* `ended` was set */
     enum overdue_stage stage;
     bool ended;
 };
@@ -30,19 +30,19 @@ static const char *const stage_names[] = {
     [OVERDUE_STORE] = "the store's connections",
 };
 
-/* True where all has ended before. */
+/* True if the shutdown completed before that time. */
 static bool wait_until(struct overdue *o, int64_t at_ns)
 {
     struct timespec at = {.tv_sec = at_ns / 1000000000, .tv_nsec = at_ns % 1000000000};
     int waited = 0;
     while (!o->ended && waited == 0) {
-        waited = pthread_cond_timedwait(&o->ended_too, &o->lock, &at);
+        waited = pthread_cond_timedwait(&o->wake, &o->lock, &at);
     }
     return o->ended;
 }
 
-/* Where only connections are left, and no other node is to follow, all has been done: events that
- * were not told are told after the next start. */
+/* From OVERDUE_EVENTS on no client waits and no write is open, so that counts as a regular end,
+ * unless another node was to start in this process. */
 static void end_process(const struct overdue *o)
 {
     bool done = o->stage >= OVERDUE_EVENTS && signals_ending();
@@ -78,7 +78,7 @@ struct overdue *overdue_new(int64_t grace_ms, overdue_interrupt *interrupt, void
     pthread_condattr_t monotonic;
     pthread_condattr_init(&monotonic);
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&o->ended_too, &monotonic);
+    pthread_cond_init(&o->wake, &monotonic);
     pthread_condattr_destroy(&monotonic);
     int failed = pthread_create(&o->thread, NULL, run, o);
     assert(failed == 0 && "a node that ran can have another thread");
@@ -105,10 +105,10 @@ void overdue_free(struct overdue *o)
     }
     pthread_mutex_lock(&o->lock);
     o->ended = true;
-    pthread_cond_signal(&o->ended_too);
+    pthread_cond_signal(&o->wake);
     pthread_mutex_unlock(&o->lock);
     pthread_join(o->thread, NULL);
-    pthread_cond_destroy(&o->ended_too);
+    pthread_cond_destroy(&o->wake);
     pthread_mutex_destroy(&o->lock);
     free(o);
 }

@@ -1,41 +1,41 @@
-/* Holds the end of a node to its time, whatever it waits for.
+/* A watchdog for the shutdown of a node: it bounds the time, whatever the shutdown hangs on.
  *
- * A thread of its own looks at the clock. When the calls' grace and OVERDUE_FINISH_MS are over it
- * interrupts what can be interrupted; when the second is full it says what does not end and ends
- * the process, which what is stored minds as little as kill -9. */
+ * Its thread waits for the calls' grace. OVERDUE_FINISH_MS later it calls `interrupt`;
+ * OVERDUE_END_MS after the grace it logs the stage that hangs and ends the process. That loses no
+ * acknowledged write: the stores survive kill -9. */
 #ifndef SERVER_OVERDUE_H
 #define SERVER_OVERDUE_H
 
 #include <stdint.h>
 
-/* After the grace: to finish what was accepted, before the store is interrupted; and until the
- * process ends in any case. */
-#define OVERDUE_FINISH_MS 600
-#define OVERDUE_END_MS 1000
+/* Both count from the end of the grace. */
+#define OVERDUE_FINISH_MS 600 /* for accepted work to finish before it is interrupted */
+#define OVERDUE_END_MS 1000   /* until the process is ended in any case */
 
-/* The exit code of a process that had to be ended. */
+/* The exit code of a process that was ended while calls or writes were not finished. */
 #define OVERDUE_EXIT_CODE 3
 
-/* What a node ends, in this order. */
+/* The stages of a shutdown, in order: what it currently waits for. */
 enum overdue_stage {
     OVERDUE_CALLS,
     OVERDUE_WRITES,
-    OVERDUE_EVENTS, /* from here on nothing is lost: what was not told will be, … */
-    OVERDUE_STORE,  /* … and these are connections only */
+    OVERDUE_EVENTS, /* the last events; unpublished ones are published after the next start */
+    OVERDUE_STORE,  /* closing the store's connections */
 };
 
 struct overdue;
 
-/* Ends what the stage may be waiting for. Called once, on the thread, and not in stage
- * OVERDUE_STORE; the stage does not end meanwhile. Must not block. */
+/* Interrupts whatever the stage waits for. Called at most once, on the watchdog's thread, and never
+ * in stage OVERDUE_STORE. overdue_enter blocks meanwhile. Must not block. */
 typedef void overdue_interrupt(void *user, enum overdue_stage stage);
 
 struct overdue *overdue_new(int64_t grace_ms, overdue_interrupt *interrupt, void *user);
-/* Where the end has come to. After this has returned with OVERDUE_STORE, interrupt does not run. */
+/* Reports the current stage. Once it returned for OVERDUE_STORE, interrupt is not called any more.
+ */
 void overdue_enter(struct overdue *overdue, enum overdue_stage stage);
-/* How long it is until interrupt is called; 0: it was. */
+/* Milliseconds until interrupt is called; 0: that time has passed. */
 int64_t overdue_left_ms(const struct overdue *overdue);
-/* All has ended. NULL is ignored. */
+/* The shutdown is complete: stops the watchdog. NULL is ignored. */
 void overdue_free(struct overdue *overdue);
 
 #endif

@@ -14,7 +14,7 @@
 
 #define FRAME_BYTES 131072
 #define REPLY_TEXT_BYTES 200
-#define SILENCE_S 60 /* after which a broker without heartbeats is given up */
+#define SILENCE_S 60 /* until TCP gives a silent broker up, without heartbeats */
 
 static struct timeval time_of(const struct amqp_address *address)
 {
@@ -47,18 +47,18 @@ static bool refusal(const struct amqp_link *link, const char *doing, amqp_bytes_
     return fault(link, doing, text, st);
 }
 
-/* The broker compares type, durability and the like first, the alternate exchange last, and names
- * the first that differs in words only. */
+/* RabbitMQ reports the first argument that differs, only as text, and compares the alternate
+ * exchange last. So this text means that everything else is as declared. */
 static enum amqp_refusal refusal_of(const amqp_channel_close_t *m)
 {
-    static const char detour[] = "inequivalent arg 'alternate-exchange'";
+    static const char alternate[] = "inequivalent arg 'alternate-exchange'";
     if (m->reply_code == AMQP_RESOURCE_LOCKED) {
         return AMQP_LOCKED;
     }
     bool differs =
         m->reply_code == AMQP_PRECONDITION_FAILED &&
-        memmem(m->reply_text.bytes, m->reply_text.len, detour, sizeof detour - 1) != NULL;
-    return differs ? AMQP_OTHER_DETOUR : AMQP_REFUSED;
+        memmem(m->reply_text.bytes, m->reply_text.len, alternate, sizeof alternate - 1) != NULL;
+    return differs ? AMQP_OTHER_ALTERNATE : AMQP_REFUSED;
 }
 
 /* The broker closes the channel or the connection, and is told that this was heard. */
@@ -144,8 +144,9 @@ static bool show_descriptor(struct amqp_link *link, struct status *st)
     return !interrupted || fault(link, "connecting", "the node is stopping", st);
 }
 
-/* Where no heartbeat does, TCP has to find out that the broker's machine is gone. */
-static void keep_watch(const struct amqp_link *link)
+/* Without heartbeats, TCP keepalive has to detect that the broker's machine is gone. Best effort.
+ */
+static void set_keepalive(const struct amqp_link *link)
 {
     static const struct {
         int level, option, value;
@@ -178,7 +179,7 @@ static bool open_socket(struct amqp_link *link, struct status *st)
         return false;
     }
     if (link->address->heartbeat_s == 0) {
-        keep_watch(link);
+        set_keepalive(link);
     }
     return show_descriptor(link, st);
 }
@@ -251,7 +252,7 @@ bool amqp_link_declare_exchange(struct amqp_link *link, const char *name, const 
     amqp_exchange_declare(link->connection, AMQP_CHANNEL, amqp_cstring_bytes(name),
                           amqp_cstring_bytes(type), 0, durable, 0, 0, amqp_empty_table);
     return amqp_link_check(link, doing, &refusal, st) ||
-           (refusal == AMQP_OTHER_DETOUR && amqp_link_open(link, st));
+           (refusal == AMQP_OTHER_ALTERNATE && amqp_link_open(link, st));
 }
 
 /* ---- Closing ---- */

@@ -36,21 +36,20 @@ void amqp_link_close(struct amqp_link *link);
 /* Makes what runs and all that follows fail. Any thread. */
 void amqp_link_interrupt(struct amqp_link *link);
 
-/* Why the broker refused a call, where the caller may want to know. */
+/* How the broker refused a call. */
 enum amqp_refusal {
-    AMQP_NOT_REFUSED,  /* it went well, or something else failed */
-    AMQP_LOCKED,       /* another connection has the queue for itself */
-    AMQP_OTHER_DETOUR, /* the exchange is there, but for its alternate exchange as wanted */
-    AMQP_REFUSED,      /* anything else */
+    AMQP_NOT_REFUSED,     /* the call succeeded, or failed without a refusal */
+    AMQP_LOCKED,          /* another connection holds the exclusive queue */
+    AMQP_OTHER_ALTERNATE, /* the exchange exists and differs only in its alternate exchange */
+    AMQP_REFUSED,         /* any other refusal */
 };
 
 /* Whether the last synchronous call of librabbitmq (amqp_queue_declare, …) went well. Where the
  * broker refused it, the channel is closed. */
 bool amqp_link_check(struct amqp_link *link, const char *doing, enum amqp_refusal *ret_refusal,
                      struct status *st);
-/* Makes an exchange that lasts as long as the broker's definitions (durable) or as the broker. One
- * that is there must be of that type and durability; where it sends what nobody takes is its
- * owner's business. */
+/* Declares an exchange. An existing one must have the same type and durability; its alternate
+ * exchange (where unroutable messages go) is for the operator to choose, so any is accepted. */
 bool amqp_link_declare_exchange(struct amqp_link *link, const char *name, const char *type,
                                 bool durable, struct status *st);
 /* The same for the functions that return a number. */

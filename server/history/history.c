@@ -43,7 +43,8 @@ static bool find_head_change(struct store *store, const char *environment, const
     }
 }
 
-/* A head as it was: its version, and the commit that made it the head. commit NULL: none. */
+/* The head of a config at some revision: its version, and the revision of the commit that made it
+ * the head. version.commit NULL: there was no head. */
 struct past_head {
     struct version_ref version;
     uint64_t mod_revision;
@@ -66,7 +67,7 @@ static bool find_head_at(struct store *store, const char *environment, const cha
                                    version_change(&change)->head_version, &ret_head->version, st);
 }
 
-/* Gives the head's reference back. */
+/* Encodes the head (NULL if there was none) and drops its reference to the commit. */
 static struct buf *encode_past(struct past_head *head)
 {
     struct buf *config =
@@ -104,7 +105,7 @@ static bool is_erased(const struct past_head *head)
            !version_change(version)->compacted;
 }
 
-/* Goes on to the newest version below that is left, as it was before the other one came. */
+/* Moves head to the newest remaining version below it; to no head if there is none. */
 static bool pass_over(struct store *store, const struct head *now, struct past_head *head,
                       struct status *st)
 {
@@ -140,7 +141,7 @@ bool history_listed_config(struct store *store, const struct head *head, uint64_
     if (past.version.commit != NULL && version_change(&past.version)->compacted) {
         commit_unref(past.version.commit);
         return status_set(st, STATUS_ABORTED, "PAGE_TOKEN_COMPACTED",
-                          "what the list is as of was compacted; list again from the start");
+                          "the revision of this list was compacted; list again from the start");
     }
     *ret_config = encode_past(&past);
     return true;

@@ -15,10 +15,9 @@ bool history_config_at(struct store *store, const char *environment, const char 
 bool history_config_as_of(struct store *store, const struct head *head, uint64_t revision,
                           struct buf **ret_config, struct status *st);
 
-/* The same as a list shows it, whose entries have their payloads: a version that was erased since
- * is passed over, as if it had never been, so the entry is the newest version left below it; there
- * may be none. ABORTED, reason PAGE_TOKEN_COMPACTED, where a compaction let go of what is to be
- * shown. */
+/* Like history_config_as_of, for lists, whose entries always have payloads. A version that has been
+ * erased since is skipped as if it had never existed: the result is the newest remaining version
+ * below it, or NULL. ABORTED, reason PAGE_TOKEN_COMPACTED: compaction has removed the payload. */
 bool history_listed_config(struct store *store, const struct head *head, uint64_t revision,
                            struct buf **ret_config, struct status *st);
 

@@ -197,8 +197,9 @@ static bool has_payload(const struct buf *config)
     return has;
 }
 
-/* A Config is the same field 2 of all that carry one, but as the value before: there it is the same
- * bytes behind another tag. config may be NULL. */
+/* Appends the heads after (config, may be NULL) and before (previous) a change. Both are encoded as
+ * field 2, which all messages that carry a Config share; previous needs another tag, so its first
+ * byte is replaced. */
 static void add_heads(struct str *out, const struct buf *config, const struct buf *previous)
 {
     size_t n = config == NULL ? 0 : config->len;

@@ -12,7 +12,7 @@
 #define FIELD_COMMIT_CHANGES 7
 #define FIELD_PREVIOUS 13 /* of Event */
 
-#define EVENT_BYTES (3u << 20) /* clients take messages of 4 MiB unless told otherwise */
+#define EVENT_BYTES (3u << 20) /* gRPC clients accept messages of 4 MiB by default */
 
 /* A Config message as field 2 of a response, with tag and length; it ends with the payload, where
  * there is one (else payload_state tells). */
@@ -21,7 +21,7 @@ struct buf *encode_config(const struct version_ref *version, uint64_t mod_revisi
 /* The same Config without its payload, for this reason, owned. config: as encode_config gives it.
  */
 struct buf *encode_without_payload(const struct buf *config, Confreg__V1__PayloadState state);
-/* The same without payload and comment, for an answer that is full: PAYLOAD_STATE_OMITTED. */
+/* The same Config without payload (PAYLOAD_STATE_OMITTED) and comment, for a full answer. */
 struct buf *encode_brief(const struct buf *config);
 /* The Config message of such a field, unpacked; free it with confreg__v1__config__free_unpacked. */
 Confreg__V1__Config *decode_config(const struct buf *config);
@@ -33,9 +33,9 @@ struct event_content {
     const struct buf *config;   /* after the change */
     const struct buf *previous; /* before it */
 };
-/* An Event message as this field of what holds it. As one of a commit's changes it has no comment:
- * it is the commit's, and would be there as often as there are changes. Where both heads are more
- * than EVENT_BYTES together, the one before comes without its payload: PAYLOAD_STATE_OMITTED. */
+/* Encodes an Event as field `field` of the message that holds it. An event inside a Commit message
+ * has no comment, which would repeat the commit's own. If both heads together exceed EVENT_BYTES,
+ * the previous one comes without its payload (PAYLOAD_STATE_OMITTED). */
 struct buf *encode_event(uint32_t field, const struct commit *commit, size_t index,
                          const struct event_content *content);
 

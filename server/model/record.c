@@ -13,7 +13,7 @@ static void put_number(struct str *out, uint64_t value, size_t n)
     }
 }
 
-/* A text whose length has n_length bytes. */
+/* A text with its length in n_length bytes before it. */
 static void put_sized_text(struct str *out, const char *text, size_t n_length)
 {
     size_t n = strlen(text);

@@ -28,8 +28,8 @@ struct relay_options {
 
 /* Starts. Fails as the store does. */
 bool relay_new(const struct relay_options *options, struct relay **ret_relay, struct status *st);
-/* Publishes what is there, for so long and a second at most, and ends the thread. NULL is ignored.
- */
+/* Publishes pending events for at most patience_ms and at most one second, then ends the thread.
+ * NULL is ignored. */
 void relay_free(struct relay *relay, int64_t patience_ms);
 
 /* Takes note of a commit that is durable, in revision order, and of the end of a batch of them. The

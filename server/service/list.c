@@ -142,7 +142,7 @@ static bool is_still_there(const struct config_page *page, struct status *st)
 {
     return page->token.position.revision >= registry_floor(page->service->registry) ||
            status_set(st, STATUS_ABORTED, "PAGE_TOKEN_COMPACTED",
-                      "what the list is as of was compacted; list again from the start");
+                      "the revision of this list was compacted; list again from the start");
 }
 
 static void run_list_configs(struct service *service, struct rpc_call *call,

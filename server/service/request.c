@@ -97,8 +97,8 @@ static struct deferred *deferred_of(const struct job *job)
     return CONTAINER_OF((struct job *)(uintptr_t)job, struct deferred, job);
 }
 
-/* The store gets no more time than the call has, and a little, so that whoever waits hears of its
- * own deadline and not of the store's. */
+/* The store's deadline is slightly behind the call's, so that a client sees its own deadline
+ * exceeded and not an error of the store. */
 static int64_t store_deadline_of(const struct deferred *deferred)
 {
     int64_t deadline = rpc_call_deadline(deferred->call);

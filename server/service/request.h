@@ -5,7 +5,7 @@
 #include "confreg/v1/registry_service.pb-c.h"
 #include "service.h"
 
-#define REPLY_BYTES (3u << 20) /* answers are cut here: clients take 4 MiB by default */
+#define REPLY_BYTES (3u << 20) /* limit of answers; gRPC clients accept 4 MiB by default */
 #define PAGE_ITEMS 1000
 
 /* "default" for "". */

@@ -24,8 +24,8 @@ struct waiters *waiters_new(uint64_t revision);
 void waiters_stop(struct waiters *waiters);
 void waiters_free(struct waiters *waiters);
 
-/* Any thread; wake may be called before it returns. False, and nothing was done, where WAITERS_MAX
- * wait already. */
+/* Any thread; wake may be called before this returns. False, without adding, if WAITERS_MAX wait
+ * already. */
 bool waiters_add(struct waiters *waiters, struct waiter *waiter);
 /* The node is at this revision now. Any thread, cheap while nobody waits. */
 void waiters_advance(struct waiters *waiters, uint64_t revision);

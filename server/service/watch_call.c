@@ -46,7 +46,7 @@ static bool take_selectors(const Confreg__V1__WatchRequest *r, struct head_filte
     return true;
 }
 
-/* What follows the highest number of all would be 0, which means "from now on". */
+/* UINT64_MAX + 1 would wrap to 0, which means "from now on". */
 static bool check_not_last(const Confreg__V1__Position *after, struct status *st)
 {
     if (after->revision < UINT64_MAX) {

@@ -32,8 +32,8 @@ static void add_head(const struct write_item *w, struct answer *answer)
     }
 }
 
-/* The patch is the same difference once more: where the answer would become too large for clients,
- * it is what they can do without. */
+/* The JSON patch repeats the difference in another form, so it is left out if the answer would
+ * become too large. */
 static void add_diff(const struct write_item *w, struct answer *answer)
 {
     const struct head *before = w->write.staged->before[0];

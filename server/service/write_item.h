@@ -11,7 +11,7 @@ struct write_item {
     struct service *service;
     struct mutations mutations;
     char *comment, *created_by, *request_id;
-    bool brief; /* the answer is to leave out payloads, comments and differences */
+    bool brief; /* the answer leaves out payloads, comments and differences */
     /* Adds what follows the header to the answer of a write that went well. */
     void (*answer)(const struct write_item *w, struct answer *answer);
 };

@@ -96,8 +96,8 @@ static bool can_tell_position(const struct watch *watch)
     return watch->phase == watch_send_events && watch->event == 0;
 }
 
-/* The server stops: how far the stream has come, then the end. Where a job runs, which the store
- * may hold up for long, the position is not known. */
+/* The server stops: sends the stream's position, then ends it. While a job runs the position is not
+ * known, and the store may delay the job for long, so the stream ends without it. */
 static enum rpc_next say_goodbye(struct watch *watch, struct rpc_pieces *pieces, struct status *st)
 {
     if (watch->said_goodbye || atomic_load(&watch->job_running) || !can_tell_position(watch)) {
@@ -355,7 +355,7 @@ static struct watch *watch_of(const struct job *job)
     return CONTAINER_OF((struct job *)(uintptr_t)job, struct watch, job);
 }
 
-/* A server that stops says good-bye instead of what was asked for. */
+/* A stopping server ends the stream instead of running its job. */
 static bool is_wanted(const struct job *job)
 {
     const struct watch *watch = watch_of(job);

@@ -117,7 +117,7 @@ struct watch {
     /* A job on the pool; while it runs, all below is the job's. */
     struct job job;
     atomic_bool job_running;
-    atomic_bool over;     /* nobody waits for what the job would read */
+    atomic_bool over;     /* nobody waits for the job's result */
     struct status *fault; /* owned; NULL: none */
 
     struct commit **taken; /* of the ring, from cursor + 1 on, to be resolved; owned references */

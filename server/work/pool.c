@@ -39,7 +39,7 @@ static void put_last(struct queue *queue, struct job *job)
     queue->report.waiting++;
 }
 
-/* The first kind that has a job and may have another thread; NULL: none. */
+/* The first kind that has a job and is below its maximum of threads; NULL: none. */
 static struct queue *ready_queue(struct pool *pool)
 {
     for (size_t i = 0; i < JOB_KINDS; i++) {
@@ -51,7 +51,7 @@ static struct queue *ready_queue(struct pool *pool)
     return NULL;
 }
 
-/* Runs the next job, or drops it. False where there will be none. */
+/* Waits for the next job and runs or drops it. False when the pool stops. */
 static bool turn(struct pool *pool)
 {
     struct queue *queue;
@@ -74,7 +74,7 @@ static bool turn(struct pool *pool)
         job->drop(job, JOB_UNWANTED);
     }
     pthread_mutex_lock(&pool->lock);
-    queue->report.running--; /* what this lets run is for this thread, which looks again */
+    queue->report.running--; /* no signal: this thread itself looks for the next job */
     pthread_mutex_unlock(&pool->lock);
     return true;
 }
@@ -103,7 +103,7 @@ struct pool *pool_new(const struct pool_options *options)
     }
     for (size_t i = 0; i < pool->n_threads; i++) {
         if (pthread_create(&pool->threads[i], NULL, run, pool) != 0) {
-            abort(); /* no thread at start is like no memory */
+            abort(); /* treated like running out of memory */
         }
     }
     return pool;
@@ -134,7 +134,7 @@ static bool is_full(const struct queue *queue)
     return queue->most_waiting != 0 && queue->report.waiting >= queue->most_waiting;
 }
 
-/* Takes what nobody waits for any more out of the queue, as a list. */
+/* Removes all jobs that nobody waits for from the queue; returns them as a list. */
 static struct job *sweep(struct queue *queue)
 {
     struct job *unwanted = NULL;

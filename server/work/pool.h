@@ -1,14 +1,13 @@
-/* A few threads for work that waits on the store, so that the threads of rpc never do.
+/* A thread pool for work that blocks on the store, so that the threads of rpc never block.
  *
- * Jobs are of kinds. Each kind has a queue of its own, first come first served, and at most so many
- * of the threads at once: what one kind leaves is the others' share, which it cannot take from
- * them, however much of it waits and however long the store takes. Where threads are free for
- * several kinds the first kind goes first.
+ * Each kind of job has its own FIFO queue and a maximum number of threads. The threads beyond that
+ * maximum are reserved for the other kinds, so a kind with a long queue or slow jobs cannot starve
+ * the others. If several kinds could use a free thread, the first kind of the enum gets it.
  *
- * What nobody waits for any more is not begun. A queue that is full refuses.
+ * A job that nobody waits for any more is dropped instead of run. A full queue refuses new jobs.
  *
- * A job is embedded in its owner's object and belongs to the pool until run or drop is called, one
- * of them and once; either may free it. Any thread may add. */
+ * A job is embedded in its owner's object. The pool owns it until it calls run or drop: exactly one
+ * of them, once; either may free the job. Any thread may add. */
 #ifndef WORK_POOL_H
 #define WORK_POOL_H
 
@@ -18,25 +17,25 @@
 #include "mem.h"
 
 enum job_kind {
-    JOB_READ,  /* a call waits for it */
-    JOB_WATCH, /* a stream goes on with it */
+    JOB_READ,  /* a read for a unary call */
+    JOB_WATCH, /* a read for a watch stream */
     JOB_KINDS,
 };
 
-/* Why a job was not begun. */
+/* Why a job was dropped. */
 enum job_drop {
-    JOB_UNWANTED, /* is_wanted said no */
-    JOB_REFUSED,  /* the queue is full */
+    JOB_UNWANTED, /* is_wanted returned false */
+    JOB_REFUSED,  /* its queue was full */
 };
 
 struct job {
     void (*run)(struct job *job);
-    /* Instead of run. On the thread that adds, or on one of the pool's; must not block. */
+    /* Called instead of run, on the thread that adds or on one of the pool. Must not block. */
     void (*drop)(struct job *job, enum job_drop why);
-    /* Whether somebody still waits for it. Any thread, under the pool's lock: only looks. Once it
-     * has said no it goes on saying no. */
+    /* Whether somebody still waits for the result. Called on any thread under the pool's lock: must
+     * not block or take locks. Once false, it stays false. */
     bool (*is_wanted)(const struct job *job);
-    struct job *next; /* the pool's own */
+    struct job *next; /* for the pool */
 };
 
 struct pool;
@@ -44,20 +43,20 @@ struct pool;
 struct pool_options {
     size_t n_threads;
     struct {
-        size_t threads; /* that its jobs may take at once: at least 1, at most n_threads */
-        size_t waiting; /* the most that wait; 0: there is no need of a bound */
+        size_t threads; /* most jobs that run at once; 1 to n_threads */
+        size_t waiting; /* most jobs that wait; 0: the callers bound them */
     } kinds[JOB_KINDS];
 };
 
 struct pool *pool_new(const struct pool_options *options);
-/* Ends the threads. Nothing waits any more, and nothing may be added. NULL is ignored. */
+/* Joins the threads. No job may wait, and none may be added any more. NULL is ignored. */
 void pool_free(struct pool *pool);
 void pool_add(struct pool *pool, enum job_kind kind, struct job *job);
 
-/* What there is of a kind, now and since the start. Any thread. */
+/* Counts of one kind. Any thread. */
 struct pool_report {
-    uint64_t waiting, running;
-    uint64_t unwanted, refused; /* were dropped */
+    uint64_t waiting, running;  /* now */
+    uint64_t unwanted, refused; /* dropped since the start */
 };
 void pool_report(struct pool *pool, enum job_kind kind, struct pool_report *ret_report);
 
