@@ -1,5 +1,6 @@
-/* What a connection brings: requests, however they come cut. The first byte says where: every so
- * many bytes. What is read must not depend on it, and what is accepted must have one meaning. */
+/* The bytes of a connection, cut into pieces whose size is the first byte of the input. The
+ * requests that are read must not depend on the cuts, and an accepted head must not be ambiguous.
+ */
 #include <strings.h>
 
 #include "fuzz.h"
@@ -7,7 +8,7 @@
 
 static struct http_field fields[HTTP_FIELDS];
 
-/* An accepted head holds nothing that another reader could take for something else. */
+/* Checks that an accepted head has no text that another parser could read differently. */
 static void check_head(const struct http_head *head)
 {
     size_t n_hosts = 0, n_framing = 0;
@@ -26,7 +27,7 @@ static void check_head(const struct http_head *head)
     MUST(!head->is_chunked || !head->has_length);
 }
 
-/* Takes a head; false where it is refused. */
+/* Parses a head; false if it is refused. */
 static bool take_head(struct http_reader *reader, const struct http_input *part, struct str *out)
 {
     struct http_head head;
@@ -76,7 +77,9 @@ static void read_all(const uint8_t *data, size_t size, size_t n_piece, struct st
     struct http_reader reader = {0};
     for (size_t at = 0; at < size; at += n_piece) {
         size_t n = size - at < n_piece ? size - at : n_piece;
-        AUTO(free) char *piece = mem_text((const char *)data + at, n); /* with an end of its own */
+        AUTO(free)
+        char *piece = mem_text((const char *)data + at,
+                               n); /* a separate allocation, so that reads beyond it are found */
         if (read_piece(&reader, (struct http_input){piece, n}, out)) {
             break;
         }

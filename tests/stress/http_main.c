@@ -1,6 +1,6 @@
-/* An HTTP server and many clients that come, go at any moment, close one side, send requests in
- * pieces and in rows, and read streams that they come back for. Each whole exchange must be right,
- * each stream complete over all its connections, and nothing race or leak. */
+/* An HTTP server under many clients that disconnect at any moment, close only their sending side,
+ * pipeline requests, send them in pieces, and resume streams on new connections. Each complete
+ * exchange must be right, each stream complete over all its connections, without races or leaks. */
 #include <arpa/inet.h>
 #include <stdio.h>
 #include <string.h>
@@ -23,7 +23,7 @@ struct client {
     int port;
     struct tally *visits;
     pthread_t thread;
-    uint64_t n_whole; /* exchanges */
+    uint64_t n_whole; /* complete exchanges */
 };
 
 /* ---- A connection ---- */
@@ -48,7 +48,7 @@ static void send_all(int fd, const char *bytes, size_t n)
     }
 }
 
-/* In pieces of any size. */
+/* Sends the text in pieces of random sizes. */
 static void send_cut(struct client *client, int fd, const struct str *text)
 {
     for (size_t at = 0; at < text->len;) {
@@ -100,7 +100,7 @@ static void add_body(struct client *client, struct str *text, size_t n, bool is_
     str_add_text(text, "0\r\n\r\n");
 }
 
-/* Adds a request; returns how long its answer's body is. */
+/* Appends a request; returns the length of the body of its answer. */
 static size_t add_request(struct client *client, struct str *text, bool is_last)
 {
     const char *more = is_last ? "Connection: close\r\n" : "";
@@ -131,7 +131,7 @@ static void check_answers(struct client *client, const struct str *heard, const 
     client->n_whole += n;
 }
 
-/* Sends some requests in a row and hears all answers; may say no more behind the last. */
+/* Pipelines some requests and reads all answers; may close its sending side after the last. */
 static void visit_whole(struct client *client)
 {
     AUTO_STR text = {0};
@@ -152,7 +152,7 @@ static void visit_whole(struct client *client)
     close(fd);
 }
 
-/* Goes away in the middle of a request, or behind it without having heard anything. */
+/* Disconnects in the middle of a request, or after it without reading the answer. */
 static void visit_half(struct client *client)
 {
     AUTO_STR text = {0};
@@ -163,7 +163,7 @@ static void visit_half(struct client *client)
     leave(client, fd);
 }
 
-/* Reads lines from `from` on, and goes away at any moment. Returns where to come back. */
+/* Reads the stream's lines from `from` on and disconnects at any moment. Returns the next line. */
 static size_t read_lines(struct client *client, size_t from)
 {
     AUTO_STR heard = {0};
@@ -225,7 +225,7 @@ int main(void)
                                          .visits = &visits};
             CHECK(pthread_create(&clients[i].thread, NULL, visit, &clients[i]) == 0, "no thread");
         }
-        /* Somebody is always in the middle of something when the server stops. */
+        /* Some client is always in the middle of an exchange when the server stops. */
         struct client last = {.random = {seed}, .port = serving_port(serving), .visits = &visits};
         for (size_t i = 0; i < CLIENTS; i++) {
             pthread_join(clients[i].thread, NULL);

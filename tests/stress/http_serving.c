@@ -14,12 +14,12 @@
 #define LINE_SIZE 32
 #define GRACE_NS INT64_C(20000000000)
 
-/* A request. Between `queued` and its answer it is in one of the two queues. */
+/* A request. From `queued` to its answer it is in one of the two queues. */
 struct job {
     struct http_exchange *x;
     struct str body;
     bool is_counted;
-    bool has_line; /* to be read */
+    bool has_line; /* the next line can be pulled */
     bool queued;
     size_t line;
     struct job *next;

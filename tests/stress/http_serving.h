@@ -14,8 +14,8 @@ struct serving;
 
 struct serving *serving_start(void);
 int serving_port(const struct serving *serving);
-/* Stops while clients are there, and checks that every request that began has ended. Returns how
- * many that were. */
+/* Stops while clients are connected, and checks that every request that began has ended. Returns
+ * their number. */
 uint64_t serving_stop(struct serving *serving);
 
 #endif

@@ -1,7 +1,7 @@
-/* A mirror in this process, read by many threads while snapshots replace its copy again and again:
- * two servers with a log of their own take turns at one socket. Readers look names up, list, and
- * note names that are absent, as a gateway does for reads that are merged. What the mirror tells of
- * each change-over must be exactly how the two logs differ. */
+/* A mirror that many threads read while snapshots replace its copy again and again: two servers
+ * with different logs take turns at one socket. Readers look up names, list, and note absent names,
+ * as a gateway does for merged reads. After each turn the mirror must report exactly the difference
+ * of the two logs. */
 #include <stdatomic.h>
 #include <string.h>
 #include <unistd.h>

@@ -108,7 +108,7 @@ static struct node *start(const struct place *place)
         .max_payload_bytes = 1 << 20,
         .ring_bytes = RING,
         .threads = 2,
-        .grace_ms = 30000, /* a node that ends late ends the process */
+        .grace_ms = 30000, /* long, because the watchdog of a shutdown ends the process */
     };
     struct node *node = NULL;
     struct status st;

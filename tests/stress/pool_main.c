@@ -1,5 +1,5 @@
-/* The pool under threads that add, give up and are refused, for ThreadSanitizer: each job is run or
- * dropped, once, and none is lost. */
+/* The pool under threads that add jobs and give them up, for ThreadSanitizer: each job is run or
+ * dropped exactly once. */
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -46,7 +46,7 @@ static void drop(struct job *job, enum job_drop why)
     tally_add(&all, 1);
 }
 
-/* Gives every third one up, some before they are begun. */
+/* Gives up every third job, some of them before they run. */
 static void *add(void *argument)
 {
     struct item *items = argument;

@@ -40,7 +40,7 @@ static const char *add_number(const char *at, struct str *out)
     return end;
 }
 
-/* jansson would round numbers: they are given to it as strings. */
+/* Numbers are passed to jansson as strings, because it would round them. */
 static void add_exact(const char *text, struct str *out)
 {
     bool in_string = false;

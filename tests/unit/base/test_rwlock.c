@@ -1,4 +1,4 @@
-/* Whom a read-write lock lets go first. */
+/* A read-write lock prefers writers. */
 #include "rwlock.h"
 
 #include <criterion/criterion.h>
@@ -11,8 +11,8 @@ static void *write_once(void *argument)
     return NULL;
 }
 
-/* While somebody reads, others may begin to, until a writer waits. With readers preferred they
- * always may, and this never ends. */
+/* While one thread reads, others may start to read until a writer waits. If the lock preferred
+ * readers, they always could and this would never end. */
 Test(rwlock, a_writer_that_waits_goes_before_new_readers, .timeout = 60)
 {
     pthread_rwlock_t lock;

@@ -485,7 +485,7 @@ Test(copy, a_silent_watch_is_not_in_step_until_it_is_heard_again)
     copy_fini(&copy);
 }
 
-/* What is not in step is left alone: it waits for its snapshot, or for its target. */
+/* Silence does not change a copy that waits for its snapshot or its target. */
 Test(copy, silence_of_what_is_not_in_step)
 {
     struct copy copy;
@@ -514,7 +514,7 @@ static void note(struct copy *copy, const char *service, uint64_t revision, uint
                                                           .mod_revision = mod_revision});
 }
 
-/* mod_revision UINT64_MAX: not known. */
+/* mod_revision UINT64_MAX: the copy must not know the config. */
 static void expect_found(const struct copy *copy, const char *service, uint64_t version,
                          uint64_t mod_revision)
 {
@@ -545,8 +545,8 @@ Test(copy, what_is_absent_is_a_tombstone_until_it_comes)
     copy_fini(&copy);
 }
 
-/* Absent from mod_revision to revision: that must meet what the table knows, from the snapshot at
- * 10 to 12. */
+/* The copy covers revisions 10 (its snapshot) to 12. An absence is noted if its interval
+ * [mod_revision, revision] overlaps that. */
 Test(copy, an_absence_is_noted_where_it_holds_now)
 {
     static const struct {
@@ -571,7 +571,7 @@ Test(copy, an_absence_is_noted_where_it_holds_now)
     copy_fini(&copy);
 }
 
-/* What was noted is no part of the copies that are compared. */
+/* Noted tombstones are not part of the comparison of copies. */
 Test(copy, a_snapshot_forgets_what_was_noted)
 {
     struct copy copy;

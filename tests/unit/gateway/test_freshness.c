@@ -57,7 +57,7 @@ Test(freshness, preferred_waits)
         {"wait=10", 10},
         {"Wait=10", 10},
         {"respond-async, wait=5", 5},
-        {"respond-async; wait=5", 0}, /* a parameter of the other preference */
+        {"respond-async; wait=5", 0}, /* a parameter of respond-async */
         {"respond-async; x=\", wait=7\", wait=5", 5},
         {"wait=5; x=1, y", 5},
         {"wait=\"5\"", 5},

@@ -15,7 +15,7 @@ static void add(struct pages *pages, const char *document, bool whole)
     pages_close_document(pages, place, whole);
 }
 
-/* Two documents a part, of which there are `left`. */
+/* Makes parts of two documents, until none of `left` is left. */
 static void more(struct pages *pages)
 {
     for (size_t i = 0; i < 2 && pages->left > 0; i++, pages->left--) {
@@ -98,7 +98,7 @@ Test(pages, a_fault_before_the_answer_refuses_and_one_behind_it_cuts)
     request_fini(&r);
 }
 
-/* A call that is under way brings the next part; reading meanwhile starts no other. */
+/* While a call for the next part is open, reading starts no second one. */
 static void start_call(struct pages *pages)
 {
     cr_assert_not(pages->r->call.open);

@@ -66,7 +66,7 @@ Test(render, comments_and_authors)
     }
 }
 
-/* Whatever the reason: nothing is added, and it is told. */
+/* Whatever the reason why the payload is gone: returns false and appends nothing. */
 Test(render, a_payload_that_is_gone)
 {
     static const Confreg__V1__PayloadState states[] = {

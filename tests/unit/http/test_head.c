@@ -1,5 +1,4 @@
-/* Heads as they are taken apart. What is refused of them is also in
- * tests/integration/test_http_framing.py, against the whole program. */
+/* Parsing of heads. tests/integration/test_http_framing.py tests refusals of the whole program. */
 #include "http_head.h"
 
 #include <criterion/criterion.h>
@@ -15,7 +14,7 @@ static char text[2 * HTTP_HEAD_BYTES];
 
 TestSuite(heads, .fini = leak_check);
 
-/* Scans and parses; 0 or the status that it is refused with. */
+/* Scans and parses a head. Returns 0, or the status of its refusal. */
 static unsigned read_head(const char *bytes, size_t n)
 {
     struct http_head_scan scan = {0};
@@ -34,7 +33,7 @@ static unsigned read_text(const char *bytes)
     return read_head(bytes, strlen(bytes));
 }
 
-/* A GET of HTTP/1.1 with these fields besides Host. */
+/* Parses a GET of HTTP/1.1 with these fields and a Host. */
 static unsigned read_fields(const char *more)
 {
     AUTO_STR whole = {0};
@@ -125,7 +124,7 @@ Test(heads, that_frame_in_two_ways_are_refused)
     }
 }
 
-/* Each byte at each place of a small head: what is accepted has one meaning, which is that head. */
+/* Replaces each byte of a small head by each value: whatever is accepted must mean that head. */
 Test(heads, every_byte_in_every_place)
 {
     static const char whole[] = "GET /a HTTP/1.1\r\nHost: x\r\nAb: c d\r\n\r\n";
@@ -160,7 +159,7 @@ Test(heads, in_pieces)
     cr_assert_eq(scan.n_lines, 2u);
 }
 
-/* The first status with which a head of so many of the part is refused. */
+/* Appends `part` until the head is refused; returns the status of the refusal. */
 static unsigned refused_with(const char *before, const char *part)
 {
     AUTO_STR bytes = {0};

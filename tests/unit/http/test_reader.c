@@ -1,4 +1,4 @@
-/* Messages out of bytes, however they come cut. */
+/* Splitting a byte stream into messages, wherever the reads cut it. */
 #include "http_reader.h"
 
 #include <criterion/criterion.h>
@@ -14,8 +14,8 @@ TestSuite(readers, .fini = leak_check);
 
 static struct http_field fields[HTTP_FIELDS];
 
-/* "POST[abc]GET[]" of whole messages, then "!400" where something is refused, or "…" where more has
- * to come. */
+/* Describes what was read: "POST[abc]GET[]" for complete messages, then "!400" for a refusal, or
+ * "…" if more bytes are needed. */
 static void add_part(struct http_reader *reader, enum http_part kind, const struct http_input *part,
                      struct http_refusal *refusal, struct str *out)
 {
@@ -43,7 +43,7 @@ static bool is_refused(const struct str *out)
     return out->len >= 4 && out->data[out->len - 4] == '!';
 }
 
-/* Feeds pieces of so many bytes. */
+/* Feeds the text in pieces of n bytes. */
 static void read_all(const char *bytes, size_t n, size_t n_piece, struct str *out)
 {
     struct http_reader reader = {0};
@@ -127,7 +127,7 @@ Test(readers, bodies_say_how_much_is_to_come)
     http_reader_fini(&reader);
 }
 
-/* How many bytes of a part are taken before it is refused. */
+/* How many bytes are accepted before the reader refuses. */
 static size_t taken_of(const char *before, const char *part, const char *expected)
 {
     AUTO_STR bytes = {0};

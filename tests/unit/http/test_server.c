@@ -1,4 +1,4 @@
-/* Connections from their beginning to their end, over sockets. */
+/* The life of connections, over real sockets. */
 #include "http_server.h"
 
 #include <criterion/criterion.h>
@@ -19,17 +19,17 @@
 /* ---- What is served ----
  *
  * /now answers at once; /later when the test says so; /echo with the request's body; /early before
- * the body has come; /pull with blocks that the test hands out; /large with 4 MiB. */
+ * the body was read; /pull with blocks that the test provides; /large with 4 MiB. */
 
 #define LARGE_BYTES (4u << 20)
 
 static struct listener listener;
 static struct http_server *server;
-static struct http_exchange *later; /* the handler's */
+static struct http_exchange *later; /* of /later; NULL once it has ended */
 static bool may_leave;
 static size_t n_begun, n_ended, n_gone;
-static const char *block; /* of /pull: NULL: pending; "": the end */
-static bool endless;      /* /pull goes on by itself */
+static const char *block; /* the next of /pull; NULL: pending; "": the end */
+static bool endless;      /* /pull repeats its block */
 static bool lasts;
 static char large[LARGE_BYTES];
 
@@ -162,7 +162,7 @@ static void serve_until(const size_t *count, size_t wanted)
     }
 }
 
-/* Says it and hears everything. */
+/* Sends a text, and returns all that is received until the server closes. */
 static void exchange(struct peer *peer, const char *text)
 {
     peer_connect(peer, &listener);
@@ -360,7 +360,7 @@ Test(servers, free_connections_of_those_that_leave)
         } else {
             peer_reset(&peer);
         }
-        http_server_stop(server); /* it is idle when there is no connection left */
+        http_server_stop(server); /* idle then means that no connection is left */
         while (!http_server_is_idle(server)) {
             serve_once(server);
         }
@@ -405,7 +405,7 @@ Test(servers, give_up_what_lasts_when_its_client_has_said_all)
     }
 }
 
-/* Whose buffers are full of what it does not read. */
+/* A client that does not read: the socket's buffers are full. */
 Test(servers, give_up_what_lasts_in_the_middle_of_sending)
 {
     struct peer peer;
@@ -508,8 +508,8 @@ static bool has_answer(const struct peer *peer)
     return recv(peer->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) >= 0;
 }
 
-/* Says the rest of a request for /later when its time is over, but before the server has looked at
- * the clock. False where the server was faster. */
+/* Sends the rest of a request for /later after its time-out, but before the server has looked at
+ * the clock. False if the server was faster. */
 static bool say_late(struct peer *peer, size_t n_chunks)
 {
     AUTO_STR rest = {0};
@@ -532,7 +532,7 @@ static bool say_late(struct peer *peer, size_t n_chunks)
     return later != NULL;
 }
 
-/* However much of its turn a connection has used up when the request is whole. */
+/* Whatever number of its steps a connection has used when the request is complete. */
 Test(servers, do_not_disconnect_who_has_just_said_all)
 {
     http_server_free(server);
@@ -551,7 +551,7 @@ Test(servers, do_not_disconnect_who_has_just_said_all)
 
 #define STEADY_MS 200
 
-/* Calls `step` for three times the patience. False where the machine was too slow to tell. */
+/* Calls `step` for three times the patience. False if the machine was too slow for the test. */
 static bool is_steady(struct peer *peer, void (*step)(struct peer *peer))
 {
     int64_t begun_ns = clock_monotonic_ns();
@@ -567,7 +567,7 @@ static bool is_steady(struct peer *peer, void (*step)(struct peer *peer))
     return longest_ns < STEADY_MS * INT64_C(1000000) / 4;
 }
 
-/* Its patience is each request's own, where the next one always has begun already. */
+/* Each request has its own time-out, even if the next one has always begun already. */
 static void say_next(struct peer *peer)
 {
     static const char text[] = "st: x\r\n\r\nGET /now HTTP/1.1\r\nHo";
@@ -589,7 +589,7 @@ Test(servers, do_not_disconnect_who_is_never_at_an_end)
     }
 }
 
-/* A unix socket takes a whole block or nothing of it. */
+/* A unix socket accepts a whole block or nothing. */
 static void take_some(struct peer *peer)
 {
     str_clear(&peer->heard);

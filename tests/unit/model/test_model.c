@@ -119,7 +119,7 @@ Test(commit, a_compaction_has_a_format_of_its_own)
     leak_check();
 }
 
-/* Of 65,535 bytes it still has format 1, which is what older logs hold. */
+/* A comment of up to 65,535 bytes keeps format 1, which older logs hold. */
 Test(commit, a_comment_whose_length_takes_more_than_16_bits_has_a_format_of_its_own)
 {
     for (size_t n = UINT16_MAX; n <= COMMENT_MAX_BYTES; n++) {

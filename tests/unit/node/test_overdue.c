@@ -1,4 +1,4 @@
-/* The end of a node that is held to its time: each test's process ends as its exit code says. */
+/* The watchdog of a shutdown. Each test ends its process; its exit code is checked. */
 #include <criterion/criterion.h>
 #include <unistd.h>
 
@@ -45,7 +45,7 @@ Test(overdue, ends_what_cannot_be_interrupted, .exit_code = OVERDUE_EXIT_CODE, .
     hang_in(OVERDUE_EVENTS, do_nothing, 0);
 }
 
-/* No node follows and no signal came: the process was to go on. */
+/* Without a signal another node was to start, so the end is an error. */
 Test(overdue, does_not_interrupt_a_store_that_closes, .exit_code = OVERDUE_EXIT_CODE, .timeout = 60)
 {
     hang_in(OVERDUE_STORE, exit_at, 0);

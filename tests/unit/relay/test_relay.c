@@ -12,7 +12,7 @@
 #include "relay.h"
 #include "trace.h"
 
-#define PATIENCE_MS 1000 /* for last words */
+#define PATIENCE_MS 1000 /* to publish the last events */
 
 /* A log, a bus, and a relay between them. */
 struct world {

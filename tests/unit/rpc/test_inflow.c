@@ -1,4 +1,4 @@
-/* Which connections are cut for calls that were taken back, on frames without sockets. */
+/* Which connections are cut for cancelled calls (rapid reset); on frames, without sockets. */
 #include "inflow.h"
 
 #include <criterion/criterion.h>

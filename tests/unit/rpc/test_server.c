@@ -99,7 +99,7 @@ static void expect_service_at(const char *address)
     rpc_client_free(client);
 }
 
-/* Who is calling, as the server at the address says. */
+/* The peer of a call, as the server at the address sees it. */
 static void expect_peer_at(const char *address, const char *peer)
 {
     struct rpc_client *client;
@@ -391,10 +391,10 @@ Test(server, a_call_that_outlasts_the_grace_is_told)
 struct persistent {
     struct rpc_client *client;
     bool streams;
-    struct counter *answered; /* calls that went well */
-    struct counter *begun;    /* streams */
-    struct counter *told;     /* ends by the server: it stops */
-    struct counter *given_up; /* ends without a word of it */
+    struct counter *answered; /* calls that succeeded */
+    struct counter *begun;    /* streams that were opened */
+    struct counter *told;     /* calls that ended with SHUTTING_DOWN */
+    struct counter *given_up; /* calls that ended without a reason of the server */
     enum status_code last;
 };
 
@@ -453,8 +453,8 @@ static void call_again(struct persistent *p)
     }
 }
 
-/* Nobody's call is cancelled but by its client: each that the server takes up while it stops is
- * told so, and what comes later finds no connection. */
+/* A stopping server does not cancel calls: those that it accepts end with SHUTTING_DOWN, later ones
+ * find no connection. */
 Test(server, a_server_that_stops_cancels_no_call)
 {
     enum { CLIENTS = 4, CALLS = 32 };

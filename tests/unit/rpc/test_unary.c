@@ -373,7 +373,7 @@ Test(unary, a_deadline_ends_a_call_and_the_late_reply_is_dropped)
     cr_assert(!answer.ok);
     cr_expect_eq(answer.st.code, STATUS_DEADLINE_EXCEEDED);
     while (!rpc_call_is_over(fixture.hold)) {
-        sched_yield(); /* the server's clock ends it by itself */
+        sched_yield(); /* until the server's own timer ends the call */
     }
     reply(fixture.hold, "too late");
 }
@@ -388,7 +388,7 @@ Test(unary, a_client_that_ends_cancels_its_calls)
     cr_assert(!answer.ok);
     cr_expect_eq(answer.st.code, STATUS_CANCELLED);
     while (!rpc_call_is_over(fixture.hold)) {
-        sched_yield(); /* the server hears of it a little later */
+        sched_yield(); /* until the server has noticed */
     }
     reply(fixture.hold, "too late");
 }

@@ -1,5 +1,5 @@
-/* The pool: what is begun, in which order, and what is not. Jobs wait at a gate, so that each test
- * knows what runs. */
+/* The pool: which jobs run, in which order, and which are dropped. Jobs wait at a gate, so that
+ * each test knows what runs. */
 #include "pool.h"
 
 #include <criterion/criterion.h>
@@ -13,7 +13,7 @@ struct gated {
     enum job_kind kind;
     int number;
     atomic_bool wanted;
-    bool gate; /* it stays until the gate is open */
+    bool gate; /* it runs until the gate is opened */
 };
 
 static struct {
@@ -123,7 +123,7 @@ Test(pool, watches_cannot_take_the_share_of_reads)
     }
     await(&seen.running[JOB_WATCH], 2);
     add(pool, 20, JOB_READ, false);
-    await(&seen.n_done, 1); /* while the watches' jobs stand at the gate */
+    await(&seen.n_done, 1); /* while the jobs of watches wait at the gate */
     cr_assert_eq(seen.running[JOB_WATCH], 2);
     open_gate();
     await(&seen.n_done, 21);
