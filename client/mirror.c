@@ -5,6 +5,7 @@
 
 #include "client.h"
 #include "clock.h"
+#include "condition.h"
 #include "copy.h"
 #include "hash.h"
 #include "mirror_config.h"
@@ -274,15 +275,11 @@ static void open_watch(struct mirror *mirror)
     pthread_mutex_unlock(&mirror->lock);
 }
 
-/* Waits under the lock until something moves, or until then (0: for ever); false where that has
- * come. */
+/* Waits under the lock until something has changed, or until at_ns (0: no time-out); false once the
+ * time has passed. */
 static bool wait_until(struct mirror *mirror, int64_t at_ns)
 {
-    if (at_ns == 0) {
-        return pthread_cond_wait(&mirror->moved, &mirror->lock) == 0;
-    }
-    const struct timespec until = {.tv_sec = at_ns / 1000000000, .tv_nsec = at_ns % 1000000000};
-    return pthread_cond_clockwait(&mirror->moved, &mirror->lock, CLOCK_MONOTONIC, &until) == 0;
+    return condition_wait_until(&mirror->moved, &mirror->lock, at_ns == 0 ? INT64_MAX : at_ns);
 }
 
 /* Under the lock, which it gives up meanwhile. */

@@ -1,13 +1,13 @@
 #include <assert.h>
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "acceptor.h"
 #include "builtin.h"
 #include "channel_args.h"
+#include "clock.h"
+#include "condition.h"
 #include "core.h"
 #include "listen.h"
 #include "stats.h"
@@ -74,11 +74,7 @@ static void create_queues(struct rpc_server *server)
 
 static void init_end(struct rpc_server *server)
 {
-    pthread_condattr_t attributes;
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&server->quiet, &attributes);
-    pthread_condattr_destroy(&attributes);
+    pthread_cond_init(&server->quiet, NULL);
     pthread_mutex_init(&server->lock, NULL);
 }
 
@@ -338,16 +334,6 @@ bool rpc_server_stopping(const struct rpc_server *server)
     return atomic_load(&server->stopping);
 }
 
-static struct timespec in_ms(int64_t ms)
-{
-    struct timespec at;
-    clock_gettime(CLOCK_MONOTONIC, &at);
-    int64_t ns = at.tv_nsec + ms % 1000 * 1000000;
-    at.tv_sec += ms / 1000 + ns / 1000000000;
-    at.tv_nsec = ns % 1000000000;
-    return at;
-}
-
 static bool serves_nobody(const struct rpc_server *server)
 {
     return server->calls == NULL;
@@ -361,10 +347,9 @@ static bool has_told_all(const struct rpc_server *server)
 static bool wait_until(struct rpc_server *server, bool (*is_so)(const struct rpc_server *server),
                        int64_t ms)
 {
-    struct timespec until = in_ms(ms);
+    int64_t until_ns = clock_monotonic_ns() + ms * 1000000;
     pthread_mutex_lock(&server->lock);
-    while (!is_so(server) &&
-           pthread_cond_timedwait(&server->quiet, &server->lock, &until) != ETIMEDOUT) {
+    while (!is_so(server) && condition_wait_until(&server->quiet, &server->lock, until_ns)) {
     }
     bool so = is_so(server);
     pthread_mutex_unlock(&server->lock);

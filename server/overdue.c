@@ -4,10 +4,10 @@
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdlib.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "clock.h"
+#include "condition.h"
 #include "log.h"
 #include "mem.h"
 #include "signals.h"
@@ -33,10 +33,9 @@ static const char *const stage_names[] = {
 /* True if the shutdown completed before that time. */
 static bool wait_until(struct overdue *o, int64_t at_ns)
 {
-    struct timespec at = {.tv_sec = at_ns / 1000000000, .tv_nsec = at_ns % 1000000000};
-    int waited = 0;
-    while (!o->ended && waited == 0) {
-        waited = pthread_cond_timedwait(&o->wake, &o->lock, &at);
+    bool in_time = true;
+    while (!o->ended && in_time) {
+        in_time = condition_wait_until(&o->wake, &o->lock, at_ns);
     }
     return o->ended;
 }
@@ -75,11 +74,7 @@ struct overdue *overdue_new(int64_t grace_ms, overdue_interrupt *interrupt, void
     o->interrupt = interrupt;
     o->user = user;
     pthread_mutex_init(&o->lock, NULL);
-    pthread_condattr_t monotonic;
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&o->wake, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    pthread_cond_init(&o->wake, NULL);
     int failed = pthread_create(&o->thread, NULL, run, o);
     assert(failed == 0 && "a node that ran can have another thread");
     return o;

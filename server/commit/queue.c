@@ -1,19 +1,14 @@
 #include "queue.h"
 
-#include <time.h>
-
 #include "clock.h"
+#include "condition.h"
 
 void write_queue_init(struct write_queue *queue, size_t max_n, size_t max_bytes)
 {
     *queue = (struct write_queue){.max_n = max_n, .max_bytes = max_bytes};
     queue->end = &queue->first;
     pthread_mutex_init(&queue->lock, NULL);
-    pthread_condattr_t attributes;
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&queue->wake, &attributes);
-    pthread_condattr_destroy(&attributes);
+    pthread_cond_init(&queue->wake, NULL);
 }
 
 void write_queue_fini(struct write_queue *queue)
@@ -57,12 +52,6 @@ size_t write_queue_put(struct write_queue *queue, struct write *const *writes, s
                    "%zu writes wait already; try again later", queue->max_n);
     }
     return put;
-}
-
-static struct timespec time_in(int64_t wait_ns)
-{
-    int64_t at = clock_monotonic_ns() + wait_ns;
-    return (struct timespec){.tv_sec = at / 1000000000, .tv_nsec = at % 1000000000};
 }
 
 static struct write *cut(struct write_queue *queue, size_t max_n, size_t max_bytes)
@@ -110,11 +99,11 @@ static enum queue_news news_of(const struct write_queue *queue, const struct wri
 struct write *write_queue_take(struct write_queue *queue, size_t max_n, size_t max_bytes,
                                int64_t wait_ns, enum queue_news *ret_news)
 {
-    struct timespec until = time_in(wait_ns);
+    int64_t until_ns = clock_monotonic_ns() + wait_ns;
+    bool in_time = true;
     pthread_mutex_lock(&queue->lock);
-    int waited = 0;
-    while (queue->first == NULL && !queue->poked && !queue->stopping && waited == 0) {
-        waited = pthread_cond_timedwait(&queue->wake, &queue->lock, &until);
+    while (queue->first == NULL && !queue->poked && !queue->stopping && in_time) {
+        in_time = condition_wait_until(&queue->wake, &queue->lock, until_ns);
     }
     struct write *writes = cut(queue, max_n, max_bytes);
     *ret_news = news_of(queue, writes);
@@ -141,11 +130,11 @@ void write_queue_stop(struct write_queue *queue)
 
 bool write_queue_pause(struct write_queue *queue, int64_t wait_ns)
 {
-    struct timespec until = time_in(wait_ns);
+    int64_t until_ns = clock_monotonic_ns() + wait_ns;
+    bool in_time = true;
     pthread_mutex_lock(&queue->lock);
-    int waited = 0;
-    while (!queue->stopping && waited == 0) {
-        waited = pthread_cond_timedwait(&queue->wake, &queue->lock, &until);
+    while (!queue->stopping && in_time) {
+        in_time = condition_wait_until(&queue->wake, &queue->lock, until_ns);
     }
     bool stopping = queue->stopping;
     pthread_mutex_unlock(&queue->lock);

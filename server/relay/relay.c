@@ -4,10 +4,10 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "backoff.h"
 #include "clock.h"
+#include "condition.h"
 #include "event.h"
 #include "inbox.h"
 #include "log.h"
@@ -410,11 +410,7 @@ bool relay_new(const struct relay_options *options, struct relay **ret_relay, st
     inbox_init(&relay->inbox, options->revision);
     wake_init(&relay->wake);
     pthread_mutex_init(&relay->lock, NULL);
-    pthread_condattr_t monotonic;
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&relay->progress, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    pthread_cond_init(&relay->progress, NULL);
     if (!start(relay, options, st)) {
         destroy(relay);
         return false;
@@ -427,13 +423,12 @@ static void end_thread(struct relay *relay, int64_t patience_ms)
 {
     int64_t last_words_ms = patience_ms < LAST_WORDS_MS ? patience_ms : LAST_WORDS_MS;
     int64_t until_ns = clock_monotonic_ns() + last_words_ms * 1000000;
-    struct timespec until = {.tv_sec = until_ns / 1000000000, .tv_nsec = until_ns % 1000000000};
+    bool in_time = true;
     atomic_store(&relay->ending, true);
     wake_set(&relay->wake);
     pthread_mutex_lock(&relay->lock);
-    int waited = 0;
-    while (relay->report.role == RELAY_PUBLISHING && !relay->ended && waited == 0) {
-        waited = pthread_cond_timedwait(&relay->progress, &relay->lock, &until);
+    while (relay->report.role == RELAY_PUBLISHING && !relay->ended && in_time) {
+        in_time = condition_wait_until(&relay->progress, &relay->lock, until_ns);
     }
     pthread_mutex_unlock(&relay->lock);
     wake_stop(&relay->wake);

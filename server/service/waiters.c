@@ -2,9 +2,9 @@
 
 #include <assert.h>
 #include <pthread.h>
-#include <time.h>
 
 #include "clock.h"
+#include "condition.h"
 #include "mem.h"
 
 struct waiters {
@@ -51,13 +51,7 @@ static int64_t earliest(const struct waiters *waiters)
 
 static void wait_for_news(struct waiters *waiters)
 {
-    int64_t until = earliest(waiters);
-    struct timespec at = {.tv_sec = until / 1000000000, .tv_nsec = until % 1000000000};
-    if (until == INT64_MAX) {
-        pthread_cond_wait(&waiters->wake, &waiters->lock);
-    } else {
-        pthread_cond_timedwait(&waiters->wake, &waiters->lock, &at);
-    }
+    condition_wait_until(&waiters->wake, &waiters->lock, earliest(waiters));
 }
 
 static void wake_all(struct waiter *ended)
@@ -92,11 +86,7 @@ struct waiters *waiters_new(uint64_t revision)
     struct waiters *waiters = mem_zalloc(sizeof *waiters);
     waiters->revision = revision;
     pthread_mutex_init(&waiters->lock, NULL);
-    pthread_condattr_t attributes;
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&waiters->wake, &attributes);
-    pthread_condattr_destroy(&attributes);
+    pthread_cond_init(&waiters->wake, NULL);
     int failed = pthread_create(&waiters->thread, NULL, run, waiters);
     assert(failed == 0 && "a thread can be had at start");
     return waiters;

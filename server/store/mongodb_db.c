@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "clock.h"
+#include "condition.h"
 #include "mongodb_stream.h"
 
 #define UPDATES_BYTES (4u << 20) /* sent together, about */
@@ -148,13 +149,12 @@ static mongoc_client_t *no_client(bson_error_t *error, const char *why)
 
 static mongoc_client_t *wait_for_client(struct mongo_store *s, int64_t until_ns)
 {
-    struct timespec until = {.tv_sec = until_ns / 1000000000, .tv_nsec = until_ns % 1000000000};
     mongoc_client_t *client;
-    int waited = 0;
+    bool in_time = true;
     pthread_mutex_lock(&s->lock);
-    while ((client = mongoc_client_pool_try_pop(s->pool)) == NULL && waited == 0 &&
+    while ((client = mongoc_client_pool_try_pop(s->pool)) == NULL && in_time &&
            !wake_stopping(&s->stop)) {
-        waited = pthread_cond_timedwait(&s->given, &s->lock, &until);
+        in_time = condition_wait_until(&s->given, &s->lock, until_ns);
     }
     pthread_mutex_unlock(&s->lock);
     return client;

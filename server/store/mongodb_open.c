@@ -385,11 +385,7 @@ static bool make_indexes(struct mongo_store *s, struct status *st)
 
 static void init_waiting(struct mongo_store *s)
 {
-    pthread_condattr_t attributes;
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&s->given, &attributes);
-    pthread_condattr_destroy(&attributes);
+    pthread_cond_init(&s->given, NULL);
     pthread_mutex_init(&s->lock, NULL);
     wake_init(&s->stop);
 }

@@ -2,13 +2,16 @@
 
 #include <assert.h>
 #include <sys/stat.h>
-#include <time.h>
+
+#include "clock.h"
+#include "condition.h"
 
 #define CHECKPOINT_PAGES 10000
 #define LAST_PAGES 256 /* copied while writes wait: a few milliseconds */
 #define COPIES 4
 #define LARGE_LOG (UINT64_C(64) << 20) /* what writes alone do not make of it */
 #define FAILED (-1)
+#define AGAIN_NS INT64_C(1000000000) /* until a checkpoint that is not complete is continued */
 
 /* SQLite leaves the truncation of its log to the next sync: a power cut could bring back what was
  * in it. */
@@ -55,17 +58,15 @@ static int on_commit(void *user, sqlite3 *db, const char *name, int pages)
     return SQLITE_OK;
 }
 
-/* Until one is wanted; where the last one is to be gone on with, for a moment only. */
+/* Waits until a checkpoint is wanted, or for AGAIN_NS if the last one is to be continued. False if
+ * the store is being closed. */
 static bool wait_for_checkpoint(struct sqlite_store *s, bool go_on_soon)
 {
-    struct timespec until;
-    int waited = 0;
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec++;
+    int64_t until_ns = go_on_soon ? clock_monotonic_ns() + AGAIN_NS : INT64_MAX;
+    bool in_time = true;
     pthread_mutex_lock(&s->lock);
-    while (!s->stopping && !s->wants_checkpoint && waited == 0) {
-        waited = go_on_soon ? pthread_cond_timedwait(&s->checkpoint_due, &s->lock, &until)
-                            : pthread_cond_wait(&s->checkpoint_due, &s->lock);
+    while (!s->stopping && !s->wants_checkpoint && in_time) {
+        in_time = condition_wait_until(&s->checkpoint_due, &s->lock, until_ns);
     }
     s->wants_checkpoint = false;
     bool go_on = !s->stopping;
