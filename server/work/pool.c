@@ -3,9 +3,12 @@
 #include <assert.h>
 #include <pthread.h>
 
+#define SWEEP_JOBS 64 /* waiting jobs that are checked when a job is added to a full queue */
+
 struct queue {
     struct job *first;
     struct job **end;
+    struct job **next_check; /* the link to the job that sweep checks next */
     size_t most_running;
     size_t most_waiting;
     struct pool_report report;
@@ -26,6 +29,9 @@ static struct job *take_first(struct queue *queue)
     queue->first = job->next;
     if (queue->first == NULL) {
         queue->end = &queue->first;
+    }
+    if (queue->next_check == &job->next) {
+        queue->next_check = &queue->first;
     }
     queue->report.waiting--;
     return job;
@@ -98,6 +104,7 @@ struct pool *pool_new(const struct pool_options *options)
         size_t threads = options->kinds[i].threads;
         assert(threads >= 1 && threads <= options->n_threads && "each kind has a share");
         queue->end = &queue->first;
+        queue->next_check = &queue->first;
         queue->most_running = threads;
         queue->most_waiting = options->kinds[i].waiting;
     }
@@ -134,24 +141,29 @@ static bool is_full(const struct queue *queue)
     return queue->most_waiting != 0 && queue->report.waiting >= queue->most_waiting;
 }
 
-/* Removes all jobs that nobody waits for from the queue; returns them as a list. */
+/* Removes jobs that nobody waits for from the queue; returns them as a list. Checks at most
+ * SWEEP_JOBS, each time the next ones: with the lock held, a check of a long queue for each refused
+ * job would stop all workers. */
 static struct job *sweep(struct queue *queue)
 {
     struct job *unwanted = NULL;
-    struct job **at = &queue->first;
-    while (*at != NULL) {
+    struct job **at = queue->next_check;
+    uint64_t n = queue->report.waiting < SWEEP_JOBS ? queue->report.waiting : SWEEP_JOBS;
+    for (uint64_t i = 0; i < n; i++) {
+        at = *at == NULL ? &queue->first : at;
         struct job *job = *at;
         if (job->is_wanted(job)) {
             at = &job->next;
             continue;
         }
         *at = job->next;
+        queue->end = job->next == NULL ? at : queue->end;
         job->next = unwanted;
         unwanted = job;
         queue->report.waiting--;
         queue->report.unwanted++;
     }
-    queue->end = at;
+    queue->next_check = at;
     return unwanted;
 }
 

@@ -4,7 +4,8 @@
  * maximum are reserved for the other kinds, so a kind with a long queue or slow jobs cannot starve
  * the others. If several kinds could use a free thread, the first kind of the enum gets it.
  *
- * A job that nobody waits for any more is dropped instead of run. A full queue refuses new jobs.
+ * A job that nobody waits for any more is dropped instead of run. A full queue refuses new jobs,
+ * unless it finds a job to drop among a bounded number that it checks each time.
  *
  * A job is embedded in its owner's object. The pool owns it until it calls run or drop: exactly one
  * of them, once; either may free the job. Any thread may add. */

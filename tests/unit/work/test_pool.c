@@ -6,7 +6,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-#define JOBS 64
+#define JOBS 1024
 
 struct gated {
     struct job job;
@@ -32,8 +32,11 @@ static struct gated *gated_of(const struct job *job)
     return CONTAINER_OF((struct job *)(uintptr_t)job, struct gated, job);
 }
 
+static atomic_size_t n_checks;
+
 static bool is_wanted(const struct job *job)
 {
+    atomic_fetch_add(&n_checks, 1);
     return atomic_load(&gated_of(job)->wanted);
 }
 
@@ -209,5 +212,35 @@ Test(pool, a_full_queue_refuses_once_all_that_wait_are_wanted)
     int order[] = {0, 2, 3, 6, 7};
     for (size_t i = 0; i < COUNT_OF(order); i++) {
         cr_assert_eq(seen.begun[i], order[i]);
+    }
+}
+
+/* The lock is held meanwhile. */
+Test(pool, a_job_for_a_long_full_queue_costs_few_checks)
+{
+    enum { WAITING = 400 };
+    int number = 0;
+    struct pool *pool = make(1, 1, 1, WAITING);
+    add(pool, number++, JOB_READ, true);
+    await(&seen.running[JOB_READ], 1);
+    while (number <= WAITING) {
+        add(pool, number++, JOB_READ, false);
+    }
+    atomic_store(&n_checks, 0);
+    add(pool, number++, JOB_READ, false);
+    cr_assert_eq(seen.dropped[JOB_REFUSED], 1);
+    cr_expect_lt(atomic_load(&n_checks), 100u);
+    for (int i = 1; i <= WAITING; i++) {
+        atomic_store(&jobs[i].wanted, i % 100 != 0);
+    }
+    while (seen.dropped[JOB_UNWANTED] < WAITING / 100 && number < JOBS) {
+        add(pool, number++, JOB_READ, false);
+    }
+    cr_assert_eq(seen.dropped[JOB_UNWANTED], WAITING / 100, "later checks reach all jobs");
+    open_gate();
+    await(&seen.n_done, (size_t)number - seen.dropped[JOB_REFUSED] - seen.dropped[JOB_UNWANTED]);
+    pool_free(pool);
+    for (size_t i = 1; i < seen.n_begun; i++) {
+        cr_assert_lt(seen.begun[i - 1], seen.begun[i], "in the order in which they were added");
     }
 }
