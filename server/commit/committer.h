@@ -32,7 +32,7 @@ struct committer;
 struct write {
     struct command command; /* now_us is the committer's to fill */
     bool validate_only;
-    size_t bytes; /* about what it holds while it waits: payloads and comment */
+    size_t bytes; /* memory that it holds while it waits, roughly: payloads and comment */
     int64_t
         deadline_ns; /* on clock_monotonic_ns(); a write that is still waiting then is dropped */
     /* Committer's thread; must not block. */
@@ -87,7 +87,7 @@ struct committer_options {
 bool committer_recover(struct store *store, struct registry *registry, struct status *st);
 
 struct committer *committer_new(const struct committer_options *options);
-/* Refuses new writes from here on; what is in doubt is not waited for any longer. Any thread. */
+/* Refuses new writes from now on, and stops waiting for writes in doubt. Any thread. */
 void committer_refuse(struct committer *committer);
 /* Refuses new writes, finishes what waits, saves the heads, ends the thread. What any thread may
  * call it still may. NULL is ignored. */
@@ -110,7 +110,7 @@ void committer_wake(struct committer *committer, uint64_t revision);
 struct sync {
     void (*done)(struct sync *sync); /* on any thread; must not block */
     bool ok;
-    struct status st; /* where !ok: UNAVAILABLE, or DATA_LOSS of the log */
+    struct status st; /* if !ok: UNAVAILABLE, or DATA_LOSS if the log is damaged */
     struct sync *next;
 };
 /* All that wait share one look at the log's end, begun after they came. Any thread; `sync` stays

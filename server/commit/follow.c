@@ -166,7 +166,7 @@ static void note_seen(struct committer *c, uint64_t revision)
     pthread_mutex_unlock(&c->lock);
 }
 
-/* An append takes the place behind the registry's end, which may be a hole. */
+/* An append writes the revision after the registry's last one, which may be a hole in the log. */
 static void note_damage(struct committer *c, const struct status *st)
 {
     if (c->damage.code == STATUS_OK) {

@@ -9,7 +9,7 @@ struct replay {
     struct version_source source;
     struct staged **staged; /* owned; accepted and not applied */
     size_t n;
-    uint64_t last; /* the newest revision that was read */
+    uint64_t last; /* the last revision that was read */
     struct status *st;
     bool failed;
 };
@@ -54,8 +54,8 @@ static bool take_commit(void *user, struct commit *commit)
     return true;
 }
 
-/* Commits behind the heads, at least up to the log's end as it was found before. Those whose
- * payloads were removed by a commit that is not to be seen yet are left for later. */
+/* Replays the commits after the heads, at least up to `end`. Trailing commits whose payloads were
+ * removed by a later commit that is not visible yet are not applied; the committer follows them. */
 static bool read_rest(struct store *store, struct registry *registry, uint64_t through,
                       uint64_t end, struct status *st)
 {
@@ -112,15 +112,15 @@ static bool load_compaction(struct store *store, struct registry *registry, stru
                                                       take_compaction, registry, st));
 }
 
-/* A store that cannot be written to, as on a full disk, can be read all the same: the committer
- * goes on with it. */
+/* Does not fail if the store cannot be written to, as on a full disk: it can still serve reads, and
+ * the committer scrubs later. */
 static bool scrub(struct store *store, uint64_t through, struct status *st)
 {
     return scrub_finish(store, through, st) || st->code == STATUS_UNAVAILABLE;
 }
 
-/* That a mark is damaged must come to light before it is needed. HEADS is read next, RELAYED is the
- * relay's, and turns are taken without theirs, only not as fair. */
+/* Detects damaged marks at the start. HEADS is read separately, the relay reads RELAYED, and the
+ * marks of turns only affect fairness. */
 static bool check_marks(struct store *store, struct status *st)
 {
     static const enum store_mark marks[] = {STORE_MARK_SCRUBBED, STORE_MARK_COMPACTION,
@@ -134,13 +134,13 @@ static bool check_marks(struct store *store, struct status *st)
     return true;
 }
 
-/* The registry as of the heads' mark, from the stored copies of what the log says. ret_damaged:
- * they are. */
+/* Loads the registry as of the mark HEADS from the stored heads, which are derived from the log.
+ * *ret_damaged: they, or a mark, are damaged. */
 static bool load_copies(struct store *store, struct registry *registry, uint64_t *ret_through,
                         bool *ret_damaged, struct status *st)
 {
     bool ok = check_marks(store, st) && store_get_mark(store, STORE_MARK_HEADS, ret_through, st);
-    /* A log that lacks what a sound mark names is not one to make heads from. */
+    /* A good mark whose revision the log lacks means that the log is damaged: do not rebuild. */
     if (ok && !load_position(store, registry, *ret_through, st)) {
         return false;
     }
@@ -150,8 +150,8 @@ static bool load_copies(struct store *store, struct registry *registry, uint64_t
     return ok || status_context(st, "loading the heads");
 }
 
-/* The same from the log, all of which is read, and checked, for it. Other nodes count on the copies
- * of a shared store, which one node cannot put right. */
+/* Rebuilds the registry by replaying and checking the whole log. Not for a shared store, whose
+ * heads and marks other nodes use at the same time. */
 static bool load_anew(struct store *store, struct registry *registry, uint64_t end,
                       const struct status *damage, struct status *st)
 {
@@ -161,14 +161,14 @@ static bool load_anew(struct store *store, struct registry *registry, uint64_t e
     }
     registry_clear(registry);
     if (!read_rest(store, registry, 0, end, st)) {
-        return status_context(st, "making heads from the log, since %s", damage->message);
+        return status_context(st, "rebuilding the heads from the log, because %s", damage->message);
     }
     if (!store_forget_heads(store, st)) {
-        return status_context(st, "putting away damaged heads");
+        return status_context(st, "dropping the damaged heads");
     }
     atomic_store(&store->heads_made_anew, true);
     log_event(LOG_WARNING, "heads_made_anew", "reason", damage->message, "message",
-              "they were damaged, the log is whole", NULL);
+              "heads or marks were damaged and were rebuilt from the log", NULL);
     return true;
 }
 
@@ -196,7 +196,7 @@ bool committer_recover(struct store *store, struct registry *registry, struct st
     }
     struct position position = registry_position(registry);
     if (store->shared && tail.revision != position.revision) {
-        return scrub(store, position.revision, st); /* others go on; the committer follows */
+        return scrub(store, position.revision, st); /* other nodes append; the committer follows */
     }
     if (position.revision != tail.revision || !hash_equal(&position.hash, &tail.hash)) {
         return status_set(st, STATUS_DATA_LOSS, "LOG_DAMAGED",

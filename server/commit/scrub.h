@@ -7,7 +7,7 @@
 
 /* Removes what the commits from the mark to `through` erased, and moves the mark. */
 bool scrub_finish(struct store *store, uint64_t through, struct status *st);
-/* Whether there may be something to remove up to `through`. */
+/* Whether payloads may still have to be removed up to `through`. */
 bool scrub_is_due(struct store *store, uint64_t through);
 
 #endif

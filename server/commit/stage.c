@@ -153,7 +153,7 @@ static bool is_compaction(const struct write *write)
     return write->command.mutations[0].kind == MUTATE_COMPACT;
 }
 
-/* Of what it brings to the store and to watches: each of its events carries the comment. */
+/* The size of a write in the store and on watches, where each event carries the comment. */
 static size_t bytes_of(const struct commit *commit)
 {
     size_t bytes = strlen(commit->comment) * commit->n_changes;

@@ -54,7 +54,7 @@ struct committer {
     uint64_t heads_saved; /* through this revision */
     bool heads_failed;    /* to be saved the last time, which was logged */
     bool scrub_due;
-    bool scrub_failed; /* the last time, which was logged */
+    bool scrub_failed; /* the last scrub failed, and that was logged */
     struct dropping dropping;
     struct compaction_policy policy;
     int64_t next_policy_ns; /* when to look whether a compaction is due */
@@ -68,8 +68,8 @@ struct committer {
     int64_t look_ns;        /* how long the last look took to find it, … */
     int64_t look_before_ns; /* … and the one before */
     bool unread;            /* the last look failed, and that is why nothing can be written */
-    struct status damage;   /* of the log behind the registry, when it was read last; STATUS_OK:
-                               none. Nothing is appended to such a log */
+    struct status damage; /* of the log after the registry's end, found by the last read; STATUS_OK:
+                             none. While it is set nothing is appended */
     int64_t at_end_ns; /* when a look or an append showed that it is at the log's end; 0: never */
 
     /* Taking turns with other nodes. */

@@ -5,8 +5,9 @@
  * concern: what was read or acknowledged stays. The driver's own repeating of writes is switched
  * off: an append in doubt is repeated by whoever sent it.
  *
- * Nothing waits longer than the address has patience for, than the thread has time, and than until
- * the store is interrupted: neither for a client, nor for a server, nor on a connection. */
+ * Every wait, for a client of the pool, for a server, or on a connection, ends after the time-outs
+ * of the address, at the thread's deadline (store_set_deadline), or when the store is interrupted.
+ */
 #ifndef STORE_MONGODB_DB_H
 #define STORE_MONGODB_DB_H
 
@@ -22,13 +23,13 @@ struct mongo_store {
     struct store store;
     mongoc_client_pool_t *pool;
     char *database;
-    atomic_bool searched; /* for the log's end among all commits; since then the end is looked for
-                             from where it was seen last */
-    int64_t patience_ns;  /* for a server to be there */
+    atomic_bool searched; /* the log's end was searched among all commits once; later searches
+                             start where it was seen last */
+    int64_t patience_ns;  /* time-out for finding a primary */
     bool own_streams;     /* see mongodb_stream.h */
     struct wake stop;     /* stopping: the store is interrupted */
     pthread_mutex_t lock;
-    pthread_cond_t given; /* a client was given back, or the store is interrupted */
+    pthread_cond_t given; /* a client was returned, or the store is interrupted */
 };
 
 static inline struct mongo_store *mongo_of(struct store *store)
@@ -45,10 +46,10 @@ MEM_CLEANUP(bson_t, bson_destroy)
 
 /* How long a write waits for the majority; then its outcome is not known. */
 #define MONGO_WRITE_PATIENCE_MS 8000
-/* For so long at a time the driver waits for a server. */
+/* The driver's own wait for a server, repeated until the deadline, as it cannot be interrupted. */
 #define MONGO_SLICE_MS 100
 
-/* BSON has no larger number. */
+/* Clamps to the largest integer of BSON. */
 static inline int64_t mongo_storable(uint64_t value)
 {
     return value > INT64_MAX ? INT64_MAX : (int64_t)value;
@@ -75,9 +76,9 @@ bool mongo_write_error(const bson_t *reply, bson_error_t *ret_error, size_t *ret
 
 /* ---- Clients ---- */
 
-/* A client that sees a primary; NULL with an error of domain SERVER_SELECTION where there is none
- * in time. A thread that has one, as while it walks over what a find gave, gets the same one again:
- * no thread waits for a second one, so that a pool of one client will do. */
+/* A client that has found a primary; NULL with an error of domain SERVER_SELECTION if there is none
+ * in time. A thread that already has one, such as during a walk, gets the same one again. So no
+ * thread waits for a second client, and a pool of one client cannot deadlock. */
 mongoc_client_t *mongo_take_client(struct mongo_store *s, bson_error_t *error);
 void mongo_give_client(struct mongo_store *s, mongoc_client_t *client);
 

@@ -1,9 +1,8 @@
-/* Connections to a database of MongoDB's protocol that end when they have to: no operation on one
- * takes longer than the driver says, than the deadline of the thread that calls (store_deadline),
- * or than until the store is interrupted. The driver's own streams know only the first of them.
+/* Connections to a MongoDB server that can be interrupted. An operation ends at the driver's
+ * time-out, at the deadline of the calling thread (store_deadline), or when the store is
+ * interrupted; the driver's own streams have only the first of these.
  *
- * For the connections that carry calls. Those by which the driver watches its servers are its own.
- */
+ * They carry the calls. The driver's monitoring connections use its own streams. */
 #ifndef STORE_MONGODB_STREAM_H
 #define STORE_MONGODB_STREAM_H
 
@@ -11,12 +10,12 @@
 
 #include "wake.h"
 
-/* A mongoc_stream_initiator_t. user: a struct wake, borrowed; once it is stopping every operation
- * fails. Connects, over TLS where the URI says so, as the driver's own initiator does. */
+/* A mongoc_stream_initiator_t that connects like the driver's own one, with TLS if the URI asks for
+ * it. user: a struct wake, borrowed; once it is stopping, every operation fails. */
 mongoc_stream_t *mongo_stream_open(const mongoc_uri_t *uri, const mongoc_host_list_t *host,
                                    void *user, bson_error_t *error);
 
-/* Whether it can do what the URI asks for: two options of TLS are the driver's secret. */
+/* Whether it supports the URI's options: two of TLS have no public interface in the driver. */
 bool mongo_stream_fits(const mongoc_uri_t *uri);
 
 #endif

@@ -1,10 +1,10 @@
-/* Seals: what a store checks those of its rows with that steer what is served and that no hash of
- * the log covers. One that does not fit its row is DATA_LOSS; the row is never used.
+/* Seals: hashes stored with the rows that the hash chain of the log does not cover (identity,
+ * heads, marks), so that damage to them is detected. A row whose seal does not match is DATA_LOSS
+ * and is never used.
  *
- * A seal proves a row, not that it is of the same moment as the others: a page that was written and
- * came back as it was before has good seals. So the mark HEADS also carries a digest over all
- * heads. It does not tell in which order they were added, so that it is carried on by what
- * changes. */
+ * A seal proves one row, but not that all rows are of the same moment: a page whose last write was
+ * lost still has good seals. So the mark HEADS also has a digest over all heads. The digest does
+ * not depend on their order and can be updated incrementally. */
 #ifndef STORE_SEAL_H
 #define STORE_SEAL_H
 
@@ -12,11 +12,11 @@
 
 struct hash seal_of_identity(const struct store_identity *identity);
 struct hash seal_of_head(const struct store_head_row *row);
-/* A head's row, without its newest version; borrows all of it. */
+/* The row of a head, without its newest version; borrowed from the head. */
 struct store_head_row store_head_row_of(const struct head *head);
 
-/* The number of heads and the sum of their seals modulo 2^256, lowest part first. Zeroed: of none.
- */
+/* The number of heads and the sum of their seals modulo 2^256, least significant part first.
+ * Zeroed: no heads. */
 struct heads_digest {
     uint64_t n;
     uint64_t sum[HASH_SIZE / 8];
@@ -32,9 +32,9 @@ void heads_digest_decode(const uint8_t bytes[HEADS_DIGEST_BYTES], struct heads_d
 /* What is stored of a mark. */
 struct mark_row {
     uint64_t value;
-    struct heads_digest digest; /* of HEADS, where the backend keeps one; else zero */
+    struct heads_digest digest; /* of HEADS if the backend keeps one; else zero */
 };
-/* Of this store's mark only: its secret is in it. */
+/* Includes the store's secret, so that a mark of another store does not match. */
 struct hash seal_of_mark(const struct store_identity *identity, enum store_mark mark,
                          const struct mark_row *row);
 

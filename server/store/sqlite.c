@@ -82,9 +82,9 @@ static bool insert_all(struct sqlite_store *s, struct commit *const *commits, si
     return true;
 }
 
-/* Files may have gone between the two looks at them. Then the commit is in what was open, and comes
- * back with it where that is put back; where not, it is lost. Until it is known, the log is not
- * read either: what is read there would count as kept. */
+/* The files may have been removed between the two checks of an append. Then the commit is in the
+ * open files: it is kept if they are put back, and lost if not. Until that is known the log is not
+ * read either, because what is read counts as durable. */
 static bool kept_or_doubt(struct sqlite_store *s, struct status *st)
 {
     if (sqlite_check_files(s, st)) {

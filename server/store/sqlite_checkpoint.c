@@ -9,12 +9,13 @@
 #define CHECKPOINT_PAGES 10000
 #define LAST_PAGES 256 /* copied while writes wait: a few milliseconds */
 #define COPIES 4
-#define LARGE_LOG (UINT64_C(64) << 20) /* what writes alone do not make of it */
+#define LARGE_LOG                                                                                  \
+    (UINT64_C(64)                                                                                  \
+     << 20) /* bytes; it only grows so large if a reader or an error blocks checkpoints */
 #define FAILED (-1)
 #define AGAIN_NS INT64_C(1000000000) /* until a checkpoint that is not complete is continued */
 
-/* SQLite leaves the truncation of its log to the next sync: a power cut could bring back what was
- * in it. */
+/* SQLite does not fsync the truncation of its log, so a power cut could bring its contents back. */
 static int sync_log(struct sqlite_store *s)
 {
     sqlite3_file *log = NULL;
@@ -44,8 +45,7 @@ void sqlite_want_checkpoint(struct sqlite_store *s)
     pthread_mutex_unlock(&s->lock);
 }
 
-/* After each commit, on its thread. One that comes while the log is being copied has to ask again.
- */
+/* SQLite's hook, called after each commit on the committing thread. */
 static int on_commit(void *user, sqlite3 *db, const char *name, int pages)
 {
     (void)db;
@@ -74,8 +74,8 @@ static bool wait_for_checkpoint(struct sqlite_store *s, bool go_on_soon)
     return go_on;
 }
 
-/* Whether the file has more pages than the database: those at its end were freed, and something was
- * written while the log was copied that told so. */
+/* Whether the file is longer than the database. Pages at its end were freed, but it was not
+ * truncated because a write came during the checkpoint. */
 static bool is_too_large(struct connection *c, const char *path)
 {
     struct stat file;
@@ -86,8 +86,8 @@ static bool is_too_large(struct connection *c, const char *path)
            connection_number(c, "PRAGMA page_size", &size, &ignored) && file.st_size > pages * size;
 }
 
-/* Copies what was in the log when it began; returns how many pages are left or came meanwhile, or
- * FAILED. Another one who copies has it to himself. */
+/* Copies the pages that are in the log now. Returns how many are left or were added meanwhile, or
+ * FAILED. If another connection runs a checkpoint, all pages count as left. */
 static int copy_pages(struct sqlite_store *s, struct connection *c)
 {
     int in_log = 0;
@@ -101,8 +101,8 @@ static int copy_pages(struct sqlite_store *s, struct connection *c)
                                  : FAILED;
 }
 
-/* SQLite syncs the database after the copy that leaves nothing, all that was copied before it, too.
- */
+/* SQLite only fsyncs the database after a copy that leaves no page, while writers wait. Doing most
+ * of that work here, before writers are stopped, makes it short. */
 static bool sync_database(struct connection *c)
 {
     sqlite3_file *file = NULL;
@@ -110,9 +110,9 @@ static bool sync_database(struct connection *c)
            file->pMethods->xSync(file, SQLITE_SYNC_NORMAL) == SQLITE_OK;
 }
 
-/* The log is written from its beginning again once all of it has been copied. While writes go on,
- * some come during each copy, so they wait for the last one. Returns how many pages are left, or
- * FAILED. */
+/* SQLite reuses the log from its beginning only after all of it was copied. Under constant writes
+ * each copy leaves some new pages, so the last copy, of few pages, runs while writers wait. Returns
+ * how many pages are left, or FAILED. */
 static int copy_log(struct sqlite_store *s, struct connection *c)
 {
     int left = copy_pages(s, c);
@@ -131,8 +131,9 @@ static int copy_log(struct sqlite_store *s, struct connection *c)
     return left;
 }
 
-/* The file keeps the size that it grew to while a reader stayed. All of it is copied by now. Nobody
- * is waited for: a reader who is there is met again. Returns whether it is small. */
+/* Truncates a log file that grew large while a reader or an error blocked checkpoints. All of it
+ * has been copied. Does not wait for readers: the next attempt comes soon. Returns whether it is
+ * small. */
 static bool cut_log(struct sqlite_store *s, struct connection *c)
 {
     uint64_t size = 0;
@@ -161,7 +162,7 @@ static void note_size(struct sqlite_store *s)
     }
 }
 
-/* Returns whether it is to be done again soon. After a failure that is with a new connection. */
+/* Returns whether to try again soon. After a failure that uses a new connection. */
 static bool copy_and_cut(struct sqlite_store *s, struct connection *c)
 {
     struct status ignored;
@@ -176,7 +177,7 @@ static bool copy_and_cut(struct sqlite_store *s, struct connection *c)
     return again;
 }
 
-/* Beside the committer. */
+/* The checkpoint thread. */
 static void *checkpoint(void *argument)
 {
     struct sqlite_store *s = argument;

@@ -1,18 +1,18 @@
-/* Checkpoints of a SQLite store: the write-ahead log is copied into the file, on a thread of its
- * own beside the writer. What fails is counted and tried again a second later. */
+/* Checkpoints of a SQLite store: a thread of its own copies the write-ahead log into the file, so
+ * that the writer does not wait for it. A failure is counted and retried a second later. */
 #ifndef STORE_SQLITE_CHECKPOINT_H
 #define STORE_SQLITE_CHECKPOINT_H
 
 #include "sqlite_db.h"
 
 void sqlite_checkpoint_start(struct sqlite_store *s);
-/* Nothing where it was not started. */
+/* Does nothing if it was not started. */
 void sqlite_checkpoint_stop(struct sqlite_store *s);
 
-/* Copies the write-ahead log into the file and empties it, so that nothing that was overwritten can
- * be read from either. Waits for readers; UNAVAILABLE where they do not leave in time. */
+/* Copies the write-ahead log into the file and truncates it, so that overwritten data can be read
+ * from neither. Waits for readers; UNAVAILABLE if they do not finish in time. */
 bool sqlite_empty_log(struct sqlite_store *s, struct status *st);
-/* Has the write-ahead log copied into the file soon, on the thread that does so. Any thread. */
+/* Asks the checkpoint thread to run. Any thread. */
 void sqlite_want_checkpoint(struct sqlite_store *s);
 
 #endif

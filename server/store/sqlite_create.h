@@ -6,13 +6,13 @@
 
 #include "status.h"
 
-/* Makes a whole store at a path where nothing is, with its folders, or nothing: it is made under
- * another name, synced, and renamed. Only its user may read it. Where another process was faster,
- * *ret_made is false. FAILED_PRECONDITION, reason STORE_STRAY_LOG: a write-ahead log without its
- * file is there; UNAVAILABLE. */
+/* Creates a store at a path that does not exist, with missing folders; atomically: it is written
+ * under a temporary name, fsynced and renamed. Only its owner may read it. *ret_made is false if
+ * another process was faster. FAILED_PRECONDITION, reason STORE_STRAY_LOG: there is a write-ahead
+ * log without its file; UNAVAILABLE. */
 bool sqlite_create(const char *path, bool *ret_made, struct status *st);
 
-/* "conf". What is being made or copied gets it last. */
+/* "conf". Written last, so that an incomplete file does not have it. */
 #define SQLITE_APPLICATION_ID 0x636f6e66
 
 #endif

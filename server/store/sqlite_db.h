@@ -10,7 +10,7 @@
 #include "store.h"
 
 #define READERS 8
-#define BUSY_MS 10000 /* that a connection waits for another one */
+#define BUSY_MS 10000 /* most that a connection waits for the lock of another one */
 
 enum statement {
     /* of the writer */
@@ -43,14 +43,14 @@ struct connection {
     sqlite3 *db;
     sqlite3_stmt *statements[SQL_COUNT]; /* prepared when first used */
     const atomic_bool *interrupted;      /* borrowed; see connection_bound */
-    int64_t lock_wait_ns;                /* since when it has waited for another's lock */
+    int64_t lock_wait_ns;                /* start of the current wait for another's lock */
 };
 
 struct sqlite_store {
     struct store store;
     struct sqlite_file file;
-    atomic_bool misplaced;   /* an append met other files in the place of its own */
-    atomic_bool interrupted; /* the store is only to be closed any more */
+    atomic_bool misplaced;   /* an append found its files removed or replaced */
+    atomic_bool interrupted; /* by store_interrupt */
     pthread_mutex_t writing; /* held over a transaction of the two that write */
     struct connection writer;
     struct connection marker; /* moves marks, which need not be durable at once */
@@ -74,11 +74,11 @@ static inline struct sqlite_store *sqlite_of(struct store *store)
     return CONTAINER_OF(store, struct sqlite_store, store);
 }
 
-/* To a file that is there. */
+/* Opens an existing file. */
 bool connection_open(struct connection *c, const char *path, struct status *st);
-/* From here on neither a statement nor a wait for another's lock goes on when the deadline of the
- * thread is over, or *interrupted is set (borrowed). A short statement, as an append is made of, is
- * not cut. */
+/* From now on a statement, or a wait for another connection's lock, ends when the thread's deadline
+ * has passed or *interrupted (borrowed) is set. Short statements, such as those of an append, are
+ * too short to be interrupted. */
 void connection_bound(struct connection *c, const atomic_bool *interrupted);
 void connection_close(struct connection *c);
 /* The statement, reset; never NULL but after an error, which is in st then. */

@@ -1,11 +1,11 @@
-/* The heads and the marks of a SQLite store. A head has a seal; a mark has one, too, and HEADS a
- * digest over all heads, written in one transaction with them. */
+/* The heads and the marks of a SQLite store. Each row has a seal (seal.h). The mark HEADS also has
+ * a digest over all heads, which is updated in the transaction that writes them. */
 #ifndef STORE_SQLITE_HEADS_H
 #define STORE_SQLITE_HEADS_H
 
 #include "sqlite_db.h"
 
-/* As the contract has them. */
+/* See store.h. */
 bool sqlite_load_heads(struct store *store, store_head_row_visitor *visit, void *user,
                        struct status *st);
 bool sqlite_save_heads(struct store *store, struct head *const *heads, size_t n, uint64_t through,
@@ -17,12 +17,12 @@ bool sqlite_set_mark(struct store *store, enum store_mark mark, uint64_t value, 
 bool sqlite_move_mark(struct store *store, enum store_mark mark, uint64_t from, uint64_t to,
                       bool *ret_moved, struct status *st);
 
-/* digest: of HEADS only. */
+/* digest: only HEADS has one. */
 #define SQLITE_MARKS_TABLE                                                                         \
     "CREATE TABLE marks(mark INTEGER PRIMARY KEY, value INTEGER NOT NULL, digest BLOB NOT NULL,"   \
     " seal BLOB NOT NULL);"
-/* For a store without heads and marks: adds the SQL that makes all marks, 0 but for RELAYED. A mark
- * that is missing later on was lost. */
+/* Appends the SQL that creates all marks, for a store without heads and marks. All are 0, except
+ * RELAYED. So a mark that is missing later is damage. */
 void sqlite_add_marks(const struct store_identity *identity, uint64_t relayed, struct str *sql);
 
 #endif

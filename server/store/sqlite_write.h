@@ -4,13 +4,13 @@
 
 #include "sqlite_db.h"
 
-/* Nothing is written where the files that are open are not those at their paths. While `writing` is
- * held. */
+/* Checks before a write that the open files are still the ones at their paths. The caller holds
+ * `writing`. */
 bool sqlite_check_files(struct sqlite_store *s, struct status *st);
-/* Takes `writing`. False, and nothing is open or held, where it cannot begin. */
+/* Takes `writing` and begins a transaction. False: neither is left. */
 bool sqlite_begin(struct sqlite_store *s, struct status *st);
-/* Commits where ok, rolls back where not, and gives `writing` back. UNAVAILABLE, reason
- * OUTCOME_UNKNOWN, where a COMMIT that failed may have happened. */
+/* Commits if ok, else rolls back; releases `writing`. UNAVAILABLE, reason OUTCOME_UNKNOWN: a failed
+ * COMMIT may have taken effect. */
 bool sqlite_finish(struct sqlite_store *s, bool ok, struct status *st);
 
 #endif

@@ -37,9 +37,9 @@
 #include "head.h"
 #include "metrics.h"
 
-/* 2: marks, heads and the identity have seals, HEADS a digest over all heads. A SQLite store of
- * format 1 is made one of 2 when it is opened, heads and marks again from the log; one of MongoDB's
- * where both were dropped, else it is refused. */
+/* Format 2 added seals to marks, heads and the identity, and to HEADS a digest over all heads. A
+ * SQLite store of format 1 is upgraded when it is opened; its heads and marks are rebuilt from the
+ * log. A MongoDB store of format 1 is refused until its heads and marks were dropped. */
 #define STORE_FORMAT 2
 #define STORE_SECRET_SIZE 32
 
@@ -123,11 +123,11 @@ struct version_range {
 
 struct store_ops {
     const char *scheme; /* "sqlite" */
-    /* may_create: as store_open, else as store_open_existing. */
+    /* may_create: store_open; else store_open_existing. */
     bool (*open)(const char *location, bool may_create, struct store **ret_store,
                  struct status *st);
     void (*close)(struct store *store);
-    /* NULL where no call takes long. Any thread, more than once. */
+    /* NULL if no call blocks for long. Called on any thread, maybe repeatedly. */
     void (*interrupt)(struct store *store);
     bool (*tail)(struct store *store, uint64_t *ret_revision, struct buf **ret_record,
                  struct hash *ret_hash, struct status *st);
@@ -149,7 +149,7 @@ struct store_ops {
                        struct status *st);
     bool (*save_heads)(struct store *store, struct head *const *heads, size_t n, uint64_t through,
                        struct status *st);
-    /* NULL where others may have the store open. */
+    /* NULL if other processes may have the store open. */
     bool (*forget_heads)(struct store *store, struct status *st);
     bool (*scrub)(struct store *store, const char *environment, const char *service, uint64_t from,
                   uint64_t through, struct status *st);
@@ -170,15 +170,14 @@ struct store {
     const struct store_ops *ops;
     struct store_identity identity;
     bool shared; /* others may append to the log, too; else it is this process's alone */
-    atomic_uint_fast64_t known;  /* store.c's: the newest revision seen in the log; the end is most
-                                    often at it or near behind it, where a backend may look first */
-    atomic_bool heads_made_anew; /* by committer_recover, from the log: the stored ones, or marks,
-                                    were damaged */
+    atomic_uint_fast64_t known;  /* set by store.c: the newest revision seen in the log; a backend
+                                    may start its search for the end there */
+    atomic_bool heads_made_anew; /* set by committer_recover: stored heads or marks were damaged and
+                                    were rebuilt from the log */
     struct histogram sync; /* nanoseconds in which an append was made durable, once it was handed
                               over; without a scale where the backend does not know */
-    bool is_new;           /* it was made when it was opened */
-    /* Of a backend that has one: the size of its write-ahead log, and how often copying that into
-     * its file failed. */
+    bool is_new;           /* it was created by this open */
+    /* If the backend has a write-ahead log: its size, and how many checkpoints failed. */
     bool has_wal;
     atomic_uint_fast64_t wal_bytes;
     struct metric failed_checkpoints;
@@ -197,21 +196,21 @@ struct store {
  * the database server is; UNAVAILABLE, reason STORE_UNAVAILABLE, or STORE_DENIED where the database
  * server does not let us; DATA_LOSS. */
 bool store_open(const char *address, struct store **ret_store, struct status *st);
-/* The same, but makes none: FAILED_PRECONDITION, reason STORE_MISSING, where there is none. */
+/* The same, but does not create a store: FAILED_PRECONDITION, reason STORE_MISSING. */
 bool store_open_existing(const char *address, struct store **ret_store, struct status *st);
 void store_close(struct store *store);
 MEM_CLEANUP(struct store, store_close)
 
-/* From here on the calls of this thread that read end by this time, on clock_monotonic_ns(), with
- * UNAVAILABLE, reason STORE_UNAVAILABLE, where the store has not answered; INT64_MAX, with which a
- * thread begins: as the backend says. Not for a thread that appends, whose calls it would leave in
- * doubt. Returns what was set before, which is to be set again. */
+/* Sets a deadline on clock_monotonic_ns() for all reads of the calling thread from now on; a read
+ * that misses it fails with UNAVAILABLE, reason STORE_UNAVAILABLE. INT64_MAX, the initial value:
+ * only the backend's own time-outs. Must not be used on a thread that appends, because an append
+ * cut by it would be in doubt. Returns the previous deadline, which the caller has to restore. */
 int64_t store_set_deadline(int64_t deadline_ns);
 int64_t store_deadline(void);
 
-/* The store will not be used any more but to be closed: calls that run end, those that come fail,
- * UNAVAILABLE, as soon as they do not hold what could not be taken back; an append that was under
- * way may be in doubt. Any thread, until store_close. */
+/* Interrupts the store for good; after this it can only be closed. Running and new calls fail with
+ * UNAVAILABLE as soon as they can be stopped safely; a running append may end in doubt. Any thread,
+ * before store_close. */
 void store_interrupt(struct store *store);
 
 /* The backends' names, NULL-terminated. */
@@ -232,10 +231,9 @@ size_t store_epochs_encode(const struct store_identity *identity,
 /* False where these are no such bytes. */
 bool store_epochs_decode(const uint8_t *bytes, size_t n, struct store_identity *identity);
 
-/* The first look at a log finds its end whatever holes it has; later ones may begin where the end
- * was seen last, and take a hole that begins there for the end where it is as long as all that
- * follows.
- */
+/* Finds the end of the log. The first call finds it whatever holes the log has. Later calls may
+ * start where the end was seen last, and can mistake a hole there for the end if everything behind
+ * it is shorter than the hole. */
 bool store_tail(struct store *store, struct store_tail *ret_tail, struct status *st);
 
 /* Appends n sealed commits, n > 0, whose revisions follow the tail. Durable. ABORTED, reason
@@ -255,7 +253,7 @@ bool store_read_known_commits(struct store *store, uint64_t from, uint64_t throu
                               bool with_payloads, store_commit_visitor *visit, void *user,
                               struct status *st);
 
-/* The same where the log is known to have all of them, up to `through`. */
+/* The same, for a log that is known to have all commits up to `through`. */
 bool store_read_all_commits(struct store *store, uint64_t from, uint64_t through,
                             bool with_payloads, store_commit_visitor *visit, void *user,
                             struct status *st);
@@ -302,9 +300,9 @@ bool store_load_heads(struct store *store, store_head_visitor *visit, void *user
 bool store_save_heads(struct store *store, struct head *const *heads, size_t n, uint64_t through,
                       struct status *st);
 
-/* Where heads or marks turned out to be damaged and were made again from the log: drops all stored
- * heads and sets every mark to 0 that the log makes again, which are all but RELAYED. Only of a
- * store that is not shared. */
+/* After damaged heads or marks were rebuilt in memory from the log: drops all stored heads and
+ * resets all marks but RELAYED to 0, so that they are saved again. Only for a store that is not
+ * shared. */
 bool store_forget_heads(struct store *store, struct status *st);
 
 /* Removes the payloads and salts of versions `from` to `through` of a config, so that they cannot
