@@ -26,9 +26,10 @@ struct exchange {
     bool is_pulled, pulled_all;
     bool has_no_body; /* the response: to HEAD, or by its status */
     unsigned status;
-    uint64_t n_body;   /* bytes of the request's body read so far */
-    struct str own;    /* owns the fields of the response, unless it is a prepared one */
-    struct iovec text; /* fields and empty line of the response: `own`, or borrowed */
+    uint64_t n_body;    /* bytes of the request's body read so far */
+    uint64_t n_in_time; /* of these, those read when the time-out was set last */
+    struct str own;     /* owns the fields of the response, unless it is a prepared one */
+    struct iovec text;  /* fields and empty line of the response: `own`, or borrowed */
     struct iovec body;
     char lead[HTTP_LEAD_SIZE];
     struct http_field fields[]; /* of the request; followed by the text they point to */
@@ -356,12 +357,21 @@ static enum step send_on(struct http_connection *c)
 
 /* ---- Reading ---- */
 
+/* Whether enough of the body has come to give the client more time. */
+static bool has_more_time(struct exchange *exchange)
+{
+    bool enough = exchange->n_body - exchange->n_in_time >= HTTP_BODY_BYTES;
+    exchange->n_in_time = enough ? exchange->n_body : exchange->n_in_time;
+    return enough;
+}
+
 static enum step wait_for_input(struct http_connection *c)
 {
     bool served = c->served;
     c->served = false;
     if (c->exchange != NULL) {
-        return wait_for(c, HTTP_WAIT_BODY, true);
+        bool from_now = has_more_time(c->exchange) || served;
+        return wait_for(c, HTTP_WAIT_BODY, from_now);
     }
     if (http_reader_is_within(&c->reader)) {
         return wait_for(c, HTTP_WAIT_HEAD, served);

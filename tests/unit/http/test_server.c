@@ -635,6 +635,53 @@ Test(servers, do_not_disconnect_who_reads_steadily)
     rmdir(folder);
 }
 
+/* A byte now and then must not keep the memory that the body takes. */
+Test(servers, disconnect_who_sends_a_body_by_the_byte)
+{
+    struct peer peer;
+    http_server_free(server);
+    start(8, STEADY_MS);
+    peer_connect(&peer, &listener);
+    peer_say(&peer, "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 9999999\r\n\r\n");
+    int64_t until_ns = clock_monotonic_ns() + 50 * STEADY_MS * INT64_C(1000000);
+    int64_t said_ns = 0;
+    while (strstr(str_text(&peer.heard), "HTTP/1.1 408 ") == NULL) {
+        if (clock_monotonic_ns() - said_ns >= 1000000) {
+            said_ns = clock_monotonic_ns();
+            send(peer.fd, "x", 1, MSG_NOSIGNAL);
+        }
+        serve_once(server);
+        peer_receive(&peer);
+        cr_assert_lt(clock_monotonic_ns(), until_ns, "it is never cut");
+    }
+    peer_fini(&peer);
+}
+
+static void say_some_of_the_body(struct peer *peer)
+{
+    static char bytes[HTTP_BODY_BYTES];
+    static int64_t said_ns;
+    if (clock_monotonic_ns() - said_ns >= 1000000) {
+        said_ns = clock_monotonic_ns();
+        send(peer->fd, bytes, sizeof bytes, MSG_NOSIGNAL);
+    }
+    peer_receive(peer);
+}
+
+Test(servers, do_not_disconnect_who_sends_a_body_steadily)
+{
+    http_server_free(server);
+    start(8, STEADY_MS);
+    for (bool told = false; !told;) {
+        struct peer peer;
+        peer_connect(&peer, &listener);
+        peer_say(&peer, "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 60000000\r\n\r\n");
+        told = is_steady(&peer, say_some_of_the_body);
+        cr_expect(!told || peer.heard.len == 0, "%s", str_text(&peer.heard));
+        peer_fini(&peer);
+    }
+}
+
 /* ---- The end ---- */
 
 Test(servers, stop)
