@@ -248,7 +248,7 @@ static void describe(const struct sockaddr_storage *address, char *peer)
 {
     char text[INET6_ADDRSTRLEN];
     if (address->ss_family == AF_UNIX) {
-        snprintf(peer, ACCEPTOR_PEER_SIZE, "unix:"); /* clients of such a socket have no name */
+        snprintf(peer, ACCEPTOR_PEER_SIZE, "unix:"); /* clients of unix sockets have no address */
     } else if (address->ss_family == AF_INET6) {
         const struct sockaddr_in6 *v6 = (const void *)address;
         unsigned port = ntohs(v6->sin6_port);

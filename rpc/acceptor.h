@@ -1,16 +1,15 @@
-/* Listeners of our own, whose connections are given to the gRPC core.
+/* Accepts connections itself and hands them to the gRPC core.
  *
- * The core has listeners, too, but keeps the sockets to itself. cork.h needs them, and so does the
- * end: once the core shuts down it answers calls that come with CANCELLED, unless their connection
- * was cut before.
+ * The core's own listeners hide the sockets. They are needed for cork.h, and for the shutdown: once
+ * the core shuts down it answers new calls with CANCELLED, unless their connection was cut before.
  *
- * The core names the peer of a connection that it is given "fd:N", so that who N is stands here. It
- * closes N when the connection has ended and the last of its calls was given back: so no other
- * connection gets the number while a call of this one is there, however late it is taken up. It
- * serves each connection on one of the call queues, which it draws by lot.
+ * For a connection handed over the core reports the peer as "fd:N", so the address of N is kept
+ * here. The core closes N when the connection has ended and its last call was released; so N is not
+ * reused while a call of the connection exists. The core serves each connection on a random call
+ * queue.
  *
- * What the core would do for a connection of its own listener is done here: no delay of small
- * packets (TCP_NODELAY), and an end to peers that acknowledge nothing (TCP_USER_TIMEOUT). */
+ * As the core would for its own listeners, TCP_NODELAY is set, and TCP_USER_TIMEOUT to drop peers
+ * that do not acknowledge data. */
 #ifndef RPC_ACCEPTOR_H
 #define RPC_ACCEPTOR_H
 
@@ -26,29 +25,29 @@ struct acceptor;
 
 /* user_timeout_ms: how long what was sent may stay unacknowledged. */
 struct acceptor *acceptor_new(grpc_server *core, int64_t user_timeout_ms);
-/* Listens on all that HOST of "HOST:PORT" stands for; port 0 takes a free one. Clients may connect
- * from here on. UNAVAILABLE, reason ADDRESS_UNUSABLE, where it cannot. */
+/* Listens on all addresses that HOST of "HOST:PORT" resolves to; port 0 takes a free one. Clients
+ * can connect from now on. UNAVAILABLE, reason ADDRESS_UNUSABLE. */
 bool acceptor_listen(struct acceptor *acceptor, const char *address, int *ret_port,
                      struct status *st);
-/* The same for "unix:PATH" and what unix_address.h adds to it. A file that nobody listens on is
- * taken over: two servers must be kept apart before. */
+/* The same for a unix socket (unix_address.h). A socket file that nobody listens on is replaced, so
+ * the caller must exclude a second server that starts at the same time. */
 bool acceptor_listen_unix(struct acceptor *acceptor, const char *address, struct status *st);
 /* Starts the thread that accepts. The core's server must have been started. */
 void acceptor_start(struct acceptor *acceptor);
 /* Ends the thread and closes the listeners; connections stay. Before the core shuts down. */
 void acceptor_stop(struct acceptor *acceptor);
-/* Ends all connections, once it is stopped: what was sent on them arrives, nothing more does. */
+/* Cuts all connections (sockets_cut). After acceptor_stop. */
 void acceptor_end_all(struct acceptor *acceptor);
-/* Waits, at most so long, until their clients have taken that. When the core has let go of them. */
+/* Waits at most ms until the clients have closed them (sockets_linger). After the core ended. */
 void acceptor_linger(struct acceptor *acceptor, int64_t ms);
 /* A stopped one, or one that was never started. NULL is ignored. */
 void acceptor_free(struct acceptor *acceptor);
 
-/* Writes who is at the other end of the connection, "ipv4:ADDRESS:PORT", "ipv6:[ADDRESS]:PORT" or
- * "unix:", to at least ACCEPTOR_PEER_SIZE bytes. fd: as a call names it that the core has not been
- * given back yet. Any thread. */
+/* Writes the peer of a connection, "ipv4:ADDRESS:PORT", "ipv6:[ADDRESS]:PORT" or "unix:", to
+ * ret_peer, of at least ACCEPTOR_PEER_SIZE bytes. fd: from a call that was not released yet. Any
+ * thread. */
 void acceptor_peer(struct acceptor *acceptor, int fd, char *ret_peer);
-/* How many connections were cut, see inflow.h. Any thread. */
+/* How many connections inflow.h has cut. Any thread. */
 uint64_t acceptor_cuts(const struct acceptor *acceptor);
 
 #endif

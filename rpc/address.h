@@ -6,7 +6,7 @@
 
 /* INVALID_ARGUMENT, reason ADDRESS_INVALID, where it is none of the forms. */
 bool address_check(const char *address, struct status *st);
-/* As well where it has the mode of a unix socket, which only who listens can give. */
+/* For clients: also refuses the ?mode= of a unix socket, which is for listening only. */
 bool address_check_peer(const char *address, struct status *st);
 
 #endif

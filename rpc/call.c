@@ -69,7 +69,7 @@ void call_consume(struct rpc_call *call)
     assert(!before && "a call is answered once");
 }
 
-/* Whether this is who answers the call: false where another has done so. */
+/* Claims the right to answer the call; false if it is already answered. */
 static bool claim(struct rpc_call *call)
 {
     return !atomic_exchange_explicit(&call->answered, true, memory_order_relaxed);
@@ -143,7 +143,7 @@ static void arrived(struct tag *tag, bool ok)
     }
     call->arrived_ns = clock_monotonic_ns();
     metric_add(&call->stats->started, 1);
-    /* Also while the server stops: the core answers what nobody asks for with CANCELLED. */
+    /* Also while the server stops: the core answers unrequested calls with CANCELLED. */
     call_request(call->server, call->method, call->listener);
     if (server_call_arrived(call)) {
         dispatch(call);
@@ -280,7 +280,7 @@ bool rpc_call_is_over(const struct rpc_call *call)
     return atomic_load(&call->over);
 }
 
-/* A reference becomes the batch's. */
+/* The caller's reference moves to the batch. */
 static void send_answer(struct rpc_call *call, grpc_byte_buffer *bytes, const struct status *st)
 {
     struct ending ending;
@@ -300,7 +300,7 @@ static void send_answer(struct rpc_call *call, grpc_byte_buffer *bytes, const st
     ending_fini(&ending);
 }
 
-/* The handler's reference goes along. */
+/* The handler's reference moves to the task. */
 static void answer(struct rpc_call *call, grpc_byte_buffer *bytes, const struct status *st)
 {
     call_consume(call);
@@ -325,7 +325,7 @@ static void refuse_late(struct rpc_task *task)
     }
 }
 
-/* On the thread where the call's handler runs: behind it. */
+/* Posts to the thread of the call's handler, so that it runs after the handler has returned. */
 void call_refuse(struct rpc_call *call)
 {
     if (call->method == NULL || call->method->entry->kind == RPC_UNARY) {

@@ -28,7 +28,7 @@ struct method {
 struct rpc_call {
     atomic_uint refs;
     atomic_bool consumed; /* replied to, failed or made a stream */
-    atomic_bool answered; /* a unary one, by its handler or by call_refuse */
+    atomic_bool answered; /* a unary call: by its handler or by call_refuse */
     struct rpc_server *server;
     const struct method *method; /* NULL: none that we have */
     struct queue *listener;      /* on whose thread the call arrives */
@@ -36,23 +36,23 @@ struct rpc_call {
     struct lane *lane;           /* of that queue */
     struct call_stats *stats;    /* where it is counted */
     int64_t arrived_ns;
-    enum status_code code; /* that was sent; CANCELLED until then */
+    enum status_code code; /* the status that was sent; CANCELLED until then */
     struct arrival arrival;
     struct tag arrived;
     struct tag ended;
-    struct tag noted; /* of a call that is followed: that it is over */
+    struct tag noted; /* of a followed call: it is over */
     bool followed;
     atomic_bool over;
-    atomic_uint ends; /* of a call that is followed: its answer and its end, still to come */
+    atomic_uint ends; /* of a followed call: how many of its answer and its end are pending */
     grpc_byte_buffer *sending;
     int cancelled;
-    int socket; /* of the connection, once it was asked for; -1: it cannot be told */
+    int socket; /* the connection's descriptor, set on first use; -1: unknown */
     bool socket_known;
-    char *peer; /* once it was asked for */
+    char *peer; /* owned; set on first use */
     struct rpc_stream *stream;
     struct rpc_task refusal;
-    bool refused;                     /* as it came, since the server stops */
-    struct rpc_call *previous, *next; /* else: in server->calls */
+    bool refused;                     /* on arrival, because the server stops */
+    struct rpc_call *previous, *next; /* in server->calls, unless refused */
 };
 
 /* Asks the core for the next call of the method; NULL: of an unknown one. */
@@ -65,8 +65,8 @@ void call_count_end(struct rpc_call *call);
 void call_will_send(struct rpc_call *call);
 /* To be called where a call is consumed, which is once. */
 void call_consume(struct rpc_call *call);
-/* Has a unary call answered in its handler's stead, as the server stops; the handler's answer, when
- * it comes, is dropped. Streams end by themselves. Once. */
+/* Answers a unary call with SHUTTING_DOWN instead of its handler, whose later answer is dropped.
+ * Does nothing to streams, which end by themselves. Once. */
 void call_refuse(struct rpc_call *call);
 
 /* Fills the operations; what they point to must stay until the batch has been started. */
@@ -111,9 +111,9 @@ struct rpc_server {
     /* How it ends. */
     pthread_mutex_t lock;
     pthread_cond_t quiet;
-    size_t n_calls;         /* alive, those that have not arrived among them */
-    struct rpc_call *calls; /* that are served, and not over: the end has not been sent */
-    size_t n_refused;       /* not over */
+    size_t n_calls;         /* all that exist, including those that wait to arrive */
+    struct rpc_call *calls; /* being served: their end has not been sent yet */
+    size_t n_refused;       /* refused calls whose end has not been sent yet */
     bool shut_down;
     struct tag down;
 
@@ -126,8 +126,8 @@ struct rpc_server {
 void server_add(struct rpc_server *server, const struct rpc_service *service, bool client_streams);
 void server_call_born(struct rpc_server *server);
 void server_call_gone(struct rpc_server *server);
-/* Between the two, from its arrival until its end was sent or given up, a call is under way. False
- * where it is to be refused, since the server stops. */
+/* A call is in progress from server_call_arrived until server_call_over, when its end was sent or
+ * has failed. False: the server stops, and the call has to be refused. */
 bool server_call_arrived(struct rpc_call *call);
 void server_call_over(struct rpc_call *call);
 /* Has next() of every stream asked once more; nothing before the threads run. Any thread. */

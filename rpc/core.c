@@ -22,7 +22,7 @@ static bool may_tell(char left_out[24])
     return may;
 }
 
-/* Of some lines the core makes one for each request of a client that sends nonsense. */
+/* The core can log a line for each malformed request of a client. */
 static void log_line(gpr_log_func_args *line)
 {
     char left_out[24];

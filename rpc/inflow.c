@@ -50,7 +50,7 @@ static void refill(struct inflow *inflow, int64_t now_ns)
     }
 }
 
-/* Behind a whole header: its length, type, flags and stream. */
+/* Handles a complete frame header: length, type, flags and stream. */
 static bool take_frame(struct inflow *inflow)
 {
     const uint8_t *h = inflow->header;
@@ -95,7 +95,7 @@ bool inflow_take(struct inflow *inflow, const void *bytes, size_t n, int64_t now
 
 struct watched {
     struct metric *cuts; /* NULL: not watched */
-    uint64_t cookie;     /* of the socket: its number may be another's by now */
+    uint64_t cookie;     /* of the socket, because its descriptor may be reused */
     struct inflow inflow;
 };
 
@@ -105,7 +105,7 @@ static struct {
     size_t n;
 } table = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
-/* No other socket ever gets the same (SO_COOKIE, socket(7)); 0 where there is none. */
+/* The id of a socket, which is never reused (SO_COOKIE, socket(7)); 0: not a socket. */
 static uint64_t cookie_of(int fd)
 {
     uint64_t cookie = 0;
@@ -152,7 +152,7 @@ static bool take_message(struct inflow *inflow, const struct msghdr *message, si
     return ok;
 }
 
-/* Whether the core may have what was read. A socket is cut once. */
+/* Whether the core may get the bytes that were read. A socket is cut only once. */
 static bool may_have(int fd, const struct msghdr *message, size_t n)
 {
     bool ok = true;

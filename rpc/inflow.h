@@ -1,19 +1,17 @@
-/* What clients send, looked at on its way into the gRPC core.
+/* Protects the gRPC core from "rapid reset" (CVE-2023-44487) by inspecting what clients send.
  *
- * A client that opens calls and takes them back at once ("rapid reset", CVE-2023-44487) spends some
- * 40 bytes on each. The core (1.51) makes a call of 13 KiB of it, counts it no longer against the
- * connection's streams, and reads on as long as there is something to read: memory and threads are
- * the client's. It has no limit for that, and shows no frame to its users. So a connection is cut
- * here once it took back too many young calls, and what was read with the last of them never
- * reaches the core.
+ * A client that opens calls and cancels them at once spends about 40 bytes on each. For each the
+ * core (1.51) allocates a call of 13 KiB, no longer counts it as an open stream, and reads on as
+ * long as there is input. So one client can exhaust memory and threads. The core has no limit for
+ * this and does not expose frames. Therefore a connection is cut here once it has reset too many
+ * young calls; the bytes that were read with the last of them never reach the core.
  *
- * The core reads its sockets with recvmsg(2), and takes the function of that name that the program
- * has; that is the one in inflow.c. For all sockets but those that are watched it is the system's.
+ * How: the core reads its sockets with recvmsg(2). inflow.c defines a function of that name, which
+ * the linker prefers to libc's; it inspects the watched sockets and passes all others through.
  *
- * Watched are connections in plain text. A client may take back INFLOW_RESETS young calls at once
- * and INFLOW_RESETS_A_SECOND from then on. Calls that are older than two seconds, as watches are,
- * may all be taken back together; what the core holds of those is bounded by how many may be open.
- */
+ * Only plain-text TCP connections are watched. A client may reset INFLOW_RESETS young calls at once
+ * (a token bucket), refilled at INFLOW_RESETS_A_SECOND. Calls older than two seconds, such as
+ * watches, may all be reset together, because the number of open calls bounds them. */
 #ifndef RPC_INFLOW_H
 #define RPC_INFLOW_H
 
@@ -28,27 +26,27 @@
 
 #define INFLOW_FRAME_HEADER 9 /* bytes, RFC 9113, 4.1 */
 
-/* The frames of one connection. */
+/* The HTTP/2 frames of one connection. */
 struct inflow {
-    size_t to_skip; /* bytes, until the next frame's header */
+    size_t to_skip; /* bytes until the next frame header */
     uint8_t header[INFLOW_FRAME_HEADER];
     size_t n_header;
-    uint32_t newest;         /* stream that was opened */
-    uint32_t newest_at_mark; /* the same at marked_ns */
+    uint32_t newest;         /* the newest stream that was opened */
+    uint32_t newest_at_mark; /* `newest` at marked_ns */
     uint32_t settled;        /* streams up to this one are not young */
     int64_t marked_ns;
     uint64_t resets_left;
     int64_t refilled_ns;
 };
-/* A connection of which nothing was read yet. Times are of clock_monotonic_ns(). */
+/* A new connection, of which nothing was read. Times are of clock_monotonic_ns(). */
 void inflow_init(struct inflow *inflow, int64_t now_ns);
-/* Takes what was read next. False where the connection is to be cut. */
+/* Inspects the next bytes that were read. False: the connection has to be cut. */
 bool inflow_take(struct inflow *inflow, const void *bytes, size_t n, int64_t now_ns);
 
-/* Watches the socket, which nobody has read from; that it was cut is counted in *cuts, which must
- * stay until inflow_forget. Any thread, as all here. */
+/* Watches a socket from which nothing was read yet. If it is cut, *cuts is incremented; it must
+ * live until inflow_forget. Any thread, like all functions here. */
 void inflow_watch(int fd, struct metric *cuts);
-/* Watches no more what counts there. */
+/* Stops watching all sockets that count in *cuts. */
 void inflow_forget(const struct metric *cuts);
 
 #endif

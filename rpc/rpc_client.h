@@ -73,9 +73,9 @@ struct rpc_client_call *rpc_client_stream(struct rpc_client *client,
 /* Any thread; the call's done comes soon, with CANCELLED. Only while the handle is valid. */
 void rpc_client_cancel(struct rpc_client_call *call);
 
-/* Runs timer->fn on the client's thread when clock_monotonic_ns() has come to at_ns; one that is
- * set is moved, one that is not set is left alone when cleared. On that thread only. What is still
- * set when the client is freed is dropped. */
+/* Runs timer->fn on the client's thread at at_ns of clock_monotonic_ns(). Setting a timer that is
+ * set moves it; clearing one that is not set does nothing. The client's thread only. Freeing the
+ * client drops timers that are set. */
 void rpc_client_set_timer(struct rpc_client *client, struct rpc_timer *timer, int64_t at_ns);
 void rpc_client_clear_timer(struct rpc_client *client, struct rpc_timer *timer);
 

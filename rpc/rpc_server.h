@@ -95,12 +95,11 @@ bool rpc_server_listen(struct rpc_server *server, const char *address, int *ret_
 /* Starts the threads. After it every call is answered, unknown methods with UNIMPLEMENTED. */
 void rpc_server_start(struct rpc_server *server);
 
-/* Ends all calls, each with a word to its client: those that come from now on are refused
- * (UNAVAILABLE, reason SHUTTING_DOWN), streams end (each stream's next() is asked once more and
- * should return RPC_NEXT_END; rpc_server_stopping tells it), running calls have grace_ms, and
- * those that outlast it are told the same as new ones. Then connections are cut: whoever calls
- * later finds none. Returns when no call is alive and all threads have ended. Then only
- * rpc_server_free. */
+/* Shuts down; every call ends with a status. New calls are refused (UNAVAILABLE, reason
+ * SHUTTING_DOWN). Streams end: each stream's next() is called once more and should return
+ * RPC_NEXT_END while rpc_server_stopping. Running unary calls have grace_ms, then get the same
+ * status as new ones. Then all connections are cut. Returns when no call exists and all threads
+ * have ended; after that only rpc_server_free may be called. */
 void rpc_server_stop(struct rpc_server *server, int64_t grace_ms);
 bool rpc_server_stopping(const struct rpc_server *server);
 
@@ -121,7 +120,8 @@ typedef void rpc_stats_visitor(void *user, const struct rpc_stats *stats);
 /* Visits all methods. Any thread. */
 void rpc_server_stats(const struct rpc_server *server, rpc_stats_visitor *visit, void *user);
 
-/* How many connections were cut because their clients took back too many calls. Any thread. */
+/* How many connections were cut because their clients cancelled too many calls (inflow.h). Any
+ * thread. */
 uint64_t rpc_server_cuts(const struct rpc_server *server);
 
 /* ---- A call ---- */
@@ -139,12 +139,12 @@ void rpc_fail(struct rpc_call *call, const struct status *st);
 /* That google.rpc.Status, encoded, for an answer that tells of several outcomes. Owned. */
 struct buf *rpc_encode_status(const struct rpc_call *call, const struct status *st);
 
-/* Has the end of a unary call noted, whatever ends it. Once, by the handler and on its thread,
- * before anything can answer the call. */
+/* Makes rpc_call_is_over work for a unary call. The handler calls it once, on its thread, before
+ * anything can answer the call. */
 void rpc_call_follow(struct rpc_call *call);
-/* Of a call that is followed: whether nobody waits for its answer any more, as its client is gone
- * or has cancelled it, its deadline has passed, or the server's grace has. Stays true. Any thread
- * that has the reference. */
+/* For a followed call: whether nobody waits for its answer any more, because the client is gone or
+ * has cancelled it, its deadline has passed, or the server's grace is over. Once true, it stays
+ * true. Any thread that holds a reference. */
 bool rpc_call_is_over(const struct rpc_call *call);
 /* When the call ends by itself, on clock_monotonic_ns(); RPC_NO_DEADLINE. */
 int64_t rpc_call_deadline(const struct rpc_call *call);

@@ -14,8 +14,8 @@
 
 #define REQUESTED_CALLS 32 /* of each method, on each queue, wait to arrive */
 #define HEADERS_MAX_BYTES 16384
-#define LINGER_MS 500  /* for clients that are slow to read that it is the end */
-#define TELLING_MS 500 /* for the last refusals on their way, beyond the grace */
+#define LINGER_MS 500  /* for slow clients to read the last answers */
+#define TELLING_MS 500 /* after the grace, for the last refusals to be sent */
 
 /* ---- Making one ---- */
 
@@ -298,8 +298,8 @@ static void unlist(struct rpc_call *call)
     }
 }
 
-/* Told under the lock: whoever has set `stopping` and then finds no call knows that none is served
- * any more. */
+/* Decides under the lock: a thread that has set `stopping` and then finds no call in the list knows
+ * that no further call will be served. */
 bool server_call_arrived(struct rpc_call *call)
 {
     struct rpc_server *server = call->server;
@@ -406,9 +406,9 @@ static void end_threads(struct rpc_server *server)
     atomic_store(&server->running, false);
 }
 
-/* The core cancels calls that come once it shuts down, and does so to the client, too: CANCELLED,
- * as if the client had wished it. So it goes on, and calls are refused here, until every client was
- * told; then the connections are cut, before the core is told. */
+/* Once the core shuts down it answers new calls with CANCELLED, as if their clients had cancelled
+ * them. So it keeps running while calls are refused here, until every client has its status. Then
+ * the connections are cut, and only then the core shuts down. */
 void rpc_server_stop(struct rpc_server *server, int64_t grace_ms)
 {
     atomic_store(&server->stopping, true);

@@ -47,7 +47,7 @@ void sockets_add(struct sockets *sockets, int fd)
     pthread_mutex_unlock(&sockets->lock);
 }
 
-/* The number may become another's between two calls; what a copy of it stands for cannot. */
+/* The core may close fd and the number may be reused at any time, so check and use a duplicate. */
 static void cut(struct sockets *sockets, int fd, uint64_t cookie)
 {
     int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
@@ -72,8 +72,8 @@ void sockets_cut(struct sockets *sockets)
     pthread_mutex_unlock(&sockets->lock);
 }
 
-/* Discards some of what has come: a client that sends all the time must not be read from for longer
- * than anybody waits. Returns whether the other end is still there. */
+/* Discards input, at most DRAIN_READS reads, so that a client that sends all the time does not
+ * outlast the time-out. Whether the peer has not closed its side yet. */
 static bool drain(int fd)
 {
     char bytes[16384];

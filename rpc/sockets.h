@@ -1,8 +1,8 @@
-/* The connections that a server was given, so that all can be cut.
+/* All connections that a server has accepted, so that they can be cut together.
  *
- * The gRPC core owns their descriptors and closes them when it likes; a number may be something
- * else's by then. So each is remembered with its socket's cookie, which no other socket ever gets
- * (SO_COOKIE, socket(7)). */
+ * The gRPC core owns their descriptors and closes them at any time, after which a descriptor may be
+ * reused for something else. So each is remembered with its socket's cookie, which the kernel never
+ * reuses (SO_COOKIE, socket(7)). */
 #ifndef RPC_SOCKETS_H
 #define RPC_SOCKETS_H
 
@@ -15,7 +15,7 @@ struct sockets {
     pthread_mutex_t lock;
     uint64_t *cookies; /* by descriptor; 0: none */
     size_t n;
-    struct pollfd *kept; /* copies of what was cut */
+    struct pollfd *kept; /* owned duplicates of the sockets that were cut */
     size_t n_kept;
 };
 
@@ -23,12 +23,12 @@ void sockets_init(struct sockets *sockets);
 void sockets_fini(struct sockets *sockets);
 /* Any thread. */
 void sockets_add(struct sockets *sockets, int fd);
-/* Nothing that is sent from now on arrives; what was sent before does, and then the end. Once, when
- * nothing is added any more. */
+/* Shuts down the sending side of all connections: clients get what was sent before, then the end.
+ * Call it once, after the last sockets_add. */
 void sockets_cut(struct sockets *sockets);
-/* Waits until those at the other ends have closed theirs, at most so long. A socket that is closed
- * with something unread in it, such as a call that came too late, is reset, and what was sent last
- * may be lost with it: so what comes is read here when the core has left. */
+/* Waits at most ms until the clients have closed their side, discarding input. Closing a socket
+ * with unread input, such as a late call, sends a reset, which can destroy the last answers on
+ * their way. Call it after the core has closed its descriptors. */
 void sockets_linger(struct sockets *sockets, int64_t ms);
 
 #endif

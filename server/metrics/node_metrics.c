@@ -68,7 +68,7 @@ static void add_calls(const struct rpc_server *server, struct str *page)
                    "Time from a call's arrival until it was over; streams are left out.");
     rpc_server_stats(server, add_duration, page);
     metrics_one(page, "confreg_connections_cut_total", METRIC_COUNTER,
-                "Connections that were cut because their clients took back too many calls.",
+                "Connections that were cut because their clients cancelled too many calls.",
                 (double)rpc_server_cuts(server));
 }
 
@@ -136,7 +136,7 @@ static void add_store_errors(const struct commit_stats *stats, const struct stor
         {"checkpoint", &store->failed_checkpoints},
     };
     metrics_family(page, "confreg_store_errors_total", METRIC_COUNTER,
-                   "What the store failed to write, by what it was.");
+                   "Failed writes of the store, by operation.");
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         struct metric_labels labels = label("operation", rows[i].operation);
         metrics_sample(page, "confreg_store_errors_total", &labels,
@@ -171,8 +171,7 @@ static void add_commits(struct committer *committer, const struct store *store, 
     add_store_errors(stats, store, page);
     metrics_one(
         page, "confreg_heads_made_anew", METRIC_GAUGE,
-        "1 where the stored heads or marks were damaged at the start and were made anew from "
-        "the log.",
+        "1 if stored heads or marks were damaged at the start and were rebuilt from the log.",
         atomic_load(&store->heads_made_anew));
     if (store->has_wal) {
         metrics_one(page, "confreg_store_wal_bytes", METRIC_GAUGE,
@@ -194,9 +193,10 @@ static const char *const job_kinds[JOB_KINDS] = {[JOB_READ] = "read", [JOB_WATCH
 
 static void add_dropped(const struct pool_report reports[JOB_KINDS], struct str *page)
 {
-    metrics_family(page, "confreg_store_reads_dropped_total", METRIC_COUNTER,
-                   "Reads of the store that were not begun, as nobody waited any more or too many "
-                   "did.");
+    metrics_family(
+        page, "confreg_store_reads_dropped_total", METRIC_COUNTER,
+        "Reads of the store that were dropped: nobody waited for them (unwanted), or too "
+        "many waited (refused).");
     for (size_t i = 0; i < JOB_KINDS; i++) {
         const struct {
             const char *reason;
