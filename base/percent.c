@@ -2,8 +2,7 @@
 
 #include <string.h>
 
-/* The value of a hexadecimal digit in either case, or -1. */
-static int digit_value(char c)
+int hex_digit_value(char c)
 {
     if (c >= '0' && c <= '9') {
         return c - '0';
@@ -18,8 +17,8 @@ static int encoded_byte(const char *text, size_t n)
     if (n < 3 || text[0] != '%') {
         return -1;
     }
-    int high = digit_value(text[1]);
-    int low = digit_value(text[2]);
+    int high = hex_digit_value(text[1]);
+    int low = hex_digit_value(text[2]);
     return high < 0 || low < 0 ? -1 : high << 4 | low;
 }
 

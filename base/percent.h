@@ -7,6 +7,9 @@
 
 #include "str.h"
 
+/* The value of a hexadecimal digit in either case; -1: not a digit. */
+int hex_digit_value(char c);
+
 /* Appends text with %XX decoded; with plus_is_blank '+' becomes a blank (queries). A '%' that is
  * not followed by two hexadecimal digits stays as it is. */
 void percent_decode(const char *text, size_t n, bool plus_is_blank, struct str *out);

@@ -343,18 +343,12 @@ void http_free(struct http *http)
     free(http);
 }
 
-/* The earlier of two times; -1: no time. */
-static int64_t sooner(int64_t a, int64_t b)
-{
-    return a < 0 || (b >= 0 && b < a) ? b : a;
-}
-
 /* Waits for events, at most until until_ns (-1: no limit), and handles them. */
 static void turn(struct http *http, int64_t until_ns)
 {
     struct gateway *gateway = http->gateway;
-    until_ns = sooner(until_ns, waits_next_ns(gateway->waits));
-    until_ns = sooner(until_ns, streams_next_ns(gateway->streams));
+    until_ns = clock_earlier(until_ns, waits_next_ns(gateway->waits));
+    until_ns = clock_earlier(until_ns, streams_next_ns(gateway->streams));
     http_server_poll(http->server, until_ns);
     calls_run(gateway->calls, resume, http);
     feed_run(gateway->feed, gateway);

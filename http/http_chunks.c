@@ -1,5 +1,7 @@
 #include "http_chunks.h"
 
+#include "percent.h"
+
 enum state {
     STATE_SIZE_START,
     STATE_SIZE,
@@ -23,15 +25,6 @@ static const struct http_refusal long_chunk = {400, "The extensions of chunks ar
 static const struct http_refusal bad_trailer = {400, "The trailer is not made of fields"};
 static const struct http_refusal long_trailer = {431, "The trailer is too large"};
 
-static int digit_value(char c)
-{
-    if (c >= '0' && c <= '9') {
-        return c - '0';
-    }
-    char small = (char)(c | 0x20);
-    return small >= 'a' && small <= 'f' ? small - 'a' + 10 : -1;
-}
-
 static bool add_digit(struct http_chunks *chunks, int digit)
 {
     if (chunks->left >> 60 != 0) {
@@ -43,7 +36,7 @@ static bool add_digit(struct http_chunks *chunks, int digit)
 
 static enum state begin_size(struct http_chunks *chunks, char c)
 {
-    int digit = digit_value(c);
+    int digit = hex_digit_value(c);
     chunks->left = 0;
     chunks->n_line = 0;
     return digit >= 0 && add_digit(chunks, digit) ? STATE_SIZE : STATE_BAD;
@@ -51,7 +44,7 @@ static enum state begin_size(struct http_chunks *chunks, char c)
 
 static enum state take_size(struct http_chunks *chunks, char c)
 {
-    int digit = digit_value(c);
+    int digit = hex_digit_value(c);
     if (digit >= 0) {
         return add_digit(chunks, digit) ? STATE_SIZE : STATE_BAD;
     }

@@ -50,11 +50,6 @@ void http_server_unwatch(struct http_server *server, struct http_watched *watche
     watched->is_readable = false;
 }
 
-static int64_t sooner(int64_t a, int64_t b)
-{
-    return a < 0 || (b >= 0 && b < a) ? b : a;
-}
-
 static int64_t first_of(const struct http_connection_list *list)
 {
     const struct http_connection *first = TAILQ_FIRST(list);
@@ -66,9 +61,9 @@ static int wait_ms(const struct http_server *server, int64_t until_ns)
     if (!TAILQ_EMPTY(&server->ready)) {
         return 0;
     }
-    until_ns = sooner(until_ns, first_of(&server->patient));
-    until_ns = sooner(until_ns, first_of(&server->lingering));
-    until_ns = sooner(until_ns, server->not_before_ns == 0 ? -1 : server->not_before_ns);
+    until_ns = clock_earlier(until_ns, first_of(&server->patient));
+    until_ns = clock_earlier(until_ns, first_of(&server->lingering));
+    until_ns = clock_earlier(until_ns, server->not_before_ns == 0 ? -1 : server->not_before_ns);
     if (until_ns < 0) {
         return -1;
     }
