@@ -64,7 +64,7 @@ def default_store(request, tmp_path_factory):
 
 @pytest.fixture(scope="session", autouse=True)
 def documented():
-    """Whatever the gateway answered in the whole run, /openapi.json names."""
+    """Every status that the gateway answered in the whole run is in /openapi.json."""
     yield
     document = json.loads((daemon.ROOT / "gateway" / "openapi.json").read_text())
     assert list(undocumented(document)) == []

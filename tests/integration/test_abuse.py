@@ -170,7 +170,7 @@ def resets(method, count):
 
 
 def read_until(sock, wanted):
-    """False where the other side hangs up before."""
+    """False if the peer closes the connection before."""
     heard = b""
     with contextlib.suppress(ConnectionError):
         while wanted not in heard:
@@ -184,7 +184,7 @@ def read_until(sock, wanted):
 
 @pytest.mark.parametrize("method", [b"GetStatus", b"Watch", b"NoSuchMethod"])
 def test_clients_that_take_back_all_their_calls_are_cut(launch, method):
-    """What each costs is bounded, and others are served."""
+    """The cost of each is bounded, and other clients are served."""
     metrics = free_port()
     server = launch(Confregd, extra=["--metrics", f"127.0.0.1:{metrics}"]).start()
     registry = Registry(server.stub)
@@ -256,7 +256,7 @@ def test_requests_may_be_compressed(registry, name, compression):
 
 
 def test_nonsense_in_headers_does_not_fill_the_log(launch):
-    """The core has a line for each; they are counted."""
+    """The core logs a line for each; their number is limited."""
     server = launch(Confregd).start()
     nonsense = b"".join(
         frame(HEADERS, END_HEADERS, i, call_headers() + literal(b"grpc-encoding", b"no-%d" % i)) +

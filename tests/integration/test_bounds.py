@@ -49,7 +49,7 @@ def frozen(program):
 
 
 def start(launch, database, options="", extra=()):
-    """The address says nothing of time-outs: those of the defaults count."""
+    """The address has no time-outs, so the defaults apply."""
     return launch(Confregd, store=f"{database.address}/registry{options}",
                   extra=["--grace", f"{GRACE}s", *extra]).start()
 
@@ -93,7 +93,7 @@ def test_a_stop_while_the_database_stands_still(launch, database):
 
 
 def test_a_stop_with_reads_that_hang(launch, database):
-    """Thirty, most of them long past their deadlines."""
+    """Thirty calls, most of them long past their deadlines."""
     server = start(launch, database)
     with_history(server)
     with frozen(database):
@@ -104,7 +104,7 @@ def test_a_stop_with_reads_that_hang(launch, database):
 
 
 def test_a_stop_while_a_write_is_in_doubt(launch, database):
-    """It has left for the database, which never gets it; nothing passes any more."""
+    """The write was sent, but never reaches the database: the link is frozen."""
     way = Proxy(database.port)
     server = launch(Confregd, store=f"mongodb://127.0.0.1:{way.port}/registry",
                     extra=["--grace", f"{GRACE}s"]).start()
@@ -164,7 +164,7 @@ def test_a_stop_of_the_gateway_while_the_server_stands_still(launch):
 # ---- Working ----
 
 def store_reads(address):
-    """How many reads of the store wait, run, and were not begun, as the metrics tell."""
+    """How many reads of the store wait, run, and were dropped, by the metrics."""
     with urllib.request.urlopen(f"http://{address}/metrics", timeout=30) as answer:
         page = answer.read().decode()
 
@@ -200,8 +200,7 @@ def test_calls_that_are_over_hold_no_thread(launch, database, over):
 
 
 def test_watches_leave_reads_their_share(launch, database):
-    """A thousand watches want what only the store has, while it is slow; a read does not queue behind
-    them."""
+    """A thousand lagging watches read from a slow store; a call's read does not queue behind them."""
     server = start(launch, database, extra=["--ring", "1M"])
     registry = with_history(server)
     for number in range(30):
@@ -220,7 +219,7 @@ def test_watches_leave_reads_their_share(launch, database):
 
 @pytest.mark.parametrize("size", [1, 2])
 def test_a_small_pool_of_connections_will_do(launch, database, size):
-    """No thread waits for a second connection while it has one."""
+    """No thread waits for a second connection while it holds one."""
     server = start(launch, database, f"?maxPoolSize={size}")
     registry = with_history(server)
     reads = [old_read(server, 30) for _ in range(20)]

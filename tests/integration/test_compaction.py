@@ -124,7 +124,7 @@ def test_a_list_from_below_the_floor_begins_anew(server):
 
 
 def test_a_list_that_would_fall_back_to_what_was_compacted_begins_anew(server):
-    """What it is as of was erased since, and the version below it had been let go of before."""
+    """The listed version was erased since, and the version below it had been compacted before."""
     registry = Registry(server.stub)
     for service in "ab":
         registry.create(service)

@@ -135,7 +135,7 @@ def test_many_tags_of_if_match(rest, path, n):
 
 
 def test_the_server_decides_and_not_the_mirror(rest, registry, name):
-    """The gateway need not have heard of the newest head yet."""
+    """The gateway may not know the newest head yet."""
     path = f"/api/configs/{name}?environment=prod"
     registry.create(name)
     for _ in range(100):

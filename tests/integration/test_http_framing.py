@@ -368,7 +368,7 @@ def test_message(rest, request_bytes, wanted):
 @pytest.mark.parametrize("request_bytes, wanted",
                          [row for row in ROWS if len(row.values[0]) < 2000])
 def test_message_byte_by_byte(rest, request_bytes, wanted):
-    """However the kernel cuts it: nothing of the answers depends on that."""
+    """The answers do not depend on how the bytes are cut into reads."""
     with rest.open(timeout=PATIENCE) as sock:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         for byte in request_bytes + LAST:
@@ -379,7 +379,7 @@ def test_message_byte_by_byte(rest, request_bytes, wanted):
 
 
 def test_the_hidden_request_is_one(rest):
-    """What the table hides would be carried out if it were found."""
+    """The hidden request of the table would be carried out if it were read as one."""
     with rest.open(timeout=PATIENCE) as sock:
         sock.sendall(CREATE.replace(b"hidden", b"found"))
         assert read_answer(sock).status == 201
@@ -480,7 +480,7 @@ def connections_at(pid, port):
 @pytest.mark.parametrize("way", ["close", "shutdown", "reset"])
 @pytest.mark.parametrize("half", HALVES.values(), ids=HALVES.keys())
 def test_a_client_that_is_gone_frees_its_connection(gateway, rest, half, way):
-    """At once, and not when it has been silent for long enough."""
+    """At once, not after a time-out."""
     def connections():
         return connections_at(gateway.process.pid, gateway.port)
 
@@ -497,7 +497,7 @@ def test_a_client_that_is_gone_frees_its_connection(gateway, rest, half, way):
 
 
 def test_a_loop_of_clients_that_leave_shuts_nobody_out(gateway, rest):
-    """Each with half a request; more of them than there may be connections."""
+    """More clients than the limit of connections, each with half a request."""
     resource.prlimit(gateway.process.pid, resource.RLIMIT_NOFILE, (256, 256))
     for _ in range(2000):
         with rest.open() as sock:

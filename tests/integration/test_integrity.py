@@ -86,7 +86,7 @@ def heads_page(server):
 
 
 def test_heads_that_came_back_as_they_were_are_made_anew(server):
-    """As where the last write of that page was lost: every row of it has a good seal."""
+    """As if the last write of that page had been lost: every row still has a good seal."""
     registry = Registry(server.stub)
     names = [f"config-{n}" for n in range(5)]
     for name in names:

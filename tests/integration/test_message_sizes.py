@@ -53,7 +53,7 @@ def largest_create(registry):
 
 
 def check_difference(answer, removed, added):
-    """All is there but the patch."""
+    """Everything except the patch."""
     diff = answer.diff
     assert answer.config.config_data == added.encode() and not diff.json_patch
     assert (len(diff.removed), len(diff.added)) == (removed.count(":"), added.count(":"))
@@ -84,7 +84,7 @@ def largest_commit(registry):
 
 
 def largest_writes(registry):
-    """As much as a request can hold, the largest answer first."""
+    """As many writes as a request can hold, the largest answer first."""
     name = next(NAMES)
     registry.create(name, FIRST, **WRITTEN)
     fields = WRITTEN | {"comment": "c" * 60_000}

@@ -145,7 +145,8 @@ def test_mirrored_lists_are_those_of_the_server(rest, name):
 
 @pytest.mark.parametrize("extra", [{}, {"Cache-Control": "no-cache"}])
 def test_a_list_that_is_known_is_told_without_a_length(rest, name, extra):
-    """A wrong one would be taken for the list's; nothing is behind the head, and more may follow."""
+    """A Content-Length of a 304 would be that of the list, which is not known. There is no body, and
+    the connection stays open."""
     rest.post(f"/api/configs/{name}", DATA)
     etag = rest.get("/api/configs").headers["ETag"]
     answer = rest.get("/api/configs", headers={"If-None-Match": etag, **extra})
@@ -436,7 +437,7 @@ def age(rest):
 
 
 def freeze(pair):
-    """Until the mirror has noticed, which it does before the watch is given up."""
+    """Waits until the mirror has noticed, which is before it opens the watch again."""
     pair.server.freeze()
     began = time.monotonic()
     pair.wait_away()
@@ -468,7 +469,7 @@ def test_a_server_that_hangs_is_noticed(pair):
 
 
 def test_a_server_that_hung_for_long_is_followed_again(pair):
-    """Beyond the time after which the watch is given up."""
+    """Longer than the time after which the mirror opens the watch again."""
     pair.rest.post("/api/configs/kept", DATA)
     freeze(pair)
     until(lambda: age(pair.rest) > 6, "the watch is opened anew")

@@ -277,8 +277,7 @@ def test_a_log_whose_end_is_rewritten_under_its_nodes(launch, server, database):
 
 
 def test_a_database_that_is_dropped_under_its_node_is_not_made_anew(server):
-    """The node ends: whether an empty registry may take the place of the one that was is not its
-    to say."""
+    """The node ends: it must not replace the store that was there by an empty one."""
     Registry(server.stub).create("billing")
     with pymongo.MongoClient(server.store) as client:
         client.drop_database(client.get_default_database().name)
@@ -310,7 +309,7 @@ def heads_mark(address):
 
 @pytest.mark.parametrize("database", ["secantus"], indirect=True)
 def test_a_hole_in_the_log_is_never_taken_for_its_end(launch, server):
-    """Wherever it is behind the heads, and however it lies to the parts that the log is read in."""
+    """Wherever the hole is behind the heads, and wherever in the parts in which the log is read."""
     registry = Registry(server.stub)
     registry.create("billing", '{"a":0}')
     server.stop()

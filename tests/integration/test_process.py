@@ -304,7 +304,8 @@ def test_help_version_and_wrong_options(program):
 
 
 def test_the_database_driver_prints_nothing_of_its_own():
-    """It does where a process of this id left a file of counters: here that is 1, in a namespace."""
+    """The driver's library does if a process of the same id left a file of counters; here the id is
+    1, in a namespace."""
     script = ("mount -t tmpfs none /dev/shm && echo old >/dev/shm/mongoc-1 && exec \"$0\" \"$@\"")
     done = subprocess.run(["unshare", "--mount", "--pid", "--fork", "sh", "-c", script,
                            BUILD / "confregd", "--version"], capture_output=True, text=True,

@@ -1,4 +1,4 @@
-"""The scripts, as somebody runs them who has just cloned the project."""
+"""The scripts, run as after a fresh clone."""
 
 import contextlib
 import os

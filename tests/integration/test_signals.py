@@ -95,7 +95,7 @@ def test_a_signal_ends_both_in_order(launch, number):
 
 @pytest.mark.parametrize("number", sorted(DUMPS), ids=name_of)
 def test_a_signal_that_dumps_core_ends_like_kill(launch, number):
-    """As after kill -9, nothing that was acknowledged is gone."""
+    """As after kill -9: no acknowledged write is lost."""
     server = launch(Confregd).start()
     Registry(server.stub).create("kept")
     server.process.send_signal(number)
@@ -124,7 +124,7 @@ def test_ignored_signals_of_a_parent_change_nothing(launch):
 
 @contextlib.contextmanager
 def silent_server():
-    """It takes connections and says nothing."""
+    """Accepts connections and never answers."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         yield listener
 
@@ -138,7 +138,7 @@ IMPORT = ["import-legacy", "--store", "memory:", "--from"]
     (["--listen", "127.0.0.1:0", "--store"], 0), (["--new-epoch", "--store"], 1), (IMPORT, 1)],
     ids=["start", "new-epoch", "import-legacy"])
 def test_a_start_can_be_interrupted(launch, tmp_path, number, arguments, code):
-    """It waits for a database that says nothing, for longer than anybody else does."""
+    """The server waits for a database that never answers, longer than any time-out of the test."""
     patience = "serverSelectionTimeoutMS=600000&connectTimeoutMS=600000&socketTimeoutMS=600000"
     with silent_server() as listener:
         address = f"mongodb://127.0.0.1:{listener.getsockname()[1]}/registry?{patience}"
@@ -156,7 +156,7 @@ def test_a_start_can_be_interrupted(launch, tmp_path, number, arguments, code):
 
 
 def test_a_start_that_is_interrupted_leaves_a_store_that_starts(launch):
-    """At whatever moment; each round the signal comes a little later."""
+    """At any moment: the signal comes a little later in each round."""
     server = launch(Confregd)
     for round_ in range(20):
         server.spawn()

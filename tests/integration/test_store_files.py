@@ -1,5 +1,5 @@
-"""The files of a SQLite store under running servers: one process has them, by whatever name; those
-that go away are noticed before a write is acknowledged; nothing is not taken for a registry."""
+"""The files of a SQLite store under running servers: only one process has them open, by whatever
+name; removed files are noticed before a write is acknowledged; an empty file is no registry."""
 
 import os
 import stat
@@ -93,7 +93,7 @@ def test_a_file_that_goes_away_is_noticed_before_a_write_is_answered(launch, suf
 
 
 def test_a_restart_mends_what_is_beside_the_file(launch):
-    """SQLite has the log open all the same, and copies it into the file when it is stopped."""
+    """SQLite still has the log open, and copies it into the file at the end."""
     server = launch(Confregd).start()
     registry = Registry(server.stub)
     registry.create("kept")

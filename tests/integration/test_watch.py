@@ -450,8 +450,8 @@ def write(channel):
 @pytest.mark.concurrent
 @pytest.mark.parametrize("address", [None, "unix:{}/grpc"])
 def test_no_call_is_cancelled_by_a_server_that_stops(launch, tmp_path, address):
-    """CANCELLED would be taken for the client's own doing: whoever calls while the server stops is
-    told so, and whoever calls later finds nobody."""
+    """No call ends with CANCELLED, which only clients cause: calls during the shutdown end with
+    SHUTTING_DOWN, later ones find no server."""
     listen = address and address.format(tmp_path)
     for _ in range(5):
         server = launch(Confregd, listen=listen).start()

@@ -36,7 +36,7 @@ def fill_up(folder):
 
 
 def fill_up_again(ballast):
-    """It takes what has become free meanwhile, too."""
+    """Fills the disk, also with what was freed since the last time."""
     for step in (65536, 512):
         with open(ballast, "ab", buffering=0) as file, contextlib.suppress(OSError):
             while True:

@@ -218,7 +218,7 @@ def _check_batch(log, _request, response):
 
 
 def _check_listed(log, config, revision):
-    """The head as of then, or where that was erased since a version below it."""
+    """The head as of that revision; if it was erased since, the newest version below it."""
     version, _ = log.head_at(name_of(config), revision)
     if config.version < version and log.is_erased_since(name_of(config), version, revision):
         assert config.revision == config.mod_revision <= revision, config
