@@ -139,8 +139,8 @@ static void append_revision(bson_t *list, uint32_t *n, uint64_t revision)
     bson_append_int64(list, name, -1, mongo_storable(revision));
 }
 
-/* The commits of a block, and of those behind it up to `last` some, further and further away: where
- * the block ends early and one of these is there, the log has a hole. */
+/* Finds the commits of a block and, at growing distances up to `last`, a sample of those behind it.
+ * If the block ends early and one of the sample exists, the log has a hole. */
 static bson_t *block_of(uint64_t from, uint64_t through, uint64_t last)
 {
     bson_t *filter = bson_new();
@@ -160,8 +160,7 @@ static bson_t *block_of(uint64_t from, uint64_t through, uint64_t last)
     return filter;
 }
 
-/* The tail is the last one of a block with nothing behind it. *ret_revision 0: it is not found so.
- */
+/* The tail is the last commit of a block with nothing behind it. *ret_revision 0: not found. */
 static bool find_tail_near(struct mongo_store *s, uint64_t from, uint64_t *ret_revision,
                            struct row_room *room, struct status *st)
 {
@@ -176,7 +175,7 @@ static bool find_tail_near(struct mongo_store *s, uint64_t from, uint64_t *ret_r
             return true;
         }
         row_room_clear(room);
-        from = *ret_revision; /* which is there, so that there is something to find */
+        from = *ret_revision; /* it exists, so the next block is not empty */
     }
     *ret_revision = 0;
     return true;
@@ -233,8 +232,8 @@ static bool visit_commit(struct log_walk *log, const bson_t *document, uint64_t 
     return more;
 }
 
-/* The commits that the filter takes, up to a revision. One behind it is visited only where the log
- * ends before: the visitor sees that there is a hole. */
+/* Visits the commits that match the filter, up to a revision. If the log ends before it but has a
+ * commit behind it, that one is visited, too, so that the visitor detects the hole. */
 static bool walk_log(struct mongo_store *s, const bson_t *filter, uint64_t through,
                      struct log_walk *log, struct status *st)
 {

@@ -113,7 +113,7 @@ bool mongo_write_error(const bson_t *reply, bson_error_t *ret_error, size_t *ret
 
 /* ---- Clients ---- */
 
-/* What this thread has taken, one of a store. */
+/* The clients that this thread holds: at most one of each store. */
 struct taken {
     struct taken *next;
     struct mongo_store *store;
@@ -122,7 +122,7 @@ struct taken {
 };
 static _Thread_local struct taken *all_taken;
 
-/* Where it is linked; where none is, the end. */
+/* The link to the client of that store; the end of the list if there is none. */
 static struct taken **find_taken(const struct mongo_store *s)
 {
     struct taken **at = &all_taken;
@@ -168,7 +168,7 @@ static void give_back(struct mongo_store *s, mongoc_client_t *client)
     pthread_mutex_unlock(&s->lock);
 }
 
-/* The driver waits for a slice of the time only, and cannot be told to stop. */
+/* The driver's wait cannot be interrupted, so it is done in short slices. */
 static bool find_primary(const struct mongo_store *s, mongoc_client_t *client, int64_t until_ns,
                          bson_error_t *error)
 {
@@ -244,8 +244,8 @@ void mongo_give_client(struct mongo_store *s, mongoc_client_t *client)
 
 /* ---- Reading ---- */
 
-/* The server hears of the time that is left, so that it stops working, too, and the connection can
- * be kept. */
+/* Sends the time that is left as maxTimeMS, so that the server stops working at the deadline, too,
+ * and the connection can be kept. */
 static void add_time_left(const bson_t *options, bson_t *ret_bounded)
 {
     int64_t left_ms = (store_deadline() - clock_monotonic_ns()) / 1000000;

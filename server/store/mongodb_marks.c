@@ -8,7 +8,7 @@
 struct stored_mark {
     bool found;
     uint64_t value;
-    bool fits; /* its seal */
+    bool fits; /* its seal matches */
 };
 
 static struct hash seal_of(const struct mongo_store *s, enum store_mark mark, uint64_t value)
@@ -84,7 +84,7 @@ bool mongo_set_mark(struct store *store, enum store_mark mark, uint64_t value, s
     return update_mark(mongo_of(store), query, change, &ignored, st);
 }
 
-/* A move to where it stands changes nothing, so that only a look tells whether it stands there. */
+/* An update to the same value modifies no document, so only a read tells whether it has it. */
 bool mongo_move_mark(struct store *store, enum store_mark mark, uint64_t from, uint64_t to,
                      bool *ret_moved, struct status *st)
 {

@@ -18,9 +18,9 @@ MEM_CLEANUP(mongoc_uri_t, mongoc_uri_destroy)
 
 /* ---- The driver ---- */
 
-/* What the driver has to say comes as errors, too. Its library initializes itself, and may print a
- * line, before main and any constructor of this program run; so this is called from the table of
- * functions that the loader runs before all constructors. */
+/* Silences the driver's own log; its messages also come as errors. The library initializes itself,
+ * and may print a line, before main and all constructors of this program. So this is called from
+ * .preinit_array, which the loader runs before all constructors. */
 static void silence_driver(void)
 {
     mongoc_log_set_handler(NULL, NULL);
@@ -37,8 +37,8 @@ static void ready_driver(void)
 
 /* ---- The address ---- */
 
-/* How long things may take, where the address does not say; in milliseconds. How long a server is
- * waited for is kept to here: the driver does so for a slice at a time. */
+/* Default time-outs in milliseconds, if the address has none. serverSelectionTimeoutMS is enforced
+ * here, because the driver only waits for a slice at a time. */
 static const struct {
     const char *name;
     int32_t value;
@@ -195,7 +195,7 @@ static bool take_identity(struct mongo_store *s, const bson_t *document, uint64_
                       "the store: its identity does not match its seal");
 }
 
-/* *ret_format 0: there is none. */
+/* *ret_format 0: there is no format number. */
 static bool read_identity(struct mongo_store *s, uint64_t *ret_format, struct status *st)
 {
     AUTO(bson_destroy) bson_t *filter = BCON_NEW("_id", BCON_UTF8("identity"));
@@ -267,8 +267,8 @@ static bool is_empty(struct mongo_store *s, enum mongo_collection collection, bo
     return mongo_end(&walk, "looking at it", st);
 }
 
-/* Format 1 had no seals. Its nodes may still run: they must not go on with what this one would make
- * anew, so that an operator has to see to that. */
+/* Format 1 had no seals. Nodes of the old build may still run and must not continue with rebuilt
+ * heads, so the upgrade is left to the operator. */
 static bool upgrade(struct mongo_store *s, struct status *st)
 {
     bool no_heads = false;

@@ -17,10 +17,10 @@
 #include "mem.h"
 #include "store.h"
 
-#define WIRE_TYPE 77      /* of none of the driver's own kinds */
-#define BUFFER_BYTES 1024 /* as the driver has it */
+#define WIRE_TYPE 77      /* unlike all stream types of the driver */
+#define BUFFER_BYTES 1024 /* as in the driver */
 #define DEFAULT_CONNECT_MS 10000
-#define KEEPALIVE_IDLE_S 120 /* as the driver has it, so that a peer that vanished is found out */
+#define KEEPALIVE_IDLE_S 120 /* as in the driver: detects a vanished peer */
 #define KEEPALIVE_EVERY_S 10
 #define KEEPALIVE_TIMES 9
 
@@ -38,7 +38,7 @@ static struct wire *wire_of(mongoc_stream_t *stream)
 
 /* ---- Waiting ---- */
 
-/* On clock_monotonic_ns(). The driver takes a negative number for no bound. */
+/* The end of an operation on clock_monotonic_ns(). timeout_ms < 0: none, as in the driver. */
 static int64_t end_of(int32_t timeout_ms)
 {
     int64_t deadline = store_deadline();
@@ -53,8 +53,7 @@ static int left_ms(int64_t until_ns)
     return left > INT_MAX ? INT_MAX : (int)left;
 }
 
-/* Until the descriptor can be read or written; false with errno where that does not come in time.
- */
+/* Waits until the descriptor is readable or writable. False, with errno: not in time. */
 static bool wait_for(struct wire *w, short events, int64_t until_ns)
 {
     for (;;) {
@@ -83,7 +82,7 @@ static bool is_for_later(void)
 
 /* ---- The driver's operations ---- */
 
-/* Steps over n bytes; the driver does not look at the vector afterwards. */
+/* Advances the vector by n bytes, in place: the driver does not use it afterwards. */
 static void step(mongoc_iovec_t **iov, size_t *n_iov, size_t n)
 {
     while (*n_iov > 0 && n >= (*iov)->iov_len) {
@@ -130,7 +129,7 @@ static ssize_t wire_writev(mongoc_stream_t *stream, mongoc_iovec_t *iov, size_t 
     struct wire *w = wire_of(stream);
     int64_t until = end_of(timeout_ms);
     size_t put = 0;
-    step(&iov, &n_iov, 0); /* over empty pieces */
+    step(&iov, &n_iov, 0); /* skips empty pieces */
     while (n_iov > 0) {
         struct msghdr message = {.msg_iov = iov, .msg_iovlen = n_iov};
         ssize_t n = sendmsg(w->fd, &message, MSG_NOSIGNAL);
@@ -253,7 +252,7 @@ static void set_options(int fd, int family)
     }
 }
 
-/* NULL with errno where nobody is met at the address in time. */
+/* NULL, with errno: the address does not accept in time. */
 static mongoc_stream_t *connect_to(const struct sockaddr *address, socklen_t size,
                                    const struct wake *stop, int64_t until_ns)
 {
@@ -293,7 +292,7 @@ static mongoc_stream_t *connect_unix(const char *path, const struct wake *stop, 
                           : refuse(error, MONGOC_ERROR_STREAM_CONNECT, path, strerror(errno));
 }
 
-/* Each address that the name has, in the system's order. */
+/* Tries all addresses of the name, in the order of getaddrinfo. */
 static mongoc_stream_t *connect_tcp(const mongoc_host_list_t *host, const struct wake *stop,
                                     int64_t until_ns, bson_error_t *error)
 {
@@ -340,7 +339,7 @@ static mongoc_ssl_opt_t tls_options(const mongoc_uri_t *uri)
     };
 }
 
-/* Takes the stream over, also where it fails. */
+/* The stream is moved, also on failure. */
 static mongoc_stream_t *add_tls(mongoc_stream_t *plain, const mongoc_uri_t *uri, const char *host,
                                 int32_t timeout_ms, bson_error_t *error)
 {

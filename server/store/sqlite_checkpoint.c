@@ -7,11 +7,10 @@
 #include "condition.h"
 
 #define CHECKPOINT_PAGES 10000
-#define LAST_PAGES 256 /* copied while writes wait: a few milliseconds */
+#define LAST_PAGES 256 /* most that are copied while writes wait: a few milliseconds */
 #define COPIES 4
-#define LARGE_LOG                                                                                  \
-    (UINT64_C(64)                                                                                  \
-     << 20) /* bytes; it only grows so large if a reader or an error blocks checkpoints */
+/* Bytes; the log stays smaller unless a reader or an error blocks checkpoints. */
+#define LARGE_LOG (UINT64_C(64) << 20)
 #define FAILED (-1)
 #define AGAIN_NS INT64_C(1000000000) /* until a checkpoint that is not complete is continued */
 

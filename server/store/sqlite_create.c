@@ -51,7 +51,7 @@ static bool sync_folder(const char *path, struct status *st)
     return ok;
 }
 
-/* For this user only, whatever the umask says. */
+/* Readable for the owner only, whatever the umask. */
 static bool make_folder(const char *folder, struct status *st)
 {
     if (mkdir(folder, 0700) == 0) {
@@ -91,12 +91,12 @@ static void add_identity(struct str *sql)
     sqlite_add_marks(&identity, 0, sql);
 }
 
-/* Without a journal: a file that is not finished is thrown away. */
+/* Without a journal: an unfinished file is discarded. */
 static bool fill(const char *path, struct status *st)
 {
     struct connection c;
     AUTO_STR sql = {0};
-    /* auto_vacuum, which only a new file takes: what compaction frees can be given back in steps */
+    /* auto_vacuum can only be set in a new file: lets compaction give space back in steps */
     str_addf(&sql,
              "PRAGMA journal_mode = OFF; PRAGMA synchronous = FULL;"
              "PRAGMA auto_vacuum = INCREMENTAL; BEGIN IMMEDIATE; %s",
@@ -139,7 +139,8 @@ static bool is_there(const char *path, const char *suffix)
     return lstat(name.data, &ignored) == 0;
 }
 
-/* A log without its file is what is left of a store, and would be taken for the new one's. */
+/* A write-ahead log without its file is the rest of another store; SQLite would apply it to the new
+ * file. */
 static bool check_stray(const char *path, struct status *st)
 {
     static const char *const suffixes[] = {"-wal", "-journal"};
@@ -154,7 +155,8 @@ static bool check_stray(const char *path, struct status *st)
     return true;
 }
 
-/* Who else makes one waits for the folder; what it left when it was killed goes. */
+/* The folder is locked against another process that creates a store. Removes what a killed one
+ * left. */
 static bool create_alone(const char *path, bool *ret_made, struct status *st)
 {
     AUTO_STR made = {0};

@@ -4,7 +4,7 @@
 
 #include "clock.h"
 
-#define LOOK_EVERY_STEPS 1000 /* of SQLite's machine, which makes some millions a second */
+#define LOOK_EVERY_STEPS 1000 /* of SQLite's virtual machine, which runs millions a second */
 #define LOCK_PAUSE_MS 25
 
 static const char *const texts[SQL_COUNT] = {
@@ -103,13 +103,13 @@ static bool is_over(const struct connection *c)
            clock_monotonic_ns() >= store_deadline();
 }
 
-/* Between steps of a statement; other than 0 ends it. */
+/* SQLite's progress handler, called between steps; non-zero interrupts the statement. */
 static int look_at_time(void *user)
 {
     return is_over(user);
 }
 
-/* 0: gives up. */
+/* SQLite's busy handler; 0 gives up waiting for the lock. */
 static int wait_for_lock(void *user, int times)
 {
     struct connection *c = user;

@@ -1,4 +1,4 @@
-/* The two files are read as https://www.sqlite.org/walformat.html tells them. */
+/* The formats of both files are documented at https://www.sqlite.org/walformat.html. */
 #include "sqlite_doubt.h"
 
 #include <assert.h>
@@ -12,17 +12,17 @@
 #define SALT 8
 #define INDEX_BLOCK 32768 /* of FILE-shm */
 
-/* The head of FILE-shm, as far as it is needed; numbers in the machine's order. */
+/* The start of the header of FILE-shm; numbers are in native byte order. */
 struct index_head {
     uint32_t version, unused, change;
     uint8_t is_init, big_endian_sums;
     uint16_t page_size; /* 1: 65536 */
-    uint32_t n_frames;  /* of the log that are valid */
+    uint32_t n_frames;  /* valid frames of the log */
     uint32_t n_pages, sums[2];
-    uint8_t salt[SALT]; /* of this round through the log */
+    uint8_t salt[SALT]; /* changes whenever the log restarts from its beginning */
 };
 
-/* The head of a frame; numbers are big-endian. */
+/* The header of a frame; numbers are big-endian. */
 struct frame_head {
     uint32_t page;
     uint32_t n_pages; /* of the database, in the last frame of a transaction; else 0 */
@@ -31,8 +31,8 @@ struct frame_head {
 };
 static_assert(sizeof(struct frame_head) == FRAME_HEADER, "as it is on disk");
 
-/* From where SQLite has it mapped. To open the file and close it again would let go of all locks
- * that SQLite has on it; the next process to come would take it for left alone, and cut it off. */
+/* Reads FILE-shm from where SQLite has mapped it. Opening and closing the file would drop all POSIX
+ * locks that SQLite holds on it; the next process would then think it unused and truncate it. */
 static bool read_index(const struct sqlite_store *s, struct index_head *ret_head)
 {
     sqlite3_file *file = NULL;
@@ -52,8 +52,8 @@ static int open_log(const struct sqlite_store *s)
     return open(path.data, O_RDONLY | O_CLOEXEC);
 }
 
-/* Whether a transaction ends behind the valid frames: one of this round, whole in the file. What
- * was written only in part has no valid sum and is nothing. */
+/* Whether a complete transaction with this salt follows the valid frames. A partly written one has
+ * no valid checksum and does not count. */
 static bool has_end(int log, off_t size, const struct index_head *index)
 {
     off_t frame_size = FRAME_HEADER + (index->page_size == 1 ? 65536 : index->page_size);

@@ -16,7 +16,7 @@
 #define HEADER_SIZE 100
 #define MAGIC "SQLite format 3" /* with its NUL */
 #define AT_WRITE_VERSION 18     /* 1: with a rollback journal, 2: with a write-ahead log */
-#define OTHERS 0077             /* those of a mode's bits that are not the owner's */
+#define OTHERS 0077             /* the bits of a mode for group and others */
 
 bool sqlite_file_fault(struct status *st, const char *doing, const char *path)
 {
@@ -113,7 +113,7 @@ bool sqlite_file_find(struct sqlite_file *file, const char *location, bool *ret_
 
 /* ---- The lock ---- */
 
-/* Who has it, as the kernel tells; 0: it does not. */
+/* The process that holds the lock; 0: the kernel does not tell. */
 static long find_holder(const struct file_id *file)
 {
     char wanted[64];
@@ -148,7 +148,8 @@ static bool refuse_locked(const struct sqlite_file *file, const struct stat *abo
     return refuse(file, "STORE_LOCKED", why, st);
 }
 
-/* One that this process has is not even opened: closing it again would drop SQLite's locks. */
+/* A file that this process already holds must not be opened again: closing that descriptor would
+ * drop SQLite's locks. */
 static bool open_main(struct sqlite_file *file, struct stat *ret_about, struct status *st)
 {
     if (stat(file->path, ret_about) != 0) {
@@ -205,7 +206,7 @@ static bool stat_beside(const struct sqlite_file *file, const char *suffix, stru
     return stat(name.data, ret) == 0;
 }
 
-/* The first page of a copy is written last. */
+/* VACUUM INTO writes the first page last, so an incomplete copy has no header. */
 static bool is_only_begun(const unsigned char header[HEADER_SIZE], size_t n)
 {
     static const unsigned char nothing[HEADER_SIZE];
@@ -214,7 +215,7 @@ static bool is_only_begun(const unsigned char header[HEADER_SIZE], size_t n)
                            : memcmp(header, nothing, HEADER_SIZE) == 0;
 }
 
-/* A copy that SQLite made has no write-ahead log yet. */
+/* A copy made by VACUUM INTO is not in WAL mode yet. */
 static bool check_header(struct sqlite_file *file, struct status *st)
 {
     unsigned char header[HEADER_SIZE] = {0};
@@ -236,7 +237,7 @@ static bool check_header(struct sqlite_file *file, struct status *st)
                   st);
 }
 
-/* Files of before may have been readable for others. Those of another user are left to him. */
+/* Older files may be readable for others. Files of another user are left unchanged. */
 static bool make_private(const char *path, const struct stat *about, struct status *st)
 {
     return about->st_uid != geteuid() || (about->st_mode & OTHERS) == 0 ||
@@ -282,7 +283,7 @@ bool sqlite_file_note(struct sqlite_file *file, struct status *st)
     return sqlite_file_check(file, &ignored, st);
 }
 
-/* Those that are not noted yet are left out. */
+/* Skips files whose identity is not recorded yet. */
 static bool is_there(const struct sqlite_file *file, const char *suffix, const struct file_id *id,
                      uint64_t *ret_size)
 {

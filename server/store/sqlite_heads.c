@@ -15,7 +15,7 @@ static bool mark_damaged(enum store_mark mark, const char *what, struct status *
                       what);
 }
 
-/* An empty digest is that of no heads. */
+/* A blob of no bytes stands for the digest of no heads. */
 static bool take_mark(const struct store_identity *identity, enum store_mark mark, sqlite3_stmt *q,
                       struct mark_row *ret_row, struct status *st)
 {
@@ -90,7 +90,7 @@ bool sqlite_get_mark(struct store *store, enum store_mark mark, uint64_t *ret_va
     return ok;
 }
 
-/* SQLite has no larger number. */
+/* Clamps to the largest integer of SQLite. */
 static uint64_t storable(uint64_t value)
 {
     return value > INT64_MAX ? INT64_MAX : value;
@@ -147,7 +147,7 @@ bool sqlite_move_mark(struct store *store, enum store_mark mark, uint64_t from, 
 
 /* ---- Saving heads ---- */
 
-/* The row that is there already, as far as it counts. */
+/* What is needed of the stored row of a head. */
 struct stored_head {
     bool found;
     uint64_t row_revision;
@@ -237,7 +237,7 @@ bool sqlite_save_heads(struct store *store, struct head *const *heads, size_t n,
     return sqlite_begin(s, st) && sqlite_finish(s, save_all(s, heads, n, through, st), st);
 }
 
-/* RELAYED is not made again by the log. */
+/* RELAYED is kept, because it cannot be rebuilt from the log. */
 static bool forget_all(struct sqlite_store *s, struct status *st)
 {
     static const struct mark_row nothing;
@@ -268,7 +268,7 @@ struct head_rows {
     struct status *st;
 };
 
-/* Borrows all from the statement but the holes. False where the names are none. */
+/* Borrows everything from the statement except the holes. False if a name is missing. */
 static bool take_head_row(sqlite3_stmt *q, struct store_head_row *row)
 {
     *row = (struct store_head_row){
@@ -306,7 +306,7 @@ static bool take_newest(struct head_rows *rows, struct store_head_row *row)
     return sqlite_payload(rows->room, rows->q, row->index, 11, rows->st);
 }
 
-/* ret_more: the visitor wants the next one. */
+/* *ret_more: the visitor wants the next head. */
 static bool visit_head(struct head_rows *rows, bool *ret_more)
 {
     struct store_head_row row;
@@ -352,7 +352,7 @@ static bool walk_heads(struct head_rows *rows)
     return true;
 }
 
-/* Heads and mark are read in one transaction. */
+/* Reads heads and mark in one transaction, so that the digest matches. */
 static bool load_heads(struct head_rows *rows)
 {
     if (!connection_run(rows->c, "BEGIN", rows->st)) {

@@ -47,7 +47,7 @@ static bool read_bytes(struct sqlite_store *s, const char *name, uint8_t *out, s
     return ok;
 }
 
-/* A log that never got another epoch has no earlier ones. */
+/* A missing value means no earlier epochs. */
 static bool read_parts(struct sqlite_store *s, struct store_identity *identity)
 {
     uint8_t epochs[STORE_EPOCHS_BYTES];

@@ -1,5 +1,5 @@
-/* One flipped bit anywhere in a store's file: identity, marks, heads, versions and the log are
- * answered for as before or refused, never otherwise. */
+/* One flipped bit anywhere in a store's file: every read gives the same answer as before or is
+ * refused; never a wrong answer. */
 #include <criterion/criterion.h>
 #include <fcntl.h>
 #include <sqlite3.h>

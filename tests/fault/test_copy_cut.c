@@ -1,5 +1,5 @@
-/* A copy of a store (VACUUM INTO) that is broken off at every write and every sync, in every way
- * that a disk may then be left: it is refused, or it is the whole store. */
+/* A copy of a store (VACUUM INTO) that is cut at every write and every fsync, with every state of
+ * the disk that may result: it is refused, or it is the complete store. */
 #include <criterion/criterion.h>
 #include <sqlite3.h>
 #include <string.h>

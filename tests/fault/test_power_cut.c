@@ -253,8 +253,8 @@ static void scene_close(struct scene *scene)
 
 static const struct deed another = {MUTATE_CREATE, {"zeta"}, "{}", 0, false, NULL};
 
-/* A write that could not be synced is in the file, and comes to light where the program dies: it
- * must not be told as refused. When syncs go well again, it is in the log before anything else. */
+/* A write whose fsync failed is in the file and is recovered if the program dies, so it must not be
+ * reported as refused. When fsync works again, it is in the log before any other write. */
 Test(power, a_commit_that_could_not_be_synced_is_in_doubt, .timeout = 60)
 {
     struct scene scene;
@@ -280,7 +280,7 @@ static char *long_json(void)
     return mem_text(json.data, json.len);
 }
 
-/* The same where the transaction is on the disk, synced, and SQLite has no room to note it. */
+/* The same if the transaction is fsynced, but SQLite has no room to update its index. */
 Test(power, a_commit_that_could_not_be_noted_is_in_doubt, .timeout = 60)
 {
     struct scene scene;
@@ -305,7 +305,7 @@ Test(power, a_commit_that_could_not_be_noted_is_in_doubt, .timeout = 60)
     scene_close(&scene);
 }
 
-/* What never came to the disk is refused at once, and does not come to light. */
+/* A write that never reached the disk is refused at once, and is not recovered. */
 Test(power, a_commit_that_could_not_be_written_is_refused, .timeout = 60)
 {
     struct scene scene;

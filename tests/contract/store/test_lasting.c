@@ -39,7 +39,7 @@ CONTRACT(lasting, opens_again)
     book_fini(&book);
 }
 
-/* Whoever opens it says whether there was nothing; and it can be opened where it is only. */
+/* is_new tells whether the store was created; store_open_existing creates none. */
 CONTRACT(lasting, is_new_once)
 {
     struct store *store = NULL;
@@ -454,7 +454,7 @@ CONTRACT(damage, is_a_commit_that_is_missing)
     book_fini(&book);
 }
 
-/* A backend may read the log in parts: one that ends early is not the log's end. */
+/* A backend may read the log in parts; a part that ends early is not the end of the log. */
 CONTRACT(damage, is_a_hole_at_the_end_of_a_part)
 {
     struct book book;

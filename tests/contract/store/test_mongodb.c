@@ -202,7 +202,7 @@ CONTRACT(mongodb, is_not_made_where_that_is_forbidden)
     struct store *store = NULL;
     struct status st;
     place_wipe(place);
-    for (size_t i = 0; i < 2; i++) { /* the first leaves nothing that the second takes for one */
+    for (size_t i = 0; i < 2; i++) { /* the first attempt leaves nothing behind */
         cr_assert_not(store_open_existing(place->address, &store, &st));
         cr_assert_eq(st.code, STATUS_FAILED_PRECONDITION, "%s", st.message);
         cr_assert_str_eq(st.reason, "STORE_MISSING");

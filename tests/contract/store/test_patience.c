@@ -1,4 +1,4 @@
-/* How long calls take: until the deadline of the thread, and until the store is interrupted. */
+/* Calls end at the thread's deadline, and when the store is interrupted. */
 #include <string.h>
 
 #include "book.h"
@@ -83,7 +83,7 @@ CONTRACT(patience, a_store_that_was_interrupted_closes_and_has_all)
     book_fini(&book);
 }
 
-/* What a visitor asks for while a walk goes on needs no second connection: see maxPoolSize. */
+/* A visitor that reads during a walk needs no second connection: maxPoolSize=1 cannot deadlock. */
 static bool ask_more(void *user, struct commit *commit)
 {
     struct place *place = user;

@@ -197,7 +197,7 @@ CONTRACT(sqlite, forgets_erased_bytes)
 /* ---- How long calls take ---- */
 
 #define MANY 1100
-#define BUSY_NS INT64_C(10000000000) /* that it waits else */
+#define BUSY_NS INT64_C(10000000000) /* the wait for a lock without a deadline */
 
 static bool pass_commit(void *user, struct commit *commit)
 {
@@ -226,7 +226,7 @@ CONTRACT(sqlite, a_long_read_ends_with_its_deadline)
     book_fini(&book);
 }
 
-/* Nothing of the append is in the log, so that it is in no doubt. */
+/* Nothing of the append is in the log, so it is refused and not in doubt. */
 CONTRACT(sqlite, a_lock_of_another_program_is_not_waited_for_once_interrupted)
 {
     sqlite3 *other = NULL;

@@ -1,5 +1,5 @@
-/* The files of a SQLite store: whatever name one goes by, one process has it; what is no whole
- * store is refused and left as it was; a file that goes away while it is open is noticed. */
+/* The files of a SQLite store: only one process has it open, by whatever name; an incomplete store
+ * is refused and left unchanged; a file that is removed while it is open is noticed. */
 #include <fcntl.h>
 #include <signal.h>
 #include <sqlite3.h>
@@ -61,7 +61,7 @@ static void write_bytes(const char *path, const void *bytes, size_t n)
 
 /* ---- One process, by whatever name ---- */
 
-/* Another process that has the store open until it is killed. */
+/* Another process that holds the store open until it is killed. */
 static pid_t hold(const struct place *place)
 {
     int said[2];
@@ -116,7 +116,7 @@ CONTRACT(files, are_locked_by_every_name)
     book_fini(&book);
 }
 
-/* Its write-ahead log would not be found by the other name. */
+/* By its other name SQLite would not find its write-ahead log. */
 CONTRACT(files, have_one_name)
 {
     AUTO(free) char *hard = path_in(place, "hard");
@@ -279,7 +279,7 @@ CONTRACT(files, are_made_where_nothing_is)
     cr_assert_not(exists(left));
 }
 
-/* As where a volume is not mounted. */
+/* As if a volume were not mounted. */
 CONTRACT(files, are_not_made_behind_a_link_that_leads_nowhere)
 {
     AUTO(free) char *symbolic = path_in(place, "symbolic");
@@ -290,7 +290,7 @@ CONTRACT(files, are_not_made_behind_a_link_that_leads_nowhere)
     cr_assert_eq(unlink(symbolic), 0);
 }
 
-/* Taken for its own by a new store, it would damage that. */
+/* SQLite would apply a stray log to a new store, and damage it. */
 CONTRACT(files, without_their_database_are_refused)
 {
     AUTO(free) char *log = beside(place, "-wal");
@@ -383,8 +383,8 @@ static int watch_commits(sqlite3 *db, const char **ret_message, const sqlite3_ap
     return SQLITE_OK;
 }
 
-/* It is in the file that was open, and nobody knows yet who will open which one next. Until that is
- * known the log is not read either: what is read there would count as kept. */
+/* The commit is in the file that was open, but it is not known which file will be opened next.
+ * Until then the log is not read either, because what is read counts as durable. */
 CONTRACT(files, a_commit_into_a_file_that_went_away_is_in_doubt)
 {
     AUTO(free) char *log = beside(place, "-wal");

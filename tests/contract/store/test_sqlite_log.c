@@ -1,5 +1,5 @@
-/* The write-ahead log of a SQLite store: whatever keeps it from being copied into the file, it
- * becomes small again when that is over, and meanwhile writes go on. */
+/* The write-ahead log of a SQLite store: after anything that blocks checkpoints it becomes small
+ * again, and writes continue while they are blocked. */
 #include <sched.h>
 #include <sqlite3.h>
 #include <stdio.h>
@@ -10,7 +10,8 @@
 #include "place.h"
 
 #define PAYLOAD 1000000
-#define LARGE (UINT64_C(64) << 20) /* more than writes alone make of it */
+/* Bytes; the log stays smaller unless checkpoints are blocked. */
+#define LARGE (UINT64_C(64) << 20)
 
 static uint64_t log_size(const struct place *place)
 {
@@ -21,7 +22,7 @@ static uint64_t log_size(const struct place *place)
     return (uint64_t)about.st_size;
 }
 
-/* Until the log is larger than any that is copied in time. */
+/* Writes until the log is larger than with working checkpoints. */
 static void write_much(struct book *book, struct place *place)
 {
     AUTO(free) char *json = mem_zalloc(PAYLOAD + 1);
