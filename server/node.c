@@ -9,9 +9,9 @@
 #include "failpoint.h"
 #include "log.h"
 #include "node_metrics.h"
-#include "overdue.h"
 #include "service.h"
 #include "uri.h"
+#include "watchdog.h"
 
 /* At least one thread is left for watches, and two are left for reads (pool.h). */
 #define POOL_THREADS 4
@@ -279,10 +279,10 @@ static void stop_serving(struct node *node)
 }
 
 /* After a failed start some parts are NULL. */
-static void interrupt(void *user, enum overdue_stage stage)
+static void interrupt(void *user, enum watchdog_stage stage)
 {
     struct node *node = user;
-    if (node->committer != NULL && stage <= OVERDUE_WRITES) {
+    if (node->committer != NULL && stage <= WATCHDOG_WRITES) {
         committer_refuse(node->committer);
     }
     if (node->store != NULL) {
@@ -290,22 +290,22 @@ static void interrupt(void *user, enum overdue_stage stage)
     }
 }
 
-static void end_parts(struct node *node, struct overdue *overdue)
+static void end_parts(struct node *node, struct watchdog *watchdog)
 {
     FAILPOINT(stop_committer);
-    overdue_enter(overdue, OVERDUE_WRITES);
+    watchdog_enter(watchdog, WATCHDOG_WRITES);
     committer_stop(node->committer);
     waiters_free(node->waiters);
     pool_free(node->pool);
     rpc_server_free(node->server); /* on whose thread the hub may have been asked to run */
     hub_free(node->hub);
-    overdue_enter(overdue, OVERDUE_EVENTS);
-    relay_free(node->relay, overdue_left_ms(overdue));
+    watchdog_enter(watchdog, WATCHDOG_EVENTS);
+    relay_free(node->relay, watchdog_left_ms(watchdog));
     bus_close(node->bus); /* which may have woken the committer until now */
     committer_free(node->committer);
     registry_free(node->registry);
     FAILPOINT(stop_store);
-    overdue_enter(overdue, OVERDUE_STORE);
+    watchdog_enter(watchdog, WATCHDOG_STORE);
     store_close(node->store);
 }
 
@@ -314,11 +314,11 @@ void node_stop(struct node *node)
     if (node == NULL) {
         return;
     }
-    struct overdue *overdue = overdue_new(node->grace_ms, interrupt, node);
+    struct watchdog *watchdog = watchdog_new(node->grace_ms, interrupt, node);
     if (node->serving) {
         stop_serving(node);
     }
-    end_parts(node, overdue);
-    overdue_free(overdue);
+    end_parts(node, watchdog);
+    watchdog_free(watchdog);
     free(node);
 }

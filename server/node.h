@@ -31,7 +31,7 @@ struct node_options {
 /* Opens the store, loads the registry, listens and serves. On failure nothing is left running. */
 bool node_start(const struct node_options *options, struct node **ret_node, struct status *st);
 /* Ends streams and calls, finishes accepted writes, closes the store. Takes at most the grace and
- * one second; after that it ends the process (overdue.h). NULL is ignored. */
+ * one second; after that it ends the process (watchdog.h). NULL is ignored. */
 void node_stop(struct node *node);
 
 #endif

@@ -1,4 +1,4 @@
-#include "overdue.h"
+#include "watchdog.h"
 
 #include <assert.h>
 #include <pthread.h>
@@ -12,26 +12,26 @@
 #include "mem.h"
 #include "signals.h"
 
-struct overdue {
+struct watchdog {
     int64_t interrupt_ns, end_ns; /* on clock_monotonic_ns() */
-    overdue_interrupt *interrupt;
+    watchdog_interrupt *interrupt;
     void *user;
     pthread_t thread;
     pthread_mutex_t lock;
     pthread_cond_t wake; /* `ended` was set */
-    enum overdue_stage stage;
+    enum watchdog_stage stage;
     bool ended;
 };
 
 static const char *const stage_names[] = {
-    [OVERDUE_CALLS] = "calls",
-    [OVERDUE_WRITES] = "writes",
-    [OVERDUE_EVENTS] = "the broker",
-    [OVERDUE_STORE] = "the store's connections",
+    [WATCHDOG_CALLS] = "calls",
+    [WATCHDOG_WRITES] = "writes",
+    [WATCHDOG_EVENTS] = "the broker",
+    [WATCHDOG_STORE] = "the store's connections",
 };
 
 /* True if the shutdown completed before that time. */
-static bool wait_until(struct overdue *o, int64_t at_ns)
+static bool wait_until(struct watchdog *o, int64_t at_ns)
 {
     bool in_time = true;
     while (!o->ended && in_time) {
@@ -40,21 +40,21 @@ static bool wait_until(struct overdue *o, int64_t at_ns)
     return o->ended;
 }
 
-/* From OVERDUE_EVENTS on no client waits and no write is open, so that counts as a regular end,
+/* From WATCHDOG_EVENTS on no client waits and no write is open, so that counts as a regular end,
  * unless another node was to start in this process. */
-static void end_process(const struct overdue *o)
+static void end_process(const struct watchdog *o)
 {
-    bool done = o->stage >= OVERDUE_EVENTS && signals_ending();
+    bool done = o->stage >= WATCHDOG_EVENTS && signals_ending();
     log_event(done ? LOG_WARNING : LOG_ERROR, "ended_by_force", "waited_for", stage_names[o->stage],
               NULL);
-    _exit(done ? EXIT_SUCCESS : OVERDUE_EXIT_CODE);
+    _exit(done ? EXIT_SUCCESS : WATCHDOG_EXIT_CODE);
 }
 
 static void *run(void *argument)
 {
-    struct overdue *o = argument;
+    struct watchdog *o = argument;
     pthread_mutex_lock(&o->lock);
-    if (!wait_until(o, o->interrupt_ns) && o->stage < OVERDUE_STORE) {
+    if (!wait_until(o, o->interrupt_ns) && o->stage < WATCHDOG_STORE) {
         log_event(LOG_WARNING, "ends_late", "waits_for", stage_names[o->stage], NULL);
         o->interrupt(o->user, o->stage);
     }
@@ -65,12 +65,12 @@ static void *run(void *argument)
     return NULL;
 }
 
-struct overdue *overdue_new(int64_t grace_ms, overdue_interrupt *interrupt, void *user)
+struct watchdog *watchdog_new(int64_t grace_ms, watchdog_interrupt *interrupt, void *user)
 {
-    struct overdue *o = mem_zalloc(sizeof *o);
+    struct watchdog *o = mem_zalloc(sizeof *o);
     int64_t over_ns = clock_monotonic_ns() + grace_ms * 1000000;
-    o->interrupt_ns = over_ns + OVERDUE_FINISH_MS * INT64_C(1000000);
-    o->end_ns = over_ns + OVERDUE_END_MS * INT64_C(1000000);
+    o->interrupt_ns = over_ns + WATCHDOG_FINISH_MS * INT64_C(1000000);
+    o->end_ns = over_ns + WATCHDOG_END_MS * INT64_C(1000000);
     o->interrupt = interrupt;
     o->user = user;
     pthread_mutex_init(&o->lock, NULL);
@@ -80,20 +80,20 @@ struct overdue *overdue_new(int64_t grace_ms, overdue_interrupt *interrupt, void
     return o;
 }
 
-void overdue_enter(struct overdue *o, enum overdue_stage stage)
+void watchdog_enter(struct watchdog *o, enum watchdog_stage stage)
 {
     pthread_mutex_lock(&o->lock);
     o->stage = stage;
     pthread_mutex_unlock(&o->lock);
 }
 
-int64_t overdue_left_ms(const struct overdue *o)
+int64_t watchdog_left_ms(const struct watchdog *o)
 {
     int64_t left_ms = (o->interrupt_ns - clock_monotonic_ns()) / 1000000;
     return left_ms > 0 ? left_ms : 0;
 }
 
-void overdue_free(struct overdue *o)
+void watchdog_free(struct watchdog *o)
 {
     if (o == NULL) {
         return;
