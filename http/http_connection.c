@@ -27,7 +27,7 @@ struct exchange {
     bool has_no_body; /* the response: to HEAD, or by its status */
     unsigned status;
     uint64_t n_body;    /* bytes of the request's body read so far */
-    uint64_t n_in_time; /* of these, those read when the time-out was set last */
+    uint64_t n_in_time; /* n_body when the time-out was last restarted */
     struct str own;     /* owns the fields of the response, unless it is a prepared one */
     struct iovec text;  /* fields and empty line of the response: `own`, or borrowed */
     struct iovec body;
@@ -357,7 +357,7 @@ static enum step send_on(struct http_connection *c)
 
 /* ---- Reading ---- */
 
-/* Whether enough of the body has come to give the client more time. */
+/* Whether enough of the body has arrived to restart the time-out. */
 static bool has_more_time(struct exchange *exchange)
 {
     bool enough = exchange->n_body - exchange->n_in_time >= HTTP_BODY_BYTES;

@@ -18,7 +18,7 @@ enum http_wait {
     HTTP_WAIT_NOTHING, /* for the handlers: no time-out */
     HTTP_WAIT_REQUEST, /* for the first byte of a request */
     HTTP_WAIT_HEAD,    /* for the rest of a head; each byte does not restart the time */
-    HTTP_WAIT_BODY,    /* for more of a body; each byte restarts the time */
+    HTTP_WAIT_BODY,    /* for HTTP_BODY_BYTES more of a body, or its end */
     HTTP_WAIT_ROOM,    /* for the client to read; each byte sent restarts the time */
     HTTP_WAIT_LINGER,  /* for the client to close, after the last response */
 };

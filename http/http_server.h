@@ -4,9 +4,9 @@
  *
  * - A connection has one request in progress. Of pipelined requests at most HTTP_READ_BYTES are
  *   read ahead; the rest stays in the kernel (back-pressure).
- * - A client that sends nothing, does not complete a head, sends less than HTTP_BODY_BYTES of a
- * body without completing it, or reads nothing of an answer for HTTP_PATIENCE_MS is disconnected.
- * No time-out runs while the handlers work on a request.
+ * - Time-outs of HTTP_PATIENCE_MS: to begin a request; to complete its head; to send the next
+ *   HTTP_BODY_BYTES of its body, or its end; to read something of an answer. A client that misses
+ *   one is disconnected. No time-out runs while the handlers work on a request.
  * - When a client disconnects, its connection is freed at once. A client that only closed its
  *   sending side (shutdown) still gets its answer, unless the exchange `lasts`.
  * - After the last answer of a connection the server discards input for up to HTTP_LINGER_MS,
@@ -27,7 +27,7 @@
 #define HTTP_READ_BYTES 32768
 #define HTTP_PATIENCE_MS INT64_C(60000)
 #define HTTP_LINGER_MS INT64_C(2000)
-#define HTTP_BODY_BYTES 16384 /* that must come of a body in HTTP_PATIENCE_MS */
+#define HTTP_BODY_BYTES 16384 /* the least of a body that must arrive in HTTP_PATIENCE_MS */
 /* Many clients read the answer only after they have sent the whole body. So if a request is
  * answered early, up to this much of its body is read and discarded before the answer is sent. With
  * a larger body the answer is sent at once and the connection is closed. */
