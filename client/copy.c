@@ -128,6 +128,11 @@ bool copy_wants_target(const struct copy *copy)
     return copy->view.state == MIRROR_STALE && copy->target == UINT64_MAX;
 }
 
+bool copy_is_in_step(const struct copy *copy)
+{
+    return copy->view.state == MIRROR_IN_STEP;
+}
+
 static void keep_position(struct copy *copy, const Confreg__V1__Position *header)
 {
     bool same =

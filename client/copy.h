@@ -66,5 +66,6 @@ void copy_silent(struct copy *copy, int64_t since_ns);
 void copy_end(struct copy *copy, const struct status *st);
 /* Whether a resumed stream still waits for copy_target. */
 bool copy_wants_target(const struct copy *copy);
+bool copy_is_in_step(const struct copy *copy);
 
 #endif

@@ -16,7 +16,10 @@
 #define STATUS_TIMEOUT_MS 1000
 #define PROGRESS_MS 500 /* interval of the progress messages that the server is asked for */
 #define SILENCE_MS 1500 /* without any response the mirror becomes stale */
-#define HANGS_MS 5000   /* without any response the watch is opened again */
+/* Without any response for HANGS_MS the watch is opened again. Each time without success this
+ * doubles: over a slow network one response may take longer. */
+#define HANGS_MS INT64_C(5000)
+#define HANGS_MOST_MS INT64_C(160000)
 #define NS_PER_MS INT64_C(1000000)
 /* How often and how long a server is asked that is behind what the mirror has seen. A node that
  * lags catches up meanwhile; one that does not has lost what was there. */
@@ -37,6 +40,7 @@ struct mirror {
     bool progressed;   /* this stream has brought something */
     int64_t heard_ns;  /* when the last response was taken over */
     struct rpc_timer silence;
+    int64_t hangs_ms; /* see HANGS_MS; the client's thread only */
 
     pthread_mutex_t lock; /* for all below */
     pthread_cond_t moved;
@@ -168,11 +172,13 @@ static void cancel_stream(struct mirror *mirror)
 static void hear_nothing(struct rpc_timer *timer)
 {
     struct mirror *mirror = CONTAINER_OF(timer, struct mirror, silence);
-    int64_t hangs_ns = mirror->heard_ns + HANGS_MS * NS_PER_MS;
+    int64_t hangs_ns = mirror->heard_ns + mirror->hangs_ms * NS_PER_MS;
     if (clock_monotonic_ns() < hangs_ns) {
         copy_silent(&mirror->copy, mirror->heard_ns);
         client_set_timer(mirror->client, timer, hangs_ns);
     } else {
+        int64_t next_ms = mirror->hangs_ms * 2;
+        mirror->hangs_ms = next_ms < HANGS_MOST_MS ? next_ms : HANGS_MOST_MS;
         cancel_stream(mirror);
     }
 }
@@ -237,6 +243,7 @@ static bool take_response(struct client_watch *watch, Confreg__V1__WatchResponse
         call_in(mirror, 0);
     }
     mirror->progressed = true;
+    mirror->hangs_ms = copy_is_in_step(&mirror->copy) ? HANGS_MS : mirror->hangs_ms;
     return true;
 }
 
@@ -391,6 +398,7 @@ struct mirror *mirror_new(struct client *client, const struct mirror_options *op
     mirror->client = client;
     mirror->watch = (struct client_watch){.response = take_response, .done = end_stream};
     mirror->silence.fn = hear_nothing;
+    mirror->hangs_ms = HANGS_MS;
     copy_init(&mirror->copy, options);
     take_selectors(mirror, options);
     pthread_mutex_init(&mirror->lock, NULL);

@@ -13,7 +13,8 @@
  *   until that is complete it goes on showing the old copy, then changes over at once and tells
  *   what is gone as deleted ("synthetic" changes).
  * - A server that hangs is noticed: the watch is asked for a mark every 0.5 s, and a mirror that
- * has heard nothing for 1.5 s is not in step.
+ * has heard nothing for 1.5 s is not in step. After 5 s the watch is opened again; the time doubles
+ * with each such attempt until the mirror is in step.
  * - A config that was deleted while the mirror watched stays known with its mod_revision (a
  *   tombstone); one deleted before the snapshot is simply not there.
  *

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from calls import Registry, create_change
 from daemon import Confregd, Gateway, until
+from fake_server import FakeServer
 from rest import Rest
 from sse import EventStream
 
@@ -477,6 +478,17 @@ def test_a_server_that_hung_for_long_is_followed_again(pair):
     pair.registry.update("kept", '{"n":2}', environment="default")
     pair.wait_in_step()
     until(lambda: pair.rest.get("/api/configs/kept").json() == {"n": 2}, "the change is there")
+
+
+def test_a_slow_snapshot_is_waited_for(launch):
+    """One response may take longer than a server may be silent: the next attempt has more time."""
+    server = FakeServer()
+    server.pause = 6
+    try:
+        rest = Rest(launch(Gateway, server.listen).start().port)
+        until(lambda: in_step(rest), "the mirror is in step")
+    finally:
+        server.stop()
 
 
 def test_long_polls_and_event_streams_of_a_server_that_hangs(pair):

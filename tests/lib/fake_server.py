@@ -19,10 +19,12 @@ def details_of(code, reason):
 
 
 class FakeServer(grpc.GenericRpcHandler):
-    """fault: (code, reason) of all calls but the watch that a mirror opens; None: it is well."""
+    """fault: (code, reason) of all calls but the watch that a mirror opens; None: it is well.
+    pause: seconds between the beginning and the end of a snapshot."""
 
     def __init__(self):
         self.fault = None
+        self.pause = 0
         self.stopping = threading.Event()
         self.server = grpc.server(futures.ThreadPoolExecutor(16), handlers=[self])
         self.listen = f"127.0.0.1:{self.server.add_insecure_port('127.0.0.1:0')}"
@@ -56,10 +58,14 @@ class FakeServer(grpc.GenericRpcHandler):
     def _watch(self, message, context):
         if not api_pb.WatchRequest.FromString(message).include_snapshot:
             self._fail(context)
-        response = api_pb.WatchResponse(kind=api_pb.WATCH_RESPONSE_KIND_SNAPSHOT_END)
-        response.header.epoch, response.header.revision = EPOCH, REVISION
-        yield response.SerializeToString()
         over = threading.Event()
         context.add_callback(over.set)
+        response = api_pb.WatchResponse(kind=api_pb.WATCH_RESPONSE_KIND_SNAPSHOT)
+        response.header.epoch, response.header.revision = EPOCH, REVISION
+        if self.pause:
+            yield response.SerializeToString()
+            over.wait(self.pause)
+        response.kind = api_pb.WATCH_RESPONSE_KIND_SNAPSHOT_END
+        yield response.SerializeToString()
         while not over.is_set() and not self.stopping.is_set():
             over.wait(0.1)
