@@ -629,7 +629,7 @@ static enum step step(struct http_connection *c, struct http_input *in)
     }
 }
 
-/* It has used up its turn, and waits for nobody: what it waited for before has come. */
+/* It has used up its steps of this run and can continue, so no time-out runs. */
 static void go_on_later(struct http_connection *c)
 {
     if (!c->lingers) {

@@ -233,8 +233,7 @@ void call_will_send(struct rpc_call *call)
 
 /* ---- Answering ---- */
 
-/* The answer and the end of a followed call complete apart; what the client was told is known with
- * both. */
+/* A followed call has two batches, for its answer and its end; its status is known after both. */
 static bool is_last_end(struct rpc_call *call)
 {
     return !call->followed || atomic_fetch_sub(&call->ends, 1) == 1;

@@ -28,8 +28,8 @@ void inflow_init(struct inflow *inflow, int64_t now_ns)
     };
 }
 
-/* Marks are moved before anything new is taken: where the last one is two seconds old, all streams
- * are older than one. */
+/* Called before new bytes are inspected. Streams up to `settled` were opened at least a second ago.
+ * If the last mark is two seconds old, nothing was read for a second, so all are that old. */
 static void move_marks(struct inflow *inflow, int64_t now_ns)
 {
     int64_t age = now_ns - inflow->marked_ns;

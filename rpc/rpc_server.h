@@ -58,8 +58,8 @@ struct rpc_server_options {
     int64_t keepalive_ms;         /* pings a silent client this often; 0: 20 s */
     int64_t keepalive_timeout_ms; /* and gives it up after this; 0: 10 s */
     int64_t min_client_ping_ms;   /* clients may ping this often without data; 0: 10 s */
-    uint32_t max_streams;     /* calls that a connection may have open, which its client is told:
-                                 further ones wait at the client; 0: no limit */
+    uint32_t max_streams; /* open calls of a connection (SETTINGS_MAX_CONCURRENT_STREAMS): further
+                             ones wait at the client; 0: no limit */
     const char *error_domain; /* google.rpc.ErrorInfo.domain, a literal */
     const void
         *descriptor_set; /* serialised FileDescriptorSet for reflection, borrowed; NULL: none */
