@@ -359,12 +359,9 @@ void acceptor_stop(struct acceptor *acceptor)
     close_listeners(acceptor);
 }
 
-void acceptor_end_all(struct acceptor *acceptor)
+void acceptor_end_all(struct acceptor *acceptor, int64_t ms)
 {
+    inflow_withhold(&acceptor->cuts);
     sockets_cut(&acceptor->sockets);
-}
-
-void acceptor_linger(struct acceptor *acceptor, int64_t ms)
-{
     sockets_linger(&acceptor->sockets, ms);
 }

@@ -36,10 +36,12 @@ bool acceptor_listen_unix(struct acceptor *acceptor, const char *address, struct
 void acceptor_start(struct acceptor *acceptor);
 /* Ends the thread and closes the listeners; connections stay. Before the core shuts down. */
 void acceptor_stop(struct acceptor *acceptor);
-/* Cuts all connections (sockets_cut). After acceptor_stop. */
-void acceptor_end_all(struct acceptor *acceptor);
-/* Waits at most ms until the clients have closed them (sockets_linger). After the core ended. */
-void acceptor_linger(struct acceptor *acceptor, int64_t ms);
+/* Ends all connections: the clients get what was sent before, then the end, and nothing that they
+ * send reaches the core any more. Waits at most ms until they have closed their side. After
+ * acceptor_stop, and before the core shuts down: it would close the receiving side, too, and then
+ * a late call of the client is answered with a reset, which can destroy what the client has not
+ * read yet. */
+void acceptor_end_all(struct acceptor *acceptor, int64_t ms);
 /* A stopped one, or one that was never started. NULL is ignored. */
 void acceptor_free(struct acceptor *acceptor);
 

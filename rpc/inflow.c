@@ -96,8 +96,12 @@ bool inflow_take(struct inflow *inflow, const void *bytes, size_t n, int64_t now
 struct watched {
     struct metric *cuts; /* NULL: not watched */
     uint64_t cookie;     /* of the socket, because its descriptor may be reused */
+    bool withheld;
     struct inflow inflow;
 };
+
+/* What becomes of bytes that were read for the core. */
+enum verdict { PASS, DISCARD, CUT };
 
 static struct {
     pthread_mutex_t lock;
@@ -128,6 +132,15 @@ void inflow_watch(int fd, struct metric *cuts)
     pthread_mutex_unlock(&table.lock);
 }
 
+void inflow_withhold(const struct metric *cuts)
+{
+    pthread_mutex_lock(&table.lock);
+    for (size_t i = 0; i < table.n; i++) {
+        table.sockets[i].withheld = table.sockets[i].withheld || table.sockets[i].cuts == cuts;
+    }
+    pthread_mutex_unlock(&table.lock);
+}
+
 void inflow_forget(const struct metric *cuts)
 {
     pthread_mutex_lock(&table.lock);
@@ -152,28 +165,44 @@ static bool take_message(struct inflow *inflow, const struct msghdr *message, si
     return ok;
 }
 
-/* Whether the core may get the bytes that were read. A socket is cut only once. */
-static bool may_have(int fd, const struct msghdr *message, size_t n)
+/* A socket is cut only once. */
+static enum verdict judge(struct watched *watched, int fd, const struct msghdr *message, size_t n)
 {
-    bool ok = true;
+    if (!watched->withheld && take_message(&watched->inflow, message, n)) {
+        return PASS;
+    }
+    if (watched->cookie != cookie_of(fd)) {
+        watched->cuts = NULL;
+        return PASS;
+    }
+    if (watched->withheld) {
+        return DISCARD;
+    }
+    metric_add(watched->cuts, 1);
+    watched->cuts = NULL;
+    return CUT;
+}
+
+static enum verdict verdict_on(int fd, const struct msghdr *message, size_t n)
+{
     pthread_mutex_lock(&table.lock);
     struct watched *watched = (size_t)fd < table.n ? &table.sockets[fd] : NULL;
-    if (watched != NULL && watched->cuts != NULL && !take_message(&watched->inflow, message, n)) {
-        ok = watched->cookie != cookie_of(fd);
-        metric_add(watched->cuts, ok ? 0 : 1);
-        watched->cuts = NULL;
-    }
+    bool is_watched = watched != NULL && watched->cuts != NULL;
+    enum verdict verdict = is_watched ? judge(watched, fd, message, n) : PASS;
     pthread_mutex_unlock(&table.lock);
-    return ok;
+    return verdict;
 }
 
 ssize_t recvmsg(int fd, struct msghdr *message, int flags)
 {
     ssize_t n = syscall(SYS_recvmsg, fd, message, flags);
-    if (n <= 0 || flags != 0 || may_have(fd, message, (size_t)n)) {
+    enum verdict verdict = n > 0 && flags == 0 ? verdict_on(fd, message, (size_t)n) : PASS;
+    if (verdict == PASS) {
         return n;
     }
-    shutdown(fd, SHUT_RDWR);
-    errno = ECONNRESET;
+    if (verdict == CUT) {
+        shutdown(fd, SHUT_RDWR);
+    }
+    errno = verdict == CUT ? ECONNRESET : EAGAIN;
     return -1;
 }

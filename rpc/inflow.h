@@ -46,6 +46,9 @@ bool inflow_take(struct inflow *inflow, const void *bytes, size_t n, int64_t now
 /* Watches a socket from which nothing was read yet. If it is cut, *cuts is incremented; it must
  * live until inflow_forget. Any thread, like all functions here. */
 void inflow_watch(int fd, struct metric *cuts);
+/* From now on the core gets nothing more of what arrives at the sockets that count in *cuts: it is
+ * discarded. Only the end of a connection reaches the core. */
+void inflow_withhold(const struct metric *cuts);
 /* Stops watching all sockets that count in *cuts. */
 void inflow_forget(const struct metric *cuts);
 

@@ -419,10 +419,9 @@ void rpc_server_stop(struct rpc_server *server, int64_t grace_ms)
         refuse_calls(server);
     }
     wait_until(server, has_told_all, TELLING_MS);
-    acceptor_end_all(server->acceptor);
+    acceptor_end_all(server->acceptor, LINGER_MS);
     queue_shut_server_down(server->core, &server->queues[0], &server->down);
     grpc_server_cancel_all_calls(server->core);
-    acceptor_linger(server->acceptor, LINGER_MS);
     wait_quiet(server);
     end_threads(server);
 }

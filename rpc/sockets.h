@@ -28,7 +28,7 @@ void sockets_add(struct sockets *sockets, int fd);
 void sockets_cut(struct sockets *sockets);
 /* Waits at most ms until the clients have closed their side, discarding input. Closing a socket
  * with unread input, such as a late call, sends a reset, which can destroy the last answers on
- * their way. Call it after the core has closed its descriptors. */
+ * their way. */
 void sockets_linger(struct sockets *sockets, int64_t ms);
 
 #endif

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import grpc
 from calls import Registry, update_change
-from daemon import Confregd, free_port, until
+from daemon import PATIENCE, Confregd, free_port, until
 from errors import refused
 from many_streams import ManyStreams, StalledStreams
 from rest import gauge
@@ -90,7 +90,8 @@ def test_what_stalled_streams_have_from_the_store_is_bounded(launch, name):
             # Each gets its first response and a piece of the second, within the connection's window.
             stalled = StalledStreams(server.listen, 50, request, window=1000)
             stack.enter_context(contextlib.closing(stalled))
-        until(lambda: gauge(port, "confreg_watch_messages_total") >= 800, "all streams stall")
+        until(lambda: gauge(port, "confreg_watch_messages_total") >= 800, "all streams stall",
+                  3 * PATIENCE)
         with Watch(server.stub, complete=True, start_revision=1) as reader:
             assert [event.version for event in reader.events(300)] == list(range(1, 301))
             grown = resident_bytes(server) - before
