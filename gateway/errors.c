@@ -57,6 +57,38 @@ static void refuse_field(struct request *r, const struct status *st)
     invalid_fini(&invalid);
 }
 
+static bool is_write(enum client_method method)
+{
+    switch (method) {
+    case CLIENT_CREATE_CONFIG:
+    case CLIENT_UPDATE_CONFIG:
+    case CLIENT_DELETE_CONFIG:
+    case CLIENT_ROLLBACK_CONFIG:
+    case CLIENT_COMMIT_CHANGES:
+    case CLIENT_WRITE_CONFIGS:
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* The call ended without the server's word. A write may have happened: the core does not tell
+ * reliably whether a call was sent. What the transport says names addresses of the inner
+ * network; the log has it. */
+static void answer_unheard(struct request *r, const struct status *st)
+{
+    unsigned http = errors_http_status(st);
+    const char *why = st->code == STATUS_UNAVAILABLE ? "The registry server cannot be reached"
+                      : st->code == STATUS_CANCELLED ? "The gateway is stopping"
+                                                     : "The registry server did not answer in time";
+    if (r->call.next != NULL && is_write(r->call.method)) {
+        request_refuse(r, http, "OUTCOME_UNKNOWN: whether the write happened is not known: %s",
+                       why);
+    } else {
+        request_refuse(r, http, "%s", why);
+    }
+}
+
 void errors_answer(struct request *r, const struct status *st)
 {
     unsigned http = errors_http_status(st);
@@ -64,13 +96,9 @@ void errors_answer(struct request *r, const struct status *st)
         refuse_field(r, st);
     } else if (st->reason[0] != '\0') {
         request_refuse(r, http, "%s: %s", st->reason, st->message);
-    } else if (st->code == STATUS_UNAVAILABLE) {
-        /* What the transport says names addresses of the inner network; the log has it. */
-        request_refuse(r, http, "The registry server cannot be reached");
-    } else if (st->code == STATUS_CANCELLED) {
-        request_refuse(r, http, "The gateway is stopping");
-    } else if (st->code == STATUS_DEADLINE_EXCEEDED) {
-        request_refuse(r, http, "The registry server did not answer in time");
+    } else if (st->code == STATUS_UNAVAILABLE || st->code == STATUS_CANCELLED ||
+               st->code == STATUS_DEADLINE_EXCEEDED) {
+        answer_unheard(r, st);
     } else {
         request_refuse(r, http, "%s", st->message);
     }

@@ -201,6 +201,60 @@ Test(render, an_unreachable_server_is_not_named)
     request_fini(&r);
 }
 
+static void never_called(struct request *r, const ProtobufCMessage *response,
+                         const struct status *st)
+{
+    (void)r;
+    (void)response;
+    (void)st;
+    cr_assert_fail();
+}
+
+/* Nobody knows what became of a write, unless the server said so. */
+Test(render, a_write_that_was_not_heard_of_is_in_doubt)
+{
+    static const struct {
+        enum client_method method;
+        enum status_code code;
+        const char *reason;
+        unsigned http;
+        bool in_doubt;
+    } cases[] = {
+        {CLIENT_CREATE_CONFIG, STATUS_UNAVAILABLE, "", 503, true},
+        {CLIENT_UPDATE_CONFIG, STATUS_DEADLINE_EXCEEDED, "", 504, true},
+        {CLIENT_DELETE_CONFIG, STATUS_UNAVAILABLE, "", 503, true},
+        {CLIENT_ROLLBACK_CONFIG, STATUS_CANCELLED, "", 503, true},
+        {CLIENT_UPDATE_CONFIG, STATUS_UNAVAILABLE, "SHUTTING_DOWN", 503, false},
+        {CLIENT_UPDATE_CONFIG, STATUS_UNAVAILABLE, "STORE_UNAVAILABLE", 503, false},
+        {CLIENT_UPDATE_CONFIG, STATUS_DEADLINE_EXCEEDED, "NOT_STARTED", 504, false},
+        {CLIENT_GET_CONFIG, STATUS_UNAVAILABLE, "", 503, false},
+        {CLIENT_LIST_VERSIONS, STATUS_DEADLINE_EXCEEDED, "", 504, false},
+    };
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct request r = {.call = {.method = cases[i].method, .next = never_called}};
+        struct status st;
+        status_set(&st, cases[i].code, cases[i].reason, "why");
+        errors_answer(&r, &st);
+        const char *body = str_text(&r.response.body);
+        cr_expect_eq(r.response.status, cases[i].http);
+        cr_expect_eq(strncmp(body, "{\"detail\":\"OUTCOME_UNKNOWN: ", 28) == 0, cases[i].in_doubt,
+                     "%zu: %s", i, body);
+        request_fini(&r);
+    }
+}
+
+/* A stream of events has no call. */
+Test(render, what_was_no_call_is_not_in_doubt)
+{
+    struct request r = {0};
+    struct status st;
+    status_set(&st, STATUS_UNAVAILABLE, "", "why");
+    errors_answer(&r, &st);
+    cr_expect_str_eq(str_text(&r.response.body),
+                     "{\"detail\":\"The registry server cannot be reached\"}");
+    request_fini(&r);
+}
+
 static const struct route *find_route(const char *method, const char *path)
 {
     size_t i = 0;
