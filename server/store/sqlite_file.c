@@ -302,7 +302,7 @@ bool sqlite_file_check(const struct sqlite_file *file, uint64_t *ret_log_bytes, 
                                                                               : NULL;
     return suffix == NULL ||
            status_set(st, STATUS_UNAVAILABLE, "STORE_REPLACED",
-                      "%s%s was removed or replaced: stop, see that the right files are there, and "
-                      "start again",
+                      "%s%s was removed or replaced: put it back, or see that the right files are "
+                      "there and restart the server",
                       file->path, suffix);
 }
