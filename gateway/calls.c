@@ -7,7 +7,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include "log.h"
+#include "reach.h"
 #include "request.h"
 #include "together.h"
 
@@ -145,19 +145,12 @@ void calls_flush(struct calls *calls)
     }
 }
 
-/* Once when the server goes out of reach, once when it is back. */
-static void log_reach(struct gateway *gateway, const struct call *call)
+static void note_reach(struct gateway *gateway, const struct call *call)
 {
-    bool back = call->response != NULL || call->st->reason[0] != '\0';
-    bool away = !back && call->st->code == STATUS_UNAVAILABLE;
-    if (gateway->client == NULL || back == away || away == gateway->server_away) {
-        return;
-    }
-    gateway->server_away = away;
-    if (away) {
-        log_event(LOG_WARNING, "server_away", "message", call->st->message, NULL);
-    } else {
-        log_event(LOG_INFO, "server_back", NULL);
+    if (call->response != NULL || call->st->reason[0] != '\0') {
+        reach_is_there(gateway);
+    } else if (call->st->code == STATUS_UNAVAILABLE) {
+        reach_is_away(gateway, call->st->message);
     }
 }
 
@@ -168,7 +161,7 @@ void calls_run(struct calls *calls, void (*answered)(void *user, struct request 
         struct request *r = CONTAINER_OF(call, struct request, call);
         struct call *following = call->next_done;
         ProtobufCMessage *response = call->response;
-        log_reach(r->gateway, call);
+        note_reach(r->gateway, call);
         AUTO(free) struct status *st = MOVE(call->st);
         call->open = false;
         call->next(r, response, st);

@@ -9,6 +9,7 @@
 #include "clock.h"
 #include "gateway.h"
 #include "notice.h"
+#include "reach.h"
 #include "streams.h"
 #include "waits.h"
 
@@ -81,6 +82,17 @@ void feed_changed(void *user, const struct mirror_view *view, const struct mirro
     }
 }
 
+/* A mirror that stays as it was says nothing new: a call may have found out since. */
+static void note_reach(struct gateway *gateway, const struct mirror_view *view)
+{
+    bool was_in_step = atomic_load(&gateway->mirror_gauges.in_step);
+    if (view->state == MIRROR_IN_STEP && !was_in_step) {
+        reach_is_there(gateway);
+    } else if (view->state != MIRROR_IN_STEP && was_in_step) {
+        reach_is_away(gateway, "the mirror's watch has ended or brings nothing");
+    }
+}
+
 static void show_view(struct mirror_gauges *gauges, const struct mirror_view *view)
 {
     atomic_store(&gauges->in_step, view->state == MIRROR_IN_STEP);
@@ -124,6 +136,7 @@ void feed_run(struct feed *feed, struct gateway *gateway)
     struct mirror_view view = feed->view;
     feed->rung = false;
     pthread_mutex_unlock(&feed->lock);
+    note_reach(gateway, &view);
     show_view(&gateway->mirror_gauges, &view);
     bring(gateway, &come, &view);
 }

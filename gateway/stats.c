@@ -179,7 +179,7 @@ void gateway_metrics(void *user, struct str *page)
     metrics_one(page, "confreg_gateway_requests_in_flight", METRIC_GAUGE,
                 "HTTP requests under way.", in_flight(gateway->stats));
     metrics_one(page, "confreg_gateway_server_up", METRIC_GAUGE,
-                "0 where confregd could not be reached when it was last asked.",
+                "0 where confregd was away when a call or the mirror last noticed.",
                 !atomic_load(&gateway->server_away));
     add_reads(&gateway->sources, page);
     add_mirror(&gateway->mirror_gauges, page);

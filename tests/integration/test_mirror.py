@@ -469,6 +469,28 @@ def test_a_server_that_hangs_is_noticed(pair):
     assert age(rest) == 0
 
 
+def test_an_idle_gateway_logs_when_the_server_goes_and_comes(pair):
+    """Only the mirror can notice: nobody calls the gateway meanwhile."""
+    log = pair.gateway.log
+
+    def logged(*events):
+        until(lambda: [word for word in log.read_text().split()
+                       if word in ("event=server_away", "event=server_back")] == list(events),
+              f"the log has {events}")
+
+    away, back = "event=server_away", "event=server_back"
+    pair.server.kill()
+    logged(away)
+    pair.server.start()
+    logged(away, back)
+    pair.server.freeze()
+    try:
+        logged(away, back, away)
+    finally:
+        pair.server.thaw()
+    logged(away, back, away, back)
+
+
 def test_a_server_that_hung_for_long_is_followed_again(pair):
     """Longer than the time after which the mirror opens the watch again."""
     pair.rest.post("/api/configs/kept", DATA)

@@ -1,0 +1,13 @@
+/* Whether the server can be reached: noticed by calls and by the mirror, and logged once when it
+ * goes (server_away) and once when it is back (server_back). Not while the gateway stops. HTTP
+ * thread. */
+#ifndef GATEWAY_REACH_H
+#define GATEWAY_REACH_H
+
+struct gateway;
+
+void reach_is_there(struct gateway *gateway);
+/* why is for the log. */
+void reach_is_away(struct gateway *gateway, const char *why);
+
+#endif
