@@ -9,6 +9,7 @@
 #include "status_details.h"
 #include "store.h"
 #include "token.h"
+#include "unix_address.h"
 #include "utf8.h"
 
 static void try_address(const char *text, size_t n)
@@ -17,8 +18,12 @@ static void try_address(const char *text, size_t n)
     (void)n;
     bool ok = address_check(text, &st);
     MUST(ok || st.code == STATUS_INVALID_ARGUMENT);
-    const char *path = address_unix_path(text);
-    MUST(path == NULL || (path > text && path <= text + strlen(text)));
+    struct unix_address address;
+    if (unix_address_is(text)) {
+        ok = unix_address_parse(text, &address, &st);
+        MUST(ok || st.code == STATUS_INVALID_ARGUMENT);
+        MUST(!ok || (address.name.sun_path[0] != '\0' && (address.mode & ~(mode_t)0777) == 0));
+    }
 }
 
 static void try_option(const char *text, size_t n)
