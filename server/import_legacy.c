@@ -9,6 +9,7 @@
 #include "mem.h"
 #include "options.h"
 #include "signals.h"
+#include "store_open.h"
 #include "take_over.h"
 
 #define MAX_DEPTH 64

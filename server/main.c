@@ -11,6 +11,7 @@
 #include "options.h"
 #include "signals.h"
 #include "store.h"
+#include "store_open.h"
 #include "wake.h"
 
 struct settings {

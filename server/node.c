@@ -10,6 +10,7 @@
 #include "log.h"
 #include "node_metrics.h"
 #include "service.h"
+#include "store_open.h"
 #include "uri.h"
 #include "watchdog.h"
 

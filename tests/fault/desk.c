@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "history.h"
+#include "store_open.h"
 
 static void committed(void *user, const struct staged *staged)
 {

@@ -8,6 +8,7 @@
 #include "clock.h"
 #include "committer.h"
 #include "random.h"
+#include "store_open.h"
 #include "stress.h"
 #include "trace.h"
 

@@ -4,6 +4,7 @@
 
 #include "leak_check.h"
 #include "place_kind.h"
+#include "store_open.h"
 #include "trace.h"
 
 static const struct place_kind *const kinds[] = {&place_sqlite, &place_memory, &place_mongodb};

@@ -6,6 +6,7 @@
 
 #include "book.h"
 #include "place.h"
+#include "store_open.h"
 
 static const struct line two[] = {{CHANGE_CREATE, "a", 1, "{\"a\":\"first\"}"},
                                   {CHANGE_CREATE, "b", 1, "{\"b\":\"other\"}"}};

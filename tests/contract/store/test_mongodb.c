@@ -13,6 +13,7 @@
 #include "clock.h"
 #include "leak_check.h"
 #include "place.h"
+#include "store_open.h"
 
 /* ---- Sharing ---- */
 

@@ -12,6 +12,7 @@
 #include "clock.h"
 #include "leak_check.h"
 #include "place.h"
+#include "store_open.h"
 
 static const char *file_of(const struct place *place)
 {

@@ -13,6 +13,7 @@
 #include "book.h"
 #include "leak_check.h"
 #include "place.h"
+#include "store_open.h"
 
 static const char *file_of(const struct place *place)
 {

@@ -1,4 +1,5 @@
 #include "node.h"
+#include "store_open.h"
 
 #include <assert.h>
 #include <criterion/criterion.h>

@@ -10,6 +10,7 @@
 
 #include "committer.h"
 #include "leak_check.h"
+#include "store_open.h"
 #include "trace.h"
 #include "waited.h"
 

@@ -9,6 +9,7 @@
 
 #include "leak_check.h"
 #include "random.h"
+#include "store_open.h"
 #include "trace.h"
 #include "waited.h"
 

@@ -11,6 +11,7 @@
 #include "memory.h"
 #include "node.h"
 #include "random.h"
+#include "store_open.h"
 
 #define NODES 3
 #define WRITERS 4 /* a node */

@@ -6,6 +6,7 @@
 #include "leak_check.h"
 #include "memory.h"
 #include "node.h"
+#include "store_open.h"
 
 #define NODES 3
 #define WRITERS 4 /* a node */

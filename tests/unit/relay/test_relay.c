@@ -10,6 +10,7 @@
 #include "leak_check.h"
 #include "log.h"
 #include "relay.h"
+#include "store_open.h"
 #include "trace.h"
 
 #define PATIENCE_MS 1000 /* to publish the last events */

@@ -6,6 +6,7 @@
 
 #include "leak_check.h"
 #include "store.h"
+#include "store_open.h"
 
 struct home {
     char folder[64];

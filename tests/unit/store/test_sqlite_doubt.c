@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "leak_check.h"
+#include "store_open.h"
 
 #define FIRST_LOCK 120 /* of FILE-shm, see https://www.sqlite.org/walformat.html */
 #define LOCKS 9        /* the last one says that the file is in use */

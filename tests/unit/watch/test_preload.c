@@ -1,6 +1,7 @@
 #include <criterion/criterion.h>
 
 #include "leak_check.h"
+#include "store_open.h"
 #include "watch.h"
 
 /* A log of so many commits on one config, and a hub that starts with it. */
