@@ -7,17 +7,18 @@
 #include <string.h>
 
 #include "bytes.h"
+#include "call_stats.h"
 #include "clock.h"
 #include "cork.h"
 #include "message_check.h"
-#include "stats.h"
 #include "status_details.h"
 
 #define FAR_SECONDS 1000000000 /* a deadline beyond is none, and would not fit nanoseconds */
 
 static void arrived(struct tag *tag, bool ok);
 
-void call_request(struct rpc_server *server, const struct method *method, struct queue *listener)
+void call_request(struct rpc_server *server, const struct method *method,
+                  struct completion_queue *listener)
 {
     struct rpc_call *call = mem_zalloc(sizeof *call);
     bool streams = method != NULL && method->entry->kind == RPC_SERVER_STREAM;
@@ -25,18 +26,18 @@ void call_request(struct rpc_server *server, const struct method *method, struct
     call->server = server;
     call->method = method;
     call->listener = listener;
-    call->queue = streams ? &server->stream_queue : listener;
-    call->lane = queue_choose_lane(call->queue);
+    call->cq = streams ? &server->stream_cq : listener;
+    call->lane = cq_choose_lane(call->cq);
     call->stats =
-        (method == NULL ? server->unknown_stats : method->stats) + (listener - server->queues);
+        (method == NULL ? server->unknown_stats : method->stats) + (listener - server->cqs);
     call->code = STATUS_CANCELLED;
     call->arrived.fn = arrived;
     call->arrival.without_message = method != NULL && method->client_streams;
     grpc_call_details_init(&call->arrival.details);
     grpc_metadata_array_init(&call->arrival.headers);
     server_call_born(server);
-    queue_request_call(server->core, method == NULL ? NULL : method->registered, &call->arrival,
-                       call->lane, listener, &call->arrived);
+    cq_request_call(server->core, method == NULL ? NULL : method->registered, &call->arrival,
+                    call->lane, listener, &call->arrived);
 }
 
 void call_ref(struct rpc_call *call)
@@ -77,7 +78,7 @@ static bool claim(struct rpc_call *call)
 
 void call_count_end(struct rpc_call *call)
 {
-    stats_end(call->stats, call->code, call->arrived_ns);
+    call_stats_end(call->stats, call->code, call->arrived_ns);
 }
 
 /* ---- Arriving ---- */
@@ -271,7 +272,7 @@ void rpc_call_follow(struct rpc_call *call)
     atomic_store(&call->ends, 2);
     call->noted.fn = noted;
     call_ref(call);
-    queue_start_batch(call->arrival.call, &op, 1, &call->noted);
+    cq_start_batch(call->arrival.call, &op, 1, &call->noted);
 }
 
 bool rpc_call_is_over(const struct rpc_call *call)
@@ -295,7 +296,7 @@ static void send_answer(struct rpc_call *call, grpc_byte_buffer *bytes, const st
     call->code = st->code;
     call->ended.fn = ended;
     call_will_send(call);
-    queue_start_batch(call->arrival.call, ops, n, &call->ended);
+    cq_start_batch(call->arrival.call, ops, n, &call->ended);
     ending_fini(&ending);
 }
 
@@ -330,7 +331,7 @@ void call_refuse(struct rpc_call *call)
     if (call->method == NULL || call->method->entry->kind == RPC_UNARY) {
         call_ref(call);
         call->refusal.fn = refuse_late;
-        queue_post(call->listener, &call->refusal);
+        cq_post(call->listener, &call->refusal);
     }
 }
 
@@ -381,5 +382,5 @@ const char *rpc_call_header(const struct rpc_call *call, const char *key, size_t
 
 void rpc_call_post(struct rpc_call *call, struct rpc_task *task)
 {
-    queue_post(call->queue, task);
+    cq_post(call->cq, task);
 }

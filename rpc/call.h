@@ -5,8 +5,8 @@
 #include <stdatomic.h>
 
 #include "acceptor.h"
+#include "completion_queue.h"
 #include "descriptors.h"
-#include "queue.h"
 #include "rpc_server.h"
 
 struct call_stats;
@@ -30,11 +30,11 @@ struct rpc_call {
     atomic_bool consumed; /* replied to, failed or made a stream */
     atomic_bool answered; /* a unary call: by its handler or by call_refuse */
     struct rpc_server *server;
-    const struct method *method; /* NULL: none that we have */
-    struct queue *listener;      /* on whose thread the call arrives */
-    struct queue *queue;         /* on whose thread its batches complete */
-    struct lane *lane;           /* of that queue */
-    struct call_stats *stats;    /* where it is counted */
+    const struct method *method;       /* NULL: none that we have */
+    struct completion_queue *listener; /* on whose thread the call arrives */
+    struct completion_queue *cq;       /* on whose thread its batches complete */
+    struct lane *lane;                 /* of that queue */
+    struct call_stats *stats;          /* where it is counted */
     int64_t arrived_ns;
     enum status_code code; /* the status that was sent; CANCELLED until then */
     struct arrival arrival;
@@ -56,7 +56,8 @@ struct rpc_call {
 };
 
 /* Asks the core for the next call of the method; NULL: of an unknown one. */
-void call_request(struct rpc_server *server, const struct method *method, struct queue *listener);
+void call_request(struct rpc_server *server, const struct method *method,
+                  struct completion_queue *listener);
 void call_ref(struct rpc_call *call);
 void call_unref(struct rpc_call *call);
 /* Counts the end, which comes once. */
@@ -103,8 +104,8 @@ struct rpc_server {
     size_t n_lock_files;
     struct acceptor *acceptor; /* of TCP */
 
-    struct queue *queues; /* options.n_call_threads of them */
-    struct queue stream_queue;
+    struct completion_queue *cqs; /* options.n_call_threads of them */
+    struct completion_queue stream_cq;
     atomic_bool running; /* the threads are */
     atomic_bool stopping;
 

@@ -74,39 +74,39 @@ static bool encode_previous(struct store *store, const struct commit *commit, si
     return true;
 }
 
-static bool add_event(struct store *store, bool with_previous, struct notice *notice, size_t index,
-                      struct status *st)
+static bool add_event(struct store *store, bool with_previous, struct encoded_commit *encoded,
+                      size_t index, struct status *st)
 {
     AUTO(buf_unref) struct buf *config = NULL;
     AUTO(buf_unref) struct buf *previous = NULL;
-    if (!encode_head(store, notice->commit, index, &config, st) ||
-        (with_previous && !encode_previous(store, notice->commit, index, &previous, st))) {
+    if (!encode_head(store, encoded->commit, index, &config, st) ||
+        (with_previous && !encode_previous(store, encoded->commit, index, &previous, st))) {
         return false;
     }
     struct event_content content = {.config = config, .previous = previous};
-    notice_add(notice, index, notice->commit->changes[index].environment,
-               encode_event(FIELD_EVENTS, notice->commit, index, &content), NULL);
+    encoded_commit_add(encoded, index, encoded->commit->changes[index].environment,
+                       encode_event(FIELD_EVENTS, encoded->commit, index, &content), NULL);
     return true;
 }
 
-bool watch_read_notice(struct store *store, const struct watch *watch, struct commit *commit,
-                       struct notice **ret_notice, struct status *st)
+bool watch_encode_commit(struct store *store, const struct watch *watch, struct commit *commit,
+                         struct encoded_commit **ret_encoded, struct status *st)
 {
-    struct notice *notice = notice_new(commit, commit->n_changes);
+    struct encoded_commit *encoded = encoded_commit_new(commit, commit->n_changes);
     bool with_previous = watch != NULL && watch->wishes.include_previous;
     bool ok = true;
-    notice->chosen = watch != NULL;
+    encoded->chosen = watch != NULL;
     for (size_t i = 0; i < commit->n_changes && ok; i++) {
         const struct change *change = &commit->changes[i];
         bool wanted =
             change_has_config(change->kind) && (watch == NULL || watch_selects(watch, change));
-        ok = !wanted || add_event(store, with_previous, notice, i, st);
+        ok = !wanted || add_event(store, with_previous, encoded, i, st);
     }
     commit_forget_payloads(commit);
     if (ok) {
-        *ret_notice = notice;
+        *ret_encoded = encoded;
     } else {
-        notice_free(notice);
+        encoded_commit_free(encoded);
     }
     return ok;
 }
@@ -137,11 +137,11 @@ static bool read_backlog(struct reading *r, struct status *st)
     }
     watch->backlog = mem_array(r->n, sizeof watch->backlog[0]);
     while (watch->n_backlog < r->n && bytes < r->max_bytes) {
-        struct notice *made = NULL;
+        struct encoded_commit *made = NULL;
         struct commit *commit = r->commits[watch->n_backlog];
         if (!(watch->wishes.resolve
                   ? watch_resolve(watch, commit, &made, st)
-                  : watch_read_notice(watch->hub->store, watch, commit, &made, st))) {
+                  : watch_encode_commit(watch->hub->store, watch, commit, &made, st))) {
             return false;
         }
         watch->backlog[watch->n_backlog++] = made;
@@ -169,9 +169,9 @@ void watch_drop_backlog(struct watch *watch, bool passed_only)
 {
     size_t end = passed_only ? watch->next_backlog : watch->n_backlog;
     while (watch->passed_backlog < end) {
-        struct notice *notice = watch->backlog[watch->passed_backlog++];
-        atomic_fetch_sub(&watch->hub->backlog_bytes, notice->bytes);
-        notice_free(notice);
+        struct encoded_commit *encoded = watch->backlog[watch->passed_backlog++];
+        atomic_fetch_sub(&watch->hub->backlog_bytes, encoded->bytes);
+        encoded_commit_free(encoded);
     }
     if (watch->passed_backlog == watch->n_backlog) {
         free(MOVE(watch->backlog));

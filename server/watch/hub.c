@@ -34,7 +34,7 @@ void hub_free(struct hub *hub)
     }
     assert(atomic_load(&hub->backlog_bytes) == 0 && "all streams have given back what they held");
     for (size_t i = 0; i < hub->n_inbox; i++) {
-        notice_free(hub->inbox[i]);
+        encoded_commit_free(hub->inbox[i]);
     }
     free(hub->inbox);
     ring_fini(&hub->ring);
@@ -66,7 +66,7 @@ static struct buf *previous_config(const struct change *change, const struct hea
                : buf_ref(before->encoded);
 }
 
-static void add_event(struct notice *notice, const struct staged *staged, size_t index)
+static void add_event(struct encoded_commit *encoded, const struct staged *staged, size_t index)
 {
     struct commit *commit = staged->commit;
     const struct change *change = &commit->changes[index];
@@ -74,38 +74,38 @@ static void add_event(struct notice *notice, const struct staged *staged, size_t
         .config = event_has_config(change) ? staged->after[index]->encoded : NULL};
     struct buf *plain = encode_event(FIELD_EVENTS, commit, index, &content);
     struct buf *full = NULL;
-    if (notice->has_previous) {
+    if (encoded->has_previous) {
         AUTO(buf_unref) struct buf *previous = previous_config(change, staged->before[index]);
         content.previous = previous;
         full =
             previous == NULL ? buf_ref(plain) : encode_event(FIELD_EVENTS, commit, index, &content);
     }
-    notice_add(notice, index, change->environment, plain, full);
+    encoded_commit_add(encoded, index, change->environment, plain, full);
 }
 
-static struct notice *make_notice(struct hub *hub, const struct staged *staged)
+static struct encoded_commit *encode_commit(struct hub *hub, const struct staged *staged)
 {
     struct commit *commit = staged->commit;
-    struct notice *notice = notice_new(commit, commit->n_changes);
-    notice->has_previous = atomic_load(&hub->n_previous) > 0;
+    struct encoded_commit *encoded = encoded_commit_new(commit, commit->n_changes);
+    encoded->has_previous = atomic_load(&hub->n_previous) > 0;
     for (size_t i = 0; i < commit->n_changes; i++) {
         if (change_has_config(commit->changes[i].kind)) {
-            add_event(notice, staged, i);
+            add_event(encoded, staged, i);
         }
     }
-    return notice;
+    return encoded;
 }
 
 void hub_publish(struct hub *hub, const struct staged *staged)
 {
-    struct notice *notice = make_notice(hub, staged);
+    struct encoded_commit *encoded = encode_commit(hub, staged);
     pthread_mutex_lock(&hub->lock);
     if (hub->n_inbox == hub->room_inbox) {
         hub->room_inbox = hub->room_inbox == 0 ? 64 : hub->room_inbox * 2;
         hub->inbox = mem_grow(hub->inbox, hub->room_inbox, sizeof hub->inbox[0]);
     }
-    hub->inbox[hub->n_inbox++] = notice;
-    hub->inbox_bytes += notice->bytes;
+    hub->inbox[hub->n_inbox++] = encoded;
+    hub->inbox_bytes += encoded->bytes;
     hub->inbox_erases = hub->inbox_erases || commit_erases(staged->commit);
     pthread_mutex_unlock(&hub->lock);
 }
@@ -130,20 +130,20 @@ void hub_wake(struct hub *hub)
 
 /* ---- The stream thread's side ---- */
 
-static void put_in_ring(struct hub *hub, struct notice *notice)
+static void put_in_ring(struct hub *hub, struct encoded_commit *encoded)
 {
-    const struct commit *commit = notice->commit;
+    const struct commit *commit = encoded->commit;
     ring_erase(&hub->ring, commit);
-    ring_push(&hub->ring, notice);
+    ring_push(&hub->ring, encoded);
     flights_count(hub);
     hub->tail = (struct watch_position){commit->revision, hash_short(&commit->hash)};
-    watch_tell(hub, notice);
+    watch_tell(hub, encoded);
 }
 
 void hub_take_inbox(struct hub *hub)
 {
     pthread_mutex_lock(&hub->lock);
-    struct notice **notices = MOVE(hub->inbox);
+    struct encoded_commit **encoded = MOVE(hub->inbox);
     size_t n = hub->n_inbox;
     hub->n_inbox = 0;
     hub->room_inbox = 0;
@@ -151,9 +151,9 @@ void hub_take_inbox(struct hub *hub)
     hub->inbox_erases = false;
     pthread_mutex_unlock(&hub->lock);
     for (size_t i = 0; i < n; i++) {
-        put_in_ring(hub, notices[i]);
+        put_in_ring(hub, encoded[i]);
     }
-    free(notices);
+    free(encoded);
 }
 
 static void drain(struct rpc_task *task)

@@ -7,8 +7,8 @@
 
 struct preload {
     struct hub *hub;
-    struct notice **notices; /* the newest is the last */
-    size_t n;                /* how many of them, counted from the end, are there */
+    struct encoded_commit **encoded; /* the newest is the last */
+    size_t n;                        /* how many of them, counted from the end, are there */
     size_t bytes;
     size_t max_bytes;
     size_t n_chunk; /* read of the chunk before them, which ends where they begin */
@@ -19,8 +19,8 @@ static bool keep_commit(void *user, struct commit *commit)
 {
     struct preload *p = user;
     struct status st;
-    struct notice **slot = &p->notices[PRELOAD_COMMITS - p->n - p->chunk + p->n_chunk];
-    if (!watch_read_notice(p->hub->store, NULL, commit, slot, &st)) {
+    struct encoded_commit **slot = &p->encoded[PRELOAD_COMMITS - p->n - p->chunk + p->n_chunk];
+    if (!watch_encode_commit(p->hub->store, NULL, commit, slot, &st)) {
         return false;
     }
     p->n_chunk++;
@@ -31,7 +31,7 @@ static bool keep_commit(void *user, struct commit *commit)
 static void drop_chunk(struct preload *p)
 {
     for (size_t i = 0; i < p->n_chunk; i++) {
-        notice_free(p->notices[PRELOAD_COMMITS - p->n - p->chunk + i]);
+        encoded_commit_free(p->encoded[PRELOAD_COMMITS - p->n - p->chunk + i]);
     }
 }
 
@@ -59,12 +59,12 @@ static bool read_chunk(struct preload *p)
 void watch_preload(struct hub *hub, size_t ring_bytes)
 {
     struct preload p = {.hub = hub, .max_bytes = ring_bytes};
-    p.notices = mem_array(PRELOAD_COMMITS, sizeof(struct notice *));
+    p.encoded = mem_array(PRELOAD_COMMITS, sizeof(struct encoded_commit *));
     while (read_chunk(&p)) {
     }
     ring_init(&hub->ring, hub->tail.revision + 1 - p.n, ring_bytes);
     for (size_t i = 0; i < p.n; i++) {
-        ring_push(&hub->ring, p.notices[PRELOAD_COMMITS - p.n + i]);
+        ring_push(&hub->ring, p.encoded[PRELOAD_COMMITS - p.n + i]);
     }
-    free(p.notices);
+    free(p.encoded);
 }

@@ -119,11 +119,11 @@ static struct change tell_change(const struct commit *commit, const struct targe
     return change;
 }
 
-static bool add_event(const struct watch *watch, struct notice *notice, const struct target *target,
-                      struct status *st)
+static bool add_event(const struct watch *watch, struct encoded_commit *encoded,
+                      const struct target *target, struct status *st)
 {
     const struct hub *hub = watch->hub;
-    const struct commit *commit = notice->commit;
+    const struct commit *commit = encoded->commit;
     struct side sides[2] = {{0}};
     bool ok = find_side(hub, commit, target->environment, target->service, &sides[0], st) &&
               (!has_base(target->environment) ||
@@ -142,8 +142,8 @@ static bool add_event(const struct watch *watch, struct notice *notice, const st
     struct change change = tell_change(commit, target, &sides[0], &sides[1]);
     struct event_content content = {.change = &change, .config = resolved, .previous = previous};
     if (change.head_version != 0 || change.previous_version != 0) {
-        notice_add(notice, target->last, target->environment,
-                   encode_event(FIELD_EVENTS, commit, target->last, &content), NULL);
+        encoded_commit_add(encoded, target->last, target->environment,
+                           encode_event(FIELD_EVENTS, commit, target->last, &content), NULL);
     }
     return true;
 }
@@ -182,21 +182,21 @@ static size_t count_targets(const struct watch *watch, const struct commit *comm
     return n;
 }
 
-bool watch_resolve(const struct watch *watch, struct commit *commit, struct notice **ret_notice,
-                   struct status *st)
+bool watch_resolve(const struct watch *watch, struct commit *commit,
+                   struct encoded_commit **ret_encoded, struct status *st)
 {
-    struct notice *notice = notice_new(commit, count_targets(watch, commit));
+    struct encoded_commit *encoded = encoded_commit_new(commit, count_targets(watch, commit));
     struct target target;
-    notice->chosen = true;
+    encoded->chosen = true;
     for (size_t i = 0; i < commit->n_changes; i++) {
         for (size_t k = 0; k < watch->n_selectors; k++) {
             if (find_target(watch, k, commit, i, &target) &&
-                !add_event(watch, notice, &target, st)) {
-                notice_free(notice);
+                !add_event(watch, encoded, &target, st)) {
+                encoded_commit_free(encoded);
                 return false;
             }
         }
     }
-    *ret_notice = notice;
+    *ret_encoded = encoded;
     return true;
 }

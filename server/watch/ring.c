@@ -8,17 +8,17 @@ void ring_init(struct ring *ring, uint64_t next, size_t max_bytes)
     *ring = (struct ring){.next = next, .max_bytes = max_bytes};
 }
 
-struct notice *ring_at(const struct ring *ring, uint64_t revision)
+struct encoded_commit *ring_at(const struct ring *ring, uint64_t revision)
 {
     return ring->slots[revision & (ring->n_slots - 1)];
 }
 
 static void drop_oldest(struct ring *ring)
 {
-    struct notice *oldest = ring_at(ring, ring_first(ring));
+    struct encoded_commit *oldest = ring_at(ring, ring_first(ring));
     ring->bytes -= oldest->bytes;
     ring->n--;
-    notice_free(oldest);
+    encoded_commit_free(oldest);
 }
 
 void ring_fini(struct ring *ring)
@@ -42,16 +42,16 @@ static void grow(struct ring *ring)
     *ring = bigger;
 }
 
-void ring_push(struct ring *ring, struct notice *notice)
+void ring_push(struct ring *ring, struct encoded_commit *encoded)
 {
-    assert(notice->commit->revision == ring->next && "the log has no gaps");
+    assert(encoded->commit->revision == ring->next && "the log has no gaps");
     if (ring->n == ring->n_slots) {
         grow(ring);
     }
-    ring->slots[ring->next & (ring->n_slots - 1)] = notice;
+    ring->slots[ring->next & (ring->n_slots - 1)] = encoded;
     ring->next++;
     ring->n++;
-    ring->bytes += notice->bytes;
+    ring->bytes += encoded->bytes;
     while (ring->bytes > ring->max_bytes && ring->n > 1) {
         drop_oldest(ring);
     }

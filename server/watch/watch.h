@@ -39,13 +39,13 @@ struct hub {
     struct rpc_task wake;
     atomic_uint_fast64_t n_streams;
     atomic_uint_fast64_t n_previous; /* streams that want the value before */
-    atomic_size_t backlog_bytes;     /* held by all backlogs, as their notices say, by messages on
+    atomic_size_t backlog_bytes;     /* held by all backlogs, as their commits say, by messages on
                                         their way whose commits have left the ring, and by parts
                                         of snapshots */
 
     /* Published, not in the ring yet. */
     pthread_mutex_t lock;
-    struct notice **inbox;
+    struct encoded_commit **inbox;
     size_t n_inbox;
     size_t room_inbox;
     size_t inbox_bytes;
@@ -122,7 +122,7 @@ struct watch {
 
     struct commit **taken; /* of the ring, from cursor + 1 on, to be resolved; owned references */
     size_t n_taken;
-    struct notice **backlog; /* commits read from the store, from cursor + 1 on */
+    struct encoded_commit **backlog; /* commits read from the store, from cursor + 1 on */
     size_t n_backlog;
     size_t passed_backlog; /* freed */
     size_t next_backlog;   /* the first that is not handled; those before it are kept until the
@@ -143,15 +143,15 @@ bool watch_selects_before(const struct watch *watch, size_t n, const char *envir
 /* Makes the events of a commit that was read with its payloads, which are given back: those that
  * the stream wants as it wants them, or (watch NULL) all as the ring has them. Waits on the store.
  */
-bool watch_read_notice(struct store *store, const struct watch *watch, struct commit *commit,
-                       struct notice **ret_notice, struct status *st);
+bool watch_encode_commit(struct store *store, const struct watch *watch, struct commit *commit,
+                         struct encoded_commit **ret_encoded, struct status *st);
 /* Fills the empty ring with the newest commits of the log, as far as the store gives them. At
  * start. */
 void watch_preload(struct hub *hub, size_t ring_bytes);
 
 /* Makes the events of a commit as a stream that resolves wants them. On the pool. */
-bool watch_resolve(const struct watch *watch, struct commit *commit, struct notice **ret_notice,
-                   struct status *st);
+bool watch_resolve(const struct watch *watch, struct commit *commit,
+                   struct encoded_commit **ret_encoded, struct status *st);
 
 /* The resolved config as it stood at a revision; NULL where there was none. On the pool. */
 bool watch_resolved_at(const struct hub *hub, const char *environment, const char *service,
@@ -197,7 +197,8 @@ enum rpc_next watch_send_events(struct watch *watch, struct rpc_pieces *pieces, 
 /* Brings what was published into the ring. */
 void hub_take_inbox(struct hub *hub);
 
-/* The log has grown by this notice, which is in the ring: finds the streams that want it. */
-void watch_tell(struct hub *hub, const struct notice *notice);
+/* The log has grown by this encoded commit, which is in the ring: finds the streams that want it.
+ */
+void watch_tell(struct hub *hub, const struct encoded_commit *encoded);
 
 #endif

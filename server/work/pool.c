@@ -5,7 +5,7 @@
 
 #define SWEEP_JOBS 64 /* waiting jobs that are checked when a job is added to a full queue */
 
-struct queue {
+struct job_queue {
     struct job *first;
     struct job **end;
     struct job **next_check; /* the link to the job that sweep checks next */
@@ -17,13 +17,13 @@ struct queue {
 struct pool {
     pthread_mutex_t lock;
     pthread_cond_t wake;
-    struct queue queues[JOB_KINDS];
+    struct job_queue queues[JOB_KINDS];
     bool stopping;
     size_t n_threads;
     pthread_t threads[];
 };
 
-static struct job *take_first(struct queue *queue)
+static struct job *take_first(struct job_queue *queue)
 {
     struct job *job = queue->first;
     queue->first = job->next;
@@ -37,7 +37,7 @@ static struct job *take_first(struct queue *queue)
     return job;
 }
 
-static void put_last(struct queue *queue, struct job *job)
+static void put_last(struct job_queue *queue, struct job *job)
 {
     job->next = NULL;
     *queue->end = job;
@@ -46,10 +46,10 @@ static void put_last(struct queue *queue, struct job *job)
 }
 
 /* The first kind that has a job and is below its maximum of threads; NULL: none. */
-static struct queue *ready_queue(struct pool *pool)
+static struct job_queue *ready_queue(struct pool *pool)
 {
     for (size_t i = 0; i < JOB_KINDS; i++) {
-        struct queue *queue = &pool->queues[i];
+        struct job_queue *queue = &pool->queues[i];
         if (queue->first != NULL && queue->report.running < queue->most_running) {
             return queue;
         }
@@ -60,7 +60,7 @@ static struct queue *ready_queue(struct pool *pool)
 /* Waits for the next job and runs or drops it. False when the pool stops. */
 static bool turn(struct pool *pool)
 {
-    struct queue *queue;
+    struct job_queue *queue;
     pthread_mutex_lock(&pool->lock);
     while ((queue = ready_queue(pool)) == NULL && !pool->stopping) {
         pthread_cond_wait(&pool->wake, &pool->lock);
@@ -100,7 +100,7 @@ struct pool *pool_new(const struct pool_options *options)
     pthread_cond_init(&pool->wake, NULL);
     pool->n_threads = options->n_threads;
     for (size_t i = 0; i < JOB_KINDS; i++) {
-        struct queue *queue = &pool->queues[i];
+        struct job_queue *queue = &pool->queues[i];
         size_t threads = options->kinds[i].threads;
         assert(threads >= 1 && threads <= options->n_threads && "each kind has a share");
         queue->end = &queue->first;
@@ -136,7 +136,7 @@ void pool_free(struct pool *pool)
     free(pool);
 }
 
-static bool is_full(const struct queue *queue)
+static bool is_full(const struct job_queue *queue)
 {
     return queue->most_waiting != 0 && queue->report.waiting >= queue->most_waiting;
 }
@@ -144,7 +144,7 @@ static bool is_full(const struct queue *queue)
 /* Removes jobs that nobody waits for from the queue; returns them as a list. Checks at most
  * SWEEP_JOBS, each time the next ones: with the lock held, a check of a long queue for each refused
  * job would stop all workers. */
-static struct job *sweep(struct queue *queue)
+static struct job *sweep(struct job_queue *queue)
 {
     struct job *unwanted = NULL;
     struct job **at = queue->next_check;
@@ -178,7 +178,7 @@ static void drop_all(struct job *jobs)
 
 void pool_add(struct pool *pool, enum job_kind kind, struct job *job)
 {
-    struct queue *queue = &pool->queues[kind];
+    struct job_queue *queue = &pool->queues[kind];
     pthread_mutex_lock(&pool->lock);
     struct job *unwanted = is_full(queue) ? sweep(queue) : NULL;
     bool full = is_full(queue);

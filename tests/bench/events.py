@@ -15,15 +15,15 @@ class Listener:
     def __init__(self, bench, broker, count):
         host, _, port = broker.address.rpartition(":")
         self.process = subprocess.Popen(
-            [str(bench.build / "bench" / "bench_events"), host, port, "guest", "guest", str(count)],
+            [str(bench.build / "bench" / "bench_event_load"), host, port, "guest", "guest", str(count)],
             stdout=subprocess.PIPE, text=True)
         if self.process.stdout.readline() != "ready\n":
-            sys.exit("bench_events does not get ready")
+            sys.exit("bench_event_load does not get ready")
 
     def result(self):
         said = self.process.stdout.read()
         if self.process.wait() != 0:
-            sys.exit("bench_events failed")
+            sys.exit("bench_event_load failed")
         return json.loads(said)
 
 

@@ -9,8 +9,8 @@
 #include <string.h>
 
 #include "clock.h"
-#include "server.h"
-#include "streams.h"
+#include "confregd.h"
+#include "watch_streams.h"
 
 #define ROUNDS 15
 #define BURST MAX_AT_ONCE
@@ -20,7 +20,7 @@
 enum { OURS, ETCD, ETCD_SHARED, SIDES };
 
 struct side {
-    struct streams streams;
+    struct watch_streams streams;
     pid_t pid;
     int64_t times[ROUNDS];
     int64_t writes[ROUNDS];
@@ -28,7 +28,7 @@ struct side {
 };
 
 struct bench {
-    struct server server;
+    struct confregd confregd;
     struct side sides[SIDES];
 };
 
@@ -70,7 +70,7 @@ static int64_t median(int64_t *times, size_t n)
 /* ---- Figures ---- */
 
 /* n changes of a key, one after the other. */
-static void write_some(const struct streams *s, const char *key, int64_t *times, size_t n)
+static void write_some(const struct watch_streams *s, const char *key, int64_t *times, size_t n)
 {
     struct unary call = {0};
     struct h2 *connection = h2_connect(HOST, s->port);
@@ -97,11 +97,11 @@ static void figure_open(struct bench *b)
         struct side *side = &b->sides[i];
         double before = resident_bytes(side->pid);
         int64_t begun = clock_monotonic_ns();
-        streams_open(&side->streams, NULL);
-        streams_wait_started(&side->streams);
+        watch_streams_open(&side->streams, NULL);
+        watch_streams_wait_started(&side->streams);
         took[i] = ms(clock_monotonic_ns() - begun);
-        memory[i] =
-            (resident_bytes(side->pid) - before) / 1024 / (double)streams_watches(&side->streams);
+        memory[i] = (resident_bytes(side->pid) - before) / 1024 /
+                    (double)watch_streams_watches(&side->streams);
     }
     print_sides("watch_open", took, "ms");
     print_sides("watch_memory_of_idle_stream", memory, "KiB");
@@ -111,14 +111,14 @@ static void change_beside_a_reader(struct side *side, size_t round)
 {
     struct probe probe;
     probe_start(&probe, &side->streams);
-    side->times[round] = streams_change(&side->streams, 1, &side->writes[round]);
+    side->times[round] = watch_streams_change(&side->streams, 1, &side->writes[round]);
     probe_stop(&probe);
     side->slowest[round] = probe.slowest_ns;
 }
 
 static double announce_seconds(const struct bench *b)
 {
-    return server_metric(&b->server, "confreg_commit_announce_duration_seconds_sum");
+    return confregd_metric(&b->confregd, "confreg_commit_announce_duration_seconds_sum");
 }
 
 static void print_one_change(struct bench *b, int64_t blocked[ROUNDS])
@@ -163,10 +163,10 @@ static void figure_cpu(struct bench *b)
         struct side *side = &b->sides[i];
         double before = cpu_seconds(side->pid);
         for (size_t round = 0; round < ROUNDS; round++) {
-            streams_change(&side->streams, 1, &write);
+            watch_streams_change(&side->streams, 1, &write);
         }
         each[i] = (cpu_seconds(side->pid) - before) * 1e6 /
-                  (double)(ROUNDS * streams_watches(&side->streams));
+                  (double)(ROUNDS * watch_streams_watches(&side->streams));
     }
     print_sides("watch_cpu_of_a_message", each, "us");
 }
@@ -179,12 +179,12 @@ static void figure_burst(struct bench *b)
     for (size_t round = 0; round < BURSTS; round++) {
         for (size_t i = 0; i < SIDES; i++) {
             struct side *side = &b->sides[i];
-            side->times[round] = streams_change(&side->streams, BURST, &write);
+            side->times[round] = watch_streams_change(&side->streams, BURST, &write);
         }
     }
     for (size_t i = 0; i < SIDES; i++) {
         took[i] = ms(median(b->sides[i].times, BURSTS));
-        rate[i] = (double)(BURST * streams_watches(&b->sides[i].streams)) / took[i] / 1e3;
+        rate[i] = (double)(BURST * watch_streams_watches(&b->sides[i].streams)) / took[i] / 1e3;
     }
     print_sides("watch_burst_delivered", took, "ms");
     print_sides("watch_burst_rate", rate, "M/s");
@@ -194,7 +194,7 @@ static void figure_burst(struct bench *b)
  * being written to. */
 static void figure_resume(struct bench *b)
 {
-    struct streams *s = &b->sides[OURS].streams;
+    struct watch_streams *s = &b->sides[OURS].streams;
     struct writer writer;
     atomic_bool go_on = true;
     int64_t times[MISSED];
@@ -202,23 +202,23 @@ static void figure_resume(struct bench *b)
     if (after == NULL) {
         h2_die("a header");
     }
-    streams_close(s);
+    watch_streams_close(s);
     write_some(s, s->key, times, MISSED);
-    server_stop(&b->server);
-    server_start(&b->server);
+    confregd_stop(&b->confregd);
+    confregd_start(&b->confregd);
     writer_start(&writer, s, 1, &go_on);
     s->goal = after->revision + MISSED;
     s->delivered = 0;
     int64_t begun = clock_monotonic_ns();
-    streams_open(s, after);
-    streams_wait_reached(s);
+    watch_streams_open(s, after);
+    watch_streams_wait_reached(s);
     print("watch_resume_all", ms(s->last_ns - begun), "ms");
     atomic_store(&go_on, false);
     writer_join(&writer);
     if (s->delivered < MISSED * s->n_streams) {
         h2_die("events that were missed");
     }
-    streams_close(s);
+    watch_streams_close(s);
     confreg__v1__position__free_unpacked(after, NULL);
 }
 
@@ -227,8 +227,8 @@ static void figure_resume(struct bench *b)
 static void make_sides(struct bench *b, size_t connections, size_t streams, int etcd_port,
                        pid_t etcd_pid)
 {
-    const struct streams of[SIDES] = {
-        [OURS] = {.api = &api_confreg, .key = "watched", .port = b->server.port, .per_stream = 1},
+    const struct watch_streams of[SIDES] = {
+        [OURS] = {.api = &api_confreg, .key = "watched", .port = b->confregd.port, .per_stream = 1},
         [ETCD] = {.api = &api_etcd, .key = "watched", .port = etcd_port, .per_stream = 1},
         [ETCD_SHARED] = {
             .api = &api_etcd, .key = "watched-shared", .port = etcd_port, .per_stream = streams}};
@@ -236,7 +236,7 @@ static void make_sides(struct bench *b, size_t connections, size_t streams, int 
         b->sides[i].streams = of[i];
         b->sides[i].streams.n_connections = connections;
         b->sides[i].streams.n_streams = connections * streams / of[i].per_stream;
-        b->sides[i].pid = i == OURS ? b->server.pid : etcd_pid;
+        b->sides[i].pid = i == OURS ? b->confregd.pid : etcd_pid;
     }
 }
 
@@ -248,8 +248,8 @@ int main(int argc, char **argv)
               stderr);
         return 2;
     }
-    struct bench b = {.server = {.program = argv[1], .folder = argv[2]}};
-    server_start(&b.server);
+    struct bench b = {.confregd = {.program = argv[1], .folder = argv[2]}};
+    confregd_start(&b.confregd);
     make_sides(&b, strtoul(argv[3], NULL, 10), strtoul(argv[4], NULL, 10), atoi(argv[5]),
                (pid_t)atoi(argv[6]));
     for (size_t i = 0; i < SIDES; i++) {
@@ -261,9 +261,9 @@ int main(int argc, char **argv)
     figure_one_change(&b);
     figure_cpu(&b);
     figure_burst(&b);
-    streams_close(&b.sides[ETCD].streams);
-    streams_close(&b.sides[ETCD_SHARED].streams);
+    watch_streams_close(&b.sides[ETCD].streams);
+    watch_streams_close(&b.sides[ETCD_SHARED].streams);
     figure_resume(&b);
-    server_stop(&b.server);
+    confregd_stop(&b.confregd);
     return EXIT_SUCCESS;
 }

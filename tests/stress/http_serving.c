@@ -25,7 +25,7 @@ struct job {
     struct job *next;
 };
 
-struct queue {
+struct job_queue {
     pthread_mutex_t lock;
     struct job *first;
     struct wake wake;
@@ -35,27 +35,27 @@ struct serving {
     struct listener listener;
     struct http_server *server;
     struct http_watched watched;
-    struct queue asked, done;
+    struct job_queue asked, done;
     pthread_t thread, answerer;
     struct wake stop;
     struct http_watched stop_watched;
     uint64_t n_begun, n_ended;
 };
 
-static void queue_init(struct queue *queue)
+static void queue_init(struct job_queue *queue)
 {
     pthread_mutex_init(&queue->lock, NULL);
     wake_init(&queue->wake);
 }
 
-static void queue_fini(struct queue *queue)
+static void queue_fini(struct job_queue *queue)
 {
     CHECK(queue->first == NULL, "nothing is left in a queue");
     pthread_mutex_destroy(&queue->lock);
     wake_fini(&queue->wake);
 }
 
-static void queue_put(struct queue *queue, struct job *job)
+static void queue_put(struct job_queue *queue, struct job *job)
 {
     pthread_mutex_lock(&queue->lock);
     job->next = queue->first;
@@ -64,7 +64,7 @@ static void queue_put(struct queue *queue, struct job *job)
     wake_set(&queue->wake);
 }
 
-static struct job *queue_take(struct queue *queue)
+static struct job *queue_take(struct job_queue *queue)
 {
     wake_clear(&queue->wake);
     pthread_mutex_lock(&queue->lock);

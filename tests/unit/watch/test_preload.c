@@ -59,12 +59,12 @@ static void check_ring(const struct world *world)
     cr_assert_eq(ring->next, world->end.revision + 1);
     cr_assert_eq(world->hub->tail.revision, world->end.revision);
     for (uint64_t revision = ring_first(ring); revision < ring->next; revision++) {
-        const struct notice *notice = ring_at(ring, revision);
-        cr_assert_eq(notice->commit->revision, revision);
-        cr_assert_eq(notice->n_events, 1);
-        cr_assert_not(notice->chosen || notice->has_previous);
-        cr_assert_not_null(notice->events[0].plain);
-        cr_assert_null(notice->commit->changes[0].payload, "it stands in the event");
+        const struct encoded_commit *encoded = ring_at(ring, revision);
+        cr_assert_eq(encoded->commit->revision, revision);
+        cr_assert_eq(encoded->n_events, 1);
+        cr_assert_not(encoded->chosen || encoded->has_previous);
+        cr_assert_not_null(encoded->events[0].plain);
+        cr_assert_null(encoded->commit->changes[0].payload, "it stands in the event");
     }
 }
 

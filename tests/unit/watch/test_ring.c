@@ -26,9 +26,9 @@ static struct commit *commit_of(uint64_t revision, enum change_kind kind, const 
 static void push(struct ring *ring, uint64_t revision, const char *service, uint64_t version)
 {
     AUTO(commit_unref) struct commit *commit = commit_of(revision, CHANGE_UPDATE, service, version);
-    struct notice *notice = notice_new(commit, 1);
-    notice_add(notice, 0, commit->changes[0].environment, buf_copy("an event", 8), NULL);
-    ring_push(ring, notice);
+    struct encoded_commit *encoded = encoded_commit_new(commit, 1);
+    encoded_commit_add(encoded, 0, commit->changes[0].environment, buf_copy("an event", 8), NULL);
+    ring_push(ring, encoded);
 }
 
 Test(ring, keeps_the_newest_within_its_bytes)

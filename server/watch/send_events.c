@@ -9,25 +9,25 @@
 
 /* ---- Where the next commit comes from ---- */
 
-static struct notice *first_of_backlog(const struct watch *watch)
+static struct encoded_commit *first_of_backlog(const struct watch *watch)
 {
     return watch->next_backlog < watch->n_backlog ? watch->backlog[watch->next_backlog] : NULL;
 }
 
 /* The commit behind the cursor; NULL: it has not come yet, or (*ret_read) has to be read first. */
-static struct notice *next_notice(const struct watch *watch, bool *ret_read)
+static struct encoded_commit *next_encoded(const struct watch *watch, bool *ret_read)
 {
     const struct ring *ring = &watch->hub->ring;
     uint64_t revision = watch->cursor.revision + 1;
-    struct notice *notice = first_of_backlog(watch);
+    struct encoded_commit *encoded = first_of_backlog(watch);
     *ret_read = false;
-    if (notice != NULL || revision >= ring->next) {
-        return notice;
+    if (encoded != NULL || revision >= ring->next) {
+        return encoded;
     }
-    notice = revision < ring_first(ring) ? NULL : ring_at(ring, revision);
-    *ret_read = notice == NULL || watch->wishes.resolve ||
-                (watch->wishes.include_previous && !notice->has_previous);
-    return *ret_read ? NULL : notice;
+    encoded = revision < ring_first(ring) ? NULL : ring_at(ring, revision);
+    *ret_read = encoded == NULL || watch->wishes.resolve ||
+                (watch->wishes.include_previous && !encoded->has_previous);
+    return *ret_read ? NULL : encoded;
 }
 
 /* Has commits read, and their events made for this stream. What it resolves may be in the ring. */
@@ -64,28 +64,28 @@ static bool check_chain(const struct watch *watch, uint64_t chain, struct status
 /* ---- Making a message ---- */
 
 /* A conflated stream is about heads: what leaves them alone is not told. */
-static bool wants(const struct watch *watch, const struct notice *notice,
-                  const struct notice_event *event)
+static bool wants(const struct watch *watch, const struct encoded_commit *encoded,
+                  const struct encoded_event *event)
 {
-    const struct change *change = &notice->commit->changes[event->change];
-    return (notice->chosen || watch_selects(watch, change)) &&
+    const struct change *change = &encoded->commit->changes[event->change];
+    return (encoded->chosen || watch_selects(watch, change)) &&
            (!watch->wishes.conflate || change_touches_head(change));
 }
 
 /* The event in the form that the stream wants; one that was chosen for it has that alone. */
-static struct buf *form_of(const struct watch *watch, const struct notice_event *event)
+static struct buf *form_of(const struct watch *watch, const struct encoded_event *event)
 {
     return watch->wishes.include_previous && event->full != NULL ? event->full : event->plain;
 }
 
-static size_t wanted_from(const struct watch *watch, const struct notice *notice, size_t first,
-                          size_t *ret_bytes)
+static size_t wanted_from(const struct watch *watch, const struct encoded_commit *encoded,
+                          size_t first, size_t *ret_bytes)
 {
     size_t n = 0;
     *ret_bytes = 0;
-    for (size_t i = first; i < notice->n_events; i++) {
-        if (wants(watch, notice, &notice->events[i])) {
-            *ret_bytes += form_of(watch, &notice->events[i])->len;
+    for (size_t i = first; i < encoded->n_events; i++) {
+        if (wants(watch, encoded, &encoded->events[i])) {
+            *ret_bytes += form_of(watch, &encoded->events[i])->len;
             n++;
         }
     }
@@ -93,13 +93,14 @@ static size_t wanted_from(const struct watch *watch, const struct notice *notice
 }
 
 /* Adds what fits of a commit's events; true where that was all of them. */
-static bool add_events(struct watch *watch, const struct notice *notice, struct message *message)
+static bool add_events(struct watch *watch, const struct encoded_commit *encoded,
+                       struct message *message)
 {
-    const struct commit *commit = notice->commit;
-    for (; watch->event < notice->n_events; watch->event++) {
-        const struct notice_event *event = &notice->events[watch->event];
+    const struct commit *commit = encoded->commit;
+    for (; watch->event < encoded->n_events; watch->event++) {
+        const struct encoded_event *event = &encoded->events[watch->event];
         struct buf *form = form_of(watch, event);
-        if (!wants(watch, notice, event)) {
+        if (!wants(watch, encoded, event)) {
             continue;
         }
         if (!message_has_room(message, 1, form->len)) {
@@ -111,31 +112,32 @@ static bool add_events(struct watch *watch, const struct notice *notice, struct 
     return true;
 }
 
-static void pass(struct watch *watch, const struct notice *notice)
+static void pass(struct watch *watch, const struct encoded_commit *encoded)
 {
     watch->cursor =
-        (struct watch_position){notice->commit->revision, hash_short(&notice->commit->hash)};
+        (struct watch_position){encoded->commit->revision, hash_short(&encoded->commit->hash)};
     watch->event = 0;
     watch->next_backlog += first_of_backlog(watch) != NULL;
 }
 
 /* Commits go into a message whole. One that is too large for a message of its own is cut, and the
  * message says so. False: the message is full. */
-static bool add_commit(struct watch *watch, const struct notice *notice, struct message *message)
+static bool add_commit(struct watch *watch, const struct encoded_commit *encoded,
+                       struct message *message)
 {
     size_t bytes;
-    size_t n = wanted_from(watch, notice, watch->event, &bytes);
+    size_t n = wanted_from(watch, encoded, watch->event, &bytes);
     if (!message_may_join(message, n, bytes)) {
         return false;
     }
     if (n > 0 && message->oldest_of_ring == 0 && first_of_backlog(watch) == NULL) {
-        message->oldest_of_ring = notice->commit->revision;
+        message->oldest_of_ring = encoded->commit->revision;
     }
-    message->more = !add_events(watch, notice, message);
+    message->more = !add_events(watch, encoded, message);
     if (message->more) {
         return false;
     }
-    pass(watch, notice);
+    pass(watch, encoded);
     return true;
 }
 
@@ -174,15 +176,16 @@ static bool reach_end(struct watch *watch, struct status *st)
 static bool gather(struct watch *watch, struct message *message, bool *ret_read, struct status *st)
 {
     size_t looked_at = 0;
-    for (struct notice *notice; (notice = next_notice(watch, ret_read)) != NULL; looked_at++) {
-        if (!check_chain(watch, hash_short(&notice->commit->previous_hash), st)) {
+    for (struct encoded_commit *encoded; (encoded = next_encoded(watch, ret_read)) != NULL;
+         looked_at++) {
+        if (!check_chain(watch, hash_short(&encoded->commit->previous_hash), st)) {
             return false;
         }
         if (looked_at == NOTICES_AT_ONCE) {
             rpc_stream_kick(watch->stream);
             return true;
         }
-        if (!add_commit(watch, notice, message)) {
+        if (!add_commit(watch, encoded, message)) {
             return true;
         }
     }
@@ -227,10 +230,10 @@ static bool find_chain(const struct watch *watch, uint64_t *ret_chain)
 {
     const struct watch_position *tail = &watch->hub->tail;
     bool read = false;
-    const struct notice *notice = next_notice(watch, &read);
+    const struct encoded_commit *encoded = next_encoded(watch, &read);
     *ret_chain = watch->cursor.revision == tail->revision ? tail->chain : 0;
-    if (notice != NULL) {
-        *ret_chain = hash_short(&notice->commit->previous_hash);
+    if (encoded != NULL) {
+        *ret_chain = hash_short(&encoded->commit->previous_hash);
     }
     return !read;
 }

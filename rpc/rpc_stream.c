@@ -51,7 +51,7 @@ void rpc_stream_open(struct rpc_call *call, const struct rpc_stream_ops *ops, vo
     if (ret_stream != NULL) {
         *ret_stream = stream;
     }
-    queue_post(call->queue, &stream->run); /* the handler's reference goes along */
+    cq_post(call->cq, &stream->run); /* the handler's reference goes along */
 }
 
 struct rpc_stream *rpc_stream_ref(struct rpc_stream *stream)
@@ -76,7 +76,7 @@ void stream_release(struct rpc_stream *stream)
 static void post_run(struct rpc_stream *stream)
 {
     rpc_stream_ref(stream);
-    queue_post(stream->call->queue, &stream->run);
+    cq_post(stream->call->cq, &stream->run);
 }
 
 void rpc_stream_kick(struct rpc_stream *stream)
@@ -137,7 +137,7 @@ static void finish(struct rpc_stream *stream)
 static void start_batch(struct rpc_stream *stream, const grpc_op *op, struct tag *tag)
 {
     rpc_stream_ref(stream);
-    queue_start_batch(stream->call->arrival.call, op, 1, tag);
+    cq_start_batch(stream->call->arrival.call, op, 1, tag);
 }
 
 /* The headers go with the first thing that is sent, which comes at once. */
@@ -152,8 +152,8 @@ static void start_sending(struct rpc_stream *stream, const grpc_op *op)
     stream->sending = true;
     rpc_stream_ref(stream);
     call_will_send(stream->call);
-    queue_start_batch(stream->call->arrival.call, ops, n, &stream->sent);
-    queue_expect(stream->call->queue, stream->call->lane);
+    cq_start_batch(stream->call->arrival.call, ops, n, &stream->sent);
+    cq_expect(stream->call->cq, stream->call->lane);
 }
 
 static void send_message(struct rpc_stream *stream, const struct rpc_pieces *pieces)
@@ -236,7 +236,7 @@ static void check_over(struct rpc_stream *stream)
 static void sent(struct tag *tag, bool ok)
 {
     struct rpc_stream *stream = CONTAINER_OF(tag, struct rpc_stream, sent);
-    queue_expected_came(stream->call->queue);
+    cq_expected_came(stream->call->cq);
     stream->sending = false;
     grpc_byte_buffer_destroy(stream->call->sending);
     stream->call->sending = NULL;

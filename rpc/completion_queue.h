@@ -1,9 +1,9 @@
 /* A completion queue of the gRPC C core, the thread that serves it, and tasks and timers for that
  * thread.
  *
- * Every grpc_call_start_batch and grpc_completion_queue_next of the program stands in queue.c, so
- * that what a thread wrote before it started a batch is seen where the batch completes, by
- * ThreadSanitizer too, which cannot look into the core.
+ * Every grpc_call_start_batch and grpc_completion_queue_next of the program stands in
+ * completion_queue.c, so that what a thread wrote before it started a batch is seen where the batch
+ * completes, by ThreadSanitizer too, which cannot look into the core.
  *
  * The core has no public way to wake a queue's thread. The queue therefore holds a call on a
  * channel that leads nowhere: an empty batch on it completes at once.
@@ -13,8 +13,8 @@
  * streams therefore spreads its calls over several completion queues, its lanes. One thread serves
  * them: it waits on the first, where the bell rings, looks at another when it has begun something
  * there, which most often has completed by then, and at all of them every few milliseconds. */
-#ifndef RPC_QUEUE_H
-#define RPC_QUEUE_H
+#ifndef RPC_COMPLETION_QUEUE_H
+#define RPC_COMPLETION_QUEUE_H
 
 #include <grpc/grpc.h>
 #include <pthread.h>
@@ -28,7 +28,7 @@ struct tag {
     void (*fn)(struct tag *tag, bool ok);
 };
 
-#define QUEUE_LANES 8
+#define CQ_LANES 8
 
 /* The thread's, but for core. */
 struct lane {
@@ -37,8 +37,8 @@ struct lane {
     bool ended;
 };
 
-struct queue {
-    struct lane lanes[QUEUE_LANES];
+struct completion_queue {
+    struct lane lanes[CQ_LANES];
     size_t n_lanes;
     atomic_uint next_lane; /* for the next call */
     size_t n_expected;     /* the thread's: begun, to complete soon, and not come yet */
@@ -57,31 +57,31 @@ struct queue {
     bool muted; /* a batch would come too late */
 };
 
-void queue_init(struct queue *queue, grpc_cq_polling_type polling);
+void cq_init(struct completion_queue *cq, grpc_cq_polling_type polling);
 /* A queue for streams: not polling, with lanes. */
-void queue_init_lanes(struct queue *queue);
+void cq_init_lanes(struct completion_queue *cq);
 /* Starts the thread, which runs tags and tasks until the queue is closed and empty. */
-void queue_start(struct queue *queue);
+void cq_start(struct completion_queue *cq);
 /* No batch may be started any more; what is posted from now on is dropped. */
-void queue_close(struct queue *queue);
+void cq_close(struct completion_queue *cq);
 /* Waits for the thread of a closed queue. */
-void queue_join(struct queue *queue);
-void queue_fini(struct queue *queue);
+void cq_join(struct completion_queue *cq);
+void cq_fini(struct completion_queue *cq);
 
 /* Runs the task on the queue's thread; any thread, first come first served. */
-void queue_post(struct queue *queue, struct rpc_task *task);
+void cq_post(struct completion_queue *cq, struct rpc_task *task);
 
 /* Runs the timer on the queue's thread when clock_monotonic_ns() has come to at_ns; one that is set
  * is moved. On that thread only. What is still set when the queue is closed is dropped. */
-void queue_set_timer(struct queue *queue, struct rpc_timer *timer, int64_t at_ns);
-void queue_clear_timer(struct queue *queue, struct rpc_timer *timer);
+void cq_set_timer(struct completion_queue *cq, struct rpc_timer *timer, int64_t at_ns);
+void cq_clear_timer(struct completion_queue *cq, struct rpc_timer *timer);
 
 /* The tag runs on the thread of the queue that the call is bound to. */
-void queue_start_batch(grpc_call *call, const grpc_op *ops, size_t n, struct tag *tag);
+void cq_start_batch(grpc_call *call, const grpc_op *ops, size_t n, struct tag *tag);
 /* On that thread: a batch on this lane will complete soon, and: it has. A queue with lanes would
  * find it later, else. */
-void queue_expect(struct queue *queue, struct lane *lane);
-void queue_expected_came(struct queue *queue);
+void cq_expect(struct completion_queue *cq, struct lane *lane);
+void cq_expected_came(struct completion_queue *cq);
 
 /* What a call that arrives is put into, by the core, before the tag runs. */
 struct arrival {
@@ -94,12 +94,12 @@ struct arrival {
 };
 
 /* A lane of the queue for the next call. Any thread. */
-struct lane *queue_choose_lane(struct queue *queue);
+struct lane *cq_choose_lane(struct completion_queue *cq);
 /* Takes the next call of a registered method, or where it is NULL of any other. The tag runs on the
  * listener's thread; the call is bound to the lane. */
-void queue_request_call(grpc_server *server, void *registered, struct arrival *arrival,
-                        const struct lane *lane, struct queue *listener, struct tag *tag);
+void cq_request_call(grpc_server *server, void *registered, struct arrival *arrival,
+                     const struct lane *lane, struct completion_queue *listener, struct tag *tag);
 /* The tag runs when the server has shut down. */
-void queue_shut_server_down(grpc_server *server, struct queue *queue, struct tag *tag);
+void cq_shut_server_down(grpc_server *server, struct completion_queue *cq, struct tag *tag);
 
 #endif

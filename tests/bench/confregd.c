@@ -1,4 +1,4 @@
-#include "server.h"
+#include "confregd.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -57,54 +57,54 @@ static bool listens(int port)
     return fd >= 0;
 }
 
-static void run_program(const struct server *server)
+static void run_program(const struct confregd *confregd)
 {
     char listen[64];
     char metrics[64];
     char store[512];
-    snprintf(listen, sizeof listen, "%s:%d", HOST, server->port);
-    snprintf(metrics, sizeof metrics, "%s:%d", HOST, server->metrics_port);
-    snprintf(store, sizeof store, "sqlite:%s/watch.db", server->folder);
+    snprintf(listen, sizeof listen, "%s:%d", HOST, confregd->port);
+    snprintf(metrics, sizeof metrics, "%s:%d", HOST, confregd->metrics_port);
+    snprintf(store, sizeof store, "sqlite:%s/watch.db", confregd->folder);
     prctl(PR_SET_PDEATHSIG, SIGTERM); /* it ends with this program, however that ends */
-    execl(server->program, server->program, "--listen", listen, "--metrics", metrics, "--store",
+    execl(confregd->program, confregd->program, "--listen", listen, "--metrics", metrics, "--store",
           store, "--log-level", "ERROR", (char *)NULL);
     _exit(127);
 }
 
-void server_start(struct server *server)
+void confregd_start(struct confregd *confregd)
 {
-    server->port = server->port != 0 ? server->port : free_port();
-    server->metrics_port = server->metrics_port != 0 ? server->metrics_port : free_port();
-    server->pid = fork();
-    if (server->pid == 0) {
-        run_program(server);
+    confregd->port = confregd->port != 0 ? confregd->port : free_port();
+    confregd->metrics_port = confregd->metrics_port != 0 ? confregd->metrics_port : free_port();
+    confregd->pid = fork();
+    if (confregd->pid == 0) {
+        run_program(confregd);
     }
-    while (!listens(server->port) || !listens(server->metrics_port)) {
+    while (!listens(confregd->port) || !listens(confregd->metrics_port)) {
         const struct timespec pause = {.tv_nsec = 5000000};
-        if (waitpid(server->pid, NULL, WNOHANG) != 0) {
-            h2_die(server->program);
+        if (waitpid(confregd->pid, NULL, WNOHANG) != 0) {
+            h2_die(confregd->program);
         }
         nanosleep(&pause, NULL);
     }
 }
 
-void server_stop(struct server *server)
+void confregd_stop(struct confregd *confregd)
 {
     int status;
-    kill(server->pid, SIGTERM);
-    if (waitpid(server->pid, &status, 0) < 0 || status != 0) {
+    kill(confregd->pid, SIGTERM);
+    if (waitpid(confregd->pid, &status, 0) < 0 || status != 0) {
         h2_die("the server's end");
     }
 }
 
 /* ---- What it tells ---- */
 
-static void read_metrics(const struct server *server, struct str *page)
+static void read_metrics(const struct confregd *confregd, struct str *page)
 {
     static const char request[] = "GET /metrics HTTP/1.0\r\n\r\n";
     char bytes[4096];
     ssize_t n = 0;
-    int fd = connect_to(server->metrics_port);
+    int fd = connect_to(confregd->metrics_port);
     if (fd < 0 || write(fd, request, sizeof request - 1) != sizeof request - 1) {
         h2_die("the metrics");
     }
@@ -114,11 +114,11 @@ static void read_metrics(const struct server *server, struct str *page)
     close(fd);
 }
 
-double server_metric(const struct server *server, const char *name)
+double confregd_metric(const struct confregd *confregd, const char *name)
 {
     AUTO_STR page = {0};
     AUTO_STR start = {0};
-    read_metrics(server, &page);
+    read_metrics(confregd, &page);
     str_addf(&start, "\n%s ", name);
     const char *line = strstr(str_text(&page), str_text(&start));
     if (line == NULL) {

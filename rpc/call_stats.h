@@ -1,7 +1,7 @@
 /* What a server has done, counted method by method. Each call queue counts apart, so that its
  * thread does not wait for another one's cache lines. */
-#ifndef RPC_STATS_H
-#define RPC_STATS_H
+#ifndef RPC_CALL_STATS_H
+#define RPC_CALL_STATS_H
 
 #include "rpc_server.h"
 
@@ -13,8 +13,8 @@ struct call_stats {
 };
 
 /* n zeroed ones, to be freed. */
-struct call_stats *stats_new(size_t n);
+struct call_stats *call_stats_new(size_t n);
 /* A call that began at this time (clock_monotonic_ns) has ended. */
-void stats_end(struct call_stats *stats, enum status_code code, int64_t begun_ns);
+void call_stats_end(struct call_stats *stats, enum status_code code, int64_t begun_ns);
 
 #endif

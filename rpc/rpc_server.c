@@ -5,12 +5,12 @@
 
 #include "acceptor.h"
 #include "builtin.h"
+#include "call_stats.h"
 #include "channel_args.h"
 #include "clock.h"
 #include "condition.h"
 #include "core.h"
 #include "listen.h"
-#include "stats.h"
 
 #define REQUESTED_CALLS 32 /* of each method, on each queue, wait to arrive */
 #define HEADERS_MAX_BYTES 16384
@@ -60,16 +60,16 @@ static struct rpc_server_options with_defaults(const struct rpc_server_options *
     return options;
 }
 
-static void create_queues(struct rpc_server *server)
+static void create_cqs(struct rpc_server *server)
 {
     size_t n = server->options.n_call_threads;
-    server->queues = mem_array(n, sizeof server->queues[0]);
+    server->cqs = mem_array(n, sizeof server->cqs[0]);
     for (size_t i = 0; i < n; i++) {
-        queue_init(&server->queues[i], GRPC_CQ_DEFAULT_POLLING);
-        grpc_server_register_completion_queue(server->core, server->queues[i].lanes[0].core, NULL);
+        cq_init(&server->cqs[i], GRPC_CQ_DEFAULT_POLLING);
+        grpc_server_register_completion_queue(server->core, server->cqs[i].lanes[0].core, NULL);
     }
-    queue_init_lanes(&server->stream_queue);
-    server->unknown_stats = stats_new(n);
+    cq_init_lanes(&server->stream_cq);
+    server->unknown_stats = call_stats_new(n);
 }
 
 static void init_end(struct rpc_server *server)
@@ -107,7 +107,7 @@ bool rpc_server_new(const struct rpc_server_options *options, struct rpc_server 
     init_end(server);
     server->core = create_core(&server->options);
     server->acceptor = acceptor_new(server->core, server->options.keepalive_timeout_ms);
-    create_queues(server);
+    create_cqs(server);
     *ret_server = server;
     return true;
 }
@@ -150,7 +150,7 @@ static void add_method(struct rpc_server *server, const struct rpc_service *serv
     method->entry = entry;
     method->input = descriptor->input;
     method->client_streams = client_streams;
-    method->stats = stats_new(server->options.n_call_threads);
+    method->stats = call_stats_new(server->options.n_call_threads);
     check_kind(server, method);
     char path[256];
     int n = snprintf(path, sizeof path, "/%s/%s", service->descriptor->name, entry->name);
@@ -210,18 +210,18 @@ void rpc_server_add_reflection(struct rpc_server *server)
 static void start_threads(struct rpc_server *server)
 {
     for (size_t i = 0; i < server->options.n_call_threads; i++) {
-        queue_start(&server->queues[i]);
+        cq_start(&server->cqs[i]);
     }
-    queue_start(&server->stream_queue);
+    cq_start(&server->stream_cq);
     atomic_store(&server->running, true);
 }
 
-static void request_calls(struct rpc_server *server, struct queue *queue)
+static void request_calls(struct rpc_server *server, struct completion_queue *cq)
 {
-    call_request(server, NULL, queue);
+    call_request(server, NULL, cq);
     for (const struct method *method = server->methods; method != NULL; method = method->next) {
         for (size_t i = 0; i < REQUESTED_CALLS; i++) {
-            call_request(server, method, queue);
+            call_request(server, method, cq);
         }
     }
 }
@@ -230,7 +230,7 @@ void rpc_server_start(struct rpc_server *server)
 {
     grpc_server_start(server->core);
     for (size_t i = 0; i < server->options.n_call_threads; i++) {
-        request_calls(server, &server->queues[i]);
+        request_calls(server, &server->cqs[i]);
     }
     start_threads(server);
     acceptor_start(server->acceptor);
@@ -243,17 +243,17 @@ uint64_t rpc_server_cuts(const struct rpc_server *server)
 
 void rpc_server_post(struct rpc_server *server, struct rpc_task *task)
 {
-    queue_post(&server->stream_queue, task);
+    cq_post(&server->stream_cq, task);
 }
 
 void rpc_server_set_timer(struct rpc_server *server, struct rpc_timer *timer, int64_t at_ns)
 {
-    queue_set_timer(&server->stream_queue, timer, at_ns);
+    cq_set_timer(&server->stream_cq, timer, at_ns);
 }
 
 void rpc_server_clear_timer(struct rpc_server *server, struct rpc_timer *timer)
 {
-    queue_clear_timer(&server->stream_queue, timer);
+    cq_clear_timer(&server->stream_cq, timer);
 }
 
 void server_kick_streams(struct rpc_server *server)
@@ -397,11 +397,11 @@ static void refuse_calls(struct rpc_server *server)
  * alive. */
 static void end_threads(struct rpc_server *server)
 {
-    queue_close(&server->stream_queue);
-    queue_join(&server->stream_queue);
+    cq_close(&server->stream_cq);
+    cq_join(&server->stream_cq);
     for (size_t i = 0; i < server->options.n_call_threads; i++) {
-        queue_close(&server->queues[i]);
-        queue_join(&server->queues[i]);
+        cq_close(&server->cqs[i]);
+        cq_join(&server->cqs[i]);
     }
     atomic_store(&server->running, false);
 }
@@ -420,7 +420,7 @@ void rpc_server_stop(struct rpc_server *server, int64_t grace_ms)
     }
     wait_until(server, has_told_all, TELLING_MS);
     acceptor_end_all(server->acceptor, LINGER_MS);
-    queue_shut_server_down(server->core, &server->queues[0], &server->down);
+    cq_shut_server_down(server->core, &server->cqs[0], &server->down);
     grpc_server_cancel_all_calls(server->core);
     wait_quiet(server);
     end_threads(server);
@@ -451,16 +451,16 @@ void rpc_server_free(struct rpc_server *server)
     }
     grpc_server_destroy(server->core);
     for (size_t i = 0; i < server->options.n_call_threads; i++) {
-        queue_fini(&server->queues[i]);
+        cq_fini(&server->cqs[i]);
     }
-    queue_fini(&server->stream_queue);
+    cq_fini(&server->stream_cq);
     listen_unlock(server);
     pthread_cond_destroy(&server->quiet);
     pthread_mutex_destroy(&server->lock);
     descriptors_free(server->descriptors);
     free_methods(server);
     free(server->health);
-    free(server->queues);
+    free(server->cqs);
     acceptor_free(server->acceptor);
     free(server);
     core_shutdown();

@@ -1,4 +1,4 @@
-#include "queue.h"
+#include "completion_queue.h"
 
 #include <assert.h>
 
@@ -39,41 +39,41 @@ static grpc_call *create_bell(grpc_completion_queue *cq)
     return bell;
 }
 
-static void init(struct queue *queue, grpc_cq_polling_type polling, size_t n_lanes)
+static void init(struct completion_queue *cq, grpc_cq_polling_type polling, size_t n_lanes)
 {
     grpc_completion_queue_attributes attributes = {
         .version = GRPC_CQ_CURRENT_VERSION,
         .cq_completion_type = GRPC_CQ_NEXT,
         .cq_polling_type = polling,
     };
-    *queue = (struct queue){.rung.fn = run_tasks, .n_lanes = n_lanes};
+    *cq = (struct completion_queue){.rung.fn = run_tasks, .n_lanes = n_lanes};
     for (size_t i = 0; i < n_lanes; i++) {
-        queue->lanes[i].core = grpc_completion_queue_create(
+        cq->lanes[i].core = grpc_completion_queue_create(
             grpc_completion_queue_factory_lookup(&attributes), &attributes, NULL);
     }
-    queue->bell = create_bell(queue->lanes[0].core);
-    pthread_mutex_init(&queue->lock, NULL);
-    pthread_mutex_init(&queue->bell_lock, NULL);
+    cq->bell = create_bell(cq->lanes[0].core);
+    pthread_mutex_init(&cq->lock, NULL);
+    pthread_mutex_init(&cq->bell_lock, NULL);
 }
 
-void queue_init(struct queue *queue, grpc_cq_polling_type polling)
+void cq_init(struct completion_queue *cq, grpc_cq_polling_type polling)
 {
-    init(queue, polling, 1);
+    init(cq, polling, 1);
 }
 
-void queue_init_lanes(struct queue *queue)
+void cq_init_lanes(struct completion_queue *cq)
 {
-    init(queue, GRPC_CQ_NON_POLLING, QUEUE_LANES);
+    init(cq, GRPC_CQ_NON_POLLING, CQ_LANES);
 }
 
 /* Runs the timers whose time has come; returns when the next one is due, INT64_MAX: none is. */
-static int64_t run_timers(struct queue *queue)
+static int64_t run_timers(struct completion_queue *cq)
 {
-    struct heap_node *first = heap_first(&queue->timers);
+    struct heap_node *first = heap_first(&cq->timers);
     uint64_t now = first == NULL ? 0 : (uint64_t)clock_monotonic_ns();
-    for (; first != NULL && first->key <= now; first = heap_first(&queue->timers)) {
+    for (; first != NULL && first->key <= now; first = heap_first(&cq->timers)) {
         struct rpc_timer *timer = CONTAINER_OF(first, struct rpc_timer, node);
-        heap_remove(&queue->timers, first);
+        heap_remove(&cq->timers, first);
         timer->fn(timer);
     }
     return first == NULL ? INT64_MAX : (int64_t)first->key;
@@ -116,15 +116,15 @@ static bool run_some(struct lane *lane)
 
 /* Runs what has completed beside the first lane, a part of it where there is much. Returns when to
  * look again at the latest: 0 for at once. */
-static int64_t run_lanes(struct queue *queue)
+static int64_t run_lanes(struct completion_queue *cq)
 {
-    if (queue->n_lanes == 1) {
+    if (cq->n_lanes == 1) {
         return INT64_MAX;
     }
     int64_t now = clock_monotonic_ns();
-    bool all = now >= queue->sweep_ns;
+    bool all = now >= cq->sweep_ns;
     bool more = false;
-    for (struct lane *lane = &queue->lanes[1]; lane < &queue->lanes[queue->n_lanes]; lane++) {
+    for (struct lane *lane = &cq->lanes[1]; lane < &cq->lanes[cq->n_lanes]; lane++) {
         bool look = lane->begun || all;
         lane->begun = false;
         bool busy = look && run_some(lane);
@@ -132,99 +132,98 @@ static int64_t run_lanes(struct queue *queue)
         more = more || lane->begun;
     }
     if (all) {
-        queue->sweep_ns = now + (queue->n_expected > 0 ? SWEEP_BUSY_NS : SWEEP_IDLE_NS);
+        cq->sweep_ns = now + (cq->n_expected > 0 ? SWEEP_BUSY_NS : SWEEP_IDLE_NS);
     }
-    return more ? 0 : queue->sweep_ns;
+    return more ? 0 : cq->sweep_ns;
 }
 
 static void *serve(void *argument)
 {
-    struct queue *queue = argument;
-    while (!queue->lanes[0].ended) {
-        int64_t timer_ns = run_timers(queue);
-        int64_t lanes_ns = run_lanes(queue);
-        bool came =
-            run_next(&queue->lanes[0], core_time(lanes_ns < timer_ns ? lanes_ns : timer_ns));
-        if (came && queue->n_lanes > 1) {
-            run_some(&queue->lanes[0]); /* it has calls as the others have */
+    struct completion_queue *cq = argument;
+    while (!cq->lanes[0].ended) {
+        int64_t timer_ns = run_timers(cq);
+        int64_t lanes_ns = run_lanes(cq);
+        bool came = run_next(&cq->lanes[0], core_time(lanes_ns < timer_ns ? lanes_ns : timer_ns));
+        if (came && cq->n_lanes > 1) {
+            run_some(&cq->lanes[0]); /* it has calls as the others have */
         }
     }
-    for (struct lane *lane = &queue->lanes[1]; lane < &queue->lanes[queue->n_lanes]; lane++) {
+    for (struct lane *lane = &cq->lanes[1]; lane < &cq->lanes[cq->n_lanes]; lane++) {
         while (!lane->ended) {
             run_next(lane, gpr_inf_future(GPR_CLOCK_MONOTONIC));
         }
     }
-    run_tasks(&queue->rung, true); /* posted in time, by who came too late to ring */
+    run_tasks(&cq->rung, true); /* posted in time, by who came too late to ring */
     return NULL;
 }
 
-void queue_expect(struct queue *queue, struct lane *lane)
+void cq_expect(struct completion_queue *cq, struct lane *lane)
 {
     lane->begun = true;
-    if (queue->n_expected++ == 0) {
+    if (cq->n_expected++ == 0) {
         int64_t soon = clock_monotonic_ns() + SWEEP_BUSY_NS;
-        queue->sweep_ns = soon < queue->sweep_ns ? soon : queue->sweep_ns;
+        cq->sweep_ns = soon < cq->sweep_ns ? soon : cq->sweep_ns;
     }
 }
 
-void queue_expected_came(struct queue *queue)
+void cq_expected_came(struct completion_queue *cq)
 {
-    queue->n_expected--;
+    cq->n_expected--;
 }
 
-void queue_set_timer(struct queue *queue, struct rpc_timer *timer, int64_t at_ns)
+void cq_set_timer(struct completion_queue *cq, struct rpc_timer *timer, int64_t at_ns)
 {
-    heap_put(&queue->timers, &timer->node, (uint64_t)at_ns);
+    heap_put(&cq->timers, &timer->node, (uint64_t)at_ns);
 }
 
-void queue_clear_timer(struct queue *queue, struct rpc_timer *timer)
+void cq_clear_timer(struct completion_queue *cq, struct rpc_timer *timer)
 {
-    heap_remove(&queue->timers, &timer->node);
+    heap_remove(&cq->timers, &timer->node);
 }
 
-void queue_start(struct queue *queue)
+void cq_start(struct completion_queue *cq)
 {
-    int error = pthread_create(&queue->thread, NULL, serve, queue);
+    int error = pthread_create(&cq->thread, NULL, serve, cq);
     assert(error == 0 && "a server can have its threads");
 }
 
-void queue_close(struct queue *queue)
+void cq_close(struct completion_queue *cq)
 {
-    pthread_mutex_lock(&queue->lock);
-    queue->closed = true;
-    pthread_mutex_unlock(&queue->lock);
-    pthread_mutex_lock(&queue->bell_lock);
-    queue->muted = true;
-    for (size_t i = 0; i < queue->n_lanes; i++) {
-        grpc_completion_queue_shutdown(queue->lanes[i].core);
+    pthread_mutex_lock(&cq->lock);
+    cq->closed = true;
+    pthread_mutex_unlock(&cq->lock);
+    pthread_mutex_lock(&cq->bell_lock);
+    cq->muted = true;
+    for (size_t i = 0; i < cq->n_lanes; i++) {
+        grpc_completion_queue_shutdown(cq->lanes[i].core);
     }
-    pthread_mutex_unlock(&queue->bell_lock);
+    pthread_mutex_unlock(&cq->bell_lock);
 }
 
-void queue_join(struct queue *queue)
+void cq_join(struct completion_queue *cq)
 {
-    pthread_join(queue->thread, NULL);
+    pthread_join(cq->thread, NULL);
 }
 
-void queue_fini(struct queue *queue)
+void cq_fini(struct completion_queue *cq)
 {
-    grpc_call_unref(queue->bell);
-    for (size_t i = 0; i < queue->n_lanes; i++) {
-        grpc_completion_queue_destroy(queue->lanes[i].core);
+    grpc_call_unref(cq->bell);
+    for (size_t i = 0; i < cq->n_lanes; i++) {
+        grpc_completion_queue_destroy(cq->lanes[i].core);
     }
-    heap_fini(&queue->timers);
-    pthread_mutex_destroy(&queue->lock);
-    pthread_mutex_destroy(&queue->bell_lock);
+    heap_fini(&cq->timers);
+    pthread_mutex_destroy(&cq->lock);
+    pthread_mutex_destroy(&cq->bell_lock);
 }
 
 static void run_tasks(struct tag *tag, bool ok)
 {
     (void)ok;
-    struct queue *queue = CONTAINER_OF(tag, struct queue, rung);
-    pthread_mutex_lock(&queue->lock);
-    struct rpc_task *task = queue->first;
-    queue->first = NULL;
-    pthread_mutex_unlock(&queue->lock);
+    struct completion_queue *cq = CONTAINER_OF(tag, struct completion_queue, rung);
+    pthread_mutex_lock(&cq->lock);
+    struct rpc_task *task = cq->first;
+    cq->first = NULL;
+    pthread_mutex_unlock(&cq->lock);
     cork_begin();
     while (task != NULL) {
         struct rpc_task *next = task->next; /* the task is its owner's again once it runs */
@@ -234,51 +233,51 @@ static void run_tasks(struct tag *tag, bool ok)
     cork_end();
 }
 
-static void ring(struct queue *queue)
+static void ring(struct completion_queue *cq)
 {
-    pthread_mutex_lock(&queue->bell_lock);
-    if (!queue->muted) {
-        queue_start_batch(queue->bell, NULL, 0, &queue->rung);
+    pthread_mutex_lock(&cq->bell_lock);
+    if (!cq->muted) {
+        cq_start_batch(cq->bell, NULL, 0, &cq->rung);
     }
-    pthread_mutex_unlock(&queue->bell_lock);
+    pthread_mutex_unlock(&cq->bell_lock);
 }
 
 /* Returns whether the bell has to be rung. It has been, or is about to be, where others wait. */
-static bool put(struct queue *queue, struct rpc_task *task)
+static bool put(struct completion_queue *cq, struct rpc_task *task)
 {
-    bool is_first = queue->first == NULL;
+    bool is_first = cq->first == NULL;
     task->next = NULL;
-    *(is_first ? &queue->first : &queue->last->next) = task;
-    queue->last = task;
+    *(is_first ? &cq->first : &cq->last->next) = task;
+    cq->last = task;
     return is_first;
 }
 
-void queue_post(struct queue *queue, struct rpc_task *task)
+void cq_post(struct completion_queue *cq, struct rpc_task *task)
 {
-    pthread_mutex_lock(&queue->lock);
-    bool wanted = !queue->closed && put(queue, task);
-    pthread_mutex_unlock(&queue->lock);
+    pthread_mutex_lock(&cq->lock);
+    bool wanted = !cq->closed && put(cq, task);
+    pthread_mutex_unlock(&cq->lock);
     if (wanted) {
-        ring(queue);
+        ring(cq);
     }
 }
 
-void queue_start_batch(grpc_call *call, const grpc_op *ops, size_t n, struct tag *tag)
+void cq_start_batch(grpc_call *call, const grpc_op *ops, size_t n, struct tag *tag)
 {
     HAND_OVER(tag);
     grpc_call_error error = grpc_call_start_batch(call, ops, n, tag, NULL);
     assert(error == GRPC_CALL_OK && "a batch is made of valid operations");
 }
 
-struct lane *queue_choose_lane(struct queue *queue)
+struct lane *cq_choose_lane(struct completion_queue *cq)
 {
-    unsigned n = atomic_fetch_add_explicit(&queue->next_lane, 1, memory_order_relaxed);
-    return &queue->lanes[n % queue->n_lanes];
+    unsigned n = atomic_fetch_add_explicit(&cq->next_lane, 1, memory_order_relaxed);
+    return &cq->lanes[n % cq->n_lanes];
 }
 
 static grpc_call_error request_registered(grpc_server *server, void *registered,
                                           struct arrival *arrival, const struct lane *lane,
-                                          struct queue *listener, struct tag *tag)
+                                          struct completion_queue *listener, struct tag *tag)
 {
     grpc_byte_buffer **message = arrival->without_message ? NULL : &arrival->message;
     return grpc_server_request_registered_call(server, registered, &arrival->call,
@@ -286,8 +285,8 @@ static grpc_call_error request_registered(grpc_server *server, void *registered,
                                                lane->core, listener->lanes[0].core, tag);
 }
 
-void queue_request_call(grpc_server *server, void *registered, struct arrival *arrival,
-                        const struct lane *lane, struct queue *listener, struct tag *tag)
+void cq_request_call(grpc_server *server, void *registered, struct arrival *arrival,
+                     const struct lane *lane, struct completion_queue *listener, struct tag *tag)
 {
     HAND_OVER(tag);
     grpc_call_error error =
@@ -298,8 +297,8 @@ void queue_request_call(grpc_server *server, void *registered, struct arrival *a
     assert(error == GRPC_CALL_OK && "calls are requested while the queues are open");
 }
 
-void queue_shut_server_down(grpc_server *server, struct queue *queue, struct tag *tag)
+void cq_shut_server_down(grpc_server *server, struct completion_queue *cq, struct tag *tag)
 {
     HAND_OVER(tag);
-    grpc_server_shutdown_and_notify(server, queue->lanes[0].core, tag);
+    grpc_server_shutdown_and_notify(server, cq->lanes[0].core, tag);
 }

@@ -1,11 +1,11 @@
 /* A confregd as a child process, and what any process takes. Anything that goes wrong ends the
  * program. */
-#ifndef BENCH_SERVER_H
-#define BENCH_SERVER_H
+#ifndef BENCH_CONFREGD_H
+#define BENCH_CONFREGD_H
 
 #include <sys/types.h>
 
-struct server {
+struct confregd {
     const char *program;
     const char *folder; /* of its store */
     int port, metrics_port;
@@ -13,10 +13,10 @@ struct server {
 };
 
 /* Returns when it serves, on the ports that it is given, or (0) on free ones. */
-void server_start(struct server *server);
-void server_stop(struct server *server);
+void confregd_start(struct confregd *confregd);
+void confregd_stop(struct confregd *confregd);
 /* What its metrics page says. */
-double server_metric(const struct server *server, const char *name);
+double confregd_metric(const struct confregd *confregd, const char *name);
 
 double resident_bytes(pid_t pid);
 /* Of all its threads, user and system. */

@@ -1,4 +1,4 @@
-#include "streams.h"
+#include "watch_streams.h"
 
 #include <string.h>
 
@@ -6,9 +6,9 @@
 
 /* ---- What they tell ---- */
 
-static void take_revision(struct stream *stream, const struct told *told)
+static void take_revision(struct watch_stream *stream, const struct told *told)
 {
-    struct streams *s = stream->all;
+    struct watch_streams *s = stream->all;
     if (told->revision > s->newest && told->n_header <= sizeof s->header) {
         s->newest = told->revision;
         memcpy(s->header, told->header, told->n_header);
@@ -23,8 +23,8 @@ static void take_revision(struct stream *stream, const struct told *told)
 
 static void take_response(struct h2_call *call, const uint8_t *data, size_t n)
 {
-    struct stream *stream = CONTAINER_OF(call, struct stream, call);
-    struct streams *s = stream->all;
+    struct watch_stream *stream = CONTAINER_OF(call, struct watch_stream, call);
+    struct watch_streams *s = stream->all;
     struct told told = s->api->tell(data, n);
     take_revision(stream, &told);
     s->started += told.started;
@@ -42,7 +42,7 @@ static void stream_ended(struct h2_call *call)
 
 /* ---- Their life ---- */
 
-void streams_open(struct streams *s, Confreg__V1__Position *after)
+void watch_streams_open(struct watch_streams *s, Confreg__V1__Position *after)
 {
     s->started = 0;
     s->connections = mem_array(s->n_connections, sizeof s->connections[0]);
@@ -51,8 +51,8 @@ void streams_open(struct streams *s, Confreg__V1__Position *after)
         s->connections[i] = h2_connect(HOST, s->port);
     }
     for (size_t i = 0; i < s->n_streams; i++) {
-        struct stream *stream = &s->streams[i];
-        *stream = (struct stream){.all = s};
+        struct watch_stream *stream = &s->streams[i];
+        *stream = (struct watch_stream){.all = s};
         stream->call.message = take_response;
         stream->call.ended = stream_ended;
         s->api->watch(s->connections[i % s->n_connections], s->key, s->per_stream, after,
@@ -60,7 +60,7 @@ void streams_open(struct streams *s, Confreg__V1__Position *after)
     }
 }
 
-void streams_close(struct streams *s)
+void watch_streams_close(struct watch_streams *s)
 {
     for (size_t i = 0; i < s->n_connections; i++) {
         h2_close(s->connections[i]);
@@ -74,36 +74,36 @@ void streams_close(struct streams *s)
 
 static bool all_started(void *user)
 {
-    const struct streams *s = user;
-    return s->started == streams_watches(s);
+    const struct watch_streams *s = user;
+    return s->started == watch_streams_watches(s);
 }
 
 static bool all_delivered(void *user)
 {
-    const struct streams *s = user;
+    const struct watch_streams *s = user;
     return s->delivered >= s->wanted;
 }
 
 static bool all_reached(void *user)
 {
-    const struct streams *s = user;
+    const struct watch_streams *s = user;
     return s->reached == s->n_streams;
 }
 
-void streams_wait_started(struct streams *s)
+void watch_streams_wait_started(struct watch_streams *s)
 {
     h2_run(s->connections, s->n_connections, all_started, s);
 }
 
-void streams_wait_reached(struct streams *s)
+void watch_streams_wait_reached(struct watch_streams *s)
 {
     h2_run(s->connections, s->n_connections, all_reached, s);
 }
 
-int64_t streams_change(struct streams *s, size_t n, int64_t *ret_write_ns)
+int64_t watch_streams_change(struct watch_streams *s, size_t n, int64_t *ret_write_ns)
 {
     struct writer writer;
-    s->wanted = s->delivered + n * streams_watches(s);
+    s->wanted = s->delivered + n * watch_streams_watches(s);
     writer_start(&writer, s, n, NULL);
     h2_run(s->connections, s->n_connections, all_delivered, s);
     writer_join(&writer);
@@ -152,7 +152,7 @@ void call_at_once(struct h2 *connection, unary_fn *make, const char *key, struct
 static void *run_writer(void *argument)
 {
     struct writer *writer = argument;
-    const struct streams *s = writer->streams;
+    const struct watch_streams *s = writer->streams;
     struct unary calls[MAX_AT_ONCE] = {0};
     struct h2 *connection = h2_connect(HOST, s->port);
     do {
@@ -167,7 +167,8 @@ static void *run_writer(void *argument)
     return NULL;
 }
 
-void writer_start(struct writer *writer, const struct streams *s, size_t n, atomic_bool *forever)
+void writer_start(struct writer *writer, const struct watch_streams *s, size_t n,
+                  atomic_bool *forever)
 {
     *writer = (struct writer){.streams = s, .n = n, .forever = forever};
     pthread_create(&writer->thread, NULL, run_writer, writer);
@@ -181,7 +182,7 @@ void writer_join(struct writer *writer)
 static void *run_probe(void *argument)
 {
     struct probe *probe = argument;
-    const struct streams *s = probe->streams;
+    const struct watch_streams *s = probe->streams;
     struct unary call = {0};
     struct h2 *connection = h2_connect(HOST, s->port);
     while (!atomic_load(&probe->stop)) {
@@ -194,7 +195,7 @@ static void *run_probe(void *argument)
     return NULL;
 }
 
-void probe_start(struct probe *probe, const struct streams *s)
+void probe_start(struct probe *probe, const struct watch_streams *s)
 {
     *probe = (struct probe){.streams = s};
     pthread_create(&probe->thread, NULL, run_probe, probe);

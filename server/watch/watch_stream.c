@@ -37,22 +37,22 @@ bool watch_selects(const struct watch *watch, const struct change *change)
  * to it by itself. */
 static void wake_interested(struct interest *interest, void *user)
 {
-    const struct notice *notice = user;
+    const struct encoded_commit *encoded = user;
     struct watch *watch = interest->owner;
     if (watch->level) {
         watch->level = false;
-        watch->cursor = (struct watch_position){notice->commit->revision - 1,
-                                                hash_short(&notice->commit->previous_hash)};
+        watch->cursor = (struct watch_position){encoded->commit->revision - 1,
+                                                hash_short(&encoded->commit->previous_hash)};
         rpc_stream_kick(watch->stream);
     }
 }
 
-void watch_tell(struct hub *hub, const struct notice *notice)
+void watch_tell(struct hub *hub, const struct encoded_commit *encoded)
 {
-    const struct commit *commit = notice->commit;
+    const struct commit *commit = encoded->commit;
     for (size_t i = 0; i < commit->n_changes; i++) {
         interests_visit(&hub->interests, commit->changes[i].environment, commit->changes[i].service,
-                        wake_interested, (void *)(uintptr_t)notice);
+                        wake_interested, (void *)(uintptr_t)encoded);
     }
     for (struct heap_node *node; (node = heap_first(&hub->held)) != NULL;) {
         if (node->key > commit->revision) {

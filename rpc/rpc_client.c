@@ -9,13 +9,13 @@
 #include "address.h"
 #include "bytes.h"
 #include "channel_args.h"
+#include "completion_queue.h"
 #include "core.h"
-#include "queue.h"
 #include "status_details.h"
 
 struct rpc_client {
     grpc_channel *channel;
-    struct queue queue;
+    struct completion_queue cq;
     pthread_mutex_t lock;
     pthread_cond_t idle;
     struct rpc_client_call *calls; /* open */
@@ -94,8 +94,8 @@ bool rpc_client_new(const char *address, const struct rpc_client_options *option
     client->channel = create_channel(address, options == NULL ? &defaults : options);
     pthread_mutex_init(&client->lock, NULL);
     pthread_cond_init(&client->idle, NULL);
-    queue_init(&client->queue, GRPC_CQ_DEFAULT_POLLING);
-    queue_start(&client->queue);
+    cq_init(&client->cq, GRPC_CQ_DEFAULT_POLLING);
+    cq_start(&client->cq);
     *ret_client = client;
     return true;
 }
@@ -119,10 +119,10 @@ void rpc_client_free(struct rpc_client *client)
         return;
     }
     cancel_all(client);
-    queue_close(&client->queue);
-    queue_join(&client->queue);
+    cq_close(&client->cq);
+    cq_join(&client->cq);
     grpc_channel_destroy(client->channel);
-    queue_fini(&client->queue);
+    cq_fini(&client->cq);
     pthread_cond_destroy(&client->idle);
     pthread_mutex_destroy(&client->lock);
     free(client);
@@ -155,8 +155,8 @@ static grpc_call *create_core(const struct rpc_client *client, const struct rpc_
                                 gpr_time_from_millis(request->timeout_ms, GPR_TIMESPAN));
     }
     grpc_slice path = grpc_slice_from_copied_string(request->path);
-    grpc_call *core = grpc_channel_create_call(
-        client->channel, NULL, 0, client->queue.lanes[0].core, path, NULL, deadline, NULL);
+    grpc_call *core = grpc_channel_create_call(client->channel, NULL, 0, client->cq.lanes[0].core,
+                                               path, NULL, deadline, NULL);
     grpc_slice_unref(path);
     return core;
 }
@@ -355,7 +355,7 @@ static bool prepare(struct rpc_client_call *call, const struct rpc_request *requ
     enlist(call);
     if (!copy_headers(call, request)) {
         call->refused.fn = refused;
-        queue_post(&call->client->queue, &call->refused);
+        cq_post(&call->client->cq, &call->refused);
         return false;
     }
     return true;
@@ -375,7 +375,7 @@ void rpc_client_unary(struct rpc_client *client, const struct rpc_request *reque
         op_receive_headers(call),       op_receive_message(call), op_receive_status(call),
     };
     call->n_batches = 1;
-    queue_start_batch(call->core, ops, COUNT_OF(ops), &call->ended);
+    cq_start_batch(call->core, ops, COUNT_OF(ops), &call->ended);
 }
 
 /* ---- Streams ---- */
@@ -383,7 +383,7 @@ void rpc_client_unary(struct rpc_client *client, const struct rpc_request *reque
 static void receive_next(struct rpc_client_call *call)
 {
     const grpc_op op = op_receive_message(call);
-    queue_start_batch(call->core, &op, 1, &call->received);
+    cq_start_batch(call->core, &op, 1, &call->received);
 }
 
 static bool give_message(struct rpc_client_call *call)
@@ -426,8 +426,8 @@ static void start_stream(struct rpc_client_call *call, const struct rpc_request 
         op_receive_headers(call),
     };
     call->n_batches = 3;
-    queue_start_batch(call->core, &status, 1, &call->ended);
-    queue_start_batch(call->core, ops, COUNT_OF(ops), &call->started);
+    cq_start_batch(call->core, &status, 1, &call->ended);
+    cq_start_batch(call->core, ops, COUNT_OF(ops), &call->started);
     receive_next(call); /* from here on the call may end at any time */
 }
 
@@ -455,10 +455,10 @@ void rpc_client_cancel(struct rpc_client_call *call)
 
 void rpc_client_set_timer(struct rpc_client *client, struct rpc_timer *timer, int64_t at_ns)
 {
-    queue_set_timer(&client->queue, timer, at_ns);
+    cq_set_timer(&client->cq, timer, at_ns);
 }
 
 void rpc_client_clear_timer(struct rpc_client *client, struct rpc_timer *timer)
 {
-    queue_clear_timer(&client->queue, timer);
+    cq_clear_timer(&client->cq, timer);
 }

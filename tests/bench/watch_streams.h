@@ -1,8 +1,8 @@
 /* Many watch streams on one server, read by one thread; and calls beside them, on threads of their
  * own, so that what the streams cost this program does not count as the server's. Anything that
  * goes wrong ends the program. */
-#ifndef BENCH_STREAMS_H
-#define BENCH_STREAMS_H
+#ifndef BENCH_WATCH_STREAMS_H
+#define BENCH_WATCH_STREAMS_H
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -11,14 +11,14 @@
 
 #define HOST "127.0.0.1"
 
-struct stream {
+struct watch_stream {
     struct h2_call call;
-    struct streams *all;
+    struct watch_streams *all;
     bool has_reached;
 };
 
 /* The opener sets the first part. */
-struct streams {
+struct watch_streams {
     const struct api *api;
     const char *key;
     int port;
@@ -27,7 +27,7 @@ struct streams {
     size_t per_stream; /* watches */
 
     struct h2 **connections;
-    struct stream *streams;
+    struct watch_stream *streams;
     /* What they have told. */
     uint64_t started;
     uint64_t delivered; /* events */
@@ -40,22 +40,22 @@ struct streams {
     size_t n_header;
 };
 
-static inline uint64_t streams_watches(const struct streams *s)
+static inline uint64_t watch_streams_watches(const struct watch_streams *s)
 {
     return s->n_streams * s->per_stream;
 }
 
 /* after: NULL, or a position to resume behind. Returns when they are asked for. */
-void streams_open(struct streams *s, Confreg__V1__Position *after);
-void streams_close(struct streams *s);
+void watch_streams_open(struct watch_streams *s, Confreg__V1__Position *after);
+void watch_streams_close(struct watch_streams *s);
 /* Reads until all watches stand. */
-void streams_wait_started(struct streams *s);
+void watch_streams_wait_started(struct watch_streams *s);
 /* … until all streams have come to the goal. */
-void streams_wait_reached(struct streams *s);
+void watch_streams_wait_reached(struct watch_streams *s);
 
 /* n changes at once; returns when every watch has them all, with the time that took, and the time
  * that the first one's answer took. */
-int64_t streams_change(struct streams *s, size_t n, int64_t *ret_write_ns);
+int64_t watch_streams_change(struct watch_streams *s, size_t n, int64_t *ret_write_ns);
 
 /* ---- Calls beside them ---- */
 
@@ -76,25 +76,26 @@ void call_at_once(struct h2 *connection, unary_fn *make, const char *key, struct
 /* Writes to the key that is watched. */
 struct writer {
     pthread_t thread;
-    const struct streams *streams;
+    const struct watch_streams *streams;
     size_t n;             /* writes at once */
     atomic_bool *forever; /* NULL: once */
     int64_t sent_ns;      /* the first */
     int64_t took_ns;
 };
 
-void writer_start(struct writer *writer, const struct streams *s, size_t n, atomic_bool *forever);
+void writer_start(struct writer *writer, const struct watch_streams *s, size_t n,
+                  atomic_bool *forever);
 void writer_join(struct writer *writer);
 
 /* A reader that asks for the key again and again, and keeps the longest it had to wait. */
 struct probe {
     pthread_t thread;
-    const struct streams *streams;
+    const struct watch_streams *streams;
     atomic_bool stop;
     int64_t slowest_ns; /* after it has stopped */
 };
 
-void probe_start(struct probe *probe, const struct streams *s);
+void probe_start(struct probe *probe, const struct watch_streams *s);
 void probe_stop(struct probe *probe);
 
 #endif

@@ -1,4 +1,4 @@
-/* Hears events as a service would: `bench_events HOST PORT USER PASSWORD COUNT` binds a durable
+/* Hears events as a service would: `bench_event_load HOST PORT USER PASSWORD COUNT` binds a durable
  * queue to config.changes, says "ready", and after that many events prints what came of it as JSON:
  * how long the first to the last took, and how old each was when it came, by the clock of this
  * machine, which must be the server's, too. */
@@ -16,7 +16,7 @@
 
 __attribute__((noreturn)) static void die(const char *what)
 {
-    fprintf(stderr, "bench_events: %s\n", what);
+    fprintf(stderr, "bench_event_load: %s\n", what);
     exit(EXIT_FAILURE);
 }
 
@@ -88,7 +88,7 @@ int main(int argc, char **argv)
 {
     size_t count = argc == 6 ? strtoul(argv[5], NULL, 10) : 0;
     if (count == 0) {
-        fputs("usage: bench_events HOST PORT USER PASSWORD COUNT\n", stderr);
+        fputs("usage: bench_event_load HOST PORT USER PASSWORD COUNT\n", stderr);
         return 2;
     }
     amqp_connection_state_t c = subscribe(argv);

@@ -1,9 +1,9 @@
-#include "stats.h"
+#include "call_stats.h"
 
 #include "call.h"
 #include "clock.h"
 
-struct call_stats *stats_new(size_t n)
+struct call_stats *call_stats_new(size_t n)
 {
     struct call_stats *stats = mem_array(n, sizeof stats[0]);
     for (size_t i = 0; i < n; i++) {
@@ -12,7 +12,7 @@ struct call_stats *stats_new(size_t n)
     return stats;
 }
 
-void stats_end(struct call_stats *stats, enum status_code code, int64_t begun_ns)
+void call_stats_end(struct call_stats *stats, enum status_code code, int64_t begun_ns)
 {
     int64_t took = clock_monotonic_ns() - begun_ns;
     metric_add(&stats->ended[(unsigned)code < STATUS_CODES ? code : STATUS_UNKNOWN], 1);
