@@ -73,7 +73,7 @@ void describe_time(Google__Protobuf__Timestamp *time, int64_t wall_us)
     google__protobuf__timestamp__init(time);
     int64_t micros = wall_us % 1000000;
     time->seconds = wall_us / 1000000;
-    if (micros < 0) { /* an import may be older than 1970; nanos count forward all the same */
+    if (micros < 0) { /* times before 1970 (imports): nanos must not be negative */
         micros += 1000000;
         time->seconds--;
     }
@@ -96,7 +96,7 @@ static Confreg__V1__PayloadState removed_state(const struct change *change)
                              : CONFREG__V1__PAYLOAD_STATE__PAYLOAD_STATE_ERASED;
 }
 
-/* Config and Version share their fields' names but not a type. */
+/* A macro because Config and Version have the same field names but unrelated types. */
 #define DESCRIBE_VERSION(message, time, ref, PREFIX)                                               \
     do {                                                                                           \
         const struct change *change_ = version_change(ref);                                        \
@@ -143,7 +143,7 @@ struct buf *encode_config(const struct version_ref *version, uint64_t mod_revisi
     return encode_field(FIELD_CONFIG, &config.base);
 }
 
-/* Behind the tag, which is one byte, and the length. */
+/* Skips the tag, which is one byte, and the length. */
 Confreg__V1__Config *decode_config(const struct buf *config)
 {
     size_t at = 1;
@@ -197,9 +197,8 @@ static bool has_payload(const struct buf *config)
     return has;
 }
 
-/* Appends the heads after (config, may be NULL) and before (previous) a change. Both are encoded as
- * field 2, which all messages that carry a Config share; previous needs another tag, so its first
- * byte is replaced. */
+/* Appends the heads after (config, may be NULL) and before (previous) the change. Both are encoded
+ * as field 2. In an Event the previous head has another field number: its tag byte is replaced. */
 static void add_heads(struct str *out, const struct buf *config, const struct buf *previous)
 {
     size_t n = config == NULL ? 0 : config->len;

@@ -1,4 +1,10 @@
-/* The protobuf form of what is sent over and over: heads and events, encoded once and shared. */
+/* Protobuf encoding of heads and events. Each is sent to many clients, so it is encoded once and
+ * the immutable bytes are shared by reference (struct buf).
+ *
+ * Heads and events are encoded as fields (tag and length included) of the message that contains
+ * them: a response is the concatenation of such fields, without another copy or encoding.
+ *
+ * Pure functions; any thread. Returned bufs are owned by the caller. */
 #ifndef MODEL_ENCODE_H
 #define MODEL_ENCODE_H
 
@@ -14,51 +20,55 @@
 
 #define EVENT_BYTES (3u << 20) /* gRPC clients accept messages of 4 MiB by default */
 
-/* A Config message as field 2 of a response, with tag and length; it ends with the payload, where
- * there is one (else payload_state tells). */
+/* Encodes a Config as field 2 of a response, tag and length included. The payload, if there is one,
+ * is its last bytes; otherwise payload_state says why not. */
 struct buf *encode_config(const struct version_ref *version, uint64_t mod_revision);
 
-/* The same Config without its payload, for this reason, owned. config: as encode_config gives it.
- */
+/* Encodes the same Config without its payload and with this payload_state. config: a result of
+ * encode_config. */
 struct buf *encode_without_payload(const struct buf *config, Confreg__V1__PayloadState state);
-/* The same Config without payload (PAYLOAD_STATE_OMITTED) and comment, for a full answer. */
+/* Encodes the same Config without payload (PAYLOAD_STATE_OMITTED) and comment. Used when a response
+ * has reached its size limit. */
 struct buf *encode_brief(const struct buf *config);
-/* The Config message of such a field, unpacked; free it with confreg__v1__config__free_unpacked. */
+/* Unpacks a result of encode_config; free it with confreg__v1__config__free_unpacked. */
 Confreg__V1__Config *decode_config(const struct buf *config);
 
-/* What an event says beside its commit. */
+/* The parts of an event that are not in its commit. All borrowed. */
 struct event_content {
-    const struct change *change; /* how the change is told; NULL: as the commit has it */
-    /* Heads as encode_config gives them; NULL where the event carries none. */
+    const struct change *change; /* replaces the commit's change (resolved watches); NULL: do not */
+    /* Heads encoded by encode_config; NULL: the event carries none. */
     const struct buf *config;   /* after the change */
     const struct buf *previous; /* before it */
 };
-/* Encodes an Event as field `field` of the message that holds it. An event inside a Commit message
- * has no comment, which would repeat the commit's own. If both heads together exceed EVENT_BYTES,
- * the previous one comes without its payload (PAYLOAD_STATE_OMITTED). */
+/* Encodes an Event as field `field` of the message that contains it. In a Commit message
+ * (FIELD_COMMIT_CHANGES) the comment is left out, because it would repeat the commit's. If both
+ * heads together exceed EVENT_BYTES, the previous one is encoded without its payload
+ * (PAYLOAD_STATE_OMITTED). */
 struct buf *encode_event(uint32_t field, const struct commit *commit, size_t index,
                          const struct event_content *content);
 
-/* Any message as a length-delimited field with this number. */
+/* Encodes any message as a length-delimited field with this number. */
 struct buf *encode_field(uint32_t field, const ProtobufCMessage *message);
-/* The same with n bytes of encoded fields of the message behind what it holds itself. */
+/* The same, with n_tail bytes of already encoded fields appended inside the message. */
 struct buf *encode_field_and(uint32_t field, const ProtobufCMessage *message, const void *tail,
                              size_t n_tail);
-/* What stands before the n bytes of such a field. */
+/* Encodes the tag and length that precede the n bytes of a length-delimited field. */
 struct buf *encode_opening(uint32_t field, size_t n);
-/* A message alone, as a response's piece. */
+/* Encodes a message without tag and length, as one piece of a response. */
 struct buf *encode_message(const ProtobufCMessage *message);
 
-/* Whether the event of a change carries a head: it brought a version, or the head fell back. */
+/* Whether the event of a change carries a new head: a version was added, or the head fell back to
+ * an older version. */
 bool event_has_config(const struct change *change);
-/* Whether an event with the value before has one: the change replaced or took a head. */
+/* Whether the event of a change can carry a previous head: the change replaced or removed one. */
 bool event_has_previous(const struct change *change);
 
-/* A Position message: chain is the short form of the hash. Borrows epoch. */
+/* Fills a Position message. chain: the first 8 bytes of the commit's hash. epoch is borrowed. */
 void describe_position(Confreg__V1__Position *position, const char *epoch, uint64_t revision,
                        uint64_t chain);
 
-/* Fills a message that borrows everything from its sources. time is the caller's room. */
+/* Fill a message that borrows all its members from the arguments. time: memory of the caller, which
+ * the message points to. wall_us: microseconds since 1970, negative before. */
 void describe_config(Confreg__V1__Config *config, Google__Protobuf__Timestamp *time,
                      const struct version_ref *version, uint64_t mod_revision);
 void describe_version(Confreg__V1__Version *message, Google__Protobuf__Timestamp *time,

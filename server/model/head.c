@@ -30,7 +30,7 @@ static struct holes holes_copy(const struct holes *from)
     return copy;
 }
 
-/* before's holes with n more, from `version` on. */
+/* The holes of `before` and n more, at `version` and the numbers after it. */
 static struct holes holes_with(const struct holes *before, uint64_t version, size_t n)
 {
     struct holes after = {.versions = mem_array(before->n + n, sizeof after.versions[0]),
@@ -49,7 +49,7 @@ static struct holes holes_with(const struct holes *before, uint64_t version, siz
     return after;
 }
 
-/* The holes behind a change: a version left, or numbers were passed over by an import. */
+/* The holes after a change: an erase adds one, an import adds the numbers that it skips. */
 static struct holes holes_after(const struct head *before, const struct change *change)
 {
     static const struct holes none = {.n = 0};
@@ -123,7 +123,7 @@ uint64_t head_live_versions(const struct head *h)
     if (h == NULL || h->version == 0) {
         return 0;
     }
-    /* Holes above the head's version are those that it fell over. */
+    /* Holes above `version` are erased former heads: they are outside of the range counted. */
     uint64_t above = 0;
     for (size_t i = h->holes.n; i > 0 && h->holes.versions[i - 1] > h->version; i--) {
         above++;
@@ -174,7 +174,8 @@ static void drop_head_version(struct head *h)
     h->index = 0;
 }
 
-/* A delete of the config, or of its last live version: a tombstone whose numbering goes on. */
+/* Makes a tombstone: the config or its last live version was deleted. last_version stays, so that
+ * numbers are not given twice. */
 static void bury(struct head *h)
 {
     drop_head_version(h);
@@ -194,7 +195,7 @@ struct head *head_after(const struct head *before, const struct commit *commit, 
     h->row_revision = commit->revision;
     h->holes = holes_after(before, change);
     if (change->head_version == h->version && !change_brings_version(change->kind)) {
-        return h; /* a version that was not the head left */
+        return h; /* the version erased was not the head */
     }
     h->mod_revision = commit->revision;
     if (change->head_version == 0) {

@@ -13,7 +13,7 @@ static void put_number(struct str *out, uint64_t value, size_t n)
     }
 }
 
-/* A text with its length in n_length bytes before it. */
+/* Appends a text after its length, which takes n_length bytes. */
 static void put_sized_text(struct str *out, const char *text, size_t n_length)
 {
     size_t n = strlen(text);
@@ -98,7 +98,8 @@ struct buf *record_encode(const struct commit *commit)
     return str_to_buf(&out);
 }
 
-/* Reads forward; after the first thing that does not fit, everything is zero and `bad` is set. */
+/* A bounds-checked input. After the first read that does not fit, `bad` is set and every read
+ * returns zero. */
 struct reader {
     const uint8_t *at;
     size_t left;

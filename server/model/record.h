@@ -1,5 +1,8 @@
-/* The canonical byte form of a commit, format 1, 2 or 3. Numbers are big-endian; a text is its
- * length in 16 bits and its bytes; an optional text is a byte 0, or a byte 1 and the text.
+/* The record: the canonical byte form of a commit, which is stored and hashed. A commit has exactly
+ * one record, and its formats never change: old logs stay readable and their hashes valid.
+ *
+ * Numbers are big-endian. A text is its length in 16 bits and its bytes, free of NUL. An optional
+ * text is a byte 0, or a byte 1 and the text. Times are microseconds since 1970.
  *
  *     u8 format, 8 bytes epoch, u64 revision, 32 bytes hash of the commit before, i64 time,
  *     16 bytes nonce, text actor, text peer, optional created_by, text comment,
@@ -7,13 +10,15 @@
  *     u16 number of changes, and for each
  *         u8 kind, text environment, text service, u64 version, u64 head_version,
  *         u64 previous_version, u64 source_version, u64 removed,
- *         where it brings a version: 32 bytes salted payload hash, u64 payload size,
- *         where it is an import: i64 time, optional author.
+ *         if it adds a version: 32 bytes salted payload hash, u64 payload size,
+ *         if it is an import: i64 time, optional author.
  *
- * Format 2 is the same for commits with a change of kind 7 or more, which a reader of format 1 does
- * not know. Format 3 is for commits of any kinds whose comment has more than 65,535 bytes: there
- * the comment's length has 32 bits. Every other commit has format 1. Another form gets another
- * format byte; these never change. */
+ * Format 1 is used wherever possible. Format 2 has the same layout; it marks commits with a change
+ * of kind 7 or higher, which a reader of format 1 does not know. Format 3 is for commits of any
+ * kind whose comment exceeds 65,535 bytes: the length of the comment has 32 bits. A new layout
+ * needs a new format number.
+ *
+ * Pure; any thread. */
 #ifndef MODEL_RECORD_H
 #define MODEL_RECORD_H
 
@@ -23,10 +28,11 @@
 #define RECORD_FORMAT_COMPACT 2
 #define RECORD_FORMAT_LONG 3
 
+/* Returns one reference. Texts must be within their limits (commit.h). */
 struct buf *record_encode(const struct commit *commit);
 
-/* A commit without record, hash and payloads; NULL where the bytes are not exactly one record of
- * this format with texts that are free of NUL. */
+/* Returns one reference to a commit without record, hash and payloads. NULL: the bytes are not
+ * exactly one record in its canonical format. Accepts hostile input. */
 struct commit *record_decode(const uint8_t *bytes, size_t n);
 
 #endif

@@ -28,7 +28,7 @@ bool stage_compact(struct staging *s, const struct mutation *m, struct status *s
                           floor);
     }
     if (floor <= before->floor) {
-        return true; /* as low as that it is already */
+        return true; /* the floor is at least as high already */
     }
     struct change *change = &s->staged->commit->changes[s->n_made++];
     *change = (struct change){.kind = CHANGE_COMPACT,
@@ -41,7 +41,7 @@ bool stage_compact(struct staging *s, const struct mutation *m, struct status *s
     return true;
 }
 
-/* What a config had last, as of a change that left it without a head. */
+/* The highest version that a config had before the change that deleted it. */
 static uint64_t last_before_delete(const struct change *change)
 {
     return change->previous_version > change->source_version ? change->previous_version

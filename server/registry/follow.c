@@ -2,14 +2,15 @@
 
 #include "state.h"
 
-/* The head after a change that is in the log; looks for the version that the head fell back to. */
+/* The head after a change of the log. If the head fell back to an older version, that version is
+ * read from the source. */
 static bool follow_change(const struct version_source *source, struct head *before,
                           struct commit *commit, size_t index, struct head **ret_after,
                           struct status *st)
 {
     const struct change *change = &commit->changes[index];
     if (before != NULL && before->row_revision >= commit->revision) {
-        *ret_after = head_ref(before); /* it was loaded from a copy that had seen the change */
+        *ret_after = head_ref(before); /* the stored head is newer than this change */
         return true;
     }
     struct version_ref newest = {.commit = commit_ref(commit), .index = index};

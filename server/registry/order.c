@@ -34,7 +34,7 @@ static size_t draw_levels(struct order *order)
     return levels;
 }
 
-/* Fills links with, on each level, the link that leads to the first node not below the key. */
+/* Sets links[level] to the link that points to the first node whose key is not below the key. */
 static void find_links(struct order *order, const char *key, size_t n,
                        struct order_node **links[ORDER_LEVELS])
 {

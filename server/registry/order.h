@@ -1,6 +1,6 @@
-/* The heads in the order of their keys (environment, then service, as bytes): a skip list (Pugh,
- * "Skip Lists: A Probabilistic Alternative to Balanced Trees", 1990). Heads are replaced, never
- * removed. Not thread-safe. */
+/* An ordered index of the heads by key (environment, then service, compared as bytes), for lists: a
+ * skip list (Pugh, "Skip Lists: A Probabilistic Alternative to Balanced Trees", 1990). Heads are
+ * replaced, never removed. Not thread-safe: the registry's lock protects it. */
 #ifndef REGISTRY_ORDER_H
 #define REGISTRY_ORDER_H
 
@@ -9,22 +9,23 @@
 #define ORDER_LEVELS 20
 
 struct order_node {
-    struct head *head; /* borrowed: the table that stands beside the order owns it */
+    struct head *head; /* borrowed from the table of the registry, which owns it */
     struct order_node *next[];
 };
 
 struct order {
     struct order_node *first[ORDER_LEVELS];
-    uint64_t random;
+    uint64_t random; /* state of the generator that draws a node's levels */
 };
 
 void order_fini(struct order *order);
-/* Puts a head in, in the place of the one of its name where there is one. */
+/* Inserts a head, or replaces the head of the same name. Borrows the head. */
 void order_put(struct order *order, struct head *head);
-/* The first node whose key is not below (or, with behind, is above) the given bytes; NULL: none. */
+/* The first node whose key is equal to or above the given key (with behind: strictly above). NULL:
+ * none. */
 const struct order_node *order_seek(const struct order *order, const char *key, size_t n,
                                     bool behind);
-/* What the nodes of n heads take on average, a third of them with a level more. */
+/* The average memory of the nodes of n heads, in bytes; a node has 4/3 levels on average. */
 static inline size_t order_bytes(size_t n)
 {
     return n * (sizeof(struct order_node) + sizeof(struct order_node *) * 4 / 3);

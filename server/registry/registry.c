@@ -7,7 +7,7 @@
 #include "rwlock.h"
 #include "state.h"
 
-#define LIST_STEPS 4096 /* nodes looked at under the lock */
+#define LIST_STEPS 4096 /* most nodes that one call visits under the lock */
 #define PENDING_SLOTS 1024
 
 struct registry *registry_new(const uint8_t epoch[EPOCH_SIZE])
@@ -37,7 +37,7 @@ const char *registry_epoch(const struct registry *registry)
     return registry->epoch_text;
 }
 
-/* The lock is not part of what a reader may not change. */
+/* Readers take a const registry, but must lock it. */
 static pthread_rwlock_t *lock_of(const struct registry *registry)
 {
     return (pthread_rwlock_t *)(uintptr_t)&registry->lock;
@@ -129,7 +129,7 @@ bool head_filter_matches(const struct head_filter *filter, const char *environme
             strncmp(filter->service_prefix, service, strlen(filter->service_prefix)) == 0);
 }
 
-/* The longest beginning of a service name that the filter leaves no choice about. */
+/* The prefix that every service name accepted by the filter has. */
 static const char *service_start(const struct head_filter *filter)
 {
     if (filter->service != NULL) {
@@ -147,8 +147,8 @@ static const struct order_node *seek_name(const struct order *order, const char 
     return order_seek(order, key.data, key.len, false);
 }
 
-/* The first head of the next environment: names hold no control characters, so that U+0001 in the
- * place of the NUL is behind every service of this one. */
+/* The first head of the next environment. Names contain no control characters, so a key with U+0001
+ * instead of the NUL after the environment sorts after all services of this environment. */
 static const struct order_node *seek_next_environment(const struct order *order,
                                                       const char *environment)
 {
@@ -169,7 +169,7 @@ static const struct order_node *first_candidate(const struct registry *registry,
                      filter->environment == NULL ? "" : service_start(filter));
 }
 
-/* From a head that does not match, the next that could; NULL: none can. */
+/* After a head that does not match: the next node that can match; NULL: none can. */
 static const struct order_node *skip(const struct registry *registry,
                                      const struct head_filter *filter,
                                      const struct order_node *node)
@@ -269,7 +269,7 @@ void registry_accept(struct registry *registry, struct staged *staged)
     registry->last_time_us = commit->time_us;
 }
 
-/* Under the lock or before there are readers. Returns the head replaced. */
+/* Called with the lock held, or before there are readers. Returns the replaced head, owned. */
 static struct head *put_head(struct registry *registry, struct head *head)
 {
     bool lives = head->version != 0;
@@ -282,7 +282,8 @@ static struct head *put_head(struct registry *registry, struct head *head)
     return replaced;
 }
 
-/* The pending table is gone through at each apply: after a very large batch it is made anew. */
+/* Every apply visits all slots of the pending table: after a very large batch its memory is freed,
+ * so that later batches do not visit empty slots. */
 static void forget_pending(struct registry *registry)
 {
     if (registry->pending.n_slots > PENDING_SLOTS) {
@@ -295,8 +296,8 @@ static void forget_pending(struct registry *registry)
 
 void registry_apply(struct registry *registry)
 {
-    /* The pending table holds the last state of every config that was touched. What it replaces
-     * stays alive until the lock is given back. */
+    /* The pending table holds the newest head of every config that was changed. Heads that are
+     * replaced go back into it: they are freed by forget_pending, after the lock is released. */
     struct table *pending = &registry->pending;
     pthread_rwlock_wrlock(&registry->lock);
     for (size_t i = 0; i < pending->n_slots && pending->n_heads > 0; i++) {

@@ -1,19 +1,21 @@
-/* The registry: the state machine over the log. It keeps every config's head, checks a command
- * against them and turns it into a commit, and takes commits in.
+/* The registry: the state machine that the log drives. It holds the head of every config, turns
+ * commands into commits, and applies commits to the heads.
  *
- * Pure: no I/O, no clock, no threads of its own. What it cannot know (old payloads) it asks of the
- * source it is given, the time comes with the command.
+ * Pure: no I/O, no clock, no threads. Old versions are read through a version_source, and the time
+ * comes with the command.
  *
- * A command is staged, accepted and applied:
- * - staged: checked against the heads and what was accepted before it, made a sealed commit;
- * nothing has changed yet, and it can be dropped;
- * - accepted: the next command is checked as if it had happened;
- * - applied: all that was accepted becomes visible to readers at once, after the store has it.
+ * A command passes through three steps:
+ * - stage: check it against the heads and everything accepted, and make a sealed commit. The
+ *   registry does not change; the result can be freed;
+ * - accept: later commands are staged as if this one had been applied;
+ * - apply: after the store has made all accepted commits durable, they become visible to readers,
+ *   all at once.
  *
- * Invariants: revisions are contiguous; a version number is given once a config; a head's
- * mod_revision never falls; a reader sees whole commits only.
+ * Invariants: revisions are contiguous; a config never gets the same version number twice; a head's
+ * mod_revision never decreases; readers see whole commits only.
  *
- * Threads: readers (functions that take a const registry) any; all others the committer's only. */
+ * Threads: the functions under "Reading" may be called on any thread. All others belong to the
+ * committer's thread. */
 #ifndef REGISTRY_REGISTRY_H
 #define REGISTRY_REGISTRY_H
 
@@ -26,60 +28,63 @@ struct position {
     struct hash hash; /* of that commit; zero at revision 0 */
 };
 
-/* Gives what stands in the log: a version's commit with its payload (store_read_version has this
- * shape), and what a config was changed by. */
+/* How the registry reads the log: versions that are not heads, and older changes. Both return an
+ * owned reference to the commit. */
 struct version_source {
+    /* A version that exists, with its payload, as store_read_version returns it. */
     bool (*read)(void *user, const char *environment, const char *service, uint64_t version,
                  struct version_ref *ret_version, struct status *st);
-    /* The newest change of a config at or before a revision, as store_find_change gives it. */
+    /* The newest change of a config at or before a revision, as store_find_change returns it. */
     bool (*find_change)(void *user, const char *environment, const char *service, uint64_t revision,
                         struct version_ref *ret_change, struct status *st);
     void *user;
 };
 
 struct registry *registry_new(const uint8_t epoch[EPOCH_SIZE]);
+/* NULL is ignored. */
 void registry_free(struct registry *registry);
 MEM_CLEANUP(struct registry, registry_free)
 
-/* 16 hexadecimal digits. */
+/* The epoch as 16 hexadecimal digits; lives as long as the registry. */
 const char *registry_epoch(const struct registry *registry);
 
 /* ---- Reading ---- */
 
+/* The newest applied commit. */
 struct position registry_position(const struct registry *registry);
-/* The newest compaction: superseded payloads at or below its floor are gone or going. All zero:
- * there never was one. */
+/* The newest compaction: superseded payloads at or below its floor have been removed or are about
+ * to be. All zero: there was none. */
 struct compaction {
     uint64_t floor;
     uint64_t keep_versions;
-    uint64_t revision; /* the commit that made it, and its time */
-    int64_t time_us;
-    uint64_t floor_before; /* of the one before */
+    uint64_t revision;     /* the commit of the compaction */
+    int64_t time_us;       /* of that commit */
+    uint64_t floor_before; /* floor and keep_versions of the compaction before */
     uint64_t keep_versions_before;
 };
 struct compaction registry_compaction(const struct registry *registry);
-/* Its floor. History is complete behind it: watches start there at the earliest, and nothing is
- * shown as of a revision before it. */
+/* The floor of the newest compaction. History is complete above it: a watch can start at floor + 1
+ * at the earliest, and reads as of an older revision are refused. */
 uint64_t registry_floor(const struct registry *registry);
-/* Whether the log is complete from this revision on: else OUT_OF_RANGE, reason COMPACTED, with
- * oldest_revision and newest_revision. */
+/* Whether history is complete from this revision on. OUT_OF_RANGE COMPACTED, with oldest_revision
+ * and newest_revision: it is not. */
 bool registry_check_start(const struct registry *registry, uint64_t revision, struct status *st);
 
-/* What a compaction lets go of: the payloads of the versions up to the one that this returns (0:
- * none), of a config whose newest changes at or before the floor and at or before the compaction's
- * revision are these (NULL: it had none). The versions are those that are neither the head at one
- * of the two nor among the keep_versions - 1 numbers below it; where the config was deleted at the
- * floor, all that it had. */
+/* The highest version of a config whose payload a compaction removes; all lower ones go, too. 0:
+ * none. at_floor and at_commit: the newest changes of the config at or before the floor, and at or
+ * before the compaction's own revision; NULL: none. At each of these two points the head and the
+ * keep_versions - 1 numbers below it are kept. If the config was deleted at the floor, all versions
+ * up to then go. */
 uint64_t compaction_through(const struct compaction *compaction, const struct change *at_floor,
                             const struct change *at_commit);
 
 /* How many configs have a live head. */
 uint64_t registry_config_count(const struct registry *registry);
 
-/* About the memory that heads and their tables take. */
+/* The approximate memory of the heads and their indexes, in bytes. */
 size_t registry_bytes(const struct registry *registry);
 
-/* The head, also a tombstone, as one reference; NULL where there never was one. */
+/* Returns one reference to the head, which may be a tombstone; NULL: the config never existed. */
 struct head *registry_get(const struct registry *registry, const char *environment,
                           const char *service);
 
@@ -87,11 +92,11 @@ struct config_name {
     const char *environment;
     const char *service;
 };
-/* n heads (as registry_get gives them) and the position that all are as of. */
+/* Gets n heads as registry_get does, all as of one position, which is returned too. */
 void registry_get_many(const struct registry *registry, const struct config_name *names, size_t n,
                        struct head **ret_heads, struct position *ret_position);
 
-/* What a list selects; NULL: any. */
+/* The configs that a list selects; NULL members match everything. Borrowed strings. */
 struct head_filter {
     const char *environment;
     const char *service;
@@ -100,13 +105,14 @@ struct head_filter {
 bool head_filter_matches(const struct head_filter *filter, const char *environment,
                          const char *service);
 
-/* A place in the order of (environment, service), as a key of struct head; starts zeroed. */
+/* A position in the order of (environment, service). Zeroed: before the first head. */
 struct head_cursor {
-    struct str after;
-    bool done;
+    struct str after; /* the key (struct head) of the last head visited; owned */
+    bool done;        /* the end was reached */
 };
-/* Takes up to max matching heads (references, tombstones too) behind the cursor and moves it. May
- * give fewer, also none, before the end, to hold nobody up; cursor->done tells the end. */
+/* Returns references to up to max matching heads after the cursor, tombstones included, and moves
+ * the cursor. To bound the time that the lock is held, a call may return fewer than max heads, even
+ * none, before the end; cursor->done says whether the end was reached. */
 size_t registry_list(const struct registry *registry, const struct head_filter *filter,
                      struct head_cursor *cursor, struct head **ret_heads, size_t max);
 
@@ -119,90 +125,100 @@ enum mutation_kind {
     MUTATE_DELETE,
     MUTATE_ROLLBACK,
     MUTATE_IMPORT,
-    MUTATE_COMPACT, /* of the whole registry; alone in its command */
+    MUTATE_COMPACT, /* concerns the whole registry; must be alone in its command */
 };
 
-/* An import may leave out as many numbers at a time: each is kept as a version that is no more. */
+/* The most version numbers that an import may skip at once: each is stored as a hole. */
 #define IMPORT_MAX_GAP 4096
 
+/* One requested change, validated by the service. All members are borrowed. */
 struct mutation {
     enum mutation_kind kind;
-    const char *environment; /* valid names; borrowed, as is all here */
+    const char *environment;
     const char *service;
     struct buf *payload;    /* create, update: the checked payload; patch: a JSON object */
     uint64_t version;       /* delete (0: all), rollback, import; compact: the floor (0: the end) */
-    uint64_t keep_versions; /* compact: of each config, 1 or more */
-    uint64_t expected_version;  /* 0: none */
-    uint64_t expected_revision; /* 0: none */
-    const char *expected_epoch; /* "": not said */
+    uint64_t keep_versions; /* compact: for each config, 1 or more */
+    uint64_t expected_version;  /* 0: any */
+    uint64_t expected_revision; /* 0: any */
+    const char *expected_epoch; /* "": any */
     bool allow_missing;
     bool erase;
-    int64_t given_time_us;    /* import: the version's own time … */
-    const char *given_author; /* … and author; NULL: none */
+    int64_t given_time_us;    /* import: the time of the version at its origin */
+    const char *given_author; /* import: its author; NULL: none */
 };
 
+/* Mutations that are committed together, all or none. All members are borrowed. */
 struct command {
-    const char *actor, *peer, *comment, *request_id; /* "" where there is none */
-    const char *created_by;                          /* NULL: nobody said */
-    struct hash fingerprint;
+    const char *actor, *peer, *comment, *request_id; /* "": none */
+    const char *created_by;                          /* NULL: not given */
+    struct hash fingerprint;                         /* of the request, if it has a request_id */
     const struct mutation *mutations;
-    size_t n_mutations;
-    struct json_limits limits; /* for what a merge patch makes */
-    int64_t now_us;
+    size_t n_mutations;        /* 1 to COMMIT_MAX_CHANGES */
+    struct json_limits limits; /* for the result of a merge patch */
+    int64_t now_us;            /* microseconds since 1970 */
 };
 
+/* A command that has been checked, with the heads before and after each change. */
 struct staged {
-    struct commit *commit; /* owned; NULL: the command changes nothing */
-    struct head **before;  /* one a change, owned references; NULL where there was none */
-    struct head **after;   /* one a change, owned references */
+    struct commit *commit; /* owned reference; NULL: the command changes nothing */
+    struct head **before;  /* one per change, owned references; NULL: there was no head */
+    struct head **after;   /* one per change, owned references */
 };
-/* Takes the commit's reference; all heads are NULL. */
+/* Takes over the reference to the commit; all heads are NULL. */
 struct staged *staged_new(struct commit *commit);
 void staged_free(struct staged *staged);
 MEM_CLEANUP(struct staged, staged_free)
 
-/* Checks a command and makes its commit. Refusals, with field "changes[i]" where there are several:
- *   ALREADY_EXISTS CONFIG_EXISTS, VERSION_EXISTS (import: a version of this or a higher number was
- *   given already); OUT_OF_RANGE VERSION_GAP (import), REVISION_AHEAD (compact: the floor is not in
- *   the log yet); NOT_FOUND CONFIG_NOT_FOUND, VERSION_NOT_FOUND; ABORTED VERSION_MISMATCH,
- *   REVISION_MISMATCH; FAILED_PRECONDITION EPOCH_MISMATCH (these, and CONFIG_EXISTS, with info
- *   current_epoch, current_version, current_revision),
- *   PAYLOAD_ERASED, PAYLOAD_COMPACTED (also of a delete whose head would fall back to such a
- *   version); INVALID_ARGUMENT or RESOURCE_EXHAUSTED where a merge patch makes what a payload must
- *   not be; RESOURCE_EXHAUSTED COMMIT_TOO_LARGE.
- * Expectations are looked at first, then what exists. Faults of the source pass up. */
+/* Checks a command and makes its commit. Expectations are checked before existence. Refusals; with
+ * several mutations the field begins with "changes[i]":
+ *   ABORTED VERSION_MISMATCH, REVISION_MISMATCH, FAILED_PRECONDITION EPOCH_MISMATCH: an expectation
+ *     does not hold (with current_epoch, current_version, current_revision);
+ *   ALREADY_EXISTS CONFIG_EXISTS (with the same information); VERSION_EXISTS: an import of a number
+ *     at or below last_version;
+ *   NOT_FOUND CONFIG_NOT_FOUND, VERSION_NOT_FOUND;
+ *   OUT_OF_RANGE VERSION_GAP: an import skips more than IMPORT_MAX_GAP; REVISION_AHEAD: the floor
+ * of a compaction is not in the log yet; FAILED_PRECONDITION PAYLOAD_ERASED, PAYLOAD_COMPACTED: a
+ * rollback to such a version, or a delete after which the head would be such a version;
+ *   INVALID_ARGUMENT, RESOURCE_EXHAUSTED: the result of a merge patch is not a valid payload;
+ *   RESOURCE_EXHAUSTED COMMIT_TOO_LARGE: more than COMMIT_MAX_BYTES of payloads.
+ * Errors of the source are passed on. */
 bool registry_stage(const struct registry *registry, const struct command *command,
                     const struct version_source *source, struct staged **ret_staged,
                     struct status *st);
 
-/* Lets later commands build on it. Borrows staged until apply or discard. */
+/* Stages later commands on top of this one. Borrows staged until apply or discard. */
 void registry_accept(struct registry *registry, struct staged *staged);
-/* Makes all that was accepted visible. */
+/* Makes everything accepted visible to readers. */
 void registry_apply(struct registry *registry);
-/* Forgets all that was accepted. */
+/* Drops everything accepted. */
 void registry_discard(struct registry *registry);
-/* Whether every live head that was accepted has its payload. One of the log may lack it while a
- * later commit, which removed it, was not followed yet: apply only what is whole. */
+/* Whether every live head among the accepted ones has its payload. While the log is followed, a
+ * payload may be missing because a later commit erased it; that commit must be accepted before
+ * registry_apply. */
 bool registry_is_whole(const struct registry *registry);
 
 /* Moves the floor up; a lower one is ignored. */
 void registry_set_floor(struct registry *registry, uint64_t revision);
 
-/* ---- Taking the log in ---- */
+/* ---- Loading and following the log ----
+ *
+ * At start, before there are readers: stored heads, the newest compaction and their position are
+ * loaded. Then every later commit of the log is followed. */
 
-/* Forgets all that was taken in. Before there are readers. */
+/* Removes everything that was loaded. */
 void registry_clear(struct registry *registry);
-/* Takes a stored head in; the reference moves. */
+/* Adds a stored head; the reference moves. */
 void registry_load_head(struct registry *registry, struct head *head);
-/* Takes a compaction in from its commit, which is in the log. */
+/* Adds a compaction by its commit. */
 void registry_load_compaction(struct registry *registry, const struct commit *commit);
-/* Where the loaded heads stand. */
+/* Sets the position of the loaded heads, and the time of that commit (microseconds since 1970). */
 void registry_load_position(struct registry *registry, const struct position *position,
                             int64_t time_us);
-/* Stages a commit that is in the log already, with its payloads as far as they are still there; it
- * must be the next one. Changes that a loaded head has seen leave it alone. Fails as the source
- * does, and with DATA_LOSS, reason LOG_DAMAGED, where the commit does not follow. Accept and apply
- * it like any. */
+/* Stages a commit that is already in the log, with those payloads that still exist; accept and
+ * apply it as any other. It must be the next commit. A loaded head that is newer than a change
+ * stays as it is. DATA_LOSS LOG_DAMAGED: the commit is not the next one. Errors of the source are
+ * passed on. */
 bool registry_follow(const struct registry *registry, struct commit *commit,
                      const struct version_source *source, struct staged **ret_staged,
                      struct status *st);

@@ -28,8 +28,8 @@ void staged_free(struct staged *staged)
     free(staged);
 }
 
-/* The head that a mutation meets: of this command's own earlier changes, or of what was accepted.
- */
+/* The head that a mutation is checked against: after the earlier changes of this command, or after
+ * the accepted commands. Borrowed. */
 static struct head *current_head(const struct staging *s, const struct mutation *m)
 {
     for (size_t i = s->n_made; i-- > 0;) {
@@ -56,7 +56,7 @@ static bool find_in_commit(struct commit *commit, size_t n, const struct mutatio
     return false;
 }
 
-/* A version that exists: made by this command, accepted and not stored yet, or stored. */
+/* Reads a version that exists: of this command, of an accepted commit, or of the store. */
 static bool read_version(const struct staging *s, const struct mutation *m, uint64_t version,
                          struct version_ref *ret_version, struct status *st)
 {
@@ -124,7 +124,8 @@ static bool no_version(const struct mutation *m, struct status *st)
     return false;
 }
 
-/* Appends a change and the head that it leaves. change's payload and newest are moved in. */
+/* Appends a change to the commit, with the heads before and after it. The payload of change and the
+ * reference of newest are moved. newest.commit NULL: the change itself adds the newest version. */
 static void add_change(struct staging *s, const struct mutation *m, struct head *before,
                        struct change change, struct version_ref newest)
 {
@@ -166,7 +167,7 @@ static bool stage_create(struct staging *s, const struct mutation *m, struct sta
     return true;
 }
 
-/* What an update brings: the payload given, or the patch on what is there. */
+/* The new payload of an update: the one given, or the head's with the merge patch applied. */
 static bool make_payload(const struct staging *s, const struct mutation *m, const struct head *head,
                          struct buf **ret_payload, struct status *st)
 {
@@ -234,8 +235,8 @@ static bool stage_rollback(struct staging *s, const struct mutation *m, struct s
     return true;
 }
 
-/* The version that the head falls back to. One whose payload is gone, or is going with a
- * compaction, cannot be one. */
+/* Reads the version that becomes the head again. Refused if a compaction has removed, or is about
+ * to remove, its payload. */
 static bool find_fallback(struct staging *s, const struct mutation *m, uint64_t version,
                           struct version_ref *ret_newest, struct status *st)
 {
@@ -250,7 +251,7 @@ static bool find_fallback(struct staging *s, const struct mutation *m, uint64_t 
     return ok && (kept || payload_gone(m, version, true, st));
 }
 
-/* One version leaves; where it was the head, the newest one left becomes it. */
+/* Erases one version. If it was the head, the newest remaining version becomes the head. */
 static bool stage_delete_version(struct staging *s, const struct mutation *m, struct head *head,
                                  struct status *st)
 {
@@ -290,7 +291,7 @@ static bool stage_delete(struct staging *s, const struct mutation *m, struct sta
     return true;
 }
 
-/* A version with the number that it had elsewhere, which must be a new one here. */
+/* Adds a version under the number that it had at its origin; the number must be new here. */
 static bool stage_import(struct staging *s, const struct mutation *m, struct status *st)
 {
     struct head *head = current_head(s, m);
@@ -341,7 +342,7 @@ static bool stage_mutation(struct staging *s, size_t index, struct status *st)
     return false;
 }
 
-/* What rollbacks and patches bring is not in the request, and known only now. */
+/* Payloads of rollbacks and patches are not in the request: their size is known only now. */
 static bool check_bytes(const struct staging *s, struct status *st)
 {
     return s->bytes <= COMMIT_MAX_BYTES ||

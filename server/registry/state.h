@@ -1,4 +1,4 @@
-/* What the parts of the registry share. */
+/* Private to the registry: its state, and what its source files share. Not for other folders. */
 #ifndef REGISTRY_STATE_H
 #define REGISTRY_STATE_H
 
@@ -12,8 +12,9 @@ struct registry {
     uint8_t epoch[EPOCH_SIZE];
     char epoch_text[EPOCH_TEXT_SIZE];
 
-    /* Readers take it shared; the committer takes it alone, only to apply. Outside of apply the
-     * committer reads without it: it is the only writer. */
+    /* Protects the members up to head_bytes. Readers take it shared. The committer takes it
+     * exclusively in registry_apply; elsewhere it reads without the lock, as it is the only
+     * writer. */
     pthread_rwlock_t lock;
     struct table heads;
     struct order order;
@@ -22,22 +23,22 @@ struct registry {
     struct compaction compaction;
     size_t head_bytes;
 
-    /* The committer's: what was accepted on top of that. */
+    /* Only the committer's thread: commits that were accepted and not applied yet. */
     struct staged **accepted;
     size_t n_accepted;
     size_t room_accepted;
     struct table pending;
-    size_t n_removed; /* live heads in it without their payload */
+    size_t n_removed; /* live heads in pending whose payload is missing */
     struct position pending_position;
     struct compaction pending_compaction;
     int64_t last_time_us;
 };
 
-/* The head as the next command sees it; borrowed. */
+/* The head after everything accepted; borrowed. NULL: there never was one. */
 struct head *registry_pending_head(const struct registry *registry, const char *environment,
                                    const char *service);
 
-/* A command on its way to a commit. */
+/* A command that is being staged. */
 struct staging {
     const struct registry *registry;
     const struct command *command;
@@ -50,10 +51,11 @@ struct staging {
 /* ---- compaction.c ---- */
 
 bool stage_compact(struct staging *s, const struct mutation *m, struct status *st);
-/* Whether a version's payload (of this commit) stays. ret_kept false: it is gone, or is going. */
+/* Whether the pending compaction keeps the payload of a version. ret_kept false: it has been
+ * removed or will be. */
 bool compaction_keeps(const struct registry *registry, const struct version_source *source,
                       const struct version_ref *version, bool *ret_kept, struct status *st);
-/* The compaction that a commit makes on top of the one before; the same where it makes none. */
+/* The newest compaction after a commit: `before`, unless the commit is a compaction. */
 struct compaction compaction_after(const struct compaction *before, const struct commit *commit);
 
 #endif
