@@ -74,7 +74,7 @@ bool committer_append(struct committer *committer, struct commit *const *commits
     metric_add(&stats->lost_appends, lost);
     metric_add(&stats->failed_appends, !ok && !lost);
     if (ok) {
-        follow_note_append(committer, commits[n - 1], begun);
+        catch_up_note_append(committer, commits[n - 1], begun);
     }
     return ok;
 }
@@ -171,7 +171,7 @@ static struct write *commit_batch(struct committer *committer, struct batch *bat
         turns_won(committer, clock_monotonic_ns() - begun);
         committer_set_health(committer, "");
         finish(committer, batch);
-        stage_release_held(committer, batch);
+        batch_release_held(committer, batch);
         return rest;
     }
     if (strcmp(st.reason, "REVISION_TAKEN") == 0) {
@@ -260,17 +260,17 @@ static void answer_syncs(struct sync *syncs, bool ok, const struct status *st)
  * wake-up what can be read at once will do. */
 void committer_look(struct committer *committer, bool poked)
 {
-    bool due = follow_is_due(committer);
+    bool due = catch_up_is_due(committer);
     if (!committer->store->shared || (!poked && !due)) {
         return;
     }
     struct status st;
     struct sync *syncs = take_syncs(committer, false);
     if (syncs == NULL && !due) {
-        follow_log(committer, committer->doubt, &st);
+        catch_up(committer, committer->doubt, &st);
         return;
     }
-    bool ok = follow_when_due(committer, &st);
+    bool ok = catch_up_when_due(committer, &st);
     answer_syncs(syncs, ok, &st);
     settle_doubt(committer, &st);
 }
@@ -305,9 +305,9 @@ static void process(struct committer *committer, struct write *writes)
             return;
         }
         struct batch batch;
-        writes = stage_batch(committer, &batch, writes);
+        writes = batch_stage(committer, &batch, writes);
         writes = commit_batch(committer, &batch, writes);
-        writes = stage_settle_held(committer, &batch, writes);
+        writes = batch_settle_held(committer, &batch, writes);
         batch_fini(&batch);
     }
 }
@@ -319,23 +319,23 @@ static int64_t wait_ns(struct committer *committer)
 }
 
 /* Nothing has come for long enough, or nothing will come. */
-static bool is_idle(struct committer *committer, enum queue_news news)
+static bool is_idle(struct committer *committer, enum write_queue_news news)
 {
     int64_t now_ns = clock_monotonic_ns();
-    if (news == QUEUE_WRITES || news == QUEUE_POKED) {
+    if (news == WRITE_QUEUE_WRITES || news == WRITE_QUEUE_POKED) {
         committer->busy_ns = now_ns;
     }
-    return news == QUEUE_STOPPED || now_ns - committer->busy_ns >= IDLE_NS;
+    return news == WRITE_QUEUE_STOPPED || now_ns - committer->busy_ns >= IDLE_NS;
 }
 
 static void *run(void *argument)
 {
     struct committer *committer = argument;
-    enum queue_news news = QUEUE_NOTHING;
-    while (news != QUEUE_STOPPED) {
+    enum write_queue_news news = WRITE_QUEUE_NOTHING;
+    while (news != WRITE_QUEUE_STOPPED) {
         struct write *writes = write_queue_take(&committer->queue, BATCH_WRITES, BATCH_BYTES,
                                                 wait_ns(committer), &news);
-        committer_look(committer, news == QUEUE_POKED);
+        committer_look(committer, news == WRITE_QUEUE_POKED);
         process(committer, writes);
         compact_step(committer);
         process(committer, policy_check(committer));
@@ -344,7 +344,7 @@ static void *run(void *argument)
             committer_scrub(committer);
         }
         /* That the log is still this node's, the next look tells: none is made for this alone. */
-        bool saves = news == QUEUE_STOPPED || follow_is_recent(committer);
+        bool saves = news == WRITE_QUEUE_STOPPED || catch_up_is_recent(committer);
         heads_save_if_due(committer, idle && saves);
     }
     struct status st;
@@ -412,7 +412,7 @@ static void prepare(struct write *write, int64_t now_ns)
 {
     write->staged = NULL;
     write->asked = false;
-    if (stage_is_once(write)) {
+    if (batch_is_once(write)) {
         write->request = commit_request_key(write->command.actor, write->command.request_id);
     }
     write->current = false;

@@ -46,7 +46,7 @@ void heads_find_unsaved(struct committer *c)
 static bool find_saved_by_others(struct committer *c, uint64_t *ret_through, struct status *st)
 {
     *ret_through = c->heads_saved;
-    return !c->store->shared || ((follow_is_recent(c) || follow_to_end(c, st)) &&
+    return !c->store->shared || ((catch_up_is_recent(c) || catch_up_to_end(c, st)) &&
                                  store_get_mark(c->store, STORE_MARK_HEADS, ret_through, st));
 }
 

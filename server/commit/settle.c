@@ -30,7 +30,7 @@ static bool is_settled(const struct committer *c, const struct batch *batch)
  * that is still on its way cannot come in beside another of the same write. */
 static bool settle_once(struct committer *c, struct batch *batch, struct status *st)
 {
-    if (!follow_log(c, batch, st)) {
+    if (!catch_up(c, batch, st)) {
         return false;
     }
     if (is_settled(c, batch)) {
@@ -39,7 +39,7 @@ static bool settle_once(struct committer *c, struct batch *batch, struct status 
     size_t n = batch->n - batch->landed;
     bool appended = committer_append(c, batch->commits + batch->landed, n, st);
     bool taken = !appended && strcmp(st->reason, "REVISION_TAKEN") == 0;
-    if (!(appended || taken) || !follow_log(c, batch, st)) {
+    if (!(appended || taken) || !catch_up(c, batch, st)) {
         return false;
     }
     return is_settled(c, batch) || status_set(st, STATUS_UNAVAILABLE, "STORE_UNAVAILABLE",

@@ -7,9 +7,9 @@
 #include <stdio.h>
 
 #include "committer.h"
-#include "queue.h"
-#include "requests.h"
+#include "recent_requests.h"
 #include "table.h"
+#include "write_queue.h"
 
 #define BATCH_WRITES 128
 #define BATCH_BYTES (8u << 20)
@@ -108,41 +108,41 @@ void committer_announce_end(struct committer *c, bool own);
 /* Makes erased payloads go away where that is due. */
 void committer_scrub(struct committer *c);
 
-/* ---- stage.c: from waiting to staged ---- */
+/* ---- batch.c: from waiting to staged ---- */
 
 /* What the registry asks of the log. */
 struct version_source committer_source(struct committer *c);
 
 /* Whether a write is to be carried out once, however often it comes. */
-bool stage_is_once(const struct write *write);
+bool batch_is_once(const struct write *write);
 /* Fills a batch, as yet nothing, from the list; what has to wait for the next one comes back. */
-struct write *stage_batch(struct committer *c, struct batch *batch, struct write *writes);
+struct write *batch_stage(struct committer *c, struct batch *batch, struct write *writes);
 /* The registry was at the log's end with what was staged, and the batch is in it: the answers hold.
  */
-void stage_release_held(struct committer *c, struct batch *batch);
+void batch_release_held(struct committer *c, struct batch *batch);
 /* It may have not been, or the batch came to nothing: finds out, and returns what has to be staged
  * again, in front of `rest`. */
-struct write *stage_settle_held(struct committer *c, struct batch *batch, struct write *rest);
+struct write *batch_settle_held(struct committer *c, struct batch *batch, struct write *rest);
 
-/* ---- follow.c: taking in what the log has and the registry has not ---- */
+/* ---- catch_up.c: taking in what the log has and the registry has not ---- */
 
 /* Reads the log from the registry's position on and applies it. Drops what was accepted and not
  * applied. batch (NULL: none): counts those of its commits that are found there. Fails as the store
  * does; a log that is not the registry's any more is UNAVAILABLE, reason LOG_CHANGED, for good. */
-bool follow_log(struct committer *c, struct batch *batch, struct status *st);
+bool catch_up(struct committer *c, struct batch *batch, struct status *st);
 /* The same, until a revision is there that the log is known to have: for two seconds, then it is
  * UNAVAILABLE. */
-bool follow_through(struct committer *c, uint64_t revision, struct status *st);
+bool catch_up_through(struct committer *c, uint64_t revision, struct status *st);
 /* The same, until the end is reached that the log has now, as the store knows it for sure. */
-bool follow_to_end(struct committer *c, struct status *st);
+bool catch_up_to_end(struct committer *c, struct status *st);
 /* Whether it is time for that. */
-bool follow_is_due(const struct committer *c);
-/* The same as follow_to_end; says when it is due next. */
-bool follow_when_due(struct committer *c, struct status *st);
+bool catch_up_is_due(const struct committer *c);
+/* The same as catch_up_to_end; says when it is due next. */
+bool catch_up_when_due(struct committer *c, struct status *st);
 /* An append that went well and was begun then: nothing had come between. */
-void follow_note_append(struct committer *c, const struct commit *newest, int64_t begun_ns);
+void catch_up_note_append(struct committer *c, const struct commit *newest, int64_t begun_ns);
 /* Whether this node was at the end a moment ago; where the log is its alone, it always is. */
-bool follow_is_recent(const struct committer *c);
+bool catch_up_is_recent(const struct committer *c);
 
 /* ---- settle.c: finding out what became of an append ---- */
 

@@ -175,7 +175,7 @@ static void note_damage(struct committer *c, const struct status *st)
     c->damage = *st;
 }
 
-bool follow_log(struct committer *c, struct batch *batch, struct status *st)
+bool catch_up(struct committer *c, struct batch *batch, struct status *st)
 {
     struct following f = {.committer = c, .batch = batch, .st = st};
     if (c->diverged) {
@@ -200,11 +200,11 @@ bool follow_log(struct committer *c, struct batch *batch, struct status *st)
     return false;
 }
 
-bool follow_through(struct committer *c, uint64_t revision, struct status *st)
+bool catch_up_through(struct committer *c, uint64_t revision, struct status *st)
 {
     int64_t give_up = clock_monotonic_ns() + END_PATIENCE_NS;
     while (registry_position(c->registry).revision < revision) {
-        if (!follow_log(c, c->doubt, st)) {
+        if (!catch_up(c, c->doubt, st)) {
             return false;
         }
         bool there = registry_position(c->registry).revision >= revision;
@@ -230,7 +230,7 @@ static bool find_end(struct committer *c, struct store_tail *ret_tail, struct st
     return true;
 }
 
-bool follow_to_end(struct committer *c, struct status *st)
+bool catch_up_to_end(struct committer *c, struct status *st)
 {
     struct store_tail tail;
     struct position position = registry_position(c->registry);
@@ -241,7 +241,7 @@ bool follow_to_end(struct committer *c, struct status *st)
         return false;
     }
     if (tail.revision > position.revision) {
-        return follow_through(c, tail.revision, st);
+        return catch_up_through(c, tail.revision, st);
     }
     if (tail.revision < position.revision || !hash_equal(&tail.hash, &position.hash)) {
         return check_own_end(c, st);
@@ -253,7 +253,7 @@ bool follow_to_end(struct committer *c, struct status *st)
 
 /* ---- When to look ---- */
 
-bool follow_is_due(const struct committer *c)
+bool catch_up_is_due(const struct committer *c)
 {
     return clock_monotonic_ns() >= c->next_look_ns;
 }
@@ -278,9 +278,9 @@ static int64_t pause_ns(const struct committer *c)
     return LOOK_SHARE * took_ns > LOOK_NS ? LOOK_SHARE * took_ns : LOOK_NS;
 }
 
-bool follow_when_due(struct committer *c, struct status *st)
+bool catch_up_when_due(struct committer *c, struct status *st)
 {
-    bool ok = follow_to_end(c, st);
+    bool ok = catch_up_to_end(c, st);
     int64_t ended_ns = clock_monotonic_ns();
     note_readable(c, ok, st);
     c->at_end_ns = ok ? ended_ns : c->at_end_ns;
@@ -288,13 +288,13 @@ bool follow_when_due(struct committer *c, struct status *st)
     return ok;
 }
 
-void follow_note_append(struct committer *c, const struct commit *newest, int64_t begun_ns)
+void catch_up_note_append(struct committer *c, const struct commit *newest, int64_t begun_ns)
 {
     c->at_end_ns = begun_ns;
     note_seen(c, newest->revision);
 }
 
-bool follow_is_recent(const struct committer *c)
+bool catch_up_is_recent(const struct committer *c)
 {
     return !c->store->shared ||
            (c->at_end_ns != 0 && clock_monotonic_ns() - c->at_end_ns < LOOK_NS);

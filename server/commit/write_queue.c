@@ -1,4 +1,4 @@
-#include "queue.h"
+#include "write_queue.h"
 
 #include "clock.h"
 #include "condition.h"
@@ -85,19 +85,19 @@ void write_queue_poke(struct write_queue *queue)
     pthread_mutex_unlock(&queue->lock);
 }
 
-static enum queue_news news_of(const struct write_queue *queue, const struct write *writes)
+static enum write_queue_news news_of(const struct write_queue *queue, const struct write *writes)
 {
     if (queue->poked) {
-        return QUEUE_POKED;
+        return WRITE_QUEUE_POKED;
     }
     if (writes != NULL) {
-        return QUEUE_WRITES;
+        return WRITE_QUEUE_WRITES;
     }
-    return queue->stopping ? QUEUE_STOPPED : QUEUE_NOTHING;
+    return queue->stopping ? WRITE_QUEUE_STOPPED : WRITE_QUEUE_NOTHING;
 }
 
 struct write *write_queue_take(struct write_queue *queue, size_t max_n, size_t max_bytes,
-                               int64_t wait_ns, enum queue_news *ret_news)
+                               int64_t wait_ns, enum write_queue_news *ret_news)
 {
     int64_t until_ns = clock_monotonic_ns() + wait_ns;
     bool in_time = true;

@@ -1,7 +1,7 @@
 /* The queue of the committer: how much it takes, and in which order. */
 #include <criterion/criterion.h>
 
-#include "queue.h"
+#include "write_queue.h"
 
 #define N 5
 
@@ -25,7 +25,7 @@ static void init(struct fixture *f, size_t max_n, size_t max_bytes)
 /* What is taken are the first n writes, in their order. */
 static void expect_taken(struct fixture *f, size_t n)
 {
-    enum queue_news news;
+    enum write_queue_news news;
     struct write *taken = write_queue_take(&f->queue, N, SIZE_MAX, 0, &news);
     for (size_t i = 0; i < n; i++) {
         cr_assert_eq(taken, &f->writes[i]);
@@ -36,7 +36,7 @@ static void expect_taken(struct fixture *f, size_t n)
     write_queue_fini(&f->queue);
 }
 
-Test(queue, takes_many_at_once_in_their_order)
+Test(write_queue, takes_many_at_once_in_their_order)
 {
     struct fixture f;
     init(&f, N, SIZE_MAX);
@@ -45,7 +45,7 @@ Test(queue, takes_many_at_once_in_their_order)
     expect_taken(&f, N);
 }
 
-Test(queue, takes_the_first_of_too_many)
+Test(write_queue, takes_the_first_of_too_many)
 {
     struct fixture f;
     init(&f, 3, SIZE_MAX);
@@ -56,7 +56,7 @@ Test(queue, takes_the_first_of_too_many)
     expect_taken(&f, 3);
 }
 
-Test(queue, takes_no_more_bytes_than_it_may)
+Test(write_queue, takes_no_more_bytes_than_it_may)
 {
     struct fixture f;
     init(&f, N, 25);
@@ -65,7 +65,7 @@ Test(queue, takes_no_more_bytes_than_it_may)
     expect_taken(&f, 2);
 }
 
-Test(queue, takes_nothing_once_it_stops)
+Test(write_queue, takes_nothing_once_it_stops)
 {
     struct fixture f;
     init(&f, N, SIZE_MAX);

@@ -43,14 +43,14 @@ static enum fate catch_up_with_first(struct committer *c, const struct batch *ba
                                      struct write *write, uint64_t first)
 {
     struct status st;
-    if (batch->n > 0 || follow_through(c, first, &st)) {
+    if (batch->n > 0 || catch_up_through(c, first, &st)) {
         return FATE_WAIT;
     }
     committer_fail(c, write, &st);
     return FATE_ANSWERED;
 }
 
-bool stage_is_once(const struct write *write)
+bool batch_is_once(const struct write *write)
 {
     return write->command.request_id[0] != '\0' && !write->validate_only;
 }
@@ -78,7 +78,7 @@ static void ask_for_firsts(struct committer *c, struct batch *batch, struct writ
     size_t n = 0;
     for (struct write *write = writes; write != NULL && n < BATCH_WRITES; write = write->next) {
         uint64_t known = 0;
-        if (stage_is_once(write) && !find_first(c, write, &known)) {
+        if (batch_is_once(write) && !find_first(c, write, &known)) {
             keys[n] = write->request;
             asking[n++] = write;
         }
@@ -97,7 +97,7 @@ static enum fate check_repeat(struct committer *c, const struct batch *batch, st
 {
     struct status st = batch->asked;
     uint64_t first = 0;
-    if (!stage_is_once(write)) {
+    if (!batch_is_once(write)) {
         return FATE_STAGE;
     }
     if (find_in_batch(batch, &write->command) != NULL) {
@@ -201,7 +201,7 @@ static bool is_full(const struct batch *batch)
 
 /* A validate_only answer is as of the registry's position and must not see what only this batch
  * will bring, so that it, too, ends a batch that has begun. */
-struct write *stage_batch(struct committer *c, struct batch *batch, struct write *writes)
+struct write *batch_stage(struct committer *c, struct batch *batch, struct write *writes)
 {
     *batch = (struct batch){.base = registry_position(c->registry).revision};
     batch->held_end = &batch->held;
@@ -237,7 +237,7 @@ static struct write *take_held(struct batch *batch)
     return first;
 }
 
-void stage_release_held(struct committer *c, struct batch *batch)
+void batch_release_held(struct committer *c, struct batch *batch)
 {
     for (struct write *write = take_held(batch), *next; write != NULL; write = next) {
         next = write->next;
@@ -264,19 +264,19 @@ static struct write *stage_again(struct batch *batch, struct write *rest)
     return first;
 }
 
-struct write *stage_settle_held(struct committer *c, struct batch *batch, struct write *rest)
+struct write *batch_settle_held(struct committer *c, struct batch *batch, struct write *rest)
 {
     struct status st;
     if (batch->held == NULL) {
         return rest;
     }
-    if (c->store->shared && !follow_to_end(c, &st)) {
+    if (c->store->shared && !catch_up_to_end(c, &st)) {
         st.code = STATUS_UNAVAILABLE;
         fail_held(c, batch, &st);
         return rest;
     }
     if (!batch->held_on_commits && registry_position(c->registry).revision == batch->base) {
-        stage_release_held(c, batch);
+        batch_release_held(c, batch);
         return rest;
     }
     return stage_again(batch, rest);

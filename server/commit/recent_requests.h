@@ -1,8 +1,8 @@
 /* The requests of the newest commits, by key. A read of the store may lag behind what this node has
  * applied already, and must not make it take a repeat for a first; and a write that has to be tried
  * again need not ask the store again. Zeroed is empty. One thread. */
-#ifndef COMMIT_REQUESTS_H
-#define COMMIT_REQUESTS_H
+#ifndef COMMIT_RECENT_REQUESTS_H
+#define COMMIT_RECENT_REQUESTS_H
 
 #include "commit.h"
 

@@ -1,4 +1,4 @@
-#include "requests.h"
+#include "recent_requests.h"
 
 static uint32_t *bucket_of(const struct recent_requests *recent, const struct hash *key)
 {

@@ -1,6 +1,6 @@
 /* The writes that wait for the committer. Any thread puts, the committer takes. */
-#ifndef COMMIT_QUEUE_H
-#define COMMIT_QUEUE_H
+#ifndef COMMIT_WRITE_QUEUE_H
+#define COMMIT_WRITE_QUEUE_H
 
 #include <pthread.h>
 
@@ -28,16 +28,16 @@ size_t write_queue_put(struct write_queue *queue, struct write *const *writes, s
 /* Who takes has something else to do. */
 void write_queue_poke(struct write_queue *queue);
 
-enum queue_news {
-    QUEUE_NOTHING, /* the time passed */
-    QUEUE_POKED,   /* perhaps with writes */
-    QUEUE_WRITES,
-    QUEUE_STOPPED, /* and is empty now */
+enum write_queue_news {
+    WRITE_QUEUE_NOTHING, /* the time passed */
+    WRITE_QUEUE_POKED,   /* perhaps with writes */
+    WRITE_QUEUE_WRITES,
+    WRITE_QUEUE_STOPPED, /* and is empty now */
 };
 /* What waits, up to max_n writes and (but for the first) max_bytes of payload, as a list (NULL:
  * none). Waits up to wait_ns for something. */
 struct write *write_queue_take(struct write_queue *queue, size_t max_n, size_t max_bytes,
-                               int64_t wait_ns, enum queue_news *ret_news);
+                               int64_t wait_ns, enum write_queue_news *ret_news);
 /* How many writes wait. */
 size_t write_queue_size(struct write_queue *queue);
 void write_queue_stop(struct write_queue *queue);
