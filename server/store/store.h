@@ -21,9 +21,19 @@
  * - The backends carry bytes; that records, hashes and payloads are sound is checked by the
  * functions below (store.c) on every read: damage is DATA_LOSS and is never returned as data.
  *
- * Threads: append, save_heads, scrub and set_mark from one thread at a time (the committer's);
- * move_mark and reads from any thread, also meanwhile. Calls block on the disk, for as long as the
- * backend has patience; the deadline of a thread and an interruption make that shorter.
+ * Threads. The committer's thread calls append. Another thread, upkeep's, calls save_heads, drop
+ * and scrub, one at a time, while appends go on. set_mark, move_mark and all reads may be called on
+ * any thread at any time; each mark is set by one thread only. renew and forget_heads are called
+ * while no other thread uses the store.
+ *
+ * An append must not wait for upkeep. Upkeep hands save_heads and drop small portions
+ * (STORE_SAVE_MAX heads; STORE_DROP_MAX versions); an append that comes meanwhile waits for the
+ * portion under way at most. scrub, and what drop does to give space back, take as long as they
+ * need: what waits there for readers, a checkpoint or the disk does so outside of any lock that an
+ * append takes.
+ *
+ * Calls block on the disk or network, for as long as the backend has patience; the deadline of a
+ * thread and an interruption make that shorter.
  *
  * Faults: UNAVAILABLE, reason STORE_UNAVAILABLE, with what the system said (disk full, read-only,
  * I/O), or STORE_REPLACED, where files were removed or replaced while they were open: the call may
@@ -44,6 +54,9 @@
 #define STORE_SECRET_SIZE 32
 
 #define STORE_EPOCHS_MAX 64
+
+#define STORE_SAVE_MAX 256 /* heads in a call of save_heads */
+#define STORE_DROP_MAX 256 /* versions in a call of drop, over all its ranges */
 
 /* An epoch that the log had before, and the last commit of it. */
 struct store_epoch {
@@ -277,8 +290,9 @@ bool store_find_requests(struct store *store, const struct hash *keys, size_t n,
 bool store_load_heads(struct store *store, store_head_visitor *visit, void *user,
                       struct status *st);
 
-/* Writes heads where the stored row_revision is smaller, and moves mark HEADS to `through`, in one
- * step. */
+/* Writes n heads, n <= STORE_SAVE_MAX, where the stored row_revision is smaller, and moves the mark
+ * HEADS to `through` where it is smaller, in one step. Who saves more than that in portions passes
+ * the mark's old value with all but the last: heads may be newer than the mark. */
 bool store_save_heads(struct store *store, struct head *const *heads, size_t n, uint64_t through,
                       struct status *st);
 
@@ -293,10 +307,10 @@ bool store_forget_heads(struct store *store, struct status *st);
 bool store_scrub(struct store *store, const char *environment, const char *service, uint64_t from,
                  uint64_t through, struct status *st);
 
-/* Drops the payloads of these versions to give their space back, in one step for all ranges. Reads
- * tell them as compacted; what was erased before stays erased, and what is erased later is scrubbed
- * as ever. Repeating it does no harm. *ret_more: only a part of the space was given back; more is
- * when it is called again, also without ranges. */
+/* Drops the payloads of these versions, at most STORE_DROP_MAX, to give their space back, in one
+ * step for all ranges. Reads tell them as compacted; what was erased before stays erased, and what
+ * is erased later is scrubbed as ever. Repeating it does no harm. *ret_more: only a part of the
+ * space was given back; more is when it is called again, also without ranges. */
 bool store_drop(struct store *store, const struct version_range *ranges, size_t n, bool *ret_more,
                 struct status *st);
 
