@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "environment.h"
+#include "endpoints.h"
 #include "log.h"
 #include "mem.h"
 #include "options.h"
@@ -79,8 +79,8 @@ static bool run(const struct settings *s, struct take_over_report *report, struc
     AUTO(old_configs_close) struct old_configs *old = NULL;
     AUTO(store_close) struct store *store = NULL;
     /* As the server finds its own. */
-    return environment_store(s->from, OLD_DATABASE, s->secrets_folder, &from, st) &&
-           environment_store(s->store, "sqlite:confreg.db", s->secrets_folder, &to, st) &&
+    return endpoints_store(s->from, OLD_DATABASE, s->secrets_folder, &from, st) &&
+           endpoints_store(s->store, "sqlite:confreg.db", s->secrets_folder, &to, st) &&
            old_configs_open(from, s->collection, &old, st) && open_store(to, &store, st) &&
            take_over(old, store, &limits, print_refusal, NULL, report, st);
 }

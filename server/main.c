@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "environment.h"
+#include "endpoints.h"
 #include "import_legacy.h"
 #include "log.h"
 #include "mem.h"
@@ -175,17 +175,16 @@ static bool renew_epoch(const char *address, struct status *st)
 
 static bool run(struct settings *settings, struct status *st)
 {
-    struct environment environment;
-    if (!environment_read(settings->store, settings->bus, settings->secrets_folder, &environment,
-                          st)) {
+    struct endpoints endpoints;
+    if (!endpoints_read(settings->store, settings->bus, settings->secrets_folder, &endpoints, st)) {
         return false;
     }
-    settings->node.store = environment.store;
-    settings->node.bus = environment.bus;
-    settings->node.bus_user = environment.bus_user;
-    settings->node.bus_password = environment.bus_password;
-    bool ok = settings->new_epoch ? renew_epoch(environment.store, st) : serve(&settings->node, st);
-    environment_fini(&environment);
+    settings->node.store = endpoints.store;
+    settings->node.bus = endpoints.bus;
+    settings->node.bus_user = endpoints.bus_user;
+    settings->node.bus_password = endpoints.bus_password;
+    bool ok = settings->new_epoch ? renew_epoch(endpoints.store, st) : serve(&settings->node, st);
+    endpoints_fini(&endpoints);
     return ok;
 }
 

@@ -1,4 +1,4 @@
-#include "environment.h"
+#include "endpoints.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -10,14 +10,14 @@
 #include "variable.h"
 
 /* One of the two services that an address is made for. */
-struct service {
+struct backend {
     const char *type_variable, *host_variable, *port_variable;
     const char *type; /* the one that we know */
     const char *default_port;
     const char *default_address; /* where no variable is set */
 };
 
-static const struct service database = {
+static const struct backend database = {
     .type_variable = "DOCUMENT_STORE_TYPE",
     .host_variable = "DOCUMENT_DATABASE_HOST",
     .port_variable = "DOCUMENT_DATABASE_PORT",
@@ -25,7 +25,7 @@ static const struct service database = {
     .default_port = "27017",
     .default_address = "sqlite:confreg.db",
 };
-static const struct service broker = {
+static const struct backend broker = {
     .type_variable = "MESSAGE_BUS_TYPE",
     .host_variable = "MESSAGE_BUS_HOST",
     .port_variable = "MESSAGE_BUS_PORT",
@@ -46,29 +46,29 @@ static bool is_port(const char *text)
 }
 
 /* What stands before the path: "HOST:PORT". ret_wanted: whether the service is asked for at all. */
-static bool read_host(const struct service *service, struct str *out, bool *ret_wanted,
+static bool read_host(const struct backend *backend, struct str *out, bool *ret_wanted,
                       struct status *st)
 {
-    const char *type = variable_read(service->type_variable);
-    const char *host = variable_read(service->host_variable);
-    const char *port = variable_read(service->port_variable);
+    const char *type = variable_read(backend->type_variable);
+    const char *host = variable_read(backend->host_variable);
+    const char *port = variable_read(backend->port_variable);
     *ret_wanted = type != NULL || host != NULL;
     if (!*ret_wanted) {
         return true;
     }
-    if (type != NULL && strcmp(type, service->type) != 0) {
+    if (type != NULL && strcmp(type, backend->type) != 0) {
         AUTO_STR what = {0};
-        str_addf(&what, "is \"%s\"; known is %s", type, service->type);
-        return refuse(service->type_variable, what.data, st);
+        str_addf(&what, "is \"%s\"; known is %s", type, backend->type);
+        return refuse(backend->type_variable, what.data, st);
     }
     if (host == NULL) {
-        return refuse(service->host_variable, "is not set", st);
+        return refuse(backend->host_variable, "is not set", st);
     }
     if (port != NULL && !is_port(port)) {
-        return refuse(service->port_variable, "is not a number from 1 to 65535", st);
+        return refuse(backend->port_variable, "is not a number from 1 to 65535", st);
     }
     bool is_v6 = strchr(host, ':') != NULL && host[0] != '[';
-    str_addf(out, is_v6 ? "[%s]:%s" : "%s:%s", host, port == NULL ? service->default_port : port);
+    str_addf(out, is_v6 ? "[%s]:%s" : "%s:%s", host, port == NULL ? backend->default_port : port);
     return true;
 }
 
@@ -127,8 +127,8 @@ static bool is_database(const char *address)
     return strncmp(address, database.type, strlen(database.type)) == 0;
 }
 
-bool environment_store(const char *given, const char *otherwise, const char *secrets_folder,
-                       char **ret_address, struct status *st)
+bool endpoints_store(const char *given, const char *otherwise, const char *secrets_folder,
+                     char **ret_address, struct status *st)
 {
     AUTO_STR host = {0};
     AUTO_STR address = {0};
@@ -153,7 +153,7 @@ bool environment_store(const char *given, const char *otherwise, const char *sec
 
 /* ---- The bus ---- */
 
-static bool read_bus(const char *given, const char *folder, struct environment *environment,
+static bool read_bus(const char *given, const char *folder, struct endpoints *endpoints,
                      struct status *st)
 {
     AUTO_STR host = {0};
@@ -166,35 +166,34 @@ static bool read_bus(const char *given, const char *folder, struct environment *
         str_addf(&address, "amqp://%s", host.data);
         given = address.data;
     }
-    environment->bus = mem_string(given == NULL ? broker.default_address : given);
+    endpoints->bus = mem_string(given == NULL ? broker.default_address : given);
     struct credentials credentials = {NULL, NULL};
     bool ok =
-        strncmp(environment->bus, "amqp", strlen("amqp")) != 0 ||
+        strncmp(endpoints->bus, "amqp", strlen("amqp")) != 0 ||
         read_credentials(folder, "message_bus_user", "message_bus_password", &credentials, st);
-    environment->bus_user = credentials.user;
-    environment->bus_password = credentials.password;
+    endpoints->bus_user = credentials.user;
+    endpoints->bus_password = credentials.password;
     return ok;
 }
 
-bool environment_read(const char *store, const char *bus, const char *secrets_folder,
-                      struct environment *ret_environment, struct status *st)
+bool endpoints_read(const char *store, const char *bus, const char *secrets_folder,
+                    struct endpoints *ret_endpoints, struct status *st)
 {
-    struct environment environment = {.store = NULL};
-    if (!environment_store(store, database.default_address, secrets_folder, &environment.store,
-                           st) ||
-        !read_bus(bus, secrets_folder, &environment, st)) {
-        environment_fini(&environment);
+    struct endpoints endpoints = {.store = NULL};
+    if (!endpoints_store(store, database.default_address, secrets_folder, &endpoints.store, st) ||
+        !read_bus(bus, secrets_folder, &endpoints, st)) {
+        endpoints_fini(&endpoints);
         return false;
     }
-    *ret_environment = environment;
+    *ret_endpoints = endpoints;
     return true;
 }
 
-void environment_fini(struct environment *environment)
+void endpoints_fini(struct endpoints *endpoints)
 {
-    free(environment->store);
-    free(environment->bus);
-    free(environment->bus_user);
-    free(environment->bus_password);
-    *environment = (struct environment){.store = NULL};
+    free(endpoints->store);
+    free(endpoints->bus);
+    free(endpoints->bus_user);
+    free(endpoints->bus_password);
+    *endpoints = (struct endpoints){.store = NULL};
 }

@@ -6,7 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "environment.h"
+#include "endpoints.h"
 #include "leak_check.h"
 #include "mem.h"
 #include "secret.h"
@@ -45,7 +45,7 @@ static void tear_down(void)
     leak_check();
 }
 
-TestSuite(environment, .init = set_up, .fini = tear_down);
+TestSuite(endpoints, .init = set_up, .fini = tear_down);
 TestSuite(secret, .init = set_up, .fini = tear_down);
 
 static void write_secret(const char *name, const char *text, size_t n)
@@ -61,42 +61,42 @@ static void write_secret(const char *name, const char *text, size_t n)
 static void expect(const char *given_store, const char *given_bus, const char *store,
                    const char *bus)
 {
-    struct environment e;
+    struct endpoints e;
     struct status st;
-    cr_assert(environment_read(given_store, given_bus, folder, &e, &st), "%s", st.message);
+    cr_assert(endpoints_read(given_store, given_bus, folder, &e, &st), "%s", st.message);
     cr_assert_str_eq(e.store, store);
     cr_assert_str_eq(e.bus, bus);
-    environment_fini(&e);
+    endpoints_fini(&e);
 }
 
 static void expect_refusal(const char *variable)
 {
-    struct environment e;
+    struct endpoints e;
     struct status st;
-    cr_assert_not(environment_read(NULL, NULL, folder, &e, &st));
+    cr_assert_not(endpoints_read(NULL, NULL, folder, &e, &st));
     cr_assert_eq(st.code, STATUS_INVALID_ARGUMENT);
     cr_assert_not_null(strstr(st.message, variable), "%s", st.message);
 }
 
 static void expect_bus_credentials(const char *bus, const char *user, const char *password)
 {
-    struct environment e;
+    struct endpoints e;
     struct status st;
-    cr_assert(environment_read(NULL, bus, folder, &e, &st), "%s", st.message);
+    cr_assert(endpoints_read(NULL, bus, folder, &e, &st), "%s", st.message);
     cr_assert_eq(e.bus_user == NULL, user == NULL);
     cr_assert_eq(e.bus_password == NULL, password == NULL);
     cr_assert(user == NULL || strcmp(e.bus_user, user) == 0);
     cr_assert(password == NULL || strcmp(e.bus_password, password) == 0);
     cr_assert_null(strchr(e.bus, '@'), "the address is fit for a log");
-    environment_fini(&e);
+    endpoints_fini(&e);
 }
 
-Test(environment, gives_the_defaults_where_nothing_is_set)
+Test(endpoints, gives_the_defaults_where_nothing_is_set)
 {
     expect(NULL, NULL, "sqlite:confreg.db", "local:");
 }
 
-Test(environment, makes_addresses_of_hosts)
+Test(endpoints, makes_addresses_of_hosts)
 {
     setenv("MESSAGE_BUS_HOST", "messagebus", 1);
     setenv("DOCUMENT_DATABASE_HOST", "documentdb", 1);
@@ -112,7 +112,7 @@ Test(environment, makes_addresses_of_hosts)
     expect(NULL, NULL, "mongodb://[::2]:27018/odd%20name", "amqp://[::1]:5673");
 }
 
-Test(environment, gives_way_to_addresses)
+Test(endpoints, gives_way_to_addresses)
 {
     setenv("MESSAGE_BUS_TYPE", "carrier pigeon", 1);
     setenv("DOCUMENT_STORE_TYPE", "stone tablets", 1);
@@ -120,7 +120,7 @@ Test(environment, gives_way_to_addresses)
     expect("sqlite:x", "amqp://h", "sqlite:x", "amqp://h");
 }
 
-Test(environment, takes_empty_variables_as_not_set)
+Test(endpoints, takes_empty_variables_as_not_set)
 {
     setenv("MESSAGE_BUS_HOST", "", 1);
     setenv("MESSAGE_BUS_TYPE", "", 1);
@@ -132,7 +132,7 @@ Test(environment, takes_empty_variables_as_not_set)
 }
 
 /* What Kubernetes sets for Services named "message-bus" and "document-database". */
-Test(environment, takes_links_to_services_as_not_set)
+Test(endpoints, takes_links_to_services_as_not_set)
 {
     setenv("MESSAGE_BUS_PORT", "tcp://10.0.0.1:5672", 1);
     setenv("DOCUMENT_DATABASE_PORT", "tcp://10.0.0.2:27017", 1);
@@ -143,7 +143,7 @@ Test(environment, takes_links_to_services_as_not_set)
            "amqp://message-bus:5672");
 }
 
-Test(environment, refuses_what_it_does_not_know)
+Test(endpoints, refuses_what_it_does_not_know)
 {
     setenv("MESSAGE_BUS_TYPE", "servicebus", 1);
     setenv("MESSAGE_BUS_HOST", "h", 1);
@@ -162,7 +162,7 @@ Test(environment, refuses_what_it_does_not_know)
     expect_refusal("DOCUMENT_STORE_TYPE");
 }
 
-Test(environment, puts_credentials_of_the_database_into_its_address)
+Test(endpoints, puts_credentials_of_the_database_into_its_address)
 {
     setenv("DOCUMENT_DATABASE_HOST", "h", 1);
     write_secret("document_database_user", "root\n", 5);
@@ -176,7 +176,7 @@ Test(environment, puts_credentials_of_the_database_into_its_address)
     expect("sqlite:a", NULL, "sqlite:a", "local:");
 }
 
-Test(environment, hands_credentials_of_the_broker_over)
+Test(endpoints, hands_credentials_of_the_broker_over)
 {
     expect_bus_credentials(NULL, NULL, NULL);
     setenv("MESSAGE_BUS_USER", "u", 1);
@@ -248,18 +248,18 @@ Test(secret, is_refused_where_it_cannot_be_used)
     expect_no_secret("directory");
 }
 
-Test(environment, a_store_alone_is_found_in_the_same_way)
+Test(endpoints, a_store_alone_is_found_in_the_same_way)
 {
     struct status st;
     AUTO(free) char *named = NULL;
     AUTO(free) char *given = NULL;
     AUTO(free) char *otherwise = NULL;
-    cr_assert(environment_store(NULL, "sqlite:x", folder, &otherwise, &st));
+    cr_assert(endpoints_store(NULL, "sqlite:x", folder, &otherwise, &st));
     cr_assert_str_eq(otherwise, "sqlite:x");
     setenv("DOCUMENT_DATABASE_HOST", "db", 1);
     setenv("DOCUMENT_DATABASE_USER", "u", 1);
-    cr_assert(environment_store(NULL, "sqlite:x", folder, &named, &st));
+    cr_assert(endpoints_store(NULL, "sqlite:x", folder, &named, &st));
     cr_assert_str_eq(named, "mongodb://u:@db:27017/copilot_config?authSource=admin");
-    cr_assert(environment_store("mongodb://other/old", "sqlite:x", folder, &given, &st));
+    cr_assert(endpoints_store("mongodb://other/old", "sqlite:x", folder, &given, &st));
     cr_assert_str_eq(given, "mongodb://u:@other/old");
 }

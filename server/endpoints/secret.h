@@ -1,6 +1,6 @@
 /* Credentials that stand in files of a folder, one each, or in variables. */
-#ifndef ENVIRONMENT_SECRET_H
-#define ENVIRONMENT_SECRET_H
+#ifndef ENDPOINTS_SECRET_H
+#define ENDPOINTS_SECRET_H
 
 #include "status.h"
 

@@ -8,12 +8,12 @@
  *
  * They count where no address is given. A variable that is empty, or that Kubernetes sets for a
  * Service (variable.h), counts as not set. */
-#ifndef ENVIRONMENT_ENVIRONMENT_H
-#define ENVIRONMENT_ENVIRONMENT_H
+#ifndef ENDPOINTS_ENDPOINTS_H
+#define ENDPOINTS_ENDPOINTS_H
 
 #include "status.h"
 
-struct environment {
+struct endpoints {
     char *store;                   /* owned, as all are; holds the credentials where it has some */
     char *bus;                     /* without credentials, unless they were given in it */
     char *bus_user, *bus_password; /* NULL: none */
@@ -21,11 +21,11 @@ struct environment {
 
 /* store, bus: what was given; NULL: nothing. INVALID_ARGUMENT, reason ENVIRONMENT, with the
  * variable that is wrong or missing; what secret_read says. */
-bool environment_read(const char *store, const char *bus, const char *secrets_folder,
-                      struct environment *ret_environment, struct status *st);
+bool endpoints_read(const char *store, const char *bus, const char *secrets_folder,
+                    struct endpoints *ret_endpoints, struct status *st);
 /* The address of a store alone, in the same way; `otherwise` where nothing names one. */
-bool environment_store(const char *given, const char *otherwise, const char *secrets_folder,
-                       char **ret_address, struct status *st);
-void environment_fini(struct environment *environment);
+bool endpoints_store(const char *given, const char *otherwise, const char *secrets_folder,
+                     char **ret_address, struct status *st);
+void endpoints_fini(struct endpoints *endpoints);
 
 #endif
