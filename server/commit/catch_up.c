@@ -66,7 +66,7 @@ static bool take_commit(void *user, struct commit *commit)
     struct registry *registry = f->committer->registry;
     struct version_source source = committer_source(f->committer);
     struct staged *staged = NULL;
-    f->failed = !registry_follow(registry, commit, &source, &staged, f->st);
+    f->failed = !registry_stage_logged(registry, commit, &source, &staged, f->st);
     if (f->failed) {
         return false;
     }

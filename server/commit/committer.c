@@ -401,7 +401,7 @@ void committer_free(struct committer *committer)
         batch_fini(committer->doubt);
     }
     free(committer->doubt);
-    table_fini(&committer->dirty);
+    head_table_fini(&committer->dirty);
     compact_fini(committer);
     write_queue_fini(&committer->queue);
     pthread_mutex_destroy(&committer->lock);

@@ -10,7 +10,7 @@ void heads_changed(struct committer *c, const struct staged *staged)
 {
     for (size_t i = 0; i < staged->commit->n_changes; i++) {
         if (staged->after[i] != NULL) {
-            head_unref(table_put(&c->dirty, head_ref(staged->after[i])));
+            head_unref(head_table_put(&c->dirty, head_ref(staged->after[i])));
         }
     }
 }
@@ -35,7 +35,7 @@ void heads_find_unsaved(struct committer *c)
         size_t n = registry_list(c->registry, &everything, &cursor, heads, COUNT_OF(heads));
         for (size_t i = 0; i < n; i++) {
             bool unsaved = heads[i]->row_revision > through;
-            head_unref(unsaved ? table_put(&c->dirty, heads[i]) : heads[i]);
+            head_unref(unsaved ? head_table_put(&c->dirty, heads[i]) : heads[i]);
         }
     }
     str_fini(&cursor.after);
@@ -52,7 +52,7 @@ static bool find_saved_by_others(struct committer *c, uint64_t *ret_through, str
 
 static bool save(struct committer *c, uint64_t *ret_through, struct status *st)
 {
-    const struct table *dirty = &c->dirty;
+    const struct head_table *dirty = &c->dirty;
     uint64_t saved;
     if (!find_saved_by_others(c, &saved, st)) {
         return false;
@@ -90,7 +90,7 @@ static void save_heads(struct committer *c)
     }
     c->heads_failed = false;
     FAILPOINT(heads_after);
-    table_fini(&c->dirty);
+    head_table_fini(&c->dirty);
     c->heads_saved = through;
     if (!c->scrub_due && !store_set_mark(c->store, STORE_MARK_SCRUBBED, through, &st)) {
         log_event(LOG_WARNING, "mark_not_saved", "reason", st.message, NULL);

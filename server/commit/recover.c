@@ -40,7 +40,7 @@ static bool take_commit(void *user, struct commit *commit)
     struct staged *staged = NULL;
     replay->last = commit->revision;
     replay->failed =
-        !registry_follow(replay->registry, commit, &replay->source, &staged, replay->st);
+        !registry_stage_logged(replay->registry, commit, &replay->source, &staged, replay->st);
     if (replay->failed) {
         return false;
     }

@@ -7,8 +7,8 @@
 #include <stdio.h>
 
 #include "committer.h"
+#include "head_table.h"
 #include "recent_requests.h"
-#include "table.h"
 #include "write_queue.h"
 
 #define BATCH_WRITES 128
@@ -50,9 +50,9 @@ struct committer {
     struct commit_stats stats;
     int64_t announce_ns; /* what the listener has taken of this batch */
 
-    struct table dirty;   /* heads that the store's copy lacks */
-    uint64_t heads_saved; /* through this revision */
-    bool heads_failed;    /* to be saved the last time, which was logged */
+    struct head_table dirty; /* heads that the store's copy lacks */
+    uint64_t heads_saved;    /* through this revision */
+    bool heads_failed;       /* to be saved the last time, which was logged */
     bool scrub_due;
     bool scrub_failed; /* the last scrub failed, and that was logged */
     struct dropping dropping;

@@ -1,6 +1,6 @@
 #include <inttypes.h>
 
-#include "state.h"
+#include "registry_private.h"
 
 struct compaction compaction_after(const struct compaction *before, const struct commit *commit)
 {

@@ -4,8 +4,8 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "registry_private.h"
 #include "rwlock.h"
-#include "state.h"
 
 #define LIST_STEPS 4096 /* most nodes that one call visits under the lock */
 #define PENDING_SLOTS 1024
@@ -24,9 +24,9 @@ void registry_free(struct registry *registry)
     if (registry == NULL) {
         return;
     }
-    order_fini(&registry->order);
-    table_fini(&registry->heads);
-    table_fini(&registry->pending);
+    head_order_fini(&registry->order);
+    head_table_fini(&registry->heads);
+    head_table_fini(&registry->pending);
     free(registry->accepted);
     pthread_rwlock_destroy(&registry->lock);
     free(registry);
@@ -90,8 +90,8 @@ uint64_t registry_config_count(const struct registry *registry)
 size_t registry_bytes(const struct registry *registry)
 {
     pthread_rwlock_rdlock(lock_of(registry));
-    size_t bytes =
-        registry->head_bytes + table_bytes(&registry->heads) + order_bytes(registry->heads.n_heads);
+    size_t bytes = registry->head_bytes + head_table_bytes(&registry->heads) +
+                   head_order_bytes(registry->heads.n_heads);
     pthread_rwlock_unlock(lock_of(registry));
     return bytes;
 }
@@ -102,7 +102,7 @@ void registry_get_many(const struct registry *registry, const struct config_name
     pthread_rwlock_rdlock(lock_of(registry));
     for (size_t i = 0; i < n; i++) {
         ret_heads[i] =
-            head_ref(table_find(&registry->heads, names[i].environment, names[i].service));
+            head_ref(head_table_find(&registry->heads, names[i].environment, names[i].service));
     }
     *ret_position = registry->position;
     pthread_rwlock_unlock(lock_of(registry));
@@ -138,41 +138,41 @@ static const char *service_start(const struct head_filter *filter)
     return filter->service_prefix == NULL ? "" : filter->service_prefix;
 }
 
-static const struct order_node *seek_name(const struct order *order, const char *environment,
-                                          const char *service)
+static const struct head_order_node *seek_name(const struct head_order *order,
+                                               const char *environment, const char *service)
 {
     AUTO_STR key = {0};
     str_add(&key, environment, strlen(environment) + 1);
     str_add_text(&key, service);
-    return order_seek(order, key.data, key.len, false);
+    return head_order_seek(order, key.data, key.len, false);
 }
 
 /* The first head of the next environment. Names contain no control characters, so a key with U+0001
  * instead of the NUL after the environment sorts after all services of this environment. */
-static const struct order_node *seek_next_environment(const struct order *order,
-                                                      const char *environment)
+static const struct head_order_node *seek_next_environment(const struct head_order *order,
+                                                           const char *environment)
 {
     AUTO_STR key = {0};
     str_add_text(&key, environment);
     str_add_char(&key, '\x01');
-    return order_seek(order, key.data, key.len, false);
+    return head_order_seek(order, key.data, key.len, false);
 }
 
-static const struct order_node *first_candidate(const struct registry *registry,
-                                                const struct head_filter *filter,
-                                                const struct head_cursor *cursor)
+static const struct head_order_node *first_candidate(const struct registry *registry,
+                                                     const struct head_filter *filter,
+                                                     const struct head_cursor *cursor)
 {
     if (cursor->after.len > 0) {
-        return order_seek(&registry->order, cursor->after.data, cursor->after.len, true);
+        return head_order_seek(&registry->order, cursor->after.data, cursor->after.len, true);
     }
     return seek_name(&registry->order, filter->environment == NULL ? "" : filter->environment,
                      filter->environment == NULL ? "" : service_start(filter));
 }
 
 /* After a head that does not match: the next node that can match; NULL: none can. */
-static const struct order_node *skip(const struct registry *registry,
-                                     const struct head_filter *filter,
-                                     const struct order_node *node)
+static const struct head_order_node *skip(const struct registry *registry,
+                                          const struct head_filter *filter,
+                                          const struct head_order_node *node)
 {
     const char *environment = head_environment(node->head);
     int side = filter->environment == NULL ? 0 : strcmp(environment, filter->environment);
@@ -201,13 +201,13 @@ size_t registry_list(const struct registry *registry, const struct head_filter *
     size_t n = 0;
     size_t steps = 0;
     pthread_rwlock_rdlock(lock_of(registry));
-    const struct order_node *node = first_candidate(registry, filter, cursor);
+    const struct head_order_node *node = first_candidate(registry, filter, cursor);
     while (node != NULL && n < max && steps++ < LIST_STEPS) {
         struct head *head = node->head;
         move_cursor(cursor, head);
         if (head_filter_matches(filter, head_environment(head), head_service(head))) {
             ret_heads[n++] = head_ref(head);
-            node = order_next(node);
+            node = head_order_next(node);
         } else {
             node = skip(registry, filter, node);
         }
@@ -222,8 +222,8 @@ size_t registry_list(const struct registry *registry, const struct head_filter *
 struct head *registry_pending_head(const struct registry *registry, const char *environment,
                                    const char *service)
 {
-    struct head *head = table_find(&registry->pending, environment, service);
-    return head != NULL ? head : table_find(&registry->heads, environment, service);
+    struct head *head = head_table_find(&registry->pending, environment, service);
+    return head != NULL ? head : head_table_find(&registry->heads, environment, service);
 }
 
 static struct position position_after(const struct commit *commit)
@@ -238,7 +238,7 @@ static bool lacks_payload(const struct head *head)
 
 static void put_pending(struct registry *registry, struct head *head)
 {
-    struct head *replaced = table_put(&registry->pending, head_ref(head));
+    struct head *replaced = head_table_put(&registry->pending, head_ref(head));
     registry->n_removed += lacks_payload(head);
     registry->n_removed -= lacks_payload(replaced);
     head_unref(replaced);
@@ -273,8 +273,8 @@ void registry_accept(struct registry *registry, struct staged *staged)
 static struct head *put_head(struct registry *registry, struct head *head)
 {
     bool lives = head->version != 0;
-    order_put(&registry->order, head);
-    struct head *replaced = table_put(&registry->heads, head);
+    head_order_put(&registry->order, head);
+    struct head *replaced = head_table_put(&registry->heads, head);
     registry->config_count += lives;
     registry->config_count -= replaced != NULL && replaced->version != 0;
     registry->head_bytes += head_bytes(head);
@@ -287,9 +287,9 @@ static struct head *put_head(struct registry *registry, struct head *head)
 static void forget_pending(struct registry *registry)
 {
     if (registry->pending.n_slots > PENDING_SLOTS) {
-        table_fini(&registry->pending);
+        head_table_fini(&registry->pending);
     }
-    table_clear(&registry->pending);
+    head_table_clear(&registry->pending);
     registry->n_accepted = 0;
     registry->n_removed = 0;
 }
@@ -298,7 +298,7 @@ void registry_apply(struct registry *registry)
 {
     /* The pending table holds the newest head of every config that was changed. Heads that are
      * replaced go back into it: they are freed by forget_pending, after the lock is released. */
-    struct table *pending = &registry->pending;
+    struct head_table *pending = &registry->pending;
     pthread_rwlock_wrlock(&registry->lock);
     for (size_t i = 0; i < pending->n_slots && pending->n_heads > 0; i++) {
         if (pending->slots[i].head != NULL) {
@@ -323,10 +323,10 @@ void registry_discard(struct registry *registry)
 void registry_clear(struct registry *registry)
 {
     static const struct position nowhere;
-    table_fini(&registry->pending);
+    head_table_fini(&registry->pending);
     forget_pending(registry);
-    order_fini(&registry->order);
-    table_fini(&registry->heads);
+    head_order_fini(&registry->order);
+    head_table_fini(&registry->heads);
     registry->config_count = 0;
     registry->head_bytes = 0;
     registry->compaction = (struct compaction){.floor = 0};

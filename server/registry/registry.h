@@ -219,8 +219,8 @@ void registry_load_position(struct registry *registry, const struct position *po
  * apply it as any other. It must be the next commit. A loaded head that is newer than a change
  * stays as it is. DATA_LOSS LOG_DAMAGED: the commit is not the next one. Errors of the source are
  * passed on. */
-bool registry_follow(const struct registry *registry, struct commit *commit,
-                     const struct version_source *source, struct staged **ret_staged,
-                     struct status *st);
+bool registry_stage_logged(const struct registry *registry, struct commit *commit,
+                           const struct version_source *source, struct staged **ret_staged,
+                           struct status *st);
 
 #endif

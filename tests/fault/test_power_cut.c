@@ -68,7 +68,7 @@ static bool check_commit(void *user, struct commit *commit)
                   "revision %zu is another one", (size_t)commit->revision);
     }
     r->n++;
-    cr_assert(registry_follow(r->fresh, commit, &source, &staged, &st), "%s", st.message);
+    cr_assert(registry_stage_logged(r->fresh, commit, &source, &staged, &st), "%s", st.message);
     registry_accept(r->fresh, staged);
     registry_apply(r->fresh);
     return true;

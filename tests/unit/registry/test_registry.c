@@ -355,7 +355,8 @@ static void follow_log(struct world *world)
     for (size_t i = 0; i < world->n_log; i++) {
         AUTO(staged_free) struct staged *staged = NULL;
         struct status st;
-        cr_assert(registry_follow(other, world->log[i], &source, &staged, &st), "%s", st.message);
+        cr_assert(registry_stage_logged(other, world->log[i], &source, &staged, &st), "%s",
+                  st.message);
         registry_accept(other, staged);
         registry_apply(other);
     }
@@ -392,7 +393,7 @@ Test(registry, a_log_that_does_not_follow_is_refused)
     struct version_source source = world_source(&world);
     struct staged *staged = NULL;
     struct status st;
-    cr_assert_not(registry_follow(other, world.log[1], &source, &staged, &st));
+    cr_assert_not(registry_stage_logged(other, world.log[1], &source, &staged, &st));
     cr_assert_eq(st.code, STATUS_DATA_LOSS);
     world_fini(&world);
     leak_check();

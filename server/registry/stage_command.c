@@ -2,7 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "state.h"
+#include "registry_private.h"
 
 struct staged *staged_new(struct commit *commit)
 {

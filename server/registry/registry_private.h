@@ -1,12 +1,12 @@
 /* Private to the registry: its state, and what its source files share. Not for other folders. */
-#ifndef REGISTRY_STATE_H
-#define REGISTRY_STATE_H
+#ifndef REGISTRY_PRIVATE_H
+#define REGISTRY_PRIVATE_H
 
 #include <pthread.h>
 
-#include "order.h"
+#include "head_order.h"
+#include "head_table.h"
 #include "registry.h"
-#include "table.h"
 
 struct registry {
     uint8_t epoch[EPOCH_SIZE];
@@ -16,8 +16,8 @@ struct registry {
      * exclusively in registry_apply; elsewhere it reads without the lock, as it is the only
      * writer. */
     pthread_rwlock_t lock;
-    struct table heads;
-    struct order order;
+    struct head_table heads;
+    struct head_order order;
     struct position position;
     uint64_t config_count;
     struct compaction compaction;
@@ -27,7 +27,7 @@ struct registry {
     struct staged **accepted;
     size_t n_accepted;
     size_t room_accepted;
-    struct table pending;
+    struct head_table pending;
     size_t n_removed; /* live heads in pending whose payload is missing */
     struct position pending_position;
     struct compaction pending_compaction;

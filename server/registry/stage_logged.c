@@ -1,6 +1,6 @@
 #include <inttypes.h>
 
-#include "state.h"
+#include "registry_private.h"
 
 /* The head after a change of the log. If the head fell back to an older version, that version is
  * read from the source. */
@@ -51,9 +51,9 @@ static bool follows(const struct registry *registry, const struct commit *commit
                       commit->revision, position->revision);
 }
 
-bool registry_follow(const struct registry *registry, struct commit *commit,
-                     const struct version_source *source, struct staged **ret_staged,
-                     struct status *st)
+bool registry_stage_logged(const struct registry *registry, struct commit *commit,
+                           const struct version_source *source, struct staged **ret_staged,
+                           struct status *st)
 {
     if (!follows(registry, commit, st)) {
         return false;

@@ -1,4 +1,4 @@
-#include "table.h"
+#include "head_table.h"
 
 #include <string.h>
 
@@ -9,29 +9,29 @@ static uint64_t hash_of_key(const char *key, size_t n)
     return hash_table_key(key, n);
 }
 
-void table_clear(struct table *table)
+void head_table_clear(struct head_table *table)
 {
     for (size_t i = 0; i < table->n_slots && table->n_heads > 0; i++) {
         head_unref(table->slots[i].head);
-        table->slots[i] = (struct table_slot){0};
+        table->slots[i] = (struct head_table_slot){0};
     }
     table->n_heads = 0;
 }
 
-void table_fini(struct table *table)
+void head_table_fini(struct head_table *table)
 {
-    table_clear(table);
+    head_table_clear(table);
     free(table->slots);
-    *table = (struct table){0};
+    *table = (struct head_table){0};
 }
 
 /* The slot that holds the key, or the free one where it would go. */
-static struct table_slot *find_slot(const struct table *table, uint64_t hash, const char *key,
-                                    size_t n)
+static struct head_table_slot *find_slot(const struct head_table *table, uint64_t hash,
+                                         const char *key, size_t n)
 {
     size_t mask = table->n_slots - 1;
     for (size_t i = hash & mask;; i = (i + 1) & mask) {
-        struct table_slot *slot = &table->slots[i];
+        struct head_table_slot *slot = &table->slots[i];
         if (slot->head == NULL || (slot->hash == hash && head_key_size(slot->head) == n &&
                                    memcmp(slot->head->key, key, n) == 0)) {
             return slot;
@@ -39,7 +39,8 @@ static struct table_slot *find_slot(const struct table *table, uint64_t hash, co
     }
 }
 
-struct head *table_find(const struct table *table, const char *environment, const char *service)
+struct head *head_table_find(const struct head_table *table, const char *environment,
+                             const char *service)
 {
     size_t n_environment = strlen(environment);
     size_t n_service = strlen(service);
@@ -53,13 +54,13 @@ struct head *table_find(const struct table *table, const char *environment, cons
     return find_slot(table, hash_of_key(key, n), key, n)->head;
 }
 
-static void grow(struct table *table)
+static void grow(struct head_table *table)
 {
-    struct table bigger = {.n_slots = table->n_slots == 0 ? 64 : table->n_slots * 2,
-                           .n_heads = table->n_heads};
+    struct head_table bigger = {.n_slots = table->n_slots == 0 ? 64 : table->n_slots * 2,
+                                .n_heads = table->n_heads};
     bigger.slots = mem_array(bigger.n_slots, sizeof bigger.slots[0]);
     for (size_t i = 0; i < table->n_slots; i++) {
-        const struct table_slot *old = &table->slots[i];
+        const struct head_table_slot *old = &table->slots[i];
         if (old->head != NULL) {
             *find_slot(&bigger, old->hash, old->head->key, head_key_size(old->head)) = *old;
         }
@@ -68,16 +69,16 @@ static void grow(struct table *table)
     *table = bigger;
 }
 
-struct head *table_put(struct table *table, struct head *head)
+struct head *head_table_put(struct head_table *table, struct head *head)
 {
     if (2 * (table->n_heads + 1) > table->n_slots) {
         grow(table);
     }
     size_t n = head_key_size(head);
     uint64_t hash = hash_of_key(head->key, n);
-    struct table_slot *slot = find_slot(table, hash, head->key, n);
+    struct head_table_slot *slot = find_slot(table, hash, head->key, n);
     struct head *replaced = slot->head;
     table->n_heads += replaced == NULL;
-    *slot = (struct table_slot){.hash = hash, .head = head};
+    *slot = (struct head_table_slot){.hash = hash, .head = head};
     return replaced;
 }
