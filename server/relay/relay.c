@@ -7,10 +7,10 @@
 
 #include "backoff.h"
 #include "clock.h"
+#include "commit_window.h"
 #include "condition.h"
-#include "event.h"
-#include "inbox.h"
 #include "log.h"
+#include "notification.h"
 
 #define FLIGHTS BUS_IN_FLIGHT /* commits under way; a power of two */
 #define READ_COMMITS 512
@@ -30,7 +30,7 @@ struct relay {
     struct bus *bus;
     struct store *store;
     const char *epoch;
-    struct inbox inbox;
+    struct commit_window window;
     struct wake wake;
     pthread_t thread;
     atomic_bool ending;
@@ -75,7 +75,7 @@ void relay_report(struct relay *relay, struct relay_report *ret_report)
     *ret_report = relay->report;
     int64_t moved_at = relay->moved_at;
     pthread_mutex_unlock(&relay->lock);
-    uint64_t end = inbox_newest(&relay->inbox) + 1;
+    uint64_t end = commit_window_newest(&relay->window) + 1;
     ret_report->behind = end > ret_report->next ? end - ret_report->next : 0;
     note_stall(ret_report, moved_at);
 }
@@ -204,7 +204,7 @@ static bool take_commit(struct relay *relay, uint64_t newest, struct commit **re
                         struct status *st)
 {
     if (relay->next_backlog == relay->n_backlog) {
-        *ret_commit = inbox_take(&relay->inbox, relay->next);
+        *ret_commit = commit_window_take(&relay->window, relay->next);
         if (*ret_commit != NULL) {
             return true;
         }
@@ -224,9 +224,9 @@ static bool publish_change(struct relay *relay, const struct commit *commit, siz
 {
     AUTO_STR body = {0};
     char id[64];
-    event_render(commit, index, &body);
+    notification_render(commit, index, &body);
     snprintf(id, sizeof id, "%s:%" PRIu64 ":%zu", relay->epoch, commit->revision, index);
-    struct bus_message message = {.routing_key = event_routing_key(&commit->changes[index]),
+    struct bus_message message = {.routing_key = notification_routing_key(&commit->changes[index]),
                                   .id = id,
                                   .body = str_text(&body),
                                   .n_body = body.len};
@@ -237,7 +237,7 @@ static bool publish_change(struct relay *relay, const struct commit *commit, siz
 static bool publish_commit(struct relay *relay, const struct commit *commit, struct status *st)
 {
     for (size_t i = 0; i < commit->n_changes; i++) {
-        if (event_routing_key(&commit->changes[i]) != NULL &&
+        if (notification_routing_key(&commit->changes[i]) != NULL &&
             !publish_change(relay, commit, i, st)) {
             return false;
         }
@@ -256,7 +256,7 @@ static bool has_room(const struct relay *relay)
 
 static bool publish_more(struct relay *relay, struct status *st)
 {
-    uint64_t newest = inbox_newest(&relay->inbox);
+    uint64_t newest = commit_window_newest(&relay->window);
     while (relay->next <= newest && has_room(relay)) {
         AUTO(commit_unref) struct commit *commit = NULL;
         if (!take_commit(relay, newest, &commit, st) || !publish_commit(relay, commit, st)) {
@@ -278,7 +278,7 @@ static void take_confirms(struct relay *relay, uint64_t confirmed)
 
 static bool all_is_said(struct relay *relay)
 {
-    return position(relay) == inbox_newest(&relay->inbox) + 1;
+    return position(relay) == commit_window_newest(&relay->window) + 1;
 }
 
 /* How long to wait for confirms or commits. */
@@ -394,7 +394,7 @@ static bool start(struct relay *relay, const struct relay_options *options, stru
 
 static void destroy(struct relay *relay)
 {
-    inbox_fini(&relay->inbox);
+    commit_window_fini(&relay->window);
     wake_fini(&relay->wake);
     pthread_cond_destroy(&relay->progress);
     pthread_mutex_destroy(&relay->lock);
@@ -407,7 +407,7 @@ bool relay_new(const struct relay_options *options, struct relay **ret_relay, st
     relay->bus = options->bus;
     relay->store = options->store;
     relay->epoch = options->epoch;
-    inbox_init(&relay->inbox, options->revision);
+    commit_window_init(&relay->window, options->revision);
     wake_init(&relay->wake);
     pthread_mutex_init(&relay->lock, NULL);
     pthread_cond_init(&relay->progress, NULL);
@@ -452,7 +452,7 @@ static void count_changes(struct relay *relay, const struct commit *commit)
 {
     uint64_t n = 0;
     for (size_t i = 0; i < commit->n_changes; i++) {
-        n += event_routing_key(&commit->changes[i]) != NULL;
+        n += notification_routing_key(&commit->changes[i]) != NULL;
     }
     pthread_mutex_lock(&relay->lock);
     relay->report.published += n;
@@ -463,7 +463,7 @@ static void count_changes(struct relay *relay, const struct commit *commit)
 void relay_commit(struct relay *relay, struct commit *commit)
 {
     if (is_heard(relay)) {
-        inbox_put(&relay->inbox, commit);
+        commit_window_put(&relay->window, commit);
     } else {
         count_changes(relay, commit);
     }

@@ -1,4 +1,4 @@
-#include "event.h"
+#include "notification.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -10,7 +10,7 @@ static const char created[] = "config.created";
 static const char updated[] = "config.updated";
 static const char deleted[] = "config.deleted";
 
-const char *event_routing_key(const struct change *change)
+const char *notification_routing_key(const struct change *change)
 {
     switch (change->kind) {
     case CHANGE_CREATE:
@@ -34,10 +34,10 @@ static void add_text(struct str *out, const char *name, const char *value)
     json_encode_string(out, value, strlen(value));
 }
 
-void event_render(const struct commit *commit, size_t index, struct str *out)
+void notification_render(const struct commit *commit, size_t index, struct str *out)
 {
     const struct change *change = &commit->changes[index];
-    const char *key = event_routing_key(change);
+    const char *key = notification_routing_key(change);
     bool unexplained = key == deleted && commit->comment[0] == '\0';
     char time[CLOCK_TEXT_SIZE];
     clock_format(commit->time_us, time);

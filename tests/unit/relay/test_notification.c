@@ -2,8 +2,8 @@
 #include <criterion/criterion.h>
 #include <string.h>
 
-#include "event.h"
 #include "leak_check.h"
+#include "notification.h"
 
 struct told {
     enum change_kind kind;
@@ -55,17 +55,17 @@ static struct commit *make(const struct told *told)
     return commit;
 }
 
-Test(event, says_what_is_documented)
+Test(notification, says_what_is_documented)
 {
     for (size_t i = 0; i < COUNT_OF(table); i++) {
         AUTO(commit_unref) struct commit *commit = make(&table[i]);
-        const char *key = event_routing_key(&commit->changes[0]);
+        const char *key = notification_routing_key(&commit->changes[0]);
         if (table[i].key == NULL) {
             cr_assert_null(key);
             continue;
         }
         AUTO_STR json = {0};
-        event_render(commit, 0, &json);
+        notification_render(commit, 0, &json);
         cr_assert_str_eq(key, table[i].key, "row %zu", i);
         cr_assert_str_eq(json.data, table[i].json, "row %zu", i);
     }
