@@ -3,12 +3,12 @@
 #include <assert.h>
 #include <string.h>
 
-#include "client.h"
 #include "clock.h"
 #include "condition.h"
-#include "copy.h"
 #include "hash.h"
 #include "mirror_config.h"
+#include "mirror_copy.h"
+#include "registry_client.h"
 
 /* Between two attempts: a random time up to a bound that doubles. */
 #define BACKOFF_MIN_MS 50
@@ -28,14 +28,14 @@
 
 /* A thread opens one watch after the other; what they bring comes on the client's thread. */
 struct mirror {
-    struct copy copy;
-    struct client *client;
+    struct mirror_copy copy;
+    struct registry_client *client;
     Confreg__V1__Selector *selectors; /* with texts of its own */
     Confreg__V1__Selector **selector_list;
     size_t n_selectors;
     pthread_t thread;
 
-    struct client_watch watch;
+    struct registry_watch watch;
     unsigned n_behind; /* of this stream; this and the next three: the client's thread only */
     bool progressed;   /* this stream has brought something */
     int64_t heard_ns;  /* when the last response was taken over */
@@ -53,28 +53,28 @@ struct mirror {
 
 /* ---- Reading ---- */
 
-static struct mirror_config *find(const struct copy *copy, const char *environment,
+static struct mirror_config *find(const struct mirror_copy *copy, const char *environment,
                                   const char *service_name)
 {
-    struct mirror_config *found = copy_find(copy, environment, service_name);
+    struct mirror_config *found = mirror_copy_find(copy, environment, service_name);
     return found == NULL ? NULL : mirror_config_ref(found);
 }
 
 void mirror_look(struct mirror *mirror, struct mirror_view *ret_view)
 {
-    struct copy *copy = &mirror->copy;
+    struct mirror_copy *copy = &mirror->copy;
     pthread_rwlock_rdlock(&copy->lock);
-    copy_view(copy, ret_view);
+    mirror_copy_view(copy, ret_view);
     pthread_rwlock_unlock(&copy->lock);
 }
 
 struct mirror_config *mirror_get(struct mirror *mirror, const char *environment,
                                  const char *service_name, struct mirror_view *ret_view)
 {
-    struct copy *copy = &mirror->copy;
+    struct mirror_copy *copy = &mirror->copy;
     pthread_rwlock_rdlock(&copy->lock);
     struct mirror_config *found = find(copy, environment, service_name);
-    copy_view(copy, ret_view);
+    mirror_copy_view(copy, ret_view);
     pthread_rwlock_unlock(&copy->lock);
     return found;
 }
@@ -82,12 +82,12 @@ struct mirror_config *mirror_get(struct mirror *mirror, const char *environment,
 void mirror_get_pair(struct mirror *mirror, const char *service_name, const char *environments[2],
                      struct mirror_config *ret_configs[2], struct mirror_view *ret_view)
 {
-    struct copy *copy = &mirror->copy;
+    struct mirror_copy *copy = &mirror->copy;
     pthread_rwlock_rdlock(&copy->lock);
     for (int i = 0; i < 2; i++) {
         ret_configs[i] = find(copy, environments[i], service_name);
     }
-    copy_view(copy, ret_view);
+    mirror_copy_view(copy, ret_view);
     pthread_rwlock_unlock(&copy->lock);
 }
 
@@ -111,7 +111,7 @@ void mirror_list(struct mirror *mirror, const struct mirror_selector *selector,
                  struct mirror_list *ret_list, struct mirror_view *ret_view)
 {
     static const struct mirror_selector all = {0};
-    struct copy *copy = &mirror->copy;
+    struct mirror_copy *copy = &mirror->copy;
     struct mirror_list list = {0};
     size_t room = 0;
     pthread_rwlock_rdlock(&copy->lock);
@@ -127,7 +127,7 @@ void mirror_list(struct mirror *mirror, const struct mirror_selector *selector,
         }
         list.configs[list.n++] = mirror_config_ref(config);
     }
-    copy_view(copy, ret_view);
+    mirror_copy_view(copy, ret_view);
     pthread_rwlock_unlock(&copy->lock);
     if (list.n > 1) {
         qsort(list.configs, list.n, sizeof list.configs[0], by_name);
@@ -146,7 +146,7 @@ void mirror_list_fini(struct mirror_list *list)
 
 void mirror_note_absent(struct mirror *mirror, const struct mirror_absence *absence)
 {
-    copy_note_absent(&mirror->copy, absence);
+    mirror_copy_note_absent(&mirror->copy, absence);
 }
 
 /* ---- What the watch brings: the client's thread ---- */
@@ -174,8 +174,8 @@ static void hear_nothing(struct rpc_timer *timer)
     struct mirror *mirror = CONTAINER_OF(timer, struct mirror, silence);
     int64_t hangs_ns = mirror->heard_ns + mirror->hangs_ms * NS_PER_MS;
     if (clock_monotonic_ns() < hangs_ns) {
-        copy_silent(&mirror->copy, mirror->heard_ns);
-        client_set_timer(mirror->client, timer, hangs_ns);
+        mirror_copy_silent(&mirror->copy, mirror->heard_ns);
+        registry_client_set_timer(mirror->client, timer, hangs_ns);
     } else {
         int64_t next_ms = mirror->hangs_ms * 2;
         mirror->hangs_ms = next_ms < HANGS_MOST_MS ? next_ms : HANGS_MOST_MS;
@@ -188,7 +188,7 @@ static void lose_position(struct mirror *mirror)
     struct status st;
     status_set(&st, STATUS_FAILED_PRECONDITION, "POSITION_LOST",
                "the server's log is shorter than a position that it has sent");
-    copy_end(&mirror->copy, &st);
+    mirror_copy_end(&mirror->copy, &st);
     cancel_stream(mirror);
 }
 
@@ -203,7 +203,7 @@ static void compare_position(struct mirror *mirror, const Confreg__V1__Position 
     } else if (behind) {
         call_in(mirror, BEHIND_MS);
     } else {
-        copy_target(&mirror->copy, header->revision);
+        mirror_copy_target(&mirror->copy, header->revision);
     }
 }
 
@@ -228,17 +228,18 @@ static void take_target(void *user, ProtobufCMessage *message, const struct stat
     pthread_mutex_unlock(&mirror->lock);
 }
 
-static bool take_response(struct client_watch *watch, Confreg__V1__WatchResponse *response)
+static bool take_response(struct registry_watch *watch, Confreg__V1__WatchResponse *response)
 {
     struct mirror *mirror = CONTAINER_OF(watch, struct mirror, watch);
     struct status st;
-    if (!copy_take(&mirror->copy, response, &st)) {
-        copy_end(&mirror->copy, &st);
+    if (!mirror_copy_take(&mirror->copy, response, &st)) {
+        mirror_copy_end(&mirror->copy, &st);
         return false;
     }
     /* Only now, because taking over a large snapshot may itself take longer than SILENCE_MS. */
     mirror->heard_ns = clock_monotonic_ns();
-    client_set_timer(mirror->client, &mirror->silence, mirror->heard_ns + SILENCE_MS * NS_PER_MS);
+    registry_client_set_timer(mirror->client, &mirror->silence,
+                              mirror->heard_ns + SILENCE_MS * NS_PER_MS);
     if (!mirror->progressed && copy_wants_target(&mirror->copy)) {
         call_in(mirror, 0);
     }
@@ -247,11 +248,11 @@ static bool take_response(struct client_watch *watch, Confreg__V1__WatchResponse
     return true;
 }
 
-static void end_stream(struct client_watch *watch, const struct status *st)
+static void end_stream(struct registry_watch *watch, const struct status *st)
 {
     struct mirror *mirror = CONTAINER_OF(watch, struct mirror, watch);
-    client_clear_timer(mirror->client, &mirror->silence);
-    copy_end(&mirror->copy, st);
+    registry_client_clear_timer(mirror->client, &mirror->silence);
+    mirror_copy_end(&mirror->copy, st);
     pthread_mutex_lock(&mirror->lock);
     mirror->ended = true;
     pthread_cond_signal(&mirror->moved);
@@ -260,12 +261,13 @@ static void end_stream(struct client_watch *watch, const struct status *st)
 
 /* ---- The thread ---- */
 
-/* The stream may end before client_watch_open returns; end_stream waits for the lock then. */
+/* The stream may end before registry_client_watch_open returns; end_stream waits for the lock then.
+ */
 static void open_watch(struct mirror *mirror)
 {
     Confreg__V1__WatchRequest request = CONFREG__V1__WATCH_REQUEST__INIT;
     Google__Protobuf__Duration interval = GOOGLE__PROTOBUF__DURATION__INIT;
-    copy_begin(&mirror->copy, &request);
+    mirror_copy_begin(&mirror->copy, &request);
     interval.nanos = (int)(PROGRESS_MS * NS_PER_MS);
     request.progress_interval = &interval;
     request.selectors = mirror->selector_list;
@@ -275,7 +277,7 @@ static void open_watch(struct mirror *mirror)
     pthread_mutex_lock(&mirror->lock);
     mirror->ended = false;
     mirror->call_at_ns = 0;
-    mirror->call = client_watch_open(mirror->client, &request, true, &mirror->watch);
+    mirror->call = registry_client_watch_open(mirror->client, &request, true, &mirror->watch);
     if (mirror->stopping) {
         rpc_client_cancel(mirror->call);
     }
@@ -296,8 +298,8 @@ static void ask_target(struct mirror *mirror)
     mirror->calls = true;
     mirror->call_at_ns = 0;
     pthread_mutex_unlock(&mirror->lock);
-    client_call(mirror->client, CLIENT_GET_STATUS, &request.base, STATUS_TIMEOUT_MS, take_target,
-                mirror);
+    registry_client_call(mirror->client, REGISTRY_GET_STATUS, &request.base, STATUS_TIMEOUT_MS,
+                         take_target, mirror);
     pthread_mutex_lock(&mirror->lock);
 }
 
@@ -392,14 +394,14 @@ static void free_selectors(struct mirror *mirror)
     free(mirror->selector_list);
 }
 
-struct mirror *mirror_new(struct client *client, const struct mirror_options *options)
+struct mirror *mirror_new(struct registry_client *client, const struct mirror_options *options)
 {
     struct mirror *mirror = mem_zalloc(sizeof *mirror);
     mirror->client = client;
-    mirror->watch = (struct client_watch){.response = take_response, .done = end_stream};
+    mirror->watch = (struct registry_watch){.response = take_response, .done = end_stream};
     mirror->silence.fn = hear_nothing;
     mirror->hangs_ms = HANGS_MS;
-    copy_init(&mirror->copy, options);
+    mirror_copy_init(&mirror->copy, options);
     take_selectors(mirror, options);
     pthread_mutex_init(&mirror->lock, NULL);
     pthread_cond_init(&mirror->moved, NULL);
@@ -423,7 +425,7 @@ void mirror_free(struct mirror *mirror)
     pthread_join(mirror->thread, NULL);
     pthread_cond_destroy(&mirror->moved);
     pthread_mutex_destroy(&mirror->lock);
-    copy_fini(&mirror->copy);
+    mirror_copy_fini(&mirror->copy);
     free_selectors(mirror);
     free(mirror);
 }

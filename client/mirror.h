@@ -33,7 +33,7 @@
 
 #include "mem.h"
 
-struct client;
+struct registry_client;
 struct mirror;
 
 #define MIRROR_EPOCH_SIZE 17 /* 16 digits and a NUL */
@@ -125,7 +125,7 @@ struct mirror_options {
 
 /* Starts to follow. client is borrowed and must outlive the mirror. Never fails: a server that is
  * away is waited for. */
-struct mirror *mirror_new(struct client *client, const struct mirror_options *options);
+struct mirror *mirror_new(struct registry_client *client, const struct mirror_options *options);
 /* Ends the watch; returns after the last callback. NULL is ignored. */
 void mirror_free(struct mirror *mirror);
 

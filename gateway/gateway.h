@@ -6,9 +6,9 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
-#include "client.h"
 #include "freshness.h"
 #include "metrics.h"
+#include "registry_client.h"
 
 struct calls;
 struct feed;
@@ -42,9 +42,9 @@ struct event_counts {
 };
 
 struct gateway {
-    struct client *client; /* owned; NULL once the gateway stops: calls end at once then */
-    struct mirror *mirror; /* owned; NULL when client is */
-    struct calls *calls;   /* owned, like the next three */
+    struct registry_client *client; /* owned; NULL once the gateway stops: calls end at once then */
+    struct mirror *mirror;          /* owned; NULL when client is */
+    struct calls *calls;            /* owned, like the next three */
     struct feed *feed;
     struct waits *waits;
     struct streams *streams;

@@ -93,7 +93,7 @@ static bool serve_on(struct listener *listener, struct gateway *gateway,
                      const struct settings *settings, struct status *st)
 {
     struct http *http;
-    if (!client_new(settings->server, &gateway->client, st)) {
+    if (!registry_client_new(settings->server, &gateway->client, st)) {
         listener_close(listener);
         return status_context(st, "--server");
     }
@@ -105,7 +105,7 @@ static bool serve_on(struct listener *listener, struct gateway *gateway,
     gateway->mirror = mirror_new(gateway->client, &options);
     if (!http_new(listener, gateway, &http, st)) {
         mirror_free(gateway->mirror);
-        client_free(gateway->client);
+        registry_client_free(gateway->client);
         listener_close(listener);
         return false;
     }

@@ -248,7 +248,7 @@ void handle_batch(struct request *r)
         m.n_names = names->n;
         m.read = answer_read_options(r, &read);
         metric_add(&r->gateway->sources.server, 1);
-        call_start(r, CLIENT_BATCH_GET_CONFIGS, &m.base, r->gateway->timeout_ms, show_batch);
+        call_start(r, REGISTRY_BATCH_GET_CONFIGS, &m.base, r->gateway->timeout_ms, show_batch);
     }
     invalid_fini(&invalid);
 }

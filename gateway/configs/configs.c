@@ -79,7 +79,7 @@ void handle_create(struct request *r)
             CONFREG__V1__CREATE_CONFIG_REQUEST__CREATED_BY_PRESENCE_CREATED_BY;
         m.created_by = text(str_text(&r->body.created_by));
     }
-    call_start(r, CLIENT_CREATE_CONFIG, &m.base, r->gateway->timeout_ms, show_created);
+    call_start(r, REGISTRY_CREATE_CONFIG, &m.base, r->gateway->timeout_ms, show_created);
 }
 
 /* ---- PUT, PATCH ---- */
@@ -148,7 +148,7 @@ static void start_update(struct request *r, Confreg__V1__UpdateConfigRequest *m,
             CONFREG__V1__UPDATE_CONFIG_REQUEST__CREATED_BY_PRESENCE_CREATED_BY;
         m->created_by = text(created_by);
     }
-    call_start(r, CLIENT_UPDATE_CONFIG, &m->base, r->gateway->timeout_ms, show_updated);
+    call_start(r, REGISTRY_UPDATE_CONFIG, &m->base, r->gateway->timeout_ms, show_updated);
 }
 
 static const char *author_of(const struct request *r)
@@ -203,7 +203,7 @@ void handle_rollback(struct request *r)
             CONFREG__V1__ROLLBACK_CONFIG_REQUEST__CREATED_BY_PRESENCE_CREATED_BY;
         m.created_by = text(str_text(&r->body.created_by));
     }
-    call_start(r, CLIENT_ROLLBACK_CONFIG, &m.base, r->gateway->timeout_ms, show_rolled_back);
+    call_start(r, REGISTRY_ROLLBACK_CONFIG, &m.base, r->gateway->timeout_ms, show_rolled_back);
 }
 
 /* ---- DELETE ---- */
@@ -270,7 +270,7 @@ void handle_delete(struct request *r)
     m.service_name = text(str_text(r->service));
     m.version = number_version(&r->parameters.version, VERSION_NEVER);
     m.allow_missing = true;
-    call_start(r, CLIENT_DELETE_CONFIG, &m.base, r->gateway->timeout_ms, show_deleted);
+    call_start(r, REGISTRY_DELETE_CONFIG, &m.base, r->gateway->timeout_ms, show_deleted);
 }
 
 /* ---- Difference ---- */
@@ -323,5 +323,5 @@ void handle_diff(struct request *r)
     m.old_version = number_version(&r->parameters.old_version, VERSION_NEVER);
     m.new_version = number_version(&r->parameters.new_version, VERSION_NEVER_EITHER);
     m.read = answer_read_options(r, &read);
-    call_start(r, CLIENT_DIFF_VERSIONS, &m.base, r->gateway->timeout_ms, show_diff);
+    call_start(r, REGISTRY_DIFF_VERSIONS, &m.base, r->gateway->timeout_ms, show_diff);
 }

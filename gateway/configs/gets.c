@@ -270,7 +270,7 @@ static void ask_server(struct request *r)
     m.resolve = r->parameters.resolve;
     m.read = answer_read_options(r, &read);
     metric_add(&r->gateway->sources.server, 1);
-    call_start(r, CLIENT_GET_CONFIG, &m.base, r->gateway->timeout_ms, show_config);
+    call_start(r, REGISTRY_GET_CONFIG, &m.base, r->gateway->timeout_ms, show_config);
 }
 
 void handle_get(struct request *r)

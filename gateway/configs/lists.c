@@ -130,7 +130,7 @@ static void ask_configs(struct pages *pages)
     m.service_name = text(r->parameters.service_filter);
     m.page_token = text(token);
     m.read = answer_read_options(r, &read);
-    call_start(r, CLIENT_LIST_CONFIGS, &m.base, r->gateway->timeout_ms, show_configs);
+    call_start(r, REGISTRY_LIST_CONFIGS, &m.base, r->gateway->timeout_ms, show_configs);
 }
 
 /* Only the first page sets the tag; the revision of its header is that of all pages. */
@@ -199,7 +199,7 @@ static void ask_versions(struct pages *pages)
     m.page_size = pages->left < PAGE_ITEMS ? (uint32_t)pages->left : PAGE_ITEMS;
     m.page_token = text(token);
     m.read = answer_read_options(r, &read);
-    call_start(r, CLIENT_LIST_VERSIONS, &m.base, r->gateway->timeout_ms, show_versions);
+    call_start(r, REGISTRY_LIST_VERSIONS, &m.base, r->gateway->timeout_ms, show_versions);
 }
 
 /* A negative limit -n leaves out the n oldest versions, so it needs the number of all. */

@@ -25,7 +25,7 @@ struct catch_ups {
 
 struct catch_up {
     struct catch_ups *catch_ups;
-    struct client_watch watch;
+    struct registry_watch watch;
     void *owner; /* HTTP thread; NULL once it is closed */
 
     /* Under catch_ups->lock. */
@@ -140,7 +140,7 @@ static void add_events(struct pieces *pieces, const Confreg__V1__WatchResponse *
     }
 }
 
-static bool take_response(struct client_watch *watch, Confreg__V1__WatchResponse *response)
+static bool take_response(struct registry_watch *watch, Confreg__V1__WatchResponse *response)
 {
     struct catch_up *catch_up = CONTAINER_OF(watch, struct catch_up, watch);
     struct pieces pieces = STAILQ_HEAD_INITIALIZER(pieces);
@@ -161,7 +161,7 @@ static bool take_response(struct client_watch *watch, Confreg__V1__WatchResponse
     return on;
 }
 
-static void end_watch(struct client_watch *watch, const struct status *st)
+static void end_watch(struct registry_watch *watch, const struct status *st)
 {
     struct catch_up *catch_up = CONTAINER_OF(watch, struct catch_up, watch);
     pthread_mutex_lock(&catch_up->catch_ups->lock);
@@ -181,7 +181,7 @@ static char *text(const char *borrowed)
     return (char *)(uintptr_t)(borrowed == NULL ? "" : borrowed);
 }
 
-struct catch_up *catch_up_start(struct catch_ups *catch_ups, struct client *client,
+struct catch_up *catch_up_start(struct catch_ups *catch_ups, struct registry_client *client,
                                 const char *epoch, uint64_t position,
                                 const struct mirror_selector *selector, void *owner)
 {
@@ -201,13 +201,13 @@ struct catch_up *catch_up_start(struct catch_ups *catch_ups, struct client *clie
 
     struct catch_up *catch_up = mem_zalloc(sizeof *catch_up);
     catch_up->catch_ups = catch_ups;
-    catch_up->watch = (struct client_watch){.response = take_response, .done = end_watch};
+    catch_up->watch = (struct registry_watch){.response = take_response, .done = end_watch};
     catch_up->owner = owner;
     catch_up->unread.position = position;
     STAILQ_INIT(&catch_up->unread.pieces);
     catch_ups->n_open++;
     pthread_mutex_lock(&catch_ups->lock);
-    catch_up->call = client_watch_open(client, &request, false, &catch_up->watch);
+    catch_up->call = registry_client_watch_open(client, &request, false, &catch_up->watch);
     pthread_mutex_unlock(&catch_ups->lock);
     return catch_up;
 }

@@ -7,8 +7,8 @@
 #ifndef GATEWAY_CATCH_UP_H
 #define GATEWAY_CATCH_UP_H
 
-#include "client.h"
 #include "notice.h"
+#include "registry_client.h"
 
 struct catch_up;
 struct catch_ups;
@@ -43,7 +43,7 @@ struct catch_up_news {
 };
 
 /* Starts after a position. The selector is that of a mirror. owner is given to catch_ups_run. */
-struct catch_up *catch_up_start(struct catch_ups *catch_ups, struct client *client,
+struct catch_up *catch_up_start(struct catch_ups *catch_ups, struct registry_client *client,
                                 const char *epoch, uint64_t position,
                                 const struct mirror_selector *selector, void *owner);
 /* What has come since it was asked last; ret_news->pieces has to be a list: the new ones go behind

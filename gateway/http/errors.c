@@ -57,15 +57,15 @@ static void refuse_field(struct request *r, const struct status *st)
     invalid_fini(&invalid);
 }
 
-static bool is_write(enum client_method method)
+static bool is_write(enum registry_method method)
 {
     switch (method) {
-    case CLIENT_CREATE_CONFIG:
-    case CLIENT_UPDATE_CONFIG:
-    case CLIENT_DELETE_CONFIG:
-    case CLIENT_ROLLBACK_CONFIG:
-    case CLIENT_COMMIT_CHANGES:
-    case CLIENT_WRITE_CONFIGS:
+    case REGISTRY_CREATE_CONFIG:
+    case REGISTRY_UPDATE_CONFIG:
+    case REGISTRY_DELETE_CONFIG:
+    case REGISTRY_ROLLBACK_CONFIG:
+    case REGISTRY_COMMIT_CHANGES:
+    case REGISTRY_WRITE_CONFIGS:
         return true;
     default:
         return false;

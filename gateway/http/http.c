@@ -397,7 +397,7 @@ void http_serve(struct http *http, int stop_fd, int64_t grace_ms)
     stop_accepting(http);
     turn_until_idle(http, grace_ms);
     mirror_free(MOVE(http->gateway->mirror));
-    client_free(MOVE(http->gateway->client));
+    registry_client_free(MOVE(http->gateway->client));
     waits_all_changed(http->gateway->waits);
     turn_until_none_is_open(http);
     turn_until_idle(http, FAREWELL_MS);

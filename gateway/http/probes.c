@@ -16,7 +16,7 @@ static void ask_status(struct request *r, call_next *next)
 {
     Confreg__V1__GetStatusRequest m = CONFREG__V1__GET_STATUS_REQUEST__INIT;
     int64_t timeout_ms = r->gateway->timeout_ms;
-    call_start(r, CLIENT_GET_STATUS, &m.base,
+    call_start(r, REGISTRY_GET_STATUS, &m.base,
                timeout_ms < PROBE_TIMEOUT_MS ? timeout_ms : PROBE_TIMEOUT_MS, next);
 }
 
@@ -118,7 +118,7 @@ static void ask_serving(struct request *r, const ProtobufCMessage *message, cons
     }
     keep_notifications(r, message);
     Grpc__Health__V1__HealthCheckRequest m = GRPC__HEALTH__V1__HEALTH_CHECK_REQUEST__INIT;
-    call_start(r, CLIENT_CHECK_HEALTH, &m.base, PROBE_TIMEOUT_MS, show_serving);
+    call_start(r, REGISTRY_CHECK_HEALTH, &m.base, PROBE_TIMEOUT_MS, show_serving);
 }
 
 void handle_readyz(struct request *r)

@@ -108,7 +108,8 @@ static void refuse(struct call *call)
     done(call, NULL, &st);
 }
 
-static void add_to_others(struct call *call, struct client *client, const ProtobufCMessage *message)
+static void add_to_others(struct call *call, struct registry_client *client,
+                          const ProtobufCMessage *message)
 {
     struct calls *calls = call->calls;
     memcpy(&call->write, message, message->descriptor->sizeof_message);
@@ -118,7 +119,7 @@ static void add_to_others(struct call *call, struct client *client, const Protob
     }
 }
 
-void call_start(struct request *r, enum client_method method, const ProtobufCMessage *message,
+void call_start(struct request *r, enum registry_method method, const ProtobufCMessage *message,
                 int64_t timeout_ms, call_next *next)
 {
     struct call *call = &r->call;
@@ -134,7 +135,7 @@ void call_start(struct request *r, enum client_method method, const ProtobufCMes
     } else if (together_takes(method, message)) {
         add_to_others(call, gateway->client, message);
     } else {
-        client_call(gateway->client, method, message, timeout_ms, done, call);
+        registry_client_call(gateway->client, method, message, timeout_ms, done, call);
     }
 }
 

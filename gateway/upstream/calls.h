@@ -4,7 +4,7 @@
 #ifndef GATEWAY_CALLS_H
 #define GATEWAY_CALLS_H
 
-#include "client.h"
+#include "registry_client.h"
 
 struct request;
 struct calls;
@@ -25,7 +25,7 @@ union write_message {
 /* The call of a request; at most one at a time. */
 struct call {
     bool open; /* started, and its continuation has not run */
-    enum client_method method;
+    enum registry_method method;
     int64_t timeout_ms;
     union write_message write; /* what it points to is borrowed; not of other calls */
     struct calls *calls;
@@ -44,7 +44,7 @@ int calls_fd(const struct calls *calls);
 /* Starts a call for a request that has none open. The message is encoded at once; but what a
  * write's points to is borrowed until it is answered. Once the gateway's client is gone the call
  * fails with UNAVAILABLE, reason SHUTTING_DOWN. HTTP thread. */
-void call_start(struct request *r, enum client_method method, const ProtobufCMessage *message,
+void call_start(struct request *r, enum registry_method method, const ProtobufCMessage *message,
                 int64_t timeout_ms, call_next *next);
 
 /* Sends the writes that wait for others of the same turn: at its end. HTTP thread. */

@@ -3,26 +3,26 @@
 #include "rpc_client.h"
 
 struct together {
-    struct client *client; /* borrowed */
-    client_done *done;     /* of calls that travel alone */
+    struct registry_client *client; /* borrowed */
+    registry_client_done *done;     /* of calls that travel alone */
     size_t n, bytes;
     struct call *calls[TOGETHER_WRITES];
 };
 
 static const struct kind {
-    enum client_method method;
+    enum registry_method method;
     Confreg__V1__Write__WriteCase write;
     Confreg__V1__WriteOutcome__OutcomeCase outcome;
 } kinds[] = {
-    {CLIENT_CREATE_CONFIG, CONFREG__V1__WRITE__WRITE_CREATE,
+    {REGISTRY_CREATE_CONFIG, CONFREG__V1__WRITE__WRITE_CREATE,
      CONFREG__V1__WRITE_OUTCOME__OUTCOME_CREATE},
-    {CLIENT_UPDATE_CONFIG, CONFREG__V1__WRITE__WRITE_UPDATE,
+    {REGISTRY_UPDATE_CONFIG, CONFREG__V1__WRITE__WRITE_UPDATE,
      CONFREG__V1__WRITE_OUTCOME__OUTCOME_UPDATE},
-    {CLIENT_DELETE_CONFIG, CONFREG__V1__WRITE__WRITE_DELETE,
+    {REGISTRY_DELETE_CONFIG, CONFREG__V1__WRITE__WRITE_DELETE,
      CONFREG__V1__WRITE_OUTCOME__OUTCOME_DELETE},
 };
 
-static const struct kind *kind_of(enum client_method method)
+static const struct kind *kind_of(enum registry_method method)
 {
     for (size_t i = 0; i < COUNT_OF(kinds); i++) {
         if (kinds[i].method == method) {
@@ -32,19 +32,19 @@ static const struct kind *kind_of(enum client_method method)
     return NULL;
 }
 
-bool together_takes(enum client_method method, const ProtobufCMessage *message)
+bool together_takes(enum registry_method method, const ProtobufCMessage *message)
 {
-    if (method == CLIENT_UPDATE_CONFIG) {
+    if (method == REGISTRY_UPDATE_CONFIG) {
         const Confreg__V1__UpdateConfigRequest *update = (const void *)message;
         return update->content_case == CONFREG__V1__UPDATE_CONFIG_REQUEST__CONTENT_CONFIG_DATA;
     }
-    if (method == CLIENT_DELETE_CONFIG) { /* of a version: leaves a head */
+    if (method == REGISTRY_DELETE_CONFIG) { /* of a version: leaves a head */
         return ((const Confreg__V1__DeleteConfigRequest *)(const void *)message)->version == 0;
     }
     return kind_of(method) != NULL;
 }
 
-bool together_add(struct together **ret_together, struct client *client, struct call *call)
+bool together_add(struct together **ret_together, struct registry_client *client, struct call *call)
 {
     struct together *together = *ret_together;
     size_t bytes = protobuf_c_message_get_packed_size(&call->write.base);
@@ -64,8 +64,8 @@ static void send_alone(struct together *together)
 {
     for (size_t i = 0; i < together->n; i++) {
         struct call *call = together->calls[i];
-        client_call(together->client, call->method, &call->write.base, call->timeout_ms,
-                    together->done, call);
+        registry_client_call(together->client, call->method, &call->write.base, call->timeout_ms,
+                             together->done, call);
     }
     free(together);
 }
@@ -155,11 +155,11 @@ static void send_together(struct together *together)
     }
     request.n_writes = together->n;
     request.writes = pointers;
-    client_call(together->client, CLIENT_WRITE_CONFIGS, &request.base,
-                together->calls[0]->timeout_ms, answered, together);
+    registry_client_call(together->client, REGISTRY_WRITE_CONFIGS, &request.base,
+                         together->calls[0]->timeout_ms, answered, together);
 }
 
-void together_send(struct together *together, client_done *done)
+void together_send(struct together *together, registry_client_done *done)
 {
     together->done = done;
     if (together->n == 1) {

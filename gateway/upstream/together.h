@@ -16,13 +16,13 @@
 struct together;
 
 /* Whether it is a write whose answer is about as large as the request. */
-bool together_takes(enum client_method method, const ProtobufCMessage *message);
+bool together_takes(enum registry_method method, const ProtobufCMessage *message);
 
 /* Adds a call with its write; *together is made where it is NULL. False where it is full. */
-bool together_add(struct together **together, struct client *client, struct call *call);
+bool together_add(struct together **together, struct registry_client *client, struct call *call);
 
 /* Sends them, and hands them over when they are answered; the object is consumed. One alone goes
  * by its own method, with `done`, as do all where the server refuses the call as a whole. */
-void together_send(struct together *together, client_done *done);
+void together_send(struct together *together, registry_client_done *done);
 
 #endif

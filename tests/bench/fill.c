@@ -5,15 +5,15 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "client.h"
 #include "clock.h"
+#include "registry_client.h"
 
 #define CHANGES 100
 #define AT_ONCE 16
 #define TIMEOUT_MS 60000
 
 struct filler {
-    struct client *client;
+    struct registry_client *client;
     size_t configs, versions;
     char *payload;
     size_t n_payload;
@@ -78,7 +78,7 @@ static void start_commit(struct filler *f, size_t first, size_t n)
     pthread_mutex_lock(&f->lock);
     f->under_way++;
     pthread_mutex_unlock(&f->lock);
-    client_call(f->client, CLIENT_COMMIT_CHANGES, &request.base, TIMEOUT_MS, done, f);
+    registry_client_call(f->client, REGISTRY_COMMIT_CHANGES, &request.base, TIMEOUT_MS, done, f);
 }
 
 static bool fill(struct filler *f)
@@ -111,14 +111,14 @@ int main(int argc, char **argv)
     memcpy(f.payload + f.n_payload - 2, "\"}", 2);
     pthread_mutex_init(&f.lock, NULL);
     pthread_cond_init(&f.wake, NULL);
-    if (!client_new(argv[1], &f.client, &st)) {
+    if (!registry_client_new(argv[1], &f.client, &st)) {
         fprintf(stderr, "bench_fill: %s\n", st.message);
         return EXIT_FAILURE;
     }
     int64_t begun = clock_monotonic_ns();
     bool ok = fill(&f);
     printf("%.3f\n", (double)(clock_monotonic_ns() - begun) / 1e9);
-    client_free(f.client);
+    registry_client_free(f.client);
     free(f.payload);
     return ok ? EXIT_SUCCESS : EXIT_FAILURE;
 }

@@ -18,7 +18,7 @@
 #define VISITS 60
 #define BODY_MAX 20000
 
-struct client {
+struct registry_client {
     struct random random;
     int port;
     struct tally *visits;
@@ -28,7 +28,7 @@ struct client {
 
 /* ---- A connection ---- */
 
-static int open_connection(const struct client *client)
+static int open_connection(const struct registry_client *client)
 {
     struct sockaddr_in name = {.sin_family = AF_INET,
                                .sin_port = htons((uint16_t)client->port),
@@ -49,7 +49,7 @@ static void send_all(int fd, const char *bytes, size_t n)
 }
 
 /* Sends the text in pieces of random sizes. */
-static void send_cut(struct client *client, int fd, const struct str *text)
+static void send_cut(struct registry_client *client, int fd, const struct str *text)
 {
     for (size_t at = 0; at < text->len;) {
         size_t n = 1 + random_below(&client->random, 3000);
@@ -69,7 +69,7 @@ static void receive_all(int fd, struct str *heard)
     CHECK(n == 0, "it ends well");
 }
 
-static void leave(struct client *client, int fd)
+static void leave(struct registry_client *client, int fd)
 {
     const struct linger at_once = {.l_onoff = 1};
     if (random_below(&client->random, 2) == 0) {
@@ -80,7 +80,7 @@ static void leave(struct client *client, int fd)
 
 /* ---- Visits ---- */
 
-static void add_body(struct client *client, struct str *text, size_t n, bool is_chunked)
+static void add_body(struct registry_client *client, struct str *text, size_t n, bool is_chunked)
 {
     AUTO_STR body = {0};
     memset(str_extend(&body, n), 'x', n);
@@ -101,7 +101,7 @@ static void add_body(struct client *client, struct str *text, size_t n, bool is_
 }
 
 /* Appends a request; returns the length of the body of its answer. */
-static size_t add_request(struct client *client, struct str *text, bool is_last)
+static size_t add_request(struct registry_client *client, struct str *text, bool is_last)
 {
     const char *more = is_last ? "Connection: close\r\n" : "";
     if (random_below(&client->random, 3) == 0) {
@@ -115,8 +115,8 @@ static size_t add_request(struct client *client, struct str *text, bool is_last)
     return 0;
 }
 
-static void check_answers(struct client *client, const struct str *heard, const size_t *lengths,
-                          size_t n)
+static void check_answers(struct registry_client *client, const struct str *heard,
+                          const size_t *lengths, size_t n)
 {
     const char *at = str_text(heard);
     for (size_t i = 0; i < n; i++) {
@@ -132,7 +132,7 @@ static void check_answers(struct client *client, const struct str *heard, const 
 }
 
 /* Pipelines some requests and reads all answers; may close its sending side after the last. */
-static void visit_whole(struct client *client)
+static void visit_whole(struct registry_client *client)
 {
     AUTO_STR text = {0};
     AUTO_STR heard = {0};
@@ -153,7 +153,7 @@ static void visit_whole(struct client *client)
 }
 
 /* Disconnects in the middle of a request, or after it without reading the answer. */
-static void visit_half(struct client *client)
+static void visit_half(struct registry_client *client)
 {
     AUTO_STR text = {0};
     add_request(client, &text, false);
@@ -164,7 +164,7 @@ static void visit_half(struct client *client)
 }
 
 /* Reads the stream's lines from `from` on and disconnects at any moment. Returns the next line. */
-static size_t read_lines(struct client *client, size_t from)
+static size_t read_lines(struct registry_client *client, size_t from)
 {
     AUTO_STR heard = {0};
     char bytes[512];
@@ -187,7 +187,7 @@ static size_t read_lines(struct client *client, size_t from)
     return from;
 }
 
-static void visit_stream(struct client *client)
+static void visit_stream(struct registry_client *client)
 {
     for (size_t from = 0; from < COUNT_LINES;) {
         from = read_lines(client, from);
@@ -196,7 +196,7 @@ static void visit_stream(struct client *client)
 
 static void *visit(void *user)
 {
-    struct client *client = user;
+    struct registry_client *client = user;
     for (int i = 0; i < VISITS; i++) {
         uint64_t kind = random_below(&client->random, 10);
         if (kind == 0) {
@@ -217,16 +217,17 @@ int main(void)
     for (uint64_t round = 0; round < ROUNDS; round++) {
         struct tally visits = TALLY_INIT;
         struct serving *serving = serving_start();
-        struct client clients[CLIENTS];
+        struct registry_client clients[CLIENTS];
         uint64_t n_whole = 0;
         for (size_t i = 0; i < CLIENTS; i++) {
-            clients[i] = (struct client){.random = {seed + round * 100 + i},
-                                         .port = serving_port(serving),
-                                         .visits = &visits};
+            clients[i] = (struct registry_client){.random = {seed + round * 100 + i},
+                                                  .port = serving_port(serving),
+                                                  .visits = &visits};
             CHECK(pthread_create(&clients[i].thread, NULL, visit, &clients[i]) == 0, "no thread");
         }
         /* Some client is always in the middle of an exchange when the server stops. */
-        struct client last = {.random = {seed}, .port = serving_port(serving), .visits = &visits};
+        struct registry_client last = {
+            .random = {seed}, .port = serving_port(serving), .visits = &visits};
         for (size_t i = 0; i < CLIENTS; i++) {
             pthread_join(clients[i].thread, NULL);
             n_whole += clients[i].n_whole;

@@ -6,10 +6,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "client.h"
 #include "mirror.h"
 #include "node.h"
 #include "random.h"
+#include "registry_client.h"
 #include "stress.h"
 
 #define TURNS 6
@@ -56,7 +56,7 @@ static void written(void *user, ProtobufCMessage *message, const struct status *
 }
 
 /* Writes the configs first, first + 1 …; all in one commit. */
-static void write_some(struct client *client, size_t first, size_t n, struct tally *done)
+static void write_some(struct registry_client *client, size_t first, size_t n, struct tally *done)
 {
     Confreg__V1__CommitChangesRequest request;
     Confreg__V1__Change changes[COMMIT];
@@ -78,14 +78,14 @@ static void write_some(struct client *client, size_t first, size_t n, struct tal
         changes[i].update = &updates[i];
         pointers[i] = &changes[i];
     }
-    client_call(client, CLIENT_COMMIT_CHANGES, &request.base, 0, written, done);
+    registry_client_call(client, REGISTRY_COMMIT_CHANGES, &request.base, 0, written, done);
 }
 
-static struct client *connect_to(const struct place *place)
+static struct registry_client *connect_to(const struct place *place)
 {
-    struct client *client = NULL;
+    struct registry_client *client = NULL;
     struct status st;
-    CHECK(client_new(place->listen, &client, &st), "%s", st.message);
+    CHECK(registry_client_new(place->listen, &client, &st), "%s", st.message);
     return client;
 }
 
@@ -93,12 +93,12 @@ static void fill(const struct place *place, size_t number)
 {
     struct tally done = TALLY_INIT;
     struct node *node = start(place, place->stores[number]);
-    struct client *client = connect_to(place);
+    struct registry_client *client = connect_to(place);
     for (size_t i = 0; i < CONFIGS; i += COMMIT) {
         write_some(client, number * CONFIGS / 2 + i, COMMIT, &done);
     }
     tally_wait(&done, CONFIGS / COMMIT);
-    client_free(client);
+    registry_client_free(client);
     node_stop(node);
 }
 
@@ -215,7 +215,7 @@ static void take_turn(const struct place *place, size_t turn, struct told *told)
 {
     struct tally done = TALLY_INIT;
     struct node *node = start(place, place->stores[turn % 2]);
-    struct client *client = connect_to(place);
+    struct registry_client *client = connect_to(place);
     uint64_t before = tally_get(&told->events);
     tally_wait(&told->snapshots, turn + 1);
     for (size_t i = 0; i < UPDATES; i++) {
@@ -223,7 +223,7 @@ static void take_turn(const struct place *place, size_t turn, struct told *told)
     }
     tally_wait(&done, UPDATES);
     tally_wait(&told->events, before + UPDATES);
-    client_free(client);
+    registry_client_free(client);
     node_stop(node);
 }
 
@@ -231,7 +231,7 @@ static void read_and_replace(const struct place *place)
 {
     struct told told = {.snapshots = TALLY_INIT, .events = TALLY_INIT};
     const struct mirror_options options = {.changed = changed, .user = &told};
-    struct client *client = connect_to(place);
+    struct registry_client *client = connect_to(place);
     struct mirror *mirror = mirror_new(client, &options);
     struct reader readers[READERS];
     atomic_bool ends = false;
@@ -252,7 +252,7 @@ static void read_and_replace(const struct place *place)
     printf("%lu snapshots, %lu changes, %lu notes read\n", tally_get(&told.snapshots),
            tally_get(&told.events), n_known);
     mirror_free(mirror);
-    client_free(client);
+    registry_client_free(client);
 }
 
 static void remove_files(const struct place *place)

@@ -4,9 +4,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "client.h"
 #include "node.h"
 #include "node_watcher.h"
+#include "registry_client.h"
 
 #define WRITERS 4
 #define WRITES 120 /* of each writer and life of the server */
@@ -16,7 +16,7 @@
 #define RING (256u << 10)
 
 struct writer {
-    struct client *client;
+    struct registry_client *client;
     struct random random;
     uint64_t n_left;
     bool all_configs; /* changed by each write, instead of some */
@@ -87,7 +87,8 @@ static void write_next(struct writer *writer)
         changes[i].update = &updates[i];
         pointers[i] = &changes[i];
     }
-    client_call(writer->client, CLIENT_COMMIT_CHANGES, &request.base, 0, written, writer);
+    registry_client_call(writer->client, REGISTRY_COMMIT_CHANGES, &request.base, 0, written,
+                         writer);
 }
 
 /* ---- One life of the server ---- */
@@ -130,7 +131,7 @@ static void live(const struct place *place, struct node *node, uint64_t n_before
                                      .finished = &finished,
                                      .newest = newest,
                                      .stopping = &stopping};
-        CHECK(client_new(place->listen, &writers[i].client, &st), "%s", st.message);
+        CHECK(registry_client_new(place->listen, &writers[i].client, &st), "%s", st.message);
         write_next(&writers[i]);
     }
     tally_wait(&finished, n_before_stop);
@@ -138,7 +139,7 @@ static void live(const struct place *place, struct node *node, uint64_t n_before
     node_stop(node);
     tally_wait(&finished, WRITERS * WRITES);
     for (size_t i = 0; i < WRITERS; i++) {
-        client_free(writers[i].client);
+        registry_client_free(writers[i].client);
     }
 }
 
@@ -153,10 +154,10 @@ static void write_last(const struct place *place, atomic_uint_fast64_t *newest)
                             .finished = &finished,
                             .newest = newest,
                             .stopping = &stopping};
-    CHECK(client_new(place->listen, &writer.client, &st), "%s", st.message);
+    CHECK(registry_client_new(place->listen, &writer.client, &st), "%s", st.message);
     write_next(&writer);
     tally_wait(&finished, 1);
-    client_free(writer.client);
+    registry_client_free(writer.client);
 }
 
 static void watch_to_the_end(const struct place *place, struct watching *all,

@@ -214,21 +214,21 @@ static void never_called(struct request *r, const ProtobufCMessage *response,
 Test(render, a_write_that_was_not_heard_of_is_in_doubt)
 {
     static const struct {
-        enum client_method method;
+        enum registry_method method;
         enum status_code code;
         const char *reason;
         unsigned http;
         bool in_doubt;
     } cases[] = {
-        {CLIENT_CREATE_CONFIG, STATUS_UNAVAILABLE, "", 503, true},
-        {CLIENT_UPDATE_CONFIG, STATUS_DEADLINE_EXCEEDED, "", 504, true},
-        {CLIENT_DELETE_CONFIG, STATUS_UNAVAILABLE, "", 503, true},
-        {CLIENT_ROLLBACK_CONFIG, STATUS_CANCELLED, "", 503, true},
-        {CLIENT_UPDATE_CONFIG, STATUS_UNAVAILABLE, "SHUTTING_DOWN", 503, false},
-        {CLIENT_UPDATE_CONFIG, STATUS_UNAVAILABLE, "STORE_UNAVAILABLE", 503, false},
-        {CLIENT_UPDATE_CONFIG, STATUS_DEADLINE_EXCEEDED, "NOT_STARTED", 504, false},
-        {CLIENT_GET_CONFIG, STATUS_UNAVAILABLE, "", 503, false},
-        {CLIENT_LIST_VERSIONS, STATUS_DEADLINE_EXCEEDED, "", 504, false},
+        {REGISTRY_CREATE_CONFIG, STATUS_UNAVAILABLE, "", 503, true},
+        {REGISTRY_UPDATE_CONFIG, STATUS_DEADLINE_EXCEEDED, "", 504, true},
+        {REGISTRY_DELETE_CONFIG, STATUS_UNAVAILABLE, "", 503, true},
+        {REGISTRY_ROLLBACK_CONFIG, STATUS_CANCELLED, "", 503, true},
+        {REGISTRY_UPDATE_CONFIG, STATUS_UNAVAILABLE, "SHUTTING_DOWN", 503, false},
+        {REGISTRY_UPDATE_CONFIG, STATUS_UNAVAILABLE, "STORE_UNAVAILABLE", 503, false},
+        {REGISTRY_UPDATE_CONFIG, STATUS_DEADLINE_EXCEEDED, "NOT_STARTED", 504, false},
+        {REGISTRY_GET_CONFIG, STATUS_UNAVAILABLE, "", 503, false},
+        {REGISTRY_LIST_VERSIONS, STATUS_DEADLINE_EXCEEDED, "", 504, false},
     };
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
         struct request r = {.call = {.method = cases[i].method, .next = never_called}};

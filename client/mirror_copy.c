@@ -1,4 +1,4 @@
-#include "copy.h"
+#include "mirror_copy.h"
 
 #include <string.h>
 
@@ -8,9 +8,9 @@
 
 #define NOTED_MAX 65536
 
-void copy_init(struct copy *copy, const struct mirror_options *options)
+void mirror_copy_init(struct mirror_copy *copy, const struct mirror_options *options)
 {
-    *copy = (struct copy){
+    *copy = (struct mirror_copy){
         .options = *options,
         .position = CONFREG__V1__POSITION__INIT,
         .wants_snapshot = true,
@@ -21,7 +21,7 @@ void copy_init(struct copy *copy, const struct mirror_options *options)
     rwlock_init(&copy->lock);
 }
 
-static void drop_unfinished(struct copy *copy)
+static void drop_unfinished(struct mirror_copy *copy)
 {
     for (size_t i = 0; i < copy->n_unfinished; i++) {
         confreg__v1__watch_response__free_unpacked(copy->unfinished[i], NULL);
@@ -30,7 +30,7 @@ static void drop_unfinished(struct copy *copy)
     copy->n_unfinished = 0;
 }
 
-void copy_fini(struct copy *copy)
+void mirror_copy_fini(struct mirror_copy *copy)
 {
     drop_unfinished(copy);
     mirror_table_fini(&copy->snapshot);
@@ -41,7 +41,7 @@ void copy_fini(struct copy *copy)
 
 /* ---- State ---- */
 
-void copy_view(const struct copy *copy, struct mirror_view *ret_view)
+void mirror_copy_view(const struct mirror_copy *copy, struct mirror_view *ret_view)
 {
     *ret_view = copy->view;
     ret_view->n_configs = copy->table.n_live;
@@ -50,8 +50,8 @@ void copy_view(const struct copy *copy, struct mirror_view *ret_view)
                            : (clock_monotonic_ns() - copy->stale_since_ns) / 1000000;
 }
 
-struct mirror_config *copy_find(const struct copy *copy, const char *environment,
-                                const char *service_name)
+struct mirror_config *mirror_copy_find(const struct mirror_copy *copy, const char *environment,
+                                       const char *service_name)
 {
     struct mirror_config *found = mirror_table_find(&copy->table, environment, service_name);
     return found != NULL ? found : mirror_table_find(&copy->noted, environment, service_name);
@@ -61,15 +61,15 @@ struct mirror_config *copy_find(const struct copy *copy, const char *environment
  * lock. The table has every change since its snapshot. So if the table does not know the name, and
  * the interval [mod_revision, revision] of the absence includes or follows the snapshot and began
  * at or before the copy's revision, nothing has created the config since. */
-static bool holds_now(const struct copy *copy, const struct mirror_absence *absence)
+static bool holds_now(const struct mirror_copy *copy, const struct mirror_absence *absence)
 {
     return strcmp(copy->view.epoch, absence->epoch) == 0 &&
            absence->revision >= copy->snapshot_revision &&
            absence->mod_revision <= copy->view.revision &&
-           copy_find(copy, absence->environment, absence->service_name) == NULL;
+           mirror_copy_find(copy, absence->environment, absence->service_name) == NULL;
 }
 
-void copy_note_absent(struct copy *copy, const struct mirror_absence *absence)
+void mirror_copy_note_absent(struct mirror_copy *copy, const struct mirror_absence *absence)
 {
     pthread_rwlock_wrlock(&copy->lock);
     if (copy->noted.n < NOTED_MAX && holds_now(copy, absence)) {
@@ -80,17 +80,17 @@ void copy_note_absent(struct copy *copy, const struct mirror_absence *absence)
     pthread_rwlock_unlock(&copy->lock);
 }
 
-static void tell(struct copy *copy, const struct mirror_change *changes, size_t n)
+static void tell(struct mirror_copy *copy, const struct mirror_change *changes, size_t n)
 {
     if (copy->options.changed != NULL) {
         struct mirror_view view;
-        copy_view(copy, &view);
+        mirror_copy_view(copy, &view);
         copy->options.changed(copy->options.user, &view, changes, n);
     }
 }
 
 /* Leaves MIRROR_IN_STEP for MIRROR_STALE; the other states do not change. */
-static void leave_step(struct copy *copy, int64_t since_ns)
+static void leave_step(struct mirror_copy *copy, int64_t since_ns)
 {
     pthread_rwlock_wrlock(&copy->lock);
     bool leaves = copy->view.state == MIRROR_IN_STEP;
@@ -104,7 +104,7 @@ static void leave_step(struct copy *copy, int64_t since_ns)
     }
 }
 
-static void enter_step(struct copy *copy)
+static void enter_step(struct mirror_copy *copy)
 {
     pthread_rwlock_wrlock(&copy->lock);
     bool enters = copy->view.state == MIRROR_STALE && copy->view.revision >= copy->target;
@@ -117,23 +117,23 @@ static void enter_step(struct copy *copy)
     }
 }
 
-void copy_target(struct copy *copy, uint64_t revision)
+void mirror_copy_target(struct mirror_copy *copy, uint64_t revision)
 {
     copy->target = revision;
     enter_step(copy);
 }
 
-bool copy_wants_target(const struct copy *copy)
+bool copy_wants_target(const struct mirror_copy *copy)
 {
     return copy->view.state == MIRROR_STALE && copy->target == UINT64_MAX;
 }
 
-bool copy_is_in_step(const struct copy *copy)
+bool copy_is_in_step(const struct mirror_copy *copy)
 {
     return copy->view.state == MIRROR_IN_STEP;
 }
 
-static void keep_position(struct copy *copy, const Confreg__V1__Position *header)
+static void keep_position(struct mirror_copy *copy, const Confreg__V1__Position *header)
 {
     bool same =
         strcmp(copy->epoch, header->epoch) == 0 && copy->position.revision == header->revision;
@@ -149,7 +149,7 @@ static void keep_position(struct copy *copy, const Confreg__V1__Position *header
 
 /* ---- Streams ---- */
 
-void copy_begin(struct copy *copy, Confreg__V1__WatchRequest *request)
+void mirror_copy_begin(struct mirror_copy *copy, Confreg__V1__WatchRequest *request)
 {
     drop_unfinished(copy);
     mirror_table_fini(&copy->snapshot);
@@ -159,7 +159,7 @@ void copy_begin(struct copy *copy, Confreg__V1__WatchRequest *request)
     request->resume_after = copy->wants_snapshot ? NULL : &copy->position;
 }
 
-void copy_end(struct copy *copy, const struct status *st)
+void mirror_copy_end(struct mirror_copy *copy, const struct status *st)
 {
     bool lost = st != NULL && (st->code == STATUS_FAILED_PRECONDITION ||
                                st->code == STATUS_OUT_OF_RANGE || st->code == STATUS_DATA_LOSS);
@@ -167,7 +167,7 @@ void copy_end(struct copy *copy, const struct status *st)
     leave_step(copy, clock_monotonic_ns());
 }
 
-void copy_silent(struct copy *copy, int64_t since_ns)
+void mirror_copy_silent(struct mirror_copy *copy, int64_t since_ns)
 {
     if (copy->view.state == MIRROR_IN_STEP) {
         copy->target = copy->view.revision; /* any further response proves that it is in step */
@@ -177,7 +177,7 @@ void copy_silent(struct copy *copy, int64_t since_ns)
 
 /* ---- Snapshots ---- */
 
-static void take_part(struct copy *copy, const Confreg__V1__WatchResponse *response)
+static void take_part(struct mirror_copy *copy, const Confreg__V1__WatchResponse *response)
 {
     for (size_t i = 0; i < response->n_configs; i++) {
         mirror_config_unref(mirror_table_put(
@@ -187,7 +187,7 @@ static void take_part(struct copy *copy, const Confreg__V1__WatchResponse *respo
 }
 
 /* What is the same in both stays as it was, with what is attached to it. */
-static void keep_unchanged(struct copy *copy)
+static void keep_unchanged(struct mirror_copy *copy)
 {
     for (size_t i = 0; i < copy->snapshot.n_slots; i++) {
         struct mirror_config **slot = &copy->snapshot.slots[i];
@@ -260,7 +260,7 @@ static size_t find_gone(const struct mirror_table *old, const struct mirror_tabl
     return n;
 }
 
-static void change_over(struct copy *copy, const Confreg__V1__Position *header)
+static void change_over(struct mirror_copy *copy, const Confreg__V1__Position *header)
 {
     pthread_rwlock_wrlock(&copy->lock);
     struct mirror_table old = copy->table;
@@ -279,7 +279,7 @@ static void change_over(struct copy *copy, const Confreg__V1__Position *header)
     mirror_table_fini(&noted);
 }
 
-static void finish_snapshot(struct copy *copy, const Confreg__V1__WatchResponse *response)
+static void finish_snapshot(struct mirror_copy *copy, const Confreg__V1__WatchResponse *response)
 {
     keep_unchanged(copy);
     change_over(copy, response->header);
@@ -303,7 +303,7 @@ static void finish_snapshot(struct copy *copy, const Confreg__V1__WatchResponse 
 /* ---- Events ---- */
 
 /* The head after an event; NULL where the event left it alone. */
-static struct mirror_config *head_after(struct copy *copy, const char *epoch,
+static struct mirror_config *head_after(struct mirror_copy *copy, const char *epoch,
                                         const Confreg__V1__Event *event)
 {
     if (event->config != NULL) {
@@ -316,7 +316,7 @@ static struct mirror_config *head_after(struct copy *copy, const char *epoch,
     return NULL;
 }
 
-static struct mirror_change event_change(struct copy *copy, const char *epoch,
+static struct mirror_change event_change(struct mirror_copy *copy, const char *epoch,
                                          const Confreg__V1__Event *event)
 {
     bool is_signed =
@@ -336,7 +336,7 @@ static struct mirror_change event_change(struct copy *copy, const char *epoch,
 }
 
 /* Under the lock. The change keeps the references to both. */
-static void apply(struct copy *copy, struct mirror_change *change)
+static void apply(struct mirror_copy *copy, struct mirror_change *change)
 {
     if (change->after == NULL) {
         return;
@@ -350,7 +350,7 @@ static void apply(struct copy *copy, struct mirror_change *change)
     change->before = mirror_table_put(&copy->table, mirror_config_ref(change->after));
 }
 
-static void apply_all(struct copy *copy, struct mirror_change *changes, size_t n,
+static void apply_all(struct mirror_copy *copy, struct mirror_change *changes, size_t n,
                       const Confreg__V1__Position *header)
 {
     pthread_rwlock_wrlock(&copy->lock);
@@ -364,7 +364,7 @@ static void apply_all(struct copy *copy, struct mirror_change *changes, size_t n
     pthread_rwlock_unlock(&copy->lock);
 }
 
-static size_t make_changes(struct copy *copy, struct mirror_change *changes)
+static size_t make_changes(struct mirror_copy *copy, struct mirror_change *changes)
 {
     size_t n = 0;
     for (size_t i = 0; i < copy->n_unfinished; i++) {
@@ -384,7 +384,7 @@ static size_t make_changes(struct copy *copy, struct mirror_change *changes)
 }
 
 /* All that has come since the last whole commit becomes visible at once. */
-static void finish_commits(struct copy *copy, const Confreg__V1__Position *header)
+static void finish_commits(struct mirror_copy *copy, const Confreg__V1__Position *header)
 {
     size_t n = 0;
     for (size_t i = 0; i < copy->n_unfinished; i++) {
@@ -402,7 +402,7 @@ static void finish_commits(struct copy *copy, const Confreg__V1__Position *heade
     drop_unfinished(copy);
 }
 
-static void add_unfinished(struct copy *copy, Confreg__V1__WatchResponse *response)
+static void add_unfinished(struct mirror_copy *copy, Confreg__V1__WatchResponse *response)
 {
     copy->unfinished =
         mem_grow(copy->unfinished, copy->n_unfinished + 1, sizeof copy->unfinished[0]);
@@ -412,7 +412,7 @@ static void add_unfinished(struct copy *copy, Confreg__V1__WatchResponse *respon
 /* ---- Responses ---- */
 
 /* Takes the response where it has to live on. */
-static void take_by_kind(struct copy *copy, Confreg__V1__WatchResponse **response)
+static void take_by_kind(struct mirror_copy *copy, Confreg__V1__WatchResponse **response)
 {
     switch ((*response)->kind) {
     case CONFREG__V1__WATCH_RESPONSE_KIND__WATCH_RESPONSE_KIND_SNAPSHOT:
@@ -440,7 +440,8 @@ static void take_by_kind(struct copy *copy, Confreg__V1__WatchResponse **respons
     }
 }
 
-bool copy_take(struct copy *copy, Confreg__V1__WatchResponse *response, struct status *st)
+bool mirror_copy_take(struct mirror_copy *copy, Confreg__V1__WatchResponse *response,
+                      struct status *st)
 {
     bool sound = response->header != NULL && response->previous_revision == copy->delivered;
     if (sound) {

@@ -9,10 +9,10 @@
  * 5. What other threads add is in a table of its own, `noted`. It is accessed under the lock only,
  *    and is not part of the comparison of an old copy with a new one.
  *
- * Threads: copy_begin, copy_take, copy_target, copy_silent and copy_end are for the watch's side,
- * never concurrently; the rest is for any thread. */
-#ifndef CLIENT_COPY_H
-#define CLIENT_COPY_H
+ * Threads: mirror_copy_begin, mirror_copy_take, mirror_copy_target, mirror_copy_silent and
+ * mirror_copy_end are for the watch's side, never concurrently; the rest is for any thread. */
+#ifndef CLIENT_MIRROR_COPY_H
+#define CLIENT_MIRROR_COPY_H
 
 #include <pthread.h>
 
@@ -20,7 +20,7 @@
 #include "mirror_table.h"
 #include "status.h"
 
-struct copy {
+struct mirror_copy {
     struct mirror_options options; /* without its selectors */
 
     pthread_rwlock_t lock; /* guards the next five members */
@@ -42,30 +42,31 @@ struct copy {
 };
 
 /* How it stands; under the lock, or on the watch's side. */
-void copy_view(const struct copy *copy, struct mirror_view *ret_view);
+void mirror_copy_view(const struct mirror_copy *copy, struct mirror_view *ret_view);
 /* The config or its tombstone, borrowed; NULL: none is known. Under the lock. */
-struct mirror_config *copy_find(const struct copy *copy, const char *environment,
-                                const char *service_name);
+struct mirror_config *mirror_copy_find(const struct mirror_copy *copy, const char *environment,
+                                       const char *service_name);
 /* As mirror_note_absent. */
-void copy_note_absent(struct copy *copy, const struct mirror_absence *absence);
+void mirror_copy_note_absent(struct mirror_copy *copy, const struct mirror_absence *absence);
 
-void copy_init(struct copy *copy, const struct mirror_options *options);
-void copy_fini(struct copy *copy);
+void mirror_copy_init(struct mirror_copy *copy, const struct mirror_options *options);
+void mirror_copy_fini(struct mirror_copy *copy);
 
 /* A stream is going to be opened: sets where the request starts. The request borrows from copy. */
-void copy_begin(struct copy *copy, Confreg__V1__WatchRequest *request);
+void mirror_copy_begin(struct mirror_copy *copy, Confreg__V1__WatchRequest *request);
 /* Takes the stream's next response over. False where the stream makes no sense and is to be
  * cancelled: DATA_LOSS where something was missed; the next stream takes a snapshot then. */
-bool copy_take(struct copy *copy, Confreg__V1__WatchResponse *response, struct status *st);
+bool mirror_copy_take(struct mirror_copy *copy, Confreg__V1__WatchResponse *response,
+                      struct status *st);
 /* How far the server was after the stream resumed: from there on the copy is in step. */
-void copy_target(struct copy *copy, uint64_t revision);
+void mirror_copy_target(struct mirror_copy *copy, uint64_t revision);
 /* The stream has been silent since since_ns, for so long that the copy may be behind: makes it
  * stale. The next response that completes a commit brings it back in step. */
-void copy_silent(struct copy *copy, int64_t since_ns);
+void mirror_copy_silent(struct mirror_copy *copy, int64_t since_ns);
 /* The stream is over. st: why; NULL where regularly. */
-void copy_end(struct copy *copy, const struct status *st);
-/* Whether a resumed stream still waits for copy_target. */
-bool copy_wants_target(const struct copy *copy);
-bool copy_is_in_step(const struct copy *copy);
+void mirror_copy_end(struct mirror_copy *copy, const struct status *st);
+/* Whether a resumed stream still waits for mirror_copy_target. */
+bool copy_wants_target(const struct mirror_copy *copy);
+bool copy_is_in_step(const struct mirror_copy *copy);
 
 #endif

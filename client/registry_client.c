@@ -1,4 +1,4 @@
-#include "client.h"
+#include "registry_client.h"
 
 #include <assert.h>
 #include <stdatomic.h>
@@ -7,28 +7,29 @@
 
 #define MAX_RECEIVE_BYTES (64u << 20)
 
-struct method {
+struct typed_method {
     const char *path;
     const ProtobufCMessageDescriptor *request, *response;
 };
 
 #define METHOD_ROW(NAME, path, request, response)                                                  \
-    [CLIENT_##NAME] = {path, &request##__descriptor, &response##__descriptor},
-static const struct method methods[] = {CLIENT_METHODS(METHOD_ROW)};
+    [REGISTRY_##NAME] = {path, &request##__descriptor, &response##__descriptor},
+static const struct typed_method methods[] = {REGISTRY_METHODS(METHOD_ROW)};
 
-struct client {
+struct registry_client {
     struct rpc_client *rpc;
     atomic_bool closing;
 };
 
 struct pending {
-    struct client *client;
-    const struct method *method;
-    client_done *done;
+    struct registry_client *client;
+    const struct typed_method *method;
+    registry_client_done *done;
     void *user;
 };
 
-bool client_new(const char *address, struct client **ret_client, struct status *st)
+bool registry_client_new(const char *address, struct registry_client **ret_client,
+                         struct status *st)
 {
     struct rpc_client_options options = {.max_receive_bytes = MAX_RECEIVE_BYTES,
                                          .minimal_stack = true};
@@ -41,7 +42,7 @@ bool client_new(const char *address, struct client **ret_client, struct status *
     return true;
 }
 
-void client_free(struct client *client)
+void registry_client_free(struct registry_client *client)
 {
     if (client != NULL) {
         atomic_store(&client->closing, true);
@@ -50,8 +51,9 @@ void client_free(struct client *client)
     }
 }
 
-/* Only client_free cancels calls. A call that ends as cancelled otherwise lost its connection. */
-static struct status as_told(const struct client *client, const struct status *st)
+/* Only registry_client_free cancels calls. A call that ends as cancelled otherwise lost its
+ * connection. */
+static struct status as_told(const struct registry_client *client, const struct status *st)
 {
     struct status told = *st;
     if (told.code == STATUS_CANCELLED && !atomic_load(&client->closing)) {
@@ -81,8 +83,9 @@ static void finish(void *user, const struct status *st, const uint8_t *bytes, si
     call.done(call.user, NULL, &malformed);
 }
 
-void client_call(struct client *client, enum client_method method, const ProtobufCMessage *request,
-                 int64_t timeout_ms, client_done *done, void *user)
+void registry_client_call(struct registry_client *client, enum registry_method method,
+                          const ProtobufCMessage *request, int64_t timeout_ms,
+                          registry_client_done *done, void *user)
 {
     assert(request->descriptor == methods[method].request);
     struct pending *call = mem_alloc(sizeof *call);
@@ -97,7 +100,7 @@ void client_call(struct client *client, enum client_method method, const Protobu
 
 static bool take_response(void *user, const uint8_t *bytes, size_t size)
 {
-    struct client_watch *watch = user;
+    struct registry_watch *watch = user;
     Confreg__V1__WatchResponse *response = confreg__v1__watch_response__unpack(NULL, size, bytes);
     watch->malformed = response == NULL;
     return response != NULL && watch->response(watch, response);
@@ -105,7 +108,7 @@ static bool take_response(void *user, const uint8_t *bytes, size_t size)
 
 static void end_watch(void *user, const struct status *st)
 {
-    struct client_watch *watch = user;
+    struct registry_watch *watch = user;
     struct status malformed;
     if (watch->malformed) {
         status_set(&malformed, STATUS_INTERNAL, "MALFORMED_MESSAGE", "the answer is no %s",
@@ -115,9 +118,9 @@ static void end_watch(void *user, const struct status *st)
     watch->done(watch, st);
 }
 
-struct rpc_client_call *client_watch_open(struct client *client,
-                                          const Confreg__V1__WatchRequest *request, bool patient,
-                                          struct client_watch *watch)
+struct rpc_client_call *registry_client_watch_open(struct registry_client *client,
+                                                   const Confreg__V1__WatchRequest *request,
+                                                   bool patient, struct registry_watch *watch)
 {
     static const struct rpc_client_stream_ops ops = {take_response, end_watch};
     const struct rpc_request rpc = {
@@ -131,12 +134,13 @@ struct rpc_client_call *client_watch_open(struct client *client,
 
 /* ---- Timers ---- */
 
-void client_set_timer(struct client *client, struct rpc_timer *timer, int64_t at_ns)
+void registry_client_set_timer(struct registry_client *client, struct rpc_timer *timer,
+                               int64_t at_ns)
 {
     rpc_client_set_timer(client->rpc, timer, at_ns);
 }
 
-void client_clear_timer(struct client *client, struct rpc_timer *timer)
+void registry_client_clear_timer(struct registry_client *client, struct rpc_timer *timer)
 {
     rpc_client_clear_timer(client->rpc, timer);
 }

@@ -1,5 +1,5 @@
 /* The mirror's copy, fed by hand: what a watch may bring, in every order that matters. */
-#include "copy.h"
+#include "mirror_copy.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -48,14 +48,14 @@ static void free_attached(void *attachment)
     told.n_freed++;
 }
 
-static void start(struct copy *copy)
+static void start(struct mirror_copy *copy)
 {
     const struct mirror_options options = {
         .changed = changed, .free_attachment = free_attached, .user = &told};
     Confreg__V1__WatchRequest request = CONFREG__V1__WATCH_REQUEST__INIT;
     told = (struct told){0};
-    copy_init(copy, &options);
-    copy_begin(copy, &request);
+    mirror_copy_init(copy, &options);
+    mirror_copy_begin(copy, &request);
     cr_assert(request.include_snapshot);
     cr_assert_null(request.resume_after);
 }
@@ -142,7 +142,7 @@ static size_t read_events(const char *text, char (*names)[16], Confreg__V1__Even
     return n;
 }
 
-static bool take(struct copy *copy, const struct said *said)
+static bool take(struct mirror_copy *copy, const struct said *said)
 {
     char names[2 * MOST][16];
     char epoch[MIRROR_EPOCH_SIZE];
@@ -173,13 +173,13 @@ static bool take(struct copy *copy, const struct said *said)
         free(events[i]);
     }
     struct status st;
-    return copy_take(copy, confreg__v1__watch_response__unpack(NULL, size, bytes), &st);
+    return mirror_copy_take(copy, confreg__v1__watch_response__unpack(NULL, size, bytes), &st);
 }
 
 #define TAKE(copy, ...) cr_assert(take(copy, &(const struct said){__VA_ARGS__}))
 
 /* A copy with a at version 1 and b at version 7, as of revision 10. */
-static void load(struct copy *copy)
+static void load(struct mirror_copy *copy)
 {
     start(copy);
     TAKE(copy, .kind = KIND(SNAPSHOT), .configs = "a:1:3 b:7:10");
@@ -187,16 +187,16 @@ static void load(struct copy *copy)
     told.n_calls = 0;
 }
 
-static void end(struct copy *copy, enum status_code code)
+static void end(struct mirror_copy *copy, enum status_code code)
 {
     struct status st;
     status_set(&st, code, "", "gone");
-    copy_end(copy, &st);
+    mirror_copy_end(copy, &st);
 }
 
 /* ---- What it holds ---- */
 
-static void expect(const struct copy *copy, const char *service, uint64_t version,
+static void expect(const struct mirror_copy *copy, const char *service, uint64_t version,
                    uint64_t mod_revision)
 {
     const struct mirror_config *found = mirror_table_find(&copy->table, "prod", service);
@@ -205,7 +205,7 @@ static void expect(const struct copy *copy, const char *service, uint64_t versio
     cr_expect_eq(found->mod_revision, mod_revision, "%s: %d", service, (int)found->mod_revision);
 }
 
-static void expect_view(const struct copy *copy, enum mirror_state state, uint64_t revision,
+static void expect_view(const struct mirror_copy *copy, enum mirror_state state, uint64_t revision,
                         size_t n_live)
 {
     cr_expect_eq(copy->view.state, state, "state %d", copy->view.state);
@@ -215,7 +215,7 @@ static void expect_view(const struct copy *copy, enum mirror_state state, uint64
 
 Test(copy, a_snapshot_is_seen_when_it_is_complete)
 {
-    struct copy copy;
+    struct mirror_copy copy;
     start(&copy);
     TAKE(&copy, .kind = KIND(SNAPSHOT), .configs = "a:1:3");
     expect_view(&copy, MIRROR_LOADING, 0, 0);
@@ -228,22 +228,22 @@ Test(copy, a_snapshot_is_seen_when_it_is_complete)
     cr_expect_str_eq(copy.view.epoch, EPOCH);
     cr_expect_eq(told.n_calls, 1);
     cr_expect_str_eq(told.text, "", "a first copy is no change");
-    copy_fini(&copy);
+    mirror_copy_fini(&copy);
 }
 
 Test(copy, an_empty_registry_is_a_copy_too)
 {
-    struct copy copy;
+    struct mirror_copy copy;
     start(&copy);
     TAKE(&copy, .kind = KIND(SNAPSHOT_END));
     expect_view(&copy, MIRROR_IN_STEP, 0, 0);
     cr_expect_null(mirror_table_find(&copy.table, "prod", "a"));
-    copy_fini(&copy);
+    mirror_copy_fini(&copy);
 }
 
 Test(copy, events_in_order)
 {
-    struct copy copy;
+    struct mirror_copy copy;
     load(&copy);
     TAKE(&copy, .kind = KIND(EVENTS), .revision = 12, .previous = 10,
          .events = "11:a:2 11:c:1 12:a:3");
@@ -254,31 +254,31 @@ Test(copy, events_in_order)
     TAKE(&copy, .kind = KIND(PROGRESS), .revision = 20, .previous = 12);
     expect_view(&copy, MIRROR_IN_STEP, 20, 3);
     cr_expect_eq(told.n_calls, 2, "progress is told");
-    copy_fini(&copy);
+    mirror_copy_fini(&copy);
 }
 
 Test(copy, a_head_that_falls_back_is_newer)
 {
-    struct copy copy;
+    struct mirror_copy copy;
     load(&copy);
     TAKE(&copy, .kind = KIND(EVENTS), .revision = 11, .previous = 10, .events = "11:b:6");
     expect(&copy, "b", 6, 11);
-    copy_fini(&copy);
+    mirror_copy_fini(&copy);
 }
 
 Test(copy, what_is_older_than_the_copy_changes_nothing)
 {
-    struct copy copy;
+    struct mirror_copy copy;
     load(&copy);
     TAKE(&copy, .kind = KIND(EVENTS), .revision = 11, .previous = 10, .events = "9:b:8 11:a:2");
     expect(&copy, "b", 7, 10);
     expect(&copy, "a", 2, 11);
-    copy_fini(&copy);
+    mirror_copy_fini(&copy);
 }
 
 Test(copy, deletes_leave_tombstones)
 {
-    struct copy copy;
+    struct mirror_copy copy;
     load(&copy);
     TAKE(&copy, .kind = KIND(EVENTS), .revision = 11, .previous = 10, .events = "11:a:0");
     expect_view(&copy, MIRROR_IN_STEP, 11, 1);
@@ -287,33 +287,33 @@ Test(copy, deletes_leave_tombstones)
     expect_view(&copy, MIRROR_IN_STEP, 12, 2);
     expect(&copy, "a", 2, 12);
     cr_expect_str_eq(told.text, "11 a@1->0|12 a@0->2|");
-    copy_fini(&copy);
+    mirror_copy_fini(&copy);
 }
 
 Test(copy, a_delete_of_an_old_version_leaves_the_head_alone)
 {
-    struct copy copy;
+    struct mirror_copy copy;
     load(&copy);
     TAKE(&copy, .kind = KIND(EVENTS), .revision = 11, .previous = 10, .events = "11:a:-");
     expect(&copy, "a", 1, 3);
     cr_expect_str_eq(told.text, "11 a@-1->-1|");
-    copy_fini(&copy);
+    mirror_copy_fini(&copy);
 }
 
 Test(copy, an_erased_payload_is_none)
 {
-    struct copy copy;
+    struct mirror_copy copy;
     load(&copy);
     TAKE(&copy, .kind = KIND(EVENTS), .revision = 11, .previous = 10, .events = "11:a:2!");
     expect(&copy, "a", 2, 11);
     cr_expect_null(mirror_table_find(&copy.table, "prod", "a")->data);
     cr_expect_str_eq(mirror_table_find(&copy.table, "prod", "b")->data, "{}");
-    copy_fini(&copy);
+    mirror_copy_fini(&copy);
 }
 
 Test(copy, a_commit_in_parts_appears_at_once)
 {
-    struct copy copy;
+    struct mirror_copy copy;
     load(&copy);
     TAKE(&copy, .kind = KIND(EVENTS), .revision = 11, .previous = 10, .more = true,
          .events = "11:a:2 12:a:3");
@@ -324,13 +324,13 @@ Test(copy, a_commit_in_parts_appears_at_once)
     TAKE(&copy, .kind = KIND(EVENTS), .revision = 12, .previous = 12, .events = "12:c:1");
     expect_view(&copy, MIRROR_IN_STEP, 12, 3);
     cr_expect_str_eq(told.text, "11 a@1->2|12 a@2->3;12 b@7->8;12 c@-1->1|");
-    copy_fini(&copy);
+    mirror_copy_fini(&copy);
 }
 
-static void begin_again(struct copy *copy, uint64_t revision)
+static void begin_again(struct mirror_copy *copy, uint64_t revision)
 {
     Confreg__V1__WatchRequest request = CONFREG__V1__WATCH_REQUEST__INIT;
-    copy_begin(copy, &request);
+    mirror_copy_begin(copy, &request);
     cr_assert_eq(request.include_snapshot, revision == 0);
     if (revision != 0) {
         cr_assert_not_null(request.resume_after);
@@ -342,7 +342,7 @@ static void begin_again(struct copy *copy, uint64_t revision)
 
 Test(copy, a_lost_connection_goes_on_where_it_was)
 {
-    struct copy copy;
+    struct mirror_copy copy;
     load(&copy);
     TAKE(&copy, .kind = KIND(EVENTS), .revision = 11, .previous = 10, .more = true,
          .events = "11:a:2 12:a:3");
@@ -352,19 +352,19 @@ Test(copy, a_lost_connection_goes_on_where_it_was)
     TAKE(&copy, .kind = KIND(STARTED), .revision = 10);
     expect_view(&copy, MIRROR_STALE, 10, 2);
     cr_expect(copy_wants_target(&copy));
-    copy_target(&copy, 12);
+    mirror_copy_target(&copy, 12);
     expect_view(&copy, MIRROR_STALE, 10, 2);
     TAKE(&copy, .kind = KIND(EVENTS), .revision = 11, .events = "11:a:2");
     expect_view(&copy, MIRROR_STALE, 11, 2);
     TAKE(&copy, .kind = KIND(EVENTS), .revision = 12, .previous = 11, .events = "12:a:3");
     expect_view(&copy, MIRROR_IN_STEP, 12, 2);
     cr_expect_str_eq(told.text, "11 a@1->2|12 a@2->3|");
-    copy_fini(&copy);
+    mirror_copy_fini(&copy);
 }
 
 Test(copy, events_before_the_target_count)
 {
-    struct copy copy;
+    struct mirror_copy copy;
     load(&copy);
     end(&copy, STATUS_UNAVAILABLE);
     begin_again(&copy, 10);
@@ -372,42 +372,42 @@ Test(copy, events_before_the_target_count)
     TAKE(&copy, .kind = KIND(EVENTS), .revision = 12, .events = "12:a:2");
     expect_view(&copy, MIRROR_STALE, 12, 2);
     size_t before = told.n_calls;
-    copy_target(&copy, 11);
+    mirror_copy_target(&copy, 11);
     expect_view(&copy, MIRROR_IN_STEP, 12, 2);
     cr_expect_eq(told.n_calls, before + 1);
     cr_expect_not(copy_wants_target(&copy));
-    copy_fini(&copy);
+    mirror_copy_fini(&copy);
 }
 
 /* The position at the start of a stream may come without its hash: the known one is kept. */
 Test(copy, two_connections_lost_in_a_row)
 {
-    struct copy copy;
+    struct mirror_copy copy;
     load(&copy);
     end(&copy, STATUS_UNAVAILABLE);
     begin_again(&copy, 10);
     TAKE(&copy, .kind = KIND(STARTED), .revision = 10);
     end(&copy, STATUS_UNAVAILABLE);
     begin_again(&copy, 10);
-    copy_fini(&copy);
+    mirror_copy_fini(&copy);
 }
 
 Test(copy, lost_positions_take_a_snapshot)
 {
     static const enum status_code codes[] = {STATUS_FAILED_PRECONDITION, STATUS_OUT_OF_RANGE};
     for (size_t i = 0; i < COUNT_OF(codes); i++) {
-        struct copy copy;
+        struct mirror_copy copy;
         load(&copy);
         end(&copy, codes[i]);
         expect_view(&copy, MIRROR_STALE, 10, 2);
         begin_again(&copy, 0);
-        copy_fini(&copy);
+        mirror_copy_fini(&copy);
     }
 }
 
 Test(copy, another_log_replaces_everything_at_once)
 {
-    struct copy copy;
+    struct mirror_copy copy;
     load(&copy);
     end(&copy, STATUS_FAILED_PRECONDITION);
     begin_again(&copy, 0);
@@ -424,12 +424,12 @@ Test(copy, another_log_replaces_everything_at_once)
     cr_expect_not_null(strstr(told.text, "~4 a@1->0;"), "%s", told.text);
     cr_expect_not_null(strstr(told.text, "~2 b@7->2;"), "%s", told.text);
     cr_expect_not_null(strstr(told.text, "~1 d@-1->1;"), "%s", told.text);
-    copy_fini(&copy);
+    mirror_copy_fini(&copy);
 }
 
 Test(copy, what_a_snapshot_confirms_keeps_what_is_attached)
 {
-    struct copy copy;
+    struct mirror_copy copy;
     static int a;
     load(&copy);
     mirror_attach(mirror_table_find(&copy.table, "prod", "a"), &a);
@@ -441,14 +441,14 @@ Test(copy, what_a_snapshot_confirms_keeps_what_is_attached)
     cr_expect_null(mirror_attachment(mirror_table_find(&copy.table, "prod", "b")));
     cr_expect_eq(told.n_freed, 1);
     cr_expect_str_eq(told.text, "~25 b@7->8;");
-    copy_fini(&copy);
+    mirror_copy_fini(&copy);
     cr_expect_eq(told.n_freed, 2);
 }
 
 /* The same revision of another log says nothing about what is in it. */
 Test(copy, the_same_revision_in_another_epoch_is_another_config)
 {
-    struct copy copy;
+    struct mirror_copy copy;
     static int a;
     load(&copy);
     mirror_attach(mirror_table_find(&copy.table, "prod", "a"), &a);
@@ -457,20 +457,20 @@ Test(copy, the_same_revision_in_another_epoch_is_another_config)
     TAKE(&copy, .kind = KIND(SNAPSHOT_END), .epoch = OTHER_EPOCH, .revision = 10,
          .configs = "a:1:3 b:7:10");
     cr_expect_null(mirror_attachment(mirror_table_find(&copy.table, "prod", "a")));
-    copy_fini(&copy);
+    mirror_copy_fini(&copy);
 }
 
 /* ---- Silence ---- */
 
 Test(copy, a_silent_watch_is_not_in_step_until_it_is_heard_again)
 {
-    struct copy copy;
+    struct mirror_copy copy;
     struct mirror_view view;
     load(&copy);
-    copy_silent(&copy, clock_monotonic_ns() - INT64_C(7000000000));
+    mirror_copy_silent(&copy, clock_monotonic_ns() - INT64_C(7000000000));
     expect_view(&copy, MIRROR_STALE, 10, 2);
     cr_expect_eq(told.n_calls, 1);
-    copy_view(&copy, &view);
+    mirror_copy_view(&copy, &view);
     cr_expect(view.age_ms >= 7000, "%d ms", (int)view.age_ms);
     cr_expect_not(copy_wants_target(&copy));
     TAKE(&copy, .kind = KIND(EVENTS), .revision = 10, .previous = 10, .more = true,
@@ -478,47 +478,48 @@ Test(copy, a_silent_watch_is_not_in_step_until_it_is_heard_again)
     expect_view(&copy, MIRROR_STALE, 10, 2);
     TAKE(&copy, .kind = KIND(EVENTS), .revision = 11, .previous = 11, .events = "11:b:8");
     expect_view(&copy, MIRROR_IN_STEP, 11, 2);
-    copy_silent(&copy, clock_monotonic_ns());
+    mirror_copy_silent(&copy, clock_monotonic_ns());
     TAKE(&copy, .kind = KIND(PROGRESS), .revision = 11, .previous = 11);
     expect_view(&copy, MIRROR_IN_STEP, 11, 2);
     cr_expect_eq(told.n_calls, 4);
-    copy_fini(&copy);
+    mirror_copy_fini(&copy);
 }
 
 /* Silence does not change a copy that waits for its snapshot or its target. */
 Test(copy, silence_of_what_is_not_in_step)
 {
-    struct copy copy;
+    struct mirror_copy copy;
     start(&copy);
-    copy_silent(&copy, clock_monotonic_ns());
+    mirror_copy_silent(&copy, clock_monotonic_ns());
     expect_view(&copy, MIRROR_LOADING, 0, 0);
-    copy_fini(&copy);
+    mirror_copy_fini(&copy);
     load(&copy);
     end(&copy, STATUS_UNAVAILABLE);
     begin_again(&copy, 10);
-    copy_silent(&copy, clock_monotonic_ns());
+    mirror_copy_silent(&copy, clock_monotonic_ns());
     TAKE(&copy, .kind = KIND(STARTED), .revision = 10);
     expect_view(&copy, MIRROR_STALE, 10, 2);
     cr_expect(copy_wants_target(&copy));
-    copy_fini(&copy);
+    mirror_copy_fini(&copy);
 }
 
 /* ---- What is absent ---- */
 
-static void note(struct copy *copy, const char *service, uint64_t revision, uint64_t mod_revision)
+static void note(struct mirror_copy *copy, const char *service, uint64_t revision,
+                 uint64_t mod_revision)
 {
-    copy_note_absent(copy, &(const struct mirror_absence){.epoch = EPOCH,
-                                                          .revision = revision,
-                                                          .environment = "prod",
-                                                          .service_name = service,
-                                                          .mod_revision = mod_revision});
+    mirror_copy_note_absent(copy, &(const struct mirror_absence){.epoch = EPOCH,
+                                                                 .revision = revision,
+                                                                 .environment = "prod",
+                                                                 .service_name = service,
+                                                                 .mod_revision = mod_revision});
 }
 
 /* mod_revision UINT64_MAX: the copy must not know the config. */
-static void expect_found(const struct copy *copy, const char *service, uint64_t version,
+static void expect_found(const struct mirror_copy *copy, const char *service, uint64_t version,
                          uint64_t mod_revision)
 {
-    const struct mirror_config *found = copy_find(copy, "prod", service);
+    const struct mirror_config *found = mirror_copy_find(copy, "prod", service);
     cr_assert_eq(found == NULL, mod_revision == UINT64_MAX, "%s", service);
     if (found != NULL) {
         cr_expect_eq(found->version, version, "%s: version %d", service, (int)found->version);
@@ -529,7 +530,7 @@ static void expect_found(const struct copy *copy, const char *service, uint64_t 
 
 Test(copy, what_is_absent_is_a_tombstone_until_it_comes)
 {
-    struct copy copy;
+    struct mirror_copy copy;
     load(&copy);
     note(&copy, "c", 10, 4);
     expect_found(&copy, "c", 0, 4);
@@ -542,7 +543,7 @@ Test(copy, what_is_absent_is_a_tombstone_until_it_comes)
     expect_found(&copy, "c", 0, 13);
     note(&copy, "c", 13, 4);
     expect_found(&copy, "c", 0, 13);
-    copy_fini(&copy);
+    mirror_copy_fini(&copy);
 }
 
 /* The copy covers revisions 10 (its snapshot) to 12. An absence is noted if its interval
@@ -556,25 +557,25 @@ Test(copy, an_absence_is_noted_where_it_holds_now)
         {"c", 9, 0, UINT64_MAX},   {"d", 10, 0, 0},   {"e", 12, 12, 12},
         {"f", 99, 13, UINT64_MAX}, {"g", 99, 12, 12}, {"a", 12, 5, 3},
     };
-    struct copy copy;
+    struct mirror_copy copy;
     load(&copy);
     TAKE(&copy, .kind = KIND(PROGRESS), .revision = 12, .previous = 10);
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
         note(&copy, cases[i].service, cases[i].revision, cases[i].mod_revision);
         expect_found(&copy, cases[i].service, cases[i].service[0] == 'a', cases[i].found);
     }
-    copy_note_absent(&copy, &(const struct mirror_absence){.epoch = OTHER_EPOCH,
-                                                           .revision = 12,
-                                                           .environment = "prod",
-                                                           .service_name = "h"});
+    mirror_copy_note_absent(&copy, &(const struct mirror_absence){.epoch = OTHER_EPOCH,
+                                                                  .revision = 12,
+                                                                  .environment = "prod",
+                                                                  .service_name = "h"});
     expect_found(&copy, "h", 0, UINT64_MAX);
-    copy_fini(&copy);
+    mirror_copy_fini(&copy);
 }
 
 /* Noted tombstones are not part of the comparison of copies. */
 Test(copy, a_snapshot_forgets_what_was_noted)
 {
-    struct copy copy;
+    struct mirror_copy copy;
     load(&copy);
     note(&copy, "c", 10, 4);
     note(&copy, "d", 10, 0);
@@ -590,7 +591,7 @@ Test(copy, a_snapshot_forgets_what_was_noted)
     expect_found(&copy, "c", 0, UINT64_MAX);
     note(&copy, "c", 12, 4);
     expect_found(&copy, "c", 0, 4);
-    copy_fini(&copy);
+    mirror_copy_fini(&copy);
 }
 
 /* ---- What goes wrong ---- */
@@ -603,19 +604,19 @@ Test(copy, a_missed_message_is_noticed)
         {.kind = KIND(PROGRESS), .revision = 13, .previous = 11},
     };
     for (size_t i = 0; i < COUNT_OF(wrong); i++) {
-        struct copy copy;
+        struct mirror_copy copy;
         load(&copy);
         cr_expect_not(take(&copy, &wrong[i]));
         expect(&copy, "a", 1, 3);
         end(&copy, STATUS_DATA_LOSS);
         begin_again(&copy, 0);
-        copy_fini(&copy);
+        mirror_copy_fini(&copy);
     }
 }
 
 Test(copy, a_snapshot_that_breaks_off_leaves_the_copy)
 {
-    struct copy copy;
+    struct mirror_copy copy;
     load(&copy);
     end(&copy, STATUS_OUT_OF_RANGE);
     begin_again(&copy, 0);
@@ -625,31 +626,31 @@ Test(copy, a_snapshot_that_breaks_off_leaves_the_copy)
     begin_again(&copy, 0);
     TAKE(&copy, .kind = KIND(SNAPSHOT_END), .revision = 12, .configs = "a:1:3 b:7:10");
     cr_expect_null(mirror_table_find(&copy.table, "prod", "z"));
-    copy_fini(&copy);
+    mirror_copy_fini(&copy);
 }
 
 /* What selects nothing is passed by a mark. */
 Test(copy, progress_brings_a_selection_in_step)
 {
-    struct copy copy;
+    struct mirror_copy copy;
     load(&copy);
     end(&copy, STATUS_UNAVAILABLE);
     begin_again(&copy, 10);
     TAKE(&copy, .kind = KIND(STARTED), .revision = 10);
-    copy_target(&copy, 15);
+    mirror_copy_target(&copy, 15);
     expect_view(&copy, MIRROR_STALE, 10, 2);
     TAKE(&copy, .kind = KIND(PROGRESS), .revision = 15);
     expect_view(&copy, MIRROR_IN_STEP, 15, 2);
-    copy_fini(&copy);
+    mirror_copy_fini(&copy);
 }
 
 Test(copy, a_reference_outlives_the_copy)
 {
-    struct copy copy;
+    struct mirror_copy copy;
     load(&copy);
     struct mirror_config *kept = mirror_config_ref(mirror_table_find(&copy.table, "prod", "a"));
     TAKE(&copy, .kind = KIND(EVENTS), .revision = 11, .previous = 10, .events = "11:a:2");
-    copy_fini(&copy);
+    mirror_copy_fini(&copy);
     cr_expect_eq(kept->version, 1);
     cr_expect_str_eq(kept->data, "{}");
     mirror_config_unref(kept);
@@ -658,7 +659,7 @@ Test(copy, a_reference_outlives_the_copy)
 Test(copy, the_first_to_attach_wins)
 {
     static int one, two;
-    struct copy copy;
+    struct mirror_copy copy;
     load(&copy);
     struct mirror_config *a = mirror_table_find(&copy.table, "prod", "a");
     cr_expect_null(mirror_attachment(a));
@@ -666,7 +667,7 @@ Test(copy, the_first_to_attach_wins)
     cr_expect_eq(mirror_attach(a, &two), &one);
     cr_expect_eq(mirror_attachment(a), &one);
     cr_expect_eq(told.n_freed, 1);
-    copy_fini(&copy);
+    mirror_copy_fini(&copy);
 }
 
 /* ---- The table ---- */
