@@ -2,7 +2,10 @@
 #ifndef SERVICE_ANSWER_H
 #define SERVICE_ANSWER_H
 
-#include "request.h"
+#include "confreg/v1/registry_service.pb-c.h"
+#include "service.h"
+
+#define REPLY_BYTES (3u << 20) /* limit of answers; gRPC clients accept 4 MiB by default */
 
 /* The header of a response as its field 1. */
 struct buf *answer_header(const struct service *service, const struct position *position);

@@ -3,6 +3,8 @@
 #include <string.h>
 
 #include "answer.h"
+#include "checks.h"
+#include "deferred_read.h"
 #include "encode.h"
 
 /* One side of a comparison. */

@@ -2,7 +2,8 @@
 #ifndef SERVICE_COMPARE_H
 #define SERVICE_COMPARE_H
 
-#include "request.h"
+#include "confreg/v1/registry_service.pb-c.h"
+#include "service.h"
 
 void compare_versions(struct rpc_call *call, const Confreg__V1__DiffVersionsRequest *request,
                       struct service *service);

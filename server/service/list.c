@@ -3,12 +3,15 @@
 #include <string.h>
 
 #include "answer.h"
+#include "checks.h"
+#include "deferred_read.h"
 #include "encode.h"
 #include "history.h"
 #include "token.h"
 #include "utf8.h"
 
 #define HEADS_AT_ONCE 64
+#define PAGE_ITEMS 1000
 
 static size_t page_items(uint32_t page_size)
 {

@@ -2,7 +2,8 @@
 #ifndef SERVICE_LIST_H
 #define SERVICE_LIST_H
 
-#include "request.h"
+#include "confreg/v1/registry_service.pb-c.h"
+#include "service.h"
 
 void list_configs(struct rpc_call *call, const Confreg__V1__ListConfigsRequest *request,
                   struct service *service);

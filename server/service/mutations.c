@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "checks.h"
+
 static void free_text(const char *text)
 {
     free((char *)(uintptr_t)text);

@@ -2,7 +2,8 @@
 #ifndef SERVICE_MUTATIONS_H
 #define SERVICE_MUTATIONS_H
 
-#include "request.h"
+#include "confreg/v1/registry_service.pb-c.h"
+#include "service.h"
 
 /* A request made into mutations, with copies of all that they point to. */
 struct mutations {

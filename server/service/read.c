@@ -4,6 +4,8 @@
 #include <string.h>
 
 #include "answer.h"
+#include "checks.h"
+#include "deferred_read.h"
 #include "encode.h"
 #include "overlay.h"
 

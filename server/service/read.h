@@ -2,7 +2,8 @@
 #ifndef SERVICE_READ_H
 #define SERVICE_READ_H
 
-#include "request.h"
+#include "confreg/v1/registry_service.pb-c.h"
+#include "service.h"
 
 void read_get(struct rpc_call *call, const Confreg__V1__GetConfigRequest *request,
               struct service *service);

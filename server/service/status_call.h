@@ -2,7 +2,8 @@
 #ifndef SERVICE_STATUS_CALL_H
 #define SERVICE_STATUS_CALL_H
 
-#include "request.h"
+#include "confreg/v1/registry_service.pb-c.h"
+#include "service.h"
 
 void status_call(struct rpc_call *call, const Confreg__V1__GetStatusRequest *request,
                  struct service *service);

@@ -2,7 +2,8 @@
 #ifndef SERVICE_TOKEN_H
 #define SERVICE_TOKEN_H
 
-#include "request.h"
+#include "confreg/v1/registry_service.pb-c.h"
+#include "service.h"
 
 #define TOKEN_KEY_MAX 512
 

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "checks.h"
 #include "utf8.h"
 
 #define NS_PER_SECOND INT64_C(1000000000)

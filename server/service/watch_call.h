@@ -2,7 +2,8 @@
 #ifndef SERVICE_WATCH_CALL_H
 #define SERVICE_WATCH_CALL_H
 
-#include "request.h"
+#include "confreg/v1/registry_service.pb-c.h"
+#include "service.h"
 
 void watch_call(struct rpc_call *call, const Confreg__V1__WatchRequest *request,
                 struct service *service);

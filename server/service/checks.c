@@ -1,0 +1,66 @@
+#include "checks.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "overlay.h"
+#include "utf8.h"
+
+const char *environment_or_default(const char *environment)
+{
+    return environment[0] == '\0' ? DEFAULT_ENVIRONMENT : environment;
+}
+
+static bool check_name(const char *name, const char *prefix, const char *field, struct status *st)
+{
+    char path[96];
+    snprintf(path, sizeof path, "%s%s", prefix, field);
+    return name_check(name, strlen(name), path, st);
+}
+
+bool check_names(const char *environment, const char *service, const char *prefix,
+                 struct status *st)
+{
+    return check_name(environment_or_default(environment), prefix, "environment", st) &&
+           check_name(service, prefix, "service_name", st);
+}
+
+bool check_epoch(const struct service *service, const char *epoch, const char *field,
+                 struct status *st)
+{
+    const char *own = registry_epoch(service->registry);
+    if (epoch[0] == '\0' || strcmp(epoch, own) == 0) {
+        return true;
+    }
+    return status_set(st, STATUS_FAILED_PRECONDITION, "EPOCH_MISMATCH",
+                      "%s is \"%.32s\", the log's epoch is %s", field, epoch, own);
+}
+
+bool no_such_config(const char *environment, const char *service, struct status *st)
+{
+    return status_set(st, STATUS_NOT_FOUND, "CONFIG_NOT_FOUND",
+                      "there is no configuration for %s/%s", service, environment);
+}
+
+bool no_such_version(const char *environment, const char *service, uint64_t version,
+                     struct status *st)
+{
+    status_set(st, STATUS_NOT_FOUND, "VERSION_NOT_FOUND", "%s/%s has no version %" PRIu64, service,
+               environment, version);
+    status_add_number(st, "version", version);
+    return false;
+}
+
+bool no_such_payload(const struct version_ref *version, struct status *st)
+{
+    const struct change *change = version_change(version);
+    if (!change->compacted) {
+        return no_such_version(change->environment, change->service, change->version, st);
+    }
+    status_set(st, STATUS_FAILED_PRECONDITION, "PAYLOAD_COMPACTED",
+               "the payload of version %" PRIu64 " of %s/%s was let go of by a compaction",
+               change->version, change->service, change->environment);
+    status_add_number(st, "version", change->version);
+    return false;
+}
