@@ -280,10 +280,10 @@ static void stop_serving(struct node *node)
 }
 
 /* After a failed start some parts are NULL. */
-static void interrupt(void *user, enum watchdog_stage stage)
+static void interrupt(void *user, enum watchdog_phase phase)
 {
     struct node *node = user;
-    if (node->committer != NULL && stage <= WATCHDOG_WRITES) {
+    if (node->committer != NULL && phase <= WATCHDOG_WRITES) {
         committer_refuse(node->committer);
     }
     if (node->store != NULL) {

@@ -19,11 +19,11 @@ struct watchdog {
     pthread_t thread;
     pthread_mutex_t lock;
     pthread_cond_t wake; /* `ended` was set */
-    enum watchdog_stage stage;
+    enum watchdog_phase phase;
     bool ended;
 };
 
-static const char *const stage_names[] = {
+static const char *const phase_names[] = {
     [WATCHDOG_CALLS] = "calls",
     [WATCHDOG_WRITES] = "writes",
     [WATCHDOG_EVENTS] = "the broker",
@@ -44,8 +44,8 @@ static bool wait_until(struct watchdog *o, int64_t at_ns)
  * unless another node was to start in this process. */
 static void end_process(const struct watchdog *o)
 {
-    bool done = o->stage >= WATCHDOG_EVENTS && signals_ending();
-    log_event(done ? LOG_WARNING : LOG_ERROR, "ended_by_force", "waited_for", stage_names[o->stage],
+    bool done = o->phase >= WATCHDOG_EVENTS && signals_ending();
+    log_event(done ? LOG_WARNING : LOG_ERROR, "ended_by_force", "waited_for", phase_names[o->phase],
               NULL);
     _exit(done ? EXIT_SUCCESS : WATCHDOG_EXIT_CODE);
 }
@@ -54,9 +54,9 @@ static void *run(void *argument)
 {
     struct watchdog *o = argument;
     pthread_mutex_lock(&o->lock);
-    if (!wait_until(o, o->interrupt_ns) && o->stage < WATCHDOG_STORE) {
-        log_event(LOG_WARNING, "ends_late", "waits_for", stage_names[o->stage], NULL);
-        o->interrupt(o->user, o->stage);
+    if (!wait_until(o, o->interrupt_ns) && o->phase < WATCHDOG_STORE) {
+        log_event(LOG_WARNING, "ends_late", "waits_for", phase_names[o->phase], NULL);
+        o->interrupt(o->user, o->phase);
     }
     if (!wait_until(o, o->end_ns)) {
         end_process(o);
@@ -80,10 +80,10 @@ struct watchdog *watchdog_new(int64_t grace_ms, watchdog_interrupt *interrupt, v
     return o;
 }
 
-void watchdog_enter(struct watchdog *o, enum watchdog_stage stage)
+void watchdog_enter(struct watchdog *o, enum watchdog_phase phase)
 {
     pthread_mutex_lock(&o->lock);
-    o->stage = stage;
+    o->phase = phase;
     pthread_mutex_unlock(&o->lock);
 }
 

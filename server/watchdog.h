@@ -1,7 +1,7 @@
 /* A watchdog for the shutdown of a node: it bounds the time, whatever the shutdown hangs on.
  *
  * Its thread waits for the calls' grace. WATCHDOG_FINISH_MS later it calls `interrupt`;
- * WATCHDOG_END_MS after the grace it logs the stage that hangs and ends the process. That loses no
+ * WATCHDOG_END_MS after the grace it logs the phase that hangs and ends the process. That loses no
  * acknowledged write: the stores survive kill -9. */
 #ifndef SERVER_WATCHDOG_H
 #define SERVER_WATCHDOG_H
@@ -15,8 +15,8 @@
 /* The exit code of a process that was ended while calls or writes were not finished. */
 #define WATCHDOG_EXIT_CODE 3
 
-/* The stages of a shutdown, in order: what it currently waits for. */
-enum watchdog_stage {
+/* The phases of a shutdown, in order: what it currently waits for. */
+enum watchdog_phase {
     WATCHDOG_CALLS,
     WATCHDOG_WRITES,
     WATCHDOG_EVENTS, /* the last events; unpublished ones are published after the next start */
@@ -25,13 +25,13 @@ enum watchdog_stage {
 
 struct watchdog;
 
-/* Interrupts whatever the stage waits for. Called at most once, on the watchdog's thread, and never
- * in stage WATCHDOG_STORE. watchdog_enter blocks meanwhile. Must not block. */
-typedef void watchdog_interrupt(void *user, enum watchdog_stage stage);
+/* Interrupts whatever the phase waits for. Called at most once, on the watchdog's thread, and never
+ * in phase WATCHDOG_STORE. watchdog_enter blocks meanwhile. Must not block. */
+typedef void watchdog_interrupt(void *user, enum watchdog_phase phase);
 
 struct watchdog *watchdog_new(int64_t grace_ms, watchdog_interrupt *interrupt, void *user);
-/* Reports the current stage. After it returned for WATCHDOG_STORE interrupt is not called. */
-void watchdog_enter(struct watchdog *watchdog, enum watchdog_stage stage);
+/* Reports the current phase. After it returned for WATCHDOG_STORE interrupt is not called. */
+void watchdog_enter(struct watchdog *watchdog, enum watchdog_phase phase);
 /* Milliseconds until interrupt is called; 0: that time has passed. */
 int64_t watchdog_left_ms(const struct watchdog *watchdog);
 /* The shutdown is complete: stops the watchdog. NULL is ignored. */

@@ -7,24 +7,24 @@
 
 #define INTERRUPTED 42
 
-static void exit_at(void *user, enum watchdog_stage stage)
+static void exit_at(void *user, enum watchdog_phase phase)
 {
-    const enum watchdog_stage *expected = user;
-    _exit(stage == *expected ? INTERRUPTED : EXIT_FAILURE);
+    const enum watchdog_phase *expected = user;
+    _exit(phase == *expected ? INTERRUPTED : EXIT_FAILURE);
 }
 
-static void do_nothing(void *user, enum watchdog_stage stage)
+static void do_nothing(void *user, enum watchdog_phase phase)
 {
     (void)user;
-    (void)stage;
+    (void)phase;
 }
 
-static void hang_in(enum watchdog_stage stage, watchdog_interrupt *interrupt, int64_t grace_ms)
+static void hang_in(enum watchdog_phase phase, watchdog_interrupt *interrupt, int64_t grace_ms)
 {
-    struct watchdog *watchdog = watchdog_new(grace_ms, interrupt, &stage);
+    struct watchdog *watchdog = watchdog_new(grace_ms, interrupt, &phase);
     log_set_level(LOG_ERROR);
     cr_assert_leq(watchdog_left_ms(watchdog), grace_ms + WATCHDOG_FINISH_MS);
-    watchdog_enter(watchdog, stage);
+    watchdog_enter(watchdog, phase);
     for (;;) {
         pause();
     }
@@ -54,8 +54,8 @@ Test(watchdog, does_not_interrupt_a_store_that_closes, .exit_code = WATCHDOG_EXI
 
 Test(watchdog, leaves_an_end_in_time_alone, .timeout = 60)
 {
-    enum watchdog_stage stage = WATCHDOG_CALLS;
-    struct watchdog *watchdog = watchdog_new(600000, exit_at, &stage);
+    enum watchdog_phase phase = WATCHDOG_CALLS;
+    struct watchdog *watchdog = watchdog_new(600000, exit_at, &phase);
     cr_assert_gt(watchdog_left_ms(watchdog), 0);
     watchdog_enter(watchdog, WATCHDOG_STORE);
     watchdog_free(watchdog);
