@@ -193,7 +193,7 @@ void registry_accept(struct registry *registry, struct staged *staged);
 void registry_apply(struct registry *registry);
 /* Drops everything accepted. */
 void registry_discard(struct registry *registry);
-/* Whether every live head among the accepted ones has its payload. While the log is followed, a
+/* Whether every live head among the accepted ones has its payload. While the log is loaded, a
  * payload may be missing because a later commit erased it; that commit must be accepted before
  * registry_apply. */
 bool registry_is_whole(const struct registry *registry);
@@ -201,10 +201,10 @@ bool registry_is_whole(const struct registry *registry);
 /* Moves the floor up; a lower one is ignored. */
 void registry_set_floor(struct registry *registry, uint64_t revision);
 
-/* ---- Loading and following the log ----
+/* ---- Loading the log ----
  *
  * At start, before there are readers: stored heads, the newest compaction and their position are
- * loaded. Then every later commit of the log is followed. */
+ * loaded. Then every later commit of the log is staged, accepted and applied. */
 
 /* Removes everything that was loaded. */
 void registry_clear(struct registry *registry);
