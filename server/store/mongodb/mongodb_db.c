@@ -296,6 +296,30 @@ bool mongo_end(struct mongo_walk *walk, const char *doing, struct status *st)
     return ok;
 }
 
+uint64_t mongo_number(const bson_t *document, const char *name)
+{
+    bson_iter_t at;
+    return bson_iter_init_find(&at, document, name) ? (uint64_t)bson_iter_as_int64(&at) : 0;
+}
+
+bool mongo_find_number(struct mongo_store *s, enum mongo_collection collection,
+                       const bson_t *filter, const bson_t *options, const char *name,
+                       uint64_t *ret_number, struct status *st)
+{
+    struct mongo_walk walk;
+    const bson_t *document = NULL;
+    uint64_t found = 0;
+    mongo_find(s, collection, filter, options, &walk);
+    if (mongo_next(&walk, &document)) {
+        found = mongo_number(document, name);
+    }
+    if (!mongo_end(&walk, "looking up", st)) {
+        return false;
+    }
+    *ret_number = found;
+    return true;
+}
+
 /* ---- Writing ---- */
 
 void mongo_updates_init(struct mongo_updates *updates, struct mongo_store *s,

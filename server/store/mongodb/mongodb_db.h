@@ -100,8 +100,12 @@ bool mongo_next(struct mongo_walk *walk, const bson_t **ret_document);
 /* Ends it; false with st where an error had ended it before. */
 bool mongo_end(struct mongo_walk *walk, const char *doing, struct status *st);
 
-/* The revision of the newest commit; 0: none. */
-bool mongo_last_revision(struct mongo_store *s, uint64_t *ret_revision, struct status *st);
+/* A number of a document; 0 where it is not there. */
+uint64_t mongo_number(const bson_t *document, const char *name);
+/* One number of the first document that fits; 0 where there is none. */
+bool mongo_find_number(struct mongo_store *s, enum mongo_collection collection,
+                       const bson_t *filter, const bson_t *options, const char *name,
+                       uint64_t *ret_number, struct status *st);
 
 /* ---- Writing ---- */
 

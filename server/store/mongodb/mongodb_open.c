@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "mongodb.h"
+#include "mongodb_log.h"
 #include "mongodb_marks.h"
 #include "mongodb_rows.h"
 #include "mongodb_stream.h"

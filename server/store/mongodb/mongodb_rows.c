@@ -119,12 +119,6 @@ bson_t *mongo_commit_document(const struct commit *commit)
     return document;
 }
 
-uint64_t mongo_number(const bson_t *document, const char *name)
-{
-    bson_iter_t at;
-    return bson_iter_init_find(&at, document, name) ? (uint64_t)bson_iter_as_int64(&at) : 0;
-}
-
 /* The bytes of an element; nothing where it holds something else. */
 static const uint8_t *get_bytes(bson_iter_t *at, uint32_t *ret_n)
 {

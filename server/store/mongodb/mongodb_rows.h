@@ -22,8 +22,6 @@ bson_t *mongo_commit_document(const struct commit *commit);
 void mongo_read_row(const bson_t *document, size_t only, struct row_room *room);
 /* A hash of a document; false where it has none of this name. */
 bool mongo_read_hash(const bson_t *document, const char *name, struct hash *ret_hash);
-/* A number of a document; 0 where it is not there. */
-uint64_t mongo_number(const bson_t *document, const char *name);
 
 /* The elements of `configs` and `versions`. */
 void mongo_config_key(const char *environment, const char *service, struct str *out);

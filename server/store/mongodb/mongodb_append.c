@@ -1,0 +1,100 @@
+#include "mongodb_append.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "mongodb_rows.h"
+
+#define INSERT_BYTES (16u << 20) /* one command's, unless one commit alone is larger */
+#define INSERT_COMMITS 1000
+
+struct documents {
+    const bson_t **list; /* owned, with all it points to */
+    size_t n;
+};
+
+static void documents_fini(struct documents *documents)
+{
+    for (size_t i = 0; i < documents->n; i++) {
+        bson_destroy((bson_t *)(uintptr_t)documents->list[i]);
+    }
+    free(documents->list);
+}
+#define AUTO_DOCUMENTS __attribute__((cleanup(documents_fini))) struct documents
+
+/* As many of the commits as one command takes. */
+static void make_documents(struct commit *const *commits, size_t n, struct documents *out)
+{
+    size_t bytes = 0;
+    out->list = mem_array(n, sizeof out->list[0]);
+    while (out->n < n && out->n < INSERT_COMMITS) {
+        bson_t *document = mongo_commit_document(commits[out->n]);
+        bytes += document->len;
+        if (out->n > 0 && bytes > INSERT_BYTES) {
+            bson_destroy(document);
+            return;
+        }
+        out->list[out->n++] = document;
+    }
+}
+
+static bool insert(struct mongo_store *s, const struct documents *documents, bson_t *ret_reply,
+                   bson_error_t *ret_error)
+{
+    AUTO(bson_destroy)
+    bson_t *options =
+        BCON_NEW("ordered", BCON_BOOL(true), "validate", BCON_BOOL(false), "writeConcern", "{", "w",
+                 BCON_UTF8("majority"), "wtimeout", BCON_INT32(MONGO_WRITE_PATIENCE_MS), "}");
+    mongoc_client_t *client = mongo_take_client(s, ret_error);
+    if (client == NULL) {
+        bson_init(ret_reply);
+        return false;
+    }
+    mongoc_collection_t *collection =
+        mongoc_client_get_collection(client, s->database, mongo_name(MONGO_COMMITS));
+    bool ok = mongoc_collection_insert_many(collection, documents->list, documents->n, options,
+                                            ret_reply, ret_error);
+    mongoc_collection_destroy(collection);
+    mongo_give_client(s, client);
+    return ok;
+}
+
+/* What a failed insert is for the caller of append. first: nothing of the append came before it. */
+static bool refuse(const bson_t *reply, const bson_error_t *said, const struct commit *commit,
+                   bool first, struct status *st)
+{
+    bson_error_t error = *said;
+    size_t index = SIZE_MAX;
+    bool of_document = mongo_write_error(reply, &error, &index) && index != SIZE_MAX;
+    enum mongo_effect effect = mongo_explain(&error, "appending", st);
+    if (effect == MONGO_DUPLICATE) {
+        return status_set(st, STATUS_ABORTED, "REVISION_TAKEN",
+                          "revision %" PRIu64 " is in the log already",
+                          commit->revision + (of_document ? index : 0));
+    }
+    /* The server said which document it did not take, or never got to see any. */
+    bool nothing = effect == MONGO_NOTHING || (of_document && index == 0);
+    if (!first || !nothing) {
+        snprintf(st->reason, sizeof st->reason, "OUTCOME_UNKNOWN");
+    }
+    return false;
+}
+
+bool mongo_append(struct store *store, struct commit *const *commits, size_t n, struct status *st)
+{
+    struct mongo_store *s = mongo_of(store);
+    for (size_t done = 0; done < n;) {
+        AUTO_DOCUMENTS documents = {0};
+        bson_t reply;
+        bson_error_t error = {0};
+        make_documents(commits + done, n - done, &documents);
+        bool ok = insert(s, &documents, &reply, &error) ||
+                  refuse(&reply, &error, commits[done], done == 0, st);
+        bson_destroy(&reply);
+        if (!ok) {
+            return false;
+        }
+        done += documents.n;
+    }
+    return true;
+}

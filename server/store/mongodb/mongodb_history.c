@@ -1,0 +1,213 @@
+#include "mongodb_history.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+/* The commit that brought a version; 0: none. */
+bool mongo_find_version(struct mongo_store *s, const char *environment, const char *service,
+                        uint64_t version, uint64_t *ret_revision, struct status *st)
+{
+    AUTO_STR key = {0};
+    mongo_version_key(environment, service, version, &key);
+    AUTO(bson_destroy) bson_t *filter = bson_new();
+    BSON_APPEND_UTF8(filter, "versions", key.data);
+    AUTO(bson_destroy)
+    bson_t *options = BCON_NEW("limit", BCON_INT64(1), "projection", "{", "_id", BCON_INT32(1), "}",
+                               MONGO_MAJORITY);
+    return mongo_find_number(s, MONGO_COMMITS, filter, options, "_id", ret_revision, st);
+}
+
+/* A walk over the versions of one config, newest first: they rise along the log. */
+struct version_walk {
+    struct str config; /* the key */
+    uint64_t from, down_to;
+    bool with_payloads;
+    store_row_visitor *visit;
+    void *user;
+    struct row_room *room;
+    uint64_t damaged; /* the revision that lacks a payload; 0: none does */
+};
+
+/* A payload is never just missing. */
+bool mongo_payload_lost(const struct row_room *room)
+{
+    return room->row.n_payloads + room->row.n_erased == 0;
+}
+
+bool mongo_tell_lost(uint64_t revision, struct status *st)
+{
+    return status_set(st, STATUS_DATA_LOSS, "STORE_DAMAGED",
+                      "the store: a payload of revision %" PRIu64 " is missing", revision);
+}
+
+/* The versions that one commit brought; false to end the walk. */
+static bool walk_document(struct version_walk *walk, const bson_t *document)
+{
+    struct mongo_keys keys;
+    bool more = true;
+    mongo_read_keys(document, "versions", &keys);
+    for (size_t i = keys.n; more && i-- > 0;) {
+        uint64_t version = mongo_key_version(keys.keys[i], &walk->config);
+        if (version == 0 || version > walk->from) {
+            continue;
+        }
+        if (version < walk->down_to) {
+            return false;
+        }
+        mongo_read_row(document, i, walk->room);
+        walk->room->row.index = (uint32_t)i;
+        bool lost = walk->with_payloads && mongo_payload_lost(walk->room);
+        walk->damaged = lost ? mongo_number(document, "_id") : 0;
+        more = !lost && walk->visit(walk->user, &walk->room->row);
+        row_room_clear(walk->room);
+    }
+    return more;
+}
+
+/* Commits that changed a config, up to a revision, newest first. */
+void mongo_find_history(struct mongo_store *s, const struct str *config, uint64_t through,
+                        const char *left_out, struct mongo_walk *ret_walk)
+{
+    AUTO(bson_destroy) bson_t *filter = bson_new();
+    BSON_APPEND_UTF8(filter, "configs", config->data);
+    BCON_APPEND(filter, "_id", "{", "$lte", BCON_INT64(mongo_storable(through)), "}");
+    AUTO(bson_destroy)
+    bson_t *options = BCON_NEW("sort", "{", "_id", BCON_INT32(-1), "}", "projection", "{", left_out,
+                               BCON_INT32(0), "}", MONGO_MAJORITY);
+    mongo_find(s, MONGO_COMMITS, filter, options, ret_walk);
+}
+
+static bool walk_versions(struct mongo_store *s, struct version_walk *versions, uint64_t through,
+                          struct status *st)
+{
+    struct mongo_walk walk;
+    const bson_t *document = NULL;
+    mongo_find_history(s, &versions->config, through,
+                       versions->with_payloads ? "request" : "payloads", &walk);
+    while (mongo_next(&walk, &document) && walk_document(versions, document)) {
+        continue;
+    }
+    return mongo_end(&walk, "reading versions", st) &&
+           (versions->damaged == 0 || mongo_tell_lost(versions->damaged, st));
+}
+
+bool mongo_read_versions(struct store *store, const char *environment, const char *service,
+                         uint64_t from, uint64_t down_to, bool with_payloads,
+                         store_row_visitor *visit, void *user, struct status *st)
+{
+    uint64_t through = 0;
+    if (!mongo_find_version(mongo_of(store), environment, service, from, &through, st)) {
+        return false;
+    }
+    struct version_walk walk = {.from = from,
+                                .down_to = down_to,
+                                .with_payloads = with_payloads,
+                                .visit = visit,
+                                .user = user,
+                                .room = row_room_new()};
+    mongo_config_key(environment, service, &walk.config);
+    bool ok = walk_versions(mongo_of(store), &walk, through == 0 ? UINT64_MAX : through, st);
+    row_room_free(walk.room);
+    str_fini(&walk.config);
+    return ok;
+}
+
+bool mongo_read_version(struct store *store, const char *environment, const char *service,
+                        uint64_t version, store_row_visitor *visit, void *user, struct status *st)
+{
+    struct mongo_walk walk;
+    const bson_t *document = NULL;
+    struct version_walk versions = {.from = version,
+                                    .down_to = version,
+                                    .with_payloads = true,
+                                    .visit = visit,
+                                    .user = user,
+                                    .room = row_room_new()};
+    AUTO_STR key = {0};
+    mongo_config_key(environment, service, &versions.config);
+    mongo_version_key(environment, service, version, &key);
+    AUTO(bson_destroy) bson_t *filter = bson_new();
+    BSON_APPEND_UTF8(filter, "versions", key.data);
+    AUTO(bson_destroy) bson_t *options = BCON_NEW("limit", BCON_INT64(1), MONGO_MAJORITY);
+    mongo_find(mongo_of(store), MONGO_COMMITS, filter, options, &walk);
+    if (mongo_next(&walk, &document)) {
+        walk_document(&versions, document);
+    }
+    bool ok = mongo_end(&walk, "reading a version", st) &&
+              (versions.damaged == 0 || mongo_tell_lost(versions.damaged, st));
+    row_room_free(versions.room);
+    str_fini(&versions.config);
+    return ok;
+}
+
+bool mongo_find_change(struct store *store, const char *environment, const char *service,
+                       uint64_t revision, uint64_t *ret_revision, uint32_t *ret_index,
+                       struct status *st)
+{
+    struct mongo_walk walk;
+    const bson_t *document = NULL;
+    struct mongo_keys keys = {.n = 0};
+    uint64_t found = 0;
+    size_t index = 0;
+    AUTO_STR config = {0};
+    mongo_config_key(environment, service, &config);
+    mongo_find_history(mongo_of(store), &config, revision, "payloads", &walk);
+    if (mongo_next(&walk, &document)) {
+        found = mongo_number(document, "_id");
+        mongo_read_keys(document, "configs", &keys);
+    }
+    for (size_t i = 0; i < keys.n; i++) {
+        bool same = keys.keys[i] != NULL && strcmp(keys.keys[i], config.data) == 0;
+        index = same ? i : index;
+    }
+    *ret_revision = found;
+    *ret_index = (uint32_t)index;
+    return mongo_end(&walk, "looking for a change", st);
+}
+
+static bson_t *any_request_of(const struct hash *keys, size_t n)
+{
+    bson_t *filter = bson_new();
+    bson_t in;
+    bson_t list;
+    bson_append_document_begin(filter, "request", -1, &in);
+    bson_append_array_begin(&in, "$in", -1, &list);
+    for (uint32_t i = 0; i < n; i++) {
+        char room[16];
+        const char *name = NULL;
+        bson_uint32_to_string(i, &name, room, sizeof room);
+        bson_append_binary(&list, name, -1, BSON_SUBTYPE_BINARY, keys[i].bytes, HASH_SIZE);
+    }
+    bson_append_array_end(&in, &list);
+    bson_append_document_end(filter, &in);
+    return filter;
+}
+
+static void note_request(const bson_t *document, const struct hash *keys, size_t n,
+                         uint64_t *revisions)
+{
+    struct hash key;
+    uint64_t revision = mongo_number(document, "_id");
+    if (!mongo_read_hash(document, "request", &key)) {
+        return;
+    }
+    for (size_t i = 0; i < n; i++) {
+        bool first = revisions[i] == 0 || revision < revisions[i];
+        revisions[i] = first && hash_equal(&keys[i], &key) ? revision : revisions[i];
+    }
+}
+
+bool mongo_find_requests(struct store *store, const struct hash *keys, size_t n,
+                         uint64_t *revisions, struct status *st)
+{
+    struct mongo_walk walk;
+    const bson_t *document = NULL;
+    AUTO(bson_destroy) bson_t *filter = any_request_of(keys, n);
+    AUTO(bson_destroy)
+    bson_t *options = BCON_NEW("projection", "{", "request", BCON_INT32(1), "}", MONGO_MAJORITY);
+    mongo_find(mongo_of(store), MONGO_COMMITS, filter, options, &walk);
+    while (mongo_next(&walk, &document)) {
+        note_request(document, keys, n, revisions);
+    }
+    return mongo_end(&walk, "looking for requests", st);
+}

@@ -1,0 +1,32 @@
+/* Reading the log by config: its versions, its changes, and the requests that made them. */
+#ifndef STORE_MONGODB_HISTORY_H
+#define STORE_MONGODB_HISTORY_H
+
+#include "mongodb_db.h"
+#include "mongodb_rows.h"
+
+/* The revision of the commit that brought a version; 0: none did. */
+bool mongo_find_version(struct mongo_store *s, const char *environment, const char *service,
+                        uint64_t version, uint64_t *ret_revision, struct status *st);
+/* Begins a walk over the commits that changed a config, up to a revision, newest first. left_out:
+ * the field that is not read. */
+void mongo_find_history(struct mongo_store *s, const struct str *config, uint64_t through,
+                        const char *left_out, struct mongo_walk *ret_walk);
+/* Whether a change that brought a version has neither its payload nor a mark that it was erased. */
+bool mongo_payload_lost(const struct row_room *room);
+/* Fills st with that. Returns false. */
+bool mongo_tell_lost(uint64_t revision, struct status *st);
+
+/* See store.h. */
+bool mongo_read_version(struct store *store, const char *environment, const char *service,
+                        uint64_t version, store_row_visitor *visit, void *user, struct status *st);
+bool mongo_read_versions(struct store *store, const char *environment, const char *service,
+                         uint64_t from, uint64_t down_to, bool with_payloads,
+                         store_row_visitor *visit, void *user, struct status *st);
+bool mongo_find_change(struct store *store, const char *environment, const char *service,
+                       uint64_t revision, uint64_t *ret_revision, uint32_t *ret_index,
+                       struct status *st);
+bool mongo_find_requests(struct store *store, const struct hash *keys, size_t n,
+                         uint64_t *revisions, struct status *st);
+
+#endif
