@@ -242,7 +242,27 @@ void mongo_give_client(struct mongo_store *s, mongoc_client_t *client)
     }
 }
 
+bool mongo_run(struct mongo_store *s, const char *database, const bson_t *command,
+               bson_t *ret_reply, bson_error_t *ret_error)
+{
+    mongoc_client_t *client = mongo_take_client(s, ret_error);
+    if (client == NULL) {
+        bson_init(ret_reply);
+        return false;
+    }
+    bool ok = mongoc_client_command_simple(client, database, command, NULL, ret_reply, ret_error);
+    mongo_give_client(s, client);
+    return ok;
+}
+
 /* ---- Reading ---- */
+
+/* A server may leave a cursor open that has given all of its limit in a batch of the same size. */
+void mongo_limit(bson_t *options, uint64_t n)
+{
+    BSON_APPEND_INT64(options, "limit", mongo_storable(n));
+    BSON_APPEND_INT32(options, "batchSize", n < INT32_MAX ? (int32_t)n + 1 : INT32_MAX);
+}
 
 /* Sends the time that is left as maxTimeMS, so that the server stops working at the deadline, too,
  * and the connection can be kept. */

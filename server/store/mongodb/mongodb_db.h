@@ -19,12 +19,20 @@
 
 enum mongo_collection { MONGO_META, MONGO_COMMITS, MONGO_HEADS, MONGO_MARKS };
 
+/* How a server finds commits by revision (mongodb_plan.h). */
+enum mongo_plan {
+    MONGO_RANGES, /* ranges and single keys by the index of _id, as MongoDB does */
+    MONGO_KEYS,   /* single keys by the index; for a range it reads all commits */
+    MONGO_SCANS,  /* it reads all commits for each find */
+};
+
 struct mongo_store {
     struct store store;
     mongoc_client_pool_t *pool;
     char *database;
-    atomic_bool searched; /* the log's end was searched among all commits once; later searches
-                             start where it was seen last */
+    enum mongo_plan plan; /* set once, when it is opened */
+    atomic_bool searched; /* MONGO_KEYS: the log's end was searched among all commits once; later
+                             searches start where it was seen last */
     int64_t patience_ns;  /* time-out for finding a primary */
     bool own_streams;     /* see mongodb_stream.h */
     struct wake stop;     /* stopping: the store is interrupted */
@@ -82,6 +90,10 @@ bool mongo_write_error(const bson_t *reply, bson_error_t *ret_error, size_t *ret
 mongoc_client_t *mongo_take_client(struct mongo_store *s, bson_error_t *error);
 void mongo_give_client(struct mongo_store *s, mongoc_client_t *client);
 
+/* Runs a command on the primary. ret_reply: the caller's to destroy, also where it failed. */
+bool mongo_run(struct mongo_store *s, const char *database, const bson_t *command,
+               bson_t *ret_reply, bson_error_t *ret_error);
+
 /* ---- Reading ---- */
 
 struct mongo_walk {
@@ -92,6 +104,9 @@ struct mongo_walk {
     bson_error_t error;
 };
 
+/* Adds to a find's options that it ends after n documents, in one reply where that is large enough.
+ */
+void mongo_limit(bson_t *options, uint64_t n);
 /* Begins a find; both filter and options (with a read concern) are copied. */
 void mongo_find(struct mongo_store *s, enum mongo_collection collection, const bson_t *filter,
                 const bson_t *options, struct mongo_walk *ret_walk);

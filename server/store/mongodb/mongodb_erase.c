@@ -40,7 +40,7 @@ bool mongo_scrub(struct store *store, const char *environment, const char *servi
     bool ok = true;
     mongo_config_key(environment, service, &wanted.config);
     mongo_updates_init(&updates, s, MONGO_COMMITS);
-    mongo_find_history(s, &wanted.config, UINT64_MAX, "payloads", &walk);
+    mongo_find_history(s, &wanted.config, UINT64_MAX, MONGO_HISTORY_KEYS, 0, &walk);
     while (ok && mongo_next(&walk, &document)) {
         AUTO(bson_destroy) bson_t *erasure = make_erasure(document, &wanted);
         AUTO(bson_destroy)
@@ -103,7 +103,8 @@ static bool drop_range(struct mongo_store *s, const struct version_range *range,
         return false;
     }
     mongo_config_key(range->environment, range->service, &wanted.config);
-    mongo_find_history(s, &wanted.config, revision == 0 ? UINT64_MAX : revision, "payloads", &walk);
+    mongo_find_history(s, &wanted.config, revision == 0 ? UINT64_MAX : revision, MONGO_HISTORY_KEYS,
+                       0, &walk);
     for (bool more = true; ok && more && mongo_next(&walk, &document);) {
         ok = drop_document(updates, document, &wanted, &more, st);
     }

@@ -3,6 +3,8 @@
 #include <inttypes.h>
 #include <string.h>
 
+#define PART_COMMITS 1000 /* of one find */
+
 /* The commit that brought a version; 0: none. */
 bool mongo_find_version(struct mongo_store *s, const char *environment, const char *service,
                         uint64_t version, uint64_t *ret_revision, struct status *st)
@@ -64,31 +66,59 @@ static bool walk_document(struct version_walk *walk, const bson_t *document)
     return more;
 }
 
-/* Commits that changed a config, up to a revision, newest first. */
 void mongo_find_history(struct mongo_store *s, const struct str *config, uint64_t through,
-                        const char *left_out, struct mongo_walk *ret_walk)
+                        enum mongo_history what, uint64_t limit, struct mongo_walk *ret_walk)
 {
     AUTO(bson_destroy) bson_t *filter = bson_new();
     BSON_APPEND_UTF8(filter, "configs", config->data);
     BCON_APPEND(filter, "_id", "{", "$lte", BCON_INT64(mongo_storable(through)), "}");
     AUTO(bson_destroy)
-    bson_t *options = BCON_NEW("sort", "{", "_id", BCON_INT32(-1), "}", "projection", "{", left_out,
-                               BCON_INT32(0), "}", MONGO_MAJORITY);
+    bson_t *options = BCON_NEW("sort", "{", "_id", BCON_INT32(-1), "}", MONGO_MAJORITY);
+    if (what == MONGO_HISTORY_KEYS) {
+        BCON_APPEND(options, "projection", "{", "configs", BCON_INT32(1), "versions", BCON_INT32(1),
+                    "}");
+    } else {
+        const char *left_out = what == MONGO_HISTORY_FACTS ? "payloads" : "request";
+        BCON_APPEND(options, "projection", "{", left_out, BCON_INT32(0), "}");
+    }
+    if (limit != 0) {
+        mongo_limit(options, limit);
+    }
     mongo_find(s, MONGO_COMMITS, filter, options, ret_walk);
+}
+
+/* Commits up to a revision. *ret_more: there may be older ones that are wanted, which begin before
+ * *through now. */
+static bool walk_part(struct mongo_store *s, struct version_walk *versions, uint64_t *through,
+                      bool *ret_more, struct status *st)
+{
+    struct mongo_walk walk;
+    const bson_t *document = NULL;
+    uint64_t wanted = versions->from - versions->down_to + 1;
+    uint64_t left = wanted < PART_COMMITS ? wanted : PART_COMMITS;
+    bool more = true;
+    mongo_find_history(s, &versions->config, *through,
+                       versions->with_payloads ? MONGO_HISTORY_PAYLOADS : MONGO_HISTORY_FACTS, left,
+                       &walk);
+    while (more && mongo_next(&walk, &document)) {
+        more = walk_document(versions, document);
+        *through = mongo_number(document, "_id") - 1;
+        left--;
+    }
+    *ret_more = more && left == 0 && *through > 0;
+    return mongo_end(&walk, "reading versions", st) &&
+           (versions->damaged == 0 || mongo_tell_lost(versions->damaged, st));
 }
 
 static bool walk_versions(struct mongo_store *s, struct version_walk *versions, uint64_t through,
                           struct status *st)
 {
-    struct mongo_walk walk;
-    const bson_t *document = NULL;
-    mongo_find_history(s, &versions->config, through,
-                       versions->with_payloads ? "request" : "payloads", &walk);
-    while (mongo_next(&walk, &document) && walk_document(versions, document)) {
-        continue;
+    for (bool more = true; more;) {
+        if (!walk_part(s, versions, &through, &more, st)) {
+            return false;
+        }
     }
-    return mongo_end(&walk, "reading versions", st) &&
-           (versions->damaged == 0 || mongo_tell_lost(versions->damaged, st));
+    return true;
 }
 
 bool mongo_read_versions(struct store *store, const char *environment, const char *service,
@@ -151,7 +181,7 @@ bool mongo_find_change(struct store *store, const char *environment, const char 
     size_t index = 0;
     AUTO_STR config = {0};
     mongo_config_key(environment, service, &config);
-    mongo_find_history(mongo_of(store), &config, revision, "payloads", &walk);
+    mongo_find_history(mongo_of(store), &config, revision, MONGO_HISTORY_KEYS, 1, &walk);
     if (mongo_next(&walk, &document)) {
         found = mongo_number(document, "_id");
         mongo_read_keys(document, "configs", &keys);

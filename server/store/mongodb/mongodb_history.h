@@ -8,10 +8,17 @@
 /* The revision of the commit that brought a version; 0: none did. */
 bool mongo_find_version(struct mongo_store *s, const char *environment, const char *service,
                         uint64_t version, uint64_t *ret_revision, struct status *st);
-/* Begins a walk over the commits that changed a config, up to a revision, newest first. left_out:
- * the field that is not read. */
+/* What is read of each commit. */
+enum mongo_history {
+    MONGO_HISTORY_KEYS,     /* `configs` and `versions` */
+    MONGO_HISTORY_FACTS,    /* all but the payloads */
+    MONGO_HISTORY_PAYLOADS, /* all but what nobody reads */
+};
+
+/* Begins a walk over the commits that changed a config, up to a revision, newest first; limit 0:
+ * over all of them. */
 void mongo_find_history(struct mongo_store *s, const struct str *config, uint64_t through,
-                        const char *left_out, struct mongo_walk *ret_walk);
+                        enum mongo_history what, uint64_t limit, struct mongo_walk *ret_walk);
 /* Whether a change that brought a version has neither its payload nor a mark that it was erased. */
 bool mongo_payload_lost(const struct row_room *room);
 /* Fills st with that. Returns false. */

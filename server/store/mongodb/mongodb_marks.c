@@ -24,7 +24,7 @@ static bool find_mark(struct mongo_store *s, enum store_mark mark, struct stored
     const bson_t *document = NULL;
     struct hash stored;
     AUTO(bson_destroy) bson_t *filter = BCON_NEW("_id", BCON_INT32((int32_t)mark));
-    AUTO(bson_destroy) bson_t *options = BCON_NEW(MONGO_MAJORITY);
+    AUTO(bson_destroy) bson_t *options = BCON_NEW("limit", BCON_INT64(1), MONGO_MAJORITY);
     *ret = (struct stored_mark){.found = false};
     mongo_find(s, MONGO_MARKS, filter, options, &walk);
     if (mongo_next(&walk, &document)) {

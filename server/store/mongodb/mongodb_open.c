@@ -8,6 +8,7 @@
 #include "mongodb.h"
 #include "mongodb_log.h"
 #include "mongodb_marks.h"
+#include "mongodb_plan.h"
 #include "mongodb_rows.h"
 #include "mongodb_stream.h"
 #include "seal.h"
@@ -97,33 +98,17 @@ static bool connect_to(struct mongo_store *s, const char *address, struct status
 
 /* ---- The server ---- */
 
-/* Runs a command on the primary; the reply is the caller's where it went well. */
-static bool run(struct mongo_store *s, const char *database, const bson_t *command,
-                const char *doing, bson_t *ret_reply, struct status *st)
-{
-    bson_error_t error;
-    mongoc_client_t *client = mongo_take_client(s, &error);
-    if (client == NULL) {
-        return mongo_fault(&error, doing, st);
-    }
-    bool ok = mongoc_client_command_simple(client, database, command, NULL, ret_reply, &error);
-    mongo_give_client(s, client);
-    if (!ok) {
-        bson_destroy(ret_reply);
-        return mongo_fault(&error, doing, st);
-    }
-    return true;
-}
-
 static bool check_server(struct mongo_store *s, struct status *st)
 {
     bson_t reply;
+    bson_error_t error;
     AUTO(bson_destroy) bson_t *command = BCON_NEW("isMaster", BCON_INT32(1));
-    if (!run(s, "admin", command, "looking at the server", &reply, st)) {
-        return false;
-    }
-    uint64_t version = mongo_number(&reply, "maxWireVersion");
+    bool told = mongo_run(s, "admin", command, &reply, &error);
+    uint64_t version = told ? mongo_number(&reply, "maxWireVersion") : 0;
     bson_destroy(&reply);
+    if (!told) {
+        return mongo_fault(&error, "looking at the server", st);
+    }
     return version >= MIN_WIRE_VERSION ||
            status_set(st, STATUS_FAILED_PRECONDITION, "STORE_TOO_OLD",
                       "the database server speaks version %" PRIu64
@@ -200,7 +185,7 @@ static bool take_identity(struct mongo_store *s, const bson_t *document, uint64_
 static bool read_identity(struct mongo_store *s, uint64_t *ret_format, struct status *st)
 {
     AUTO(bson_destroy) bson_t *filter = BCON_NEW("_id", BCON_UTF8("identity"));
-    AUTO(bson_destroy) bson_t *options = BCON_NEW(MONGO_MAJORITY);
+    AUTO(bson_destroy) bson_t *options = BCON_NEW("limit", BCON_INT64(1), MONGO_MAJORITY);
     struct mongo_walk walk;
     const bson_t *document = NULL;
     mongo_find(s, MONGO_META, filter, options, &walk);
@@ -325,14 +310,19 @@ static bool settle_identity(struct mongo_store *s, bool may_create, struct statu
 
 /* ---- Indexes ---- */
 
-/* Of confreg_commits: name and key, as JSON. `request` is missing in most documents. */
+/* Of confreg_commits: name, and definitions as JSON. The first one counts that the server can make.
+ * `request` is missing in most documents; no two commits have the same one, as a node that has
+ * followed the log to its end replays the first. */
 static const struct index_row {
     const char *name;
-    const char *definition;
+    const char *definitions[2];
 } index_rows[] = {
-    {"history", "{\"name\": \"history\", \"key\": {\"configs\": 1, \"_id\": -1}}"},
-    {"versions", "{\"name\": \"versions\", \"key\": {\"versions\": 1}}"},
-    {"requests", "{\"name\": \"requests\", \"key\": {\"request\": 1}, \"sparse\": true}"},
+    {"history", {"{\"name\": \"history\", \"key\": {\"configs\": 1, \"_id\": -1}}"}},
+    {"versions", {"{\"name\": \"versions\", \"key\": {\"versions\": 1}}"}},
+    {"requests",
+     {"{\"name\": \"requests\", \"key\": {\"request\": 1}, \"unique\": true,"
+      " \"partialFilterExpression\": {\"request\": {\"$exists\": true}}}",
+      "{\"name\": \"requests\", \"key\": {\"request\": 1}, \"sparse\": true}"}},
 };
 
 static bool find_indexes(struct mongo_store *s, bool found[static COUNT_OF(index_rows)],
@@ -358,6 +348,29 @@ static bool find_indexes(struct mongo_store *s, bool found[static COUNT_OF(index
     return mongo_end(&walk, "looking at its indexes", st);
 }
 
+static bool make_index(struct mongo_store *s, const char *definition, bson_error_t *ret_error)
+{
+    bson_t reply;
+    AUTO(bson_destroy)
+    bson_t *index = bson_new_from_json((const uint8_t *)definition, -1, NULL);
+    AUTO(bson_destroy)
+    bson_t *command = BCON_NEW("createIndexes", BCON_UTF8(mongo_name(MONGO_COMMITS)), "indexes",
+                               "[", BCON_DOCUMENT(index), "]");
+    bool ok = mongo_run(s, s->database, command, &reply, ret_error);
+    bson_destroy(&reply);
+    return ok;
+}
+
+/* A server that has no such index refuses it. */
+static bool make_best(struct mongo_store *s, const struct index_row *row, struct status *st)
+{
+    bson_error_t error;
+    bool ok = make_index(s, row->definitions[0], &error);
+    bool refused = !ok && error.domain == MONGOC_ERROR_SERVER && row->definitions[1] != NULL;
+    return ok || (refused && make_index(s, row->definitions[1], &error)) ||
+           mongo_fault(&error, "making an index", st);
+}
+
 /* Only those that are missing: who may read and write, but make no index, can use what is there. */
 static bool make_indexes(struct mongo_store *s, struct status *st)
 {
@@ -366,17 +379,8 @@ static bool make_indexes(struct mongo_store *s, struct status *st)
         return false;
     }
     for (size_t i = 0; i < COUNT_OF(index_rows); i++) {
-        AUTO(bson_destroy)
-        bson_t *index = bson_new_from_json((const uint8_t *)index_rows[i].definition, -1, NULL);
-        AUTO(bson_destroy)
-        bson_t *command = BCON_NEW("createIndexes", BCON_UTF8(mongo_name(MONGO_COMMITS)), "indexes",
-                                   "[", BCON_DOCUMENT(index), "]");
-        bson_t reply;
-        if (!found[i]) {
-            if (!run(s, s->database, command, "making an index", &reply, st)) {
-                return false;
-            }
-            bson_destroy(&reply);
+        if (!found[i] && !make_best(s, &index_rows[i], st)) {
+            return false;
         }
     }
     return true;
@@ -409,7 +413,8 @@ static bool open_address(const char *address, bool may_create, struct store **re
     ready_driver();
     init_waiting(s);
     if (!connect_to(s, address, st) || !check_server(s, st) ||
-        !settle_identity(s, may_create, st) || !mongo_make_marks(s, st) || !make_indexes(s, st)) {
+        !settle_identity(s, may_create, st) || !mongo_make_marks(s, st) || !make_indexes(s, st) ||
+        !mongo_ask_plan(s, &s->plan, st)) {
         mongo_store_close(&s->store);
         return false;
     }
