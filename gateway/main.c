@@ -4,17 +4,19 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "calls.h"
+#include "api.h"
+#include "config_counts.h"
 #include "exporter.h"
 #include "feed.h"
-#include "http.h"
 #include "log.h"
+#include "loop.h"
+#include "metrics_page.h"
 #include "options.h"
 #include "prepared.h"
+#include "route_stats.h"
 #include "signals.h"
-#include "stats.h"
-#include "streams.h"
-#include "waits.h"
+#include "sse_streams.h"
+#include "upstream.h"
 
 struct settings {
     const char *listen; /* NULL: loopback, port */
@@ -89,63 +91,82 @@ static bool open_listener(const struct settings *settings, struct listener *list
            status_context(st, settings->listen == NULL ? "--port" : "--listen");
 }
 
-static bool serve_on(struct listener *listener, struct gateway *gateway,
-                     const struct settings *settings, struct status *st)
+/* The parts of the gateway; all are owned. */
+struct parts {
+    struct listener listener;
+    struct gateway gateway;
+    struct config_counts configs;
+    struct feed *feed;
+    struct exporter *exporter;
+    struct front *front;
+};
+
+static void start_parts(struct parts *parts, const struct settings *settings)
 {
-    struct http *http;
-    if (!registry_client_new(settings->server, &gateway->client, st)) {
-        listener_close(listener);
-        return status_context(st, "--server");
-    }
+    struct gateway *gateway = &parts->gateway;
+    gateway->configs = &parts->configs;
+    gateway->routes = route_stats_new(&api_routes);
+    gateway->upstream = upstream_new(settings->timeout_ms);
+    gateway->streams = sse_streams_new(gateway->upstream, settings->heartbeat_ms);
+    parts->feed = feed_new();
+}
+
+static void free_parts(struct parts *parts)
+{
+    struct gateway *gateway = &parts->gateway;
+    exporter_stop(parts->exporter);
+    front_free(parts->front);
+    upstream_disconnect(gateway->upstream);
+    sse_streams_free(gateway->streams);
+    feed_free(parts->feed);
+    upstream_free(gateway->upstream);
+    route_stats_free(gateway->routes);
+    listener_close(&parts->listener);
+}
+
+static bool connect_upstream(struct parts *parts, const struct settings *settings,
+                             struct status *st)
+{
     const struct mirror_options options = {
         .changed = feed_changed,
         .free_attachment = prepared_free,
-        .user = gateway->feed,
+        .user = parts->feed,
     };
-    gateway->mirror = mirror_new(gateway->client, &options);
-    if (!http_new(listener, gateway, &http, st)) {
-        mirror_free(gateway->mirror);
-        registry_client_free(gateway->client);
-        listener_close(listener);
+    return upstream_connect(parts->gateway.upstream, settings->server, &options, st) ||
+           status_context(st, "--server");
+}
+
+static bool serve_parts(struct parts *parts, const struct settings *settings, struct status *st)
+{
+    const struct front_settings front = {
+        .listener = &parts->listener,
+        .gateway = &parts->gateway,
+        .routes = &api_routes,
+        .max_body_bytes = settings->max_body_bytes,
+    };
+    if (settings->metrics != NULL && !exporter_start(settings->metrics, metrics_page_render,
+                                                     &parts->gateway, &parts->exporter, st)) {
         return false;
     }
-    log_event(LOG_INFO, "listening", "address", listener->address, "server", settings->server,
+    if (!connect_upstream(parts, settings, st) || !front_new(&front, &parts->front, st)) {
+        return false;
+    }
+    log_event(LOG_INFO, "listening", "address", parts->listener.address, "server", settings->server,
               NULL);
     signals_end_in_order(true);
-    http_serve(http, signals_end_fd(), settings->grace_ms);
-    http_free(http);
-    return true;
+    const struct loop_parts loop = {parts->front, &parts->gateway, parts->feed};
+    return loop_run(&loop, signals_end_fd(), settings->grace_ms, st);
 }
 
 static bool serve(const struct settings *settings, struct status *st)
 {
-    struct listener listener;
-    if (!open_listener(settings, &listener, st)) {
+    struct parts parts = {0};
+    if (!open_listener(settings, &parts.listener, st)) {
         return false;
     }
-    struct gateway gateway = {
-        .calls = calls_new(),
-        .feed = feed_new(),
-        .waits = waits_new(),
-        .stats = gateway_stats_new(),
-        .timeout_ms = settings->timeout_ms,
-        .max_body_bytes = settings->max_body_bytes,
-    };
-    gateway.streams = streams_new(&gateway, settings->heartbeat_ms);
-    struct exporter *exporter = NULL;
-    bool ok = settings->metrics == NULL ||
-              exporter_start(settings->metrics, gateway_metrics, &gateway, &exporter, st);
-    if (ok) {
-        ok = serve_on(&listener, &gateway, settings, st);
-    } else {
-        listener_close(&listener);
-    }
-    exporter_stop(exporter);
-    gateway_stats_free(gateway.stats);
-    streams_free(gateway.streams);
-    waits_free(gateway.waits);
-    feed_free(gateway.feed);
-    calls_free(gateway.calls);
+    start_parts(&parts, settings);
+    bool ok = serve_parts(&parts, settings, st);
+    free_parts(&parts);
     return ok;
 }
 

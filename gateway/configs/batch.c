@@ -3,8 +3,9 @@
 #include <string.h>
 
 #include "answers.h"
+#include "config_counts.h"
+#include "config_handlers.h"
 #include "errors.h"
-#include "handlers.h"
 #include "percent.h"
 #include "render.h"
 #include "routes.h"
@@ -247,8 +248,9 @@ void handle_batch(struct request *r)
         m.names = names->list;
         m.n_names = names->n;
         m.read = answer_read_options(r, &read);
-        metric_add(&r->gateway->sources.server, 1);
-        call_start(r, REGISTRY_BATCH_GET_CONFIGS, &m.base, r->gateway->timeout_ms, show_batch);
+        metric_add(&r->gateway->configs->sources.server, 1);
+        call_start(r, REGISTRY_BATCH_GET_CONFIGS, &m.base, r->gateway->upstream->timeout_ms,
+                   show_batch);
     }
     invalid_fini(&invalid);
 }

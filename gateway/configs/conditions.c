@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "request.h"
+#include "config_request.h"
 
 #define REVISION_NEVER UINT64_MAX /* no head ever has it */
 
@@ -29,7 +29,7 @@ void conditions_fini(struct conditions *conditions)
 
 static void refuse(struct request *r)
 {
-    const struct conditions *c = &r->conditions;
+    const struct conditions *c = &config_request_of(r)->conditions;
     if (c->match.given && c->none.given) {
         request_refuse(r, 412, "The configuration is not as If-Match and If-None-Match allow");
     } else if (c->match.given) {
@@ -80,7 +80,7 @@ static bool begin(struct conditions *c)
 
 bool conditions_expect(struct request *r, char **ret_epoch, uint64_t *ret_revision)
 {
-    struct conditions *c = &r->conditions;
+    struct conditions *c = &config_request_of(r)->conditions;
     if (!c->begun && !begin(c)) {
         refuse(r);
         return false;
@@ -148,7 +148,7 @@ static enum refusal refusal_of(const struct status *st)
 
 static enum conditions_next decide(struct request *r, const struct found *found)
 {
-    struct conditions *c = &r->conditions;
+    struct conditions *c = &config_request_of(r)->conditions;
     if (!found->exists && !c->match.given) {
         return CONDITIONS_MISSING;
     }
@@ -162,7 +162,7 @@ static enum conditions_next decide(struct request *r, const struct found *found)
 
 enum conditions_next conditions_after(struct request *r, const struct status *st)
 {
-    const struct conditions *c = &r->conditions;
+    const struct conditions *c = &config_request_of(r)->conditions;
     struct found found = {0};
     enum refusal refusal = refusal_of(st);
     bool given = c->match.given || c->none.given;
@@ -178,7 +178,7 @@ enum conditions_next conditions_after(struct request *r, const struct status *st
 bool conditions_refuse_existing(struct request *r, const struct status *st)
 {
     struct found found;
-    const struct etag_set *none = &r->conditions.none;
+    const struct etag_set *none = &config_request_of(r)->conditions.none;
     bool forbidden = none->any || (read_found(st, &found) && etag_set_has(none, &found.head));
     if (forbidden) {
         refuse(r);

@@ -5,8 +5,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "config_request.h"
 #include "prefer.h"
-#include "request.h"
 
 /* ---- What a request says ---- */
 
@@ -76,15 +76,6 @@ void freshness_parse(const char *cache_control, const char *prefer, const char *
 
 /* ---- What the mirror may answer ---- */
 
-void handed_out_raise(struct handed_out *handed, const char *epoch, uint64_t revision)
-{
-    bool same = strcmp(handed->epoch, epoch) == 0;
-    if (!same) {
-        snprintf(handed->epoch, sizeof handed->epoch, "%s", epoch);
-    }
-    handed->revision = same && handed->revision > revision ? handed->revision : revision;
-}
-
 /* What was handed out of another log binds only a mirror that cannot know whether that one is over:
  * one that stands has heard it from the server. */
 static bool reaches_handed_out(const struct handed_out *handed, const struct mirror_view *view)
@@ -95,11 +86,12 @@ static bool reaches_handed_out(const struct handed_out *handed, const struct mir
     return handed->epoch[0] == '\0' || view->state == MIRROR_IN_STEP;
 }
 
-bool freshness_allows(const struct request *r, const struct mirror_view *view)
+bool freshness_allows(const struct config_request *c, const struct mirror_view *view)
 {
-    const struct freshness *f = &r->freshness;
+    const struct request *r = &c->upstream.base;
+    const struct freshness *f = &c->freshness;
     if (f->no_cache || view->state == MIRROR_LOADING ||
-        !reaches_handed_out(&r->gateway->handed, view)) {
+        !reaches_handed_out(&r->gateway->upstream->handed, view)) {
         return false;
     }
     if (f->bounded &&

@@ -14,7 +14,7 @@
 #include "invalid.h"
 #include "mirror.h"
 
-struct gateway;
+struct config_request;
 struct request;
 
 #define PREFER_WAIT_MAX_S 60
@@ -31,16 +31,8 @@ struct freshness {
 void freshness_parse(const char *cache_control, const char *prefer, const char *minimum,
                      struct freshness *ret, struct invalid *invalid);
 
-/* The newest position that this gateway has handed out. */
-struct handed_out {
-    char epoch[EPOCH_DIGITS + 1];
-    uint64_t revision;
-};
-
-void handed_out_raise(struct handed_out *handed, const char *epoch, uint64_t revision);
-
 /* Whether a mirror that stands so may answer the request. */
-bool freshness_allows(const struct request *r, const struct mirror_view *view);
+bool freshness_allows(const struct config_request *c, const struct mirror_view *view);
 
 /* Adds Warning and Age where the mirror is not in step. */
 void freshness_describe(struct request *r, const struct mirror_view *view);

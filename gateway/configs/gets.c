@@ -5,9 +5,11 @@
 
 #include "answers.h"
 #include "clock.h"
+#include "config_counts.h"
+#include "config_handlers.h"
 #include "errors.h"
-#include "handlers.h"
 #include "json.h"
+#include "payload.h"
 #include "prepared.h"
 #include "render.h"
 
@@ -48,7 +50,7 @@ static void look_up(const struct request *r, struct found *found)
 {
     const char *environments[2] = {r->parameters.environment, DEFAULT_ENVIRONMENT};
     const char *service = str_text(r->service);
-    struct mirror *mirror = r->gateway->mirror;
+    struct mirror *mirror = r->gateway->upstream->mirror;
     *found = (struct found){0};
     if (is_merged(r)) {
         mirror_get_pair(mirror, service, environments, found->configs, &found->view);
@@ -91,7 +93,7 @@ static void add_merged(struct request *r, const struct found *found)
 static void add_applied(struct request *r)
 {
     char applied[24];
-    snprintf(applied, sizeof applied, "wait=%u", r->freshness.wait_s);
+    snprintf(applied, sizeof applied, "wait=%u", config_request_of(r)->freshness.wait_s);
     request_add_header(r, "Preference-Applied", applied);
 }
 
@@ -102,23 +104,26 @@ static bool is_missing(const struct found *found)
 
 /* Whether Prefer: wait is honoured (freshness.h says what it waits for). A mirror that is not in
  * step would miss the change. */
-static bool heeds_wait(const struct request *r, const struct found *found)
+static bool heeds_wait(struct request *r, const struct found *found)
 {
-    bool asked = r->headers.if_none_match != NULL || is_missing(found) || r->poll_until_ns != 0;
-    return asked && r->freshness.wait_s != 0 && found->view.state == MIRROR_IN_STEP &&
-           !r->gateway->stopping;
+    const struct config_request *c = config_request_of(r);
+    bool asked = r->headers.if_none_match != NULL || is_missing(found) || c->poll_until_ns != 0;
+    return asked && c->freshness.wait_s != 0 && found->view.state == MIRROR_IN_STEP &&
+           !r->gateway->upstream->stopping;
 }
 
 /* The data is given with 304, too: it is not sent, but its length is told, which must be that. */
 static void show_data(struct request *r, struct found *found, const char *tag, unsigned status)
 {
+    struct config_request *c = config_request_of(r);
     const struct mirror_config *shown =
         is_live(found->configs[0]) ? found->configs[0] : found->configs[1];
-    r->gateway->counters.configs_retrieved++;
+    r->gateway->configs->counters.configs_retrieved++;
     bool waited = heeds_wait(r, found);
-    if (!is_merged(r) && found->view.state == MIRROR_IN_STEP && !r->gateway->stopping && !waited) {
-        r->response.config = MOVE(found->configs[0]);
-        r->response.prepared = prepared_of(r->response.config);
+    if (!is_merged(r) && found->view.state == MIRROR_IN_STEP && !r->gateway->upstream->stopping &&
+        !waited) {
+        c->shown = MOVE(found->configs[0]);
+        r->response.prepared = prepared_of(c->shown);
     } else {
         answer_add_tag(r, shown->version, tag);
         freshness_describe(r, &found->view);
@@ -134,17 +139,19 @@ static void show_data(struct request *r, struct found *found, const char *tag, u
  * answered now. */
 static bool waits_on(struct request *r, const struct found *found)
 {
+    struct config_request *c = config_request_of(r);
     if (!heeds_wait(r, found)) {
         return false;
     }
     int64_t now = clock_monotonic_ns();
-    if (r->poll_until_ns == 0) {
-        r->poll_until_ns = now + (int64_t)r->freshness.wait_s * 1000000000;
+    if (c->poll_until_ns == 0) {
+        c->poll_until_ns = now + (int64_t)c->freshness.wait_s * 1000000000;
     }
-    if (now >= r->poll_until_ns) {
+    if (now >= c->poll_until_ns) {
         return false;
     }
-    wait_for_change(r, str_text(r->service), r->poll_until_ns, handle_get);
+    r->lasts = true;
+    wait_for_change(r, str_text(r->service), c->poll_until_ns, handle_get);
     return true;
 }
 
@@ -184,11 +191,11 @@ static void show_found(struct request *r, struct found *found)
 static bool answer_from_mirror(struct request *r)
 {
     struct found found;
-    if (r->parameters.version.given || r->gateway->mirror == NULL) {
+    if (r->parameters.version.given || r->gateway->upstream->mirror == NULL) {
         return false;
     }
     look_up(r, &found);
-    bool may = freshness_allows(r, &found.view) && is_known(r, &found);
+    bool may = freshness_allows(config_request_of(r), &found.view) && is_known(r, &found);
     if (may) {
         answer_count_mirror(r, &found.view);
         show_found(r, &found);
@@ -202,7 +209,7 @@ static bool answer_from_mirror(struct request *r)
 /* What is not there leaves no trace in a snapshot: the mirror learns of it here. */
 static void note_absent(struct request *r, const Confreg__V1__GetConfigResponse *response)
 {
-    for (size_t i = 0; i < response->n_sources && r->gateway->mirror != NULL; i++) {
+    for (size_t i = 0; i < response->n_sources && r->gateway->upstream->mirror != NULL; i++) {
         const Confreg__V1__ResolvedSource *source = response->sources[i];
         if (source->version == 0) {
             const struct mirror_absence absence = {
@@ -212,7 +219,7 @@ static void note_absent(struct request *r, const Confreg__V1__GetConfigResponse 
                 .service_name = str_text(r->service),
                 .mod_revision = source->mod_revision,
             };
-            mirror_note_absent(r->gateway->mirror, &absence);
+            mirror_note_absent(r->gateway->upstream->mirror, &absence);
         }
     }
 }
@@ -242,8 +249,8 @@ static void show_config(struct request *r, const ProtobufCMessage *message, cons
     if (!answer_is_whole(r, response->header) || !answer_is_whole(r, response->config)) {
         return;
     }
-    struct json_text payload;
-    if (!render_payload_of(response->config, &payload)) {
+    struct json_text payload = payload_of_config(response->config);
+    if (payload.len == 0) {
         answer_incomplete(r);
         return;
     }
@@ -252,10 +259,10 @@ static void show_config(struct request *r, const ProtobufCMessage *message, cons
     note_absent(r, response);
     answer_hand_out(r, response->header);
     answer_add_tag(r, response->config->version, tag);
-    if (r->poll_until_ns != 0) {
+    if (config_request_of(r)->poll_until_ns != 0) {
         add_applied(r);
     }
-    r->gateway->counters.configs_retrieved++;
+    r->gateway->configs->counters.configs_retrieved++;
     str_add(&r->response.body, payload.data, payload.len);
     request_answer(r, is_known_to_client(r, tag) ? 304 : 200);
 }
@@ -269,8 +276,8 @@ static void ask_server(struct request *r)
     m.version = number_version(&r->parameters.version, VERSION_NEVER);
     m.resolve = r->parameters.resolve;
     m.read = answer_read_options(r, &read);
-    metric_add(&r->gateway->sources.server, 1);
-    call_start(r, REGISTRY_GET_CONFIG, &m.base, r->gateway->timeout_ms, show_config);
+    metric_add(&r->gateway->configs->sources.server, 1);
+    call_start(r, REGISTRY_GET_CONFIG, &m.base, r->gateway->upstream->timeout_ms, show_config);
 }
 
 void handle_get(struct request *r)

@@ -3,7 +3,8 @@
 #include <string.h>
 
 #include "answers.h"
-#include "handlers.h"
+#include "config_counts.h"
+#include "config_handlers.h"
 #include "pages.h"
 #include "render.h"
 #include "request.h"
@@ -108,8 +109,8 @@ static bool answer_mirrored(struct request *r)
                                              .service_name = r->parameters.service_filter};
     struct mirror_list list;
     struct mirror_view view;
-    mirror_list(r->gateway->mirror, &selector, &list, &view);
-    bool may = freshness_allows(r, &view) && are_whole(&list);
+    mirror_list(r->gateway->upstream->mirror, &selector, &list, &view);
+    bool may = freshness_allows(config_request_of(r), &view) && are_whole(&list);
     if (may) {
         show_mirrored(r, &list, &view);
     }
@@ -130,7 +131,7 @@ static void ask_configs(struct pages *pages)
     m.service_name = text(r->parameters.service_filter);
     m.page_token = text(token);
     m.read = answer_read_options(r, &read);
-    call_start(r, REGISTRY_LIST_CONFIGS, &m.base, r->gateway->timeout_ms, show_configs);
+    call_start(r, REGISTRY_LIST_CONFIGS, &m.base, r->gateway->upstream->timeout_ms, show_configs);
 }
 
 /* Only the first page sets the tag; the revision of its header is that of all pages. */
@@ -164,11 +165,11 @@ static void show_configs(struct request *r, const ProtobufCMessage *message,
 static bool answer_from_mirror(struct request *r)
 {
     struct mirror_view view;
-    if (r->gateway->mirror == NULL) {
+    if (r->gateway->upstream->mirror == NULL) {
         return false;
     }
-    mirror_look(r->gateway->mirror, &view);
-    if (!freshness_allows(r, &view) ||
+    mirror_look(r->gateway->upstream->mirror, &view);
+    if (!freshness_allows(config_request_of(r), &view) ||
         (view.state == MIRROR_IN_STEP && view.n_configs > MIRRORED_ITEMS)) {
         return false;
     }
@@ -178,7 +179,7 @@ static bool answer_from_mirror(struct request *r)
 void handle_list(struct request *r)
 {
     if (!answer_from_mirror(r)) {
-        metric_add(&r->gateway->sources.server, 1);
+        metric_add(&r->gateway->configs->sources.server, 1);
         ask_configs(pages_new(r, ask_configs));
     }
 }
@@ -199,7 +200,7 @@ static void ask_versions(struct pages *pages)
     m.page_size = pages->left < PAGE_ITEMS ? (uint32_t)pages->left : PAGE_ITEMS;
     m.page_token = text(token);
     m.read = answer_read_options(r, &read);
-    call_start(r, REGISTRY_LIST_VERSIONS, &m.base, r->gateway->timeout_ms, show_versions);
+    call_start(r, REGISTRY_LIST_VERSIONS, &m.base, r->gateway->upstream->timeout_ms, show_versions);
 }
 
 /* A negative limit -n leaves out the n oldest versions, so it needs the number of all. */

@@ -61,7 +61,8 @@ void pages_end(struct pages *pages)
 static ssize_t pages_read(void *user, char *bytes, size_t max)
 {
     struct pages *pages = user;
-    if (pages->sent == pages->text.len && pages->state == PAGES_OPEN && !pages->r->call.open) {
+    if (pages->sent == pages->text.len && pages->state == PAGES_OPEN &&
+        pages->r->suspended == NULL) {
         str_clear(&pages->text);
         pages->sent = 0;
         pages->more(pages);

@@ -5,6 +5,7 @@
 
 #include "clock.h"
 #include "json.h"
+#include "payload.h"
 
 /* What Config and Version have in common. */
 struct document {
@@ -18,13 +19,6 @@ struct document {
 static int64_t time_of(const Google__Protobuf__Timestamp *timestamp)
 {
     return timestamp == NULL ? 0 : timestamp->seconds * 1000000 + timestamp->nanos / 1000;
-}
-
-/* Returns "" if the payload is gone; a payload never is empty. */
-static struct json_text payload_of(ProtobufCBinaryData data, Confreg__V1__PayloadState state)
-{
-    bool gone = state != CONFREG__V1__PAYLOAD_STATE__PAYLOAD_STATE_UNSPECIFIED;
-    return (struct json_text){(const char *)data.data, gone ? 0 : data.len};
 }
 
 static void add_string(struct str *out, const char *before, const char *text)
@@ -85,7 +79,7 @@ bool render_config(struct str *out, const Confreg__V1__Config *config)
         .source_version = config->source_version,
         .kind = (int)config->kind,
         .time_us = time_of(config->create_time),
-        .data = payload_of(config->config_data, config->payload_state),
+        .data = payload_of_config(config),
     };
     return add_document(out, &d);
 }
@@ -120,15 +114,9 @@ bool render_version(struct str *out, const char *service, const char *environmen
         .source_version = version->source_version,
         .kind = (int)version->kind,
         .time_us = time_of(version->create_time),
-        .data = payload_of(version->config_data, version->payload_state),
+        .data = payload_of_version(version),
     };
     return add_document(out, &d);
-}
-
-bool render_payload_of(const Confreg__V1__Config *config, struct json_text *ret_payload)
-{
-    *ret_payload = payload_of(config->config_data, config->payload_state);
-    return ret_payload->len > 0;
 }
 
 /* ---- Differences ---- */

@@ -5,8 +5,8 @@
 #ifndef GATEWAY_RENDER_H
 #define GATEWAY_RENDER_H
 
+#include "config_counts.h"
 #include "confreg/v1/registry.pb-c.h"
-#include "gateway.h"
 #include "json.h"
 #include "mirror.h"
 #include "str.h"
@@ -22,9 +22,6 @@ MUST_USE bool render_config(struct str *out, const Confreg__V1__Config *config);
 MUST_USE bool render_mirrored(struct str *out, const struct mirror_config *config);
 MUST_USE bool render_version(struct str *out, const char *service, const char *environment,
                              const Confreg__V1__Version *version);
-/* The payload itself, borrowed from config. False if it is gone. */
-MUST_USE bool render_payload_of(const Confreg__V1__Config *config, struct json_text *ret_payload);
-
 /* {"service_name", "environment", "old_version", "new_version", "added", "removed", "changed"} */
 void render_diff(struct str *out, const Confreg__V1__Diff *diff);
 

@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "mirror_config.h"
-#include "render.h"
+#include "payload.h"
 
 #define OPEN_MAX_CALLS 64
 #define AHEAD_BYTES (256u << 10)    /* of one */
@@ -100,9 +100,11 @@ static struct buf *text_of(const Confreg__V1__Event *event)
     bool is_signed =
         event->created_by_presence_case == CONFREG__V1__EVENT__CREATED_BY_PRESENCE_CREATED_BY;
     struct json_text payload = {0};
-    bool has_data = event->config != NULL && render_payload_of(event->config, &payload);
-    const struct event_text text = {
-        .name = event_name((int)event->kind, event->previous_version != 0),
+    if (event->config != NULL) {
+        payload = payload_of_config(event->config);
+    }
+    const struct sse_text text = {
+        .name = sse_name((int)event->kind, event->previous_version != 0),
         .environment = event->environment,
         .service_name = event->service_name,
         .version = event->version,
@@ -110,10 +112,10 @@ static struct buf *text_of(const Confreg__V1__Event *event)
         .time_us = mirror_time_us(event->commit_time),
         .created_by = is_signed ? event->created_by : NULL,
         .comment = event->comment,
-        .data = has_data ? payload.data : NULL,
+        .data = payload.len > 0 ? payload.data : NULL,
         .n_data = payload.len,
     };
-    return text.name == NULL ? NULL : event_text_render(&text);
+    return text.name == NULL ? NULL : sse_text_render(&text);
 }
 
 /* The last event of a commit is told as such; where the commit goes on, that is not known. */

@@ -7,8 +7,8 @@
 #ifndef GATEWAY_CATCH_UP_H
 #define GATEWAY_CATCH_UP_H
 
-#include "notice.h"
 #include "registry_client.h"
+#include "sse_event.h"
 
 struct catch_up;
 struct catch_ups;

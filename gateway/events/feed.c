@@ -7,17 +7,17 @@
 #include <unistd.h>
 
 #include "clock.h"
-#include "gateway.h"
-#include "notice.h"
 #include "reach.h"
-#include "streams.h"
+#include "sse_event.h"
+#include "sse_streams.h"
+#include "upstream.h"
 #include "waits.h"
 
 struct feed {
     int fd;
     uint64_t resets;      /* that were told; the mirror's thread */
     pthread_mutex_t lock; /* for all below */
-    struct notices notices;
+    struct sse_events events;
     struct mirror_view view; /* the newest one */
     bool rung;
 };
@@ -30,14 +30,14 @@ struct feed *feed_new(void)
         abort();
     }
     pthread_mutex_init(&feed->lock, NULL);
-    STAILQ_INIT(&feed->notices);
+    STAILQ_INIT(&feed->events);
     return feed;
 }
 
 void feed_free(struct feed *feed)
 {
     if (feed != NULL) {
-        notices_drop(&feed->notices);
+        sse_events_drop(&feed->events);
         close(feed->fd);
         pthread_mutex_destroy(&feed->lock);
         free(feed);
@@ -49,30 +49,30 @@ int feed_fd(const struct feed *feed)
     return feed->fd;
 }
 
-static void make_notices(const struct mirror_change *changes, size_t n, struct notices *notices)
+static void make_events(const struct mirror_change *changes, size_t n, struct sse_events *events)
 {
     for (size_t i = 0; i < n; i++) {
-        struct notice *notice = notice_new(&changes[i]);
-        STAILQ_INSERT_TAIL(notices, notice, next);
+        struct sse_event *event = sse_event_new(&changes[i]);
+        STAILQ_INSERT_TAIL(events, event, next);
     }
 }
 
-/* A copy that has been replaced is told by one notice; what differs in it is nobody's event. */
+/* A copy that has been replaced is told by one event; what differs in it is nobody's event. */
 void feed_changed(void *user, const struct mirror_view *view, const struct mirror_change *changes,
                   size_t n)
 {
     struct feed *feed = user;
-    struct notices come = STAILQ_HEAD_INITIALIZER(come);
+    struct sse_events come = STAILQ_HEAD_INITIALIZER(come);
     bool is_reset = view->resets != feed->resets;
     feed->resets = view->resets;
     if (is_reset) {
-        struct notice *notice = notice_new_reset();
-        STAILQ_INSERT_TAIL(&come, notice, next);
+        struct sse_event *event = sse_event_new_reset();
+        STAILQ_INSERT_TAIL(&come, event, next);
     } else {
-        make_notices(changes, n, &come);
+        make_events(changes, n, &come);
     }
     pthread_mutex_lock(&feed->lock);
-    STAILQ_CONCAT(&feed->notices, &come);
+    STAILQ_CONCAT(&feed->events, &come);
     feed->view = *view;
     bool ring = !feed->rung;
     feed->rung = true;
@@ -83,13 +83,13 @@ void feed_changed(void *user, const struct mirror_view *view, const struct mirro
 }
 
 /* A mirror that stays as it was says nothing new: a call may have found out since. */
-static void note_reach(struct gateway *gateway, const struct mirror_view *view)
+static void note_reach(struct upstream *upstream, const struct mirror_view *view)
 {
-    bool was_in_step = atomic_load(&gateway->mirror_gauges.in_step);
+    bool was_in_step = atomic_load(&upstream->gauges.in_step);
     if (view->state == MIRROR_IN_STEP && !was_in_step) {
-        reach_is_there(gateway);
+        reach_is_there(upstream);
     } else if (view->state != MIRROR_IN_STEP && was_in_step) {
-        reach_is_away(gateway, "the mirror's watch has ended or brings nothing");
+        reach_is_away(upstream, "the mirror's watch has ended or brings nothing");
     }
 }
 
@@ -102,41 +102,42 @@ static void show_view(struct mirror_gauges *gauges, const struct mirror_view *vi
 }
 
 /* What was handed out may never have been, or not be any more. */
-static void forget_old_log(struct gateway *gateway, const struct mirror_view *view)
+static void forget_old_log(struct upstream *upstream, const struct mirror_view *view)
 {
-    gateway->handed = (struct handed_out){0};
-    handed_out_raise(&gateway->handed, view->epoch, view->revision);
-    waits_all_changed(gateway->waits);
+    upstream->handed = (struct handed_out){0};
+    handed_out_raise(&upstream->handed, view->epoch, view->revision);
+    waits_all_changed(upstream->waits);
 }
 
-static void bring(struct gateway *gateway, struct notices *notices, const struct mirror_view *view)
+static void bring(struct upstream *upstream, struct sse_streams *streams, struct sse_events *events,
+                  const struct mirror_view *view)
 {
-    struct notice *notice;
-    while ((notice = STAILQ_FIRST(notices)) != NULL) {
-        STAILQ_REMOVE_HEAD(notices, next);
-        if (notice->is_reset) {
-            forget_old_log(gateway, view);
+    struct sse_event *event;
+    while ((event = STAILQ_FIRST(events)) != NULL) {
+        STAILQ_REMOVE_HEAD(events, next);
+        if (event->is_reset) {
+            forget_old_log(upstream, view);
         } else {
-            waits_changed(gateway->waits, notice->service_name);
+            waits_changed(upstream->waits, event->service_name);
         }
-        streams_add(gateway->streams, notice);
+        sse_streams_add(streams, event);
     }
-    waits_moved(gateway->waits, view->revision);
+    waits_moved(upstream->waits, view->revision);
 }
 
-void feed_run(struct feed *feed, struct gateway *gateway)
+void feed_run(struct feed *feed, struct upstream *upstream, struct sse_streams *streams)
 {
-    struct notices come = STAILQ_HEAD_INITIALIZER(come);
+    struct sse_events come = STAILQ_HEAD_INITIALIZER(come);
     eventfd_t count;
     if (eventfd_read(feed->fd, &count) != 0) {
         return;
     }
     pthread_mutex_lock(&feed->lock);
-    STAILQ_CONCAT(&come, &feed->notices);
+    STAILQ_CONCAT(&come, &feed->events);
     struct mirror_view view = feed->view;
     feed->rung = false;
     pthread_mutex_unlock(&feed->lock);
-    note_reach(gateway, &view);
-    show_view(&gateway->mirror_gauges, &view);
-    bring(gateway, &come, &view);
+    note_reach(upstream, &view);
+    show_view(&upstream->gauges, &view);
+    bring(upstream, streams, &come, &view);
 }

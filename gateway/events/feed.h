@@ -4,8 +4,9 @@
 
 #include "mirror.h"
 
-struct gateway;
 struct feed;
+struct sse_streams;
+struct upstream;
 
 struct feed *feed_new(void);
 /* After the mirror. NULL is ignored. */
@@ -18,6 +19,6 @@ void feed_changed(void *user, const struct mirror_view *view, const struct mirro
                   size_t n);
 
 /* Brings what has come to those who wait for it. HTTP thread. */
-void feed_run(struct feed *feed, struct gateway *gateway);
+void feed_run(struct feed *feed, struct upstream *upstream, struct sse_streams *streams);
 
 #endif

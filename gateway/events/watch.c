@@ -1,8 +1,10 @@
-/* GET /api/watch: changes as server-sent events. */
+#include "watch.h"
+
 #include <string.h>
 
-#include "handlers.h"
-#include "request.h"
+#include "etag.h"
+#include "sse_streams.h"
+#include "upstream.h"
 
 static void refuse_event_id(struct request *r)
 {
@@ -14,7 +16,7 @@ static void refuse_event_id(struct request *r)
 }
 
 /* Where the client has got to; false where it was answered. */
-static bool find_start(struct request *r, struct stream_start *start)
+static bool find_start(struct request *r, struct sse_stream_start *start)
 {
     const char *id = r->headers.last_event_id;
     struct expectation last;
@@ -28,9 +30,9 @@ static bool find_start(struct request *r, struct stream_start *start)
         return false;
     }
     if (strcmp(last.epoch, start->view->epoch) != 0) {
-        stream_refuse_position(r, "EPOCH_MISMATCH",
-                               "Last-Event-ID is of another log; start with snapshot=true",
-                               start->view);
+        sse_stream_refuse_position(r, "EPOCH_MISMATCH",
+                                   "Last-Event-ID is of another log; start with snapshot=true",
+                                   start->view);
         return false;
     }
     start->position = last.revision;
@@ -41,20 +43,19 @@ static bool find_start(struct request *r, struct stream_start *start)
 void handle_watch(struct request *r)
 {
     struct mirror_view view;
-    mirror_look(r->gateway->mirror, &view);
-    if (view.state == MIRROR_LOADING || r->gateway->stopping) {
+    mirror_look(r->gateway->upstream->mirror, &view);
+    if (view.state == MIRROR_LOADING || r->gateway->upstream->stopping) {
         request_add_header(r, "Retry-After", "1");
         request_refuse(r, 503, "The gateway does not follow the registry server yet");
         return;
     }
-    struct stream_start start = {
+    struct sse_stream_start start = {
         .view = &view,
         .selector = {.environment = r->parameters.environment,
                      .service_name = r->parameters.service_filter,
                      .service_name_prefix = r->parameters.prefix_filter},
     };
     if (find_start(r, &start)) {
-        r->response.stream = stream_new(r, &start);
-        r->waits_for_stream = stream_is_pending(r->response.stream);
+        sse_stream_start(r, &start);
     }
 }

@@ -39,8 +39,6 @@ enum parameter {
     PARAMETER_CREATED_BY = 1 << 11,   /* created_by=, free text */
     /* Unknown and repeated parameters are faults. */
     PARAMETERS_STRICT = 1 << 12,
-    /* Not a parameter: the route reads the headers of freshness.h. */
-    HEEDS_FRESHNESS = 1 << 13,
 };
 
 /* What was given of those that a route takes; the others are NULL or not given. */

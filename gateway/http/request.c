@@ -6,28 +6,36 @@
 #include <string.h>
 
 #include "mem.h"
+#include "routes.h"
+
+const struct request_kind request_plain = {.size = sizeof(struct request)};
 
 void request_init(struct request *r, struct gateway *gateway, const char *raw_target)
 {
-    *r = (struct request){.gateway = gateway};
+    r->gateway = gateway;
     target_parse(raw_target, &r->target);
 }
 
 void request_fini(struct request *r)
 {
+    struct response *response = &r->response;
+    assert(r->suspended == NULL && "nothing uses a request that ends");
+    if (r->route != NULL && r->route->kind->fini != NULL) {
+        r->route->kind->fini(r);
+    }
+    if (response->pull.free != NULL) {
+        response->pull.free(response->pull.user);
+    }
     target_fini(&r->target);
     str_fini(&r->body_text);
     parameters_fini(&r->parameters);
     body_fini(&r->body);
-    conditions_fini(&r->conditions);
-    str_fini(&r->response.body);
-    stream_free(r->response.stream);
-    if (r->response.pull.free != NULL) {
-        r->response.pull.free(r->response.pull.user);
+    str_fini(&response->body);
+    for (size_t i = 0; i < response->n_headers; i++) {
+        free(response->headers[i].value);
     }
-    mirror_config_unref(r->response.config);
-    for (size_t i = 0; i < r->response.n_headers; i++) {
-        free(r->response.headers[i].value);
+    for (size_t i = 0; i < REQUEST_HEADERS; i++) {
+        free(r->joined[i]);
     }
     *r = (struct request){0};
 }
@@ -68,4 +76,16 @@ void request_add_header(struct request *r, const char *name, const char *value)
     assert(r->response.n_headers < RESPONSE_HEADERS);
     r->response.headers[r->response.n_headers++] =
         (struct response_header){name, mem_string(value)};
+}
+
+void request_suspend(struct request *r, const struct suspension *suspension)
+{
+    assert(r->suspended == NULL && "a request waits for one thing at a time");
+    r->suspended = suspension;
+}
+
+void request_resumed(struct request *r)
+{
+    assert(r->suspended != NULL);
+    r->suspended = NULL;
 }

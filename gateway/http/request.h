@@ -1,29 +1,33 @@
-/* One HTTP request, from its first line to its answer. HTTP thread only.
+/* One HTTP request, from its head to the end of its answer. HTTP thread only.
  *
- * http.c fills it and sends what the handler left in `response`. A handler either answers, or
- * starts a call (calls.h) whose continuation answers or starts another. */
+ * front.c makes a request of each exchange of the HTTP server and sends what the handler left in
+ * `response`. A handler answers at once, or suspends the request: a layer above starts something
+ * (a call, a wait) and continues the request later.
+ *
+ * A layer that needs more than is here defines a larger struct that begins with struct request,
+ * and a struct request_kind, which its routes name. */
 #ifndef GATEWAY_REQUEST_H
 #define GATEWAY_REQUEST_H
 
+#include <sys/types.h>
+
 #include "body.h"
-#include "calls.h"
-#include "conditions.h"
-#include "etag.h"
-#include "freshness.h"
 #include "gateway.h"
 #include "query.h"
-#include "streams.h"
 #include "target.h"
-#include "waits.h"
 
+struct front;
+struct http_exchange;
+struct http_prepared;
+struct request;
 struct route;
 
 #define RESPONSE_HEADERS 8
 
 /* A body that is produced while it is sent, with chunked coding. */
 struct response_pull {
-    /* As http_handlers.read. HTTP_READ_PENDING: a call or wait of the request is open, after which
-     * it is called again. */
+    /* As http_handlers.read. HTTP_READ_PENDING: the request is suspended, or resumed by a call of
+     * front_resume later. */
     ssize_t (*read)(void *user, char *bytes, size_t max);
     void (*free)(void *user); /* called when the request ends; NULL: user is borrowed */
     void *user;
@@ -38,11 +42,9 @@ struct response {
         char *value;      /* owned */
     } headers[RESPONSE_HEADERS];
     size_t n_headers;
-    /* Instead of body and headers: the cached answer of a config of the mirror. */
-    struct http_prepared *prepared; /* borrowed from config */
-    struct mirror_config *config;   /* a reference, held until the answer was sent */
-    struct stream *stream;          /* or instead of the body: owned */
-    struct response_pull pull;      /* or instead of the body: if it has a `read` */
+    /* Instead of body and headers; borrowed until the request ends. */
+    const struct http_prepared *prepared;
+    struct response_pull pull; /* instead of the body: if it has a `read` */
 };
 
 /* NULL: not given. Those that may come in several lines are joined by commas. */
@@ -51,6 +53,25 @@ struct request_headers {
     const char *if_match, *if_none_match;
     const char *cache_control, *prefer, *minimum;
     const char *last_event_id;
+};
+#define REQUEST_HEADERS (sizeof(struct request_headers) / sizeof(const char *))
+
+/* What a layer above adds to the requests of its routes. */
+struct request_kind {
+    size_t size; /* of the struct that begins with struct request; zeroed at the start */
+    /* Reads the headers that are this kind's, and adds their faults. NULL: there are none. */
+    void (*parse)(struct request *r, struct invalid *invalid);
+    void (*fini)(struct request *r); /* NULL: nothing to free */
+    bool writes;                     /* a request that ends without an answer may have written */
+};
+/* struct request itself. */
+extern const struct request_kind request_plain;
+
+/* What a request waits for. */
+struct suspension {
+    /* The client has disconnected: ends the wait and returns true. NULL: the wait cannot be ended,
+     * so the request lives until it has been resumed. */
+    void (*cancel)(struct request *r);
 };
 
 struct request {
@@ -65,24 +86,21 @@ struct request {
     const struct str *service; /* in target; NULL where the route names none */
     struct parameters parameters;
     struct body body;
-    struct conditions conditions; /* of a write */
-    struct freshness freshness;
 
-    struct call call;
-    struct wait wait;
-    bool waits_for_stream;     /* response.stream is pending */
-    int64_t poll_until_ns;     /* of a long poll; 0: it has not begun */
-    struct handed_out written; /* what a write that waits will hand out */
+    const struct suspension *suspended; /* NULL: it is not */
+    bool lasts;                         /* a long wait or a stream: see http_exchange.lasts */
     struct response response;
+
+    /* For front.c. */
+    struct front *front;
+    struct http_exchange *x;
+    bool is_counted;               /* in the front's number of suspended requests */
+    char *joined[REQUEST_HEADERS]; /* owned: values that came in several lines */
+    uint64_t n_body;               /* bytes of the body read so far */
+    int64_t begun_ns;
 };
 
-/* Whether its answer is still to come from elsewhere. */
-static inline bool request_is_open(const struct request *r)
-{
-    return r->call.open || r->wait.open || r->waits_for_stream;
-}
-
-/* Takes the target over from raw. */
+/* Takes the target over from raw. r is zeroed. */
 void request_init(struct request *r, struct gateway *gateway, const char *raw_target);
 void request_fini(struct request *r);
 
@@ -95,5 +113,14 @@ void request_refuse(struct request *r, unsigned status, const char *format, ...)
 void request_refuse_invalid(struct request *r, const struct invalid *invalid);
 /* name is a literal; at most RESPONSE_HEADERS of them. */
 void request_add_header(struct request *r, const char *name, const char *value);
+
+/* The request has no answer yet, or no further bytes of it, until request_resumed. */
+void request_suspend(struct request *r, const struct suspension *suspension);
+/* What it waited for is over: its continuation may answer, or suspend it again. */
+void request_resumed(struct request *r);
+
+/* Goes on with a request that is not suspended any more, as front_resume does. The caller must not
+ * use it afterwards. */
+typedef void request_resume(void *user, struct request *r);
 
 #endif

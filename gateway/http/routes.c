@@ -2,47 +2,7 @@
 
 #include <string.h>
 
-#include "handlers.h"
 #include "utf8.h"
-
-#define NAMED PARAMETER_ENVIRONMENT
-
-static const struct route routes[] = {
-    {"GET", "/api/configs", handle_list,
-     PARAMETER_SERVICE_FILTER | PARAMETER_ENVIRONMENT_FILTER | HEEDS_FRESHNESS, BODY_NONE},
-    {"GET", "/api/configs:batchGet", handle_batch, HEEDS_FRESHNESS, BODY_NONE},
-    {"POST", "/api/configs:batchGet", handle_batch, PARAMETERS_STRICT | HEEDS_FRESHNESS,
-     BODY_NAMES},
-    {"GET", "/api/configs/*", handle_get,
-     NAMED | PARAMETER_VERSION | PARAMETER_RESOLVE | HEEDS_FRESHNESS, BODY_NONE},
-    {"POST", "/api/configs/*", handle_create, NAMED, BODY_CONFIG},
-    {"PUT", "/api/configs/*", handle_update, NAMED, BODY_CONFIG},
-    {"PATCH", "/api/configs/*", handle_patch,
-     NAMED | PARAMETER_COMMENT | PARAMETER_CREATED_BY | PARAMETERS_STRICT, BODY_PATCH},
-    /* Strict, unlike the other old routes: a delete by a mistyped request cannot be undone. */
-    {"DELETE", "/api/configs/*", handle_delete, NAMED | PARAMETER_VERSION | PARAMETERS_STRICT,
-     BODY_EMPTY},
-    {"GET", "/api/configs/*/history", handle_history, NAMED | PARAMETER_LIMIT | HEEDS_FRESHNESS,
-     BODY_NONE},
-    {"GET", "/api/configs/*/diff", handle_diff,
-     NAMED | PARAMETER_OLD_VERSION | PARAMETER_NEW_VERSION | HEEDS_FRESHNESS, BODY_NONE},
-    {"POST", "/api/configs/*/rollback", handle_rollback, NAMED | PARAMETERS_STRICT, BODY_ROLLBACK},
-    {"GET", "/api/watch", handle_watch,
-     PARAMETER_SERVICE_FILTER | PARAMETER_ENVIRONMENT_FILTER | PARAMETER_PREFIX_FILTER |
-         PARAMETER_SNAPSHOT,
-     BODY_NONE},
-    {"GET", "/health", handle_health, 0, BODY_NONE},
-    {"GET", "/stats", handle_stats, 0, BODY_NONE},
-    {"GET", "/livez", handle_livez, 0, BODY_NONE},
-    {"GET", "/readyz", handle_readyz, 0, BODY_NONE},
-    {"GET", "/metrics", handle_metrics, 0, BODY_NONE},
-    {"GET", "/openapi.json", handle_openapi, 0, BODY_NONE},
-};
-
-const struct route *routes_at(size_t index)
-{
-    return index < COUNT_OF(routes) ? &routes[index] : NULL;
-}
 
 static bool is_segment(const struct str *segment, const char *text, size_t n)
 {
@@ -90,21 +50,22 @@ static void refuse_method(struct request *r, const char *allowed)
     request_refuse(r, 405, "Method Not Allowed");
 }
 
-bool routes_find(struct request *r)
+bool routes_find(const struct routes *routes, struct request *r)
 {
     AUTO_STR allowed = {0};
-    for (size_t i = 0; i < COUNT_OF(routes) && r->target.sound; i++) {
+    for (size_t i = 0; i < routes->n && r->target.sound; i++) {
+        const struct route *route = &routes->rows[i];
         const struct str *service = NULL;
-        if (!path_matches(routes[i].path, &r->target, &service)) {
+        if (!path_matches(route->path, &r->target, &service)) {
             continue;
         }
-        if (method_matches(&routes[i], r->method) && !r->target.slash_at_end) {
-            r->route = &routes[i];
+        if (method_matches(route, r->method) && !r->target.slash_at_end) {
+            r->route = route;
             r->service = service;
             return true;
         }
         str_add_text(&allowed, allowed.len == 0 ? "" : ", ");
-        str_add_text(&allowed, routes[i].method);
+        str_add_text(&allowed, route->method);
     }
     if (allowed.len == 0) {
         request_refuse(r, 404, "Not Found");
@@ -114,6 +75,16 @@ bool routes_find(struct request *r)
         refuse_method(r, allowed.data);
     }
     return false;
+}
+
+size_t routes_request_size(const struct routes *routes)
+{
+    size_t largest = sizeof(struct request);
+    for (size_t i = 0; i < routes->n; i++) {
+        size_t size = routes->rows[i].kind->size;
+        largest = size > largest ? size : largest;
+    }
+    return largest;
 }
 
 static void check_service(struct request *r, struct invalid *invalid)
@@ -127,11 +98,6 @@ static void check_service(struct request *r, struct invalid *invalid)
 static bool reads_body(const struct route *route)
 {
     return route->body != BODY_NONE && route->body != BODY_EMPTY;
-}
-
-static bool is_write(const struct route *route)
-{
-    return strcmp(route->method, "GET") != 0 && route->body != BODY_NAMES;
 }
 
 static void refuse_encoding(struct request *r)
@@ -157,12 +123,8 @@ void routes_run(struct request *r)
         body_parse(r->route->body, str_text(&r->body_text), r->body_text.len,
                    r->headers.content_type, &r->body, &invalid);
     }
-    if (is_write(r->route)) {
-        conditions_parse(r->headers.if_match, r->headers.if_none_match, &r->conditions, &invalid);
-    }
-    if ((r->route->parameters & HEEDS_FRESHNESS) != 0) {
-        freshness_parse(r->headers.cache_control, r->headers.prefer, r->headers.minimum,
-                        &r->freshness, &invalid);
+    if (r->route->kind->parse != NULL) {
+        r->route->kind->parse(r, &invalid);
     }
     if (invalid.n > 0) {
         request_refuse_invalid(r, &invalid);

@@ -4,20 +4,27 @@
 
 #include "request.h"
 
+/* A row of the table, which is the gateway's (api.c). */
 struct route {
     const char *method;
     const char *path; /* "*" is a segment that names a service */
     void (*handler)(struct request *r);
     unsigned parameters; /* PARAMETER_… */
     enum body_kind body;
+    const struct request_kind *kind;
+};
+
+struct routes {
+    const struct route *rows;
+    size_t n;
 };
 
 /* Sets route and service; HEAD finds what GET does. Where there is no route, or a slash at the end
  * stands in the way, answers with 404, 405 or 307 and returns false. */
-bool routes_find(struct request *r);
+bool routes_find(const struct routes *routes, struct request *r);
 
-/* The routes, which stand in an array; NULL behind the last. */
-const struct route *routes_at(size_t index);
+/* The size of the largest kind of request. */
+size_t routes_request_size(const struct routes *routes);
 
 /* Checks everything that the route takes: 422 with all faults, or on to the handler. The whole body
  * is there. */

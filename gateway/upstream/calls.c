@@ -8,8 +8,8 @@
 #include <unistd.h>
 
 #include "reach.h"
-#include "request.h"
 #include "together.h"
+#include "upstream_request.h"
 
 struct calls {
     int fd;
@@ -119,23 +119,22 @@ static void add_to_others(struct call *call, struct registry_client *client,
     }
 }
 
+static const struct suspension by_call = {.cancel = NULL};
+
 void call_start(struct request *r, enum registry_method method, const ProtobufCMessage *message,
                 int64_t timeout_ms, call_next *next)
 {
-    struct call *call = &r->call;
-    struct gateway *gateway = r->gateway;
-    assert(!call->open);
-    *call = (struct call){.open = true,
-                          .method = method,
-                          .timeout_ms = timeout_ms,
-                          .calls = gateway->calls,
-                          .next = next};
-    if (gateway->client == NULL) {
+    struct upstream *upstream = r->gateway->upstream;
+    struct call *call = &upstream_request_of(r)->call;
+    request_suspend(r, &by_call);
+    *call = (struct call){
+        .method = method, .timeout_ms = timeout_ms, .calls = upstream->calls, .next = next};
+    if (upstream->client == NULL) {
         refuse(call);
     } else if (together_takes(method, message)) {
-        add_to_others(call, gateway->client, message);
+        add_to_others(call, upstream->client, message);
     } else {
-        registry_client_call(gateway->client, method, message, timeout_ms, done, call);
+        registry_client_call(upstream->client, method, message, timeout_ms, done, call);
     }
 }
 
@@ -146,31 +145,31 @@ void calls_flush(struct calls *calls)
     }
 }
 
-static void note_reach(struct gateway *gateway, const struct call *call)
+static void note_reach(struct upstream *upstream, const struct call *call)
 {
     if (call->response != NULL || call->st->reason[0] != '\0') {
-        reach_is_there(gateway);
+        reach_is_there(upstream);
     } else if (call->st->code == STATUS_UNAVAILABLE) {
-        reach_is_away(gateway, call->st->message);
+        reach_is_away(upstream, call->st->message);
     }
 }
 
-void calls_run(struct calls *calls, void (*answered)(void *user, struct request *r), void *user)
+void calls_run(struct calls *calls, request_resume *resume, void *user)
 {
     struct call *call = take_all(calls);
     while (call != NULL) {
-        struct request *r = CONTAINER_OF(call, struct request, call);
+        struct request *r = &CONTAINER_OF(call, struct upstream_request, call)->base;
         struct call *following = call->next_done;
         ProtobufCMessage *response = call->response;
-        note_reach(r->gateway, call);
+        note_reach(r->gateway->upstream, call);
         AUTO(free) struct status *st = MOVE(call->st);
-        call->open = false;
+        request_resumed(r);
         call->next(r, response, st);
         if (response != NULL) {
             protobuf_c_message_free_unpacked(response, NULL);
         }
-        if (!request_is_open(r)) {
-            answered(user, r);
+        if (r->suspended == NULL) {
+            resume(user, r);
         }
         call = following;
     }

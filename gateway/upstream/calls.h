@@ -5,8 +5,8 @@
 #define GATEWAY_CALLS_H
 
 #include "registry_client.h"
+#include "request.h"
 
-struct request;
 struct calls;
 
 /* On the HTTP thread. One of response (of the method's type) and st is NULL; both are borrowed.
@@ -24,7 +24,6 @@ union write_message {
 
 /* The call of a request; at most one at a time. */
 struct call {
-    bool open; /* started, and its continuation has not run */
     enum registry_method method;
     int64_t timeout_ms;
     union write_message write; /* what it points to is borrowed; not of other calls */
@@ -41,9 +40,10 @@ void calls_free(struct calls *calls);
 /* Readable while calls are done and not run yet. */
 int calls_fd(const struct calls *calls);
 
-/* Starts a call for a request that has none open. The message is encoded at once; but what a
- * write's points to is borrowed until it is answered. Once the gateway's client is gone the call
- * fails with UNAVAILABLE, reason SHUTTING_DOWN. HTTP thread. */
+/* Starts a call for a request, which is suspended until the call has ended; it must begin with
+ * struct upstream_request. The message is encoded at once, except that what a write points to is
+ * borrowed until the write is answered. Once upstream->client is gone the call fails with
+ * UNAVAILABLE, reason SHUTTING_DOWN. HTTP thread. */
 void call_start(struct request *r, enum registry_method method, const ProtobufCMessage *message,
                 int64_t timeout_ms, call_next *next);
 
@@ -60,8 +60,8 @@ void calls_done_add(struct calls_done *done, struct call *call, ProtobufCMessage
 /* Has calls_run continue them, of which there is at least one. */
 void calls_hand_over(struct calls_done *done);
 
-/* Runs the continuations of all calls that are done. Where that leaves a request without an open
- * call, answered(user, request) is called, after which the request is not touched. HTTP thread. */
-void calls_run(struct calls *calls, void (*answered)(void *user, struct request *r), void *user);
+/* Runs the continuations of all calls that are done, and resumes requests that are not suspended
+ * again. HTTP thread. */
+void calls_run(struct calls *calls, request_resume *resume, void *user);
 
 #endif

@@ -1,18 +1,18 @@
 #include "reach.h"
 
-#include "gateway.h"
 #include "log.h"
+#include "upstream.h"
 
-void reach_is_there(struct gateway *gateway)
+void reach_is_there(struct upstream *upstream)
 {
-    if (gateway->client != NULL && atomic_exchange(&gateway->server_away, false)) {
+    if (upstream->client != NULL && atomic_exchange(&upstream->is_away, false)) {
         log_event(LOG_INFO, "server_back", NULL);
     }
 }
 
-void reach_is_away(struct gateway *gateway, const char *why)
+void reach_is_away(struct upstream *upstream, const char *why)
 {
-    if (gateway->client != NULL && !atomic_exchange(&gateway->server_away, true)) {
+    if (upstream->client != NULL && !atomic_exchange(&upstream->is_away, true)) {
         log_event(LOG_WARNING, "server_away", "message", why, NULL);
     }
 }

@@ -4,10 +4,10 @@
 #ifndef GATEWAY_REACH_H
 #define GATEWAY_REACH_H
 
-struct gateway;
+struct upstream;
 
-void reach_is_there(struct gateway *gateway);
+void reach_is_there(struct upstream *upstream);
 /* why is for the log. */
-void reach_is_away(struct gateway *gateway, const char *why);
+void reach_is_away(struct upstream *upstream, const char *why);
 
 #endif

@@ -5,7 +5,7 @@
 
 #include "clock.h"
 #include "hash.h"
-#include "request.h"
+#include "upstream_request.h"
 
 #define BUCKETS 1024
 
@@ -55,29 +55,49 @@ static void enqueue(struct wait_list *queue, struct wait *wait)
     }
 }
 
-void wait_for_revision(struct request *r, uint64_t revision, int64_t until_ns, wait_over *over)
-{
-    assert(!r->wait.open && !r->call.open);
-    r->wait = (struct wait){.open = true, .until_ns = until_ns, .revision = revision, .over = over};
-    enqueue(&r->gateway->waits->writes, &r->wait);
-}
-
-void wait_for_change(struct request *r, const char *service, int64_t until_ns, wait_over *over)
-{
-    struct waits *waits = r->gateway->waits;
-    assert(!r->wait.open && !r->call.open);
-    r->wait = (struct wait){.open = true, .until_ns = until_ns, .service = service, .over = over};
-    enqueue(&waits->polls, &r->wait);
-    TAILQ_INSERT_TAIL(bucket_of(waits, service), &r->wait, in_bucket);
-}
-
-/* ---- Ends ---- */
-
 static void remove_poll(struct waits *waits, struct wait *wait)
 {
     TAILQ_REMOVE(bucket_of(waits, wait->service), wait, in_bucket);
     TAILQ_REMOVE(&waits->polls, wait, in_queue);
 }
+
+/* ---- Starts ---- */
+
+/* Cancels the wait without calling its continuation. */
+static void cancel(struct request *r)
+{
+    struct waits *waits = r->gateway->upstream->waits;
+    struct wait *wait = &upstream_request_of(r)->wait;
+    if (wait->is_due) {
+        TAILQ_REMOVE(&waits->due, wait, in_queue);
+    } else if (wait->service != NULL) {
+        remove_poll(waits, wait);
+    } else {
+        TAILQ_REMOVE(&waits->writes, wait, in_queue);
+    }
+}
+
+static const struct suspension by_wait = {.cancel = cancel};
+
+void wait_for_revision(struct request *r, uint64_t revision, int64_t until_ns, wait_over *over)
+{
+    struct wait *wait = &upstream_request_of(r)->wait;
+    request_suspend(r, &by_wait);
+    *wait = (struct wait){.until_ns = until_ns, .revision = revision, .over = over};
+    enqueue(&r->gateway->upstream->waits->writes, wait);
+}
+
+void wait_for_change(struct request *r, const char *service, int64_t until_ns, wait_over *over)
+{
+    struct waits *waits = r->gateway->upstream->waits;
+    struct wait *wait = &upstream_request_of(r)->wait;
+    request_suspend(r, &by_wait);
+    *wait = (struct wait){.until_ns = until_ns, .service = service, .over = over};
+    enqueue(&waits->polls, wait);
+    TAILQ_INSERT_TAIL(bucket_of(waits, service), wait, in_bucket);
+}
+
+/* ---- Ends ---- */
 
 static void make_due(struct waits *waits, struct wait *wait)
 {
@@ -95,23 +115,6 @@ static void end_poll(struct waits *waits, struct wait *wait)
 {
     remove_poll(waits, wait);
     make_due(waits, wait);
-}
-
-void wait_cancel(struct request *r)
-{
-    struct waits *waits = r->gateway->waits;
-    struct wait *wait = &r->wait;
-    if (!wait->open) {
-        return;
-    }
-    if (wait->is_due) {
-        TAILQ_REMOVE(&waits->due, wait, in_queue);
-    } else if (wait->service != NULL) {
-        remove_poll(waits, wait);
-    } else {
-        TAILQ_REMOVE(&waits->writes, wait, in_queue);
-    }
-    wait->open = false;
 }
 
 void waits_moved(struct waits *waits, uint64_t revision)
@@ -159,17 +162,17 @@ static void end_late(struct waits *waits)
     }
 }
 
-void waits_run(struct waits *waits, void (*answered)(void *user, struct request *r), void *user)
+void waits_run(struct waits *waits, request_resume *resume, void *user)
 {
     end_late(waits);
     struct wait *wait;
     while ((wait = TAILQ_FIRST(&waits->due)) != NULL) {
-        struct request *r = CONTAINER_OF(wait, struct request, wait);
+        struct request *r = &CONTAINER_OF(wait, struct upstream_request, wait)->base;
         TAILQ_REMOVE(&waits->due, wait, in_queue);
-        wait->open = false;
+        request_resumed(r);
         wait->over(r);
-        if (!request_is_open(r)) {
-            answered(user, r);
+        if (r->suspended == NULL) {
+            resume(user, r);
         }
     }
 }

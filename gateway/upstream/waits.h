@@ -7,7 +7,8 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
-struct request;
+#include "request.h"
+
 struct waits;
 
 /* What was waited for is there, or the time is over. Answers, or waits again. */
@@ -15,7 +16,6 @@ typedef void wait_over(struct request *r);
 
 /* The wait of a request; at most one at a time, and no call meanwhile. */
 struct wait {
-    bool open;
     bool is_due; /* it is over, but its continuation has not run yet */
     int64_t until_ns;
     uint64_t revision;   /* of a write */
@@ -29,13 +29,11 @@ struct waits *waits_new(void);
 /* Nothing may wait any more. NULL is ignored. */
 void waits_free(struct waits *waits);
 
-/* Waits until the mirror has the revision, at most until until_ns. */
+/* Suspends the request until the mirror has the revision, at most until until_ns. It must begin
+ * with struct upstream_request, as in the next function. */
 void wait_for_revision(struct request *r, uint64_t revision, int64_t until_ns, wait_over *over);
 /* Waits until a config of that service may have changed. */
 void wait_for_change(struct request *r, const char *service, int64_t until_ns, wait_over *over);
-
-/* Drops the wait of the request, if it has one, without calling its continuation. */
-void wait_cancel(struct request *r);
 
 /* The mirror has got to a revision. */
 void waits_moved(struct waits *waits, uint64_t revision);
@@ -43,9 +41,8 @@ void waits_changed(struct waits *waits, const char *service);
 /* Everything may be another. */
 void waits_all_changed(struct waits *waits);
 
-/* Ends the waits that are due. Where that leaves a request with nothing open, answered(user,
- * request) is called, after which it is not touched. */
-void waits_run(struct waits *waits, void (*answered)(void *user, struct request *r), void *user);
+/* Ends the waits that are due, and resumes requests that are not suspended again. */
+void waits_run(struct waits *waits, request_resume *resume, void *user);
 /* When the first one is due at the latest; -1: none waits. */
 int64_t waits_next_ns(const struct waits *waits);
 

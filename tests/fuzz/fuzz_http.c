@@ -1,11 +1,11 @@
 /* What the gateway reads of a request. Lines: target, entity tags, Cache-Control, Prefer, minimum,
  * content type; the rest is the body. */
+#include "api.h"
 #include "body.h"
 #include "etag.h"
 #include "freshness.h"
 #include "fuzz.h"
 #include "query.h"
-#include "routes.h"
 #include "target.h"
 #include "utf8.h"
 
@@ -41,8 +41,8 @@ static void try_target(const char *raw)
     for (size_t i = 0; i < without.len; i++) {
         MUST((unsigned char)without.data[i] > ' ' && (unsigned char)without.data[i] < 0x7f);
     }
-    for (size_t i = 0; routes_at(i) != NULL; i++) {
-        try_query(target.query, target.n_query, routes_at(i)->parameters);
+    for (size_t i = 0; i < api_routes.n; i++) {
+        try_query(target.query, target.n_query, api_routes.rows[i].parameters);
     }
     target_fini(&target);
 }

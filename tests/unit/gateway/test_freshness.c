@@ -2,8 +2,8 @@
 
 #include <string.h>
 
+#include "config_request.h"
 #include "leak_check.h"
-#include "request.h"
 
 TestSuite(freshness, .fini = leak_check);
 
@@ -174,15 +174,16 @@ Test(freshness, what_a_mirror_may_answer)
     };
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
         size_t faults;
-        struct gateway gateway = {0};
-        struct request r = {.gateway = &gateway};
+        struct upstream upstream = {0};
+        struct gateway gateway = {.upstream = &upstream};
+        struct config_request c = {.upstream.base.gateway = &gateway};
         const struct mirror_view view = {.state = cases[i].state, .epoch = EPOCH, .revision = 10};
         if (cases[i].handed_epoch[0] != '\0') {
-            handed_out_raise(&gateway.handed, cases[i].handed_epoch, cases[i].handed);
+            handed_out_raise(&upstream.handed, cases[i].handed_epoch, cases[i].handed);
         }
-        r.freshness = parse(cases[i].cache_control, NULL, cases[i].minimum, &faults);
-        r.headers.if_none_match = cases[i].if_none_match;
-        cr_expect_eq(freshness_allows(&r, &view), cases[i].allowed, "%s", cases[i].title);
+        c.freshness = parse(cases[i].cache_control, NULL, cases[i].minimum, &faults);
+        c.upstream.base.headers.if_none_match = cases[i].if_none_match;
+        cr_expect_eq(freshness_allows(&c, &view), cases[i].allowed, "%s", cases[i].title);
     }
 }
 

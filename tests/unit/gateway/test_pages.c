@@ -26,9 +26,11 @@ static void more(struct pages *pages)
     }
 }
 
+static const struct route route = {.path = "/list", .kind = &request_plain};
+
 static struct pages *begin(struct request *r, uint64_t documents)
 {
-    *r = (struct request){.route = routes_at(0)};
+    *r = (struct request){.route = &route};
     struct pages *pages = pages_new(r, more);
     pages->left = documents;
     more(pages);
@@ -82,7 +84,7 @@ Test(pages, a_document_that_was_not_added_leaves_no_comma)
 
 Test(pages, a_fault_before_the_answer_refuses_and_one_behind_it_cuts)
 {
-    struct request r = {.route = routes_at(0)};
+    struct request r = {.route = &route};
     struct status st;
     status_set(&st, STATUS_UNAVAILABLE, "SHUTTING_DOWN", "the server is stopping");
     pages_fail(pages_new(&r, more), &st);
@@ -101,8 +103,8 @@ Test(pages, a_fault_before_the_answer_refuses_and_one_behind_it_cuts)
 /* While a call for the next part is open, reading starts no second one. */
 static void start_call(struct pages *pages)
 {
-    cr_assert_not(pages->r->call.open);
-    pages->r->call.open = true;
+    static const struct suspension by_call = {0};
+    request_suspend(pages->r, &by_call);
 }
 
 Test(pages, nothing_is_read_while_a_call_is_under_way)
@@ -114,7 +116,7 @@ Test(pages, nothing_is_read_while_a_call_is_under_way)
     cr_expect_eq(r.response.pull.read(pages, bytes, sizeof bytes), 6);
     cr_expect_eq(r.response.pull.read(pages, bytes, sizeof bytes), 0);
     cr_expect_eq(r.response.pull.read(pages, bytes, sizeof bytes), 0);
-    r.call.open = false;
+    request_resumed(&r);
     more(pages);
     cr_expect_eq(r.response.pull.read(pages, bytes, sizeof bytes), 4);
     cr_expect_eq(r.response.pull.read(pages, bytes, sizeof bytes), -1);

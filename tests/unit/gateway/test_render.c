@@ -2,9 +2,11 @@
 
 #include <string.h>
 
+#include "api.h"
+#include "config_request.h"
 #include "errors.h"
 #include "leak_check.h"
-#include "routes.h"
+#include "payload.h"
 
 TestSuite(render, .fini = leak_check);
 
@@ -79,13 +81,12 @@ Test(render, a_payload_that_is_gone)
         Confreg__V1__Version version = CONFREG__V1__VERSION__INIT;
         Confreg__V1__Config config = CONFREG__V1__CONFIG__INIT;
         struct mirror_config mirrored = {.service_name = text, .environment = text};
-        struct json_text payload;
         AUTO_STR out = {0};
         version.payload_state = config.payload_state = states[i];
         cr_expect_not(render_version(&out, text, text, &version));
         cr_expect_not(render_config(&out, &config));
         cr_expect_not(render_mirrored(&out, &mirrored));
-        cr_expect_not(render_payload_of(&config, &payload));
+        cr_expect_eq(payload_of_config(&config).len, 0);
         cr_expect_eq(out.len, 0);
     }
 }
@@ -189,10 +190,19 @@ Test(render, failures)
     }
 }
 
+static const struct route *find_route(const char *method, const char *path)
+{
+    const struct route *route = api_routes.rows;
+    while (strcmp(route->method, method) != 0 || strcmp(route->path, path) != 0) {
+        route++;
+    }
+    return route;
+}
+
 /* What the transport says names addresses of the inner network. */
 Test(render, an_unreachable_server_is_not_named)
 {
-    struct request r = {0};
+    struct request r = {.route = find_route("GET", "/api/watch")};
     struct status st;
     status_set(&st, STATUS_UNAVAILABLE, "", "failed to connect to ipv4:10.0.0.7:50051");
     errors_answer(&r, &st);
@@ -201,67 +211,43 @@ Test(render, an_unreachable_server_is_not_named)
     request_fini(&r);
 }
 
-static void never_called(struct request *r, const ProtobufCMessage *response,
-                         const struct status *st)
-{
-    (void)r;
-    (void)response;
-    (void)st;
-    cr_assert_fail();
-}
-
 /* Nobody knows what became of a write, unless the server said so. */
 Test(render, a_write_that_was_not_heard_of_is_in_doubt)
 {
+    static const char named[] = "/api/configs/*";
     static const struct {
-        enum registry_method method;
+        const char *method, *path;
         enum status_code code;
         const char *reason;
         unsigned http;
         bool in_doubt;
     } cases[] = {
-        {REGISTRY_CREATE_CONFIG, STATUS_UNAVAILABLE, "", 503, true},
-        {REGISTRY_UPDATE_CONFIG, STATUS_DEADLINE_EXCEEDED, "", 504, true},
-        {REGISTRY_DELETE_CONFIG, STATUS_UNAVAILABLE, "", 503, true},
-        {REGISTRY_ROLLBACK_CONFIG, STATUS_CANCELLED, "", 503, true},
-        {REGISTRY_UPDATE_CONFIG, STATUS_UNAVAILABLE, "SHUTTING_DOWN", 503, false},
-        {REGISTRY_UPDATE_CONFIG, STATUS_UNAVAILABLE, "STORE_UNAVAILABLE", 503, false},
-        {REGISTRY_UPDATE_CONFIG, STATUS_DEADLINE_EXCEEDED, "NOT_STARTED", 504, false},
-        {REGISTRY_GET_CONFIG, STATUS_UNAVAILABLE, "", 503, false},
-        {REGISTRY_LIST_VERSIONS, STATUS_DEADLINE_EXCEEDED, "", 504, false},
+        {"POST", named, STATUS_UNAVAILABLE, "", 503, true},
+        {"PUT", named, STATUS_DEADLINE_EXCEEDED, "", 504, true},
+        {"PATCH", named, STATUS_DEADLINE_EXCEEDED, "", 504, true},
+        {"DELETE", named, STATUS_UNAVAILABLE, "", 503, true},
+        {"POST", "/api/configs/*/rollback", STATUS_CANCELLED, "", 503, true},
+        {"PUT", named, STATUS_UNAVAILABLE, "SHUTTING_DOWN", 503, false},
+        {"PUT", named, STATUS_UNAVAILABLE, "STORE_UNAVAILABLE", 503, false},
+        {"PUT", named, STATUS_DEADLINE_EXCEEDED, "NOT_STARTED", 504, false},
+        {"GET", named, STATUS_UNAVAILABLE, "", 503, false},
+        {"GET", "/api/configs/*/history", STATUS_DEADLINE_EXCEEDED, "", 504, false},
+        {"POST", "/api/configs:batchGet", STATUS_UNAVAILABLE, "", 503, false},
+        {"GET", "/api/watch", STATUS_UNAVAILABLE, "", 503, false},
     };
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
-        struct request r = {.call = {.method = cases[i].method, .next = never_called}};
+        struct config_request c = {.upstream.base.route =
+                                       find_route(cases[i].method, cases[i].path)};
+        struct request *r = &c.upstream.base;
         struct status st;
         status_set(&st, cases[i].code, cases[i].reason, "why");
-        errors_answer(&r, &st);
-        const char *body = str_text(&r.response.body);
-        cr_expect_eq(r.response.status, cases[i].http);
+        errors_answer(r, &st);
+        const char *body = str_text(&r->response.body);
+        cr_expect_eq(r->response.status, cases[i].http);
         cr_expect_eq(strncmp(body, "{\"detail\":\"OUTCOME_UNKNOWN: ", 28) == 0, cases[i].in_doubt,
                      "%zu: %s", i, body);
-        request_fini(&r);
+        request_fini(r);
     }
-}
-
-/* A stream of events has no call. */
-Test(render, what_was_no_call_is_not_in_doubt)
-{
-    struct request r = {0};
-    struct status st;
-    status_set(&st, STATUS_UNAVAILABLE, "", "why");
-    errors_answer(&r, &st);
-    cr_expect_str_eq(str_text(&r.response.body),
-                     "{\"detail\":\"The registry server cannot be reached\"}");
-    request_fini(&r);
-}
-
-static const struct route *find_route(const char *method, const char *path)
-{
-    size_t i = 0;
-    while (strcmp(routes_at(i)->method, method) != 0 || strcmp(routes_at(i)->path, path) != 0) {
-        i++;
-    }
-    return routes_at(i);
 }
 
 Test(render, a_refused_field_is_told_with_its_place)
@@ -282,14 +268,16 @@ Test(render, a_refused_field_is_told_with_its_place)
     };
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
         AUTO_STR service = {0};
-        struct request r = {.route = find_route(cases[i].method, cases[i].path),
-                            .service = &service};
+        struct config_request c = {
+            .upstream.base = {.route = find_route(cases[i].method, cases[i].path),
+                              .service = &service}};
+        struct request *r = &c.upstream.base;
         struct status st;
         status_bad_field(&st, cases[i].field, cases[i].reason, "why");
-        errors_answer(&r, &st);
-        cr_expect_eq(r.response.status, 422);
-        cr_expect_not_null(strstr(str_text(&r.response.body), cases[i].shown), "%s",
-                           str_text(&r.response.body));
-        request_fini(&r);
+        errors_answer(r, &st);
+        cr_expect_eq(r->response.status, 422);
+        cr_expect_not_null(strstr(str_text(&r->response.body), cases[i].shown), "%s",
+                           str_text(&r->response.body));
+        request_fini(r);
     }
 }

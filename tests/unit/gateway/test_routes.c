@@ -1,10 +1,13 @@
-#include "routes.h"
+#include "api.h"
 
 #include <string.h>
 
-#include "handlers.h"
+#include "config_handlers.h"
+#include "config_request.h"
 #include "json.h"
 #include "leak_check.h"
+#include "probes.h"
+#include "watch.h"
 
 TestSuite(routes, .fini = leak_check);
 TestSuite(target, .fini = leak_check);
@@ -98,11 +101,17 @@ Test(target, without_slash)
 
 static struct gateway gateway;
 
-static void find(struct request *r, const char *method, const char *target)
+/* A request of any kind that the routes name. */
+static struct request *find(const char *method, const char *target)
 {
+    static struct config_request large;
+    struct request *r = &large.upstream.base;
+    cr_assert_leq(routes_request_size(&api_routes), sizeof large);
+    large = (struct config_request){0};
     request_init(r, &gateway, target);
     r->method = method;
-    cr_expect_eq(routes_find(r), r->response.status == 0, "%s %s", method, target);
+    cr_expect_eq(routes_find(&api_routes, r), r->response.status == 0, "%s %s", method, target);
+    return r;
 }
 
 Test(routes, what_answers_what)
@@ -138,16 +147,16 @@ Test(routes, what_answers_what)
         {"GET", "/readyz", handle_readyz, NULL},
     };
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
-        struct request r;
-        find(&r, cases[i].method, cases[i].target);
-        cr_assert_not_null(r.route, "%s %s", cases[i].method, cases[i].target);
-        cr_expect_eq(r.route->handler, cases[i].handler, "%s %s", cases[i].method, cases[i].target);
+        struct request *r = find(cases[i].method, cases[i].target);
+        cr_assert_not_null(r->route, "%s %s", cases[i].method, cases[i].target);
+        cr_expect_eq(r->route->handler, cases[i].handler, "%s %s", cases[i].method,
+                     cases[i].target);
         if (cases[i].service == NULL) {
-            cr_expect_null(r.service);
+            cr_expect_null(r->service);
         } else {
-            cr_expect_str_eq(str_text(r.service), cases[i].service);
+            cr_expect_str_eq(str_text(r->service), cases[i].service);
         }
-        request_fini(&r);
+        request_fini(r);
     }
 }
 
@@ -188,29 +197,27 @@ Test(routes, what_answers_nothing)
         {"GET", "/nothing/", 404, NULL, NULL},
     };
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
-        struct request r;
-        find(&r, cases[i].method, cases[i].target);
-        cr_expect_eq(r.response.status, cases[i].status, "%s %s: %u", cases[i].method,
-                     cases[i].target, r.response.status);
-        cr_expect_null(r.route);
+        struct request *r = find(cases[i].method, cases[i].target);
+        cr_expect_eq(r->response.status, cases[i].status, "%s %s: %u", cases[i].method,
+                     cases[i].target, r->response.status);
+        cr_expect_null(r->route);
         if (cases[i].header != NULL) {
-            cr_expect_str_eq(header_of(&r, cases[i].header), cases[i].value);
+            cr_expect_str_eq(header_of(r, cases[i].header), cases[i].value);
         }
-        request_fini(&r);
+        request_fini(r);
     }
 }
 
 Test(routes, a_wrong_method_is_told_all_right_ones)
 {
-    struct request r;
-    find(&r, "BREW", "/api/configs/a");
-    cr_expect_eq(r.response.status, 405);
-    cr_expect_str_eq(str_text(&r.response.body), "{\"detail\":\"Method Not Allowed\"}");
+    struct request *r = find("BREW", "/api/configs/a");
+    cr_expect_eq(r->response.status, 405);
+    cr_expect_str_eq(str_text(&r->response.body), "{\"detail\":\"Method Not Allowed\"}");
     static const char *const methods[] = {"GET", "POST", "PUT", "DELETE"};
     for (size_t i = 0; i < COUNT_OF(methods); i++) {
-        cr_expect_not_null(strstr(header_of(&r, "Allow"), methods[i]));
+        cr_expect_not_null(strstr(header_of(r, "Allow"), methods[i]));
     }
-    request_fini(&r);
+    request_fini(r);
 }
 
 /* Faults are told together, before any handler runs: there is no client behind this gateway. */
@@ -248,13 +255,12 @@ Test(routes, malformed_requests_do_not_reach_a_handler)
          "\"query\",\"version\" extra_forbidden|"},
     };
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
-        struct request r;
         AUTO_STR found = {0};
-        find(&r, cases[i].method, cases[i].target);
-        str_add_text(&r.body_text, cases[i].body);
-        routes_run(&r);
-        cr_expect_eq(r.response.status, 422, "%s", cases[i].target);
-        const char *at = str_text(&r.response.body);
+        struct request *r = find(cases[i].method, cases[i].target);
+        str_add_text(&r->body_text, cases[i].body);
+        routes_run(r);
+        cr_expect_eq(r->response.status, 422, "%s", cases[i].target);
+        const char *at = str_text(&r->response.body);
         while ((at = strstr(at, "\"loc\":[")) != NULL) {
             const char *type = strstr(at, "\"type\":\"") + 8;
             str_addf(&found, "%.*s %.*s|", (int)strcspn(at + 7, "]"), at + 7,
@@ -263,7 +269,7 @@ Test(routes, malformed_requests_do_not_reach_a_handler)
         }
         cr_expect_str_eq(str_text(&found), cases[i].found, "%s: %s", cases[i].target,
                          str_text(&found));
-        request_fini(&r);
+        request_fini(r);
     }
 }
 
@@ -302,25 +308,24 @@ static size_t count_operations(struct json_text paths)
 
 Test(routes, the_document_knows_them_all_and_no_other)
 {
-    struct request r;
     struct status st;
     const struct json_limits limits = {1 << 20, 64};
     AUTO(buf_unref) struct buf *document = NULL;
-    find(&r, "GET", "/openapi.json");
-    r.route->handler(&r);
-    cr_assert(json_check(r.response.body.data, r.response.body.len, &limits, "", &document, &st),
+    struct request *r = find("GET", "/openapi.json");
+    r->route->handler(r);
+    cr_assert(json_check(r->response.body.data, r->response.body.len, &limits, "", &document, &st),
               "%s", st.message);
     struct json_text paths = find_in(json_of_buf(document), "paths");
     size_t n = 0;
-    for (; routes_at(n) != NULL; n++) {
+    for (; n < api_routes.n; n++) {
         AUTO_STR template = {0};
         char method[8] = "";
-        for (size_t i = 0; routes_at(n)->method[i] != '\0'; i++) {
-            method[i] = (char)(routes_at(n)->method[i] | 0x20);
+        for (size_t i = 0; api_routes.rows[n].method[i] != '\0'; i++) {
+            method[i] = (char)(api_routes.rows[n].method[i] | 0x20);
         }
-        add_template(&template, routes_at(n)->path);
+        add_template(&template, api_routes.rows[n].path);
         find_in(find_in(paths, template.data), method);
     }
     cr_expect_eq(count_operations(paths), n);
-    request_fini(&r);
+    request_fini(r);
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "clock.h"
+#include "config_counts.h"
 
 /* A mirror that is in step is milliseconds behind; one that is not must not hold writes up. */
 #define SEEN_PATIENCE_MS 1000
@@ -37,42 +38,43 @@ bool answer_is_whole(struct request *r, const void *part)
 
 void answer_count_mirror(struct request *r, const struct mirror_view *view)
 {
-    struct sources *sources = &r->gateway->sources;
+    struct read_sources *sources = &r->gateway->configs->sources;
     metric_add(view->state == MIRROR_IN_STEP ? &sources->mirror : &sources->stale_mirror, 1);
 }
 
-Confreg__V1__ReadOptions *answer_read_options(const struct request *r,
-                                              Confreg__V1__ReadOptions *read)
+Confreg__V1__ReadOptions *answer_read_options(struct request *r, Confreg__V1__ReadOptions *read)
 {
-    if (!r->freshness.bounded) {
+    const struct freshness *f = &config_request_of(r)->freshness;
+    if (!f->bounded) {
         return NULL;
     }
-    read->min_revision = r->freshness.minimum.revision;
-    read->epoch = (char *)(uintptr_t)r->freshness.minimum.epoch;
+    read->min_revision = f->minimum.revision;
+    read->epoch = (char *)(uintptr_t)f->minimum.epoch;
     return read;
 }
 
 void answer_hand_out(struct request *r, const Confreg__V1__Position *header)
 {
-    handed_out_raise(&r->gateway->handed, header->epoch, header->revision);
+    handed_out_raise(&r->gateway->upstream->handed, header->epoch, header->revision);
 }
 
 static void seen(struct request *r)
 {
-    handed_out_raise(&r->gateway->handed, r->written.epoch, r->written.revision);
+    const struct handed_out *written = &config_request_of(r)->written;
+    handed_out_raise(&r->gateway->upstream->handed, written->epoch, written->revision);
 }
 
 void answer_hand_out_when_seen(struct request *r, const Confreg__V1__Position *header)
 {
     struct mirror_view view = {.state = MIRROR_LOADING};
-    if (r->gateway->mirror != NULL) {
-        mirror_look(r->gateway->mirror, &view);
+    if (r->gateway->upstream->mirror != NULL) {
+        mirror_look(r->gateway->upstream->mirror, &view);
     }
     if (view.state != MIRROR_IN_STEP || strcmp(view.epoch, header->epoch) != 0 ||
         view.revision >= header->revision) {
         answer_hand_out(r, header);
         return;
     }
-    handed_out_raise(&r->written, header->epoch, header->revision);
+    handed_out_raise(&config_request_of(r)->written, header->epoch, header->revision);
     wait_for_revision(r, header->revision, clock_monotonic_ns() + SEEN_PATIENCE_MS * 1000000, seen);
 }

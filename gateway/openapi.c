@@ -1,5 +1,5 @@
 /* GET /openapi.json: what this gateway can be asked, for tools. */
-#include "handlers.h"
+#include "probes.h"
 #include "request.h"
 
 extern const unsigned char openapi_document[];

@@ -2,7 +2,7 @@
 #ifndef GATEWAY_ANSWERS_H
 #define GATEWAY_ANSWERS_H
 
-#include "request.h"
+#include "config_request.h"
 
 /* Versions that no config ever has. Two, so that a refused diff tells which one was meant. */
 #define VERSION_NEVER (UINT64_MAX - 1)
@@ -20,8 +20,7 @@ void answer_incomplete(struct request *r);
 void answer_count_mirror(struct request *r, const struct mirror_view *view);
 
 /* What the request says of how new the server's answer must be; NULL where it says nothing. */
-Confreg__V1__ReadOptions *answer_read_options(const struct request *r,
-                                              Confreg__V1__ReadOptions *read);
+Confreg__V1__ReadOptions *answer_read_options(struct request *r, Confreg__V1__ReadOptions *read);
 
 /* The answer that is given now reflects this position: no later one will be older. */
 void answer_hand_out(struct request *r, const Confreg__V1__Position *header);

@@ -1,4 +1,4 @@
-#include "streams.h"
+#include "sse_streams.h"
 
 #include <assert.h>
 #include <inttypes.h>
@@ -8,8 +8,10 @@
 #include "catch_up.h"
 #include "clock.h"
 #include "errors.h"
-#include "notice_ring.h"
-#include "request.h"
+#include "http_server.h"
+#include "metrics.h"
+#include "sse_window.h"
+#include "upstream.h"
 
 #define WINDOW_BYTES (16u << 20)
 #define LINE_SIZE 96
@@ -22,8 +24,8 @@ enum phase {
     PHASE_OVER,    /* nothing comes any more but what is at hand */
 };
 
-struct stream {
-    struct streams *streams;
+struct sse_stream {
+    struct sse_streams *streams;
     struct request *request;
     struct mirror_selector selector;
     char epoch[MIRROR_EPOCH_SIZE];
@@ -31,7 +33,7 @@ struct stream {
     uint64_t position; /* of the last commit that the client has, or that it does not want */
     uint64_t next;     /* in the window; where live */
     bool paused;
-    TAILQ_ENTRY(stream) in_all;
+    TAILQ_ENTRY(sse_stream) in_all;
 
     /* What is being sent: the rest of a text, then of a line. */
     struct buf *text;
@@ -49,28 +51,30 @@ struct stream {
     bool waits_for_room;
 
     int64_t silent_since_ns;
-    TAILQ_ENTRY(stream) in_silence; /* those that were silent longest first */
+    TAILQ_ENTRY(sse_stream) in_silence; /* those that were silent longest first */
     bool is_due;
-    TAILQ_ENTRY(stream) in_due;
+    TAILQ_ENTRY(sse_stream) in_due;
 };
 
-TAILQ_HEAD(stream_list, stream);
+TAILQ_HEAD(stream_list, sse_stream);
 
-struct streams {
-    struct gateway *gateway;
+struct sse_streams {
+    struct upstream *upstream; /* borrowed */
     int64_t heartbeat_ns;
-    struct notice_ring ring;
+    struct sse_window window;
     struct catch_ups *catch_ups;
     struct stream_list all, silence, due;
     size_t n;
+    struct metric n_opened, n_closed; /* streams */
+    struct metric n_sent;             /* events */
 };
 
-struct streams *streams_new(struct gateway *gateway, int64_t heartbeat_ms)
+struct sse_streams *sse_streams_new(struct upstream *upstream, int64_t heartbeat_ms)
 {
-    struct streams *streams = mem_zalloc(sizeof *streams);
-    streams->gateway = gateway;
+    struct sse_streams *streams = mem_zalloc(sizeof *streams);
+    streams->upstream = upstream;
     streams->heartbeat_ns = heartbeat_ms * 1000000;
-    streams->ring.max_bytes = WINDOW_BYTES;
+    streams->window.max_bytes = WINDOW_BYTES;
     streams->catch_ups = catch_ups_new();
     TAILQ_INIT(&streams->all);
     TAILQ_INIT(&streams->silence);
@@ -78,28 +82,36 @@ struct streams *streams_new(struct gateway *gateway, int64_t heartbeat_ms)
     return streams;
 }
 
-void streams_free(struct streams *streams)
+void sse_streams_free(struct sse_streams *streams)
 {
     if (streams != NULL) {
         assert(streams->n == 0);
-        notice_ring_fini(&streams->ring);
+        sse_window_fini(&streams->window);
         catch_ups_free(streams->catch_ups);
         free(streams);
     }
 }
 
-int streams_fd(const struct streams *streams)
+int sse_streams_fd(const struct sse_streams *streams)
 {
     return catch_ups_fd(streams->catch_ups);
 }
 
-size_t streams_watches(const struct streams *streams)
+size_t sse_streams_watches(const struct sse_streams *streams)
 {
     return catch_ups_open(streams->catch_ups);
 }
 
-/* To be looked at by streams_run. */
-static void make_due(struct stream *stream)
+void sse_streams_count(const struct sse_streams *streams, struct sse_counts *ret_counts)
+{
+    uint64_t closed = metric_value(&streams->n_closed); /* first: what was closed was opened */
+    atomic_thread_fence(memory_order_acquire);
+    ret_counts->open = metric_value(&streams->n_opened) - closed;
+    ret_counts->sent = metric_value(&streams->n_sent);
+}
+
+/* To be looked at by sse_streams_run. */
+static void make_due(struct sse_stream *stream)
 {
     if (!stream->is_due) {
         stream->is_due = true;
@@ -107,20 +119,20 @@ static void make_due(struct stream *stream)
     }
 }
 
-static bool selects(const struct stream *stream, const struct notice *notice)
+static bool selects(const struct sse_stream *stream, const struct sse_event *event)
 {
     const struct mirror_selector *s = &stream->selector;
-    return notice->text != NULL &&
-           (s->environment == NULL || strcmp(s->environment, notice->environment) == 0) &&
-           (s->service_name == NULL || strcmp(s->service_name, notice->service_name) == 0) &&
-           (s->service_name_prefix == NULL || strncmp(s->service_name_prefix, notice->service_name,
+    return event->text != NULL &&
+           (s->environment == NULL || strcmp(s->environment, event->environment) == 0) &&
+           (s->service_name == NULL || strcmp(s->service_name, event->service_name) == 0) &&
+           (s->service_name_prefix == NULL || strncmp(s->service_name_prefix, event->service_name,
                                                       strlen(s->service_name_prefix)) == 0);
 }
 
 /* ---- What is sent ---- */
 
 /* An id, on which a client can come back, behind what stands before it. */
-static void send_id(struct stream *stream, const char *before, uint64_t revision)
+static void send_id(struct sse_stream *stream, const char *before, uint64_t revision)
 {
     int n = snprintf(stream->line, sizeof stream->line, "%sid: %s:%" PRIu64 "\n\n", before,
                      stream->epoch, revision);
@@ -129,18 +141,19 @@ static void send_id(struct stream *stream, const char *before, uint64_t revision
     stream->line_end = (size_t)n;
 }
 
-static void send_text(struct stream *stream, const char *line)
+static void send_text(struct sse_stream *stream, const char *line)
 {
     stream->line_at = 0;
     stream->line_end = (size_t)snprintf(stream->line, sizeof stream->line, "%s", line);
 }
 
 /* The text of an event, and behind the last one of a commit its id. */
-static void send_event(struct stream *stream, struct buf *text, uint64_t revision, bool ends_commit)
+static void send_event(struct sse_stream *stream, struct buf *text, uint64_t revision,
+                       bool ends_commit)
 {
     stream->text = text;
     stream->n_sent = 0;
-    metric_add(&stream->streams->gateway->events.sent, 1);
+    metric_add(&stream->streams->n_sent, 1);
     if (ends_commit) {
         send_id(stream, "", revision);
     } else {
@@ -152,7 +165,7 @@ static void send_event(struct stream *stream, struct buf *text, uint64_t revisio
 
 static struct buf *snapshot_text(const struct mirror_config *config)
 {
-    const struct event_text event = {
+    const struct sse_text event = {
         .name = "snapshot",
         .environment = config->environment,
         .service_name = config->service_name,
@@ -164,10 +177,10 @@ static struct buf *snapshot_text(const struct mirror_config *config)
         .data = config->data,
         .n_data = config->n_data,
     };
-    return event_text_render(&event);
+    return sse_text_render(&event);
 }
 
-static bool take_from_snapshot(struct stream *stream)
+static bool take_from_snapshot(struct sse_stream *stream)
 {
     if (stream->shown < stream->snapshot.n) {
         struct mirror_config **config = &stream->snapshot.configs[stream->shown++];
@@ -188,90 +201,90 @@ static bool take_from_snapshot(struct stream *stream)
 /* ---- From the window ---- */
 
 /* Whether no later change of the same commit is selected. */
-static bool is_last_selected(const struct stream *stream, uint64_t number)
+static bool is_last_selected(const struct sse_stream *stream, uint64_t number)
 {
-    const struct notice_ring *ring = &stream->streams->ring;
-    while (!notice_ring_at(ring, number)->ends_commit && ++number < ring->next) {
-        if (selects(stream, notice_ring_at(ring, number))) {
+    const struct sse_window *window = &stream->streams->window;
+    while (!sse_window_at(window, number)->ends_commit && ++number < window->next) {
+        if (selects(stream, sse_window_at(window, number))) {
             return false;
         }
     }
     return true;
 }
 
-static void start_watch(struct stream *stream)
+static void start_watch(struct sse_stream *stream)
 {
-    struct streams *streams = stream->streams;
+    struct sse_streams *streams = stream->streams;
     stream->waits_for_room = !catch_ups_has_room(streams->catch_ups);
     if (stream->waits_for_room) {
         make_due(stream);
     } else {
         stream->catch_up =
-            catch_up_start(streams->catch_ups, streams->gateway->client, stream->epoch,
+            catch_up_start(streams->catch_ups, streams->upstream->client, stream->epoch,
                            stream->caught_up, &stream->selector, stream);
     }
 }
 
-static void start_behind(struct stream *stream)
+static void start_behind(struct sse_stream *stream)
 {
     stream->phase = PHASE_BEHIND;
     stream->caught_up = stream->position;
     start_watch(stream);
 }
 
-/* Passes over a notice; returns whether it is sent. */
-static bool pass_notice(struct stream *stream, const struct notice *notice)
+/* Passes over an event; returns whether it is sent. */
+static bool pass_event(struct sse_stream *stream, const struct sse_event *event)
 {
-    bool sent = notice->revision > stream->position && selects(stream, notice);
+    bool sent = event->revision > stream->position && selects(stream, event);
     if (sent) {
-        send_event(stream, buf_ref(notice->text), notice->revision,
+        send_event(stream, buf_ref(event->text), event->revision,
                    is_last_selected(stream, stream->next));
     }
-    if (notice->ends_commit && notice->revision > stream->position) {
-        stream->position = notice->revision;
+    if (event->ends_commit && event->revision > stream->position) {
+        stream->position = event->revision;
     }
     stream->next++;
     return sent;
 }
 
-static bool take_from_window(struct stream *stream)
+static bool take_from_window(struct sse_stream *stream)
 {
-    const struct notice_ring *ring = &stream->streams->ring;
-    if (stream->next < ring->first) {
+    const struct sse_window *window = &stream->streams->window;
+    if (stream->next < window->first) {
         start_behind(stream); /* it was too slow */
         return false;
     }
-    while (stream->next < ring->next) {
-        if (pass_notice(stream, notice_ring_at(ring, stream->next))) {
+    while (stream->next < window->next) {
+        if (pass_event(stream, sse_window_at(window, stream->next))) {
             return true;
         }
     }
     return false;
 }
 
-static void go_live(struct stream *stream)
+static void go_live(struct sse_stream *stream)
 {
     stream->phase = PHASE_LIVE;
-    stream->next = notice_ring_seek(&stream->streams->ring, stream->position);
+    stream->next = sse_window_seek(&stream->streams->window, stream->position);
 }
 
 /* Whether all commits after a position are in the window, or will be. */
-static bool is_in_window(const struct stream *stream, uint64_t position)
+static bool is_in_window(const struct sse_stream *stream, uint64_t position)
 {
-    const struct notice_ring *ring = &stream->streams->ring;
-    return ring->is_set && position >= ring->floor;
+    const struct sse_window *window = &stream->streams->window;
+    return window->is_set && position >= window->floor;
 }
 
 /* ---- From a watch of the server ---- */
 
-static void close_catch_up(struct stream *stream)
+static void close_catch_up(struct sse_stream *stream)
 {
     if (stream->catch_up != NULL) {
         catch_up_close(MOVE(stream->catch_up));
     }
 }
 
-static bool take_piece(struct stream *stream)
+static bool take_piece(struct sse_stream *stream)
 {
     struct piece *piece = STAILQ_FIRST(&stream->pieces);
     if (piece == NULL) {
@@ -287,7 +300,7 @@ static bool take_piece(struct stream *stream)
 }
 
 /* The pieces have been sent: goes over to the window, or has more brought. */
-static void go_on(struct stream *stream)
+static void go_on(struct sse_stream *stream)
 {
     stream->position = stream->caught_up;
     if (is_in_window(stream, stream->position)) {
@@ -298,7 +311,7 @@ static void go_on(struct stream *stream)
     }
 }
 
-static bool take_from_watch(struct stream *stream)
+static bool take_from_watch(struct sse_stream *stream)
 {
     if (take_piece(stream)) {
         return true;
@@ -311,8 +324,8 @@ static bool take_from_watch(struct stream *stream)
 
 /* ---- The beginning and the end of a stream ---- */
 
-void stream_refuse_position(struct request *r, const char *reason, const char *detail,
-                            const struct mirror_view *view)
+void sse_stream_refuse_position(struct request *r, const char *reason, const char *detail,
+                                const struct mirror_view *view)
 {
     struct str *body = &r->response.body;
     str_clear(body);
@@ -323,12 +336,15 @@ void stream_refuse_position(struct request *r, const char *reason, const char *d
     request_answer(r, 410);
 }
 
-static void begin(struct stream *stream)
+static ssize_t read_stream(void *user, char *bytes, size_t max);
+
+static void begin(struct sse_stream *stream)
 {
     struct request *r = stream->request;
     r->response.content_type = "text/event-stream; charset=utf-8";
     request_add_header(r, "Cache-Control", "no-store");
     request_add_header(r, "X-Accel-Buffering", "no"); /* a proxy that collects would hold events */
+    r->response.pull.read = read_stream;
     if (stream->ends_snapshot) {
         send_text(stream, "retry: 1000\n\n"); /* there is nothing yet to come back on */
     } else {
@@ -337,14 +353,14 @@ static void begin(struct stream *stream)
     request_answer(r, 200);
 }
 
-static void refuse(struct stream *stream, const struct status *st)
+static void refuse(struct sse_stream *stream, const struct status *st)
 {
     struct mirror_view view = {0};
     bool lost = st->code == STATUS_FAILED_PRECONDITION || st->code == STATUS_OUT_OF_RANGE;
     stream->phase = PHASE_OVER;
-    if (lost && stream->streams->gateway->mirror != NULL) {
-        mirror_look(stream->streams->gateway->mirror, &view);
-        stream_refuse_position(stream->request, st->reason, st->message, &view);
+    if (lost && stream->streams->upstream->mirror != NULL) {
+        mirror_look(stream->streams->upstream->mirror, &view);
+        sse_stream_refuse_position(stream->request, st->reason, st->message, &view);
     } else {
         errors_answer(stream->request, st);
     }
@@ -353,7 +369,7 @@ static void refuse(struct stream *stream, const struct status *st)
 /* News of its watch. */
 static void take_news(void *owner)
 {
-    struct stream *stream = owner;
+    struct sse_stream *stream = owner;
     struct catch_up_news news = {.pieces = STAILQ_HEAD_INITIALIZER(news.pieces)};
     catch_up_take(stream->catch_up, &news);
     STAILQ_CONCAT(&stream->pieces, &news.pieces);
@@ -372,45 +388,10 @@ static void take_news(void *owner)
     make_due(stream);
 }
 
-struct stream *stream_new(struct request *r, const struct stream_start *start)
+static void free_stream(void *user)
 {
-    struct streams *streams = r->gateway->streams;
-    struct stream *stream = mem_zalloc(sizeof *stream);
-    *stream = (struct stream){
-        .streams = streams,
-        .request = r,
-        .selector = start->selector,
-        .position = start->position,
-        .caught_up = start->position,
-        .silent_since_ns = clock_monotonic_ns(),
-        .ends_snapshot = start->snapshot,
-    };
-    memcpy(stream->epoch, start->view->epoch, sizeof stream->epoch);
-    STAILQ_INIT(&stream->pieces);
-    TAILQ_INSERT_TAIL(&streams->all, stream, in_all);
-    TAILQ_INSERT_TAIL(&streams->silence, stream, in_silence);
-    streams->n++;
-    metric_add(&streams->gateway->events.opened, 1);
-    if (start->snapshot) {
-        struct mirror_view view;
-        mirror_list(r->gateway->mirror, &start->selector, &stream->snapshot, &view);
-        stream->position = view.revision;
-    }
-    if (start->position >= start->view->revision || is_in_window(stream, start->position)) {
-        go_live(stream);
-        begin(stream);
-    } else {
-        start_watch(stream);
-    }
-    return stream;
-}
-
-void stream_free(struct stream *stream)
-{
-    if (stream == NULL) {
-        return;
-    }
-    struct streams *streams = stream->streams;
+    struct sse_stream *stream = user;
+    struct sse_streams *streams = stream->streams;
     struct piece *piece;
     close_catch_up(stream);
     while ((piece = STAILQ_FIRST(&stream->pieces)) != NULL) {
@@ -425,13 +406,57 @@ void stream_free(struct stream *stream)
     TAILQ_REMOVE(&streams->all, stream, in_all);
     TAILQ_REMOVE(&streams->silence, stream, in_silence);
     streams->n--;
-    metric_add(&streams->gateway->events.closed, 1);
+    metric_add(&streams->n_closed, 1);
     free(stream);
 }
 
-bool stream_is_pending(const struct stream *stream)
+static struct sse_stream *new_stream(struct request *r, const struct sse_stream_start *start)
 {
-    return stream != NULL && stream->phase == PHASE_PENDING;
+    struct sse_streams *streams = r->gateway->streams;
+    struct sse_stream *stream = mem_zalloc(sizeof *stream);
+    *stream = (struct sse_stream){
+        .streams = streams,
+        .request = r,
+        .selector = start->selector,
+        .position = start->position,
+        .caught_up = start->position,
+        .silent_since_ns = clock_monotonic_ns(),
+        .ends_snapshot = start->snapshot,
+    };
+    memcpy(stream->epoch, start->view->epoch, sizeof stream->epoch);
+    STAILQ_INIT(&stream->pieces);
+    TAILQ_INSERT_TAIL(&streams->all, stream, in_all);
+    TAILQ_INSERT_TAIL(&streams->silence, stream, in_silence);
+    streams->n++;
+    metric_add(&streams->n_opened, 1);
+    return stream;
+}
+
+/* The request ends, and frees the stream, if its client disconnects meanwhile. */
+static void forget(struct request *r)
+{
+    (void)r;
+}
+
+static const struct suspension by_stream = {.cancel = forget};
+
+void sse_stream_start(struct request *r, const struct sse_stream_start *start)
+{
+    struct sse_stream *stream = new_stream(r, start);
+    r->lasts = true;
+    r->response.pull = (struct response_pull){.free = free_stream, .user = stream};
+    if (start->snapshot) {
+        struct mirror_view view;
+        mirror_list(r->gateway->upstream->mirror, &start->selector, &stream->snapshot, &view);
+        stream->position = view.revision;
+    }
+    if (start->position >= start->view->revision || is_in_window(stream, start->position)) {
+        go_live(stream);
+        begin(stream);
+    } else {
+        request_suspend(r, &by_stream);
+        start_watch(stream);
+    }
 }
 
 /* ---- Reading ---- */
@@ -445,7 +470,7 @@ static size_t read_part(char *bytes, size_t max, const void *from, size_t n, siz
 }
 
 /* What is at hand. */
-static size_t read_out(struct stream *stream, char *bytes, size_t max)
+static size_t read_out(struct sse_stream *stream, char *bytes, size_t max)
 {
     size_t n = 0;
     if (stream->text != NULL) {
@@ -460,7 +485,7 @@ static size_t read_out(struct stream *stream, char *bytes, size_t max)
     return n;
 }
 
-static bool take_next(struct stream *stream)
+static bool take_next(struct sse_stream *stream)
 {
     if (stream->phase == PHASE_OVER) {
         return take_piece(stream);
@@ -469,16 +494,17 @@ static bool take_next(struct stream *stream)
            (stream->phase == PHASE_LIVE ? take_from_window(stream) : take_from_watch(stream));
 }
 
-static void break_silence(struct stream *stream)
+static void break_silence(struct sse_stream *stream)
 {
-    struct streams *streams = stream->streams;
+    struct sse_streams *streams = stream->streams;
     stream->silent_since_ns = clock_monotonic_ns();
     TAILQ_REMOVE(&streams->silence, stream, in_silence);
     TAILQ_INSERT_TAIL(&streams->silence, stream, in_silence);
 }
 
-ssize_t stream_read(struct stream *stream, char *bytes, size_t max)
+static ssize_t read_stream(void *user, char *bytes, size_t max)
 {
+    struct sse_stream *stream = user;
     size_t n = read_out(stream, bytes, max);
     while (n < max && take_next(stream)) {
         n += read_out(stream, bytes + n, max - n);
@@ -488,26 +514,26 @@ ssize_t stream_read(struct stream *stream, char *bytes, size_t max)
         return (ssize_t)n;
     }
     stream->paused = stream->phase != PHASE_OVER;
-    return stream->paused ? 0 : -1;
+    return stream->paused ? HTTP_READ_PENDING : HTTP_READ_END;
 }
 
 /* ---- What happens to all of them ---- */
 
-/* A stream that waits for the next notice is at its end of the window: it goes past one that it
+/* A stream that waits for the next event is at its end of the window: it goes past one that it
  * does not select, and is not woken. */
-static void bring(struct stream *stream, const struct notice *notice, uint64_t number)
+static void bring(struct sse_stream *stream, const struct sse_event *event, uint64_t number)
 {
     if (stream->phase != PHASE_LIVE || !stream->paused || stream->is_due) {
         return;
     }
-    if (stream->next == number && !selects(stream, notice)) {
-        pass_notice(stream, notice);
+    if (stream->next == number && !selects(stream, event)) {
+        pass_event(stream, event);
     } else {
         make_due(stream);
     }
 }
 
-static void end_stream(struct stream *stream)
+static void end_stream(struct sse_stream *stream)
 {
     stream->phase = PHASE_OVER;
     stream->waits_for_room = false;
@@ -517,10 +543,10 @@ static void end_stream(struct stream *stream)
 
 /* Another log: what is known of the old one is not what follows. The server tells a stream that has
  * not begun. */
-static void reset(struct streams *streams)
+static void reset(struct sse_streams *streams)
 {
-    struct stream *stream;
-    notice_ring_clear(&streams->ring);
+    struct sse_stream *stream;
+    sse_window_clear(&streams->window);
     TAILQ_FOREACH(stream, &streams->all, in_all)
     {
         if (stream->phase != PHASE_PENDING) {
@@ -529,25 +555,25 @@ static void reset(struct streams *streams)
     }
 }
 
-void streams_add(struct streams *streams, struct notice *notice)
+void sse_streams_add(struct sse_streams *streams, struct sse_event *event)
 {
-    if (notice->is_reset) {
-        notice_free(notice);
+    if (event->is_reset) {
+        sse_event_free(event);
         reset(streams);
         return;
     }
-    uint64_t number = streams->ring.next;
-    notice_ring_add(&streams->ring, notice);
-    struct stream *stream;
+    uint64_t number = streams->window.next;
+    sse_window_add(&streams->window, event);
+    struct sse_stream *stream;
     TAILQ_FOREACH(stream, &streams->all, in_all)
     {
-        bring(stream, notice, number);
+        bring(stream, event, number);
     }
 }
 
-void streams_stop(struct streams *streams)
+void sse_streams_stop(struct sse_streams *streams)
 {
-    struct stream *stream;
+    struct sse_stream *stream;
     TAILQ_FOREACH(stream, &streams->all, in_all)
     {
         if (stream->phase == PHASE_PENDING) {
@@ -557,10 +583,10 @@ void streams_stop(struct streams *streams)
     }
 }
 
-static void beat(struct streams *streams)
+static void beat(struct sse_streams *streams)
 {
     int64_t before = clock_monotonic_ns() - streams->heartbeat_ns;
-    struct stream *stream;
+    struct sse_stream *stream;
     while ((stream = TAILQ_FIRST(&streams->silence)) != NULL && stream->silent_since_ns <= before) {
         if (stream->paused && stream->line_at == stream->line_end && stream->text == NULL) {
             send_id(stream, ":\n", stream->position);
@@ -570,15 +596,14 @@ static void beat(struct streams *streams)
     }
 }
 
-static void run_one(struct stream *stream, void (*resume)(void *user, struct request *r),
-                    void *user)
+static void run_one(struct sse_stream *stream, request_resume *resume, void *user)
 {
     struct request *r = stream->request;
     if (stream->waits_for_room) {
         start_watch(stream);
     }
-    if (r->waits_for_stream && stream->phase != PHASE_PENDING) {
-        r->waits_for_stream = false;
+    if (r->suspended != NULL && stream->phase != PHASE_PENDING) {
+        request_resumed(r);
         resume(user, r);
     } else if (stream->paused) {
         stream->paused = false;
@@ -586,15 +611,15 @@ static void run_one(struct stream *stream, void (*resume)(void *user, struct req
     }
 }
 
-void streams_run(struct streams *streams, void (*resume)(void *user, struct request *r), void *user)
+void sse_streams_run(struct sse_streams *streams, request_resume *resume, void *user)
 {
     catch_ups_run(streams->catch_ups, take_news);
     beat(streams);
     /* Those that still wait for room come behind the last one of now. */
-    const struct stream *last = TAILQ_LAST(&streams->due, stream_list);
-    const struct stream *done = NULL;
+    const struct sse_stream *last = TAILQ_LAST(&streams->due, stream_list);
+    const struct sse_stream *done = NULL;
     while (done != last) {
-        struct stream *stream = TAILQ_FIRST(&streams->due);
+        struct sse_stream *stream = TAILQ_FIRST(&streams->due);
         TAILQ_REMOVE(&streams->due, stream, in_due);
         stream->is_due = false;
         run_one(stream, resume, user);
@@ -602,9 +627,9 @@ void streams_run(struct streams *streams, void (*resume)(void *user, struct requ
     }
 }
 
-int64_t streams_next_ns(const struct streams *streams)
+int64_t sse_streams_next_ns(const struct sse_streams *streams)
 {
-    const struct stream *stream = TAILQ_FIRST(&streams->silence);
+    const struct sse_stream *stream = TAILQ_FIRST(&streams->silence);
     if (!TAILQ_EMPTY(&streams->due)) {
         return clock_monotonic_ns() + ROOM_AGAIN_NS;
     }

@@ -1,6 +1,6 @@
 /* A change as it is told to whoever listens to server-sent events. */
-#ifndef GATEWAY_NOTICE_H
-#define GATEWAY_NOTICE_H
+#ifndef GATEWAY_SSE_EVENT_H
+#define GATEWAY_SSE_EVENT_H
 
 #include <sys/queue.h>
 
@@ -9,7 +9,7 @@
 #include "str.h"
 
 /* What an event says, wherever it came from. All borrowed. */
-struct event_text {
+struct sse_text {
     const char *name; /* "created", "updated", "deleted", "snapshot" */
     const char *environment;
     const char *service_name;
@@ -23,13 +23,13 @@ struct event_text {
 };
 
 /* "event: updated\ndata: {…}\n", which a blank line has to end; owned. */
-struct buf *event_text_render(const struct event_text *event);
+struct buf *sse_text_render(const struct sse_text *event);
 /* The name of a change; NULL where it is none that is told. */
-const char *event_name(int kind, bool was_there);
+const char *sse_name(int kind, bool was_there);
 
 /* Immutable but for its place in a list. */
-struct notice {
-    STAILQ_ENTRY(notice) next;
+struct sse_event {
+    STAILQ_ENTRY(sse_event) next;
     bool is_reset; /* all before it is void */
     bool ends_commit;
     uint64_t revision;
@@ -38,11 +38,11 @@ struct notice {
     struct buf *text; /* NULL where the change is not told */
     char names[];
 };
-STAILQ_HEAD(notices, notice);
+STAILQ_HEAD(sse_events, sse_event);
 
-struct notice *notice_new(const struct mirror_change *change);
-struct notice *notice_new_reset(void);
-void notice_free(struct notice *notice);
-void notices_drop(struct notices *notices);
+struct sse_event *sse_event_new(const struct mirror_change *change);
+struct sse_event *sse_event_new_reset(void);
+void sse_event_free(struct sse_event *event);
+void sse_events_drop(struct sse_events *events);
 
 #endif

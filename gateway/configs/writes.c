@@ -4,8 +4,9 @@
 #include <string.h>
 
 #include "answers.h"
+#include "config_counts.h"
+#include "config_handlers.h"
 #include "errors.h"
-#include "handlers.h"
 #include "render.h"
 #include "routes.h"
 
@@ -58,14 +59,15 @@ static void show_created(struct request *r, const ProtobufCMessage *message,
     } else if (st != NULL) {
         errors_answer(r, st);
     } else if (answer_is_whole(r, response->header) && answer_is_whole(r, response->config)) {
-        r->gateway->counters.configs_created++;
+        r->gateway->configs->counters.configs_created++;
         answer_document(r, 201, response->header, response->config);
     }
 }
 
 void handle_create(struct request *r)
 {
-    if (r->conditions.match.given) { /* a create needs that no config is there to match */
+    if (config_request_of(r)
+            ->conditions.match.given) { /* a create needs that no config is there to match */
         request_refuse(r, 412, "What If-Match names cannot be created");
         return;
     }
@@ -79,7 +81,7 @@ void handle_create(struct request *r)
             CONFREG__V1__CREATE_CONFIG_REQUEST__CREATED_BY_PRESENCE_CREATED_BY;
         m.created_by = text(str_text(&r->body.created_by));
     }
-    call_start(r, REGISTRY_CREATE_CONFIG, &m.base, r->gateway->timeout_ms, show_created);
+    call_start(r, REGISTRY_CREATE_CONFIG, &m.base, r->gateway->upstream->timeout_ms, show_created);
 }
 
 /* ---- PUT, PATCH ---- */
@@ -117,7 +119,7 @@ static void answer_updated(struct request *r, const Confreg__V1__Position *heade
                            const Confreg__V1__Config *config)
 {
     if (answer_is_whole(r, header) && answer_is_whole(r, config)) {
-        r->gateway->counters.configs_updated++;
+        r->gateway->configs->counters.configs_updated++;
         answer_document(r, 200, header, config);
     }
 }
@@ -148,7 +150,7 @@ static void start_update(struct request *r, Confreg__V1__UpdateConfigRequest *m,
             CONFREG__V1__UPDATE_CONFIG_REQUEST__CREATED_BY_PRESENCE_CREATED_BY;
         m->created_by = text(created_by);
     }
-    call_start(r, REGISTRY_UPDATE_CONFIG, &m->base, r->gateway->timeout_ms, show_updated);
+    call_start(r, REGISTRY_UPDATE_CONFIG, &m->base, r->gateway->upstream->timeout_ms, show_updated);
 }
 
 static const char *author_of(const struct request *r)
@@ -203,14 +205,15 @@ void handle_rollback(struct request *r)
             CONFREG__V1__ROLLBACK_CONFIG_REQUEST__CREATED_BY_PRESENCE_CREATED_BY;
         m.created_by = text(str_text(&r->body.created_by));
     }
-    call_start(r, REGISTRY_ROLLBACK_CONFIG, &m.base, r->gateway->timeout_ms, show_rolled_back);
+    call_start(r, REGISTRY_ROLLBACK_CONFIG, &m.base, r->gateway->upstream->timeout_ms,
+               show_rolled_back);
 }
 
 /* ---- DELETE ---- */
 
 static void answer_deleted(struct request *r, uint64_t count)
 {
-    r->gateway->counters.configs_deleted += count;
+    r->gateway->configs->counters.configs_deleted += count;
     str_addf(&r->response.body, "{\"deleted\":%" PRIu64 "}", count);
     request_answer(r, 200);
 }
@@ -270,7 +273,7 @@ void handle_delete(struct request *r)
     m.service_name = text(str_text(r->service));
     m.version = number_version(&r->parameters.version, VERSION_NEVER);
     m.allow_missing = true;
-    call_start(r, REGISTRY_DELETE_CONFIG, &m.base, r->gateway->timeout_ms, show_deleted);
+    call_start(r, REGISTRY_DELETE_CONFIG, &m.base, r->gateway->upstream->timeout_ms, show_deleted);
 }
 
 /* ---- Difference ---- */
@@ -323,5 +326,5 @@ void handle_diff(struct request *r)
     m.old_version = number_version(&r->parameters.old_version, VERSION_NEVER);
     m.new_version = number_version(&r->parameters.new_version, VERSION_NEVER_EITHER);
     m.read = answer_read_options(r, &read);
-    call_start(r, REGISTRY_DIFF_VERSIONS, &m.base, r->gateway->timeout_ms, show_diff);
+    call_start(r, REGISTRY_DIFF_VERSIONS, &m.base, r->gateway->upstream->timeout_ms, show_diff);
 }

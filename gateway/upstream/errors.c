@@ -57,21 +57,6 @@ static void refuse_field(struct request *r, const struct status *st)
     invalid_fini(&invalid);
 }
 
-static bool is_write(enum registry_method method)
-{
-    switch (method) {
-    case REGISTRY_CREATE_CONFIG:
-    case REGISTRY_UPDATE_CONFIG:
-    case REGISTRY_DELETE_CONFIG:
-    case REGISTRY_ROLLBACK_CONFIG:
-    case REGISTRY_COMMIT_CHANGES:
-    case REGISTRY_WRITE_CONFIGS:
-        return true;
-    default:
-        return false;
-    }
-}
-
 /* The call ended without the server's word. A write may have happened: the core does not tell
  * reliably whether a call was sent. What the transport says names addresses of the inner
  * network; the log has it. */
@@ -81,7 +66,7 @@ static void answer_unheard(struct request *r, const struct status *st)
     const char *why = st->code == STATUS_UNAVAILABLE ? "The registry server cannot be reached"
                       : st->code == STATUS_CANCELLED ? "The gateway is stopping"
                                                      : "The registry server did not answer in time";
-    if (r->call.next != NULL && is_write(r->call.method)) {
+    if (r->route->kind->writes) {
         request_refuse(r, http, "OUTCOME_UNKNOWN: whether the write happened is not known: %s",
                        why);
     } else {

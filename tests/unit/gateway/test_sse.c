@@ -1,21 +1,21 @@
-/* Server-sent events from a notice to the bytes of a stream, without a socket. */
+/* Server-sent events from an event to the bytes of a stream, without a socket. */
 #include <stdio.h>
 #include <string.h>
 
 #include "clock.h"
 #include "confreg/v1/registry.pb-c.h"
 #include "leak_check.h"
-#include "notice_ring.h"
-#include "request.h"
-#include "streams.h"
+#include "sse_streams.h"
+#include "sse_window.h"
+#include "upstream.h"
 
-TestSuite(notices, .fini = leak_check);
-TestSuite(streams, .fini = leak_check);
+TestSuite(sse_events, .fini = leak_check);
+TestSuite(sse_streams, .fini = leak_check);
 
 #define EPOCH "0123456789abcdef"
 #define CHANGE(name) CONFREG__V1__CHANGE_KIND__CHANGE_KIND_##name
 
-static struct notice *notice(uint64_t revision, const char *service, bool ends_commit)
+static struct sse_event *event_of(uint64_t revision, const char *service, bool ends_commit)
 {
     const struct mirror_change change = {
         .revision = revision,
@@ -27,12 +27,12 @@ static struct notice *notice(uint64_t revision, const char *service, bool ends_c
         .head_version = revision,
         .comment = "",
     };
-    return notice_new(&change);
+    return sse_event_new(&change);
 }
 
 /* ---- Texts ---- */
 
-Test(notices, names_of_events)
+Test(sse_events, names_of_events)
 {
     static const struct {
         int kind;
@@ -50,7 +50,7 @@ Test(notices, names_of_events)
         {99, true, NULL},
     };
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
-        const char *name = event_name(cases[i].kind, cases[i].was_there);
+        const char *name = sse_name(cases[i].kind, cases[i].was_there);
         if (cases[i].name == NULL) {
             cr_expect_null(name);
         } else {
@@ -60,9 +60,9 @@ Test(notices, names_of_events)
 }
 
 /* Whatever a name or a comment holds, an event is two lines. */
-Test(notices, a_text_is_two_lines)
+Test(sse_events, a_text_is_two_lines)
 {
-    struct event_text event = {
+    struct sse_text event = {
         .name = "updated",
         .environment = "a\"b",
         .service_name = "\xc3\xa9",
@@ -74,7 +74,7 @@ Test(notices, a_text_is_two_lines)
         .data = "{\"z\":1.0}",
         .n_data = 9,
     };
-    struct buf *text = event_text_render(&event);
+    struct buf *text = sse_text_render(&event);
     cr_expect_str_eq(
         (const char *)text->data,
         "event: updated\n"
@@ -85,7 +85,7 @@ Test(notices, a_text_is_two_lines)
     buf_unref(text);
     event.created_by = NULL;
     event.data = NULL;
-    text = event_text_render(&event);
+    text = sse_text_render(&event);
     cr_expect_null(strstr((const char *)text->data, "created_by"));
     cr_expect_null(strstr((const char *)text->data, "config_data"));
     buf_unref(text);
@@ -93,49 +93,50 @@ Test(notices, a_text_is_two_lines)
 
 /* ---- The window ---- */
 
-Test(notices, a_window_drops_whole_commits)
+Test(sse_events, a_window_drops_whole_commits)
 {
-    struct notice_ring ring = {.max_bytes = 2000};
+    struct sse_window window = {.max_bytes = 2000};
     uint64_t revision = 10;
     for (int i = 0; i < 200; i++) {
         revision++;
-        notice_ring_add(&ring, notice(revision, "a", false));
-        notice_ring_add(&ring, notice(revision, "b", false));
-        notice_ring_add(&ring, notice(revision, "c", true));
-        cr_assert_leq(ring.bytes, 2000);
-        cr_assert_eq((ring.next - ring.first) % 3, 0);
-        uint64_t oldest = notice_ring_at(&ring, ring.first)->revision;
-        cr_assert_eq(ring.floor, oldest - 1);
-        cr_assert_eq(notice_ring_seek(&ring, oldest - 1), ring.first);
-        cr_assert_eq(notice_ring_seek(&ring, 0), ring.first);
-        cr_assert_eq(notice_ring_seek(&ring, oldest), ring.first + 3);
-        cr_assert_eq(notice_ring_seek(&ring, revision), ring.next);
-        cr_assert_eq(notice_ring_seek(&ring, revision + 9), ring.next);
+        sse_window_add(&window, event_of(revision, "a", false));
+        sse_window_add(&window, event_of(revision, "b", false));
+        sse_window_add(&window, event_of(revision, "c", true));
+        cr_assert_leq(window.bytes, 2000);
+        cr_assert_eq((window.next - window.first) % 3, 0);
+        uint64_t oldest = sse_window_at(&window, window.first)->revision;
+        cr_assert_eq(window.floor, oldest - 1);
+        cr_assert_eq(sse_window_seek(&window, oldest - 1), window.first);
+        cr_assert_eq(sse_window_seek(&window, 0), window.first);
+        cr_assert_eq(sse_window_seek(&window, oldest), window.first + 3);
+        cr_assert_eq(sse_window_seek(&window, revision), window.next);
+        cr_assert_eq(sse_window_seek(&window, revision + 9), window.next);
     }
-    notice_ring_fini(&ring);
+    sse_window_fini(&window);
 }
 
-Test(notices, the_newest_commit_stays_however_large)
+Test(sse_events, the_newest_commit_stays_however_large)
 {
-    struct notice_ring ring = {.max_bytes = 500};
-    notice_ring_add(&ring, notice(1, "a", true));
+    struct sse_window window = {.max_bytes = 500};
+    sse_window_add(&window, event_of(1, "a", true));
     for (int i = 0; i < 20; i++) {
-        notice_ring_add(&ring, notice(2, "a", i == 19));
+        sse_window_add(&window, event_of(2, "a", i == 19));
     }
-    cr_expect_eq(ring.next - ring.first, 20);
-    notice_ring_add(&ring, notice(3, "a", true));
-    cr_expect_eq(ring.next - ring.first, 1);
-    cr_expect_eq(ring.floor, 2);
-    notice_ring_clear(&ring);
-    cr_expect_not(ring.is_set);
-    notice_ring_add(&ring, notice(7, "a", true));
-    cr_expect_eq(ring.floor, 6);
-    notice_ring_fini(&ring);
+    cr_expect_eq(window.next - window.first, 20);
+    sse_window_add(&window, event_of(3, "a", true));
+    cr_expect_eq(window.next - window.first, 1);
+    cr_expect_eq(window.floor, 2);
+    sse_window_clear(&window);
+    cr_expect_not(window.is_set);
+    sse_window_add(&window, event_of(7, "a", true));
+    cr_expect_eq(window.floor, 6);
+    sse_window_fini(&window);
 }
 
 /* ---- Streams ---- */
 
-static struct gateway gateway;
+static struct upstream upstream;
+static struct gateway gateway = {.upstream = &upstream};
 static size_t n_resumed;
 
 static void resume(void *user, struct request *r)
@@ -147,18 +148,17 @@ static void resume(void *user, struct request *r)
 
 static void start(int64_t heartbeat_ms)
 {
-    gateway = (struct gateway){0};
-    gateway.streams = streams_new(&gateway, heartbeat_ms);
+    gateway.streams = sse_streams_new(&upstream, heartbeat_ms);
 }
 
 static void open_stream(struct request *r, const char *prefix, uint64_t position)
 {
     const struct mirror_view view = {.state = MIRROR_IN_STEP, .epoch = EPOCH, .revision = position};
-    const struct stream_start begin = {
+    const struct sse_stream_start begin = {
         .view = &view, .selector = {.service_name_prefix = prefix}, .position = position};
     *r = (struct request){.gateway = &gateway};
-    r->response.stream = stream_new(r, &begin);
-    cr_assert_not(stream_is_pending(r->response.stream));
+    sse_stream_start(r, &begin);
+    cr_assert_null(r->suspended);
     cr_assert_eq(r->response.status, 200);
 }
 
@@ -168,7 +168,7 @@ static const char *read_all(struct request *r, size_t max)
     static char text[16384];
     size_t n = 0;
     ssize_t got;
-    while ((got = stream_read(r->response.stream, text + n, max)) > 0) {
+    while ((got = r->response.pull.read(r->response.pull.user, text + n, max)) > 0) {
         n += (size_t)got;
     }
     text[n] = '\0';
@@ -195,7 +195,7 @@ static const char *outline(const char *text)
     return out;
 }
 
-Test(streams, any_size_of_reading_gives_the_same)
+Test(sse_streams, any_size_of_reading_gives_the_same)
 {
     static const size_t sizes[] = {8192, 1, 2, 7, 64, 1000};
     static char first[8192];
@@ -204,8 +204,8 @@ Test(streams, any_size_of_reading_gives_the_same)
         start(1000000);
         open_stream(&r, NULL, 10);
         for (uint64_t revision = 11; revision < 14; revision++) {
-            streams_add(gateway.streams, notice(revision, "a", false));
-            streams_add(gateway.streams, notice(revision, "b", true));
+            sse_streams_add(gateway.streams, event_of(revision, "a", false));
+            sse_streams_add(gateway.streams, event_of(revision, "b", true));
         }
         const char *text = read_all(&r, sizes[i]);
         cr_expect_str_eq(outline(text), "#10 a b #11 a b #12 a b #13 ");
@@ -214,84 +214,84 @@ Test(streams, any_size_of_reading_gives_the_same)
         }
         cr_expect_str_eq(text, first);
         request_fini(&r);
-        streams_free(gateway.streams);
+        sse_streams_free(gateway.streams);
     }
     cr_expect_eq(strncmp(first, "retry: 1000\nid: " EPOCH ":10\n\nevent: updated\ndata: {", 59), 0);
 }
 
-Test(streams, ids_stand_behind_what_is_selected_of_a_commit)
+Test(sse_streams, ids_stand_behind_what_is_selected_of_a_commit)
 {
     struct request r;
     start(1000000);
     open_stream(&r, "b", 5);
     cr_expect_str_eq(outline(read_all(&r, 64)), "#5 ");
-    streams_add(gateway.streams, notice(6, "a", true));
-    streams_add(gateway.streams, notice(7, "b", false));
-    streams_add(gateway.streams, notice(7, "a", false));
-    streams_add(gateway.streams, notice(7, "b", false));
-    streams_add(gateway.streams, notice(7, "a", true));
-    streams_add(gateway.streams, notice(8, "b", true));
+    sse_streams_add(gateway.streams, event_of(6, "a", true));
+    sse_streams_add(gateway.streams, event_of(7, "b", false));
+    sse_streams_add(gateway.streams, event_of(7, "a", false));
+    sse_streams_add(gateway.streams, event_of(7, "b", false));
+    sse_streams_add(gateway.streams, event_of(7, "a", true));
+    sse_streams_add(gateway.streams, event_of(8, "b", true));
     cr_expect_str_eq(outline(read_all(&r, 64)), "b b #7 b #8 ");
     request_fini(&r);
-    streams_free(gateway.streams);
+    sse_streams_free(gateway.streams);
 }
 
-Test(streams, a_paused_stream_is_woken_by_what_it_selects)
+Test(sse_streams, a_paused_stream_is_woken_by_what_it_selects)
 {
     struct request r;
     start(1000000);
     n_resumed = 0;
     open_stream(&r, "b", 5);
     read_all(&r, 64);
-    streams_add(gateway.streams, notice(6, "a", true));
-    streams_run(gateway.streams, resume, NULL);
+    sse_streams_add(gateway.streams, event_of(6, "a", true));
+    sse_streams_run(gateway.streams, resume, NULL);
     cr_expect_eq(n_resumed, 0);
-    streams_add(gateway.streams, notice(7, "b", true));
-    streams_add(gateway.streams, notice(8, "b", true));
-    streams_run(gateway.streams, resume, NULL);
+    sse_streams_add(gateway.streams, event_of(7, "b", true));
+    sse_streams_add(gateway.streams, event_of(8, "b", true));
+    sse_streams_run(gateway.streams, resume, NULL);
     cr_expect_eq(n_resumed, 1);
     cr_expect_str_eq(outline(read_all(&r, 64)), "b #7 b #8 ");
     request_fini(&r);
-    streams_free(gateway.streams);
+    sse_streams_free(gateway.streams);
 }
 
-Test(streams, heartbeats_tell_how_far_a_quiet_stream_is)
+Test(sse_streams, heartbeats_tell_how_far_a_quiet_stream_is)
 {
     struct request r;
     start(0);
     n_resumed = 0;
     open_stream(&r, "b", 5);
     read_all(&r, 64);
-    streams_add(gateway.streams, notice(6, "a", true));
-    cr_expect_leq(streams_next_ns(gateway.streams), clock_monotonic_ns());
-    streams_run(gateway.streams, resume, NULL);
+    sse_streams_add(gateway.streams, event_of(6, "a", true));
+    cr_expect_leq(sse_streams_next_ns(gateway.streams), clock_monotonic_ns());
+    sse_streams_run(gateway.streams, resume, NULL);
     cr_expect_eq(n_resumed, 1);
     cr_expect_str_eq(read_all(&r, 64), ":\nid: " EPOCH ":6\n\n");
     request_fini(&r);
-    cr_expect_eq(streams_next_ns(gateway.streams), -1);
-    streams_free(gateway.streams);
+    cr_expect_eq(sse_streams_next_ns(gateway.streams), -1);
+    sse_streams_free(gateway.streams);
 }
 
-Test(streams, what_is_known_is_not_told_again)
+Test(sse_streams, what_is_known_is_not_told_again)
 {
     struct request r;
     start(1000000);
     for (uint64_t revision = 1; revision <= 6; revision++) {
-        streams_add(gateway.streams, notice(revision, "a", true));
+        sse_streams_add(gateway.streams, event_of(revision, "a", true));
     }
     open_stream(&r, NULL, 4);
     cr_expect_str_eq(outline(read_all(&r, 64)), "#4 a #5 a #6 ");
     request_fini(&r);
     open_stream(&r, NULL, 8); /* a position that is still to come */
-    streams_add(gateway.streams, notice(7, "a", true));
-    streams_add(gateway.streams, notice(8, "a", true));
-    streams_add(gateway.streams, notice(9, "a", true));
+    sse_streams_add(gateway.streams, event_of(7, "a", true));
+    sse_streams_add(gateway.streams, event_of(8, "a", true));
+    sse_streams_add(gateway.streams, event_of(9, "a", true));
     cr_expect_str_eq(outline(read_all(&r, 64)), "#8 a #9 ");
     request_fini(&r);
-    streams_free(gateway.streams);
+    sse_streams_free(gateway.streams);
 }
 
-Test(streams, another_log_ends_them)
+Test(sse_streams, another_log_ends_them)
 {
     struct request r;
     char byte;
@@ -299,10 +299,10 @@ Test(streams, another_log_ends_them)
     n_resumed = 0;
     open_stream(&r, NULL, 5);
     read_all(&r, 64);
-    streams_add(gateway.streams, notice_new_reset());
-    streams_run(gateway.streams, resume, NULL);
+    sse_streams_add(gateway.streams, sse_event_new_reset());
+    sse_streams_run(gateway.streams, resume, NULL);
     cr_expect_eq(n_resumed, 1);
-    cr_expect_eq(stream_read(r.response.stream, &byte, 1), -1);
+    cr_expect_eq(r.response.pull.read(r.response.pull.user, &byte, 1), -1);
     request_fini(&r);
-    streams_free(gateway.streams);
+    sse_streams_free(gateway.streams);
 }

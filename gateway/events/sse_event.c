@@ -1,4 +1,4 @@
-#include "notice.h"
+#include "sse_event.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -15,7 +15,7 @@ static void add_string(struct str *out, const char *before, const char *text)
     json_encode_string(out, text, strlen(text));
 }
 
-struct buf *event_text_render(const struct event_text *event)
+struct buf *sse_text_render(const struct sse_text *event)
 {
     char time[CLOCK_TEXT_SIZE];
     AUTO_STR out = {0};
@@ -38,7 +38,7 @@ struct buf *event_text_render(const struct event_text *event)
     return str_to_buf(&out);
 }
 
-const char *event_name(int kind, bool was_there)
+const char *sse_name(int kind, bool was_there)
 {
     switch (kind) {
     case CHANGE(CREATE):
@@ -60,8 +60,8 @@ static struct buf *text_of(const struct mirror_change *change)
 {
     bool was_there = change->before != NULL && change->before->version != 0;
     const struct mirror_config *after = change->after;
-    struct event_text event = {
-        .name = event_name(change->kind, was_there),
+    struct sse_text event = {
+        .name = sse_name(change->kind, was_there),
         .environment = change->environment,
         .service_name = change->service_name,
         .version = change->version,
@@ -72,44 +72,44 @@ static struct buf *text_of(const struct mirror_change *change)
         .data = after == NULL ? NULL : after->data,
         .n_data = after == NULL ? 0 : after->n_data,
     };
-    return event.name == NULL ? NULL : event_text_render(&event);
+    return event.name == NULL ? NULL : sse_text_render(&event);
 }
 
-struct notice *notice_new(const struct mirror_change *change)
+struct sse_event *sse_event_new(const struct mirror_change *change)
 {
     size_t n_environment = strlen(change->environment) + 1;
     size_t n_service = strlen(change->service_name) + 1;
-    struct notice *notice = mem_alloc(sizeof *notice + n_environment + n_service);
-    *notice = (struct notice){
+    struct sse_event *event = mem_alloc(sizeof *event + n_environment + n_service);
+    *event = (struct sse_event){
         .ends_commit = change->ends_commit,
         .revision = change->revision,
         .text = text_of(change),
     };
-    notice->environment = memcpy(notice->names, change->environment, n_environment);
-    notice->service_name = memcpy(notice->names + n_environment, change->service_name, n_service);
-    return notice;
+    event->environment = memcpy(event->names, change->environment, n_environment);
+    event->service_name = memcpy(event->names + n_environment, change->service_name, n_service);
+    return event;
 }
 
-struct notice *notice_new_reset(void)
+struct sse_event *sse_event_new_reset(void)
 {
-    struct notice *notice = mem_zalloc(sizeof *notice);
-    notice->is_reset = true;
-    return notice;
+    struct sse_event *event = mem_zalloc(sizeof *event);
+    event->is_reset = true;
+    return event;
 }
 
-void notice_free(struct notice *notice)
+void sse_event_free(struct sse_event *event)
 {
-    if (notice != NULL) {
-        buf_unref(notice->text);
-        free(notice);
+    if (event != NULL) {
+        buf_unref(event->text);
+        free(event);
     }
 }
 
-void notices_drop(struct notices *notices)
+void sse_events_drop(struct sse_events *events)
 {
-    struct notice *notice;
-    while ((notice = STAILQ_FIRST(notices)) != NULL) {
-        STAILQ_REMOVE_HEAD(notices, next);
-        notice_free(notice);
+    struct sse_event *event;
+    while ((event = STAILQ_FIRST(events)) != NULL) {
+        STAILQ_REMOVE_HEAD(events, next);
+        sse_event_free(event);
     }
 }

@@ -1,12 +1,13 @@
-/* What is asked by those who look after the gateway. */
+#include "probes.h"
+
 #include <inttypes.h>
 #include <string.h>
 
+#include "config_counts.h"
 #include "exporter.h"
-#include "handlers.h"
+#include "metrics_page.h"
 #include "render.h"
-#include "request.h"
-#include "stats.h"
+#include "upstream_request.h"
 
 /* Somebody waits for a probe's answer, and "no" is one: a server that is slow to say how it is must
  * not make the gateway look dead. */
@@ -15,7 +16,7 @@
 static void ask_status(struct request *r, call_next *next)
 {
     Confreg__V1__GetStatusRequest m = CONFREG__V1__GET_STATUS_REQUEST__INIT;
-    int64_t timeout_ms = r->gateway->timeout_ms;
+    int64_t timeout_ms = r->gateway->upstream->timeout_ms;
     call_start(r, REGISTRY_GET_STATUS, &m.base,
                timeout_ms < PROBE_TIMEOUT_MS ? timeout_ms : PROBE_TIMEOUT_MS, next);
 }
@@ -25,7 +26,7 @@ static void keep_notifications(struct request *r, const ProtobufCMessage *messag
 {
     const Confreg__V1__GetStatusResponse *status = (const void *)message;
     if (status != NULL) {
-        r->gateway->counters.notifications_sent = status->notifications_sent;
+        r->gateway->configs->counters.notifications_sent = status->notifications_sent;
     }
 }
 
@@ -49,7 +50,7 @@ static void show_health(struct request *r, const ProtobufCMessage *message, cons
     keep_notifications(r, message);
     str_addf(body, "{\"status\":\"%s\",\"service\":\"config-registry\",\"version\":\"%s\",",
              st == NULL ? "healthy" : "degraded", CONFREG_VERSION);
-    render_counters(body, &r->gateway->counters, false);
+    render_counters(body, &r->gateway->configs->counters, false);
     add_degraded(body, message);
     str_add_char(body, '}');
     request_answer(r, 200);
@@ -68,7 +69,7 @@ static void show_stats(struct request *r, const ProtobufCMessage *message, const
     (void)st;
     keep_notifications(r, message);
     str_add_char(body, '{');
-    render_counters(body, &r->gateway->counters, true);
+    render_counters(body, &r->gateway->configs->counters, true);
     str_add_char(body, '}');
     request_answer(r, 200);
 }
@@ -128,7 +129,7 @@ void handle_readyz(struct request *r)
 
 void handle_metrics(struct request *r)
 {
-    gateway_metrics(r->gateway, &r->response.body);
+    metrics_page_render(r->gateway, &r->response.body);
     r->response.content_type = EXPORTER_CONTENT_TYPE;
     request_answer(r, 200);
 }

@@ -1,0 +1,44 @@
+#include "api.h"
+
+#include "config_handlers.h"
+#include "config_request.h"
+#include "probes.h"
+#include "upstream_request.h"
+#include "watch.h"
+
+#define NAMED PARAMETER_ENVIRONMENT
+
+static const struct route rows[] = {
+    {"GET", "/api/configs", handle_list, PARAMETER_SERVICE_FILTER | PARAMETER_ENVIRONMENT_FILTER,
+     BODY_NONE, &config_read},
+    {"GET", "/api/configs:batchGet", handle_batch, 0, BODY_NONE, &config_read},
+    {"POST", "/api/configs:batchGet", handle_batch, PARAMETERS_STRICT, BODY_NAMES, &config_read},
+    {"GET", "/api/configs/*", handle_get, NAMED | PARAMETER_VERSION | PARAMETER_RESOLVE, BODY_NONE,
+     &config_read},
+    {"POST", "/api/configs/*", handle_create, NAMED, BODY_CONFIG, &config_write},
+    {"PUT", "/api/configs/*", handle_update, NAMED, BODY_CONFIG, &config_write},
+    {"PATCH", "/api/configs/*", handle_patch,
+     NAMED | PARAMETER_COMMENT | PARAMETER_CREATED_BY | PARAMETERS_STRICT, BODY_PATCH,
+     &config_write},
+    /* Strict, unlike the other old routes: a delete by a mistyped request cannot be undone. */
+    {"DELETE", "/api/configs/*", handle_delete, NAMED | PARAMETER_VERSION | PARAMETERS_STRICT,
+     BODY_EMPTY, &config_write},
+    {"GET", "/api/configs/*/history", handle_history, NAMED | PARAMETER_LIMIT, BODY_NONE,
+     &config_read},
+    {"GET", "/api/configs/*/diff", handle_diff,
+     NAMED | PARAMETER_OLD_VERSION | PARAMETER_NEW_VERSION, BODY_NONE, &config_read},
+    {"POST", "/api/configs/*/rollback", handle_rollback, NAMED | PARAMETERS_STRICT, BODY_ROLLBACK,
+     &config_write},
+    {"GET", "/api/watch", handle_watch,
+     PARAMETER_SERVICE_FILTER | PARAMETER_ENVIRONMENT_FILTER | PARAMETER_PREFIX_FILTER |
+         PARAMETER_SNAPSHOT,
+     BODY_NONE, &request_plain},
+    {"GET", "/health", handle_health, 0, BODY_NONE, &upstream_read},
+    {"GET", "/stats", handle_stats, 0, BODY_NONE, &upstream_read},
+    {"GET", "/livez", handle_livez, 0, BODY_NONE, &request_plain},
+    {"GET", "/readyz", handle_readyz, 0, BODY_NONE, &upstream_read},
+    {"GET", "/metrics", handle_metrics, 0, BODY_NONE, &request_plain},
+    {"GET", "/openapi.json", handle_openapi, 0, BODY_NONE, &request_plain},
+};
+
+const struct routes api_routes = {rows, COUNT_OF(rows)};

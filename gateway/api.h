@@ -1,0 +1,9 @@
+/* The routes of the gateway's HTTP interface. openapi.json documents the same. */
+#ifndef GATEWAY_API_H
+#define GATEWAY_API_H
+
+#include "routes.h"
+
+extern const struct routes api_routes;
+
+#endif

@@ -1,0 +1,26 @@
+/* The handlers of /api/configs. The request is well-formed when they are called; each answers it,
+ * or starts a call and answers when that has ended. */
+#ifndef GATEWAY_CONFIG_HANDLERS_H
+#define GATEWAY_CONFIG_HANDLERS_H
+
+struct request;
+
+/* gets.c */
+void handle_get(struct request *r);
+
+/* writes.c */
+void handle_create(struct request *r);
+void handle_update(struct request *r);
+void handle_patch(struct request *r);
+void handle_rollback(struct request *r);
+void handle_delete(struct request *r);
+void handle_diff(struct request *r);
+
+/* lists.c */
+void handle_list(struct request *r);
+void handle_history(struct request *r);
+
+/* batch.c */
+void handle_batch(struct request *r);
+
+#endif

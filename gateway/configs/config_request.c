@@ -1,0 +1,34 @@
+#include "config_request.h"
+
+static void parse_read(struct request *r, struct invalid *invalid)
+{
+    const struct request_headers *headers = &r->headers;
+    freshness_parse(headers->cache_control, headers->prefer, headers->minimum,
+                    &config_request_of(r)->freshness, invalid);
+}
+
+static void parse_write(struct request *r, struct invalid *invalid)
+{
+    conditions_parse(r->headers.if_match, r->headers.if_none_match,
+                     &config_request_of(r)->conditions, invalid);
+}
+
+static void fini(struct request *r)
+{
+    struct config_request *c = config_request_of(r);
+    conditions_fini(&c->conditions);
+    mirror_config_unref(c->shown);
+}
+
+const struct request_kind config_read = {
+    .size = sizeof(struct config_request),
+    .parse = parse_read,
+    .fini = fini,
+};
+
+const struct request_kind config_write = {
+    .size = sizeof(struct config_request),
+    .parse = parse_write,
+    .fini = fini,
+    .writes = true,
+};

@@ -1,0 +1,29 @@
+/* The newest events, in a window bounded in bytes. Events have numbers that only grow; whole
+ * commits leave the window. HTTP thread only. */
+#ifndef GATEWAY_SSE_WINDOW_H
+#define GATEWAY_SSE_WINDOW_H
+
+#include "sse_event.h"
+
+struct sse_window {
+    size_t max_bytes;
+    struct sse_event **items; /* owned; a power of two of them */
+    size_t room;
+    uint64_t first; /* number of the oldest */
+    uint64_t next;  /* number that the next one gets */
+    size_t bytes;
+    uint64_t floor; /* every commit after this revision is in the window; where it is set */
+    bool is_set;
+};
+
+void sse_window_fini(struct sse_window *window);
+/* Forgets everything: another log begins. */
+void sse_window_clear(struct sse_window *window);
+/* Takes the event over; they come in the order of commits, each in one piece. */
+void sse_window_add(struct sse_window *window, struct sse_event *event);
+/* Borrowed until one is added. */
+const struct sse_event *sse_window_at(const struct sse_window *window, uint64_t number);
+/* The number of the first one after a revision. */
+uint64_t sse_window_seek(const struct sse_window *window, uint64_t revision);
+
+#endif

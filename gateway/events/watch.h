@@ -1,0 +1,9 @@
+/* GET /api/watch: changes as server-sent events. */
+#ifndef GATEWAY_WATCH_H
+#define GATEWAY_WATCH_H
+
+struct request;
+
+void handle_watch(struct request *r);
+
+#endif

@@ -1,0 +1,320 @@
+#include "front.h"
+
+#include <assert.h>
+#include <string.h>
+#include <strings.h>
+
+#include "clock.h"
+#include "http_server.h"
+#include "route_stats.h"
+
+#define CONNECTIONS_MAX 16384u
+/* Limit of all request bodies in memory together. */
+#define BODIES_BYTES (UINT64_C(256) << 20)
+
+struct front {
+    struct http_server *server;
+    struct listener *listener;
+    struct gateway *gateway;
+    const struct routes *routes;
+    size_t request_size;
+    uint64_t max_body_bytes;
+    uint64_t body_bytes; /* of all requests under way */
+    size_t n_suspended;
+    bool refuses; /* see front_refuse */
+};
+
+/* ---- Answers ---- */
+
+static void send_response(struct request *r)
+{
+    const struct response *response = &r->response;
+    struct http_field fields[RESPONSE_HEADERS + 1];
+    struct http_answer answer = {.status = response->status,
+                                 .fields = fields,
+                                 .body = str_text(&response->body),
+                                 .n_body = response->body.len,
+                                 .is_pulled = response->pull.read != NULL};
+    if (answer.is_pulled || answer.n_body > 0) {
+        const char *type = response->content_type;
+        fields[answer.n_fields++] =
+            (struct http_field){"Content-Type", type != NULL ? type : "application/json"};
+    }
+    for (size_t i = 0; i < response->n_headers; i++) {
+        const struct response_header *header = &response->headers[i];
+        fields[answer.n_fields++] = (struct http_field){header->name, header->value};
+    }
+    http_answer(r->x, &answer);
+}
+
+static void answer(struct request *r)
+{
+    const struct response *response = &r->response;
+    if (response->prepared != NULL) {
+        http_answer_prepared(r->x, response->status, response->prepared);
+    } else {
+        send_response(r);
+    }
+}
+
+/* Counts the request where it is suspended. */
+static void count(struct request *r)
+{
+    bool is_suspended = r->suspended != NULL;
+    r->front->n_suspended += (size_t)is_suspended - (size_t)r->is_counted;
+    r->is_counted = is_suspended;
+}
+
+void front_resume(void *user, struct request *r)
+{
+    (void)user;
+    assert(r->suspended == NULL);
+    count(r);
+    if (http_is_answered(r->x)) {
+        http_wake(r->x);
+    } else {
+        answer(r);
+    }
+}
+
+static ssize_t read_more(void *user, struct http_exchange *x, char *bytes, size_t max)
+{
+    struct request *r = x->user;
+    const struct response_pull *pull = &r->response.pull;
+    (void)user;
+    ssize_t n = pull->read(pull->user, bytes, max);
+    count(r);
+    return n;
+}
+
+/* ---- Requests ---- */
+
+/* The headers that the gateway reads. */
+static const struct header_row {
+    const char *name;
+    size_t target; /* in struct request_headers */
+    bool is_list;  /* may come in several lines */
+} header_rows[] = {
+    {"Content-Type", offsetof(struct request_headers, content_type), false},
+    {"Content-Encoding", offsetof(struct request_headers, content_encoding), true},
+    {"If-Match", offsetof(struct request_headers, if_match), true},
+    {"If-None-Match", offsetof(struct request_headers, if_none_match), true},
+    {"Cache-Control", offsetof(struct request_headers, cache_control), true},
+    {"Prefer", offsetof(struct request_headers, prefer), true},
+    {"X-Config-Min-Revision", offsetof(struct request_headers, minimum), false},
+    {"Last-Event-ID", offsetof(struct request_headers, last_event_id), false},
+};
+static_assert(COUNT_OF(header_rows) == REQUEST_HEADERS, "each has its place");
+
+/* Copies all earlier lines each time, which is good enough for so rare a case. */
+static char *join_lines(const char *before, const char *value)
+{
+    AUTO_STR text = {0};
+    str_add_text(&text, before);
+    str_add_text(&text, ", ");
+    str_add_text(&text, value);
+    return mem_text(text.data, text.len);
+}
+
+static void take_value(struct request *r, const struct header_row *row, const char *value)
+{
+    char **joined = &r->joined[row - header_rows];
+    const char **target = (const char **)(void *)((char *)&r->headers + row->target);
+    if (*target == NULL) {
+        *target = value;
+    } else if (row->is_list) {
+        char *longer = join_lines(*target, value);
+        free(*joined);
+        *target = *joined = longer;
+    }
+}
+
+static void take_headers(struct request *r, const struct http_head *head)
+{
+    for (size_t i = 0; i < head->n_fields; i++) {
+        for (size_t k = 0; k < COUNT_OF(header_rows); k++) {
+            if (strcasecmp(head->fields[i].name, header_rows[k].name) == 0) {
+                take_value(r, &header_rows[k], head->fields[i].value);
+            }
+        }
+    }
+}
+
+static void refuse_size(struct request *r)
+{
+    request_refuse(r, 413, "The request's body may have %llu bytes",
+                   (unsigned long long)r->front->max_body_bytes);
+}
+
+static void begin(void *user, struct http_exchange *x)
+{
+    struct front *front = user;
+    struct request *r = mem_zalloc(front->request_size);
+    request_init(r, front->gateway, x->head.target);
+    r->front = front;
+    r->x = x;
+    r->begun_ns = clock_monotonic_ns();
+    r->method = x->head.method;
+    x->user = r;
+    take_headers(r, &x->head);
+    route_stats_begin(front->gateway->routes);
+    if (x->head.length > front->max_body_bytes) {
+        refuse_size(r);
+    } else {
+        routes_find(front->routes, r);
+    }
+    if (r->response.status != 0) {
+        answer(r);
+    }
+}
+
+static void drop_body(struct request *r)
+{
+    r->front->body_bytes -= r->body_text.len;
+    str_fini(&r->body_text);
+}
+
+static void take_body(void *user, struct http_exchange *x, const char *bytes, size_t n)
+{
+    struct front *front = user;
+    struct request *r = x->user;
+    r->n_body += n;
+    if (r->route->body == BODY_NONE) {
+        return;
+    }
+    if (r->n_body > front->max_body_bytes) {
+        refuse_size(r);
+    } else if (front->body_bytes + n > BODIES_BYTES) {
+        request_refuse(r, 503, "Too many large requests at once");
+    } else {
+        front->body_bytes += n;
+        str_add(&r->body_text, bytes, n);
+        return;
+    }
+    drop_body(r);
+    answer(r);
+}
+
+static void run(void *user, struct http_exchange *x)
+{
+    struct front *front = user;
+    struct request *r = x->user;
+    if (front->refuses) {
+        request_refuse(r, 503, "The gateway is stopping");
+    } else {
+        routes_run(r);
+    }
+    x->lasts = r->lasts;
+    count(r);
+    if (r->suspended == NULL) {
+        answer(r);
+    }
+}
+
+static bool gone(void *user, struct http_exchange *x)
+{
+    struct request *r = x->user;
+    (void)user;
+    if (r->suspended != NULL) {
+        if (r->suspended->cancel == NULL) {
+            return false;
+        }
+        r->suspended->cancel(r);
+        request_resumed(r);
+        count(r);
+    }
+    return true;
+}
+
+static void end(void *user, struct http_exchange *x)
+{
+    struct front *front = user;
+    struct request *r = x->user;
+    route_stats_end(front->gateway->routes, r->route, r->response.status, r->begun_ns);
+    drop_body(r);
+    request_fini(r);
+    free(r);
+}
+
+static const char *refuse(void *user, struct http_exchange *x, const struct http_refusal *refusal,
+                          struct str *body)
+{
+    const struct front *front = user;
+    if (x != NULL) {
+        struct request *r = x->user;
+        r->response.status = refusal->status; /* for the statistics */
+    } else {
+        route_stats_begin(front->gateway->routes);
+        route_stats_end(front->gateway->routes, NULL, refusal->status, clock_monotonic_ns());
+    }
+    str_add_text(body, "{\"detail\":");
+    json_encode_string(body, refusal->why, strlen(refusal->why));
+    str_add_char(body, '}');
+    return "application/json";
+}
+
+static const struct http_handlers handlers = {
+    .begin = begin,
+    .body = take_body,
+    .run = run,
+    .read = read_more,
+    .gone = gone,
+    .end = end,
+    .refuse = refuse,
+};
+
+/* ---- Start and end ---- */
+
+bool front_new(const struct front_settings *settings, struct front **ret_front, struct status *st)
+{
+    struct front *front = mem_zalloc(sizeof *front);
+    *front = (struct front){
+        .listener = settings->listener,
+        .gateway = settings->gateway,
+        .routes = settings->routes,
+        .request_size = routes_request_size(settings->routes),
+        .max_body_bytes = settings->max_body_bytes,
+    };
+    const struct http_settings http = {
+        .listen_fd = front->listener->fd,
+        .max_connections = http_connection_limit(CONNECTIONS_MAX),
+        .handlers = &handlers,
+        .user = front,
+    };
+    if (!http_server_new(&http, &front->server, st)) {
+        free(front);
+        return false;
+    }
+    *ret_front = front;
+    return true;
+}
+
+void front_free(struct front *front)
+{
+    if (front != NULL) {
+        assert(front->n_suspended == 0);
+        http_server_free(front->server);
+        free(front);
+    }
+}
+
+struct http_server *front_server(const struct front *front)
+{
+    return front->server;
+}
+
+size_t front_suspended(const struct front *front)
+{
+    return front->n_suspended;
+}
+
+void front_stop(struct front *front)
+{
+    http_server_stop(front->server);
+    listener_close(front->listener);
+}
+
+void front_refuse(struct front *front)
+{
+    front->refuses = true;
+}

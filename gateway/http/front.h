@@ -1,0 +1,41 @@
+/* Connects the HTTP server (http_server.h) with requests: makes a request of each exchange, finds
+ * its route, collects its body, and sends what its handler answered.
+ *
+ * One thread runs the HTTP server and everything about requests. Handlers never block: a request
+ * that waits is suspended, and front_resume goes on with it. */
+#ifndef GATEWAY_FRONT_H
+#define GATEWAY_FRONT_H
+
+#include "listener.h"
+#include "routes.h"
+
+struct front;
+struct http_server;
+
+struct front_settings {
+    struct listener *listener; /* borrowed; front_stop closes it */
+    struct gateway *gateway;   /* borrowed: that of all requests */
+    const struct routes *routes;
+    uint64_t max_body_bytes;
+};
+
+/* UNAVAILABLE where the system has not enough of something. */
+bool front_new(const struct front_settings *settings, struct front **ret_front, struct status *st);
+/* No request may be suspended. NULL is ignored. */
+void front_free(struct front *front);
+
+/* The HTTP server, for the loop: to be polled and run. Borrowed. */
+struct http_server *front_server(const struct front *front);
+
+/* A request_resume: sends the answer, or more of it; the request may end by that. user is not
+ * used. */
+request_resume front_resume;
+/* How many requests are suspended. */
+size_t front_suspended(const struct front *front);
+
+/* Closes the listener. Requests under way go on. */
+void front_stop(struct front *front);
+/* Requests that have not reached their handler are refused with 503 from now on. */
+void front_refuse(struct front *front);
+
+#endif

@@ -1,0 +1,18 @@
+/* The parts of a gateway, for the handlers of its requests. Each part is defined by its layer; a
+ * handler can look into those parts whose headers its own layer sees. HTTP thread. */
+#ifndef GATEWAY_GATEWAY_H
+#define GATEWAY_GATEWAY_H
+
+struct config_counts;
+struct route_stats;
+struct sse_streams;
+struct upstream;
+
+struct gateway {
+    struct route_stats *routes;    /* what was answered, by route */
+    struct upstream *upstream;     /* the registry server and the mirror of its configs */
+    struct config_counts *configs; /* what was read and written */
+    struct sse_streams *streams;   /* open streams of server-sent events */
+};
+
+#endif

@@ -1,0 +1,14 @@
+/* What operators and monitoring ask: whether the gateway is alive, ready, and what it has done. */
+#ifndef GATEWAY_PROBES_H
+#define GATEWAY_PROBES_H
+
+struct request;
+
+void handle_health(struct request *r);
+void handle_stats(struct request *r);
+void handle_livez(struct request *r);
+void handle_readyz(struct request *r);
+void handle_metrics(struct request *r);
+void handle_openapi(struct request *r);
+
+#endif

@@ -1,0 +1,3 @@
+#include "upstream_request.h"
+
+const struct request_kind upstream_read = {.size = sizeof(struct upstream_request)};
