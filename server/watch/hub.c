@@ -23,7 +23,9 @@ struct hub *hub_new(const struct hub_options *options)
     hub->wake.fn = drain;
     hub->tail = (struct watch_position){now.revision, hash_short(&now.hash)};
     pthread_mutex_init(&hub->lock, NULL);
-    watch_preload(hub, options->ring_bytes);
+    ring_init(&hub->ring, now.revision + 1, options->ring_bytes);
+    hub->preload = preload_new(hub->store, now.revision, options->ring_bytes);
+    preload_wait(hub->preload, &hub->ring);
     return hub;
 }
 
@@ -37,6 +39,7 @@ void hub_free(struct hub *hub)
         encoded_commit_free(hub->inbox[i]);
     }
     free(hub->inbox);
+    preload_free(hub->preload);
     ring_fini(&hub->ring);
     interests_fini(&hub->interests);
     interests_fini(&hub->ids);
@@ -133,6 +136,9 @@ void hub_wake(struct hub *hub)
 static void put_in_ring(struct hub *hub, struct encoded_commit *encoded)
 {
     const struct commit *commit = encoded->commit;
+    if (commit_erases(commit)) { /* what was read before may show it */
+        preload_close(hub->preload);
+    }
     ring_erase(&hub->ring, commit);
     ring_push(&hub->ring, encoded);
     flights_count(hub);
@@ -142,6 +148,7 @@ static void put_in_ring(struct hub *hub, struct encoded_commit *encoded)
 
 void hub_take_inbox(struct hub *hub)
 {
+    preload_take(hub->preload, &hub->ring);
     pthread_mutex_lock(&hub->lock);
     struct encoded_commit **encoded = MOVE(hub->inbox);
     size_t n = hub->n_inbox;

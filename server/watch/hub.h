@@ -27,8 +27,8 @@ struct hub_options {
     size_t max_of_connection; /* streams; 0: as many as are opened */
 };
 
-/* After the registry was loaded, before the server starts. Reads the newest commits, so that
- * streams which come back after a restart find them in memory. */
+/* After the registry was loaded, before the server starts. Has the newest commits read, so that
+ * streams which come back after a restart find them in memory (preload.h). */
 struct hub *hub_new(const struct hub_options *options);
 /* After the server has stopped. NULL is ignored. */
 void hub_free(struct hub *hub);

@@ -1,70 +1,182 @@
-/* The ring at start: what a restart has thrown away is read from the log, once for all streams that
- * come back. What cannot be read is left to them. */
+#include "preload.h"
+
+#include <assert.h>
+#include <pthread.h>
+
+#include "clock.h"
+#include "condition.h"
 #include "watch.h"
 
-#define PRELOAD_COMMITS 16384 /* a fraction of a second */
-#define CHUNK 256             /* the log is read forwards, in pieces from its end */
+#define FIRST_CHUNK 256
+#define LARGEST_CHUNK 8192
+
+/* Commits in revision order without gaps; the last one is before all that were read earlier. */
+struct chunk {
+    struct chunk *next;
+    size_t n;
+    struct encoded_commit *commits[]; /* owned */
+};
 
 struct preload {
-    struct hub *hub;
-    struct encoded_commit **encoded; /* the newest is the last */
-    size_t n;                        /* how many of them, counted from the end, are there */
-    size_t bytes;
+    struct store *store; /* borrowed */
     size_t max_bytes;
-    size_t n_chunk; /* read of the chunk before them, which ends where they begin */
-    size_t chunk;
+    pthread_t thread;
+    atomic_bool closed; /* nothing more is wanted */
+
+    pthread_mutex_t lock;
+    pthread_cond_t news;
+    struct chunk *first; /* owned; the newest first */
+    struct chunk **end;
+    bool done; /* nothing more comes */
+
+    /* The thread's. */
+    uint64_t newest; /* the next revision to read, downwards */
+    size_t bytes;    /* read so far */
+};
+
+static void chunk_free(struct chunk *chunk)
+{
+    for (size_t i = 0; i < chunk->n; i++) {
+        encoded_commit_free(chunk->commits[i]);
+    }
+    free(chunk);
+}
+
+/* ---- The thread ---- */
+
+struct reading {
+    struct preload *preload;
+    struct chunk *chunk;
 };
 
 static bool keep_commit(void *user, struct commit *commit)
 {
-    struct preload *p = user;
+    struct reading *r = user;
     struct status st;
-    struct encoded_commit **slot = &p->encoded[PRELOAD_COMMITS - p->n - p->chunk + p->n_chunk];
-    if (!watch_encode_commit(p->hub->store, NULL, commit, slot, &st)) {
+    struct encoded_commit **slot = &r->chunk->commits[r->chunk->n];
+    if (atomic_load(&r->preload->closed) ||
+        !watch_encode_commit(r->preload->store, NULL, commit, slot, &st)) {
         return false;
     }
-    p->n_chunk++;
-    p->bytes += (*slot)->bytes;
-    return p->bytes <= p->max_bytes;
+    r->preload->bytes += (*slot)->bytes;
+    r->chunk->n++;
+    return r->preload->bytes <= r->preload->max_bytes;
 }
 
-static void drop_chunk(struct preload *p)
-{
-    for (size_t i = 0; i < p->n_chunk; i++) {
-        encoded_commit_free(p->encoded[PRELOAD_COMMITS - p->n - p->chunk + i]);
-    }
-}
-
-/* The chunk before what is there. False: there is none, or not all of it could be had. */
-static bool read_chunk(struct preload *p)
+/* NULL: it could not be read, or is more than fits. */
+static struct chunk *read_chunk(struct preload *preload, size_t n)
 {
     struct status st;
-    uint64_t left = p->hub->tail.revision - p->n;
-    size_t room = PRELOAD_COMMITS - p->n;
-    p->chunk = room < CHUNK ? room : CHUNK;
-    p->chunk = left < p->chunk ? (size_t)left : p->chunk;
-    p->n_chunk = 0;
-    if (p->chunk == 0) {
-        return false;
+    struct chunk *chunk = mem_zalloc(sizeof *chunk + n * sizeof(struct encoded_commit *));
+    struct reading reading = {.preload = preload, .chunk = chunk};
+    if (!store_read_commits(preload->store, preload->newest - n + 1, preload->newest, true,
+                            keep_commit, &reading, &st) ||
+        chunk->n < n) {
+        chunk_free(chunk);
+        return NULL;
     }
-    if (!store_read_commits(p->hub->store, left - p->chunk + 1, left, true, keep_commit, p, &st) ||
-        p->n_chunk < p->chunk) {
-        drop_chunk(p);
-        return false;
-    }
-    p->n += p->chunk;
-    return true;
+    preload->newest -= n;
+    return chunk;
 }
 
-void watch_preload(struct hub *hub, size_t ring_bytes)
+static void hand_over(struct preload *preload, struct chunk *chunk, bool done)
 {
-    struct preload p = {.hub = hub, .max_bytes = ring_bytes};
-    p.encoded = mem_array(PRELOAD_COMMITS, sizeof(struct encoded_commit *));
-    while (read_chunk(&p)) {
+    pthread_mutex_lock(&preload->lock);
+    if (chunk != NULL) {
+        *preload->end = chunk;
+        preload->end = &chunk->next;
     }
-    ring_init(&hub->ring, hub->tail.revision + 1 - p.n, ring_bytes);
-    for (size_t i = 0; i < p.n; i++) {
-        ring_push(&hub->ring, p.encoded[PRELOAD_COMMITS - p.n + i]);
+    preload->done = done;
+    pthread_cond_signal(&preload->news);
+    pthread_mutex_unlock(&preload->lock);
+}
+
+static void *run(void *argument)
+{
+    struct preload *preload = argument;
+    for (size_t size = FIRST_CHUNK; size <= LARGEST_CHUNK; size *= 2) {
+        size_t n = preload->newest < size ? (size_t)preload->newest : size;
+        struct chunk *chunk = n == 0 ? NULL : read_chunk(preload, n);
+        if (chunk == NULL) {
+            break;
+        }
+        hand_over(preload, chunk, false);
     }
-    free(p.encoded);
+    hand_over(preload, NULL, true);
+    return NULL;
+}
+
+struct preload *preload_new(struct store *store, uint64_t newest, size_t max_bytes)
+{
+    struct preload *preload = mem_zalloc(sizeof *preload);
+    preload->store = store;
+    preload->newest = newest;
+    preload->max_bytes = max_bytes;
+    preload->end = &preload->first;
+    pthread_mutex_init(&preload->lock, NULL);
+    pthread_cond_init(&preload->news, NULL);
+    int failed = pthread_create(&preload->thread, NULL, run, preload);
+    assert(failed == 0 && "a thread can be had at start");
+    return preload;
+}
+
+void preload_free(struct preload *preload)
+{
+    if (preload == NULL) {
+        return;
+    }
+    preload_close(preload);
+    pthread_join(preload->thread, NULL);
+    while (preload->first != NULL) {
+        struct chunk *chunk = preload->first;
+        preload->first = chunk->next;
+        chunk_free(chunk);
+    }
+    pthread_cond_destroy(&preload->news);
+    pthread_mutex_destroy(&preload->lock);
+    free(preload);
+}
+
+/* ---- The ring's thread ---- */
+
+void preload_close(struct preload *preload)
+{
+    atomic_store(&preload->closed, true);
+}
+
+/* The newest first, as far as the ring has room; then nothing older fits. */
+static void put_before(struct preload *preload, struct ring *ring, struct chunk *chunk)
+{
+    while (chunk->n > 0 && !atomic_load(&preload->closed)) {
+        if (ring_put_before(ring, chunk->commits[chunk->n - 1])) {
+            chunk->n--;
+        } else {
+            preload_close(preload);
+        }
+    }
+    chunk_free(chunk);
+}
+
+void preload_take(struct preload *preload, struct ring *ring)
+{
+    pthread_mutex_lock(&preload->lock);
+    struct chunk *chunk = preload->first;
+    preload->first = NULL;
+    preload->end = &preload->first;
+    pthread_mutex_unlock(&preload->lock);
+    while (chunk != NULL) {
+        struct chunk *next = chunk->next;
+        put_before(preload, ring, chunk);
+        chunk = next;
+    }
+}
+
+void preload_wait(struct preload *preload, struct ring *ring)
+{
+    int64_t until_ns = clock_monotonic_ns() + PRELOAD_WAIT_NS;
+    pthread_mutex_lock(&preload->lock);
+    while (!preload->done && condition_wait_until(&preload->news, &preload->lock, until_ns)) {
+    }
+    pthread_mutex_unlock(&preload->lock);
+    preload_take(preload, ring);
 }

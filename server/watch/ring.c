@@ -57,6 +57,22 @@ void ring_push(struct ring *ring, struct encoded_commit *encoded)
     }
 }
 
+bool ring_put_before(struct ring *ring, struct encoded_commit *encoded)
+{
+    uint64_t revision = encoded->commit->revision;
+    if (revision + 1 != ring_first(ring) || encoded->bytes > ring->max_bytes ||
+        ring->bytes > ring->max_bytes - encoded->bytes) {
+        return false;
+    }
+    if (ring->n == ring->n_slots) {
+        grow(ring);
+    }
+    ring->slots[revision & (ring->n_slots - 1)] = encoded;
+    ring->n++;
+    ring->bytes += encoded->bytes;
+    return true;
+}
+
 static bool covers(const struct change *erase, const struct change *shown)
 {
     uint64_t last = erase->version != 0 ? erase->version : erase->source_version;

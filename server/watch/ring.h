@@ -18,6 +18,9 @@ void ring_init(struct ring *ring, uint64_t next, size_t max_bytes);
 void ring_fini(struct ring *ring);
 /* Takes the encoded commit over; its revision must be ring->next. The oldest make room. */
 void ring_push(struct ring *ring, struct encoded_commit *encoded);
+/* Takes a commit over that is the one before ring_first. False, and nothing is done: it is another
+ * one, or there is no room for it. */
+bool ring_put_before(struct ring *ring, struct encoded_commit *encoded);
 static inline uint64_t ring_first(const struct ring *ring)
 {
     return ring->next - ring->n;

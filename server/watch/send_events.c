@@ -17,12 +17,15 @@ static struct encoded_commit *first_of_backlog(const struct watch *watch)
 /* The commit behind the cursor; NULL: it has not come yet, or (*ret_read) has to be read first. */
 static struct encoded_commit *next_encoded(const struct watch *watch, bool *ret_read)
 {
-    const struct ring *ring = &watch->hub->ring;
+    struct ring *ring = &watch->hub->ring;
     uint64_t revision = watch->cursor.revision + 1;
     struct encoded_commit *encoded = first_of_backlog(watch);
     *ret_read = false;
     if (encoded != NULL || revision >= ring->next) {
         return encoded;
+    }
+    if (revision < ring_first(ring)) {
+        preload_take(watch->hub->preload, ring);
     }
     encoded = revision < ring_first(ring) ? NULL : ring_at(ring, revision);
     *ret_read = encoded == NULL || watch->wishes.resolve ||

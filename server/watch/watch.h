@@ -13,6 +13,7 @@
 #include "hub.h"
 #include "interest.h"
 #include "message.h"
+#include "preload.h"
 #include "ring.h"
 
 #define READ_COMMITS 256   /* read from the store at a time */
@@ -54,6 +55,7 @@ struct hub {
 
     /* The stream thread's. */
     struct ring ring;
+    struct preload *preload; /* what comes in front of the ring */
     struct watch *streams;
     uint64_t n_messages; /* with events */
     uint64_t n_events;
@@ -145,10 +147,6 @@ bool watch_selects_before(const struct watch *watch, size_t n, const char *envir
  */
 bool watch_encode_commit(struct store *store, const struct watch *watch, struct commit *commit,
                          struct encoded_commit **ret_encoded, struct status *st);
-/* Fills the empty ring with the newest commits of the log, as far as the store gives them. At
- * start. */
-void watch_preload(struct hub *hub, size_t ring_bytes);
-
 /* Makes the events of a commit as a stream that resolves wants them. On the pool. */
 bool watch_resolve(const struct watch *watch, struct commit *commit,
                    struct encoded_commit **ret_encoded, struct status *st);

@@ -1,4 +1,6 @@
 #include <criterion/criterion.h>
+#include <sched.h>
+#include <semaphore.h>
 
 #include "leak_check.h"
 #include "store_open.h"
@@ -30,7 +32,7 @@ static void append(struct world *world, uint64_t version)
     world->end = (struct position){commit->revision, commit->hash};
 }
 
-static void world_init(struct world *world, uint64_t commits, size_t ring_bytes)
+static void store_init(struct world *world, uint64_t commits)
 {
     struct status st;
     *world = (struct world){0};
@@ -38,11 +40,21 @@ static void world_init(struct world *world, uint64_t commits, size_t ring_bytes)
     for (uint64_t version = 1; version <= commits; version++) {
         append(world, version);
     }
+}
+
+static void hub_init(struct world *world, size_t ring_bytes)
+{
     world->registry = registry_new(world->store->identity.epoch);
     registry_load_position(world->registry, &world->end, 0);
     struct hub_options options = {
         .store = world->store, .registry = world->registry, .ring_bytes = ring_bytes};
     world->hub = hub_new(&options);
+}
+
+static void world_init(struct world *world, uint64_t commits, size_t ring_bytes)
+{
+    store_init(world, commits);
+    hub_init(world, ring_bytes);
 }
 
 static void world_fini(struct world *world)
@@ -104,4 +116,80 @@ Test(preload, what_does_not_fit_stays_in_the_store)
     cr_assert_lt(world.hub->ring.n, 700);
     cr_assert_leq(world.hub->ring.bytes, 500000);
     world_fini(&world);
+}
+
+/* ---- A store that takes its time ---- */
+
+static const struct store_ops *quick;
+static struct store_ops slow;
+static sem_t reads; /* that may go on */
+
+static bool read_when_allowed(struct store *store, uint64_t from, uint64_t through,
+                              bool with_payloads, store_row_visitor *visit, void *user,
+                              struct status *st)
+{
+    sem_wait(&reads);
+    return quick->read_commits(store, from, through, with_payloads, visit, user, st);
+}
+
+static void slow_world_init(struct world *world, uint64_t commits)
+{
+    store_init(world, commits);
+    sem_init(&reads, 0, 0);
+    quick = world->store->ops;
+    slow = *quick;
+    slow.read_commits = read_when_allowed;
+    world->store->ops = &slow;
+    hub_init(world, 64 << 20);
+}
+
+static void slow_world_fini(struct world *world)
+{
+    world_fini(world);
+    sem_destroy(&reads);
+}
+
+static void wait_for_ring(struct world *world, size_t n)
+{
+    while (world->hub->ring.n < n) {
+        sched_yield();
+        hub_take_inbox(world->hub);
+    }
+    check_ring(world);
+    cr_assert_eq(world->hub->ring.n, n);
+}
+
+Test(preload, a_slow_store_does_not_keep_the_hub_waiting)
+{
+    struct world world;
+    slow_world_init(&world, 700);
+    cr_assert_eq(world.hub->ring.n, 0, "the hub is there before the ring is filled");
+    sem_post(&reads);
+    wait_for_ring(&world, 256);
+    sem_post(&reads);
+    wait_for_ring(&world, 700);
+    slow_world_fini(&world);
+}
+
+Test(preload, what_is_erased_meanwhile_does_not_come_in)
+{
+    struct world world;
+    struct head *nothing[1] = {NULL};
+    slow_world_init(&world, 700);
+    AUTO(commit_unref) struct commit *erasing = commit_new(1);
+    erasing->revision = world.end.revision + 1;
+    erasing->previous_hash = world.end.hash;
+    erasing->changes[0] = (struct change){.kind = CHANGE_ERASE,
+                                          .environment = mem_string("prod"),
+                                          .service = mem_string("billing"),
+                                          .version = 1};
+    commit_seal(erasing, world.store->identity.epoch);
+    struct staged staged = {.commit = erasing, .before = nothing, .after = nothing};
+    hub_publish(world.hub, &staged);
+    hub_take_inbox(world.hub);
+    sem_post(&reads);
+    sem_post(&reads);
+    preload_wait(world.hub->preload, &world.hub->ring);
+    cr_assert_eq(ring_first(&world.hub->ring), erasing->revision);
+    slow_world_fini(&world);
 }
