@@ -6,7 +6,7 @@
 #include "mem.h"
 #include "percent.h"
 
-/* A part of the address's text. */
+/* A part of the address: a borrowed text that is not NUL-terminated. */
 struct piece {
     const char *data;
     size_t n;
@@ -17,7 +17,8 @@ static bool refuse(struct status *st, const char *what)
     return status_set(st, STATUS_INVALID_ARGUMENT, "BUS_ADDRESS", "the bus's address: %s", what);
 }
 
-/* Cuts what stands before the first of `marks` off; the rest begins with it, or is empty. */
+/* Removes and returns the text before the first of `marks`; the rest begins with that mark or is
+ * empty. */
 static struct piece cut(struct piece *rest, const char *marks)
 {
     size_t n = 0;
@@ -199,8 +200,8 @@ static bool parse_scheme(struct piece *rest, struct amqp_address *address, struc
     return refuse(st, "it begins with neither amqp:// nor amqps://");
 }
 
-/* The user ends at the last '@' before the path: one in a password should be encoded, but that it
- * is not is a common slip that has only one meaning. */
+/* The credentials end at the last '@' before the path. An '@' in a password should be
+ * percent-encoded; one that is not is accepted, because it has only one possible meaning. */
 static struct piece cut_user(struct piece *authority)
 {
     for (size_t n = authority->n; n-- > 0;) {

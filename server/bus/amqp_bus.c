@@ -14,8 +14,8 @@ struct amqp_bus {
     struct bus bus;
     struct amqp_address address;
     char *epoch;           /* owned */
-    struct str lease;      /* the queue's name */
-    struct amqp_link link; /* the publisher's */
+    struct str lease;      /* the name of the exclusive queue */
+    struct amqp_link link; /* the publisher's connection */
     struct confirms confirms;
     struct amqp_wakeups *wakeups; /* NULL: nobody listens */
 };
@@ -90,7 +90,7 @@ static bool prepare(struct amqp_bus *a, struct status *st)
     return amqp_link_check(&a->link, "asking for confirms", &refusal, st);
 }
 
-/* A connection that found the lease taken is kept for the next try. */
+/* If another node holds the lease (ABORTED), the connection stays open for the next attempt. */
 static bool amqp_acquire(struct bus *bus, struct status *st)
 {
     struct amqp_bus *a = amqp_of(bus);
@@ -143,8 +143,9 @@ static bool take_confirms(struct amqp_bus *a, struct status *st)
     return true;
 }
 
-/* A broker that takes no more may do so for hours, and lives: its heartbeats come. One that is
- * silent is given up. */
+/* Waits until the socket accepts a message. A broker under a memory or disk alarm may accept
+ * nothing for hours while its heartbeats go on: the connection is kept. A broker without heartbeats
+ * is given up by take_confirms. */
 static bool wait_to_send(struct amqp_bus *a, struct status *st)
 {
     while (!amqp_link_can_send(&a->link, LOOK_EVERY_MS)) {

@@ -1,9 +1,10 @@
-/* The bus on RabbitMQ, over librabbitmq.
+/* The bus on RabbitMQ, by librabbitmq; see bus.h for the contract.
  *
- * Events go to the durable topic exchange config.changes as persistent messages with publisher
- * confirms. The lease is an exclusive queue named for the registry on the same connection. That a
- * publish succeeds means nothing: on a connection that has died it still fills the kernel's
- * buffer; only a confirm counts. */
+ * Events are persistent messages on the durable topic exchange config.changes, with publisher
+ * confirms. The lease is an exclusive queue, named for the registry's epoch, that is declared on
+ * the connection that publishes: the broker deletes it when that connection ends. A successful send
+ * proves nothing, as it may only fill the kernel's buffer of a dead connection; only a confirm
+ * counts. */
 #ifndef BUS_AMQP_BUS_H
 #define BUS_AMQP_BUS_H
 

@@ -14,7 +14,8 @@
 
 #define FRAME_BYTES 131072
 #define REPLY_TEXT_BYTES 200
-#define SILENCE_S 60 /* until TCP gives a silent broker up, without heartbeats */
+#define SILENCE_S 60 /* without heartbeats: TCP closes the connection to a silent host after this  \
+                      */
 
 static struct timeval time_of(const struct amqp_address *address)
 {
@@ -47,8 +48,8 @@ static bool refusal(const struct amqp_link *link, const char *doing, amqp_bytes_
     return fault(link, doing, text, st);
 }
 
-/* RabbitMQ reports the first argument that differs, only as text, and compares the alternate
- * exchange last. So this text means that everything else is as declared. */
+/* RabbitMQ reports only the first argument that differs, as text, and compares the alternate
+ * exchange last. So this text means that everything else is equal. */
 static enum amqp_refusal refusal_of(const amqp_channel_close_t *m)
 {
     static const char alternate[] = "inequivalent arg 'alternate-exchange'";
@@ -61,7 +62,7 @@ static enum amqp_refusal refusal_of(const amqp_channel_close_t *m)
     return differs ? AMQP_OTHER_ALTERNATE : AMQP_REFUSED;
 }
 
-/* The broker closes the channel or the connection, and is told that this was heard. */
+/* Handles a close of the channel or the connection by the broker, and acknowledges it. */
 static bool closed(struct amqp_link *link, const amqp_method_t *method, const char *doing,
                    enum amqp_refusal *ret_refusal, struct status *st)
 {
@@ -134,7 +135,7 @@ static bool set_up_tls(const struct amqp_link *link, amqp_socket_t *socket, stru
     return true;
 }
 
-/* From here on an interrupt reaches what blocks. */
+/* Publishes the descriptor to amqp_link_interrupt, which can then end blocking calls. */
 static bool show_descriptor(struct amqp_link *link, struct status *st)
 {
     pthread_mutex_lock(&link->lock);
@@ -277,7 +278,7 @@ void amqp_link_close(struct amqp_link *link)
 
 void amqp_link_fini(struct amqp_link *link)
 {
-    amqp_link_close(link); /* who never got the lease kept the connection for the next try */
+    amqp_link_close(link); /* the connection is still open if the lease was never acquired */
     pthread_mutex_destroy(&link->lock);
 }
 
@@ -293,7 +294,8 @@ void amqp_link_interrupt(struct amqp_link *link)
 
 /* ---- Sending ---- */
 
-/* For so long that reading will soon give the broker up: after two times the heartbeat. */
+/* Whether nothing has come for 1.5 heartbeats. After 2, librabbitmq ends the connection when it
+ * reads. */
 static bool is_silent(const struct amqp_link *link)
 {
     struct tcp_info info = {0};

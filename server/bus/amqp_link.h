@@ -1,6 +1,9 @@
-/* One connection to a broker with one channel, on librabbitmq, which is not seen outside of
- * amqp_*.c. One thread uses it; any may interrupt. What a broker or the network refuses is
- * UNAVAILABLE, reason BUS_UNAVAILABLE; the message names the host and what the broker said. */
+/* One connection to a broker, with one channel. Only amqp_*.c use librabbitmq.
+ *
+ * Threads: one thread uses a link; any thread may call amqp_link_interrupt.
+ *
+ * Errors: every failure is UNAVAILABLE BUS_UNAVAILABLE; the message names the host, the step and
+ * the broker's text. */
 #ifndef BUS_AMQP_LINK_H
 #define BUS_AMQP_LINK_H
 
@@ -15,8 +18,8 @@
 
 struct amqp_link {
     const struct amqp_address *address; /* borrowed */
-    const char *name;                   /* by which the broker lists it; borrowed */
-    size_t host;                        /* which was tried last */
+    const char *name;                   /* shown in the broker's list of connections; borrowed */
+    size_t host;                        /* index of the host that was tried last */
     amqp_connection_state_t connection; /* NULL: not open */
     bool channel_open;
 
@@ -28,12 +31,12 @@ struct amqp_link {
 void amqp_link_init(struct amqp_link *link, const struct amqp_address *address, const char *name);
 void amqp_link_fini(struct amqp_link *link);
 
-/* Connects to the first host that answers, beginning with the one that did last time, and opens the
- * channel; on an open link only what is not open. */
+/* Connects to the first host that answers, starting with the last one that did, and opens the
+ * channel. On an open link, opens only the channel if it was closed. */
 bool amqp_link_open(struct amqp_link *link, struct status *st);
-/* Says good-bye and does not wait for an answer. Whatever state it is in. */
+/* Closes the connection without waiting for the broker's answer. In any state. */
 void amqp_link_close(struct amqp_link *link);
-/* Makes what runs and all that follows fail. Any thread. */
+/* Makes the running call and all later ones fail. Any thread. */
 void amqp_link_interrupt(struct amqp_link *link);
 
 /* How the broker refused a call. */
@@ -44,27 +47,28 @@ enum amqp_refusal {
     AMQP_REFUSED,         /* any other refusal */
 };
 
-/* Whether the last synchronous call of librabbitmq (amqp_queue_declare, …) went well. Where the
- * broker refused it, the channel is closed. */
+/* Whether the last synchronous call of librabbitmq (amqp_queue_declare, …) succeeded. doing: the
+ * step, for the message. A refusal by the broker closes the channel. */
 bool amqp_link_check(struct amqp_link *link, const char *doing, enum amqp_refusal *ret_refusal,
                      struct status *st);
 /* Declares an exchange. An existing one must have the same type and durability; its alternate
  * exchange (where unroutable messages go) is for the operator to choose, so any is accepted. */
 bool amqp_link_declare_exchange(struct amqp_link *link, const char *name, const char *type,
                                 bool durable, struct status *st);
-/* The same for the functions that return a number. */
+/* The same for functions of librabbitmq that return a status number. */
 bool amqp_link_sent(const struct amqp_link *link, int result, const char *doing, struct status *st);
 
-/* Whether a message may be sent, within so many milliseconds: the socket takes it, and the broker
- * was not silent for long. Ask before each: librabbitmq waits without end for a socket that is
- * full, and for a broker that is silent. Where the answer is no, reading tells whether the broker
- * is gone. */
+/* Waits at most timeout_ms until a message can be sent: the socket is writable and the broker was
+ * not silent for long. Call it before every send, because librabbitmq blocks without limit on a
+ * full socket or a silent broker. After false, amqp_link_read finds out whether the broker is gone.
+ */
 bool amqp_link_can_send(const struct amqp_link *link, int timeout_ms);
 
 /* Waits until a frame can be read, the wake is set or the time has passed. */
 void amqp_link_wait(struct amqp_link *link, const struct wake *wake, int64_t timeout_ms);
-/* The next frame that has arrived, if there is one, which is valid until the next call. The end of
- * the channel or the connection is a failure. Keeps the heartbeat going: call it every second. */
+/* Reads the next frame that has arrived; *ret_there false: there is none. The frame is valid until
+ * the next call. Fails if the channel or the connection was closed. Also sends heartbeats: call it
+ * at least every second. */
 bool amqp_link_read(struct amqp_link *link, amqp_frame_t *ret_frame, bool *ret_there,
                     struct status *st);
 

@@ -18,14 +18,14 @@
 
 struct amqp_wakeups {
     const char *epoch;
-    char node[2 * NODE_ID_SIZE + 1]; /* who we are, so that our own are passed over */
+    char node[2 * NODE_ID_SIZE + 1]; /* random id of this node: its own messages are ignored */
     bus_listener *listener;
     void *user;
     struct wake wake;
     atomic_uint_fast64_t revision; /* to be sent; 0: nothing */
     pthread_t thread;
 
-    /* The thread's own. */
+    /* Only the thread. */
     struct amqp_link link;
     bool well;
 };
@@ -38,7 +38,8 @@ void amqp_wakeups_send(struct amqp_wakeups *w, uint64_t revision)
     wake_set(&w->wake);
 }
 
-/* What the broker does not take now waits, and the newest only. */
+/* Sends the pending revision, if the socket is writable. Otherwise it stays pending; a newer one
+ * replaces it. */
 static bool send_pending(struct amqp_wakeups *w, struct status *st)
 {
     char body[80];
@@ -143,7 +144,7 @@ static void set_well(struct amqp_wakeups *w, bool well, const struct status *st)
     w->well = well;
 }
 
-/* While the connection stands. */
+/* Sends and receives until the connection fails or the thread is to end. */
 static void serve(struct amqp_wakeups *w, struct status *st)
 {
     for (bool ok = true; ok && !wake_stopping(&w->wake);) {
@@ -183,7 +184,7 @@ struct amqp_wakeups *amqp_wakeups_new(const struct amqp_address *address, const 
     w->epoch = epoch;
     w->listener = listener;
     w->user = user;
-    w->well = true; /* so that the first failure is told */
+    w->well = true; /* so that the first failure is logged */
     wake_init(&w->wake);
     amqp_link_init(&w->link, address, "confregd wake-ups");
     int failed = pthread_create(&w->thread, NULL, run, w);

@@ -1,5 +1,5 @@
-/* Wake-ups between nodes over RabbitMQ: a transient fanout exchange, a queue for each node that
- * ends with its connection, and a thread that sends and hears. */
+/* Wake-ups between nodes over RabbitMQ (bus.h): a transient fanout exchange, an exclusive queue for
+ * each node, which ends with its connection, and a thread that sends and receives. */
 #ifndef BUS_AMQP_WAKEUPS_H
 #define BUS_AMQP_WAKEUPS_H
 
@@ -8,12 +8,13 @@
 
 struct amqp_wakeups;
 
-/* Starts the thread, which connects by itself and again. address and epoch are borrowed. */
+/* Starts the thread, which connects, and reconnects after failures. address and epoch are borrowed;
+ * listener is called on the thread. */
 struct amqp_wakeups *amqp_wakeups_new(const struct amqp_address *address, const char *epoch,
                                       bus_listener *listener, void *user);
 /* Ends the thread. NULL is ignored. */
 void amqp_wakeups_free(struct amqp_wakeups *wakeups);
-/* Tells the others. Any thread; never blocks. */
+/* Tells the other nodes that the log has reached the revision. Any thread; never blocks. */
 void amqp_wakeups_send(struct amqp_wakeups *wakeups, uint64_t revision);
 
 #endif

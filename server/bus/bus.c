@@ -15,7 +15,7 @@ bool bus_open(const struct bus_options *options, struct bus **ret_bus, struct st
             return backends[i]->open(options, ret_bus, st);
         }
     }
-    /* What stands there is not repeated: it may hold a password. */
+    /* The message does not contain the address, which may contain a password. */
     return status_set(st, STATUS_INVALID_ARGUMENT, "BUS_ADDRESS",
                       "the bus's address is none; use local: or amqp://HOST");
 }

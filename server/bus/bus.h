@@ -1,21 +1,21 @@
-/* The bus: how a node talks to the world and to the other nodes of its registry. This header is the
- * contract; local.c implements it inside the process, amqp_bus.c on RabbitMQ.
+/* The bus: publishes events to the outside, and wake-ups to the other nodes of the registry. This
+ * header is the contract; local.c implements it for a single node, amqp_bus.c on RabbitMQ.
  *
- * Events. A message is the documented notification on the topic exchange config.changes
- * (docs/protocol.md). One node of a registry publishes at a time: it holds the lease, which is
- * bound to the connection that it publishes on, so that both end together. Publishing is pipelined:
- * many messages are under way, and only what is confirmed counts; what is not may have been heard
- * or not.
+ * Events. A message is a notification on the topic exchange config.changes (docs/protocol.md). One
+ * node of a registry publishes at a time: the holder of the lease. The lease is bound to the
+ * connection that publishes, so both end together. Publishing is pipelined: many messages may be
+ * unconfirmed. Only a confirm counts; an unconfirmed message may or may not have been delivered.
  *
  *     acquire ─ publish … wait … publish … wait ─ release
  *
- * Any failure between acquire and release ends the lease: release, then acquire anew.
+ * After any failure between acquire and release the lease counts as lost: release, then acquire
+ * again.
  *
- * Wake-ups. A node tells the others that the log has grown. They are lossy, may be late or come
- * twice, and are never heard by the node that sent them.
+ * Wake-ups. A node tells the others that the log has grown. A wake-up can be lost, late or
+ * duplicated. The sending node does not receive its own.
  *
- * Threads: acquire, publish, wait and release by one thread, the publisher's; interrupt and wake by
- * any. Nothing but the publisher's calls blocks. */
+ * Threads: acquire, publish, wait and release are for one thread, the publisher's, and may block.
+ * interrupt and wake are for any thread and do not block. */
 #ifndef BUS_BUS_H
 #define BUS_BUS_H
 
@@ -23,7 +23,7 @@
 #include "str.h"
 #include "wake.h"
 
-/* So many messages may be under way, published and not confirmed. */
+/* The most messages that may be published and not confirmed. */
 #define BUS_IN_FLIGHT 4096
 
 struct bus_message {
@@ -36,11 +36,12 @@ struct bus_message {
 struct bus_options {
     const char *address;
     const char *epoch; /* of the registry: 16 hexadecimal digits */
-    /* Where the address names none; NULL: the broker's default. */
+    /* Used if the address has no credentials; NULL: the broker's default. */
     const char *user, *password;
 };
 
-/* Another node's log has reached this revision. On a thread of the bus; must not block for long. */
+/* Another node has reported that the log has reached this revision. Called on a thread of the bus;
+ * must not block for long. */
 typedef void bus_listener(void *user, uint64_t revision);
 
 struct bus;
@@ -51,8 +52,8 @@ struct bus_ops {
     void (*close)(struct bus *bus);
     void (*listen)(struct bus *bus, bus_listener *listener, void *user);
     void (*wake)(struct bus *bus, uint64_t revision);
-    /* Whether somebody outside hears events. A bus where nobody does has no publisher either, and
-     * none of what follows. */
+    /* Whether events leave the process. If not, there is no publisher and the methods below are
+     * NULL. */
     bool outside;
     bool (*acquire)(struct bus *bus, struct status *st);
     bool (*publish)(struct bus *bus, const struct bus_message *message, struct status *st);
@@ -62,34 +63,36 @@ struct bus_ops {
     void (*interrupt)(struct bus *bus);
 };
 
-/* What every implementation's struct begins with. */
+/* The first member of every implementation's struct. */
 struct bus {
     const struct bus_ops *ops;
 };
 
-/* Takes the address apart and connects to nobody. INVALID_ARGUMENT, reason BUS_ADDRESS, where it is
- * no bus's address. */
+/* Parses the address; does not connect. INVALID_ARGUMENT BUS_ADDRESS: not a valid address. */
 bool bus_open(const struct bus_options *options, struct bus **ret_bus, struct status *st);
-/* After the publisher has ended. NULL is ignored. */
+/* After the publisher's thread has ended. NULL is ignored. */
 void bus_close(struct bus *bus);
 
-/* Connects where there is no connection, and takes the lease. Takes some seconds at most. ABORTED,
- * reason LEASE_HELD, where another node has it; UNAVAILABLE, reason BUS_UNAVAILABLE. */
+/* Connects if there is no connection, and takes the lease. Blocks for some seconds at most. ABORTED
+ * LEASE_HELD: another node holds it; UNAVAILABLE BUS_UNAVAILABLE: the bus cannot be reached. */
 bool bus_acquire(struct bus *bus, struct status *st);
-/* Hands a message over; the n-th since acquire has number n. UNAVAILABLE. */
+/* Sends a message (borrowed). The n-th message since acquire has number n. UNAVAILABLE: the
+ * connection failed. */
 bool bus_publish(struct bus *bus, const struct bus_message *message, struct status *st);
-/* Waits until a message is confirmed, the wake is set or the time has passed. *ret_confirmed: all
- * messages up to this number are as safe as this bus makes them. UNAVAILABLE where the connection
- * is gone; ABORTED, reason NOT_CONFIRMED, where the broker refused a message. */
+/* Waits until a message is confirmed, the wake is set or the time has passed. All messages up to
+ * number *ret_confirmed are confirmed. UNAVAILABLE: the connection failed; ABORTED NOT_CONFIRMED:
+ * the broker refused a message. */
 bool bus_wait(struct bus *bus, const struct wake *wake, int64_t timeout_ms, uint64_t *ret_confirmed,
               struct status *st);
+/* Gives the lease back and closes the connection. */
 void bus_release(struct bus *bus);
-/* Makes the publisher's calls fail, now and from now on. */
+/* Makes the publisher's running call and all later ones fail. Any thread. */
 void bus_interrupt(struct bus *bus);
 
-/* Begins to hear wake-ups; once. */
+/* Starts to receive wake-ups; once. */
 void bus_listen(struct bus *bus, bus_listener *listener, void *user);
-/* Tells the other nodes. Of several that wait to be told only the highest is. */
+/* Sends a wake-up to the other nodes. If several are pending, only the highest revision is sent.
+ * Any thread. */
 void bus_wake(struct bus *bus, uint64_t revision);
 
 #endif

@@ -20,7 +20,7 @@ static void local_close(struct bus *bus)
     free(bus);
 }
 
-/* There are no other nodes. */
+/* Nothing to do: there are no other nodes. */
 static void local_listen(struct bus *bus, bus_listener *listener, void *user)
 {
     (void)bus, (void)listener, (void)user;

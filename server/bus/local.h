@@ -1,4 +1,4 @@
-/* The bus inside the process, for one node without a broker: nobody hears. */
+/* The bus of a single node without a broker (--bus local:): events and wake-ups go nowhere. */
 #ifndef BUS_LOCAL_H
 #define BUS_LOCAL_H
 

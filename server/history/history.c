@@ -10,7 +10,7 @@ static bool same_config(const struct change *a, const struct change *b)
     return strcmp(a->service, b->service) == 0 && strcmp(a->environment, b->environment) == 0;
 }
 
-/* The last of a commit's changes before the n-th that touched the config's head; false: none. */
+/* Finds the last change that touched the config's head among the first n of the commit. */
 static bool find_in_commit(const struct commit *commit, size_t n, const struct change *config,
                            size_t *ret_index)
 {
@@ -23,8 +23,8 @@ static bool find_in_commit(const struct commit *commit, size_t n, const struct c
     return false;
 }
 
-/* The newest change at or before a revision that touched the head. Deletes of versions that were
- * not the head are passed over; they are few. commit NULL: none. */
+/* Finds the newest change at or before a revision that touched the head. Erasures of versions that
+ * were not the head are skipped, one read each; they are rare. commit NULL: none. */
 static bool find_head_change(struct store *store, const char *environment, const char *service,
                              uint64_t revision, struct version_ref *ret_change, struct status *st)
 {
@@ -43,7 +43,7 @@ static bool find_head_change(struct store *store, const char *environment, const
     }
 }
 
-/* The head of a config at some revision: its version, and the revision of the commit that made it
+/* The head of a config as of a revision: its version, and the revision of the commit that made it
  * the head. version.commit NULL: there was no head. */
 struct past_head {
     struct version_ref version;
@@ -67,7 +67,7 @@ static bool find_head_at(struct store *store, const char *environment, const cha
                                    version_change(&change)->head_version, &ret_head->version, st);
 }
 
-/* Encodes the head (NULL if there was none) and drops its reference to the commit. */
+/* Encodes the head (NULL if there was none) and releases its reference to the commit. */
 static struct buf *encode_past(struct past_head *head)
 {
     struct buf *config =
@@ -156,8 +156,8 @@ bool history_find_config(struct store *store, const struct registry *registry,
     return head == NULL || history_config_as_of(store, head, revision, ret_config, st);
 }
 
-/* When the head came that a change met: with an earlier change of the commit, or before. 0: never.
- */
+/* The mod_revision of the head that a change replaced: this commit's if an earlier change of it
+ * made that head, else an older commit's. 0: there was no head. */
 static bool find_revision_before(struct store *store, const struct commit *commit, size_t index,
                                  uint64_t *ret_revision, struct status *st)
 {
@@ -199,8 +199,8 @@ bool history_config_before(struct store *store, const struct commit *commit, siz
 
 struct live_walk {
     const struct head *head;
-    uint64_t next; /* the live version that has to come; 0: none */
-    bool ended;    /* by the visitor */
+    uint64_t next; /* the live version that must be visited next; 0: none is left */
+    bool ended;    /* the visitor ended the walk */
     store_version_visitor *visit;
     void *user;
 };
@@ -220,7 +220,9 @@ static bool walk_live(void *user, const struct version_ref *version)
     return !walk->ended;
 }
 
-/* A version that a walk did not meet: lost, or the store shows it only now. */
+/* Reports a live version that a walk did not visit. If a read by number fails, too, its error is
+ * passed on. If it succeeds, a shared store had not shown the version to the walk yet; any other
+ * store is damaged. */
 static bool tell_missing(struct store *store, const struct head *head, uint64_t version,
                          struct status *st)
 {

@@ -10,8 +10,8 @@ static struct metric_labels label(const char *name, const char *value)
     return (struct metric_labels){{{name, value}}};
 }
 
-/* A sample of those that ended with the code, under `labels` and the code's name behind the first n
- * of them. Codes that never came are left out, but for OK. */
+/* Adds a sample for a status code: the first n labels, then grpc_code. Samples of value 0 are left
+ * out, except for OK. */
 static void add_code(struct str *page, const char *name, struct metric_labels labels, size_t n,
                      size_t code, uint64_t value)
 {
@@ -47,7 +47,7 @@ static void add_in_flight(void *user, const struct rpc_stats *stats)
     metrics_sample(user, "confreg_requests_in_flight", &labels, (double)(stats->started - ended));
 }
 
-/* How long a stream was open is no latency. */
+/* Streams are left out: the time that a stream was open is not a latency. */
 static void add_duration(void *user, const struct rpc_stats *stats)
 {
     struct metric_labels labels = of_method(stats);
@@ -112,7 +112,7 @@ static void add_changes(const struct commit_stats *stats, struct str *page)
     }
 }
 
-/* Whichever call carried them. */
+/* Counts writes, not calls: WriteConfigs carries several. */
 static void add_writes(const struct commit_stats *stats, struct str *page)
 {
     metrics_family(page, "confreg_writes_total", METRIC_COUNTER,

@@ -1,4 +1,5 @@
-/* What a node tells Prometheus: the numbers of all its parts on one page, under names that stay. */
+/* The metrics of confregd: renders the counters of all parts of a node as one Prometheus page.
+ * Names and labels of metrics are an interface (docs/monitoring): they must not change. */
 #ifndef METRICS_NODE_METRICS_H
 #define METRICS_NODE_METRICS_H
 
@@ -8,7 +9,7 @@
 #include "relay.h"
 #include "rpc_server.h"
 
-/* All borrowed. */
+/* The parts that are measured. All borrowed. */
 struct node_parts {
     const struct rpc_server *server;
     const struct registry *registry;
@@ -19,7 +20,8 @@ struct node_parts {
     struct relay *relay;
 };
 
-/* Adds the page. Only while the server runs; not on a thread of rpc's (see hub_measure). */
+/* Appends the page. Only while the server runs. Not on a thread of rpc, because hub_measure waits
+ * for one. */
 void node_metrics(const struct node_parts *parts, struct str *page);
 
 #endif

@@ -1,14 +1,15 @@
-/* The documented notification of a change (docs/protocol.md). */
+/* The notification that is published for a change (docs/protocol.md). Pure functions; any thread.
+ */
 #ifndef RELAY_NOTIFICATION_H
 #define RELAY_NOTIFICATION_H
 
 #include "commit.h"
 #include "str.h"
 
-/* "config.created", "config.updated" or "config.deleted"; NULL where the change is not told. */
+/* "config.created", "config.updated" or "config.deleted"; NULL: the change is not published. */
 const char *notification_routing_key(const struct change *change);
 
-/* The notification of a change that is told, as JSON text at the end of out:
+/* Appends the notification of a published change to out, as JSON text:
  * {"event_type", "service_name", "environment", "version", "timestamp", "change_type", "comment"}.
  */
 void notification_render(const struct commit *commit, size_t index, struct str *out);

@@ -12,18 +12,18 @@
 #include "log.h"
 #include "notification.h"
 
-#define FLIGHTS BUS_IN_FLIGHT /* commits under way; a power of two */
+#define FLIGHTS BUS_IN_FLIGHT /* most commits that are not confirmed yet; a power of two */
 #define READ_COMMITS 512
 #define MARK_EVERY_MS 100
 #define LOOK_EVERY_MS 1000
 #define STAND_BY_MS 1000
 #define LAST_WORDS_MS 1000
-#define STALL_MS 3000 /* without a confirm; more than LOOK_EVERY_MS */
+#define STALL_MS 3000 /* without a confirm the broker counts as stalled; over LOOK_EVERY_MS */
 
-/* A commit whose messages are under way. */
+/* A commit whose messages were published and not all confirmed. */
 struct flight {
     uint64_t revision;
-    uint64_t last_message; /* the number of its last one; of the commit before where it has none */
+    uint64_t last_message; /* number of the newest message up to and including this commit */
 };
 
 struct relay {
@@ -35,12 +35,12 @@ struct relay {
     pthread_t thread;
     atomic_bool ending;
 
-    /* The thread's own. */
-    uint64_t marked;    /* what the stored position is believed to be */
-    int64_t marked_at;  /* clock_monotonic_ns() */
+    /* Only the relay's thread. */
+    uint64_t marked;    /* the stored position as last read or written */
+    int64_t marked_at;  /* when it was written, on clock_monotonic_ns() */
     uint64_t next;      /* the revision to publish next */
     uint64_t messages;  /* published since the lease was taken */
-    uint64_t confirmed; /* of them, without gaps */
+    uint64_t confirmed; /* messages 1 to this one are confirmed */
     struct flight flights[FLIGHTS];
     uint64_t first_flight, next_flight;
     struct commit *backlog[READ_COMMITS]; /* read from the store; owned references */
@@ -48,17 +48,18 @@ struct relay {
     size_t next_backlog;
     struct backoff backoff;
 
-    pthread_mutex_t lock;
-    struct relay_report report; /* but for `behind`; next is what is confirmed */
-    int64_t moved_at;           /* when something was confirmed, or nothing was to be */
-    pthread_cond_t progress;    /* another role, or the end */
+    pthread_mutex_t lock;       /* protects the members below */
+    struct relay_report report; /* without `behind`; next: below it everything is confirmed */
+    int64_t moved_at;           /* when the last confirm came, or nothing was unconfirmed */
+    pthread_cond_t progress;    /* the role changed, or the thread ended */
     bool ended;
 };
 
 /* ---- The report ---- */
 
-/* A broker that takes no more (its disk or memory is full, or it is frozen) keeps the connection,
- * and the publisher's thread may be blocked on it: whoever asks has to find out. */
+/* A broker with a full disk or memory, or a frozen one, keeps its connection open and confirms
+ * nothing. The relay's thread may then be blocked in a send, so the stall is detected here, on the
+ * thread that asks for the report. */
 static void note_stall(struct relay_report *report, int64_t moved_at)
 {
     int64_t stalled_ms = (clock_monotonic_ns() - moved_at) / 1000000;
@@ -101,7 +102,7 @@ static void log_role(const struct relay *relay, enum relay_role role, const char
 static void set_role(struct relay *relay, enum relay_role role, const char *reason)
 {
     pthread_mutex_lock(&relay->lock);
-    /* The first failure is news, too. */
+    /* The role is RELAY_CONNECTING from the start: its first failure must be logged, too. */
     bool changed =
         relay->report.role != role || (relay->report.reason[0] == '\0' && reason[0] != '\0');
     relay->report.role = role;
@@ -131,7 +132,7 @@ static struct flight *flight(struct relay *relay, uint64_t number)
     return &relay->flights[number & (FLIGHTS - 1)];
 }
 
-/* The oldest revision that is not confirmed. */
+/* The oldest revision that is not confirmed completely. */
 static uint64_t position(struct relay *relay)
 {
     return relay->first_flight == relay->next_flight ? relay->next
@@ -161,7 +162,8 @@ static bool read_position(struct relay *relay, struct status *st)
     return true;
 }
 
-/* Where a log that was never relayed begins. Before the first write, so that none is left out. */
+/* Sets the position of a log that was never relayed. Runs before the node accepts writes, so no
+ * change is missed. */
 static bool first_position(struct relay *relay, const struct relay_options *options,
                            struct status *st)
 {
@@ -199,7 +201,8 @@ static bool read_backlog(struct relay *relay, uint64_t newest, struct status *st
            status_context(st, "reading the log from revision %" PRIu64, relay->next);
 }
 
-/* The commit of revision `next`, as a reference. */
+/* Returns a reference to the commit of revision `next`: from the backlog, the window or the store.
+ */
 static bool take_commit(struct relay *relay, uint64_t newest, struct commit **ret_commit,
                         struct status *st)
 {
@@ -281,7 +284,7 @@ static bool all_is_said(struct relay *relay)
     return position(relay) == commit_window_newest(&relay->window) + 1;
 }
 
-/* How long to wait for confirms or commits. */
+/* How long to wait for confirms or commits; 0: the position must be stored now. */
 static int64_t patience_ms(struct relay *relay)
 {
     if (position(relay) == relay->marked) {
@@ -307,7 +310,7 @@ static bool step(struct relay *relay, struct status *st)
 
 static bool take_lease(struct relay *relay, struct status *st)
 {
-    /* Before, too: who stands by reports how far the other has come. */
+    /* Read the position before taking the lease as well: a relay that stands by reports it. */
     if (!read_position(relay, st) || !bus_acquire(relay->bus, st) || !read_position(relay, st)) {
         return false;
     }
@@ -333,7 +336,7 @@ static bool goes_on(const struct relay *relay)
     return !atomic_load(&relay->ending) && !wake_stopping(&relay->wake);
 }
 
-/* Under the lease, until something fails or the relay ends. */
+/* Holds the lease and publishes until something fails (false) or the relay ends (true). */
 static bool publish(struct relay *relay, struct status *st)
 {
     set_role(relay, RELAY_PUBLISHING, "");
@@ -447,7 +450,7 @@ void relay_free(struct relay *relay, int64_t patience_ms)
     destroy(relay);
 }
 
-/* Told to nobody, and counted. */
+/* A bus without outside listeners: changes are only counted. */
 static void count_changes(struct relay *relay, const struct commit *commit)
 {
     uint64_t n = 0;

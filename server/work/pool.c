@@ -80,7 +80,7 @@ static bool turn(struct pool *pool)
         job->drop(job, JOB_UNWANTED);
     }
     pthread_mutex_lock(&pool->lock);
-    queue->report.running--; /* no signal: this thread itself looks for the next job */
+    queue->report.running--; /* no signal is needed: this thread looks for the next job itself */
     pthread_mutex_unlock(&pool->lock);
     return true;
 }
