@@ -78,7 +78,7 @@ static bool run(const struct settings *s, struct take_over_report *report, struc
     const struct json_limits limits = {.max_bytes = s->max_payload_bytes, .max_depth = MAX_DEPTH};
     AUTO(old_configs_close) struct old_configs *old = NULL;
     AUTO(store_close) struct store *store = NULL;
-    /* As the server finds its own. */
+    /* Both addresses are found as confregd finds its --store. */
     return endpoints_store(s->from, OLD_DATABASE, s->secrets_folder, &from, st) &&
            endpoints_store(s->store, "sqlite:confreg.db", s->secrets_folder, &to, st) &&
            old_configs_open(from, s->collection, &old, st) && open_store(to, &store, st) &&

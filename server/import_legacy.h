@@ -1,9 +1,10 @@
-/* `confregd import-legacy`: takes over the data of the service that confreg replaces. */
+/* The subcommand `confregd import-legacy`: imports the data of the service that confreg replaces.
+ */
 #ifndef SERVER_IMPORT_LEGACY_H
 #define SERVER_IMPORT_LEGACY_H
 
-/* argv[0] is the subcommand. Prints what could not be taken over and what was done. Returns the
- * exit code: 0 where everything is there now, 1 where something is not, 2 for a wrong option. */
+/* argv[0] is the subcommand. Prints every refused version and the totals. Returns the exit code: 0:
+ * all versions are in the store; 1: some are not; 2: invalid options. */
 int import_legacy(int argc, char **argv);
 
 #endif

@@ -16,7 +16,7 @@
 
 struct settings {
     struct node_options node;
-    const char *store, *bus; /* NULL: not said */
+    const char *store, *bus; /* NULL: not given */
     const char *secrets_folder;
     const char *create;
     const char *log_level;
@@ -150,7 +150,7 @@ static bool serve(struct node_options *options, struct status *st)
     return ok;
 }
 
-/* A restored backup has a log. A store without one suggests a wrong address. */
+/* A restored backup has a log. A store without one suggests a wrong --store. */
 static bool has_log(struct store *store, struct status *st)
 {
     struct store_tail tail;

@@ -14,14 +14,14 @@
 #include "uri.h"
 #include "watchdog.h"
 
-/* At least one thread is left for watches, and two are left for reads (pool.h). */
+/* At least one thread is reserved for watches and two for reads (pool.h). */
 #define POOL_THREADS 4
 #define READ_THREADS 3
 #define WATCH_THREADS 2
 #define READS_WAITING 10000
 #define MAX_DEPTH 64
-#define OTHER_CALLS 1000 /* of a connection, beside its watches */
-/* A commit's payloads, and room for the rest of its request. */
+#define OTHER_CALLS 1000 /* most open calls of a connection beside its watches */
+/* The payloads of a commit, and room for the rest of its request. */
 #define MAX_REQUEST_BYTES (COMMIT_MAX_BYTES + (1u << 20))
 
 extern const unsigned char confreg_descriptors[];
@@ -187,7 +187,7 @@ static bool listen_on_all(struct node *node, const char *addresses, struct statu
     AUTO(free) char *copy = mem_string(addresses);
     char *rest = NULL;
     if (copy[strspn(copy, ",")] == '\0') {
-        return listen_on(node, addresses, st); /* which says what an address is */
+        return listen_on(node, addresses, st); /* fails with the message for an empty address */
     }
     for (char *address = strtok_r(copy, ",", &rest); address != NULL;
          address = strtok_r(NULL, ",", &rest)) {
@@ -268,8 +268,8 @@ bool node_start(const struct node_options *options, struct node **ret_node, stru
     return true;
 }
 
-/* Who waits is sent away, then the server ends its calls: the committer and the pool still work for
- * those that are under way. */
+/* Ends reads that wait for a revision, then waits until all calls have ended. The committer and the
+ * worker pool still run, to finish the calls. */
 static void stop_serving(struct node *node)
 {
     rpc_server_set_serving(node->server, false);
@@ -279,7 +279,7 @@ static void stop_serving(struct node *node)
     rpc_server_stop(node->server, node->grace_ms);
 }
 
-/* After a failed start some parts are NULL. */
+/* Called by the watchdog. After a failed start some parts are NULL. */
 static void interrupt(void *user, enum watchdog_phase phase)
 {
     struct node *node = user;
@@ -298,11 +298,11 @@ static void end_parts(struct node *node, struct watchdog *watchdog)
     committer_stop(node->committer);
     waiters_free(node->waiters);
     pool_free(node->pool);
-    rpc_server_free(node->server); /* on whose thread the hub may have been asked to run */
+    rpc_server_free(node->server); /* before the hub, which may still be posted to its thread */
     hub_free(node->hub);
     watchdog_enter(watchdog, WATCHDOG_EVENTS);
     relay_free(node->relay, watchdog_left_ms(watchdog));
-    bus_close(node->bus); /* which may have woken the committer until now */
+    bus_close(node->bus); /* before the committer, which its wake-ups use */
     committer_free(node->committer);
     registry_free(node->registry);
     FAILPOINT(stop_store);

@@ -1,4 +1,8 @@
-/* A node: all parts of confregd put together, in the order in which they start and stop. */
+/* A node: creates and connects all parts of confregd, and starts and stops them in order.
+ *
+ * Start: open the store, load the registry from it, start the relay, then create the server, the
+ * worker pool, the watch hub and the committer, and listen. Stop: end the calls first, then the
+ * parts that calls use, the store last. One thread starts and stops a node. */
 #ifndef SERVER_NODE_H
 #define SERVER_NODE_H
 
@@ -9,26 +13,27 @@ struct node;
 struct node_options {
     const char *listen; /* addresses, separated by commas */
     const char *store;
-    bool may_create; /* a missing store is created */
+    bool may_create; /* create the store if it is missing */
     const char *bus;
-    const char *bus_user, *bus_password; /* where the address has none; NULL: not said */
-    const char *metrics;                 /* where to show them; NULL: nowhere */
-    bool publish_history; /* the first time that events are published: all of the log */
+    const char *bus_user, *bus_password; /* used if the address has none; NULL: not given */
+    const char *metrics;                 /* address to serve metrics on; NULL: do not */
+    bool publish_history; /* if nothing was ever published: begin with the oldest commit */
     uint64_t max_payload_bytes;
     uint64_t ring_bytes;
-    uint64_t max_watches; /* of a connection */
-    uint64_t threads;     /* call threads; 0: one a core */
-    int64_t grace_ms;
-    uint64_t compact_keep_versions; /* 0: all, or one where an age is given */
-    int64_t compact_keep_age_ms;    /* 0: none */
+    uint64_t max_watches;           /* per connection */
+    uint64_t threads;               /* call threads; 0: one per core */
+    int64_t grace_ms;               /* how long running calls may take after node_stop was called */
+    uint64_t compact_keep_versions; /* 0: all; 1 if an age is given */
+    int64_t compact_keep_age_ms;    /* 0: no age */
     int64_t compact_interval_ms;
-    /* Once, on a thread of the node that must not be held up, where the store's log turns out not
-     * to be the one that was loaded: stop the node and start another one. */
+    /* Called once if the store's log is no longer the one that was loaded: the caller must stop the
+     * node and start another one. On a thread of the node; must not block. */
     void (*diverged)(void *user);
     void *user;
 };
 
-/* Opens the store, loads the registry, listens and serves. On failure nothing is left running. */
+/* Opens the store, loads the registry, listens and serves. On failure, nothing is left running.
+ * Errors of the store, the bus and the listeners are passed on. */
 bool node_start(const struct node_options *options, struct node **ret_node, struct status *st);
 /* Ends streams and calls, finishes accepted writes, closes the store. Takes at most the grace and
  * one second; after that it ends the process (watchdog.h). NULL is ignored. */

@@ -40,7 +40,7 @@ static bool wait_until(struct watchdog *o, int64_t at_ns)
     return o->ended;
 }
 
-/* From WATCHDOG_EVENTS on no client waits and no write is open, so that counts as a regular end,
+/* From WATCHDOG_EVENTS on no call and no write is open: the exit code is that of a regular end,
  * unless another node was to start in this process. */
 static void end_process(const struct watchdog *o)
 {

@@ -1,4 +1,4 @@
-/* A watchdog for the shutdown of a node: it bounds the time, whatever the shutdown hangs on.
+/* A watchdog for the shutdown of a node: it bounds the time that a shutdown can take.
  *
  * Its thread waits for the calls' grace. WATCHDOG_FINISH_MS later it calls `interrupt`;
  * WATCHDOG_END_MS after the grace it logs the phase that hangs and ends the process. That loses no

@@ -1,4 +1,4 @@
-/* BSON documents as JSON text. */
+/* Converts BSON to JSON text. Pure; any thread. */
 #ifndef LEGACY_BSON_JSON_H
 #define LEGACY_BSON_JSON_H
 
@@ -7,12 +7,12 @@
 #include "status.h"
 #include "str.h"
 
-/* Appends the document or array that iter stands on: keys in their order, integers exactly, doubles
- * with as few digits as read back the same, and with a fraction where they are whole ("1.0"). path
- * names the value in messages.
+/* Appends the document or array at iter to out. Keys keep their order and integers their value. A
+ * double gets the fewest digits that read back to the same double, and a fraction even if it is
+ * whole ("1.0"). path: the name of the value, for messages.
  *
- * INVALID_ARGUMENT, reason VALUE_NOT_JSON, with the path in `field`, where a value has no form in
- * JSON (dates, binary, NaN, …) or nests too deep; out is then of no use. */
+ * INVALID_ARGUMENT VALUE_NOT_JSON with the path in `field`: a value has no JSON form (dates,
+ * binary, NaN, …), or the nesting exceeds JSON_DEPTH_MAX. out is incomplete then. */
 bool bson_json(const bson_iter_t *iter, const char *path, struct str *out, struct status *st);
 
 #endif

@@ -33,7 +33,7 @@ bool old_configs_open(const char *address, const char *collection, struct old_co
 {
     bson_error_t error;
     mongoc_init();
-    mongoc_log_set_handler(NULL, NULL); /* what it has to say comes as errors */
+    mongoc_log_set_handler(NULL, NULL); /* all failures are returned as errors */
     AUTO(mongoc_uri_destroy) mongoc_uri_t *uri = mongoc_uri_new_with_error(address, &error);
     if (uri == NULL || mongoc_uri_get_database(uri) == NULL) {
         return status_bad_field(st, "from", "SOURCE_ADDRESS",
@@ -84,7 +84,7 @@ static bool wrong(struct status *st, const char *field, const char *what)
     return status_bad_field(st, field, "VALUE_NOT_USABLE", "%s: %s", field, what);
 }
 
-/* A text, or NULL where there is none. */
+/* A text, owned; NULL: the field is absent or null. */
 static bool take_text(const bson_t *document, const char *field, char **ret, size_t *ret_n,
                       struct status *st)
 {
@@ -141,7 +141,7 @@ static bool take_key(const bson_t *document, struct old_key *key, struct status 
            take_version(document, &key->version, st);
 }
 
-/* A document by its _id, as people know it. */
+/* Reports a document by its _id. */
 static void refuse_document(const bson_t *document, old_refusal *refuse, void *user,
                             const struct status *why)
 {
@@ -194,7 +194,7 @@ static void refuse_double(const struct old_key *key, old_refusal *refuse, void *
     refuse(user, what.data, &st);
 }
 
-/* Of documents that say the same, the first stays. */
+/* Of documents with the same name and version, keeps the first and refuses the others. */
 static void drop_doubles(struct old_configs *old, old_refusal *refuse, void *user)
 {
     size_t n = 0;

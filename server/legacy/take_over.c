@@ -6,7 +6,7 @@
 
 #include "committer.h"
 
-/* Versions that are on their way at once. */
+/* Versions that are read and submitted before the import waits for the committer. */
 #define BATCH 256
 #define ACTOR "import-legacy"
 
@@ -25,7 +25,7 @@ struct taking {
     size_t n_running;
 };
 
-/* A version on its way into the log. */
+/* A version that has been submitted to the committer. */
 struct item {
     struct taking *taking;
     const struct old_key *key;
@@ -40,7 +40,7 @@ static void item_fini(struct item *item)
     staged_free(item->write.staged);
 }
 
-/* Also what the listing refuses. */
+/* Counts and reports a refusal; also called for refusals of old_configs_list. */
 static void tell(void *user, const char *what, const struct status *why)
 {
     struct taking *t = user;
@@ -111,7 +111,8 @@ static bool same(const struct item *item, const struct version_ref *kept)
            json_text_equal(json_of_buf(payload), json_of_buf(item->version.payload));
 }
 
-/* The registry has had versions up to this one: it was imported before, or is another's. */
+/* The registry has a version of this or a higher number already. Compares it with the one to
+ * import: equal after an earlier import, different otherwise. */
 static bool compare(struct taking *t, const struct item *item, struct status *st)
 {
     struct version_ref kept = {0};
@@ -155,8 +156,7 @@ static bool settle(struct taking *t, const struct item *item, struct status *st)
     return false;
 }
 
-/* Reads versions and hands them in until the batch is full. Returns how many of the keys that were.
- */
+/* Reads the versions of the keys and submits them. *ret_n: how many were submitted. */
 static bool fill(struct taking *t, const struct old_key *keys, size_t n_keys, struct item *items,
                  size_t *ret_n, struct status *st)
 {
@@ -208,7 +208,7 @@ static bool take_all(struct taking *t, struct status *st)
     return true;
 }
 
-/* Nobody watches a store that is being filled. */
+/* There are no watches and no bus during an import: commits are announced to nobody. */
 static void unheard_commit(void *user, const struct staged *staged)
 {
     (void)user;

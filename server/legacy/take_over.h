@@ -1,5 +1,5 @@
-/* Taking the old service's configurations over into a store: each version keeps its number, author,
- * comment and time. Can be repeated: what is there already is left alone. */
+/* Imports the old service's configurations into a store. Each version keeps its number, author,
+ * comment and time. An import can be repeated or continued: versions that exist are left alone. */
 #ifndef LEGACY_TAKE_OVER_H
 #define LEGACY_TAKE_OVER_H
 
@@ -8,13 +8,13 @@
 
 struct take_over_report {
     uint64_t imported;
-    uint64_t there;   /* already, and the same; or deleted since it was imported */
-    uint64_t refused; /* each was told, with the reason */
+    uint64_t there;   /* existed already with the same payload, or without one (erased since) */
+    uint64_t refused; /* reported to refuse, with the reason */
 };
 
-/* Carries it out. Nobody else may have the store's log open where the store does not share it.
- * False where it could not go on, with the cause; the report then says how far it has come, and all
- * of that is kept. */
+/* Runs the import; blocks until it is finished. Unless the store is shared, no other process may
+ * have it open. False: the import stopped early, for the reason in st; report counts what was
+ * imported until then, which stays. */
 bool take_over(struct old_configs *old, struct store *store, const struct json_limits *limits,
                old_refusal *refuse, void *user, struct take_over_report *report, struct status *st);
 

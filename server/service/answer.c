@@ -75,7 +75,7 @@ static void fill_entry(Confreg__V1__DiffEntry *entry, const struct json_change *
     entry->new_value = bytes_of(change->new_value);
 }
 
-/* The entries of one kind stand together, in the order of the difference. */
+/* Collects pointers to the entries of one kind into next, in their order; returns next. */
 static Confreg__V1__DiffEntry **gather(struct diff_answer *answer, enum json_change_kind kind,
                                        Confreg__V1__DiffEntry **next, size_t *ret_n)
 {

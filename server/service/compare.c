@@ -10,7 +10,7 @@
 /* One side of a comparison. */
 struct side {
     const char *environment;
-    struct head *head; /* owned; NULL: there never was one */
+    struct head *head; /* owned reference; NULL: the config never existed */
     uint64_t version;
     struct buf *payload; /* owned */
 };
@@ -35,7 +35,7 @@ static bool lives(const struct head *head)
     return head != NULL && head->version != 0;
 }
 
-/* Within one config: a version that is not named is the newest, or the second newest. */
+/* Two versions of one config. Defaults: the newest version and the second newest. */
 static bool choose_within(struct comparison *c, struct status *st)
 {
     const struct head *head = c->new_side.head;
@@ -54,7 +54,7 @@ static bool choose_within(struct comparison *c, struct status *st)
     return true;
 }
 
-/* Between two environments: a version that is not named is the head. */
+/* Two environments. Default: the head. */
 static bool choose_head(const struct comparison *c, struct side *side, struct status *st)
 {
     if (side->version == 0 && !lives(side->head)) {

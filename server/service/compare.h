@@ -1,4 +1,4 @@
-/* DiffVersions. */
+/* The method DiffVersions. Runs on the worker pool, as it may read the store. */
 #ifndef SERVICE_COMPARE_H
 #define SERVICE_COMPARE_H
 

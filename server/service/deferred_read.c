@@ -5,7 +5,7 @@
 #include "checks.h"
 #include "clock.h"
 
-#define PATIENCE_NS INT64_C(10000000000) /* of a read that waits for a revision */
+#define PATIENCE_NS INT64_C(10000000000) /* most that a read waits for a revision */
 #define BEHIND_DEADLINE_NS INT64_C(20000000)
 
 struct deferred {
@@ -15,7 +15,7 @@ struct deferred {
     uint64_t wanted; /* the revision that the node must have reached; 0: any */
     struct service *service;
     struct rpc_call *call;
-    ProtobufCMessage *request; /* an own copy */
+    ProtobufCMessage *request; /* owned copy */
     read_body *body;
 };
 
@@ -34,8 +34,8 @@ static struct deferred *deferred_of(const struct job *job)
     return CONTAINER_OF((struct job *)(uintptr_t)job, struct deferred, job);
 }
 
-/* The store's deadline is slightly behind the call's, so that a client sees its own deadline
- * exceeded and not an error of the store. */
+/* The deadline for the store is slightly later than the call's, so that the client gets
+ * DEADLINE_EXCEEDED of its own call and not an error of the store. */
 static int64_t store_deadline_of(const struct deferred *deferred)
 {
     int64_t deadline = rpc_call_deadline(deferred->call);
@@ -158,8 +158,9 @@ static void synced(struct sync *sync)
     }
 }
 
-/* Whether the read has to see what other nodes have acknowledged. Where one process has the store
- * to itself it answers a write after it was applied: there any read from memory is linearizable. */
+/* Whether the read must first ask the store for the log's end. Not needed if the store is not
+ * shared: every write is applied to memory before it is acknowledged, so any read from memory is
+ * linearizable. */
 static bool must_sync(const struct service *service, const Confreg__V1__ReadOptions *options)
 {
     return options != NULL && service->store->shared &&

@@ -1,27 +1,32 @@
-/* Reads that wait: for a revision that the caller has seen, for the newest commits of other nodes,
- * or for a thread of the pool, because they read the store. */
+/* Reads that cannot always be answered at once: they wait for a revision (min_revision), for the
+ * log's end (LINEARIZABLE), or for a thread of the worker pool, because they block on the store.
+ *
+ * Handlers run on call threads and must not block. A read that has to wait is deferred with a copy
+ * of its request, and runs on the worker pool. */
 #ifndef SERVICE_DEFERRED_READ_H
 #define SERVICE_DEFERRED_READ_H
 
 #include "confreg/v1/registry_service.pb-c.h"
 #include "service.h"
 
-/* A read's body: answers the call (consuming it) from a request that it must not keep. */
+/* The body of a read: answers the call, which it consumes. request is borrowed until it returns. */
 typedef void read_body(struct service *service, struct rpc_call *call,
                        const ProtobufCMessage *request);
 
 /* Where a body runs. */
 enum read_place {
-    READ_HERE,    /* it only looks at memory */
-    READ_ON_POOL, /* it may read the store */
+    READ_HERE,    /* on the call thread: it reads memory only */
+    READ_ON_POOL, /* on the worker pool: it may block on the store */
 };
 
-/* Heeds the read options (NULL: none), waiting where they say so, then runs the body. Consumes the
- * call; refuses it where the options are wrong or the revision does not come in time. */
+/* Runs the body when the read options (NULL: none) are met: min_revision is reached, the log's end
+ * was read for LINEARIZABLE. Consumes the call. Fails the call with EPOCH_MISMATCH,
+ * REVISION_NOT_REACHED (after the call's deadline, or 10 s), OVERLOADED or SHUTTING_DOWN. */
 void read_when_ready(struct service *service, struct rpc_call *call,
                      const ProtobufCMessage *request, const Confreg__V1__ReadOptions *options,
                      enum read_place place, read_body *body);
-/* The same for what goes on with an answer of this revision, perhaps another node's. */
+/* The same on the worker pool, and waits for this revision, too: that of a page token, which
+ * another node may have issued. */
 void read_when_reached(struct service *service, struct rpc_call *call,
                        const ProtobufCMessage *request, const Confreg__V1__ReadOptions *options,
                        uint64_t revision, read_body *body);

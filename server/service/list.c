@@ -18,7 +18,8 @@ static size_t page_items(uint32_t page_size)
     return page_size == 0 || page_size > PAGE_ITEMS ? PAGE_ITEMS : page_size;
 }
 
-/* Of a list's filters; the lengths keep ("a", "bc") and ("ab", "c") apart. */
+/* A hash of the method and its filters, which binds a page token to one list. The lengths make
+ * ("a", "bc") differ from ("ab", "c"). */
 static uint64_t filter_hash(const struct service *service, const char *method, const char *a,
                             const char *b, const char *c)
 {
@@ -33,10 +34,10 @@ static uint64_t filter_hash(const struct service *service, const char *method, c
 
 struct config_page {
     struct service *service;
-    struct page_token token; /* where the next page would begin */
+    struct page_token token; /* the start of the next page */
     struct head_filter filter;
     bool basic;
-    size_t left; /* items that the page may still take */
+    size_t left; /* items that still fit on the page */
     struct answer answer;
     bool full;
 };
@@ -46,7 +47,7 @@ static const char *null_if_empty(const char *text)
     return text[0] == '\0' ? NULL : text;
 }
 
-/* Adds a head as it stood at the page's revision, unless the page is full then. */
+/* Adds a config as of the page's revision; sets page->full instead if it does not fit. */
 static bool add_config(struct config_page *page, const struct head *head, struct status *st)
 {
     struct buf *config = NULL;
@@ -104,7 +105,7 @@ static bool fill_configs(struct config_page *page, struct status *st)
 static void add_next_token(const struct service *service, const struct page_token *token,
                            struct answer *answer)
 {
-    Confreg__V1__ListConfigsResponse response; /* the field's number is the same in all lists */
+    Confreg__V1__ListConfigsResponse response; /* all lists have the same number for this field */
     AUTO_STR text = {0};
     page_token_seal(service, token, &text);
     confreg__v1__list_configs_response__init(&response);
@@ -123,7 +124,8 @@ static bool open_token(const struct service *service, const char *text, uint64_t
     return true;
 }
 
-/* Where the list stands that is to go on: another node may have given its token. 0: nowhere. */
+/* The revision of a page token; 0: there is no token. This node may be behind it, if another node
+ * issued the token. */
 static bool revision_of_token(const struct service *service, const char *text, uint64_t filter,
                               uint64_t *ret_revision, struct status *st)
 {
@@ -168,7 +170,7 @@ static void run_list_configs(struct service *service, struct rpc_call *call,
         return;
     }
     answer_add(&page.answer, answer_header(service, &page.token.position));
-    /* A compaction may have come meanwhile, and payloads be gone that had to be read. */
+    /* Check again: a compaction may have removed payloads while the page was read. */
     if (!fill_configs(&page, &st) || !is_still_there(&page, &st)) {
         answer_drop(&page.answer);
         rpc_fail(call, &st);
@@ -235,7 +237,7 @@ static bool add_version(void *user, const struct version_ref *version)
     uint64_t number = version_change(version)->version;
     const struct change *change = version_change(version);
     if (!page->basic && change->payload == NULL && !change->compacted) {
-        return true; /* erased while we read */
+        return true; /* it was erased while the list was read */
     }
     struct buf *field = encode_version(page, version);
     bool empty = page->answer.n == 1;

@@ -1,4 +1,5 @@
-/* The listing methods: ListConfigs, ListVersions. */
+/* The methods ListConfigs and ListVersions. They run on the worker pool, as they may read the
+ * store. Pages are cut by number (PAGE_ITEMS) and by bytes (REPLY_BYTES). */
 #ifndef SERVICE_LIST_H
 #define SERVICE_LIST_H
 

@@ -1,21 +1,22 @@
-/* From the requests of the writing methods to the registry's commands. */
+/* Turns the requests of the writing methods into mutations (registry.h). Pure; any thread. */
 #ifndef SERVICE_MUTATIONS_H
 #define SERVICE_MUTATIONS_H
 
 #include "confreg/v1/registry_service.pb-c.h"
 #include "service.h"
 
-/* A request made into mutations, with copies of all that they point to. */
+/* The mutations of one request. They own copies of their texts and references to their payloads:
+ * the request may be freed. */
 struct mutations {
     struct mutation *items; /* owned, with their texts and payloads */
     size_t n;
-    size_t payload_bytes;
+    size_t payload_bytes; /* sum of the payloads' sizes */
 };
 void mutations_fini(struct mutations *mutations);
 
-/* Each checks its request whole; on refusal nothing is kept. INVALID_ARGUMENT with the field
- * (NAME_…, JSON_…, CONTENT_MISSING, VERSION_MISSING, CHANGES_COUNT, CHANGE_MISSING),
- * RESOURCE_EXHAUSTED (JSON_TOO_LARGE, COMMIT_TOO_LARGE). */
+/* Each function validates a whole request. On failure ret holds nothing. INVALID_ARGUMENT with the
+ * field: NAME_…, JSON_…, CONTENT_MISSING, VERSION_MISSING, CHANGES_COUNT, CHANGE_MISSING.
+ * RESOURCE_EXHAUSTED: JSON_TOO_LARGE, COMMIT_TOO_LARGE. */
 bool mutations_of_create(const struct service *service, const Confreg__V1__CreateConfigRequest *r,
                          struct mutations *ret, struct status *st);
 bool mutations_of_update(const struct service *service, const Confreg__V1__UpdateConfigRequest *r,

@@ -42,7 +42,7 @@ static void get_head(struct service *service, struct rpc_call *call,
     send_config(service, call, &position, ref_config(head));
 }
 
-/* An old version's Config, from the store. */
+/* Reads an old version from the store and encodes it. */
 static bool read_old(struct service *service, const struct head *head, uint64_t version,
                      struct buf **ret_config, struct status *st)
 {

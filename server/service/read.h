@@ -1,4 +1,5 @@
-/* The reading methods of single configs: GetConfig, BatchGetConfigs. */
+/* The methods GetConfig and BatchGetConfigs. Heads are answered from memory, on the call thread;
+ * old versions on the worker pool. */
 #ifndef SERVICE_READ_H
 #define SERVICE_READ_H
 

@@ -1,9 +1,10 @@
-/* The service: confreg.v1.RegistryService, one handler a method. It turns messages into calls of
- * the registry, the committer, the store and the hub, and their results into messages; it checks
- * every limit before anything else sees a request.
+/* The service: implements confreg.v1.RegistryService, with one handler per method. A handler turns
+ * a message into calls of the registry, the committer, the store and the watch hub, and the result
+ * into a message. It validates all limits: the parts below see valid requests only.
  *
- * Handlers run on the call threads. What is answered from memory is answered there; what has to
- * read the store, or to wait, is copied and goes to the worker pool. */
+ * Threads: handlers run on call threads and never block. Reads from memory are answered there.
+ * Writes are queued for the committer, and answered on the call's thread. Reads that block on the
+ * store, or wait for a revision, run on the worker pool (deferred_read.h). */
 #ifndef SERVICE_SERVICE_H
 #define SERVICE_SERVICE_H
 
@@ -15,7 +16,7 @@
 #include "waiters.h"
 
 struct service {
-    struct store *store; /* all borrowed */
+    struct store *store; /* this and the next seven are borrowed */
     struct registry *registry;
     struct committer *committer;
     struct hub *hub;
@@ -28,7 +29,7 @@ struct service {
     struct rpc_service methods; /* filled by service_add */
 };
 
-/* Adds the methods to a server that has not started; service must outlive it. */
+/* Registers the methods with a server that has not started. service must outlive the server. */
 void service_add(struct service *service, struct rpc_server *server);
 
 #endif

@@ -20,7 +20,8 @@ static void describe_relay(Confreg__V1__RelayStatus *relay, const struct service
     relay->reason = report->reason;
 }
 
-/* How far the log is, as far as this node knows. Where nobody else appends it knows always. */
+/* The log's end as last seen by this node. If the store is not shared, that is always its own
+ * position. */
 static struct log_seen log_end(const struct service *service, const struct position *position)
 {
     struct log_seen seen = {.revision = position->revision, .time_us = clock_wall_us()};

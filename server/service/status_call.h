@@ -1,4 +1,4 @@
-/* GetStatus. */
+/* The method GetStatus. Answered from memory, on the call thread. */
 #ifndef SERVICE_STATUS_CALL_H
 #define SERVICE_STATUS_CALL_H
 

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #define MAC_SIZE 16
-/* epoch, revision, 8 bytes of hash, filter, number, then the key, then the seal */
+/* epoch, revision, 8 bytes of hash, filter, number; then follow the key and the MAC */
 #define FIXED_SIZE (EPOCH_SIZE + 4 * 8)
 
 static void put(uint8_t *out, uint64_t value)

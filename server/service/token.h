@@ -1,4 +1,6 @@
-/* Page tokens: where a list goes on, sealed, so that nobody but us makes one. */
+/* Page tokens: the position of a list, with a MAC keyed by the store's secret, so that clients
+ * cannot make or change one. All nodes of a registry accept each other's tokens. Pure; any thread.
+ */
 #ifndef SERVICE_TOKEN_H
 #define SERVICE_TOKEN_H
 
@@ -8,18 +10,18 @@
 #define TOKEN_KEY_MAX 512
 
 struct page_token {
-    struct position position; /* that all pages are as of; only 8 bytes of its hash are kept */
-    uint64_t filter;          /* hash of what was asked for: a token serves one list */
-    uint64_t number;          /* of a list of versions: the last version given */
-    char key[TOKEN_KEY_MAX];  /* of a list of configs: the key of the last one given */
+    struct position position; /* all pages are as of it; a token keeps 8 bytes of its hash */
+    uint64_t filter;          /* hash of the list's filters: a token is valid for one list only */
+    uint64_t number;          /* list of versions: the last version on the page */
+    char key[TOKEN_KEY_MAX];  /* list of configs: the key of the last config on the page */
     size_t n_key;
 };
 
-/* Hexadecimal text at the end of out. */
+/* Appends the token as hexadecimal text to out. */
 void page_token_seal(const struct service *service, const struct page_token *token,
                      struct str *out);
-/* INVALID_ARGUMENT, reason PAGE_TOKEN, field page_token, where it is not ours or of another list;
- * FAILED_PRECONDITION, reason EPOCH_MISMATCH, where it is of another log. */
+/* INVALID_ARGUMENT PAGE_TOKEN: not a token of this registry, or one of another list.
+ * FAILED_PRECONDITION EPOCH_MISMATCH: a token of another epoch. */
 bool page_token_open(const struct service *service, const char *text, uint64_t filter,
                      struct page_token *ret_token, struct status *st);
 

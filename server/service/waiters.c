@@ -18,7 +18,8 @@ struct waiters {
     pthread_t thread;
 };
 
-/* Takes out what has an end, with its result set. Under the lock. */
+/* Removes and returns all waiters that have ended, with their results set. Called with the lock
+ * held. */
 static struct waiter *take_ended(struct waiters *waiters, int64_t now_ns)
 {
     struct waiter *ended = NULL;

@@ -1,4 +1,5 @@
-/* Reads that wait until the node has reached a revision. */
+/* Reads that wait until the node has reached a revision, a deadline has passed, or the server
+ * stops. A thread of its own wakes them. */
 #ifndef SERVICE_WAITERS_H
 #define SERVICE_WAITERS_H
 
@@ -9,8 +10,9 @@
 
 struct waiters;
 
-/* Embedded by who waits; belongs to waiters until `wake` is called, once, on any thread; it must
- * not block. */
+/* Embedded in the waiting object. Owned by waiters from waiters_add until wake is called. wake is
+ * called exactly once, on the thread of waiters, with result set; it must not block, and may free
+ * the object. */
 struct waiter {
     uint64_t revision;
     int64_t deadline_ns; /* on clock_monotonic_ns() */
@@ -19,15 +21,18 @@ struct waiter {
     struct waiter *next;
 };
 
+/* revision: where the node is now. */
 struct waiters *waiters_new(uint64_t revision);
-/* Wakes all that wait with WAITER_STOPPED; later ones are woken so at once. Any thread. */
+/* Ends all waiters, and all that are added later, with WAITER_STOPPED unless their revision has
+ * been reached. Any thread. */
 void waiters_stop(struct waiters *waiters);
+/* Nobody may wait any more. NULL is ignored. */
 void waiters_free(struct waiters *waiters);
 
-/* Any thread; wake may be called before this returns. False, without adding, if WAITERS_MAX wait
+/* Any thread; wake may be called before this returns. False, without adding: WAITERS_MAX wait
  * already. */
 bool waiters_add(struct waiters *waiters, struct waiter *waiter);
-/* The node is at this revision now. Any thread, cheap while nobody waits. */
+/* Sets the revision that the node has reached. Any thread; cheap while nobody waits. */
 void waiters_advance(struct waiters *waiters, uint64_t revision);
 
 #endif

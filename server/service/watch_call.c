@@ -104,8 +104,8 @@ static bool take_progress(const Confreg__V1__WatchRequest *r, struct watch_wishe
                             (long long)interval->seconds, (int)interval->nanos);
 }
 
-/* What shows through from `default` could be of any environment: which ones are asked for must be
- * said. */
+/* A change in environment "default" concerns the resolved configs of every environment, so a watch
+ * that resolves must name the environments. */
 static bool check_environments(const Confreg__V1__WatchRequest *r, struct status *st)
 {
     char path[64] = "selectors";

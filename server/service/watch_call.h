@@ -1,4 +1,4 @@
-/* Watch: from the request to a stream of the hub; WatchProgress. */
+/* The methods Watch and WatchProgress: validate the request and hand the call to the watch hub. */
 #ifndef SERVICE_WATCH_CALL_H
 #define SERVICE_WATCH_CALL_H
 

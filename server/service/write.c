@@ -2,7 +2,7 @@
 
 #include "write_item.h"
 
-/* A write that has a call of its own. */
+/* A write that is the only one of its call. */
 struct write_call {
     struct write_item item;
     struct rpc_task task;
@@ -15,7 +15,7 @@ static void write_call_free(struct write_call *w)
     free(w);
 }
 
-/* On the call's thread again. */
+/* Runs on the call's thread. */
 static void reply(struct rpc_task *task)
 {
     struct write_call *w = CONTAINER_OF(task, struct write_call, task);

@@ -1,4 +1,6 @@
-/* The writing methods: CreateConfig, UpdateConfig, DeleteConfig, RollbackConfig, CommitChanges. */
+/* The writing methods with one write per call: CreateConfig, UpdateConfig, DeleteConfig,
+ * RollbackConfig, CommitChanges and Compact. Each queues a write for the committer and answers when
+ * the committer is done with it. */
 #ifndef SERVICE_WRITE_H
 #define SERVICE_WRITE_H
 
@@ -16,7 +18,7 @@ void write_rollback(struct rpc_call *call, const Confreg__V1__RollbackConfigRequ
 void write_commit(struct rpc_call *call, const Confreg__V1__CommitChangesRequest *request,
                   struct service *service);
 
-/* An operation on the whole registry, and a commit like any. */
+/* Concerns the whole registry; committed like any other write. */
 void write_compact(struct rpc_call *call, const Confreg__V1__CompactRequest *request,
                    struct service *service);
 

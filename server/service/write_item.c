@@ -32,8 +32,8 @@ static void add_head(const struct write_item *w, struct answer *answer)
     }
 }
 
-/* The JSON patch repeats the difference in another form, so it is left out if the answer would
- * become too large. */
+/* Adds the difference for validate_only. The JSON patch repeats the entries in another form, so it
+ * is left out if the answer would exceed REPLY_BYTES. */
 static void add_diff(const struct write_item *w, struct answer *answer)
 {
     const struct head *before = w->write.staged->before[0];
@@ -75,7 +75,7 @@ static void answer_delete(const struct write_item *w, struct answer *answer)
     answer_add(answer, encode_message(&response.base));
 }
 
-/* Several: {commit = 2}. */
+/* CommitChanges: {commit = 2}. */
 static void answer_commit(const struct write_item *w, struct answer *answer)
 {
     const struct commit *commit = w->write.staged->commit;
@@ -105,7 +105,7 @@ static void answer_commit(const struct write_item *w, struct answer *answer)
     answer_add(answer, encode_field_and(2, &message.base, changes.data, changes.len));
 }
 
-/* {oldest_revision = 2}. */
+/* Compact: {oldest_revision = 2}. */
 static void answer_compact(const struct write_item *w, struct answer *answer)
 {
     const struct commit *commit = w->write.staged->commit;
@@ -125,12 +125,12 @@ void write_item_answer(const struct write_item *w, struct answer *answer)
 
 /* ---- Requests ---- */
 
-/* What all writes take beside their change. Borrowed of the request. */
+/* The members that all writing requests have. Borrowed from the request. */
 struct write_options {
     const char *comment, *request_id;
-    const char *created_by; /* NULL: nobody said */
+    const char *created_by; /* NULL: not given */
     bool validate_only;
-    const ProtobufCMessage *request; /* whole, for its fingerprint */
+    const ProtobufCMessage *request; /* the whole request, for its fingerprint */
 };
 
 static bool check_options(const struct write_options *options, struct status *st)
@@ -143,7 +143,7 @@ static bool check_options(const struct write_options *options, struct status *st
                       "request_id", st);
 }
 
-/* Of the method and everything that was asked. */
+/* A hash of the method and the whole request: a repeat of a request_id must have the same. */
 static struct hash fingerprint(const ProtobufCMessage *request)
 {
     const char *name = request->descriptor->name;
@@ -175,7 +175,7 @@ static void fill_command(struct write_item *w, struct rpc_call *call,
     w->write.deadline_ns = rpc_call_deadline(call);
 }
 
-/* Each request type has these members under the same names, but they share no type. */
+/* A macro because the request types have the same member names but unrelated types. */
 #define DEFINE_ITEM(what, Request, REQUEST, add_answer)                                            \
     bool write_item_##what(struct write_item *w, struct service *service, struct rpc_call *call,   \
                            const Request *request, struct status *st)                              \

@@ -1,23 +1,25 @@
-/* One write between its request and its answer, whichever call carries it. */
+/* A write item: one write from its request to its response. The methods of write.h have one per
+ * call; WriteConfigs has several. */
 #ifndef SERVICE_WRITE_ITEM_H
 #define SERVICE_WRITE_ITEM_H
 
 #include "answer.h"
 #include "mutations.h"
 
-/* Holds copies of all that it needs of the request; of the call it borrows the peer's name. */
+/* Owns copies of everything that it needs from the request. Borrows the peer's name from the call,
+ * which must outlive it. */
 struct write_item {
-    struct write write; /* without `done` */
+    struct write write; /* the caller sets write.done */
     struct service *service;
     struct mutations mutations;
     char *comment, *created_by, *request_id;
-    bool brief; /* the answer leaves out payloads, comments and differences */
-    /* Adds what follows the header to the answer of a write that went well. */
+    bool brief; /* the response leaves out payload, comment and diff */
+    /* Appends the fields after the header to the response of a successful write. */
     void (*answer)(const struct write_item *w, struct answer *answer);
 };
 
-/* Each makes its request into a write for the committer. False where the request is refused, as
- * mutations.h and text_check say. In either case write_item_fini is due. */
+/* Each turns a request into a write for the committer. False: the request is invalid; errors as in
+ * mutations.h and text_check. Call write_item_fini in either case. */
 bool write_item_create(struct write_item *w, struct service *service, struct rpc_call *call,
                        const Confreg__V1__CreateConfigRequest *request, struct status *st);
 bool write_item_update(struct write_item *w, struct service *service, struct rpc_call *call,
@@ -32,7 +34,7 @@ bool write_item_compact(struct write_item *w, struct service *service, struct rp
                         const Confreg__V1__CompactRequest *request, struct status *st);
 void write_item_fini(struct write_item *w);
 
-/* Adds the response to a write that went well. */
+/* Appends the response of a successful write to answer. */
 void write_item_answer(const struct write_item *w, struct answer *answer);
 
 #endif

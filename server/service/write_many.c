@@ -7,19 +7,19 @@
 #define MANY_WRITES 128
 
 #define FIELD_OUTCOMES 2
-#define FIELD_ERROR 5 /* of an outcome; a response's is that of its write */
+#define FIELD_ERROR 5 /* of WriteOutcome; a response has the number of its write in Write */
 
-/* The writes of one call. Refused ones are there, too, as if the committer had refused them. */
+/* The writes of one call. Invalid writes are not submitted; they fail like refused ones. */
 struct many {
     struct rpc_task task;
     struct service *service;
     struct rpc_call *call;
-    atomic_size_t n_open; /* writes that the committer has */
+    atomic_size_t n_open; /* submitted writes that are not done */
     size_t n;
     struct one {
         struct write_item item;
         struct many *many;
-        uint32_t field; /* of its response in the outcome; 0: it is no write */
+        uint32_t field; /* of its response in WriteOutcome; 0: the write is empty */
     } writes[];
 };
 
@@ -62,7 +62,7 @@ static void add_outcomes(struct many *many, struct answer *answer)
     }
 }
 
-/* On the call's thread again. */
+/* Runs on the call's thread. */
 static void reply(struct rpc_task *task)
 {
     struct many *many = CONTAINER_OF(task, struct many, task);
@@ -74,7 +74,7 @@ static void reply(struct rpc_task *task)
     many_free(many);
 }
 
-/* Of the last write that is done the reply is sent. */
+/* The last write that is done sends the reply. */
 static void done(struct write *write)
 {
     struct many *many = CONTAINER_OF(write, struct one, item.write)->many;
@@ -89,7 +89,7 @@ static bool make(struct one *one, const Confreg__V1__Write *write, struct status
 {
     struct service *service = one->many->service;
     struct rpc_call *call = one->many->call;
-    one->field = write->write_case; /* as the numbers of the outcomes' fields are */
+    one->field = write->write_case; /* Write and WriteOutcome use the same field numbers */
     switch (write->write_case) {
     case CONFREG__V1__WRITE__WRITE_CREATE:
         return write_item_create(&one->item, service, call, write->create, st);
@@ -105,7 +105,7 @@ static bool make(struct one *one, const Confreg__V1__Write *write, struct status
     }
 }
 
-/* Those that may go to the committer. */
+/* Makes all writes. ret_writes: the valid ones, for the committer; returns their number. */
 static size_t make_all(struct many *many, const Confreg__V1__WriteConfigsRequest *request,
                        struct write **ret_writes)
 {

@@ -1,4 +1,5 @@
-/* WriteConfigs: independent writes in one call. */
+/* The method WriteConfigs: independent writes in one call. They are submitted together, and the
+ * call is answered when the last one is done. */
 #ifndef SERVICE_WRITE_MANY_H
 #define SERVICE_WRITE_MANY_H
 
