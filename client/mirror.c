@@ -10,44 +10,46 @@
 #include "mirror_copy.h"
 #include "registry_client.h"
 
-/* Between two attempts: a random time up to a bound that doubles. */
+/* The pause between two attempts is random, up to a bound that doubles. */
 #define BACKOFF_MIN_MS 50
 #define BACKOFF_MAX_MS 2000
 #define STATUS_TIMEOUT_MS 1000
 #define PROGRESS_MS 500 /* interval of the progress messages that the server is asked for */
 #define SILENCE_MS 1500 /* without any response the mirror becomes stale */
-/* Without any response for HANGS_MS the watch is opened again. Each time without success this
- * doubles: over a slow network one response may take longer. */
+/* Without any response for HANGS_MS the watch is opened again. The time doubles with each such
+ * attempt, because over a slow network one response may take longer. */
 #define HANGS_MS INT64_C(5000)
 #define HANGS_MOST_MS INT64_C(160000)
 #define NS_PER_MS INT64_C(1000000)
-/* How often and how long a server is asked that is behind what the mirror has seen. A node that
- * lags catches up meanwhile; one that does not has lost what was there. */
+/* A server that is behind the mirror's position is asked again every BEHIND_MS, BEHIND_MOST times.
+ * A node that lags catches up in that time; otherwise the log has lost commits. */
 #define BEHIND_MS 1000
 #define BEHIND_MOST 5
 
-/* A thread opens one watch after the other; what they bring comes on the client's thread. */
+/* The mirror's thread opens one watch after the other; their responses arrive on the client's
+ * thread. */
 struct mirror {
     struct mirror_copy copy;
     struct registry_client *client;
-    Confreg__V1__Selector *selectors; /* with texts of its own */
+    Confreg__V1__Selector *selectors; /* owned, with their texts */
     Confreg__V1__Selector **selector_list;
     size_t n_selectors;
     pthread_t thread;
 
     struct registry_watch watch;
-    unsigned n_behind; /* of this stream; this and the next three: the client's thread only */
-    bool progressed;   /* this stream has brought something */
-    int64_t heard_ns;  /* when the last response was taken over */
+    /* While a stream is open, only the client's thread. */
+    unsigned n_behind; /* how often the server was behind the position, on this stream */
+    bool progressed;   /* a response has arrived on this stream */
+    int64_t heard_ns;  /* when the last response had been applied */
     struct rpc_timer silence;
-    int64_t hangs_ms; /* see HANGS_MS; the client's thread only */
+    int64_t hangs_ms; /* see HANGS_MS */
 
-    pthread_mutex_t lock; /* for all below */
-    pthread_cond_t moved;
-    struct rpc_client_call *call; /* NULL: none is open */
-    bool calls;                   /* GetStatus, for this stream's target */
-    int64_t call_at_ns;           /* when to do so next; 0: not */
-    bool ended;                   /* the stream that was open last */
+    pthread_mutex_t lock;         /* protects the members below */
+    pthread_cond_t moved;         /* one of them has changed */
+    struct rpc_client_call *call; /* the open stream; NULL: none */
+    bool calls;                   /* a GetStatus for this stream's target is running */
+    int64_t call_at_ns;           /* when to send the next one; 0: do not */
+    bool ended;                   /* the newest stream has ended */
     bool stopping;
 };
 
@@ -149,9 +151,9 @@ void mirror_note_absent(struct mirror *mirror, const struct mirror_absence *abse
     mirror_copy_note_absent(&mirror->copy, absence);
 }
 
-/* ---- What the watch brings: the client's thread ---- */
+/* ---- Callbacks of the watch, on the client's thread ---- */
 
-/* Lets the thread ask for the target. */
+/* Makes the mirror's thread ask for the target after ms. */
 static void call_in(struct mirror *mirror, int64_t ms)
 {
     pthread_mutex_lock(&mirror->lock);
@@ -236,7 +238,8 @@ static bool take_response(struct registry_watch *watch, Confreg__V1__WatchRespon
         mirror_copy_end(&mirror->copy, &st);
         return false;
     }
-    /* Only now, because taking over a large snapshot may itself take longer than SILENCE_MS. */
+    /* After mirror_copy_take, because applying a large snapshot may itself take longer than
+     * SILENCE_MS. */
     mirror->heard_ns = clock_monotonic_ns();
     registry_client_set_timer(mirror->client, &mirror->silence,
                               mirror->heard_ns + SILENCE_MS * NS_PER_MS);
@@ -259,10 +262,10 @@ static void end_stream(struct registry_watch *watch, const struct status *st)
     pthread_mutex_unlock(&mirror->lock);
 }
 
-/* ---- The thread ---- */
+/* ---- The mirror's thread ---- */
 
-/* The stream may end before registry_client_watch_open returns; end_stream waits for the lock then.
- */
+/* The lock is held while the stream is opened: it may end before registry_client_watch_open
+ * returns, and end_stream then waits for the lock. */
 static void open_watch(struct mirror *mirror)
 {
     Confreg__V1__WatchRequest request = CONFREG__V1__WATCH_REQUEST__INIT;
@@ -284,14 +287,14 @@ static void open_watch(struct mirror *mirror)
     pthread_mutex_unlock(&mirror->lock);
 }
 
-/* Waits under the lock until something has changed, or until at_ns (0: no time-out); false once the
- * time has passed. */
+/* Waits, with the lock held, until something has changed or until at_ns (0: no time-out). False:
+ * the time has passed. */
 static bool wait_until(struct mirror *mirror, int64_t at_ns)
 {
     return condition_wait_until(&mirror->moved, &mirror->lock, at_ns == 0 ? INT64_MAX : at_ns);
 }
 
-/* Under the lock, which it gives up meanwhile. */
+/* Called with the lock held; releases it during the call. */
 static void ask_target(struct mirror *mirror)
 {
     Confreg__V1__GetStatusRequest request = CONFREG__V1__GET_STATUS_REQUEST__INIT;
@@ -303,7 +306,8 @@ static void ask_target(struct mirror *mirror)
     pthread_mutex_lock(&mirror->lock);
 }
 
-/* Does what is due for an open stream, under the lock; returns when the next thing is, 0: never. */
+/* Sends a GetStatus if one is due. Called with the lock held. Returns when the next one is due; 0:
+ * none is. */
 static int64_t serve_stream(struct mirror *mirror)
 {
     int64_t now = clock_monotonic_ns();
@@ -312,12 +316,12 @@ static int64_t serve_stream(struct mirror *mirror)
     }
     if (mirror->call_at_ns <= now) {
         ask_target(mirror);
-        return now; /* much may have moved meanwhile */
+        return now; /* the lock was released: check everything again */
     }
     return mirror->call_at_ns;
 }
 
-/* Serves the stream until nothing of it is under way. */
+/* Serves the stream until it has ended and no GetStatus is running. */
 static void wait_for_end(struct mirror *mirror)
 {
     pthread_mutex_lock(&mirror->lock);
@@ -328,7 +332,7 @@ static void wait_for_end(struct mirror *mirror)
     pthread_mutex_unlock(&mirror->lock);
 }
 
-/* Full jitter: clients that lost the same server do not come back all at once. */
+/* Full jitter: clients that lost the same server do not reconnect all at once. */
 static int64_t random_up_to(int64_t most)
 {
     uint32_t drawn;
@@ -336,7 +340,7 @@ static int64_t random_up_to(int64_t most)
     return (int64_t)((uint64_t)drawn * (uint64_t)most >> 32);
 }
 
-/* Returns whether the mirror goes on. */
+/* Waits ms. False: the mirror is to stop. */
 static bool wait_ms(struct mirror *mirror, int64_t ms)
 {
     int64_t at_ns = clock_monotonic_ns() + ms * NS_PER_MS;

@@ -1,27 +1,26 @@
-/* A mirror: a copy of the heads of selected configs, kept in step by a watch.
+/* A mirror: a copy of the heads of selected configs in memory, which a watch keeps up to date.
  *
- * What it promises
- * - Reading never asks anybody and never waits for the network: a look-up under a reader's lock
- *   that is held for the look-up alone.
- * - The copy is always that of one revision: a commit's changes appear together, in order, and a
- *   reader gets the revision that its answer is as of along with it.
- * - Configs are ordered by mod_revision within an epoch, never by version, which falls when a
- *   version is deleted.
- * - A connection that was lost is made again, with waits that grow and are drawn at random (full
- *   jitter), and the watch goes on exactly behind what has been seen. Where the server no longer
- *   has that position (compacted, or another log after a restore) the mirror takes a new snapshot;
- *   until that is complete it goes on showing the old copy, then changes over at once and tells
- *   what is gone as deleted ("synthetic" changes).
- * - A server that hangs is noticed: the watch is asked for a mark every 0.5 s, and a mirror that
- * has heard nothing for 1.5 s is not in step. After 5 s the watch is opened again; the time doubles
- * with each such attempt until the mirror is in step.
- * - A config that was deleted while the mirror watched stays known with its mod_revision (a
- *   tombstone); one deleted before the snapshot is simply not there.
+ * Guarantees
+ * - A read never uses the network: it is a look-up under a read lock.
+ * - The copy is always as of one revision. The changes of a commit become visible together and in
+ *   order. Every read returns the revision that its result is as of.
+ * - Configs are ordered by mod_revision within an epoch, never by version: the version decreases
+ *   when the newest version is deleted.
+ * - The mirror reconnects by itself, with random, growing pauses (full jitter), and resumes exactly
+ *   after its position. If the server no longer has that position (compacted, or another epoch
+ * after a restore), the mirror loads a new snapshot. Reads see the old copy until the snapshot is
+ *   complete; then it replaces the copy at once, and the differences are reported as "synthetic"
+ *   changes.
+ * - A server that hangs is detected: the watch asks for a progress mark every 0.5 s. After 1.5 s
+ *   without a response the mirror is stale. After 5 s the watch is opened again; this time doubles
+ *   with each such attempt until the mirror is in step.
+ * - A config that was deleted while the mirror watched remains as a tombstone with its
+ * mod_revision. A config that was deleted before the snapshot is not known.
  *
- * Threads. Reading is for any thread. `changed` and `free_attachment` are called from threads of
- * the mirror's and must not block, nor call back into the mirror but to read it.
+ * Threads: any thread may read. `changed` and `free_attachment` are called on threads of the
+ * mirror. They must not block, and must not call the mirror except to read it.
  *
- * Ownership. Configs are immutable and counted. What a reader is given is its own reference, which
+ * Ownership: configs are immutable and reference-counted. A reader gets its own reference, which
  * may outlive the mirror. */
 #ifndef CLIENT_MIRROR_H
 #define CLIENT_MIRROR_H
@@ -42,19 +41,19 @@ struct mirror;
 struct mirror_config {
     const char *environment;
     const char *service_name;
-    uint64_t version; /* 0: a tombstone */
-    uint64_t mod_revision;
-    uint64_t revision; /* of the commit that brought this version, like all below */
-    uint64_t source_version;
-    int kind; /* Confreg__V1__ChangeKind */
-    int64_t create_time_us;
-    const char *created_by; /* NULL where nobody said so */
+    uint64_t version;        /* 0: a tombstone */
+    uint64_t mod_revision;   /* the last commit that changed the head */
+    uint64_t revision;       /* the commit that added this version; the next five belong to it */
+    uint64_t source_version; /* of a rollback */
+    int kind;                /* Confreg__V1__ChangeKind */
+    int64_t create_time_us;  /* microseconds since 1970 */
+    const char *created_by;  /* NULL: not given */
     const char *comment;
-    const char *data; /* JSON; NULL where the payload is gone: erased since, or a tombstone */
+    const char *data; /* JSON; NULL: the payload was removed, or this is a tombstone */
     size_t n_data;
     char epoch[MIRROR_EPOCH_SIZE];
 
-    /* What a user attaches (mirror_attach); read with mirror_attachment. */
+    /* Set by mirror_attach, read with mirror_attachment. */
     _Atomic(void *) attachment;
     void (*free_attachment)(void *attachment);
     atomic_uint refs;
@@ -66,84 +65,86 @@ struct mirror_config *mirror_config_ref(struct mirror_config *config);
 void mirror_config_unref(struct mirror_config *config);
 MEM_CLEANUP(struct mirror_config, mirror_config_unref)
 
-/* Something that is made of the config once and goes with it, such as a rendered answer. Attaching
- * moves it to the config; where another thread was first, the new one is freed. Returns the one
- * that is attached, which stays as long as the reference to the config. */
+/* Attaches an object that is derived from the config, such as a rendered response, and freed with
+ * it. Ownership moves to the config. If another thread has attached one before, the new one is
+ * freed. Returns the attached object, which lives as long as the reference to the config. */
 void *mirror_attach(struct mirror_config *config, void *attachment);
-/* NULL where nothing is attached. */
+/* The attached object; NULL: none. */
 void *mirror_attachment(const struct mirror_config *config);
 
 enum mirror_state {
-    MIRROR_LOADING, /* no copy yet */
-    MIRROR_IN_STEP, /* the watch is open and brought a response within 1.5 s */
-    MIRROR_STALE,   /* has a copy, but no such watch, or the watch has not caught up yet */
+    MIRROR_LOADING, /* there is no copy yet */
+    MIRROR_IN_STEP, /* the watch is open and a response arrived in the last 1.5 s */
+    MIRROR_STALE,   /* there is a copy, but the watch is closed, silent or still behind */
 };
 
-/* How a mirror stood when it was read. */
+/* The state of a mirror at the time of a read. */
 struct mirror_view {
     enum mirror_state state;
     char epoch[MIRROR_EPOCH_SIZE]; /* "" while loading */
-    uint64_t revision;             /* all up to it is in the copy */
-    int64_t age_ms;                /* since it was in step; 0 while it is */
-    size_t n_configs;              /* live ones */
-    uint64_t resets;               /* snapshots that replaced a copy */
+    uint64_t revision;             /* the copy is as of this revision */
+    int64_t age_ms;                /* since the mirror was last in step; 0 while it is */
+    size_t n_configs;              /* live configs */
+    uint64_t resets;               /* how many snapshots have replaced a copy */
 };
 
-/* One change of one config. All is borrowed until `changed` returns; references may be taken. */
+/* One change of one config. All members are borrowed until `changed` returns; the callback may take
+ * references to configs. */
 struct mirror_change {
     uint64_t revision;
-    bool ends_commit; /* no further change of this revision comes */
-    bool synthetic;   /* found by comparing copies: what happened in between is not known */
+    bool ends_commit; /* this is the last change of the revision */
+    bool synthetic;   /* found by comparing two copies: the steps between them are not known */
     int kind;         /* Confreg__V1__ChangeKind */
     const char *environment;
     const char *service_name;
-    uint64_t version;       /* that came; of a delete, that was asked for, 0 for the whole config */
-    uint64_t head_version;  /* after the change; 0 where the config is gone */
-    int64_t time_us;        /* of the commit; 0 where synthetic */
-    const char *created_by; /* NULL where nobody said so */
+    uint64_t version;       /* the version added; delete: the version requested, 0: the config */
+    uint64_t head_version;  /* after the change; 0: the config is deleted */
+    int64_t time_us;        /* of the commit, microseconds since 1970; 0 if synthetic */
+    const char *created_by; /* NULL: not given */
     const char *comment;
-    struct mirror_config *before; /* NULL where nothing was known */
-    struct mirror_config *after;  /* NULL where the head was left alone */
+    struct mirror_config *before; /* NULL: the config was not known */
+    struct mirror_config *after;  /* NULL: the change did not touch the head */
 };
 
-/* What must match, as of a watch: all members that are not NULL. */
+/* Selects configs as a watch does: all members that are not NULL must match. Borrowed. */
 struct mirror_selector {
     const char *environment, *service_name, *service_name_prefix;
 };
 
 struct mirror_options {
-    const struct mirror_selector *selectors; /* copied; none: everything */
+    const struct mirror_selector *selectors; /* copied; none: all configs */
     size_t n_selectors;
-    /* The copy has moved to how view says: by these changes, or without any (n 0) when the state is
-     * another, the first copy is there, or a revision passed that selects nothing. In order, never
-     * concurrently, after readers can see it. May be NULL. */
+    /* Called after every change of the mirror, when readers can see it; in order, never
+     * concurrently. n is 0 if only the state changed, the first copy was loaded, or the revision
+     * advanced without a selected change. May be NULL. */
     void (*changed)(void *user, const struct mirror_view *view, const struct mirror_change *changes,
                     size_t n);
-    void (*free_attachment)(void *attachment); /* where mirror_attach is used */
+    void (*free_attachment)(void *attachment); /* required if mirror_attach is used */
     void *user;
 };
 
-/* Starts to follow. client is borrowed and must outlive the mirror. Never fails: a server that is
- * away is waited for. */
+/* Starts the mirror. client is borrowed and must outlive it. Does not fail: the mirror waits for a
+ * server that is away. */
 struct mirror *mirror_new(struct registry_client *client, const struct mirror_options *options);
 /* Ends the watch; returns after the last callback. NULL is ignored. */
 void mirror_free(struct mirror *mirror);
 
+/* The current state. */
 void mirror_look(struct mirror *mirror, struct mirror_view *ret_view);
-/* The config or its tombstone, a reference; NULL where the mirror knows of none. */
+/* Returns a reference to the config or its tombstone; NULL: the name is not known. */
 struct mirror_config *mirror_get(struct mirror *mirror, const char *environment,
                                  const char *service_name, struct mirror_view *ret_view);
-/* Two of one service, both as of the same revision. */
+/* Gets the configs of one service in two environments, both as of the same revision. */
 void mirror_get_pair(struct mirror *mirror, const char *service_name, const char *environments[2],
                      struct mirror_config *ret_configs[2], struct mirror_view *ret_view);
 
 struct mirror_list {
-    struct mirror_config **configs; /* references */
+    struct mirror_config **configs; /* owned references */
     size_t n;
 };
 
-/* The live configs that the selector matches (NULL: all), ordered by environment and service name.
- */
+/* Lists the live configs that the selector matches (NULL: all), ordered by environment and service
+ * name. Free the list with mirror_list_fini. */
 void mirror_list(struct mirror *mirror, const struct mirror_selector *selector,
                  struct mirror_list *ret_list, struct mirror_view *ret_view);
 void mirror_list_fini(struct mirror_list *list);
@@ -156,8 +157,8 @@ struct mirror_absence {
     uint64_t mod_revision; /* of its tombstone; 0: it never existed */
 };
 
-/* Tells the mirror of a deletion from before its snapshot. If it still holds at the mirror's
- * revision it is kept as a tombstone; their number is bounded. */
+/* Tells the mirror that a server reported a config absent. If the config is also absent at the
+ * mirror's revision, the mirror keeps a tombstone for it. The number of these is bounded. */
 void mirror_note_absent(struct mirror *mirror, const struct mirror_absence *absence);
 
 #endif

@@ -16,7 +16,7 @@ int64_t mirror_time_us(const Google__Protobuf__Timestamp *timestamp)
     return timestamp == NULL ? 0 : timestamp->seconds * 1000000 + timestamp->nanos / 1000;
 }
 
-/* Copies n bytes and a NUL to *at, and moves that behind them. */
+/* Copies n bytes and a NUL to *at and advances *at. Returns the copy. */
 static const char *lay_out(char **at, const void *bytes, size_t n)
 {
     char *text = *at;

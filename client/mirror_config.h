@@ -1,4 +1,4 @@
-/* Making the configs of a mirror. For the mirror's files only. */
+/* Construction and comparison of the configs of a mirror. Private to mirror*.c and copy.c. */
 #ifndef CLIENT_MIRROR_CONFIG_H
 #define CLIENT_MIRROR_CONFIG_H
 
@@ -7,7 +7,7 @@
 
 typedef void free_attachment(void *attachment);
 
-/* A new reference, in one piece of memory. */
+/* Return one reference. The object and its texts are one allocation. */
 struct mirror_config *mirror_config_new(const char *epoch, const Confreg__V1__Config *message,
                                         free_attachment *free_attached);
 struct mirror_config *mirror_config_tombstone(const char *epoch, const char *environment,
@@ -18,7 +18,7 @@ static inline bool mirror_config_is_live(const struct mirror_config *config)
     return config != NULL && config->version != 0;
 }
 
-/* Whether all that a reader can see is the same. */
+/* Whether all members that a reader can see are equal, attachments aside. */
 bool mirror_config_equal(const struct mirror_config *a, const struct mirror_config *b);
 
 uint64_t mirror_name_hash(const char *environment, const char *service_name);

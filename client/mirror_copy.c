@@ -57,10 +57,10 @@ struct mirror_config *mirror_copy_find(const struct mirror_copy *copy, const cha
     return found != NULL ? found : mirror_table_find(&copy->noted, environment, service_name);
 }
 
-/* Whether a config that the server found absent is absent at the copy's revision, too. Under the
- * lock. The table has every change since its snapshot. So if the table does not know the name, and
- * the interval [mod_revision, revision] of the absence includes or follows the snapshot and began
- * at or before the copy's revision, nothing has created the config since. */
+/* Whether a config that the server reported absent is also absent at the copy's revision. Called
+ * with the lock held. The server's answer covers the revisions from mod_revision to revision. The
+ * table has every change after snapshot_revision. If the two ranges leave no gap, and the table
+ * does not know the name, nothing has created the config since. */
 static bool holds_now(const struct mirror_copy *copy, const struct mirror_absence *absence)
 {
     return strcmp(copy->view.epoch, absence->epoch) == 0 &&
@@ -141,7 +141,7 @@ static void keep_position(struct mirror_copy *copy, const Confreg__V1__Position 
     strncpy(copy->epoch, header->epoch, sizeof copy->epoch - 1);
     copy->position.epoch = copy->epoch;
     copy->position.revision = header->revision;
-    /* A stream that has just begun may not say the hash that is known already. */
+    /* The first response of a stream may lack the hash: keep the one that is known. */
     if (!same || header->chain_hash != 0) {
         copy->position.chain_hash = header->chain_hash;
     }
@@ -186,7 +186,8 @@ static void take_part(struct mirror_copy *copy, const Confreg__V1__WatchResponse
     }
 }
 
-/* What is the same in both stays as it was, with what is attached to it. */
+/* Configs that are equal in the old table and the snapshot keep their old object, with its
+ * attachment. */
 static void keep_unchanged(struct mirror_copy *copy)
 {
     for (size_t i = 0; i < copy->snapshot.n_slots; i++) {
@@ -221,7 +222,7 @@ static struct mirror_change change_of(const struct mirror_config *named,
     };
 }
 
-/* What the snapshot has and the old copy has not, or has differently. */
+/* Finds configs that the snapshot adds or changes. */
 static size_t find_new(const struct mirror_table *old, const struct mirror_table *new,
                        struct mirror_change *changes)
 {
@@ -241,7 +242,7 @@ static size_t find_new(const struct mirror_table *old, const struct mirror_table
     return n;
 }
 
-/* What the old copy has and the snapshot has not: deleted since, now at the latest. */
+/* Finds configs that are missing in the snapshot: they were deleted at or before its revision. */
 static size_t find_gone(const struct mirror_table *old, const struct mirror_table *new,
                         const Confreg__V1__Position *now, struct mirror_change *changes)
 {
@@ -302,7 +303,7 @@ static void finish_snapshot(struct mirror_copy *copy, const Confreg__V1__WatchRe
 
 /* ---- Events ---- */
 
-/* The head after an event; NULL where the event left it alone. */
+/* The head after an event; NULL: the event did not change the head. */
 static struct mirror_config *head_after(struct mirror_copy *copy, const char *epoch,
                                         const Confreg__V1__Event *event)
 {
@@ -335,7 +336,7 @@ static struct mirror_change event_change(struct mirror_copy *copy, const char *e
     };
 }
 
-/* Under the lock. The change keeps the references to both. */
+/* Called with the lock held. The change holds references to both heads. */
 static void apply(struct mirror_copy *copy, struct mirror_change *change)
 {
     if (change->after == NULL) {
@@ -383,7 +384,7 @@ static size_t make_changes(struct mirror_copy *copy, struct mirror_change *chang
     return n;
 }
 
-/* All that has come since the last whole commit becomes visible at once. */
+/* Makes all events since the last complete commit visible at once. */
 static void finish_commits(struct mirror_copy *copy, const Confreg__V1__Position *header)
 {
     size_t n = 0;
@@ -411,7 +412,7 @@ static void add_unfinished(struct mirror_copy *copy, Confreg__V1__WatchResponse 
 
 /* ---- Responses ---- */
 
-/* Takes the response where it has to live on. */
+/* Handles a response. Sets *response to NULL if it keeps the response. */
 static void take_by_kind(struct mirror_copy *copy, Confreg__V1__WatchResponse **response)
 {
     switch ((*response)->kind) {
@@ -433,7 +434,7 @@ static void take_by_kind(struct mirror_copy *copy, Confreg__V1__WatchResponse **
             finish_commits(copy, header);
         }
         break;
-    default: /* STARTED, PROGRESS, and what later servers may say */
+    default: /* STARTED, PROGRESS, and kinds that later servers may add */
         if (!copy->wants_snapshot) {
             finish_commits(copy, (*response)->header);
         }

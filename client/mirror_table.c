@@ -15,7 +15,7 @@ void mirror_table_fini(struct mirror_table *table)
     *table = (struct mirror_table){0};
 }
 
-/* Where the name stands, or would. There is a free slot always. */
+/* The slot of the name, or the free slot for it. The table always has a free slot. */
 static struct mirror_config **slot_of(const struct mirror_table *table, uint64_t hash,
                                       const char *environment, const char *service_name)
 {

@@ -1,5 +1,5 @@
-/* Configs and tombstones by name: a hash table in which names are only added and replaced. For the
- * mirror's files only; not locked. */
+/* A hash table of configs and tombstones by name, in which names are only added and replaced.
+ * Private to mirror*.c and copy.c; the copy's lock protects it. */
 #ifndef CLIENT_MIRROR_TABLE_H
 #define CLIENT_MIRROR_TABLE_H
 

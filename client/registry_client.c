@@ -51,7 +51,7 @@ void registry_client_free(struct registry_client *client)
     }
 }
 
-/* Only registry_client_free cancels calls. A call that ends as cancelled otherwise lost its
+/* Only registry_client_free cancels calls. Any other call that ends with CANCELLED lost its
  * connection. */
 static struct status as_told(const struct registry_client *client, const struct status *st)
 {

@@ -1,9 +1,10 @@
-/* Calls of confreg.v1.RegistryService, and of the health service beside it: a typed layer over rpc.
+/* A typed client for confreg.v1.RegistryService and grpc.health.v1.Health, on top of rpc_client.h.
  *
- * Every unary method is a row of REGISTRY_METHODS; Watch is registry_client_watch_open.
+ * Every unary method is a row of REGISTRY_METHODS; the streaming method Watch is
+ * registry_client_watch_open.
  *
- * Threads. Calls may be started from any thread. Answers come on the client's own thread, where
- * nothing may block. */
+ * Threads: calls may be started on any thread. All callbacks run on the client's own thread and
+ * must not block. */
 #ifndef CLIENT_REGISTRY_CLIENT_H
 #define CLIENT_REGISTRY_CLIENT_H
 
@@ -11,8 +12,8 @@
 #include "grpc/health/v1/health.pb-c.h"
 #include "rpc_client.h"
 
-/* X(name in capitals, path, type of the request, type of the answer); types as protoc-c spells
- * their descriptors. */
+/* X(name in capitals, path, type of the request, type of the response). Types are spelled as in the
+ * names of protoc-c's descriptors. */
 #define REGISTRY_METHOD_ROW(X, NAME, Method, snake)                                                \
     X(NAME, "/confreg.v1.RegistryService/" #Method, confreg__v1__##snake##_request,                \
       confreg__v1__##snake##_response)
@@ -39,46 +40,47 @@ enum registry_method { REGISTRY_METHODS(REGISTRY_METHOD_ENUM) REGISTRY_METHOD_CO
 
 struct registry_client;
 
-/* Connects on the first call; a connection that was lost is made again by later calls. address as
- * rpc_client_new takes it: INVALID_ARGUMENT where it is none. */
+/* Does not connect: the first call does, and later calls reconnect. address: see rpc_client_new.
+ * INVALID_ARGUMENT: it is not valid. */
 bool registry_client_new(const char *address, struct registry_client **ret_client,
                          struct status *st);
-/* Calls that are open end with CANCELLED; returns after their callbacks. NULL is ignored. Not from
- * a callback. */
+/* Cancels open calls and returns after their callbacks. NULL is ignored. Must not be called from a
+ * callback. */
 void registry_client_free(struct registry_client *client);
 
-/* One of the two is NULL. response is of the method's type and owned by the callback, which gives
- * it back with protobuf_c_message_free_unpacked(response, NULL), on whatever thread. st is
- * borrowed: what the server said, with reason, field and info; UNAVAILABLE where it could not be
- * reached or stopped meanwhile; DEADLINE_EXCEEDED; INTERNAL with reason MALFORMED_MESSAGE where the
- * answer made no sense. */
+/* The end of a call. Exactly one of response and st is NULL.
+ * response: of the method's type, owned by the callback; free it on any thread with
+ * protobuf_c_message_free_unpacked(response, NULL).
+ * st: borrowed. The server's status, with reason, field and info; UNAVAILABLE: the server was not
+ * reached, or the connection was lost; DEADLINE_EXCEEDED; CANCELLED: by registry_client_free;
+ * INTERNAL MALFORMED_MESSAGE: the response could not be decoded. */
 typedef void registry_client_done(void *user, ProtobufCMessage *response, const struct status *st);
 
-/* Starts a call; done comes exactly once. request, of the method's type, is encoded at once. There
- * is no queueing while the server is away. timeout_ms 0: none. */
+/* Starts a call; done is called exactly once. request, of the method's type, is encoded before this
+ * returns. Calls do not wait for a server that is away. timeout_ms 0: no time-out. */
 void registry_client_call(struct registry_client *client, enum registry_method method,
                           const ProtobufCMessage *request, int64_t timeout_ms,
                           registry_client_done *done, void *user);
 
-/* A watch: the caller's memory, which has to stay until done returns. */
+/* A watch: memory of the caller, which must stay valid until done returns. */
 struct registry_watch {
-    /* A response came; it is owned by the callback. Returns false to cancel the watch. */
+    /* Receives a response, which the callback owns. Returns false to cancel the watch. */
     bool (*response)(struct registry_watch *watch, Confreg__V1__WatchResponse *response);
-    /* The watch is over, in whatever way: st is NULL where the server ended it regularly, else as
-     * of a call; borrowed. Once. */
+    /* The end of the watch; called once. st: NULL if the server ended the stream with OK, else as
+     * for registry_client_done; borrowed. */
     void (*done)(struct registry_watch *watch, const struct status *st);
-    bool malformed; /* client's own */
+    bool malformed; /* private to registry_client.c */
 };
 
-/* Opens a watch. With `patient` it waits until the server can be reached, else it ends with
- * UNAVAILABLE where that is not so. The handle is for rpc_client_cancel, and valid until done
- * returns, which may be before this function does. */
+/* Opens a watch. patient: wait until the server can be reached, instead of ending with UNAVAILABLE.
+ * Returns a handle for rpc_client_cancel, which is valid until done returns; that may be before
+ * this function returns. */
 struct rpc_client_call *registry_client_watch_open(struct registry_client *client,
                                                    const Confreg__V1__WatchRequest *request,
                                                    bool patient, struct registry_watch *watch);
 
-/* Runs timer->fn on the client's thread at at_ns of clock_monotonic_ns(). Setting a timer that is
- * set moves it; clearing one that is not set does nothing. The client's thread only. */
+/* Run timer->fn on the client's thread at time at_ns of clock_monotonic_ns(). Setting a timer that
+ * is set moves it; clearing one that is not set does nothing. Only on the client's thread. */
 void registry_client_set_timer(struct registry_client *client, struct rpc_timer *timer,
                                int64_t at_ns);
 void registry_client_clear_timer(struct registry_client *client, struct rpc_timer *timer);
