@@ -14,8 +14,7 @@
 
 #define FRAME_BYTES 131072
 #define REPLY_TEXT_BYTES 200
-#define SILENCE_S 60 /* without heartbeats: TCP closes the connection to a silent host after this  \
-                      */
+#define SILENCE_S 60 /* without heartbeats: when TCP gives up a silent host */
 
 static struct timeval time_of(const struct amqp_address *address)
 {
