@@ -1,4 +1,4 @@
-"""A RabbitMQ broker of our own: free ports, folders of its own, stopped by its process id."""
+"""A private RabbitMQ broker: on free ports, with its own folders, stopped by its process id."""
 
 import os
 import shutil
@@ -41,7 +41,7 @@ class Broker:
             f"default_pass = {PASSWORD}\n")
 
     def make_certificates(self):
-        """An authority, a server's certificate by it, and an authority that nobody knows."""
+        """A certificate authority, a server certificate of it, and an unrelated authority."""
         def openssl(*arguments):
             subprocess.run(["openssl", *arguments], cwd=self.folder, check=True,
                            capture_output=True)
@@ -56,8 +56,8 @@ class Broker:
                 "-CAcreateserial", "-days", "2", "-extfile", "names", "-out", "server.pem")
 
     def environment(self):
-        """Nothing of the machine's own broker: neither its node name nor its ports nor its folders.
-        With input allowed, the script becomes the broker, whose process id is then ours."""
+        """Shares nothing with a broker of the machine: no node name, port or folder. With
+        RABBITMQ_ALLOW_INPUT the start script execs the broker, so the process id is the broker's."""
         return {
             "PATH": os.environ["PATH"],
             "HOME": f"{self.folder}/home",
@@ -112,7 +112,7 @@ class Broker:
                                          credentials=pika.PlainCredentials(USER, PASSWORD))
 
     def address(self, port=None, scheme="amqp", hosts=None, suffix=""):
-        """As a user writes it for --bus; `suffix` follows the host."""
+        """The address for --bus; `suffix` is appended after the host."""
         where = hosts or f"127.0.0.1:{port or self.port}"
         return f"{scheme}://{USER}:{quote(PASSWORD, safe='')}@{where}{suffix}"
 
@@ -130,12 +130,12 @@ class Broker:
         subprocess.run(["/usr/lib/rabbitmq/bin/rabbitmqctl", *command], env=self.environment(),
                        cwd=self.folder, check=True, capture_output=True, timeout=PATIENCE)
 
-    # Which limit is reached, and where it is well.
+    # alarm: the command that sets its limit, a limit that raises it, a limit that clears it.
     ALARMS = {"disk": ("set_disk_free_limit", "1000000GB", "1MB"),
               "memory": ("set_vm_memory_high_watermark", "0.000001", "0.4")}
 
     def raise_alarm(self, alarm):
-        """It finds that it has too little to take messages: who publishes is no longer read from."""
+        """Raises a resource alarm: the broker stops reading from connections that publish."""
         limit, reached, _ = self.ALARMS[alarm]
         self.control(limit, reached)
 
@@ -144,7 +144,7 @@ class Broker:
         self.control(limit, well)
 
     def end(self):
-        """Nothing of it is kept, so it need not end well."""
+        """Kills the broker: its data is not needed any more."""
         for process in (self.process, self.epmd):
             if process is not None and process.poll() is None:
                 process.send_signal(signal.SIGCONT)

@@ -1,4 +1,4 @@
-"""The calls of the service in short form, for tests."""
+"""Short forms of the service's calls, for tests."""
 
 from stubs import api_pb
 
@@ -10,7 +10,7 @@ def text(data):
 
 
 class Registry:
-    """registry.create("billing", '{"a":1}', comment="why"); environment is "prod" unless said."""
+    """registry.create("billing", '{"a":1}', comment="why"). The default environment is "prod"."""
 
     def __init__(self, stub):
         self.stub = stub

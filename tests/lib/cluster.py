@@ -1,4 +1,4 @@
-"""Several nodes on one database, as tests use them: clients that move between them, and the verdict."""
+"""Several nodes on one database: clients that move between them, and the checks at the end."""
 
 import itertools
 import threading
@@ -22,14 +22,14 @@ def registries(nodes):
 
 
 def in_step(nodes):
-    """Waits until all nodes are where the furthest is."""
+    """Waits until all nodes have reached the newest revision of any of them; returns it."""
     newest = max(registry.revision() for registry in registries(nodes))
     until(lambda: all(r.revision() >= newest for r in registries(nodes)), "the nodes are in step")
     return newest
 
 
 def start_clients(nodes, number=6):
-    """Each begins at another node, and goes to the next one when its own cannot be reached."""
+    """Starts clients, each at another node. A client moves to the next node if its own is away."""
     clients = []
     for index in range(number):
         addresses = [node.listen for node in nodes]
@@ -59,16 +59,16 @@ def stop_and_check(nodes, recorder, clients, wanderer=None):
 
 
 class Wanderer(threading.Thread):
-    """One client that goes to the next node all the time: there it resumes its watch by revision, and
-    reads what is no older than all that it has seen. What it was told in all is one history."""
+    """One client that moves to the next node all the time. On each node it resumes its watch and
+    reads with min_revision. All its responses together must be one history."""
 
     def __init__(self, nodes):
         super().__init__(daemon=True)
         self.addresses = [node.listen for node in nodes]
-        self.events = []      # (revision, index), as the watches gave them
-        self.position = None  # of the watch
-        self.newest = 0       # revision that it has seen
-        self.visits = 0       # nodes that gave all that was asked for
+        self.events = []      # (revision, index), in the order of delivery
+        self.position = None  # header of the last watch response
+        self.newest = 0       # the highest revision seen
+        self.visits = 0       # visits of nodes that answered everything
         self.failure = None
         self.stopping = threading.Event()
         self.start()
@@ -127,6 +127,6 @@ class Wanderer(threading.Thread):
             raise AssertionError("the wanderer failed") from self.failure
 
     def check(self, log):
-        """Every change once, in order, none missing, as far as it came."""
+        """The events are the log's first ones: in order, each once, without gaps."""
         wanted = [(event.revision, event.index) for event in log.between(0, log.newest)]
         assert self.events and self.events == wanted[:len(self.events)]

@@ -1,7 +1,7 @@
-"""Starts the real programs on free ports with folders of their own, and stops them by process id.
+"""Starts the real programs on free ports with their own folders, and stops them by process id.
 
-A program counts as started when it says so itself (health check, /readyz), as stopped well when it
-ended with exit code 0 and no sanitizer wrote a report.
+A program has started when its health check (or /readyz) says so. It has stopped well when it ended
+with exit code 0 and no sanitizer wrote a report.
 """
 
 import contextlib
@@ -21,7 +21,7 @@ from tape import tap
 
 BUILD = Path(os.environ.get("CONFREG_BUILD", ROOT / "build"))
 TOOLS = Path(os.environ.get("CONFREG_TOOLS", ROOT / "build" / "tools" / "bin"))
-# Sanitized programs on a busy machine are slow; nobody waits this long unless something is broken.
+# Programs with sanitizers are slow on a busy machine. Only a defect makes a test wait this long.
 PATIENCE = 60
 
 CHANNEL_OPTIONS = [
@@ -37,7 +37,7 @@ CHANNEL_OPTIONS = [
 
 
 def free_port():
-    """A port that nobody has, below those that the kernel gives to outgoing connections."""
+    """A free port below the range that the kernel uses for outgoing connections."""
     while True:
         port = random.randint(12000, 32000)
         with socket.socket() as probe, contextlib.suppress(OSError):
@@ -47,7 +47,7 @@ def free_port():
 
 
 def until(condition, what, seconds=PATIENCE):
-    """Waits until condition() gives something true, and returns that."""
+    """Waits until condition() returns a true value, and returns it."""
     deadline = time.monotonic() + seconds
     while True:
         value = condition()
@@ -71,7 +71,7 @@ class Daemon:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.log = self.folder / f"{self.program}.log"
         self.process = None
-        self.variables = {}  # of the environment, beyond what every program gets
+        self.variables = {}  # more variables of the environment
 
     def arguments(self):
         raise NotImplementedError
@@ -80,11 +80,11 @@ class Daemon:
         raise NotImplementedError
 
     def environment(self):
-        """Nothing of the caller's: its variables could set options."""
+        """Does not inherit the caller's variables, which could set options."""
         report = f"log_path={self.folder}/sanitizer"
         return {
             "PATH": os.environ["PATH"],
-            "MONGOC_DISABLE_SHM": "1",  # or a server that is killed leaves a file
+            "MONGOC_DISABLE_SHM": "1",  # else a killed server leaves a shared memory file
             "ASAN_OPTIONS": f"{report}:detect_leaks=1:verify_asan_link_order=0",
             "LSAN_OPTIONS": f"suppressions={ROOT}/tests/lib/lsan.supp:print_suppressions=0",
             "UBSAN_OPTIONS": f"{report}:print_stacktrace=1",
@@ -113,7 +113,7 @@ class Daemon:
             f"{self.program} ended with {self.process.returncode}:\n{self.tail()}")
 
     def memory_bound(self, size):
-        """A bound for its memory; instrumented programs take a multiple."""
+        """A bound for the program's memory: `size`, or a multiple of it with sanitizers."""
         code = (BUILD / self.program).read_bytes()
         return size * (10 if b"__asan_init" in code or b"__tsan_init" in code else 1)
 
@@ -125,7 +125,7 @@ class Daemon:
         return "\n".join(said)
 
     def stop(self, by=signal.SIGTERM, seconds=PATIENCE):
-        """Asks it to end; it must do so with exit code 0."""
+        """Sends the signal and waits; the program must end with exit code 0."""
         self.assert_alive()
         self.process.send_signal(by)
         code = self.process.wait(seconds)
@@ -138,7 +138,7 @@ class Daemon:
         self.assert_no_reports()
 
     def freeze(self):
-        """It stands still, with its connections open, until thaw()."""
+        """Stops all threads of the program, with its connections open, until thaw()."""
         def stands_still():
             tasks = Path(f"/proc/{self.process.pid}/task").glob("*/stat")
             return all(task.read_text().rsplit(")", 1)[1].split()[0] == "T" for task in tasks)
@@ -150,14 +150,14 @@ class Daemon:
         self.process.send_signal(signal.SIGCONT)
 
     def end(self):
-        """For the end of a test, in whatever state the program is."""
+        """Ends the program at the end of a test, whatever state it is in."""
         if self.process is None or self.process.returncode is not None:
             self.assert_no_reports()
         else:
             self.stop()
 
     def fails_to_start(self, seconds=PATIENCE):
-        """Starts a program that must refuse to run; returns (exit code, what it said)."""
+        """Starts a program that must refuse to run; returns (exit code, end of its log)."""
         self.spawn()
         code = self.process.wait(seconds)
         self.assert_no_reports()
@@ -170,9 +170,9 @@ class Daemon:
 
 class Confregd(Daemon):
     program = "confregd"
-    # Where the log is kept unless a test says so: a function of the folder. conftest.py sets it.
+    # The --store of servers that name none, from their folder; conftest.py may replace it.
     default_store = staticmethod(lambda folder: f"sqlite:{folder / 'confreg.db'}")
-    # The address of a broker for those that name no bus; conftest.py sets this one, too.
+    # The --bus of servers that name none; conftest.py may set it.
     default_bus = None
 
     def __init__(self, folder, store=None, listen=None, extra=()):
@@ -223,7 +223,7 @@ class Gateway(Daemon):
         return ["--listen", f"127.0.0.1:{self.port}", "--server", self.server, *self.extra]
 
     def status_of(self, path):
-        """The HTTP status of a GET; 0 where nobody answers."""
+        """The HTTP status of a GET; 0: no answer."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
         with contextlib.closing(connection), contextlib.suppress(OSError,
                                                                  http.client.HTTPException):

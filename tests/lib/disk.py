@@ -1,4 +1,4 @@
-"""Disks that are small, and that fill up."""
+"""Small file systems that tests can fill up."""
 
 import contextlib
 import os
@@ -17,7 +17,7 @@ def as_root(*command):
 
 @contextlib.contextmanager
 def small_disk(folder, size):
-    """A file system of its own in this folder, of this size ("24m")."""
+    """Mounts a file system of this size ("24m") in the folder."""
     folder.mkdir()
     as_root("mount", "-t", "tmpfs", "-o", f"size={size},mode=0777,uid={os.geteuid()}", "tmpfs",
             str(folder))
@@ -28,7 +28,7 @@ def small_disk(folder, size):
 
 
 def fill_up(folder):
-    """A file that takes all the space that is left."""
+    """Creates a file that takes all free space; returns its path."""
     ballast = folder / "ballast"
     ballast.touch()
     fill_up_again(ballast)
@@ -36,7 +36,7 @@ def fill_up(folder):
 
 
 def fill_up_again(ballast):
-    """Fills the disk, also with what was freed since the last time."""
+    """Grows the file over the space that was freed since."""
     for step in (65536, 512):
         with open(ballast, "ab", buffering=0) as file, contextlib.suppress(OSError):
             while True:
@@ -44,7 +44,7 @@ def fill_up_again(ballast):
 
 
 def write_until_refused(registry, service):
-    """Writes on and on; gives how many went well and the refusal."""
+    """Writes until a write fails; returns how many succeeded, and the refusal."""
     for number in range(10_000):
         try:
             registry.update(service, '{"n":%d,"x":"%s"}' % (number, "y" * 60_000),

@@ -1,15 +1,15 @@
-"""The code of the documentation: what stands in it, and what it is to be used for.
+"""Reads the code blocks of the documentation, and the marks that say how to test them.
 
-A block of code is one in fences or indented by four blanks. It is run in a shell, unless marks in
-front of it say otherwise; they are comments, which nobody sees who reads the page:
+A code block is fenced, or indented by four blanks. It is run in a shell, unless marks before it say
+otherwise. Marks are comments, which are invisible on the rendered page:
 
-    <!-- test: runs on until "TEXT" -->      it does not end; it has done its work when it prints this
-    <!-- test: printed by the block before -->  output: its lines come in this order, … is anything
-    <!-- test: saved as FILE -->             the content of a file
-    <!-- test: checked by NAME -->           by that function of the test
-    <!-- test: not run, as REASON -->
-    <!-- test: stop what runs on -->         first
-    <!-- test: beside NAME -->               start that function's program first
+    <!-- test: runs on until "TEXT" -->         the command does not end; it must print TEXT
+    <!-- test: printed by the block before -->  output: these lines, in order; … matches anything
+    <!-- test: saved as FILE -->                the content of a file
+    <!-- test: checked by NAME -->              a function of the test checks it
+    <!-- test: not run, as REASON -->           not tested
+    <!-- test: stop what runs on -->            first stop the commands that still run
+    <!-- test: beside NAME -->                  first start the program of this function
 """
 
 import dataclasses
@@ -114,13 +114,13 @@ class _Reader:
 
 
 def blocks(page, text):
-    """The blocks of a page, in order. Unmarked where it is not clear what one is for."""
+    """The blocks of a page, in order. Raises Unmarked if the use of a block is not clear."""
     return _Reader(page, text).read()
 
 
 def first_missing(shown, printed):
-    """The first line of `shown` that does not come in `printed`, behind the line before; or None.
-    "…" stands for anything within a line."""
+    """The first line of `shown` that is not in `printed` after the line before it; None: all are.
+    "…" matches anything within a line."""
     at = 0
     for line in shown.splitlines():
         pattern = ".*".join(re.escape(part) for part in line.strip().split("…"))

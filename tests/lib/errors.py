@@ -1,4 +1,4 @@
-"""gRPC errors as this project gives them: code, stable reason, path of the field."""
+"""Decodes the service's gRPC errors: code, stable reason, path of the field."""
 
 import contextlib
 
@@ -8,7 +8,7 @@ from stubs import error_details_pb, rpc_status_pb
 
 
 class Refusal:
-    """What a failed call said."""
+    """The status of a failed call."""
 
     def __init__(self, error):
         self.code = error.code().name
@@ -37,7 +37,7 @@ class Refusal:
 
 @contextlib.contextmanager
 def refused(code, reason=None, field=None):
-    """The block must fail with this gRPC status; yields a list that gets the Refusal."""
+    """The block must fail with this status. Yields a list that receives the Refusal."""
     caught = []
     try:
         yield caught

@@ -1,4 +1,4 @@
-"""A server of the registry's gRPC interface that fails as it is told to."""
+"""A server of the registry's gRPC interface that fails on request."""
 
 import threading
 from concurrent import futures
@@ -19,8 +19,8 @@ def details_of(code, reason):
 
 
 class FakeServer(grpc.GenericRpcHandler):
-    """fault: (code, reason) of all calls but the watch that a mirror opens; None: it is well.
-    pause: seconds between the beginning and the end of a snapshot."""
+    """fault: (code, reason) with which all calls fail, except a mirror's watch; None: no fault.
+    pause: seconds between the first part and the end of a snapshot."""
 
     def __init__(self):
         self.fault = None

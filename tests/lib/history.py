@@ -1,9 +1,9 @@
-"""Checks a whole history: what every watch told and what every call answered, against the log, and
-the log against what the registry says now.
+"""Checks a whole history: every watch and every answer against the log, and the log against the
+registry's present state.
 
-A stream must be ordered, unique, atomic and without gaps, deliver exactly what its selectors select,
-and be resumable at every response (bookmarks name the log's hash); the log's events must be
-possible (a small model of the registry carries them out, is-create and previous values included).
+A stream must be ordered, unique, atomic and without gaps, deliver exactly the selected configs, and
+be resumable after every response (its position names the log's hash). The log's events must be
+possible: a small model of the registry executes them, kinds and previous versions included.
 """
 
 import threading
@@ -20,13 +20,13 @@ FIRST = (api_pb.WATCH_RESPONSE_KIND_STARTED, api_pb.WATCH_RESPONSE_KIND_SNAPSHOT
 
 
 class StreamChecker:
-    """Takes the responses of one stream in order and asserts what each of them promises."""
+    """Takes the responses of one stream in order and checks the promises of each."""
 
     def __init__(self, complete=True):
-        self.complete = complete  # nothing is filtered: revisions must be contiguous
-        self.delivered = 0        # the newest event or snapshot of this stream
+        self.complete = complete  # the stream selects everything: revisions must be contiguous
+        self.delivered = 0        # revision of the newest event or snapshot
         self.position = None      # header of the last response
-        self.open_commit = False  # the last response said `more`
+        self.open_commit = False  # the last response had `more`
         self.started = False
 
     def take(self, response):
@@ -71,16 +71,16 @@ class StreamChecker:
 
 
 class Recorder(threading.Thread):
-    """Watches everything from the first revision on, over restarts of the server."""
+    """Watches everything from revision 1 on, across restarts of the server."""
 
     def __init__(self, confregd):
         super().__init__(daemon=True)
-        # Of its own: the server's is made anew at each start.
+        # A channel of its own: the one of Confregd is replaced at each start.
         self.channel = connect(confregd.listen)
         self.stub = api_grpc.RegistryServiceStub(self.channel)
         self.checker = StreamChecker()
         self.events = []
-        self.bookmarks = {}  # revision: the log's hash there
+        self.bookmarks = {}  # revision: hash of the log at that revision
         self.failure = None
         self.arrived = threading.Condition()
         self.call = None
@@ -125,7 +125,7 @@ class Recorder(threading.Thread):
             self.arrived.notify_all()
 
     def wait_for(self, revision, seconds=60):
-        """Until everything up to this revision has been seen."""
+        """Waits until everything up to this revision has been received."""
         def reached():
             position = self.checker.position
             return self.failure or (position is not None and position.revision >= revision)
@@ -152,7 +152,7 @@ def _identity(event):
 
 
 def _where_it_begins(stream):
-    """The revision behind which the stream delivers; None where it has not come to that."""
+    """The revision after which the stream delivers events; None: it has not said so yet."""
     for response in stream.responses:
         if response.kind in (api_pb.WATCH_RESPONSE_KIND_STARTED,
                              api_pb.WATCH_RESPONSE_KIND_SNAPSHOT_END):
@@ -161,7 +161,7 @@ def _where_it_begins(stream):
 
 
 def check_stream(log, stream):
-    """It delivered exactly what the log has for it, from where it began to where it came."""
+    """The stream delivered exactly the selected events of the log between its start and its end."""
     checker = StreamChecker(complete=False)
     for response in stream.responses:
         checker.take(response)
@@ -171,7 +171,7 @@ def check_stream(log, stream):
     selectors = stream.request.selectors
     delivered = [_identity(e) for r in stream.responses for e in r.events]
     wanted = [_identity(e) for e in log.between(begin, checker.position.revision, selectors)]
-    # Of a commit that is not complete yet a part may have come.
+    # A part of the next commit may have been delivered, if it is not complete.
     assert delivered[:len(wanted)] == wanted, f"{stream.request}: something else than the log has"
     rest = delivered[len(wanted):]
     assert not rest or checker.open_commit, f"{stream.request}: {rest} is too much"
@@ -189,7 +189,7 @@ def _check_snapshot(log, stream, revision):
 
 
 def check_bookmarks(bookmarks, streams):
-    """Whoever names a revision names the same hash."""
+    """All positions with the same revision have the same hash."""
     for stream in streams:
         for header in (r.header for r in stream.responses if r.header.chain_hash):
             known = bookmarks.setdefault(header.revision, header.chain_hash)
@@ -218,7 +218,7 @@ def _check_batch(log, _request, response):
 
 
 def _check_listed(log, config, revision):
-    """The head as of that revision; if it was erased since, the newest version below it."""
+    """A listed config is the head as of the revision; if that has been erased, a lower version."""
     version, _ = log.head_at(name_of(config), revision)
     if config.version < version and log.is_erased_since(name_of(config), version, revision):
         assert config.revision == config.mod_revision <= revision, config
@@ -291,7 +291,7 @@ def check_answer(log, method, request, response):
 # ---- The log against the registry ----
 
 def all_pages(method, request, field):
-    """Every item of a paged call, and the header of its first page."""
+    """All items of a paged call, and the header of the first page."""
     items, header = [], None
     while True:
         page = method(request, timeout=60)
@@ -304,8 +304,8 @@ def all_pages(method, request, field):
 
 
 def check(confregd, recorder, max_configs=200):
-    """The recorded stream against the lists, and all that is on the tape against the stream; of very
-    many configs the histories of some only."""
+    """Checks the tape (answers and streams) against the recorded log, and the log against the lists.
+    Checks the versions of at most max_configs configs."""
     status = confregd.stub.GetStatus(api_pb.GetStatusRequest(), timeout=60)
     recorder.wait_for(status.header.revision)
     events = [e for e in recorder.events if e.revision <= status.header.revision]
@@ -345,7 +345,7 @@ def _check_versions(confregd, name, model, events):
 
 
 def check_memory_against_store(confregd):
-    """What the server holds in memory is what it finds in its store at the next start."""
+    """A restart does not change the heads: memory and store agree."""
     def everything():
         heads, header = all_pages(confregd.stub.ListConfigs, api_pb.ListConfigsRequest(), "configs")
         return [h.SerializeToString() for h in heads], header.SerializeToString()

@@ -1,6 +1,6 @@
-/* Makes a leak fail a Criterion program: `TestSuite(name, .fini = leak_check);`, or a call at a
- * test's end. Ends the test's process, because Criterion passes over an assertion that fails behind
- * the test's body; it then names the test and exits with 1. Nothing in builds without
+/* Makes a leak fail a Criterion test: `TestSuite(name, .fini = leak_check);`, or a call at the end
+ * of a test. Aborts the test's process, because Criterion ignores an assertion that fails after the
+ * test's body; Criterion then reports the test as crashed and exits with 1. Does nothing without
  * AddressSanitizer. */
 #ifndef TESTS_LEAK_CHECK_H
 #define TESTS_LEAK_CHECK_H

@@ -1,4 +1,4 @@
-"""Hands recorded operations (traffic.Operation) to the checker of linearizability, a Go program."""
+"""Passes recorded operations (traffic.Operation) to the linearizability checker, a Go program."""
 
 import dataclasses
 import json
@@ -8,7 +8,7 @@ from daemon import TOOLS
 
 
 def verdict(operations):
-    """(whether they are linearizable, what the checker said)."""
+    """(whether the operations are linearizable, output of the checker)."""
     checker = TOOLS / "linearizable"
     assert checker.exists(), f"{checker} is missing: scripts/test --stage release builds it"
     lines = "".join(json.dumps(dataclasses.asdict(o)) + "\n" for o in operations)

@@ -1,4 +1,4 @@
-"""Hears the events on config.changes as a service would: a durable queue bound to `config.#`."""
+"""Consumes the events of config.changes as a service would: a durable queue bound to `config.#`."""
 
 import contextlib
 import json
@@ -28,7 +28,7 @@ class Event:
 
 
 class Listener(threading.Thread):
-    """Keeps every event in the order of delivery; connects again when the connection is lost."""
+    """Keeps all events in the order of delivery. Reconnects if the connection is lost."""
 
     def __init__(self, broker, epoch, queue, arguments=None):
         super().__init__(daemon=True)
@@ -49,7 +49,7 @@ class Listener(threading.Thread):
                 self.listen()
             except CONNECTION_LOST:
                 self.stopping.wait(0.05)
-            except Exception as error:  # noqa: BLE001 - told by whoever looks at the events
+            except Exception as error:  # noqa: BLE001 - raised when the events are read
                 self.failure = error
                 return
 
@@ -95,7 +95,7 @@ KEYS = {1: "created", 2: "updated", 3: "updated", 4: "deleted", 5: "deleted"}
 
 
 def changes_of(stub, revision, first=1):
-    """The log as a watch tells it: place to (key, service, environment)."""
+    """The log as delivered by a watch: {place: (key, service, environment)}."""
     changes = {}
     with Watch(stub, start_revision=first) as watch:
         while True:
@@ -110,8 +110,8 @@ def changes_of(stub, revision, first=1):
 
 
 def check(events, changes):
-    """What was heard against the log: every change, none invented; each behind the one before it,
-    but where the relay (or the broker) went back to what had been heard already."""
+    """Checks the received events against the log: all changes and no others, each after the one
+    before it. Repeats are allowed: relay and broker may go back to earlier events."""
     order = sorted(changes)
     next_of = dict(zip(order, order[1:] + [None]))
     highest = None

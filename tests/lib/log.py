@@ -1,4 +1,4 @@
-"""The log of a registry as a recorded watch of everything tells it, and what it says of any moment."""
+"""The log of a registry, from a recorded watch of everything, and the state at each revision."""
 
 import bisect
 import collections
@@ -10,7 +10,7 @@ BRINGS_VERSION = (pb.CHANGE_KIND_CREATE, pb.CHANGE_KIND_UPDATE, pb.CHANGE_KIND_R
 
 
 class Model:
-    """A config's life as events tell it."""
+    """A model of one config, driven by its events."""
 
     def __init__(self):
         self.head = self.last = 0
@@ -64,7 +64,7 @@ def name_of(message):
 
 
 def selects(selectors, name):
-    """Whether one of the selectors selects it; none select everything."""
+    """Whether a selector matches the name. No selectors: everything matches."""
     return not selectors or any(
         (not s.environment or s.environment == name[0]) and
         (not s.service_name or s.service_name == name[1]) and
@@ -72,13 +72,13 @@ def selects(selectors, name):
 
 
 class Log:
-    """A whole history: its events are checked to be possible, one after the other."""
+    """A whole history. Checks that its events are possible in this order."""
 
     def __init__(self, events):
         self.events = list(events)
         self.models = {}
         self.revisions = []
-        self.payloads = {}                         # (name, version): bytes, as they were first told
+        self.payloads = {}                         # (name, version): bytes, as first delivered
         self.touches = collections.defaultdict(list)  # name: [(revision, version, mod_revision)]
         for event in self.events:
             self._take(event)
@@ -112,7 +112,7 @@ class Log:
         return self.revisions[-1] if self.revisions else 0
 
     def head_at(self, name, revision):
-        """(version, mod_revision) as of a revision; (0, …) where there was none."""
+        """(version, mod_revision) of the head as of a revision; (0, …): there was none."""
         touches = self.touches.get(name, [])
         place = bisect.bisect_right(touches, revision, key=lambda touch: touch[0])
         return touches[place - 1][1:] if place else (0, 0)
@@ -122,12 +122,12 @@ class Log:
                    and e.version in (0, version) for e in self.events if name_of(e) == name)
 
     def heads_at(self, revision, selectors=()):
-        """{name: (version, mod_revision)} of those that had a head."""
+        """{name: (version, mod_revision)} of all heads as of a revision."""
         heads = {name: self.head_at(name, revision) for name in self.models
                  if selects(selectors, name)}
         return {name: head for name, head in heads.items() if head[0]}
 
     def between(self, after, through, selectors=()):
-        """The events behind one revision and up to another that a watch has to deliver."""
+        """The selected events after one revision and up to another."""
         return [e for e in self.events if after < e.revision <= through
                 and selects(selectors, name_of(e))]

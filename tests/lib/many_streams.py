@@ -1,5 +1,5 @@
-"""Thousands of watch streams on a few connections, cheap enough for a test: frames of HTTP/2 are
-counted, not understood."""
+"""Thousands of watch streams on a few connections. To be fast enough for a test, it counts HTTP/2
+frames and does not decode them."""
 
 import collections
 import selectors
@@ -18,7 +18,7 @@ def frame(kind, flags=0, stream=0, payload=b""):
 
 
 def literal(name, value):
-    """A header without compression (RFC 7541, 6.2.2)."""
+    """An uncompressed header field (RFC 7541, 6.2.2)."""
     return b"\0" + bytes([len(name)]) + name + bytes([len(value)]) + value
 
 
@@ -29,7 +29,7 @@ HEADER_BLOCK = b"".join(literal(*header) for header in (
 
 
 def hello(window):
-    """window: what may be sent on a stream; the connection's is the same."""
+    """The client's preface. window: the flow-control window of each stream and the connection."""
     settings = struct.pack(">HI", 4, window)
     opening = PREFACE + frame(SETTINGS, payload=settings)
     if window > 65535:
@@ -45,7 +45,7 @@ def watches(count, request):
 
 
 class StalledStreams:
-    """Streams of one connection that are never read."""
+    """Streams on one connection whose responses are never read."""
 
     def __init__(self, listen, count, request=b"", window=65535):
         host, port = listen.rsplit(":", 1)
@@ -115,7 +115,7 @@ class ManyStreams(threading.Thread):
             sock.sendall(frame(SETTINGS, ACK))
 
     def wait_for(self, messages, seconds=120):
-        """Until so many messages have come in all."""
+        """Waits until this many messages have arrived on all streams together."""
         with self.changed:
             assert self.changed.wait_for(lambda: self.messages.total() >= messages, seconds), (
                 f"{self.messages.total()} of {messages} messages")

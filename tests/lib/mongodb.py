@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""Servers of MongoDB's protocol for tests, each on a free port with a folder of its own.
+"""Servers of MongoDB's protocol for tests, each on a free port with its own folder.
 
-As a program, runs a command beside one and stops it again:
+As a program, starts a server, runs a command and stops the server:
 
     tests/lib/mongodb.py secantus build/tests/contract_store
 
-CONFREG_TEST_STORE tells the command the address. Where CONFREG_TEST_MONGODB_URI is set, that server
-is used and none is started. Uses nothing but Python's own library.
+The command finds the address in CONFREG_TEST_STORE. If CONFREG_TEST_MONGODB_URI is set, that server
+is used and none is started. Needs only Python's standard library.
 """
 
 import contextlib
@@ -35,7 +35,7 @@ def ferretdb(port, folder):
 
 
 KINDS = {"secantus": secantus, "ferretdb": ferretdb}
-# What makes an acknowledged write outlive kill -9, where it does not do so anyway.
+# Options that make acknowledged writes survive kill -9.
 DURABLE = {"secantus": ["--sync-on-commit"], "ferretdb": []}
 
 
@@ -52,7 +52,7 @@ def listens(port):
 
 
 def need(program):
-    """Gets the servers where they are missing, as scripts/test does."""
+    """Builds the servers if they are missing, as scripts/test does."""
     with open(tempfile.gettempdir() + "/confreg-test-servers.lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not os.access(program, os.X_OK):
@@ -64,7 +64,7 @@ def need(program):
 
 
 class Server:
-    """One server. It can be killed, frozen and started again; its data stays."""
+    """One server. It can be killed, frozen and restarted; its data stays."""
 
     def __init__(self, kind, folder, extra=()):
         self.kind = kind
@@ -95,7 +95,7 @@ class Server:
         return "\n".join((self.folder / "server.log").read_text(errors="replace").splitlines()[-30:])
 
     def freeze(self):
-        """Returns when no thread of it runs any more."""
+        """Stops all threads of the server; returns when none runs any more."""
         self.process.send_signal(signal.SIGSTOP)
         tasks = Path(f"/proc/{self.process.pid}/task")
         while any((task / "stat").read_text().rsplit(")", 1)[1].split()[0] != "T"
@@ -110,7 +110,7 @@ class Server:
         self.process.wait(PATIENCE)
 
     def stop(self):
-        """In whatever state it is."""
+        """Ends the server, whatever state it is in."""
         if self.process is None or self.process.poll() is not None:
             return
         self.thaw()
@@ -123,7 +123,7 @@ class Server:
 
 @contextlib.contextmanager
 def server(kind, folder):
-    """The address of a server to use: a new one of this kind, or the one that was named."""
+    """Yields the address of a new server of this kind, or of the one named by the environment."""
     given = os.environ.get("CONFREG_TEST_MONGODB_URI")
     if given:
         yield given
@@ -136,7 +136,7 @@ def server(kind, folder):
 
 
 def database(address, name):
-    """The address with a database in it, in front of its options."""
+    """The address with the name of a database, before its options."""
     hosts, mark, options = address.partition("?")
     scheme, _, rest = hosts.partition("://")
     return f"{scheme}://{rest.split('/')[0]}/{name}{mark}{options}"

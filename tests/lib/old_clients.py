@@ -1,4 +1,4 @@
-"""Clients that behave like those that the documented HTTP contract was written for."""
+"""Clients of the replaced service: they use the HTTP contract as it is documented."""
 
 import json
 import threading
@@ -14,7 +14,7 @@ def _fetch(url, timeout):
 
 
 class RegistryConfigProvider:
-    """Fetches a config on first access and again when it is older than the TTL; never throws."""
+    """Fetches a config on first access, and again when it is older than the TTL. Never raises."""
 
     def __init__(self, registry_url, service_name, environment="default", cache_ttl_seconds=60,
                  timeout_seconds=10, clock=time.monotonic):
@@ -60,7 +60,7 @@ class RegistryConfigProvider:
 
 
 class ConfigWatcher:
-    """Polls the newest version and calls back where it differs from the one seen before."""
+    """Polls the newest version and calls back when it has changed."""
 
     def __init__(self, registry_url, service_name, environment="default",
                  poll_interval_seconds=30, on_change=None):

@@ -1,4 +1,4 @@
-"""A TCP proxy that cuts connections, delays them, or lets them stand and passes nothing on."""
+"""A TCP proxy that can cut connections, delay them, or keep them open and forward nothing."""
 
 import contextlib
 import random
@@ -16,9 +16,9 @@ class Proxy:
         self.passing = threading.Event()
         self.passing.set()
         self.connections = []  # (near, far)
-        self.abandoned = set()  # far ends that are gone while the near one stands
-        self.late = None        # (seconds, more or less by so many) that everything takes
-        self.mark = None        # bytes that nothing passes from
+        self.abandoned = set()  # far ends that are closed while the near end stays open
+        self.late = None        # (mean, spread) of the delay in seconds
+        self.mark = None        # bytes at which forwarding stops
         self.met = threading.Event()
         self.lock = threading.Lock()
         self.listener = socket.create_server(("127.0.0.1", self.port))
@@ -65,7 +65,7 @@ class Proxy:
             pass
 
     def cut(self):
-        """Ends every connection at once, both ways."""
+        """Closes both ends of every connection at once."""
         with self.lock:
             for connection in (end for pair in self.connections for end in pair):
                 with contextlib.suppress(OSError):
@@ -73,7 +73,7 @@ class Proxy:
             self.connections.clear()
 
     def abandon(self):
-        """Every connection loses its far end, and the near one is not told. New ones are well."""
+        """Closes the far end of every connection and keeps the near end open. New ones work."""
         with self.lock:
             for _, far in self.connections:
                 self.abandoned.add(far)
@@ -81,27 +81,27 @@ class Proxy:
                     far.shutdown(socket.SHUT_RDWR)
 
     def delay(self, mean, spread):
-        """Everything takes so many seconds longer from now on."""
+        """Delays all data by mean ± spread seconds from now on."""
         self.late = (mean, spread)
 
     def hold(self):
-        """Nothing passes any more, and nobody is told."""
+        """Stops forwarding; connections stay open."""
         self.passing.clear()
 
     def hold_from(self, mark):
-        """Holds as soon as these bytes come, and them, too; returns what is set then."""
+        """Stops forwarding before these bytes. Returns an event that is set when they arrive."""
         self.met.clear()
         self.mark = mark
         return self.met
 
     def release(self):
-        """Holds and delays nothing any more."""
+        """Forwards again, without delay."""
         self.late = None
         self.passing.set()
 
     def close(self):
         with contextlib.suppress(OSError):
-            self.listener.shutdown(socket.SHUT_RDWR)  # also of the accept that waits
+            self.listener.shutdown(socket.SHUT_RDWR)  # this also ends a waiting accept
         self.listener.close()
         self.release()
         self.cut()

@@ -1,4 +1,4 @@
-/* Numbers that look random and come again from the same seed (splitmix64). */
+/* A pseudo-random generator (splitmix64): the same seed gives the same numbers. */
 #ifndef TESTS_RANDOM_H
 #define TESTS_RANDOM_H
 
@@ -28,7 +28,7 @@ static inline bool random_percent(struct random *r, unsigned percent)
     return random_below(r, 100) < percent;
 }
 
-/* CONFREG_TEST_SEED, or a fixed one. */
+/* The seed in CONFREG_TEST_SEED, or a fixed one. */
 static inline uint64_t random_seed(void)
 {
     const char *text = getenv("CONFREG_TEST_SEED");

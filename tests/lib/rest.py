@@ -1,4 +1,4 @@
-"""HTTP as plain as it gets: what a client sends is what the test says."""
+"""A plain HTTP client: sends exactly what the test says."""
 
 import contextlib
 import http.client
@@ -12,7 +12,7 @@ SEEN = set()  # (method, path, status) of all calls
 
 
 def documented_statuses(document):
-    """(route, method, status) as an OpenAPI document has them."""
+    """All (route, method, status) of an OpenAPI document."""
     return {(route, method.upper(), int(status))
             for route, item in document["paths"].items()
             for method, operation in item.items() if method != "parameters"
@@ -20,8 +20,8 @@ def documented_statuses(document):
 
 
 def undocumented(document):
-    """What was seen of the document's operations, and is not in it. What is no such operation (405,
-    307, a path that is none) is not the document's to tell."""
+    """The (method, path, status) that were seen for an operation of the document and are missing in
+    it. Other calls (405, 307, unknown paths) do not count."""
     statuses = documented_statuses(document)
     routes = {route: re.compile(route.replace("{service_name}", "[^/]+"))
               for route, _, _ in statuses}
@@ -45,19 +45,19 @@ class Answer:
 
 
 def from_then_on(response):
-    """The header that asks for nothing older than what a gRPC call did."""
+    """The header that requests a state that includes the result of a gRPC call."""
     header = response.header
     return {"X-Config-Min-Revision": f"{header.epoch}-{header.revision}"}
 
 
 class Rest:
-    """Calls one gateway; each call on a connection of its own."""
+    """Calls one gateway, each call on a new connection."""
 
     def __init__(self, port, host="127.0.0.1"):
         self.host, self.port = host, port
 
     def call(self, method, path, body=None, headers=None, query=None, timeout=60):
-        """body: bytes or text as they are, anything else as JSON."""
+        """body: bytes and text are sent as they are, anything else as JSON."""
         if query:
             path += "?" + urlencode(query)
         headers = dict(headers or {})
@@ -89,7 +89,7 @@ class Rest:
         return self.call("DELETE", path, **kwargs)
 
     def raw(self, request, timeout=60):
-        """Sends bytes and reads one answer."""
+        """Sends bytes and reads one response."""
         with socket.create_connection((self.host, self.port), timeout=timeout) as sock:
             sock.sendall(request)
             return read_answer(sock)
@@ -99,7 +99,7 @@ class Rest:
 
 
 def gauge(port, name):
-    """One number, without labels, of what a program tells of itself."""
+    """The value of a metric without labels."""
     for line in Rest(port).get("/metrics").body.decode().splitlines():
         if line.startswith(name + " "):
             return float(line.split()[1])

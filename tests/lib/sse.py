@@ -1,4 +1,4 @@
-"""A client of server-sent events, by the rules of the HTML standard, over a socket of its own."""
+"""A client for server-sent events as the HTML standard defines them, on a plain socket."""
 
 import collections
 import json
@@ -9,7 +9,7 @@ Event = collections.namedtuple("Event", "name id data")
 
 
 class Refused(Exception):
-    """The answer was no stream."""
+    """The response was not a stream."""
 
     def __init__(self, status, body):
         super().__init__(f"{status} {body!r}")
@@ -17,8 +17,8 @@ class Refused(Exception):
 
 
 class EventStream:
-    """EventStream(port, "?environment=prod"); next() gives an Event; a stream that the gateway ends
-    raises StopIteration. `last_id` is what a browser would come back with."""
+    """EventStream(port, "?environment=prod"). next() returns an Event, and raises StopIteration when
+    the gateway ends the stream. A browser would reconnect with `last_id`."""
 
     def __init__(self, port, query="", last_id=None, timeout=60, receive_buffer=None):
         self.socket = socket.socket()
@@ -88,7 +88,7 @@ class EventStream:
         return [self.next() for _ in range(count)]
 
     def begun(self):
-        """Reads the first block; the stream stands."""
+        """Reads the first block: the stream is established."""
         fields = self.block()
         assert fields["retry"] == "1000"
         return self

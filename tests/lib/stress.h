@@ -1,4 +1,4 @@
-/* What stress programs share: a check that ends the program, a count that can be waited for. */
+/* Shared by stress programs: a check that ends the program, and a counter to wait for. */
 #ifndef TESTS_STRESS_H
 #define TESTS_STRESS_H
 
@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* Unlike assert it says what was found. */
+/* Like assert, with a message that says what was found. */
 #define CHECK(condition, ...)                                                                      \
     do {                                                                                           \
         if (!(condition)) {                                                                        \

@@ -1,4 +1,4 @@
-"""The Python stubs of the gRPC contract, generated from proto/ when they are first asked for."""
+"""The Python stubs of the gRPC contract, generated from proto/ on first use."""
 
 import functools
 import importlib
@@ -25,7 +25,7 @@ def _generated():
     if protoc.main(arguments + files) != 0:
         raise RuntimeError(f"protoc cannot generate stubs from {proto}")
     sys.path.insert(0, out)
-    # grpc.health.v1 is generated into a folder of its own, beside the library of that name.
+    # grpc.health.v1 is generated into another folder than the library package grpc: add it.
     grpc.__path__.append(os.path.join(out, "grpc"))
     return out
 

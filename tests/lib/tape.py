@@ -1,7 +1,7 @@
-"""Keeps what the programs answered, for the check of the whole history at the end of a module.
+"""Records what the programs answered, for the check of the whole history at the end of a module.
 
-Answers are taken off the channels of the tests' own clients, streams by watching.Watch. Both are
-kept by the epoch of the log that they are of."""
+Answers are intercepted on the channels of the tests, streams are recorded by watching.Watch. Both
+are kept by the epoch of their log."""
 
 import collections
 import dataclasses
@@ -14,7 +14,7 @@ from stubs import api_pb
 
 @dataclasses.dataclass
 class Stream:
-    """One watch: what was asked for, and what came."""
+    """One watch: its request and its responses."""
 
     request: api_pb.WatchRequest
     responses: list
@@ -37,7 +37,7 @@ class Tape:
         return stream
 
     def take(self, epoch):
-        """The answers and streams of a log, which are forgotten."""
+        """Removes and returns the answers and streams of a log."""
         with self.lock:
             streams = [s for s in self.streams
                        if s.responses and s.responses[0].header.epoch == epoch]
@@ -59,7 +59,7 @@ class _Tap(grpc.UnaryUnaryClientInterceptor):
 
 
 def _keep(method, request, call):
-    # Some tests send and get plain bytes.
+    # Some tests send and receive plain bytes.
     if call.code() == grpc.StatusCode.OK and hasattr(call.result(), "header"):
         TAPE.add_answer(method, request, call.result())
 

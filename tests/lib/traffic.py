@@ -1,9 +1,9 @@
-"""Clients that use a registry as many different programs would: the mix of etcd's robustness tests.
+"""Clients that use a registry with the mix of operations of etcd's robustness tests.
 
-Each client does one thing after the other; what it does comes from a seed, every value it writes is
-unique. It keeps every operation with the times of call and return, so that a checker of
-linearizability can judge them (linear.py), and what was acknowledged, so that the log can be. A
-write whose outcome is not known is either left so, or repeated under its request_id until it is.
+Each client runs one operation after the other, chosen from a seed; every value that it writes is
+unique. It records each operation with the times of call and return, for the linearizability checker
+(linear.py), and what was acknowledged, for the check against the log. A write with an unknown
+outcome is either left so, or repeated under its request_id until the outcome is known.
 """
 
 import dataclasses
@@ -23,14 +23,14 @@ LOST = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.Sta
         grpc.StatusCode.UNKNOWN)
 REFUSALS = (grpc.StatusCode.NOT_FOUND, grpc.StatusCode.ALREADY_EXISTS, grpc.StatusCode.ABORTED)
 
-# In per cent; what is left are updates.
+# Shares in per cent; the rest are updates.
 MIX = [(15, "get"), (15, "list"), (10, "commit"), (5, "delete"), (5, "expect"), (10, "create"),
        (5, "watch")]
 
 
 @dataclasses.dataclass
 class Operation:
-    """One operation on one config; times in ns. A commit of several is one for each."""
+    """One operation on one config; times in ns. A commit of several changes counts as several."""
 
     client: int
     kind: str  # get create update delete
@@ -46,8 +46,8 @@ class Operation:
 
 
 class Client(threading.Thread):
-    """traffic.Client(1, seed, servers): servers are addresses; each time that one cannot be reached
-    the next one is tried. linearizable: reads ask for that."""
+    """traffic.Client(1, seed, servers). servers: addresses; if one is away, the client moves to the
+    next. linearizable: use linearizable reads."""
 
     def __init__(self, number, seed, servers, configs=10, linearizable=False):
         super().__init__(daemon=True)
@@ -59,9 +59,9 @@ class Client(threading.Thread):
                             else api_pb.CONSISTENCY_UNSPECIFIED)
         self.operations = []
         self.written = 0
-        self.newest = 0       # revision that this client has seen
-        self.known = {}       # service: version that it saw last
-        self.lost = 0         # calls without an answer
+        self.newest = 0       # the highest revision seen
+        self.known = {}       # service: the last version seen
+        self.lost = 0         # calls without a response
         self.failure = None
         self.stopping = threading.Event()
         self.channel = None
@@ -117,7 +117,7 @@ class Client(threading.Thread):
         return operation
 
     def _call(self, operations, call):
-        """The answer, or None: the operations tell why."""
+        """The response, or None: the operations' outcome says why."""
         try:
             answer = call()
         except grpc.RpcError as error:
@@ -138,7 +138,7 @@ class Client(threading.Thread):
         return answer
 
     def _see(self, revision):
-        """One node never goes back; with several a client moves about."""
+        """On one node revisions never go back; on several they may, when the client moves."""
         assert revision >= self.newest or len(self.servers) > 1, (
             f"client {self.number} was at {self.newest} and is told {revision}")
         self.newest = max(self.newest, revision)
@@ -148,7 +148,7 @@ class Client(threading.Thread):
         self._connect()
 
     def _write(self, operations, call):
-        """call(request_id); half of the writes are repeated until their outcome is known."""
+        """Runs call(request_id). Half of the writes are repeated until their outcome is known."""
         request_id = (f"traffic-{self.number}-{self.written}" if self.random.random() < 0.5 else "")
         answer = self._call(operations, lambda: call(request_id))
         while request_id and operations[0].outcome == UNKNOWN and not self.stopping.is_set():
@@ -166,7 +166,7 @@ class Client(threading.Thread):
         answer = self._call([operation], lambda: self.registry.get(service,
                                                                    read=self._read_options()))
         if operation.outcome == REFUSED:
-            operation.outcome = DONE  # that there is none is what was read
+            operation.outcome = DONE  # the read succeeded: there is no config
         elif answer is not None:
             self._take_read(operation, answer.config)
 
@@ -233,7 +233,7 @@ class Client(threading.Thread):
                 operation.version, operation.revision = change.version, answer.commit.revision
 
     def do_watch(self):
-        """Starts up to 100 revisions before or behind the head, and reads a little."""
+        """Watches from up to 100 revisions before or after the newest one, and reads a little."""
         start = max(1, self.newest + self.random.randrange(-100, 101))
         try:
             with Watch(self.registry.stub, start_revision=start, seconds=10) as stream:
@@ -256,7 +256,7 @@ def value_of(payload):
 
 
 def check_against_log(clients, log):
-    """Nothing acknowledged lost, nothing carried out twice, nothing invented."""
+    """No acknowledged write is lost, none was made twice, and the log has no others."""
     places = {}
     for event in log.events:
         if event.HasField("config") and event.service_name.startswith("traffic-"):

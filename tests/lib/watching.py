@@ -1,4 +1,4 @@
-"""A watch as a test reads it: every response is checked as it comes."""
+"""A watch for tests: every response is checked on arrival."""
 
 import collections
 
@@ -8,7 +8,7 @@ from tape import TAPE
 
 
 class Watch:
-    """Watch(stub, start_revision=1); ends by itself after `seconds`."""
+    """Watch(stub, start_revision=1). Ends after `seconds`."""
 
     def __init__(self, stub, complete=False, seconds=60, **fields):
         request = api_pb.WatchRequest(**fields)
@@ -25,7 +25,7 @@ class Watch:
         return response
 
     def started(self):
-        """Reads the first response: from now on nothing is missed."""
+        """Reads the first response: the watch is established."""
         response = self.next()
         assert response.kind == api_pb.WATCH_RESPONSE_KIND_STARTED
         return response

@@ -39,7 +39,8 @@ void doubt_lag(struct doubt_state *doubt, uint64_t lag, uint64_t calls)
     pthread_mutex_unlock(&doubt->lock);
 }
 
-/* The writer is gone: where another one has the place, what comes late does not come at all. */
+/* Appends the commits that are to stay. If another append has taken their revisions, this one
+ * fails, which is ignored: the writer has had its answer. */
 static void land(struct doubt_state *doubt)
 {
     size_t n = doubt->fate.landed < doubt->n_pending ? doubt->fate.landed : doubt->n_pending;
@@ -59,7 +60,7 @@ void doubt_pass_time(struct doubt_state *doubt)
     pthread_mutex_unlock(&doubt->lock);
 }
 
-/* The caller gives payloads back when it likes, so that what waits has to be copies. */
+/* Keeps copies, because the caller may release the payloads of its commits before they land. */
 static void keep(struct doubt_state *doubt, struct commit *const *commits, size_t n)
 {
     drop_pending(doubt);
@@ -72,7 +73,7 @@ static void keep(struct doubt_state *doubt, struct commit *const *commits, size_
     }
 }
 
-/* Under the lock. */
+/* Called with the lock held. */
 static bool append(struct doubt_state *doubt, struct commit *const *commits, size_t n,
                    struct status *st)
 {
@@ -101,7 +102,7 @@ bool doubt_append(struct doubt_state *doubt, struct commit *const *commits, size
     return ok;
 }
 
-/* How far reads are behind, this time. */
+/* By how many commits this read lags. */
 static uint64_t take_lag(struct doubt_state *doubt)
 {
     pthread_mutex_lock(&doubt->lock);

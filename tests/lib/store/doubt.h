@@ -1,6 +1,6 @@
-/* What several database servers do to a writer and its readers, and one server alone never shows:
- * answers that are lost, commits that land late or are rolled back, reads that lag behind. A part
- * of trace.c, in front of the store that it decorates. Any thread. */
+/* Simulates faults of a replica set that a single database server never shows: lost answers,
+ * commits that land late or are rolled back, and reads that lag. A part of trace.c, between it and
+ * the store that it decorates. Any thread. */
 #ifndef STORE_DOUBT_H
 #define STORE_DOUBT_H
 
@@ -12,12 +12,12 @@ struct doubt_state {
     pthread_mutex_t lock;
     struct store *inner; /* borrowed */
     struct trace_doubt next;
-    bool armed;              /* the next append meets `next` */
-    struct commit **pending; /* owned copies; of an append whose fate is open */
+    bool armed;              /* `next` applies to the next append */
+    struct commit **pending; /* owned copies of the commits of an append in doubt */
     size_t n_pending;
-    struct trace_doubt fate;
-    uint64_t lag;         /* reads of the log pass over so many of its last commits … */
-    uint64_t stale_calls; /* … so many times */
+    struct trace_doubt fate; /* how the append in doubt will end */
+    uint64_t lag;            /* how many of the last commits reads of the log do not see … */
+    uint64_t stale_calls;    /* … for this many reads */
 };
 
 void doubt_init(struct doubt_state *doubt, struct store *inner);
@@ -25,18 +25,19 @@ void doubt_fini(struct doubt_state *doubt);
 void doubt_arm(struct doubt_state *doubt, const struct trace_doubt *next);
 void doubt_lag(struct doubt_state *doubt, uint64_t lag, uint64_t calls);
 
-/* A call of the store begins: what was to come by then comes. */
+/* Called at the start of each call of the store: settles an append in doubt when its time has
+ * come. */
 void doubt_pass_time(struct doubt_state *doubt);
-/* An append, which may be the one that meets a doubt. */
+/* Appends; the append may be the one that ends in doubt. */
 bool doubt_append(struct doubt_state *doubt, struct commit *const *commits, size_t n,
                   struct status *st);
-/* The tail, as far as reads show it now. */
+/* The tail that reads see now. */
 bool doubt_tail(struct doubt_state *doubt, uint64_t *ret_revision, struct buf **ret_record,
                 struct hash *ret_hash, struct status *st);
-/* The last revision that a read of the log shows: UINT64_MAX, or where it lags, an older one. */
+/* The last revision that a read of the log sees: UINT64_MAX, or an older one while reads lag. */
 bool doubt_horizon(struct doubt_state *doubt, uint64_t *ret_last, struct status *st);
 
-/* A visitor of rows that passes on those up to a revision. */
+/* A visitor that forwards rows up to a revision. */
 struct doubt_rows {
     uint64_t last;
     store_row_visitor *visit;

@@ -24,7 +24,7 @@ static struct trace *trace_of(const struct store *store)
     return CONTAINER_OF((struct store *)(uintptr_t)store, struct trace, store);
 }
 
-/* One call on its way: its number, and whether it is to fail. */
+/* A call that is running: its number, and whether it is to fail. */
 struct passing {
     struct trace *trace;
     const char *name;
@@ -46,7 +46,7 @@ static struct passing begin(struct store *store, const char *name)
     return p;
 }
 
-/* Whether the call is kept from the store. */
+/* Whether the call must not reach the store. */
 static bool kept_back(const struct passing *p)
 {
     return p->faulty && p->fault == TRACE_FAIL_BEFORE;
