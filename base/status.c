@@ -1,9 +1,40 @@
 #include "status.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+
+static const struct {
+    enum status_code code;
+    const char *reason;
+} outcomes[] = {
+    [OUTCOME_OTHER] = {STATUS_UNKNOWN, ""},
+    [OUTCOME_CONFIG_NOT_FOUND] = {STATUS_NOT_FOUND, "CONFIG_NOT_FOUND"},
+    [OUTCOME_EPOCH_MISMATCH] = {STATUS_FAILED_PRECONDITION, "EPOCH_MISMATCH"},
+    [OUTCOME_LEASE_HELD] = {STATUS_ABORTED, "LEASE_HELD"},
+    [OUTCOME_NOT_ENOUGH_VERSIONS] = {STATUS_FAILED_PRECONDITION, "NOT_ENOUGH_VERSIONS"},
+    [OUTCOME_OVERLOADED] = {STATUS_RESOURCE_EXHAUSTED, "OVERLOADED"},
+    [OUTCOME_PAYLOAD_COMPACTED] = {STATUS_FAILED_PRECONDITION, "PAYLOAD_COMPACTED"},
+    [OUTCOME_REVISION_MISMATCH] = {STATUS_ABORTED, "REVISION_MISMATCH"},
+    [OUTCOME_REVISION_TAKEN] = {STATUS_ABORTED, "REVISION_TAKEN"},
+    [OUTCOME_UNKNOWN] = {STATUS_UNAVAILABLE, "OUTCOME_UNKNOWN"},
+    [OUTCOME_VERSION_EXISTS] = {STATUS_ALREADY_EXISTS, "VERSION_EXISTS"},
+    [OUTCOME_VERSION_GAP] = {STATUS_OUT_OF_RANGE, "VERSION_GAP"},
+    [OUTCOME_VERSION_NOT_FOUND] = {STATUS_NOT_FOUND, "VERSION_NOT_FOUND"},
+    [OUTCOME_WATCHES_COUNT] = {STATUS_RESOURCE_EXHAUSTED, "WATCHES_COUNT"},
+};
+
+/* The only place where the text of a reason is compared. */
+static enum outcome outcome_of(const char *reason)
+{
+    size_t i = sizeof outcomes / sizeof outcomes[0] - 1;
+    while (i > OUTCOME_OTHER && strcmp(outcomes[i].reason, reason) != 0) {
+        i--;
+    }
+    return (enum outcome)i;
+}
 
 /* Drops the bytes of a character that vsnprintf cut in the middle. */
 static void trim_partial_character(char *text)
@@ -40,11 +71,36 @@ __attribute__((format(printf, 5, 0))) static void fill(struct status *st, enum s
 bool status_set(struct status *st, enum status_code code, const char *reason, const char *format,
                 ...)
 {
+    assert(outcome_of(reason) == OUTCOME_OTHER && "outcomes are set by status_set_outcome");
     va_list arguments;
     va_start(arguments, format);
     fill(st, code, "", reason, format, arguments);
     va_end(arguments);
     return false;
+}
+
+bool status_set_outcome(struct status *st, enum outcome outcome, const char *format, ...)
+{
+    assert(outcome != OUTCOME_OTHER && "an outcome has a reason");
+    va_list arguments;
+    va_start(arguments, format);
+    fill(st, outcomes[outcome].code, "", outcomes[outcome].reason, format, arguments);
+    va_end(arguments);
+    st->outcome = outcome;
+    return false;
+}
+
+void status_become(struct status *st, enum outcome outcome)
+{
+    assert(outcome != OUTCOME_OTHER && "an outcome has a reason");
+    st->code = outcomes[outcome].code;
+    status_set_reason(st, outcomes[outcome].reason);
+}
+
+void status_set_reason(struct status *st, const char *reason)
+{
+    snprintf(st->reason, sizeof st->reason, "%s", reason);
+    st->outcome = outcome_of(st->reason);
 }
 
 bool status_bad_field(struct status *st, const char *field, const char *reason, const char *format,

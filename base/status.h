@@ -37,6 +37,26 @@ enum status_code {
 };
 #define STATUS_CODES (STATUS_UNAUTHENTICATED + 1)
 
+/* The outcomes that some caller treats differently from others of the same code. Each has a code
+ * and a reason of its own (the table in status.c). Callers compare the outcome, never the text of
+ * the reason, which is for clients, logs and people. */
+enum outcome {
+    OUTCOME_OTHER, /* any other reason: only the code matters */
+    OUTCOME_CONFIG_NOT_FOUND,
+    OUTCOME_EPOCH_MISMATCH,
+    OUTCOME_LEASE_HELD,
+    OUTCOME_NOT_ENOUGH_VERSIONS,
+    OUTCOME_OVERLOADED,
+    OUTCOME_PAYLOAD_COMPACTED,
+    OUTCOME_REVISION_MISMATCH,
+    OUTCOME_REVISION_TAKEN,
+    OUTCOME_UNKNOWN, /* the request may have taken effect or may take effect later */
+    OUTCOME_VERSION_EXISTS,
+    OUTCOME_VERSION_GAP,
+    OUTCOME_VERSION_NOT_FOUND,
+    OUTCOME_WATCHES_COUNT,
+};
+
 #define STATUS_INFO_MAX 4
 
 struct status_info {
@@ -46,6 +66,7 @@ struct status_info {
 
 struct status {
     enum status_code code;
+    enum outcome outcome; /* decoded from reason */
     char reason[40];
     char field[160];
     char message[512];
@@ -53,10 +74,14 @@ struct status {
     size_t n_info;
 };
 
-/* Fills st and returns false, so that a caller can `return status_set(…)`. A message longer
- * than its room is cut at a character's boundary. */
+/* Fills st and returns false, so that a caller can `return status_set(…)`. A message that is too
+ * long is cut between two characters. reason: "" or one that no outcome has. */
 bool status_set(struct status *st, enum status_code code, const char *reason, const char *format,
                 ...) __attribute__((format(printf, 4, 5)));
+
+/* The same with the code and the reason of an outcome other than OUTCOME_OTHER. */
+bool status_set_outcome(struct status *st, enum outcome outcome, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 
 /* The same for a bad field of a request: INVALID_ARGUMENT with the field's path. */
 bool status_bad_field(struct status *st, const char *field, const char *reason, const char *format,
@@ -65,6 +90,12 @@ bool status_bad_field(struct status *st, const char *field, const char *reason, 
 /* Adds a machine-readable detail; one beyond STATUS_INFO_MAX is dropped. key is a literal. */
 void status_add_info(struct status *st, const char *key, const char *value);
 void status_add_number(struct status *st, const char *key, uint64_t value);
+
+/* Turns st into an outcome: replaces code and reason, keeps message, field and info. */
+void status_become(struct status *st, enum outcome outcome);
+/* Replaces the reason by any text, for example one that a peer sent, and decodes its outcome. The
+ * code stays. */
+void status_set_reason(struct status *st, const char *reason);
 
 /* Puts "context: " before the message of a fault that is passed up. Returns false. */
 bool status_context(struct status *st, const char *format, ...)

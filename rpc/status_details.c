@@ -113,7 +113,7 @@ static const char *keep_key(const char *key)
 static void take_error_info(const ProtobufCMessage *message, struct status *st)
 {
     const Google__Rpc__ErrorInfo *info = (const Google__Rpc__ErrorInfo *)(const void *)message;
-    snprintf(st->reason, sizeof st->reason, "%s", info->reason);
+    status_set_reason(st, info->reason);
     for (size_t i = 0; i < info->n_metadata; i++) {
         const char *key = keep_key(info->metadata[i]->key);
         if (key != NULL) {

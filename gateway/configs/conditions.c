@@ -130,20 +130,15 @@ enum refusal { REFUSED_HEAD, REFUSED_MISSING, REFUSED_OTHERWISE };
 
 static enum refusal refusal_of(const struct status *st)
 {
-    static const struct {
-        const char *reason;
-        enum refusal refusal;
-    } rows[] = {
-        {"REVISION_MISMATCH", REFUSED_HEAD},
-        {"EPOCH_MISMATCH", REFUSED_HEAD},
-        {"CONFIG_NOT_FOUND", REFUSED_MISSING},
-    };
-    for (size_t i = 0; i < COUNT_OF(rows); i++) {
-        if (strcmp(rows[i].reason, st->reason) == 0) {
-            return rows[i].refusal;
-        }
+    switch (st->outcome) {
+    case OUTCOME_REVISION_MISMATCH:
+    case OUTCOME_EPOCH_MISMATCH:
+        return REFUSED_HEAD;
+    case OUTCOME_CONFIG_NOT_FOUND:
+        return REFUSED_MISSING;
+    default:
+        return REFUSED_OTHERWISE;
     }
-    return REFUSED_OTHERWISE;
 }
 
 static enum conditions_next decide(struct request *r, const struct found *found)

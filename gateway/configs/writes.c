@@ -21,11 +21,6 @@ static ProtobufCBinaryData bytes_of(struct json_text json)
     return (ProtobufCBinaryData){.len = json.len, .data = (uint8_t *)(uintptr_t)json.data};
 }
 
-static bool has_reason(const struct status *st, const char *reason)
-{
-    return strcmp(st->reason, reason) == 0;
-}
-
 /* ---- POST ---- */
 
 static void answer_document(struct request *r, unsigned status, const Confreg__V1__Position *header,
@@ -181,7 +176,7 @@ static void show_rolled_back(struct request *r, const ProtobufCMessage *message,
                              const struct status *st)
 {
     const Confreg__V1__RollbackConfigResponse *response = (const void *)message;
-    if (st != NULL && has_reason(st, "VERSION_NOT_FOUND")) {
+    if (st != NULL && st->outcome == OUTCOME_VERSION_NOT_FOUND) {
         request_refuse(r, 404, "Version %s not found", r->body.version.text);
     } else if (st != NULL) {
         refuse_update(r, st);
@@ -233,7 +228,7 @@ static void answer_gone(struct request *r, const Confreg__V1__DeleteConfigRespon
 
 static void refuse_delete(struct request *r, const struct status *st)
 {
-    if (has_reason(st, "VERSION_NOT_FOUND")) {
+    if (st->outcome == OUTCOME_VERSION_NOT_FOUND) {
         answer_deleted(r, 0);
     } else {
         errors_answer(r, st);
@@ -308,9 +303,9 @@ static void show_diff(struct request *r, const ProtobufCMessage *message, const 
             render_diff(&r->response.body, response->diff);
             request_answer(r, 200);
         }
-    } else if (has_reason(st, "NOT_ENOUGH_VERSIONS")) {
+    } else if (st->outcome == OUTCOME_NOT_ENOUGH_VERSIONS) {
         request_refuse(r, 400, "Not enough versions to compare");
-    } else if (has_reason(st, "VERSION_NOT_FOUND")) {
+    } else if (st->outcome == OUTCOME_VERSION_NOT_FOUND) {
         refuse_version(r, st);
     } else {
         errors_answer(r, st);

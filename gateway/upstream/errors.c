@@ -4,34 +4,34 @@
 
 #include "routes.h"
 
-/* The first row that fits counts; a row without a reason fits all. */
+/* The first row that fits counts; OUTCOME_OTHER fits every outcome. */
 static const struct {
     enum status_code code;
-    const char *reason;
+    enum outcome outcome;
     unsigned http;
 } rows[] = {
-    {STATUS_INVALID_ARGUMENT, NULL, 422},
-    {STATUS_NOT_FOUND, NULL, 404},
-    {STATUS_ALREADY_EXISTS, NULL, 409},
-    {STATUS_ABORTED, NULL, 409},
-    {STATUS_FAILED_PRECONDITION, "PAYLOAD_COMPACTED", 410},
-    {STATUS_FAILED_PRECONDITION, NULL, 409},
-    {STATUS_UNAUTHENTICATED, NULL, 401},
-    {STATUS_PERMISSION_DENIED, NULL, 403},
-    {STATUS_RESOURCE_EXHAUSTED, "OVERLOADED", 429},
-    {STATUS_RESOURCE_EXHAUSTED, "WATCHES_COUNT", 429},
-    {STATUS_RESOURCE_EXHAUSTED, NULL, 413},
-    {STATUS_OUT_OF_RANGE, NULL, 410},
-    {STATUS_UNAVAILABLE, NULL, 503},
-    {STATUS_CANCELLED, NULL, 503}, /* the gateway stops */
-    {STATUS_DEADLINE_EXCEEDED, NULL, 504},
+    {STATUS_INVALID_ARGUMENT, OUTCOME_OTHER, 422},
+    {STATUS_NOT_FOUND, OUTCOME_OTHER, 404},
+    {STATUS_ALREADY_EXISTS, OUTCOME_OTHER, 409},
+    {STATUS_ABORTED, OUTCOME_OTHER, 409},
+    {STATUS_FAILED_PRECONDITION, OUTCOME_PAYLOAD_COMPACTED, 410},
+    {STATUS_FAILED_PRECONDITION, OUTCOME_OTHER, 409},
+    {STATUS_UNAUTHENTICATED, OUTCOME_OTHER, 401},
+    {STATUS_PERMISSION_DENIED, OUTCOME_OTHER, 403},
+    {STATUS_RESOURCE_EXHAUSTED, OUTCOME_OVERLOADED, 429},
+    {STATUS_RESOURCE_EXHAUSTED, OUTCOME_WATCHES_COUNT, 429},
+    {STATUS_RESOURCE_EXHAUSTED, OUTCOME_OTHER, 413},
+    {STATUS_OUT_OF_RANGE, OUTCOME_OTHER, 410},
+    {STATUS_UNAVAILABLE, OUTCOME_OTHER, 503},
+    {STATUS_CANCELLED, OUTCOME_OTHER, 503}, /* the gateway stops */
+    {STATUS_DEADLINE_EXCEEDED, OUTCOME_OTHER, 504},
 };
 
 unsigned errors_http_status(const struct status *st)
 {
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         if (rows[i].code == st->code &&
-            (rows[i].reason == NULL || strcmp(rows[i].reason, st->reason) == 0)) {
+            (rows[i].outcome == OUTCOME_OTHER || rows[i].outcome == st->outcome)) {
             return rows[i].http;
         }
     }

@@ -74,8 +74,7 @@ static bool take_lease(struct amqp_bus *a, struct status *st)
         return true;
     }
     if (refusal == AMQP_LOCKED) {
-        st->code = STATUS_ABORTED;
-        strcpy(st->reason, "LEASE_HELD");
+        status_become(st, OUTCOME_LEASE_HELD);
     }
     return false;
 }
@@ -98,7 +97,7 @@ static bool amqp_acquire(struct bus *bus, struct status *st)
     if (amqp_link_open(&a->link, st) && take_lease(a, st) && prepare(a, st)) {
         return true;
     }
-    if (st->code != STATUS_ABORTED) {
+    if (st->outcome != OUTCOME_LEASE_HELD) {
         amqp_link_close(&a->link);
     }
     return false;

@@ -70,7 +70,7 @@ bool committer_append(struct committer *committer, struct commit *const *commits
     FAILPOINT(append_after);
     histogram_observe(&stats->append, (uint64_t)(clock_monotonic_ns() - begun));
     histogram_observe(&stats->batch, n);
-    bool lost = !ok && strcmp(st->reason, "REVISION_TAKEN") == 0;
+    bool lost = !ok && st->outcome == OUTCOME_REVISION_TAKEN;
     metric_add(&stats->lost_appends, lost);
     metric_add(&stats->failed_appends, !ok && !lost);
     if (ok) {
@@ -174,11 +174,11 @@ static struct write *commit_batch(struct committer *committer, struct batch *bat
         batch_release_held(committer, batch);
         return rest;
     }
-    if (strcmp(st.reason, "REVISION_TAKEN") == 0) {
+    if (st.outcome == OUTCOME_REVISION_TAKEN) {
         turns_lost(committer);
         return settle_batch(committer, batch, &st, rest);
     }
-    if (strcmp(st.reason, "OUTCOME_UNKNOWN") == 0) {
+    if (st.outcome == OUTCOME_UNKNOWN) {
         return settle_batch(committer, batch, &st, rest);
     }
     refuse(committer, batch, &st);

@@ -38,7 +38,7 @@ static bool settle_once(struct committer *c, struct batch *batch, struct status 
     }
     size_t n = batch->n - batch->landed;
     bool appended = committer_append(c, batch->commits + batch->landed, n, st);
-    bool taken = !appended && strcmp(st->reason, "REVISION_TAKEN") == 0;
+    bool taken = !appended && st->outcome == OUTCOME_REVISION_TAKEN;
     if (!(appended || taken) || !catch_up(c, batch, st)) {
         return false;
     }
@@ -50,8 +50,7 @@ static bool settle_once(struct committer *c, struct batch *batch, struct status 
 static void outcome_unknown(struct status *st)
 {
     status_context(st, "whether the write happened could not be found out");
-    st->code = STATUS_UNAVAILABLE;
-    snprintf(st->reason, sizeof st->reason, "OUTCOME_UNKNOWN");
+    status_become(st, OUTCOME_UNKNOWN);
 }
 
 /* Answers those that cannot wait any longer; all: nobody can. */
@@ -135,8 +134,8 @@ bool settle_doubt(struct committer *c, struct status *st)
     if (!settle_once(c, c->doubt, st)) {
         status_context(st, "what became of an earlier write is not known yet");
         st->code = STATUS_UNAVAILABLE;
-        if (strcmp(st->reason, "OUTCOME_UNKNOWN") == 0) { /* of that one, not of those that wait */
-            snprintf(st->reason, sizeof st->reason, "STORE_UNAVAILABLE");
+        if (st->outcome == OUTCOME_UNKNOWN) { /* of that one, not of those that wait */
+            status_set_reason(st, "STORE_UNAVAILABLE");
         }
         return false;
     }

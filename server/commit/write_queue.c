@@ -48,8 +48,8 @@ size_t write_queue_put(struct write_queue *queue, struct write *const *writes, s
     if (stopping) {
         status_set(st, STATUS_UNAVAILABLE, "SHUTTING_DOWN", "the server is stopping");
     } else if (put < n) {
-        status_set(st, STATUS_RESOURCE_EXHAUSTED, "OVERLOADED",
-                   "%zu writes wait already; try again later", queue->max_n);
+        status_set_outcome(st, OUTCOME_OVERLOADED, "%zu writes wait already; try again later",
+                           queue->max_n);
     }
     return put;
 }

@@ -145,10 +145,10 @@ static bool settle(struct taking *t, const struct item *item, struct status *st)
         t->report->imported++;
         return true;
     }
-    if (strcmp(write->st.reason, "VERSION_EXISTS") == 0) {
+    if (write->st.outcome == OUTCOME_VERSION_EXISTS) {
         return compare(t, item, st);
     }
-    if (strcmp(write->st.reason, "VERSION_GAP") == 0) {
+    if (write->st.outcome == OUTCOME_VERSION_GAP) {
         refuse_version(t, item->key, &write->st);
         return true;
     }

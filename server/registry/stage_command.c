@@ -86,17 +86,16 @@ static bool check_expectations(const struct staging *s, const struct mutation *m
     uint64_t version = head == NULL ? 0 : head->version;
     uint64_t revision = version == 0 ? 0 : head->mod_revision;
     if (m->expected_epoch[0] != '\0' && strcmp(m->expected_epoch, s->registry->epoch_text) != 0) {
-        status_set(st, STATUS_FAILED_PRECONDITION, "EPOCH_MISMATCH",
-                   "expected_epoch is %.32s, the log's is %s", m->expected_epoch,
-                   s->registry->epoch_text);
+        status_set_outcome(st, OUTCOME_EPOCH_MISMATCH, "expected_epoch is %.32s, the log's is %s",
+                           m->expected_epoch, s->registry->epoch_text);
         add_current(s, st, head);
         return false;
     }
     if (m->expected_revision != 0 && m->expected_revision != revision) {
-        status_set(st, STATUS_ABORTED, "REVISION_MISMATCH",
-                   "%s/%s is at mod_revision %llu, not at the expected %llu", m->service,
-                   m->environment, (unsigned long long)revision,
-                   (unsigned long long)m->expected_revision);
+        status_set_outcome(st, OUTCOME_REVISION_MISMATCH,
+                           "%s/%s is at mod_revision %llu, not at the expected %llu", m->service,
+                           m->environment, (unsigned long long)revision,
+                           (unsigned long long)m->expected_revision);
         add_current(s, st, head);
         return false;
     }
@@ -112,14 +111,14 @@ static bool check_expectations(const struct staging *s, const struct mutation *m
 
 static bool no_config(const struct mutation *m, struct status *st)
 {
-    return status_set(st, STATUS_NOT_FOUND, "CONFIG_NOT_FOUND",
-                      "there is no configuration for %s/%s", m->service, m->environment);
+    return status_set_outcome(st, OUTCOME_CONFIG_NOT_FOUND, "there is no configuration for %s/%s",
+                              m->service, m->environment);
 }
 
 static bool no_version(const struct mutation *m, struct status *st)
 {
-    status_set(st, STATUS_NOT_FOUND, "VERSION_NOT_FOUND", "%s/%s has no version %llu", m->service,
-               m->environment, (unsigned long long)m->version);
+    status_set_outcome(st, OUTCOME_VERSION_NOT_FOUND, "%s/%s has no version %llu", m->service,
+                       m->environment, (unsigned long long)m->version);
     status_add_number(st, "version", m->version);
     return false;
 }
@@ -203,10 +202,13 @@ static bool stage_update(struct staging *s, const struct mutation *m, struct sta
 static bool payload_gone(const struct mutation *m, uint64_t version, bool compacted,
                          struct status *st)
 {
-    return status_set(st, STATUS_FAILED_PRECONDITION,
-                      compacted ? "PAYLOAD_COMPACTED" : "PAYLOAD_ERASED",
-                      "the payload of version %llu of %s/%s is no longer kept",
-                      (unsigned long long)version, m->service, m->environment);
+    status_set(st, STATUS_FAILED_PRECONDITION, "PAYLOAD_ERASED",
+               "the payload of version %llu of %s/%s is no longer kept",
+               (unsigned long long)version, m->service, m->environment);
+    if (compacted) {
+        status_become(st, OUTCOME_PAYLOAD_COMPACTED);
+    }
+    return false;
 }
 
 static bool stage_rollback(struct staging *s, const struct mutation *m, struct status *st)
@@ -297,16 +299,16 @@ static bool stage_import(struct staging *s, const struct mutation *m, struct sta
     struct head *head = current_head(s, m);
     uint64_t last = head == NULL ? 0 : head->last_version;
     if (m->version <= last) {
-        return status_set(st, STATUS_ALREADY_EXISTS, "VERSION_EXISTS",
-                          "%s/%s has had versions up to %llu", m->service, m->environment,
-                          (unsigned long long)last);
+        return status_set_outcome(st, OUTCOME_VERSION_EXISTS, "%s/%s has had versions up to %llu",
+                                  m->service, m->environment, (unsigned long long)last);
     }
     if (m->version - last - 1 > IMPORT_MAX_GAP) {
-        return status_set(st, STATUS_OUT_OF_RANGE, "VERSION_GAP",
-                          "version %llu of %s/%s comes after version %llu: at most %d may be left "
-                          "out",
-                          (unsigned long long)m->version, m->service, m->environment,
-                          (unsigned long long)last, IMPORT_MAX_GAP);
+        return status_set_outcome(
+            st, OUTCOME_VERSION_GAP,
+            "version %llu of %s/%s comes after version %llu: at most %d may be left "
+            "out",
+            (unsigned long long)m->version, m->service, m->environment, (unsigned long long)last,
+            IMPORT_MAX_GAP);
     }
     struct change change = {
         .kind = CHANGE_IMPORT,

@@ -359,7 +359,7 @@ static void *run(void *argument)
         if (take_lease(relay, &st) && publish(relay, &st)) {
             break;
         }
-        bool elsewhere = st.code == STATUS_ABORTED && strcmp(st.reason, "LEASE_HELD") == 0;
+        bool elsewhere = st.outcome == OUTCOME_LEASE_HELD;
         set_role(relay, elsewhere ? RELAY_STANDING_BY : RELAY_CONNECTING,
                  elsewhere ? "" : st.message);
         if (goes_on(relay)) {

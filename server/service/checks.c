@@ -33,21 +33,21 @@ bool check_epoch(const struct service *service, const char *epoch, const char *f
     if (epoch[0] == '\0' || strcmp(epoch, own) == 0) {
         return true;
     }
-    return status_set(st, STATUS_FAILED_PRECONDITION, "EPOCH_MISMATCH",
-                      "%s is \"%.32s\", the log's epoch is %s", field, epoch, own);
+    return status_set_outcome(st, OUTCOME_EPOCH_MISMATCH, "%s is \"%.32s\", the log's epoch is %s",
+                              field, epoch, own);
 }
 
 bool no_such_config(const char *environment, const char *service, struct status *st)
 {
-    return status_set(st, STATUS_NOT_FOUND, "CONFIG_NOT_FOUND",
-                      "there is no configuration for %s/%s", service, environment);
+    return status_set_outcome(st, OUTCOME_CONFIG_NOT_FOUND, "there is no configuration for %s/%s",
+                              service, environment);
 }
 
 bool no_such_version(const char *environment, const char *service, uint64_t version,
                      struct status *st)
 {
-    status_set(st, STATUS_NOT_FOUND, "VERSION_NOT_FOUND", "%s/%s has no version %" PRIu64, service,
-               environment, version);
+    status_set_outcome(st, OUTCOME_VERSION_NOT_FOUND, "%s/%s has no version %" PRIu64, service,
+                       environment, version);
     status_add_number(st, "version", version);
     return false;
 }
@@ -58,9 +58,9 @@ bool no_such_payload(const struct version_ref *version, struct status *st)
     if (!change->compacted) {
         return no_such_version(change->environment, change->service, change->version, st);
     }
-    status_set(st, STATUS_FAILED_PRECONDITION, "PAYLOAD_COMPACTED",
-               "the payload of version %" PRIu64 " of %s/%s was let go of by a compaction",
-               change->version, change->service, change->environment);
+    status_set_outcome(st, OUTCOME_PAYLOAD_COMPACTED,
+                       "the payload of version %" PRIu64 " of %s/%s was let go of by a compaction",
+                       change->version, change->service, change->environment);
     status_add_number(st, "version", change->version);
     return false;
 }

@@ -41,9 +41,9 @@ static bool choose_within(struct comparison *c, struct status *st)
     const struct head *head = c->new_side.head;
     bool both = c->old_side.version != 0 && c->new_side.version != 0;
     if (!both && head_live_versions(head) < 2) {
-        return status_set(st, STATUS_FAILED_PRECONDITION, "NOT_ENOUGH_VERSIONS",
-                          "%s/%s has fewer than two versions to compare", c->service_name,
-                          c->new_side.environment);
+        return status_set_outcome(st, OUTCOME_NOT_ENOUGH_VERSIONS,
+                                  "%s/%s has fewer than two versions to compare", c->service_name,
+                                  c->new_side.environment);
     }
     if (c->new_side.version == 0) {
         c->new_side.version = head->version;

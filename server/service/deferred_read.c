@@ -72,8 +72,8 @@ static void drop(struct job *job, enum job_drop why)
         status_set(&st, STATUS_CANCELLED, "NOT_WANTED", "nobody waits for the answer any more");
         break;
     case JOB_REFUSED:
-        status_set(&st, STATUS_RESOURCE_EXHAUSTED, "OVERLOADED",
-                   "too many reads wait for the store already; try again later");
+        status_set_outcome(&st, OUTCOME_OVERLOADED,
+                           "too many reads wait for the store already; try again later");
         break;
     }
     refuse(deferred_of(job), &st);
@@ -113,8 +113,8 @@ static void refuse_unreached(struct deferred *deferred)
 static void refuse_crowd(struct deferred *deferred)
 {
     struct status st;
-    status_set(&st, STATUS_RESOURCE_EXHAUSTED, "OVERLOADED",
-               "%d reads wait for a revision already; try again later", WAITERS_MAX);
+    status_set_outcome(&st, OUTCOME_OVERLOADED,
+                       "%d reads wait for a revision already; try again later", WAITERS_MAX);
     refuse(deferred, &st);
 }
 

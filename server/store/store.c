@@ -240,8 +240,7 @@ static bool look_up(struct store *store, struct commit *const *commits, size_t n
          store_read_commits(store, first + 1, first + n - 1, false, compare_placed, placed, st))) {
         return true;
     }
-    st->code = STATUS_UNAVAILABLE;
-    snprintf(st->reason, sizeof st->reason, "OUTCOME_UNKNOWN");
+    status_become(st, OUTCOME_UNKNOWN);
     return status_context(st, "whether commits are in the log could not be seen");
 }
 
@@ -262,9 +261,9 @@ static bool settle(struct store *store, struct commit *const *commits, size_t n,
         return false;
     }
     if (placed.ours == 0) {
-        return status_set(st, STATUS_UNAVAILABLE, "OUTCOME_UNKNOWN",
-                          "revision %" PRIu64 " is taken, but cannot be read yet",
-                          commits[0]->revision);
+        return status_set_outcome(st, OUTCOME_UNKNOWN,
+                                  "revision %" PRIu64 " is taken, but cannot be read yet",
+                                  commits[0]->revision);
     }
     return store_append(store, commits + placed.ours, n - placed.ours, st);
 }
@@ -273,7 +272,7 @@ static bool settle(struct store *store, struct commit *const *commits, size_t n,
 bool store_append(struct store *store, struct commit *const *commits, size_t n, struct status *st)
 {
     if (!store->ops->append(store, commits, n, st) &&
-        !(strcmp(st->reason, "REVISION_TAKEN") == 0 && settle(store, commits, n, st))) {
+        !(st->outcome == OUTCOME_REVISION_TAKEN && settle(store, commits, n, st))) {
         return false;
     }
     note_known(store, commits[n - 1]->revision);
@@ -362,8 +361,8 @@ bool store_read_version(struct store *store, const char *environment, const char
         return false;
     }
     if (found.commit == NULL) {
-        return status_set(st, STATUS_NOT_FOUND, "VERSION_NOT_FOUND",
-                          "%s/%s has no version %" PRIu64, service, environment, version);
+        return status_set_outcome(st, OUTCOME_VERSION_NOT_FOUND, "%s/%s has no version %" PRIu64,
+                                  service, environment, version);
     }
     if (version_change(&found)->version != version) {
         uint64_t revision = found.commit->revision;

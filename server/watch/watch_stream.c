@@ -225,8 +225,9 @@ static bool check_connection(const struct watch *watch, struct status *st)
 {
     size_t max = watch->hub->max_of_connection;
     return max == 0 || interests_beside(&watch->peer_entry) <= max ||
-           status_set(st, STATUS_RESOURCE_EXHAUSTED, "WATCHES_COUNT",
-                      "at most %zu watches on a connection (--max-watches), and it has them", max);
+           status_set_outcome(
+               st, OUTCOME_WATCHES_COUNT,
+               "at most %zu watches on a connection (--max-watches), and it has them", max);
 }
 
 static enum rpc_next next_of_phase(struct watch *watch, struct rpc_pieces *pieces,

@@ -88,12 +88,12 @@ static size_t count_wrong(const struct answers *found, const struct answers *rig
     return n_wrong;
 }
 
-struct outcome {
+struct tally {
     size_t refused_at_start, refused_later, without_effect, wrong;
 };
 
 static void try_flip(const struct folder *folder, struct str *content, size_t bit,
-                     const struct answers *right, struct outcome *outcome)
+                     const struct answers *right, struct tally *tally)
 {
     struct answers found = {0};
     folder_empty(folder);
@@ -101,14 +101,14 @@ static void try_flip(const struct folder *folder, struct str *content, size_t bi
     write_file(folder->database, content);
     content->data[bit / 8] ^= (char)(1 << bit % 8);
     if (!ask_all(folder, &found)) {
-        outcome->refused_at_start++;
+        tally->refused_at_start++;
         return;
     }
     cr_assert_eq(found.n, right->n);
     bool wrong = count_wrong(&found, right, bit) > 0;
-    outcome->wrong += wrong;
-    outcome->refused_later += !wrong && count_refused(&found) > 0;
-    outcome->without_effect += !wrong && count_refused(&found) == 0;
+    tally->wrong += wrong;
+    tally->refused_later += !wrong && count_refused(&found) > 0;
+    tally->without_effect += !wrong && count_refused(&found) == 0;
     answers_fini(&found);
 }
 
@@ -160,7 +160,7 @@ static void leave_heads_behind(const struct folder *folder)
 /* Each byte of a page's header, cell pointers and cells, one bit of it at random. The page is a
  * leaf: there are few rows. */
 static void flip_page(const struct folder *folder, struct str *content, const char *table,
-                      const struct answers *right, struct random *random, struct outcome *outcome)
+                      const struct answers *right, struct random *random, struct tally *tally)
 {
     char sql[96];
     int page = 0;
@@ -175,7 +175,7 @@ static void flip_page(const struct folder *folder, struct str *content, const ch
     size_t cells = (size_t)(bytes[5] << 8 | bytes[6]);
     for (size_t i = 0; i < PAGE; i++) {
         if (i < pointers_end || i >= cells) {
-            try_flip(folder, content, (at + i) * 8 + random_below(random, 8), right, outcome);
+            try_flip(folder, content, (at + i) * 8 + random_below(random, 8), right, tally);
         }
     }
 }
@@ -193,13 +193,11 @@ Test(bit_flip, in_a_row_that_steers_is_refused_or_mended, .timeout = 280)
     cr_assert(ask_all(&folder, &right));
     cr_assert_eq(count_refused(&right), 0);
     for (size_t i = 0; i < COUNT_OF(tables); i++) {
-        struct outcome outcome = {0};
-        flip_page(&folder, &content, tables[i], &right, &random, &outcome);
+        struct tally tally = {0};
+        flip_page(&folder, &content, tables[i], &right, &random, &tally);
         cr_log_info("%s: %zu bits refused at the start, %zu later, %zu mended or without effect",
-                    tables[i], outcome.refused_at_start, outcome.refused_later,
-                    outcome.without_effect);
-        cr_expect_eq(outcome.wrong, 0, "%zu bits of %s changed an answer", outcome.wrong,
-                     tables[i]);
+                    tables[i], tally.refused_at_start, tally.refused_later, tally.without_effect);
+        cr_expect_eq(tally.wrong, 0, "%zu bits of %s changed an answer", tally.wrong, tables[i]);
     }
     answers_fini(&right);
     folder_fini(&folder);
@@ -212,7 +210,7 @@ Test(bit_flip, is_refused_or_does_not_matter, .timeout = 280)
 {
     struct folder folder;
     struct answers right = {0};
-    struct outcome outcome = {0};
+    struct tally tally = {0};
     log_set_level(LOG_ERROR);
     folder_init(&folder);
     carry_out_all(&folder);
@@ -224,14 +222,13 @@ Test(bit_flip, is_refused_or_does_not_matter, .timeout = 280)
     for (size_t i = 0; i < FLIPS; i++) {
         /* One at random out of each of as many equal parts of the file. */
         size_t part = n_bits / FLIPS;
-        try_flip(&folder, &content, i * part + random_below(&random, part), &right, &outcome);
+        try_flip(&folder, &content, i * part + random_below(&random, part), &right, &tally);
     }
     cr_log_info("%zu bytes: of %d bits %zu refused at the start, %zu later, %zu without effect",
-                content.len, FLIPS, outcome.refused_at_start, outcome.refused_later,
-                outcome.without_effect);
-    cr_expect_eq(outcome.wrong, 0, "%zu of %d flipped bits changed an answer", outcome.wrong,
-                 FLIPS);
-    cr_expect_gt(outcome.refused_at_start + outcome.refused_later, FLIPS / 10);
+                content.len, FLIPS, tally.refused_at_start, tally.refused_later,
+                tally.without_effect);
+    cr_expect_eq(tally.wrong, 0, "%zu of %d flipped bits changed an answer", tally.wrong, FLIPS);
+    cr_expect_gt(tally.refused_at_start + tally.refused_later, FLIPS / 10);
     answers_fini(&right);
     folder_fini(&folder);
     leak_check();

@@ -240,9 +240,9 @@ static bool memory_append(struct store *store, struct commit *const *commits, si
         keep(m, commits[i]);
     }
     pthread_rwlock_unlock(&m->lock);
-    return follows ||
-           status_set(st, STATUS_ABORTED, "REVISION_TAKEN",
-                      "revision %" PRIu64 " does not follow the log's end", commits[0]->revision);
+    return follows || status_set_outcome(st, OUTCOME_REVISION_TAKEN,
+                                         "revision %" PRIu64 " does not follow the log's end",
+                                         commits[0]->revision);
 }
 
 /* Heads are not copied: they die with the log, so that reading the log gives them. */

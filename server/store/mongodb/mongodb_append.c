@@ -68,14 +68,14 @@ static bool refuse(const bson_t *reply, const bson_error_t *said, const struct c
     bool of_document = mongo_write_error(reply, &error, &index) && index != SIZE_MAX;
     enum mongo_effect effect = mongo_explain(&error, "appending", st);
     if (effect == MONGO_DUPLICATE) {
-        return status_set(st, STATUS_ABORTED, "REVISION_TAKEN",
-                          "revision %" PRIu64 " is in the log already",
-                          commit->revision + (of_document ? index : 0));
+        return status_set_outcome(st, OUTCOME_REVISION_TAKEN,
+                                  "revision %" PRIu64 " is in the log already",
+                                  commit->revision + (of_document ? index : 0));
     }
     /* The server said which document it did not take, or never got to see any. */
     bool nothing = effect == MONGO_NOTHING || (of_document && index == 0);
     if (!first || !nothing) {
-        snprintf(st->reason, sizeof st->reason, "OUTCOME_UNKNOWN");
+        status_become(st, OUTCOME_UNKNOWN);
     }
     return false;
 }

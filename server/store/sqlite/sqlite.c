@@ -35,8 +35,8 @@ static bool insert_commit(struct sqlite_store *s, const struct commit *commit, s
     int code = sqlite3_step(q);
     if (code != SQLITE_DONE && (code & 0xFF) == SQLITE_CONSTRAINT) {
         sqlite3_reset(q);
-        return status_set(st, STATUS_ABORTED, "REVISION_TAKEN",
-                          "revision %" PRIu64 " is in the log already", commit->revision);
+        return status_set_outcome(st, OUTCOME_REVISION_TAKEN,
+                                  "revision %" PRIu64 " is in the log already", commit->revision);
     }
     bool ok = code == SQLITE_DONE || sqlite_fault(c, "appending", st);
     sqlite3_reset(q);
@@ -91,7 +91,7 @@ static bool kept_or_doubt(struct sqlite_store *s, struct status *st)
         return true;
     }
     atomic_store(&s->misplaced, true);
-    snprintf(st->reason, sizeof st->reason, "OUTCOME_UNKNOWN");
+    status_become(st, OUTCOME_UNKNOWN);
     return false;
 }
 

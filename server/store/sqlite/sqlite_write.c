@@ -34,8 +34,7 @@ static bool commit_or_doubt(struct sqlite_store *s, struct status *st)
         return true;
     }
     if (!sqlite_check_files(s, &ignored) || sqlite_may_have_happened(s)) {
-        st->code = STATUS_UNAVAILABLE;
-        snprintf(st->reason, sizeof st->reason, "OUTCOME_UNKNOWN");
+        status_become(st, OUTCOME_UNKNOWN);
     }
     return false;
 }

@@ -78,9 +78,9 @@ static bool append(struct doubt_state *doubt, struct commit *const *commits, siz
                    struct status *st)
 {
     if (doubt->n_pending > 0 && doubt->fate.holds_place) {
-        return status_set(st, STATUS_ABORTED, "REVISION_TAKEN",
-                          "revision %" PRIu64 " is there, but not with the majority",
-                          commits[0]->revision);
+        return status_set_outcome(st, OUTCOME_REVISION_TAKEN,
+                                  "revision %" PRIu64 " is there, but not with the majority",
+                                  commits[0]->revision);
     }
     if (!doubt->armed) {
         return doubt->inner->ops->append(doubt->inner, commits, n, st);
@@ -89,8 +89,8 @@ static bool append(struct doubt_state *doubt, struct commit *const *commits, siz
     if (doubt->fate.calls == 0) {
         land(doubt);
     }
-    return status_set(st, STATUS_UNAVAILABLE, "OUTCOME_UNKNOWN",
-                      "the answer to an append of %zu commits was lost", n);
+    return status_set_outcome(st, OUTCOME_UNKNOWN,
+                              "the answer to an append of %zu commits was lost", n);
 }
 
 bool doubt_append(struct doubt_state *doubt, struct commit *const *commits, size_t n,

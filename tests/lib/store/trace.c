@@ -56,8 +56,11 @@ static bool end(const struct passing *p, bool ok, struct status *st)
 {
     if (p->faulty && (ok || kept_back(p))) {
         bool unknown = p->fault == TRACE_FAIL_AFTER && strcmp(p->name, "append") == 0;
-        ok = status_set(st, STATUS_UNAVAILABLE, unknown ? "OUTCOME_UNKNOWN" : "STORE_UNAVAILABLE",
+        ok = status_set(st, STATUS_UNAVAILABLE, "STORE_UNAVAILABLE",
                         "call %" PRIu64 " (%s) was made to fail", p->number, p->name);
+        if (unknown) {
+            status_become(st, OUTCOME_UNKNOWN);
+        }
     }
     if (p->trace->on_call != NULL) {
         struct trace_event event = {.call = p->name, .number = p->number, .ok = ok};

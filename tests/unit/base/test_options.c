@@ -47,14 +47,14 @@ static const struct option_row rows[] = {
 static const struct option_table table = {
     "confregd", "The configuration registry's server.", "CONFREG", rows, COUNT_OF(rows), NULL};
 
-struct outcome {
+struct parsed {
     enum options_result result;
     char out[8192];
     char err[1024];
 };
 
 /* Parses a command line of words parted by blanks. */
-static struct outcome parse(const char *line)
+static struct parsed parse(const char *line)
 {
     static char words[512];
     char *argv[32] = {strcpy(words, "confregd")};
@@ -64,7 +64,7 @@ static struct outcome parse(const char *line)
         argv[argc++] = w;
     }
     memset(&got, 0x55, sizeof got);
-    struct outcome o;
+    struct parsed o;
     struct capture out = capture_start(STDOUT_FILENO);
     struct capture err = capture_start(STDERR_FILENO);
     o.result = options_parse(&table, argc, argv);
@@ -75,14 +75,14 @@ static struct outcome parse(const char *line)
 
 static void accept(const char *line)
 {
-    struct outcome o = parse(line);
+    struct parsed o = parse(line);
     cr_assert(o.result == OPTIONS_RUN && o.out[0] == '\0' && o.err[0] == '\0', "%s: %s", line,
               o.err);
 }
 
 static void refuse(const char *line, const char *message)
 {
-    struct outcome o = parse(line);
+    struct parsed o = parse(line);
     char wanted[1100];
     snprintf(wanted, sizeof wanted, "confregd: %s\n", message);
     cr_expect_eq(o.result, OPTIONS_EXIT_USAGE, "%s", line);
@@ -188,7 +188,7 @@ Test(options, a_link_to_a_service_is_not_set)
     for (size_t i = 0; i < COUNT_OF(links); i++) {
         setenv("CONFREG_HTTP_PORT", links[i], 1);
         setenv("HTTP_PORT", links[i], 1);
-        struct outcome o = parse("");
+        struct parsed o = parse("");
         cr_expect_eq(o.result, OPTIONS_RUN, "%s: %s", links[i], o.err);
         cr_expect_eq(got.port, 8000);
         cr_expect_not_null(strstr(o.err, "event=variable_ignored variable=CONFREG_HTTP_PORT"));
@@ -208,7 +208,7 @@ Test(options, a_link_to_a_service_sets_no_option)
             setenv(name.data, "tcp://10.0.0.1:1", 1);
         }
     }
-    struct outcome o = parse("");
+    struct parsed o = parse("");
     cr_assert_eq(o.result, OPTIONS_RUN, "%s", o.err);
     cr_expect_str_eq(got.listen, "127.0.0.1:50051");
     cr_expect(got.store == NULL && got.port == 8000 && got.drain == 10000 && got.audit == true);
@@ -310,7 +310,7 @@ Test(options, bad_variables_are_named)
 
 Test(options, version)
 {
-    struct outcome o = parse("--version");
+    struct parsed o = parse("--version");
     cr_expect_eq(o.result, OPTIONS_EXIT_OK);
     cr_expect_str_eq(o.out, "confregd " CONFREG_VERSION "\n");
     cr_expect_str_eq(o.err, "");
@@ -318,7 +318,7 @@ Test(options, version)
 
 Test(options, help)
 {
-    struct outcome o = parse("--insecure --help");
+    struct parsed o = parse("--insecure --help");
     cr_expect_eq(o.result, OPTIONS_EXIT_OK);
     cr_expect_str_eq(o.err, "");
     cr_expect_str_eq(
@@ -405,7 +405,7 @@ Test(options, help_fills_lines_to_the_last_column)
 
 Test(options, no_line_of_help_is_wider_than_80)
 {
-    struct outcome o = parse("--help");
+    struct parsed o = parse("--help");
     for (char *line = strtok(o.out, "\n"); line != NULL; line = strtok(NULL, "\n")) {
         size_t columns = 0;
         for (const char *p = line; *p != '\0'; p++) {

@@ -10,12 +10,51 @@ Test(status, set_fills_all_and_returns_false)
 {
     struct status st;
     memset(&st, 0x55, sizeof st);
-    cr_assert_not(status_set(&st, STATUS_NOT_FOUND, "CONFIG_NOT_FOUND", "no %s in %d", "x", 7));
+    cr_assert_not(status_set(&st, STATUS_NOT_FOUND, "CONFIG_LOST", "no %s in %d", "x", 7));
     cr_expect_eq(st.code, STATUS_NOT_FOUND);
-    cr_expect_str_eq(st.reason, "CONFIG_NOT_FOUND");
+    cr_expect_eq(st.outcome, OUTCOME_OTHER);
+    cr_expect_str_eq(st.reason, "CONFIG_LOST");
     cr_expect_str_eq(st.field, "");
     cr_expect_str_eq(st.message, "no x in 7");
     cr_expect_eq(st.n_info, 0);
+}
+
+Test(status, an_outcome_has_a_code_and_a_reason)
+{
+    struct status st;
+    cr_assert_not(status_set_outcome(&st, OUTCOME_REVISION_TAKEN, "revision %d", 7));
+    cr_expect_eq(st.code, STATUS_ABORTED);
+    cr_expect_eq(st.outcome, OUTCOME_REVISION_TAKEN);
+    cr_expect_str_eq(st.reason, "REVISION_TAKEN");
+    cr_expect_str_eq(st.message, "revision 7");
+}
+
+/* The text of a peer's reason gives the same outcome again; texts that are unknown give none. */
+Test(status, outcomes_are_decoded_from_reasons)
+{
+    for (int outcome = OUTCOME_OTHER + 1; outcome <= OUTCOME_WATCHES_COUNT; outcome++) {
+        struct status st;
+        struct status decoded = {.code = STATUS_INTERNAL};
+        status_set_outcome(&st, (enum outcome)outcome, "why");
+        status_set_reason(&decoded, st.reason);
+        cr_expect_eq(decoded.outcome, (enum outcome)outcome, "%s", st.reason);
+        cr_expect_eq(decoded.code, STATUS_INTERNAL, "the peer said the code");
+    }
+    struct status st = {.outcome = OUTCOME_UNKNOWN, .reason = "OUTCOME_UNKNOWN"};
+    status_set_reason(&st, "OUTCOME_UNKNOWN_TO_US");
+    cr_expect_eq(st.outcome, OUTCOME_OTHER);
+    cr_expect_str_eq(st.reason, "OUTCOME_UNKNOWN_TO_US");
+}
+
+Test(status, becomes_an_outcome_and_keeps_its_message)
+{
+    struct status st;
+    status_set(&st, STATUS_DEADLINE_EXCEEDED, "SLOW", "no answer");
+    status_become(&st, OUTCOME_UNKNOWN);
+    cr_expect_eq(st.code, STATUS_UNAVAILABLE);
+    cr_expect_eq(st.outcome, OUTCOME_UNKNOWN);
+    cr_expect_str_eq(st.reason, "OUTCOME_UNKNOWN");
+    cr_expect_str_eq(st.message, "no answer");
 }
 
 Test(status, bad_field_is_an_invalid_argument)

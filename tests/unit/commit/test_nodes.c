@@ -502,7 +502,7 @@ static bool append_unseen(struct store *store, struct commit *const *commits, si
 {
     switch (atomic_load(&sight)) {
     case ANSWERS_NOTHING:
-        return status_set(st, STATUS_UNAVAILABLE, "OUTCOME_UNKNOWN", "no answer came");
+        return status_set_outcome(st, OUTCOME_UNKNOWN, "no answer came");
     case SEES_NOTHING:
         return true;
     case IS_SLOW:

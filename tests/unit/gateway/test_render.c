@@ -169,10 +169,12 @@ Test(render, failures)
         {STATUS_ALREADY_EXISTS, "CONFIG_EXISTS", 409},
         {STATUS_ABORTED, "VERSION_MISMATCH", 409},
         {STATUS_FAILED_PRECONDITION, "EPOCH_MISMATCH", 409},
+        {STATUS_FAILED_PRECONDITION, "PAYLOAD_COMPACTED", 410},
         {STATUS_UNAUTHENTICATED, "", 401},
         {STATUS_PERMISSION_DENIED, "", 403},
         {STATUS_RESOURCE_EXHAUSTED, "JSON_TOO_LARGE", 413},
         {STATUS_RESOURCE_EXHAUSTED, "OVERLOADED", 429},
+        {STATUS_RESOURCE_EXHAUSTED, "WATCHES_COUNT", 429},
         {STATUS_OUT_OF_RANGE, "", 410},
         {STATUS_UNAVAILABLE, "", 503},
         {STATUS_CANCELLED, "", 503},
@@ -184,7 +186,8 @@ Test(render, failures)
     };
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
         struct status st;
-        status_set(&st, cases[i].code, cases[i].reason, "why");
+        status_set(&st, cases[i].code, "", "why");
+        status_set_reason(&st, cases[i].reason); /* as a server sends it */
         cr_expect_eq(errors_http_status(&st), cases[i].http, "%s %s",
                      status_code_name(cases[i].code), cases[i].reason);
     }

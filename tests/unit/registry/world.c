@@ -63,7 +63,7 @@ static bool read_log(void *user, const char *environment, const char *service, u
             }
         }
     }
-    return status_set(st, STATUS_NOT_FOUND, "VERSION_NOT_FOUND", "not in the test's log");
+    return status_set_outcome(st, OUTCOME_VERSION_NOT_FOUND, "not in the test's log");
 }
 
 struct version_source world_source(struct world *world)

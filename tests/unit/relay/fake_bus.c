@@ -28,7 +28,7 @@ static bool fake_acquire(struct bus *bus, struct status *st)
     fake->confirmed = 0;
     fake->leases += !unreachable && !held;
     pthread_mutex_unlock(&fake->lock);
-    return held ? status_set(st, STATUS_ABORTED, "LEASE_HELD", "another node has it")
+    return held ? status_set_outcome(st, OUTCOME_LEASE_HELD, "another node has it")
                 : !unreachable || gone(st);
 }
 
