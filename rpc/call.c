@@ -3,7 +3,7 @@
 #include <assert.h>
 #include <grpc/support/alloc.h>
 #include <grpc/support/time.h>
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "bytes.h"
@@ -199,13 +199,21 @@ void ending_fini(struct ending *ending)
 
 /* ---- The connection ---- */
 
-/* Of a connection that the core accepted by itself it tells the peer, else the descriptor. */
+/* The core names the peer of a connection that it was given "fd:N"; of one that it accepted itself
+ * it tells the address. -1: of such a one. */
+static int descriptor_in(const char *peer)
+{
+    static const char prefix[] = "fd:";
+    const size_t n = sizeof prefix - 1;
+    return strncmp(peer, prefix, n) == 0 ? (int)strtol(peer + n, NULL, 10) : -1;
+}
+
 static int socket_of(struct rpc_call *call)
 {
     if (!call->socket_known) {
         char *name = grpc_call_get_peer(call->arrival.call);
-        if (sscanf(name, "fd:%d", &call->socket) != 1) {
-            call->socket = -1;
+        call->socket = descriptor_in(name);
+        if (call->socket < 0) {
             call->peer = mem_string(name);
         }
         gpr_free(name);

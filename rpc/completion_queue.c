@@ -22,7 +22,7 @@
 #define TAKE_OVER(tag) (void)(tag)
 #endif
 
-#define LANE_TAGS 64 /* run of a lane before others have their turn */
+#define RUN_TAGS 64
 #define SWEEP_BUSY_NS INT64_C(2000000)
 #define SWEEP_IDLE_NS INT64_C(20000000)
 
@@ -102,16 +102,29 @@ static bool run_next(struct lane *lane, gpr_timespec until)
     return false;
 }
 
-/* Runs what has completed, up to a bound; true where that was reached. */
+/* Runs what has completed, within bounds, and sends the answers of a connection together. True
+ * where a bound was reached. */
 static bool run_some(struct lane *lane)
 {
+    const int64_t end_ns = clock_monotonic_ns() + CQ_RUN_NS;
     size_t n = 0;
+    bool in_bounds = true;
     cork_begin();
-    while (n < LANE_TAGS && !lane->ended && run_next(lane, gpr_inf_past(GPR_CLOCK_MONOTONIC))) {
-        n++;
+    while (in_bounds && !lane->ended && run_next(lane, gpr_inf_past(GPR_CLOCK_MONOTONIC))) {
+        in_bounds = ++n < RUN_TAGS && clock_monotonic_ns() < end_ns;
     }
     cork_end();
-    return n == LANE_TAGS;
+    return !in_bounds;
+}
+
+/* Waits for a completion until then, and runs it and those that have completed meanwhile. */
+static void run_first_lane(struct completion_queue *cq, int64_t until_ns)
+{
+    cork_begin();
+    if (run_next(&cq->lanes[0], core_time(until_ns))) {
+        run_some(&cq->lanes[0]);
+    }
+    cork_end();
 }
 
 /* Runs what has completed beside the first lane, a part of it where there is much. Returns when to
@@ -143,17 +156,15 @@ static void *serve(void *argument)
     while (!cq->lanes[0].ended) {
         int64_t timer_ns = run_timers(cq);
         int64_t lanes_ns = run_lanes(cq);
-        bool came = run_next(&cq->lanes[0], core_time(lanes_ns < timer_ns ? lanes_ns : timer_ns));
-        if (came && cq->n_lanes > 1) {
-            run_some(&cq->lanes[0]); /* it has calls as the others have */
-        }
+        run_first_lane(cq, lanes_ns < timer_ns ? lanes_ns : timer_ns);
     }
     for (struct lane *lane = &cq->lanes[1]; lane < &cq->lanes[cq->n_lanes]; lane++) {
         while (!lane->ended) {
             run_next(lane, gpr_inf_future(GPR_CLOCK_MONOTONIC));
         }
     }
-    run_tasks(&cq->rung, true); /* posted in time, by who came too late to ring */
+    /* Tasks that were posted before the close, but whose bell rang after it. */
+    run_tasks(&cq->rung, true);
     return NULL;
 }
 

@@ -30,6 +30,11 @@ struct tag {
 
 #define CQ_LANES 8
 
+/* The thread runs what has completed in runs, within which the answers of a connection gather
+ * (cork.h). A run ends after so long, or 64 tags: other lanes wait for it, and so do the answers.
+ */
+#define CQ_RUN_NS INT64_C(1000000)
+
 /* The thread's, but for core. */
 struct lane {
     grpc_completion_queue *core;

@@ -1,10 +1,13 @@
 #include "core.h"
 
+#include <assert.h>
+#include <dlfcn.h>
 #include <grpc/grpc.h>
 #include <grpc/support/log.h>
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "clock.h"
 #include "log.h"
@@ -37,15 +40,33 @@ static void log_line(gpr_log_func_args *line)
     }
 }
 
-static void take_log(void)
+/* Debian builds Abseil with its debug checks: each lock of a mutex is entered into a graph, behind
+ * a lock of the whole process, to find cycles. The core takes dozens of locks for a call. Abseil
+ * has a switch for this, but only for C++, so it is looked up; without it nothing changes. */
+static void stop_lock_graph(void)
+{
+    static const char symbol[] =
+        "_ZN4absl7debian329SetMutexDeadlockDetectionModeENS0_15OnDeadlockCycleE";
+    enum { ON_DEADLOCK_CYCLE_IGNORE = 0 };
+    void (*set_mode)(int) = NULL;
+    void *found = dlsym(RTLD_DEFAULT, symbol);
+    static_assert(sizeof set_mode == sizeof found, "POSIX: a function's address fits void *");
+    memcpy(&set_mode, &found, sizeof set_mode); /* ISO C has no cast for it */
+    if (set_mode != NULL) {
+        set_mode(ON_DEADLOCK_CYCLE_IGNORE);
+    }
+}
+
+static void prepare(void)
 {
     gpr_set_log_function(log_line);
+    stop_lock_graph();
 }
 
 void core_init(void)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
-    pthread_once(&once, take_log);
+    pthread_once(&once, prepare);
     grpc_init();
 }
 

@@ -12,7 +12,10 @@
 #include "core.h"
 #include "listen.h"
 
-#define REQUESTED_CALLS 32 /* of each method, on each queue, wait to arrive */
+/* Calls of each method that are requested ahead, on each completion queue. Further ones wait in the
+ * core until one of these has arrived. Few, because Debian's core searches all operations of a
+ * completion queue whenever one completes. */
+#define REQUESTED_CALLS 4
 #define HEADERS_MAX_BYTES 16384
 #define LINGER_MS 500  /* for slow clients to read the last answers */
 #define TELLING_MS 500 /* after the grace, for the last refusals to be sent */

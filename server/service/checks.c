@@ -12,8 +12,12 @@ const char *environment_or_default(const char *environment)
     return environment[0] == '\0' ? DEFAULT_ENVIRONMENT : environment;
 }
 
+/* The field's path is composed only where the name is refused. */
 static bool check_name(const char *name, const char *prefix, const char *field, struct status *st)
 {
+    if (name_check(name, strlen(name), field, st)) {
+        return true;
+    }
     char path[96];
     snprintf(path, sizeof path, "%s%s", prefix, field);
     return name_check(name, strlen(name), path, st);

@@ -1,8 +1,14 @@
 #include <criterion/criterion.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <semaphore.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
+#include "clock.h"
 #include "completion_queue.h"
 #include "core.h"
+#include "cork.h"
 #include "leak_check.h"
 #include "mem.h"
 
@@ -98,6 +104,97 @@ Test(cq, all_lanes_have_their_turns_while_none_is_ever_idle, .timeout = 60)
     sem_destroy(&world.stopped);
     core_shutdown();
     leak_check();
+}
+
+/* ---- Runs of sends ---- */
+
+/* Two batches of one call, which complete together. */
+static struct {
+    struct completion_queue cq;
+    struct rpc_task start;
+    struct tag first, second;
+    grpc_call *call;
+    int fd;
+    bool slow;          /* the first takes longer than a run may */
+    bool in_run;        /* the first was in one */
+    bool held_at_first; /* after its two sends */
+    bool held_at_second;
+    sem_t done;
+} pair;
+
+static bool is_held(int fd)
+{
+    int held = 0;
+    socklen_t size = sizeof held;
+    cr_assert_eq(getsockopt(fd, IPPROTO_TCP, TCP_CORK, &held, &size), 0);
+    return held != 0;
+}
+
+static void run_first(struct tag *tag, bool ok)
+{
+    (void)tag;
+    (void)ok;
+    pair.in_run = cork_is_on();
+    cork_before_send(pair.fd);
+    cork_before_send(pair.fd);
+    pair.held_at_first = is_held(pair.fd);
+    int64_t until_ns = clock_monotonic_ns() + (pair.slow ? 2 * CQ_RUN_NS : 0);
+    while (clock_monotonic_ns() < until_ns) {
+    }
+}
+
+static void run_second(struct tag *tag, bool ok)
+{
+    (void)tag;
+    (void)ok;
+    pair.held_at_second = is_held(pair.fd);
+    sem_post(&pair.done);
+}
+
+static void start_pair(struct rpc_task *task)
+{
+    (void)task;
+    cq_start_batch(pair.call, NULL, 0, &pair.first);
+    cq_start_batch(pair.call, NULL, 0, &pair.second);
+}
+
+/* The task and what it starts are in one run, unless that takes too long. */
+static void run_pair(bool slow)
+{
+    core_init();
+    cq_init(&pair.cq, GRPC_CQ_NON_POLLING);
+    sem_init(&pair.done, 0, 0);
+    pair.start.fn = start_pair;
+    pair.first.fn = run_first;
+    pair.second.fn = run_second;
+    pair.slow = slow;
+    pair.fd = socket(AF_INET, SOCK_STREAM, 0);
+    pair.call = new_call(pair.cq.lanes[0].core);
+    cq_start(&pair.cq);
+    cq_post(&pair.cq, &pair.start);
+    sem_wait(&pair.done);
+    grpc_call_unref(pair.call);
+    cq_close(&pair.cq);
+    cq_join(&pair.cq);
+    cq_fini(&pair.cq);
+    cr_expect(!is_held(pair.fd), "nothing is held behind a run");
+    close(pair.fd);
+    sem_destroy(&pair.done);
+    core_shutdown();
+}
+
+Test(cq, what_completes_together_is_one_run_of_sends, .timeout = 60)
+{
+    run_pair(false);
+    cr_expect(pair.in_run);
+    cr_expect(pair.held_at_first);
+}
+
+Test(cq, a_run_that_takes_long_ends_before_the_next_completion, .timeout = 60)
+{
+    run_pair(true);
+    cr_expect(pair.held_at_first);
+    cr_expect(!pair.held_at_second);
 }
 
 static void count_run(struct rpc_task *task)
