@@ -27,10 +27,16 @@
  * while no other thread uses the store.
  *
  * An append must not wait for upkeep. Upkeep hands save_heads and drop small portions
- * (STORE_SAVE_MAX heads; STORE_DROP_MAX versions); an append that comes meanwhile waits for the
- * portion under way at most. scrub, and what drop does to give space back, take as long as they
+ * (STORE_SAVE_MAX heads; STORE_DROP_MAX versions), and a backend cuts its work into smaller pieces
+ * where one piece keeps an append waiting: an append waits for the piece under way at most, which
+ * takes about a millisecond. scrub, and what drop does to give space back, take as long as they
  * need: what waits there for readers, a checkpoint or the disk does so outside of any lock that an
  * append takes.
+ *
+ * Upkeep that has failed is done in part; it may be repeated. Saved heads, dropped payloads and
+ * marks need not be durable when their call returns. After a power cut some of the newest may be
+ * undone, in the order in which they were made: a later one does not last without an earlier one.
+ * What was scrubbed is durable.
  *
  * Calls block on the disk or network, for as long as the backend has patience; the deadline of a
  * thread and an interruption make that shorter.
@@ -290,9 +296,9 @@ bool store_find_requests(struct store *store, const struct hash *keys, size_t n,
 bool store_load_heads(struct store *store, store_head_visitor *visit, void *user,
                       struct status *st);
 
-/* Writes n heads, n <= STORE_SAVE_MAX, where the stored row_revision is smaller, and moves the mark
- * HEADS to `through` where it is smaller, in one step. Who saves more than that in portions passes
- * the mark's old value with all but the last: heads may be newer than the mark. */
+/* Writes n heads, n <= STORE_SAVE_MAX, where the stored row_revision is smaller, and then moves the
+ * mark HEADS to `through` where it is smaller. Who saves more than that in portions passes the
+ * mark's old value with all but the last: heads may be newer than the mark. */
 bool store_save_heads(struct store *store, struct head *const *heads, size_t n, uint64_t through,
                       struct status *st);
 
@@ -307,10 +313,10 @@ bool store_forget_heads(struct store *store, struct status *st);
 bool store_scrub(struct store *store, const char *environment, const char *service, uint64_t from,
                  uint64_t through, struct status *st);
 
-/* Drops the payloads of these versions, at most STORE_DROP_MAX, to give their space back, in one
- * step for all ranges. Reads tell them as compacted; what was erased before stays erased, and what
- * is erased later is scrubbed as ever. Repeating it does no harm. *ret_more: only a part of the
- * space was given back; more is when it is called again, also without ranges. */
+/* Drops the payloads of these versions, at most STORE_DROP_MAX, to give their space back. Reads
+ * tell them as compacted; what was erased before stays erased, and what is erased later is scrubbed
+ * as ever. Repeating it does no harm. *ret_more: only a part of the space was given back; more is
+ * when it is called again, also without ranges. */
 bool store_drop(struct store *store, const struct version_range *ranges, size_t n, bool *ret_more,
                 struct status *st);
 
@@ -319,8 +325,7 @@ bool store_get_mark(struct store *store, enum store_mark mark, uint64_t *ret_val
 /* Moves the mark to `value` where it is smaller; else leaves it. */
 bool store_set_mark(struct store *store, enum store_mark mark, uint64_t value, struct status *st);
 /* Compare and set: moves the mark to `to` where it stands at `from`, which is no larger. ABORTED,
- * reason MARK_MOVED, where it stands elsewhere. Need not be durable when it returns: after a power
- * cut the mark may stand where it stood before. */
+ * reason MARK_MOVED, where it stands elsewhere. */
 bool store_move_mark(struct store *store, enum store_mark mark, uint64_t from, uint64_t to,
                      struct status *st);
 

@@ -5,6 +5,7 @@
 
 #include "clock.h"
 #include "condition.h"
+#include "sqlite_write.h"
 
 #define CHECKPOINT_PAGES 10000
 #define LAST_PAGES 256 /* most that are copied while writes wait: a few milliseconds */
@@ -12,29 +13,9 @@
 /* Bytes; the log stays smaller unless a reader or an error blocks checkpoints. */
 #define LARGE_LOG (UINT64_C(64) << 20)
 #define FAILED (-1)
+#define SHORT_READ_MS 5
 #define AGAIN_NS INT64_C(1000000000) /* until a checkpoint that is not complete is continued */
-
-/* SQLite does not fsync the truncation of its log, so a power cut could bring its contents back. */
-static int sync_log(struct sqlite_store *s)
-{
-    sqlite3_file *log = NULL;
-    int code = sqlite3_file_control(s->writer.db, NULL, SQLITE_FCNTL_JOURNAL_POINTER, &log);
-    return code != SQLITE_OK || log == NULL || log->pMethods == NULL
-               ? code
-               : log->pMethods->xSync(log, SQLITE_SYNC_NORMAL);
-}
-
-bool sqlite_empty_log(struct sqlite_store *s, struct status *st)
-{
-    if (sqlite3_wal_checkpoint_v2(s->writer.db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL) !=
-        SQLITE_OK) {
-        return sqlite_fault(&s->writer, "emptying the write-ahead log", st);
-    }
-    atomic_store_explicit(&s->log_pages, 0, memory_order_relaxed);
-    return sync_log(s) == SQLITE_OK ||
-           status_set(st, STATUS_UNAVAILABLE, "STORE_UNAVAILABLE",
-                      "the store, syncing the emptied write-ahead log, failed");
-}
+#define SOON_NS INT64_C(5000000)     /* … if somebody waits for the log to be emptied */
 
 void sqlite_want_checkpoint(struct sqlite_store *s)
 {
@@ -44,30 +25,98 @@ void sqlite_want_checkpoint(struct sqlite_store *s)
     pthread_mutex_unlock(&s->lock);
 }
 
-/* SQLite's hook, called after each commit on the committing thread. */
+void sqlite_checkpoint_if_due(struct sqlite_store *s)
+{
+    if (atomic_load_explicit(&s->log_pages, memory_order_relaxed) >= CHECKPOINT_PAGES) {
+        sqlite_want_checkpoint(s);
+    }
+}
+
+/* SQLite's hook, called after each commit on the committing thread, inside the gate. */
 static int on_commit(void *user, sqlite3 *db, const char *name, int pages)
 {
     (void)db;
     (void)name;
     struct sqlite_store *s = user;
     atomic_store_explicit(&s->log_pages, pages, memory_order_relaxed);
-    if (pages >= CHECKPOINT_PAGES) {
-        sqlite_want_checkpoint(s);
-    }
     return SQLITE_OK;
 }
 
-/* Waits until a checkpoint is wanted, or for AGAIN_NS if the last one is to be continued. False if
- * the store is being closed. */
-static bool wait_for_checkpoint(struct sqlite_store *s, bool go_on_soon)
+/* ---- Emptying the log ---- */
+
+/* Waits for the checkpoint thread. False if it failed or did not come to an end in time. */
+static bool wait_for_empty(struct sqlite_store *s, uint64_t ticket)
 {
-    int64_t until_ns = go_on_soon ? clock_monotonic_ns() + AGAIN_NS : INT64_MAX;
+    int64_t until_ns = clock_monotonic_ns() + BUSY_MS * INT64_C(1000000);
+    until_ns = store_deadline() < until_ns ? store_deadline() : until_ns;
+    bool in_time = true;
+    while (in_time && s->empty_done < ticket && s->empty_failed < ticket &&
+           !atomic_load(&s->interrupted)) {
+        in_time = condition_wait_until(&s->log_emptied, &s->lock, until_ns);
+    }
+    return s->empty_done >= ticket;
+}
+
+bool sqlite_empty_log(struct sqlite_store *s, struct status *st)
+{
+    pthread_mutex_lock(&s->lock);
+    uint64_t ticket = ++s->empty_wanted;
+    pthread_cond_signal(&s->checkpoint_due);
+    bool ok = wait_for_empty(s, ticket);
+    if (!ok) {
+        s->empty_failed = ticket; /* nobody waits for it any more */
+    }
+    pthread_mutex_unlock(&s->lock);
+    return ok || status_set(st, STATUS_UNAVAILABLE, "STORE_UNAVAILABLE",
+                            "the store, emptying the write-ahead log: it is being read, or cannot "
+                            "be written to");
+}
+
+/* The newest request to empty the log that was not answered; 0: there is none. */
+static uint64_t empty_request(struct sqlite_store *s)
+{
+    pthread_mutex_lock(&s->lock);
+    uint64_t answered = s->empty_done > s->empty_failed ? s->empty_done : s->empty_failed;
+    uint64_t request = s->empty_wanted > answered ? s->empty_wanted : 0;
+    pthread_mutex_unlock(&s->lock);
+    return request;
+}
+
+static void answer_empty_requests(struct sqlite_store *s, uint64_t through, bool done)
+{
+    pthread_mutex_lock(&s->lock);
+    uint64_t *answer = done ? &s->empty_done : &s->empty_failed;
+    *answer = through > *answer ? through : *answer;
+    pthread_cond_broadcast(&s->log_emptied);
+    pthread_mutex_unlock(&s->lock);
+}
+
+/* SQLite does not fsync the truncation of its log, so a power cut could bring its contents back. */
+static bool sync_log(struct connection *c)
+{
+    sqlite3_file *log = NULL;
+    return sqlite3_file_control(c->db, NULL, SQLITE_FCNTL_JOURNAL_POINTER, &log) == SQLITE_OK &&
+           (log == NULL || log->pMethods == NULL ||
+            log->pMethods->xSync(log, SQLITE_SYNC_NORMAL) == SQLITE_OK);
+}
+
+/* Under the lock: a request to empty the log that came after `seen`. */
+static bool has_news(const struct sqlite_store *s, uint64_t seen)
+{
+    return s->wants_checkpoint || s->empty_wanted > seen;
+}
+
+/* Waits until a checkpoint is wanted, or until the last one has to be continued. False if the store
+ * is being closed. */
+static bool wait_for_checkpoint(struct sqlite_store *s, uint64_t *seen, int64_t until_ns)
+{
     bool in_time = true;
     pthread_mutex_lock(&s->lock);
-    while (!s->stopping && !s->wants_checkpoint && in_time) {
+    while (!s->stopping && !has_news(s, *seen) && in_time) {
         in_time = condition_wait_until(&s->checkpoint_due, &s->lock, until_ns);
     }
     s->wants_checkpoint = false;
+    *seen = s->empty_wanted;
     bool go_on = !s->stopping;
     pthread_mutex_unlock(&s->lock);
     return go_on;
@@ -124,10 +173,26 @@ static int copy_log(struct sqlite_store *s, struct connection *c)
     if (!sync_database(c)) {
         return FAILED;
     }
-    pthread_mutex_lock(&s->writing);
+    sqlite_gate_enter(&s->gate);
     left = copy_pages(s, c);
-    pthread_mutex_unlock(&s->writing);
+    sqlite_gate_leave(&s->gate);
     return left;
+}
+
+/* Copies what is left of the log and truncates it, while no transaction writes. Waits for short
+ * reads only. */
+static int truncate_log(struct sqlite_store *s, struct connection *c)
+{
+    sqlite_gate_enter(&s->gate);
+    sqlite3_busy_timeout(c->db, SHORT_READ_MS);
+    int code =
+        sqlite3_wal_checkpoint_v2(c->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL) & 0xFF;
+    sqlite3_busy_timeout(c->db, BUSY_MS);
+    if (code == SQLITE_OK) {
+        atomic_store_explicit(&s->log_pages, 0, memory_order_relaxed);
+    }
+    sqlite_gate_leave(&s->gate);
+    return code;
 }
 
 /* Truncates a log file that grew large while a reader or an error blocked checkpoints. All of it
@@ -137,19 +202,8 @@ static bool cut_log(struct sqlite_store *s, struct connection *c)
 {
     uint64_t size = 0;
     struct status ignored;
-    if (!sqlite_file_check(&s->file, &size, &ignored) || size <= LARGE_LOG) {
-        return true;
-    }
-    pthread_mutex_lock(&s->writing);
-    sqlite3_busy_timeout(c->db, 0);
-    bool cut =
-        sqlite3_wal_checkpoint_v2(c->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL) == SQLITE_OK;
-    sqlite3_busy_timeout(c->db, BUSY_MS);
-    if (cut) {
-        atomic_store_explicit(&s->log_pages, 0, memory_order_relaxed);
-    }
-    pthread_mutex_unlock(&s->writing);
-    return cut;
+    return !sqlite_file_check(&s->file, &size, &ignored) || size <= LARGE_LOG ||
+           truncate_log(s, c) == SQLITE_OK;
 }
 
 static void note_size(struct sqlite_store *s)
@@ -161,19 +215,56 @@ static void note_size(struct sqlite_store *s)
     }
 }
 
-/* Returns whether to try again soon. After a failure that uses a new connection. */
-static bool copy_and_cut(struct sqlite_store *s, struct connection *c)
+enum progress { COMPLETE, CONTINUE, CONTINUE_SOON, BROKEN };
+
+/* Empties the log for those who wait for that; most of it was copied before. */
+static enum progress empty_log(struct sqlite_store *s, struct connection *c, uint64_t request)
+{
+    int code = truncate_log(s, c);
+    if (code == SQLITE_BUSY) {
+        return CONTINUE_SOON;
+    }
+    if (code != SQLITE_OK || !sync_log(c)) {
+        return BROKEN;
+    }
+    answer_empty_requests(s, request, true);
+    return COMPLETE;
+}
+
+static enum progress copy_and_cut(struct sqlite_store *s, struct connection *c)
+{
+    uint64_t request = empty_request(s);
+    int left = copy_log(s, c);
+    if (left == FAILED) {
+        return BROKEN;
+    }
+    if (request != 0) {
+        return empty_log(s, c, request);
+    }
+    return left != 0 || !cut_log(s, c) || is_too_large(c, s->file.path) ? CONTINUE : COMPLETE;
+}
+
+/* After a failure the next attempt uses a new connection. */
+static enum progress run_once(struct sqlite_store *s, struct connection *c)
 {
     struct status ignored;
-    int left =
-        c->db != NULL || connection_open(c, s->file.path, &ignored) ? copy_log(s, c) : FAILED;
-    bool again = left != 0 || !cut_log(s, c) || is_too_large(c, s->file.path);
-    if (left == FAILED) {
+    bool open = c->db != NULL || connection_open(c, s->file.path, NULL, &ignored);
+    enum progress progress = open ? copy_and_cut(s, c) : BROKEN;
+    if (progress == BROKEN) {
         metric_add(&s->store.failed_checkpoints, 1);
         connection_close(c);
+        answer_empty_requests(s, empty_request(s), false);
     }
     note_size(s);
-    return again;
+    return progress;
+}
+
+static int64_t continue_at(enum progress progress)
+{
+    int64_t now_ns = clock_monotonic_ns();
+    return progress == COMPLETE        ? INT64_MAX
+           : progress == CONTINUE_SOON ? now_ns + SOON_NS
+                                       : now_ns + AGAIN_NS;
 }
 
 /* The checkpoint thread. */
@@ -181,8 +272,10 @@ static void *checkpoint(void *argument)
 {
     struct sqlite_store *s = argument;
     struct connection c = {.db = NULL};
-    for (bool again = false; wait_for_checkpoint(s, again);) {
-        again = copy_and_cut(s, &c);
+    enum progress progress = COMPLETE;
+    uint64_t seen = 0;
+    while (wait_for_checkpoint(s, &seen, continue_at(progress))) {
+        progress = run_once(s, &c);
     }
     connection_close(&c);
     return NULL;
@@ -190,8 +283,8 @@ static void *checkpoint(void *argument)
 
 void sqlite_checkpoint_start(struct sqlite_store *s)
 {
-    sqlite3_wal_hook(s->writer.db, on_commit, s);
-    sqlite3_wal_hook(s->marker.db, on_commit, s);
+    sqlite3_wal_hook(s->appender.db, on_commit, s);
+    sqlite3_wal_hook(s->keeper.db, on_commit, s);
     s->checkpointing = pthread_create(&s->checkpointer, NULL, checkpoint, s) == 0;
     assert(s->checkpointing && "a thread can be had at start");
 }

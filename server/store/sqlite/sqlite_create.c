@@ -103,7 +103,7 @@ static bool fill(const char *path, struct status *st)
              tables);
     add_identity(&sql);
     str_addf(&sql, "PRAGMA application_id = %d; COMMIT", SQLITE_APPLICATION_ID);
-    bool ok = connection_open(&c, path, st) && connection_run(&c, sql.data, st);
+    bool ok = connection_open(&c, path, NULL, st) && connection_run(&c, sql.data, st);
     connection_close(&c);
     return ok;
 }

@@ -23,20 +23,18 @@ static const char *const texts[SQL_COUNT] = {
     [SQL_FORGET_HEADS] = "DELETE FROM heads",
     [SQL_PUT_MARK] = "INSERT OR REPLACE INTO marks(mark, value, digest, seal) "
                      "VALUES(?1, ?2, ?3, ?4)",
-    [SQL_SCRUB] =
-        "UPDATE changes SET salt = NULL, payload = 'erased' WHERE environment = ?1 AND "
-        "service = ?2 AND version BETWEEN ?3 AND ?4 AND brings = 1 AND payload <> 'erased'",
-    [SQL_DROP] =
-        "UPDATE changes SET salt = NULL, payload = 'compacted' WHERE environment = ?1 AND "
-        "service = ?2 AND version BETWEEN ?3 AND ?4 AND brings = 1 AND typeof(payload) = 'blob'",
+    [SQL_NEXT_PAYLOAD] = "SELECT version FROM changes WHERE environment = ?1 AND service = ?2 AND "
+                         "version BETWEEN ?3 AND ?4 AND brings = 1 ORDER BY version LIMIT 1",
+    [SQL_SCRUB] = "UPDATE changes SET salt = NULL, payload = 'erased' WHERE environment = ?1 AND "
+                  "service = ?2 AND version = ?3 AND brings = 1 AND payload <> 'erased'",
+    [SQL_DROP] = "UPDATE changes SET salt = NULL, payload = 'compacted' WHERE environment = ?1 AND "
+                 "service = ?2 AND version = ?3 AND brings = 1 AND typeof(payload) = 'blob'",
+    [SQL_FREE_PAGES] = "PRAGMA incremental_vacuum(4)",
     [SQL_TAIL] = "SELECT revision, record, hash FROM commits ORDER BY revision DESC LIMIT 1",
     [SQL_READ_COMMITS] = "SELECT revision, record, hash FROM commits WHERE revision BETWEEN ?1 "
                          "AND ?2 ORDER BY revision",
     [SQL_READ_PAYLOADS] = "SELECT id, salt, payload FROM changes WHERE id BETWEEN ?1 AND ?2 AND "
                           "brings = 1 ORDER BY id",
-    [SQL_READ_VERSION] = "SELECT c.record, c.hash, v.id, v.salt, v.payload FROM changes v JOIN "
-                         "commits c ON c.revision = v.id >> 7 WHERE v.environment = ?1 AND "
-                         "v.service = ?2 AND v.version = ?3 AND v.brings = 1",
     [SQL_READ_VERSIONS] = "SELECT c.record, c.hash, v.id, v.salt, v.payload FROM changes v JOIN "
                           "commits c ON c.revision = v.id >> 7 WHERE v.environment = ?1 AND "
                           "v.service = ?2 AND v.version BETWEEN ?3 AND ?4 AND v.brings = 1 "
@@ -85,11 +83,11 @@ bool connection_number(struct connection *c, const char *sql, int64_t *ret, stru
     return ok;
 }
 
-bool connection_open(struct connection *c, const char *path, struct status *st)
+bool connection_open(struct connection *c, const char *path, const char *vfs, struct status *st)
 {
     int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX;
     *c = (struct connection){.db = NULL};
-    if (sqlite3_open_v2(path, &c->db, flags, NULL) != SQLITE_OK) {
+    if (sqlite3_open_v2(path, &c->db, flags, vfs) != SQLITE_OK) {
         return sqlite_fault(c, "opening", st);
     }
     sqlite3_extended_result_codes(c->db, 1);
@@ -155,7 +153,7 @@ sqlite3_stmt *connection_statement(struct connection *c, enum statement which, s
 static struct connection *make_reader(struct sqlite_store *s, struct status *st)
 {
     struct connection *c = mem_zalloc(sizeof *c);
-    if (!connection_open(c, s->file.path, st)) {
+    if (!connection_open(c, s->file.path, NULL, st)) {
         connection_close(c);
         free(c);
         return NULL;

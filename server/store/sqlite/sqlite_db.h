@@ -13,23 +13,26 @@
 #define BUSY_MS 10000 /* most that a connection waits for the lock of another one */
 
 enum statement {
-    /* of the writer */
+    /* of appender and keeper */
     SQL_BEGIN,
     SQL_COMMIT,
     SQL_ROLLBACK,
+    /* of the appender */
     SQL_INSERT_COMMIT,
     SQL_INSERT_CHANGE,
+    /* of the keeper */
     SQL_FIND_HEAD,
     SQL_PUT_HEAD,
     SQL_FORGET_HEADS,
-    SQL_PUT_MARK, /* of the marker, too */
+    SQL_PUT_MARK,
+    SQL_NEXT_PAYLOAD,
     SQL_SCRUB,
     SQL_DROP,
+    SQL_FREE_PAGES,
     /* of any connection */
     SQL_TAIL,
     SQL_READ_COMMITS,
     SQL_READ_PAYLOADS,
-    SQL_READ_VERSION,
     SQL_READ_VERSIONS,
     SQL_FIND_VERSION_BEFORE,
     SQL_FIND_REMOVAL_BEFORE,
@@ -46,14 +49,21 @@ struct connection {
     int64_t lock_wait_ns;                /* start of the current wait for another's lock */
 };
 
+/* One transaction writes at a time. Appends go first: see sqlite_write.h. */
+struct sqlite_gate {
+    pthread_mutex_t inside; /* held over a write transaction */
+    pthread_cond_t left;    /* an append left */
+    atomic_uint appends;    /* that wait to come in */
+};
+
 struct sqlite_store {
     struct store store;
     struct sqlite_file file;
-    atomic_bool misplaced;   /* an append found its files removed or replaced */
-    atomic_bool interrupted; /* by store_interrupt */
-    pthread_mutex_t writing; /* held over a transaction of the two that write */
-    struct connection writer;
-    struct connection marker; /* moves marks, which need not be durable at once */
+    atomic_bool misplaced;      /* an append found its files removed or replaced */
+    atomic_bool interrupted;    /* by store_interrupt */
+    struct sqlite_gate gate;    /* to write transactions */
+    struct connection appender; /* syncs each transaction; used inside the gate */
+    struct connection keeper;   /* of all other writes, does not sync; used inside the gate */
 
     pthread_mutex_t lock;
     pthread_cond_t reader_free;
@@ -66,7 +76,11 @@ struct sqlite_store {
     bool stopping;
     pthread_cond_t checkpoint_due;
     bool wants_checkpoint;
-    atomic_int log_pages; /* of the write-ahead log, after the newest transaction */
+    pthread_cond_t log_emptied;
+    uint64_t empty_wanted; /* requests to empty the log, counted */
+    uint64_t empty_done;   /* the requests up to this one were carried out */
+    uint64_t empty_failed; /* the newest request that failed */
+    atomic_int log_pages;  /* of the write-ahead log, after the newest transaction */
 };
 
 static inline struct sqlite_store *sqlite_of(struct store *store)
@@ -74,8 +88,8 @@ static inline struct sqlite_store *sqlite_of(struct store *store)
     return CONTAINER_OF(store, struct sqlite_store, store);
 }
 
-/* Opens an existing file. */
-bool connection_open(struct connection *c, const char *path, struct status *st);
+/* Opens an existing file. vfs: its name; NULL: the system's. */
+bool connection_open(struct connection *c, const char *path, const char *vfs, struct status *st);
 /* From now on a statement, or a wait for another connection's lock, ends when the thread's deadline
  * has passed or *interrupted (borrowed) is set. Short statements, such as those of an append, are
  * too short to be interrupted. */

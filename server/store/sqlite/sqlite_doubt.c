@@ -37,7 +37,7 @@ static bool read_index(const struct sqlite_store *s, struct index_head *ret_head
 {
     sqlite3_file *file = NULL;
     void volatile *mapped = NULL;
-    if (sqlite3_file_control(s->writer.db, NULL, SQLITE_FCNTL_FILE_POINTER, &file) != SQLITE_OK ||
+    if (sqlite3_file_control(s->appender.db, NULL, SQLITE_FCNTL_FILE_POINTER, &file) != SQLITE_OK ||
         file->pMethods->xShmMap(file, 0, INDEX_BLOCK, 0, &mapped) != SQLITE_OK || mapped == NULL) {
         return false;
     }

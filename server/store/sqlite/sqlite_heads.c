@@ -46,9 +46,10 @@ static bool read_mark(struct sqlite_store *s, struct connection *c, enum store_m
     return ok;
 }
 
-static bool write_mark(struct sqlite_store *s, struct connection *c, enum store_mark mark,
-                       const struct mark_row *row, struct status *st)
+static bool write_mark(struct sqlite_store *s, enum store_mark mark, const struct mark_row *row,
+                       struct status *st)
 {
+    struct connection *c = &s->keeper;
     sqlite3_stmt *q = connection_statement(c, SQL_PUT_MARK, st);
     if (q == NULL) {
         return false;
@@ -100,35 +101,34 @@ static bool raise_mark(struct sqlite_store *s, enum store_mark mark, uint64_t va
                        struct status *st)
 {
     struct mark_row row;
-    if (!read_mark(s, &s->writer, mark, &row, st)) {
+    if (!read_mark(s, &s->keeper, mark, &row, st)) {
         return false;
     }
     if (row.value >= value) {
         return true;
     }
     row.value = storable(value);
-    return write_mark(s, &s->writer, mark, &row, st);
+    return write_mark(s, mark, &row, st);
 }
 
 bool sqlite_set_mark(struct store *store, enum store_mark mark, uint64_t value, struct status *st)
 {
     struct sqlite_store *s = sqlite_of(store);
-    pthread_mutex_lock(&s->writing);
-    bool ok = sqlite_check_files(s, st) && raise_mark(s, mark, value, st);
-    pthread_mutex_unlock(&s->writing);
-    return ok;
+    struct sqlite_piece piece;
+    return sqlite_begin_piece(s, &piece, st) &&
+           sqlite_finish_piece(&piece, raise_mark(s, mark, value, st), st);
 }
 
 static bool move_mark(struct sqlite_store *s, enum store_mark mark, uint64_t from, uint64_t to,
                       bool *ret_moved, struct status *st)
 {
     struct mark_row row;
-    if (!read_mark(s, &s->marker, mark, &row, st)) {
+    if (!read_mark(s, &s->keeper, mark, &row, st)) {
         return false;
     }
     bool stands = row.value == from;
     row.value = storable(to);
-    if (stands && !write_mark(s, &s->marker, mark, &row, st)) {
+    if (stands && !write_mark(s, mark, &row, st)) {
         return false;
     }
     *ret_moved = stands;
@@ -139,10 +139,9 @@ bool sqlite_move_mark(struct store *store, enum store_mark mark, uint64_t from, 
                       bool *ret_moved, struct status *st)
 {
     struct sqlite_store *s = sqlite_of(store);
-    pthread_mutex_lock(&s->writing);
-    bool ok = move_mark(s, mark, from, to, ret_moved, st);
-    pthread_mutex_unlock(&s->writing);
-    return ok;
+    struct sqlite_piece piece;
+    return sqlite_begin_piece(s, &piece, st) &&
+           sqlite_finish_piece(&piece, move_mark(s, mark, from, to, ret_moved, st), st);
 }
 
 /* ---- Saving heads ---- */
@@ -157,7 +156,7 @@ struct stored_head {
 static bool find_stored(struct sqlite_store *s, const struct head *head, struct stored_head *ret,
                         struct status *st)
 {
-    sqlite3_stmt *q = connection_statement(&s->writer, SQL_FIND_HEAD, st);
+    sqlite3_stmt *q = connection_statement(&s->keeper, SQL_FIND_HEAD, st);
     if (q == NULL) {
         return false;
     }
@@ -169,7 +168,7 @@ static bool find_stored(struct sqlite_store *s, const struct head *head, struct 
         ret->row_revision = sqlite_number(q, 0);
         ret->seal = sqlite_hash(q, 1);
     }
-    bool ok = ret->found || code == SQLITE_DONE || sqlite_fault(&s->writer, "finding a head", st);
+    bool ok = ret->found || code == SQLITE_DONE || sqlite_fault(&s->keeper, "finding a head", st);
     sqlite3_reset(q);
     return ok;
 }
@@ -177,7 +176,7 @@ static bool find_stored(struct sqlite_store *s, const struct head *head, struct 
 static bool put_head(struct sqlite_store *s, const struct store_head_row *row,
                      const struct hash *seal, struct status *st)
 {
-    sqlite3_stmt *q = connection_statement(&s->writer, SQL_PUT_HEAD, st);
+    sqlite3_stmt *q = connection_statement(&s->keeper, SQL_PUT_HEAD, st);
     if (q == NULL) {
         return false;
     }
@@ -192,7 +191,7 @@ static bool put_head(struct sqlite_store *s, const struct store_head_row *row,
     sqlite3_bind_blob(q, 9, row->n_holes == 0 ? (const void *)"" : row->holes,
                       (int)(row->n_holes * sizeof row->holes[0]), SQLITE_STATIC);
     sqlite3_bind_blob(q, 10, seal->bytes, HASH_SIZE, SQLITE_STATIC);
-    return sqlite_step(&s->writer, q, "saving heads", st);
+    return sqlite_step(&s->keeper, q, "saving heads", st);
 }
 
 static bool save_head(struct sqlite_store *s, const struct head *head, struct heads_digest *digest,
@@ -214,37 +213,57 @@ static bool save_head(struct sqlite_store *s, const struct head *head, struct he
     return put_head(s, &row, &seal, st);
 }
 
-static bool save_all(struct sqlite_store *s, struct head *const *heads, size_t n, uint64_t through,
-                     struct status *st)
+/* What is left to be saved. */
+struct saving {
+    struct head *const *heads; /* borrowed */
+    size_t n, at;
+    uint64_t through; /* the mark, once all heads are saved */
+};
+
+/* The digest changes with the heads, the value of the mark with the last of them. Heads that are
+ * newer than the mark do no harm: the commits that brought them are passed over when the log behind
+ * the mark is read. */
+static bool save_some(struct sqlite_store *s, const struct sqlite_piece *piece,
+                      struct saving *saving, struct status *st)
 {
     struct mark_row mark;
-    if (!read_mark(s, &s->writer, STORE_MARK_HEADS, &mark, st)) {
+    if (!read_mark(s, &s->keeper, STORE_MARK_HEADS, &mark, st)) {
         return false;
     }
-    for (size_t i = 0; i < n; i++) {
-        if (!save_head(s, heads[i], &mark.digest, st)) {
+    do {
+        if (saving->at < saving->n &&
+            !save_head(s, saving->heads[saving->at++], &mark.digest, st)) {
             return false;
         }
+    } while (saving->at < saving->n && sqlite_piece_goes_on(piece));
+    if (saving->at == saving->n && mark.value < saving->through) {
+        mark.value = storable(saving->through);
     }
-    mark.value = mark.value > through ? mark.value : storable(through);
-    return write_mark(s, &s->writer, STORE_MARK_HEADS, &mark, st);
+    return write_mark(s, STORE_MARK_HEADS, &mark, st);
 }
 
 bool sqlite_save_heads(struct store *store, struct head *const *heads, size_t n, uint64_t through,
                        struct status *st)
 {
     struct sqlite_store *s = sqlite_of(store);
-    return sqlite_begin(s, st) && sqlite_finish(s, save_all(s, heads, n, through, st), st);
+    struct saving saving = {.heads = heads, .n = n, .through = through};
+    do {
+        struct sqlite_piece piece;
+        if (!sqlite_begin_piece(s, &piece, st) ||
+            !sqlite_finish_piece(&piece, save_some(s, &piece, &saving, st), st)) {
+            return false;
+        }
+    } while (saving.at < n);
+    return true;
 }
 
 /* RELAYED is kept, because it cannot be rebuilt from the log. */
 static bool forget_all(struct sqlite_store *s, struct status *st)
 {
     static const struct mark_row nothing;
-    bool ok = sqlite_run(&s->writer, SQL_FORGET_HEADS, "forgetting heads", st);
+    bool ok = sqlite_run(&s->keeper, SQL_FORGET_HEADS, "forgetting heads", st);
     for (int mark = 0; mark < STORE_MARKS && ok; mark++) {
-        ok = mark == STORE_MARK_RELAYED ||
-             write_mark(s, &s->writer, (enum store_mark)mark, &nothing, st);
+        ok = mark == STORE_MARK_RELAYED || write_mark(s, (enum store_mark)mark, &nothing, st);
     }
     return ok;
 }
@@ -252,7 +271,8 @@ static bool forget_all(struct sqlite_store *s, struct status *st)
 bool sqlite_forget_heads(struct store *store, struct status *st)
 {
     struct sqlite_store *s = sqlite_of(store);
-    return sqlite_begin(s, st) && sqlite_finish(s, forget_all(s, st), st);
+    struct sqlite_piece piece;
+    return sqlite_begin_piece(s, &piece, st) && sqlite_finish_piece(&piece, forget_all(s, st), st);
 }
 
 /* ---- Loading heads ---- */
@@ -279,8 +299,8 @@ static bool take_head_row(sqlite3_stmt *q, struct store_head_row *row)
         .first_live_version = sqlite_number(q, 4),
         .mod_revision = sqlite_number(q, 5),
         .row_revision = sqlite_number(q, 6),
-        .revision = sqlite_number(q, 7) >> 7,
-        .index = (uint32_t)(sqlite_number(q, 7) & 127),
+        .revision = sqlite_change_revision(sqlite_number(q, 7)),
+        .index = sqlite_change_index(sqlite_number(q, 7)),
         .n_holes = (size_t)sqlite3_column_bytes(q, 8) / sizeof(uint64_t),
     };
     return row->environment != NULL && row->service != NULL;

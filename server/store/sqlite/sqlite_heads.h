@@ -1,5 +1,5 @@
 /* The heads and the marks of a SQLite store. Each row has a seal (seal.h). The mark HEADS also has
- * a digest over all heads, which is updated in the transaction that writes them. */
+ * a digest over all heads, which is updated in each transaction that writes some of them. */
 #ifndef STORE_SQLITE_HEADS_H
 #define STORE_SQLITE_HEADS_H
 

@@ -9,8 +9,8 @@
 
 bool sqlite_read_format(struct sqlite_store *s, int64_t *ret_format, struct status *st)
 {
-    return connection_number(&s->writer, "SELECT value FROM meta WHERE name = 'format'", ret_format,
-                             st);
+    return connection_number(&s->appender, "SELECT value FROM meta WHERE name = 'format'",
+                             ret_format, st);
 }
 
 void sqlite_add_identity_seal(const struct store_identity *identity, struct str *sql)
@@ -31,8 +31,8 @@ static bool read_bytes(struct sqlite_store *s, const char *name, uint8_t *out, s
                        size_t most, size_t *ret_n)
 {
     sqlite3_stmt *q = NULL;
-    if (sqlite3_prepare_v2(s->writer.db, "SELECT value FROM meta WHERE name = ?1", -1, &q, NULL) !=
-        SQLITE_OK) {
+    if (sqlite3_prepare_v2(s->appender.db, "SELECT value FROM meta WHERE name = ?1", -1, &q,
+                           NULL) != SQLITE_OK) {
         return false;
     }
     sqlite_bind_text(q, 1, name);
@@ -93,7 +93,7 @@ bool sqlite_store_renew(struct store *store, const struct store_identity *identi
              epoch_text, epochs_text);
     sqlite_add_identity_seal(identity, &sql);
     str_add_text(&sql, "COMMIT");
-    return connection_run(&s->writer, sql.data, st);
+    return connection_run(&s->appender, sql.data, st);
 }
 
 /* How far events were published is the one mark that the log does not tell. */
@@ -103,8 +103,8 @@ static bool read_relayed(struct sqlite_store *s, uint64_t *ret_relayed, struct s
     int64_t end = 0;
     AUTO_STR sql = {0};
     str_addf(&sql, "SELECT value FROM marks WHERE mark = %d", STORE_MARK_RELAYED);
-    if (!connection_number(&s->writer, sql.data, &relayed, st) ||
-        !connection_number(&s->writer, "SELECT max(revision) FROM commits", &end, st)) {
+    if (!connection_number(&s->appender, sql.data, &relayed, st) ||
+        !connection_number(&s->appender, "SELECT max(revision) FROM commits", &end, st)) {
         return false;
     }
     *ret_relayed = (uint64_t)relayed;
@@ -131,5 +131,5 @@ bool sqlite_upgrade(struct sqlite_store *s, struct status *st)
     sqlite_add_marks(&s->store.identity, relayed, &sql);
     sqlite_add_identity_seal(&s->store.identity, &sql);
     str_addf(&sql, "UPDATE meta SET value = %d WHERE name = 'format'; COMMIT", STORE_FORMAT);
-    return connection_run(&s->writer, sql.data, st);
+    return connection_run(&s->appender, sql.data, st);
 }

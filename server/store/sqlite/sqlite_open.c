@@ -7,6 +7,7 @@
 #include "sqlite_checkpoint.h"
 #include "sqlite_create.h"
 #include "sqlite_identity.h"
+#include "sqlite_write.h"
 
 /* ---- What the file is ---- */
 
@@ -17,12 +18,12 @@ static bool foreign(const struct sqlite_store *s, struct status *st)
 }
 
 /* A file that is cut within its header was refused before. */
-static bool open_writer(struct sqlite_store *s, struct status *st)
+static bool open_appender(struct sqlite_store *s, struct status *st)
 {
-    if (connection_open(&s->writer, s->file.path, st)) {
+    if (connection_open(&s->appender, s->file.path, NULL, st)) {
         return true;
     }
-    bool no_database = (sqlite3_errcode(s->writer.db) & 0xFF) == SQLITE_NOTADB;
+    bool no_database = (sqlite3_errcode(s->appender.db) & 0xFF) == SQLITE_NOTADB;
     return no_database ? foreign(s, st) : false;
 }
 
@@ -39,9 +40,9 @@ static bool check_kind(struct sqlite_store *s, struct status *st)
     int64_t application = 0;
     int64_t objects = 0;
     int64_t ours = 0;
-    if (!connection_number(&s->writer, "PRAGMA application_id", &application, st) ||
-        !connection_number(&s->writer, "SELECT count(*) FROM sqlite_schema", &objects, st) ||
-        !connection_number(&s->writer,
+    if (!connection_number(&s->appender, "PRAGMA application_id", &application, st) ||
+        !connection_number(&s->appender, "SELECT count(*) FROM sqlite_schema", &objects, st) ||
+        !connection_number(&s->appender,
                            "SELECT count(*) FROM sqlite_schema WHERE name IN ('meta', 'marks')",
                            &ours, st)) {
         return false;
@@ -79,8 +80,9 @@ static bool pass_over(void *user, struct commit *commit)
 static bool check_pages(struct sqlite_store *s, struct status *st)
 {
     sqlite3_stmt *q = NULL;
-    if (sqlite3_prepare_v2(s->writer.db, "PRAGMA integrity_check(1)", -1, &q, NULL) != SQLITE_OK) {
-        return sqlite_fault(&s->writer, "checking a copy", st);
+    if (sqlite3_prepare_v2(s->appender.db, "PRAGMA integrity_check(1)", -1, &q, NULL) !=
+        SQLITE_OK) {
+        return sqlite_fault(&s->appender, "checking a copy", st);
     }
     bool ok = sqlite3_step(q) == SQLITE_ROW;
     const char *found = ok ? (const char *)sqlite3_column_text(q, 0) : "it cannot be read";
@@ -95,8 +97,8 @@ static bool check_end(struct sqlite_store *s, struct status *st)
 {
     int64_t last = 0;
     int64_t changed = 0;
-    return connection_number(&s->writer, "SELECT max(revision) FROM commits", &last, st) &&
-           connection_number(&s->writer, "SELECT max(id) >> 7 FROM changes", &changed, st) &&
+    return connection_number(&s->appender, "SELECT max(revision) FROM commits", &last, st) &&
+           connection_number(&s->appender, "SELECT max(id) >> 7 FROM changes", &changed, st) &&
            (changed <= last ||
             status_set(st, STATUS_DATA_LOSS, "LOG_DAMAGED",
                        "%s is a copy that is not whole: its log ends at revision %" PRId64
@@ -140,15 +142,18 @@ static bool find_or_create(struct sqlite_store *s, const char *location, bool ma
  * after a power cut, it would undo all that was done since. */
 static bool open_file(struct sqlite_store *s, struct status *st)
 {
-    return sqlite_file_take(&s->file, st) && open_writer(s, st) && check_kind(s, st) &&
+    return sqlite_file_take(&s->file, st) && open_appender(s, st) && check_kind(s, st) &&
            check_format(s, st) && sqlite_read_identity(s, st) && check_copy(s, st) &&
-           connection_run(&s->writer,
+           connection_run(&s->appender,
                           "PRAGMA synchronous = EXTRA; PRAGMA journal_mode = WAL;"
                           "PRAGMA secure_delete = ON; PRAGMA wal_autocheckpoint = 0;"
                           "SELECT count(*) FROM meta", /* which opens the write-ahead log */
                           st) &&
-           sqlite_upgrade(s, st) && connection_open(&s->marker, s->file.path, st) &&
-           connection_run(&s->marker, "PRAGMA synchronous = NORMAL", st) &&
+           sqlite_upgrade(s, st) && connection_open(&s->keeper, s->file.path, NULL, st) &&
+           connection_run(&s->keeper,
+                          "PRAGMA synchronous = NORMAL; PRAGMA secure_delete = ON;"
+                          "PRAGMA wal_autocheckpoint = 0",
+                          st) &&
            sqlite_file_note(&s->file, st);
 }
 
@@ -164,16 +169,17 @@ bool sqlite_store_open(const char *location, bool may_create, struct store **ret
     s->store.has_wal = true;
     histogram_init(&s->store.sync, &scale_latency);
     sqlite_file_init(&s->file);
-    pthread_mutex_init(&s->writing, NULL);
+    sqlite_gate_init(&s->gate);
     pthread_mutex_init(&s->lock, NULL);
     pthread_cond_init(&s->reader_free, NULL);
     pthread_cond_init(&s->checkpoint_due, NULL);
+    pthread_cond_init(&s->log_emptied, NULL);
     if (!find_or_create(s, location, may_create, st) || !open_file(s, st)) {
         sqlite_store_close(&s->store);
         return false;
     }
-    connection_bound(&s->writer, &s->interrupted);
-    connection_bound(&s->marker, &s->interrupted);
+    connection_bound(&s->appender, &s->interrupted);
+    connection_bound(&s->keeper, &s->interrupted);
     sqlite_checkpoint_start(s);
     *ret_store = &s->store;
     return true;
@@ -181,7 +187,11 @@ bool sqlite_store_open(const char *location, bool may_create, struct store **ret
 
 void sqlite_store_interrupt(struct store *store)
 {
-    atomic_store(&sqlite_of(store)->interrupted, true);
+    struct sqlite_store *s = sqlite_of(store);
+    pthread_mutex_lock(&s->lock);
+    atomic_store(&s->interrupted, true);
+    pthread_cond_broadcast(&s->log_emptied);
+    pthread_mutex_unlock(&s->lock);
 }
 
 void sqlite_store_close(struct store *store)
@@ -192,12 +202,13 @@ void sqlite_store_close(struct store *store)
         connection_close(s->readers[i]);
         free(s->readers[i]);
     }
-    connection_close(&s->marker);
-    connection_close(&s->writer); /* the last connection checkpoints and removes the log */
+    connection_close(&s->keeper);
+    connection_close(&s->appender); /* the last connection checkpoints and removes the log */
     sqlite_file_fini(&s->file);
+    pthread_cond_destroy(&s->log_emptied);
     pthread_cond_destroy(&s->checkpoint_due);
     pthread_cond_destroy(&s->reader_free);
     pthread_mutex_destroy(&s->lock);
-    pthread_mutex_destroy(&s->writing);
+    sqlite_gate_fini(&s->gate);
     free(s);
 }

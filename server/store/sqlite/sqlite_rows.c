@@ -18,6 +18,15 @@ bool sqlite_run(struct connection *c, enum statement which, const char *doing, s
     return q != NULL && sqlite_step(c, q, doing, st);
 }
 
+bool sqlite_find_number(struct connection *c, sqlite3_stmt *q, uint64_t *ret, struct status *st)
+{
+    int code = sqlite3_step(q);
+    bool ok = code == SQLITE_ROW || code == SQLITE_DONE || sqlite_fault(c, "looking up", st);
+    *ret = code == SQLITE_ROW ? sqlite_number(q, 0) : 0;
+    sqlite3_reset(q);
+    return ok;
+}
+
 /* What stands in the place of a payload that is gone: "erased", "compacted". */
 static bool is_word(sqlite3_stmt *q, int at, const char *word)
 {
