@@ -5,6 +5,7 @@
 
 #include "clock.h"
 #include "condition.h"
+#include "sqlite_vfs.h"
 #include "sqlite_write.h"
 
 #define CHECKPOINT_PAGES 10000
@@ -248,7 +249,7 @@ static enum progress copy_and_cut(struct sqlite_store *s, struct connection *c)
 static enum progress run_once(struct sqlite_store *s, struct connection *c)
 {
     struct status ignored;
-    bool open = c->db != NULL || connection_open(c, s->file.path, NULL, &ignored);
+    bool open = c->db != NULL || connection_open(c, s->file.path, SQLITE_VFS_COPIER, &ignored);
     enum progress progress = open ? copy_and_cut(s, c) : BROKEN;
     if (progress == BROKEN) {
         metric_add(&s->store.failed_checkpoints, 1);

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "clock.h"
+#include "sqlite_vfs.h"
 
 #define LOOK_EVERY_STEPS 1000 /* of SQLite's virtual machine, which runs millions a second */
 #define LOCK_PAUSE_MS 25
@@ -87,6 +88,7 @@ bool connection_open(struct connection *c, const char *path, const char *vfs, st
 {
     int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX;
     *c = (struct connection){.db = NULL};
+    sqlite_vfs_register();
     if (sqlite3_open_v2(path, &c->db, flags, vfs) != SQLITE_OK) {
         return sqlite_fault(c, "opening", st);
     }

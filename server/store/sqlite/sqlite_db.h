@@ -88,7 +88,7 @@ static inline struct sqlite_store *sqlite_of(struct store *store)
     return CONTAINER_OF(store, struct sqlite_store, store);
 }
 
-/* Opens an existing file. vfs: its name; NULL: the system's. */
+/* Opens an existing file. vfs: one of sqlite_vfs.h; NULL: the system's. */
 bool connection_open(struct connection *c, const char *path, const char *vfs, struct status *st);
 /* From now on a statement, or a wait for another connection's lock, ends when the thread's deadline
  * has passed or *interrupted (borrowed) is set. Short statements, such as those of an append, are

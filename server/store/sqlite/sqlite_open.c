@@ -7,6 +7,7 @@
 #include "sqlite_checkpoint.h"
 #include "sqlite_create.h"
 #include "sqlite_identity.h"
+#include "sqlite_vfs.h"
 #include "sqlite_write.h"
 
 /* ---- What the file is ---- */
@@ -20,7 +21,7 @@ static bool foreign(const struct sqlite_store *s, struct status *st)
 /* A file that is cut within its header was refused before. */
 static bool open_appender(struct sqlite_store *s, struct status *st)
 {
-    if (connection_open(&s->appender, s->file.path, NULL, st)) {
+    if (connection_open(&s->appender, s->file.path, SQLITE_VFS_APPENDER, st)) {
         return true;
     }
     bool no_database = (sqlite3_errcode(s->appender.db) & 0xFF) == SQLITE_NOTADB;

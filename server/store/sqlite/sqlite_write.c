@@ -1,13 +1,13 @@
 #include "sqlite_write.h"
 
 #include <assert.h>
-#include <stdio.h>
 
 #include "clock.h"
 #include "failpoint.h"
 #include "sqlite_checkpoint.h"
 #include "sqlite_doubt.h"
 #include "sqlite_rows.h"
+#include "sqlite_vfs.h"
 
 #define PIECE_NS 1000000
 
@@ -105,6 +105,7 @@ bool sqlite_finish_append(struct sqlite_store *s, bool ok, struct status *st)
     ok = ok && commit_or_doubt(s, st);
     if (!ok) {
         roll_back(&s->appender);
+        sqlite_vfs_forget(s->appender.db);
     }
     sqlite_gate_leave(&s->gate);
     sqlite_checkpoint_if_due(s);

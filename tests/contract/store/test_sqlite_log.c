@@ -2,6 +2,7 @@
  * again, and writes continue while they are blocked. */
 #include <sched.h>
 #include <sqlite3.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -98,4 +99,70 @@ static void a_reader_that_stays(struct place *place)
 Test(write_ahead_log, becomes_small_after_a_long_reader, .timeout = 240)
 {
     contract_run(a_reader_that_stays, false);
+}
+
+/* ---- System calls ---- */
+
+static sqlite3_vfs *system_vfs;
+static sqlite3_vfs counting_vfs;
+static const sqlite3_io_methods *log_methods; /* the system's */
+static sqlite3_io_methods counting_methods;
+static atomic_size_t log_writes;
+
+static int count_write(sqlite3_file *file, const void *bytes, int n, sqlite3_int64 at)
+{
+    atomic_fetch_add(&log_writes, 1);
+    return log_methods->xWrite(file, bytes, n, at);
+}
+
+static int open_counted(sqlite3_vfs *self, const char *path, sqlite3_file *file, int flags,
+                        int *ret_flags)
+{
+    (void)self;
+    int code = system_vfs->xOpen(system_vfs, path, file, flags, ret_flags);
+    if (code == SQLITE_OK && (flags & SQLITE_OPEN_WAL) != 0) {
+        log_methods = file->pMethods;
+        counting_methods = *log_methods;
+        counting_methods.xWrite = count_write;
+        file->pMethods = &counting_methods;
+    }
+    return code;
+}
+
+#define BATCH 40
+#define SMALL_PAYLOAD 500
+#define LARGEST_WRITE (64 << 10)
+
+/* SQLite writes each page of the log by two calls. */
+static void few_writes(struct place *place)
+{
+    struct book book;
+    system_vfs = sqlite3_vfs_find(NULL);
+    counting_vfs = *system_vfs;
+    counting_vfs.zName = "counting";
+    counting_vfs.xOpen = open_counted;
+    sqlite3_vfs_register(&counting_vfs, 1);
+    place_reopen(place);
+    sqlite3_vfs_register(system_vfs, 1);
+    book_init(&book, place->store);
+    book_fill(&book, place->store, 1);
+    AUTO(free) char *json = mem_zalloc(SMALL_PAYLOAD + 1);
+    memset(json, ' ', SMALL_PAYLOAD);
+    memcpy(json, "{}", 2);
+    for (size_t i = 0; i < BATCH; i++) {
+        struct line line = {CHANGE_UPDATE, "filled", book.n + 1, json};
+        book_write(&book, &line, 1);
+    }
+    uint64_t size = log_size(place);
+    atomic_store(&log_writes, 0);
+    book_append(&book, place->store, 2);
+    size_t most = (log_size(place) - size) / LARGEST_WRITE + 2;
+    cr_assert_leq(atomic_load(&log_writes), most, "%zu writes", atomic_load(&log_writes));
+    book_check(&book, place->store, book.n);
+    book_fini(&book);
+}
+
+Test(write_ahead_log, is_written_by_few_calls)
+{
+    contract_run(few_writes, false);
 }
