@@ -1,6 +1,7 @@
 #include <string.h>
 
 #include "clock.h"
+#include "compact.h"
 #include "replay.h"
 #include "state.h"
 
@@ -114,7 +115,7 @@ static enum fate check_repeat(struct committer *c, const struct batch *batch, st
         return catch_up_with_first(c, batch, write, first);
     }
     if (known && replay_first(c->store, first, &write->command, &write->staged, &st)) {
-        committer_succeed(c, write);
+        committer_succeed_scrubbed(c, write);
     } else {
         committer_fail(c, write, &st);
     }
@@ -124,7 +125,7 @@ static enum fate check_repeat(struct committer *c, const struct batch *batch, st
 static void answer(struct committer *c, struct write *write)
 {
     if (write->ok) {
-        committer_succeed(c, write);
+        committer_succeed_scrubbed(c, write);
     } else {
         struct status st = write->st;
         committer_fail(c, write, &st);
@@ -168,7 +169,7 @@ static void stage(struct committer *c, struct batch *batch, struct write *write)
 {
     struct version_source source = committer_source(c);
     write->command.now_us = clock_wall_us();
-    write->ok = (!is_compaction(write) || compact_may_begin(c, &write->st)) &&
+    write->ok = (!is_compaction(write) || compact_may_begin(c->store, c->registry, &write->st)) &&
                 registry_stage(c->registry, &write->command, &source, &write->staged, &write->st);
     if (!write->ok || write->validate_only || write->staged->commit == NULL) {
         answer_or_hold(c, batch, write);

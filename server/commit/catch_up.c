@@ -104,6 +104,7 @@ static bool log_changed(struct committer *c, struct status *st)
         log_event(LOG_ERROR, "log_changed", "revision", revision, "message",
                   "the store's log is not the one that was loaded; this node starts anew", NULL);
         c->diverged = true;
+        upkeep_halt(c->upkeep);
         if (c->listener.diverged != NULL) {
             c->listener.diverged(c->listener.user);
         }
@@ -283,19 +284,11 @@ bool catch_up_when_due(struct committer *c, struct status *st)
     bool ok = catch_up_to_end(c, st);
     int64_t ended_ns = clock_monotonic_ns();
     note_readable(c, ok, st);
-    c->at_end_ns = ok ? ended_ns : c->at_end_ns;
     c->next_look_ns = ended_ns + (ok ? pause_ns(c) : LOOK_NS);
     return ok;
 }
 
-void catch_up_note_append(struct committer *c, const struct commit *newest, int64_t begun_ns)
+void catch_up_note_append(struct committer *c, const struct commit *newest)
 {
-    c->at_end_ns = begun_ns;
     note_seen(c, newest->revision);
-}
-
-bool catch_up_is_recent(const struct committer *c)
-{
-    return !c->store->shared ||
-           (c->at_end_ns != 0 && clock_monotonic_ns() - c->at_end_ns < LOOK_NS);
 }

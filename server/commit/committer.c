@@ -6,10 +6,10 @@
 #include "clock.h"
 #include "failpoint.h"
 #include "log.h"
-#include "scrub.h"
+#include "own_compaction.h"
 #include "state.h"
 
-#define IDLE_NS INT64_C(1000000000) /* nothing came for so long */
+#define LOOK_NS INT64_C(1000000000) /* whether the log's end is due to be looked at */
 
 /* ---- Health ---- */
 
@@ -45,6 +45,39 @@ void committer_succeed(struct committer *committer, struct write *write)
     write->done(write);
 }
 
+static bool erases(const struct write *write)
+{
+    const struct command *command = &write->command;
+    for (size_t i = 0; i < command->n_mutations; i++) {
+        const struct mutation *m = &command->mutations[i];
+        if (m->kind == MUTATE_DELETE && (m->erase || m->version != 0)) {
+            return !write->validate_only;
+        }
+    }
+    return false;
+}
+
+static void scrubbed(struct scrub_wait *wait)
+{
+    struct write *write = CONTAINER_OF(wait, struct write, scrub);
+    write->done(write);
+}
+
+/* Also a repeat, and one that finds nothing left to erase: what an earlier one erased may not be
+ * gone yet. */
+void committer_succeed_scrubbed(struct committer *committer, struct write *write)
+{
+    if (!erases(write)) {
+        committer_succeed(committer, write);
+        return;
+    }
+    write->ok = true;
+    metric_add(&committer->stats.writes[STATUS_OK], 1);
+    write->position = registry_position(committer->registry);
+    write->scrub.done = scrubbed;
+    upkeep_wait_scrubbed(committer->upkeep, &write->scrub);
+}
+
 void committer_fail(struct committer *committer, struct write *write, const struct status *st)
 {
     metric_add(&committer->stats.writes[st->code], 1);
@@ -74,28 +107,9 @@ bool committer_append(struct committer *committer, struct commit *const *commits
     metric_add(&stats->lost_appends, lost);
     metric_add(&stats->failed_appends, !ok && !lost);
     if (ok) {
-        catch_up_note_append(committer, commits[n - 1], begun);
+        catch_up_note_append(committer, commits[n - 1]);
     }
     return ok;
-}
-
-void committer_scrub(struct committer *committer)
-{
-    struct status st;
-    if (!committer->scrub_due || committer->diverged) {
-        return;
-    }
-    uint64_t through = registry_position(committer->registry).revision;
-    FAILPOINT(scrub_before);
-    committer->scrub_due = !scrub_finish(committer->store, through, &st);
-    FAILPOINT(scrub_after);
-    if (committer->scrub_due) {
-        metric_add(&committer->stats.failed_scrubs, 1);
-        if (!committer->scrub_failed) {
-            log_event(LOG_WARNING, "scrub_failed", "reason", st.message, NULL);
-        }
-    }
-    committer->scrub_failed = committer->scrub_due;
 }
 
 void committer_count(struct committer *committer, const struct commit *commit)
@@ -109,11 +123,9 @@ void committer_count(struct committer *committer, const struct commit *commit)
 
 void committer_announce(struct committer *committer, const struct staged *staged, bool own)
 {
-    compact_note(committer, staged->commit, own);
-    heads_changed(committer, staged);
     recent_requests_add(&committer->recent, staged->commit);
-    committer->scrub_due = committer->scrub_due || commit_erases(staged->commit);
     commit_forget_payloads(staged->commit); /* from here on others read it */
+    upkeep_note(committer->upkeep, staged, own);
     int64_t begun = clock_monotonic_ns();
     committer->listener.committed(committer->listener.user, staged);
     committer->announce_ns += clock_monotonic_ns() - begun;
@@ -141,10 +153,9 @@ static void finish(struct committer *committer, struct batch *batch)
     FAILPOINT(fanout_before);
     committer_announce_end(committer, true);
     FAILPOINT(fanout_after);
-    committer_scrub(committer);
     FAILPOINT(answer_before);
     for (size_t i = 0; i < batch->n; i++) {
-        committer_succeed(committer, batch->writes[i]);
+        committer_succeed_scrubbed(committer, batch->writes[i]);
         FAILPOINT(answer_after);
     }
 }
@@ -312,45 +323,26 @@ static void process(struct committer *committer, struct write *writes)
     }
 }
 
-/* A compaction goes on while nothing comes. */
-static int64_t wait_ns(struct committer *committer)
-{
-    return compact_is_due(committer) ? 0 : IDLE_NS;
-}
-
-/* Nothing has come for long enough, or nothing will come. */
-static bool is_idle(struct committer *committer, enum write_queue_news news)
-{
-    int64_t now_ns = clock_monotonic_ns();
-    if (news == WRITE_QUEUE_WRITES || news == WRITE_QUEUE_POKED) {
-        committer->busy_ns = now_ns;
-    }
-    return news == WRITE_QUEUE_STOPPED || now_ns - committer->busy_ns >= IDLE_NS;
-}
-
 static void *run(void *argument)
 {
     struct committer *committer = argument;
     enum write_queue_news news = WRITE_QUEUE_NOTHING;
     while (news != WRITE_QUEUE_STOPPED) {
-        struct write *writes = write_queue_take(&committer->queue, BATCH_WRITES, BATCH_BYTES,
-                                                wait_ns(committer), &news);
+        struct write *writes =
+            write_queue_take(&committer->queue, BATCH_WRITES, BATCH_BYTES, LOOK_NS, &news);
         committer_look(committer, news == WRITE_QUEUE_POKED);
         process(committer, writes);
-        compact_step(committer);
-        process(committer, policy_check(committer));
-        bool idle = is_idle(committer, news);
-        if (idle) {
-            committer_scrub(committer);
-        }
-        /* That the log is still this node's, the next look tells: none is made for this alone. */
-        bool saves = news == WRITE_QUEUE_STOPPED || catch_up_is_recent(committer);
-        heads_save_if_due(committer, idle && saves);
     }
     struct status st;
     status_set(&st, STATUS_UNAVAILABLE, "SHUTTING_DOWN", "the server is stopping");
     answer_syncs(take_syncs(committer, true), false, &st);
     return NULL;
+}
+
+/* On upkeep's thread. */
+static void compact_by_policy(void *user, uint64_t floor, uint64_t keep_versions)
+{
+    committer_submit(user, own_compaction_new(floor, keep_versions));
 }
 
 struct committer *committer_new(const struct committer_options *options)
@@ -359,11 +351,6 @@ struct committer *committer_new(const struct committer_options *options)
     committer->store = options->store;
     committer->registry = options->registry;
     committer->listener = options->listener;
-    committer->policy = options->policy;
-    heads_find_unsaved(committer);
-    committer->scrub_due =
-        scrub_is_due(committer->store, registry_position(committer->registry).revision);
-    compact_resume(committer);
     write_queue_init(&committer->queue, options->max_waiting != 0 ? options->max_waiting : 10000,
                      options->max_waiting_bytes != 0 ? options->max_waiting_bytes
                                                      : (size_t)256 << 20);
@@ -372,6 +359,12 @@ struct committer *committer_new(const struct committer_options *options)
     histogram_init(&committer->stats.append, &scale_latency);
     histogram_init(&committer->stats.wait, &scale_latency);
     histogram_init(&committer->stats.announce, &scale_latency);
+    const struct upkeep_options upkeep_options = {.store = options->store,
+                                                  .registry = options->registry,
+                                                  .policy = options->policy,
+                                                  .compact = compact_by_policy,
+                                                  .user = committer};
+    committer->upkeep = upkeep_new(&upkeep_options);
     int failed = pthread_create(&committer->thread, NULL, run, committer);
     assert(failed == 0 && "a thread can be had at start");
     return committer;
@@ -387,6 +380,7 @@ void committer_stop(struct committer *committer)
     if (committer != NULL && !committer->joined) {
         committer_refuse(committer);
         pthread_join(committer->thread, NULL);
+        upkeep_stop(committer->upkeep);
         committer->joined = true;
     }
 }
@@ -401,8 +395,7 @@ void committer_free(struct committer *committer)
         batch_fini(committer->doubt);
     }
     free(committer->doubt);
-    head_table_fini(&committer->dirty);
-    compact_fini(committer);
+    upkeep_free(committer->upkeep);
     write_queue_fini(&committer->queue);
     pthread_mutex_destroy(&committer->lock);
     free(committer);
@@ -439,6 +432,11 @@ void committer_submit(struct committer *committer, struct write *write)
 const struct commit_stats *committer_stats(const struct committer *committer)
 {
     return &committer->stats;
+}
+
+const struct upkeep_stats *committer_upkeep_stats(const struct committer *committer)
+{
+    return upkeep_stats(committer->upkeep);
 }
 
 size_t committer_waiting(struct committer *committer)

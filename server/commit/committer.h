@@ -16,14 +16,15 @@
  * commits again, before anything new is taken. While the store refuses writes, they fail with its
  * reason; each later batch tries again.
  *
- * Heads are copied to the store off the way of the writes; erased payloads are scrubbed before the
- * write that erased them is answered, or when the store lets it. */
+ * Upkeep (upkeep.h) does on a thread of its own what no write waits for. Only a write that erased
+ * payloads is answered after upkeep has scrubbed them, or could not for now. */
 #ifndef COMMIT_COMMITTER_H
 #define COMMIT_COMMITTER_H
 
 #include "metrics.h"
 #include "registry.h"
 #include "store.h"
+#include "upkeep.h"
 
 struct committer;
 
@@ -35,16 +36,17 @@ struct write {
     size_t bytes; /* memory that it holds while it waits, roughly: payloads and comment */
     int64_t
         deadline_ns; /* on clock_monotonic_ns(); a write that is still waiting then is dropped */
-    /* Committer's thread; must not block. */
+    /* On the committer's thread, or upkeep's; must not block. */
     void (*done)(struct write *write);
 
     struct write *next;
-    int64_t submitted_ns; /* on clock_monotonic_ns() */
-    struct hash request;  /* the committer's: the key of its request_id, where it has one */
-    bool asked;           /* the committer's: the store was asked for the request_id … */
-    uint64_t asked_at;    /* … when the registry was at this revision, … */
-    uint64_t first;       /* … and had its commit here (0: none) */
-    bool current;         /* the committer's: the log was followed to its end since it came */
+    int64_t submitted_ns;    /* on clock_monotonic_ns() */
+    struct hash request;     /* the committer's: the key of its request_id, where it has one */
+    bool asked;              /* the committer's: the store was asked for the request_id … */
+    uint64_t asked_at;       /* … when the registry was at this revision, … */
+    uint64_t first;          /* … and had its commit here (0: none) */
+    bool current;            /* the committer's: the log was followed to its end since it came */
+    struct scrub_wait scrub; /* the committer's, while the write waits for what it erased to go */
     bool ok;
     struct status st;      /* where !ok */
     struct staged *staged; /* where ok; owned. commit NULL: nothing had to be changed. A replay has
@@ -65,13 +67,6 @@ struct commit_listener {
     void *user;
 };
 
-/* Compacts by itself; all zero: never. */
-struct compaction_policy {
-    uint64_t keep_versions; /* of each config; 0: one, where an age is given */
-    int64_t keep_age_us;    /* what is younger stays */
-    int64_t interval_us;    /* between two compactions, whichever node makes them */
-};
-
 struct committer_options {
     struct store *store;       /* borrowed */
     struct registry *registry; /* borrowed; loaded */
@@ -89,7 +84,7 @@ bool committer_recover(struct store *store, struct registry *registry, struct st
 struct committer *committer_new(const struct committer_options *options);
 /* Refuses new writes from now on, and stops waiting for writes in doubt. Any thread. */
 void committer_refuse(struct committer *committer);
-/* Refuses new writes, finishes what waits, saves the heads, ends the thread. What any thread may
+/* Refuses new writes, finishes what waits, saves the heads, ends the threads. What any thread may
  * call it still may. NULL is ignored. */
 void committer_stop(struct committer *committer);
 /* Stops it where that was not done. NULL is ignored. */
@@ -130,14 +125,14 @@ struct commit_stats {
     struct metric writes[STATUS_CODES];  /* by what came of them, enum status_code */
     struct histogram batch;              /* commits in one append */
     struct histogram append;             /* how long it took, in nanoseconds */
-    struct histogram wait;      /* from submission until the committer took the write, too */
-    struct histogram announce;  /* what the listener took of a batch, whose writes wait for it */
-    struct metric lost_appends; /* another node was faster; they were tried again */
-    /* What the store refused. Of the last two nobody else hears. */
-    struct metric failed_appends, failed_head_saves, failed_scrubs;
+    struct histogram wait;        /* from submission until the committer took the write, too */
+    struct histogram announce;    /* what the listener took of a batch, whose writes wait for it */
+    struct metric lost_appends;   /* another node was faster; they were tried again */
+    struct metric failed_appends; /* that the store refused */
 };
 /* Borrowed; counts on. Any thread. */
 const struct commit_stats *committer_stats(const struct committer *committer);
+const struct upkeep_stats *committer_upkeep_stats(const struct committer *committer);
 /* Writes that wait now. Any thread. */
 size_t committer_waiting(struct committer *committer);
 

@@ -96,10 +96,9 @@ static struct write *answer_settled(struct committer *c, struct batch *batch, st
             first = write;
         }
     }
-    committer_scrub(c);
     for (size_t i = 0; i < batch->landed; i++) {
         if (batch->writes[i] != NULL) {
-            committer_succeed(c, batch->writes[i]);
+            committer_succeed_scrubbed(c, batch->writes[i]);
         }
     }
     return first;

@@ -7,7 +7,6 @@
 #include <stdio.h>
 
 #include "committer.h"
-#include "head_table.h"
 #include "recent_requests.h"
 #include "write_queue.h"
 
@@ -28,49 +27,27 @@ struct batch {
     struct status asked;  /* why the store did not answer for request_ids; STATUS_OK: it did */
 };
 
-/* The newest compaction, being carried out. */
-struct dropping {
-    uint64_t wanted;   /* its revision; 0: there is none */
-    int64_t after_ns;  /* not before then: a node that makes one carries it out, others may help */
-    uint64_t done;     /* what this one and those before it let go of is gone */
-    uint64_t revision; /* that the rest is of */
-    struct head_cursor cursor;
-    struct head *head; /* owned; the config whose versions next … through are still to go */
-    uint64_t next, through;
-    bool space_left; /* the store could give more back */
-};
-
 struct committer {
     struct store *store;
     struct registry *registry;
     struct commit_listener listener;
     struct write_queue queue;
+    struct upkeep *upkeep; /* owned */
     pthread_t thread;
     bool joined; /* by who stopped it */
     struct commit_stats stats;
     int64_t announce_ns; /* what the listener has taken of this batch */
 
-    struct head_table dirty; /* heads that the store's copy lacks */
-    uint64_t heads_saved;    /* through this revision */
-    bool heads_failed;       /* to be saved the last time, which was logged */
-    bool scrub_due;
-    bool scrub_failed; /* the last scrub failed, and that was logged */
-    struct dropping dropping;
-    struct compaction_policy policy;
-    int64_t next_policy_ns; /* when to look whether a compaction is due */
-
     struct recent_requests recent;
     struct batch *doubt;    /* owned; an append that may have happened and was not answered */
     bool diverged;          /* the log is no longer the one that the registry was made of */
     int64_t short_since_ns; /* since when the log has seemed to end before the registry; 0: not */
-    int64_t busy_ns;        /* when something came last */
     int64_t next_look_ns;   /* when the log's end has to be looked at again */
     int64_t look_ns;        /* how long the last look took to find it, … */
     int64_t look_before_ns; /* … and the one before */
     bool unread;            /* the last look failed, and that is why nothing can be written */
     struct status damage; /* of the log after the registry's end, found by the last read; STATUS_OK:
                              none. While it is set nothing is appended */
-    int64_t at_end_ns; /* when a look or an append showed that it is at the log's end; 0: never */
 
     /* Taking turns with other nodes. */
     int64_t append_ns;     /* how long an append takes, smoothed */
@@ -97,6 +74,8 @@ void committer_look(struct committer *c, bool poked);
 void committer_set_health(struct committer *c, const char *reason);
 /* The answers: each hands its write back. */
 void committer_succeed(struct committer *c, struct write *write);
+/* The same once upkeep has scrubbed, where the write was to erase something. */
+void committer_succeed_scrubbed(struct committer *c, struct write *write);
 void committer_fail(struct committer *c, struct write *write, const struct status *st);
 bool committer_append(struct committer *c, struct commit *const *commits, size_t n,
                       struct status *st);
@@ -105,9 +84,6 @@ void committer_count(struct committer *c, const struct commit *commit);
 /* Tells what was applied, and keeps what has to be done about it. */
 void committer_announce(struct committer *c, const struct staged *staged, bool own);
 void committer_announce_end(struct committer *c, bool own);
-/* Makes erased payloads go away where that is due. */
-void committer_scrub(struct committer *c);
-
 /* ---- batch.c: from waiting to staged ---- */
 
 /* What the registry asks of the log. */
@@ -139,10 +115,8 @@ bool catch_up_to_end(struct committer *c, struct status *st);
 bool catch_up_is_due(const struct committer *c);
 /* The same as catch_up_to_end; says when it is due next. */
 bool catch_up_when_due(struct committer *c, struct status *st);
-/* An append that went well and was begun then: nothing had come between. */
-void catch_up_note_append(struct committer *c, const struct commit *newest, int64_t begun_ns);
-/* Whether this node was at the end a moment ago; where the log is its alone, it always is. */
-bool catch_up_is_recent(const struct committer *c);
+/* An append went well: this is the log's newest commit. */
+void catch_up_note_append(struct committer *c, const struct commit *newest);
 
 /* ---- settle.c: finding out what became of an append ---- */
 
@@ -160,32 +134,6 @@ bool settle_doubt(struct committer *c, struct status *st);
 void turns_give_way(struct committer *c);
 void turns_won(struct committer *c, int64_t took_ns);
 void turns_lost(struct committer *c);
-
-/* ---- heads.c: the store's copy of the heads ---- */
-
-void heads_find_unsaved(struct committer *c);
-void heads_changed(struct committer *c, const struct staged *staged);
-/* idle: there is time for a few, too. */
-void heads_save_if_due(struct committer *c, bool idle);
-
-/* ---- compact.c: carrying out compactions ---- */
-
-/* At start: what a node left undone. */
-void compact_resume(struct committer *c);
-/* A commit was applied, perhaps a compaction. */
-void compact_note(struct committer *c, const struct commit *commit, bool own);
-bool compact_is_due(struct committer *c);
-/* One of the small steps that it takes. */
-void compact_step(struct committer *c);
-/* Whether another one may be made: FAILED_PRECONDITION, reason COMPACTION_RUNNING, while the one
- * before is not finished. */
-bool compact_may_begin(struct committer *c, struct status *st);
-void compact_fini(struct committer *c);
-
-/* ---- policy.c: compacting without being asked ---- */
-
-/* A compaction, where one is due: the caller's to carry out. NULL: none is. */
-struct write *policy_check(struct committer *c);
 
 void batch_fini(struct batch *batch);
 

@@ -123,16 +123,18 @@ static void add_writes(const struct commit_stats *stats, struct str *page)
     }
 }
 
-static void add_store_errors(const struct commit_stats *stats, const struct store *store,
+static void add_store_errors(const struct committer *committer, const struct store *store,
                              struct str *page)
 {
+    const struct commit_stats *stats = committer_stats(committer);
+    const struct upkeep_stats *upkeep = committer_upkeep_stats(committer);
     const struct {
         const char *operation;
         const struct metric *counter;
     } rows[] = {
         {"append", &stats->failed_appends},
-        {"save_heads", &stats->failed_head_saves},
-        {"scrub", &stats->failed_scrubs},
+        {"save_heads", &upkeep->failed_head_saves},
+        {"scrub", &upkeep->failed_scrubs},
         {"checkpoint", &store->failed_checkpoints},
     };
     metrics_family(page, "confreg_store_errors_total", METRIC_COUNTER,
@@ -168,7 +170,7 @@ static void add_commits(struct committer *committer, const struct store *store, 
     metrics_one(page, "confreg_lost_appends_total", METRIC_COUNTER,
                 "Appends that another node's came before; they were tried again.",
                 (double)metric_value(&stats->lost_appends));
-    add_store_errors(stats, store, page);
+    add_store_errors(committer, store, page);
     metrics_one(
         page, "confreg_heads_made_anew", METRIC_GAUGE,
         "1 if stored heads or marks were damaged at the start and were rebuilt from the log.",

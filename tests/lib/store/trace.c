@@ -16,6 +16,9 @@ struct trace {
     uint64_t first;
     uint64_t n;
     enum trace_fault fault;
+    const char *held_call; /* NULL: none is held */
+    size_t n_held;         /* calls that wait now */
+    pthread_cond_t changed;
     struct doubt_state doubt;
 };
 
@@ -33,6 +36,22 @@ struct passing {
     enum trace_fault fault;
 };
 
+static bool is_held(const struct trace *trace, const char *name)
+{
+    return trace->held_call != NULL && strcmp(trace->held_call, name) == 0;
+}
+
+/* Under the lock. */
+static void wait_for_release(struct trace *trace, const char *name)
+{
+    trace->n_held++;
+    pthread_cond_broadcast(&trace->changed);
+    while (is_held(trace, name)) {
+        pthread_cond_wait(&trace->changed, &trace->lock);
+    }
+    trace->n_held--;
+}
+
 static struct passing begin(struct store *store, const char *name)
 {
     struct trace *trace = trace_of(store);
@@ -41,6 +60,9 @@ static struct passing begin(struct store *store, const char *name)
     p.number = trace->calls++;
     p.faulty = p.number >= trace->first && p.number - trace->first < trace->n;
     p.fault = trace->fault;
+    if (is_held(trace, name)) {
+        wait_for_release(trace, name);
+    }
     pthread_mutex_unlock(&trace->lock);
     doubt_pass_time(&trace->doubt);
     return p;
@@ -223,6 +245,7 @@ static void trace_close(struct store *store)
     struct trace *trace = trace_of(store);
     doubt_fini(&trace->doubt);
     store_close(trace->inner);
+    pthread_cond_destroy(&trace->changed);
     pthread_mutex_destroy(&trace->lock);
     free(trace);
 }
@@ -261,6 +284,7 @@ struct store *trace_new(struct store *inner,
     trace->on_call = on_call;
     trace->user = user;
     pthread_mutex_init(&trace->lock, NULL);
+    pthread_cond_init(&trace->changed, NULL);
     doubt_init(&trace->doubt, inner);
     return &trace->store;
 }
@@ -272,6 +296,25 @@ void trace_fail(struct store *store, uint64_t first, uint64_t n, enum trace_faul
     trace->first = first;
     trace->n = n;
     trace->fault = fault;
+    pthread_mutex_unlock(&trace->lock);
+}
+
+void trace_hold(struct store *store, const char *call)
+{
+    struct trace *trace = trace_of(store);
+    pthread_mutex_lock(&trace->lock);
+    trace->held_call = call;
+    pthread_cond_broadcast(&trace->changed);
+    pthread_mutex_unlock(&trace->lock);
+}
+
+void trace_wait_held(struct store *store)
+{
+    struct trace *trace = trace_of(store);
+    pthread_mutex_lock(&trace->lock);
+    while (trace->n_held == 0) {
+        pthread_cond_wait(&trace->changed, &trace->lock);
+    }
     pthread_mutex_unlock(&trace->lock);
 }
 

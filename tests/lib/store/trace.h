@@ -1,5 +1,5 @@
-/* A store for tests that decorates another one: it reports every call, makes chosen calls fail, and
- * simulates faults of a replica set (doubt.h). */
+/* A store for tests that decorates another one: it reports every call, makes chosen calls fail or
+ * wait, and simulates faults of a replica set (doubt.h). */
 #ifndef STORE_TRACE_H
 #define STORE_TRACE_H
 
@@ -23,6 +23,12 @@ struct store *trace_new(struct store *inner,
                         void (*on_call)(void *user, const struct trace_event *), void *user);
 /* Calls number first … first + n - 1 fail with this fault. n 0 switches it off. Any thread. */
 void trace_fail(struct store *trace, uint64_t first, uint64_t n, enum trace_fault fault);
+
+/* Calls of this name ("save_heads", …) wait from now on, before they reach the store, until another
+ * name or NULL is given. The name is borrowed. Any thread. */
+void trace_hold(struct store *trace, const char *call);
+/* Waits until a call is being held. */
+void trace_wait_held(struct store *trace);
 
 /* How an append in doubt ends. The caller gets OUTCOME_UNKNOWN at once; the end comes later, as on
  * a replica set that changes its primary. */

@@ -1,5 +1,9 @@
 #include "scrub.h"
 
+#include <assert.h>
+
+#include "failpoint.h"
+
 /* The erasing commits, gathered first: while the log is being read, the store could not empty
  * itself of what is erased. */
 struct erasing {
@@ -7,8 +11,8 @@ struct erasing {
     size_t n;
 };
 
-/* A whole config's erase takes the versions of earlier lives along, but not those of a later one:
- * everything up to the last version that was given when the erase was committed. */
+/* The erase of a whole config takes the versions of earlier lives along, but not those of a later
+ * one: everything up to the last version that was given when the erase was committed. */
 static bool scrub_change(struct store *store, const struct change *change, struct status *st)
 {
     if (change->kind != CHANGE_ERASE) {
@@ -42,13 +46,6 @@ static bool scrub_all(struct store *store, const struct erasing *erasing, struct
     return true;
 }
 
-bool scrub_is_due(struct store *store, uint64_t through)
-{
-    uint64_t done = 0;
-    struct status ignored;
-    return !store_get_mark(store, STORE_MARK_SCRUBBED, &done, &ignored) || done < through;
-}
-
 bool scrub_finish(struct store *store, uint64_t through, struct status *st)
 {
     uint64_t done = 0;
@@ -67,4 +64,67 @@ bool scrub_finish(struct store *store, uint64_t through, struct status *st)
     free(erasing.commits);
     return ok ? store_set_mark(store, STORE_MARK_SCRUBBED, through, st)
               : status_context(st, "removing erased payloads");
+}
+
+/* ---- What is due ---- */
+
+struct scrubber {
+    struct store *store;
+    bool due;
+    struct scrub_wait *waits;
+};
+
+struct scrubber *scrubber_new(struct store *store, uint64_t through)
+{
+    struct scrubber *scrubber = mem_zalloc(sizeof *scrubber);
+    uint64_t done = 0;
+    struct status ignored;
+    scrubber->store = store;
+    scrubber->due = !store_get_mark(store, STORE_MARK_SCRUBBED, &done, &ignored) || done < through;
+    return scrubber;
+}
+
+void scrubber_free(struct scrubber *scrubber)
+{
+    assert(scrubber->waits == NULL && "who waits was answered");
+    free(scrubber);
+}
+
+void scrubber_want(struct scrubber *scrubber)
+{
+    scrubber->due = true;
+}
+
+void scrubber_add_waits(struct scrubber *scrubber, struct scrub_wait *waits)
+{
+    while (waits != NULL) {
+        struct scrub_wait *next = waits->next;
+        waits->next = scrubber->waits;
+        scrubber->waits = waits;
+        waits = next;
+    }
+}
+
+bool scrubber_is_due(const struct scrubber *scrubber)
+{
+    return scrubber->due;
+}
+
+bool scrubber_run(struct scrubber *scrubber, uint64_t through, struct status *st)
+{
+    if (!scrubber->due) {
+        return true;
+    }
+    FAILPOINT(scrub_before);
+    scrubber->due = !scrub_finish(scrubber->store, through, st);
+    FAILPOINT(scrub_after);
+    return !scrubber->due;
+}
+
+void scrubber_answer(struct scrubber *scrubber)
+{
+    for (struct scrub_wait *wait = MOVE(scrubber->waits), *next; wait != NULL; wait = next) {
+        next = wait->next;
+        wait->done(wait);
+    }
 }

@@ -1,0 +1,234 @@
+#include "heads.h"
+
+#include <inttypes.h>
+
+#include "failpoint.h"
+
+#define DIRTY_HEADS 4096      /* saved when so many have changed, … */
+#define UNSAVED_COMMITS 10000 /* … or so many commits came */
+
+/* Heads on their way to the store. Zeroed: no round is under way. */
+struct round {
+    struct head **heads; /* owned, as are the references; NULL: no round */
+    size_t n, next;
+    uint64_t through; /* what the mark HEADS moves to at its end */
+    uint64_t mark;    /* where it stood when the round began */
+};
+
+struct head_saver {
+    struct store *store;
+    const struct registry *registry;
+    struct head_table unsaved; /* changed since the last round began */
+    struct position position;  /* through which all changes are in `unsaved` or were before */
+    uint64_t saved;            /* through this revision */
+    struct round round;
+};
+
+struct head_saver *head_saver_new(struct store *store, const struct registry *registry,
+                                  const struct position *position)
+{
+    struct head_saver *saver = mem_zalloc(sizeof *saver);
+    saver->store = store;
+    saver->registry = registry;
+    saver->position = *position;
+    return saver;
+}
+
+static void end_round(struct head_saver *saver)
+{
+    for (size_t i = 0; i < saver->round.n; i++) {
+        head_unref(saver->round.heads[i]);
+    }
+    free(saver->round.heads);
+    saver->round = (struct round){.n = 0};
+}
+
+void head_saver_free(struct head_saver *saver)
+{
+    end_round(saver);
+    head_table_fini(&saver->unsaved);
+    free(saver);
+}
+
+/* Where it cannot be known how far the copy goes, all heads are taken for unsaved. Commits that
+ * come meanwhile are noted as well: a head that is found in a newer state than `position` does no
+ * harm.
+ */
+void head_saver_find(struct head_saver *saver)
+{
+    static const struct head_filter everything;
+    struct status st;
+    if (!store_get_mark(saver->store, STORE_MARK_HEADS, &saver->saved, &st)) {
+        saver->saved = 0;
+    }
+    if (saver->saved == saver->position.revision) {
+        return;
+    }
+    struct head_cursor cursor = {.done = false};
+    while (!cursor.done) {
+        struct head *heads[256];
+        size_t n = registry_list(saver->registry, &everything, &cursor, heads, COUNT_OF(heads));
+        for (size_t i = 0; i < n; i++) {
+            bool unsaved = heads[i]->row_revision > saver->saved;
+            head_unref(unsaved ? head_table_put(&saver->unsaved, heads[i]) : heads[i]);
+        }
+    }
+    str_fini(&cursor.after);
+}
+
+/* Moves the references of one table into another one. */
+static void move_heads(struct head_table *from, struct head_table *to)
+{
+    if (to->n_heads == 0) {
+        head_table_fini(to);
+        *to = *from;
+        *from = (struct head_table){0};
+        return;
+    }
+    for (size_t i = 0; i < from->n_slots; i++) {
+        if (from->slots[i].head != NULL) {
+            head_unref(head_table_put(to, MOVE(from->slots[i].head)));
+        }
+    }
+    head_table_fini(from);
+}
+
+void head_saver_add(struct head_saver *saver, struct news *news)
+{
+    move_heads(&news->heads, &saver->unsaved);
+    if (news->position.revision != 0) {
+        saver->position = news->position;
+    }
+}
+
+bool head_saver_has_unsaved(const struct head_saver *saver)
+{
+    return saver->round.heads != NULL || saver->position.revision > saver->saved;
+}
+
+bool head_saver_is_due(const struct head_saver *saver, bool force)
+{
+    bool many = saver->position.revision >= saver->saved + UNSAVED_COMMITS ||
+                saver->unsaved.n_heads >= DIRTY_HEADS;
+    return saver->round.heads != NULL || (head_saver_has_unsaved(saver) && (many || force));
+}
+
+uint64_t head_saver_saved(const struct head_saver *saver)
+{
+    return saver->saved;
+}
+
+/* ---- A round ---- */
+
+struct own_commit {
+    const struct position *position;
+    bool found;
+};
+
+static bool compare_hash(void *user, struct commit *commit)
+{
+    struct own_commit *own = user;
+    own->found = hash_equal(&commit->hash, &own->position->hash);
+    return false;
+}
+
+/* Several nodes share the copy: one whose log was replaced must not write into it. */
+static bool log_is_ours(struct head_saver *saver, struct status *st)
+{
+    struct own_commit own = {.position = &saver->position};
+    uint64_t revision = saver->position.revision;
+    if (!saver->store->shared || revision == 0) {
+        return true;
+    }
+    return store_read_commits(saver->store, revision, revision, false, compare_hash, &own, st) &&
+           (own.found ||
+            status_set(st, STATUS_UNAVAILABLE, "LOG_CHANGED",
+                       "the store's log does not show this node's revision %" PRIu64, revision));
+}
+
+/* Before the heads: those that are complete through a compaction need its floor beside them. */
+static bool save_compaction(struct head_saver *saver, struct status *st)
+{
+    uint64_t compaction = registry_compaction(saver->registry).revision;
+    return compaction == 0 || store_set_mark(saver->store, STORE_MARK_COMPACTION, compaction, st);
+}
+
+/* Another node may have saved some of ours: what it has seen is complete through its mark. */
+static bool find_mark(struct head_saver *saver, uint64_t *ret_mark, struct status *st)
+{
+    *ret_mark = saver->saved;
+    return !saver->store->shared || store_get_mark(saver->store, STORE_MARK_HEADS, ret_mark, st);
+}
+
+static void take_unsaved(struct head_saver *saver, uint64_t mark)
+{
+    struct head_table *unsaved = &saver->unsaved;
+    struct round *round = &saver->round;
+    *round = (struct round){.heads = mem_array(unsaved->n_heads + 1, sizeof round->heads[0]),
+                            .through = saver->position.revision,
+                            .mark = mark};
+    for (size_t i = 0; i < unsaved->n_slots; i++) {
+        if (unsaved->slots[i].head != NULL && unsaved->slots[i].head->row_revision > mark) {
+            round->heads[round->n++] = MOVE(unsaved->slots[i].head);
+        }
+    }
+    head_table_fini(unsaved);
+}
+
+static bool begin_round(struct head_saver *saver, struct status *st)
+{
+    uint64_t mark = 0;
+    if (!log_is_ours(saver, st) || !find_mark(saver, &mark, st) || !save_compaction(saver, st)) {
+        return false;
+    }
+    take_unsaved(saver, mark);
+    return true;
+}
+
+/* What was not saved, where nothing newer of the same config has come since. */
+static void give_up_round(struct head_saver *saver)
+{
+    struct round *round = &saver->round;
+    for (size_t i = round->next; i < round->n; i++) {
+        struct head *head = round->heads[i];
+        if (head_table_find(&saver->unsaved, head_environment(head), head_service(head)) == NULL) {
+            head_unref(head_table_put(&saver->unsaved, MOVE(round->heads[i])));
+        }
+    }
+    end_round(saver);
+}
+
+static bool save_portion(struct head_saver *saver, bool *ret_done, struct status *st)
+{
+    struct round *round = &saver->round;
+    size_t left = round->n - round->next;
+    size_t n = left < STORE_SAVE_MAX ? left : STORE_SAVE_MAX;
+    *ret_done = n == left;
+    if (*ret_done && round->mark >= round->through) {
+        return true; /* another node has saved them all */
+    }
+    uint64_t through = *ret_done ? round->through : round->mark;
+    if (!store_save_heads(saver->store, round->heads + round->next, n, through, st)) {
+        return false;
+    }
+    round->next += n;
+    return true;
+}
+
+bool head_saver_step(struct head_saver *saver, bool *ret_done, struct status *st)
+{
+    FAILPOINT(heads_before);
+    if (saver->round.heads == NULL && !begin_round(saver, st)) {
+        return false;
+    }
+    if (!save_portion(saver, ret_done, st)) {
+        give_up_round(saver);
+        return false;
+    }
+    FAILPOINT(heads_after);
+    if (*ret_done) {
+        saver->saved = saver->round.through;
+        end_round(saver);
+    }
+    return true;
+}
