@@ -109,26 +109,45 @@ static int by_name(const void *a, const void *b)
     return order != 0 ? order : strcmp(x->service_name, y->service_name);
 }
 
+static void add_reference(struct mirror_list *list, size_t *room, struct mirror_config *config)
+{
+    if (list->n == *room) {
+        *room = *room == 0 ? 64 : *room * 2;
+        list->configs = mem_grow(list->configs, *room, sizeof list->configs[0]);
+    }
+    list->configs[list->n++] = mirror_config_ref(config);
+}
+
+/* Under the lock. One name is looked up; anything else takes a look at every config. */
+static void find_selected(const struct mirror_copy *copy, const struct mirror_selector *selector,
+                          struct mirror_list *list)
+{
+    const struct mirror_table *table = &copy->table;
+    size_t room = 0;
+    if (selector->environment != NULL && selector->service_name != NULL) {
+        struct mirror_config *config =
+            mirror_table_find(table, selector->environment, selector->service_name);
+        if (mirror_config_is_live(config) && selects(selector, config)) {
+            add_reference(list, &room, config);
+        }
+        return;
+    }
+    for (size_t i = 0; i < table->n_slots; i++) {
+        struct mirror_config *config = table->slots[i];
+        if (mirror_config_is_live(config) && selects(selector, config)) {
+            add_reference(list, &room, config);
+        }
+    }
+}
+
 void mirror_list(struct mirror *mirror, const struct mirror_selector *selector,
                  struct mirror_list *ret_list, struct mirror_view *ret_view)
 {
     static const struct mirror_selector all = {0};
     struct mirror_copy *copy = &mirror->copy;
     struct mirror_list list = {0};
-    size_t room = 0;
     pthread_rwlock_rdlock(&copy->lock);
-    for (size_t i = 0; i < copy->table.n_slots; i++) {
-        struct mirror_config *config = copy->table.slots[i];
-        if (!mirror_config_is_live(config) ||
-            !selects(selector == NULL ? &all : selector, config)) {
-            continue;
-        }
-        if (list.n == room) {
-            room = room == 0 ? 64 : room * 2;
-            list.configs = mem_grow(list.configs, room, sizeof list.configs[0]);
-        }
-        list.configs[list.n++] = mirror_config_ref(config);
-    }
+    find_selected(copy, selector == NULL ? &all : selector, &list);
     mirror_copy_view(copy, ret_view);
     pthread_rwlock_unlock(&copy->lock);
     if (list.n > 1) {

@@ -34,6 +34,9 @@ static void add_events(const struct sse_streams *streams, struct str *page)
                 "Open streams of server-sent events.", (double)counts.open);
     metrics_one(page, "confreg_gateway_events_sent_total", METRIC_COUNTER,
                 "Server-sent events, snapshots included.", (double)counts.sent);
+    metrics_one(page, "confreg_gateway_event_stream_visits_total", METRIC_COUNTER,
+                "Streams that were looked at because of a change, summed over all changes.",
+                (double)counts.visited);
 }
 
 static double mirror_age(const struct mirror_gauges *gauges)

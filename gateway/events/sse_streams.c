@@ -10,6 +10,7 @@
 #include "errors.h"
 #include "http_server.h"
 #include "metrics.h"
+#include "sse_index.h"
 #include "sse_window.h"
 #include "upstream.h"
 
@@ -32,7 +33,10 @@ struct sse_stream {
     enum phase phase;
     uint64_t position; /* of the last commit that the client has, or that it does not want */
     uint64_t next;     /* in the window; where live */
-    bool paused;
+    bool paused;       /* has nothing to send; front_resume has it read again */
+    /* Listens while it is live and paused at the end of the window. Nothing between `next` and the
+     * end is selected then; so `position` and `next` are brought up to date by wake. */
+    struct sse_member member;
     TAILQ_ENTRY(sse_stream) in_all;
 
     /* What is being sent: the rest of a text, then of a line. */
@@ -62,11 +66,14 @@ struct sse_streams {
     struct upstream *upstream; /* borrowed */
     int64_t heartbeat_ns;
     struct sse_window window;
+    uint64_t committed; /* the newest commit that is in the window, or was */
+    struct sse_index *index;
     struct catch_ups *catch_ups;
     struct stream_list all, silence, due;
     size_t n;
     struct metric n_opened, n_closed; /* streams */
     struct metric n_sent;             /* events */
+    struct metric n_visited;          /* streams that were looked at because of an event */
 };
 
 struct sse_streams *sse_streams_new(struct upstream *upstream, int64_t heartbeat_ms)
@@ -75,6 +82,7 @@ struct sse_streams *sse_streams_new(struct upstream *upstream, int64_t heartbeat
     streams->upstream = upstream;
     streams->heartbeat_ns = heartbeat_ms * 1000000;
     streams->window.max_bytes = WINDOW_BYTES;
+    streams->index = sse_index_new();
     streams->catch_ups = catch_ups_new();
     TAILQ_INIT(&streams->all);
     TAILQ_INIT(&streams->silence);
@@ -87,6 +95,7 @@ void sse_streams_free(struct sse_streams *streams)
     if (streams != NULL) {
         assert(streams->n == 0);
         sse_window_fini(&streams->window);
+        sse_index_free(streams->index);
         catch_ups_free(streams->catch_ups);
         free(streams);
     }
@@ -108,6 +117,7 @@ void sse_streams_count(const struct sse_streams *streams, struct sse_counts *ret
     atomic_thread_fence(memory_order_acquire);
     ret_counts->open = metric_value(&streams->n_opened) - closed;
     ret_counts->sent = metric_value(&streams->n_sent);
+    ret_counts->visited = metric_value(&streams->n_visited);
 }
 
 /* To be looked at by sse_streams_run. */
@@ -116,6 +126,17 @@ static void make_due(struct sse_stream *stream)
     if (!stream->is_due) {
         stream->is_due = true;
         TAILQ_INSERT_TAIL(&stream->streams->due, stream, in_due);
+    }
+}
+
+/* Ends its listening: it has passed all events before the one of that number. */
+static void wake(struct sse_stream *stream, uint64_t number)
+{
+    if (stream->member.listens) {
+        uint64_t committed = stream->streams->committed;
+        sse_index_ignore(&stream->member);
+        stream->next = number;
+        stream->position = stream->position > committed ? stream->position : committed;
     }
 }
 
@@ -403,6 +424,7 @@ static void free_stream(void *user)
     if (stream->is_due) {
         TAILQ_REMOVE(&streams->due, stream, in_due);
     }
+    sse_index_leave(streams->index, &stream->member);
     TAILQ_REMOVE(&streams->all, stream, in_all);
     TAILQ_REMOVE(&streams->silence, stream, in_silence);
     streams->n--;
@@ -425,6 +447,7 @@ static struct sse_stream *new_stream(struct request *r, const struct sse_stream_
     };
     memcpy(stream->epoch, start->view->epoch, sizeof stream->epoch);
     STAILQ_INIT(&stream->pieces);
+    sse_index_join(streams->index, &stream->selector, &stream->member);
     TAILQ_INSERT_TAIL(&streams->all, stream, in_all);
     TAILQ_INSERT_TAIL(&streams->silence, stream, in_silence);
     streams->n++;
@@ -514,27 +537,28 @@ static ssize_t read_stream(void *user, char *bytes, size_t max)
         return (ssize_t)n;
     }
     stream->paused = stream->phase != PHASE_OVER;
+    if (stream->phase == PHASE_LIVE) {
+        assert(stream->next == stream->streams->window.next);
+        sse_index_listen(&stream->member);
+    }
     return stream->paused ? HTTP_READ_PENDING : HTTP_READ_END;
 }
 
 /* ---- What happens to all of them ---- */
 
-/* A stream that waits for the next event is at its end of the window: it goes past one that it
- * does not select, and is not woken. */
-static void bring(struct sse_stream *stream, const struct sse_event *event, uint64_t number)
+/* An event that a listening stream selects has been added last. */
+static void visit(void *user, struct sse_member *member)
 {
-    if (stream->phase != PHASE_LIVE || !stream->paused || stream->is_due) {
-        return;
-    }
-    if (stream->next == number && !selects(stream, event)) {
-        pass_event(stream, event);
-    } else {
-        make_due(stream);
-    }
+    struct sse_streams *streams = user;
+    struct sse_stream *stream = CONTAINER_OF(member, struct sse_stream, member);
+    metric_add(&streams->n_visited, 1);
+    wake(stream, streams->window.next - 1);
+    make_due(stream);
 }
 
 static void end_stream(struct sse_stream *stream)
 {
+    wake(stream, stream->streams->window.next);
     stream->phase = PHASE_OVER;
     stream->waits_for_room = false;
     close_catch_up(stream);
@@ -547,6 +571,7 @@ static void reset(struct sse_streams *streams)
 {
     struct sse_stream *stream;
     sse_window_clear(&streams->window);
+    streams->committed = 0;
     TAILQ_FOREACH(stream, &streams->all, in_all)
     {
         if (stream->phase != PHASE_PENDING) {
@@ -562,12 +587,12 @@ void sse_streams_add(struct sse_streams *streams, struct sse_event *event)
         reset(streams);
         return;
     }
-    uint64_t number = streams->window.next;
     sse_window_add(&streams->window, event);
-    struct sse_stream *stream;
-    TAILQ_FOREACH(stream, &streams->all, in_all)
-    {
-        bring(stream, event, number);
+    if (event->text != NULL) {
+        sse_index_visit(streams->index, event->environment, event->service_name, visit, streams);
+    }
+    if (event->ends_commit) {
+        streams->committed = event->revision;
     }
 }
 
@@ -589,6 +614,7 @@ static void beat(struct sse_streams *streams)
     struct sse_stream *stream;
     while ((stream = TAILQ_FIRST(&streams->silence)) != NULL && stream->silent_since_ns <= before) {
         if (stream->paused && stream->line_at == stream->line_end && stream->text == NULL) {
+            wake(stream, streams->window.next);
             send_id(stream, ":\n", stream->position);
             make_due(stream);
         }

@@ -38,8 +38,9 @@ void sse_streams_run(struct sse_streams *streams, request_resume *resume, void *
 int64_t sse_streams_next_ns(const struct sse_streams *streams);
 
 struct sse_counts {
-    uint64_t open; /* streams */
-    uint64_t sent; /* events, snapshots included */
+    uint64_t open;    /* streams */
+    uint64_t sent;    /* events, snapshots included */
+    uint64_t visited; /* streams that were looked at because of an event, for each event */
 };
 /* Since the process began. Any thread. */
 void sse_streams_count(const struct sse_streams *streams, struct sse_counts *ret_counts);

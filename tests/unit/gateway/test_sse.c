@@ -255,6 +255,54 @@ Test(sse_streams, a_paused_stream_is_woken_by_what_it_selects)
     sse_streams_free(gateway.streams);
 }
 
+/* Each event looks at the streams that want it and at no other, however many there are. */
+Test(sse_streams, a_change_visits_those_that_want_it)
+{
+    enum { STREAMS = 1000 };
+    static struct request requests[STREAMS];
+    struct sse_counts counts;
+    start(1000000);
+    for (size_t i = 0; i < STREAMS; i++) {
+        open_stream(&requests[i], i % 100 == 0 ? "a" : i % 2 == 0 ? "b" : "c", 5);
+        read_all(&requests[i], 64);
+    }
+    for (uint64_t revision = 6; revision < 16; revision++) {
+        sse_streams_add(gateway.streams, event_of(revision, "a", true));
+        sse_streams_run(gateway.streams, resume, NULL);
+        for (size_t i = 0; i < STREAMS; i += 100) {
+            read_all(&requests[i], 64);
+        }
+    }
+    sse_streams_count(gateway.streams, &counts);
+    cr_expect_eq(counts.visited, 100);
+    cr_expect_eq(counts.sent, 100);
+    sse_streams_add(gateway.streams, event_of(16, "b", true));
+    cr_expect_str_eq(outline(read_all(&requests[2], 64)), "b #16 ");
+    for (size_t i = 0; i < STREAMS; i++) {
+        request_fini(&requests[i]);
+    }
+    sse_streams_free(gateway.streams);
+}
+
+/* What a quiet stream was not looked at for may leave the window meanwhile. */
+Test(sse_streams, a_quiet_stream_does_not_fall_behind_the_window)
+{
+    struct request r;
+    start(1000000);
+    open_stream(&r, "b", 5);
+    read_all(&r, 64);
+    static char wide[65536];
+    memset(wide, 'a', sizeof wide - 1);
+    uint64_t revision = 6;
+    for (; revision < 600; revision++) { /* more than the window holds */
+        sse_streams_add(gateway.streams, event_of(revision, wide, true));
+    }
+    sse_streams_add(gateway.streams, event_of(revision, "b", true));
+    cr_expect_str_eq(outline(read_all(&r, 64)), "b #600 ");
+    request_fini(&r);
+    sse_streams_free(gateway.streams);
+}
+
 Test(sse_streams, heartbeats_tell_how_far_a_quiet_stream_is)
 {
     struct request r;

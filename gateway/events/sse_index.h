@@ -1,0 +1,43 @@
+/* Who wants which change: members by what their selectors name. A change finds those that want it
+ * without a look at any other.
+ *
+ * A selector names an environment or any, and one service, or a prefix of service names (the empty
+ * one: every service). All members of equal selectors are one audience; a change looks up two
+ * audiences for its service and two for each length that a prefix in the index has. HTTP thread
+ * only. */
+#ifndef GATEWAY_SSE_INDEX_H
+#define GATEWAY_SSE_INDEX_H
+
+#include <sys/queue.h>
+
+#include "mirror.h"
+
+struct sse_audience;
+struct sse_index;
+
+/* To be embedded. It has joined for as long as it lives, and is found only while it listens. */
+struct sse_member {
+    struct sse_audience *audience; /* NULL: its selector can match nothing */
+    bool listens;
+    TAILQ_ENTRY(sse_member) in_audience; /* while it listens */
+};
+
+struct sse_index *sse_index_new(void);
+/* All members must have left. NULL is ignored. */
+void sse_index_free(struct sse_index *index);
+
+/* The selector's texts are borrowed until the member leaves. */
+void sse_index_join(struct sse_index *index, const struct mirror_selector *selector,
+                    struct sse_member *member);
+void sse_index_leave(struct sse_index *index, struct sse_member *member);
+
+/* Nothing happens where the member listens, or does not listen, already. */
+void sse_index_listen(struct sse_member *member);
+void sse_index_ignore(struct sse_member *member);
+
+/* Calls visit for each member that listens and whose selector matches; visit may end that member's
+ * listening. */
+void sse_index_visit(struct sse_index *index, const char *environment, const char *service_name,
+                     void (*visit)(void *user, struct sse_member *member), void *user);
+
+#endif
