@@ -10,6 +10,8 @@
 #include "wake.h"
 
 #define CONNECTIONS 16u
+/* All connections may be taken by clients that ask nothing; a scrape waits no longer than this. */
+#define PATIENCE_MS 5000
 
 struct exporter {
     struct http_server *server;
@@ -129,6 +131,7 @@ bool exporter_start(const char *address, exporter_render *render, void *user,
     wake_init(&exporter->wake);
     const struct http_settings settings = {.listen_fd = listener.fd,
                                            .max_connections = CONNECTIONS,
+                                           .patience_ms = PATIENCE_MS,
                                            .handlers = &handlers,
                                            .user = exporter};
     if (!http_server_new(&settings, &exporter->server, st) || !start_thread(exporter, st)) {

@@ -1,5 +1,6 @@
-/* The exporter: serves one page over HTTP, at /metrics, to a Prometheus that comes for it now and
- * then. It has a thread of its own, so that whoever asks holds nobody up. */
+/* The exporter serves one page over HTTP, at /metrics, for Prometheus to scrape. It has a thread of
+ * its own, so a slow scrape delays nobody else. It serves up to 16 connections at a time and closes
+ * one that is idle for 5 s, so idle clients cannot keep others out for longer. */
 #ifndef EXPORTER_EXPORTER_H
 #define EXPORTER_EXPORTER_H
 

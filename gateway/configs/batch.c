@@ -13,7 +13,6 @@
 
 #define QUERY_NAMES 100
 #define BODY_NAMES_MAX 1000 /* the server's own limit */
-#define NOT_AN_ITEM SIZE_MAX
 
 /* The names of a request. A client writes ENVIRONMENT/SERVICE, or SERVICE for the environment
  * "default"; in a body also {"service_name", "environment"}, as in an answer. */
@@ -48,26 +47,23 @@ static void names_free(struct names *names)
 }
 MEM_CLEANUP(struct names, names_free)
 
-/* item: the index in the body's list, or NOT_AN_ITEM for a query parameter. */
-static void add_fault(struct invalid *invalid, size_t item, const struct status *st)
-{
-    if (item == NOT_AN_ITEM) {
-        invalid_add_status(invalid, "query", "name", st);
-    } else {
-        invalid_add_item(invalid, "names", item, st);
-    }
-}
+/* Where a name stands: as an item of a list in the body, or as one of several parameters. */
+struct item {
+    const char *place, *list;
+    size_t index;
+};
 
-static void check_part(const char *part, size_t n, size_t item, struct invalid *invalid)
+static void check_part(const char *part, size_t n, const struct item *item, struct invalid *invalid)
 {
     struct status st;
     if (!name_check(part, n, "name", &st)) {
-        add_fault(invalid, item, &st);
+        invalid_add_item(invalid, item->place, item->list, item->index, &st);
     }
 }
 
 /* Adds the name in text, "ENVIRONMENT/SERVICE" or "SERVICE", which is moved. */
-static void add_name(struct names *names, struct str *text, size_t item, struct invalid *invalid)
+static void add_name(struct names *names, struct str *text, const struct item *item,
+                     struct invalid *invalid)
 {
     struct str *kept = &names->texts[names->n];
     Confreg__V1__ConfigName *name = &names->messages[names->n];
@@ -104,7 +100,8 @@ static void read_query(struct request *r, struct names *names, struct invalid *i
         }
         AUTO_STR text = {0};
         percent_decode(parameter.value, parameter.n_value, true, &text);
-        add_name(names, &text, NOT_AN_ITEM, invalid);
+        const struct item item = {"query", "name", names->n};
+        add_name(names, &text, &item, invalid);
     }
     if (names->n == 0) {
         invalid_add(invalid, "query", "name", "missing", "Field required");
@@ -155,24 +152,24 @@ static bool take_item(struct json_text item, struct str *out)
 
 static void read_body(const struct request *r, struct names *names, struct invalid *invalid)
 {
-    struct json_text item;
-    size_t index = 0;
-    for (size_t at = 0; json_item(r->body.names, &at, &item); index++) {
-        AUTO_STR text = {0};
+    struct json_text text;
+    struct item item = {"body", "names", 0};
+    for (size_t at = 0; json_item(r->body.names, &at, &text); item.index++) {
+        AUTO_STR name = {0};
         if (names->n == names->max) {
             invalid_add(invalid, "body", "names", "too_long", "At most 1,000 names");
             return;
         }
-        if (take_item(item, &text)) {
-            add_name(names, &text, index, invalid);
+        if (take_item(text, &name)) {
+            add_name(names, &name, &item, invalid);
         } else {
             struct status st;
             status_set(&st, STATUS_INVALID_ARGUMENT, "NAME_TYPE",
                        "Input should be a string or an object with service_name and environment");
-            invalid_add_item(invalid, "names", index, &st);
+            invalid_add_item(invalid, item.place, item.list, item.index, &st);
         }
     }
-    if (index == 0) {
+    if (item.index == 0) {
         invalid_add(invalid, "body", "names", "too_short", "At least one name");
     }
 }

@@ -81,11 +81,11 @@ static bool begin(struct conditions *c)
 bool conditions_expect(struct request *r, char **ret_epoch, uint64_t *ret_revision)
 {
     struct conditions *c = &config_request_of(r)->conditions;
-    if (!c->begun && !begin(c)) {
+    if (c->n_attempts == 0 && !begin(c)) {
         refuse(r);
         return false;
     }
-    c->begun = true;
+    c->n_attempts++;
     *ret_epoch = c->expected.epoch;
     *ret_revision = c->expected.revision;
     return true;
@@ -149,6 +149,12 @@ static enum conditions_next decide(struct request *r, const struct found *found)
     }
     if (!found->exists || !allow(c, &found->head)) {
         refuse(r);
+        return CONDITIONS_ANSWERED;
+    }
+    if (c->n_attempts == CONDITIONS_ATTEMPTS) {
+        request_add_header(r, "Retry-After", "1");
+        request_refuse(r, 503, "Nothing was written: other writes came first, %d times in a row",
+                       CONDITIONS_ATTEMPTS);
         return CONDITIONS_ANSWERED;
     }
     c->expected = found->head;

@@ -5,7 +5,11 @@
  * write is a compare-and-swap loop: when the server refuses it because the head is another one, the
  * refusal names the current head; if the conditions allow that head, the write is tried again and
  * expects it. The server thus makes the final decision, atomically. A write whose conditions are
- * not one expectation starts by expecting a head that cannot exist, to learn the current one. */
+ * not one expectation starts by expecting a head that cannot exist, to learn the current one.
+ *
+ * Each attempt fails only because another write succeeded in between. After CONDITIONS_ATTEMPTS the
+ * request is answered with 503, so that a busy config does not keep it and the server at work for
+ * as long as the others write. */
 #ifndef GATEWAY_CONDITIONS_H
 #define GATEWAY_CONDITIONS_H
 
@@ -15,10 +19,12 @@
 
 struct request;
 
+#define CONDITIONS_ATTEMPTS 16
+
 struct conditions {
     struct etag_set match;       /* If-Match */
     struct etag_set none;        /* If-None-Match */
-    bool begun;                  /* `expected` is set for the first attempt */
+    unsigned n_attempts;         /* 0: `expected` is not set */
     struct expectation expected; /* of the next attempt; revision 0: any head, or no config */
 };
 
@@ -33,7 +39,7 @@ bool conditions_expect(struct request *r, char **ret_epoch, uint64_t *ret_revisi
 
 enum conditions_next {
     CONDITIONS_RETRY,    /* the conditions allow the current head: call the handler again */
-    CONDITIONS_ANSWERED, /* the conditions fail: the request has been answered with 412 */
+    CONDITIONS_ANSWERED, /* the conditions fail (412), or attempts are used up (503): answered */
     CONDITIONS_MISSING,  /* the conditions hold, but there is no config to write to */
     CONDITIONS_OTHER,    /* the write failed for another reason than the head */
 };

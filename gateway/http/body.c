@@ -18,6 +18,20 @@ bool content_type_is_json(const char *content_type)
     return n == n_type + 4 || content_type[n - 5] == '+';
 }
 
+/* Whether it is that type, whatever its parameters. */
+static bool is_type(const char *content_type, const char *type)
+{
+    content_type += strspn(content_type, " \t");
+    size_t n = strcspn(content_type, "; \t");
+    return n == strlen(type) && strncasecmp(content_type, type, n) == 0;
+}
+
+bool content_type_is_merge_patch(const char *content_type)
+{
+    return content_type == NULL || is_type(content_type, "application/merge-patch+json") ||
+           is_type(content_type, "application/json");
+}
+
 bool content_encoding_is_plain(const char *content_encoding)
 {
     static const char identity[] = "identity";

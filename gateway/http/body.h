@@ -42,4 +42,8 @@ bool content_encoding_is_plain(const char *content_encoding);
 /* "application/json" and "application/…+json", in either case, with any parameters. */
 bool content_type_is_json(const char *content_type);
 
+/* "application/merge-patch+json", and what clients send that say nothing of the kind of patch:
+ * "application/json", or none (NULL). Another kind of patch must not be read as a merge patch. */
+bool content_type_is_merge_patch(const char *content_type);
+
 #endif

@@ -72,10 +72,10 @@ void invalid_add_status(struct invalid *invalid, const char *place, const char *
     invalid_add(invalid, place, name, type_of(st->reason), st->message);
 }
 
-void invalid_add_item(struct invalid *invalid, const char *list, size_t index,
+void invalid_add_item(struct invalid *invalid, const char *place, const char *list, size_t index,
                       const struct status *st)
 {
-    open_item(invalid, "body");
+    open_item(invalid, place);
     str_addf(&invalid->items, ",\"%s\",%zu", list, index);
     close_item(invalid, type_of(st->reason), st->message);
 }

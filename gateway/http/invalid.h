@@ -22,8 +22,8 @@ void invalid_set_json(struct invalid *invalid, size_t offset, const char *messag
 /* A refusal by one of base's checks or by the server, its type after st->reason. */
 void invalid_add_status(struct invalid *invalid, const char *place, const char *name,
                         const struct status *st);
-/* The same for an item of a list that is a member of the body. */
-void invalid_add_item(struct invalid *invalid, const char *list, size_t index,
+/* The same for an item of a list: a member of the body, or a parameter that may be repeated. */
+void invalid_add_item(struct invalid *invalid, const char *place, const char *list, size_t index,
                       const struct status *st);
 /* Appends the whole body. */
 void invalid_render(const struct invalid *invalid, struct str *out);

@@ -44,6 +44,15 @@ static void send_on(struct request *r)
     request_answer(r, 307);
 }
 
+static void add_method(struct str *allowed, const char *method)
+{
+    str_add_text(allowed, allowed->len == 0 ? "" : ", ");
+    str_add_text(allowed, method);
+    if (strcmp(method, "GET") == 0) {
+        str_add_text(allowed, ", HEAD");
+    }
+}
+
 static void refuse_method(struct request *r, const char *allowed)
 {
     request_add_header(r, "Allow", allowed);
@@ -64,8 +73,7 @@ bool routes_find(const struct routes *routes, struct request *r)
             r->service = service;
             return true;
         }
-        str_add_text(&allowed, allowed.len == 0 ? "" : ", ");
-        str_add_text(&allowed, route->method);
+        add_method(&allowed, route->method);
     }
     if (allowed.len == 0) {
         request_refuse(r, 404, "Not Found");
@@ -106,10 +114,21 @@ static void refuse_encoding(struct request *r)
     request_refuse(r, 415, "Unsupported Media Type: a body has no Content-Encoding here");
 }
 
+static void refuse_patch(struct request *r)
+{
+    request_add_header(r, "Accept-Patch", "application/merge-patch+json, application/json");
+    request_refuse(r, 415,
+                   "Unsupported Media Type: a patch is application/merge-patch+json (RFC 7396)");
+}
+
 void routes_run(struct request *r)
 {
     if (reads_body(r->route) && !content_encoding_is_plain(r->headers.content_encoding)) {
         refuse_encoding(r);
+        return;
+    }
+    if (r->route->body == BODY_PATCH && !content_type_is_merge_patch(r->headers.content_type)) {
+        refuse_patch(r);
         return;
     }
     struct invalid invalid = {0};

@@ -2,6 +2,7 @@
 
 import json
 import re
+import socket
 import subprocess
 import urllib.request
 
@@ -211,6 +212,14 @@ def test_the_gateway_shows_its_metrics_beside_the_api(programs):
     page = scrape(f"127.0.0.1:{programs.gateway.port}")
     assert page.get("confreg_gateway_requests_in_flight") == 1  # this very one
     assert page.get("process_open_fds") > 3
+
+
+def test_idle_connections_do_not_keep_a_scrape_out(programs):
+    host, _, port = programs.server_metrics.rpartition(":")
+    idle = [socket.create_connection((host, int(port))) for _ in range(16)]
+    assert "confreg_revision" in programs.of_server().text  # gives up after 30 s
+    for connection in idle:
+        connection.close()
 
 
 def test_other_paths_and_methods_are_refused(programs):

@@ -104,9 +104,16 @@ def test_merge_patch_with_if_match(rest, path):
     assert rest.get(path).headers["X-Config-Version"] == "2"
 
 
+@pytest.mark.parametrize("kind", ["application/json-patch+json", "text/plain"])
+def test_patches_of_another_kind(rest, path, kind):
+    answer = rest.call("PATCH", path, '[{"op":"remove","path":"/a"}]', {"Content-Type": kind})
+    assert answer.status == 415 and "application/merge-patch+json" in answer.json()["detail"]
+    assert answer.headers["Accept-Patch"] == "application/merge-patch+json, application/json"
+    assert rest.get(path).headers["X-Config-Version"] == "1"
+
+
 @pytest.mark.parametrize("body, headers", [
-    ("", PATCH), ("[]", PATCH), ("null", PATCH), ("{", PATCH), ('{"a":1,"a":2}', PATCH),
-    ("{}", {"Content-Type": "text/plain"})])
+    ("", PATCH), ("[]", PATCH), ("null", PATCH), ("{", PATCH), ('{"a":1,"a":2}', PATCH)])
 def test_malformed_patches(rest, path, body, headers):
     answer = rest.call("PATCH", path, body, headers)
     assert answer.status == 422 and answer.json()["detail"][0]["loc"][0] == "body"
@@ -154,12 +161,13 @@ def test_a_batch_that_grows_too_large_says_what_is_left(rest, registry, name):
     assert got == [f"{name}-{i}" for i in range(8)]
 
 
-@pytest.mark.parametrize("query", ["", "?name=", "?name=a/b/c", "?name=a/", "?name=/b", "?name=%FF",
-                                   "?name=a%00b", "?" + "&".join(["name=x"] * 101)])
-def test_malformed_batches(rest, query):
+@pytest.mark.parametrize("query, at", [
+    ("", []), ("?" + "&".join(["name=x"] * 101), []), ("?name=", [0]), ("?name=a/b/c", [0]),
+    ("?name=a/", [0]), ("?name=/b", [0]), ("?name=%FF", [0]), ("?name=x&name=a%00b", [1])])
+def test_malformed_batches(rest, query, at):
     answer = rest.get("/api/configs:batchGet" + query)
     assert answer.status == 422, answer
-    assert answer.json()["detail"][0]["loc"] == ["query", "name"]
+    assert answer.json()["detail"][0]["loc"] == ["query", "name", *at]
 
 
 def test_a_batch_of_a_list(rest, path, name):

@@ -187,10 +187,10 @@ Test(routes, what_answers_nothing)
         {"GET", "/api/configs/a%2Fb", 404, NULL, NULL},
         {"GET", "/HEALTH", 404, NULL, NULL},
         {"OPTIONS", "*", 404, NULL, NULL},
-        {"DELETE", "/api/configs", 405, "Allow", "GET"},
-        {"POST", "/health", 405, "Allow", "GET"},
-        {"POST", "/api/configs/a/history", 405, "Allow", "GET"},
-        {"get", "/health", 405, "Allow", "GET"},
+        {"DELETE", "/api/configs", 405, "Allow", "GET, HEAD"},
+        {"POST", "/health", 405, "Allow", "GET, HEAD"},
+        {"POST", "/api/configs/a/history", 405, "Allow", "GET, HEAD"},
+        {"get", "/health", 405, "Allow", "GET, HEAD"},
         {"GET", "/health/", 307, "Location", "/health"},
         {"POST", "/api/configs/a/?environment=b", 307, "Location", "/api/configs/a?environment=b"},
         {"GET", "/api/configs/", 307, "Location", "/api/configs"},
@@ -213,11 +213,42 @@ Test(routes, a_wrong_method_is_told_all_right_ones)
     struct request *r = find("BREW", "/api/configs/a");
     cr_expect_eq(r->response.status, 405);
     cr_expect_str_eq(str_text(&r->response.body), "{\"detail\":\"Method Not Allowed\"}");
-    static const char *const methods[] = {"GET", "POST", "PUT", "DELETE"};
+    static const char *const methods[] = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"};
     for (size_t i = 0; i < COUNT_OF(methods); i++) {
         cr_expect_not_null(strstr(header_of(r, "Allow"), methods[i]));
     }
     request_fini(r);
+}
+
+/* A patch of another kind would be carried out as if it were a merge patch. */
+Test(routes, a_patch_of_another_kind_is_told_which_one_goes)
+{
+    static const struct {
+        const char *content_type;
+        unsigned status;
+    } cases[] = {
+        {"application/json-patch+json", 415},
+        {"Application/JSON-Patch+json; charset=utf-8", 415},
+        {"application/vnd.x+json", 415},
+        {"text/plain", 415},
+        {"", 415},
+        {"application/merge-patch+json", 422},
+        {" application/Merge-Patch+JSON;charset=utf-8", 422},
+        {"application/json", 422},
+        {NULL, 422},
+    };
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct request *r = find("PATCH", "/api/configs/a");
+        r->headers.content_type = cases[i].content_type;
+        str_add_text(&r->body_text, "[]"); /* is no merge patch either, so no handler is reached */
+        routes_run(r);
+        cr_expect_eq(r->response.status, cases[i].status, "%s", cases[i].content_type);
+        if (cases[i].status == 415) {
+            cr_expect_str_eq(header_of(r, "Accept-Patch"),
+                             "application/merge-patch+json, application/json");
+        }
+        request_fini(r);
+    }
 }
 
 /* Faults are told together, before any handler runs: there is no client behind this gateway. */
@@ -251,6 +282,11 @@ Test(routes, malformed_requests_do_not_reach_a_handler)
          "\"query\",\"version\" int_parsing|"
          "\"query\",\"v\" extra_forbidden|\"body\" extra_forbidden|"},
         {"PATCH", "/api/configs/a?coment=why", "{}", "\"query\",\"coment\" extra_forbidden|"},
+        {"GET", "/api/configs:batchGet?name=a&x=1&name=b%2F&name=", "",
+         "\"query\",\"name\",1 string_too_short|\"query\",\"name\",2 string_too_short|"},
+        {"GET", "/api/configs:batchGet", "", "\"query\",\"name\" missing|"},
+        {"POST", "/api/configs:batchGet", "{\"names\":[\"a\",7]}",
+         "\"body\",\"names\",1 string_type|"},
         {"POST", "/api/configs/a/rollback?version=1", "{\"version\":2}",
          "\"query\",\"version\" extra_forbidden|"},
     };
