@@ -28,6 +28,7 @@ struct exchange {
     unsigned status;
     uint64_t n_body;    /* bytes of the request's body read so far */
     uint64_t n_in_time; /* n_body when the time-out was last restarted */
+    size_t held;        /* bytes in memory that only this answer needs; in server->held */
     struct str own;     /* owns the fields of the response, unless it is a prepared one */
     struct iovec text;  /* fields and empty line of the response: `own`, or borrowed */
     struct iovec body;
@@ -100,9 +101,16 @@ static struct exchange *exchange_new(struct http_connection *c, const struct htt
     return exchange;
 }
 
+static void set_held(struct exchange *exchange, size_t n)
+{
+    exchange->server->held += n - exchange->held;
+    exchange->held = n;
+}
+
 static void end_exchange(struct exchange *exchange)
 {
     struct http_server *server = exchange->server;
+    set_held(exchange, 0);
     server->handlers->end(server->user, &exchange->x);
     str_fini(&exchange->own);
     free(exchange);
@@ -168,6 +176,7 @@ void http_answer(struct http_exchange *x, const struct http_answer *answer)
     http_answer_fields(answer, has_length, &exchange->own);
     exchange->text = bytes_of(exchange->own.data, exchange->own.len);
     exchange->body = bytes_of(answer->body, answer->n_body);
+    set_held(exchange, answer->n_body);
     note_answer(exchange);
 }
 
@@ -331,6 +340,7 @@ static enum step pull(struct http_connection *c)
     struct exchange *exchange = c->exchange;
     ssize_t n = server->handlers->read(server->user, &exchange->x,
                                        server->out + HTTP_CHUNK_SIZE_BYTES, HTTP_PULL_BYTES);
+    set_held(exchange, exchange->x.n_held);
     if (n > 0) {
         return send_block(c, (size_t)n);
     }
@@ -577,6 +587,19 @@ void http_connection_drop(struct http_connection *c)
     str_fini(&c->ahead);
     str_fini(&c->rest);
     free(c);
+}
+
+bool http_connection_drop_unread(struct http_server *server)
+{
+    struct http_connection *c = TAILQ_FIRST(&server->patient);
+    while (c != NULL &&
+           (c->wait != HTTP_WAIT_ROOM || c->exchange == NULL || c->exchange->held == 0)) {
+        c = TAILQ_NEXT(c, in_wait);
+    }
+    if (c != NULL) {
+        http_connection_drop(c);
+    }
+    return c != NULL;
 }
 
 void http_connection_expire(struct http_connection *c)

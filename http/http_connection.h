@@ -57,7 +57,8 @@ struct http_server {
     bool listens;                 /* the listener is registered with epoll */
     bool stopping;
     int64_t not_before_ns; /* accepting pauses until then; 0: no pause */
-    size_t max_connections;
+    size_t max_connections, max_held;
+    size_t held; /* sum of `held` of all exchanges, see http_connection.c */
     int64_t patience_ns, linger_ns;
     size_t n, n_lingering; /* connections, and those of them that linger */
     size_t n_orphans;      /* exchanges that handlers hold and whose client has disconnected */
@@ -82,5 +83,8 @@ void http_connection_run(struct http_connection *c);
 void http_connection_expire(struct http_connection *c);
 /* Closes and frees it at once. */
 void http_connection_drop(struct http_connection *c);
+/* Drops the connection that has waited longest for its client to read while its answer holds
+ * memory; false if there is none. */
+bool http_connection_drop_unread(struct http_server *server);
 
 #endif

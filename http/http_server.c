@@ -164,6 +164,9 @@ void http_server_run(struct http_server *server)
     run_ready(server);
     expire(&server->patient);
     expire(&server->lingering);
+    while (server->max_held > 0 && server->held > server->max_held &&
+           http_connection_drop_unread(server)) {
+    }
     accept_some(server); /* last, because connections closed above have made room */
 }
 
@@ -202,6 +205,7 @@ bool http_server_new(const struct http_settings *settings, struct http_server **
     server->poll_fd = fd;
     server->listener.fd = settings->listen_fd;
     server->max_connections = settings->max_connections;
+    server->max_held = settings->max_held_bytes;
     server->patience_ns = (patience_ms == 0 ? HTTP_PATIENCE_MS : patience_ms) * 1000000;
     server->linger_ns = (linger_ms == 0 ? HTTP_LINGER_MS : linger_ms) * 1000000;
     TAILQ_INIT(&server->all);

@@ -11,6 +11,8 @@
  *   sending side (shutdown) still gets its answer, unless the exchange `lasts`.
  * - After the last answer of a connection the server discards input for up to HTTP_LINGER_MS,
  *   because closing with unread input would reset the connection and could destroy the answer.
+ * - Answers that clients do not read hold memory. If they hold more than max_held_bytes together,
+ *   the clients that have read nothing for the longest time are disconnected.
  * - At max_connections, or with no descriptor left, new connections wait in the kernel's backlog.
  *
  * All functions must be called on the thread that runs the server; handlers run on it. */
@@ -43,6 +45,8 @@ struct http_exchange {
     /* Set by the handlers for a long wait or an endless stream: a half-closed connection then
      * counts as disconnected. */
     bool lasts;
+    /* Set by the handlers in `read`: bytes that they hold for the rest of a pulled answer. */
+    size_t n_held;
 };
 
 #define HTTP_READ_PENDING 0 /* no bytes yet; call http_wake when there are some */
@@ -75,6 +79,7 @@ struct http_handlers {
 struct http_settings {
     int listen_fd; /* borrowed, non-blocking; may be closed after http_server_stop */
     size_t max_connections;
+    size_t max_held_bytes;          /* of unread answers together; 0: no limit */
     int64_t patience_ms, linger_ms; /* 0: the defaults HTTP_PATIENCE_MS, HTTP_LINGER_MS */
     const struct http_handlers *handlers;
     void *user;
@@ -137,7 +142,8 @@ void http_wake(struct http_exchange *x);
  * http_prepared_free; answer->status is ignored. */
 struct http_prepared *http_prepare(const struct http_answer *answer);
 void http_prepared_free(struct http_prepared *prepared);
-/* Like http_answer. prepared is borrowed until `end`. */
+/* Like http_answer. prepared is borrowed until `end`; as many answers share it, its bytes do not
+ * count as held by this one. */
 void http_answer_prepared(struct http_exchange *x, unsigned status,
                           const struct http_prepared *prepared);
 

@@ -77,6 +77,7 @@ static ssize_t pages_read(void *user, char *bytes, size_t max)
     }
     memcpy(bytes, pages->text.data + pages->sent, n);
     pages->sent += n;
+    pages->r->response.pull.n_held = pages->text.len;
     return (ssize_t)n;
 }
 

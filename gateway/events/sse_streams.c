@@ -41,7 +41,8 @@ struct sse_stream {
 
     /* What is being sent: the rest of a text, then of a line. */
     struct buf *text;
-    size_t n_sent; /* of the text */
+    bool is_shared; /* the text: it is that of an event in the window */
+    size_t n_sent;  /* of the text */
     char line[LINE_SIZE];
     size_t line_at, line_end;
 
@@ -173,6 +174,7 @@ static void send_event(struct sse_stream *stream, struct buf *text, uint64_t rev
                        bool ends_commit)
 {
     stream->text = text;
+    stream->is_shared = false;
     stream->n_sent = 0;
     metric_add(&stream->streams->n_sent, 1);
     if (ends_commit) {
@@ -260,6 +262,7 @@ static bool pass_event(struct sse_stream *stream, const struct sse_event *event)
     if (sent) {
         send_event(stream, buf_ref(event->text), event->revision,
                    is_last_selected(stream, stream->next));
+        stream->is_shared = true;
     }
     if (event->ends_commit && event->revision > stream->position) {
         stream->position = event->revision;
@@ -532,6 +535,9 @@ static ssize_t read_stream(void *user, char *bytes, size_t max)
     while (n < max && take_next(stream)) {
         n += read_out(stream, bytes + n, max - n);
     }
+    /* The text of a window's event is shared by all streams. */
+    bool is_own = stream->text != NULL && !stream->is_shared;
+    stream->request->response.pull.n_held = is_own ? stream->text->len : 0;
     if (n > 0) {
         break_silence(stream);
         return (ssize_t)n;

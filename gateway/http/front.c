@@ -11,6 +11,8 @@
 #define CONNECTIONS_MAX 16384u
 /* Limit of all request bodies in memory together. */
 #define BODIES_BYTES (UINT64_C(256) << 20)
+/* Limit of all answers in memory that clients have not read. */
+#define ANSWERS_BYTES ((size_t)256 << 20)
 
 struct front {
     struct http_server *server;
@@ -83,6 +85,7 @@ static ssize_t read_more(void *user, struct http_exchange *x, char *bytes, size_
     const struct response_pull *pull = &r->response.pull;
     (void)user;
     ssize_t n = pull->read(pull->user, bytes, max);
+    x->n_held = pull->n_held;
     count(r);
     return n;
 }
@@ -278,6 +281,7 @@ bool front_new(const struct front_settings *settings, struct front **ret_front, 
     const struct http_settings http = {
         .listen_fd = front->listener->fd,
         .max_connections = http_connection_limit(CONNECTIONS_MAX),
+        .max_held_bytes = ANSWERS_BYTES,
         .handlers = &handlers,
         .user = front,
     };

@@ -31,6 +31,7 @@ struct response_pull {
     ssize_t (*read)(void *user, char *bytes, size_t max);
     void (*free)(void *user); /* called when the request ends; NULL: user is borrowed */
     void *user;
+    size_t n_held; /* bytes that it holds for what is still to be read; set by read */
 };
 
 struct response {

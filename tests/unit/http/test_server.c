@@ -31,6 +31,8 @@ static size_t n_begun, n_ended, n_gone;
 static const char *block; /* the next of /pull; NULL: pending; "": the end */
 static bool endless;      /* /pull repeats its block */
 static bool lasts;
+static size_t held;     /* by /pull */
+static size_t max_held; /* by all */
 static char large[LARGE_BYTES];
 
 static void answer(struct http_exchange *x, unsigned status, const char *body, size_t n)
@@ -85,7 +87,7 @@ static void run(void *user, struct http_exchange *x)
 static ssize_t read_block(void *user, struct http_exchange *x, char *bytes, size_t max)
 {
     (void)user;
-    (void)x;
+    x->n_held = held;
     if (endless) {
         memset(bytes, 'x', max);
         return (ssize_t)max;
@@ -132,6 +134,7 @@ static void start(size_t max_connections, int64_t patience_ms)
     struct status st;
     const struct http_settings settings = {.listen_fd = listener.fd,
                                            .max_connections = max_connections,
+                                           .max_held_bytes = max_held,
                                            .patience_ms = patience_ms,
                                            .linger_ms = patience_ms,
                                            .handlers = &handlers};
@@ -613,6 +616,55 @@ static void connect_to_unix(struct peer *peer, const char *path)
     strcpy(name.sun_path, path);
     *peer = (struct peer){.fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)};
     cr_assert_eq(connect(peer->fd, (const struct sockaddr *)&name, sizeof name), 0);
+}
+
+/* Returns once all is as it stays: the server has nothing more to do. */
+static void settle(void)
+{
+    for (int i = 0; i < 20; i++) {
+        serve_once(server);
+    }
+}
+
+/* Three ask for 4 MiB each and read nothing; 9 MiB may be held. */
+static void ask_and_read_nothing(const char *path, const char *text)
+{
+    struct peer peers[3];
+    size_t ended = n_ended;
+    for (size_t i = 0; i < COUNT_OF(peers); i++) {
+        size_t begun = n_begun;
+        connect_to_unix(&peers[i], path);
+        peer_say(&peers[i], text);
+        serve_until(&n_begun, begun + 1);
+    }
+    settle();
+    cr_expect_eq(n_ended, ended + 1, "%s", text);
+    for (size_t i = 0; i < COUNT_OF(peers); i++) {
+        for (int k = 0; k < 20 && !peers[i].closed; k++) { /* what the kernel holds */
+            peer_receive(&peers[i]);
+        }
+        cr_expect_eq(peers[i].closed, i == 0, "%s: %zu", text, i);
+        peer_fini(&peers[i]);
+    }
+    settle();
+}
+
+Test(servers, disconnect_who_reads_nothing_for_the_longest_time_when_memory_is_short)
+{
+    char folder[] = "/tmp/confreg-http-XXXXXX";
+    char path[64];
+    cr_assert_not_null(mkdtemp(folder));
+    snprintf(path, sizeof path, "%s/socket", folder);
+    max_held = 9u << 20;
+    listen_on_unix(path);
+    http_server_free(server);
+    start(8, 0);
+    ask_and_read_nothing(path, GET("/large"));
+    endless = true;
+    held = LARGE_BYTES;
+    ask_and_read_nothing(path, GET("/pull"));
+    unlink(path);
+    rmdir(folder);
 }
 
 Test(servers, do_not_disconnect_who_reads_steadily)
