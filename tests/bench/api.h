@@ -1,14 +1,22 @@
-/* The calls of those whose watches are compared: what each is asked, and what its answers say. All
- * of it is about one key (a service of environment `prod`), whose values have 500 bytes. */
+/* The calls of confreg and of etcd whose watches are compared: what each is asked, and what its
+ * answers say. Keys are services of environment `prod`; values have 500 bytes. */
 #ifndef BENCH_API_H
 #define BENCH_API_H
 
 #include "confreg/v1/registry.pb-c.h"
 #include "h2.h"
 
+/* What is written and watched: the key NAME, or for n > 1 the keys NAME-0 to NAME-(n - 1). */
+struct keys {
+    const char *name;
+    size_t n; /* at most KEYS_MAX, which one request of either can change */
+};
+
+#define KEYS_MAX 100
+
 /* What a response of a watch says. */
 struct told {
-    size_t started; /* watches that stand now */
+    size_t started; /* watches that were established; confreg: streams, with all their selectors */
     size_t events;
     const uint8_t *header; /* borrowed of the response, and only confreg's; NULL: none */
     size_t n_header;
@@ -16,16 +24,20 @@ struct told {
 };
 
 struct api {
-    /* Each makes its call, and keeps nothing of what it was given. watch: n watches on one stream;
-     * after: behind what position, NULL: from now on. */
-    void (*watch)(struct h2 *connection, const char *key, size_t n, Confreg__V1__Position *after,
-                  struct h2_call *call);
-    void (*write)(struct h2 *connection, const char *key, struct h2_call *call);
-    void (*read)(struct h2 *connection, const char *key, struct h2_call *call);
+    /* Each starts its call and keeps nothing of its arguments. */
+    /* Opens one stream with n watches, the i-th of key i % keys->n. after: the position to resume
+     * behind; NULL: from now on. */
+    void (*watch)(struct h2 *connection, const struct keys *keys, size_t n,
+                  Confreg__V1__Position *after, struct h2_call *call);
+    /* Changes all keys in one commit. */
+    void (*write)(struct h2 *connection, const struct keys *keys, struct h2_call *call);
+    /* Reads the first key. */
+    void (*read)(struct h2 *connection, const struct keys *keys, struct h2_call *call);
     struct told (*tell)(const uint8_t *response, size_t n);
+    bool starts_streams; /* told.started counts streams, not watches */
 };
 
-extern const struct api api_confreg; /* n is 1: a stream is a watch */
-extern const struct api api_etcd;    /* after is NULL */
+extern const struct api api_confreg; /* watch: a selector a watch */
+extern const struct api api_etcd;    /* watch: after is NULL */
 
 #endif

@@ -4,7 +4,8 @@
  *
  * All streams of a server watch one key. The etcd that runs there is watched in two ways: as here,
  * by a stream a watch; and as its own clients do it, by one stream a connection with all of its
- * watches, of another key. The three have their turns in the same rounds. */
+ * watches, of another key. The three have their turns in the same rounds. Then both are watched by
+ * one stream a connection with STREAMS watches of as many keys. */
 #include <stdio.h>
 #include <string.h>
 
@@ -67,15 +68,23 @@ static int64_t median(int64_t *times, size_t n)
     return times[n / 2];
 }
 
+/* The medians of the rounds. */
+static void print_pair(const char *name, int64_t ours[ROUNDS], int64_t etcd[ROUNDS])
+{
+    printf("%s %.3f ms etcd %.3f ms\n", name, ms(median(ours, ROUNDS)), ms(median(etcd, ROUNDS)));
+    fflush(stdout);
+}
+
 /* ---- Figures ---- */
 
-/* n changes of a key, one after the other. */
-static void write_some(const struct watch_streams *s, const char *key, int64_t *times, size_t n)
+/* n commits to the keys, one after the other. */
+static void write_some(const struct watch_streams *s, const struct keys *keys, int64_t *times,
+                       size_t n)
 {
     struct unary call = {0};
     struct h2 *connection = h2_connect(HOST, s->port);
     for (size_t i = 0; i < n; i++) {
-        call_at_once(connection, s->api->write, key, &call, 1);
+        call_at_once(connection, s->api->write, keys, &call, 1);
         times[i] = call.answered_ns - call.sent_ns;
     }
     h2_close(connection);
@@ -84,8 +93,9 @@ static void write_some(const struct watch_streams *s, const char *key, int64_t *
 
 static void figure_unwatched(struct bench *b, const char *name)
 {
+    const struct keys unwatched = {"unwatched", 1};
     int64_t times[ROUNDS * 10];
-    write_some(&b->sides[OURS].streams, "unwatched", times, COUNT_OF(times));
+    write_some(&b->sides[OURS].streams, &unwatched, times, COUNT_OF(times));
     print(name, ms(median(times, COUNT_OF(times))), "ms");
 }
 
@@ -190,6 +200,40 @@ static void figure_burst(struct bench *b)
     print_sides("watch_burst_rate", rate, "M/s");
 }
 
+/* Watches as clients open them: a connection has one stream, which watches as many keys as a
+ * connection has streams else. One commit changes all of the keys, so that each watch has an event
+ * of it. */
+static void figure_selectors(const struct bench *b)
+{
+    struct side sides[] = {b->sides[OURS], b->sides[ETCD]};
+    int64_t ignored[ROUNDS];
+    size_t connections = sides[0].streams.n_connections;
+    for (size_t i = 0; i < COUNT_OF(sides); i++) {
+        struct watch_streams *s = &sides[i].streams;
+        size_t n = b->sides[ETCD_SHARED].streams.per_stream;
+        *s = (struct watch_streams){.api = s->api,
+                                    .keys = {"selected", n},
+                                    .port = s->port,
+                                    .n_connections = connections,
+                                    .n_streams = connections,
+                                    .per_stream = n};
+        write_some(s, &s->keys, ignored, 1);
+        watch_streams_open(s, NULL);
+        watch_streams_wait_started(s);
+    }
+    for (size_t round = 0; round < ROUNDS; round++) {
+        for (size_t i = 0; i < COUNT_OF(sides); i++) {
+            struct side *side = &sides[i];
+            side->times[round] = watch_streams_change(&side->streams, 1, &side->writes[round]);
+        }
+    }
+    print_pair("watch_commit_to_selectors_delivered", sides[0].times, sides[1].times);
+    print_pair("watch_commit_to_selectors_answered", sides[0].writes, sides[1].writes);
+    for (size_t i = 0; i < COUNT_OF(sides); i++) {
+        watch_streams_close(&sides[i].streams);
+    }
+}
+
 /* All streams come back at once behind what they had, to a server that has just started and goes on
  * being written to. */
 static void figure_resume(struct bench *b)
@@ -203,7 +247,7 @@ static void figure_resume(struct bench *b)
         h2_die("a header");
     }
     watch_streams_close(s);
-    write_some(s, s->key, times, MISSED);
+    write_some(s, &s->keys, times, MISSED);
     confregd_stop(&b->confregd);
     confregd_start(&b->confregd);
     writer_start(&writer, s, 1, &go_on);
@@ -228,10 +272,15 @@ static void make_sides(struct bench *b, size_t connections, size_t streams, int 
                        pid_t etcd_pid)
 {
     const struct watch_streams of[SIDES] = {
-        [OURS] = {.api = &api_confreg, .key = "watched", .port = b->confregd.port, .per_stream = 1},
-        [ETCD] = {.api = &api_etcd, .key = "watched", .port = etcd_port, .per_stream = 1},
-        [ETCD_SHARED] = {
-            .api = &api_etcd, .key = "watched-shared", .port = etcd_port, .per_stream = streams}};
+        [OURS] = {.api = &api_confreg,
+                  .keys = {"watched", 1},
+                  .port = b->confregd.port,
+                  .per_stream = 1},
+        [ETCD] = {.api = &api_etcd, .keys = {"watched", 1}, .port = etcd_port, .per_stream = 1},
+        [ETCD_SHARED] = {.api = &api_etcd,
+                         .keys = {"watched-shared", 1},
+                         .port = etcd_port,
+                         .per_stream = streams}};
     for (size_t i = 0; i < SIDES; i++) {
         b->sides[i].streams = of[i];
         b->sides[i].streams.n_connections = connections;
@@ -243,7 +292,7 @@ static void make_sides(struct bench *b, size_t connections, size_t streams, int 
 int main(int argc, char **argv)
 {
     int64_t took;
-    if (argc != 7 || atoi(argv[3]) < 1 || atoi(argv[4]) < 1) {
+    if (argc != 7 || atoi(argv[3]) < 1 || atoi(argv[4]) < 1 || atoi(argv[4]) > KEYS_MAX) {
         fputs("usage: bench_watch_load CONFREGD FOLDER CONNECTIONS STREAMS ETCD_PORT ETCD_PID\n",
               stderr);
         return 2;
@@ -253,7 +302,7 @@ int main(int argc, char **argv)
     make_sides(&b, strtoul(argv[3], NULL, 10), strtoul(argv[4], NULL, 10), atoi(argv[5]),
                (pid_t)atoi(argv[6]));
     for (size_t i = 0; i < SIDES; i++) {
-        write_some(&b.sides[i].streams, b.sides[i].streams.key, &took, 1);
+        write_some(&b.sides[i].streams, &b.sides[i].streams.keys, &took, 1);
     }
     figure_unwatched(&b, "watch_write_without_streams");
     figure_open(&b);
@@ -263,6 +312,7 @@ int main(int argc, char **argv)
     figure_burst(&b);
     watch_streams_close(&b.sides[ETCD].streams);
     watch_streams_close(&b.sides[ETCD_SHARED].streams);
+    figure_selectors(&b);
     figure_resume(&b);
     confregd_stop(&b.confregd);
     return EXIT_SUCCESS;

@@ -27,7 +27,7 @@ static void take_response(struct h2_call *call, const uint8_t *data, size_t n)
     struct watch_streams *s = stream->all;
     struct told told = s->api->tell(data, n);
     take_revision(stream, &told);
-    s->started += told.started;
+    s->started += told.started * (s->api->starts_streams ? s->per_stream : 1);
     s->delivered += told.events;
     if (told.events > 0 && s->delivered >= s->wanted && s->goal == 0) {
         s->last_ns = clock_monotonic_ns();
@@ -55,7 +55,7 @@ void watch_streams_open(struct watch_streams *s, Confreg__V1__Position *after)
         *stream = (struct watch_stream){.all = s};
         stream->call.message = take_response;
         stream->call.ended = stream_ended;
-        s->api->watch(s->connections[i % s->n_connections], s->key, s->per_stream, after,
+        s->api->watch(s->connections[i % s->n_connections], &s->keys, s->per_stream, after,
                       &stream->call);
     }
 }
@@ -135,8 +135,8 @@ static bool none_left(void *user)
     return *(const size_t *)user == 0;
 }
 
-void call_at_once(struct h2 *connection, unary_fn *make, const char *key, struct unary *calls,
-                  size_t n)
+void call_at_once(struct h2 *connection, unary_fn *make, const struct keys *keys,
+                  struct unary *calls, size_t n)
 {
     size_t left = n;
     for (size_t i = 0; i < n; i++) {
@@ -144,7 +144,7 @@ void call_at_once(struct h2 *connection, unary_fn *make, const char *key, struct
         calls[i].call.ended = answered;
         calls[i].left = &left;
         calls[i].sent_ns = clock_monotonic_ns();
-        make(connection, key, &calls[i].call);
+        make(connection, keys, &calls[i].call);
     }
     h2_run(&connection, 1, none_left, &left);
 }
@@ -156,7 +156,7 @@ static void *run_writer(void *argument)
     struct unary calls[MAX_AT_ONCE] = {0};
     struct h2 *connection = h2_connect(HOST, s->port);
     do {
-        call_at_once(connection, s->api->write, s->key, calls, writer->n);
+        call_at_once(connection, s->api->write, &s->keys, calls, writer->n);
     } while (writer->forever != NULL && atomic_load(writer->forever));
     writer->sent_ns = calls[0].sent_ns;
     writer->took_ns = calls[0].answered_ns - calls[0].sent_ns;
@@ -186,7 +186,7 @@ static void *run_probe(void *argument)
     struct unary call = {0};
     struct h2 *connection = h2_connect(HOST, s->port);
     while (!atomic_load(&probe->stop)) {
-        call_at_once(connection, s->api->read, s->key, &call, 1);
+        call_at_once(connection, s->api->read, &s->keys, &call, 1);
         int64_t took = call.answered_ns - call.sent_ns;
         probe->slowest_ns = took > probe->slowest_ns ? took : probe->slowest_ns;
     }

@@ -20,7 +20,7 @@ struct watch_stream {
 /* The opener sets the first part. */
 struct watch_streams {
     const struct api *api;
-    const char *key;
+    struct keys keys;
     int port;
     size_t n_connections;
     size_t n_streams;  /* in all */
@@ -67,13 +67,13 @@ struct unary {
     int64_t sent_ns, answered_ns;
 };
 
-typedef void unary_fn(struct h2 *connection, const char *key, struct h2_call *call);
+typedef void unary_fn(struct h2 *connection, const struct keys *keys, struct h2_call *call);
 
 /* n calls at once; returns when all are answered. */
-void call_at_once(struct h2 *connection, unary_fn *make, const char *key, struct unary *calls,
-                  size_t n);
+void call_at_once(struct h2 *connection, unary_fn *make, const struct keys *keys,
+                  struct unary *calls, size_t n);
 
-/* Writes to the key that is watched. */
+/* Writes to the keys that are watched. */
 struct writer {
     pthread_t thread;
     const struct watch_streams *streams;
