@@ -269,14 +269,19 @@ static void noted(struct tag *tag, bool ok)
     (void)ok;
     struct rpc_call *call = CONTAINER_OF(tag, struct rpc_call, noted);
     atomic_store(&call->over, true);
+    if (call->cancelled && call->on_cancelled != NULL) {
+        call->on_cancelled(call->on_cancelled_user);
+    }
     end_one(call);
 }
 
-void rpc_call_follow(struct rpc_call *call)
+void rpc_call_follow(struct rpc_call *call, void (*cancelled)(void *user), void *user)
 {
     assert(!call->followed && !atomic_load(&call->consumed) && "a call is followed before its end");
     grpc_op op = op_close(&call->cancelled);
     call->followed = true;
+    call->on_cancelled = cancelled;
+    call->on_cancelled_user = user;
     atomic_store(&call->ends, 2);
     call->noted.fn = noted;
     call_ref(call);

@@ -42,6 +42,8 @@ struct rpc_call {
     struct tag ended;
     struct tag noted; /* of a followed call: it is over */
     bool followed;
+    void (*on_cancelled)(void *user); /* of a followed call; or NULL */
+    void *on_cancelled_user;
     atomic_bool over;
     atomic_uint ends; /* of a followed call: how many of its answer and its end are pending */
     grpc_byte_buffer *sending;

@@ -17,8 +17,8 @@
  * completion queue whenever one completes. */
 #define REQUESTED_CALLS 4
 #define HEADERS_MAX_BYTES 16384
-#define LINGER_MS 500  /* for slow clients to read the last answers */
-#define TELLING_MS 500 /* after the grace, for the last refusals to be sent */
+#define TELLING_MS 200 /* after the grace, for the last refusals to be sent */
+#define LINGER_MS (RPC_SERVER_PARTING_MS - TELLING_MS) /* for clients to read the last answers */
 
 /* ---- Making one ---- */
 

@@ -95,6 +95,9 @@ bool rpc_server_listen(struct rpc_server *server, const char *address, int *ret_
 /* Starts the threads. After it every call is answered, unknown methods with UNIMPLEMENTED. */
 void rpc_server_start(struct rpc_server *server);
 
+/* How long after the grace rpc_server_stop waits at most for clients that do not read. */
+#define RPC_SERVER_PARTING_MS 500
+
 /* Shuts down; every call ends with a status. New calls are refused (UNAVAILABLE, reason
  * SHUTTING_DOWN). Streams end: each stream's next() is called once more and should return
  * RPC_NEXT_END while rpc_server_stopping. Running unary calls have grace_ms, then get the same
@@ -140,8 +143,11 @@ void rpc_fail(struct rpc_call *call, const struct status *st);
 struct buf *rpc_encode_status(const struct rpc_call *call, const struct status *st);
 
 /* Makes rpc_call_is_over work for a unary call. The handler calls it once, on its thread, before
- * anything can answer the call. */
-void rpc_call_follow(struct rpc_call *call);
+ * anything can answer the call. cancelled, unless NULL, is called at most once, on the call's
+ * thread, after rpc_call_is_over has become true for a call that its client has given up or whose
+ * deadline has passed. The call may have been answered by then, so cancelled gets nothing but user,
+ * which must outlive the server's end. It must not block. */
+void rpc_call_follow(struct rpc_call *call, void (*cancelled)(void *user), void *user);
 /* For a followed call: whether nobody waits for its answer any more, because the client is gone or
  * has cancelled it, its deadline has passed, or the server's grace is over. Once true, it stays
  * true. Any thread that holds a reference. */

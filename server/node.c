@@ -1,5 +1,6 @@
 #include "node.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -267,6 +268,9 @@ bool node_start(const struct node_options *options, struct node **ret_node, stru
     *ret_node = node;
     return true;
 }
+
+static_assert(RPC_SERVER_PARTING_MS < WATCHDOG_FINISH_MS,
+              "clients that do not read leave writes and the store their time to finish");
 
 /* Ends reads that wait for a revision, then waits until all calls have ended. The committer and the
  * worker pool still run, to finish the calls. */

@@ -64,19 +64,32 @@ static void refuse(struct deferred *deferred, const struct status *st)
     free(deferred);
 }
 
-static void drop(struct job *job, enum job_drop why)
+/* What the status says hardly matters: the client has gone, or has seen its own deadline pass. */
+static void refuse_unwanted(struct deferred *deferred)
 {
     struct status st;
+    status_set(&st, STATUS_CANCELLED, "NOT_WANTED", "nobody waits for the answer any more");
+    refuse(deferred, &st);
+}
+
+static void refuse_overloaded(struct deferred *deferred)
+{
+    struct status st;
+    status_set_outcome(&st, OUTCOME_OVERLOADED,
+                       "too many reads wait for the store already; try again later");
+    refuse(deferred, &st);
+}
+
+static void drop(struct job *job, enum job_drop why)
+{
     switch (why) {
     case JOB_UNWANTED:
-        status_set(&st, STATUS_CANCELLED, "NOT_WANTED", "nobody waits for the answer any more");
+        refuse_unwanted(deferred_of(job));
         break;
     case JOB_REFUSED:
-        status_set_outcome(&st, OUTCOME_OVERLOADED,
-                           "too many reads wait for the store already; try again later");
+        refuse_overloaded(deferred_of(job));
         break;
     }
-    refuse(deferred_of(job), &st);
 }
 
 static struct deferred *defer(struct service *service, struct rpc_call *call,
@@ -118,14 +131,36 @@ static void refuse_crowd(struct deferred *deferred)
     refuse(deferred, &st);
 }
 
+static struct deferred *deferred_of_waiter(const struct waiter *waiter)
+{
+    return CONTAINER_OF((struct waiter *)(uintptr_t)waiter, struct deferred, waiter);
+}
+
+static bool is_waiter_wanted(const struct waiter *waiter)
+{
+    return !rpc_call_is_over(deferred_of_waiter(waiter)->call);
+}
+
 static void wake(struct waiter *waiter)
 {
-    struct deferred *deferred = CONTAINER_OF(waiter, struct deferred, waiter);
-    if (waiter->result == WAITER_REACHED) {
+    struct deferred *deferred = deferred_of_waiter(waiter);
+    switch (waiter->result) {
+    case WAITER_REACHED:
         run_on_pool(deferred);
-    } else {
+        break;
+    case WAITER_UNWANTED:
+        refuse_unwanted(deferred);
+        break;
+    case WAITER_TIMED_OUT:
+    case WAITER_STOPPED:
         refuse_unreached(deferred);
+        break;
     }
+}
+
+static void review_waiters(void *user)
+{
+    waiters_review(user);
 }
 
 static void run_when_reached(struct deferred *deferred)
@@ -139,6 +174,7 @@ static void run_when_reached(struct deferred *deferred)
     deferred->waiter.revision = deferred->wanted;
     deferred->waiter.deadline_ns = deadline < patience ? deadline : patience;
     deferred->waiter.wake = wake;
+    deferred->waiter.is_wanted = is_waiter_wanted;
     uint64_t wanted = deferred->wanted;
     struct service *service = deferred->service;
     if (waiters_add(service->waiters, &deferred->waiter)) {
@@ -179,7 +215,7 @@ static void run_or_wait(struct service *service, struct rpc_call *call,
     struct deferred *deferred = defer(service, call, request, body);
     deferred->wanted = wanted;
     deferred->sync.done = synced;
-    rpc_call_follow(call);
+    rpc_call_follow(call, review_waiters, service->waiters);
     if (sync) {
         committer_sync(service->committer, &deferred->sync);
     } else {

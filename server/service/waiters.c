@@ -18,21 +18,33 @@ struct waiters {
     pthread_t thread;
 };
 
-/* Removes and returns all waiters that have ended, with their results set. Called with the lock
- * held. */
+/* Whether the waiter has ended; sets its result then. */
+static bool has_ended(const struct waiters *waiters, struct waiter *waiter, int64_t now_ns)
+{
+    if (waiter->revision <= waiters->revision) {
+        waiter->result = WAITER_REACHED;
+    } else if (waiters->stopped) {
+        waiter->result = WAITER_STOPPED;
+    } else if (waiter->deadline_ns <= now_ns) {
+        waiter->result = WAITER_TIMED_OUT;
+    } else if (!waiter->is_wanted(waiter)) {
+        waiter->result = WAITER_UNWANTED;
+    } else {
+        return false;
+    }
+    return true;
+}
+
+/* Removes and returns all waiters that have ended. Called with the lock held. */
 static struct waiter *take_ended(struct waiters *waiters, int64_t now_ns)
 {
     struct waiter *ended = NULL;
     for (struct waiter **link = &waiters->first; *link != NULL;) {
         struct waiter *waiter = *link;
-        bool reached = waiter->revision <= waiters->revision;
-        if (!reached && !waiters->stopped && waiter->deadline_ns > now_ns) {
+        if (!has_ended(waiters, waiter, now_ns)) {
             link = &waiter->next;
             continue;
         }
-        waiter->result = reached            ? WAITER_REACHED
-                         : waiters->stopped ? WAITER_STOPPED
-                                            : WAITER_TIMED_OUT;
         *link = waiter->next;
         waiters->n--;
         waiter->next = ended;
@@ -135,6 +147,15 @@ void waiters_advance(struct waiters *waiters, uint64_t revision)
 {
     pthread_mutex_lock(&waiters->lock);
     waiters->revision = revision;
+    if (waiters->first != NULL) {
+        pthread_cond_signal(&waiters->wake);
+    }
+    pthread_mutex_unlock(&waiters->lock);
+}
+
+void waiters_review(struct waiters *waiters)
+{
+    pthread_mutex_lock(&waiters->lock);
     if (waiters->first != NULL) {
         pthread_cond_signal(&waiters->wake);
     }

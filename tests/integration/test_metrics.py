@@ -11,7 +11,7 @@ import pytest
 from calls import Registry, create, update
 from daemon import Confregd, Gateway, free_port, until
 from rest import Rest
-from stubs import ROOT
+from stubs import ROOT, api_pb
 from watching import Watch
 
 SERVICE = "confreg.v1.RegistryService"
@@ -206,6 +206,22 @@ def test_the_gateway_counts_by_route_and_code(programs, name):
     assert "nowhere" not in after.text and name not in after.text
     assert after.sum("confreg_gateway_request_duration_seconds_count") == after.sum(metric)
     assert after.get("confreg_gateway_server_up") == 1
+
+
+def test_a_read_that_waits_ends_with_its_call(launch):
+    """It does not stay until a read ends that began earlier and may wait as long."""
+    metrics = f"127.0.0.1:{free_port()}"
+    stub = launch(Confregd, extra=["--metrics", metrics]).start().stub
+    request = api_pb.GetConfigRequest(environment="prod", service_name="x",
+                                      read=api_pb.ReadOptions(min_revision=1000))
+    labels = {"grpc_service": SERVICE, "grpc_method": "GetConfig"}
+    earlier = stub.GetConfig.future(request)
+    until(lambda: scrape(metrics).get("confreg_requests_in_flight", **labels) == 1, "it waits")
+    cancelled = stub.GetConfig.future(request)
+    until(lambda: scrape(metrics).get("confreg_requests_in_flight", **labels) == 2, "both wait")
+    cancelled.cancel()
+    until(lambda: calls(scrape(metrics), "GetConfig", "CANCELLED") == 1, "the call has ended")
+    assert not earlier.done()
 
 
 def test_the_gateway_shows_its_metrics_beside_the_api(programs):

@@ -73,7 +73,7 @@ static void hand_over(struct echo *echo, struct rpc_call *call, uint64_t number,
     struct handed *handed = mem_zalloc(sizeof *handed);
     handed->call = call;
     handed->number = number;
-    rpc_call_follow(call);
+    rpc_call_follow(call, NULL, NULL);
     pthread_mutex_lock(&echo->lock);
     handed->due = echo->n_handed++ + (late ? LATE_BEHIND : 0);
     handed->next = echo->handed;

@@ -58,11 +58,17 @@ static void fail(struct rpc_call *call, const Rpc__Test__EchoRequest *request, s
     rpc_fail(call, &f->refusal);
 }
 
+static void count_cancelled(void *user)
+{
+    struct fixture *f = user;
+    counter_add(&f->cancelled);
+}
+
 static void hold(struct rpc_call *call, const Rpc__Test__EchoRequest *request, struct fixture *f)
 {
     (void)request;
     f->hold = call;
-    rpc_call_follow(call);
+    rpc_call_follow(call, count_cancelled, f);
     counter_add(&f->held);
 }
 
@@ -234,6 +240,7 @@ void fixture_prepare(void)
     };
     pthread_mutex_init(&fixture.lock, NULL);
     counter_init(&fixture.held);
+    counter_init(&fixture.cancelled);
     counter_init(&fixture.opened);
     counter_init(&fixture.closed);
     counter_init(&fixture.released);

@@ -33,6 +33,7 @@ struct fixture {
 
     struct counter held; /* Hold calls; the last is: */
     struct rpc_call *hold;
+    struct counter cancelled; /* Hold calls that ended before they were answered */
 
     /* Count streams. */
     struct counter opened, asked, closed, released;

@@ -372,9 +372,8 @@ Test(unary, a_deadline_ends_a_call_and_the_late_reply_is_dropped)
     AUTO_ANSWER answer = finish_held(&held);
     cr_assert(!answer.ok);
     cr_expect_eq(answer.st.code, STATUS_DEADLINE_EXCEEDED);
-    while (!rpc_call_is_over(fixture.hold)) {
-        sched_yield(); /* until the server's own timer ends the call */
-    }
+    counter_wait(&fixture.cancelled, 1);
+    cr_expect(rpc_call_is_over(fixture.hold));
     reply(fixture.hold, "too late");
 }
 
@@ -387,9 +386,8 @@ Test(unary, a_client_that_ends_cancels_its_calls)
     AUTO_ANSWER answer = finish_held(&held);
     cr_assert(!answer.ok);
     cr_expect_eq(answer.st.code, STATUS_CANCELLED);
-    while (!rpc_call_is_over(fixture.hold)) {
-        sched_yield(); /* until the server has noticed */
-    }
+    counter_wait(&fixture.cancelled, 1);
+    cr_expect(rpc_call_is_over(fixture.hold));
     reply(fixture.hold, "too late");
 }
 

@@ -1,5 +1,6 @@
 #include <criterion/criterion.h>
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "clock.h"
 #include "leak_check.h"
@@ -14,6 +15,7 @@ struct probe {
     pthread_mutex_t lock;
     pthread_cond_t woken_up;
     int woken;
+    atomic_bool unwanted;
 };
 
 static void wake(struct waiter *waiter)
@@ -25,10 +27,19 @@ static void wake(struct waiter *waiter)
     pthread_mutex_unlock(&probe->lock);
 }
 
+static bool is_wanted(const struct waiter *waiter)
+{
+    const struct probe *probe =
+        CONTAINER_OF((struct waiter *)(uintptr_t)waiter, struct probe, waiter);
+    return !atomic_load(&probe->unwanted);
+}
+
 static void probe_init(struct probe *probe, uint64_t revision, int64_t deadline_ns)
 {
-    *probe =
-        (struct probe){.waiter = {.revision = revision, .deadline_ns = deadline_ns, .wake = wake}};
+    *probe = (struct probe){.waiter = {.revision = revision,
+                                       .deadline_ns = deadline_ns,
+                                       .wake = wake,
+                                       .is_wanted = is_wanted}};
     pthread_mutex_init(&probe->lock, NULL);
     pthread_cond_init(&probe->woken_up, NULL);
 }
@@ -47,6 +58,23 @@ static enum waiter_result wait_for(struct probe *probe)
     cr_assert_eq(probe->woken, 1, "once");
     pthread_mutex_unlock(&probe->lock);
     return probe->waiter.result;
+}
+
+Test(waiters, only_the_unwanted_ones_leave_on_a_review, .timeout = 30)
+{
+    struct waiters *waiters = waiters_new(5);
+    struct probe unwanted, wanted;
+    probe_init(&unwanted, 7, NEVER);
+    probe_init(&wanted, 7, NEVER);
+    take_in(waiters, &unwanted.waiter);
+    take_in(waiters, &wanted.waiter);
+    atomic_store(&unwanted.unwanted, true);
+    waiters_review(waiters);
+    cr_expect_eq(wait_for(&unwanted), WAITER_UNWANTED);
+    waiters_advance(waiters, 7);
+    cr_expect_eq(wait_for(&wanted), WAITER_REACHED);
+    waiters_free(waiters);
+    leak_check();
 }
 
 Test(waiters, the_revision_comes, .timeout = 30)
