@@ -152,12 +152,12 @@ static bool add_event(const struct watch *watch, struct encoded_commit *encoded,
 static bool find_target(const struct watch *watch, size_t selector, const struct commit *commit,
                         size_t index, struct target *ret_target)
 {
-    const struct head_filter *filter = &watch->selectors[selector];
+    const struct head_filter *filter = &watch->selection.filters[selector];
     const char *service = commit->changes[index].service;
     struct target target = {.environment = filter->environment, .service = service, .last = index};
     if (!head_filter_matches(filter, filter->environment, service) ||
         !concerns(&commit->changes[index], &target) ||
-        watch_selects_before(watch, selector, filter->environment, service)) {
+        selection_has_before(&watch->selection, selector, filter->environment, service)) {
         return false;
     }
     for (size_t i = 0; i < commit->n_changes; i++) {
@@ -175,7 +175,7 @@ static size_t count_targets(const struct watch *watch, const struct commit *comm
     size_t n = 0;
     struct target target;
     for (size_t i = 0; i < commit->n_changes; i++) {
-        for (size_t k = 0; k < watch->n_selectors; k++) {
+        for (size_t k = 0; k < watch->selection.n; k++) {
             n += find_target(watch, k, commit, i, &target);
         }
     }
@@ -189,7 +189,7 @@ bool watch_resolve(const struct watch *watch, struct commit *commit,
     struct target target;
     encoded->chosen = true;
     for (size_t i = 0; i < commit->n_changes; i++) {
-        for (size_t k = 0; k < watch->n_selectors; k++) {
+        for (size_t k = 0; k < watch->selection.n; k++) {
             if (find_target(watch, k, commit, i, &target) &&
                 !add_event(watch, encoded, &target, st)) {
                 encoded_commit_free(encoded);

@@ -12,7 +12,7 @@ static bool config_of(const struct watch *watch, const struct head *head, struct
 {
     const struct hub *hub = watch->hub;
     const struct snapshot *snapshot = watch->snapshot;
-    const char *environment = watch->selectors[snapshot->selector].environment;
+    const char *environment = watch->selection.filters[snapshot->selector].environment;
     uint64_t revision = snapshot->position.revision;
     if (!history_config_as_of(hub->store, head, revision, ret_config, st)) {
         return false;
@@ -37,11 +37,12 @@ static bool add_config(struct watch *watch, const struct head *head, struct stat
 {
     struct snapshot *snapshot = watch->snapshot;
     const char *environment = snapshot->of_default
-                                  ? watch->selectors[snapshot->selector].environment
+                                  ? watch->selection.filters[snapshot->selector].environment
                                   : head_environment(head);
     struct buf *config = NULL;
     /* What an earlier selector has delivered is not delivered again. */
-    if (watch_selects_before(watch, snapshot->selector, environment, head_service(head))) {
+    if (selection_has_before(&watch->selection, snapshot->selector, environment,
+                             head_service(head))) {
         return true;
     }
     if (!config_of(watch, head, &config, st)) {
@@ -62,11 +63,11 @@ static bool add_config(struct watch *watch, const struct head *head, struct stat
 static void next_part(struct watch *watch)
 {
     struct snapshot *snapshot = watch->snapshot;
-    const char *environment = watch->selectors[snapshot->selector].environment;
+    const char *environment = watch->selection.filters[snapshot->selector].environment;
     snapshot->of_default = watch->wishes.resolve && !snapshot->of_default &&
                            strcmp(environment, DEFAULT_ENVIRONMENT) != 0;
     snapshot->selector += !snapshot->of_default;
-    snapshot->done = snapshot->selector == watch->n_selectors;
+    snapshot->done = snapshot->selector == watch->selection.n;
     str_clear(&snapshot->cursor.after);
     snapshot->cursor.done = false;
 }
@@ -74,7 +75,7 @@ static void next_part(struct watch *watch)
 static void list_heads(struct watch *watch)
 {
     struct snapshot *snapshot = watch->snapshot;
-    struct head_filter filter = watch->selectors[snapshot->selector];
+    struct head_filter filter = watch->selection.filters[snapshot->selector];
     filter.environment = snapshot->of_default ? DEFAULT_ENVIRONMENT : filter.environment;
     snapshot->next_head = 0;
     snapshot->n_heads = registry_list(watch->hub->registry, &filter, &snapshot->cursor,

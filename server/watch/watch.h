@@ -15,6 +15,7 @@
 #include "message.h"
 #include "preload.h"
 #include "ring.h"
+#include "selection.h"
 
 #define READ_COMMITS 256   /* read from the store at a time */
 #define SNAPSHOT_HEADS 128 /* listed at a time */
@@ -91,8 +92,7 @@ struct watch {
     struct watch *previous, *next; /* in hub->streams */
     bool listed;
 
-    struct head_filter *selectors; /* owned, with their texts; at least one */
-    size_t n_selectors;
+    struct selection selection;
     struct interest *interests; /* one a selector, two where it resolves */
     size_t n_interests;
     struct watch_wishes wishes;
@@ -138,9 +138,6 @@ struct watch {
 };
 
 bool watch_selects(const struct watch *watch, const struct change *change);
-/* Whether one of the first n selectors selects this config. */
-bool watch_selects_before(const struct watch *watch, size_t n, const char *environment,
-                          const char *service);
 
 /* Makes the events of a commit that was read with its payloads, which are given back: those that
  * the stream wants as it wants them, or (watch NULL) all as the ring has them. Waits on the store.

@@ -17,20 +17,9 @@ struct watch_position watch_position(const struct watch *watch)
     return watch->level ? watch->hub->tail : watch->cursor;
 }
 
-bool watch_selects_before(const struct watch *watch, size_t n, const char *environment,
-                          const char *service)
-{
-    for (size_t i = 0; i < n; i++) {
-        if (head_filter_matches(&watch->selectors[i], environment, service)) {
-            return true;
-        }
-    }
-    return false;
-}
-
 bool watch_selects(const struct watch *watch, const struct change *change)
 {
-    return watch_selects_before(watch, watch->n_selectors, change->environment, change->service);
+    return selection_has(&watch->selection, change->environment, change->service);
 }
 
 /* The first commit that a level stream may want: it has had all before. One that is not level comes
@@ -154,9 +143,9 @@ static void add_interest(struct watch *watch, const struct head_filter *filter)
 
 static void add_interests(struct watch *watch)
 {
-    watch->interests = mem_array(2 * watch->n_selectors, sizeof watch->interests[0]);
-    for (size_t i = 0; i < watch->n_selectors; i++) {
-        struct head_filter filter = watch->selectors[i];
+    watch->interests = mem_array(2 * watch->selection.n, sizeof watch->interests[0]);
+    for (size_t i = 0; i < watch->selection.n; i++) {
+        struct head_filter filter = watch->selection.filters[i];
         add_interest(watch, &filter);
         if (watch->wishes.resolve) {
             filter.environment = DEFAULT_ENVIRONMENT;
@@ -278,11 +267,6 @@ static void closed(void *state)
 static void released(void *state)
 {
     struct watch *watch = state;
-    for (size_t i = 0; i < watch->n_selectors; i++) {
-        free((char *)(uintptr_t)watch->selectors[i].environment);
-        free((char *)(uintptr_t)watch->selectors[i].service);
-        free((char *)(uintptr_t)watch->selectors[i].service_prefix);
-    }
     if (watch->wishes.include_previous) {
         atomic_fetch_sub(&watch->hub->n_previous, 1);
     }
@@ -292,29 +276,9 @@ static void released(void *state)
     watch_drop_snapshot(watch);
     free(watch->fault);
     free(watch->id);
-    free(watch->selectors);
+    selection_fini(&watch->selection);
     free(watch->interests);
     free(watch);
-}
-
-static const char *copy_or_null(const char *text)
-{
-    return text == NULL ? NULL : mem_string(text);
-}
-
-/* No selectors become one that selects everything. */
-static void copy_selectors(struct watch *watch, const struct watch_spec *spec)
-{
-    watch->n_selectors = spec->n_selectors == 0 ? 1 : spec->n_selectors;
-    watch->selectors = mem_array(watch->n_selectors, sizeof watch->selectors[0]);
-    for (size_t i = 0; i < spec->n_selectors; i++) {
-        const struct head_filter *from = &spec->selectors[i];
-        watch->selectors[i] = (struct head_filter){
-            .environment = copy_or_null(from->environment),
-            .service = copy_or_null(from->service),
-            .service_prefix = copy_or_null(from->service_prefix),
-        };
-    }
 }
 
 static void set_start(struct watch *watch, const struct watch_spec *spec)
@@ -341,7 +305,7 @@ void hub_open(struct hub *hub, struct rpc_call *call, const struct watch_spec *s
     watch->wishes = spec->wishes;
     watch->id = mem_string(spec->id);
     watch->peer = rpc_call_peer(call);
-    copy_selectors(watch, spec);
+    selection_init(&watch->selection, spec->selectors, spec->n_selectors);
     if (watch->wishes.include_previous) {
         atomic_fetch_add(&hub->n_previous, 1);
     }
