@@ -24,28 +24,29 @@ static enum options_result read_settings(struct settings *s, int argc, char **ar
 {
     const struct option_row rows[] = {
         {"from", OPTION_TEXT, &s->from, NULL, "URI",
-         "The old database: mongodb://[USER:PASSWORD@]HOST:PORT/DATABASE. It is only read. "
-         "mongodb://127.0.0.1:27017/copilot_config where neither this nor DOCUMENT_DATABASE_HOST "
-         "says otherwise.",
+         "The old database: mongodb://[USER:PASSWORD@]HOST:PORT/DATABASE. It is only read. The "
+         "default is mongodb://127.0.0.1:27017/copilot_config, unless DOCUMENT_DATABASE_HOST is "
+         "set.",
          0, 0, NULL},
         {"collection", OPTION_TEXT, &s->collection, "configs", "NAME",
-         "The collection in it, with one document a version.", 0, 0, NULL},
+         "The collection in that database, with one document per version.", 0, 0, NULL},
         {"store", OPTION_TEXT, &s->store, NULL, "STORE",
-         "Where to bring it, as confregd's own --store, which DOCUMENT_DATABASE_HOST stands for as "
-         "well. A SQLite store must not be in use.",
+         "The store to import into, as --store of confregd; DOCUMENT_DATABASE_HOST is used, too. "
+         "No server may use a SQLite store meanwhile.",
          0, 0, NULL},
         {"secrets-dir", OPTION_TEXT, &s->secrets_folder, "/run/secrets", "FOLDER",
-         "Where the files document_database_user and document_database_password hold credentials "
-         "that the addresses do not. Variables of these names in upper case do as well.",
+         "Folder of the files document_database_user and document_database_password, with "
+         "credentials that the addresses do not contain. Variables with these names in upper case "
+         "are used, too.",
          0, 0, NULL},
         {"max-payload", OPTION_BYTES, &s->max_payload_bytes, "1M", "BYTES",
-         "The largest config_data, as confregd's own --max-payload.", 64, 8u << 20, NULL},
+         "The largest config_data, as --max-payload of confregd.", 64, 8u << 20, NULL},
     };
     const struct option_table table = {
         .program = "confregd import-legacy",
-        .summary = "Takes over the configurations of the service that confreg replaces. Every "
-                   "version keeps its number, author, comment and time. It can be repeated: what "
-                   "is there already is left alone.",
+        .summary = "Imports the configurations of the service that confreg replaces. Every version "
+                   "keeps its number, author, comment and time. An import can be repeated: "
+                   "existing versions are left alone.",
         .prefix = "CONFREG",
         .rows = rows,
         .n_rows = COUNT_OF(rows),

@@ -27,67 +27,66 @@ static enum options_result read_settings(struct settings *s, int argc, char **ar
 {
     const struct option_row rows[] = {
         {"listen", OPTION_TEXT, &s->node.listen, "127.0.0.1:50051", "ADDRESS",
-         "Where to serve gRPC: HOST:PORT, [IPV6]:PORT or unix:PATH; several with commas between "
-         "them. Port 0 takes a free one. A unix socket is for its owner only, unless its address "
-         "gives it another mode: unix:PATH?mode=0660. There is no authentication yet: listen where "
-         "only trusted clients can reach it.",
+         "Where to serve gRPC: HOST:PORT, [IPV6]:PORT or unix:PATH; several are separated by "
+         "commas. Port 0 means any free port. Only its owner can connect to a unix socket, unless "
+         "the address gives it another mode: unix:PATH?mode=0660. There is no authentication yet: "
+         "listen where only trusted clients can connect.",
          0, 0, NULL},
         {"store", OPTION_TEXT, &s->store, NULL, "STORE",
          "Where the log is kept: sqlite:FILE; mongodb://HOST:PORT/DATABASE, which several servers "
-         "may share (options as MongoDB's drivers take them); or memory: to keep nothing. "
-         "sqlite:confreg.db where neither this nor DOCUMENT_DATABASE_HOST says otherwise.",
+         "can share (with the options of MongoDB's drivers); or memory: to keep nothing. The "
+         "default is sqlite:confreg.db, unless DOCUMENT_DATABASE_HOST is set.",
          0, 0, NULL},
         {"create", OPTION_TEXT, &s->create, "auto", "WHEN",
-         "What to do if there is no store: auto creates one and logs a warning; never refuses to "
+         "What to do if there is no store. auto: create one and log a warning. never: refuse to "
          "start (STORE_MISSING). Use never from the second start on, so that a volume that is not "
-         "mounted is not mistaken for a new, empty registry.",
+         "mounted does not start a new, empty registry.",
          0, 0, NULL},
         {"bus", OPTION_TEXT, &s->bus, NULL, "BUS",
-         "Where changes are announced: amqp://USER:PASSWORD@HOST:PORT/VHOST for RabbitMQ (several "
-         "HOST:PORT with commas between them; amqps:// for TLS), or local: for nowhere outside "
-         "this process. local: where neither this nor MESSAGE_BUS_HOST says otherwise.",
+         "Where changes are published: amqp://USER:PASSWORD@HOST:PORT/VHOST for RabbitMQ (several "
+         "HOST:PORT separated by commas; amqps:// for TLS), or local: for nowhere. The default is "
+         "local:, unless MESSAGE_BUS_HOST is set.",
          0, 0, NULL},
         {"secrets-dir", OPTION_TEXT, &s->secrets_folder, "/run/secrets", "FOLDER",
-         "Where files hold credentials that the addresses do not: message_bus_user, "
-         "message_bus_password, document_database_user, document_database_password. Variables of "
-         "these names in upper case do as well.",
+         "Folder of files with credentials that the addresses do not contain: message_bus_user, "
+         "message_bus_password, document_database_user, document_database_password. Variables "
+         "with these names in upper case are used, too.",
          0, 0, NULL},
         {"metrics", OPTION_TEXT, &s->node.metrics, NULL, "ADDRESS",
          "Where to serve metrics for Prometheus, over HTTP at /metrics: HOST:PORT, [IPV6]:PORT or "
-         "unix:PATH. Nowhere unless it is given.",
+         "unix:PATH. Not served by default.",
          0, 0, NULL},
         {"new-epoch", OPTION_SWITCH, &s->new_epoch, "no", NULL,
-         "After the store was restored from a backup: give its log a new epoch, so that nobody who "
-         "saw what the backup does not hold goes on from there; and end. No server may run on the "
-         "store meanwhile.",
+         "Use this after the store was restored from a backup: gives the log a new epoch and "
+         "exits. Clients then cannot resume from positions that the backup does not contain. No "
+         "server may run on the store meanwhile.",
          0, 0, NULL},
         {"publish-history", OPTION_SWITCH, &s->node.publish_history, "no", NULL,
-         "Where nothing of this log was ever published on a broker: announce all of it, rather "
-         "than what changes from now on.",
+         "If nothing of this log was ever published on a broker: publish the whole log, instead of "
+         "only the changes from now on.",
          0, 0, NULL},
         {"max-payload", OPTION_BYTES, &s->node.max_payload_bytes, "1M", "BYTES",
          "The largest config_data, without insignificant white space.", 64, 8u << 20, NULL},
         {"ring", OPTION_BYTES, &s->node.ring_bytes, "64M", "BYTES",
-         "Memory for the newest commits, from which watches are served; older ones are read from "
-         "the store.",
+         "Memory for the newest commits, from which watches are served. Older commits are read "
+         "from the store.",
          1u << 20, UINT64_C(1) << 40, NULL},
         {"max-watches", OPTION_NUMBER, &s->node.max_watches, "10000", "N",
-         "The most watches that one connection may have open; all clients of a unix socket count "
-         "as one.",
+         "The most watches that one connection can have open. All clients of a unix socket count "
+         "as one connection.",
          1, 1000000, NULL},
         {"compact-keep-versions", OPTION_NUMBER, &s->node.compact_keep_versions, "0", "N",
-         "Let go of the payloads of all but the newest N versions of each config; 0 keeps all. "
-         "With "
-         "an age, too, only of what is older.",
+         "Remove the payloads of all but the newest N versions of each config; 0 keeps all. With "
+         "--compact-keep-age, only payloads of older versions are removed.",
          0, 1000000, NULL},
         {"compact-keep-age", OPTION_DURATION, &s->node.compact_keep_age_ms, "0s", "TIME",
-         "Let go of the payloads of superseded versions that are older than this; 0s: whatever "
-         "their age, where --compact-keep-versions is given, and else of none.",
+         "Remove the payloads of superseded versions that are older than this. 0s: of any age if "
+         "--compact-keep-versions is given, else none.",
          0, UINT64_C(315360000000), NULL},
         {"compact-interval", OPTION_DURATION, &s->node.compact_interval_ms, "1h", "TIME",
-         "How often that is done, by one of the nodes.", 100, UINT64_C(31536000000), NULL},
+         "How often one of the nodes compacts.", 100, UINT64_C(31536000000), NULL},
         {"threads", OPTION_NUMBER, &s->node.threads, "0", "N",
-         "Threads that receive calls; 0 is one a core.", 0, 256, NULL},
+         "Threads that receive calls; 0: one per core.", 0, 256, NULL},
         {"grace", OPTION_DURATION, &s->node.grace_ms, "5s", "TIME",
          "How long running calls may take when the server stops.", 0, 600000, NULL},
         {"log-level", OPTION_TEXT, &s->log_level, "INFO", "LEVEL", "DEBUG, INFO, WARNING or ERROR.",
@@ -95,8 +94,9 @@ static enum options_result read_settings(struct settings *s, int argc, char **ar
     };
     const struct option_table table = {
         .program = "confregd",
-        .summary = "The server of the configuration registry confreg. `confregd import-legacy "
-                   "--help` tells how to take over the data of the service that it replaces.",
+        .summary = "The server of the configuration registry confreg. See also `confregd "
+                   "import-legacy --help`: it imports the data of the service that confreg "
+                   "replaces.",
         .prefix = "CONFREG",
         .rows = rows,
         .n_rows = COUNT_OF(rows),

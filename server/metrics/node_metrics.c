@@ -59,16 +59,16 @@ static void add_duration(void *user, const struct rpc_stats *stats)
 static void add_calls(const struct rpc_server *server, struct str *page)
 {
     metrics_family(page, "confreg_requests_total", METRIC_COUNTER,
-                   "gRPC calls that have ended, by what the client was told.");
+                   "gRPC calls that have ended, by status code.");
     rpc_server_stats(server, add_codes, page);
     metrics_family(page, "confreg_requests_in_flight", METRIC_GAUGE,
-                   "gRPC calls under way, open streams among them.");
+                   "Open gRPC calls, streams included.");
     rpc_server_stats(server, add_in_flight, page);
     metrics_family(page, "confreg_request_duration_seconds", METRIC_HISTOGRAM,
-                   "Time from a call's arrival until it was over; streams are left out.");
+                   "Time from a call's arrival to its end; without streams.");
     rpc_server_stats(server, add_duration, page);
     metrics_one(page, "confreg_connections_cut_total", METRIC_COUNTER,
-                "Connections that were cut because their clients cancelled too many calls.",
+                "Connections that were closed because their clients cancelled too many calls.",
                 (double)rpc_server_cuts(server));
 }
 
@@ -81,7 +81,7 @@ static void add_registry(const struct registry *registry, struct str *page)
     metrics_one(page, "confreg_configs", METRIC_GAUGE, "Configs that exist.",
                 (double)registry_config_count(registry));
     metrics_one(page, "confreg_heads_memory_bytes", METRIC_GAUGE,
-                "Memory taken by the newest versions of all configs.",
+                "Memory used by the newest versions of all configs.",
                 (double)registry_bytes(registry));
 }
 
@@ -93,7 +93,7 @@ static void add_seen(struct committer *committer, const struct store *store, str
                     "The newest revision that this node has seen in the store's log.",
                     (double)seen.revision);
         metrics_one(page, "confreg_log_look_age_seconds", METRIC_GAUGE,
-                    "Time since this node last looked at the log's end.",
+                    "Time since this node last read the log's end.",
                     (double)(clock_wall_us() - seen.time_us) / 1e6);
     }
 }
@@ -116,7 +116,7 @@ static void add_changes(const struct commit_stats *stats, struct str *page)
 static void add_writes(const struct commit_stats *stats, struct str *page)
 {
     metrics_family(page, "confreg_writes_total", METRIC_COUNTER,
-                   "Writes that the committer was given, by what came of them.");
+                   "Writes submitted to the committer, by status code of the outcome.");
     for (size_t code = 0; code < STATUS_CODES; code++) {
         add_code(page, "confreg_writes_total", (struct metric_labels){0}, 0, code,
                  metric_value(&stats->writes[code]));
@@ -165,10 +165,10 @@ static void add_commits(struct committer *committer, const struct store *store, 
     }
     metrics_one_histogram(page, "confreg_commit_announce_duration_seconds",
                           "Time that the writes of a batch waited while watches, relay and waiting "
-                          "reads were told of it.",
+                          "reads were notified.",
                           &stats->announce);
     metrics_one(page, "confreg_lost_appends_total", METRIC_COUNTER,
-                "Appends that another node's came before; they were tried again.",
+                "Appends that lost the race against another node and were tried again.",
                 (double)metric_value(&stats->lost_appends));
     add_store_errors(committer, store, page);
     metrics_one(
@@ -177,11 +177,10 @@ static void add_commits(struct committer *committer, const struct store *store, 
         atomic_load(&store->heads_made_anew));
     if (store->has_wal) {
         metrics_one(page, "confreg_store_wal_bytes", METRIC_GAUGE,
-                    "Size of the write-ahead log beside the store's file.",
-                    (double)atomic_load(&store->wal_bytes));
+                    "Size of the store's write-ahead log.", (double)atomic_load(&store->wal_bytes));
     }
     metrics_one(page, "confreg_writable", METRIC_GAUGE,
-                "1 where the last write to the store went well.",
+                "1 if the last write to the store succeeded.",
                 committer_writable(committer, reason));
     metrics_one(page, "confreg_write_queue_writes", METRIC_GAUGE,
                 "Writes that wait for the committer.", (double)committer_waiting(committer));
@@ -197,8 +196,8 @@ static void add_dropped(const struct pool_report reports[JOB_KINDS], struct str 
 {
     metrics_family(
         page, "confreg_store_reads_dropped_total", METRIC_COUNTER,
-        "Reads of the store that were dropped: nobody waited for them (unwanted), or too "
-        "many waited (refused).");
+        "Reads of the store that were dropped: their callers had gone (unwanted), or too "
+        "many reads waited (refused).");
     for (size_t i = 0; i < JOB_KINDS; i++) {
         const struct {
             const char *reason;
@@ -218,7 +217,7 @@ static void add_store_reads(struct pool *pool, struct str *page)
         pool_report(pool, (enum job_kind)i, &reports[i]);
     }
     metrics_family(page, "confreg_store_reads", METRIC_GAUGE,
-                   "Reads of the store, for calls and for watches, that wait or run.");
+                   "Reads of the store for calls and for watches, waiting or running.");
     for (size_t i = 0; i < JOB_KINDS; i++) {
         struct metric_labels waiting = {{{"for", job_kinds[i]}, {"state", "waiting"}}};
         struct metric_labels running = {{{"for", job_kinds[i]}, {"state", "running"}}};
@@ -237,19 +236,17 @@ static void add_watches(struct hub *hub, struct str *page)
     metrics_one(page, "confreg_watch_streams", METRIC_GAUGE, "Open watch streams.",
                 (double)stats.streams);
     metrics_one(page, "confreg_watch_messages_total", METRIC_COUNTER,
-                "Messages with events handed to watch streams.", (double)stats.messages);
-    metrics_one(page, "confreg_watch_events_total", METRIC_COUNTER,
-                "Events handed to watch streams.", (double)stats.events);
+                "Messages with events sent on watch streams.", (double)stats.messages);
+    metrics_one(page, "confreg_watch_events_total", METRIC_COUNTER, "Events sent on watch streams.",
+                (double)stats.events);
     metrics_one(page, "confreg_watch_lag_revisions", METRIC_GAUGE,
-                "Revisions that the stream that is furthest behind has before it.",
-                (double)stats.lag);
+                "Revisions by which the slowest watch stream is behind.", (double)stats.lag);
     metrics_one(page, "confreg_watch_ring_commits", METRIC_GAUGE,
                 "Newest commits kept in memory for watches.", (double)stats.ring_commits);
     metrics_one(page, "confreg_watch_ring_memory_bytes", METRIC_GAUGE,
-                "Memory taken by the newest commits.", (double)stats.ring_bytes);
+                "Memory used by the newest commits.", (double)stats.ring_bytes);
     metrics_one(page, "confreg_watch_held_memory_bytes", METRIC_GAUGE,
-                "Memory taken, beside that, by what streams that lag have been read or sent.",
-                (double)stats.held_bytes);
+                "Memory outside of the ring that lagging streams hold.", (double)stats.held_bytes);
 }
 
 static void add_relay(struct relay *relay, struct str *page)
@@ -262,11 +259,11 @@ static void add_relay(struct relay *relay, struct str *page)
     struct relay_report report;
     relay_report(relay, &report);
     metrics_one(page, "confreg_notifications_total", METRIC_COUNTER,
-                "Changes announced on the bus.", (double)report.published);
+                "Changes published on the bus.", (double)report.published);
     metrics_one(page, "confreg_relay_lag_commits", METRIC_GAUGE,
-                "Commits that are not announced on the bus yet.", (double)report.behind);
+                "Commits that are not published on the bus yet.", (double)report.behind);
     metrics_family(page, "confreg_relay_role", METRIC_GAUGE,
-                   "1 for what the relay does: it connects, publishes, or stands by.");
+                   "1 for the relay's role: connecting, publishing, or standing by.");
     for (size_t i = 0; i < COUNT_OF(roles); i++) {
         struct metric_labels labels = {{{"role", roles[i]}}};
         metrics_sample(page, "confreg_relay_role", &labels, report.role == i);
@@ -278,7 +275,7 @@ static void add_relay(struct relay *relay, struct str *page)
 static void add_build(const struct store *store, struct str *page)
 {
     struct metric_labels labels = {{{"version", CONFREG_VERSION}, {"store", store->ops->scheme}}};
-    metrics_family(page, "confreg_build_info", METRIC_GAUGE, "1; what runs here is in the labels.");
+    metrics_family(page, "confreg_build_info", METRIC_GAUGE, "1; the labels describe the build.");
     metrics_sample(page, "confreg_build_info", &labels, 1);
 }
 

@@ -63,7 +63,7 @@ bool no_such_payload(const struct version_ref *version, struct status *st)
         return no_such_version(change->environment, change->service, change->version, st);
     }
     status_set_outcome(st, OUTCOME_PAYLOAD_COMPACTED,
-                       "the payload of version %" PRIu64 " of %s/%s was let go of by a compaction",
+                       "the payload of version %" PRIu64 " of %s/%s was removed by a compaction",
                        change->version, change->service, change->environment);
     status_add_number(st, "version", change->version);
     return false;

@@ -65,7 +65,7 @@ bool page_token_open(const struct service *service, const char *text, uint64_t f
     }
     if (memcmp(bytes, service->store->identity.epoch, EPOCH_SIZE) != 0) {
         return status_set_outcome(st, OUTCOME_EPOCH_MISMATCH,
-                                  "page_token is of another log; list again from the start");
+                                  "page_token belongs to another log; list again from the start");
     }
     *ret_token = (struct page_token){.position.revision = get(bytes + EPOCH_SIZE),
                                      .filter = get(bytes + EPOCH_SIZE + 16),
