@@ -9,12 +9,12 @@
 #include "str.h"
 #include "variable.h"
 
-/* One of the two services that an address is made for. */
+/* The variables of the database or of the broker. */
 struct backend {
     const char *type_variable, *host_variable, *port_variable;
-    const char *type; /* the one that we know */
+    const char *type; /* the only supported type */
     const char *default_port;
-    const char *default_address; /* where no variable is set */
+    const char *default_address; /* if no variable is set */
 };
 
 static const struct backend database = {
@@ -45,7 +45,7 @@ static bool is_port(const char *text)
     return n > 0 && n <= 5 && text[n] == '\0' && atoi(text) >= 1 && atoi(text) <= 65535;
 }
 
-/* What stands before the path: "HOST:PORT". ret_wanted: whether the service is asked for at all. */
+/* Appends "HOST:PORT" from the variables. *ret_wanted false: none of them is set. */
 static bool read_host(const struct backend *backend, struct str *out, bool *ret_wanted,
                       struct status *st)
 {
@@ -96,7 +96,7 @@ static void credentials_fini(struct credentials *credentials)
     free(credentials->password);
 }
 
-/* As the replaced service does, users are looked up in "admin". */
+/* Users are authenticated against "admin", as in the replaced service. */
 static void build_store(const char *host, const struct credentials *credentials, struct str *out)
 {
     const char *name = variable_read("DOCUMENT_DATABASE_NAME");
@@ -105,7 +105,7 @@ static void build_store(const char *host, const struct credentials *credentials,
     str_add_text(out, credentials->user == NULL ? "" : "?authSource=admin");
 }
 
-/* Puts the credentials where an address of a database takes them, unless it has its own. */
+/* Inserts the credentials into the address of a database, unless it contains credentials. */
 static char *with_credentials(const char *address, const struct credentials *credentials)
 {
     AUTO_STR out = {0};

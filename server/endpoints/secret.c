@@ -37,7 +37,7 @@ static bool read_all(int file, const char *path, struct str *text, struct status
     return true;
 }
 
-/* ret_there: whether there is such a file. */
+/* *ret_there: whether the file exists. */
 static bool read_file(const char *path, struct str *text, bool *ret_there, struct status *st)
 {
     int file = open(path, O_RDONLY | O_CLOEXEC);

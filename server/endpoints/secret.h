@@ -1,4 +1,4 @@
-/* Credentials that stand in files of a folder, one each, or in variables. */
+/* Reads credentials from files of a folder, one file each, or from environment variables. */
 #ifndef ENDPOINTS_SECRET_H
 #define ENDPOINTS_SECRET_H
 
@@ -6,10 +6,10 @@
 
 #define SECRET_MAX_BYTES 4096
 
-/* The secret of that name ("message_bus_user"): the content of the file of that name, without the
- * line's end, or else of the variable of the same name in upper case, as an owned text; NULL where
- * there is neither. A file or variable that is empty counts as none. FAILED_PRECONDITION, reason
- * SECRET, where the file cannot be read, is too long or has a NUL. */
+/* Reads a secret ("message_bus_user") from the file of that name, without trailing line ends; if
+ * there is no such file, from the variable of that name in upper case. *ret_secret is owned by the
+ * caller; NULL: there is none, or it is empty. FAILED_PRECONDITION SECRET: the file cannot be read,
+ * is longer than SECRET_MAX_BYTES, or contains a NUL. */
 bool secret_read(const char *folder, const char *name, char **ret_secret, struct status *st);
 
 #endif
