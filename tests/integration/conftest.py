@@ -1,4 +1,4 @@
-"""What the integration tests share: programs that run, names that nobody else uses."""
+"""Fixtures of the integration tests: running programs, and names that no other test uses."""
 
 import contextlib
 import itertools
@@ -34,10 +34,10 @@ def pytest_addoption(parser):
 
 
 def pytest_collection_modifyitems(config, items):
-    """What looks into the files of a SQLite store (torn or damaged files, disks that are full, what
-    an erasure leaves in the file, file copies as backups, locks, the metric of the disk) is for
-    that store only. What brings its own database servers, or starts no server, says nothing more
-    in a run with another store or bus."""
+    """Deselects tests that a run with another store or bus does not need. `sqlite`: tests of the
+    files of a SQLite store (torn or damaged files, full disks, remains of an erase, copies as
+    backups, locks, the metric of the disk). `own_store`: tests that start their own database
+    servers, or no server at all."""
     store, bus = config.getoption("store"), config.getoption("bus")
     out = ["sqlite"] * (store != "sqlite") + ["own_store"] * ((store, bus) != ("sqlite", "local"))
     left_out = [item for item in items if any(item.get_closest_marker(mark) for mark in out)]
@@ -48,7 +48,7 @@ def pytest_collection_modifyitems(config, items):
 
 @pytest.fixture(scope="session", autouse=True)
 def default_store(request, tmp_path_factory):
-    """The server for --store; each program's folder gets a database of its own there."""
+    """Starts the server for --store; each program gets a database of its own on it."""
     kind = request.config.getoption("store")
     if kind == "sqlite":
         yield
@@ -64,7 +64,7 @@ def default_store(request, tmp_path_factory):
 
 @pytest.fixture(scope="session", autouse=True)
 def documented():
-    """Every status that the gateway answered in the whole run is in /openapi.json."""
+    """Checks that /openapi.json contains every status that the gateway answered in the run."""
     yield
     document = json.loads((daemon.ROOT / "gateway" / "openapi.json").read_text())
     assert list(undocumented(document)) == []
@@ -72,7 +72,7 @@ def documented():
 
 @pytest.fixture(scope="session", autouse=True)
 def default_bus(request, tmp_path_factory):
-    """The broker for --bus; each log has its own epoch there."""
+    """Starts the broker for --bus; logs share it, because their epochs differ."""
     if request.config.getoption("bus") == "local":
         yield
         return
@@ -87,7 +87,7 @@ def default_bus(request, tmp_path_factory):
 
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item, call):
-    """A failure shows what the programs said."""
+    """Adds the logs of the programs to the report of a failure."""
     outcome = yield
     report = outcome.get_result()
     if report.failed:
@@ -104,8 +104,8 @@ def _end(program):
 
 @pytest.fixture(scope="module")
 def launch(tmp_path_factory):
-    """launch(Confregd, store="memory:") makes a program with a folder of its own, not started;
-    whatever still runs at the end of the module must stop well."""
+    """launch(Confregd, store="memory:") makes a program with its own folder; it is not started.
+    Programs that still run at the end of the module must stop with exit code 0."""
     made = []
 
     def make(kind, *args, folder=None, **kwargs):
@@ -115,14 +115,14 @@ def launch(tmp_path_factory):
         return program
 
     yield make
-    with contextlib.ExitStack() as ends:  # one that ends badly does not leave the others running
+    with contextlib.ExitStack() as ends:  # if one fails to end, the others are ended, too
         for program in made:
             ends.callback(_end, program)
 
 
 @pytest.fixture(scope="module")
 def confregd(launch):
-    """A server for one module; at its end the whole history is checked."""
+    """A server for one module. The whole history is checked at the end of the module."""
     server = launch(daemon.Confregd).start()
     recorder = history.Recorder(server)
     recorder.start()
@@ -160,7 +160,7 @@ def name():
 
 @pytest.fixture
 def tool():
-    """tool("grpcurl"): the path of a tool that the tests drive the programs with."""
+    """tool("grpcurl"): the path of a tool that a test uses."""
     def find(wanted):
         path = daemon.TOOLS / wanted
         assert path.exists(), f"{path} is missing: scripts/test --stage release builds it"

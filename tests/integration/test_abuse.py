@@ -1,4 +1,4 @@
-"""Peers that do not follow the protocols: the server answers or hangs up, and goes on unharmed."""
+"""Peers that violate the protocols: the server answers or disconnects them, and is not harmed."""
 
 import contextlib
 import errno

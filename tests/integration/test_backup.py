@@ -1,4 +1,4 @@
-"""Backup and restore of a SQLite store, by the commands that docs/operations.md gives, as written."""
+"""Backup and restore of a SQLite store, by the commands of docs/operations.md."""
 
 import contextlib
 import os

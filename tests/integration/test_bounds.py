@@ -1,4 +1,4 @@
-"""What is bounded while a store or a broker hangs: how long work is done, and how long a stop takes.
+"""Bounds that hold while a store or a broker hangs: the time of calls, and the time of a stop.
 
 A store hangs when its server stands still (SIGSTOP) with its connections open. The bounds are
 generous; without them the same took several times as long, or for ever."""

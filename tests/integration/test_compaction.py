@@ -1,4 +1,4 @@
-"""Superseded payloads go, and what has to stay stays: heads, the facts, what watches were promised."""
+"""Compaction removes superseded payloads, and keeps heads, facts and what watches need."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""Everything at once, from many threads; what came of it is checked at the end of the module."""
+"""All calls at once, from many threads. The history is checked at the end of the module."""
 
 import random
 import threading

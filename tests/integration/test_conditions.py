@@ -1,4 +1,4 @@
-"""If-Match and If-None-Match on writes, as RFC 9110 wants them, decided by the server."""
+"""If-Match and If-None-Match on writes, by RFC 9110, decided by the server."""
 
 import threading
 

@@ -1,4 +1,4 @@
-"""What deploy/ says, as far as it can be tried without containers."""
+"""The files of deploy/, as far as they can be tested without containers."""
 
 import os
 import re

@@ -1,5 +1,5 @@
-"""A store that runs out of space or cannot be written to: writes say so, reads go on, and writing
-resumes by itself."""
+"""A store that runs out of space or cannot be written: writes fail with the reason, reads continue,
+and writing resumes by itself."""
 
 import contextlib
 

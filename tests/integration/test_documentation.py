@@ -1,8 +1,8 @@
-"""All code of the documentation, run as it is written, page by page.
+"""Runs all code blocks of the documentation, page by page.
 
-The pages are tried on a machine of their own: a namespace whose network has nothing but loopback, so
-that the addresses in the text are free, and where what is written into this folder is gone at the end.
-What pip installs is fetched before, outside."""
+Each page runs in namespaces of its own: the network has only loopback, so that the addresses of the
+text are free, and files that are written into this folder disappear at the end. Packages for pip are
+downloaded before, outside."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Writes over HTTP whose answer the gateway never got: they are answered as in doubt."""
+"""Writes over HTTP whose gRPC answer is lost: the gateway answers OUTCOME_UNKNOWN."""
 
 import random
 import threading

@@ -1,4 +1,4 @@
-"""Erased payloads are gone from the files of the store, and from everything that is served."""
+"""Erased payloads are removed from the files of the store and from all answers."""
 
 import pytest
 from calls import Registry, delete_change

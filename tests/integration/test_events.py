@@ -1,4 +1,4 @@
-"""Events on a real RabbitMQ: what is told, in which order, and through which failures."""
+"""Events on a real RabbitMQ: their content and order, also across failures."""
 
 import contextlib
 import datetime

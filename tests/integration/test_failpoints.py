@@ -1,5 +1,5 @@
-"""The server dies at a place of our choice, under traffic; the next one must go on as if nothing had
-been. Needs a server built with -DCONFREG_FAILPOINTS=ON."""
+"""The server dies at a chosen place, under traffic; after a restart nothing may be lost. Needs a
+server built with -DCONFREG_FAILPOINTS=ON."""
 
 import random
 import signal

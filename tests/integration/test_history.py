@@ -1,4 +1,4 @@
-"""The check of histories itself: a sound one passes, and each way of breaking it is objected to."""
+"""The check of histories itself: it accepts a correct history, and reports each kind of fault."""
 
 import copy
 

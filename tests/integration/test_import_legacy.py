@@ -1,4 +1,4 @@
-"""Taking over the data of the service that confreg replaces, from real servers."""
+"""Import of the data of the service that confreg replaces, from real servers."""
 
 import datetime
 import os

@@ -1,5 +1,4 @@
-"""A store whose heads or marks were damaged, or came back as they had been: the log says what is
-right."""
+"""A store whose heads or marks are damaged or stale: they are rebuilt from the log."""
 
 import contextlib
 import sqlite3

@@ -1,4 +1,4 @@
-"""What is refused, with the field, the limit and what was found; and what is kept to the byte."""
+"""Limits: refusals name the field, the limit and the value found. Payloads are kept byte for byte."""
 
 import contextlib
 

@@ -1,4 +1,4 @@
-"""Lists over HTTP: longer than memory should hold, and while what they show goes away."""
+"""Lists over HTTP: very long ones, and ones whose configs disappear while they are read."""
 
 import http.client
 import json

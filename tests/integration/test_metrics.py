@@ -1,4 +1,4 @@
-"""What both programs tell Prometheus: the format, and that the numbers are true."""
+"""The metrics of both programs: their format and their values."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""Several nodes on one database: equals, whichever a client asks, and whichever dies."""
+"""Several nodes on one database are equals, whichever a client uses and whichever dies."""
 
 import os
 import random

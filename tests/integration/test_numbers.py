@@ -1,4 +1,4 @@
-"""Numbers in differences are decimal values of any length, as Python's decimal has them."""
+"""Numbers in differences are compared by exact decimal value; Python's decimal is the oracle."""
 
 import decimal
 import json

@@ -1,4 +1,4 @@
-"""What the gateway offers beyond the documented contract: rollback, merge patches, batches."""
+"""Calls of the gateway beyond the documented contract: rollback, merge patches, batches."""
 
 import pytest
 from rest import from_then_on

@@ -1,4 +1,4 @@
-"""What signals do to the programs, all of them, under traffic: the table of docs/operations.md."""
+"""The effect of every signal on the programs, under traffic: the table of docs/operations.md."""
 
 import contextlib
 import re

@@ -1,4 +1,4 @@
-"""The traffic of many different clients, judged: by the log, and as a linearizable history."""
+"""Traffic of many different clients, checked against the log and for linearizability."""
 
 import random
 

@@ -1,4 +1,4 @@
-"""Watches: what they select, where they start, how they resume, what a slow one costs."""
+"""Watches: selectors, start, resuming, and the cost of slow readers."""
 
 import threading
 

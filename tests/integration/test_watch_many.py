@@ -1,4 +1,4 @@
-"""Watches in great numbers, and what becomes of those that nobody reads."""
+"""Thousands of watches, and watches whose clients do not read."""
 
 import contextlib
 import threading

@@ -1,4 +1,4 @@
-"""What a watch can ask for: progress marks, the value before, only the newest."""
+"""Options of watches: progress marks, previous values, conflation."""
 
 import random
 

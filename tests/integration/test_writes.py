@@ -1,4 +1,4 @@
-"""The five writes: what they do, what they refuse, what a repeat gets."""
+"""The five writes: results, refusals, and repeats with a request_id."""
 
 import time
 

@@ -1,4 +1,4 @@
-"""Writes that come to the gateway at the same time travel in one call; nobody can tell."""
+"""Writes that reach the gateway at the same time travel in one call; clients see no difference."""
 
 import contextlib
 import functools
