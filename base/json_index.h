@@ -3,11 +3,11 @@
 #define BASE_JSON_INDEX_H
 
 #include "json.h"
+#include "table.h"
 
 struct json_entry {
     struct json_text key;
     struct json_text value;
-    uint64_t hash;
     bool matched; /* free for the user; false at first */
 };
 
@@ -15,8 +15,7 @@ struct json_entry {
 struct json_index {
     struct json_entry *entries; /* in the object's order */
     size_t n;
-    uint32_t *slots; /* number of an entry plus 1, or 0; open addressing */
-    size_t mask;     /* number of slots, a power of two, less 1 */
+    struct table by_key;
 };
 
 void json_index_init(struct json_index *index, struct json_text object);

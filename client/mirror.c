@@ -132,8 +132,8 @@ static void find_selected(const struct mirror_copy *copy, const struct mirror_se
         }
         return;
     }
-    for (size_t i = 0; i < table->n_slots; i++) {
-        struct mirror_config *config = table->slots[i];
+    size_t place = 0;
+    for (struct mirror_config *config; (config = mirror_table_next(table, &place)) != NULL;) {
         if (mirror_config_is_live(config) && selects(selector, config)) {
             add_reference(list, &room, config);
         }

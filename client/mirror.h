@@ -57,7 +57,6 @@ struct mirror_config {
     _Atomic(void *) attachment;
     void (*free_attachment)(void *attachment);
     atomic_uint refs;
-    uint64_t hash; /* of the name */
 };
 
 struct mirror_config *mirror_config_ref(struct mirror_config *config);

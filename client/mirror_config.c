@@ -2,15 +2,6 @@
 
 #include <string.h>
 
-#include "hash.h"
-
-uint64_t mirror_name_hash(const char *environment, const char *service_name)
-{
-    uint64_t a = hash_table_key(environment, strlen(environment));
-    uint64_t b = hash_table_key(service_name, strlen(service_name));
-    return (a ^ (a >> 29)) * UINT64_C(0x9e3779b97f4a7c15) + b;
-}
-
 int64_t mirror_time_us(const Google__Protobuf__Timestamp *timestamp)
 {
     return timestamp == NULL ? 0 : timestamp->seconds * 1000000 + timestamp->nanos / 1000;
@@ -39,7 +30,6 @@ static struct mirror_config *allocate(const char *epoch, const char *environment
     *ret_at = (char *)(config + 1);
     config->environment = lay_out(ret_at, environment, n_environment);
     config->service_name = lay_out(ret_at, service_name, n_service);
-    config->hash = mirror_name_hash(environment, service_name);
     strncpy(config->epoch, epoch, sizeof config->epoch - 1);
     return config;
 }

@@ -21,7 +21,6 @@ static inline bool mirror_config_is_live(const struct mirror_config *config)
 /* Whether all members that a reader can see are equal, attachments aside. */
 bool mirror_config_equal(const struct mirror_config *a, const struct mirror_config *b);
 
-uint64_t mirror_name_hash(const char *environment, const char *service_name);
 int64_t mirror_time_us(const Google__Protobuf__Timestamp *timestamp);
 
 #endif

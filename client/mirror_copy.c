@@ -72,7 +72,7 @@ static bool holds_now(const struct mirror_copy *copy, const struct mirror_absenc
 void mirror_copy_note_absent(struct mirror_copy *copy, const struct mirror_absence *absence)
 {
     pthread_rwlock_wrlock(&copy->lock);
-    if (copy->noted.n < NOTED_MAX && holds_now(copy, absence)) {
+    if (mirror_table_count(&copy->noted) < NOTED_MAX && holds_now(copy, absence)) {
         mirror_table_put(&copy->noted,
                          mirror_config_tombstone(absence->epoch, absence->environment,
                                                  absence->service_name, absence->mod_revision));
@@ -190,16 +190,13 @@ static void take_part(struct mirror_copy *copy, const Confreg__V1__WatchResponse
  * attachment. */
 static void keep_unchanged(struct mirror_copy *copy)
 {
-    for (size_t i = 0; i < copy->snapshot.n_slots; i++) {
-        struct mirror_config **slot = &copy->snapshot.slots[i];
-        if (*slot == NULL) {
-            continue;
-        }
+    size_t place = 0;
+    for (struct mirror_config *config;
+         (config = mirror_table_next(&copy->snapshot, &place)) != NULL;) {
         struct mirror_config *old =
-            mirror_table_find(&copy->table, (*slot)->environment, (*slot)->service_name);
-        if (old != NULL && mirror_config_equal(old, *slot)) {
-            mirror_config_unref(*slot);
-            *slot = mirror_config_ref(old);
+            mirror_table_find(&copy->table, config->environment, config->service_name);
+        if (old != NULL && mirror_config_equal(old, config)) {
+            mirror_config_unref(mirror_table_put(&copy->snapshot, mirror_config_ref(old)));
         }
     }
 }
@@ -227,10 +224,10 @@ static size_t find_new(const struct mirror_table *old, const struct mirror_table
                        struct mirror_change *changes)
 {
     size_t n = 0;
-    for (size_t i = 0; i < new->n_slots; i++) {
-        struct mirror_config *after = new->slots[i];
+    size_t place = 0;
+    for (struct mirror_config *after; (after = mirror_table_next(new, &place)) != NULL;) {
         struct mirror_config *before =
-            after == NULL ? NULL : mirror_table_find(old, after->environment, after->service_name);
+            mirror_table_find(old, after->environment, after->service_name);
         if (after == before) {
             continue;
         }
@@ -247,8 +244,8 @@ static size_t find_gone(const struct mirror_table *old, const struct mirror_tabl
                         const Confreg__V1__Position *now, struct mirror_change *changes)
 {
     size_t n = 0;
-    for (size_t i = 0; i < old->n_slots; i++) {
-        struct mirror_config *before = old->slots[i];
+    size_t place = 0;
+    for (struct mirror_config *before; (before = mirror_table_next(old, &place)) != NULL;) {
         if (!mirror_config_is_live(before) ||
             mirror_table_find(new, before->environment, before->service_name) != NULL) {
             continue;
@@ -290,7 +287,8 @@ static void finish_snapshot(struct mirror_copy *copy, const Confreg__V1__WatchRe
 
     const struct mirror_table *old = &copy->snapshot;
     AUTO(free)
-    struct mirror_change *changes = mem_array(old->n + copy->table.n + 1, sizeof changes[0]);
+    struct mirror_change *changes = mem_array(
+        mirror_table_count(old) + mirror_table_count(&copy->table) + 1, sizeof changes[0]);
     size_t n_new = find_new(old, &copy->table, changes);
     size_t n = n_new + find_gone(old, &copy->table, response->header, changes + n_new);
     bool first = copy->view.resets == 0;

@@ -1,22 +1,34 @@
-/* A hash table of configs and tombstones by name, in which names are only added and replaced.
- * Private to mirror*.c and copy.c; the copy's lock protects it. */
+/* Configs and tombstones by name: a table (base/table.h) that owns a reference to each. Names are
+ * only added and replaced. Private to mirror*.c; the copy's lock protects it. */
 #ifndef CLIENT_MIRROR_TABLE_H
 #define CLIENT_MIRROR_TABLE_H
 
 #include "mirror.h"
+#include "table.h"
 
+/* Zeroed: empty. */
 struct mirror_table {
-    struct mirror_config **slots; /* references; open addressing */
-    size_t n_slots;               /* 0, or a power of two */
-    size_t n;
-    size_t n_live;
+    struct table by_name;
+    size_t n_live; /* configs that are no tombstones */
 };
 
+/* Gives all references back. */
 void mirror_table_fini(struct mirror_table *table);
 /* Borrowed; NULL where there is none. */
 struct mirror_config *mirror_table_find(const struct mirror_table *table, const char *environment,
                                         const char *service_name);
 /* Moves a reference into the table; returns the one that it replaces, or NULL. */
 struct mirror_config *mirror_table_put(struct mirror_table *table, struct mirror_config *config);
+/* All in no order, borrowed; *place starts at 0; NULL at the end. Configs may be replaced
+ * meanwhile, but not added. */
+static inline struct mirror_config *mirror_table_next(const struct mirror_table *table,
+                                                      size_t *place)
+{
+    return table_next(&table->by_name, place);
+}
+static inline size_t mirror_table_count(const struct mirror_table *table)
+{
+    return table->by_name.n;
+}
 
 #endif

@@ -2,41 +2,38 @@
 
 #include <string.h>
 
-#define KEY_MAX 512 /* two names and a NUL */
+#include "utf8.h"
 
-static uint64_t hash_of_key(const char *key, size_t n)
+struct head_key {
+    const char *bytes; /* environment, NUL, service: as head->key */
+    size_t n;
+};
+
+static bool has_key(const void *item, const void *key)
 {
-    return hash_table_key(key, n);
+    const struct head *head = item;
+    const struct head_key *k = key;
+    return head_key_size(head) == k->n && memcmp(head->key, k->bytes, k->n) == 0;
+}
+
+static void unref_all(const struct head_table *table)
+{
+    size_t place = 0;
+    for (struct head *head; (head = head_table_next(table, &place)) != NULL;) {
+        head_unref(head);
+    }
 }
 
 void head_table_clear(struct head_table *table)
 {
-    for (size_t i = 0; i < table->n_slots && table->n_heads > 0; i++) {
-        head_unref(table->slots[i].head);
-        table->slots[i] = (struct head_table_slot){0};
-    }
-    table->n_heads = 0;
+    unref_all(table);
+    table_clear(&table->by_name);
 }
 
 void head_table_fini(struct head_table *table)
 {
-    head_table_clear(table);
-    free(table->slots);
-    *table = (struct head_table){0};
-}
-
-/* The slot that holds the key, or the free one where it would go. */
-static struct head_table_slot *find_slot(const struct head_table *table, uint64_t hash,
-                                         const char *key, size_t n)
-{
-    size_t mask = table->n_slots - 1;
-    for (size_t i = hash & mask;; i = (i + 1) & mask) {
-        struct head_table_slot *slot = &table->slots[i];
-        if (slot->head == NULL || (slot->hash == hash && head_key_size(slot->head) == n &&
-                                   memcmp(slot->head->key, key, n) == 0)) {
-            return slot;
-        }
-    }
+    unref_all(table);
+    table_fini(&table->by_name);
 }
 
 struct head *head_table_find(const struct head_table *table, const char *environment,
@@ -44,41 +41,18 @@ struct head *head_table_find(const struct head_table *table, const char *environ
 {
     size_t n_environment = strlen(environment);
     size_t n_service = strlen(service);
-    size_t n = n_environment + 1 + n_service;
-    char key[KEY_MAX];
-    if (table->n_slots == 0 || n > sizeof key) {
+    char bytes[2 * NAME_MAX_BYTES + 1];
+    if (n_environment > NAME_MAX_BYTES || n_service > NAME_MAX_BYTES) {
         return NULL;
     }
-    memcpy(key, environment, n_environment + 1);
-    memcpy(key + n_environment + 1, service, n_service);
-    return find_slot(table, hash_of_key(key, n), key, n)->head;
-}
-
-static void grow(struct head_table *table)
-{
-    struct head_table bigger = {.n_slots = table->n_slots == 0 ? 64 : table->n_slots * 2,
-                                .n_heads = table->n_heads};
-    bigger.slots = mem_array(bigger.n_slots, sizeof bigger.slots[0]);
-    for (size_t i = 0; i < table->n_slots; i++) {
-        const struct head_table_slot *old = &table->slots[i];
-        if (old->head != NULL) {
-            *find_slot(&bigger, old->hash, old->head->key, head_key_size(old->head)) = *old;
-        }
-    }
-    free(table->slots);
-    *table = bigger;
+    memcpy(bytes, environment, n_environment + 1);
+    memcpy(bytes + n_environment + 1, service, n_service);
+    struct head_key key = {.bytes = bytes, .n = n_environment + 1 + n_service};
+    return table_find(&table->by_name, hash_table_key(key.bytes, key.n), has_key, &key);
 }
 
 struct head *head_table_put(struct head_table *table, struct head *head)
 {
-    if (2 * (table->n_heads + 1) > table->n_slots) {
-        grow(table);
-    }
-    size_t n = head_key_size(head);
-    uint64_t hash = hash_of_key(head->key, n);
-    struct head_table_slot *slot = find_slot(table, hash, head->key, n);
-    struct head *replaced = slot->head;
-    table->n_heads += replaced == NULL;
-    *slot = (struct head_table_slot){.hash = hash, .head = head};
-    return replaced;
+    struct head_key key = {.bytes = head->key, .n = head_key_size(head)};
+    return table_put(&table->by_name, hash_table_key(key.bytes, key.n), has_key, &key, head);
 }

@@ -7,8 +7,8 @@
 #include "registry_private.h"
 #include "rwlock.h"
 
-#define LIST_STEPS 4096 /* most nodes that one call visits under the lock */
-#define PENDING_SLOTS 1024
+#define LIST_STEPS 4096           /* most nodes that one call visits under the lock */
+#define PENDING_BYTES (16u << 10) /* of the pending table, kept for the next batch */
 
 struct registry *registry_new(const uint8_t epoch[EPOCH_SIZE])
 {
@@ -91,7 +91,7 @@ size_t registry_bytes(const struct registry *registry)
 {
     pthread_rwlock_rdlock(lock_of(registry));
     size_t bytes = registry->head_bytes + head_table_bytes(&registry->heads) +
-                   head_order_bytes(registry->heads.n_heads);
+                   head_order_bytes(head_table_count(&registry->heads));
     pthread_rwlock_unlock(lock_of(registry));
     return bytes;
 }
@@ -286,7 +286,7 @@ static struct head *put_head(struct registry *registry, struct head *head)
  * so that later batches do not visit empty slots. */
 static void forget_pending(struct registry *registry)
 {
-    if (registry->pending.n_slots > PENDING_SLOTS) {
+    if (head_table_bytes(&registry->pending) > PENDING_BYTES) {
         head_table_fini(&registry->pending);
     }
     head_table_clear(&registry->pending);
@@ -299,10 +299,12 @@ void registry_apply(struct registry *registry)
     /* The pending table holds the newest head of every config that was changed. Heads that are
      * replaced go back into it: they are freed by forget_pending, after the lock is released. */
     struct head_table *pending = &registry->pending;
+    size_t place = 0;
     pthread_rwlock_wrlock(&registry->lock);
-    for (size_t i = 0; i < pending->n_slots && pending->n_heads > 0; i++) {
-        if (pending->slots[i].head != NULL) {
-            pending->slots[i].head = put_head(registry, pending->slots[i].head);
+    for (struct head *head; (head = head_table_next(pending, &place)) != NULL;) {
+        struct head *replaced = put_head(registry, head_ref(head));
+        if (replaced != NULL) {
+            head_unref(head_table_put(pending, replaced));
         }
     }
     registry->position = registry->pending_position;

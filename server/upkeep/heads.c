@@ -79,16 +79,15 @@ void head_saver_find(struct head_saver *saver)
 /* Moves the references of one table into another one. */
 static void move_heads(struct head_table *from, struct head_table *to)
 {
-    if (to->n_heads == 0) {
+    if (head_table_count(to) == 0) {
         head_table_fini(to);
         *to = *from;
         *from = (struct head_table){0};
         return;
     }
-    for (size_t i = 0; i < from->n_slots; i++) {
-        if (from->slots[i].head != NULL) {
-            head_unref(head_table_put(to, MOVE(from->slots[i].head)));
-        }
+    size_t place = 0;
+    for (struct head *head; (head = head_table_next(from, &place)) != NULL;) {
+        head_unref(head_table_put(to, head_ref(head)));
     }
     head_table_fini(from);
 }
@@ -109,7 +108,7 @@ bool head_saver_has_unsaved(const struct head_saver *saver)
 bool head_saver_is_due(const struct head_saver *saver, bool force)
 {
     bool many = saver->position.revision >= saver->saved + UNSAVED_COMMITS ||
-                saver->unsaved.n_heads >= DIRTY_HEADS;
+                head_table_count(&saver->unsaved) >= DIRTY_HEADS;
     return saver->round.heads != NULL || (head_saver_has_unsaved(saver) && (many || force));
 }
 
@@ -164,12 +163,14 @@ static void take_unsaved(struct head_saver *saver, uint64_t mark)
 {
     struct head_table *unsaved = &saver->unsaved;
     struct round *round = &saver->round;
-    *round = (struct round){.heads = mem_array(unsaved->n_heads + 1, sizeof round->heads[0]),
-                            .through = saver->position.revision,
-                            .mark = mark};
-    for (size_t i = 0; i < unsaved->n_slots; i++) {
-        if (unsaved->slots[i].head != NULL && unsaved->slots[i].head->row_revision > mark) {
-            round->heads[round->n++] = MOVE(unsaved->slots[i].head);
+    *round =
+        (struct round){.heads = mem_array(head_table_count(unsaved) + 1, sizeof round->heads[0]),
+                       .through = saver->position.revision,
+                       .mark = mark};
+    size_t place = 0;
+    for (struct head *head; (head = head_table_next(unsaved, &place)) != NULL;) {
+        if (head->row_revision > mark) {
+            round->heads[round->n++] = head_ref(head);
         }
     }
     head_table_fini(unsaved);

@@ -48,7 +48,8 @@ static void put_heads(struct head_table *heads, const struct staged *staged)
 static void wake_if_due(struct news_queue *queue, bool urgent)
 {
     bool first = queue->first_ns == 0;
-    bool many = queue->n_commits >= MANY_COMMITS || queue->news.heads.n_heads >= MANY_HEADS;
+    bool many =
+        queue->n_commits >= MANY_COMMITS || head_table_count(&queue->news.heads) >= MANY_HEADS;
     queue->last_ns = clock_monotonic_ns();
     queue->first_ns = first ? queue->last_ns : queue->first_ns;
     bool was_urgent = queue->urgent;

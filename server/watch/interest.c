@@ -3,31 +3,31 @@
 #include <assert.h>
 #include <string.h>
 
+#include "utf8.h"
+
 /* What a group selects. All texts but those that are named are empty. */
 enum { BY_ENVIRONMENT = 1, BY_SERVICE = 2, BY_PREFIX = 4 };
 
-#define NAME_BYTES 255
-#define KEY_BYTES (1 + NAME_BYTES + 1 + NAME_BYTES)
+#define KEY_BYTES (1 + NAME_MAX_BYTES + 1 + NAME_MAX_BYTES)
 
 struct interest_group {
-    struct interest_group *next; /* in its slot */
-    struct interest *first;
+    LIST_HEAD(, interest) members;
     size_t n_members;
-    uint64_t hash;
     size_t n_prefix; /* 0: none */
     size_t n_key;
     char key[]; /* what it selects by, environment, NUL, service or prefix */
 };
 
-struct key {
+struct group_key {
     size_t n;
     char bytes[KEY_BYTES];
 };
 
-static void make_key(struct key *key, int by, const char *environment, const char *text, size_t n)
+static void make_key(struct group_key *key, int by, const char *environment, const char *text,
+                     size_t n)
 {
     size_t n_environment = (by & BY_ENVIRONMENT) != 0 ? strlen(environment) : 0;
-    assert(n_environment <= NAME_BYTES && n <= NAME_BYTES && "names were checked");
+    assert(n_environment <= NAME_MAX_BYTES && n <= NAME_MAX_BYTES && "names were checked");
     key->bytes[0] = (char)by;
     memcpy(key->bytes + 1, environment, n_environment);
     key->bytes[1 + n_environment] = '\0';
@@ -35,80 +35,50 @@ static void make_key(struct key *key, int by, const char *environment, const cha
     key->n = 2 + n_environment + n;
 }
 
-static struct interest_group **slot_of(const struct interests *interests, uint64_t hash)
+static uint64_t hash_of(const struct group_key *key)
 {
-    return &interests->slots[hash & (interests->n_slots - 1)];
+    return hash_table_key(key->bytes, key->n);
 }
 
-static struct interest_group *find(const struct interests *interests, const struct key *key,
-                                   uint64_t hash)
+static bool has_key(const void *item, const void *key)
 {
-    if (interests->n_slots == 0) {
-        return NULL;
-    }
-    struct interest_group *group = *slot_of(interests, hash);
-    while (group != NULL && (group->hash != hash || group->n_key != key->n ||
-                             memcmp(group->key, key->bytes, key->n) != 0)) {
-        group = group->next;
-    }
-    return group;
+    const struct interest_group *group = item;
+    const struct group_key *k = key;
+    return group->n_key == k->n && memcmp(group->key, k->bytes, k->n) == 0;
 }
 
-static void link_group(struct interests *interests, struct interest_group *group)
+static struct interest_group *find(const struct interests *interests, const struct group_key *key)
 {
-    struct interest_group **slot = slot_of(interests, group->hash);
-    group->next = *slot;
-    *slot = group;
+    return table_find(&interests->groups, hash_of(key), has_key, key);
 }
 
-static void grow(struct interests *interests)
+static struct interest_group *add_group(struct interests *interests, const struct group_key *key,
+                                        size_t n_prefix)
 {
-    struct interest_group **old = interests->slots;
-    size_t n_old = interests->n_slots;
-    interests->n_slots = n_old == 0 ? 64 : n_old * 2;
-    interests->slots = mem_array(interests->n_slots, sizeof(struct interest_group *));
-    for (size_t i = 0; i < n_old; i++) {
-        for (struct interest_group *group = old[i], *next; group != NULL; group = next) {
-            next = group->next;
-            link_group(interests, group);
-        }
-    }
-    free(old);
-}
-
-static struct interest_group *add_group(struct interests *interests, const struct key *key,
-                                        uint64_t hash, size_t n_prefix)
-{
-    if (interests->n_groups == interests->n_slots) {
-        grow(interests);
-    }
     struct interest_group *group = mem_zalloc(sizeof *group + key->n);
-    group->hash = hash;
+    LIST_INIT(&group->members);
     group->n_prefix = n_prefix;
     group->n_key = key->n;
     memcpy(group->key, key->bytes, key->n);
-    link_group(interests, group);
-    interests->n_groups++;
+    table_put(&interests->groups, hash_of(key), has_key, key, group);
     interests->prefixes[n_prefix]++;
     return group;
 }
 
 static void drop_group(struct interests *interests, struct interest_group *group)
 {
-    struct interest_group **link = slot_of(interests, group->hash);
-    while (*link != group) {
-        link = &(*link)->next;
-    }
-    *link = group->next;
-    interests->n_groups--;
+    struct group_key key = {.n = group->n_key};
+    memcpy(key.bytes, group->key, key.n);
+    table_remove(&interests->groups, hash_of(&key), has_key, &key);
+    assert(interests->prefixes[group->n_prefix] > 0 && "a group was counted when it was added");
     interests->prefixes[group->n_prefix]--;
     free(group);
 }
 
 void interests_fini(struct interests *interests)
 {
-    assert(interests->n_groups == 0 && "streams leave before the hub");
-    free(interests->slots);
+    assert(interests->groups.n == 0 && "streams leave before the hub");
+    table_fini(&interests->groups);
     *interests = (struct interests){0};
 }
 
@@ -119,37 +89,24 @@ void interests_add(struct interests *interests, struct interest *interest,
     const char *text = filter->service != NULL ? filter->service : prefix;
     int by = (filter->environment != NULL ? BY_ENVIRONMENT : 0) |
              (filter->service != NULL ? BY_SERVICE : 0) | (prefix != NULL ? BY_PREFIX : 0);
-    struct key key;
+    struct group_key key;
     make_key(&key, by, filter->environment == NULL ? "" : filter->environment,
              text == NULL ? "" : text, text == NULL ? 0 : strlen(text));
-    uint64_t hash = hash_table_key(key.bytes, key.n);
-    struct interest_group *group = find(interests, &key, hash);
+    struct interest_group *group = find(interests, &key);
     if (group == NULL) {
-        group = add_group(interests, &key, hash, prefix == NULL ? 0 : strlen(prefix));
+        group = add_group(interests, &key, prefix == NULL ? 0 : strlen(prefix));
     }
     interest->group = group;
-    interest->previous = NULL;
-    interest->next = group->first;
-    if (group->first != NULL) {
-        group->first->previous = interest;
-    }
-    group->first = interest;
+    LIST_INSERT_HEAD(&group->members, interest, in_group);
     group->n_members++;
 }
 
 void interests_remove(struct interests *interests, struct interest *interest)
 {
     struct interest_group *group = interest->group;
+    LIST_REMOVE(interest, in_group);
     group->n_members--;
-    if (interest->next != NULL) {
-        interest->next->previous = interest->previous;
-    }
-    if (interest->previous != NULL) {
-        interest->previous->next = interest->next;
-        return;
-    }
-    group->first = interest->next;
-    if (group->first == NULL) {
+    if (group->n_members == 0) {
         drop_group(interests, group);
     }
 }
@@ -171,15 +128,16 @@ struct visit {
 
 static void visit_group(const struct visit *visit, int by, size_t n_text)
 {
-    struct key key;
+    struct group_key key;
     make_key(&key, by, visit->environment, visit->service, n_text);
-    const struct interest_group *group =
-        find(visit->interests, &key, hash_table_key(key.bytes, key.n));
+    const struct interest_group *group = find(visit->interests, &key);
     if (group == NULL) {
         return;
     }
-    for (struct interest *i = group->first; i != NULL; i = i->next) {
-        visit->fn(i, visit->user);
+    struct interest *interest;
+    LIST_FOREACH(interest, &group->members, in_group)
+    {
+        visit->fn(interest, visit->user);
     }
 }
 

@@ -8,7 +8,10 @@
 #ifndef WATCH_INTEREST_H
 #define WATCH_INTEREST_H
 
+#include <sys/queue.h>
+
 #include "registry.h"
+#include "table.h"
 
 #define PREFIX_LENGTHS 256
 
@@ -16,16 +19,14 @@ struct interest_group;
 
 /* One selector of a stream, embedded in its owner's object. */
 struct interest {
-    struct interest *previous, *next; /* in the group */
     struct interest_group *group;
+    LIST_ENTRY(interest) in_group;
     void *owner; /* the owner's to set */
 };
 
 /* Zeroed: empty. */
 struct interests {
-    struct interest_group **slots; /* chains; a power of two of them, or none */
-    size_t n_slots;
-    size_t n_groups;
+    struct table groups;             /* owned */
     size_t prefixes[PREFIX_LENGTHS]; /* how many groups have a prefix of this length */
 };
 

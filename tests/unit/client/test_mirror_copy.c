@@ -686,7 +686,7 @@ Test(copy, a_table_finds_all_that_was_put)
             mirror_config_unref(before);
         }
     }
-    cr_expect_eq(table.n, 3000);
+    cr_expect_eq(mirror_table_count(&table), 3000);
     cr_expect_eq(table.n_live, 0);
     for (int i = 0; i < 3000; i++) {
         snprintf(name, sizeof name, "s%d", i);
