@@ -396,6 +396,7 @@ void committer_free(struct committer *committer)
     }
     free(committer->doubt);
     upkeep_free(committer->upkeep);
+    recent_requests_fini(&committer->recent);
     write_queue_fini(&committer->queue);
     pthread_mutex_destroy(&committer->lock);
     free(committer);

@@ -1,17 +1,27 @@
 #include "recent_requests.h"
 
-static uint32_t *bucket_of(const struct recent_requests *recent, const struct hash *key)
+static bool has_key(const void *item, const void *key)
 {
-    return (uint32_t *)(uintptr_t)&recent->buckets[hash_short(key) % RECENT_REQUESTS];
+    return hash_equal(&((const struct recent_request *)item)->key, key);
 }
 
-static void unlink_item(struct recent_requests *recent, uint32_t number)
+/* A key is a hash of what clients choose, so that its bytes spread by themselves. */
+static struct recent_request *find(const struct recent_requests *recent, const struct hash *key)
 {
-    uint32_t *link = bucket_of(recent, &recent->items[number - 1].key);
-    while (*link != number) {
-        link = &recent->items[*link - 1].next;
+    return table_find(&recent->by_key, hash_short(key), has_key, key);
+}
+
+/* A newer item may have the same key: that one stays in the table. */
+static void forget(struct recent_requests *recent, const struct recent_request *item)
+{
+    if (find(recent, &item->key) == item) {
+        table_remove(&recent->by_key, hash_short(&item->key), has_key, &item->key);
     }
-    *link = recent->items[number - 1].next;
+}
+
+void recent_requests_fini(struct recent_requests *recent)
+{
+    table_fini(&recent->by_key);
 }
 
 void recent_requests_add(struct recent_requests *recent, const struct commit *commit)
@@ -19,23 +29,18 @@ void recent_requests_add(struct recent_requests *recent, const struct commit *co
     if (commit->request_id[0] == '\0') {
         return;
     }
-    uint32_t number = (uint32_t)(recent->n_added % RECENT_REQUESTS) + 1;
+    struct recent_request *item = &recent->items[recent->n_added % RECENT_REQUESTS];
     if (recent->n_added >= RECENT_REQUESTS) {
-        unlink_item(recent, number);
+        forget(recent, item);
     }
-    struct hash key = commit_request_key(commit->actor, commit->request_id);
-    uint32_t *bucket = bucket_of(recent, &key);
-    recent->items[number - 1] =
-        (struct recent_request){.key = key, .revision = commit->revision, .next = *bucket};
-    *bucket = number;
+    item->key = commit_request_key(commit->actor, commit->request_id);
+    item->revision = commit->revision;
+    table_put(&recent->by_key, hash_short(&item->key), has_key, &item->key, item);
     recent->n_added++;
 }
 
 uint64_t recent_requests_find(const struct recent_requests *recent, const struct hash *key)
 {
-    uint32_t number = *bucket_of(recent, key);
-    while (number != 0 && !hash_equal(&recent->items[number - 1].key, key)) {
-        number = recent->items[number - 1].next;
-    }
-    return number == 0 ? 0 : recent->items[number - 1].revision;
+    const struct recent_request *item = find(recent, key);
+    return item == NULL ? 0 : item->revision;
 }

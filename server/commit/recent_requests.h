@@ -5,6 +5,7 @@
 #define COMMIT_RECENT_REQUESTS_H
 
 #include "commit.h"
+#include "table.h"
 
 /* So many commits back are all known. */
 #define RECENT_REQUESTS 4096
@@ -13,11 +14,12 @@ struct recent_requests {
     struct recent_request {
         struct hash key;
         uint64_t revision;
-        uint32_t next; /* in the chain of its bucket: number of an item plus 1, or 0 */
-    } items[RECENT_REQUESTS];
-    uint32_t buckets[RECENT_REQUESTS];
+    } items[RECENT_REQUESTS]; /* a ring: the next one replaces the oldest */
     uint64_t n_added;
+    struct table by_key; /* the newest item of each key */
 };
+
+void recent_requests_fini(struct recent_requests *recent);
 
 /* A commit without a request_id is passed over. */
 void recent_requests_add(struct recent_requests *recent, const struct commit *commit);

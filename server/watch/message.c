@@ -15,9 +15,7 @@ void message_init(struct message *message, struct rpc_pieces *pieces, bool confl
     message->more = false;
     message->conflate = conflate;
     message->n_holes = 0;
-    if (conflate) {
-        memset(message->slots, 0, sizeof message->slots);
-    }
+    message->newest_of = (struct table){0};
     pieces->n = 1;
 }
 
@@ -34,52 +32,45 @@ static uint64_t hash_of(const struct config_name *name)
     return environment * 31 + hash_table_key(name->service, strlen(name->service));
 }
 
-static bool same_config(const struct config_name *a, const struct config_name *b)
+static bool same_config(const void *item, const void *key)
 {
+    const struct config_name *a = item;
+    const struct config_name *b = key;
     return strcmp(a->service, b->service) == 0 && strcmp(a->environment, b->environment) == 0;
 }
 
-/* The slot of the config, or the empty one for it. There are more slots than pieces. */
-static uint16_t *slot_of(struct message *message, const struct config_name *name, uint64_t hash)
+/* Says that this piece is the newest of its config. Returns the one before; NULL: there is none. */
+static struct config_name *put_newest(struct message *message, struct config_name *name)
 {
-    for (size_t i = hash % NEWEST_SLOTS;; i = (i + 1) % NEWEST_SLOTS) {
-        uint16_t piece = message->slots[i];
-        if (piece == 0 ||
-            (message->hashes[piece] == hash && same_config(&message->names[piece], name))) {
-            return &message->slots[i];
-        }
-    }
+    return table_put(&message->newest_of, hash_of(name), same_config, name, name);
 }
 
 /* The piece that comes next is the newest of its config; the one before leaves a hole. */
 static void replace_older(struct message *message, const struct config_name *name)
 {
     struct rpc_pieces *pieces = message->pieces;
-    uint64_t hash = hash_of(name);
-    uint16_t *slot = slot_of(message, name, hash);
-    if (*slot != 0) {
-        message->bytes -= pieces->items[*slot]->len;
-        buf_unref(MOVE(pieces->items[*slot]));
+    message->names[pieces->n] = *name;
+    const struct config_name *older = put_newest(message, &message->names[pieces->n]);
+    if (older != NULL) {
+        struct buf **hole = &pieces->items[older - message->names];
+        message->bytes -= (*hole)->len;
+        buf_unref(MOVE(*hole));
         message->n_holes++;
     }
-    *slot = (uint16_t)pieces->n;
-    message->names[pieces->n] = *name;
-    message->hashes[pieces->n] = hash;
 }
 
 static void close_holes(struct message *message)
 {
     struct rpc_pieces *pieces = message->pieces;
     size_t n = 1;
-    memset(message->slots, 0, sizeof message->slots);
+    table_clear(&message->newest_of);
     for (size_t i = 1; i < pieces->n; i++) {
         if (pieces->items[i] == NULL) {
             continue;
         }
         pieces->items[n] = pieces->items[i];
         message->names[n] = message->names[i];
-        message->hashes[n] = message->hashes[i];
-        *slot_of(message, &message->names[n], message->hashes[n]) = (uint16_t)n;
+        put_newest(message, &message->names[n]);
         n++;
     }
     pieces->n = n;
@@ -119,10 +110,12 @@ void message_end(struct message *message)
     if (message->n_holes > 0) {
         close_holes(message);
     }
+    table_fini(&message->newest_of);
 }
 
 void message_drop(struct message *message)
 {
+    table_fini(&message->newest_of);
     for (size_t i = 1; i < message->pieces->n; i++) {
         buf_unref(message->pieces->items[i]);
     }

@@ -5,12 +5,12 @@
 
 #include "registry.h"
 #include "rpc_server.h"
+#include "table.h"
 
 #define MESSAGE_BYTES (1u << 20) /* of events in a message, unless one is larger */
 /* Commits join one message up to so many: a stream that catches up takes its turn among others, and
  * holds little where its client does not read. */
 #define JOIN_BYTES (32u << 10)
-#define NEWEST_SLOTS (2 * RPC_STREAM_PIECES)
 
 struct message {
     struct rpc_pieces *pieces; /* the first is left free for what stands before the events */
@@ -20,12 +20,11 @@ struct message {
     uint64_t oldest_of_ring; /* the revision of the first commit of the ring in it; 0: none is */
     bool more;
 
-    /* Where it conflates: which piece is a config's. Open addressing; 0 is an empty slot. */
+    /* Where it conflates. */
     bool conflate;
     size_t n_holes;                              /* pieces whose events were replaced */
     struct config_name names[RPC_STREAM_PIECES]; /* what each piece is about, borrowed */
-    uint64_t hashes[RPC_STREAM_PIECES];
-    uint16_t slots[NEWEST_SLOTS];
+    struct table newest_of;                      /* of each config that one of the names */
 };
 
 /* join_bytes: how far commits are joined. */

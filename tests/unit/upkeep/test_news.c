@@ -45,7 +45,7 @@ Test(news, the_newest_head_of_a_config_is_kept)
     put(&f, &update);
     put(&f, &(struct mutation){.kind = MUTATE_CREATE, .service = "b"});
     news_queue_take(f.queue, 0, &f.news);
-    cr_assert_eq(f.news.heads.n_heads, 2);
+    cr_assert_eq(f.news.heads.by_name.n, 2);
     cr_assert_eq(head_table_find(&f.news.heads, "prod", "a")->version, 2);
     cr_assert_eq(f.news.position.revision, 3);
     cr_assert_not(f.news.erases);
@@ -61,7 +61,7 @@ Test(news, what_was_taken_is_told_once)
     news_queue_take(f.queue, 0, &f.news);
     head_table_fini(&f.news.heads);
     news_queue_take(f.queue, 0, &f.news);
-    cr_assert_eq(f.news.heads.n_heads, 0);
+    cr_assert_eq(f.news.heads.by_name.n, 0);
     cr_assert_eq(f.news.position.revision, 0);
     fini(&f);
 }

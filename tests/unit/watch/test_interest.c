@@ -44,7 +44,7 @@ Test(interest, a_change_finds_those_that_select_it)
     for (int i = 0; i < 7; i++) {
         interests_remove(&all, &one[i]);
     }
-    cr_assert_eq(all.n_groups, 0);
+    cr_assert_eq(all.groups.n, 0);
     interests_fini(&all);
     leak_check();
 }
@@ -75,7 +75,7 @@ Test(interest, streams_with_the_same_selector_share_a_group)
     for (int i = 0; i < MANY; i++) {
         add(&all, &one[i], &visits[i], "prod", "billing", NULL);
     }
-    cr_assert_eq(all.n_groups, 1);
+    cr_assert_eq(all.groups.n, 1);
     cr_assert_eq(interests_beside(&one[0]), MANY);
     for (int i = 0; i < MANY; i += 2) {
         interests_remove(&all, &one[i]);
@@ -142,7 +142,7 @@ Test(interest, agrees_with_the_filters_whatever_comes_and_goes)
             interests_remove(&all, &one[i]);
         }
     }
-    cr_assert_eq(all.n_groups, 0);
+    cr_assert_eq(all.groups.n, 0);
     interests_fini(&all);
     leak_check();
 }
