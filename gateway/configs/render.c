@@ -27,11 +27,13 @@ static void add_string(struct str *out, const char *before, const char *text)
     json_encode_string(out, text, strlen(text));
 }
 
-static void add_time(struct str *out, const char *before, int64_t us)
+/* A version is not changed, so both times are its own. */
+static void add_times(struct str *out, int64_t us)
 {
     char text[CLOCK_TEXT_SIZE];
     clock_format(us, text);
-    add_string(out, before, text);
+    add_string(out, ",\"created_at\":", text);
+    add_string(out, ",\"updated_at\":", text);
 }
 
 /* The log keeps comments as they were given; what the documented service put in the place of none
@@ -58,8 +60,7 @@ static bool add_document(struct str *out, const struct document *d)
     add_string(out, ",\"environment\":", d->environment);
     str_addf(out, ",\"version\":%" PRIu64 ",\"config_data\":", d->version);
     str_add(out, d->data.data, d->data.len);
-    add_time(out, ",\"created_at\":", d->time_us);
-    add_time(out, ",\"updated_at\":", d->time_us);
+    add_times(out, d->time_us);
     add_string(out, ",\"created_by\":", d->created_by);
     add_comment(out, d);
     str_add_char(out, '}');

@@ -1,5 +1,6 @@
 #include "sse_event.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <string.h>
 
@@ -56,38 +57,56 @@ const char *sse_name(int kind, bool was_there)
     }
 }
 
-static struct buf *text_of(const struct mirror_change *change)
+/* What an event takes beside its texts and data: itself, and the names of members in its text. */
+#define EVENT_BYTES (sizeof(struct sse_event) + 192)
+
+static const char *lay_out(char **at, const char *text)
 {
-    bool was_there = change->before != NULL && change->before->version != 0;
-    const struct mirror_config *after = change->after;
-    struct sse_text event = {
-        .name = sse_name(change->kind, was_there),
-        .environment = change->environment,
-        .service_name = change->service_name,
-        .version = change->version,
-        .head_version = change->head_version,
-        .time_us = change->time_us,
-        .created_by = change->created_by,
-        .comment = change->comment,
-        .data = after == NULL ? NULL : after->data,
-        .n_data = after == NULL ? 0 : after->n_data,
-    };
-    return event.name == NULL ? NULL : sse_text_render(&event);
+    size_t n = strlen(text) + 1;
+    const char *copy = memcpy(*at, text, n);
+    *at += n;
+    return copy;
 }
 
 struct sse_event *sse_event_new(const struct mirror_change *change)
 {
-    size_t n_environment = strlen(change->environment) + 1;
-    size_t n_service = strlen(change->service_name) + 1;
-    struct sse_event *event = mem_alloc(sizeof *event + n_environment + n_service);
+    bool was_there = change->before != NULL && change->before->version != 0;
+    bool has_data = change->after != NULL && change->after->data != NULL;
+    const char *author = change->created_by;
+    size_t n_texts = strlen(change->environment) + strlen(change->service_name) +
+                     strlen(change->comment) + (author == NULL ? 0 : strlen(author)) + 4;
+    struct sse_event *event = mem_alloc(sizeof *event + n_texts);
+    char *at = event->texts;
     *event = (struct sse_event){
         .ends_commit = change->ends_commit,
         .revision = change->revision,
-        .text = text_of(change),
+        .n_bytes = EVENT_BYTES + 2 * n_texts + (has_data ? change->after->n_data : 0),
+        .after = has_data ? mirror_config_ref(change->after) : NULL,
+        .parts = {.name = sse_name(change->kind, was_there),
+                  .version = change->version,
+                  .head_version = change->head_version,
+                  .time_us = change->time_us},
     };
-    event->environment = memcpy(event->names, change->environment, n_environment);
-    event->service_name = memcpy(event->names + n_environment, change->service_name, n_service);
+    event->is_told = event->parts.name != NULL;
+    event->environment = event->parts.environment = lay_out(&at, change->environment);
+    event->service_name = event->parts.service_name = lay_out(&at, change->service_name);
+    event->parts.comment = lay_out(&at, change->comment);
+    event->parts.created_by = author == NULL ? NULL : lay_out(&at, author);
     return event;
+}
+
+struct buf *sse_event_text(struct sse_event *event)
+{
+    assert(event->is_told);
+    if (event->text == NULL) {
+        struct mirror_config *after = MOVE(event->after);
+        struct sse_text text = event->parts;
+        text.data = after == NULL ? NULL : after->data;
+        text.n_data = after == NULL ? 0 : after->n_data;
+        event->text = sse_text_render(&text);
+        mirror_config_unref(after);
+    }
+    return buf_ref(event->text);
 }
 
 struct sse_event *sse_event_new_reset(void)
@@ -101,6 +120,7 @@ void sse_event_free(struct sse_event *event)
 {
     if (event != NULL) {
         buf_unref(event->text);
+        mirror_config_unref(event->after);
         free(event);
     }
 }

@@ -27,22 +27,32 @@ struct buf *sse_text_render(const struct sse_text *event);
 /* The name of a change; NULL where it is none that is told. */
 const char *sse_name(int kind, bool was_there);
 
-/* Immutable but for its place in a list. */
+/* A change. Made on the mirror's thread, then used on the HTTP thread. Its text is made when the
+ * first stream wants it, as most changes are wanted by none. Immutable but for that and its place
+ * in a list. */
 struct sse_event {
     STAILQ_ENTRY(sse_event) next;
-    bool is_reset; /* all before it is void */
+    bool is_reset; /* all before it is void; the rest is not set */
     bool ends_commit;
+    bool is_told; /* false: its kind has no name */
     uint64_t revision;
     const char *environment;
     const char *service_name;
-    struct buf *text; /* NULL where the change is not told */
-    char names[];
+    size_t n_bytes; /* in memory, about; the same before and after its text is made */
+
+    struct buf *text; /* owned; NULL until it is wanted */
+    struct mirror_config
+        *after;            /* a reference: of the data in the text; NULL where there is none */
+    struct sse_text parts; /* of the text but for its data; texts are in `texts` */
+    char texts[];
 };
 STAILQ_HEAD(sse_events, sse_event);
 
 struct sse_event *sse_event_new(const struct mirror_change *change);
 struct sse_event *sse_event_new_reset(void);
 void sse_event_free(struct sse_event *event);
+/* The text of an event that is told: a new reference. HTTP thread. */
+struct buf *sse_event_text(struct sse_event *event);
 void sse_events_drop(struct sse_events *events);
 
 #endif

@@ -144,7 +144,7 @@ static void wake(struct sse_stream *stream, uint64_t number)
 static bool selects(const struct sse_stream *stream, const struct sse_event *event)
 {
     const struct mirror_selector *s = &stream->selector;
-    return event->text != NULL &&
+    return event->is_told &&
            (s->environment == NULL || strcmp(s->environment, event->environment) == 0) &&
            (s->service_name == NULL || strcmp(s->service_name, event->service_name) == 0) &&
            (s->service_name_prefix == NULL || strncmp(s->service_name_prefix, event->service_name,
@@ -256,11 +256,11 @@ static void start_behind(struct sse_stream *stream)
 }
 
 /* Passes over an event; returns whether it is sent. */
-static bool pass_event(struct sse_stream *stream, const struct sse_event *event)
+static bool pass_event(struct sse_stream *stream, struct sse_event *event)
 {
     bool sent = event->revision > stream->position && selects(stream, event);
     if (sent) {
-        send_event(stream, buf_ref(event->text), event->revision,
+        send_event(stream, sse_event_text(event), event->revision,
                    is_last_selected(stream, stream->next));
         stream->is_shared = true;
     }
@@ -594,7 +594,7 @@ void sse_streams_add(struct sse_streams *streams, struct sse_event *event)
         return;
     }
     sse_window_add(&streams->window, event);
-    if (event->text != NULL) {
+    if (event->is_told) {
         sse_index_visit(streams->index, event->environment, event->service_name, visit, streams);
     }
     if (event->ends_commit) {

@@ -3,22 +3,16 @@
 #include <assert.h>
 
 #define ROOM_MIN 64
-#define EVENT_BYTES 128 /* what one takes beside its text */
 
 static struct sse_event **slot(const struct sse_window *window, uint64_t number)
 {
     return &window->items[number & (window->room - 1)];
 }
 
-static size_t bytes_of(const struct sse_event *event)
-{
-    return EVENT_BYTES + (event->text == NULL ? 0 : event->text->len);
-}
-
 static void drop_first(struct sse_window *window)
 {
     struct sse_event *event = *slot(window, window->first);
-    window->bytes -= bytes_of(event);
+    window->bytes -= event->n_bytes;
     window->floor = event->revision;
     sse_event_free(event);
     window->first++;
@@ -71,14 +65,14 @@ void sse_window_add(struct sse_window *window, struct sse_event *event)
         window->floor = event->revision - 1;
     }
     *slot(window, window->next++) = event;
-    window->bytes += bytes_of(event);
+    window->bytes += event->n_bytes;
     while (window->bytes > window->max_bytes &&
            sse_window_at(window, window->first)->revision != event->revision) {
         drop_commit(window);
     }
 }
 
-const struct sse_event *sse_window_at(const struct sse_window *window, uint64_t number)
+struct sse_event *sse_window_at(const struct sse_window *window, uint64_t number)
 {
     assert(number >= window->first && number < window->next);
     return *slot(window, number);

@@ -22,7 +22,7 @@ void sse_window_clear(struct sse_window *window);
 /* Takes the event over; they come in the order of commits, each in one piece. */
 void sse_window_add(struct sse_window *window, struct sse_event *event);
 /* Borrowed until one is added. */
-const struct sse_event *sse_window_at(const struct sse_window *window, uint64_t number);
+struct sse_event *sse_window_at(const struct sse_window *window, uint64_t number);
 /* The number of the first one after a revision. */
 uint64_t sse_window_seek(const struct sse_window *window, uint64_t revision);
 

@@ -132,13 +132,25 @@ static void take_value(struct request *r, const struct header_row *row, const ch
     }
 }
 
+/* NULL where the gateway does not read that header. */
+static const struct header_row *row_of(const char *name)
+{
+    for (size_t i = 0; i < COUNT_OF(header_rows); i++) {
+        const char *known = header_rows[i].name;
+        /* Most names differ from all of these in the first letter. */
+        if ((name[0] | 0x20) == (known[0] | 0x20) && strcasecmp(name, known) == 0) {
+            return &header_rows[i];
+        }
+    }
+    return NULL;
+}
+
 static void take_headers(struct request *r, const struct http_head *head)
 {
     for (size_t i = 0; i < head->n_fields; i++) {
-        for (size_t k = 0; k < COUNT_OF(header_rows); k++) {
-            if (strcasecmp(head->fields[i].name, header_rows[k].name) == 0) {
-                take_value(r, &header_rows[k], head->fields[i].value);
-            }
+        const struct header_row *row = row_of(head->fields[i].name);
+        if (row != NULL) {
+            take_value(r, row, head->fields[i].value);
         }
     }
 }
