@@ -9,7 +9,7 @@
 #include "render.h"
 #include "upstream_request.h"
 
-/* Somebody waits for a probe's answer, and "no" is one: a server that is slow to say how it is must
+/* A probe must be answered quickly, also with "no": a server that is slow to report its status must
  * not make the gateway look dead. */
 #define PROBE_TIMEOUT_MS 1000
 
@@ -21,7 +21,7 @@ static void ask_status(struct request *r, call_next *next)
                timeout_ms < PROBE_TIMEOUT_MS ? timeout_ms : PROBE_TIMEOUT_MS, next);
 }
 
-/* What the server said last counts while it is away. */
+/* While the server is away, its last value is shown. */
 static void keep_notifications(struct request *r, const ProtobufCMessage *message)
 {
     const Confreg__V1__GetStatusResponse *status = (const void *)message;
@@ -30,8 +30,7 @@ static void keep_notifications(struct request *r, const ProtobufCMessage *messag
     }
 }
 
-/* A member of its own, only where there is something to tell; the documented ones stay as they are.
- */
+/* An additional member, only if something is degraded; the documented members do not change. */
 static void add_degraded(struct str *body, const ProtobufCMessage *message)
 {
     const Confreg__V1__GetStatusResponse *status = (const void *)message;
@@ -56,8 +55,8 @@ static void show_health(struct request *r, const ProtobufCMessage *message, cons
     request_answer(r, 200);
 }
 
-/* 200 also while the server is away, which "degraded" tells: the documented service was checked for
- * life here, and starting the gateway again would not bring the server back. */
+/* 200 also while the server is away ("degraded"): the documented service used this call as a
+ * liveness check, and restarting the gateway would not bring the server back. */
 void handle_health(struct request *r)
 {
     ask_status(r, show_health);

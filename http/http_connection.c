@@ -103,6 +103,7 @@ static struct exchange *exchange_new(struct http_connection *c, const struct htt
 
 static void set_held(struct exchange *exchange, size_t n)
 {
+    assert(exchange->server->held >= exchange->held && "held is the sum of all exchanges'");
     exchange->server->held += n - exchange->held;
     exchange->held = n;
 }
@@ -238,6 +239,7 @@ static enum step send_parts(struct http_connection *c)
 
 static void add_part(struct http_connection *c, struct iovec part)
 {
+    assert(c->n_parts < sizeof c->parts / sizeof c->parts[0]);
     if (part.iov_len > 0) {
         c->parts[c->n_parts++] = part;
     }

@@ -19,10 +19,10 @@ void answer_incomplete(struct request *r);
 /* Counts an answer from a mirror that stands so. */
 void answer_count_mirror(struct request *r, const struct mirror_view *view);
 
-/* What the request says of how new the server's answer must be; NULL where it says nothing. */
+/* The minimum revision that the request asks for, in *read; NULL if it asks for none. */
 Confreg__V1__ReadOptions *answer_read_options(struct request *r, Confreg__V1__ReadOptions *read);
 
-/* The answer that is given now reflects this position: no later one will be older. */
+/* The answer that is given now reflects this position: no later answer may be older. */
 void answer_hand_out(struct request *r, const Confreg__V1__Position *header);
 /* The same for a write that has been answered: holds the answer back until the mirror has the
  * write, for a bounded time. */

@@ -1,5 +1,6 @@
 #include "conditions.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -86,6 +87,7 @@ bool conditions_expect(struct request *r, char **ret_epoch, uint64_t *ret_revisi
         return false;
     }
     c->n_attempts++;
+    assert(c->n_attempts <= CONDITIONS_ATTEMPTS && "the last attempt is not tried again");
     *ret_epoch = c->expected.epoch;
     *ret_revision = c->expected.revision;
     return true;

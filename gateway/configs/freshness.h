@@ -26,12 +26,12 @@ struct freshness {
     unsigned wait_s; /* 0: not preferred; at most PREFER_WAIT_MAX_S */
 };
 
-/* Each of the headers may be NULL. A minimum that is none is a fault; what cannot be understood of
- * the others is ignored, as HTTP wants it. */
+/* Each header may be NULL. A malformed minimum is a fault; malformed parts of the others are
+ * ignored, as HTTP requires. */
 void freshness_parse(const char *cache_control, const char *prefer, const char *minimum,
                      struct freshness *ret, struct invalid *invalid);
 
-/* Whether a mirror that stands so may answer the request. */
+/* Whether a mirror in the state `view` may answer the request. */
 bool freshness_allows(const struct config_request *c, const struct mirror_view *view);
 
 /* Adds Warning and Age where the mirror is not in step. */

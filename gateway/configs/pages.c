@@ -70,6 +70,7 @@ static ssize_t pages_read(void *user, char *bytes, size_t max)
     if (pages->state == PAGES_CUT) {
         return HTTP_READ_FAILED;
     }
+    assert(pages->sent <= pages->text.len);
     size_t left = pages->text.len - pages->sent;
     size_t n = left < max ? left : max;
     if (n == 0) {

@@ -1,9 +1,8 @@
-/* What a listener missed and the window no longer holds: a watch of the server from its position
- * on, for as long as that takes.
+/* Catch-ups: watches of the server that deliver to a stream the events that have left the window.
  *
- * Each is owned by the stream that started it (HTTP thread), and fed on the client's thread; it
- * takes a bounded number of bytes ahead, then ends by itself, to be started again from where it
- * got to. */
+ * A catch-up is owned by the stream that started it (HTTP thread) and receives on the client's
+ * thread. It buffers a bounded number of bytes, then ends; the stream starts another one from the
+ * position that it has reached (back-pressure). */
 #ifndef GATEWAY_CATCH_UP_H
 #define GATEWAY_CATCH_UP_H
 
@@ -16,43 +15,43 @@ struct catch_ups;
 struct catch_ups *catch_ups_new(void);
 /* None may be open. NULL is ignored. */
 void catch_ups_free(struct catch_ups *catch_ups);
-/* Readable while there is news. */
+/* Readable while a catch-up has news. */
 int catch_ups_fd(const struct catch_ups *catch_ups);
-/* Whether another one may be started: calls and bytes are bounded together. */
+/* Whether another one may be started: the number of catch-ups and their bytes are bounded. */
 bool catch_ups_has_room(const struct catch_ups *catch_ups);
-/* Not closed by their owners yet, or not ended. */
+/* How many have not been closed by their owner, or have not ended. */
 size_t catch_ups_open(const struct catch_ups *catch_ups);
 
-/* Texts that are at hand, for the owner to take away. */
+/* The text of a received event; owned by the stream that took it. */
 struct piece {
     STAILQ_ENTRY(piece) next;
     struct buf *text;
     uint64_t revision;
-    bool ends_commit; /* of what is selected */
+    bool ends_commit; /* the last event of its commit that the stream selects */
 };
 STAILQ_HEAD(pieces, piece);
 void piece_free(struct catch_ups *catch_ups, struct piece *piece);
 
 struct catch_up_news {
     struct pieces pieces; /* moved */
-    uint64_t position;    /* all that is selected up to it has been told */
-    bool started;         /* the server knows the position */
-    bool ended;           /* there comes no more; close it, and start another one */
-    bool failed;          /* with st */
+    uint64_t position;    /* all selected events up to it have been received */
+    bool started;         /* the server has accepted the position */
+    bool ended;           /* nothing follows: close it, and start another one if needed */
+    bool failed;          /* it ended with st */
     struct status st;
 };
 
-/* Starts after a position. The selector is that of a mirror. owner is given to catch_ups_run. */
+/* Starts after a position. owner is passed to the callback of catch_ups_run. */
 struct catch_up *catch_up_start(struct catch_ups *catch_ups, struct registry_client *client,
                                 const char *epoch, uint64_t position,
                                 const struct mirror_selector *selector, void *owner);
-/* What has come since it was asked last; ret_news->pieces has to be a list: the new ones go behind
- * what is in it. */
+/* Takes what was received since the last call. ret_news->pieces must be an initialised list; new
+ * pieces are appended. */
 void catch_up_take(struct catch_up *catch_up, struct catch_up_news *ret_news);
-/* The owner is done with it. */
+/* Cancels the watch if it has not ended. The owner must not use it afterwards. */
 void catch_up_close(struct catch_up *catch_up);
 
-/* Calls news(owner) for each that has some. */
+/* Calls news(owner) for each catch-up that has news. */
 void catch_ups_run(struct catch_ups *catch_ups, void (*news)(void *owner));
 
 #endif

@@ -15,11 +15,11 @@
 
 struct feed {
     int fd;
-    uint64_t resets;      /* that were told; the mirror's thread */
+    uint64_t resets;      /* view->resets of the last call; the mirror's thread */
     pthread_mutex_t lock; /* for all below */
     struct sse_events events;
     struct mirror_view view; /* the newest one */
-    bool rung;
+    bool rung;               /* the eventfd was written and feed_run has not read it */
 };
 
 struct feed *feed_new(void)
@@ -57,7 +57,8 @@ static void make_events(const struct mirror_change *changes, size_t n, struct ss
     }
 }
 
-/* A copy that has been replaced is told by one event; what differs in it is nobody's event. */
+/* A snapshot that replaced the mirror's copy is one reset: what happened in between is not known,
+ * so its differences are no events. */
 void feed_changed(void *user, const struct mirror_view *view, const struct mirror_change *changes,
                   size_t n)
 {
@@ -82,7 +83,7 @@ void feed_changed(void *user, const struct mirror_view *view, const struct mirro
     }
 }
 
-/* A mirror that stays as it was says nothing new: a call may have found out since. */
+/* Only a change of the mirror's state counts: a call may have learned something newer since. */
 static void note_reach(struct upstream *upstream, const struct mirror_view *view)
 {
     bool was_in_step = atomic_load(&upstream->gauges.in_step);
@@ -101,7 +102,7 @@ static void show_view(struct mirror_gauges *gauges, const struct mirror_view *vi
     atomic_store(&gauges->in_step_ns, clock_monotonic_ns() - view->age_ms * 1000000);
 }
 
-/* What was handed out may never have been, or not be any more. */
+/* Positions of the old log mean nothing in the new one. */
 static void forget_old_log(struct upstream *upstream, const struct mirror_view *view)
 {
     upstream->handed = (struct handed_out){0};

@@ -1,4 +1,4 @@
-/* A change as it is told to whoever listens to server-sent events. */
+/* A change as a server-sent event. */
 #ifndef GATEWAY_SSE_EVENT_H
 #define GATEWAY_SSE_EVENT_H
 
@@ -8,7 +8,7 @@
 #include "mirror.h"
 #include "str.h"
 
-/* What an event says, wherever it came from. All borrowed. */
+/* The members of an event, whether it comes from the mirror or from a watch. All borrowed. */
 struct sse_text {
     const char *name; /* "created", "updated", "deleted", "snapshot" */
     const char *environment;
@@ -16,15 +16,15 @@ struct sse_text {
     uint64_t version;
     uint64_t head_version;
     int64_t time_us;
-    const char *created_by; /* NULL where nobody said so */
+    const char *created_by; /* NULL: not given */
     const char *comment;
-    const char *data; /* NULL where there is none */
+    const char *data; /* NULL: none */
     size_t n_data;
 };
 
-/* "event: updated\ndata: {…}\n", which a blank line has to end; owned. */
+/* "event: updated\ndata: {…}\n", owned by the caller. An id or an empty line must follow. */
 struct buf *sse_text_render(const struct sse_text *event);
-/* The name of a change; NULL where it is none that is told. */
+/* The event name of a kind of change; NULL: no event is sent for it. */
 const char *sse_name(int kind, bool was_there);
 
 /* A change. Made on the mirror's thread, then used on the HTTP thread. Its text is made when the

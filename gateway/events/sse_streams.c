@@ -16,13 +16,15 @@
 
 #define WINDOW_BYTES (16u << 20)
 #define LINE_SIZE 96
-#define ROOM_AGAIN_NS 50000000 /* bytes that were sent make room, which nobody tells */
+#define ROOM_AGAIN_NS                                                                              \
+    50000000 /* how often to look for room for a catch-up: no event tells of it                    \
+              */
 
 enum phase {
     PHASE_PENDING, /* the server has not said yet whether it knows the position */
-    PHASE_BEHIND,  /* a watch of the server brings what is missing, or will */
+    PHASE_BEHIND,  /* a watch of the server delivers what has left the window */
     PHASE_LIVE,    /* reads the window */
-    PHASE_OVER,    /* nothing comes any more but what is at hand */
+    PHASE_OVER,    /* ends when all that was received for it is sent */
 };
 
 struct sse_stream {
@@ -121,7 +123,7 @@ void sse_streams_count(const struct sse_streams *streams, struct sse_counts *ret
     ret_counts->visited = metric_value(&streams->n_visited);
 }
 
-/* To be looked at by sse_streams_run. */
+/* sse_streams_run will look at it. */
 static void make_due(struct sse_stream *stream)
 {
     if (!stream->is_due) {
@@ -153,7 +155,7 @@ static bool selects(const struct sse_stream *stream, const struct sse_event *eve
 
 /* ---- What is sent ---- */
 
-/* An id, on which a client can come back, behind what stands before it. */
+/* Sends `before`, then an id from which a client can resume. */
 static void send_id(struct sse_stream *stream, const char *before, uint64_t revision)
 {
     int n = snprintf(stream->line, sizeof stream->line, "%sid: %s:%" PRIu64 "\n\n", before,
@@ -169,10 +171,12 @@ static void send_text(struct sse_stream *stream, const char *line)
     stream->line_end = (size_t)snprintf(stream->line, sizeof stream->line, "%s", line);
 }
 
-/* The text of an event, and behind the last one of a commit its id. */
+/* Sends the text of an event (moved), and after the last event of a commit the commit's id. */
 static void send_event(struct sse_stream *stream, struct buf *text, uint64_t revision,
                        bool ends_commit)
 {
+    assert(stream->text == NULL && stream->line_at == stream->line_end &&
+           "one thing is sent after the other");
     stream->text = text;
     stream->is_shared = false;
     stream->n_sent = 0;
@@ -275,7 +279,7 @@ static bool take_from_window(struct sse_stream *stream)
 {
     const struct sse_window *window = &stream->streams->window;
     if (stream->next < window->first) {
-        start_behind(stream); /* it was too slow */
+        start_behind(stream); /* its position has left the window */
         return false;
     }
     while (stream->next < window->next) {
@@ -323,7 +327,7 @@ static bool take_piece(struct sse_stream *stream)
     return true;
 }
 
-/* The pieces have been sent: goes over to the window, or has more brought. */
+/* All pieces have been sent: switches to the window, or starts another catch-up. */
 static void go_on(struct sse_stream *stream)
 {
     stream->position = stream->caught_up;
@@ -370,7 +374,7 @@ static void begin(struct sse_stream *stream)
     request_add_header(r, "X-Accel-Buffering", "no"); /* a proxy that collects would hold events */
     r->response.pull.read = read_stream;
     if (stream->ends_snapshot) {
-        send_text(stream, "retry: 1000\n\n"); /* there is nothing yet to come back on */
+        send_text(stream, "retry: 1000\n\n"); /* there is no id yet to resume from */
     } else {
         send_id(stream, "retry: 1000\n", stream->position);
     }
@@ -390,7 +394,7 @@ static void refuse(struct sse_stream *stream, const struct status *st)
     }
 }
 
-/* News of its watch. */
+/* The stream's catch-up has received something, or has ended. */
 static void take_news(void *owner)
 {
     struct sse_stream *stream = owner;
@@ -407,7 +411,7 @@ static void take_news(void *owner)
     } else if (stream->phase == PHASE_PENDING && news.failed) {
         refuse(stream, &news.st);
     } else if (news.failed) {
-        stream->phase = PHASE_OVER; /* the client comes back with its last id */
+        stream->phase = PHASE_OVER; /* the client reconnects with its last id */
     }
     make_due(stream);
 }
@@ -495,7 +499,7 @@ static size_t read_part(char *bytes, size_t max, const void *from, size_t n, siz
     return take;
 }
 
-/* What is at hand. */
+/* Copies what is being sent; returns how much. */
 static size_t read_out(struct sse_stream *stream, char *bytes, size_t max)
 {
     size_t n = 0;
@@ -550,7 +554,7 @@ static ssize_t read_stream(void *user, char *bytes, size_t max)
     return stream->paused ? HTTP_READ_PENDING : HTTP_READ_END;
 }
 
-/* ---- What happens to all of them ---- */
+/* ---- All streams ---- */
 
 /* An event that a listening stream selects has been added last. */
 static void visit(void *user, struct sse_member *member)
@@ -571,8 +575,8 @@ static void end_stream(struct sse_stream *stream)
     make_due(stream);
 }
 
-/* Another log: what is known of the old one is not what follows. The server tells a stream that has
- * not begun. */
+/* Another log replaced the one that the streams follow. A stream that waits for the server gets the
+ * server's answer. */
 static void reset(struct sse_streams *streams)
 {
     struct sse_stream *stream;
@@ -647,7 +651,7 @@ void sse_streams_run(struct sse_streams *streams, request_resume *resume, void *
 {
     catch_ups_run(streams->catch_ups, take_news);
     beat(streams);
-    /* Those that still wait for room come behind the last one of now. */
+    /* Streams that still wait for room are appended behind `last`, for the next run. */
     const struct sse_stream *last = TAILQ_LAST(&streams->due, stream_list);
     const struct sse_stream *done = NULL;
     while (done != last) {

@@ -1,11 +1,13 @@
 /* Streams of server-sent events: GET /api/watch. HTTP thread only.
  *
- * All streams read the same window of rendered events, each with a place of its own in it. One
- * that is behind the window is brought to it by a watch of the server (catch_up.h). So an idle
- * stream costs its place, and a slow one that and what it is being sent: it can hold nobody up.
- *
- * A commit's events come together; the last of them carries the id, EPOCH:REVISION. A client that
- * was cut off within a commit gets that commit again, whole. */
+ * - All streams read one window of the newest events (sse_window.h), each at its own position. A
+ *   stream whose position has left the window is fed by a watch of the server (catch_up.h) until
+ *   it has reached the window again. So a slow reader delays no other stream, and costs only its
+ *   position and the text that it is being sent.
+ * - A stream that has sent everything is paused and listens in an index (sse_index.h): an event
+ *   wakes the streams that select it and touches no other.
+ * - The events of a commit are sent together. The last of them carries the id, EPOCH:REVISION, so
+ *   a client that was disconnected within a commit receives the whole commit again. */
 #ifndef GATEWAY_SSE_STREAMS_H
 #define GATEWAY_SSE_STREAMS_H
 
@@ -21,18 +23,18 @@ struct sse_streams;
 struct sse_streams *sse_streams_new(struct upstream *upstream, int64_t heartbeat_ms);
 /* No stream may be open. NULL is ignored. */
 void sse_streams_free(struct sse_streams *streams);
-/* Readable while there is something for sse_streams_run. */
+/* Readable while sse_streams_run has something to do. */
 int sse_streams_fd(const struct sse_streams *streams);
-/* Watches of the server that are not over. */
+/* How many watches of the server have not ended. */
 size_t sse_streams_watches(const struct sse_streams *streams);
 
-/* An event has come; it is taken over. */
+/* Adds an event to the window, and wakes the streams that select it. The event is moved. */
 void sse_streams_add(struct sse_streams *streams, struct sse_event *event);
-/* Ends all streams. No new one may come. */
+/* Ends all streams. None may be started afterwards. */
 void sse_streams_stop(struct sse_streams *streams);
 
-/* Lets streams that have something to send go on, and sends heartbeats. resume is called for a
- * stream that was paused, and for one that had not begun and is answered now. */
+/* Resumes streams that have something to send, sends heartbeats, and answers requests whose stream
+ * waited for the server. */
 void sse_streams_run(struct sse_streams *streams, request_resume *resume, void *user);
 /* When the next heartbeat is due; -1: never. */
 int64_t sse_streams_next_ns(const struct sse_streams *streams);
@@ -57,7 +59,7 @@ struct sse_stream_start {
  * server has answered: with 200, or with the reason why not. */
 void sse_stream_start(struct request *r, const struct sse_stream_start *start);
 
-/* Refuses: what follows the position cannot be had. */
+/* Answers 410: the events after the position are not available. detail is for people. */
 void sse_stream_refuse_position(struct request *r, const char *reason, const char *detail,
                                 const struct mirror_view *view);
 

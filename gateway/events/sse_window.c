@@ -57,6 +57,9 @@ static void drop_commit(struct sse_window *window)
 
 void sse_window_add(struct sse_window *window, struct sse_event *event)
 {
+    assert((window->first == window->next ||
+            sse_window_at(window, window->next - 1)->revision <= event->revision) &&
+           "events come in the order of commits");
     if (window->next - window->first == window->room) {
         grow(window);
     }

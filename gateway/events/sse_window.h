@@ -1,5 +1,5 @@
-/* The newest events, in a window bounded in bytes. Events have numbers that only grow; whole
- * commits leave the window. HTTP thread only. */
+/* The newest events, bounded in bytes. Events are numbered; numbers only grow. Commits leave the
+ * window as a whole, the oldest first; the newest commit stays, however large. HTTP thread only. */
 #ifndef GATEWAY_SSE_WINDOW_H
 #define GATEWAY_SSE_WINDOW_H
 
@@ -17,11 +17,11 @@ struct sse_window {
 };
 
 void sse_window_fini(struct sse_window *window);
-/* Forgets everything: another log begins. */
+/* Removes all events: another log begins. */
 void sse_window_clear(struct sse_window *window);
-/* Takes the event over; they come in the order of commits, each in one piece. */
+/* Adds an event (moved). Events must be added in commit order. */
 void sse_window_add(struct sse_window *window, struct sse_event *event);
-/* Borrowed until one is added. */
+/* Borrowed until an event is added. */
 struct sse_event *sse_window_at(const struct sse_window *window, uint64_t number);
 /* The number of the first one after a revision. */
 uint64_t sse_window_seek(const struct sse_window *window, uint64_t revision);

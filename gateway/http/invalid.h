@@ -6,7 +6,7 @@
 #include "status.h"
 #include "str.h"
 
-/* Zero-initialised: no fault. */
+/* The faults found so far. Zero-initialised: none. */
 struct invalid {
     struct str items;
     size_t n;
@@ -17,9 +17,9 @@ void invalid_fini(struct invalid *invalid);
  */
 void invalid_add(struct invalid *invalid, const char *place, const char *name, const char *type,
                  const char *message);
-/* A body that is no JSON, with the offset of what is wrong. Replaces all faults found so far. */
+/* A body that is not JSON, with the offset of the error. Replaces all faults found so far. */
 void invalid_set_json(struct invalid *invalid, size_t offset, const char *message);
-/* A refusal by one of base's checks or by the server, its type after st->reason. */
+/* A refusal by one of base's checks or by the server; its type follows from st->reason. */
 void invalid_add_status(struct invalid *invalid, const char *place, const char *name,
                         const struct status *st);
 /* The same for an item of a list: a member of the body, or a parameter that may be repeated. */

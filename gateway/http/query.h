@@ -23,7 +23,7 @@ void number_fini(struct number *number);
  * version, for what is no version (0, negative, beyond `never`). */
 uint64_t number_version(const struct number *number, uint64_t never);
 
-/* In the order in which their faults are told. */
+/* In the order in which faults are reported. */
 enum parameter {
     PARAMETER_SERVICE_FILTER = 1 << 0,     /* service_name=, may be empty */
     PARAMETER_ENVIRONMENT_FILTER = 1 << 1, /* environment=, may be empty */
@@ -41,7 +41,7 @@ enum parameter {
     PARAMETERS_STRICT = 1 << 12,
 };
 
-/* What was given of those that a route takes; the others are NULL or not given. */
+/* The values of the parameters that a route takes. Those that were not given are NULL or zero. */
 struct parameters {
     char *service_filter; /* owned */
     char *environment;    /* owned; the filter, where the route takes that */

@@ -19,8 +19,8 @@ struct routes {
     size_t n;
 };
 
-/* Sets route and service; HEAD finds what GET does. Where there is no route, or a slash at the end
- * stands in the way, answers with 404, 405 or 307 and returns false. */
+/* Sets route and service; HEAD finds the route of GET. If there is no such route, or the path ends
+ * with a slash, answers with 404, 405 or 307 and returns false. */
 bool routes_find(const struct routes *routes, struct request *r);
 
 /* The size of the largest kind of request. */

@@ -1,4 +1,4 @@
-/* What a request asks for: the path's segments, decoded, and the query as it came. */
+/* The target of a request: the decoded segments of its path, and its raw query. */
 #ifndef GATEWAY_TARGET_H
 #define GATEWAY_TARGET_H
 
@@ -6,7 +6,7 @@
 
 #include "str.h"
 
-/* No path that means something has more segments, one for a slash at the end included. */
+/* More than any route has, including one for a slash at the end. */
 #define TARGET_SEGMENTS 6
 
 struct target {

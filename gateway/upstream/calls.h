@@ -1,6 +1,7 @@
-/* The way of gRPC answers from the client's thread to the HTTP thread: a queue and an eventfd; and
- * the calls to begin with. Independent writes that are started in one turn of the loop travel in
- * one call of WriteConfigs (together.h). */
+/* Calls of the registry server for requests. A call starts on the HTTP thread, ends on the client's
+ * thread, and its continuation runs on the HTTP thread again: a queue and an eventfd hand it over.
+ * Independent writes that are started in one turn of the loop share one WriteConfigs call
+ * (together.h). */
 #ifndef GATEWAY_CALLS_H
 #define GATEWAY_CALLS_H
 
@@ -14,7 +15,7 @@ struct calls;
 typedef void call_next(struct request *r, const ProtobufCMessage *response,
                        const struct status *st);
 
-/* A write that may travel with others. */
+/* The message of a write that may share a call with others. */
 union write_message {
     ProtobufCMessage base;
     Confreg__V1__CreateConfigRequest create;
@@ -37,7 +38,7 @@ struct call {
 struct calls *calls_new(void);
 /* All calls must have been run. NULL is ignored. */
 void calls_free(struct calls *calls);
-/* Readable while calls are done and not run yet. */
+/* Readable while ended calls are queued. */
 int calls_fd(const struct calls *calls);
 
 /* Starts a call for a request, which is suspended until the call has ended; it must begin with
@@ -47,20 +48,21 @@ int calls_fd(const struct calls *calls);
 void call_start(struct request *r, enum registry_method method, const ProtobufCMessage *message,
                 int64_t timeout_ms, call_next *next);
 
-/* Sends the writes that wait for others of the same turn: at its end. HTTP thread. */
+/* Sends the writes that were started in this turn of the loop. Must be called at its end. HTTP
+ * thread. */
 void calls_flush(struct calls *calls);
 
-/* Calls that are done, to be handed over in one go. Any thread. */
+/* Calls that have ended, to be handed over together. Any thread. */
 struct calls_done {
     struct call *newest, *oldest; /* linked from the newest on */
 };
 /* One of response, which is moved, and st is NULL. */
 void calls_done_add(struct calls_done *done, struct call *call, ProtobufCMessage *response,
                     const struct status *st);
-/* Has calls_run continue them, of which there is at least one. */
+/* Queues them, at least one, for calls_run. */
 void calls_hand_over(struct calls_done *done);
 
-/* Runs the continuations of all calls that are done, and resumes requests that are not suspended
+/* Runs the continuations of all queued calls, and resumes requests that are not suspended
  * again. HTTP thread. */
 void calls_run(struct calls *calls, request_resume *resume, void *user);
 

@@ -1,6 +1,5 @@
-/* Whether the server can be reached: noticed by calls and by the mirror, and logged once when it
- * goes (server_away) and once when it is back (server_back). Not while the gateway stops. HTTP
- * thread. */
+/* Whether the server can be reached. Calls and the mirror report it; a change is logged once, as
+ * server_away or server_back, but not while the gateway stops. HTTP thread. */
 #ifndef GATEWAY_REACH_H
 #define GATEWAY_REACH_H
 

@@ -1,5 +1,7 @@
 #include "together.h"
 
+#include <assert.h>
+
 #include "rpc_client.h"
 
 struct together {
@@ -55,6 +57,7 @@ bool together_add(struct together **ret_together, struct registry_client *client
     } else if (together->n == TOGETHER_WRITES || together->bytes + bytes > TOGETHER_BYTES) {
         return false;
     }
+    assert(together->n < TOGETHER_WRITES);
     together->calls[together->n++] = call;
     together->bytes += bytes;
     return true;

@@ -1,16 +1,16 @@
-/* Writes that travel in one call, each with its own outcome.
+/* Writes that share one WriteConfigs call, each with its own outcome.
  *
- * They are those of one turn of the loop: nothing waits for others to come. They are of one caller
- * in the server's eyes, the gateway; were callers' credentials passed on, only writes of the same
- * caller could travel together. HTTP thread, but for the answer, which comes on the client's. */
+ * They were started in the same turn of the loop, so no write waits for others to arrive. The
+ * server sees one caller, the gateway. If callers' credentials were passed on, only writes of the
+ * same caller could share a call. HTTP thread; the response is taken on the client's thread. */
 #ifndef GATEWAY_TOGETHER_H
 #define GATEWAY_TOGETHER_H
 
 #include "calls.h"
 
 #define TOGETHER_WRITES 128
-/* Of requests. Answers are no larger but for what the server adds to a config, and so stay under
- * the limit above which it would leave payloads out. */
+/* Of the requests. The response is about as large, so it stays below the limit above which the
+ * server omits payloads. */
 #define TOGETHER_BYTES (2u << 20)
 
 struct together;
@@ -21,8 +21,8 @@ bool together_takes(enum registry_method method, const ProtobufCMessage *message
 /* Adds a call with its write; *together is made where it is NULL. False where it is full. */
 bool together_add(struct together **together, struct registry_client *client, struct call *call);
 
-/* Sends them, and hands them over when they are answered; the object is consumed. One alone goes
- * by its own method, with `done`, as do all where the server refuses the call as a whole. */
+/* Sends the call, and hands the writes over when it has ended. together is moved. A single write is
+ * sent by its own method, with `done`; so are all of them if the server refuses the whole call. */
 void together_send(struct together *together, registry_client_done *done);
 
 #endif

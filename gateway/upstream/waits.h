@@ -1,5 +1,5 @@
-/* Requests that wait for the mirror: a write for its own revision, a long poll for a change.
- * HTTP thread only. */
+/* Requests that wait for the mirror: a write until the mirror has its revision, a long poll until
+ * its config may have changed. HTTP thread only. */
 #ifndef GATEWAY_WAITS_H
 #define GATEWAY_WAITS_H
 
@@ -11,12 +11,12 @@
 
 struct waits;
 
-/* What was waited for is there, or the time is over. Answers, or waits again. */
+/* The continuation of a wait: the event occurred, or the time is over. Answers, or waits again. */
 typedef void wait_over(struct request *r);
 
 /* The wait of a request; at most one at a time, and no call meanwhile. */
 struct wait {
-    bool is_due; /* it is over, but its continuation has not run yet */
+    bool is_due; /* over; its continuation has not run yet */
     int64_t until_ns;
     uint64_t revision;   /* of a write */
     const char *service; /* of a poll; in the request */
@@ -35,10 +35,11 @@ void wait_for_revision(struct request *r, uint64_t revision, int64_t until_ns, w
 /* Waits until a config of that service may have changed. */
 void wait_for_change(struct request *r, const char *service, int64_t until_ns, wait_over *over);
 
-/* The mirror has got to a revision. */
+/* The mirror has reached a revision. */
 void waits_moved(struct waits *waits, uint64_t revision);
+/* A config of that service may have changed. */
 void waits_changed(struct waits *waits, const char *service);
-/* Everything may be another. */
+/* Any config may have changed. */
 void waits_all_changed(struct waits *waits);
 
 /* Ends the waits that are due, and resumes requests that are not suspended again. */
