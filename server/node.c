@@ -156,7 +156,9 @@ static void make_parts(struct node *node, const struct node_options *options)
                    .interval_us = options->compact_interval_ms * 1000},
     };
     node->committer = committer_new(&committer_options);
+    const struct store_listener listener = {.grown = on_wake_up, .user = node};
     bus_listen(node->bus, on_wake_up, node);
+    store_listen(node->store, &listener);
     node->service = (struct service){
         .store = node->store,
         .registry = node->registry,
@@ -306,7 +308,10 @@ static void end_parts(struct node *node, struct watchdog *watchdog)
     hub_free(node->hub);
     watchdog_enter(watchdog, WATCHDOG_EVENTS);
     relay_free(node->relay, watchdog_left_ms(watchdog));
-    bus_close(node->bus); /* before the committer, which its wake-ups use */
+    bus_close(node->bus); /* before the committer, which wake-ups of the bus and the store use */
+    if (node->store != NULL) {
+        store_unlisten(node->store);
+    }
     committer_free(node->committer);
     registry_free(node->registry);
     FAILPOINT(stop_store);

@@ -12,6 +12,20 @@ void store_close(struct store *store)
     }
 }
 
+void store_listen(struct store *store, const struct store_listener *listener)
+{
+    if (store->ops->listen != NULL) {
+        store->ops->listen(store, listener);
+    }
+}
+
+void store_unlisten(struct store *store)
+{
+    if (store->ops->unlisten != NULL) {
+        store->ops->unlisten(store);
+    }
+}
+
 static bool damaged(struct status *st, uint64_t revision, const char *what)
 {
     return status_set(st, STATUS_DATA_LOSS, "LOG_DAMAGED", "revision %" PRIu64 " of the log %s",
@@ -467,8 +481,9 @@ struct head_walk {
 static bool is_of_row(const struct commit *commit, const struct store_row *row)
 {
     return commit != NULL && row->record != NULL && hash_equal(&commit->hash, &row->hash) &&
-           commit->record->len == row->record->len &&
-           memcmp(commit->record->data, row->record->data, row->record->len) == 0;
+           (commit->record == row->record ||
+            (commit->record->len == row->record->len &&
+             memcmp(commit->record->data, row->record->data, row->record->len) == 0));
 }
 
 /* Borrowed of the walk. */

@@ -101,6 +101,13 @@ typedef bool store_commit_visitor(void *user, struct commit *commit);
 typedef bool store_version_visitor(void *user, const struct version_ref *version);
 typedef bool store_head_visitor(void *user, struct head *head);
 
+/* Is told that the log has grown to a revision by another process's commit, on a thread of the
+ * store's; must not block. Some commits may not be told, and some that are known may be. */
+struct store_listener {
+    void (*grown)(void *user, uint64_t revision);
+    void *user;
+};
+
 struct store;
 
 /* What a backend implements: the functions of the same names below without the checks. Rows come as
@@ -182,6 +189,9 @@ struct store_ops {
     /* *ret_moved: whether it stood at `from`. */
     bool (*move_mark)(struct store *store, enum store_mark mark, uint64_t from, uint64_t to,
                       bool *ret_moved, struct status *st);
+    /* Both NULL where the backend has no wake-ups. */
+    void (*listen)(struct store *store, const struct store_listener *listener);
+    void (*unlisten)(struct store *store);
 };
 
 /* What every backend's struct begins with; `open` fills it. */
@@ -216,6 +226,12 @@ int64_t store_deadline(void);
  * UNAVAILABLE as soon as they can be stopped safely; a running append may end in doubt. Any thread,
  * before store_close. */
 void store_interrupt(struct store *store);
+
+/* Has the listener told from now on, where the backend, and the server behind it, has wake-ups. One
+ * at a time. */
+void store_listen(struct store *store, const struct store_listener *listener);
+/* The listener is not called any more when this returns. Harmless where none listens. */
+void store_unlisten(struct store *store);
 
 /* Gives the log a new epoch from its next commit on, as is due after it was restored from a backup:
  * whoever has seen what the backup does not hold finds out by it. Nobody else may have the store

@@ -1,6 +1,7 @@
 #include "mongodb.h"
 
 #include "mongodb_append.h"
+#include "mongodb_changes.h"
 #include "mongodb_erase.h"
 #include "mongodb_heads.h"
 #include "mongodb_history.h"
@@ -15,7 +16,8 @@
     .find_change = mongo_find_change, .find_requests = mongo_find_requests,                        \
     .load_heads = mongo_load_heads, .save_heads = mongo_save_heads, .scrub = mongo_scrub,          \
     .drop = mongo_drop, .get_mark = mongo_get_mark, .renew = mongo_renew,                          \
-    .set_mark = mongo_set_mark, .move_mark = mongo_move_mark
+    .set_mark = mongo_set_mark, .move_mark = mongo_move_mark, .listen = mongo_listen,              \
+    .unlisten = mongo_unlisten
 
 const struct store_ops store_mongodb = {.scheme = "mongodb", .open = mongo_store_open, METHODS};
 /* The same behind an address that names its servers by DNS. */

@@ -52,8 +52,10 @@ static bool insert(struct mongo_store *s, const struct documents *documents, bso
     }
     mongoc_collection_t *collection =
         mongoc_client_get_collection(client, s->database, mongo_name(MONGO_COMMITS));
+    mongoc_client_session_t *session = mongo_begin_session(s, client, options);
     bool ok = mongoc_collection_insert_many(collection, documents->list, documents->n, options,
                                             ret_reply, ret_error);
+    mongo_end_session(s, session);
     mongoc_collection_destroy(collection);
     mongo_give_client(s, client);
     return ok;
@@ -80,9 +82,9 @@ static bool refuse(const bson_t *reply, const bson_error_t *said, const struct c
     return false;
 }
 
-bool mongo_append(struct store *store, struct commit *const *commits, size_t n, struct status *st)
+static bool append(struct mongo_store *s, struct commit *const *commits, size_t n,
+                   struct status *st)
 {
-    struct mongo_store *s = mongo_of(store);
     for (size_t done = 0; done < n;) {
         AUTO_DOCUMENTS documents = {0};
         bson_t reply;
@@ -97,4 +99,13 @@ bool mongo_append(struct store *store, struct commit *const *commits, size_t n, 
         done += documents.n;
     }
     return true;
+}
+
+bool mongo_append(struct store *store, struct commit *const *commits, size_t n, struct status *st)
+{
+    struct mongo_store *s = mongo_of(store);
+    atomic_store(&s->appending, commits[n - 1]->revision);
+    bool ok = append(s, commits, n, st);
+    atomic_store(&s->appending, 0);
+    return ok;
 }

@@ -95,23 +95,36 @@ static void take_error(bson_iter_t *document, bson_error_t *ret_error, size_t *r
     }
 }
 
+/* Takes the first error that stands in the reply under this path. */
+static bool error_at(const bson_t *reply, const char *path, bson_error_t *ret_error,
+                     size_t *ret_index)
+{
+    bson_iter_t at;
+    bson_iter_t found;
+    bson_iter_t inside;
+    if (!bson_iter_init(&at, reply) || !bson_iter_find_descendant(&at, path, &found) ||
+        !BSON_ITER_HOLDS_DOCUMENT(&found) || !bson_iter_recurse(&found, &inside)) {
+        return false;
+    }
+    take_error(&inside, ret_error, ret_index);
+    return true;
+}
+
+/* As the driver and as the server calls it. */
+static bool concern_failed(const bson_t *reply, bson_error_t *ret_error)
+{
+    size_t ignored;
+    return error_at(reply, "writeConcernErrors.0", ret_error, &ignored) ||
+           error_at(reply, "writeConcernError", ret_error, &ignored);
+}
+
 bool mongo_write_error(const bson_t *reply, bson_error_t *ret_error, size_t *ret_index)
 {
-    /* Lists of errors, as the driver and the server call them; and one alone. */
-    static const char *const paths[] = {"writeErrors.0", "writeConcernErrors.0",
-                                        "writeConcernError"};
-    for (size_t i = 0; i < COUNT_OF(paths); i++) {
-        bson_iter_t at;
-        bson_iter_t found;
-        bson_iter_t inside;
-        if (bson_iter_init(&at, reply) && bson_iter_find_descendant(&at, paths[i], &found) &&
-            BSON_ITER_HOLDS_DOCUMENT(&found) && bson_iter_recurse(&found, &inside)) {
-            take_error(&inside, ret_error, ret_index);
-            *ret_index = i == 0 ? *ret_index : SIZE_MAX;
-            return true;
-        }
+    if (error_at(reply, "writeErrors.0", ret_error, ret_index)) {
+        return true;
     }
-    return false;
+    *ret_index = SIZE_MAX;
+    return concern_failed(reply, ret_error);
 }
 
 /* ---- Clients ---- */
@@ -258,6 +271,61 @@ bool mongo_run(struct mongo_store *s, const char *database, const bson_t *comman
     return ok;
 }
 
+/* ---- Sessions ---- */
+
+MEM_CLEANUP(mongoc_session_opt_t, mongoc_session_opts_destroy)
+
+/* Of the read concerns only this one may ask for a time. */
+static bool is_majority(const bson_t *options)
+{
+    bson_iter_t at;
+    bson_iter_t level;
+    return bson_iter_init(&at, options) &&
+           bson_iter_find_descendant(&at, "readConcern.level", &level) &&
+           BSON_ITER_HOLDS_UTF8(&level) && strcmp(bson_iter_utf8(&level, NULL), "majority") == 0;
+}
+
+static bool is_later(const struct mongo_time *a, const struct mongo_time *b)
+{
+    return a->seconds > b->seconds || (a->seconds == b->seconds && a->increment > b->increment);
+}
+
+mongoc_client_session_t *mongo_begin_session(struct mongo_store *s, mongoc_client_t *client,
+                                             bson_t *options)
+{
+    bson_error_t ignored;
+    AUTO(mongoc_session_opts_destroy) mongoc_session_opt_t *kind = mongoc_session_opts_new();
+    mongoc_session_opts_set_causal_consistency(kind, is_majority(options));
+    mongoc_client_session_t *session = mongoc_client_start_session(client, kind, &ignored);
+    if (session == NULL) {
+        return NULL;
+    }
+    pthread_mutex_lock(&s->lock);
+    struct mongo_time time = s->time;
+    pthread_mutex_unlock(&s->lock);
+    if (time.seconds != 0) {
+        mongoc_client_session_advance_operation_time(session, time.seconds, time.increment);
+    }
+    if (!mongoc_client_session_append(session, options, &ignored)) {
+        mongoc_client_session_destroy(session);
+        return NULL;
+    }
+    return session;
+}
+
+void mongo_end_session(struct mongo_store *s, mongoc_client_session_t *session)
+{
+    struct mongo_time time;
+    if (session == NULL) {
+        return;
+    }
+    mongoc_client_session_get_operation_time(session, &time.seconds, &time.increment);
+    mongoc_client_session_destroy(session);
+    pthread_mutex_lock(&s->lock);
+    s->time = is_later(&time, &s->time) ? time : s->time;
+    pthread_mutex_unlock(&s->lock);
+}
+
 /* ---- Reading ---- */
 
 /* A server may leave a cursor open that has given all of its limit in a batch of the same size. */
@@ -296,6 +364,7 @@ void mongo_find(struct mongo_store *s, enum mongo_collection collection, const b
         mongoc_client_get_collection(ret_walk->client, s->database, mongo_name(collection));
     bson_t bounded;
     add_time_left(options, &bounded);
+    ret_walk->session = mongo_begin_session(s, ret_walk->client, &bounded);
     ret_walk->cursor =
         mongoc_collection_find_with_opts(ret_walk->collection, filter, &bounded, NULL);
     bson_destroy(&bounded);
@@ -314,6 +383,7 @@ bool mongo_end(struct mongo_walk *walk, const char *doing, struct status *st)
     }
     bool ok = !mongoc_cursor_error(walk->cursor, &error) || mongo_fault(&error, doing, st);
     mongoc_cursor_destroy(walk->cursor);
+    mongo_end_session(walk->store, walk->session);
     mongoc_collection_destroy(walk->collection);
     mongo_give_client(walk->store, walk->client);
     return ok;
@@ -379,32 +449,91 @@ static uint64_t count_modified(const bson_t *reply)
     return bson_iter_init_find(&at, reply, "nModified") ? (uint64_t)bson_iter_as_int64(&at) : 0;
 }
 
-/* One try. ret_again: another client made the same document at the same time. */
-static bool send_once(struct mongo_updates *updates, bool *ret_again, struct status *st)
+/* False: the server could not be asked, or refuses the command, as ret_error says. ret_reply: the
+ * caller's to destroy, in any case; it may tell of updates that failed. */
+static bool send_updates(struct mongo_store *s, enum mongo_collection collection,
+                         const bson_t *list, bool ordered, bson_t *ret_reply,
+                         bson_error_t *ret_error)
 {
-    struct mongo_store *s = updates->store;
     AUTO(bson_destroy)
-    bson_t *command = BCON_NEW("update", BCON_UTF8(mongo_name(updates->collection)), "updates",
-                               BCON_ARRAY(&updates->list), "ordered", BCON_BOOL(true));
+    bson_t *command = BCON_NEW("update", BCON_UTF8(mongo_name(collection)), "updates",
+                               BCON_ARRAY(list), "ordered", BCON_BOOL(ordered));
     AUTO(bson_destroy)
     bson_t *options = BCON_NEW("writeConcern", "{", "w", BCON_UTF8("majority"), "wtimeout",
                                BCON_INT32(MONGO_WRITE_PATIENCE_MS), "}");
+    mongoc_client_t *client = mongo_take_client(s, ret_error);
+    if (client == NULL) {
+        bson_init(ret_reply);
+        return false;
+    }
+    bool ok = mongoc_client_write_command_with_opts(client, s->database, command, options,
+                                                    ret_reply, ret_error);
+    mongo_give_client(s, client);
+    return ok;
+}
+
+/* One try. ret_again: another client made the same document at the same time. */
+static bool send_once(struct mongo_updates *updates, bool *ret_again, struct status *st)
+{
     bson_t reply;
     bson_error_t error;
     size_t index = 0;
-    *ret_again = false;
-    mongoc_client_t *client = mongo_take_client(s, &error);
-    if (client == NULL) {
-        return mongo_fault(&error, "updating", st);
-    }
-    bool ok = mongoc_client_write_command_with_opts(client, s->database, command, options, &reply,
-                                                    &error);
-    mongo_give_client(s, client);
+    bool ok =
+        send_updates(updates->store, updates->collection, &updates->list, true, &reply, &error);
     ok = !mongo_write_error(&reply, &error, &index) && ok;
     updates->modified += count_modified(&reply);
     bson_destroy(&reply);
     *ret_again = !ok && mongo_explain(&error, "updating", st) == MONGO_DUPLICATE;
     return ok;
+}
+
+/* False, with the error: an update has failed, and not for a duplicate. */
+static bool only_duplicates(const bson_t *reply, bson_error_t *ret_error)
+{
+    bson_iter_t at;
+    bson_iter_t each;
+    bson_iter_t inside;
+    struct status ignored;
+    size_t index;
+    if (!bson_iter_init_find(&at, reply, "writeErrors") || !BSON_ITER_HOLDS_ARRAY(&at) ||
+        !bson_iter_recurse(&at, &each)) {
+        return true;
+    }
+    while (bson_iter_next(&each)) {
+        if (BSON_ITER_HOLDS_DOCUMENT(&each) && bson_iter_recurse(&each, &inside)) {
+            take_error(&inside, ret_error, &index);
+            if (mongo_explain(ret_error, "", &ignored) != MONGO_DUPLICATE) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+static uint64_t count_made(const bson_t *reply)
+{
+    bson_iter_t at;
+    bson_iter_t each;
+    uint64_t n = 0;
+    if (bson_iter_init_find(&at, reply, "upserted") && BSON_ITER_HOLDS_ARRAY(&at) &&
+        bson_iter_recurse(&at, &each)) {
+        while (bson_iter_next(&each)) {
+            n++;
+        }
+    }
+    return n;
+}
+
+bool mongo_update_each(struct mongo_store *s, enum mongo_collection collection, const bson_t *list,
+                       uint64_t *ret_made, struct status *st)
+{
+    bson_t reply;
+    bson_error_t error;
+    bool ok = send_updates(s, collection, list, false, &reply, &error) &&
+              only_duplicates(&reply, &error) && !concern_failed(&reply, &error);
+    *ret_made = count_made(&reply);
+    bson_destroy(&reply);
+    return ok || mongo_fault(&error, "updating", st);
 }
 
 bool mongo_updates_send(struct mongo_updates *updates, struct status *st)

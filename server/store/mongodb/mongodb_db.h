@@ -28,9 +28,14 @@ enum mongo_plan {
 
 struct mongo_store {
     struct store store;
+    mongoc_uri_t *uri;
     mongoc_client_pool_t *pool;
     char *database;
-    enum mongo_plan plan; /* set once, when it is opened */
+    struct mongo_changes *changes;  /* owned; NULL: nobody listens */
+    atomic_uint_fast64_t appending; /* the last revision of an append under way; 0: there is none */
+    enum mongo_plan plan;           /* set once, when it is opened */
+    size_t connections;             /* of the pool, at most */
+    uint64_t heads_mark;            /* the mark HEADS as this node has set it last; upkeep's */
     atomic_bool searched; /* MONGO_KEYS: the log's end was searched among all commits once; later
                              searches start where it was seen last */
     int64_t patience_ns;  /* time-out for finding a primary */
@@ -38,6 +43,9 @@ struct mongo_store {
     struct wake stop;     /* stopping: the store is interrupted */
     pthread_mutex_t lock;
     pthread_cond_t given; /* a client was returned, or the store is interrupted */
+    struct mongo_time {   /* of the newest operation that was seen to be done, on the set's clock */
+        uint32_t seconds, increment;
+    } time;
 };
 
 static inline struct mongo_store *mongo_of(struct store *store)
@@ -96,9 +104,22 @@ bool mongo_run(struct mongo_store *s, const char *database, const bson_t *comman
 
 /* ---- Reading ---- */
 
+/* ---- Sessions ----
+ *
+ * A read at majority waits on the server until it shows everything that this node has read or
+ * written before, also where the primary has changed meanwhile (afterClusterTime). */
+
+/* Adds a session to an operation's options, whose read concern decides its kind. NULL, and nothing
+ * added: the server has no sessions. */
+mongoc_client_session_t *mongo_begin_session(struct mongo_store *s, mongoc_client_t *client,
+                                             bson_t *options);
+/* Notes the time of the operation. NULL is ignored. */
+void mongo_end_session(struct mongo_store *s, mongoc_client_session_t *session);
+
 struct mongo_walk {
     struct mongo_store *store;
-    mongoc_client_t *client; /* NULL: there was none; error says why */
+    mongoc_client_t *client;          /* NULL: there was none; error says why */
+    mongoc_client_session_t *session; /* NULL: none */
     mongoc_collection_t *collection;
     mongoc_cursor_t *cursor;
     bson_error_t error;
@@ -123,6 +144,12 @@ bool mongo_find_number(struct mongo_store *s, enum mongo_collection collection,
                        uint64_t *ret_number, struct status *st);
 
 /* ---- Writing ---- */
+
+/* Sends updates (an array of BSON) as one command, in no order, at majority. That another client
+ * made the same document at the same time is no failure. ret_matched: how many found or made
+ * theirs. */
+bool mongo_update_each(struct mongo_store *s, enum mongo_collection collection, const bson_t *list,
+                       uint64_t *ret_made, struct status *st);
 
 /* Updates that go out together, in order. */
 struct mongo_updates {

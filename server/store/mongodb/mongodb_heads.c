@@ -1,127 +1,137 @@
 #include "mongodb_heads.h"
 
+#include <assert.h>
+#include <pthread.h>
+#include <string.h>
+
 #include "mongodb_history.h"
 #include "mongodb_marks.h"
 #include "seal.h"
 
-#define HEADS_TOGETHER 500
+#define SAVE_HEADS 100        /* of one command: a slow server takes a while for each */
+#define SAVE_BYTES (4u << 20) /* of one command, unless one head alone is larger */
+#define BLOCK_COMMITS 512     /* looked up by one find */
+#define LOADERS_MAX 4         /* threads, each with a connection */
 
 /* ---- Saving ---- */
 
-/* Two updates, neither of which can fail for what is there: one makes the head where there is none,
- * one renews an older one. */
-static bool save_head(struct mongo_updates *updates, const struct head *head, struct status *st)
+enum save_step {
+    MAKE,  /* the heads that are not there */
+    RENEW, /* those that are there and older */
+};
+
+static void add_update(bson_t *list, uint32_t key, const struct head *head, enum save_step step)
 {
-    AUTO_STR key = {0};
-    mongo_config_key(head_environment(head), head_service(head), &key);
-    AUTO(bson_destroy) bson_t *document = mongo_head_document(head);
-    AUTO(bson_destroy) bson_t *any = BCON_NEW("_id", BCON_UTF8(key.data));
-    AUTO(bson_destroy) bson_t *make = BCON_NEW("$setOnInsert", BCON_DOCUMENT(document));
-    AUTO(bson_destroy) bson_t *older = bson_copy(any);
-    BCON_APPEND(older, "row_revision", "{", "$lt", BCON_INT64((int64_t)head->row_revision), "}");
-    AUTO(bson_destroy) bson_t *renew = BCON_NEW("$set", BCON_DOCUMENT(document));
-    return mongo_updates_add(updates, any, make, true, st) &&
-           mongo_updates_add(updates, older, renew, false, st);
+    char room[16];
+    const char *name = NULL;
+    bson_t update;
+    AUTO_STR config = {0};
+    mongo_config_key(head_environment(head), head_service(head), &config);
+    AUTO(bson_destroy) bson_t *members = mongo_head_document(head);
+    AUTO(bson_destroy) bson_t *query = BCON_NEW("_id", BCON_UTF8(config.data));
+    if (step == RENEW) {
+        BCON_APPEND(query, "row_revision", "{", "$lt", BCON_INT64((int64_t)head->row_revision),
+                    "}");
+    }
+    AUTO(bson_destroy)
+    bson_t *change = BCON_NEW(step == MAKE ? "$setOnInsert" : "$set", BCON_DOCUMENT(members));
+    bson_uint32_to_string(key, &name, room, sizeof room);
+    bson_append_document_begin(list, name, -1, &update);
+    BSON_APPEND_DOCUMENT(&update, "q", query);
+    BSON_APPEND_DOCUMENT(&update, "u", change);
+    BSON_APPEND_BOOL(&update, "upsert", step == MAKE);
+    bson_append_document_end(list, &update);
 }
 
+/* One command for the first *n heads, or for as many as it takes. */
+static bool send_step(struct mongo_store *s, struct head *const *heads, size_t *n,
+                      enum save_step step, uint64_t *ret_made, struct status *st)
+{
+    AUTO(bson_destroy) bson_t *list = bson_new();
+    size_t taken = 0;
+    while (taken < *n && taken < SAVE_HEADS && (taken == 0 || list->len < SAVE_BYTES)) {
+        add_update(list, (uint32_t)taken, heads[taken], step);
+        taken++;
+    }
+    *n = taken;
+    return mongo_update_each(s, MONGO_HEADS, list, ret_made, st);
+}
+
+/* When a head that is there was made by another node at the same moment, it may be older all the
+ * same: so the second step comes behind the first. An upsert that asks for an older head would do
+ * all in one, but fail for each that is newer. */
+static bool save_portion(struct mongo_store *s, struct head *const *heads, size_t *n,
+                         struct status *st)
+{
+    uint64_t made = 0;
+    uint64_t ignored = 0;
+    return send_step(s, heads, n, MAKE, &made, st) &&
+           (made == *n || send_step(s, heads, n, RENEW, &ignored, st));
+}
+
+/* The heads are at majority before the mark moves: with fewer, a new primary could lack them and
+ * still take the mark. */
 bool mongo_save_heads(struct store *store, struct head *const *heads, size_t n, uint64_t through,
                       struct status *st)
 {
-    struct mongo_updates updates;
-    bool ok = true;
-    mongo_updates_init(&updates, mongo_of(store), MONGO_HEADS);
-    for (size_t i = 0; i < n && ok; i++) {
-        ok = save_head(&updates, heads[i], st);
-    }
-    ok = ok && mongo_updates_send(&updates, st);
-    mongo_updates_fini(&updates);
-    return ok && mongo_set_mark(store, STORE_MARK_HEADS, through, st);
-}
-
-/* ---- Loading ---- */
-
-/* Heads that are loaded together: their newest versions are found by one query. */
-struct head_batch {
-    struct mongo_head heads[HEADS_TOGETHER];
-    size_t n;
-    bool visited[HEADS_TOGETHER];
-    store_head_row_visitor *visit;
-    void *user;
-    bool stop;
-    uint64_t damaged; /* as in struct version_walk */
-};
-
-static void visit_head(struct head_batch *batch, size_t i, const struct store_row *newest)
-{
-    if (!batch->stop && !batch->visited[i]) {
-        batch->visited[i] = true;
-        batch->heads[i].row.newest = newest;
-        batch->stop = !batch->visit(batch->user, &batch->heads[i].row);
-    }
-}
-
-static void visit_heads_of(struct head_batch *batch, const bson_t *document, struct row_room *room)
-{
-    uint64_t revision = mongo_number(document, "_id");
-    for (size_t i = 0; i < batch->n && !batch->stop; i++) {
-        const struct store_head_row *row = &batch->heads[i].row;
-        if (row->version != 0 && row->revision == revision) {
-            mongo_read_row(document, row->index, room);
-            room->row.index = row->index;
-            batch->damaged = mongo_payload_lost(room) ? revision : 0;
-            batch->stop = batch->damaged != 0;
-            visit_head(batch, i, &room->row);
-            row_room_clear(room);
+    struct mongo_store *s = mongo_of(store);
+    for (size_t done = 0; done < n;) {
+        size_t portion = n - done;
+        if (!save_portion(s, heads + done, &portion, st)) {
+            return false;
         }
+        done += portion;
     }
-}
-
-static bool read_newest(struct mongo_store *s, struct head_batch *batch, struct status *st)
-{
-    struct mongo_walk walk;
-    const bson_t *document = NULL;
-    AUTO(row_room_free) struct row_room *room = row_room_new();
-    AUTO(bson_destroy) bson_t *revisions = bson_new();
-    for (uint32_t i = 0; i < batch->n; i++) {
-        char name_room[16];
-        const char *name = NULL;
-        bson_uint32_to_string(i, &name, name_room, sizeof name_room);
-        BSON_APPEND_INT64(revisions, name, (int64_t)batch->heads[i].row.revision);
+    if (through <= s->heads_mark) { /* all but the last portion */
+        return true;
     }
-    AUTO(bson_destroy) bson_t *filter = BCON_NEW("_id", "{", "$in", BCON_ARRAY(revisions), "}");
-    AUTO(bson_destroy) bson_t *options = BCON_NEW(MONGO_MAJORITY);
-    mongo_find(s, MONGO_COMMITS, filter, options, &walk);
-    while (!batch->stop && mongo_next(&walk, &document)) {
-        visit_heads_of(batch, document, room);
-    }
-    return mongo_end(&walk, "loading heads", st) &&
-           (batch->damaged == 0 || mongo_tell_lost(batch->damaged, st));
-}
-
-static void forget_batch(struct head_batch *batch)
-{
-    for (size_t i = 0; i < batch->n; i++) {
-        mongo_head_fini(&batch->heads[i]);
-        batch->visited[i] = false;
-    }
-    batch->n = 0;
-}
-
-/* Tombstones have no newest version; neither does a head whose commit is missing. */
-static bool visit_batch(struct mongo_store *s, struct head_batch *batch, struct status *st)
-{
-    bool ok = batch->n == 0 || read_newest(s, batch, st);
-    for (size_t i = 0; i < batch->n && ok; i++) {
-        visit_head(batch, i, NULL);
-    }
-    forget_batch(batch);
+    bool ok = mongo_set_mark(store, STORE_MARK_HEADS, through, st);
+    s->heads_mark = ok ? through : s->heads_mark;
     return ok;
 }
 
-static bool take_head(struct head_batch *batch, const bson_t *document, struct status *st)
+/* ---- Loading ----
+ *
+ * All heads are read, and sorted by the commit that has their newest version: each of these commits
+ * is then read once, in blocks, by several threads at the same time. */
+
+struct loading {
+    struct mongo_store *store;
+    struct mongo_head *heads; /* owned */
+    size_t n, room;
+    int64_t deadline_ns; /* of the caller's thread */
+
+    pthread_mutex_t lock;
+    size_t next; /* the first head of the next block */
+    bool stop;   /* the visitor wants no more, or a thread has failed */
+    bool failed;
+    struct status st; /* why */
+    store_head_row_visitor *visit;
+    void *user;
+};
+
+/* Heads whose newest commits are found by one find. */
+struct block {
+    struct mongo_head *heads;
+    size_t n;
+    size_t next; /* the first one that was not visited */
+};
+
+static int by_revision(const void *a, const void *b)
 {
-    struct mongo_head *head = &batch->heads[batch->n++];
+    const struct store_head_row *one = &((const struct mongo_head *)a)->row;
+    const struct store_head_row *other = &((const struct mongo_head *)b)->row;
+    return (one->revision > other->revision) - (one->revision < other->revision);
+}
+
+static bool take_head(struct loading *loading, const bson_t *document, struct status *st)
+{
     struct hash stored;
+    if (loading->n == loading->room) {
+        loading->room = loading->room == 0 ? 256 : 2 * loading->room;
+        loading->heads = mem_grow(loading->heads, loading->room, sizeof loading->heads[0]);
+    }
+    struct mongo_head *head = &loading->heads[loading->n++];
     mongo_read_head(document, head);
     struct hash seal = seal_of_head(&head->row);
     return (mongo_read_hash(document, "seal", &stored) && hash_equal(&seal, &stored)) ||
@@ -130,29 +140,213 @@ static bool take_head(struct head_batch *batch, const bson_t *document, struct s
                       head->row.service, head->row.environment);
 }
 
+static bool read_heads(struct loading *loading, struct status *st)
+{
+    struct mongo_walk walk;
+    struct status fault;
+    const bson_t *document = NULL;
+    bool ok = true;
+    AUTO(bson_destroy) bson_t *all = bson_new();
+    AUTO(bson_destroy) bson_t *options = BCON_NEW(MONGO_MAJORITY);
+    mongo_find(loading->store, MONGO_HEADS, all, options, &walk);
+    while (ok && mongo_next(&walk, &document)) {
+        ok = take_head(loading, document, st);
+    }
+    if (!mongo_end(&walk, "loading heads", &fault) && ok) {
+        *st = fault;
+        return false;
+    }
+    return ok;
+}
+
+/* The next heads with at most BLOCK_COMMITS commits; all that are left where a find reads the whole
+ * log anyway. False: there are none. */
+static bool take_block(struct loading *loading, struct block *ret_block)
+{
+    pthread_mutex_lock(&loading->lock);
+    size_t first = loading->next;
+    size_t end = loading->stop ? first : loading->n;
+    if (loading->store->plan != MONGO_SCANS) {
+        size_t commits = 0;
+        for (size_t i = first; i < end; i++) {
+            bool another =
+                i == first || loading->heads[i].row.revision != loading->heads[i - 1].row.revision;
+            commits += another;
+            end = commits > BLOCK_COMMITS ? i : end;
+        }
+    }
+    loading->next = end;
+    pthread_mutex_unlock(&loading->lock);
+    *ret_block = (struct block){.heads = loading->heads + first, .n = end - first};
+    return end > first;
+}
+
+/* The visitor is called by one thread at a time. False: no more is wanted. */
+static bool visit_head(struct loading *loading, struct mongo_head *head,
+                       const struct store_row *newest)
+{
+    pthread_mutex_lock(&loading->lock);
+    head->row.newest = newest;
+    loading->stop = loading->stop || !loading->visit(loading->user, &head->row);
+    bool more = !loading->stop;
+    head->row.newest = NULL;
+    pthread_mutex_unlock(&loading->lock);
+    return more;
+}
+
+/* The row of one change of a commit that was read with all its payloads, which stay the room's. */
+static bool only_change(const struct row_room *room, uint32_t index, struct store_row *ret_row)
+{
+    for (size_t i = 0; i < room->row.n_payloads; i++) {
+        if (room->row.payloads[i].index == index) {
+            *ret_row = (struct store_row){.record = room->row.record,
+                                          .hash = room->row.hash,
+                                          .payloads = &room->row.payloads[i],
+                                          .n_payloads = 1,
+                                          .index = index};
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Tombstones have no newest version; neither does a head whose commit is missing. */
+static bool visit_until(struct loading *loading, struct block *block, uint64_t revision)
+{
+    bool more = true;
+    while (more && block->next < block->n && block->heads[block->next].row.revision < revision) {
+        more = visit_head(loading, &block->heads[block->next++], NULL);
+    }
+    return more;
+}
+
+static bool visit_heads_of(struct loading *loading, struct block *block, const bson_t *document,
+                           struct row_room *room, uint64_t *ret_damaged)
+{
+    uint64_t revision = mongo_number(document, "_id");
+    bool more = visit_until(loading, block, revision);
+    mongo_read_row(document, SIZE_MAX, room);
+    while (more && block->next < block->n && block->heads[block->next].row.revision == revision) {
+        struct mongo_head *head = &block->heads[block->next++];
+        struct store_row newest;
+        bool there = head->row.version == 0 || only_change(room, head->row.index, &newest);
+        *ret_damaged = there ? 0 : revision;
+        more = there && visit_head(loading, head, head->row.version == 0 ? NULL : &newest);
+    }
+    row_room_clear(room);
+    return more;
+}
+
+static bson_t *commits_of(const struct loading *loading, const struct block *block)
+{
+    const struct mongo_head *heads = block->heads;
+    bson_t *filter = bson_new();
+    bson_t in;
+    bson_t list;
+    uint32_t n = 0;
+    if (loading->store->plan == MONGO_SCANS) {
+        BCON_APPEND(filter, "_id", "{", "$gte", BCON_INT64(mongo_storable(heads[0].row.revision)),
+                    "$lte", BCON_INT64(mongo_storable(heads[block->n - 1].row.revision)), "}");
+        return filter;
+    }
+    bson_append_document_begin(filter, "_id", -1, &in);
+    bson_append_array_begin(&in, "$in", -1, &list);
+    for (size_t i = 0; i < block->n; i++) {
+        char room[16];
+        const char *name = NULL;
+        if (i == 0 || heads[i].row.revision != heads[i - 1].row.revision) {
+            bson_uint32_to_string(n++, &name, room, sizeof room);
+            bson_append_int64(&list, name, -1, mongo_storable(heads[i].row.revision));
+        }
+    }
+    bson_append_array_end(&in, &list);
+    bson_append_document_end(filter, &in);
+    return filter;
+}
+
+static bool load_block(struct loading *loading, struct block *block, struct status *st)
+{
+    struct mongo_walk walk;
+    const bson_t *document = NULL;
+    uint64_t damaged = 0;
+    bool more = true;
+    AUTO(row_room_free) struct row_room *room = row_room_new();
+    AUTO(bson_destroy) bson_t *filter = commits_of(loading, block);
+    AUTO(bson_destroy)
+    bson_t *options =
+        BCON_NEW("sort", "{", "_id", BCON_INT32(1), "}", "projection", "{", "record", BCON_INT32(1),
+                 "hash", BCON_INT32(1), "payloads", BCON_INT32(1), "}", MONGO_MAJORITY);
+    mongo_find(loading->store, MONGO_COMMITS, filter, options, &walk);
+    while (more && mongo_next(&walk, &document)) {
+        more = visit_heads_of(loading, block, document, room, &damaged);
+    }
+    if (!mongo_end(&walk, "loading heads", st)) {
+        return false;
+    }
+    if (damaged != 0) {
+        return mongo_tell_lost(damaged, st);
+    }
+    if (more) {
+        visit_until(loading, block, UINT64_MAX);
+    }
+    return true;
+}
+
+static void *load_blocks(void *argument)
+{
+    struct loading *loading = argument;
+    struct block block;
+    struct status st;
+    int64_t before_ns = store_set_deadline(loading->deadline_ns);
+    while (take_block(loading, &block)) {
+        if (!load_block(loading, &block, &st)) {
+            pthread_mutex_lock(&loading->lock);
+            loading->st = loading->failed ? loading->st : st;
+            loading->failed = loading->stop = true;
+            pthread_mutex_unlock(&loading->lock);
+        }
+    }
+    store_set_deadline(before_ns);
+    return NULL;
+}
+
+/* The calling thread is one of the loaders. */
+static void load_in_parallel(struct loading *loading)
+{
+    pthread_t threads[LOADERS_MAX];
+    size_t n_threads = 0;
+    size_t most = loading->n > BLOCK_COMMITS && loading->store->plan != MONGO_SCANS
+                      ? loading->store->connections
+                      : 1;
+    while (n_threads + 1 < most && n_threads + 1 < LOADERS_MAX) {
+        int failed = pthread_create(&threads[n_threads++], NULL, load_blocks, loading);
+        assert(failed == 0 && "a thread can be had at start");
+    }
+    load_blocks(loading);
+    for (size_t i = 0; i < n_threads; i++) {
+        pthread_join(threads[i], NULL);
+    }
+}
+
 bool mongo_load_heads(struct store *store, store_head_row_visitor *visit, void *user,
                       struct status *st)
 {
-    struct mongo_store *s = mongo_of(store);
-    struct mongo_walk walk;
-    const bson_t *document = NULL;
-    AUTO(bson_destroy) bson_t *all = bson_new();
-    AUTO(bson_destroy) bson_t *options = BCON_NEW(MONGO_MAJORITY);
-    AUTO(free) struct head_batch *batch = mem_zalloc(sizeof *batch);
-    bool ok = true;
-    batch->visit = visit;
-    batch->user = user;
-    mongo_find(s, MONGO_HEADS, all, options, &walk);
-    while (ok && !batch->stop && mongo_next(&walk, &document)) {
-        ok = take_head(batch, document, st) &&
-             (batch->n < HEADS_TOGETHER || visit_batch(s, batch, st));
+    struct loading loading = {
+        .store = mongo_of(store), .deadline_ns = store_deadline(), .visit = visit, .user = user};
+    pthread_mutex_init(&loading.lock, NULL);
+    bool ok = read_heads(&loading, st);
+    if (ok && loading.n > 0) {
+        qsort(loading.heads, loading.n, sizeof loading.heads[0], by_revision);
+        load_in_parallel(&loading);
+        ok = !loading.failed;
+        if (!ok) {
+            *st = loading.st;
+        }
     }
-    ok = ok && visit_batch(s, batch, st);
-    forget_batch(batch);
-    struct status fault;
-    if (!mongo_end(&walk, "loading heads", &fault) && ok) {
-        *st = fault;
-        ok = false;
+    for (size_t i = 0; i < loading.n; i++) {
+        mongo_head_fini(&loading.heads[i]);
     }
+    free(loading.heads);
+    pthread_mutex_destroy(&loading.lock);
     return ok;
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "mongodb.h"
+#include "mongodb_changes.h"
 #include "mongodb_log.h"
 #include "mongodb_marks.h"
 #include "mongodb_plan.h"
@@ -84,8 +85,10 @@ static bool connect_to(struct mongo_store *s, const char *address, struct status
     }
     s->patience_ns = patience_ms * INT64_C(1000000);
     s->own_streams = mongo_stream_fits(uri);
+    s->connections = (size_t)mongoc_uri_get_option_as_int32(uri, MONGOC_URI_MAXPOOLSIZE, 100);
     const char *database = mongoc_uri_get_database(uri);
     s->database = mem_string(database == NULL ? DEFAULT_DATABASE : database);
+    s->uri = mongoc_uri_copy(uri);
     s->pool = mongoc_client_pool_new_with_error(uri, &error);
     if (s->pool == NULL) {
         return status_set(st, STATUS_INVALID_ARGUMENT, "STORE_ADDRESS",
@@ -445,9 +448,11 @@ bool mongo_store_open_srv(const char *location, bool may_create, struct store **
 void mongo_store_close(struct store *store)
 {
     struct mongo_store *s = mongo_of(store);
+    mongo_unlisten(store);
     if (s->pool != NULL) {
         mongoc_client_pool_destroy(s->pool);
     }
+    mongoc_uri_destroy(s->uri);
     wake_fini(&s->stop);
     pthread_cond_destroy(&s->given);
     pthread_mutex_destroy(&s->lock);

@@ -240,6 +240,16 @@ static void trace_interrupt(struct store *store)
     store_interrupt(trace_of(store)->inner);
 }
 
+static void trace_listen(struct store *store, const struct store_listener *listener)
+{
+    store_listen(trace_of(store)->inner, listener);
+}
+
+static void trace_unlisten(struct store *store)
+{
+    store_unlisten(trace_of(store)->inner);
+}
+
 static void trace_close(struct store *store)
 {
     struct trace *trace = trace_of(store);
@@ -270,6 +280,8 @@ static const struct store_ops trace_ops = {
     .renew = trace_renew,
     .set_mark = trace_set_mark,
     .move_mark = trace_move_mark,
+    .listen = trace_listen,
+    .unlisten = trace_unlisten,
 };
 
 struct store *trace_new(struct store *inner,
