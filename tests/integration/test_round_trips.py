@@ -1,0 +1,159 @@
+"""How often a node asks its database server, counted on the wire: the table of docs/operations.md.
+
+Each node looks at the log's end once a second beside what it is asked to do: a bound grows by one
+for each second that went by."""
+
+import time
+
+import mongodb
+import pymongo
+import pytest
+from broker import Broker
+from calls import Registry
+from commands import Commands
+from daemon import Confregd, until
+from stubs import api_pb
+
+pytestmark = pytest.mark.own_store
+
+LINEARIZABLE = api_pb.ReadOptions(consistency=api_pb.CONSISTENCY_LINEARIZABLE)
+INSERT = ("insert", "confreg_commits")
+FIND = ("find", "confreg_commits")
+TIMES = 20
+
+
+@pytest.fixture(scope="module", params=["secantus", "ferretdb"])
+def database(request, tmp_path_factory):
+    server = mongodb.Server(request.param, tmp_path_factory.mktemp("database")).start()
+    yield server
+    server.stop()
+
+
+class Counted:
+    """A node behind a proxy of its own."""
+
+    def __init__(self, launch, database, bus):
+        self.way = Commands(database.port)
+        self.node = launch(Confregd, store=f"mongodb://127.0.0.1:{self.way.port}/counted",
+                           extra=["--bus", bus]).start()
+        self.registry = Registry(self.node.stub)
+
+    def during(self, work):
+        """(what was asked meanwhile, how many looks there can have been)."""
+        before, begun = self.way.taken(), time.monotonic()
+        work()
+        return self.way.taken() - before, int(time.monotonic() - begun) + 2
+
+    def end(self):
+        self.node.end()
+        self.way.close()
+
+
+@pytest.fixture
+def counted(launch, database):
+    with pymongo.MongoClient(database.address) as client:
+        client.drop_database("counted")
+    nodes = []
+
+    def add(bus="local:"):
+        nodes.append(Counted(launch, database, bus))
+        return nodes[-1]
+
+    yield add
+    for node in nodes:
+        node.end()
+
+
+def test_a_write_is_one_insert(counted):
+    node = counted()
+    node.registry.create("billing")
+
+    def write():
+        for n in range(TIMES):
+            node.registry.update("billing", f'{{"n":{n}}}')
+
+    asked, looks = node.during(write)
+    assert asked[INSERT] == TIMES
+    assert asked[FIND] <= looks, asked
+
+
+def test_a_write_with_a_request_id_is_a_find_and_an_insert(counted):
+    node = counted()
+    node.registry.create("billing")
+
+    def write():
+        for n in range(TIMES):
+            node.registry.update("billing", f'{{"n":{n}}}', request_id=f"once-{n}")
+
+    asked, looks = node.during(write)
+    assert asked[INSERT] == TIMES
+    assert TIMES <= asked[FIND] <= TIMES + looks, asked
+
+
+def test_writes_at_the_same_time_share_an_insert(counted):
+    node = counted()
+    node.registry.create("billing")
+
+    def write():
+        calls = [node.node.stub.UpdateConfig.future(api_pb.UpdateConfigRequest(
+            environment="prod", service_name=f"c-{n}", config_data=b"{}", allow_missing=True),
+            timeout=60) for n in range(100)]
+        for call in calls:
+            call.result()
+
+    asked, _ = node.during(write)
+    assert 1 <= asked[INSERT] <= 50, asked
+
+
+def test_a_read_is_none_and_a_linearizable_one_is_one_find(counted):
+    node = counted()
+    node.registry.create("billing")
+
+    def read(**fields):
+        for _ in range(TIMES):
+            node.registry.get("billing", **fields)
+
+    asked, looks = node.during(read)
+    assert asked[FIND] <= looks, asked
+    asked, looks = node.during(lambda: read(read=LINEARIZABLE))
+    assert TIMES <= asked[FIND] <= TIMES + looks, asked
+
+
+def test_an_idle_node_looks_once_a_second(counted):
+    node = counted()
+    node.registry.create("billing")
+
+    def saved():
+        return node.way.taken()["update", "confreg_heads"] > 0
+
+    until(saved, "the heads are saved when nothing comes")
+    before = node.way.taken()[FIND]
+    asked, looks = node.during(
+        lambda: until(lambda: node.way.taken()[FIND] >= before + 5, "it has looked five times"))
+    assert 5 <= asked[FIND] <= looks + 1, asked
+    assert asked[INSERT] == 0
+
+
+@pytest.fixture
+def bus(database, tmp_path):
+    """What wakes a follower: a broker, where the server has no change streams."""
+    if database.kind == "secantus":
+        yield "local:"
+        return
+    broker = Broker(tmp_path / "broker")
+    yield broker.start().address()
+    broker.end()
+
+
+def test_a_follower_reads_a_commit_by_one_find(counted, bus):
+    writer, follower = counted(bus), counted(bus)
+    writer.registry.create("billing")
+
+    def follow():
+        for n in range(TIMES):
+            revision = writer.registry.update("billing", f'{{"n":{n}}}').header.revision
+            until(lambda revision=revision: follower.registry.revision() >= revision, "it follows")
+
+    asked, looks = follower.during(follow)
+    assert asked[FIND] <= TIMES + 2 * looks, asked
+    assert asked[INSERT] == 0
