@@ -1,31 +1,74 @@
+#include "batch.h"
+
+#include <inttypes.h>
 #include <string.h>
 
 #include "clock.h"
 #include "compact.h"
+#include "history.h"
 #include "replay.h"
-#include "state.h"
 
-static bool read_stored(void *user, const char *environment, const char *service, uint64_t version,
-                        struct version_ref *ret_version, struct status *st)
+/* Writes in the order in which they came. */
+struct write_list {
+    struct write *first;
+    struct write **end;
+};
+
+struct batch {
+    struct write *writes[BATCH_WRITES];   /* NULL: answered or taken */
+    struct commit *commits[BATCH_WRITES]; /* owned references */
+    struct own_commits own;
+    size_t bytes;              /* of their payloads */
+    bool shared;               /* other nodes append, too */
+    struct write_list held;    /* with their answers, staged */
+    struct write_list to_look; /* they need to know more of the log than the registry has */
+    struct status asked;       /* why the store did not answer for request_ids; STATUS_OK: it did */
+};
+
+static void add(struct write_list *list, struct write *write)
 {
-    return store_read_live_version(user, environment, service, version, ret_version, st);
+    write->next = NULL;
+    *list->end = write;
+    list->end = &write->next;
 }
 
-static bool find_stored(void *user, const char *environment, const char *service, uint64_t revision,
-                        struct version_ref *ret_change, struct status *st)
+static struct write *take(struct write_list *list)
 {
-    return store_find_change(user, environment, service, revision, ret_change, st);
+    list->end = &list->first;
+    return MOVE(list->first);
 }
 
-struct version_source committer_source(struct committer *c)
+void batch_free(struct batch *batch)
 {
-    return (struct version_source){
-        .read = read_stored, .find_change = find_stored, .user = c->store};
+    if (batch == NULL) {
+        return;
+    }
+    for (size_t i = 0; i < batch->own.n; i++) {
+        commit_unref(batch->commits[i]);
+    }
+    free(batch);
 }
+
+struct own_commits *batch_own(struct batch *batch)
+{
+    return &batch->own;
+}
+
+struct write *batch_write(struct batch *batch, size_t index)
+{
+    return batch->writes[index];
+}
+
+struct write *batch_take_write(struct batch *batch, size_t index)
+{
+    return MOVE(batch->writes[index]);
+}
+
+/* ---- Repeats ---- */
 
 static struct commit *find_in_batch(const struct batch *batch, const struct command *command)
 {
-    for (size_t i = 0; i < batch->n; i++) {
+    for (size_t i = 0; i < batch->own.n; i++) {
         struct commit *commit = batch->commits[i];
         if (strcmp(commit->request_id, command->request_id) == 0 &&
             strcmp(commit->actor, command->actor) == 0) {
@@ -36,18 +79,19 @@ static struct commit *find_in_batch(const struct batch *batch, const struct comm
 }
 
 /* What became of a write before it could be staged. */
-enum fate { FATE_STAGE, FATE_ANSWERED, FATE_WAIT };
+enum fate { FATE_STAGE, FATE_ANSWERED, FATE_WAIT, FATE_LOOK };
 
-/* Another node answered the first one, and this one has not followed so far. A batch that has begun
- * comes too late then; it is tried again after this node has followed. */
-static enum fate catch_up_with_first(struct committer *c, const struct batch *batch,
-                                     struct write *write, uint64_t first)
+/* Another node answered the first one, and this one has not applied it so far. */
+static enum fate look_for_first(const struct staging_desk *desk, struct write *write,
+                                uint64_t first)
 {
     struct status st;
-    if (batch->n > 0 || catch_up_through(c, first, &st)) {
-        return FATE_WAIT;
+    if (!write->current && desk->store->shared) {
+        return FATE_LOOK;
     }
-    committer_fail(c, write, &st);
+    status_set(&st, STATUS_UNAVAILABLE, "STORE_UNAVAILABLE",
+               "revision %" PRIu64 " is in the log and cannot be read", first);
+    answers_fail(desk->answers, write, &st);
     return FATE_ANSWERED;
 }
 
@@ -59,11 +103,12 @@ bool batch_is_once(const struct write *write)
 /* Whether it is clear that the log has no commit with the write's request_id, or which is the
  * first. Where the store was asked, what came since then went through this node and is remembered.
  */
-static bool find_first(struct committer *c, const struct write *write, uint64_t *ret_revision)
+static bool find_first(const struct staging_desk *desk, const struct write *write,
+                       uint64_t *ret_revision)
 {
-    uint64_t now = registry_position(c->registry).revision;
+    uint64_t now = registry_position(desk->registry).revision;
     bool asked = write->asked && now - write->asked_at <= RECENT_REQUESTS;
-    *ret_revision = recent_requests_find(&c->recent, &write->request);
+    *ret_revision = recent_requests_find(desk->recent, &write->request);
     if (*ret_revision == 0 && asked) {
         *ret_revision = write->first;
     }
@@ -71,7 +116,8 @@ static bool find_first(struct committer *c, const struct write *write, uint64_t 
 }
 
 /* Asks the store for the request_ids of all that wait, at once. */
-static void ask_for_firsts(struct committer *c, struct batch *batch, struct write *writes)
+static void ask_for_firsts(const struct staging_desk *desk, struct batch *batch,
+                           struct write *writes)
 {
     struct write *asking[BATCH_WRITES];
     struct hash keys[BATCH_WRITES];
@@ -79,22 +125,23 @@ static void ask_for_firsts(struct committer *c, struct batch *batch, struct writ
     size_t n = 0;
     for (struct write *write = writes; write != NULL && n < BATCH_WRITES; write = write->next) {
         uint64_t known = 0;
-        if (batch_is_once(write) && !find_first(c, write, &known)) {
+        if (batch_is_once(write) && !find_first(desk, write, &known)) {
             keys[n] = write->request;
             asking[n++] = write;
         }
     }
-    bool answered = n > 0 && store_find_requests(c->store, keys, n, firsts, &batch->asked);
+    bool answered = n > 0 && store_find_requests(desk->store, keys, n, firsts, &batch->asked);
     for (size_t i = 0; i < n && answered; i++) {
         asking[i]->asked = true;
-        asking[i]->asked_at = registry_position(c->registry).revision;
+        asking[i]->asked_at = registry_position(desk->registry).revision;
         asking[i]->first = firsts[i];
     }
 }
 
 /* A repeat gets the first answer. Of a write in this very batch there is none yet: it has to wait
  * for the next batch, as does one that the store was not asked for. */
-static enum fate check_repeat(struct committer *c, const struct batch *batch, struct write *write)
+static enum fate check_repeat(const struct staging_desk *desk, const struct batch *batch,
+                              struct write *write)
 {
     struct status st = batch->asked;
     uint64_t first = 0;
@@ -104,48 +151,43 @@ static enum fate check_repeat(struct committer *c, const struct batch *batch, st
     if (find_in_batch(batch, &write->command) != NULL) {
         return FATE_WAIT;
     }
-    bool known = find_first(c, write, &first);
+    bool known = find_first(desk, write, &first);
     if (known && first == 0) {
         return FATE_STAGE;
     }
     if (!known && st.code == STATUS_OK) {
         return FATE_WAIT;
     }
-    if (first > registry_position(c->registry).revision) {
-        return catch_up_with_first(c, batch, write, first);
+    if (first > registry_position(desk->registry).revision) {
+        return look_for_first(desk, write, first);
     }
-    if (known && replay_first(c->store, first, &write->command, &write->staged, &st)) {
-        committer_succeed_scrubbed(c, write);
+    if (known && replay_first(desk->store, first, &write->command, &write->staged, &st)) {
+        answers_succeed(desk->answers, write);
     } else {
-        committer_fail(c, write, &st);
+        answers_fail(desk->answers, write, &st);
     }
     return FATE_ANSWERED;
 }
 
-static void answer(struct committer *c, struct write *write)
+static void answer(const struct staging_desk *desk, struct write *write)
 {
     if (write->ok) {
-        committer_succeed_scrubbed(c, write);
+        answers_succeed(desk->answers, write);
     } else {
         struct status st = write->st;
-        committer_fail(c, write, &st);
+        answers_fail(desk->answers, write, &st);
     }
 }
 
-/* An answer that changes nothing says what is so. What stands before it in the batch is so when it
- * is in the log, and not seen before. Where other nodes write, too, it must be known first that the
- * registry had all of the log at some time since the write came. */
-static void answer_or_hold(struct committer *c, struct batch *batch, struct write *write)
+static void answer_or_hold(const struct staging_desk *desk, struct batch *batch,
+                           struct write *write)
 {
-    bool current = write->current || !c->store->shared;
-    if (current && batch->n == 0) {
-        answer(c, write);
-        return;
+    bool current = write->current || !batch->shared;
+    if (current && batch->own.n == 0) {
+        answer(desk, write);
+    } else {
+        add(&batch->held, write);
     }
-    batch->held_on_commits = batch->held_on_commits || batch->n > 0;
-    write->next = NULL;
-    *batch->held_end = write;
-    batch->held_end = &write->next;
 }
 
 /* Stands alone in its batch: what is decided on it reads the log. */
@@ -165,24 +207,25 @@ static size_t bytes_of(const struct commit *commit)
     return bytes;
 }
 
-static void stage(struct committer *c, struct batch *batch, struct write *write)
+static void stage(const struct staging_desk *desk, struct batch *batch, struct write *write)
 {
-    struct version_source source = committer_source(c);
+    struct version_source source = history_source(desk->store);
     write->command.now_us = clock_wall_us();
-    write->ok = (!is_compaction(write) || compact_may_begin(c->store, c->registry, &write->st)) &&
-                registry_stage(c->registry, &write->command, &source, &write->staged, &write->st);
+    write->ok =
+        (!is_compaction(write) || compact_may_begin(desk->store, desk->registry, &write->st)) &&
+        registry_stage(desk->registry, &write->command, &source, &write->staged, &write->st);
     if (!write->ok || write->validate_only || write->staged->commit == NULL) {
-        answer_or_hold(c, batch, write);
+        answer_or_hold(desk, batch, write);
         return;
     }
-    registry_accept(c->registry, write->staged);
-    batch->writes[batch->n] = write;
-    batch->commits[batch->n] = commit_ref(write->staged->commit);
+    registry_accept(desk->registry, write->staged);
+    batch->writes[batch->own.n] = write;
+    batch->commits[batch->own.n] = commit_ref(write->staged->commit);
     batch->bytes += bytes_of(write->staged->commit);
-    batch->n++;
+    batch->own.n++;
 }
 
-static bool drop_expired(struct committer *c, struct write *write)
+static bool drop_expired(const struct staging_desk *desk, struct write *write)
 {
     if (clock_monotonic_ns() < write->deadline_ns) {
         return false;
@@ -190,95 +233,79 @@ static bool drop_expired(struct committer *c, struct write *write)
     struct status st;
     status_set(&st, STATUS_DEADLINE_EXCEEDED, "NOT_STARTED",
                "the deadline passed before the write was looked at; nothing was changed");
-    committer_fail(c, write, &st);
+    answers_fail(desk->answers, write, &st);
     return true;
 }
 
 /* Rollbacks and patches bring more than they hold while they wait. */
 static bool is_full(const struct batch *batch)
 {
-    return batch->bytes >= BATCH_BYTES;
+    return batch->own.n == BATCH_WRITES || batch->bytes >= BATCH_BYTES;
 }
 
-/* A validate_only answer is as of the registry's position and must not see what only this batch
- * will bring, so that it, too, ends a batch that has begun. */
-struct write *batch_stage(struct committer *c, struct batch *batch, struct write *writes)
+static struct batch *batch_new(const struct staging_desk *desk)
 {
-    *batch = (struct batch){.base = registry_position(c->registry).revision};
-    batch->held_end = &batch->held;
-    ask_for_firsts(c, batch, writes);
-    while (writes != NULL) {
+    struct batch *batch = mem_zalloc(sizeof *batch);
+    batch->own.commits = batch->commits;
+    batch->shared = desk->store->shared;
+    batch->held.end = &batch->held.first;
+    batch->to_look.end = &batch->to_look.first;
+    return batch;
+}
+
+/* Whether the write ends the batch that has begun without it. A validate_only answer is as of the
+ * registry's position and must not see what only this batch will bring. */
+static bool ends_batch(const struct batch *batch, const struct write *write)
+{
+    return is_full(batch) || (batch->own.n > 0 && (write->validate_only || is_compaction(write)));
+}
+
+struct batch *batch_stage(const struct staging_desk *desk, struct write *writes,
+                          struct write **ret_rest)
+{
+    struct batch *batch = batch_new(desk);
+    ask_for_firsts(desk, batch, writes);
+    while (writes != NULL && !ends_batch(batch, writes)) {
         struct write *write = writes;
         bool alone = is_compaction(write);
-        if (is_full(batch) || (batch->n > 0 && (write->validate_only || alone))) {
-            return writes;
-        }
         struct write *next = write->next;
-        enum fate fate = drop_expired(c, write) ? FATE_ANSWERED : check_repeat(c, batch, write);
+        enum fate fate =
+            drop_expired(desk, write) ? FATE_ANSWERED : check_repeat(desk, batch, write);
         if (fate == FATE_WAIT) {
-            return writes;
+            break;
         }
         writes = next;
         if (fate == FATE_STAGE) {
-            stage(c, batch, write);
+            stage(desk, batch, write);
+        } else if (fate == FATE_LOOK) {
+            add(&batch->to_look, write);
         }
         if (alone) {
-            return writes;
+            break;
         }
     }
-    return NULL;
+    *ret_rest = writes;
+    return batch;
 }
 
-/* ---- Answers that were held ---- */
+/* ---- What it holds ---- */
 
-static struct write *take_held(struct batch *batch)
+void batch_release_held(const struct staging_desk *desk, struct batch *batch)
 {
-    struct write *first = MOVE(batch->held);
-    batch->held_end = &batch->held;
-    return first;
-}
-
-void batch_release_held(struct committer *c, struct batch *batch)
-{
-    for (struct write *write = take_held(batch), *next; write != NULL; write = next) {
+    for (struct write *write = take(&batch->held), *next; write != NULL; write = next) {
         next = write->next;
-        answer(c, write);
+        answer(desk, write);
     }
 }
 
-static void fail_held(struct committer *c, struct batch *batch, const struct status *st)
+struct write *batch_take_held(struct batch *batch, struct write **ret_to_look)
 {
-    for (struct write *write = take_held(batch), *next; write != NULL; write = next) {
+    struct write_list again = {.end = &again.first};
+    for (struct write *write = take(&batch->held), *next; write != NULL; write = next) {
         next = write->next;
-        committer_fail(c, write, st);
-    }
-}
-
-static struct write *stage_again(struct batch *batch, struct write *rest)
-{
-    *batch->held_end = rest;
-    struct write *first = take_held(batch);
-    for (struct write *write = first; write != rest; write = write->next) {
         staged_free(MOVE(write->staged));
-        write->current = true;
+        add(write->current || !batch->shared ? &again : &batch->to_look, write);
     }
-    return first;
-}
-
-struct write *batch_settle_held(struct committer *c, struct batch *batch, struct write *rest)
-{
-    struct status st;
-    if (batch->held == NULL) {
-        return rest;
-    }
-    if (c->store->shared && !catch_up_to_end(c, &st)) {
-        st.code = STATUS_UNAVAILABLE;
-        fail_held(c, batch, &st);
-        return rest;
-    }
-    if (!batch->held_on_commits && registry_position(c->registry).revision == batch->base) {
-        batch_release_held(c, batch);
-        return rest;
-    }
-    return stage_again(batch, rest);
+    *ret_to_look = take(&batch->to_look);
+    return again.first;
 }

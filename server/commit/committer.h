@@ -1,58 +1,31 @@
 /* The committer: one thread that turns writes into commits.
  *
- * It takes all that waits, checks each write against the registry and what stands before it in the
- * batch, appends the batch to the store in one go, applies it, tells the listener, and answers. It
- * is the only one that changes the registry and writes to the store.
+ * It takes all that waits (write_queue), checks each write against the registry and what stands
+ * before it in the batch (batch), appends the batch to the store in one go (appender), applies it,
+ * tells the listener (announcer), and answers (answers). It is the only one that changes the
+ * registry and appends to the log. Nothing is answered before it is durable, with all before it.
  *
  * Several nodes may append to one store. Whoever finds the next revision taken reads what it
  * missed, applies it and tells the listener as of its own commits, checks its writes again and
- * tries again. Beside that it looks at the log's end every second, less often where a look
- * takes long, and when it is woken.
+ * tries again (catch_up, settle, turns). A thread of its own looks at the log's end (sync); a write
+ * waits for a look only where its answer depends on it.
  *
  * Where the log behind what was applied turns out to be damaged, as by a commit that is missing,
- * nothing is appended, until a look finds it whole: an append could fill the hole.
+ * nothing is appended until a look finds it whole: an append could fill the hole.
  *
  * An append whose outcome is not known is settled by reading the log, and by sending the same
- * commits again, before anything new is taken. While the store refuses writes, they fail with its
- * reason; each later batch tries again.
+ * commits again, before anything new is appended. While the store refuses writes, they fail with
+ * its reason; each later batch tries again.
  *
- * Upkeep (upkeep.h) does on a thread of its own what no write waits for. Only a write that erased
- * payloads is answered after upkeep has scrubbed them, or could not for now. */
+ * Upkeep (upkeep.h) saves heads, compacts and scrubs on a thread of its own. Only a write that
+ * erased payloads is answered after upkeep has scrubbed them, or could not for now. */
 #ifndef COMMIT_COMMITTER_H
 #define COMMIT_COMMITTER_H
 
 #include "metrics.h"
-#include "registry.h"
-#include "store.h"
-#include "upkeep.h"
+#include "write.h"
 
 struct committer;
-
-/* One write. The submitter fills the first part, which stays borrowed until done is called; then
- * the second part is the submitter's. */
-struct write {
-    struct command command; /* now_us is the committer's to fill */
-    bool validate_only;
-    size_t bytes; /* memory that it holds while it waits, roughly: payloads and comment */
-    int64_t
-        deadline_ns; /* on clock_monotonic_ns(); a write that is still waiting then is dropped */
-    /* On the committer's thread, or upkeep's; must not block. */
-    void (*done)(struct write *write);
-
-    struct write *next;
-    int64_t submitted_ns;    /* on clock_monotonic_ns() */
-    struct hash request;     /* the committer's: the key of its request_id, where it has one */
-    bool asked;              /* the committer's: the store was asked for the request_id … */
-    uint64_t asked_at;       /* … when the registry was at this revision, … */
-    uint64_t first;          /* … and had its commit here (0: none) */
-    bool current;            /* the committer's: the log was followed to its end since it came */
-    struct scrub_wait scrub; /* the committer's, while the write waits for what it erased to go */
-    bool ok;
-    struct status st;      /* where !ok */
-    struct staged *staged; /* where ok; owned. commit NULL: nothing had to be changed. A replay has
-                              no `before` heads */
-    struct position position; /* of the registry, this write included */
-};
 
 /* Told of each commit after it was applied, in order, on the committer's thread; must not block.
  * The commit's payloads have been given back: it may be kept, and read by any thread. */
@@ -61,8 +34,9 @@ struct commit_listener {
     /* After the last commit of a batch: the registry is at `position`. own: this node appended at
      * least one of them, of which the others do not know. */
     void (*settled)(void *user, const struct position *position, bool own);
-    /* Once, where the store's log turns out not to be the one that was loaded (as after a restore
-     * under a running node): nothing is written or followed any more. NULL: nobody listens. */
+    /* Once, on any thread, where the store's log turns out not to be the one that was loaded (as
+     * after a restore under a running node): nothing is written or read from it any more. NULL:
+     * nobody listens. */
     void (*diverged)(void *user);
     void *user;
 };
@@ -101,22 +75,11 @@ void committer_submit_all(struct committer *committer, struct write *const *writ
  */
 void committer_wake(struct committer *committer, uint64_t revision);
 
-/* Someone who waits until this node has applied all that any node had appended before. */
-struct sync {
-    void (*done)(struct sync *sync); /* on any thread; must not block */
-    bool ok;
-    struct status st; /* if !ok: UNAVAILABLE, or DATA_LOSS if the log is damaged */
-    struct sync *next;
-};
 /* All that wait share one look at the log's end, begun after they came. Any thread; `sync` stays
  * borrowed until done is called, which may be before this returns. */
 void committer_sync(struct committer *committer, struct sync *sync);
 
-/* What this node knows of the log. */
-struct log_seen {
-    uint64_t revision; /* the newest that it has seen there, applied or not */
-    int64_t time_us;   /* when it last looked; 0: never */
-};
+/* What is known of the log; nothing where the store is not shared. Any thread. */
 struct log_seen committer_seen(struct committer *committer);
 
 struct commit_stats {

@@ -2,7 +2,7 @@
 #ifndef COMMIT_OWN_COMPACTION_H
 #define COMMIT_OWN_COMPACTION_H
 
-#include "committer.h"
+#include "write.h"
 
 /* To be submitted; it frees itself when it is done. */
 struct write *own_compaction_new(uint64_t floor, uint64_t keep_versions);

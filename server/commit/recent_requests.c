@@ -1,5 +1,21 @@
 #include "recent_requests.h"
 
+#include "table.h"
+
+struct recent_requests {
+    struct recent_request {
+        struct hash key;
+        uint64_t revision;
+    } items[RECENT_REQUESTS]; /* a ring: the next one replaces the oldest */
+    uint64_t n_added;
+    struct table by_key; /* the newest item of each key */
+};
+
+struct recent_requests *recent_requests_new(void)
+{
+    return mem_zalloc(sizeof(struct recent_requests));
+}
+
 static bool has_key(const void *item, const void *key)
 {
     return hash_equal(&((const struct recent_request *)item)->key, key);
@@ -19,9 +35,10 @@ static void forget(struct recent_requests *recent, const struct recent_request *
     }
 }
 
-void recent_requests_fini(struct recent_requests *recent)
+void recent_requests_free(struct recent_requests *recent)
 {
     table_fini(&recent->by_key);
+    free(recent);
 }
 
 void recent_requests_add(struct recent_requests *recent, const struct commit *commit)

@@ -1,6 +1,7 @@
 #include <inttypes.h>
 
 #include "committer.h"
+#include "history.h"
 #include "log.h"
 #include "scrub.h"
 
@@ -18,12 +19,6 @@ static bool take_head(void *user, struct head *head)
 {
     registry_load_head(user, head);
     return true;
-}
-
-static bool read_version(void *user, const char *environment, const char *service, uint64_t version,
-                         struct version_ref *ret_version, struct status *st)
-{
-    return store_read_live_version(user, environment, service, version, ret_version, st);
 }
 
 static void free_staged(struct replay *replay)
@@ -59,10 +54,8 @@ static bool take_commit(void *user, struct commit *commit)
 static bool read_rest(struct store *store, struct registry *registry, uint64_t through,
                       uint64_t end, struct status *st)
 {
-    struct replay replay = {.registry = registry,
-                            .source = {.read = read_version, .user = store},
-                            .last = through,
-                            .st = st};
+    struct replay replay = {
+        .registry = registry, .source = history_source(store), .last = through, .st = st};
     bool ok = store_read_commits(store, through + 1, UINT64_MAX, true, take_commit, &replay, st);
     if (ok && !replay.failed) {
         ok = store_read_all_commits(store, replay.last + 1, end, true, take_commit, &replay, st);

@@ -1,50 +1,72 @@
+#include "settle.h"
+
 #include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "clock.h"
-#include "state.h"
 
 #define PATIENCE_NS INT64_C(5000000000)
 #define FIRST_PAUSE_NS INT64_C(1000000)
 #define LAST_PAUSE_NS INT64_C(100000000)
 
-void batch_fini(struct batch *batch)
+struct settler {
+    struct settler_options options;
+    struct batch *doubt; /* owned; an append that may have happened and was answered as unknown */
+};
+
+struct settler *settler_new(const struct settler_options *options)
 {
-    for (size_t i = 0; i < batch->n; i++) {
-        commit_unref(MOVE(batch->commits[i]));
-    }
-    batch->n = 0;
+    struct settler *settler = mem_zalloc(sizeof *settler);
+    settler->options = *options;
+    return settler;
+}
+
+void settler_free(struct settler *settler)
+{
+    batch_free(settler->doubt);
+    free(settler);
+}
+
+struct own_commits *settler_doubt(struct settler *settler)
+{
+    return settler->doubt == NULL ? NULL : batch_own(settler->doubt);
 }
 
 /* A commit that is not in the log is lost for good when another's has its revision; those behind it
  * build on it. */
-static bool is_settled(const struct committer *c, const struct batch *batch)
+static bool is_settled(const struct settler *settler, const struct own_commits *own)
 {
-    return batch->landed == batch->n ||
-           registry_position(c->registry).revision >= batch->commits[batch->landed]->revision;
+    return own->landed == own->n || registry_position(settler->options.registry).revision >=
+                                        own->commits[own->landed]->revision;
 }
 
-/* One round: the log is read; where it does not tell, the same commits are sent again, so that one
- * that is still on its way cannot come in beside another of the same write. */
-static bool settle_once(struct committer *c, struct batch *batch, struct status *st)
+static bool read_log(struct settler *settler, struct own_commits *own, struct status *st)
 {
-    if (!catch_up(c, batch, st)) {
+    const struct settler_options *options = &settler->options;
+    bool ok = catch_up_run(options->catch_up, own, st);
+    options->caught_up(options->user, ok, st);
+    return ok;
+}
+
+/* One round. */
+static bool settle_once(struct settler *settler, struct own_commits *own, struct status *st)
+{
+    if (!read_log(settler, own, st)) {
         return false;
     }
-    if (is_settled(c, batch)) {
+    if (is_settled(settler, own)) {
         return true;
     }
-    size_t n = batch->n - batch->landed;
-    bool appended = committer_append(c, batch->commits + batch->landed, n, st);
-    bool taken = !appended && st->outcome == OUTCOME_REVISION_TAKEN;
-    if (!(appended || taken) || !catch_up(c, batch, st)) {
+    enum append_result result = appender_append(
+        settler->options.appender, own->commits + own->landed, own->n - own->landed, st);
+    bool told = result == APPEND_DONE || result == APPEND_LOST;
+    if (!told || !read_log(settler, own, st)) {
         return false;
     }
-    return is_settled(c, batch) || status_set(st, STATUS_UNAVAILABLE, "STORE_UNAVAILABLE",
-                                              "the log does not show revision %" PRIu64 " yet",
-                                              batch->commits[batch->landed]->revision);
+    return is_settled(settler, own) || status_set(st, STATUS_UNAVAILABLE, "STORE_UNAVAILABLE",
+                                                  "the log does not show revision %" PRIu64 " yet",
+                                                  own->commits[own->landed]->revision);
 }
 
 static void outcome_unknown(struct status *st)
@@ -54,83 +76,93 @@ static void outcome_unknown(struct status *st)
 }
 
 /* Answers those that cannot wait any longer; all: nobody can. */
-static void answer_unknown(struct committer *c, struct batch *batch, const struct status *fault,
+static void answer_unknown(struct settler *settler, struct batch *batch, const struct status *fault,
                            bool all)
 {
     struct status st = *fault;
     outcome_unknown(&st);
     int64_t now_ns = clock_monotonic_ns();
-    for (size_t i = 0; i < batch->n; i++) {
-        struct write *write = batch->writes[i];
+    for (size_t i = 0; i < batch_own(batch)->n; i++) {
+        const struct write *write = batch_write(batch, i);
         if (write != NULL && (all || write->deadline_ns <= now_ns)) {
-            batch->writes[i] = NULL;
-            committer_fail(c, write, &st);
+            answers_fail(settler->options.answers, batch_take_write(batch, i), &st);
         }
     }
 }
 
-static void keep_in_doubt(struct committer *c, struct batch *batch)
+static void note_landed(struct settler *settler, struct batch *batch)
 {
-    assert(c->doubt == NULL && "nothing is appended while something is in doubt");
-    c->doubt = mem_alloc(sizeof *c->doubt);
-    *c->doubt = *batch;
-    batch->n = 0;
-}
-
-static void count_landed(struct committer *c, const struct batch *batch)
-{
-    for (size_t i = 0; i < batch->landed; i++) {
-        committer_count(c, batch->commits[i]);
+    const struct own_commits *own = batch_own(batch);
+    for (size_t i = 0; i < own->landed; i++) {
+        settler->options.landed(settler->options.user, own->commits[i]);
     }
 }
 
 /* Those that are in the log are done; the others go back, in their order. */
-static struct write *answer_settled(struct committer *c, struct batch *batch, struct write *rest)
+static struct write *answer_settled(struct settler *settler, struct batch *batch,
+                                    struct write *rest)
 {
+    const struct own_commits *own = batch_own(batch);
     struct write *first = rest;
-    for (size_t i = batch->n; i-- > batch->landed;) {
-        struct write *write = batch->writes[i];
+    for (size_t i = own->n; i-- > own->landed;) {
+        struct write *write = batch_take_write(batch, i);
         if (write != NULL) {
             staged_free(MOVE(write->staged));
             write->next = first;
             first = write;
         }
     }
-    for (size_t i = 0; i < batch->landed; i++) {
-        if (batch->writes[i] != NULL) {
-            committer_succeed_scrubbed(c, batch->writes[i]);
+    for (size_t i = 0; i < own->landed; i++) {
+        struct write *write = batch_take_write(batch, i);
+        if (write != NULL) {
+            answers_succeed(settler->options.answers, write);
         }
     }
     return first;
 }
 
-struct write *settle_batch(struct committer *c, struct batch *batch, struct status *st,
-                           struct write *rest)
+static bool is_stopped(struct settler *settler, int64_t give_up_ns, int64_t pause_ns)
 {
-    int64_t give_up = clock_monotonic_ns() + PATIENCE_NS;
-    int64_t pause_ns = FIRST_PAUSE_NS;
-    while (!settle_once(c, batch, st)) {
-        bool late = clock_monotonic_ns() > give_up || c->diverged;
-        if (late || write_queue_pause(&c->queue, pause_ns)) {
-            answer_unknown(c, batch, st, true);
-            keep_in_doubt(c, batch);
-            committer_set_health(c, st->message);
-            return rest;
-        }
-        answer_unknown(c, batch, st, false);
-        pause_ns = 2 * pause_ns < LAST_PAUSE_NS ? 2 * pause_ns : LAST_PAUSE_NS;
-    }
-    count_landed(c, batch);
-    committer_set_health(c, "");
-    return answer_settled(c, batch, rest);
+    struct status ignored;
+    return clock_monotonic_ns() > give_up_ns ||
+           log_identity_is_changed(settler->options.identity, &ignored) ||
+           write_queue_pause(settler->options.queue, pause_ns);
 }
 
-bool settle_doubt(struct committer *c, struct status *st)
+static void keep_in_doubt(struct settler *settler, struct batch *batch, const struct status *st)
 {
-    if (c->doubt == NULL) {
+    assert(settler->doubt == NULL && "nothing is appended while something is in doubt");
+    answer_unknown(settler, batch, st, true);
+    settler->doubt = batch;
+    write_health_note_append(settler->options.health, st);
+}
+
+struct write *settler_settle(struct settler *settler, struct batch *batch, struct status *st,
+                             struct write *rest)
+{
+    int64_t give_up_ns = clock_monotonic_ns() + PATIENCE_NS;
+    int64_t pause_ns = FIRST_PAUSE_NS;
+    while (!settle_once(settler, batch_own(batch), st)) {
+        if (is_stopped(settler, give_up_ns, pause_ns)) {
+            keep_in_doubt(settler, batch, st);
+            return rest;
+        }
+        answer_unknown(settler, batch, st, false);
+        pause_ns = 2 * pause_ns < LAST_PAUSE_NS ? 2 * pause_ns : LAST_PAUSE_NS;
+    }
+    note_landed(settler, batch);
+    write_health_note_append(settler->options.health, NULL);
+    rest = answer_settled(settler, batch, rest);
+    batch_free(batch);
+    return rest;
+}
+
+bool settler_clear_doubt(struct settler *settler, struct status *st)
+{
+    if (settler->doubt == NULL) {
         return true;
     }
-    if (!settle_once(c, c->doubt, st)) {
+    if (!settle_once(settler, batch_own(settler->doubt), st)) {
         status_context(st, "what became of an earlier write is not known yet");
         st->code = STATUS_UNAVAILABLE;
         if (st->outcome == OUTCOME_UNKNOWN) { /* of that one, not of those that wait */
@@ -138,9 +170,8 @@ bool settle_doubt(struct committer *c, struct status *st)
         }
         return false;
     }
-    count_landed(c, c->doubt);
-    batch_fini(c->doubt);
-    free(MOVE(c->doubt));
-    committer_set_health(c, "");
+    note_landed(settler, settler->doubt);
+    batch_free(MOVE(settler->doubt));
+    write_health_note_append(settler->options.health, NULL);
     return true;
 }

@@ -1,20 +1,42 @@
 #include "write_queue.h"
 
+#include <assert.h>
+#include <pthread.h>
+
 #include "clock.h"
 #include "condition.h"
 
-void write_queue_init(struct write_queue *queue, size_t max_n, size_t max_bytes)
+struct write_queue {
+    pthread_mutex_t lock;
+    pthread_cond_t wake;
+    struct write *first;
+    struct write **end;
+    size_t n;
+    size_t bytes;
+    size_t max_n;
+    size_t max_bytes;
+    size_t n_lent;
+    bool poked;
+    bool stopping;
+};
+
+struct write_queue *write_queue_new(size_t max_n, size_t max_bytes)
 {
-    *queue = (struct write_queue){.max_n = max_n, .max_bytes = max_bytes};
+    struct write_queue *queue = mem_zalloc(sizeof *queue);
+    queue->max_n = max_n;
+    queue->max_bytes = max_bytes;
     queue->end = &queue->first;
     pthread_mutex_init(&queue->lock, NULL);
     pthread_cond_init(&queue->wake, NULL);
+    return queue;
 }
 
-void write_queue_fini(struct write_queue *queue)
+void write_queue_free(struct write_queue *queue)
 {
+    assert(queue->n_lent == 0 && "each write that was lent came back");
     pthread_cond_destroy(&queue->wake);
     pthread_mutex_destroy(&queue->lock);
+    free(queue);
 }
 
 static bool has_room(const struct write_queue *queue, const struct write *write)
@@ -85,25 +107,44 @@ void write_queue_poke(struct write_queue *queue)
     pthread_mutex_unlock(&queue->lock);
 }
 
+void write_queue_lend(struct write_queue *queue)
+{
+    pthread_mutex_lock(&queue->lock);
+    queue->n_lent++;
+    pthread_mutex_unlock(&queue->lock);
+}
+
+void write_queue_give_back(struct write_queue *queue, struct write *write)
+{
+    pthread_mutex_lock(&queue->lock);
+    assert(queue->n_lent > 0 && "what comes back was lent");
+    queue->n_lent--;
+    if (write != NULL) {
+        append(queue, write);
+    }
+    pthread_cond_broadcast(&queue->wake);
+    pthread_mutex_unlock(&queue->lock);
+}
+
+static bool is_over(const struct write_queue *queue)
+{
+    return queue->stopping && queue->n_lent == 0;
+}
+
 static enum write_queue_news news_of(const struct write_queue *queue, const struct write *writes)
 {
     if (queue->poked) {
         return WRITE_QUEUE_POKED;
     }
-    if (writes != NULL) {
-        return WRITE_QUEUE_WRITES;
-    }
-    return queue->stopping ? WRITE_QUEUE_STOPPED : WRITE_QUEUE_NOTHING;
+    return writes != NULL ? WRITE_QUEUE_WRITES : WRITE_QUEUE_STOPPED;
 }
 
 struct write *write_queue_take(struct write_queue *queue, size_t max_n, size_t max_bytes,
-                               int64_t wait_ns, enum write_queue_news *ret_news)
+                               enum write_queue_news *ret_news)
 {
-    int64_t until_ns = clock_monotonic_ns() + wait_ns;
-    bool in_time = true;
     pthread_mutex_lock(&queue->lock);
-    while (queue->first == NULL && !queue->poked && !queue->stopping && in_time) {
-        in_time = condition_wait_until(&queue->wake, &queue->lock, until_ns);
+    while (queue->first == NULL && !queue->poked && !is_over(queue)) {
+        pthread_cond_wait(&queue->wake, &queue->lock);
     }
     struct write *writes = cut(queue, max_n, max_bytes);
     *ret_news = news_of(queue, writes);

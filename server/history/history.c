@@ -5,6 +5,23 @@
 
 #include "encode.h"
 
+static bool read_live(void *user, const char *environment, const char *service, uint64_t version,
+                      struct version_ref *ret_version, struct status *st)
+{
+    return store_read_live_version(user, environment, service, version, ret_version, st);
+}
+
+static bool find_change(void *user, const char *environment, const char *service, uint64_t revision,
+                        struct version_ref *ret_change, struct status *st)
+{
+    return store_find_change(user, environment, service, revision, ret_change, st);
+}
+
+struct version_source history_source(struct store *store)
+{
+    return (struct version_source){.read = read_live, .find_change = find_change, .user = store};
+}
+
 static bool same_config(const struct change *a, const struct change *b)
 {
     return strcmp(a->service, b->service) == 0 && strcmp(a->environment, b->environment) == 0;

@@ -154,6 +154,11 @@ static void *submit(void *argument)
 
 /* ---- Who looks on ---- */
 
+struct synced {
+    struct sync sync;
+    struct tally done;
+};
+
 static void look_at_registry(struct world *world)
 {
     static const struct head_filter everything = {NULL, NULL, NULL};
@@ -195,6 +200,23 @@ static void look_at_store(struct world *world, struct random *random)
     }
 }
 
+static void count_sync(struct sync *sync)
+{
+    struct synced *synced = CONTAINER_OF(sync, struct synced, sync);
+    tally_add(&synced->done, 1);
+}
+
+/* What was announced before is applied, and more. The store may be failing on purpose. */
+static void look_at_end(struct world *world)
+{
+    struct synced synced = {.sync.done = count_sync, .done = TALLY_INIT};
+    uint64_t before = atomic_load(&world->announced);
+    committer_sync(world->committer, &synced.sync);
+    tally_wait(&synced.done, 1);
+    CHECK(!synced.sync.ok || registry_position(world->registry).revision >= before,
+          "told before it was so");
+}
+
 static void *look_on(void *argument)
 {
     struct world *world = argument;
@@ -203,6 +225,7 @@ static void *look_on(void *argument)
     while (!atomic_load(&world->over)) {
         look_at_registry(world);
         look_at_store(world, &random);
+        look_at_end(world);
         committer_writable(world->committer, reason);
     }
     return NULL;
@@ -310,5 +333,6 @@ int main(void)
     run(address);
     remove_folder(folder);
     run("memory:");
+    run("memory:shared");
     return 0;
 }

@@ -7,6 +7,7 @@
 
 #include "clock.h"
 #include "committer.h"
+#include "history.h"
 #include "random.h"
 #include "store_open.h"
 #include "stress.h"
@@ -33,18 +34,6 @@ static void compact(void *user, uint64_t floor, uint64_t keep_versions)
 
 /* ---- The writer, in the committer's place ---- */
 
-static bool read_version(void *user, const char *environment, const char *service, uint64_t version,
-                         struct version_ref *ret_version, struct status *st)
-{
-    return store_read_live_version(user, environment, service, version, ret_version, st);
-}
-
-static bool find_change(void *user, const char *environment, const char *service, uint64_t revision,
-                        struct version_ref *ret_change, struct status *st)
-{
-    return store_find_change(user, environment, service, revision, ret_change, st);
-}
-
 /* NULL where the registry or the store refuses it. */
 static struct staged *write_one(struct world *world, const struct mutation *m)
 {
@@ -56,7 +45,7 @@ static struct staged *write_one(struct world *world, const struct mutation *m)
                               .n_mutations = 1,
                               .limits = {1 << 20, 64},
                               .now_us = clock_wall_us()};
-    struct version_source source = {read_version, find_change, world->store};
+    struct version_source source = history_source(world->store);
     struct staged *staged = NULL;
     struct status st;
     if (!registry_stage(world->registry, &command, &source, &staged, &st)) {

@@ -1,4 +1,5 @@
-/* Writes beside what upkeep does to the store: each of its calls is held, and writes go on. */
+/* Writes beside what other threads do to the store, upkeep and the looks at the log's end: each of
+ * their calls is held, and writes go on. */
 #include <criterion/criterion.h>
 
 #include "leak_check.h"
@@ -44,6 +45,8 @@ Test(beside, a_write_does_not_wait_for_a_compaction, .timeout = 60)
 {
     write_beside("drop", &compact);
 }
+
+/* ---- Who waits, and for what ---- */
 
 static void submit(struct node *node, struct waited *w, const struct mutation *m)
 {
@@ -138,5 +141,90 @@ Test(beside, what_could_not_be_scrubbed_is_scrubbed_later, .timeout = 60)
     cr_assert(is_erased(&node));
     cr_assert_geq(metric_value(&committer_upkeep_stats(node.committer)->failed_scrubs), 1);
     node_close(&node);
+    leak_check();
+}
+
+/* ---- Looks at the log's end ---- */
+
+struct counted_sync {
+    struct sync sync;
+    sem_t done;
+};
+
+static void count_sync(struct sync *sync)
+{
+    struct counted_sync *counted = CONTAINER_OF(sync, struct counted_sync, sync);
+    sem_post(&counted->done);
+}
+
+Test(beside, a_write_does_not_wait_for_a_look, .timeout = 60)
+{
+    struct node node = {0};
+    struct counted_sync counted = {.sync.done = count_sync};
+    sem_init(&counted.done, 0, 0);
+    node_open(&node, "memory:looks");
+    trace_hold(node.store, "tail");
+    committer_sync(node.committer, &counted.sync);
+    trace_wait_held(node.store);
+    write_ok(&node, &update);
+    write_ok(&node, &update);
+    cr_assert_neq(sem_trywait(&counted.done), 0, "nobody knows yet where the log ends");
+    trace_hold(node.store, NULL);
+    sem_wait(&counted.done);
+    cr_assert(counted.sync.ok);
+    node_close(&node);
+    leak_check();
+}
+
+/* A refusal may be out of date before the log's end was seen; and what waits for that does not hold
+ * up the others. */
+Test(beside, only_a_refused_write_waits_for_a_look, .timeout = 60)
+{
+    struct node node = {0};
+    struct waited w;
+    AUTO(buf_unref) struct buf *payload = buf_copy("{}", 2);
+    const struct mutation create = {.kind = MUTATE_CREATE,
+                                    .environment = "prod",
+                                    .service = "a",
+                                    .payload = payload,
+                                    .expected_epoch = ""};
+    node_open(&node, "memory:refusal");
+    write_ok(&node, &update);
+    trace_hold(node.store, "tail");
+    submit(&node, &w, &create);
+    trace_wait_held(node.store);
+    write_ok(&node, &update);
+    cr_assert_not(is_done(&w));
+    trace_hold(node.store, NULL);
+    waited_wait(&w);
+    cr_assert_str_eq(w.write.st.reason, "CONFIG_EXISTS");
+    node_close(&node);
+    buf_unref(MOVE(payload));
+    leak_check();
+}
+
+/* What the looker has when the committer stops is answered, too. */
+Test(beside, a_refused_write_is_answered_while_the_committer_stops, .timeout = 60)
+{
+    struct node node = {0};
+    struct waited w;
+    AUTO(buf_unref) struct buf *payload = buf_copy("{}", 2);
+    const struct mutation create = {.kind = MUTATE_CREATE,
+                                    .environment = "prod",
+                                    .service = "a",
+                                    .payload = payload,
+                                    .expected_epoch = ""};
+    node_open(&node, "memory:stopping");
+    write_ok(&node, &update);
+    trace_hold(node.store, "tail");
+    submit(&node, &w, &create);
+    trace_wait_held(node.store);
+    committer_refuse(node.committer);
+    trace_hold(node.store, NULL);
+    committer_stop(node.committer);
+    cr_assert(is_done(&w));
+    cr_assert_str_eq(w.write.st.reason, "CONFIG_EXISTS");
+    node_close(&node);
+    buf_unref(MOVE(payload));
     leak_check();
 }

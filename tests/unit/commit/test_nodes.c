@@ -259,9 +259,9 @@ Test(nodes, what_was_erased_is_not_served_at_the_start, .timeout = 60)
 #define LONG_LOOK_NS INT64_C(150000000)
 #define FIRST_LOOK_NS INT64_C(600000000)
 #define LOOKS 3
-#define LOOK_SHARE 10 /* as follow.c has it */
+#define LOOK_SHARE 10 /* as sync.c has it */
 
-/* What the committer's thread asked the store for since the node started. */
+/* The looks that the node made since it started, and how often it saved heads. */
 static struct {
     atomic_bool begun;
     int64_t begun_ns[LOOKS], ended_ns[LOOKS];
@@ -437,6 +437,33 @@ static void fail_and_recover(struct node *node)
     trace_fail(node->store, 0, 0, TRACE_FAIL_BEFORE);
 }
 
+/* A look at the log's end that is held, so that the node does not see what others write. */
+struct held_look {
+    struct sync sync;
+    sem_t done;
+};
+
+static void looked(struct sync *sync)
+{
+    struct held_look *look = CONTAINER_OF(sync, struct held_look, sync);
+    sem_post(&look->done);
+}
+
+static void hold_look(struct node *node, struct held_look *look)
+{
+    *look = (struct held_look){.sync.done = looked};
+    sem_init(&look->done, 0, 0);
+    trace_hold(node->store, "tail");
+    committer_sync(node->committer, &look->sync);
+    trace_wait_held(node->store);
+}
+
+static void release_look(struct node *node, struct held_look *look)
+{
+    trace_hold(node->store, NULL);
+    sem_wait(&look->done);
+}
+
 /* The next place behind what a node has applied is free there: a write would be acknowledged into
  * it. It takes none, also where writes were refused for another reason before. */
 static void meet_hole(const char *address, bool failed_before)
@@ -450,14 +477,17 @@ static void meet_hole(const char *address, bool failed_before)
     ops.append = append_into_hole;
     ops.read_commits = read_around_hole;
     store->ops = &ops;
+    struct held_look look;
     node_open(&node, address);
+    hold_look(&node, &look);
     write_elsewhere(address, "c");
     write_elsewhere(address, "d");
     if (failed_before) {
         fail_and_recover(&node);
     }
     atomic_store(&hole, 1);
-    committer_wake(node.committer, 2);
+    release_look(&node, &look);
+    cr_assert_eq(look.sync.st.code, STATUS_DATA_LOSS, "%s", look.sync.st.message);
     expect_damage(&node);
     expect_damage(&node);
     AUTO(registry_free) struct registry *registry = registry_new(store->identity.epoch);

@@ -25,7 +25,7 @@ static uint64_t find(const struct recent_requests *recent, const char *request_i
 /* The oldest request is forgotten for each new one; one that came again meanwhile is not. */
 Test(recent_requests, knows_the_newest)
 {
-    struct recent_requests *recent = mem_zalloc(sizeof *recent);
+    struct recent_requests *recent = recent_requests_new();
     cr_expect_eq(find(recent, "twice"), 0);
     add(recent, 1, "twice");
     add(recent, 2, "once");
@@ -34,8 +34,8 @@ Test(recent_requests, knows_the_newest)
     cr_expect_eq(find(recent, ""), 0, "no request");
     add(recent, 4, "twice");
     cr_expect_eq(find(recent, "twice"), 4);
-    uint64_t revision = 5;
-    for (; recent->n_added < RECENT_REQUESTS + 2; revision++) {
+    uint64_t revision = 5; /* three requests are known so far */
+    for (; revision - 5 + 3 < RECENT_REQUESTS + 2; revision++) {
         char id[24];
         snprintf(id, sizeof id, "%d", (int)revision);
         cr_assert_eq(find(recent, "twice"), 4);
@@ -46,6 +46,5 @@ Test(recent_requests, knows_the_newest)
     add(recent, revision, "last");
     cr_expect_eq(find(recent, "twice"), 0);
     cr_expect_eq(find(recent, "5"), 5);
-    recent_requests_fini(recent);
-    free(recent);
+    recent_requests_free(recent);
 }

@@ -1,6 +1,6 @@
-/* Commits for upkeep to be told of: a registry over a store, without a committer. One thread. */
-#ifndef TESTS_UPKEEP_LEDGER_H
-#define TESTS_UPKEEP_LEDGER_H
+/* A registry over a store, which a test writes to without a committer. One thread. */
+#ifndef TESTS_LEDGER_H
+#define TESTS_LEDGER_H
 
 #include "registry.h"
 #include "store.h"

@@ -2,6 +2,8 @@
 
 #include <criterion/criterion.h>
 
+#include "history.h"
+
 void ledger_init(struct ledger *ledger, struct store *store)
 {
     *ledger = (struct ledger){.store = store, .registry = registry_new(store->identity.epoch)};
@@ -11,18 +13,6 @@ void ledger_fini(struct ledger *ledger)
 {
     registry_free(ledger->registry);
     store_close(ledger->store);
-}
-
-static bool read_version(void *user, const char *environment, const char *service, uint64_t version,
-                         struct version_ref *ret_version, struct status *st)
-{
-    return store_read_live_version(user, environment, service, version, ret_version, st);
-}
-
-static bool find_change(void *user, const char *environment, const char *service, uint64_t revision,
-                        struct version_ref *ret_change, struct status *st)
-{
-    return store_find_change(user, environment, service, revision, ret_change, st);
 }
 
 struct staged *ledger_write(struct ledger *ledger, const struct mutation *m)
@@ -39,8 +29,7 @@ struct staged *ledger_write(struct ledger *ledger, const struct mutation *m)
                               .mutations = &whole,
                               .n_mutations = 1,
                               .limits = {1 << 20, 64}};
-    struct version_source source = {
-        .read = read_version, .find_change = find_change, .user = ledger->store};
+    struct version_source source = history_source(ledger->store);
     struct staged *staged = NULL;
     struct status st;
     cr_assert(registry_stage(ledger->registry, &command, &source, &staged, &st), "%s", st.message);
