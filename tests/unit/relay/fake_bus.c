@@ -26,6 +26,7 @@ static bool fake_acquire(struct bus *bus, struct status *st)
     fake->held -= held;
     fake->number = 0;
     fake->confirmed = 0;
+    fake->told = 0;
     fake->leases += !unreachable && !held;
     pthread_mutex_unlock(&fake->lock);
     return held ? status_set_outcome(st, OUTCOME_LEASE_HELD, "another node has it")
@@ -67,6 +68,8 @@ static bool fake_wait(struct bus *bus, const struct wake *wake, int64_t timeout_
     pthread_mutex_lock(&fake->lock);
     bool broken = fake->broken || fake->interrupted;
     bool refused = fake->refused;
+    bool news = fake->confirmed > fake->told;
+    fake->told = fake->confirmed;
     *ret_confirmed = fake->confirmed;
     pthread_mutex_unlock(&fake->lock);
     if (broken) {
@@ -75,7 +78,9 @@ static bool fake_wait(struct bus *bus, const struct wake *wake, int64_t timeout_
     if (refused) {
         return status_set(st, STATUS_ABORTED, "NOT_CONFIRMED", "the broker refused a message");
     }
-    wake_wait(wake, -1, timeout_ms);
+    if (!news) {
+        wake_wait(wake, -1, timeout_ms);
+    }
     return true;
 }
 

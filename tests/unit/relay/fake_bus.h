@@ -33,6 +33,7 @@ struct fake_bus {
     uint64_t total;     /* messages, over all leases */
     uint64_t number;    /* since acquire */
     uint64_t confirmed; /* since acquire */
+    uint64_t told;      /* of them, what was returned by wait */
     bool broken;        /* until release */
     bool refused;
     uint64_t leases;

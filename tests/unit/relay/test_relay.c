@@ -9,6 +9,7 @@
 #include "fake_bus.h"
 #include "leak_check.h"
 #include "log.h"
+#include "mem.h"
 #include "relay.h"
 #include "store_open.h"
 #include "trace.h"
@@ -160,33 +161,40 @@ Test(relay, publishes_in_order)
     world_fini(&w);
 }
 
-/* Fault at message n, for every n of the scenario. */
+/* Fault at message n, for every n of the scenario; side by side, as a relay pauses after a fault.
+ */
 static void with_fault(enum fake_fault fault)
 {
-    for (uint64_t n = 1; n <= 12; n++) {
-        struct world w;
-        world_init(&w, true);
-        w.bus.fault_at = n;
-        w.bus.fault = fault;
-        start(&w, false);
+    struct world worlds[12];
+    for (size_t n = 0; n < COUNT_OF(worlds); n++) {
+        struct world *w = &worlds[n];
+        world_init(w, true);
+        w->bus.fault_at = n + 1;
+        w->bus.fault = fault;
+        start(w, false);
         for (size_t i = 0; i < 4; i++) {
-            commit(&w, 3);
+            commit(w, 3);
         }
-        wait_until_behind(&w, 0);
-        cr_assert_eq(w.bus.leases, 2, "message %" PRIu64, n);
-        check_heard(&w, 1, 3);
-        relay_free(MOVE(w.relay), PATIENCE_MS);
-        cr_assert_eq(stored_position(&w), 5);
-        world_fini(&w);
+    }
+    for (size_t n = 0; n < COUNT_OF(worlds); n++) {
+        struct world *w = &worlds[n];
+        wait_until_behind(w, 0);
+        cr_assert_eq(w->bus.leases, 2, "message %zu", n + 1);
+        check_heard(w, 1, 3);
+        relay_free(MOVE(w->relay), PATIENCE_MS);
+        cr_assert_eq(stored_position(w), 5);
+    }
+    for (size_t n = 0; n < COUNT_OF(worlds); n++) {
+        world_fini(&worlds[n]);
     }
 }
 
-Test(relay, goes_back_when_the_channel_closes, .timeout = 240)
+Test(relay, goes_back_when_the_channel_closes)
 {
     with_fault(FAKE_CLOSED);
 }
 
-Test(relay, goes_back_when_a_confirm_is_lost, .timeout = 240)
+Test(relay, goes_back_when_a_confirm_is_lost)
 {
     with_fault(FAKE_SILENT);
 }
@@ -393,34 +401,49 @@ Test(relay, only_counts_on_a_bus_that_nobody_outside_hears)
     world_fini(&w);
 }
 
-/* Call n of the store fails, for n = 0, 1, 2 … until it is not met any more. */
-Test(relay, survives_a_store_that_fails, .timeout = 240)
+#define FAILING_CALLS 24 /* more than the scenario has */
+
+/* Starts a relay over three commits whose call n of the store fails, counted from here. Returns
+ * that call's number. */
+static uint64_t start_over_failing_store(struct world *w, uint64_t n)
 {
+    struct status st;
+    world_init(w, true);
+    w->bus.held = 1;
+    for (size_t i = 0; i < 3; i++) {
+        commit(w, 1);
+    }
+    uint64_t fail_at = trace_calls(w->store) + n;
+    trace_fail(w->store, fail_at, 1, TRACE_FAIL_BEFORE);
+    struct relay_options options = {.bus = &w->bus.bus,
+                                    .store = w->store,
+                                    .epoch = w->epoch,
+                                    .revision = w->tail.revision,
+                                    .whole_log = true};
+    while (!relay_new(&options, &w->relay, &st)) {
+        cr_assert_eq(st.code, STATUS_UNAVAILABLE);
+    }
+    return fail_at;
+}
+
+/* Each call of the scenario fails once; side by side, as a relay pauses after a failure. */
+Test(relay, survives_a_store_that_fails)
+{
+    struct world worlds[FAILING_CALLS];
+    uint64_t fail_at[FAILING_CALLS];
     bool met = true;
-    for (uint64_t n = 0; met; n++) {
-        struct world w;
-        struct status st;
-        world_init(&w, true);
-        w.bus.held = 1;
-        for (size_t i = 0; i < 3; i++) {
-            commit(&w, 1);
-        }
-        uint64_t fail_at = trace_calls(w.store) + n;
-        trace_fail(w.store, fail_at, 1, TRACE_FAIL_BEFORE);
-        struct relay_options options = {.bus = &w.bus.bus,
-                                        .store = w.store,
-                                        .epoch = w.epoch,
-                                        .revision = w.tail.revision,
-                                        .whole_log = true};
-        while (!relay_new(&options, &w.relay, &st)) {
-            cr_assert_eq(st.code, STATUS_UNAVAILABLE);
-        }
-        wait_until_behind(&w, 0);
-        check_heard(&w, 1, 1);
-        relay_free(MOVE(w.relay), PATIENCE_MS);
-        met = trace_calls(w.store) > fail_at;
-        cr_assert_lt(n, 100);
-        world_fini(&w);
+    for (size_t n = 0; n < FAILING_CALLS; n++) {
+        fail_at[n] = start_over_failing_store(&worlds[n], n);
+    }
+    for (size_t n = 0; n < FAILING_CALLS; n++) {
+        wait_until_behind(&worlds[n], 0);
+        check_heard(&worlds[n], 1, 1);
+        relay_free(MOVE(worlds[n].relay), PATIENCE_MS);
+        met = trace_calls(worlds[n].store) > fail_at[n];
+    }
+    cr_assert_not(met, "the scenario has more calls than were made to fail");
+    for (size_t n = 0; n < FAILING_CALLS; n++) {
+        world_fini(&worlds[n]);
     }
 }
 
