@@ -91,6 +91,27 @@ def test_writes_of_one_turn_are_one_call(counted):
     assert calls(page, "UpdateConfig") == 0
 
 
+def test_only_deletes_of_whole_configs_travel_together(counted):
+    metrics, gateway = counted
+    rest = Rest(gateway.port)
+    paths = [f"/api/configs/config-{number}{E}" for number in range(4)]
+    for path in paths:
+        rest.post(path, {"config_data": {"is": "old"}})
+        assert rest.put(path, {"config_data": {"is": "new"}}).json()["version"] == 2
+    with crowd(gateway, len(paths)) as many:
+        for which in ("&version=2", ""):
+            answers = many.call([("DELETE", path + which, None) for path in paths])
+            assert [answer.json() for answer in answers] == [{"deleted": 1}] * len(paths)
+            seen = [rest.get(path) for path in paths]
+            if which:
+                assert [answer.json() for answer in seen] == [{"is": "old"}] * len(paths)
+            else:
+                assert [answer.status for answer in seen] == [404] * len(paths)
+    page = until(lambda: (page := scrape(metrics)) and calls(page, "WriteConfigs") == 1 and page,
+                 "deletes of configs are one call")
+    assert calls(page, "DeleteConfig") == len(paths), "deletes of versions are calls of their own"
+
+
 def test_writes_of_one_config_all_take_effect(gateway, rest, name):
     rest.post(f"/api/configs/{name}{E}", {"config_data": {}})
     with crowd(gateway, 12) as many:

@@ -2,10 +2,12 @@
 #include "http_server.h"
 
 #include <criterion/criterion.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -460,6 +462,67 @@ Test(servers, take_no_more_connections_than_they_may)
     for (size_t i = 0; i < 9; i++) {
         peer_fini(&peers[i]);
     }
+}
+
+/* In place of the C library's: fails on demand. */
+static int accept_error; /* 0: works */
+static size_t n_accepts;
+static int64_t accepted_ns; /* the last call of it */
+
+int accept4(int fd, __SOCKADDR_ARG address, socklen_t *size, int flags)
+{
+    n_accepts++;
+    accepted_ns = clock_monotonic_ns();
+    if (accept_error != 0) {
+        errno = accept_error;
+        accept_error = 0;
+        return -1;
+    }
+    return (int)syscall(SYS_accept4, fd, address.__sockaddr__, size, flags);
+}
+
+/* A level-triggered listener would otherwise keep the loop busy for as long as nothing is free. */
+Test(servers, pause_when_there_is_no_room_for_a_connection)
+{
+    const int errors[] = {EMFILE, ENFILE, ENOBUFS, ENOMEM};
+    for (size_t i = 0; i < COUNT_OF(errors); i++) {
+        struct peer peer;
+        accept_error = errors[i];
+        n_accepts = 0;
+        peer_connect(&peer, &listener);
+        peer_say(&peer, LAST("/now"));
+        while (n_accepts == 0) {
+            serve_once(server);
+        }
+        cr_assert_eq(n_accepts, 1u, "no second try at once: %s", strerror(errors[i]));
+        int64_t failed_ns = accepted_ns;
+        size_t turns = 0;
+        for (; accepted_ns == failed_ns; turns++) {
+            http_server_poll(server, -1);
+            http_server_run(server);
+        }
+        cr_assert_geq(accepted_ns - failed_ns, INT64_C(50000000), "a pause");
+        cr_assert_lt(turns, 5u, "the loop rests meanwhile");
+        peer_hear_all(&peer, server);
+        cr_assert_eq(count_of(&peer, "HTTP/1.1 200 "), 1u);
+        peer_fini(&peer);
+    }
+}
+
+Test(servers, go_on_accepting_behind_a_connection_that_is_gone)
+{
+    struct peer peer;
+    peer_connect(&peer, &listener);
+    peer_say(&peer, LAST("/now"));
+    accept_error = ECONNABORTED;
+    n_accepts = 0;
+    while (n_accepts == 0) {
+        serve_once(server);
+    }
+    cr_assert_geq(n_accepts, 2u, "the next one was taken in the same turn");
+    peer_hear_all(&peer, server);
+    cr_assert_eq(count_of(&peer, "HTTP/1.1 200 "), 1u);
+    peer_fini(&peer);
 }
 
 Test(servers, disconnect_the_silent)
