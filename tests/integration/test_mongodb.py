@@ -40,6 +40,14 @@ def server(launch, database):
     server.end()
 
 
+@pytest.fixture
+def patient(launch, database):
+    """A server whose database may take its time."""
+    server = launch(Confregd, store=mongodb.database(database.address, "registry")).start()
+    yield server
+    server.end()
+
+
 def try_update(registry, **fields):
     """The answer, or the Refusal."""
     try:
@@ -127,7 +135,8 @@ def test_a_server_does_not_start_without_its_database(launch):
 
 # ---- Two on one database ----
 
-def test_two_servers_share_a_database(launch, server):
+def test_two_servers_share_a_database(launch, patient):
+    server = patient
     other = launch(Confregd, store=server.store).start()
     here, there = Registry(server.stub), Registry(other.stub)
     created = here.create("billing", '{"n":0}')

@@ -23,6 +23,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 TOOLS = ROOT / "build" / "tools"
 PATIENCE = 60
+# For tests whose subject is not a server that is slow: on a busy machine any of them is, for longer
+# than confregd waits by default.
+PATIENT = "serverSelectionTimeoutMS=60000&connectTimeoutMS=60000&socketTimeoutMS=120000"
 
 
 def secantus(port, folder):
@@ -136,16 +139,16 @@ def server(kind, folder):
 
 
 def database(address, name):
-    """The address with the name of a database, before its options."""
-    hosts, mark, options = address.partition("?")
+    """The address with the name of a database, before its options, and PATIENT after them."""
+    hosts, _, options = address.partition("?")
     scheme, _, rest = hosts.partition("://")
-    return f"{scheme}://{rest.split('/')[0]}/{name}{mark}{options}"
+    return f"{scheme}://{rest.split('/')[0]}/{name}?{'&'.join(filter(None, (options, PATIENT)))}"
 
 
 def run_beside(kind, command):
     with tempfile.TemporaryDirectory(prefix="confreg-mongodb-") as folder:
         with server(kind, folder) as address:
-            return subprocess.call(command, env={**os.environ, "CONFREG_TEST_STORE": address})
+            return subprocess.call(command, env={**os.environ, "CONFREG_TEST_STORE": database(address, "")})
 
 
 if __name__ == "__main__":
