@@ -16,6 +16,7 @@ os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 import daemon  # noqa: E402
 import history  # noqa: E402
 import mongodb  # noqa: E402
+import seed  # noqa: E402
 from broker import Broker  # noqa: E402
 from calls import Registry  # noqa: E402
 from rest import Rest, undocumented  # noqa: E402
@@ -31,6 +32,10 @@ def pytest_addoption(parser):
     parser.addoption("--bus", choices=["local", "rabbitmq"], default="local",
                      help="the bus of servers that name none: nothing outside the process, or one "
                           "RabbitMQ, which the run starts")
+
+
+def pytest_report_header():
+    return seed.SAID
 
 
 def pytest_collection_modifyitems(config, items):
@@ -91,6 +96,7 @@ def pytest_runtest_makereport(item, call):
     outcome = yield
     report = outcome.get_result()
     if report.failed:
+        report.sections.append(("seed", seed.SAID))
         for program in RUNNING:
             report.sections.append((f"log of {program.program} in {program.folder}",
                                     program.tail()))

@@ -1,6 +1,5 @@
 """All calls at once, from many threads. The history is checked at the end of the module."""
 
-import random
 import threading
 
 import grpc
@@ -8,6 +7,7 @@ import pytest
 from calls import Registry, create, delete, delete_change, rollback, update, update_change
 from daemon import connect
 from rest import Rest
+from seed import chance
 from stubs import api_grpc, api_pb, health_grpc, health_pb
 from watching import Watch
 
@@ -20,24 +20,24 @@ LOST_RACES = {grpc.StatusCode.NOT_FOUND, grpc.StatusCode.ALREADY_EXISTS, grpc.St
               grpc.StatusCode.FAILED_PRECONDITION}
 
 
-def pick(chance):
-    return f"shared-{chance.randrange(10)}"
+def pick(rng):
+    return f"shared-{rng.randrange(10)}"
 
 
 def newest(registry, service):
     return registry.get(service).config
 
 
-def take_page(registry, chance):
+def take_page(registry, rng):
     page = registry.list(service_name_prefix="shared-", page_size=3)
-    while page.next_page_token and chance.random() < 0.8:
+    while page.next_page_token and rng.random() < 0.8:
         page = registry.list(service_name_prefix="shared-", page_size=3,
                              page_token=page.next_page_token)
 
 
-def watch_a_little(registry, chance):
-    with Watch(registry.stub, include_snapshot=chance.random() < 0.5,
-               selectors=[api_pb.Selector(service_name=pick(chance))]) as stream:
+def watch_a_little(registry, rng):
+    with Watch(registry.stub, include_snapshot=rng.random() < 0.5,
+               selectors=[api_pb.Selector(service_name=pick(rng))]) as stream:
         stream.next()
 
 
@@ -87,12 +87,12 @@ def run_all(target, count=THREADS):
 
 def test_all_calls_from_many_threads(confregd):
     def work(number):
-        chance = random.Random(number)
+        rng = chance("thread", number)
         channel = connect(confregd.listen)
         registry = Registry(api_grpc.RegistryServiceStub(channel))
         for _ in range(STEPS):
             try:
-                chance.choice(STEP_KINDS)(registry, chance)
+                rng.choice(STEP_KINDS)(registry, rng)
             except grpc.RpcError as error:
                 assert error.code() in LOST_RACES, error
         channel.close()
@@ -138,13 +138,13 @@ def test_health_and_reflection_from_many_threads(confregd):
 
 def test_the_gateway_from_many_threads(gateway):
     def work(number):
-        chance = random.Random(number)
+        rng = chance("thread", number)
         rest = Rest(gateway.port)
         for _ in range(60):
-            path = f"/api/configs/http-{chance.randrange(5)}"
-            call = chance.choice([
+            path = f"/api/configs/http-{rng.randrange(5)}"
+            call = rng.choice([
                 lambda: rest.post(path, {"config_data": {"a": 1}}),
-                lambda: rest.put(path, {"config_data": {"a": chance.randrange(100)}}),
+                lambda: rest.put(path, {"config_data": {"a": rng.randrange(100)}}),
                 lambda: rest.put(path, "{"),
                 lambda: rest.get(path),
                 lambda: rest.get(path + "/history?limit=100"),

@@ -1,6 +1,5 @@
 """kill -9 under concurrent writers, round after round on one data folder."""
 
-import random
 import threading
 
 import grpc
@@ -9,6 +8,7 @@ import pytest
 from calls import Registry, create_change, update_change
 from daemon import Confregd, connect
 from errors import refused
+from seed import chance
 from stubs import api_grpc
 
 ROUNDS = 15
@@ -28,7 +28,7 @@ class Writer(threading.Thread):
         self.written = 0
         self.acknowledged = []  # (revision, [(service, version), …])
         self.in_doubt = None
-        self.random = random.Random(number)
+        self.random = chance("writer", number)
         self.failure = None
 
     def one_write(self, registry, request_id, choice):
@@ -74,13 +74,13 @@ def test_nothing_acknowledged_is_lost(launch):
     recorder = history.Recorder(server)
     recorder.start()
     writers = [Writer(i) for i in range(WRITERS)]
-    chance = random.Random(1)
+    moments = chance("kills")
     for _ in range(ROUNDS):
         start = Registry(server.stub).revision()
         for writer in writers:
             writer.follow(server.listen)
         # The kill comes at an unforeseen moment of a busy server, not after a time.
-        recorder.wait_for(start + chance.randrange(50, 400))
+        recorder.wait_for(start + moments.randrange(50, 400))
         server.kill()
         for writer in writers:
             writer.join(60)

@@ -1,6 +1,5 @@
 """Writes over HTTP whose gRPC answer is lost: the gateway answers OUTCOME_UNKNOWN."""
 
-import random
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -9,6 +8,7 @@ import pytest
 from calls import Registry
 from daemon import Confregd, Gateway, until
 from rest import Rest, gauge
+from seed import chance
 
 ROUNDS = 8
 WRITERS = 8
@@ -51,14 +51,14 @@ def test_a_refused_write_that_happened_was_in_doubt(launch):
     gateway = launch(Gateway, server.listen).start()
     recorder = history.Recorder(server)
     recorder.start()
-    chance = random.Random(3)
+    moments = chance("kills")
     written = []
     for turn in range(ROUNDS):
         start = Registry(server.stub).revision()
         writers = [Writer(turn * WRITERS + number, gateway.port) for number in range(WRITERS)]
         for writer in writers:
             writer.start()
-        recorder.wait_for(start + chance.randrange(50, 200))
+        recorder.wait_for(start + moments.randrange(50, 200))
         server.kill()
         for writer in writers:
             writer.join(60)

@@ -1,7 +1,6 @@
 """The server dies at a chosen place, under traffic; after a restart nothing may be lost. Needs a
 server built with -DCONFREG_FAILPOINTS=ON."""
 
-import random
 import signal
 import threading
 
@@ -11,11 +10,11 @@ import pytest
 import traffic
 from calls import Registry
 from daemon import BUILD, Confregd, connect, until
+from seed import chance
 from stubs import api_grpc, api_pb
 
 pytestmark = pytest.mark.failpoints
 
-SEED = 20260131
 CLIENTS = 4
 # On the way of a write, and of what it causes; each is met many times.
 UNDER_WAY = ["append_before", "commit_before", "commit_after", "append_after", "apply_before",
@@ -80,7 +79,7 @@ def scene(launch):
         recorder = history.Recorder(server)
         recorder.start()
         helpers = [Eraser(server.listen), Marks(server.listen)]
-        clients = [traffic.Client(number, f"{SEED}-{failpoint}", [server.listen])
+        clients = [traffic.Client(number, [server.listen], purpose=failpoint)
                    for number in range(CLIENTS)]
         for thread in helpers + clients:
             thread.start()
@@ -118,7 +117,7 @@ def check_erased(server, eraser):
 
 @pytest.mark.parametrize("failpoint", UNDER_WAY)
 def test_death_under_way(scene, failpoint):
-    hit = 2 if failpoint == "progress" else random.Random(failpoint).randrange(30, 90)
+    hit = 2 if failpoint == "progress" else chance(failpoint).randrange(30, 90)
     finish(*scene(failpoint, hit))
 
 

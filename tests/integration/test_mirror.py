@@ -1,6 +1,5 @@
 """The gateway's mirror: where reads come from, how new they are, and what happens without a server."""
 
-import random
 import shutil
 import threading
 import time
@@ -11,6 +10,7 @@ from calls import Registry, create_change
 from daemon import Confregd, Gateway, until
 from fake_server import FakeServer
 from rest import Rest
+from seed import chance
 from sse import EventStream
 
 DATA = {"config_data": {"n": 1}}
@@ -360,10 +360,10 @@ def test_absent_overlays_are_read_while_snapshots_replace_the_mirror(pair):
         pair.registry.commit([create_change(name, data, "default") for name in names])
 
     def read(number):
-        chance, rest = random.Random(number), Rest(pair.gateway.port)
+        rng, rest = chance("reader", number), Rest(pair.gateway.port)
         while reading.is_set():
-            overlay = f"absent-{chance.randrange(1000)}"
-            path = f"/api/configs/{chance.choice(names)}?environment={overlay}&resolve=true"
+            overlay = f"absent-{rng.randrange(1000)}"
+            path = f"/api/configs/{rng.choice(names)}?environment={overlay}&resolve=true"
             answer = rest.get(path)
             assert answer.status in (200, 404, 503, 504), answer.body
             if answer.status == 200:

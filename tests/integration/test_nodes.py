@@ -1,7 +1,6 @@
 """Several nodes on one database are equals, whichever a client uses and whichever dies."""
 
 import os
-import random
 import signal
 import threading
 import time
@@ -11,10 +10,11 @@ import history
 import mongodb
 import pytest
 from calls import Registry
-from cluster import (NODES, SEED, Wanderer, in_step, registries, start_clients, stop_and_check,
+from cluster import (NODES, Wanderer, in_step, registries, start_clients, stop_and_check,
                      wait_for_more)
 from daemon import BUILD, Confregd, connect, until
 from errors import refused
+from seed import chance
 from stubs import api_grpc, api_pb
 from watching import Watch
 
@@ -167,9 +167,9 @@ def test_traffic_over_three_nodes_is_linearizable(nodes, recorder):
 def test_traffic_over_kills_of_nodes_is_linearizable(nodes, recorder):
     clients = start_clients(nodes)
     wanderer = Wanderer(nodes)
-    chance = random.Random(SEED)
+    moments = chance("kills of nodes")
     for number in range(6):
-        wait_for_more(clients, chance.randrange(50, 150))
+        wait_for_more(clients, moments.randrange(50, 150))
         victims = nodes if number % 3 == 2 else [nodes[number % NODES]]
         for node in victims:
             node.kill()

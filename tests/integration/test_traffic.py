@@ -1,21 +1,19 @@
 """Traffic of many different clients, checked against the log and for linearizability."""
 
-import random
-
 import history
 import linear
 import pytest
 import traffic
 from daemon import Confregd, until
+from seed import chance
 from traffic import DONE, REFUSED, UNKNOWN, Operation
 
-SEED = 20260131
 CLIENTS = 6
 ROUNDS = 6
 
 
 def start_clients(servers, **options):
-    clients = [traffic.Client(number, SEED, servers, **options) for number in range(CLIENTS)]
+    clients = [traffic.Client(number, servers, **options) for number in range(CLIENTS)]
     for client in clients:
         client.start()
     return clients
@@ -57,10 +55,10 @@ def test_traffic_is_linearizable(server, recorder):
 @pytest.mark.concurrent
 def test_traffic_over_kills_is_linearizable(server, recorder):
     clients = start_clients([server.listen])
-    chance = random.Random(SEED)
+    moments = chance("kills")
     for _ in range(ROUNDS):
         # Not at an idle moment, nor always at the same one.
-        wanted = count_of(clients) + chance.randrange(200, 800)
+        wanted = count_of(clients) + moments.randrange(200, 800)
         until(lambda: count_of(clients) > wanted or any(c.failure for c in clients), "operations")
         server.kill()
         server.start()

@@ -1,6 +1,5 @@
 """Options of watches: progress marks, previous values, conflation."""
 
-import random
 
 import grpc
 import pytest
@@ -8,6 +7,7 @@ from calls import Registry, create_change, delete_change, update_change
 from daemon import Confregd, until
 from errors import refused
 from google.protobuf.duration_pb2 import Duration
+from seed import chance
 from stubs import api_pb, pb
 from watching import Watch
 
@@ -355,7 +355,7 @@ def any_change(rng, names, living):
 @pytest.mark.parametrize("ring", ["1M", "64M"])
 def test_after_each_response_a_copy_is_the_state_at_its_header(launch, name, ring):
     """However far the reader lags, and whether memory or the store serves it."""
-    rng = random.Random(7)
+    rng = chance("copies")
     server = launch(Confregd, extra=["--ring", ring]).start()
     registry = Registry(server.stub)
     names = [f"{name}-{i}" for i in range(40)]

@@ -1,12 +1,12 @@
 """Watches of resolved configs: the config of environment `default` merged under an overlay."""
 
-import random
 
 import grpc
 import pytest
 from calls import Registry, create_change, delete_change, update_change
 from daemon import Confregd
 from errors import refused
+from seed import chance
 from stubs import api_pb, pb
 from watching import Watch
 
@@ -204,7 +204,7 @@ def follow(stream, revision):
 
 @pytest.mark.parametrize("conflate", [False, True])
 def test_live_and_late_streams_agree_with_get(launch, name, conflate):
-    rng = random.Random(11)
+    rng = chance("resolve")
     server = launch(Confregd).start()
     registry = Registry(server.stub)
     names = [f"{name}-{i}" for i in range(6)]

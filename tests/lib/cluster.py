@@ -13,7 +13,6 @@ from stubs import api_grpc, api_pb
 from tape import tap
 from watching import Watch
 
-SEED = 20260131
 NODES = 3
 
 
@@ -34,7 +33,7 @@ def start_clients(nodes, number=6):
     for index in range(number):
         addresses = [node.listen for node in nodes]
         addresses = addresses[index % len(nodes):] + addresses[:index % len(nodes)]
-        clients.append(traffic.Client(index, SEED, addresses, linearizable=True))
+        clients.append(traffic.Client(index, addresses, linearizable=True))
         clients[-1].start()
     return clients
 

@@ -2,8 +2,10 @@
 #ifndef TESTS_RANDOM_H
 #define TESTS_RANDOM_H
 
+#include <inttypes.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 struct random {
@@ -28,11 +30,17 @@ static inline bool random_percent(struct random *r, unsigned percent)
     return random_below(r, 100) < percent;
 }
 
-/* The seed in CONFREG_TEST_SEED, or a fixed one. */
+/* The seed in CONFREG_TEST_SEED, or a fixed one; prints it at the first call. */
 static inline uint64_t random_seed(void)
 {
+    static bool said;
     const char *text = getenv("CONFREG_TEST_SEED");
-    return text == NULL ? 20260131 : strtoull(text, NULL, 10);
+    uint64_t seed = text == NULL ? 20260131 : strtoull(text, NULL, 10);
+    if (!said) {
+        said = true;
+        fprintf(stderr, "CONFREG_TEST_SEED=%" PRIu64 "\n", seed);
+    }
+    return seed;
 }
 
 #endif

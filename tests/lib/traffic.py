@@ -1,13 +1,12 @@
 """Clients that use a registry with the mix of operations of etcd's robustness tests.
 
-Each client runs one operation after the other, chosen from a seed; every value that it writes is
+Each client runs one operation after the other, chosen from the seed; every value that it writes is
 unique. It records each operation with the times of call and return, for the linearizability checker
 (linear.py), and what was acknowledged, for the check against the log. A write with an unknown
 outcome is either left so, or repeated under its request_id until the outcome is known.
 """
 
 import dataclasses
-import random
 import threading
 import time
 
@@ -15,6 +14,7 @@ import grpc
 
 from calls import Registry, update_change
 from daemon import connect
+from seed import chance
 from stubs import api_grpc, api_pb
 from watching import Watch
 
@@ -46,13 +46,13 @@ class Operation:
 
 
 class Client(threading.Thread):
-    """traffic.Client(1, seed, servers). servers: addresses; if one is away, the client moves to the
+    """traffic.Client(1, servers). servers: addresses; if one is away, the client moves to the
     next. linearizable: use linearizable reads."""
 
-    def __init__(self, number, seed, servers, configs=10, linearizable=False):
+    def __init__(self, number, servers, configs=10, linearizable=False, purpose="traffic"):
         super().__init__(daemon=True)
         self.number = number
-        self.random = random.Random(f"{seed}-{number}")
+        self.random = chance(purpose, number)
         self.servers = list(servers)
         self.configs = configs
         self.consistency = (api_pb.CONSISTENCY_LINEARIZABLE if linearizable
