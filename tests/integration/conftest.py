@@ -42,9 +42,11 @@ def pytest_collection_modifyitems(config, items):
     """Deselects tests that a run with another store or bus does not need. `sqlite`: tests of the
     files of a SQLite store (torn or damaged files, full disks, remains of an erase, copies as
     backups, locks, the metric of the disk). `own_store`: tests that start their own database
-    servers, or no server at all."""
+    servers, or no server at all. `any_store`: tests of what is in front of every store."""
     store, bus = config.getoption("store"), config.getoption("bus")
-    out = ["sqlite"] * (store != "sqlite") + ["own_store"] * ((store, bus) != ("sqlite", "local"))
+    out = ["sqlite"] * (store != "sqlite")
+    if (store, bus) != ("sqlite", "local"):
+        out += ["own_store", "any_store"]
     left_out = [item for item in items if any(item.get_closest_marker(mark) for mark in out)]
     if left_out:
         config.hook.pytest_deselected(items=left_out)

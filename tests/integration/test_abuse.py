@@ -16,6 +16,8 @@ from errors import refused
 from rest import gauge
 from stubs import api_pb
 
+pytestmark = pytest.mark.any_store
+
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 DATA, HEADERS, RST, SETTINGS, PING, GOAWAY, WINDOW, CONTINUATION = 0, 1, 3, 4, 6, 7, 8, 9
 END_STREAM, END_HEADERS = 1, 4

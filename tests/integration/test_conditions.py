@@ -4,6 +4,8 @@ import threading
 
 import pytest
 
+pytestmark = pytest.mark.any_store
+
 DATA = {"config_data": {"a": 1}}
 PATCH = {"Content-Type": "application/merge-patch+json"}
 OTHER = '"0123456789abcdef-1"'

@@ -11,7 +11,7 @@ from daemon import BUILD, Confregd, Gateway
 from rest import Rest
 from stubs import ROOT
 
-pytestmark = pytest.mark.own_store
+pytestmark = [pytest.mark.own_store, pytest.mark.own_checks]
 
 COMPOSE = yaml.safe_load((ROOT / "deploy" / "compose.yaml").read_text())
 OURS = {name: service for name, service in COMPOSE["services"].items()

@@ -8,6 +8,8 @@ from log import Log
 from stubs import api_pb, pb
 from tape import Stream
 
+pytestmark = [pytest.mark.any_store, pytest.mark.own_checks]
+
 EPOCH = "0123456789abcdef"
 KIND = {name[len("WATCH_RESPONSE_KIND_"):]: number
         for name, number in api_pb.WatchResponseKind.items()}

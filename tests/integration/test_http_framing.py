@@ -13,6 +13,8 @@ import pytest
 from daemon import PATIENCE, until
 from rest import gauge, read_answer
 
+pytestmark = pytest.mark.any_store
+
 SOON = 20  # seconds, of the 60 that a silent client is given
 
 LAST = b"GET /livez HTTP/1.1\r\nHost: last\r\nConnection: close\r\n\r\n"

@@ -9,6 +9,8 @@ from daemon import Confregd
 from errors import refused
 from stubs import api_grpc, api_pb
 
+pytestmark = pytest.mark.any_store
+
 MIB = 1 << 20
 
 

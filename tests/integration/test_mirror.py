@@ -13,6 +13,8 @@ from rest import Rest
 from seed import chance
 from sse import EventStream
 
+pytestmark = pytest.mark.any_store
+
 DATA = {"config_data": {"n": 1}}
 
 

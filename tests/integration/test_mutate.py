@@ -13,7 +13,7 @@ import tomllib
 import pytest
 from daemon import BUILD, ROOT
 
-pytestmark = pytest.mark.own_store
+pytestmark = [pytest.mark.own_store, pytest.mark.own_checks]
 
 PROJECT = {
     "CMakeLists.txt": """

@@ -3,7 +3,10 @@
 import decimal
 import json
 
+import pytest
 from seed import chance
+
+pytestmark = pytest.mark.any_store
 
 PAIRS = [("0.1", "0.10000000000000001"), ("123456789012345678.5", "123456789012345678.25"),
          ("1e-400", "0"), ("1", "1.0"), ("10", "1e1"), ("0", "-0.0"), ("0e999999999999", "0"),

@@ -8,6 +8,8 @@ import pytest
 from daemon import until
 from old_clients import ConfigWatcher, RegistryConfigProvider
 
+pytestmark = pytest.mark.any_store
+
 
 class Clock:
     now = 0.0

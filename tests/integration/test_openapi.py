@@ -9,6 +9,8 @@ from fake_server import EPOCH, FakeServer
 from rest import Rest, documented_statuses
 from stubs import api_pb
 
+pytestmark = pytest.mark.any_store
+
 NAMED, HISTORY = "/api/configs/{service_name}", "/api/configs/{service_name}/history"
 DIFF, ROLLBACK = "/api/configs/{service_name}/diff", "/api/configs/{service_name}/rollback"
 LIST, BATCH = "/api/configs", "/api/configs:batchGet"

@@ -3,6 +3,8 @@
 import pytest
 from rest import from_then_on
 
+pytestmark = pytest.mark.any_store
+
 DATA = {"config_data": {"a": 1, "b": {"c": 1, "d": 2}}}
 NOT_FOUND = {"detail": "Configuration not found"}
 PATCH = {"Content-Type": "application/merge-patch+json"}

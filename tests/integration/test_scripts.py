@@ -11,7 +11,7 @@ import pytest
 from daemon import BUILD, free_port, until
 from stubs import ROOT
 
-pytestmark = pytest.mark.own_store
+pytestmark = [pytest.mark.own_store, pytest.mark.own_checks]
 
 LIBRARY = ROOT / "scripts" / "lib.sh"
 PROJECT = """cmake_minimum_required(VERSION 3.25)

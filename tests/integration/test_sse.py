@@ -8,6 +8,8 @@ from daemon import Confregd, Gateway, until
 from rest import Rest, gauge
 from sse import EventStream, Refused
 
+pytestmark = pytest.mark.any_store
+
 DATA = {"config_data": {"n": 1}}
 
 

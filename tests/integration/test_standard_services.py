@@ -8,6 +8,8 @@ from daemon import Confregd
 from errors import refused
 from stubs import api_pb, health_grpc, health_pb
 
+pytestmark = pytest.mark.any_store
+
 SERVING = health_pb.HealthCheckResponse.SERVING
 
 
