@@ -255,7 +255,7 @@ static const struct deed another = {MUTATE_CREATE, {"zeta"}, "{}", 0, false, NUL
 
 /* A write whose fsync failed is in the file and is recovered if the program dies, so it must not be
  * reported as refused. When fsync works again, it is in the log before any other write. */
-Test(power, a_commit_that_could_not_be_synced_is_in_doubt, .timeout = 60)
+Test(power, a_commit_that_could_not_be_synced_is_in_doubt, .timeout = 240)
 {
     struct scene scene;
     scene_open(&scene);
@@ -281,7 +281,7 @@ static char *long_json(void)
 }
 
 /* The same if the transaction is fsynced, but SQLite has no room to update its index. */
-Test(power, a_commit_that_could_not_be_noted_is_in_doubt, .timeout = 60)
+Test(power, a_commit_that_could_not_be_noted_is_in_doubt, .timeout = 240)
 {
     struct scene scene;
     struct status st;
@@ -306,7 +306,7 @@ Test(power, a_commit_that_could_not_be_noted_is_in_doubt, .timeout = 60)
 }
 
 /* A write that never reached the disk is refused at once, and is not recovered. */
-Test(power, a_commit_that_could_not_be_written_is_refused, .timeout = 60)
+Test(power, a_commit_that_could_not_be_written_is_refused, .timeout = 240)
 {
     struct scene scene;
     scene_open(&scene);

@@ -13,7 +13,7 @@ static void *write_once(void *argument)
 
 /* While one thread reads, others may start to read until a writer waits. If the lock preferred
  * readers, they always could and this would never end. */
-Test(rwlock, a_writer_that_waits_goes_before_new_readers, .timeout = 60)
+Test(rwlock, a_writer_that_waits_goes_before_new_readers, .timeout = 240)
 {
     pthread_rwlock_t lock;
     pthread_t writer;

@@ -24,7 +24,7 @@ static void *give(void *argument)
 }
 
 /* Every gift is found, though the taker looks only when it is woken. */
-Test(wake, loses_nothing, .timeout = 60)
+Test(wake, loses_nothing, .timeout = 240)
 {
     struct pair pair = {.given = 0};
     pthread_t giver;

@@ -36,12 +36,12 @@ static void write_beside(const char *call, const struct request *cause)
     leak_check();
 }
 
-Test(beside, a_write_does_not_wait_for_heads_to_be_saved, .timeout = 60)
+Test(beside, a_write_does_not_wait_for_heads_to_be_saved, .timeout = 240)
 {
     write_beside("save_heads", &update);
 }
 
-Test(beside, a_write_does_not_wait_for_a_compaction, .timeout = 60)
+Test(beside, a_write_does_not_wait_for_a_compaction, .timeout = 240)
 {
     write_beside("drop", &compact);
 }
@@ -63,7 +63,7 @@ static bool is_done(struct waited *w)
 }
 
 /* Also one that finds nothing to erase any more: what it speaks of is not gone yet. */
-Test(beside, only_who_erased_waits_for_the_scrub, .timeout = 60)
+Test(beside, only_who_erased_waits_for_the_scrub, .timeout = 240)
 {
     struct node node = {0};
     struct waited first;
@@ -118,7 +118,7 @@ static bool is_erased(struct node *node)
     return erased;
 }
 
-Test(beside, what_could_not_be_scrubbed_is_scrubbed_later, .timeout = 60)
+Test(beside, what_could_not_be_scrubbed_is_scrubbed_later, .timeout = 240)
 {
     struct store_ops ops = store_memory;
     struct node node = {0};

@@ -503,7 +503,7 @@ static void *write_many(void *argument)
     return NULL;
 }
 
-Test(committer, writers_share_batches, .timeout = 120)
+Test(committer, writers_share_batches, .timeout = 240)
 {
     struct bench bench;
     pthread_t threads[WRITERS];
@@ -541,7 +541,7 @@ static void put_big(struct bench *bench, const char *json, size_t n)
 }
 
 /* Rollbacks that wait together, each of a mebibyte that it does not hold itself. */
-Test(committer, a_batch_is_bounded_by_what_it_brings, .timeout = 60)
+Test(committer, a_batch_is_bounded_by_what_it_brings, .timeout = 240)
 {
     static const struct mutation back = {.kind = MUTATE_ROLLBACK,
                                          .environment = "prod",

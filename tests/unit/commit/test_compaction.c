@@ -160,7 +160,7 @@ static enum kept look(struct bench *bench, const char *service, uint64_t version
 
 /* ---- One thing at a time ---- */
 
-Test(compaction, superseded_versions_go_and_heads_stay, .timeout = 60)
+Test(compaction, superseded_versions_go_and_heads_stay, .timeout = 240)
 {
     struct bench bench;
     bench_init(&bench);
@@ -182,7 +182,7 @@ Test(compaction, superseded_versions_go_and_heads_stay, .timeout = 60)
     leak_check();
 }
 
-Test(compaction, what_a_deleted_config_had_goes, .timeout = 60)
+Test(compaction, what_a_deleted_config_had_goes, .timeout = 240)
 {
     struct bench bench;
     bench_init(&bench);
@@ -201,7 +201,7 @@ Test(compaction, what_a_deleted_config_had_goes, .timeout = 60)
 }
 
 /* The head fell back behind the floor, before the compaction was made. */
-Test(compaction, a_head_that_fell_back_stays, .timeout = 60)
+Test(compaction, a_head_that_fell_back_stays, .timeout = 240)
 {
     struct bench bench;
     bench_init(&bench);
@@ -219,7 +219,7 @@ Test(compaction, a_head_that_fell_back_stays, .timeout = 60)
     leak_check();
 }
 
-Test(compaction, nothing_falls_back_on_what_is_gone, .timeout = 60)
+Test(compaction, nothing_falls_back_on_what_is_gone, .timeout = 240)
 {
     struct bench bench;
     bench_init(&bench);
@@ -240,7 +240,7 @@ Test(compaction, nothing_falls_back_on_what_is_gone, .timeout = 60)
     leak_check();
 }
 
-Test(compaction, the_floor_only_rises, .timeout = 60)
+Test(compaction, the_floor_only_rises, .timeout = 240)
 {
     struct bench bench;
     bench_init(&bench);
@@ -263,7 +263,7 @@ Test(compaction, the_floor_only_rises, .timeout = 60)
 }
 
 /* The one before is not finished: what it lets go of must not depend on the next one. */
-Test(compaction, one_at_a_time, .timeout = 60)
+Test(compaction, one_at_a_time, .timeout = 240)
 {
     struct bench bench;
     bench_init(&bench);
@@ -287,7 +287,7 @@ Test(compaction, one_at_a_time, .timeout = 60)
 }
 
 /* 150 MB are written; the write-ahead log is begun anew meanwhile. */
-Test(compaction, the_write_ahead_log_stays_small_under_constant_writes, .timeout = 120)
+Test(compaction, the_write_ahead_log_stays_small_under_constant_writes, .timeout = 240)
 {
     struct bench bench;
     struct stat log;
@@ -310,7 +310,7 @@ Test(compaction, the_write_ahead_log_stays_small_under_constant_writes, .timeout
     bench_fini(&bench);
 }
 
-Test(compaction, the_file_becomes_smaller, .timeout = 60)
+Test(compaction, the_file_becomes_smaller, .timeout = 240)
 {
     struct bench bench;
     struct stat before;

@@ -148,7 +148,7 @@ static bool is_done(struct waited *w)
 /* The answer to a write is lost. Before its node finds it in the log, another one erases what it
  * wrote, and the log's end comes to sight late: the write lacks its payload and nothing says why.
  */
-Test(nodes, a_write_is_not_answered_for_before_it_can_be_applied, .timeout = 60)
+Test(nodes, a_write_is_not_answered_for_before_it_can_be_applied, .timeout = 240)
 {
     struct world world;
     struct waited w;
@@ -183,7 +183,7 @@ Test(nodes, a_write_is_not_answered_for_before_it_can_be_applied, .timeout = 60)
 }
 
 /* Nobody wakes the node: it finds the commit when it looks at the log's end by itself. */
-Test(nodes, a_node_follows_without_being_woken, .timeout = 30)
+Test(nodes, a_node_follows_without_being_woken, .timeout = 240)
 {
     struct world world;
     struct waited w;
@@ -226,7 +226,7 @@ Test(nodes, a_sync_brings_all_that_was_acknowledged_before)
 
 /* A node starts while the store does not show it the last commit, which erased what the one before
  * brought. */
-Test(nodes, what_was_erased_is_not_served_at_the_start, .timeout = 60)
+Test(nodes, what_was_erased_is_not_served_at_the_start, .timeout = 240)
 {
     struct node writer = {0};
     struct store *inner = NULL;
@@ -352,13 +352,13 @@ static void write_once_and_wait(struct node *node)
     }
 }
 
-Test(nodes, a_node_that_writes_seldom_looks_where_it_takes_long, .timeout = 60)
+Test(nodes, a_node_that_writes_seldom_looks_where_it_takes_long, .timeout = 240)
 {
     with_slow_looks("memory:writing", write_until_looked);
 }
 
 /* Nor does it look for the sake of the heads that it has to save. */
-Test(nodes, an_idle_node_seldom_looks_where_it_takes_long, .timeout = 60)
+Test(nodes, an_idle_node_seldom_looks_where_it_takes_long, .timeout = 240)
 {
     with_slow_looks("memory:idle", write_once_and_wait);
 }
@@ -505,12 +505,12 @@ static void meet_hole(const char *address, bool failed_before)
     leak_check();
 }
 
-Test(nodes, a_hole_is_not_written_into, .timeout = 60)
+Test(nodes, a_hole_is_not_written_into, .timeout = 240)
 {
     meet_hole("memory:hole", false);
 }
 
-Test(nodes, a_hole_is_not_written_into_whatever_came_first, .timeout = 60)
+Test(nodes, a_hole_is_not_written_into_whatever_came_first, .timeout = 240)
 {
     meet_hole("memory:hole2", true);
 }
@@ -557,7 +557,7 @@ static bool read_unseen(struct store *store, uint64_t from, uint64_t through, bo
     }
 }
 
-Test(nodes, what_is_durable_and_cannot_be_seen_stays_in_doubt, .timeout = 60)
+Test(nodes, what_is_durable_and_cannot_be_seen_stays_in_doubt, .timeout = 240)
 {
     struct store_ops ops = store_memory;
     struct store *store = NULL;
@@ -601,7 +601,7 @@ static void submit_create(struct node *node, const char *service, int64_t deadli
 }
 
 /* Of two writes in one batch: who can wait is told what became of it. */
-Test(nodes, a_deadline_ends_the_wait_for_an_outcome, .timeout = 60)
+Test(nodes, a_deadline_ends_the_wait_for_an_outcome, .timeout = 240)
 {
     struct store_ops ops = store_memory;
     struct store *store = NULL;
@@ -898,7 +898,7 @@ static void race_with(const char *name, size_t rounds, bool shaken)
     leak_check();
 }
 
-Test(nodes, race_on_the_same_configs, .timeout = 120)
+Test(nodes, race_on_the_same_configs, .timeout = 240)
 {
     race_with("race", 10, false);
 }

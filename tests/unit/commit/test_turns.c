@@ -41,7 +41,7 @@ static void *write_in_turns(void *argument)
 }
 
 /* Nodes that all write at the same time lose few of their appends to each other. */
-Test(turns, writers_take_turns, .timeout = 120)
+Test(turns, writers_take_turns, .timeout = 240)
 {
     struct store_ops ops = store_memory;
     struct store *shared = NULL;
@@ -86,7 +86,7 @@ static bool count_turn_marks(struct store *store, enum store_mark mark, uint64_t
 }
 
 /* Nobody waits for a turn of a node that has not written for longer than one takes. */
-Test(turns, who_writes_now_and_then_waits_for_nobody, .timeout = 60)
+Test(turns, who_writes_now_and_then_waits_for_nobody, .timeout = 240)
 {
     struct store_ops ops = store_memory;
     struct store *shared = NULL;
@@ -209,7 +209,7 @@ static bool get_mark_and_replace(struct store *store, enum store_mark mark, uint
     return store_memory.get_mark(store, mark, ret_value, st);
 }
 
-Test(turns, a_node_whose_log_is_replaced_while_it_waits_appends_nothing, .timeout = 60)
+Test(turns, a_node_whose_log_is_replaced_while_it_waits_appends_nothing, .timeout = 240)
 {
     struct store_ops ops = store_memory;
     struct store *before = NULL;

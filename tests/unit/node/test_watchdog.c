@@ -30,29 +30,29 @@ static void hang_in(enum watchdog_phase phase, watchdog_interrupt *interrupt, in
     }
 }
 
-Test(watchdog, interrupts_calls, .exit_code = INTERRUPTED, .timeout = 60)
+Test(watchdog, interrupts_calls, .exit_code = INTERRUPTED, .timeout = 240)
 {
     hang_in(WATCHDOG_CALLS, exit_at, 0);
 }
 
-Test(watchdog, interrupts_writes_after_the_grace, .exit_code = INTERRUPTED, .timeout = 60)
+Test(watchdog, interrupts_writes_after_the_grace, .exit_code = INTERRUPTED, .timeout = 240)
 {
     hang_in(WATCHDOG_WRITES, exit_at, 50);
 }
 
-Test(watchdog, ends_what_cannot_be_interrupted, .exit_code = WATCHDOG_EXIT_CODE, .timeout = 60)
+Test(watchdog, ends_what_cannot_be_interrupted, .exit_code = WATCHDOG_EXIT_CODE, .timeout = 240)
 {
     hang_in(WATCHDOG_EVENTS, do_nothing, 0);
 }
 
 /* Without a signal another node was to start, so the end is an error. */
 Test(watchdog, does_not_interrupt_a_store_that_closes, .exit_code = WATCHDOG_EXIT_CODE,
-     .timeout = 60)
+     .timeout = 240)
 {
     hang_in(WATCHDOG_STORE, exit_at, 0);
 }
 
-Test(watchdog, leaves_an_end_in_time_alone, .timeout = 60)
+Test(watchdog, leaves_an_end_in_time_alone, .timeout = 240)
 {
     enum watchdog_phase phase = WATCHDOG_CALLS;
     struct watchdog *watchdog = watchdog_new(600000, exit_at, &phase);

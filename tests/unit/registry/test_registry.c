@@ -363,7 +363,7 @@ static void follow_log(struct world *world)
     world_compare(world, other);
 }
 
-Test(registry, random_histories, .timeout = 60)
+Test(registry, random_histories, .timeout = 240)
 {
     const char *given = getenv("CONFREG_TEST_SEED");
     uint64_t first = given == NULL ? 1 : strtoull(given, NULL, 10);

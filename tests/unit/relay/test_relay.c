@@ -285,7 +285,7 @@ Test(relay, begins_anew_when_the_position_was_moved)
     world_fini(&w);
 }
 
-Test(relay, reads_what_has_left_memory_from_the_store, .timeout = 120)
+Test(relay, reads_what_has_left_memory_from_the_store, .timeout = 240)
 {
     struct world w;
     world_init(&w, true);
@@ -303,7 +303,7 @@ Test(relay, reads_what_has_left_memory_from_the_store, .timeout = 120)
     world_fini(&w);
 }
 
-Test(relay, keeps_no_more_under_way_than_the_bus_takes, .timeout = 120)
+Test(relay, keeps_no_more_under_way_than_the_bus_takes, .timeout = 240)
 {
     struct world w;
     world_init(&w, true);

@@ -14,8 +14,8 @@ static void teardown(void)
     leak_check();
 }
 
-TestSuite(health, .init = fixture_setup, .fini = teardown, .timeout = 60);
-TestSuite(reflection, .init = fixture_setup, .fini = teardown, .timeout = 60);
+TestSuite(health, .init = fixture_setup, .fini = teardown, .timeout = 240);
+TestSuite(reflection, .init = fixture_setup, .fini = teardown, .timeout = 240);
 
 #define STATUS(name) GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__SERVING_STATUS__##name
 

@@ -78,7 +78,7 @@ static void start(struct rpc_task *task)
     }
 }
 
-Test(cq, all_lanes_have_their_turns_while_none_is_ever_idle, .timeout = 60)
+Test(cq, all_lanes_have_their_turns_while_none_is_ever_idle, .timeout = 240)
 {
     core_init();
     cq_init_lanes(&world.cq);
@@ -183,14 +183,14 @@ static void run_pair(bool slow)
     core_shutdown();
 }
 
-Test(cq, what_completes_together_is_one_run_of_sends, .timeout = 60)
+Test(cq, what_completes_together_is_one_run_of_sends, .timeout = 240)
 {
     run_pair(false);
     cr_expect(pair.in_run);
     cr_expect(pair.held_at_first);
 }
 
-Test(cq, a_run_that_takes_long_ends_before_the_next_completion, .timeout = 60)
+Test(cq, a_run_that_takes_long_ends_before_the_next_completion, .timeout = 240)
 {
     run_pair(true);
     cr_expect(pair.held_at_first);

@@ -24,7 +24,7 @@ static void close_sockets(void)
     }
 }
 
-TestSuite(cork, .init = open_sockets, .fini = close_sockets, .timeout = 60);
+TestSuite(cork, .init = open_sockets, .fini = close_sockets, .timeout = 240);
 
 static bool is_held(int fd)
 {

@@ -21,7 +21,7 @@ static void teardown(void)
     leak_check();
 }
 
-TestSuite(descriptors, .init = setup, .fini = teardown, .timeout = 60);
+TestSuite(descriptors, .init = setup, .fini = teardown, .timeout = 240);
 
 Test(descriptors, every_symbol_is_found_in_its_file)
 {

@@ -6,7 +6,7 @@
 #include "message_check.h"
 #include "str.h"
 
-TestSuite(message, .fini = leak_check, .timeout = 60);
+TestSuite(message, .fini = leak_check, .timeout = 240);
 
 static bool decode(const void *bytes, size_t size, struct status *st)
 {

@@ -17,8 +17,8 @@ static void teardown(void)
     leak_check();
 }
 
-TestSuite(server, .init = fixture_setup, .fini = teardown, .timeout = 60);
-TestSuite(unstarted, .init = fixture_prepare, .fini = teardown, .timeout = 60);
+TestSuite(server, .init = fixture_setup, .fini = teardown, .timeout = 240);
+TestSuite(unstarted, .init = fixture_prepare, .fini = teardown, .timeout = 240);
 
 static struct rpc_server *new_server(void)
 {

@@ -11,7 +11,7 @@ static void teardown(void)
     leak_check();
 }
 
-TestSuite(stream, .init = fixture_setup, .fini = teardown, .timeout = 120);
+TestSuite(stream, .init = fixture_setup, .fini = teardown, .timeout = 240);
 
 static struct rpc_client *new_client(void)
 {

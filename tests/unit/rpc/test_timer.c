@@ -12,7 +12,7 @@ static void teardown(void)
     leak_check();
 }
 
-TestSuite(timer, .init = fixture_setup, .fini = teardown, .timeout = 120);
+TestSuite(timer, .init = fixture_setup, .fini = teardown, .timeout = 240);
 
 /* Some timers with what is to be seen of them; set on the stream thread by a task. */
 struct bench {

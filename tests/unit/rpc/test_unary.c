@@ -13,7 +13,7 @@ static void teardown(void)
     leak_check();
 }
 
-TestSuite(unary, .init = fixture_setup, .fini = teardown, .timeout = 60);
+TestSuite(unary, .init = fixture_setup, .fini = teardown, .timeout = 240);
 
 Test(unary, a_message_comes_back)
 {

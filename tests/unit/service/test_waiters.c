@@ -60,7 +60,7 @@ static enum waiter_result wait_for(struct probe *probe)
     return probe->waiter.result;
 }
 
-Test(waiters, only_the_unwanted_ones_leave_on_a_review, .timeout = 30)
+Test(waiters, only_the_unwanted_ones_leave_on_a_review, .timeout = 240)
 {
     struct waiters *waiters = waiters_new(5);
     struct probe unwanted, wanted;
@@ -77,7 +77,7 @@ Test(waiters, only_the_unwanted_ones_leave_on_a_review, .timeout = 30)
     leak_check();
 }
 
-Test(waiters, the_revision_comes, .timeout = 30)
+Test(waiters, the_revision_comes, .timeout = 240)
 {
     struct waiters *waiters = waiters_new(5);
     struct probe now, later, last;
@@ -97,7 +97,7 @@ Test(waiters, the_revision_comes, .timeout = 30)
     leak_check();
 }
 
-Test(waiters, the_deadline_comes_first, .timeout = 30)
+Test(waiters, the_deadline_comes_first, .timeout = 240)
 {
     struct waiters *waiters = waiters_new(1);
     struct probe probe;
@@ -108,7 +108,7 @@ Test(waiters, the_deadline_comes_first, .timeout = 30)
     leak_check();
 }
 
-Test(waiters, nobody_waits_after_the_stop, .timeout = 30)
+Test(waiters, nobody_waits_after_the_stop, .timeout = 240)
 {
     struct waiters *waiters = waiters_new(1);
     struct probe probe;
@@ -120,7 +120,7 @@ Test(waiters, nobody_waits_after_the_stop, .timeout = 30)
     leak_check();
 }
 
-Test(waiters, there_is_room_for_so_many, .timeout = 30)
+Test(waiters, there_is_room_for_so_many, .timeout = 240)
 {
     struct waiters *waiters = waiters_new(1);
     struct probe *probes = mem_array(WAITERS_MAX + 1, sizeof probes[0]);

@@ -170,7 +170,7 @@ static void are_moved_by_one(const char *scheme)
     home_fini(&home);
 }
 
-Test(marks, are_moved_by_one, .timeout = 120)
+Test(marks, are_moved_by_one, .timeout = 240)
 {
     for (size_t i = 0; i < COUNT_OF(schemes); i++) {
         are_moved_by_one(schemes[i]);

@@ -67,7 +67,7 @@ Test(news, what_was_taken_is_told_once)
 }
 
 /* Without the wake-up the taker would wait for good. */
-Test(news, an_erase_and_a_compaction_are_urgent, .timeout = 10)
+Test(news, an_erase_and_a_compaction_are_urgent, .timeout = 240)
 {
     struct fixture f;
     init(&f);
@@ -84,7 +84,7 @@ Test(news, an_erase_and_a_compaction_are_urgent, .timeout = 10)
     fini(&f);
 }
 
-Test(news, what_is_not_urgent_is_told_after_a_tick, .timeout = 10)
+Test(news, what_is_not_urgent_is_told_after_a_tick, .timeout = 240)
 {
     struct fixture f;
     init(&f);
@@ -101,7 +101,7 @@ static void ignore(struct scrub_wait *wait)
     (void)wait;
 }
 
-Test(news, a_stopped_queue_takes_no_waits, .timeout = 10)
+Test(news, a_stopped_queue_takes_no_waits, .timeout = 240)
 {
     struct fixture f;
     struct scrub_wait early = {.done = ignore};

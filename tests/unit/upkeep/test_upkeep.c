@@ -120,7 +120,7 @@ static void update_many(struct fixture *f, size_t n)
 
 /* ---- Heads ---- */
 
-Test(upkeep, heads_are_saved_in_portions_and_the_last_moves_the_mark, .timeout = 60)
+Test(upkeep, heads_are_saved_in_portions_and_the_last_moves_the_mark, .timeout = 240)
 {
     struct fixture f;
     init(&f, "memory:");
@@ -138,7 +138,7 @@ Test(upkeep, heads_are_saved_in_portions_and_the_last_moves_the_mark, .timeout =
     fini(&f);
 }
 
-Test(upkeep, what_a_failed_portion_left_is_saved_by_the_next_round, .timeout = 60)
+Test(upkeep, what_a_failed_portion_left_is_saved_by_the_next_round, .timeout = 240)
 {
     struct fixture f;
     init(&f, "memory:");
@@ -155,7 +155,7 @@ Test(upkeep, what_a_failed_portion_left_is_saved_by_the_next_round, .timeout = 6
     fini(&f);
 }
 
-Test(upkeep, heads_that_came_are_saved_at_the_end, .timeout = 60)
+Test(upkeep, heads_that_came_are_saved_at_the_end, .timeout = 240)
 {
     struct fixture f;
     init(&f, "memory:");
@@ -169,7 +169,7 @@ Test(upkeep, heads_that_came_are_saved_at_the_end, .timeout = 60)
     fini(&f);
 }
 
-Test(upkeep, what_another_node_saved_is_not_saved_again, .timeout = 60)
+Test(upkeep, what_another_node_saved_is_not_saved_again, .timeout = 240)
 {
     struct fixture f;
     struct status st;
@@ -182,7 +182,7 @@ Test(upkeep, what_another_node_saved_is_not_saved_again, .timeout = 60)
     fini(&f);
 }
 
-Test(upkeep, nothing_is_saved_into_another_log, .timeout = 60)
+Test(upkeep, nothing_is_saved_into_another_log, .timeout = 240)
 {
     struct fixture f;
     init(&f, "memory:replaced");
@@ -225,7 +225,7 @@ static bool is_erased(struct fixture *f)
     return erased;
 }
 
-Test(upkeep, who_waits_is_told_when_it_is_gone, .timeout = 60)
+Test(upkeep, who_waits_is_told_when_it_is_gone, .timeout = 240)
 {
     struct fixture f;
     struct counted_wait counted = {.wait.done = count_done};
@@ -244,7 +244,7 @@ Test(upkeep, who_waits_is_told_when_it_is_gone, .timeout = 60)
     fini(&f);
 }
 
-Test(upkeep, what_was_erased_before_a_crash_is_scrubbed_at_the_start, .timeout = 60)
+Test(upkeep, what_was_erased_before_a_crash_is_scrubbed_at_the_start, .timeout = 240)
 {
     struct fixture f;
     const struct mutation m = {.kind = MUTATE_DELETE, .service = "a", .version = 1};
@@ -261,7 +261,7 @@ Test(upkeep, what_was_erased_before_a_crash_is_scrubbed_at_the_start, .timeout =
 
 /* ---- The end of it ---- */
 
-Test(upkeep, after_a_halt_nothing_is_written, .timeout = 60)
+Test(upkeep, after_a_halt_nothing_is_written, .timeout = 240)
 {
     struct fixture f;
     struct counted_wait counted = {.wait.done = count_done};
@@ -282,7 +282,7 @@ Test(upkeep, after_a_halt_nothing_is_written, .timeout = 60)
 
 /* ---- Compaction ---- */
 
-Test(upkeep, the_policy_says_what_to_compact, .timeout = 60)
+Test(upkeep, the_policy_says_what_to_compact, .timeout = 240)
 {
     struct fixture f;
     const struct compaction_policy policy = {.keep_versions = 2,
@@ -296,7 +296,7 @@ Test(upkeep, the_policy_says_what_to_compact, .timeout = 60)
     fini(&f);
 }
 
-Test(upkeep, a_compaction_that_was_cut_off_is_finished, .timeout = 60)
+Test(upkeep, a_compaction_that_was_cut_off_is_finished, .timeout = 240)
 {
     struct fixture f;
     uint64_t done = 0;
