@@ -23,10 +23,10 @@
 
 struct acceptor;
 
-/* user_timeout_ms: how long what was sent may stay unacknowledged. */
+/* user_timeout_ms: how long sent data may stay unacknowledged before the connection is dropped. */
 struct acceptor *acceptor_new(grpc_server *core, int64_t user_timeout_ms);
-/* Listens on all addresses that HOST of "HOST:PORT" resolves to; port 0 takes a free one. Clients
- * can connect from now on. UNAVAILABLE, reason ADDRESS_UNUSABLE. */
+/* Listens on all addresses that HOST of "HOST:PORT" resolves to; port 0 means any free port.
+ * Clients can connect from now on. UNAVAILABLE ADDRESS_UNUSABLE: the address cannot be bound. */
 bool acceptor_listen(struct acceptor *acceptor, const char *address, int *ret_port,
                      struct status *st);
 /* The same for a unix socket (unix_address.h). A socket file that nobody listens on is replaced, so
@@ -36,13 +36,13 @@ bool acceptor_listen_unix(struct acceptor *acceptor, const char *address, struct
 void acceptor_start(struct acceptor *acceptor);
 /* Ends the thread and closes the listeners; connections stay. Before the core shuts down. */
 void acceptor_stop(struct acceptor *acceptor);
-/* Ends all connections: the clients get what was sent before, then the end, and nothing that they
- * send reaches the core any more. Waits at most ms until they have closed their side. After
- * acceptor_stop, and before the core shuts down: it would close the receiving side, too, and then
- * a late call of the client is answered with a reset, which can destroy what the client has not
- * read yet. */
+/* Ends all connections: clients get what was sent before, then the end of the stream; what they
+ * send no longer reaches the core. Waits at most ms until they have closed their side. Call it
+ * after acceptor_stop and before the core shuts down. The core would close the receiving side, too;
+ * a late call of a client would then be answered with a reset, which can destroy data that the
+ * client has not read yet. */
 void acceptor_end_all(struct acceptor *acceptor, int64_t ms);
-/* A stopped one, or one that was never started. NULL is ignored. */
+/* The acceptor must be stopped, or never have been started. NULL is ignored. */
 void acceptor_free(struct acceptor *acceptor);
 
 /* Writes the peer of a connection, "ipv4:ADDRESS:PORT", "ipv6:[ADDRESS]:PORT" or "unix:", to

@@ -1,13 +1,13 @@
-/* The standard services: health and reflection. */
+/* Private to rpc: the standard services grpc.health.v1 and grpc.reflection (v1, v1alpha). */
 #ifndef RPC_BUILTIN_H
 #define RPC_BUILTIN_H
 
 #include "call.h"
 
-/* Freed with free(), after the server's end. */
+/* The health service; free it with free() after the server has ended. */
 struct health *health_new(struct rpc_server *server);
 const struct rpc_service *health_service(const struct health *health);
-/* Any thread. */
+/* Sets the health of all services, and tells the streams that watch it. Any thread. */
 void health_set(struct health *health, bool serving);
 
 extern const struct reflection_version {

@@ -1,4 +1,5 @@
-/* Messages as the core carries them: lists of counted slices. */
+/* Private to rpc: messages as grpc_byte_buffer, the core's list of reference-counted slices. Any
+ * thread. */
 #ifndef RPC_BYTES_H
 #define RPC_BYTES_H
 
@@ -7,12 +8,13 @@
 
 #include "buf.h"
 
+/* Encodes a message. Owned by the caller, as is the result of bytes_join. */
 grpc_byte_buffer *bytes_pack(const ProtobufCMessage *message);
-/* One message out of pieces. The references are moved: large pieces are sent as they are, small
- * ones are copied together. */
+/* Makes one message of encoded pieces. The references move: large pieces are sent without a copy,
+ * small ones are copied together. */
 grpc_byte_buffer *bytes_join(struct buf *const *pieces, size_t n);
 
-/* A message in one piece. It must stay where it is until it is closed. */
+/* A contiguous view of a message. The struct must not be moved until bytes_close. */
 struct bytes_view {
     grpc_slice slice;
     const uint8_t *data;

@@ -1,5 +1,5 @@
-/* What a server has done, counted method by method. Each call queue counts apart, so that its
- * thread does not wait for another one's cache lines. */
+/* Private to rpc: statistics of a server's calls, per method. Each call queue has its own counters,
+ * so that the threads do not share cache lines. */
 #ifndef RPC_CALL_STATS_H
 #define RPC_CALL_STATS_H
 
@@ -12,9 +12,9 @@ struct call_stats {
     char apart[64];
 };
 
-/* n zeroed ones, to be freed. */
+/* Returns an array of n zeroed counters; free it with free(). */
 struct call_stats *call_stats_new(size_t n);
-/* A call that began at this time (clock_monotonic_ns) has ended. */
+/* Counts the end of a call that began at begun_ns of clock_monotonic_ns(). */
 void call_stats_end(struct call_stats *stats, enum status_code code, int64_t begun_ns);
 
 #endif

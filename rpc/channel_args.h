@@ -1,4 +1,4 @@
-/* Options of the core, by the names that it gives them. */
+/* Private to rpc: a list of options for the core, by the core's names. */
 #ifndef RPC_CHANNEL_ARGS_H
 #define RPC_CHANNEL_ARGS_H
 
@@ -14,7 +14,7 @@ struct channel_args {
     size_t n;
 };
 
-/* A value beyond int is cut to its largest. */
+/* Values above INT_MAX become INT_MAX. */
 static inline void channel_args_add(struct channel_args *args, const char *key, int64_t value)
 {
     assert(args->n < CHANNEL_ARGS_MAX && "there is room for the options");

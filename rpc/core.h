@@ -1,8 +1,9 @@
-/* The gRPC C core's life in this process. */
+/* Private to rpc: initialises the gRPC C core and shuts it down. */
 #ifndef RPC_CORE_H
 #define RPC_CORE_H
 
-/* Counted; each server and each client has one. What the core says goes to the program's log. */
+/* Reference-counted: each server and each client holds one. The core's messages go to the program's
+ * log. Any thread. */
 void core_init(void);
 void core_shutdown(void);
 

@@ -1,4 +1,5 @@
-/* A serialised FileDescriptorSet, as protoc writes it, looked up by file and by symbol. */
+/* Private to rpc: a serialised FileDescriptorSet, as protoc writes it, with look-ups by file and by
+ * symbol. Immutable after descriptors_new: any thread. */
 #ifndef RPC_DESCRIPTORS_H
 #define RPC_DESCRIPTORS_H
 
@@ -11,24 +12,24 @@
 
 struct descriptors;
 
-/* NULL where the bytes are no such set. They are copied. */
+/* The bytes are copied. NULL: they are not a FileDescriptorSet. */
 struct descriptors *descriptors_new(const void *bytes, size_t size);
 void descriptors_free(struct descriptors *set);
 
 MEM_CLEANUP(struct descriptors, descriptors_free)
 
-/* False where the set does not know the method. */
+/* False: the method is not in the set. */
 bool descriptors_method(const struct descriptors *set, const char *service, const char *method,
                         bool *ret_client_streams, bool *ret_server_streams);
 
-/* The index of the file with this name, or of the one that declares the symbol ("pkg.Message",
- * "pkg.Service.Method", "pkg.Message.field", …); -1 where there is none. */
+/* The index of the file with this name, or of the file that declares the symbol ("pkg.Message",
+ * "pkg.Service.Method", "pkg.Message.field", …); -1: there is none. */
 int descriptors_find_file(const struct descriptors *set, const char *name);
 int descriptors_find_symbol(const struct descriptors *set, const char *symbol);
 bool descriptors_is_message(const struct descriptors *set, const char *symbol);
 
-/* Files that a file needs: itself first, then all that it imports, each once. The array has room
- * for descriptors_count() indices; returns how many there are. */
+/* The files that a file depends on: first itself, then all files that it imports, directly or not,
+ * each once. indices has room for descriptors_count(). Returns their number. */
 size_t descriptors_count(const struct descriptors *set);
 size_t descriptors_closure(const struct descriptors *set, int file, int *indices);
 /* The serialised FileDescriptorProto of a file, borrowed. */

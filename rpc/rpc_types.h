@@ -1,4 +1,4 @@
-/* What server and client side of rpc share: the shape of methods. */
+/* Types that the server and the client side of rpc share. */
 #ifndef RPC_TYPES_H
 #define RPC_TYPES_H
 
@@ -7,17 +7,17 @@
 /* No deadline, on the clock of clock_monotonic_ns(). */
 #define RPC_NO_DEADLINE INT64_MAX
 
-/* A piece of work that runs once on a thread of rpc's. It is embedded in the poster's object and
- * belongs to rpc from the post until fn is called. */
+/* A task that runs once on a thread of rpc. It is embedded in an object of the poster, and belongs
+ * to rpc from the post until fn is called. */
 struct rpc_task {
     void (*fn)(struct rpc_task *task);
-    struct rpc_task *next; /* rpc's own */
+    struct rpc_task *next; /* private to rpc */
 };
 
-/* Work that runs once at a time that is set, embedded in its owner's object. */
+/* A timer that runs once, embedded in an object of its owner. */
 struct rpc_timer {
     void (*fn)(struct rpc_timer *timer);
-    struct heap_node node; /* rpc's own; zeroed to begin with */
+    struct heap_node node; /* private to rpc; initially zeroed */
 };
 
 #endif

@@ -1,5 +1,5 @@
-/* A status as the google.rpc.Status that travels in the trailing metadata of a call: ErrorInfo for
- * reason and info, BadRequest for field. */
+/* Converts a status to and from google.rpc.Status, which is sent in the trailing metadata of a
+ * call: ErrorInfo for reason and info, BadRequest for field. Any thread. */
 #ifndef RPC_STATUS_DETAILS_H
 #define RPC_STATUS_DETAILS_H
 
@@ -8,18 +8,17 @@
 
 #define STATUS_DETAILS_KEY "grpc-status-details-bin"
 
-/* Whether there is something to say beyond code and message. */
+/* Whether the status has a reason or a field. */
 bool status_has_details(const struct status *st);
-/* The google.rpc.Status, owned. */
+/* Encodes a google.rpc.Status; owned by the caller. */
 struct buf *status_details_encode(const struct status *st, const char *domain);
 
-/* Takes reason, field and info over into st. What is not understood is passed over: the code and
- * the message stand without it. Keys of info live as long as the program, so that they can be used
- * like the literals of a status that was made here; 64 different ones are kept, info under any
- * further key is dropped. Any thread. */
+/* Sets reason, field and info of st from an encoded google.rpc.Status; unknown parts are ignored.
+ * Keys of info live as long as the program, like the literals of a local status. At most 64
+ * different keys are kept; info with any further key is dropped. */
 void status_details_decode(const uint8_t *bytes, size_t size, struct status *st);
 
-/* The code of a failure as another program gave it. */
+/* Converts the code of a failed call; an unknown code, or OK, becomes UNKNOWN. */
 enum status_code status_code_of(int64_t code);
 
 #endif

@@ -1,12 +1,11 @@
-/* The hub: brings every commit to the streams that watch.
+/* The watch hub: delivers every commit to the watch streams that select it.
  *
- * Pull model: the newest commits stand in a ring, encoded once; each stream has a cursor and takes
- * the next message when the one before has left. A stream that is behind the ring reads the store,
- * in pieces, on the worker pool. So a slow reader costs a cursor and a message, and holds up
- * nobody. Streams are indexed by what they select: a commit wakes those that want it, and costs
- * nothing for the others.
+ * Streams are pulled: the newest commits are in a ring, encoded once. Each stream has a cursor, and
+ * makes its next message when the one before has left. A stream that is behind the ring reads the
+ * store, in parts, on the worker pool. So a slow reader costs a cursor and one message, and delays
+ * nobody. Streams are indexed by their selectors: a commit wakes only streams that select it.
  *
- * Threads: the committer publishes; everything else happens on the stream thread of the rpc server,
+ * Threads: the committer publishes. Everything else runs on the stream thread of the rpc server,
  * which owns the ring and the streams. */
 #ifndef WATCH_HUB_H
 #define WATCH_HUB_H
@@ -19,12 +18,12 @@
 struct hub;
 
 struct hub_options {
-    struct rpc_server *server; /* borrowed; ends before the hub does */
-    struct store *store;       /* borrowed, as are the others; must outlive it */
+    struct rpc_server *server; /* borrowed; must be freed before the hub */
+    struct store *store;       /* store, registry and pool are borrowed and must outlive the hub */
     struct registry *registry;
     struct pool *pool;
     size_t ring_bytes;
-    size_t max_of_connection; /* streams; 0: as many as are opened */
+    size_t max_of_connection; /* most streams per connection; 0: no limit */
 };
 
 /* After the registry was loaded, before the server starts. Has the newest commits read, so that
@@ -33,55 +32,56 @@ struct hub *hub_new(const struct hub_options *options);
 /* After the server has stopped. NULL is ignored. */
 void hub_free(struct hub *hub);
 
-/* Takes a commit over, with the heads after its changes. Committer's thread, in revision order. */
+/* Encodes a commit and queues it for the ring. Committer's thread, in revision order. */
 void hub_publish(struct hub *hub, const struct staged *staged);
-/* Brings what was published to the streams. Any thread. */
+/* Wakes the stream thread to deliver what was published. Any thread. */
 void hub_wake(struct hub *hub);
-/* Open streams. Any thread. */
+/* The number of open streams. Any thread. */
 uint64_t hub_stream_count(const struct hub *hub);
 
 struct hub_stats {
-    uint64_t streams;      /* open */
-    uint64_t messages;     /* sent with events, since the start */
-    uint64_t events;       /* in them */
-    uint64_t ring_commits; /* in memory, … */
-    uint64_t ring_bytes;   /* … and what they take */
-    uint64_t held_bytes;   /* by streams that lag, beside the ring */
-    uint64_t lag;          /* how many revisions the stream that is furthest behind has before it */
+    uint64_t streams;      /* open streams */
+    uint64_t messages;     /* messages with events sent since the start */
+    uint64_t events;       /* events in them */
+    uint64_t ring_commits; /* commits in the ring */
+    uint64_t ring_bytes;   /* memory of the ring */
+    uint64_t held_bytes;   /* memory outside of the ring that lagging streams hold */
+    uint64_t lag;          /* by how many revisions the slowest stream is behind */
 };
-/* Asks the stream thread and waits for it; not on that thread, and only while the server runs. */
+/* Waits for the stream thread. Not on that thread, and only while the server runs. */
 void hub_measure(struct hub *hub, struct hub_stats *ret_stats);
 
 #define WATCH_MAX_SELECTORS 128
 
-/* How a stream wants to be told. */
+/* The options of a stream, as in WatchRequest. */
 struct watch_wishes {
-    int64_t progress_ns;   /* a mark when it was silent for so long; 0: none */
-    bool include_previous; /* events carry the value before */
-    bool conflate;         /* of each config in a message the newest event only */
-    bool resolve;          /* configs with `default` under them; all selectors name environments */
+    int64_t progress_ns;   /* send a progress mark after this silence; 0: never */
+    bool include_previous; /* events carry the previous value */
+    bool conflate;         /* a message has only the newest event of each config */
+    bool resolve;          /* deliver resolved configs; all selectors name an environment */
 };
 
+/* A validated request for a stream. */
 struct watch_spec {
-    struct head_filter *selectors; /* borrowed; checked; n 0: everything */
+    struct head_filter *selectors; /* borrowed; n_selectors 0: everything */
     size_t n_selectors;
-    uint64_t start; /* the first revision to deliver; 0: what comes after now */
-    uint64_t chain; /* what the hash before start must be, in short; 0: not checked */
-    bool snapshot;  /* the heads first; start is 0 */
+    uint64_t start; /* the first revision to deliver; 0: the next one */
+    uint64_t chain; /* first 8 bytes of the hash of the commit before start; 0: not checked */
+    bool snapshot;  /* deliver the heads first; start is 0 */
     struct watch_wishes wishes;
-    const char *id; /* borrowed; checked; "": none */
+    const char *id; /* borrowed; "": none */
 };
 
-/* Makes a stream of the call, consuming it. FAILED_PRECONDITION, reason POSITION_MISMATCH, comes on
- * the stream where chain is not the log's; RESOURCE_EXHAUSTED, reason WATCHES_COUNT, where its
- * connection has too many. Any thread. */
+/* Turns the call into a stream; consumes the call. The stream ends with FAILED_PRECONDITION
+ * POSITION_MISMATCH if chain is not the log's, and with RESOURCE_EXHAUSTED WATCHES_COUNT if its
+ * connection has too many streams. Any thread. */
 void hub_open(struct hub *hub, struct rpc_call *call, const struct watch_spec *spec);
 
 #define WATCH_ID_MAX_BYTES 128
 
-/* Has the streams with this id send a mark behind what they have to deliver now, and answers the
- * call, consuming it, with a WatchProgressResponse; NOT_FOUND, reason WATCH_NOT_FOUND. Any thread.
- */
+/* Makes the streams with this id send a progress mark after everything that they have to deliver
+ * now. Answers the call with a WatchProgressResponse, or NOT_FOUND WATCH_NOT_FOUND; consumes the
+ * call. Any thread. */
 void hub_ask_progress(struct hub *hub, struct rpc_call *call, const char *id);
 
 #endif

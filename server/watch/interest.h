@@ -1,10 +1,10 @@
-/* Who wants to know of which config: the selectors of all streams, so that a change finds those
- * that it concerns without a look at the others.
+/* An index of the selectors of all streams: finds the streams that select a config without visiting
+ * the others.
  *
- * Selectors that select the same stand in one group; a table finds the groups by what they select.
- * A change looks up the groups of its environment, its service, both, everything, and each
- * beginning of the service's name that is as long as some group's prefix. So a change costs a few
- * look-ups, and then a step for each selector that matches. One thread. */
+ * Equal selectors are in one group; a hash table finds the groups by their selector. A change looks
+ * up the groups of its environment, its service, both, everything, and each prefix of the service
+ * name with the length of some group's prefix. So a change costs a few look-ups and one step per
+ * matching selector. Not thread-safe. */
 #ifndef WATCH_INTEREST_H
 #define WATCH_INTEREST_H
 
@@ -21,7 +21,7 @@ struct interest_group;
 struct interest {
     struct interest_group *group;
     LIST_ENTRY(interest) in_group;
-    void *owner; /* the owner's to set */
+    void *owner; /* set by the owner */
 };
 
 /* Zeroed: empty. */
@@ -32,15 +32,15 @@ struct interests {
 
 /* All interests must have been removed. */
 void interests_fini(struct interests *interests);
-/* The filter is copied. One with a service and a prefix stands with its service: its owner is told
- * of some configs that it does not select. */
+/* Adds a selector; the filter is copied. A selector with a service and a prefix is indexed by its
+ * service only: its owner is also visited for configs that it does not select. */
 void interests_add(struct interests *interests, struct interest *interest,
                    const struct head_filter *filter);
 void interests_remove(struct interests *interests, struct interest *interest);
-/* How many select the same as this one, itself among them. */
+/* The number of interests with the same selector, this one included. */
 size_t interests_beside(const struct interest *interest);
 
-/* Calls visit for each interest in the config. It must not add or remove any. */
+/* Calls visit for each interest in the config. visit must not add or remove interests. */
 void interests_visit(const struct interests *interests, const char *environment,
                      const char *service, void (*visit)(struct interest *interest, void *user),
                      void *user);

@@ -1,9 +1,9 @@
-/* The ring at start: what a restart has thrown away is read from the log, once for all streams that
- * come back. What is not there yet, or cannot be read, the streams read themselves.
+/* Fills the ring at start: the newest commits are read from the log once, for all streams that
+ * resume. A stream that needs a commit which is not in the ring yet reads it from the store itself.
  *
- * A thread reads the log backwards, in chunks that double in size; the ring's owner puts them in
- * front of the ring. The server does not wait for it longer than PRELOAD_WAIT_NS, so that a slow
- * store, or a long way to it, does not keep it from listening. */
+ * A thread reads the log backwards, in chunks that double in size; the owner of the ring inserts
+ * them at its old end. The server waits at most PRELOAD_WAIT_NS, so that a slow or distant store
+ * does not delay listening. */
 #ifndef WATCH_PRELOAD_H
 #define WATCH_PRELOAD_H
 
@@ -16,17 +16,17 @@
 
 struct preload;
 
-/* Starts reading the commits up to `newest`, up to max_bytes of them. The store is borrowed. */
+/* Starts to read the commits up to revision `newest`, at most max_bytes. The store is borrowed. */
 struct preload *preload_new(struct store *store, uint64_t newest, size_t max_bytes);
-/* Ends the reading, at the latest when the read of one commit returns. NULL is ignored. */
+/* Ends the thread, after at most the read of one commit. NULL is ignored. */
 void preload_free(struct preload *preload);
 
-/* Puts what is ready in front of the ring. Only the ring's thread. */
+/* Inserts the commits that are ready at the old end of the ring. Only the ring's thread. */
 void preload_take(struct preload *preload, struct ring *ring);
-/* The same, and waits until all is there or PRELOAD_WAIT_NS are over. */
+/* The same, but first waits until all commits are ready, or for PRELOAD_WAIT_NS. */
 void preload_wait(struct preload *preload, struct ring *ring);
-/* From now on nothing older may come into the ring, as when a commit erases what it would show.
- * Only the ring's thread. */
+/* Inserts no more commits: a new commit has erased payloads that they may contain. Only the ring's
+ * thread. */
 void preload_close(struct preload *preload);
 
 #endif

@@ -1,9 +1,9 @@
-/* The selectors of one stream: which configs it wants.
+/* The selectors of one stream.
  *
- * Clients open one stream with a selector for each config that they use. So selectors that name a
- * config exactly are sorted and found by binary search: a change costs a stream with a hundred of
- * them seven comparisons. The others (an environment, a service, a prefix) are compared one by one.
- * Never changed after selection_init; any thread may read. */
+ * Clients open one stream with a selector for each config that they use. Selectors that name a
+ * config exactly are therefore sorted and found by binary search: with a hundred of them a change
+ * costs seven comparisons. Other selectors (an environment, a service, a prefix) are compared one
+ * by one. Immutable after selection_init: any thread may read. */
 #ifndef WATCH_SELECTION_H
 #define WATCH_SELECTION_H
 
@@ -16,12 +16,12 @@ struct selection {
     size_t n_exact;
 };
 
-/* Copies the filters, which were checked. n 0: one filter that selects everything. */
+/* Copies the validated filters. n 0: one filter that selects everything. */
 void selection_init(struct selection *selection, const struct head_filter *filters, size_t n);
 void selection_fini(struct selection *selection);
 /* Whether a filter selects the config. */
 bool selection_has(const struct selection *selection, const char *environment, const char *service);
-/* Whether one of the first n filters selects it. */
+/* Whether one of the first n filters selects the config. */
 bool selection_has_before(const struct selection *selection, size_t n, const char *environment,
                           const char *service);
 

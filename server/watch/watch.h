@@ -1,10 +1,11 @@
-/* What the parts of the hub share.
+/* Private to the watch hub: its state, and what its source files share.
  *
- * A stream that has delivered all that there is is level: its position is the log's end, wherever
- * that moves, and nobody looks at it. The first commit that it wants ends that: the index finds the
- * stream, its cursor is set before that commit, and from there it goes on by itself until it is
- * level again. So a quiet stream costs nothing, and nothing can fall out of the ring that it still
- * wants. A stream whose start is in the future waits in a heap for the revision before. */
+ * A stream that has delivered everything is level: its position is the log's end, also when the log
+ * grows, and no work is done for it. When a commit arrives that the stream selects, the index finds
+ * the stream, its cursor is set before that commit, and the stream delivers until it is level
+ * again. So a quiet stream costs nothing, and the ring cannot drop a commit that a level stream
+ * still needs. A stream whose start is in the future waits in a heap for the revision before its
+ * start. */
 #ifndef WATCH_WATCH_H
 #define WATCH_WATCH_H
 
@@ -17,16 +18,16 @@
 #include "ring.h"
 #include "selection.h"
 
-#define READ_COMMITS 256   /* read from the store at a time */
-#define SNAPSHOT_HEADS 128 /* listed at a time */
+#define READ_COMMITS 256   /* most commits per read of the store */
+#define SNAPSHOT_HEADS 128 /* most heads per page of a snapshot */
 
-/* What was read from the store is a stream's own, and so is a message of commits that have left the
- * ring since; a client that does not read leaves it with its stream for as long as it likes. So all
- * streams together have a budget. Each reading, and each message, takes at most a part of what is
- * left of it, but at the least one commit: nobody is kept from going on. */
+/* The budget of all streams for memory outside of the ring: commits that were read from the store,
+ * and messages whose commits have left the ring. A client that does not read makes its stream hold
+ * such memory indefinitely. Each read and each message takes at most a share of the remaining
+ * budget, but at least one commit, so that every stream makes progress. */
 #define BACKLOG_BYTES ((size_t)128 << 20)
-#define BACKLOG_PART 64           /* a reading takes one of so many parts of what is left… */
-#define BACKLOG_LEAST (16u << 10) /* … or so many bytes, where that is more */
+#define BACKLOG_PART 64           /* the share is 1/64 of the remaining budget … */
+#define BACKLOG_LEAST (16u << 10) /* … or this many bytes, if that is more */
 
 struct watch_position {
     uint64_t revision;
@@ -40,49 +41,49 @@ struct hub {
     struct pool *pool;
     struct rpc_task wake;
     atomic_uint_fast64_t n_streams;
-    atomic_uint_fast64_t n_previous; /* streams that want the value before */
-    atomic_size_t backlog_bytes;     /* held by all backlogs, as their commits say, by messages on
-                                        their way whose commits have left the ring, and by parts
-                                        of snapshots */
+    atomic_uint_fast64_t n_previous; /* streams with include_previous */
+    atomic_size_t backlog_bytes;     /* used of BACKLOG_BYTES: by backlogs, by messages in flight
+                                        whose commits have left the ring, by parts of snapshots */
 
-    /* Published, not in the ring yet. */
+    /* Published commits that are not in the ring yet. */
     pthread_mutex_t lock;
     struct encoded_commit **inbox;
     size_t n_inbox;
     size_t room_inbox;
     size_t inbox_bytes;
-    bool inbox_erases; /* what was shown before must go */
+    bool inbox_erases; /* one of them erases: older encodings must be dropped */
     bool wake_posted;
 
-    /* The stream thread's. */
+    /* Only the stream thread. */
     struct ring ring;
-    struct preload *preload; /* what comes in front of the ring */
+    struct preload *preload; /* reads older commits for the ring, after a start */
     struct watch *streams;
     uint64_t n_messages; /* with events */
     uint64_t n_events;
     struct watch_position tail; /* the newest commit of the ring */
     struct interests interests;
-    struct interests ids;         /* streams by their ids, each as the service of an interest */
-    struct interests connections; /* and by the peers that opened them */
+    struct interests ids;         /* streams by id; an id is the service of an interest */
+    struct interests connections; /* streams by peer, in the same way */
     size_t max_of_connection;
-    struct heap flights; /* messages on their way, by the oldest commit of the ring in them */
+    struct heap flights; /* messages in flight, by the oldest commit of the ring in them */
     struct heap held;    /* streams whose start is in the future, by the revision before it */
 };
 
-/* A snapshot on its way. */
+/* A snapshot that is being sent. */
 struct snapshot {
-    struct position position; /* that it is as of */
-    size_t selector;
-    bool of_default; /* where it resolves: the heads of environment `default` have their turn */
+    struct position position; /* the snapshot is as of this position */
+    size_t selector;          /* the selector whose heads are being listed */
+    bool of_default; /* with resolve: the heads of environment `default` are being listed */
     struct head_cursor cursor;
-    struct head *heads[SNAPSHOT_HEADS]; /* of the list's last page; owned from next_head on */
+    struct head *heads[SNAPSHOT_HEADS]; /* the last page of the list; owned from next_head on */
     size_t n_heads;
     size_t next_head;
-    struct buf *configs[SNAPSHOT_HEADS]; /* the next part of it; owned from next_config on */
+    struct buf *configs[SNAPSHOT_HEADS]; /* the next part to send; owned from next_config on */
     size_t n_configs;
     size_t next_config;
     size_t bytes;     /* of the part */
-    size_t own_bytes; /* of those in it that are no heads: in backlog_bytes until it has left */
+    size_t own_bytes; /* of configs in it that are not shared with heads; part of backlog_bytes
+                         until it has left */
     bool done;
 };
 
@@ -93,94 +94,94 @@ struct watch {
     bool listed;
 
     struct selection selection;
-    struct interest *interests; /* one a selector, two where it resolves */
+    struct interest *interests; /* one per selector, two with resolve */
     size_t n_interests;
     struct watch_wishes wishes;
     char *id; /* owned; "": none */
     struct interest id_entry;
-    const char *peer; /* the call's */
+    const char *peer; /* borrowed from the call */
     struct interest peer_entry;
 
-    /* What the stream does next; told apart by a function, the way a message is made. */
+    /* The phase of the stream: the function that makes its next message. */
     enum rpc_next (*phase)(struct watch *watch, struct rpc_pieces *pieces, struct status *st);
     bool level;
     struct heap_node held;
-    struct watch_position cursor; /* the last commit that was delivered or passed over; not kept
+    struct watch_position cursor; /* the last commit that was delivered or skipped; not maintained
                                      while level */
-    size_t event;                 /* of the commit behind it, how many events are delivered */
+    size_t event;                 /* how many events of the next commit were delivered */
     uint64_t previous_revision;   /* of the newest event or snapshot delivered */
     bool said_goodbye;
 
-    struct rpc_timer timer; /* of progress marks */
-    int64_t sent_ns;        /* when the last message was made */
-    bool mark_due;          /* of silence */
-    bool mark_asked;        /* by a call, wherever the log's end was then */
+    struct rpc_timer timer; /* for progress marks */
+    int64_t sent_ns;        /* when the last message was made, on clock_monotonic_ns() */
+    bool mark_due;          /* the stream was silent for progress_ns */
+    bool mark_asked;        /* a WatchProgress call has requested a mark */
 
-    /* A job on the pool; while it runs, all below is the job's. */
+    /* A job on the worker pool. While it runs, the members below belong to the job. */
     struct job job;
     atomic_bool job_running;
-    atomic_bool over;     /* nobody waits for the job's result */
+    atomic_bool over;     /* the stream has ended: the job's result is not needed */
     struct status *fault; /* owned; NULL: none */
 
-    struct commit **taken; /* of the ring, from cursor + 1 on, to be resolved; owned references */
+    struct commit **taken; /* commits of the ring from cursor + 1 on that must be resolved; owned */
     size_t n_taken;
     struct encoded_commit **backlog; /* commits read from the store, from cursor + 1 on */
     size_t n_backlog;
-    size_t passed_backlog; /* freed */
-    size_t next_backlog;   /* the first that is not handled; those before it are kept until the
-                              message with their events has left, and counted so long */
+    size_t passed_backlog; /* how many of them were freed */
+    size_t next_backlog;   /* the first that is not in a message; those before it are kept, and
+                              counted, until the message with their events has left */
 
-    struct heap_node flight; /* of the message on its way, where it is one of the hub's */
+    struct heap_node flight; /* in hub->flights, while a message with commits of the ring is sent */
     size_t flight_bytes;
-    bool flight_counted; /* in backlog_bytes */
+    bool flight_counted; /* flight_bytes are part of backlog_bytes */
 
-    struct snapshot *snapshot; /* owned; NULL where there is none (any more) */
+    struct snapshot *snapshot; /* owned; NULL: none, or complete */
 };
 
 bool watch_selects(const struct watch *watch, const struct change *change);
 
-/* Makes the events of a commit that was read with its payloads, which are given back: those that
- * the stream wants as it wants them, or (watch NULL) all as the ring has them. Waits on the store.
- */
+/* Encodes a commit that was read from the store with its payloads, and releases the payloads. For a
+ * stream: the events that it selects, with its options; watch NULL: all events, as in the ring.
+ * Blocks on the store. */
 bool watch_encode_commit(struct store *store, const struct watch *watch, struct commit *commit,
                          struct encoded_commit **ret_encoded, struct status *st);
-/* Makes the events of a commit as a stream that resolves wants them. On the pool. */
+/* Encodes a commit for a stream with resolve. Blocks on the store: on the pool. */
 bool watch_resolve(const struct watch *watch, struct commit *commit,
                    struct encoded_commit **ret_encoded, struct status *st);
 
-/* The resolved config as it stood at a revision; NULL where there was none. On the pool. */
+/* The resolved config as of a revision; NULL: there was none. On the pool. */
 bool watch_resolved_at(const struct hub *hub, const char *environment, const char *service,
                        uint64_t revision, struct buf **ret_config, struct status *st);
 
-/* How far the stream has come. */
+/* The position of the stream. */
 struct watch_position watch_position(const struct watch *watch);
 
-/* Begins a job; the stream is kicked when it has run. */
+/* Adds a job to the worker pool; the stream is kicked when it has run. */
 void watch_start_job(struct watch *watch, void (*run)(struct job *job));
-/* To be called last by a job. fault: NULL, or what ends the stream; copied. */
+/* The last call of every job. fault: NULL, or the status that ends the stream; copied. */
 void watch_end_job(struct watch *watch, const struct status *fault);
 
-/* A message without events or configs, as its first piece. */
+/* Encodes a WatchResponse without events and configs: the first piece of a message. */
 struct buf *watch_response(const struct watch *watch, int kind,
                            const struct watch_position *position, bool more);
-/* A whole message that says how far the stream has come. */
+/* Makes a message with the position of the stream. */
 enum rpc_next watch_progress(struct watch *watch, struct rpc_pieces *pieces);
 
-/* How much a stream may read, or take into a message, at a time. Any thread. */
+/* The share of the budget that one read or one message may take, in bytes. Any thread. */
 size_t watch_share(const struct hub *hub);
-/* A message is on its way with commits of the ring, from `first` on. */
+/* Registers a message in flight with commits of the ring, from revision `first` on. */
 void flight_begin(struct watch *watch, uint64_t first, size_t bytes);
-/* It has left, or the stream is over. On the stream thread, or when the stream is not the hub's any
- * more. */
+/* The message has left, or the stream is over. On the stream thread, or after the stream was
+ * removed from the hub. */
 void flight_end(struct watch *watch);
-/* The ring has let commits go: counts the messages that keep them. */
+/* The ring has dropped commits: counts the messages in flight that still hold them. */
 void flights_count(struct hub *hub);
 
-/* A job. */
+/* The job that reads commits from the store. */
 void watch_read_backlog(struct job *job);
-/* Gives back what was read and not delivered, or, with passed_only, what was handled. */
+/* Frees the backlog; with passed_only, only commits whose events have been delivered. */
 void watch_drop_backlog(struct watch *watch, bool passed_only);
-/* Gives back what its parts hold, too. */
+/* Frees the snapshot and everything that its parts hold. */
 void watch_drop_snapshot(struct watch *watch);
 
 /* The phases, in their order. */
@@ -189,11 +190,10 @@ enum rpc_next watch_send_snapshot(struct watch *watch, struct rpc_pieces *pieces
                                   struct status *st);
 enum rpc_next watch_send_events(struct watch *watch, struct rpc_pieces *pieces, struct status *st);
 
-/* Brings what was published into the ring. */
+/* Moves published commits into the ring. */
 void hub_take_inbox(struct hub *hub);
 
-/* The log has grown by this encoded commit, which is in the ring: finds the streams that want it.
- */
+/* Wakes the streams that select this encoded commit, which was just added to the ring. */
 void watch_tell(struct hub *hub, const struct encoded_commit *encoded);
 
 #endif
