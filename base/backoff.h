@@ -1,5 +1,6 @@
-/* How long to wait between tries: exponentially longer, each time a random part of it (full
- * jitter), so that many who lost the same thing do not come back in step. Zero-initialise it. */
+/* Exponential backoff with full jitter: each pause is random, up to a bound that doubles. Many
+ * clients that lost the same server then do not reconnect at the same time. Zero-initialise it. Not
+ * thread-safe. */
 #ifndef BASE_BACKOFF_H
 #define BASE_BACKOFF_H
 
@@ -12,7 +13,7 @@ struct backoff {
 #define BACKOFF_FIRST_MS 100
 #define BACKOFF_LONGEST_MS 10000
 
-/* The next wait, up to 100 ms, 200 ms, 400 ms … 10 s. */
+/* The next pause in milliseconds: random, up to 100 ms, 200 ms, 400 ms … 10 s. */
 int64_t backoff_next_ms(struct backoff *backoff);
 static inline void backoff_reset(struct backoff *backoff)
 {

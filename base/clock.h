@@ -7,7 +7,7 @@
 
 int64_t clock_wall_us(void);
 int64_t clock_monotonic_ns(void);
-/* The earlier of two times on the monotonic clock, each of which may be -1: none. */
+/* The earlier of two times on the monotonic clock; -1 means none. */
 static inline int64_t clock_earlier(int64_t a_ns, int64_t b_ns)
 {
     return a_ns < 0 || (b_ns >= 0 && b_ns < a_ns) ? b_ns : a_ns;

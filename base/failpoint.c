@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What the variable says. */
+/* The parsed value of the variable. */
 static struct wanted {
     const char *name;
     size_t n_name; /* 0: nothing is wanted */

@@ -1,9 +1,7 @@
-/* Failpoints: places where a test lets the process die, as if it had been killed just there.
+/* Failpoints: places where a test can kill the process. FAILPOINT(append_after) marks a place.
  *
- *     FAILPOINT(append_after);
- *
- * They are compiled in by the CMake option CONFREG_FAILPOINTS only. There the variable
- * CONFREG_FAILPOINT="append_after:7" kills the process when it comes to that place for the seventh
+ * They exist only with the CMake option CONFREG_FAILPOINTS. Then the environment variable
+ * CONFREG_FAILPOINT="append_after:7" kills the process when it reaches that place for the seventh
  * time. Any thread. */
 #ifndef BASE_FAILPOINT_H
 #define BASE_FAILPOINT_H

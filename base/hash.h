@@ -13,7 +13,7 @@ struct hash {
 };
 
 struct hash hash_bytes(const void *bytes, size_t n);
-/* Over two pieces, one behind the other. */
+/* The hash of two consecutive pieces. */
 struct hash hash_two(const void *a, size_t n_a, const void *b, size_t n_b);
 bool hash_equal(const struct hash *a, const struct hash *b);
 /* HMAC-SHA-256 (RFC 2104). */
@@ -23,14 +23,14 @@ bool secret_equal(const void *a, const void *b, size_t n);
 /* The first 8 bytes as a big-endian number: the short form of a hash in positions. */
 uint64_t hash_short(const struct hash *h);
 
-/* n bytes from the kernel's generator; ends the process where there is none. */
+/* n random bytes from the kernel's generator; ends the process if it fails. */
 void random_bytes(void *bytes, size_t n);
-/* A fast, non-cryptographic 64-bit hash for tables that is seeded once a process. */
+/* A fast, non-cryptographic 64-bit hash for tables, with a random seed per process. */
 uint64_t hash_table_key(const void *bytes, size_t n);
 
-/* 2 * n lower-case digits and a NUL into text. */
+/* Writes 2 * n lower-case digits and a NUL to text. */
 void hex_encode(const void *bytes, size_t n, char *text);
-/* Exactly 2 * n lower-case digits; false where they are not. */
+/* Decodes exactly 2 * n lower-case digits. False: the text is not that. */
 bool hex_decode(const char *text, size_t n_text, void *bytes, size_t n);
 
 #endif

@@ -1,10 +1,10 @@
-/* JSON texts: strict checking, comparing, splicing. Texts are cut and joined, never printed anew,
- * so that every digit of a number and the order of keys survive.
+/* JSON texts: strict checking, comparing and splicing. Texts are cut and joined, never printed
+ * again, so that numbers keep every digit and objects the order of their keys.
  *
- * json_check (jansson underneath) is the gate: RFC 8259 and our limits. Everything else here takes
- * a text that has passed it and lost its white space, or a value out of such a text, as `struct
- * json_text`, and does not fail. What is appended to an `out` must not lie in out itself. Any
- * thread; no state. Cannot be included beside jansson.h. */
+ * json_check is the gate: it enforces RFC 8259 and the limits. All other functions take a text that
+ * it has returned, or a value within such a text, and cannot fail. Text that is appended to an
+ * `out` must not be part of out. Any thread; no state. Cannot be included together with jansson.h.
+ */
 #ifndef BASE_JSON_H
 #define BASE_JSON_H
 
@@ -20,8 +20,8 @@ struct json_text {
     size_t len;
 };
 
-/* No text may nest deeper, whatever its limits: walkers recurse. Room for a payload's 64 levels in
- * the body of a request. */
+/* The deepest nesting under any limits, because functions recurse. It leaves room for a payload of
+ * 64 levels inside the body of a request. */
 #define JSON_DEPTH_MAX 128
 
 struct json_limits {

@@ -6,7 +6,7 @@
 #include "json_parse.h"
 #include "json_scan.h"
 
-/* What one pass finds out, without memory and whatever the text is. */
+/* The result of one pass over any text, without allocating memory. */
 struct survey {
     size_t significant; /* bytes that are not white space between tokens */
     size_t depth;

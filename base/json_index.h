@@ -1,4 +1,4 @@
-/* The members of an object by key, spelled in whatever way. For json_*.c only. */
+/* An index of the members of an object by decoded key. Private to json_*.c. */
 #ifndef BASE_JSON_INDEX_H
 #define BASE_JSON_INDEX_H
 
@@ -8,7 +8,7 @@
 struct json_entry {
     struct json_text key;
     struct json_text value;
-    bool matched; /* free for the user; false at first */
+    bool matched; /* for the user; initially false */
 };
 
 /* Points into the object's text. */
@@ -20,7 +20,7 @@ struct json_index {
 
 void json_index_init(struct json_index *index, struct json_text object);
 void json_index_fini(struct json_index *index);
-/* NULL where there is no such key. */
+/* NULL: there is no such key. */
 struct json_entry *json_index_find(const struct json_index *index, struct json_text key);
 
 #define AUTO_JSON_INDEX __attribute__((cleanup(json_index_fini))) struct json_index

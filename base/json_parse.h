@@ -1,5 +1,5 @@
-/* What jansson does for us. Its names clash with json.h's (JSON_OBJECT and others), so json_parse.c
- * is the one file that sees it. For json_*.c only. */
+/* Parsing by jansson. Its names clash with those of json.h (JSON_OBJECT and others), so only
+ * json_parse.c includes its header. Private to json_*.c. */
 #ifndef BASE_JSON_PARSE_H
 #define BASE_JSON_PARSE_H
 

@@ -1,4 +1,4 @@
-/* Finding where things end in JSON text. For json_*.c only. */
+/* Scanning of JSON text. Private to json_*.c. */
 #ifndef BASE_JSON_SCAN_H
 #define BASE_JSON_SCAN_H
 
@@ -6,8 +6,8 @@
 
 #include "json.h"
 
-/* The offset behind the string that starts at `at`; len where it does not end. The text need not
- * have been checked. */
+/* The offset after the string that starts at `at`; len: the string does not end. For unchecked
+ * text, too. */
 size_t json_skip_string(const char *text, size_t len, size_t at);
 
 static inline bool json_is_blank(char c)
@@ -15,7 +15,7 @@ static inline bool json_is_blank(char c)
     return c == ' ' || c == '\t' || c == '\n' || c == '\r';
 }
 
-/* ASCII that stands for itself in a string. */
+/* Whether an ASCII character needs no escape in a string. */
 static inline bool json_is_plain(char c)
 {
     unsigned char byte = (unsigned char)c;

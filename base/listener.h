@@ -1,4 +1,4 @@
-/* A socket that listens, for HTTP. */
+/* A listening socket, for HTTP. */
 #ifndef BASE_LISTENER_H
 #define BASE_LISTENER_H
 
@@ -14,7 +14,7 @@ struct listener {
  * listens, without blocking. A socket file that nobody listens on is taken over. INVALID_ARGUMENT:
  * not an address; UNAVAILABLE: it cannot be bound. */
 bool listener_open(const char *address, struct listener *ret_listener, struct status *st);
-/* Removes the socket file. Not twice. */
+/* Closes the socket and removes the socket file. Once. */
 void listener_close(struct listener *listener);
 
 #endif

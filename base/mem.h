@@ -16,7 +16,7 @@ void *mem_alloc(size_t size);
 void *mem_zalloc(size_t size);
 /* count * size, zeroed; ends the process on overflow. */
 void *mem_array(size_t count, size_t size);
-/* Grows an array to hold count items of size bytes; new room is not zeroed. */
+/* Grows an array to count items of size bytes; new items are not zeroed. */
 void *mem_grow(void *p, size_t count, size_t size);
 /* Copies n bytes of text and adds a NUL. */
 char *mem_text(const char *text, size_t n);

@@ -1,9 +1,9 @@
-/* Metrics: numbers that any thread counts without a lock, and the page in Prometheus' text format
- * (0.0.4) on which they are shown.
+/* Metrics: counters and histograms that any thread updates without a lock, and a page of them in
+ * Prometheus' text format (0.0.4).
  *
- * Counters and histograms are memory of whoever counts. A page is written family by family: first
- * metrics_family, then all of its samples. Values of labels come from small fixed sets, never from
- * what users name things. */
+ * The memory of counters and histograms belongs to the module that counts. A page is written family
+ * by family: first metrics_family, then all of its samples. Values of labels come from small fixed
+ * sets, never from names that users choose. */
 #ifndef BASE_METRICS_H
 #define BASE_METRICS_H
 
@@ -31,8 +31,8 @@ static inline uint64_t metric_value(const struct metric *counter)
 
 #define HISTOGRAM_MAX_BOUNDS 20
 
-/* Where buckets end, inclusive and ascending, in the whole numbers that are observed; `unit` of
- * them are one of the unit that is shown. */
+/* The upper bounds of the buckets, inclusive and ascending, in observed units; `unit` of these make
+ * one unit of the page. */
 struct histogram_scale {
     size_t n;
     double unit;
@@ -44,13 +44,14 @@ extern const struct histogram_scale scale_count; /* 1, 2, 4 … 1024 */
 
 struct histogram {
     const struct histogram_scale *scale;
-    struct metric buckets[HISTOGRAM_MAX_BOUNDS + 1]; /* each its own; the last beyond all bounds */
+    struct metric
+        buckets[HISTOGRAM_MAX_BOUNDS + 1]; /* not cumulative; the last is above all bounds */
     struct metric sum;
 };
 
 void histogram_init(struct histogram *histogram, const struct histogram_scale *scale);
 void histogram_observe(struct histogram *histogram, uint64_t value);
-/* Adds what another one of the same scale has counted. */
+/* Adds the counts of another histogram with the same scale. */
 void histogram_add(struct histogram *histogram, const struct histogram *other);
 uint64_t histogram_count(const struct histogram *histogram);
 
@@ -60,7 +61,7 @@ enum metric_kind { METRIC_COUNTER, METRIC_GAUGE, METRIC_HISTOGRAM };
 
 #define METRIC_MAX_LABELS 4
 
-/* Ended by a NULL name where there are fewer than METRIC_MAX_LABELS. All borrowed. */
+/* A NULL name ends the labels if there are fewer than METRIC_MAX_LABELS. All borrowed. */
 struct metric_labels {
     struct metric_label {
         const char *name, *value;

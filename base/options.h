@@ -46,8 +46,8 @@ struct option_table {
 
 enum options_result { OPTIONS_RUN, OPTIONS_EXIT_OK, OPTIONS_EXIT_USAGE };
 
-/* Fills the targets. Prints --help and --version on standard output (OPTIONS_EXIT_OK) and what is
- * wrong, naming the flag or variable, the limit and what was found, on standard error
+/* Sets the targets. Prints --help and --version on standard output (OPTIONS_EXIT_OK). Prints
+ * errors, with the flag or variable, the limit and the value found, on standard error
  * (OPTIONS_EXIT_USAGE; exit with 2). Operands are refused. */
 enum options_result options_parse(const struct option_table *table, int argc, char **argv);
 

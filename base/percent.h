@@ -17,8 +17,8 @@ void percent_decode(const char *text, size_t n, bool plus_is_blank, struct str *
 /* Appends bytes with all but unreserved characters encoded. */
 void percent_encode(const char *bytes, size_t n, struct str *out);
 
-/* Walks "a=1&b=2": start with *position 0; gives the raw name and value of the next parameter
- * ("a" without '=' has an empty value). false at the end. Empty pieces are passed over. */
+/* Iterates over "a=1&b=2", from *position 0 on: returns the raw name and value of the next
+ * parameter ("a" without '=' has an empty value). False: the end. Empty parameters are skipped. */
 struct query_parameter {
     const char *name, *value;
     size_t n_name, n_value;

@@ -1,11 +1,11 @@
-/* What the system says of this process. */
+/* Facts about this process, from the system. */
 #ifndef BASE_PROCESS_H
 #define BASE_PROCESS_H
 
 #include "str.h"
 
-/* Adds the process_* families that every Prometheus client has: processor time, memory, file
- * descriptors, start. What /proc does not tell is left out. */
+/* Appends the process_* families of Prometheus clients: processor time, memory, file descriptors,
+ * start time. Values that /proc does not provide are left out. */
 void process_metrics(struct str *page);
 
 #endif

@@ -15,9 +15,9 @@ struct str {
 };
 
 void str_fini(struct str *s);
-/* Empties it and keeps the memory. */
+/* Empties the string and keeps its memory. */
 void str_clear(struct str *s);
-/* Drops all but the first len bytes, of which there must be as many. */
+/* Keeps only the first len bytes; the string must have at least that many. */
 void str_truncate(struct str *s, size_t len);
 void str_add(struct str *s, const void *bytes, size_t n);
 void str_add_text(struct str *s, const char *text);

@@ -3,7 +3,7 @@
 #include <stdint.h>
 #include <string.h>
 
-/* What may follow each lead byte (RFC 3629, section 4). */
+/* The bytes that may follow each lead byte (RFC 3629, section 4). */
 struct lead {
     uint8_t first, last;            /* lead bytes */
     uint8_t length;                 /* of the whole character */

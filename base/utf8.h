@@ -1,4 +1,4 @@
-/* UTF-8 (RFC 3629) and what names may hold. */
+/* Validation of UTF-8 (RFC 3629), of names and of texts. Pure; any thread. */
 #ifndef BASE_UTF8_H
 #define BASE_UTF8_H
 
@@ -7,11 +7,11 @@
 
 #include "status.h"
 
-/* The offset of the first byte that is not well-formed UTF-8 (overlong forms, surrogates and
- * values above U+10FFFF are not); n where all is. */
+/* The offset of the first byte that is not well-formed UTF-8 (overlong forms, surrogates and values
+ * above U+10FFFF are malformed); n: all bytes are well-formed. */
 size_t utf8_check(const char *bytes, size_t n);
 
-/* The size of the well-formed character that bytes start with; 0 where they do not. */
+/* The size of the well-formed character at the start of bytes; 0: there is none. */
 size_t utf8_char_size(const char *bytes, size_t n);
 
 #define NAME_MAX_BYTES 255

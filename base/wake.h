@@ -1,4 +1,5 @@
-/* Waking a thread that waits for descriptors or for time to pass. One thread waits; any sets. */
+/* A wake-up for a thread that waits for a descriptor or for time to pass. One thread waits; any
+ * thread may set the wake. */
 #ifndef BASE_WAKE_H
 #define BASE_WAKE_H
 
@@ -14,19 +15,19 @@ struct wake {
 
 void wake_init(struct wake *wake);
 void wake_fini(struct wake *wake);
-/* Sets it; costs a system call only where it was not set. */
+/* Sets the wake; costs a system call only if it was not set. */
 void wake_set(struct wake *wake);
-/* Sets it and tells the waiting thread to end, for good. */
+/* Sets the wake and tells the waiting thread to stop, for good. */
 void wake_stop(struct wake *wake);
 static inline bool wake_stopping(const struct wake *wake)
 {
     return atomic_load(&wake->stopping);
 }
-/* The waiting thread's, before it looks at what it was woken for. */
+/* Called by the waiting thread before it checks what it was woken for. */
 void wake_clear(struct wake *wake);
 /* Waits until fd (-1: none) is readable, the wake is set, or the time has passed. */
 void wake_wait(const struct wake *wake, int fd, int64_t timeout_ms);
-/* Waits until the time has passed or it is to stop, wakes or no wakes. */
+/* Waits until the time has passed or the thread is to stop; ignores wake_set. */
 void wake_pause(struct wake *wake, int64_t ms);
 
 #endif

@@ -1,4 +1,4 @@
-/* What operators and monitoring ask: whether the gateway is alive, ready, and what it has done. */
+/* Handlers for operators and monitoring: /livez, /readyz, /health, /stats. */
 #ifndef GATEWAY_PROBES_H
 #define GATEWAY_PROBES_H
 

@@ -25,7 +25,7 @@ struct http_chunks {
     uint64_t left;                     /* unread bytes of the current chunk */
 };
 
-/* What a reader found next in the input. */
+/* The next part that a reader found in the input. */
 enum http_part {
     HTTP_PART_NONE, /* the input is used up; more bytes are needed */
     HTTP_PART_HEAD,

@@ -36,7 +36,7 @@ struct exchange {
     struct http_field fields[]; /* of the request; followed by the text they point to */
 };
 
-/* What a connection needs after a step. */
+/* The need of a connection after a step. */
 enum step {
     STEP_ON,   /* another step now */
     STEP_WAIT, /* an event: of epoll, of a handler, or a time-out */
@@ -458,7 +458,7 @@ static enum step go_on_reading(struct http_connection *c)
     return is_too_large ? refuse(c, &too_large) : STEP_ON;
 }
 
-/* Who waits for it and has sent nothing of the body yet. */
+/* Sends 100 Continue if the client waits for it and has sent nothing of the body yet. */
 static void invite(struct http_connection *c, const struct http_input *in)
 {
     static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
@@ -654,7 +654,7 @@ static enum step step(struct http_connection *c, struct http_input *in)
     }
 }
 
-/* It has used up its steps of this run and can continue, so no time-out runs. */
+/* The connection has used up its steps of this run and can continue later: no time-out runs. */
 static void go_on_later(struct http_connection *c)
 {
     if (!c->lingers) {

@@ -13,7 +13,7 @@
 #define HTTP_PULL_BYTES 8192     /* pulled from the handlers at a time */
 #define HTTP_CHUNK_SIZE_BYTES 16 /* room for a chunk size and its CRLF */
 
-/* What a connection waits for; all but HTTP_WAIT_NOTHING have a time-out. */
+/* The wait of a connection; every one but HTTP_WAIT_NOTHING has a time-out. */
 enum http_wait {
     HTTP_WAIT_NOTHING, /* for the handlers: no time-out */
     HTTP_WAIT_REQUEST, /* for the first byte of a request */

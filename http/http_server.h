@@ -134,8 +134,8 @@ struct http_answer {
  * caller must not use x afterwards, unless it is a handler that was called with x. */
 void http_answer(struct http_exchange *x, const struct http_answer *answer);
 bool http_is_answered(const struct http_exchange *x);
-/* Says that `read` of a pulled answer has more bytes. If the client has disconnected it ends the
- * exchange, like http_answer. */
+/* Tells the server that `read` of a pulled answer has more bytes. If the client has disconnected,
+ * this ends the exchange, like http_answer. */
 void http_wake(struct http_exchange *x);
 
 /* An answer whose fields are formatted once, to be sent many times. The body is borrowed until

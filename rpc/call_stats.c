@@ -19,7 +19,8 @@ void call_stats_end(struct call_stats *stats, enum status_code code, int64_t beg
     histogram_observe(&stats->duration, (uint64_t)took);
 }
 
-/* What all queues counted of one method. The ends are read first: what has ended has started. */
+/* The sum of all queues' counters of one method. Ends are read before starts, so that no more calls
+ * have ended than started. */
 static void sum_up(const struct call_stats *stats, size_t n, struct rpc_stats *sum)
 {
     histogram_init(&sum->duration, &scale_latency);

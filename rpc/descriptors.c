@@ -73,8 +73,8 @@ int descriptors_find_file(const struct descriptors *set, const char *name)
 
 /* ---- Symbols ---- */
 
-/* What of a symbol is behind the name that it starts with: behind the dot, or "" where the symbol
- * is the name; NULL where it does not start so. */
+/* The part of a symbol after the name and a dot; "" if the symbol equals the name; NULL if it does
+ * not start with the name. */
 static const char *behind(const char *symbol, const char *name)
 {
     size_t n = strlen(name);

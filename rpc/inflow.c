@@ -100,7 +100,7 @@ struct watched {
     struct inflow inflow;
 };
 
-/* What becomes of bytes that were read for the core. */
+/* The fate of bytes that were read for the core. */
 enum verdict { PASS, DISCARD, CUT };
 
 static struct {

@@ -5,7 +5,7 @@
 #include "str.h"
 #include "utf8.h"
 
-/* What is left to read of a message. */
+/* The unread rest of a message. */
 struct input {
     const uint8_t *at;
     const uint8_t *end;

@@ -3,8 +3,8 @@
 #include "bytes.h"
 #include "call.h"
 
-/* What a kick and the stream thread tell each other. A kick only ever adds KICKED, and the one that
- * finds the stream with no flag at all has it run. */
+/* The flags by which kicks and the stream thread synchronise. A kick only adds KICKED; the kick
+ * that finds no flag set posts the stream to its thread. */
 enum {
     KICKED = 1, /* next() is to be asked (again) */
     BUSY = 2,   /* being asked, or a message on its way */

@@ -1,4 +1,4 @@
-/* What answers of several handlers have in common. */
+/* Shared by the answers of several handlers. */
 #ifndef GATEWAY_ANSWERS_H
 #define GATEWAY_ANSWERS_H
 

@@ -33,8 +33,8 @@ void conditions_parse(const char *if_match, const char *if_none_match, struct co
                       struct invalid *invalid);
 void conditions_fini(struct conditions *conditions);
 
-/* What the next attempt has to expect; *ret_epoch is borrowed from the request. False if no head
- * can satisfy the conditions: the request has been answered with 412. */
+/* The head that the next attempt must expect; *ret_epoch is borrowed from the request. False: no
+ * head can satisfy the conditions, and the request has been answered with 412. */
 bool conditions_expect(struct request *r, char **ret_epoch, uint64_t *ret_revision);
 
 enum conditions_next {
@@ -43,7 +43,7 @@ enum conditions_next {
     CONDITIONS_MISSING,  /* the conditions hold, but there is no config to write to */
     CONDITIONS_OTHER,    /* the write failed for another reason than the head */
 };
-/* What to do after the server refused a write with st. */
+/* The next step after the server refused a write with st. */
 enum conditions_next conditions_after(struct request *r, const struct status *st);
 
 /* For a create that failed because the config exists: if the conditions forbid that config, answers

@@ -1,4 +1,4 @@
-/* What was read and written, since this process began. */
+/* Counters of reads and writes since this process started. */
 #ifndef GATEWAY_CONFIG_COUNTS_H
 #define GATEWAY_CONFIG_COUNTS_H
 

@@ -76,8 +76,8 @@ void freshness_parse(const char *cache_control, const char *prefer, const char *
 
 /* ---- What the mirror may answer ---- */
 
-/* What was handed out of another log binds only a mirror that cannot know whether that one is over:
- * one that stands has heard it from the server. */
+/* A position of another log is binding only while the mirror cannot know whether that log has been
+ * replaced. A mirror in step knows it from the server. */
 static bool reaches_handed_out(const struct handed_out *handed, const struct mirror_view *view)
 {
     if (strcmp(handed->epoch, view->epoch) == 0) {

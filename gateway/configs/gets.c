@@ -34,7 +34,8 @@ static bool is_known_to_client(const struct request *r, const char *tag)
 
 /* ---- From the mirror ---- */
 
-/* What the mirror has: the config, and where it is merged, the default's. */
+/* The result of a look-up in the mirror: the config and, if it is to be merged, the one of
+ * `default`. */
 struct found {
     struct mirror_config *configs[2]; /* references */
     struct mirror_view view;
@@ -206,7 +207,7 @@ static bool answer_from_mirror(struct request *r)
 
 /* ---- From the server ---- */
 
-/* What is not there leaves no trace in a snapshot: the mirror learns of it here. */
+/* Tells the mirror which configs the server reported absent: a snapshot does not contain them. */
 static void note_absent(struct request *r, const Confreg__V1__GetConfigResponse *response)
 {
     for (size_t i = 0; i < response->n_sources && r->gateway->upstream->mirror != NULL; i++) {

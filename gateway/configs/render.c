@@ -7,7 +7,7 @@
 #include "json.h"
 #include "payload.h"
 
-/* What Config and Version have in common. */
+/* The fields that Config and Version share. */
 struct document {
     const char *service, *environment, *created_by, *comment;
     uint64_t version, source_version;

@@ -81,7 +81,7 @@ void handle_create(struct request *r)
 
 /* ---- PUT, PATCH ---- */
 
-/* What is documented for PUT; HTTP's own way for the others. */
+/* PUT answers 400, as documented; the other methods answer 404. */
 static void refuse_missing(struct request *r)
 {
     if (r->route->body == BODY_CONFIG) {

@@ -57,7 +57,8 @@ const char *sse_name(int kind, bool was_there)
     }
 }
 
-/* What an event takes beside its texts and data: itself, and the names of members in its text. */
+/* Memory of an event without its texts and data: the struct and the member names in the rendered
+ * text. */
 #define EVENT_BYTES (sizeof(struct sse_event) + 192)
 
 static const char *lay_out(char **at, const char *text)

@@ -6,7 +6,7 @@
 
 #define LENGTHS 256 /* of prefixes; no service name is longer than 255 bytes */
 
-/* What a selector names. */
+/* The key of an audience: what its selectors name. */
 struct audience_key {
     const char *environment; /* NULL: any */
     const char *text;        /* a service name, or a prefix */
@@ -170,7 +170,7 @@ static void visit_audience(const struct visit *v, const struct audience_key *key
     }
 }
 
-/* Those that named the environment, and those that named none. */
+/* Visits the audiences that named the environment, and those that named none. */
 static void visit_both(const struct visit *v, const char *environment, struct audience_key key)
 {
     key.environment = environment;

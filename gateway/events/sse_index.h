@@ -1,10 +1,9 @@
-/* Who wants which change: members by what their selectors name. A change finds those that want it
- * without a look at any other.
+/* An index of event streams by their selectors: a change finds the streams that select it without
+ * visiting any other.
  *
- * A selector names an environment or any, and one service, or a prefix of service names (the empty
- * one: every service). All members of equal selectors are one audience; a change looks up two
- * audiences for its service and two for each length that a prefix in the index has. HTTP thread
- * only. */
+ * A selector names one environment or any, and one service or a prefix of service names (an empty
+ * prefix: every service). All members with equal selectors are one audience. A change looks up two
+ * audiences for its service, and two for each length of a prefix in the index. HTTP thread only. */
 #ifndef GATEWAY_SSE_INDEX_H
 #define GATEWAY_SSE_INDEX_H
 

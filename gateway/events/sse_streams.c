@@ -41,7 +41,7 @@ struct sse_stream {
     struct sse_member member;
     TAILQ_ENTRY(sse_stream) in_all;
 
-    /* What is being sent: the rest of a text, then of a line. */
+    /* The data being sent: first the rest of a text, then the rest of a line. */
     struct buf *text;
     bool is_shared; /* the text: it is that of an event in the window */
     size_t n_sent;  /* of the text */

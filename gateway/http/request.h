@@ -57,7 +57,7 @@ struct request_headers {
 };
 #define REQUEST_HEADERS (sizeof(struct request_headers) / sizeof(const char *))
 
-/* What a layer above adds to the requests of its routes. */
+/* The extension of a request by a higher layer, for the requests of its routes. */
 struct request_kind {
     size_t size; /* of the struct that begins with struct request; zeroed at the start */
     /* Reads the headers that are this kind's, and adds their faults. NULL: there are none. */
@@ -68,7 +68,7 @@ struct request_kind {
 /* struct request itself. */
 extern const struct request_kind request_plain;
 
-/* What a request waits for. */
+/* The wait of a suspended request. */
 struct suspension {
     /* The client has disconnected: ends the wait and returns true. NULL: the wait cannot be ended,
      * so the request lives until it has been resumed. */
@@ -117,7 +117,7 @@ void request_add_header(struct request *r, const char *name, const char *value);
 
 /* The request has no answer yet, or no further bytes of it, until request_resumed. */
 void request_suspend(struct request *r, const struct suspension *suspension);
-/* What it waited for is over: its continuation may answer, or suspend it again. */
+/* The wait is over: the continuation may answer the request or suspend it again. */
 void request_resumed(struct request *r);
 
 /* Goes on with a request that is not suspended any more, as front_resume does. The caller must not

@@ -5,7 +5,7 @@
 #include "clock.h"
 #include "metrics.h"
 
-/* What is answered, and at the end everything else. 499: the client did not wait. */
+/* The statuses that are counted; the last slot counts all others. 499: the client had gone. */
 static const unsigned statuses[] = {200, 201, 304, 307, 400, 404, 405, 408, 409, 410, 412, 413,
                                     414, 417, 422, 429, 431, 499, 500, 501, 503, 504, 505, 0};
 #define N_STATUSES COUNT_OF(statuses)

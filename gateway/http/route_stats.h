@@ -16,7 +16,7 @@ void route_stats_free(struct route_stats *stats);
 
 /* A request has come. */
 void route_stats_begin(struct route_stats *stats);
-/* It is over. route: NULL where there was none; status: what was answered, 0 where the client
+/* Counts the end of a request. route: NULL: none matched. status: of the answer; 0: the client
  * disconnected before. */
 void route_stats_end(struct route_stats *stats, const struct route *route, unsigned status,
                      int64_t begun_ns);

@@ -100,7 +100,7 @@ static void done(void *user, ProtobufCMessage *response, const struct status *st
     calls_hand_over(&one);
 }
 
-/* Those that come while the gateway has no client. */
+/* Fails a call that is started while the gateway has no client. */
 static void refuse(struct call *call)
 {
     struct status st;

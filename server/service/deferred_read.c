@@ -64,7 +64,7 @@ static void refuse(struct deferred *deferred, const struct status *st)
     free(deferred);
 }
 
-/* What the status says hardly matters: the client has gone, or has seen its own deadline pass. */
+/* The status hardly matters: the client has gone, or has seen its own deadline pass. */
 static void refuse_unwanted(struct deferred *deferred)
 {
     struct status st;

@@ -29,7 +29,7 @@ bool heads_digest_equal(const struct heads_digest *a, const struct heads_digest 
 void heads_digest_encode(const struct heads_digest *digest, uint8_t bytes[HEADS_DIGEST_BYTES]);
 void heads_digest_decode(const uint8_t bytes[HEADS_DIGEST_BYTES], struct heads_digest *ret_digest);
 
-/* What is stored of a mark. */
+/* A mark as it is stored. */
 struct mark_row {
     uint64_t value;
     struct heads_digest digest; /* of HEADS if the backend keeps one; else zero */

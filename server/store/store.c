@@ -228,7 +228,7 @@ bool store_read_all_commits(struct store *store, uint64_t from, uint64_t through
     return true;
 }
 
-/* What the log has in the place of a batch. */
+/* The commits that the log has at the revisions of a batch. */
 struct placed {
     struct commit *const *commits;
     size_t ours;  /* so many of the batch's first commits */

@@ -110,8 +110,8 @@ struct store_listener {
 
 struct store;
 
-/* What a backend implements: the functions of the same names below without the checks. Rows come as
- * raw bytes. Each one's contract is that of the public function. */
+/* The methods of a backend. Each has the contract of the public function of the same name, which
+ * adds the checks. Rows are raw bytes. */
 struct store_row {
     struct buf *record; /* borrowed; of the commit */
     struct hash hash;   /* as stored */
@@ -194,7 +194,7 @@ struct store_ops {
     void (*unlisten)(struct store *store);
 };
 
-/* What every backend's struct begins with; `open` fills it. */
+/* The first member of every backend's struct; `open` fills it. */
 struct store {
     const struct store_ops *ops;
     struct store_identity identity;

@@ -52,7 +52,7 @@ static bool find_change(struct compactor *c, const struct head *head, uint64_t r
     return true;
 }
 
-/* What the compaction before this one has seen to needs no second look. */
+/* Whether the compaction before this one has already handled the head. */
 static bool is_untouched(const struct compaction *compaction, const struct head *head)
 {
     return (head->version != 0 && head->first_live_version == 1 &&

@@ -186,7 +186,8 @@ static bool begin_round(struct head_saver *saver, struct status *st)
     return true;
 }
 
-/* What was not saved, where nothing newer of the same config has come since. */
+/* Ends the round. Heads that were not saved become unsaved again, unless a newer head of the same
+ * config has come since. */
 static void give_up_round(struct head_saver *saver)
 {
     struct round *round = &saver->round;

@@ -7,7 +7,7 @@
 #include "head_table.h"
 #include "upkeep.h"
 
-/* What was put since the last take. Zeroed is none. */
+/* Everything that was put since the last take. Zeroed: nothing. */
 struct news {
     struct head_table heads;  /* that changed; all that did through `position` */
     struct position position; /* of the last commit; revision 0: there was none */

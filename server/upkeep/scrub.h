@@ -9,7 +9,7 @@
  * is an upkeep, or on its thread. Faults of the store; repeating it does no harm. */
 bool scrub_finish(struct store *store, uint64_t through, struct status *st);
 
-/* What is due, and who waits for it. Upkeep's thread. */
+/* The scrubber: the scrub that is due, and the writes that wait for it. Upkeep's thread. */
 struct scrubber;
 
 /* Finds out whether payloads may still have to be removed up to `through`. */

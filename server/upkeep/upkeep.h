@@ -41,8 +41,8 @@ struct upkeep_options {
 
 /* Someone who waits until erased payloads are gone. */
 struct scrub_wait {
-    /* They are gone, or could not be removed now and will be later. Upkeep's thread, or the
-     * caller's; must not block. */
+    /* The payloads have been removed, or could not be removed now and will be later. On upkeep's
+     * thread or the caller's; must not block. */
     void (*done)(struct scrub_wait *wait);
     struct scrub_wait *next; /* upkeep's */
 };

@@ -5,7 +5,7 @@
 
 #include "utf8.h"
 
-/* What a group selects. All texts but those that are named are empty. */
+/* The fields by which a group selects. Texts of other fields are empty. */
 enum { BY_ENVIRONMENT = 1, BY_SERVICE = 2, BY_PREFIX = 4 };
 
 #define KEY_BYTES (1 + NAME_MAX_BYTES + 1 + NAME_MAX_BYTES)

@@ -55,7 +55,7 @@ static bool position_mismatch(const struct watch_position *position, struct stat
                       position->revision);
 }
 
-/* What the log says to have been at the cursor must be what the client says to have seen there. */
+/* Checks that the log's hash at the cursor equals the one that the client has sent. */
 static bool check_chain(const struct watch *watch, uint64_t chain, struct status *st)
 {
     if (watch->cursor.chain == 0 || watch->cursor.chain == chain) {
@@ -195,7 +195,7 @@ static bool gather(struct watch *watch, struct message *message, bool *ret_read,
     return *ret_read || reach_end(watch, st);
 }
 
-/* What conflates is the shorter, the more it joins. */
+/* With conflate, joining more commits makes the stream shorter. */
 static size_t join_bytes(const struct watch *watch)
 {
     size_t most = watch->wishes.conflate ? MESSAGE_BYTES : JOIN_BYTES;
@@ -227,8 +227,8 @@ enum rpc_next watch_send_events(struct watch *watch, struct rpc_pieces *pieces, 
     return result;
 }
 
-/* What the log says to have been at the cursor; false: that has to be read first. 0: it has not got
- * there yet. */
+/* The log's hash at the cursor; 0: the log has not reached it. False: it must be read from the
+ * store first. */
 static bool find_chain(const struct watch *watch, uint64_t *ret_chain)
 {
     const struct watch_position *tail = &watch->hub->tail;

@@ -6,7 +6,7 @@
 #include "overlay.h"
 #include "watch.h"
 
-/* What the head under the cursor stands for in this snapshot, as of its revision; NULL: nothing. */
+/* The config that the head contributes to the snapshot, as of its revision; NULL: none. */
 static bool config_of(const struct watch *watch, const struct head *head, struct buf **ret_config,
                       struct status *st)
 {
@@ -40,7 +40,7 @@ static bool add_config(struct watch *watch, const struct head *head, struct stat
                                   ? watch->selection.filters[snapshot->selector].environment
                                   : head_environment(head);
     struct buf *config = NULL;
-    /* What an earlier selector has delivered is not delivered again. */
+    /* The config was delivered for an earlier selector. */
     if (selection_has_before(&watch->selection, snapshot->selector, environment,
                              head_service(head))) {
         return true;

@@ -6,7 +6,7 @@
 #include "confreg/v1/registry.pb-c.h"
 #include "h2.h"
 
-/* What is written and watched: the key NAME, or for n > 1 the keys NAME-0 to NAME-(n - 1). */
+/* The keys that are written and watched: NAME, or for n > 1 NAME-0 to NAME-(n - 1). */
 struct keys {
     const char *name;
     size_t n; /* at most KEYS_MAX, which one request of either can change */
@@ -14,7 +14,7 @@ struct keys {
 
 #define KEYS_MAX 100
 
-/* What a response of a watch says. */
+/* The content of a watch response. */
 struct told {
     size_t started; /* watches that were established; confreg: streams, with all their selectors */
     size_t events;

@@ -15,7 +15,7 @@ struct confregd {
 /* Returns when it serves, on the ports that it is given, or (0) on free ones. */
 void confregd_start(struct confregd *confregd);
 void confregd_stop(struct confregd *confregd);
-/* What its metrics page says. */
+/* A value of its metrics page. */
 double confregd_metric(const struct confregd *confregd, const char *name);
 
 double resident_bytes(pid_t pid);

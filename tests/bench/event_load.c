@@ -1,7 +1,7 @@
-/* Hears events as a service would: `bench_event_load HOST PORT USER PASSWORD COUNT` binds a durable
- * queue to config.changes, says "ready", and after that many events prints what came of it as JSON:
- * how long the first to the last took, and how old each was when it came, by the clock of this
- * machine, which must be the server's, too. */
+/* Consumes events as a service would: `bench_event_load HOST PORT USER PASSWORD COUNT` binds a
+ * durable queue to config.changes and prints "ready". After COUNT events it prints the result as
+ * JSON: the time from the first to the last, and the age of each event on arrival, by the clock of
+ * this machine, on which the server must run, too. */
 #include <amqp.h>
 #include <amqp_tcp_socket.h>
 #include <stdio.h>

@@ -39,7 +39,7 @@ void h2_call_fini(struct h2_call *call);
  * arrives for 30 s. */
 void h2_run(struct h2 *const *connections, size_t n, bool (*done)(void *user), void *user);
 
-/* Says what failed, and why where the system knows, and ends the program. */
+/* Prints what failed, with the system's error if there is one, and ends the program. */
 __attribute__((noreturn)) void h2_die(const char *what);
 
 #endif

@@ -1,6 +1,6 @@
-/* What a database of MongoDB's protocol does by itself: `bench_inserts URI IN-FLIGHT BYTES CALLS`
- * inserts that many documents of this size, one a command, at majority concern, from as many
- * threads as are to be in flight, and prints the calls and seconds as JSON. */
+/* Measures a database of MongoDB's protocol alone: `bench_inserts URI IN-FLIGHT BYTES CALLS`
+ * inserts CALLS documents of BYTES bytes, one per command, at majority concern, from IN-FLIGHT
+ * threads, and prints the calls and seconds as JSON. */
 #include <mongoc/mongoc.h>
 #include <pthread.h>
 #include <stdatomic.h>

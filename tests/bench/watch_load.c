@@ -1,11 +1,10 @@
-/* What many watch streams cost: `bench_watch_load CONFREGD FOLDER CONNECTIONS STREAMS ETCD_PORT
- * ETCD_PID` starts that program with its store in the folder, opens as many streams on each
- * connection, and prints one line a figure: name, value, unit, and what etcd's is.
- *
- * All streams of a server watch one key. The etcd that runs there is watched in two ways: as here,
- * by a stream a watch; and as its own clients do it, by one stream a connection with all of its
- * watches, of another key. The three have their turns in the same rounds. Then both are watched by
- * one stream a connection with STREAMS watches of as many keys. */
+/* Measures the cost of many watch streams: `bench_watch_load CONFREGD FOLDER CONNECTIONS STREAMS
+ * ETCD_PORT ETCD_PID` starts that program with its store in the folder, opens as many streams on
+ * each connection, and prints one line a figure: name, value, unit, and what etcd's is. All streams
+ * of a server watch one key. The etcd that runs there is watched in two ways: as here, by a stream
+ * a watch; and as its own clients do it, by one stream a connection with all of its watches, of
+ * another key. The three have their turns in the same rounds. Then both are watched by one stream a
+ * connection with STREAMS watches of as many keys. */
 #include <stdio.h>
 #include <string.h>
 

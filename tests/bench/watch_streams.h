@@ -28,7 +28,7 @@ struct watch_streams {
 
     struct h2 **connections;
     struct watch_stream *streams;
-    /* What they have told. */
+    /* The responses so far. */
     uint64_t started;
     uint64_t delivered; /* events */
     uint64_t wanted;

@@ -39,7 +39,7 @@ static struct disk {
     enum power_refusal refusal;
 } disk = {.lock = PTHREAD_MUTEX_INITIALIZER, .cut_at = UINT64_MAX};
 
-/* What SQLite holds; the system's own file follows in memory. */
+/* A file that SQLite has open; the system's own file object follows in memory. */
 struct open_file {
     sqlite3_file base;
     struct disk_file *on_disk; /* NULL: a temporary file */
@@ -417,7 +417,7 @@ struct loss {
     uint64_t end; /* LOSS_TAIL: operations from here on are gone */
 };
 
-/* What is left of one sector, or of the part of it that was written. */
+/* Leaves a random remainder of one sector, or of the part of it that was written. */
 static void leave_sector(struct loss *loss, struct str *content, size_t offset,
                          const uint8_t *bytes, size_t n, bool last)
 {

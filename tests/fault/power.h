@@ -25,10 +25,10 @@ enum power_loss {
 /* Makes it SQLite's default VFS, with an empty disk. The power goes at the operation with this
  * number, counted from 0. */
 void power_on(uint64_t cut_at);
-/* What is opened from now on is the system's. The disk stays as it is. */
+/* Files that are opened from now on are the system's own. The simulated disk stays as it is. */
 void power_off(void);
 bool power_is_on(void);
-/* What a disk may refuse to do, with the power on. */
+/* Operations that the disk refuses, with the power on. */
 enum power_refusal {
     REFUSE_NOTHING,
     REFUSE_SYNCS,

@@ -136,7 +136,7 @@ static void copy(const char *from, const char *to, const char *suffix)
     write_file(target, &content);
 }
 
-/* What a kill leaves where heads were saved halfway through the deeds, in one file. */
+/* Leaves a store as after a kill, with heads saved halfway through the deeds, in one file. */
 static void leave_heads_behind(const struct folder *folder)
 {
     struct folder alive;

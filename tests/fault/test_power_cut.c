@@ -12,7 +12,7 @@
 #include "power.h"
 #include "random.h"
 
-/* What was acknowledged before the power went. */
+/* The commits that were acknowledged before the power cut. */
 struct memory {
     struct commit *commits[N_DEEDS];
     size_t n;

@@ -1,5 +1,5 @@
-/* What the fuzz targets share. Each target is a program of libFuzzer's; besides not crashing, what
- * it parses has to keep the promises that it checks with MUST. */
+/* Shared by the fuzz targets. Each target is a libFuzzer program. Besides not crashing, the parsers
+ * must keep the promises that the target checks with MUST. */
 #ifndef FUZZ_FUZZ_H
 #define FUZZ_FUZZ_H
 

@@ -1,5 +1,5 @@
-/* What the gateway reads of a request. Lines: target, entity tags, Cache-Control, Prefer, minimum,
- * content type; the rest is the body. */
+/* The parts of a request that the gateway parses. Lines: target, entity tags, Cache-Control,
+ * Prefer, minimum, content type; the rest is the body. */
 #include "api.h"
 #include "body.h"
 #include "etag.h"

@@ -17,7 +17,7 @@ static struct buf *check(const char *text, size_t n, bool any)
     return checked;
 }
 
-/* What has passed passes again, unchanged, and is its own equal. */
+/* An accepted text is accepted again, unchanged, and is equal to itself. */
 static void check_again(const struct buf *text)
 {
     AUTO(buf_unref) struct buf *again = check((const char *)text->data, text->len, true);

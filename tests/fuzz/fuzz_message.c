@@ -17,7 +17,7 @@ static const ProtobufCMessageDescriptor *choose(uint8_t number)
     return n < service->n_methods ? service->methods[n].input : others[n - service->n_methods];
 }
 
-/* What was taken is taken again after it was encoded, and is then the same. */
+/* An accepted message is accepted again after encoding, and is then the same. */
 static void check_again(const ProtobufCMessageDescriptor *type, const ProtobufCMessage *message)
 {
     size_t size = protobuf_c_message_get_packed_size(message);

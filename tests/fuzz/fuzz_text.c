@@ -77,7 +77,7 @@ static void try_token(const char *text, size_t n)
     struct status st;
     (void)n;
     MUST(!page_token_open(&service, text, 7, &token, &st)); /* nobody guesses the seal */
-    /* What we seal we open. */
+    /* A sealed token can be opened. */
     struct page_token own = {.filter = 7, .number = n, .n_key = n < TOKEN_KEY_MAX ? n : 0};
     memcpy(own.key, text, own.n_key);
     AUTO_STR sealed = {0};

@@ -9,7 +9,7 @@
 #include "rpc_client.h"
 #include "stress.h"
 
-/* What all watchers share. */
+/* Shared by all watchers. */
 struct watching {
     struct rpc_client *rpc;
     atomic_uint_fast64_t goal; /* watchers end for good at this revision; UINT64_MAX: not yet */

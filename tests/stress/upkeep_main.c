@@ -160,8 +160,8 @@ static bool count_commit(void *user, struct commit *commit)
     return true;
 }
 
-/* What a start reads from the heads and the log behind them is what the registry held; and it need
- * not read much. */
+/* Checks that a start, from the saved heads and the log after them, gives the registry's state, and
+ * that it reads little of the log. */
 static void check_copy(struct world *world)
 {
     struct status st;

@@ -22,7 +22,7 @@ static void documents_fini(struct documents *documents)
 }
 #define AUTO_DOCUMENTS __attribute__((cleanup(documents_fini))) struct documents
 
-/* As many of the commits as one command takes. */
+/* Makes documents of as many commits as fit into one command. */
 static void make_documents(struct commit *const *commits, size_t n, struct documents *out)
 {
     size_t bytes = 0;
@@ -61,7 +61,8 @@ static bool insert(struct mongo_store *s, const struct documents *documents, bso
     return ok;
 }
 
-/* What a failed insert is for the caller of append. first: nothing of the append came before it. */
+/* Converts a failed insert to a status of append. first: no earlier command of the append has
+ * succeeded. */
 static bool refuse(const bson_t *reply, const bson_error_t *said, const struct commit *commit,
                    bool first, struct status *st)
 {

@@ -75,7 +75,7 @@ const char *mongo_name(enum mongo_collection collection);
 
 /* ---- Errors ---- */
 
-/* What a failed write left behind. */
+/* The effect of a failed write. */
 enum mongo_effect {
     MONGO_NOTHING,   /* nothing of it was done */
     MONGO_DUPLICATE, /* the key is there already */

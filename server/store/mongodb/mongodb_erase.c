@@ -12,7 +12,8 @@ struct wanted_versions {
 
 /* ---- Erasing ---- */
 
-/* What makes the payloads of a commit go away; NULL where it brought none of those versions. */
+/* The update that removes the payloads of a commit; NULL if the commit added none of those
+ * versions. */
 static bson_t *make_erasure(const bson_t *document, const struct wanted_versions *wanted)
 {
     struct mongo_keys keys;

@@ -8,7 +8,7 @@
 /* The revision of the commit that brought a version; 0: none did. */
 bool mongo_find_version(struct mongo_store *s, const char *environment, const char *service,
                         uint64_t version, uint64_t *ret_revision, struct status *st);
-/* What is read of each commit. */
+/* The parts of each commit that are read. */
 enum mongo_history {
     MONGO_HISTORY_KEYS,     /* `configs` and `versions` */
     MONGO_HISTORY_FACTS,    /* all but the payloads */

@@ -197,7 +197,8 @@ static bool read_identity(struct mongo_store *s, uint64_t *ret_format, struct st
     return mongo_end(&walk, "reading its identity", st) && fits;
 }
 
-/* Whoever comes first; a log without identity has lost it, and gets no other one. */
+/* Creates the identity, unless another node was faster. A log without an identity has lost it and
+ * does not get a new one. */
 static bool make_identity(struct mongo_store *s, struct status *st)
 {
     uint64_t revision = 0;

@@ -2,8 +2,8 @@
 
 #include <string.h>
 
-/* What a winning plan says where it reads the whole collection: a stage of MongoDB's, or, in
- * FerretDB's answer, that the filter is not passed on to the database behind it. */
+/* Whether a part of the winning plan means that the whole collection is read: a stage of MongoDB,
+ * or FerretDB's note that the filter is not pushed down. */
 static bool is_scan(const bson_iter_t *element)
 {
     const char *key = bson_iter_key(element);

@@ -102,7 +102,7 @@ bool connection_run(struct connection *c, const char *sql, struct status *st);
 /* The first number that a statement gives; 0: none. */
 bool connection_number(struct connection *c, const char *sql, int64_t *ret, struct status *st);
 
-/* What the connection's last error is for a caller. Returns false. */
+/* Sets st from the connection's last error. Returns false. */
 bool sqlite_fault(struct connection *c, const char *doing, struct status *st);
 
 /* Takes a reader out of the pool; NULL with st where none can be made. */

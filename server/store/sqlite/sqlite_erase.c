@@ -8,7 +8,7 @@
 
 /* ---- Overwriting payloads ---- */
 
-/* What is left to be overwritten. */
+/* The progress of overwriting payloads. */
 struct overwriting {
     enum statement how; /* SQL_SCRUB or SQL_DROP */
     const struct version_range *ranges;

@@ -146,7 +146,7 @@ bool sqlite_move_mark(struct store *store, enum store_mark mark, uint64_t from, 
 
 /* ---- Saving heads ---- */
 
-/* What is needed of the stored row of a head. */
+/* The needed columns of a stored head. */
 struct stored_head {
     bool found;
     uint64_t row_revision;
@@ -213,7 +213,7 @@ static bool save_head(struct sqlite_store *s, const struct head *head, struct he
     return put_head(s, &row, &seal, st);
 }
 
-/* What is left to be saved. */
+/* The progress of saving heads. */
 struct saving {
     struct head *const *heads; /* borrowed */
     size_t n, at;

@@ -4,7 +4,7 @@
 
 /* ---- A statement on a reader ---- */
 
-/* What a read takes at its begin and gives back at its end. */
+/* The resources of a read, from its begin to its end. */
 struct reading {
     struct sqlite_store *s;
     struct connection *c; /* NULL: none was to be had */

@@ -27,7 +27,7 @@ bool sqlite_find_number(struct connection *c, sqlite3_stmt *q, uint64_t *ret, st
     return ok;
 }
 
-/* What stands in the place of a payload that is gone: "erased", "compacted". */
+/* The text that replaces a removed payload: "erased", "compacted". */
 static bool is_word(sqlite3_stmt *q, int at, const char *word)
 {
     return sqlite3_column_type(q, at) == SQLITE_TEXT &&

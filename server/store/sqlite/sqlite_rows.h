@@ -1,4 +1,4 @@
-/* What statements take and give: the columns of a SQLite store's rows. */
+/* Binding of parameters and reading of columns of the rows of a SQLite store. */
 #ifndef STORE_SQLITE_ROWS_H
 #define STORE_SQLITE_ROWS_H
 

@@ -49,7 +49,7 @@ void place_remove_commit(const struct place *place, uint64_t revision);
 void place_lose_payload(const struct place *place, uint64_t revision, uint32_t index);
 /* Puts the record and hash of one commit in the place of another one's. */
 void place_copy_commit(const struct place *place, uint64_t from, uint64_t over);
-/* Says that another data format wrote this. */
+/* Sets the number of the data format. */
 void place_set_format(const struct place *place, int format);
 
 /* Of a database: takes the identity out of it; removes it all, as if it had never been opened. */

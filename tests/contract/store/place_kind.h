@@ -1,4 +1,5 @@
-/* What a kind of place does; each member is that of place.h. */
+/* The methods of a kind of place; each has the contract of the function of the same name in
+ * place.h. */
 #ifndef CONTRACT_PLACE_KIND_H
 #define CONTRACT_PLACE_KIND_H
 

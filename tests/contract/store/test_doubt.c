@@ -1,5 +1,5 @@
-/* What store_append makes of the doubts that several servers bring: a caller who sends the same
- * commits again gets through, or learns for certain that another writer has the place. */
+/* Appends in doubt, as on a replica set: a caller that sends the same commits again succeeds, or
+ * learns for certain that another writer has taken the revisions. */
 #include <string.h>
 
 #include "book.h"
@@ -114,7 +114,7 @@ Test(doubt, a_majority_takes_its_time)
     }
 }
 
-/* What was rolled back left its place to another writer. */
+/* After a rollback another writer takes the revisions. */
 Test(doubt, another_comes_behind_a_rollback)
 {
     struct scene scene;
@@ -197,7 +197,7 @@ static bool count_commit(void *user, struct commit *commit)
     return true;
 }
 
-/* What becomes of reading the second of two commits, and the version that it brought. */
+/* Checks the result of reading the second of two commits, and the version that it added. */
 static void expect_newest(struct scene *scene, uint64_t stale_calls, enum status_code code)
 {
     struct status st = {0};

@@ -1,4 +1,4 @@
-/* What became of one config: versions, changes, requests, erased payloads; and the marks. On every
+/* The history of one config: versions, changes, requests, erased payloads; and the marks. On every
  * store. */
 #include <stdio.h>
 #include <string.h>

@@ -1,5 +1,5 @@
-/* What outlives a process: identity, log, heads, marks; and what damage does. On every store that
- * keeps anything. */
+/* Persistence of identity, log, heads and marks, and the effects of damage. On every persistent
+ * store. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -491,7 +491,7 @@ CONTRACT(damage, is_a_commit_in_the_place_of_another)
     book_fini(&book);
 }
 
-/* What was erased is told so; what is gone without that is damage. */
+/* An erased payload is reported as erased; one that is missing otherwise is damage. */
 CONTRACT(damage, is_a_payload_that_is_missing)
 {
     struct book book;

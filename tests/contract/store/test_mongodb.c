@@ -1,5 +1,5 @@
-/* What holds for a store on a server: many share it, and what a server or an address is refused
- * for. */
+/* Properties of a store on a server: several processes share it; unsuitable servers and addresses
+ * are refused. */
 #include <arpa/inet.h>
 #include <assert.h>
 #include <mongoc/mongoc.h>
@@ -74,7 +74,7 @@ CONTRACT(mongodb, tells_the_tail_wherever_it_went)
     book_fini(&book);
 }
 
-/* What runs on other threads than a test's own uses assert. */
+/* Code on other threads than the test's own uses assert. */
 struct racer {
     const char *address;
     struct store *store;

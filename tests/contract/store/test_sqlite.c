@@ -1,5 +1,5 @@
-/* What holds for a store in a file only: its lock, what a file is refused for, and that an erased
- * payload is in none of the files. */
+/* Properties of a store in a file: its lock, refused files, and that an erased payload is in none
+ * of the files. */
 #include <fcntl.h>
 #include <sqlite3.h>
 #include <stdio.h>

@@ -129,8 +129,8 @@ CONTRACT(files, have_one_name)
     place_open(place);
 }
 
-/* What one process wrote through a symbolic link is there by the real name, and the other way
- * round, also where it was killed and its write-ahead log is left. */
+/* Writes through a symbolic link are found by the real name and vice versa, even if the process was
+ * killed and its write-ahead log is left. */
 CONTRACT(files, are_found_through_symbolic_links)
 {
     struct book book;

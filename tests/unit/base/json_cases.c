@@ -117,7 +117,7 @@ const struct json_case json_cases[] = {
     RANGE("[1e999999999]"),
     RANGE("{\"a\":1E400}"),
 
-    /* What is no number */
+    /* Not numbers */
     SYNTAX("-"),
     SYNTAX("+"),
     SYNTAX("+1"),
@@ -228,7 +228,7 @@ const struct json_case json_cases[] = {
     SYNTAX("\"\\ud83d\\ude0\""),
     SYNTAX("{\"\\ud800\":1}"),
 
-    /* What is not UTF-8 */
+    /* Not UTF-8 */
     SYNTAX("\"\x80\""),
     SYNTAX("\"\xBF\""),
     SYNTAX("\"\xC0\x80\""),

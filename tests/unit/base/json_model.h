@@ -1,5 +1,5 @@
-/* What JSON functions should do, written anew over jansson's trees. Works on texts, since jansson.h
- * cannot be included beside json.h. */
+/* A model of the JSON functions, on jansson's trees. The interface uses texts, because jansson.h
+ * and json.h cannot be included together. */
 #ifndef TESTS_JSON_MODEL_H
 #define TESTS_JSON_MODEL_H
 

@@ -82,7 +82,7 @@ Test(json_accept, takes_objects_of_64_members)
     cr_expect(jansson_accepts(more.data, more.len));
 }
 
-/* What the gate said to the texts, by its reason; "" for yes. */
+/* The gate's results, by reason; "": accepted. */
 struct tally {
     size_t quick; /* of the yes: by json_accept */
     size_t good, syntax, twice, range, deep, large;

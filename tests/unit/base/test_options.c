@@ -180,7 +180,7 @@ Test(options, an_empty_variable_is_not_set)
     cr_expect_eq(got.port, 4);
 }
 
-/* What Kubernetes sets in each pod for a Service named "confreg-http" or "http". */
+/* The variables that Kubernetes sets in each pod for a Service named "confreg-http" or "http". */
 Test(options, a_link_to_a_service_is_not_set)
 {
     static const char *const links[] = {"tcp://10.0.0.1:8000", "udp://10.0.0.1:53",

@@ -629,7 +629,7 @@ Test(copy, a_snapshot_that_breaks_off_leaves_the_copy)
     mirror_copy_fini(&copy);
 }
 
-/* What selects nothing is passed by a mark. */
+/* A progress mark passes revisions that select nothing. */
 Test(copy, progress_brings_a_selection_in_step)
 {
     struct mirror_copy copy;

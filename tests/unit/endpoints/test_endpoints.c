@@ -131,7 +131,7 @@ Test(endpoints, takes_empty_variables_as_not_set)
     expect(NULL, NULL, "mongodb://h:27017/copilot_config", "local:");
 }
 
-/* What Kubernetes sets for Services named "message-bus" and "document-database". */
+/* The variables that Kubernetes sets for Services named "message-bus" and "document-database". */
 Test(endpoints, takes_links_to_services_as_not_set)
 {
     setenv("MESSAGE_BUS_PORT", "tcp://10.0.0.1:5672", 1);

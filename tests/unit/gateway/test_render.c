@@ -68,7 +68,7 @@ Test(render, comments_and_authors)
     }
 }
 
-/* Whatever the reason why the payload is gone: returns false and appends nothing. */
+/* Rendering a config without payload returns false and appends nothing, for every payload_state. */
 Test(render, a_payload_that_is_gone)
 {
     static const Confreg__V1__PayloadState states[] = {
@@ -202,7 +202,7 @@ static const struct route *find_route(const char *method, const char *path)
     return route;
 }
 
-/* What the transport says names addresses of the inner network. */
+/* Messages of the transport contain addresses of the inner network. */
 Test(render, an_unreachable_server_is_not_named)
 {
     struct request r = {.route = find_route("GET", "/api/watch")};

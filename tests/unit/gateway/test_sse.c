@@ -59,7 +59,7 @@ Test(sse_events, names_of_events)
     }
 }
 
-/* Whatever a name or a comment holds, an event is two lines. */
+/* An event is two lines, whatever its names and comment contain. */
 Test(sse_events, a_text_is_two_lines)
 {
     struct sse_text event = {
@@ -162,7 +162,7 @@ static void open_stream(struct request *r, const char *prefix, uint64_t position
     cr_assert_eq(r->response.status, 200);
 }
 
-/* What can be read now, in pieces of `max` bytes; then the stream is paused. */
+/* Reads everything that is ready, in pieces of `max` bytes; then the stream is paused. */
 static const char *read_all(struct request *r, size_t max)
 {
     static char text[16384];
@@ -284,7 +284,7 @@ Test(sse_streams, a_change_visits_those_that_want_it)
     sse_streams_free(gateway.streams);
 }
 
-/* What a quiet stream was not looked at for may leave the window meanwhile. */
+/* Events that a quiet stream does not select may leave the window meanwhile. */
 Test(sse_streams, a_quiet_stream_does_not_fall_behind_the_window)
 {
     struct request r;

@@ -598,7 +598,7 @@ static bool say_late(struct peer *peer, size_t n_chunks)
     return later != NULL;
 }
 
-/* Whatever number of its steps a connection has used when the request is complete. */
+/* However many steps of its run a connection has used when the request is complete. */
 Test(servers, do_not_disconnect_who_has_just_said_all)
 {
     http_server_free(server);

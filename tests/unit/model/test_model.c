@@ -85,7 +85,8 @@ Test(commit, no_flipped_bit_passes)
     leak_check();
 }
 
-/* What a release that knows format 1 only writes is format 1 for ever; it refuses format 2. */
+/* Releases that know only format 1 refuse format 2; commits that they could write stay in format 1.
+ */
 Test(commit, a_compaction_has_a_format_of_its_own)
 {
     AUTO(commit_unref) struct commit *old = full_commit();

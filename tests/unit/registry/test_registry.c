@@ -296,7 +296,7 @@ static struct mutation draw_mutation(struct world *world, struct buf *payload)
     return m;
 }
 
-/* What the model says of a mutation: whether it must be refused. */
+/* Whether a mutation must be refused, by the model. */
 static bool model_refuses(struct world *world, const struct mutation *m)
 {
     const struct world_config *config = NULL;

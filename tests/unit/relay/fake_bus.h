@@ -22,7 +22,7 @@ struct heard {
 struct fake_bus {
     struct bus bus;
     pthread_mutex_t lock;
-    /* What goes wrong: the message of this number, counted over all leases from 1; 0: none. */
+    /* The fault happens at the message of this number, counted over all leases from 1; 0: none. */
     uint64_t fault_at;
     enum fake_fault fault;
     uint64_t unreachable; /* so many tries to take the lease fail */

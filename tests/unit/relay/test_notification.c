@@ -1,4 +1,4 @@
-/* What is told of a change, to the letter. */
+/* The notification of a change, byte for byte. */
 #include <criterion/criterion.h>
 #include <string.h>
 

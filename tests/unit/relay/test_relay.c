@@ -199,7 +199,7 @@ Test(relay, goes_back_when_a_confirm_is_lost)
     with_fault(FAKE_SILENT);
 }
 
-/* What was published behind a refused message is not taken as published. */
+/* Messages that were published after a refused one do not count as published. */
 Test(relay, goes_back_when_a_message_is_refused)
 {
     struct world w;
@@ -261,7 +261,7 @@ Test(relay, stands_by_while_another_publishes)
     world_fini(&w);
 }
 
-/* Whoever moves the position has the lease, whatever this relay believes. */
+/* If another relay has moved the position, it has the lease, whatever this relay believes. */
 Test(relay, begins_anew_when_the_position_was_moved)
 {
     struct world w;

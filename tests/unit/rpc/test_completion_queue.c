@@ -203,7 +203,8 @@ static void count_run(struct rpc_task *task)
     world.n_run++;
 }
 
-/* What was posted in time runs; what comes later is not touched again, as it may be gone. */
+/* Tasks that were posted before the close run. Later ones are not touched: they may have been
+ * freed. */
 Test(cq, what_is_posted_to_a_closed_queue_is_dropped)
 {
     struct rpc_task in_time[2] = {{.fn = count_run}, {.fn = count_run}};

@@ -1,4 +1,4 @@
-/* What a run of sends does to the connections, as the kernel tells it. */
+/* The effect of a run of sends on connections, as reported by the kernel. */
 #include "cork.h"
 
 #include <criterion/criterion.h>

@@ -164,7 +164,8 @@ Test(unstarted, a_server_listens_at_several_addresses)
     rpc_server_free(server);
 }
 
-/* Who the server at `listen` says is calling, who calls it by the host `from`. */
+/* Checks the peer that the server at `listen` reports for a client that connects to the host
+ * `from`. */
 static void expect_peer(const char *listen, const char *from, const char *peer)
 {
     struct rpc_server *server = new_server();
@@ -527,7 +528,7 @@ Test(unstarted, pings_that_are_allowed_do_not)
     rpc_client_free(client);
 }
 
-/* Says hello in HTTP/2 and nothing more. */
+/* Sends the HTTP/2 preface and settings, and nothing more. */
 static int connect_silently(void)
 {
     static const char hello[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0";

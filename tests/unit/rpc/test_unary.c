@@ -166,8 +166,8 @@ static void describe_peer(struct rpc_client *client, char peer[64])
     rpc__test__echo_response__free_unpacked(response, NULL);
 }
 
-/* Whoever connects after the client of a call has gone gets another descriptor than it had, as long
- * as the call is there. */
+/* While a call exists, its connection's descriptor is not reused for a new connection, even if the
+ * client has gone. */
 Test(unary, a_call_knows_its_peer_after_its_connection_has_ended)
 {
     char peer[64];

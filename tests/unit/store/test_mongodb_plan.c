@@ -1,6 +1,4 @@
-/* What is made of a server's explain: of MongoDB's forms, of those of the test servers, and of
- * none.
- */
+/* Parsing of a server's explain: MongoDB's forms, those of the test servers, and none. */
 #include <criterion/criterion.h>
 
 #include "mongodb_plan.h"

@@ -71,7 +71,7 @@ Test(digest, comes_back_from_its_bytes)
     cr_assert(heads_digest_equal(&read, &digest));
 }
 
-/* What could be taken for one another. */
+/* Inputs that could be confused with each other have different seals. */
 Test(seal, differs_with_all_that_it_covers)
 {
     struct store_identity identity = {.secret = {1}};
