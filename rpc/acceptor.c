@@ -32,7 +32,8 @@ struct peer {
 struct acceptor {
     grpc_server *core;
     int user_timeout_ms;
-    struct pollfd *polled; /* the first is readable when it is to stop, the others listen */
+    struct pollfd *polled; /* the first becomes readable when the thread is to stop; the others are
+                              listeners */
     size_t n_polled;
     struct listener *unix_listeners; /* whose descriptors are polled, too */
     size_t n_unix_listeners;
@@ -116,7 +117,7 @@ static bool set_int(int fd, int level, int option, int value)
     return setsockopt(fd, level, option, &value, sizeof value) == 0;
 }
 
-/* -1 with errno where it cannot listen. Connections inherit TCP's options. */
+/* Returns -1 with errno if it fails. Accepted connections inherit the TCP options. */
 static int open_listener(const struct acceptor *acceptor, const struct addrinfo *at)
 {
     int fd = socket(at->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -170,7 +171,7 @@ static int look_up(const char *address, struct addrinfo **ret_found)
     return getaddrinfo(host, colon + 1, &hints, ret_found);
 }
 
-/* A name may stand for an address twice. */
+/* Whether a name resolves to the same address twice. */
 static bool is_repeated(const struct addrinfo *at, const struct addrinfo *found)
 {
     for (; found != at; found = found->ai_next) {
@@ -182,8 +183,8 @@ static bool is_repeated(const struct addrinfo *at, const struct addrinfo *found)
     return false;
 }
 
-/* A host may have addresses of a family that this machine does not use. All get the port of the
- * first. */
+/* Skips addresses of families that this machine does not support. With port 0 all addresses get the
+ * port of the first. */
 static bool listen_on_all(struct acceptor *acceptor, const char *address, struct addrinfo *found,
                           int *ret_port, struct status *st)
 {
@@ -301,14 +302,14 @@ static void hand_over(struct acceptor *acceptor, int fd, const struct sockaddr_s
     grpc_server_credentials_release(credentials);
 }
 
-/* Whether the client alone was the reason why it could not be accepted, see accept(2). */
+/* Whether an error of accept(2) concerns only the connection of that client. */
 static bool is_clients_fault(int error)
 {
     return error != EMFILE && error != ENFILE && error != ENOBUFS && error != ENOMEM;
 }
 
-/* Takes who waits, some at a time, so that other listeners have their turn. False where none can be
- * taken at present. */
+/* Accepts waiting connections, a bounded number so that other listeners are not delayed. False: no
+ * connection can be accepted at present. */
 static bool accept_some(struct acceptor *acceptor, int listener)
 {
     for (size_t i = 0; i < SOME; i++) {

@@ -11,7 +11,7 @@ static bool is_port(const char *text)
     return digits > 0 && digits <= 5 && text[digits] == '\0' && atoi(text) <= 65535;
 }
 
-/* A host without brackets must not have a colon, or the port could not be told. */
+/* A host without brackets must not contain a colon: the port would be ambiguous. */
 static bool is_host(const char *host, size_t n)
 {
     if (n > 0 && host[0] == '[') {

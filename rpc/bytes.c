@@ -3,7 +3,7 @@
 #include <grpc/byte_buffer_reader.h>
 #include <string.h>
 
-#define SMALL 256 /* copying a piece is cheaper than counting it */
+#define SMALL 256 /* pieces up to this size are copied: that is cheaper than another reference */
 
 static grpc_byte_buffer *own(grpc_slice *slices, size_t n)
 {
@@ -26,7 +26,7 @@ static void drop_piece(void *piece)
     buf_unref(piece);
 }
 
-/* Copies the small pieces at the front into a slice; returns how many there are. */
+/* Copies the leading small pieces into one slice; returns their number. */
 static size_t join_small(struct buf *const *pieces, size_t n, grpc_slice *ret_slice)
 {
     size_t count = 0;

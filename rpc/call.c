@@ -13,7 +13,7 @@
 #include "message_check.h"
 #include "status_details.h"
 
-#define FAR_SECONDS 1000000000 /* a deadline beyond is none, and would not fit nanoseconds */
+#define FAR_SECONDS 1000000000 /* a later deadline counts as none: nanoseconds overflow */
 
 static void arrived(struct tag *tag, bool ok);
 
@@ -199,8 +199,8 @@ void ending_fini(struct ending *ending)
 
 /* ---- The connection ---- */
 
-/* The core names the peer of a connection that it was given "fd:N"; of one that it accepted itself
- * it tells the address. -1: of such a one. */
+/* The descriptor in the peer's name. For a connection that was handed to it, the core reports the
+ * peer as "fd:N"; for one that it accepted itself, as an address. -1: it is an address. */
 static int descriptor_in(const char *peer)
 {
     static const char prefix[] = "fd:";
@@ -260,7 +260,7 @@ static void end_one(struct rpc_call *call)
 
 static void ended(struct tag *tag, bool ok)
 {
-    (void)ok; /* the client may be gone; the call is over in either case */
+    (void)ok; /* the call is over even if the client has gone (ok false) */
     end_one(CONTAINER_OF(tag, struct rpc_call, ended));
 }
 

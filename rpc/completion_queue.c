@@ -66,7 +66,7 @@ void cq_init_lanes(struct completion_queue *cq)
     init(cq, GRPC_CQ_NON_POLLING, CQ_LANES);
 }
 
-/* Runs the timers whose time has come; returns when the next one is due, INT64_MAX: none is. */
+/* Runs the timers that are due. Returns the time of the next one; INT64_MAX: there is none. */
 static int64_t run_timers(struct completion_queue *cq)
 {
     struct heap_node *first = heap_first(&cq->timers);
@@ -88,7 +88,7 @@ static gpr_timespec core_time(int64_t at_ns)
     return gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC), left);
 }
 
-/* Waits for a completion until then and runs its tag; false: there was none. */
+/* Waits for a completion, at most until `until`, and runs its tag. False: there was none. */
 static bool run_next(struct lane *lane, gpr_timespec until)
 {
     grpc_event event = grpc_completion_queue_next(lane->core, until, NULL);
@@ -102,8 +102,8 @@ static bool run_next(struct lane *lane, gpr_timespec until)
     return false;
 }
 
-/* Runs what has completed, within bounds, and sends the answers of a connection together. True
- * where a bound was reached. */
+/* Runs completed tags, up to a bound, and sends the answers of each connection together. True: the
+ * bound was reached. */
 static bool run_some(struct lane *lane)
 {
     const int64_t end_ns = clock_monotonic_ns() + CQ_RUN_NS;
@@ -117,7 +117,7 @@ static bool run_some(struct lane *lane)
     return !in_bounds;
 }
 
-/* Waits for a completion until then, and runs it and those that have completed meanwhile. */
+/* Waits for a completion, at most until until_ns, and runs all that have completed. */
 static void run_first_lane(struct completion_queue *cq, int64_t until_ns)
 {
     cork_begin();
@@ -127,8 +127,8 @@ static void run_first_lane(struct completion_queue *cq, int64_t until_ns)
     cork_end();
 }
 
-/* Runs what has completed beside the first lane, a part of it where there is much. Returns when to
- * look again at the latest: 0 for at once. */
+/* Runs completed tags of the other lanes, up to a bound. Returns when the lanes must be polled
+ * again at the latest; 0: at once. */
 static int64_t run_lanes(struct completion_queue *cq)
 {
     if (cq->n_lanes == 1) {
@@ -237,7 +237,7 @@ static void run_tasks(struct tag *tag, bool ok)
     pthread_mutex_unlock(&cq->lock);
     cork_begin();
     while (task != NULL) {
-        struct rpc_task *next = task->next; /* the task is its owner's again once it runs */
+        struct rpc_task *next = task->next; /* once the task runs, it belongs to its owner again */
         task->fn(task);
         task = next;
     }
@@ -253,7 +253,8 @@ static void ring(struct completion_queue *cq)
     pthread_mutex_unlock(&cq->bell_lock);
 }
 
-/* Returns whether the bell has to be rung. It has been, or is about to be, where others wait. */
+/* Adds a task. Returns whether the bell must be rung: if other tasks wait, it has been or is about
+ * to be. */
 static bool put(struct completion_queue *cq, struct rpc_task *task)
 {
     bool is_first = cq->first == NULL;

@@ -16,17 +16,17 @@ struct connection {
 
 struct run {
     unsigned depth;
-    size_t n_sends; /* since all were let go */
+    size_t n_sends; /* since the end of the last run */
     size_t n;
-    struct connection connections[CORK_SENDS]; /* of those sends */
-    bool often[REMEMBERED]; /* had more than one send the last time: held from the first on */
+    struct connection connections[CORK_SENDS]; /* connections of these sends */
+    bool often[REMEMBERED]; /* had several sends in its last run: corked from the first send on */
 };
 
 static _Thread_local struct run run;
 
 static void set_cork(int fd, int held)
 {
-    setsockopt(fd, IPPROTO_TCP, TCP_CORK, &held, sizeof held); /* fails where fd is none any more */
+    setsockopt(fd, IPPROTO_TCP, TCP_CORK, &held, sizeof held); /* fails if fd has been closed */
 }
 
 static void let_go(void)
@@ -59,7 +59,7 @@ bool cork_is_on(void)
     return run.depth > 0;
 }
 
-/* The newest first: sends on one connection often follow each other. */
+/* Searches from the newest: sends on one connection often follow each other. */
 static struct connection *find(int fd)
 {
     for (size_t i = run.n; i > 0; i--) {

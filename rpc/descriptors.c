@@ -73,8 +73,8 @@ int descriptors_find_file(const struct descriptors *set, const char *name)
 
 /* ---- Symbols ---- */
 
-/* The part of a symbol after the name and a dot; "" if the symbol equals the name; NULL if it does
- * not start with the name. */
+/* The part of a symbol after the name and a dot; "": the symbol equals the name; NULL: it does not
+ * start with the name. */
 static const char *behind(const char *symbol, const char *name)
 {
     size_t n = strlen(name);
@@ -87,7 +87,7 @@ static const char *behind(const char *symbol, const char *name)
     return symbol[n] == '.' ? symbol + n + 1 : symbol + n;
 }
 
-/* Enum values stand beside their enum, not in it. */
+/* The names of enum values are siblings of their enum, not inside it. */
 static bool enums_declare(enum_proto *const *enums, size_t n, const char *symbol)
 {
     for (size_t i = 0; i < n; i++) {
@@ -118,7 +118,7 @@ static bool members_declare(const message_proto *message, const char *symbol)
     return enums_declare(message->enum_type, message->n_enum_type, symbol);
 }
 
-/* The message that the symbol names or that it is in; *ret_rest is the symbol's rest within. */
+/* The innermost message that the symbol names or is inside; *ret_rest: the rest of the symbol. */
 static const message_proto *innermost(message_proto *const *messages, size_t n, const char *symbol,
                                       const char **ret_rest)
 {

@@ -19,7 +19,7 @@ struct health {
 
 struct watcher {
     struct health *health;
-    bool known; /* the service is one of ours */
+    bool known; /* the service exists */
     bool told;  /* this status: */
     serving_status status;
 };
@@ -44,7 +44,7 @@ static bool is_ours(const struct health *health, const char *service)
 void health_set(struct health *health, bool serving)
 {
     atomic_store(&health->serving, serving);
-    server_kick_streams(health->server); /* the watchers are among them */
+    server_kick_streams(health->server); /* health watches are streams, too */
 }
 
 /* ---- Check and List ---- */

@@ -18,13 +18,13 @@ struct wire_field {
     size_t size;
 };
 
-/* A message and those that it is in. */
+/* A message, linked to the messages that contain it. */
 struct scope {
     const struct scope *outer;
     const ProtobufCMessageDescriptor *type;
     struct input whole;
-    const ProtobufCFieldDescriptor *field; /* that is being looked at */
-    const uint8_t *behind;                 /* where the field has ended */
+    const ProtobufCFieldDescriptor *field; /* the current field */
+    const uint8_t *behind;                 /* the end of the last field */
     unsigned depth;
 };
 
@@ -96,7 +96,7 @@ static bool read_field(struct input *in, struct wire_field *ret_field)
 
 /* ---- The path of a field, made only where something is wrong with it ---- */
 
-/* Which occurrence of a repeated field has been read last. */
+/* The index of the element of a repeated field that was read last. */
 static size_t occurrence(const struct scope *scope)
 {
     struct input in = {scope->whole.at, scope->behind};

@@ -6,7 +6,7 @@
 #include "grpc/reflection/v1alpha/reflection.pb-c.h"
 #include "message_check.h"
 
-/* The two versions differ in their package only; what is sent is the same. */
+/* The two versions differ only in their package: the messages on the wire are the same. */
 typedef Grpc__Reflection__V1__ServerReflectionRequest reflection_request;
 typedef Grpc__Reflection__V1__ServerReflectionResponse reflection_response;
 typedef Grpc__Reflection__V1__ErrorResponse error_response;

@@ -185,7 +185,7 @@ static void enlist(struct rpc_client_call *call)
     }
     client->calls = call;
     if (client->closing) {
-        grpc_call_cancel(call->core, NULL); /* a callback began it while the client ends */
+        grpc_call_cancel(call->core, NULL); /* a callback started it while the client is freed */
     }
     pthread_mutex_unlock(&client->lock);
 }
@@ -290,7 +290,7 @@ static void batch_done(struct rpc_client_call *call)
 
 static void ended(struct tag *tag, bool ok)
 {
-    (void)ok; /* the status says it */
+    (void)ok; /* the status reports the failure */
     batch_done(CONTAINER_OF(tag, struct rpc_client_call, ended));
 }
 
@@ -349,7 +349,7 @@ static void refused(struct rpc_task *task)
     end_call(call);
 }
 
-/* False where the headers cannot be sent; done comes from the client's thread also then. */
+/* False: the headers are invalid; done is called on the client's thread in this case, too. */
 static bool prepare(struct rpc_client_call *call, const struct rpc_request *request)
 {
     enlist(call);
@@ -399,7 +399,7 @@ static bool give_message(struct rpc_client_call *call)
 
 static void started(struct tag *tag, bool ok)
 {
-    (void)ok; /* the status says it */
+    (void)ok; /* the status reports the failure */
     batch_done(CONTAINER_OF(tag, struct rpc_client_call, started));
 }
 

@@ -12,9 +12,9 @@
 #include "core.h"
 #include "listen.h"
 
-/* Calls of each method that are requested ahead, on each completion queue. Further ones wait in the
- * core until one of these has arrived. Few, because Debian's core searches all operations of a
- * completion queue whenever one completes. */
+/* How many calls of each method are requested in advance, on each completion queue. Further calls
+ * wait in the core until one of these requests completes. The number is small, because Debian's
+ * core visits all operations of a completion queue whenever one completes. */
 #define REQUESTED_CALLS 4
 #define HEADERS_MAX_BYTES 16384
 #define TELLING_MS 200 /* after the grace, for the last refusals to be sent */
@@ -273,7 +273,8 @@ void server_call_born(struct rpc_server *server)
     pthread_mutex_unlock(&server->lock);
 }
 
-/* Counted under the lock: when the last call is seen gone, its thread has left the server alone. */
+/* Decrements under the lock: when a thread sees that the last call has gone, the thread that
+ * released it no longer uses the server. */
 void server_call_gone(struct rpc_server *server)
 {
     pthread_mutex_lock(&server->lock);
@@ -368,7 +369,7 @@ static void wait_quiet(struct rpc_server *server)
     pthread_mutex_unlock(&server->lock);
 }
 
-/* The calls that are served, with references. */
+/* Returns all calls in progress, with a reference to each. */
 static struct rpc_call **take_calls(struct rpc_server *server, size_t *ret_n)
 {
     size_t n = 0;
@@ -449,7 +450,7 @@ void rpc_server_free(struct rpc_server *server)
     if (!rpc_server_stopping(server)) {
         assert(!atomic_load(&server->running) &&
                "a server that runs is stopped before it is freed");
-        start_threads(server); /* the core cannot be torn down without */
+        start_threads(server); /* the core requires it before it can be freed */
         rpc_server_stop(server, 0);
     }
     grpc_server_destroy(server->core);

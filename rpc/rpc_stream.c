@@ -140,7 +140,7 @@ static void start_batch(struct rpc_stream *stream, const grpc_op *op, struct tag
     cq_start_batch(stream->call->arrival.call, op, 1, tag);
 }
 
-/* The headers go with the first thing that is sent, which comes at once. */
+/* The headers are sent with the first operation, which follows at once. */
 static void start_sending(struct rpc_stream *stream, const grpc_op *op)
 {
     grpc_op ops[2] = {op_headers()};

@@ -11,7 +11,7 @@
 #include "clock.h"
 #include "mem.h"
 
-#define DRAIN_READS 16 /* of one socket before it is the others' turn */
+#define DRAIN_READS 16 /* most reads of one socket before the others get their turn */
 
 void sockets_init(struct sockets *sockets)
 {

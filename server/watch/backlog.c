@@ -1,4 +1,4 @@
-/* Reading from the store what is no longer, or was never, in the ring. */
+/* Reads commits from the store that are no longer in the ring, or never were. */
 #include "encode.h"
 #include "history.h"
 #include "watch.h"
@@ -8,7 +8,8 @@ struct reading {
     struct commit *commits[READ_COMMITS];
     size_t n;
     size_t bytes;
-    size_t max_bytes; /* of payloads read, then of events made; one commit may be more */
+    size_t max_bytes; /* limit of the payloads read, then of the events made; one commit may exceed
+                         it */
 };
 
 size_t watch_share(const struct hub *hub)
@@ -32,7 +33,7 @@ static bool keep_commit(void *user, struct commit *commit)
     return r->n < READ_COMMITS && r->bytes < r->max_bytes;
 }
 
-/* The head after a change, encoded; NULL where the event carries none. */
+/* Encodes the head after a change; NULL: the event carries none. */
 static bool encode_head(struct store *store, struct commit *commit, size_t index,
                         struct buf **ret_config, struct status *st)
 {
@@ -55,8 +56,8 @@ static bool encode_head(struct store *store, struct commit *commit, size_t index
     return true;
 }
 
-/* The head before a change, encoded; NULL where it had none. What an erase took is not shown, also
- * where it has not been scrubbed yet. */
+/* Encodes the head before a change; NULL: there was none. A payload that this change erases is left
+ * out, even if it has not been scrubbed yet. */
 static bool encode_previous(struct store *store, const struct commit *commit, size_t index,
                             struct buf **ret_config, struct status *st)
 {
@@ -127,7 +128,7 @@ static bool read_commits(struct reading *r, struct status *st)
                                     !watch->wishes.resolve, keep_commit, r, st);
 }
 
-/* Makes the events of what was read, as many as one reading may hold. */
+/* Reads commits and encodes their events, up to the bytes that one read may hold. */
 static bool read_backlog(struct reading *r, struct status *st)
 {
     struct watch *watch = r->watch;

@@ -1,5 +1,6 @@
-/* Messages of the ring's commits on their way. While the ring has the commits, such a message costs
- * nothing; where its client does not read, they leave the ring, and it is all that keeps them. */
+/* Accounting of messages in flight. While the ring has the commits of a message, the message costs
+ * nothing. If its client does not read, the commits leave the ring, and only the message keeps
+ * their memory. */
 #include "watch.h"
 
 void flight_begin(struct watch *watch, uint64_t first, size_t bytes)

@@ -57,7 +57,7 @@ uint64_t hub_stream_count(const struct hub *hub)
 
 /* ---- The committer's side ---- */
 
-/* The head that a change replaced or took. What an erase took must not be shown any more. */
+/* The head that a change replaced or removed. A payload that the change erases is left out. */
 static struct buf *previous_config(const struct change *change, const struct head *before)
 {
     if (!event_has_previous(change)) {
@@ -113,8 +113,8 @@ void hub_publish(struct hub *hub, const struct staged *staged)
     pthread_mutex_unlock(&hub->lock);
 }
 
-/* While there are no streams the ring has time: the first one takes the inbox when it comes. To
- * wake the thread for each batch would cost a write a twentieth of its processor time. */
+/* Without streams the ring is not needed: the first stream moves the inbox into it. Waking the
+ * thread for each batch would cost a twentieth of a write's processor time. */
 static bool is_wake_wanted(const struct hub *hub)
 {
     return hub_stream_count(hub) > 0 || hub->inbox_erases || hub->inbox_bytes >= IDLE_INBOX_BYTES;
@@ -136,7 +136,7 @@ void hub_wake(struct hub *hub)
 static void put_in_ring(struct hub *hub, struct encoded_commit *encoded)
 {
     const struct commit *commit = encoded->commit;
-    if (commit_erases(commit)) { /* what was read before may show it */
+    if (commit_erases(commit)) { /* chunks that were read before may contain the erased payload */
         preload_close(hub->preload);
     }
     ring_erase(&hub->ring, commit);

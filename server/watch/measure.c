@@ -9,7 +9,8 @@ struct measuring {
     sem_t done;
 };
 
-/* How far behind the ring's end a stream is. One that is to start later is not. */
+/* By how many revisions a stream is behind the ring's end; 0 for a stream whose start is in the
+ * future. */
 static uint64_t lag_of(const struct watch *watch)
 {
     uint64_t reached = watch->snapshot != NULL ? watch->snapshot->position.revision

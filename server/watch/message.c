@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#define HOLES_WORTH_IT 64 /* closing holes looks at every piece */
+#define HOLES_WORTH_IT 64 /* closing holes visits every piece */
 
 void message_init(struct message *message, struct rpc_pieces *pieces, bool conflate,
                   size_t join_bytes)
@@ -45,7 +45,7 @@ static struct config_name *put_newest(struct message *message, struct config_nam
     return table_put(&message->newest_of, hash_of(name), same_config, name, name);
 }
 
-/* The piece that comes next is the newest of its config; the one before leaves a hole. */
+/* Registers the next piece as the newest of its config. An older piece becomes a hole. */
 static void replace_older(struct message *message, const struct config_name *name)
 {
     struct rpc_pieces *pieces = message->pieces;

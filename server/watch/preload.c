@@ -10,7 +10,8 @@
 #define FIRST_CHUNK 256
 #define LARGEST_CHUNK 8192
 
-/* Commits in revision order without gaps; the last one is before all that were read earlier. */
+/* A chunk of commits in revision order without gaps; it precedes all chunks that were read earlier.
+ */
 struct chunk {
     struct chunk *next;
     size_t n;
@@ -63,7 +64,7 @@ static bool keep_commit(void *user, struct commit *commit)
     return r->preload->bytes <= r->preload->max_bytes;
 }
 
-/* NULL: it could not be read, or is more than fits. */
+/* Reads a chunk. NULL: it could not be read, or is too large. */
 static struct chunk *read_chunk(struct preload *preload, size_t n)
 {
     struct status st;
@@ -144,7 +145,7 @@ void preload_close(struct preload *preload)
     atomic_store(&preload->closed, true);
 }
 
-/* The newest first, as far as the ring has room; then nothing older fits. */
+/* Inserts commits from the newest on, until the ring is full. */
 static void put_before(struct preload *preload, struct ring *ring, struct chunk *chunk)
 {
     while (chunk->n > 0 && !atomic_load(&preload->closed)) {

@@ -1,4 +1,4 @@
-/* Marks that a call asks for. */
+/* Progress marks that a WatchProgress call requests. */
 #include "confreg/v1/registry_service.pb-c.h"
 #include "encode.h"
 #include "watch.h"
@@ -37,7 +37,7 @@ static void answer(const struct asking *asking, uint32_t count)
     rpc_reply(asking->call, &response.base);
 }
 
-/* On the stream thread. Every write that was acknowledged is in the inbox by then. */
+/* Runs on the stream thread. Every acknowledged write is in the inbox by then. */
 static void ask(struct rpc_task *task)
 {
     struct asking *asking = CONTAINER_OF(task, struct asking, task);

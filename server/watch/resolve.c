@@ -7,15 +7,15 @@
 #include "overlay.h"
 #include "watch.h"
 
-/* A resolved config that a commit touches. */
+/* A resolved config that a commit changes. */
 struct target {
     const char *environment; /* asked for */
     const char *service;
-    size_t last;  /* the last of the commit's changes that touches it */
+    size_t last;  /* the last change of the commit that concerns it */
     bool erasing; /* one of them is an erase */
 };
 
-/* One of the two configs that it is made of, around the commit. */
+/* One of the two configs that it is merged from, before and after the commit. */
 struct side {
     struct buf *config; /* after it; owned; NULL: none */
     uint64_t version_before, version_after;
@@ -85,8 +85,8 @@ bool watch_resolved_at(const struct hub *hub, const char *environment, const cha
     return true;
 }
 
-/* The resolved config before the commit; NULL where there was none. What an erase took is not
- * shown, also where it has not been scrubbed yet. */
+/* The resolved config before the commit; NULL: there was none. A payload that the commit erases is
+ * left out, even if it has not been scrubbed yet. */
 static bool find_previous(const struct hub *hub, const struct commit *commit,
                           const struct target *target, struct buf **ret_config, struct status *st)
 {
@@ -102,7 +102,7 @@ static bool find_previous(const struct hub *hub, const struct commit *commit,
     return true;
 }
 
-/* The change as it is for the resolved config. */
+/* The change as seen for the resolved config. */
 static struct change tell_change(const struct commit *commit, const struct target *target,
                                  const struct side *overlay, const struct side *base)
 {
@@ -148,7 +148,8 @@ static bool add_event(const struct watch *watch, struct encoded_commit *encoded,
     return true;
 }
 
-/* Whether a change is the last that touches what the selector makes of it. */
+/* Whether the change is the last one of the commit that concerns the resolved config of the
+ * selector. */
 static bool find_target(const struct watch *watch, size_t selector, const struct commit *commit,
                         size_t index, struct target *ret_target)
 {

@@ -97,7 +97,7 @@ static bool shows_erased(const struct commit *commit, const struct commit *erasi
 
 void ring_erase(struct ring *ring, const struct commit *erasing)
 {
-    /* Most commits erase nothing and must not look through the ring. */
+    /* Most commits erase nothing: they must not search the ring. */
     uint64_t revision = commit_erases(erasing) ? ring->next : ring_first(ring);
     while (revision > ring_first(ring)) {
         if (shows_erased(ring_at(ring, revision - 1)->commit, erasing)) {

@@ -1,11 +1,11 @@
-/* The phases of a stream that deliver what happens. */
+/* The phases of a stream that deliver events. */
 #include <inttypes.h>
 
 #include "confreg/v1/registry_service.pb-c.h"
 #include "encode.h"
 #include "watch.h"
 
-#define NOTICES_AT_ONCE 8192 /* looked at before other streams have their turn */
+#define NOTICES_AT_ONCE 8192 /* commits examined before other streams get their turn */
 
 /* ---- Where the next commit comes from ---- */
 
@@ -14,7 +14,8 @@ static struct encoded_commit *first_of_backlog(const struct watch *watch)
     return watch->next_backlog < watch->n_backlog ? watch->backlog[watch->next_backlog] : NULL;
 }
 
-/* The commit behind the cursor; NULL: it has not come yet, or (*ret_read) has to be read first. */
+/* The commit after the cursor. NULL: it has not come yet, or (*ret_read true) must be read from the
+ * store first. */
 static struct encoded_commit *next_encoded(const struct watch *watch, bool *ret_read)
 {
     struct ring *ring = &watch->hub->ring;
@@ -33,7 +34,8 @@ static struct encoded_commit *next_encoded(const struct watch *watch, bool *ret_
     return *ret_read ? NULL : encoded;
 }
 
-/* Has commits read, and their events made for this stream. What it resolves may be in the ring. */
+/* Starts a job that reads commits and encodes their events for this stream. With resolve the
+ * commits may be in the ring. */
 static void start_reading(struct watch *watch)
 {
     const struct ring *ring = &watch->hub->ring;
@@ -66,7 +68,7 @@ static bool check_chain(const struct watch *watch, uint64_t chain, struct status
 
 /* ---- Making a message ---- */
 
-/* A conflated stream is about heads: what leaves them alone is not told. */
+/* A stream with conflate delivers heads: changes that do not touch a head are skipped. */
 static bool wants(const struct watch *watch, const struct encoded_commit *encoded,
                   const struct encoded_event *event)
 {
@@ -75,7 +77,8 @@ static bool wants(const struct watch *watch, const struct encoded_commit *encode
            (!watch->wishes.conflate || change_touches_head(change));
 }
 
-/* The event in the form that the stream wants; one that was chosen for it has that alone. */
+/* The event in the form that the stream's options require. An event that was encoded for this
+ * stream has only that form. */
 static struct buf *form_of(const struct watch *watch, const struct encoded_event *event)
 {
     return watch->wishes.include_previous && event->full != NULL ? event->full : event->plain;
@@ -95,7 +98,7 @@ static size_t wanted_from(const struct watch *watch, const struct encoded_commit
     return n;
 }
 
-/* Adds what fits of a commit's events; true where that was all of them. */
+/* Adds the events of a commit that fit. True: all of them were added. */
 static bool add_events(struct watch *watch, const struct encoded_commit *encoded,
                        struct message *message)
 {
@@ -123,8 +126,8 @@ static void pass(struct watch *watch, const struct encoded_commit *encoded)
     watch->next_backlog += first_of_backlog(watch) != NULL;
 }
 
-/* Commits go into a message whole. One that is too large for a message of its own is cut, and the
- * message says so. False: the message is full. */
+/* Adds a whole commit. A commit that is too large for one message is split, and `more` is set.
+ * False: the message is full. */
 static bool add_commit(struct watch *watch, const struct encoded_commit *encoded,
                        struct message *message)
 {
@@ -163,7 +166,7 @@ static enum rpc_next finish_message(struct watch *watch, struct message *message
     return RPC_NEXT_MESSAGE;
 }
 
-/* There is no further commit: the stream is level, or waits for its start. */
+/* Called at the end of the log: the stream becomes level, or waits for its start. */
 static bool reach_end(struct watch *watch, struct status *st)
 {
     struct hub *hub = watch->hub;
@@ -175,7 +178,7 @@ static bool reach_end(struct watch *watch, struct status *st)
     return check_chain(watch, hub->tail.chain, st);
 }
 
-/* Fills the message as far as it goes. False: the stream ends with st. */
+/* Fills the message with the next commits. False: the stream ends with st. */
 static bool gather(struct watch *watch, struct message *message, bool *ret_read, struct status *st)
 {
     size_t looked_at = 0;
@@ -241,7 +244,7 @@ static bool find_chain(const struct watch *watch, uint64_t *ret_chain)
     return !read;
 }
 
-/* The first message: the stream stands. */
+/* Makes the first message, which says that the watch is established. */
 enum rpc_next watch_begin(struct watch *watch, struct rpc_pieces *pieces, struct status *st)
 {
     uint64_t chain;

@@ -28,7 +28,7 @@ static bool config_of(const struct watch *watch, const struct head *head, struct
                                                      head_service(head), revision, &overlay, st)) {
         return false;
     }
-    /* With an overlay it came before, under the overlay's own head. */
+    /* If there is an overlay, the resolved config was delivered with the overlay's head. */
     return overlay != NULL ||
            watch_resolved_at(hub, environment, head_service(head), revision, ret_config, st);
 }
@@ -58,8 +58,8 @@ static bool add_config(struct watch *watch, const struct head *head, struct stat
     return true;
 }
 
-/* Behind the heads of the selector itself come, where it resolves, those of `default`, which show
- * through where there is no overlay. */
+/* Continues with the next selector. With resolve, the heads of `default` follow those of the
+ * selector: they are delivered if there is no overlay. */
 static void next_part(struct watch *watch)
 {
     struct snapshot *snapshot = watch->snapshot;
@@ -82,8 +82,7 @@ static void list_heads(struct watch *watch)
                                       snapshot->heads, SNAPSHOT_HEADS);
 }
 
-/* The part is what the page has, as far as the stream's share goes; the rest is for the next one.
- */
+/* Makes the next part of the page's heads, up to the stream's share of the budget. */
 static bool read_snapshot(struct watch *watch, struct status *st)
 {
     struct snapshot *snapshot = watch->snapshot;
@@ -111,7 +110,7 @@ static void read_next_part(struct job *job)
     watch_end_job(watch, ok ? NULL : &st);
 }
 
-/* The part has left, or never will. */
+/* Releases the part: it has left, or the stream is over. */
 static void drop_part(struct watch *watch)
 {
     struct snapshot *snapshot = watch->snapshot;
@@ -153,7 +152,7 @@ static enum rpc_next finish_snapshot(struct watch *watch, struct rpc_pieces *pie
     return RPC_NEXT_MESSAGE;
 }
 
-/* The part that was read, as far as it fits a message; the first config always does. */
+/* Sends the configs of the part that fit into one message; the first one always fits. */
 static enum rpc_next send_part(struct watch *watch, struct rpc_pieces *pieces)
 {
     static const struct watch_position nowhere = {0, 0};

@@ -1,4 +1,4 @@
-/* The life of a stream: from the call to its end, on the stream thread. */
+/* The life of a stream, from the call to its end; on the stream thread. */
 #include <assert.h>
 #include <inttypes.h>
 #include <string.h>
@@ -22,8 +22,8 @@ bool watch_selects(const struct watch *watch, const struct change *change)
     return selection_has(&watch->selection, change->environment, change->service);
 }
 
-/* The first commit that a level stream may want: it has had all before. One that is not level comes
- * to it by itself. */
+/* Wakes a level stream for the first commit that it may select; it has delivered everything before.
+ * A stream that is not level reaches the commit by itself. */
 static void wake_interested(struct interest *interest, void *user)
 {
     const struct encoded_commit *encoded = user;
@@ -79,7 +79,7 @@ enum rpc_next watch_progress(struct watch *watch, struct rpc_pieces *pieces)
     return RPC_NEXT_MESSAGE;
 }
 
-/* Between the commits of its events a stream can say how far it has come. */
+/* Whether the stream has a position to report: it is not in the middle of a commit. */
 static bool can_tell_position(const struct watch *watch)
 {
     return watch->phase == watch_send_events && watch->event == 0;
@@ -209,7 +209,7 @@ static void unlist(struct watch *watch)
     atomic_fetch_sub(&hub->n_streams, 1);
 }
 
-/* The stream that has just been listed is counted, too. */
+/* The count includes the new stream. */
 static bool check_connection(const struct watch *watch, struct status *st)
 {
     size_t max = watch->hub->max_of_connection;
