@@ -62,35 +62,41 @@ static struct mirror_config *find(const struct mirror_copy *copy, const char *en
     return found == NULL ? NULL : mirror_config_ref(found);
 }
 
-void mirror_look(struct mirror *mirror, struct mirror_view *ret_view)
+/* The copy, locked for reading until end_reading. */
+static struct mirror_copy *begin_reading(struct mirror *mirror)
 {
-    struct mirror_copy *copy = &mirror->copy;
-    pthread_rwlock_rdlock(&copy->lock);
+    pthread_rwlock_rdlock(&mirror->copy.lock);
+    return &mirror->copy;
+}
+
+static void end_reading(struct mirror_copy *copy, struct mirror_view *ret_view)
+{
     mirror_copy_view(copy, ret_view);
     pthread_rwlock_unlock(&copy->lock);
+}
+
+void mirror_look(struct mirror *mirror, struct mirror_view *ret_view)
+{
+    end_reading(begin_reading(mirror), ret_view);
 }
 
 struct mirror_config *mirror_get(struct mirror *mirror, const char *environment,
                                  const char *service_name, struct mirror_view *ret_view)
 {
-    struct mirror_copy *copy = &mirror->copy;
-    pthread_rwlock_rdlock(&copy->lock);
+    struct mirror_copy *copy = begin_reading(mirror);
     struct mirror_config *found = find(copy, environment, service_name);
-    mirror_copy_view(copy, ret_view);
-    pthread_rwlock_unlock(&copy->lock);
+    end_reading(copy, ret_view);
     return found;
 }
 
 void mirror_get_pair(struct mirror *mirror, const char *service_name, const char *environments[2],
                      struct mirror_config *ret_configs[2], struct mirror_view *ret_view)
 {
-    struct mirror_copy *copy = &mirror->copy;
-    pthread_rwlock_rdlock(&copy->lock);
+    struct mirror_copy *copy = begin_reading(mirror);
     for (int i = 0; i < 2; i++) {
         ret_configs[i] = find(copy, environments[i], service_name);
     }
-    mirror_copy_view(copy, ret_view);
-    pthread_rwlock_unlock(&copy->lock);
+    end_reading(copy, ret_view);
 }
 
 static bool selects(const struct mirror_selector *s, const struct mirror_config *config)
@@ -144,12 +150,10 @@ void mirror_list(struct mirror *mirror, const struct mirror_selector *selector,
                  struct mirror_list *ret_list, struct mirror_view *ret_view)
 {
     static const struct mirror_selector all = {0};
-    struct mirror_copy *copy = &mirror->copy;
     struct mirror_list list = {0};
-    pthread_rwlock_rdlock(&copy->lock);
+    struct mirror_copy *copy = begin_reading(mirror);
     find_selected(copy, selector == NULL ? &all : selector, &list);
-    mirror_copy_view(copy, ret_view);
-    pthread_rwlock_unlock(&copy->lock);
+    end_reading(copy, ret_view);
     if (list.n > 1) {
         qsort(list.configs, list.n, sizeof list.configs[0], by_name);
     }

@@ -143,6 +143,12 @@ static void start(size_t max_connections, int64_t patience_ms)
     cr_assert(http_server_new(&settings, &server, &st), "%s", st.message);
 }
 
+static void restart(size_t max_connections, int64_t patience_ms)
+{
+    http_server_free(server);
+    start(max_connections, patience_ms);
+}
+
 static void set_up(void)
 {
     peer_listen(&listener);
@@ -370,8 +376,7 @@ Test(servers, free_connections_of_those_that_leave)
             serve_once(server);
         }
         peer_fini(&peer);
-        http_server_free(server);
-        start(8, 0);
+        restart(8, 0);
     }
     cr_expect_eq(n_gone, 0u, "no request was the handler's");
 }
@@ -527,8 +532,7 @@ Test(servers, go_on_accepting_behind_a_connection_that_is_gone)
 
 Test(servers, disconnect_the_silent)
 {
-    http_server_free(server);
-    start(8, 1);
+    restart(8, 1);
     for (size_t i = 0; i < COUNT_OF(halves); i++) {
         struct peer peer;
         exchange(&peer, halves[i]);
@@ -540,8 +544,7 @@ Test(servers, disconnect_the_silent)
 Test(servers, do_not_disconnect_who_waits_for_a_handler)
 {
     struct peer peer;
-    http_server_free(server);
-    start(8, 1);
+    restart(8, 1);
     peer_connect(&peer, &listener);
     while (later == NULL) {
         peer_fini(&peer);
@@ -601,8 +604,7 @@ static bool say_late(struct peer *peer, size_t n_chunks)
 /* However many steps of its run a connection has used when the request is complete. */
 Test(servers, do_not_disconnect_who_has_just_said_all)
 {
-    http_server_free(server);
-    start(8, SHORT_MS);
+    restart(8, SHORT_MS);
     for (size_t n_chunks = 50; n_chunks < 70; n_chunks++) {
         struct peer peer;
         while (!say_late(&peer, n_chunks)) {
@@ -643,8 +645,7 @@ static void say_next(struct peer *peer)
 
 Test(servers, do_not_disconnect_who_is_never_at_an_end)
 {
-    http_server_free(server);
-    start(8, STEADY_MS);
+    restart(8, STEADY_MS);
     for (bool told = false; !told;) {
         struct peer peer;
         peer_connect(&peer, &listener);
@@ -662,15 +663,29 @@ static void take_some(struct peer *peer)
     peer_receive(peer);
 }
 
-static void listen_on_unix(const char *path)
+/* Serves on a unix socket instead: its kernel buffers are small. */
+struct unix_place {
+    char folder[32], path[64];
+};
+
+static void listen_on_unix(struct unix_place *place, int64_t patience_ms)
 {
     struct status st;
     AUTO_STR address = {0};
-    str_addf(&address, "unix:%s", path);
+    strcpy(place->folder, "/tmp/confreg-http-XXXXXX");
+    cr_assert_not_null(mkdtemp(place->folder));
+    snprintf(place->path, sizeof place->path, "%s/socket", place->folder);
+    str_addf(&address, "unix:%s", place->path);
     http_server_free(server);
     listener_close(&listener);
     cr_assert(listener_open(address.data, &listener, &st), "%s", st.message);
-    start(8, STEADY_MS);
+    start(8, patience_ms);
+}
+
+static void remove_unix(const struct unix_place *place)
+{
+    unlink(place->path);
+    rmdir(place->folder);
 }
 
 static void connect_to_unix(struct peer *peer, const char *path)
@@ -714,48 +729,37 @@ static void ask_and_read_nothing(const char *path, const char *text)
 
 Test(servers, disconnect_who_reads_nothing_for_the_longest_time_when_memory_is_short)
 {
-    char folder[] = "/tmp/confreg-http-XXXXXX";
-    char path[64];
-    cr_assert_not_null(mkdtemp(folder));
-    snprintf(path, sizeof path, "%s/socket", folder);
+    struct unix_place place;
     max_held = 9u << 20;
-    listen_on_unix(path);
-    http_server_free(server);
-    start(8, 0);
-    ask_and_read_nothing(path, GET("/large"));
+    listen_on_unix(&place, 0);
+    ask_and_read_nothing(place.path, GET("/large"));
     endless = true;
     held = LARGE_BYTES;
-    ask_and_read_nothing(path, GET("/pull"));
-    unlink(path);
-    rmdir(folder);
+    ask_and_read_nothing(place.path, GET("/pull"));
+    remove_unix(&place);
 }
 
 Test(servers, do_not_disconnect_who_reads_steadily)
 {
-    char folder[] = "/tmp/confreg-http-XXXXXX";
-    char path[64];
-    cr_assert_not_null(mkdtemp(folder));
-    snprintf(path, sizeof path, "%s/socket", folder);
-    listen_on_unix(path);
+    struct unix_place place;
+    listen_on_unix(&place, STEADY_MS);
     endless = true;
     for (bool told = false; !told;) {
         struct peer peer;
-        connect_to_unix(&peer, path);
+        connect_to_unix(&peer, place.path);
         peer_say(&peer, GET("/pull"));
         told = is_steady(&peer, take_some);
         cr_expect(!told || !peer.closed);
         peer_fini(&peer);
     }
-    unlink(path);
-    rmdir(folder);
+    remove_unix(&place);
 }
 
 /* A byte now and then must not keep the memory that the body takes. */
 Test(servers, disconnect_who_sends_a_body_by_the_byte)
 {
     struct peer peer;
-    http_server_free(server);
-    start(8, STEADY_MS);
+    restart(8, STEADY_MS);
     peer_connect(&peer, &listener);
     peer_say(&peer, "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 9999999\r\n\r\n");
     int64_t until_ns = clock_monotonic_ns() + 50 * STEADY_MS * INT64_C(1000000);
@@ -785,8 +789,7 @@ static void say_some_of_the_body(struct peer *peer)
 
 Test(servers, do_not_disconnect_who_sends_a_body_steadily)
 {
-    http_server_free(server);
-    start(8, STEADY_MS);
+    restart(8, STEADY_MS);
     for (bool told = false; !told;) {
         struct peer peer;
         peer_connect(&peer, &listener);
