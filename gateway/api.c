@@ -11,7 +11,8 @@
 static const struct route rows[] = {
     {"GET", "/api/configs", handle_list, PARAMETER_SERVICE_FILTER | PARAMETER_ENVIRONMENT_FILTER,
      BODY_NONE, &config_read},
-    {"GET", "/api/configs:batchGet", handle_batch, 0, BODY_NONE, &config_read},
+    {"GET", "/api/configs:batchGet", handle_batch, PARAMETER_NAME | PARAMETERS_STRICT, BODY_NONE,
+     &config_read},
     {"POST", "/api/configs:batchGet", handle_batch, PARAMETERS_STRICT, BODY_NAMES, &config_read},
     {"GET", "/api/configs/*", handle_get, NAMED | PARAMETER_VERSION | PARAMETER_RESOLVE, BODY_NONE,
      &config_read},
@@ -31,7 +32,7 @@ static const struct route rows[] = {
      &config_write},
     {"GET", "/api/watch", handle_watch,
      PARAMETER_SERVICE_FILTER | PARAMETER_ENVIRONMENT_FILTER | PARAMETER_PREFIX_FILTER |
-         PARAMETER_SNAPSHOT,
+         PARAMETER_SNAPSHOT | PARAMETERS_STRICT,
      BODY_NONE, &request_plain},
     {"GET", "/health", handle_health, 0, BODY_NONE, &upstream_read},
     {"GET", "/stats", handle_stats, 0, BODY_NONE, &upstream_read},

@@ -122,7 +122,7 @@ static void show_data(struct request *r, struct found *found, const char *tag, u
     r->gateway->configs->counters.configs_retrieved++;
     bool waited = heeds_wait(r, found);
     if (!is_merged(r) && found->view.state == MIRROR_IN_STEP && !r->gateway->upstream->stopping &&
-        !waited) {
+        !waited && r->response.n_headers == 0) {
         c->shown = MOVE(found->configs[0]);
         r->response.prepared = prepared_of(c->shown);
     } else {

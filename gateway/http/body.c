@@ -3,6 +3,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "unknown.h"
 #include "utf8.h"
 
 bool content_type_is_json(const char *content_type)
@@ -130,9 +131,51 @@ static void check_members(enum body_kind kind, struct body *body, struct invalid
     body->has_created_by = take_text(body, "created_by", &body->created_by, invalid);
 }
 
-void body_parse(enum body_kind kind, const char *text, size_t n, const char *content_type,
+/* The members of a kind of body. NULL: all names are members of the config. */
+static const struct known_names *names_of(enum body_kind kind)
+{
+    static const struct known_names of_config = {{"config_data", "comment", "created_by"}, 3};
+    static const struct known_names of_rollback = {{"version", "comment", "created_by"}, 3};
+    static const struct known_names of_names = {{"names"}, 1};
+    return kind == BODY_CONFIG     ? &of_config
+           : kind == BODY_ROLLBACK ? &of_rollback
+           : kind == BODY_NAMES    ? &of_names
+                                   : NULL;
+}
+
+static bool is_known(const struct known_names *known, const struct str *name)
+{
+    for (size_t i = 0; i < known->n; i++) {
+        if (name->len == strlen(known->names[i]) && strcmp(str_text(name), known->names[i]) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void report_unknown(enum body_kind kind, bool strict, struct body *body,
+                           struct invalid *invalid)
+{
+    const struct known_names *known = names_of(kind);
+    struct json_text key, value;
+    for (size_t at = 0; known != NULL && json_member(json_of_buf(body->json), &at, &key, &value);) {
+        AUTO_STR name = {0};
+        json_decode_string(key, &name);
+        if (is_known(known, &name)) {
+            continue;
+        }
+        if (strict) {
+            unknown_refuse(invalid, "body", &name, known);
+        } else {
+            unknown_ignore(&body->ignored, &name);
+        }
+    }
+}
+
+void body_parse(enum body_kind kind, bool strict, const struct str *text, const char *content_type,
                 struct body *ret, struct invalid *invalid)
 {
+    size_t n = text->len;
     *ret = (struct body){0};
     if (kind == BODY_EMPTY) {
         if (n > 0) {
@@ -145,7 +188,7 @@ void body_parse(enum body_kind kind, const char *text, size_t n, const char *con
         return;
     }
     bool is_json = content_type == NULL || content_type_is_json(content_type);
-    if (is_json && !check_json(text, n, ret, invalid)) {
+    if (is_json && !check_json(str_text(text), n, ret, invalid)) {
         return;
     }
     if (!is_json) {
@@ -159,6 +202,7 @@ void body_parse(enum body_kind kind, const char *text, size_t n, const char *con
         return;
     }
     check_members(kind, ret, invalid);
+    report_unknown(kind, strict, ret, invalid);
 }
 
 void body_fini(struct body *body)
@@ -167,5 +211,6 @@ void body_fini(struct body *body)
     number_fini(&body->version);
     str_fini(&body->comment);
     str_fini(&body->created_by);
+    str_fini(&body->ignored);
     *body = (struct body){0};
 }

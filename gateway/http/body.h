@@ -1,4 +1,5 @@
-/* The bodies of writes; members that are not named here are ignored. */
+/* The bodies of writes. Members that are not named here are ignored, which the answer says, or are
+ * faults (strict). */
 #ifndef GATEWAY_BODY_H
 #define GATEWAY_BODY_H
 
@@ -25,6 +26,7 @@ struct body {
     struct str comment;           /* decoded; empty where it was not given */
     struct str created_by;        /* decoded */
     bool has_created_by;
+    struct str ignored; /* unknown members, as X-Config-Ignored shows them */
 };
 
 /* Adds the faults of a body: its own ones together, in the order config_data or version, comment,
@@ -32,7 +34,7 @@ struct body {
  * One that is no JSON replaces all that was found before. content_type may be NULL: such a body
  * counts as JSON. ret is complete where there was no fault, and to be given to body_fini in any
  * case. Lengths and depth are the server's to judge. */
-void body_parse(enum body_kind kind, const char *text, size_t n, const char *content_type,
+void body_parse(enum body_kind kind, bool strict, const struct str *text, const char *content_type,
                 struct body *ret, struct invalid *invalid);
 void body_fini(struct body *body);
 

@@ -80,6 +80,16 @@ void invalid_add_item(struct invalid *invalid, const char *place, const char *li
     close_item(invalid, type_of(st->reason), st->message);
 }
 
+void invalid_append(struct invalid *invalid, struct invalid *others)
+{
+    if (others->n > 0) {
+        str_add_text(&invalid->items, invalid->n == 0 ? "" : ",");
+        str_add(&invalid->items, others->items.data, others->items.len);
+        invalid->n += others->n;
+    }
+    invalid_fini(others);
+}
+
 void invalid_render(const struct invalid *invalid, struct str *out)
 {
     str_add_text(out, "{\"detail\":[");

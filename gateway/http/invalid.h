@@ -25,6 +25,8 @@ void invalid_add_status(struct invalid *invalid, const char *place, const char *
 /* The same for an item of a list: a member of the body, or a parameter that may be repeated. */
 void invalid_add_item(struct invalid *invalid, const char *place, const char *list, size_t index,
                       const struct status *st);
+/* Appends the faults of `others`, which is emptied. */
+void invalid_append(struct invalid *invalid, struct invalid *others);
 /* Appends the whole body. */
 void invalid_render(const struct invalid *invalid, struct str *out);
 

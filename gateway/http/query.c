@@ -5,6 +5,7 @@
 
 #include "mem.h"
 #include "percent.h"
+#include "unknown.h"
 #include "utf8.h"
 
 static bool is_blank(char c)
@@ -178,94 +179,92 @@ static const struct row {
     {PARAMETER_SNAPSHOT, "snapshot", take_switch, offsetof(struct parameters, snapshot)},
     {PARAMETER_COMMENT, "comment", take_text, offsetof(struct parameters, comment)},
     {PARAMETER_CREATED_BY, "created_by", take_text, offsetof(struct parameters, created_by)},
+    {PARAMETER_NAME, "name", NULL, 0},
 };
 
-/* The last value under that name; false where there is none. */
-static bool find_value(const char *query, size_t n, const char *name, struct str *value)
-{
-    struct query_parameter parameter;
-    size_t position = 0;
-    bool found = false;
-    while (query_next(query, n, &position, &parameter)) {
-        AUTO_STR found_name = {0};
-        percent_decode(parameter.name, parameter.n_name, true, &found_name);
-        if (found_name.len == strlen(name) && strcmp(str_text(&found_name), name) == 0) {
-            str_clear(value);
-            percent_decode(parameter.value, parameter.n_value, true, value);
-            found = true;
-        }
-    }
-    return found;
-}
-
-/* The name of a parameter for an error message: as decoded, or still encoded if that is not UTF-8.
- */
-static void add_fault(struct invalid *invalid, const struct str *name, const char *type,
-                      const char *message)
-{
-    AUTO_STR encoded = {0};
-    struct status st;
-    bool is_text = text_check(str_text(name), name->len, SIZE_MAX, "name", &st);
-    if (!is_text) {
-        percent_encode(str_text(name), name->len, &encoded);
-    }
-    invalid_add(invalid, "query", str_text(is_text ? name : &encoded), type, message);
-}
-
-/* The bit of a parameter; 0 if the route does not take it. */
-static unsigned parameter_named(const char *name, size_t n, unsigned wanted)
+/* The row of a parameter that the route takes; NULL: it takes none of that name. */
+static const struct row *row_named(const char *name, size_t n, unsigned wanted)
 {
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         if ((wanted & rows[i].parameter) != 0 && n == strlen(rows[i].name) &&
             memcmp(name, rows[i].name, n) == 0) {
-            return rows[i].parameter;
+            return &rows[i];
         }
     }
-    return 0;
+    return NULL;
 }
 
-static void check_strict(const char *query, size_t n, unsigned wanted, struct invalid *invalid)
+static void name_unknown(const struct str *name, unsigned wanted, struct parameters *ret,
+                         struct invalid *invalid)
+{
+    struct known_names known = {0};
+    if ((wanted & PARAMETERS_STRICT) == 0) {
+        unknown_ignore(&ret->ignored, name);
+        return;
+    }
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        if ((wanted & rows[i].parameter) != 0 && known.n < COUNT_OF(known.names)) {
+            known.names[known.n++] = rows[i].name;
+        }
+    }
+    unknown_refuse(invalid, "query", name, &known);
+}
+
+/* What was given, by row. */
+struct given {
+    struct query_parameter last[COUNT_OF(rows)]; /* name NULL: not given */
+};
+
+/* Collects the parameters that the route takes, and reports the others. */
+static void collect(const char *query, size_t n, unsigned wanted, struct given *given,
+                    struct parameters *ret, struct invalid *invalid)
 {
     struct query_parameter parameter;
-    unsigned seen = 0;
     for (size_t position = 0; query_next(query, n, &position, &parameter);) {
         AUTO_STR name = {0};
         percent_decode(parameter.name, parameter.n_name, true, &name);
-        unsigned known = parameter_named(str_text(&name), name.len, wanted);
-        if (known == 0) {
-            add_fault(invalid, &name, "extra_forbidden", "Extra inputs are not permitted");
-        } else if ((seen & known) != 0) {
-            add_fault(invalid, &name, "value_error", "Input should be given once");
+        const struct row *row = row_named(str_text(&name), name.len, wanted);
+        if (row == NULL) {
+            name_unknown(&name, wanted, ret, invalid);
+            continue;
         }
-        seen |= known;
+        struct query_parameter *last = &given->last[row - rows];
+        if (last->name != NULL && row->take != NULL && (wanted & PARAMETERS_STRICT) != 0) {
+            invalid_add(invalid, "query", row->name, "value_error", "Input should be given once");
+        }
+        *last = parameter;
     }
 }
 
 void parameters_parse(const char *query, size_t n, unsigned wanted, struct parameters *ret,
                       struct invalid *invalid)
 {
+    struct given given = {0};
+    struct invalid misnamed = {0}; /* told last */
     *ret = (struct parameters){0};
+    collect(query, n, wanted, &given, ret, &misnamed);
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
-        AUTO_STR value = {0};
-        if ((wanted & rows[i].parameter) != 0 && find_value(query, n, rows[i].name, &value)) {
+        const struct query_parameter *last = &given.last[i];
+        if (last->name != NULL && rows[i].take != NULL) {
+            AUTO_STR value = {0};
+            percent_decode(last->value, last->n_value, true, &value);
             rows[i].take(rows[i].name, &value, (char *)ret + rows[i].target, invalid);
         }
     }
     if ((wanted & PARAMETER_ENVIRONMENT) != 0 && ret->environment == NULL) {
         ret->environment = mem_string("default");
     }
-    if ((wanted & PARAMETERS_STRICT) != 0) {
-        check_strict(query, n, wanted, invalid);
-    }
+    invalid_append(invalid, &misnamed);
 }
 
 bool parameters_take(unsigned wanted, const char *name)
 {
-    return parameter_named(name, strlen(name), wanted) != 0;
+    return row_named(name, strlen(name), wanted) != NULL;
 }
 
 void parameters_fini(struct parameters *parameters)
 {
+    str_fini(&parameters->ignored);
     free(parameters->service_filter);
     free(parameters->prefix_filter);
     free(parameters->comment);

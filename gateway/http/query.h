@@ -1,5 +1,5 @@
 /* The query parameters that routes take. Of a repeated parameter the last one counts, and unknown
- * ones are ignored; with PARAMETERS_STRICT both are faults. */
+ * ones are ignored, which the answer says; with PARAMETERS_STRICT both are faults. */
 #ifndef GATEWAY_QUERY_H
 #define GATEWAY_QUERY_H
 
@@ -37,8 +37,9 @@ enum parameter {
     PARAMETER_SNAPSHOT = 1 << 9,      /* snapshot=true */
     PARAMETER_COMMENT = 1 << 10,      /* comment=, free text */
     PARAMETER_CREATED_BY = 1 << 11,   /* created_by=, free text */
-    /* Unknown and repeated parameters are faults. */
-    PARAMETERS_STRICT = 1 << 12,
+    PARAMETER_NAME = 1 << 12,         /* name=, repeated; the handler reads it (batch.c) */
+    /* Unknown and repeated parameters are faults, and so are unknown members of the body. */
+    PARAMETERS_STRICT = 1 << 13,
 };
 
 /* The values of the parameters that a route takes. Those that were not given are NULL or zero. */
@@ -49,6 +50,7 @@ struct parameters {
     bool resolve, snapshot;
     char *prefix_filter;        /* owned */
     char *comment, *created_by; /* owned */
+    struct str ignored;         /* unknown ones, as X-Config-Ignored shows them */
 };
 
 /* Adds each fault to invalid. ret is complete where there was none, and to be given to

@@ -22,7 +22,7 @@ struct http_prepared;
 struct request;
 struct route;
 
-#define RESPONSE_HEADERS 8
+#define RESPONSE_HEADERS 10
 
 /* A body that is produced while it is sent, with chunked coding. */
 struct response_pull {

@@ -1,7 +1,9 @@
 #include "routes.h"
 
 #include <string.h>
+#include <strings.h>
 
+#include "prefer.h"
 #include "utf8.h"
 
 static bool is_segment(const struct str *segment, const char *text, size_t n)
@@ -121,6 +123,50 @@ static void refuse_patch(struct request *r)
                    "Unsupported Media Type: a patch is application/merge-patch+json (RFC 7396)");
 }
 
+/* Prefer: handling=strict (RFC 7240). */
+static bool prefers_strict(const struct request *r)
+{
+    AUTO_STR handling = {0};
+    return r->headers.prefer != NULL && prefer_find(r->headers.prefer, "handling", &handling) &&
+           strcasecmp(str_text(&handling), "strict") == 0;
+}
+
+/* Everything that the request gives, in the order in which faults are reported. */
+static void parse(struct request *r, struct invalid *invalid)
+{
+    const struct route *route = r->route;
+    const struct target *target = &r->target;
+    unsigned wanted = route->parameters;
+    if (wanted != 0 && prefers_strict(r)) { /* probes take whatever monitoring sends them */
+        wanted |= PARAMETERS_STRICT;
+        request_add_header(r, "Preference-Applied", "handling=strict");
+    }
+    if (r->service != NULL) {
+        check_service(r, invalid);
+    }
+    parameters_parse(target->query, target->n_query, wanted, &r->parameters, invalid);
+    if (route->body != BODY_NONE) {
+        body_parse(route->body, (wanted & PARAMETERS_STRICT) != 0, &r->body_text,
+                   r->headers.content_type, &r->body, invalid);
+    }
+    if (route->kind->parse != NULL) {
+        route->kind->parse(r, invalid);
+    }
+}
+
+/* Tells what the request gave in vain. */
+static void name_ignored(struct request *r)
+{
+    struct str *names = &r->parameters.ignored;
+    if (names->len > 0 && r->body.ignored.len > 0) {
+        str_add_text(names, ", ");
+    }
+    str_add(names, str_text(&r->body.ignored), r->body.ignored.len);
+    if (names->len > 0 && r->route->parameters != 0) {
+        request_add_header(r, "X-Config-Ignored", str_text(names));
+    }
+}
+
 void routes_run(struct request *r)
 {
     if (reads_body(r->route) && !content_encoding_is_plain(r->headers.content_encoding)) {
@@ -132,22 +178,11 @@ void routes_run(struct request *r)
         return;
     }
     struct invalid invalid = {0};
-    const struct target *target = &r->target;
-    if (r->service != NULL) {
-        check_service(r, &invalid);
-    }
-    parameters_parse(target->query, target->n_query, r->route->parameters, &r->parameters,
-                     &invalid);
-    if (r->route->body != BODY_NONE) {
-        body_parse(r->route->body, str_text(&r->body_text), r->body_text.len,
-                   r->headers.content_type, &r->body, &invalid);
-    }
-    if (r->route->kind->parse != NULL) {
-        r->route->kind->parse(r, &invalid);
-    }
+    parse(r, &invalid);
     if (invalid.n > 0) {
         request_refuse_invalid(r, &invalid);
     } else {
+        name_ignored(r);
         r->route->handler(r);
     }
     invalid_fini(&invalid);

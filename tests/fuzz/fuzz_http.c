@@ -87,7 +87,8 @@ static void try_body(enum body_kind kind, const char *content_type, const uint8_
 {
     struct body body;
     struct invalid invalid = {0};
-    body_parse(kind, (const char *)bytes, n, content_type[0] == '\0' ? NULL : content_type, &body,
+    const struct str text = {.data = (char *)(uintptr_t)bytes, .len = n};
+    body_parse(kind, n % 2 == 0, &text, content_type[0] == '\0' ? NULL : content_type, &body,
                &invalid);
     MUST(invalid.n > 0 || body.json != NULL);
     MUST(invalid.n > 0 || kind == BODY_ROLLBACK || json_type_of(body.config_data) == JSON_OBJECT);

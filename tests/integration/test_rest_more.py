@@ -134,7 +134,7 @@ def test_a_patch_that_makes_the_data_too_large(rest, path):
 def test_batch(rest, path, name):
     rest.post(f"/api/configs/{name}", {"config_data": {"n": 2}})
     answer = rest.get(f"/api/configs:batchGet?name=prod/{name}&name={name}&name=dev/{name}"
-                      f"&name=a%20b/x%26y&other=1")
+                      f"&name=a%20b/x%26y")
     assert answer.status == 200
     body = answer.json()
     assert [(d["environment"], d["version"], d["config_data"]) for d in body["configs"]] == [
@@ -231,3 +231,28 @@ def test_the_document_is_whole(rest):
     identifiers = [operation["operationId"] for item in document["paths"].values()
                    for method, operation in item.items() if method != "parameters"]
     assert len(identifiers) == len(set(identifiers)) == 18
+
+
+# ---- Names that are not known ----
+
+def test_what_is_ignored_is_named(rest, path):
+    document = {"config_data": {"a": 2}, "coment": "why"}
+    answer = rest.put(path + "&env=dev", document)
+    assert (answer.status, answer.headers["X-Config-Ignored"]) == (200, "env, coment")
+    for call in (path + "&env=dev", path.replace("?", "/history?") + "&env=dev",
+                 "/api/configs?environment=prod&env=dev"):
+        answer = rest.get(call)
+        assert (answer.status, answer.headers["X-Config-Ignored"]) == (200, "env"), call
+    assert "X-Config-Ignored" not in rest.get(path).headers
+
+
+def test_who_wants_nothing_ignored_says_so(rest, path):
+    strict = {"Prefer": "handling=strict"}
+    answer = rest.call("PUT", path, {"config_data": {"a": 2}, "coment": "why"}, strict)
+    [fault] = answer.json()["detail"]
+    assert (answer.status, fault["loc"], fault["type"]) == (
+        422, ["body", "coment"], "extra_forbidden")
+    assert fault["msg"].endswith("did you mean comment?")
+    answer = rest.call("GET", path, None, strict)
+    assert (answer.status, answer.headers["Preference-Applied"]) == (200, "handling=strict")
+    assert answer.headers["X-Config-Version"] == "1"

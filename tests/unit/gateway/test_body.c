@@ -39,7 +39,8 @@ static void parse_as(enum body_kind kind, const char *text, const char *content_
                      struct body *body, struct str *faults)
 {
     struct invalid invalid = {0};
-    body_parse(kind, text, strlen(text), content_type, body, &invalid);
+    const struct str bytes = {.data = (char *)(uintptr_t)text, .len = strlen(text)};
+    body_parse(kind, false, &bytes, content_type, body, &invalid);
     const char *at = str_text(&invalid.items);
     while ((at = strstr(at, "\"loc\":[")) != NULL) {
         const char *type = strstr(at, "\"type\":\"") + 8;
@@ -152,7 +153,9 @@ Test(body, a_fault_of_the_syntax_replaces_all_others)
     struct invalid invalid = {0};
     AUTO_STR out = {0};
     invalid_add(&invalid, "query", "version", "int_parsing", "no number");
-    body_parse(BODY_CONFIG, "{", 1, NULL, &body, &invalid);
+    char brace[] = "{";
+    body_parse(BODY_CONFIG, false, &(const struct str){.data = brace, .len = 1}, NULL, &body,
+               &invalid);
     cr_expect_eq(invalid.n, 1);
     invalid_render(&invalid, &out);
     cr_expect_null(strstr(out.data, "query"));

@@ -170,6 +170,11 @@ static const char *header_of(const struct request *r, const char *name)
     return NULL;
 }
 
+static void answer_nothing(struct request *r)
+{
+    request_answer(r, 200);
+}
+
 Test(routes, what_answers_nothing)
 {
     static const struct {
@@ -282,13 +287,19 @@ Test(routes, malformed_requests_do_not_reach_a_handler)
          "\"query\",\"version\" int_parsing|"
          "\"query\",\"v\" extra_forbidden|\"body\" extra_forbidden|"},
         {"PATCH", "/api/configs/a?coment=why", "{}", "\"query\",\"coment\" extra_forbidden|"},
-        {"GET", "/api/configs:batchGet?name=a&x=1&name=b%2F&name=", "",
+        {"GET", "/api/configs:batchGet?name=a&name=b%2F&name=", "",
          "\"query\",\"name\",1 string_too_short|\"query\",\"name\",2 string_too_short|"},
+        {"GET", "/api/configs:batchGet?nam=a", "", "\"query\",\"nam\" extra_forbidden|"},
+        {"GET", "/api/watch?enviroment=prod", "", "\"query\",\"enviroment\" extra_forbidden|"},
+        {"POST", "/api/configs:batchGet", "{\"names\":[],\"limit\":1}",
+         "\"body\",\"limit\" extra_forbidden|"},
         {"GET", "/api/configs:batchGet", "", "\"query\",\"name\" missing|"},
         {"POST", "/api/configs:batchGet", "{\"names\":[\"a\",7]}",
          "\"body\",\"names\",1 string_type|"},
         {"POST", "/api/configs/a/rollback?version=1", "{\"version\":2}",
          "\"query\",\"version\" extra_forbidden|"},
+        {"POST", "/api/configs/a/rollback", "{\"version\":1,\"coment\":\"x\"}",
+         "\"body\",\"coment\" extra_forbidden|"},
     };
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
         AUTO_STR found = {0};
@@ -305,6 +316,53 @@ Test(routes, malformed_requests_do_not_reach_a_handler)
         }
         cr_expect_str_eq(str_text(&found), cases[i].found, "%s: %s", cases[i].target,
                          str_text(&found));
+        request_fini(r);
+    }
+}
+
+/* ---- Unknown names ---- */
+
+/* The routes of documented calls with what they do not know; a handler is not reached. */
+Test(routes, unknown_names_are_told_or_refused)
+{
+    static const struct {
+        const char *target, *body, *prefer;
+        const char *ignored; /* NULL: 422 */
+        const char *message; /* in the answer */
+    } cases[] = {
+        {"/api/configs/a?env=prod&x%20y=1&environment=b", "{\"config_data\":{},\"coment\":\"x\"}",
+         NULL, "env, x%20y, coment", NULL},
+        {"/api/configs/a?environment=b", "{\"config_data\":{},\"comment\":\"x\"}", NULL, "", NULL},
+        {"/api/configs/a?env=prod", "{\"config_data\":{}}", "handling=lenient", "env", NULL},
+        {"/api/configs/a?env=prod", "{\"config_data\":{}}", "wait=5, Handling=Strict", NULL,
+         "did you mean environment?"},
+        {"/api/configs/a", "{\"config_data\":{},\"coment\":\"x\"}", "handling=strict", NULL,
+         "did you mean comment?"},
+        {"/api/configs/a", "{\"config_data\":{},\"Comment\":\"x\"}", "handling=strict", NULL,
+         "did you mean comment?"},
+        {"/api/configs/a", "{\"config_data\":{},\"x\":1}", "handling=strict", NULL,
+         "\"Extra inputs are not permitted\""},
+        {"/api/configs/a?environment=a&environment=b", "{\"config_data\":{}}", "handling=strict",
+         NULL, "Input should be given once"},
+    };
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct request *r = find("PUT", cases[i].target);
+        struct route route = *r->route;
+        route.handler = answer_nothing;
+        r->route = &route;
+        r->headers.prefer = cases[i].prefer;
+        str_add_text(&r->body_text, cases[i].body);
+        routes_run(r);
+        if (cases[i].ignored == NULL) {
+            cr_expect_eq(r->response.status, 422);
+            cr_expect_not_null(strstr(str_text(&r->response.body), cases[i].message), "%zu: %s", i,
+                               str_text(&r->response.body));
+            cr_expect_str_eq(header_of(r, "Preference-Applied"), "handling=strict");
+        } else {
+            const char *ignored = header_of(r, "X-Config-Ignored");
+            cr_expect_eq(r->response.status, 200);
+            cr_expect_str_eq(ignored == NULL ? "" : ignored, cases[i].ignored);
+        }
         request_fini(r);
     }
 }
