@@ -16,7 +16,7 @@ static void set(struct heap *heap, size_t at, struct heap_node *node)
     node->place = at + 1;
 }
 
-/* Both move a node from where it is, to where its key belongs. */
+/* Both move a node to the place that its key requires. */
 static void rise(struct heap *heap, struct heap_node *node)
 {
     size_t at = node->place - 1;

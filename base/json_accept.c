@@ -7,7 +7,7 @@
 #include "utf8.h"
 
 #define MAX_MEMBERS 64
-#define MAX_DIGITS 18 /* any such number fits 64 bits */
+#define MAX_DIGITS 18 /* a number with this many digits fits 64 bits */
 
 struct reader {
     const char *at;
@@ -57,7 +57,7 @@ static bool is_hex(char c)
     return (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'f');
 }
 
-/* Four digits that are neither U+0000 nor a surrogate, for sure. */
+/* Accepts four hex digits if they are certainly neither U+0000 nor a surrogate. */
 static bool accept_unicode(struct reader *r)
 {
     const char *digits = r->at;
@@ -136,7 +136,7 @@ struct key {
     size_t n;
 };
 
-/* Takes a key without escapes that is none of the n before it. */
+/* Accepts a key without escapes that differs from the n keys before it. */
 static bool accept_key(struct reader *r, struct key *keys, size_t n)
 {
     const char *start = r->at;

@@ -10,7 +10,7 @@
 struct survey {
     size_t significant; /* bytes that are not white space between tokens */
     size_t depth;
-    size_t too_deep_at; /* where max_depth is exceeded, if it is */
+    size_t too_deep_at; /* offset at which max_depth is exceeded */
 };
 
 static struct survey survey_text(const char *text, size_t len, size_t max_depth)
@@ -65,7 +65,7 @@ static bool find_fault(const char *text, size_t len, struct json_fault *ret_faul
         return true;
     }
     const char *nul = memchr(text, '\0', len);
-    if (nul != NULL) { /* jansson passes over one behind a number or a word */
+    if (nul != NULL) { /* jansson skips a NUL byte after a number or a word */
         *ret_fault = (struct json_fault){"JSON_SYNTAX", "has a NUL byte", (size_t)(nul - text)};
         return true;
     }

@@ -50,7 +50,7 @@ static bool objects_equal(struct json_text a, struct json_text b, size_t levels)
     return n == index.n;
 }
 
-/* levels: how many more may follow. */
+/* levels: how many more levels of nesting are allowed. */
 static bool equal(struct json_text a, struct json_text b, size_t levels)
 {
     static bool (*const compare[])(struct json_text, struct json_text, size_t) = {

@@ -14,7 +14,7 @@ static void add_key(struct str *out, struct json_text key)
     str_add_char(out, ':');
 }
 
-/* levels: how many more may follow. */
+/* levels: how many more levels of nesting are allowed. */
 static void merge(struct json_text target, struct json_text patch, struct str *out, size_t levels)
 {
     assert(levels > 0 && "json_check bounds the depth");

@@ -6,7 +6,7 @@
 
 #include "utf8.h"
 
-/* By jansson's code; those that are not here cannot come out of parsing. */
+/* Indexed by jansson's error code; parsing returns no codes other than these. */
 static const struct json_fault faults[] = {
     [json_error_invalid_utf8] = {"JSON_SYNTAX", "is not UTF-8", 0},
     [json_error_premature_end_of_input] = {"JSON_SYNTAX", "ends too early", 0},

@@ -10,7 +10,7 @@ struct patch {
     struct str *out;
     size_t end;      /* where out's length makes it worse than a replacement of the whole */
     struct str path; /* RFC 6901, not yet a JSON string */
-    size_t levels;   /* how many more may follow */
+    size_t levels;   /* how many more levels are allowed */
 };
 
 static void compare(struct patch *p, struct json_text old_value, struct json_text new_value);

@@ -19,7 +19,7 @@ size_t json_skip_string(const char *text, size_t len, size_t at)
             return quote == len ? len : quote + 1;
         }
         at = backslash + 2;
-        if (at > quote) { /* that one was escaped */
+        if (at > quote) { /* that quote was escaped */
             quote = find(text, len, at, '"');
         }
     }

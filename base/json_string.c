@@ -57,7 +57,7 @@ static size_t decode_escape(const char *p, struct str *out)
         add_code_point(out, c);
         return 5;
     }
-    uint32_t low = hex4(p + 7); /* a checked text has the pair's other half */
+    uint32_t low = hex4(p + 7); /* in checked text the low surrogate follows */
     add_code_point(out, 0x10000 + ((c - 0xD800) << 10) + (low - 0xDC00));
     return 11;
 }

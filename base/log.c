@@ -83,8 +83,8 @@ void log_event(enum log_level level, const char *event, ...)
     }
     va_end(arguments);
     str_add_char(&line, '\n');
-    /* One write, so that lines of several threads do not mix; a log that cannot be written
-     * must not stop the service. */
+    /* One write per line, so that lines of several threads do not mix. Errors are ignored: the
+     * service must go on without its log. */
     ssize_t written = write(STDERR_FILENO, line.data, line.len);
     (void)written;
 }

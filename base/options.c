@@ -47,7 +47,7 @@ static enum options_result print_version(const struct option_table *table)
     return OPTIONS_EXIT_OK;
 }
 
-/* The index of the row of that name; n_rows where there is none. */
+/* The index of the row with that name; n_rows: there is none. */
 static size_t find_row(const struct option_table *table, const char *name, size_t n)
 {
     for (size_t i = 0; i < table->n_rows; i++) {
@@ -60,7 +60,7 @@ static size_t find_row(const struct option_table *table, const char *name, size_
     return table->n_rows;
 }
 
-/* Takes the flag at argv[*i], and its value behind it where it has one, into its place in texts. */
+/* Reads the flag at argv[*i], and its value if it takes one, into texts. */
 static enum options_result read_flag(const struct option_table *table, char **argv, int *i,
                                      const char **texts)
 {

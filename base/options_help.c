@@ -74,8 +74,8 @@ static void add_facts(const struct option_table *table, const struct option_row 
     str_add_char(out, ']');
 }
 
-/* The left part and, from `column` on, the description; on a line of its own where the left part is
- * too long. */
+/* Adds the left part, and the description from `column` on. If the left part is too long, the
+ * description starts on the next line. */
 static void add_entry(struct str *out, const char *name, const char *value_name, const char *help,
                       size_t column)
 {
@@ -89,7 +89,7 @@ static void add_entry(struct str *out, const char *name, const char *value_name,
     add_wrapped(out, help, column, at);
 }
 
-/* Where descriptions start: behind the longest left part that is not out of the ordinary. */
+/* The column of descriptions: after the longest left part of usual length. */
 static size_t find_column(const struct option_table *table)
 {
     size_t column = sizeof "  --version" - 1 + 2;

@@ -62,7 +62,7 @@ void percent_encode(const char *bytes, size_t n, struct str *out)
     }
 }
 
-/* memchr that gives the end where c is not there. */
+/* Like memchr, but returns end if c is not found. */
 static const char *find_or_end(const char *from, const char *end, char c)
 {
     const char *found = from == end ? NULL : memchr(from, c, (size_t)(end - from));

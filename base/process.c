@@ -9,7 +9,7 @@
 
 #include "metrics.h"
 
-/* The whole of a small file of /proc as text; false where it cannot be read. */
+/* Reads a small file of /proc as text. False: it cannot be read. */
 static bool read_text(const char *path, char *text, size_t size)
 {
     FILE *file = fopen(path, "re");
@@ -46,7 +46,7 @@ static double boot_time(void)
     return line == NULL ? 0 : strtod(line + strlen("\nbtime "), NULL);
 }
 
-/* How many descriptors are open, the one that looks not counted. */
+/* The number of open descriptors, without the one that this function opens. */
 static double count_files(void)
 {
     DIR *folder = opendir("/proc/self/fd");

@@ -14,7 +14,7 @@ void uri_add_public(struct str *out, const char *uri)
     const char *at = strrchr(authority, '@');
     const char *shown = at == NULL ? authority : at + 1;
     if (memchr(authority, '?', (size_t)(shown - authority)) != NULL) {
-        str_add_text(out, "..."); /* a password or a parameter: which of the two cannot be told */
+        str_add_text(out, "..."); /* ambiguous: a password or a parameter */
         return;
     }
     str_add(out, shown, strcspn(shown, "?"));

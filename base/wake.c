@@ -32,8 +32,8 @@ void wake_stop(struct wake *wake)
     wake_set(wake);
 }
 
-/* The descriptor first: a set that comes between the two is lost to it, but not to the flag, and
- * the thread is about to look. */
+/* Reads the descriptor first. In the other order a wake_set between the two steps would leave the
+ * flag set and the descriptor not readable: later ones would not write to it. */
 void wake_clear(struct wake *wake)
 {
     eventfd_t count;

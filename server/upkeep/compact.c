@@ -10,24 +10,25 @@
 #define STEP_VERSIONS STORE_DROP_MAX
 #define STEP_CONFIGS 1024
 #define RETRY_NS INT64_C(10000000000)
-#define TAKE_OVER_NS INT64_C(60000000000) /* what another node began and has not finished */
+#define TAKE_OVER_NS INT64_C(60000000000) /* until the compaction of another node is resumed */
 
 struct compactor {
     struct store *store;
     const struct registry *registry;
-    uint64_t wanted;   /* the revision of the newest compaction; 0: there is none */
-    int64_t after_ns;  /* not to be begun, or begun again, before then */
-    uint64_t done;     /* that one and those before it are finished, as the mark said last */
-    uint64_t revision; /* the compaction that the rest is of */
+    uint64_t wanted;  /* the revision of the newest compaction; 0: there is none */
+    int64_t after_ns; /* earliest time to begin or to retry */
+    uint64_t done;    /* compactions up to this revision are finished, as last read from the mark */
+    uint64_t revision; /* compaction of the members below */
     struct head_cursor cursor;
-    struct head *head; /* owned; the config whose versions next … through are still to go */
+    struct head *head; /* owned; its versions next to through are still to be dropped */
     uint64_t next, through;
-    bool space_left; /* the store could give more back */
+    bool space_left; /* the store has more space to release */
 };
 
 /* ---- What goes ---- */
 
-/* A head is the newest change of its config where that is old enough; else the log is asked. */
+/* The newest change of a config at or before a revision: the head itself if it is old enough, else
+ * read from the log. */
 static bool find_change(struct compactor *c, const struct head *head, uint64_t revision,
                         struct change *ret_change, bool *ret_found, struct status *st)
 {
@@ -42,7 +43,7 @@ static bool find_change(struct compactor *c, const struct head *head, uint64_t r
         return false;
     }
     *ret_found = found.commit != NULL;
-    if (*ret_found) { /* numbers only */
+    if (*ret_found) { /* no pointers: the commit is released */
         const struct change *change = version_change(&found);
         ret_change->head_version = change->head_version;
         ret_change->previous_version = change->previous_version;
@@ -52,7 +53,8 @@ static bool find_change(struct compactor *c, const struct head *head, uint64_t r
     return true;
 }
 
-/* Whether the compaction before this one has already handled the head. */
+/* Whether the compaction drops nothing of this config: it has few versions, or has not changed
+ * since the compaction before, which kept no more. */
 static bool is_untouched(const struct compaction *compaction, const struct head *head)
 {
     return (head->version != 0 && head->first_live_version == 1 &&
@@ -91,7 +93,7 @@ static void reset(struct compactor *c)
     c->through = 0;
 }
 
-/* Moves on to the next config with something to drop; none where the step has looked at enough. */
+/* Finds the next config with versions to drop. None: the step has examined enough heads. */
 static bool next_config(struct compactor *c, const struct compaction *compaction, size_t *looks,
                         struct status *st)
 {
@@ -110,7 +112,7 @@ static bool next_config(struct compactor *c, const struct compaction *compaction
 
 struct step {
     struct version_range ranges[STEP_RANGES];
-    struct head *heads[STEP_RANGES]; /* owned; they hold the ranges' names */
+    struct head *heads[STEP_RANGES]; /* owned; the names in ranges point into them */
     size_t n;
 };
 
@@ -173,7 +175,7 @@ static bool finish(struct compactor *c, const struct compaction *compaction, str
     return true;
 }
 
-/* Another node may have done it meanwhile. */
+/* Reads the mark first: another node may have finished the compaction. */
 static bool begin(struct compactor *c, uint64_t revision, struct status *st)
 {
     if (c->revision == revision) {
@@ -194,12 +196,12 @@ int64_t compactor_due_ns(const struct compactor *c)
     return c->wanted > c->done ? c->after_ns : INT64_MAX;
 }
 
-/* Of a compaction, once the registry that this thread reads shows it, too. */
+/* Runs one step, if the registry shows the compaction already. */
 static bool work(struct compactor *c, struct status *st)
 {
     struct compaction compaction = registry_compaction(c->registry);
     if (compaction.revision != c->wanted) {
-        return true; /* a newer one, which is noted in a moment */
+        return true; /* the registry has a newer one; its note follows */
     }
     if (!begin(c, compaction.revision, st)) {
         return false;

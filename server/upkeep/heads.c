@@ -4,23 +4,23 @@
 
 #include "failpoint.h"
 
-#define DIRTY_HEADS 4096      /* saved when so many have changed, … */
-#define UNSAVED_COMMITS 10000 /* … or so many commits came */
+#define DIRTY_HEADS 4096      /* changed heads that start a round, … */
+#define UNSAVED_COMMITS 10000 /* … or commits since the last round */
 
-/* Heads on their way to the store. Zeroed: no round is under way. */
+/* A round: the heads that are being saved. Zeroed: none is under way. */
 struct round {
     struct head **heads; /* owned, as are the references; NULL: no round */
     size_t n, next;
-    uint64_t through; /* what the mark HEADS moves to at its end */
-    uint64_t mark;    /* where it stood when the round began */
+    uint64_t through; /* value of the mark HEADS at the end of the round */
+    uint64_t mark;    /* value of the mark when the round began */
 };
 
 struct head_saver {
     struct store *store;
     const struct registry *registry;
     struct head_table unsaved; /* changed since the last round began */
-    struct position position;  /* through which all changes are in `unsaved` or were before */
-    uint64_t saved;            /* through this revision */
+    struct position position;  /* all changes up to here have been noted */
+    uint64_t saved;            /* all heads are saved through this revision */
     struct round round;
 };
 
@@ -50,10 +50,8 @@ void head_saver_free(struct head_saver *saver)
     free(saver);
 }
 
-/* Where it cannot be known how far the copy goes, all heads are taken for unsaved. Commits that
- * come meanwhile are noted as well: a head that is found in a newer state than `position` does no
- * harm.
- */
+/* If the mark cannot be read, all heads count as unsaved. A head that is newer than `position` does
+ * no harm: commits that are applied during the search are noted as well. */
 void head_saver_find(struct head_saver *saver)
 {
     static const struct head_filter everything;
@@ -131,7 +129,8 @@ static bool compare_hash(void *user, struct commit *commit)
     return false;
 }
 
-/* Several nodes share the copy: one whose log was replaced must not write into it. */
+/* Whether the store's log still has this node's commit. The copy may be shared: a node whose log
+ * was replaced must not write to it. */
 static bool log_is_ours(struct head_saver *saver, struct status *st)
 {
     struct own_commit own = {.position = &saver->position};
@@ -145,14 +144,16 @@ static bool log_is_ours(struct head_saver *saver, struct status *st)
                        "the store's log does not show this node's revision %" PRIu64, revision));
 }
 
-/* Before the heads: those that are complete through a compaction need its floor beside them. */
+/* Saves the mark of the newest compaction. Must precede the heads: heads that include the
+ * compaction are valid only with its floor. */
 static bool save_compaction(struct head_saver *saver, struct status *st)
 {
     uint64_t compaction = registry_compaction(saver->registry).revision;
     return compaction == 0 || store_set_mark(saver->store, STORE_MARK_COMPACTION, compaction, st);
 }
 
-/* Another node may have saved some of ours: what it has seen is complete through its mark. */
+/* The mark HEADS of the store: another node may have saved some of these heads, all changes up to
+ * its mark. */
 static bool find_mark(struct head_saver *saver, uint64_t *ret_mark, struct status *st)
 {
     *ret_mark = saver->saved;

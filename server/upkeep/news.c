@@ -13,8 +13,8 @@ struct news_queue {
     pthread_cond_t wake;
     struct news news;
     size_t n_commits; /* in news */
-    int64_t first_ns; /* when the first one came since the last take; 0: none did */
-    int64_t last_ns;  /* when anything came last */
+    int64_t first_ns; /* time of the first commit since the last take; 0: there was none */
+    int64_t last_ns;  /* time of the last put */
     bool urgent;
     bool stopped;
 };
@@ -44,7 +44,7 @@ static void put_heads(struct head_table *heads, const struct staged *staged)
     }
 }
 
-/* Under the lock. */
+/* Call under the lock. */
 static void wake_if_due(struct news_queue *queue, bool urgent)
 {
     bool first = queue->first_ns == 0;
@@ -96,7 +96,7 @@ static int64_t earlier(int64_t a_ns, int64_t b_ns)
     return a_ns < b_ns ? a_ns : b_ns;
 }
 
-/* Under the lock. */
+/* Call under the lock. */
 static void wait_for_news(struct news_queue *queue, int64_t at_ns)
 {
     bool in_time = true;

@@ -3,7 +3,7 @@
 #include "clock.h"
 #include "compact.h"
 
-/* In an interval: nodes share it, and the first one that finds it over compacts. */
+/* Checks per interval. Nodes share the interval: the first that finds it elapsed compacts. */
 #define CHECKS 10
 
 struct policy {
@@ -62,14 +62,14 @@ static bool find_revision_at(const struct policy *p, int64_t time_us, uint64_t *
     return true;
 }
 
-/* Compactions alone are no reason for another one. */
+/* Whether the floor moves on, and not only past the last compaction's own commit. */
 static bool is_worth_it(const struct compaction *last, uint64_t floor)
 {
     bool only_itself = floor == last->revision && last->floor + 1 == last->revision;
     return floor > last->floor && !only_itself;
 }
 
-/* Whether so much time has passed since anybody's last compaction. */
+/* Whether the interval has elapsed since the last compaction of any node. */
 static bool is_over(const struct compaction_policy *rule, const struct compaction *last)
 {
     return last->revision == 0 || clock_wall_us() - last->time_us >= rule->interval_us;

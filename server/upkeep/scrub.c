@@ -4,15 +4,15 @@
 
 #include "failpoint.h"
 
-/* The erasing commits, gathered first: while the log is being read, the store could not empty
- * itself of what is erased. */
+/* Commits that erase, collected before any is scrubbed: while the log is being read, the store
+ * cannot remove the payloads for good. */
 struct erasing {
     struct commit **commits; /* owned references */
     size_t n;
 };
 
-/* The erase of a whole config takes the versions of earlier lives along, but not those of a later
- * one: everything up to the last version that was given when the erase was committed. */
+/* Erasing a whole config removes all versions up to the last one assigned at the erase. That
+ * includes versions from before a deletion, but none that were written later. */
 static bool scrub_change(struct store *store, const struct change *change, struct status *st)
 {
     if (change->kind != CHANGE_ERASE) {

@@ -1,29 +1,29 @@
-/* Making erased payloads go away: an erase commit says what has to go, the mark SCRUBBED how far
- * that was done. */
+/* Removes erased payloads from the store. Erase commits define which; the mark SCRUBBED is the
+ * revision up to which it is done. */
 #ifndef UPKEEP_SCRUB_H
 #define UPKEEP_SCRUB_H
 
 #include "upkeep.h"
 
-/* Removes what the commits behind the mark up to `through` erased, and moves the mark. Before there
- * is an upkeep, or on its thread. Faults of the store; repeating it does no harm. */
+/* Removes the payloads erased by commits after the mark, up to `through`, and moves the mark. Call
+ * on upkeep's thread, or before upkeep exists. Errors: faults of the store. Idempotent. */
 bool scrub_finish(struct store *store, uint64_t through, struct status *st);
 
-/* The scrubber: the scrub that is due, and the writes that wait for it. Upkeep's thread. */
+/* The pending scrub, and the writes that wait for it. Upkeep's thread. */
 struct scrubber;
 
-/* Finds out whether payloads may still have to be removed up to `through`. */
+/* Reads the mark to find out whether a scrub up to `through` is due. */
 struct scrubber *scrubber_new(struct store *store, uint64_t through);
-/* Nobody waits any more. */
+/* No wait may be left. */
 void scrubber_free(struct scrubber *scrubber);
-/* Something was erased. */
+/* Makes a scrub due: a commit has erased payloads. */
 void scrubber_want(struct scrubber *scrubber);
-/* These wait, too. They move in. */
+/* Takes ownership of a list of waits. */
 void scrubber_add_waits(struct scrubber *scrubber, struct scrub_wait *waits);
 bool scrubber_is_due(const struct scrubber *scrubber);
-/* Tries once, where it is due. False with st where that failed: it stays due. */
+/* Tries once, if a scrub is due. False with st: it failed and stays due. */
 bool scrubber_run(struct scrubber *scrubber, uint64_t through, struct status *st);
-/* Tells all that wait. */
+/* Completes all waits. */
 void scrubber_answer(struct scrubber *scrubber);
 
 #endif

@@ -19,18 +19,18 @@ struct upkeep {
     struct news_queue *news;
     atomic_bool halted;
     pthread_t thread;
-    bool joined; /* by who stopped it */
+    bool joined; /* the thread was joined */
 
-    /* The thread's. */
+    /* For upkeep's thread only. */
     struct head_saver *heads;
     struct scrubber *scrubber;
     struct compactor *compactor;
     struct policy *policy;
     uint64_t through;       /* the newest revision that was noted */
-    int64_t rest_ns;        /* how long the last portion took */
-    int64_t heads_after_ns; /* heads are not saved before then, … */
-    int64_t scrub_after_ns; /* … nothing is scrubbed: the last try failed */
-    bool heads_failed;      /* the last try, which was logged */
+    int64_t rest_ns;        /* duration of the last portion */
+    int64_t heads_after_ns; /* earliest time to save heads, … */
+    int64_t scrub_after_ns; /* … and to scrub, after a failure */
+    bool heads_failed;      /* the last try failed and was logged */
     bool scrub_failed;
 };
 
@@ -64,7 +64,8 @@ static void scrub(struct upkeep *u)
     u->scrub_failed = scrubber_is_due(u->scrubber);
 }
 
-/* Nothing is left to scrub through what was saved: a start need not look for it. */
+/* Moves the mark SCRUBBED, if nothing is left to scrub, so that the next start need not search the
+ * log. */
 static void mark_scrubbed(struct upkeep *u)
 {
     struct status st;
@@ -74,7 +75,7 @@ static void mark_scrubbed(struct upkeep *u)
     }
 }
 
-/* Returns whether it went well. */
+/* Returns whether it succeeded. */
 static bool save_heads(struct upkeep *u)
 {
     struct status st;
@@ -112,7 +113,7 @@ static void check_policy(struct upkeep *u)
 
 /* ---- When ---- */
 
-/* Unsaved heads are waited for until it is quiet, one tick at a time. */
+/* Time to save heads: unsaved heads wait, tick by tick, until no more commits come. */
 static int64_t heads_due_ns(const struct upkeep *u, int64_t now_ns)
 {
     if (!head_saver_has_unsaved(u->heads)) {
@@ -127,8 +128,7 @@ static int64_t scrub_due_ns(const struct upkeep *u)
     return scrubber_is_due(u->scrubber) ? u->scrub_after_ns : INT64_MAX;
 }
 
-/* When there is something to do again, if no news comes; after a rest for appends at the earliest.
- */
+/* Time of the next work if no news comes; not before the rest that leaves room for appends. */
 static int64_t next_ns(const struct upkeep *u)
 {
     int64_t now_ns = clock_monotonic_ns();
@@ -148,14 +148,14 @@ static void take_in(struct upkeep *u, struct news *news)
     scrubber_add_waits(u->scrubber, MOVE(news->waits));
     if (news->erases) {
         scrubber_want(u->scrubber);
-        u->scrub_after_ns = 0; /* someone waits */
+        u->scrub_after_ns = 0; /* writes wait for it */
     }
     if (news->compaction != 0) {
         compactor_note(u->compactor, news->compaction, news->compaction_is_own);
     }
 }
 
-/* A portion of whatever is due. Most urgent is what a write waits for. */
+/* Runs one portion of the work that is due, first the work that writes wait for. */
 static void work(struct upkeep *u, const struct news *news)
 {
     int64_t now_ns = clock_monotonic_ns();
@@ -176,7 +176,7 @@ static void work(struct upkeep *u, const struct news *news)
     u->rest_ns = later(took_ns, SHORTEST_REST_NS);
 }
 
-/* Nobody appends any more: no rest is needed. */
+/* Runs after the last append: no rests are needed. */
 static void finish(struct upkeep *u)
 {
     scrub(u);
