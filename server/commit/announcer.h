@@ -1,5 +1,5 @@
-/* Telling of commits that were applied: the listener, upkeep, and who remembers request_ids. In the
- * order of revisions; committer's thread. */
+/* Reports applied commits to the listener, to upkeep and to the memory of request_ids, in the order
+ * of revisions. Committer's thread. */
 #ifndef COMMIT_ANNOUNCER_H
 #define COMMIT_ANNOUNCER_H
 
@@ -18,9 +18,10 @@ struct announcer_options {
 
 struct announcer *announcer_new(const struct announcer_options *options);
 void announcer_free(struct announcer *announcer);
-/* A commit was applied; own: this node appended it. Its payloads are given back. */
+/* Reports a commit that was applied, and releases its payloads; own: this node appended it. */
 void announcer_commit(struct announcer *announcer, const struct staged *staged, bool own);
-/* It was the last one for now; own: this node appended at least one of them. */
+/* Reports the end of a batch, after its last commit; own: this node appended at least one of its
+ * commits. */
 void announcer_settle(struct announcer *announcer, bool own);
 
 #endif

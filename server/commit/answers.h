@@ -1,4 +1,4 @@
-/* Answering writes: counts what came of each and hands it back. Any thread. */
+/* Answers writes: counts the result of each and calls its done. Any thread. */
 #ifndef COMMIT_ANSWERS_H
 #define COMMIT_ANSWERS_H
 
@@ -11,11 +11,11 @@ struct answers *answers_new(const struct registry *registry, struct upkeep *upke
                             struct commit_stats *stats);
 void answers_free(struct answers *answers);
 
-/* The write went well; write->staged says what came of it. One that was to erase something is
- * answered after upkeep has scrubbed. */
+/* Answers a write that succeeded, with write->staged as its result. If it erased payloads, the
+ * answer follows after upkeep has scrubbed them. */
 void answers_succeed(struct answers *answers, struct write *write);
 void answers_fail(struct answers *answers, struct write *write, const struct status *st);
-/* All of a list. */
+/* Answers all writes of a list. */
 void answers_fail_all(struct answers *answers, struct write *writes, const struct status *st);
 
 #endif

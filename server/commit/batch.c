@@ -78,7 +78,7 @@ static struct commit *find_in_batch(const struct batch *batch, const struct comm
     return NULL;
 }
 
-/* What became of a write before it could be staged. */
+/* The result of checking a write before it is staged. */
 enum fate { FATE_STAGE, FATE_ANSWERED, FATE_WAIT, FATE_LOOK };
 
 /* Another node answered the first one, and this one has not applied it so far. */

@@ -1,10 +1,12 @@
-/* A batch: writes that were checked against the registry and each other, made commits, and go into
- * the log in one append. What changes nothing, as a refusal, is answered at once where it is known
- * to hold, else it is held by the batch:
+/* A batch: writes that were checked against the registry and against each other, made into commits,
+ * and go into the log in one append.
  *
- * - what it saw of commits of the batch is not so before they are in the log;
- * - where other nodes append, too, the registry may have been behind: an append that goes well
- *   proves that it was not, and a look at the log's end does.
+ * A write without a commit (a refusal, or a write that changes nothing) is answered at once if its
+ * result is certain. Otherwise the batch holds it, for one of two reasons:
+ *
+ * - it was checked against commits of the batch, which are not in the log yet;
+ * - other nodes append, too, so the registry may be behind. A successful append proves that it was
+ *   not, and so does a look at the log's end.
  *
  * Committer's thread. */
 #ifndef COMMIT_BATCH_H
@@ -19,7 +21,7 @@
 
 struct batch;
 
-/* What staging needs; all borrowed. */
+/* The parts that staging uses; all borrowed. */
 struct staging_desk {
     struct store *store;
     struct registry *registry;
@@ -27,27 +29,28 @@ struct staging_desk {
     struct answers *answers;
 };
 
-/* Whether a write is to be carried out once, however often it comes. */
+/* Whether repeats of the write must have no effect: it has a request_id. */
 bool batch_is_once(const struct write *write);
 
-/* Makes a batch of a list of writes, from its first on. *ret_rest: what has to wait for the next
- * one. Its commits are accepted by the registry, not applied. Owned by the caller. */
+/* Stages writes from the start of the list. *ret_rest: the writes left for the next batch. The
+ * commits are accepted by the registry, but not applied. The caller owns the batch. */
 struct batch *batch_stage(const struct staging_desk *desk, struct write *writes,
                           struct write **ret_rest);
-/* The writes that it still has are left alone. NULL is ignored. */
+/* Does not touch the writes that the batch still contains. NULL is ignored. */
 void batch_free(struct batch *batch);
 
-/* Its commits, which it owns, and how many were seen in the log. */
+/* The batch's commits, which it owns, and how many of them were seen in the log. */
 struct own_commits *batch_own(struct batch *batch);
-/* The write of the commit with this index; NULL: it was answered, or was taken. */
+/* The write of the commit with this index; NULL: it was answered or taken. */
 struct write *batch_write(struct batch *batch, size_t index);
-/* The same; the batch does not have it any more. */
+/* Like batch_write, and removes the write from the batch. */
 struct write *batch_take_write(struct batch *batch, size_t index);
 
-/* The batch is in the log, or has no commits and needs none: answers what it holds. */
+/* Answers the held writes. Call when the batch is in the log, or has no commits and needs none. */
 void batch_release_held(const struct staging_desk *desk, struct batch *batch);
-/* It is not: takes what it holds, as a list, to be staged again. Where the store is shared, those
- * that were not known to be current have to wait for a look before; they are in *ret_to_look. */
+/* Takes the held writes, as a list, to be staged again. Call when the batch did not get into the
+ * log. With a shared store, writes that may have been checked against an old state must wait for a
+ * look first; they are in *ret_to_look. */
 struct write *batch_take_held(struct batch *batch, struct write **ret_to_look);
 
 #endif

@@ -64,7 +64,7 @@ static void catch_up(struct committer *c)
     note_caught_up(c, ok, &st);
 }
 
-/* What looks have found, and what other nodes have told of. force: catch up in any case. */
+/* Handles the results of looks and the wake-ups of other nodes. force: catch up in any case. */
 static void take_news(struct committer *c, bool force)
 {
     struct status ignored;
@@ -236,7 +236,8 @@ static struct write *chain(struct write *first, struct write *rest)
     return first;
 }
 
-/* What it holds; in front of `rest` what can be staged again at once. */
+/* Takes the held writes. Those that can be staged again at once come before `rest`; the others wait
+ * for a look. */
 static struct write *take_held(struct committer *c, struct batch *batch, struct write *rest)
 {
     struct write *to_look = NULL;
@@ -245,7 +246,7 @@ static struct write *take_held(struct committer *c, struct batch *batch, struct 
     return chain(again, rest);
 }
 
-/* The batch moves in. Returns `rest` with what has to be staged again in front of it. */
+/* Takes ownership of the batch. Returns the writes to stage again, followed by `rest`. */
 static struct write *commit_batch(struct committer *c, struct batch *batch, struct write *rest)
 {
     struct status st;

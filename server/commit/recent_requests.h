@@ -6,7 +6,7 @@
 
 #include "commit.h"
 
-/* So many commits back are all known. */
+/* The requests of the newest commits, up to this number, are all in the table. */
 #define RECENT_REQUESTS 4096
 
 struct recent_requests;

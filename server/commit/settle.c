@@ -98,7 +98,8 @@ static void note_landed(struct settler *settler, struct batch *batch)
     }
 }
 
-/* Those that are in the log are done; the others go back, in their order. */
+/* Answers the writes whose commits are in the log; puts the others back in front of `rest`, in
+ * their order. */
 static struct write *answer_settled(struct settler *settler, struct batch *batch,
                                     struct write *rest)
 {

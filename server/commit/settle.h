@@ -1,8 +1,8 @@
-/* Finding out what became of an append that was lost to another node or whose outcome is not known.
+/* Settles appends that lost their revision to another node, or whose outcome is not known.
  *
- * The log is read; where it does not tell, the same commits are appended again, so that one that is
- * still on its way cannot come in beside another commit of the same write. What cannot be found out
- * in time is kept in doubt, and settled before anything new is appended.
+ * Reads the log. If that does not decide, appends the same commits again, so that a commit that is
+ * still on its way cannot get into the log beside another commit of the same write. If the outcome
+ * cannot be found out in time, the commits stay in doubt and are settled before the next append.
  *
  * Committer's thread. */
 #ifndef COMMIT_SETTLE_H
@@ -23,10 +23,10 @@ struct settler_options {
     struct appender *appender;
     struct answers *answers;
     struct write_health *health;
-    struct write_queue *queue; /* tells when the committer stops, which ends the patience */
-    /* A commit of this node's was found in the log. */
+    struct write_queue *queue; /* its stop ends all waiting */
+    /* Called for each commit of this node that was found in the log. */
     void (*landed)(void *user, const struct commit *commit);
-    /* The log was read, or could not be. */
+    /* Called after each try to read the log. */
     void (*caught_up)(void *user, bool ok, const struct status *st);
     void *user;
 };
@@ -34,12 +34,13 @@ struct settler_options {
 struct settler *settler_new(const struct settler_options *options);
 void settler_free(struct settler *settler);
 
-/* After an append that ended APPEND_LOST or APPEND_UNKNOWN (st): answers what is in the log, and
- * returns what has to be staged again, in order, in front of `rest`. Where the outcome cannot be
- * found out in time, the batch's callers are told so. The batch moves in. */
+/* Call after an append with the result APPEND_LOST or APPEND_UNKNOWN (st). Answers the writes whose
+ * commits are in the log, and returns the others, in order and before `rest`, to be staged again.
+ * If the outcome cannot be found out in time, the writes are answered with that. Takes ownership of
+ * the batch. */
 struct write *settler_settle(struct settler *settler, struct batch *batch, struct status *st,
                              struct write *rest);
-/* Tries once to settle what is in doubt; true where nothing is. UNAVAILABLE. */
+/* Tries once to settle the commits in doubt. True: none are left. Error: UNAVAILABLE. */
 bool settler_clear_doubt(struct settler *settler, struct status *st);
 /* The commits in doubt; NULL: none are. */
 struct own_commits *settler_doubt(struct settler *settler);

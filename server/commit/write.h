@@ -7,33 +7,33 @@
 #include "upkeep.h"
 
 struct write {
-    /* The submitter's to fill; borrowed until done is called. */
+    /* Filled by the submitter; borrowed until done is called. */
     struct command command; /* but for now_us */
     bool validate_only;
-    size_t bytes; /* memory that it holds while it waits, roughly: payloads and comment */
-    /* On clock_monotonic_ns(); a write that is still waiting then is dropped. */
+    size_t bytes; /* approximate memory while it waits: payloads and comment */
+    /* On clock_monotonic_ns(); a write that is still queued then is dropped. */
     int64_t deadline_ns;
     /* The last use of the write. On a thread of the committer's (its own, the looker's, upkeep's)
      * or the submitter's; must not block. */
     void (*done)(struct write *write);
 
-    /* The committer's, until done is called. */
+    /* For the committer only, until done is called. */
     struct write *next;
-    int64_t submitted_ns;    /* on clock_monotonic_ns() */
-    struct hash request;     /* the key of its request_id, where it has one */
-    bool asked;              /* the store was asked for the request_id … */
-    uint64_t asked_at;       /* … when the registry was at this revision, … */
-    uint64_t first;          /* … and had its commit here (0: none) */
-    bool current;            /* the log was followed to its end since the write came */
-    struct sync look;        /* while it waits for that, … */
-    struct scrub_wait scrub; /* … or for what it erased to be gone; … */
-    void *waits_at;          /* … and who handles it then */
+    int64_t submitted_ns; /* on clock_monotonic_ns() */
+    struct hash request;  /* key of its request_id, if it has one */
+    bool asked;           /* the store was searched for the request_id … */
+    uint64_t asked_at;    /* … with the registry at this revision, … */
+    uint64_t first;       /* … and found its commit here (0: none) */
+    bool current;         /* the registry has reached the log's end since the write was submitted */
+    struct sync look;     /* while it waits for a look at the log's end, … */
+    struct scrub_wait scrub; /* … or for the scrub of what it erased; … */
+    void *waits_at;          /* … and the object that continues after the wait */
 
-    /* What came of it: the submitter's from done on. */
+    /* The result; valid for the submitter from done on. */
     bool ok;
     struct status st;      /* where !ok */
-    struct staged *staged; /* where ok; owned. commit NULL: nothing had to be changed. A replay has
-                              no `before` heads */
+    struct staged *staged; /* if ok; owned. commit NULL: the write changed nothing. A replay has no
+                              `before` heads */
     struct position position; /* of the registry, this write included */
 };
 

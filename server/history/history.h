@@ -9,8 +9,8 @@
 #include "registry.h"
 #include "store.h"
 
-/* What the registry asks of the log, answered by the store, which is borrowed. May be used on the
- * committer's thread. */
+/* Answers the registry's questions about the log from the store, which is borrowed. May be used on
+ * the committer's thread. */
 struct version_source history_source(struct store *store);
 
 /* The config as of a revision; NULL: it had no head then. If its payload has been removed since,

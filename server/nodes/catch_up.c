@@ -112,7 +112,8 @@ static void finish(struct walk *walk)
     }
 }
 
-/* An append writes the revision behind the registry's, which may be a hole in the log. */
+/* Remembers the damage: the next append would write the revision after the registry's, which may be
+ * a hole in the log. */
 static void note_damage(struct catch_up *catch_up, const struct status *st)
 {
     if (catch_up->damage.code == STATUS_OK) {
@@ -122,7 +123,7 @@ static void note_damage(struct catch_up *catch_up, const struct status *st)
     catch_up->damaged_ns = clock_monotonic_ns();
 }
 
-/* What looks damaged may be another log. */
+/* Distinguishes damage from a log that was replaced. */
 static void judge(struct catch_up *catch_up, struct status *st)
 {
     const struct catch_up_options *options = &catch_up->options;

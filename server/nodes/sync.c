@@ -200,8 +200,8 @@ static bool reach(struct looker *l, uint64_t revision, struct status *st)
     return true;
 }
 
-/* What is read behind it does not count: a node that is behind must not look less often for that.
- */
+/* Measures only the search for the end, not the catching up: a node that is behind must not look
+ * less often. */
 static bool find_end(struct looker *l, int64_t begun_ns, struct store_tail *ret_tail,
                      struct status *st)
 {
@@ -214,8 +214,8 @@ static bool find_end(struct looker *l, int64_t begun_ns, struct store_tail *ret_
     return true;
 }
 
-/* What is applied is read before the log's end: then a shorter or another log can only be another
- * one, or one whose end is not visible yet. */
+/* Reads the registry's position before the log's end. So a log that is shorter or differs was
+ * replaced, or its end is not visible yet. */
 static bool look(struct looker *l, struct status *st)
 {
     int64_t begun_ns = clock_monotonic_ns();
@@ -235,7 +235,7 @@ static bool look(struct looker *l, struct status *st)
     return true;
 }
 
-/* One that took long once may have met with a fault: the shorter one of two counts. */
+/* Uses the shorter of the last two durations: one slow look may be due to a fault. */
 static int64_t interval_ns(const struct looker *l)
 {
     int64_t took_ns = l->took_ns < l->took_before_ns ? l->took_ns : l->took_before_ns;
@@ -244,7 +244,8 @@ static int64_t interval_ns(const struct looker *l)
 
 /* ---- The thread ---- */
 
-/* Those who wait, once someone does or it is time to look; false: the looker stops. */
+/* Waits for a sync or the time of the next look. *ret_syncs: all that wait. False: the looker
+ * stops. */
 static bool wait_for_turn(struct looker *l, struct sync **ret_syncs)
 {
     bool in_time = true;

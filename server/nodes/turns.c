@@ -96,7 +96,8 @@ static bool is_given(struct turns *t)
            given > t->turn_given && given >= registry_position(t->options.registry).revision;
 }
 
-/* Who has the turn may not know that others want one. */
+/* Asks for a turn by a mark in the store: the node that appends may not know that others want to.
+ */
 static void ask(struct turns *t)
 {
     struct status ignored;
@@ -151,7 +152,7 @@ static bool is_over(const struct turns *t)
     return t->turn_begun_ns != 0 && clock_monotonic_ns() - t->turn_begun_ns >= turn_ns(t);
 }
 
-/* Who has appended nothing for as long as a turn takes has kept nobody from it. */
+/* Whether this node's turn has lapsed: it has appended nothing for the length of a turn. */
 static bool has_lapsed(const struct turns *t)
 {
     return clock_monotonic_ns() - t->won_ns >= turn_ns(t);

@@ -1,12 +1,12 @@
-/* Nodes that write to one log at the same time take turns. Without turns each append of one node
- * makes the others' fail (REVISION_TAKEN), and who is slower never gets in.
+/* Turns of nodes that append to one log at the same time. Without turns each append of one node
+ * makes the appends of the others fail (REVISION_TAKEN), and the slower node never succeeds.
  *
- * A turn lasts about as long as 14 appends. Who has had one, while others want to write, sets the
- * mark GIVEN and waits until another node has written. Who lost two appends in a row waits, too:
- * for GIVEN, or until the log has stood still for a while; it asks for a turn by the mark TURN. The
- * marks make it fair and fast, not safe: appends are that by themselves.
+ * A turn lasts about as long as 14 appends. After its turn, if other nodes want to write, a node
+ * sets the mark GIVEN and waits until another node has written. A node that lost two appends in a
+ * row asks for a turn by the mark TURN, and waits for GIVEN or until the log has not grown for a
+ * while. Turns only make appends fair and fast: their correctness does not depend on turns.
  *
- * Only for stores that are shared. Committer's thread. */
+ * Only for shared stores. Committer's thread. */
 #ifndef NODES_TURNS_H
 #define NODES_TURNS_H
 
@@ -17,12 +17,11 @@ struct turns;
 struct turns_options {
     struct store *store; /* borrowed, as all here */
     const struct registry *registry;
-    struct log_identity
-        *identity;             /* asked after a wait: the log may have been replaced meanwhile */
-    struct catch_up *catch_up; /* tells whether others write */
-    /* Takes in what other nodes have appended. */
+    struct log_identity *identity; /* checked after a wait: the log may have been replaced */
+    struct catch_up *catch_up;     /* shows whether other nodes write */
+    /* Applies what other nodes have appended. */
     void (*follow)(void *user);
-    /* Waits; true: the committer stops. */
+    /* Waits. Returns true if the committer stops. */
     bool (*pause)(void *user, int64_t wait_ns);
     void *user;
 };
@@ -30,11 +29,11 @@ struct turns_options {
 struct turns *turns_new(const struct turns_options *options);
 void turns_free(struct turns *turns);
 
-/* Before a batch is staged: lets others append where they want to. */
+/* Call before a batch is staged: lets other nodes append if they want to. */
 void turns_give_way(struct turns *turns);
-/* An append went well, and took so long. */
+/* Notes an append that succeeded, and its duration. */
 void turns_won(struct turns *turns, int64_t took_ns);
-/* An append came too late. */
+/* Notes an append that lost its revision to another node. */
 void turns_lost(struct turns *turns);
 
 #endif

@@ -206,7 +206,8 @@ static void count_sync(struct sync *sync)
     tally_add(&synced->done, 1);
 }
 
-/* What was announced before is applied, and more. The store may be failing on purpose. */
+/* Checks that a sync waits for all commits announced before it. The store may be failing on
+ * purpose. */
 static void look_at_end(struct world *world)
 {
     struct synced synced = {.sync.done = count_sync, .done = TALLY_INIT};

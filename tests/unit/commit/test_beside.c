@@ -203,7 +203,7 @@ Test(beside, only_a_refused_write_waits_for_a_look, .timeout = 60)
     leak_check();
 }
 
-/* What the looker has when the committer stops is answered, too. */
+/* Writes that wait for a look are answered when the committer stops, too. */
 Test(beside, a_refused_write_is_answered_while_the_committer_stops, .timeout = 60)
 {
     struct node node = {0};

@@ -19,7 +19,7 @@
 #define SERVICES 5
 #define MOST_COMMITS 10000
 
-/* What a writer was told. */
+/* An acknowledged write. */
 struct told {
     struct hash hash;
     uint64_t revision;
@@ -79,7 +79,7 @@ Test(nodes, a_loser_reads_what_it_missed_and_tries_again)
     leak_check();
 }
 
-/* What is refused is refused for what is so, not for what this node knew when it was asked. */
+/* A refusal is as of the log's end, not as of what this node knew when it was called. */
 Test(nodes, no_refusal_is_out_of_date)
 {
     struct world world;

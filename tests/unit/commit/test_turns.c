@@ -198,7 +198,8 @@ static void ignore_sync(struct sync *sync)
     (void)sync;
 }
 
-/* Who waits asks for this mark. That the log is another one is seen by a look at its end. */
+/* A node that waits for its turn reads this mark. A read of the log's end shows that the log was
+ * replaced. */
 static bool get_mark_and_replace(struct store *store, enum store_mark mark, uint64_t *ret_value,
                                  struct status *st)
 {

@@ -22,7 +22,7 @@ static void init(struct fixture *f, size_t max_n, size_t max_bytes)
     }
 }
 
-/* What is taken are the first n writes, in their order. */
+/* Expects that the first n writes were taken, in their order. */
 static void expect_taken(struct fixture *f, size_t n)
 {
     enum write_queue_news news;

@@ -137,7 +137,7 @@ Test(catch_up, a_hole_is_damage_until_the_log_is_whole)
     fini(&f);
 }
 
-/* What was behind the hole is gone: the log ends where the registry does. */
+/* The commits after the hole are gone: the log ends at the registry's position. */
 Test(catch_up, a_later_look_at_the_end_clears_damage)
 {
     struct fixture f;
@@ -177,7 +177,7 @@ Test(catch_up, another_log_is_told_once_and_for_good)
     fini(&f);
 }
 
-/* It may only not be visible yet. */
+/* The commit may not be visible yet. */
 Test(catch_up, a_missing_commit_is_not_another_log_at_once)
 {
     struct fixture f;

@@ -14,7 +14,7 @@
 
 #define CONFIGS (2 * STORE_SAVE_MAX + 10)
 
-/* What the store was asked to save, in order. */
+/* The heads that the store was asked to save, in order. */
 static struct {
     size_t calls;
     size_t heads[16];
