@@ -43,24 +43,39 @@ def _run(command):
     return done.stdout
 
 
+# 50 calls at once, on one connection (as one client has them) and on a connection each.
+SHAPES = {"1 connection x 50 streams": {"connections": 1, "streams": 50},
+          "50 connections x 1 stream": {"connections": 50, "streams": 1}}
+
+
 class GrpcLoad:
     """One request of one method over and over, by h2load. It counts HTTP 200 as a success whatever
-    grpc-status says: answers shorter than `least` bytes end the run."""
+    grpc-status says: answers shorter than `least` bytes end the run. p99s has the milliseconds of
+    each run."""
 
     def __init__(self, bench, title, program, method, message, connections=4, streams=50, least=0):
         self.title, self.program, self.least = title, program, least
         self.url = f"http://{program.address}{method}"
         self.body = bench.new_file(framed(message))
         self.shape = ["-c", connections, "-m", streams]
+        self.log = bench.new_file(b"")
+        self.p99s = []
+
+    def _take_p99(self):
+        """Of the log: when a call began, its HTTP status, the microseconds that it took."""
+        times = sorted(int(line.split()[2]) for line in self.log.read_text().splitlines())
+        self.log.write_bytes(b"")
+        self.p99s.append(times[len(times) * 99 // 100] / 1e3)
 
     def run(self, calls):
         output = _run(["h2load", "-n", calls, "-t", 1, *self.shape, "-d", self.body,
-                       "-H", "content-type: application/grpc", "-H", "te: trailers", self.url])
+                       f"--log-file={self.log}", "-H", "content-type: application/grpc", "-H", "te: trailers", self.url])
         failed = int(re.search(r"(\d+) failed", output)[1])
         answer = int(re.search(r"\((\d+)\) data", output)[1]) / calls
         if failed or answer < self.least:
             sys.exit(f"{self.title}: {failed} failed, {answer:.0f} bytes an answer, "
                      f"{self.least} wanted:\n{output}")
+        self._take_p99()
         return calls, calls / float(re.search(r"finished in .*?, ([\d.]+) req/s", output)[1])
 
 
