@@ -47,7 +47,7 @@ def stream_memory(bench):
 WATCH_AIMS = {
     "watch_memory_of_idle_stream": "under 16",
     "watch_one_change_delivered": "under 40",
-    "watch_commit_to_selectors_delivered": "under 16 and etcd's,",
+    "watch_commit_to_selectors_delivered": "under 16",
     "watch_writer_blocked_by_a_change": "under 1",
     "watch_slowest_read_meanwhile": "under 20",
     "watch_burst_rate": "over 1",
