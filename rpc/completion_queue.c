@@ -179,6 +179,7 @@ void cq_expect(struct completion_queue *cq, struct lane *lane)
 
 void cq_expected_came(struct completion_queue *cq)
 {
+    assert(cq->n_expected > 0 && "what came was expected");
     cq->n_expected--;
 }
 

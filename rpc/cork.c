@@ -1,5 +1,6 @@
 #include "cork.h"
 
+#include <assert.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdbool.h>
@@ -49,6 +50,7 @@ void cork_begin(void)
 
 void cork_end(void)
 {
+    assert(run.depth > 0 && "a run that ends has begun");
     if (--run.depth == 0) {
         let_go();
     }

@@ -278,6 +278,7 @@ void server_call_born(struct rpc_server *server)
 void server_call_gone(struct rpc_server *server)
 {
     pthread_mutex_lock(&server->lock);
+    assert(server->n_calls > 0 && "a call that goes was born");
     if (--server->n_calls == 0) {
         pthread_cond_signal(&server->quiet);
     }

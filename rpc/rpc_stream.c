@@ -148,6 +148,7 @@ static void start_sending(struct rpc_stream *stream, const grpc_op *op)
     if (op != NULL) {
         ops[n++] = *op;
     }
+    assert(!stream->sending && "a stream has one message on its way at most");
     stream->headers_sent = true;
     stream->sending = true;
     rpc_stream_ref(stream);

@@ -1,10 +1,13 @@
 /* Accounting of messages in flight. While the ring has the commits of a message, the message costs
  * nothing. If its client does not read, the commits leave the ring, and only the message keeps
  * their memory. */
+#include <assert.h>
+
 #include "watch.h"
 
 void flight_begin(struct watch *watch, uint64_t first, size_t bytes)
 {
+    assert(!watch->flight_counted && "a stream has one message on its way at most");
     if (bytes > BACKLOG_LEAST) {
         watch->flight_bytes = bytes;
         heap_put(&watch->hub->flights, &watch->flight, first);

@@ -1,5 +1,6 @@
 #include "message.h"
 
+#include <assert.h>
 #include <string.h>
 
 #define HOLES_WORTH_IT 64 /* closing holes visits every piece */
@@ -100,6 +101,7 @@ void message_add(struct message *message, const struct config_name *name, uint64
     if (message->conflate) {
         replace_older(message, name);
     }
+    assert(message->pieces->n < RPC_STREAM_PIECES && "the caller has asked for room");
     message->pieces->items[message->pieces->n++] = buf_ref(event);
     message->bytes += event->len;
     message->newest = revision;

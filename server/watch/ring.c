@@ -10,11 +10,13 @@ void ring_init(struct ring *ring, uint64_t next, size_t max_bytes)
 
 struct encoded_commit *ring_at(const struct ring *ring, uint64_t revision)
 {
+    assert(revision >= ring_first(ring) && revision < ring->next && "the ring has the commit");
     return ring->slots[revision & (ring->n_slots - 1)];
 }
 
 static void drop_oldest(struct ring *ring)
 {
+    assert(ring->n > 0 && "there is a commit to drop");
     struct encoded_commit *oldest = ring_at(ring, ring_first(ring));
     ring->bytes -= oldest->bytes;
     ring->n--;

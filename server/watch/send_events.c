@@ -1,11 +1,12 @@
 /* The phases of a stream that deliver events. */
+#include <assert.h>
 #include <inttypes.h>
 
 #include "confreg/v1/registry_service.pb-c.h"
 #include "encode.h"
 #include "watch.h"
 
-#define NOTICES_AT_ONCE 8192 /* commits examined before other streams get their turn */
+#define COMMITS_AT_ONCE 8192 /* commits examined before other streams get their turn */
 
 /* ---- Where the next commit comes from ---- */
 
@@ -120,6 +121,7 @@ static bool add_events(struct watch *watch, const struct encoded_commit *encoded
 
 static void pass(struct watch *watch, const struct encoded_commit *encoded)
 {
+    assert(encoded->commit->revision == watch->cursor.revision + 1 && "no commit is left out");
     watch->cursor =
         (struct watch_position){encoded->commit->revision, hash_short(&encoded->commit->hash)};
     watch->event = 0;
@@ -187,7 +189,7 @@ static bool gather(struct watch *watch, struct message *message, bool *ret_read,
         if (!check_chain(watch, hash_short(&encoded->commit->previous_hash), st)) {
             return false;
         }
-        if (looked_at == NOTICES_AT_ONCE) {
+        if (looked_at == COMMITS_AT_ONCE) {
             rpc_stream_kick(watch->stream);
             return true;
         }
