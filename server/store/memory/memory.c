@@ -1,11 +1,16 @@
 #include "memory.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <pthread.h>
 #include <search.h>
 #include <string.h>
 
+#include "row_room.h"
 #include "rwlock.h"
+
+/* One lock guards everything but what `named` and its lock hold. A row is made under the lock and
+ * visited without it, so that a visitor may call the store. */
 
 /* Where a change stands in the log. */
 struct place {
@@ -24,8 +29,8 @@ struct config_log {
 struct memory_store {
     struct store store;
     char *name;                /* "": nobody else finds it */
-    struct memory_store *next; /* of those with names */
-    size_t users;
+    struct memory_store *next; /* of those with names; under named_lock */
+    size_t users;              /* how many have it open; under named_lock */
     pthread_rwlock_t lock;
     struct commit **commits; /* own copies; commits[i] has revision i + 1 */
     size_t n_commits;
@@ -162,7 +167,7 @@ static void memory_free(struct memory_store *m)
 }
 
 /* True where this was the last who had it open. */
-static bool give_up(struct memory_store *m)
+static bool drop_user(struct memory_store *m)
 {
     pthread_mutex_lock(&named_lock);
     bool last = --m->users == 0;
@@ -179,7 +184,7 @@ static bool give_up(struct memory_store *m)
 static void memory_close(struct store *store)
 {
     struct memory_store *m = memory_of(store);
-    if (give_up(m)) {
+    if (drop_user(m)) {
         memory_free(m);
     }
 }
@@ -223,6 +228,7 @@ static void keep(struct memory_store *m, const struct commit *commit)
         m->room = m->room == 0 ? 64 : m->room * 2;
         m->commits = mem_grow(m->commits, m->room, sizeof(struct commit *));
     }
+    assert(commit->revision == m->n_commits + 1 && "revisions have no gaps");
     m->commits[m->n_commits++] = commit_copy(commit);
     note_request(m, commit);
     for (uint32_t i = 0; i < commit->n_changes; i++) {
@@ -370,52 +376,37 @@ static bool memory_move_mark(struct store *store, enum store_mark mark, uint64_t
 
 /* ---- Reading: a row is made under the lock, visited without it ---- */
 
-struct copied_row {
-    struct store_row row;
-    struct store_payload payloads[COMMIT_MAX_CHANGES];
-    uint8_t salts[COMMIT_MAX_CHANGES][SALT_SIZE];
-};
-
-static void add_payload(struct copied_row *copy, const struct commit *commit, uint32_t index)
+static void add_payload(struct row_room *room, const struct commit *commit, uint32_t index)
 {
     const struct change *change = &commit->changes[index];
-    size_t n = copy->row.n_payloads;
-    if (change->payload == NULL && !change->compacted) {
-        return;
+    if (change->payload != NULL || change->compacted) {
+        row_room_add(room, index, change->salt, SALT_SIZE, buf_ref(change->payload));
     }
-    memcpy(copy->salts[n], change->salt, SALT_SIZE);
-    copy->payloads[n] = (struct store_payload){
-        .index = index, .salt = copy->salts[n], .data = buf_ref(change->payload)};
-    copy->row.n_payloads++;
 }
 
 enum which_payloads { ALL_PAYLOADS, ONE_PAYLOAD, NO_PAYLOADS };
 
-/* Under the lock. */
-static struct copied_row *copy_row(const struct commit *commit, uint32_t index,
-                                   enum which_payloads which)
+/* Owned by the caller. Under the lock. */
+static struct row_room *copy_row(const struct commit *commit, uint32_t index,
+                                 enum which_payloads which)
 {
-    struct copied_row *copy = mem_zalloc(sizeof *copy);
-    copy->row = (struct store_row){.record = buf_ref(commit->record),
-                                   .hash = commit->hash,
-                                   .payloads = copy->payloads,
-                                   .index = index};
+    struct row_room *room = row_room_new();
+    room->row.record = buf_ref(commit->record);
+    room->row.hash = commit->hash;
+    room->row.index = index;
     for (uint32_t i = 0; i < commit->n_changes; i++) {
         if (which == ALL_PAYLOADS || (which == ONE_PAYLOAD && i == index)) {
-            add_payload(copy, commit, i);
+            add_payload(room, commit, i);
         }
     }
-    return copy;
+    return room;
 }
 
-static bool visit_copy(struct copied_row *copy, store_row_visitor *visit, void *user)
+/* Takes the row. */
+static bool visit_copy(struct row_room *room, store_row_visitor *visit, void *user)
 {
-    bool more = visit(user, &copy->row);
-    for (size_t i = 0; i < copy->row.n_payloads; i++) {
-        buf_unref(copy->payloads[i].data);
-    }
-    buf_unref(copy->row.record);
-    free(copy);
+    bool more = visit(user, &room->row);
+    row_room_free(room);
     return more;
 }
 
@@ -441,7 +432,7 @@ static bool memory_read_commits(struct store *store, uint64_t from, uint64_t thr
     struct memory_store *m = memory_of(store);
     bool more = true;
     for (uint64_t revision = from < 1 ? 1 : from; more && revision <= through; revision++) {
-        struct copied_row *copy = NULL;
+        struct row_room *copy = NULL;
         pthread_rwlock_rdlock(&m->lock);
         if (revision <= m->n_commits) {
             copy =
@@ -454,10 +445,10 @@ static bool memory_read_commits(struct store *store, uint64_t from, uint64_t thr
 }
 
 /* The version's row; NULL where there is none. */
-static struct copied_row *find_version(struct memory_store *m, const char *environment,
-                                       const char *service, uint64_t version, bool with_payload)
+static struct row_room *find_version(struct memory_store *m, const char *environment,
+                                     const char *service, uint64_t version, bool with_payload)
 {
-    struct copied_row *copy = NULL;
+    struct row_room *copy = NULL;
     pthread_rwlock_rdlock(&m->lock);
     const struct config_log *config = find_config(m, environment, service);
     for (size_t i = 0; config != NULL && i < config->n && copy == NULL; i++) {
@@ -477,7 +468,7 @@ static bool memory_read_version(struct store *store, const char *environment, co
                                 struct status *st)
 {
     (void)st;
-    struct copied_row *copy = find_version(memory_of(store), environment, service, version, true);
+    struct row_room *copy = find_version(memory_of(store), environment, service, version, true);
     if (copy != NULL) {
         visit_copy(copy, visit, user);
     }
@@ -496,7 +487,7 @@ static bool memory_read_versions(struct store *store, const char *environment, c
     pthread_rwlock_unlock(&m->lock);
     bool more = true;
     for (uint64_t v = from < most ? from : most; more && v >= 1 && v >= down_to; v--) {
-        struct copied_row *copy = find_version(m, environment, service, v, with_payloads);
+        struct row_room *copy = find_version(m, environment, service, v, with_payloads);
         more = copy == NULL || visit_copy(copy, visit, user);
     }
     return true;
