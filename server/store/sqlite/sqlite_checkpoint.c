@@ -8,9 +8,10 @@
 #include "sqlite_vfs.h"
 #include "sqlite_write.h"
 
-#define CHECKPOINT_PAGES 10000
-#define LAST_PAGES 256 /* most that are copied while writes wait: a few milliseconds */
-#define COPIES 4
+/* A log that is short when it starts over is soon written in place again after it was truncated. */
+#define CHECKPOINT_PAGES 2500
+#define LAST_PAGES 64 /* most that are copied while writes wait: about a millisecond */
+#define COPIES 8
 /* Bytes; the log stays smaller unless a reader or an error blocks checkpoints. */
 #define LARGE_LOG (UINT64_C(64) << 20)
 #define FAILED (-1)

@@ -1,5 +1,6 @@
 /* Checkpoints of a SQLite store: a thread of its own copies the write-ahead log into the file, so
- * that the writer does not wait for it. A failure is counted and retried a second later. */
+ * that appends do not wait for it. It enters the gate only for the last few pages, and to truncate
+ * the log. A failure is counted and retried a second later. */
 #ifndef STORE_SQLITE_CHECKPOINT_H
 #define STORE_SQLITE_CHECKPOINT_H
 

@@ -1,5 +1,6 @@
 #include "sqlite_db.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "clock.h"
@@ -186,6 +187,7 @@ struct connection *sqlite_take_reader(struct sqlite_store *s, struct status *st)
 void sqlite_give_reader(struct sqlite_store *s, struct connection *c)
 {
     pthread_mutex_lock(&s->lock);
+    assert(s->n_free < s->n_readers && "a reader is given back once");
     s->readers[s->n_free++] = c;
     pthread_cond_signal(&s->reader_free);
     pthread_mutex_unlock(&s->lock);
