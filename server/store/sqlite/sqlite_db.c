@@ -85,11 +85,20 @@ bool connection_number(struct connection *c, const char *sql, int64_t *ret, stru
     return ok;
 }
 
+/* SQLite counts the memory it has under a lock, which each allocation takes. That cannot be turned
+ * off any more where the program has used SQLite before: then it goes on counting. */
+static void set_up(void)
+{
+    sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+    sqlite_vfs_register();
+}
+
 bool connection_open(struct connection *c, const char *path, const char *vfs, struct status *st)
 {
     int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX;
     *c = (struct connection){.db = NULL};
-    sqlite_vfs_register();
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, set_up);
     if (sqlite3_open_v2(path, &c->db, flags, vfs) != SQLITE_OK) {
         return sqlite_fault(c, "opening", st);
     }

@@ -1,7 +1,6 @@
 #include "sqlite_vfs.h"
 
 #include <assert.h>
-#include <pthread.h>
 #include <stdbool.h>
 #include <string.h>
 
@@ -275,19 +274,13 @@ static void make(sqlite3_vfs *vfs, const char *name,
     (void)code;
 }
 
-static void register_once(void)
+void sqlite_vfs_register(void)
 {
     int code = sqlite3_initialize();
     assert(code == SQLITE_OK && "memory can be had at start");
     (void)code;
     make(&appender_vfs, SQLITE_VFS_APPENDER, open_for_appender);
     make(&copier_vfs, SQLITE_VFS_COPIER, open_for_copier);
-}
-
-void sqlite_vfs_register(void)
-{
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
-    pthread_once(&once, register_once);
 }
 
 void sqlite_vfs_forget(sqlite3 *db)

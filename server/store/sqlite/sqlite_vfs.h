@@ -19,7 +19,7 @@
 #define SQLITE_VFS_APPENDER "confreg-appender"
 #define SQLITE_VFS_COPIER "confreg-copier"
 
-/* Registers both. May be called repeatedly, on any thread. */
+/* Registers both, once in a process. */
 void sqlite_vfs_register(void);
 /* Forgets what was gathered for a transaction that an appender has rolled back, so that it does not
  * come into the log later. */
