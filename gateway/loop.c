@@ -57,7 +57,7 @@ static void turn_until_idle(struct loop *loop, int64_t patience_ms)
     }
 }
 
-/* Without a client, whatever is suspended ends soon. */
+/* For use after upstream_disconnect, which ends all calls and watches. */
 static void turn_until_none_is_suspended(struct loop *loop)
 {
     while (front_suspended(loop->front) > 0 || sse_streams_watches(loop->streams) > 0) {

@@ -98,7 +98,7 @@ bool freshness_allows(const struct config_request *c, const struct mirror_view *
         (strcmp(f->minimum.epoch, view->epoch) != 0 || view->revision < f->minimum.revision)) {
         return false;
     }
-    /* A client that knows something newer shall not be brought back. */
+    /* A client that names a newer revision must not get an older answer. */
     return r->headers.if_none_match == NULL ||
            etag_list_newest(r->headers.if_none_match, view->epoch) <= view->revision;
 }

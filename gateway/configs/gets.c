@@ -113,7 +113,7 @@ static bool heeds_wait(struct request *r, const struct found *found)
            !r->gateway->upstream->stopping;
 }
 
-/* The data is given with 304, too: it is not sent, but its length is told, which must be that. */
+/* A 304 is given the data, too: it is not sent, but Content-Length must be its length. */
 static void show_data(struct request *r, struct found *found, const char *tag, unsigned status)
 {
     struct config_request *c = config_request_of(r);

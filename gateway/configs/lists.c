@@ -48,8 +48,8 @@ static void show_page(struct pages *pages, const char *next_token)
 
 /* ---- The list ---- */
 
-/* Tags the list with the revision of the whole registry, because only that changes when a config of
- * any name is created or deleted. False if the client has this list: answered with 304. */
+/* Tags the list with the registry's revision: no config's own revision changes when another config
+ * is created or deleted. False if the client has this list: answered with 304. */
 static bool tag_list(struct request *r, const char *epoch, uint64_t revision)
 {
     char tag[ETAG_SIZE];

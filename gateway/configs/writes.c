@@ -1,4 +1,4 @@
-/* Writes of one config, and what compares its versions. */
+/* Writes of one config, and the difference between two of its versions. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -213,7 +213,8 @@ static void answer_deleted(struct request *r, uint64_t count)
     request_answer(r, 200);
 }
 
-/* The position is all that there is to ask other gateways for. */
+/* No config is left that could have a tag. X-Config-Revision is the position, to be passed to other
+ * gateways as X-Config-Min-Revision. */
 static void answer_gone(struct request *r, const Confreg__V1__DeleteConfigResponse *response)
 {
     if (!answer_is_whole(r, response->header)) {
@@ -273,7 +274,7 @@ void handle_delete(struct request *r)
 
 /* ---- Difference ---- */
 
-/* Whether it is the new version that the server misses: it looks for that one first. */
+/* Whether the server did not find the new version, which it looks up first. */
 static bool misses_new(const struct parameters *p, const struct status *st)
 {
     char wanted[21];

@@ -118,7 +118,8 @@ static struct buf *text_of(const Confreg__V1__Event *event)
     return text.name == NULL ? NULL : sse_text_render(&text);
 }
 
-/* The last event of a commit is told as such; where the commit goes on, that is not known. */
+/* Marks the last event of each commit; of a commit that continues in the next response it is not
+ * known yet. */
 static void add_events(struct pieces *pieces, const Confreg__V1__WatchResponse *response,
                        size_t *ret_bytes)
 {

@@ -132,7 +132,7 @@ static void make_due(struct sse_stream *stream)
     }
 }
 
-/* Ends its listening: it has passed all events before the one of that number. */
+/* Ends its listening, and moves it to the event of that number: it selects none before. */
 static void wake(struct sse_stream *stream, uint64_t number)
 {
     if (stream->member.listens) {
@@ -296,7 +296,7 @@ static void go_live(struct sse_stream *stream)
     stream->next = sse_window_seek(&stream->streams->window, stream->position);
 }
 
-/* Whether all commits after a position are in the window, or will be. */
+/* Whether the window holds all commits after a position, except those still to come. */
 static bool is_in_window(const struct sse_stream *stream, uint64_t position)
 {
     const struct sse_window *window = &stream->streams->window;

@@ -15,7 +15,7 @@ static void refuse_event_id(struct request *r)
     invalid_fini(&invalid);
 }
 
-/* Where the client has got to; false where it was answered. */
+/* Finds the position to start from; false if the request was answered. */
 static bool find_start(struct request *r, struct sse_stream_start *start)
 {
     const char *id = r->headers.last_event_id;

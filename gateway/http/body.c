@@ -78,8 +78,8 @@ static bool take_text(const struct body *body, const char *name, struct str *tex
     return true;
 }
 
-/* The strict gate of payloads stands here for the whole body. So a key that is there twice is
- * refused wherever it is: of two members config_data nobody can say which one was meant. */
+/* The whole body must be JSON as strict as payloads are. So a duplicate key is refused wherever it
+ * is: of two members config_data, either could be meant. */
 static bool check_json(const char *text, size_t n, struct body *body, struct invalid *invalid)
 {
     struct json_limits limits = {.max_bytes = n, .max_depth = JSON_DEPTH_MAX};

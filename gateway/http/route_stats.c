@@ -106,7 +106,7 @@ static void add_durations(const struct route_stats *stats, struct str *page)
     }
 }
 
-/* The ends are read first: what has ended has started. */
+/* `ended` is read first, so that the difference is never negative. */
 static double in_flight(const struct route_stats *stats)
 {
     uint64_t ended = metric_value(&stats->ended);

@@ -154,7 +154,7 @@ static void parse(struct request *r, struct invalid *invalid)
     }
 }
 
-/* Tells what the request gave in vain. */
+/* Adds X-Config-Ignored where something was ignored. */
 static void name_ignored(struct request *r)
 {
     struct str *names = &r->parameters.ignored;

@@ -59,7 +59,7 @@ void calls_done_add(struct calls_done *done, struct call *call, ProtobufCMessage
     }
 }
 
-/* A write per wake-up, not per call: only the first one finds the queue empty. */
+/* Writes the eventfd once for all calls that calls_run has not taken yet. */
 void calls_hand_over(struct calls_done *done)
 {
     struct calls *calls = done->newest->calls;

@@ -80,7 +80,7 @@ static void take_outcome(struct calls_done *done, struct call *call,
 {
     struct status st;
     if (outcome->outcome_case == kind_of(call->method)->outcome) {
-        /* All that an outcome may be is a pointer to a message, in the same place. */
+        /* Every member of the union is a pointer to a message, so any member gives the one set. */
         ProtobufCMessage *response = &MOVE(outcome->create)->base;
         outcome->outcome_case = CONFREG__V1__WRITE_OUTCOME__OUTCOME__NOT_SET;
         calls_done_add(done, call, response, NULL);
@@ -119,8 +119,8 @@ static void take_outcomes(const struct together *together,
     calls_hand_over(&done);
 }
 
-/* Nothing was carried out: the server is an older one, or one of the writes is no message that it
- * takes, of which the others must not hear. */
+/* The server carried nothing out: it does not have WriteConfigs, or one of the writes is malformed.
+ * Sent alone, each write gets its own answer. */
 static bool is_refused_whole(const struct status *st)
 {
     return st->code == STATUS_UNIMPLEMENTED || st->code == STATUS_INVALID_ARGUMENT;
@@ -153,7 +153,7 @@ static void send_together(struct together *together)
         struct call *call = together->calls[i];
         confreg__v1__write__init(&writes[i]);
         writes[i].write_case = kind_of(call->method)->write;
-        writes[i].create = &call->write.create; /* all that it may be is such a pointer */
+        writes[i].create = &call->write.create; /* any member of the union */
         pointers[i] = &writes[i];
     }
     request.n_writes = together->n;

@@ -41,7 +41,7 @@ static struct wait_list *bucket_of(struct waits *waits, const char *service)
     return &waits->buckets[hash_table_key(service, strlen(service)) % BUCKETS];
 }
 
-/* Most wait equally long, so the place is near the end. */
+/* Searches from the end, because most requests wait equally long. */
 static void enqueue(struct wait_list *queue, struct wait *wait)
 {
     struct wait *before = TAILQ_LAST(queue, wait_list);
