@@ -1,5 +1,6 @@
 #include "mongodb_append.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 
@@ -75,7 +76,8 @@ static bool refuse(const bson_t *reply, const bson_error_t *said, const struct c
                                   "revision %" PRIu64 " is in the log already",
                                   commit->revision + (of_document ? index : 0));
     }
-    /* The server said which document it did not take, or never got to see any. */
+    /* Nothing was inserted: the command did not reach the server, or failed at its first document.
+     */
     bool nothing = effect == MONGO_NOTHING || (of_document && index == 0);
     if (!first || !nothing) {
         status_become(st, OUTCOME_UNKNOWN);
@@ -105,6 +107,8 @@ static bool append(struct mongo_store *s, struct commit *const *commits, size_t 
 bool mongo_append(struct store *store, struct commit *const *commits, size_t n, struct status *st)
 {
     struct mongo_store *s = mongo_of(store);
+    assert(n > 0 && commits[n - 1]->revision == commits[0]->revision + n - 1 &&
+           "the revisions of an append follow one another");
     atomic_store(&s->appending, commits[n - 1]->revision);
     bool ok = append(s, commits, n, st);
     atomic_store(&s->appending, 0);

@@ -5,9 +5,8 @@
 #include "clock.h"
 #include "mongodb_stream.h"
 
-#define AWAIT_MS                                                                                   \
-    1000 /* how long the server waits for a change before it says that there is none               \
-          */
+/* How long the server waits for a change before it answers without one. */
+#define AWAIT_MS 1000
 #define RETRY_MS 1000
 
 struct mongo_changes {
@@ -17,7 +16,7 @@ struct mongo_changes {
     pthread_t thread;
 };
 
-/* This node appends it, or knows it. */
+/* False for commits that this node is appending or has seen. */
 static bool is_news(const struct mongo_store *s, uint64_t revision)
 {
     return revision > atomic_load(&s->appending) && revision > atomic_load(&s->store.known);
@@ -46,7 +45,7 @@ static mongoc_change_stream_t *open_stream(mongoc_collection_t *collection)
     return mongoc_collection_watch(collection, pipeline, options);
 }
 
-/* Until an error ends the stream, or nobody listens any more. False: the server has no such
+/* Reads the stream until an error ends it or the listener is gone. False: the server has no change
  * streams. */
 static bool follow(struct mongo_changes *changes, mongoc_collection_t *collection)
 {
@@ -86,7 +85,7 @@ static void *run(void *argument)
     return NULL;
 }
 
-/* The driver's own streams could not be interrupted. */
+/* Not with the driver's own streams: a read of them cannot be interrupted. */
 void mongo_listen(struct store *store, const struct store_listener *listener)
 {
     struct mongo_store *s = mongo_of(store);

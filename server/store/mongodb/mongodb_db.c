@@ -28,7 +28,7 @@ const char *mongo_name(enum mongo_collection collection)
 
 #define ANY 0
 
-/* The first row that fits counts. Codes of the server's are those of MongoDB's error_codes.yml. */
+/* The first matching row applies. Codes of domain SERVER are those of MongoDB's error_codes.yml. */
 static const struct error_row {
     uint32_t domain;
     uint32_t code;
@@ -110,7 +110,7 @@ static bool error_at(const bson_t *reply, const char *path, bson_error_t *ret_er
     return true;
 }
 
-/* As the driver and as the server calls it. */
+/* The driver and the server name this field differently. */
 static bool concern_failed(const bson_t *reply, bson_error_t *ret_error)
 {
     size_t ignored;
@@ -275,7 +275,7 @@ bool mongo_run(struct mongo_store *s, const char *database, const bson_t *comman
 
 MEM_CLEANUP(mongoc_session_opt_t, mongoc_session_opts_destroy)
 
-/* Of the read concerns only this one may ask for a time. */
+/* Servers refuse afterClusterTime with read concern linearizable. */
 static bool is_majority(const bson_t *options)
 {
     bson_iter_t at;
@@ -328,7 +328,7 @@ void mongo_end_session(struct mongo_store *s, mongoc_client_session_t *session)
 
 /* ---- Reading ---- */
 
-/* A server may leave a cursor open that has given all of its limit in a batch of the same size. */
+/* The batch is larger than the limit: if they are equal, a server may leave the cursor open. */
 void mongo_limit(bson_t *options, uint64_t n)
 {
     BSON_APPEND_INT64(options, "limit", mongo_storable(n));
@@ -472,7 +472,7 @@ static bool send_updates(struct mongo_store *s, enum mongo_collection collection
     return ok;
 }
 
-/* One try. ret_again: another client made the same document at the same time. */
+/* Sends all once. *ret_again: another client made the same document at the same time. */
 static bool send_once(struct mongo_updates *updates, bool *ret_again, struct status *st)
 {
     bson_t reply;

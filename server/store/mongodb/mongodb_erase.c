@@ -61,7 +61,7 @@ bool mongo_scrub(struct store *store, const char *environment, const char *servi
 
 /* ---- Compacting ---- */
 
-/* One change's payload gives way to a mark, unless it was erased before. */
+/* Replaces the payload of one change by `false`, unless it is null, which means erased. */
 static bool drop_payload(struct mongo_updates *updates, const bson_t *document, size_t index,
                          struct status *st)
 {
@@ -74,7 +74,7 @@ static bool drop_payload(struct mongo_updates *updates, const bson_t *document, 
     return mongo_updates_add(updates, query, change, false, st);
 }
 
-/* Of the versions that one commit brought. *ret_more: older ones may be wanted, too. */
+/* Drops the wanted payloads of one commit. *ret_more: older commits may have wanted versions. */
 static bool drop_document(struct mongo_updates *updates, const bson_t *document,
                           const struct wanted_versions *wanted, bool *ret_more, struct status *st)
 {
@@ -117,7 +117,7 @@ static bool drop_range(struct mongo_store *s, const struct version_range *range,
     return ok;
 }
 
-/* The server gives the space back, or uses it again, as it sees fit. */
+/* When the space is given back is up to the server, so there is never more to do. */
 bool mongo_drop(struct store *store, const struct version_range *ranges, size_t n, bool *ret_more,
                 struct status *st)
 {

@@ -43,7 +43,7 @@ static void add_update(bson_t *list, uint32_t key, const struct head *head, enum
     bson_append_document_end(list, &update);
 }
 
-/* One command for the first *n heads, or for as many as it takes. */
+/* Sends one command for the first *n heads, and lowers *n to how many fit into it. */
 static bool send_step(struct mongo_store *s, struct head *const *heads, size_t *n,
                       enum save_step step, uint64_t *ret_made, struct status *st)
 {
@@ -57,9 +57,9 @@ static bool send_step(struct mongo_store *s, struct head *const *heads, size_t *
     return mongo_update_each(s, MONGO_HEADS, list, ret_made, st);
 }
 
-/* When a head that is there was made by another node at the same moment, it may be older all the
- * same: so the second step comes behind the first. An upsert that asks for an older head would do
- * all in one, but fail for each that is newer. */
+/* Creates missing heads first, then renews older ones: a head that another node creates at the same
+ * moment may be older than ours, and is renewed by the second step. One upsert with the condition
+ * "is older" would fail with a duplicate key for each head that is newer. */
 static bool save_portion(struct mongo_store *s, struct head *const *heads, size_t *n,
                          struct status *st)
 {
@@ -69,8 +69,8 @@ static bool save_portion(struct mongo_store *s, struct head *const *heads, size_
            (made == *n || send_step(s, heads, n, RENEW, &ignored, st));
 }
 
-/* The heads are at majority before the mark moves: with fewer, a new primary could lack them and
- * still take the mark. */
+/* The heads are written at majority before the mark moves. With w:1, a primary elected in between
+ * could lack the heads and still accept the mark. */
 bool mongo_save_heads(struct store *store, struct head *const *heads, size_t n, uint64_t through,
                       struct status *st)
 {
@@ -110,7 +110,7 @@ struct loading {
     void *user;
 };
 
-/* Heads whose newest commits are found by one find. */
+/* Heads whose newest commits are read by one find. */
 struct block {
     struct mongo_head *heads;
     size_t n;
@@ -159,8 +159,8 @@ static bool read_heads(struct loading *loading, struct status *st)
     return ok;
 }
 
-/* The next heads with at most BLOCK_COMMITS commits; all that are left where a find reads the whole
- * log anyway. False: there are none. */
+/* Takes the next heads of at most BLOCK_COMMITS commits, or all heads if any find reads the whole
+ * log. False: none are left. */
 static bool take_block(struct loading *loading, struct block *ret_block)
 {
     pthread_mutex_lock(&loading->lock);
@@ -186,6 +186,7 @@ static bool visit_head(struct loading *loading, struct mongo_head *head,
                        const struct store_row *newest)
 {
     pthread_mutex_lock(&loading->lock);
+    assert(head->row.newest == NULL && "each head is visited once");
     head->row.newest = newest;
     loading->stop = loading->stop || !loading->visit(loading->user, &head->row);
     bool more = !loading->stop;
@@ -194,7 +195,8 @@ static bool visit_head(struct loading *loading, struct mongo_head *head,
     return more;
 }
 
-/* The row of one change of a commit that was read with all its payloads, which stay the room's. */
+/* Makes the row of one change of a commit. The payload stays owned by the room. False: there is no
+ * payload. */
 static bool only_change(const struct row_room *room, uint32_t index, struct store_row *ret_row)
 {
     for (size_t i = 0; i < room->row.n_payloads; i++) {
@@ -210,7 +212,8 @@ static bool only_change(const struct row_room *room, uint32_t index, struct stor
     return false;
 }
 
-/* Tombstones have no newest version; neither does a head whose commit is missing. */
+/* Visits the heads below a revision without a newest version: tombstones, and heads whose commit is
+ * missing. */
 static bool visit_until(struct loading *loading, struct block *block, uint64_t revision)
 {
     bool more = true;

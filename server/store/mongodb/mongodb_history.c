@@ -1,11 +1,11 @@
 #include "mongodb_history.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <string.h>
 
-#define PART_COMMITS 1000 /* of one find */
+#define PART_COMMITS 1000 /* limit of one find */
 
-/* The commit that brought a version; 0: none. */
 bool mongo_find_version(struct mongo_store *s, const char *environment, const char *service,
                         uint64_t version, uint64_t *ret_revision, struct status *st)
 {
@@ -19,7 +19,7 @@ bool mongo_find_version(struct mongo_store *s, const char *environment, const ch
     return mongo_find_number(s, MONGO_COMMITS, filter, options, "_id", ret_revision, st);
 }
 
-/* A walk over the versions of one config, newest first: they rise along the log. */
+/* A walk over the versions of one config, newest first. Later commits have higher versions. */
 struct version_walk {
     struct str config; /* the key */
     uint64_t from, down_to;
@@ -30,7 +30,6 @@ struct version_walk {
     uint64_t damaged; /* the revision that lacks a payload; 0: none does */
 };
 
-/* A payload is never just missing. */
 bool mongo_payload_lost(const struct row_room *room)
 {
     return room->row.n_payloads + room->row.n_erased == 0;
@@ -42,7 +41,7 @@ bool mongo_tell_lost(uint64_t revision, struct status *st)
                       "the store: a payload of revision %" PRIu64 " is missing", revision);
 }
 
-/* The versions that one commit brought; false to end the walk. */
+/* Visits the versions that one commit brought. False ends the walk. */
 static bool walk_document(struct version_walk *walk, const bson_t *document)
 {
     struct mongo_keys keys;
@@ -87,8 +86,8 @@ void mongo_find_history(struct mongo_store *s, const struct str *config, uint64_
     mongo_find(s, MONGO_COMMITS, filter, options, ret_walk);
 }
 
-/* Commits up to a revision. *ret_more: there may be older ones that are wanted, which begin before
- * *through now. */
+/* Visits the versions of the newest commits up to *through, and moves *through below the oldest of
+ * them. *ret_more: the walk has to continue there. */
 static bool walk_part(struct mongo_store *s, struct version_walk *versions, uint64_t *through,
                       bool *ret_more, struct status *st)
 {
@@ -97,6 +96,7 @@ static bool walk_part(struct mongo_store *s, struct version_walk *versions, uint
     uint64_t wanted = versions->from - versions->down_to + 1;
     uint64_t left = wanted < PART_COMMITS ? wanted : PART_COMMITS;
     bool more = true;
+    assert(versions->from >= versions->down_to && "versions are visited from the newest down");
     mongo_find_history(s, &versions->config, *through,
                        versions->with_payloads ? MONGO_HISTORY_PAYLOADS : MONGO_HISTORY_FACTS, left,
                        &walk);

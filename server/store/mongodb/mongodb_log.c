@@ -1,10 +1,12 @@
 #include "mongodb_log.h"
 
+#include <assert.h>
+
 #include "mongodb_rows.h"
 
-#define PART_COMMITS 1000 /* of one find */
-#define NEAR_COMMITS 32   /* looked up by their keys, then twice as many, … */
-#define NEAR_MOST 512     /* … up to so many, before a range over all that may follow them */
+#define PART_COMMITS 1000 /* limit of one find */
+#define NEAR_COMMITS 32   /* keys in the first block; each next block has twice as many … */
+#define NEAR_MOST 512     /* … up to this; a range reads what is after that block */
 #define FARTHEST (UINT64_C(1) << 40)
 
 /* A walk over the log in parts. */
@@ -136,8 +138,8 @@ static void append_revision(bson_t *list, uint32_t *n, uint64_t revision)
     bson_append_int64(list, name, -1, mongo_storable(revision));
 }
 
-/* The commits of a block and, at growing distances up to `last`, a sample of those behind it. If
- * the block ends early and one of the sample exists, the log has a hole. */
+/* A filter for the commits of a block and, at growing distances up to `last`, a sample of later
+ * ones. If commits of the block are missing and one of the sample exists, the log has a hole. */
 static bson_t *block_of(uint64_t from, uint64_t through, uint64_t last)
 {
     bson_t *filter = bson_new();
@@ -157,7 +159,8 @@ static bson_t *block_of(uint64_t from, uint64_t through, uint64_t last)
     return filter;
 }
 
-/* The tail is the last commit of a block with nothing behind it. *ret_revision 0: not found. */
+/* Searches the tail in blocks: it is the last commit of a block that is not full. *ret_revision 0:
+ * it is not in these blocks. */
 static bool find_tail_near(struct mongo_store *s, uint64_t from, uint64_t *ret_revision,
                            struct row_room *room, struct status *st)
 {
@@ -239,6 +242,7 @@ bool mongo_read_commits(struct store *store, uint64_t from, uint64_t through, bo
                         store_row_visitor *visit, void *user, struct status *st)
 {
     struct mongo_store *s = mongo_of(store);
+    assert(from > 0 && "revisions begin at 1");
     struct log_walk log = {
         .with_payloads = with_payloads, .visit = visit, .user = user, .more = true};
     return log_ops[s->plan].walk(s, from, through, &log, st);

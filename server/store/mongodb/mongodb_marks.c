@@ -1,5 +1,7 @@
 #include "mongodb_marks.h"
 
+#include <assert.h>
+
 #include "mongodb_rows.h"
 #include "seal.h"
 
@@ -23,6 +25,7 @@ static bool find_mark(struct mongo_store *s, enum store_mark mark, struct stored
     struct mongo_walk walk;
     const bson_t *document = NULL;
     struct hash stored;
+    assert(mark < STORE_MARKS && "a mark is one of the enum");
     AUTO(bson_destroy) bson_t *filter = BCON_NEW("_id", BCON_INT32((int32_t)mark));
     AUTO(bson_destroy) bson_t *options = BCON_NEW("limit", BCON_INT64(1), MONGO_MAJORITY);
     *ret = (struct stored_mark){.found = false};
@@ -84,7 +87,8 @@ bool mongo_set_mark(struct store *store, enum store_mark mark, uint64_t value, s
     return update_mark(mongo_of(store), query, change, &ignored, st);
 }
 
-/* An update to the same value modifies no document, so only a read tells whether it has it. */
+/* An update from a value to itself modifies nothing, so a read has to tell whether the mark has it.
+ */
 bool mongo_move_mark(struct store *store, enum store_mark mark, uint64_t from, uint64_t to,
                      bool *ret_moved, struct status *st)
 {

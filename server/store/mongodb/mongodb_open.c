@@ -143,7 +143,7 @@ static bool take_bytes(const bson_t *document, const char *name, uint8_t *out, s
     return true;
 }
 
-/* A log that never got another epoch has no such field. */
+/* The field is missing until the log gets its second epoch. */
 static bool take_epochs(const bson_t *document, struct store_identity *identity)
 {
     bson_iter_t at;
@@ -184,7 +184,7 @@ static bool take_identity(struct mongo_store *s, const bson_t *document, uint64_
                       "the store: its identity does not match its seal");
 }
 
-/* *ret_format 0: there is no format number. */
+/* *ret_format 0: there is no identity. */
 static bool read_identity(struct mongo_store *s, uint64_t *ret_format, struct status *st)
 {
     AUTO(bson_destroy) bson_t *filter = BCON_NEW("_id", BCON_UTF8("identity"));
@@ -314,7 +314,7 @@ static bool settle_identity(struct mongo_store *s, bool may_create, struct statu
 
 /* ---- Indexes ---- */
 
-/* Of confreg_commits: name, and definitions as JSON. The first one counts that the server can make.
+/* Indexes of confreg_commits: the name, and definitions as JSON, the preferred one first.
  * `request` is missing in most documents; no two commits have the same one, as a node that has
  * followed the log to its end replays the first. */
 static const struct index_row {
@@ -365,7 +365,8 @@ static bool make_index(struct mongo_store *s, const char *definition, bson_error
     return ok;
 }
 
-/* A server that has no such index refuses it. */
+/* Uses the second definition where the server refuses the first, as one without partial indexes
+ * does. */
 static bool make_best(struct mongo_store *s, const struct index_row *row, struct status *st)
 {
     bson_error_t error;
@@ -375,7 +376,8 @@ static bool make_best(struct mongo_store *s, const struct index_row *row, struct
            mongo_fault(&error, "making an index", st);
 }
 
-/* Only those that are missing: who may read and write, but make no index, can use what is there. */
+/* Makes only the missing ones, so that a user without the right to make indexes can open a store
+ * that has them. */
 static bool make_indexes(struct mongo_store *s, struct status *st)
 {
     bool found[COUNT_OF(index_rows)] = {false};

@@ -119,7 +119,7 @@ bson_t *mongo_commit_document(const struct commit *commit)
     return document;
 }
 
-/* The bytes of an element; nothing where it holds something else. */
+/* The bytes of a binary element; NULL for another type. */
 static const uint8_t *get_bytes(bson_iter_t *at, uint32_t *ret_n)
 {
     const uint8_t *bytes = NULL;
