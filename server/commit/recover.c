@@ -76,9 +76,14 @@ static bool keep_position(void *user, struct commit *commit)
 /* Heads of a log that does not have their revision are another log's, as in a copy of a database
  * that was made piece by piece. */
 static bool load_position(struct store *store, struct registry *registry, uint64_t through,
-                          struct status *st)
+                          const struct store_tail *tail, struct status *st)
 {
     if (through == 0) {
+        return true;
+    }
+    if (through == tail->revision) {
+        struct position position = {.revision = tail->revision, .hash = tail->hash};
+        registry_load_position(registry, &position, tail->time_us);
         return true;
     }
     if (!store_read_commits(store, through, through, false, keep_position, registry, st)) {
@@ -129,12 +134,13 @@ static bool check_marks(struct store *store, struct status *st)
 
 /* Loads the registry as of the mark HEADS from the stored heads, which are derived from the log.
  * *ret_damaged: they, or a mark, are damaged. */
-static bool load_copies(struct store *store, struct registry *registry, uint64_t *ret_through,
-                        bool *ret_damaged, struct status *st)
+static bool load_copies(struct store *store, struct registry *registry,
+                        const struct store_tail *tail, uint64_t *ret_through, bool *ret_damaged,
+                        struct status *st)
 {
     bool ok = check_marks(store, st) && store_get_mark(store, STORE_MARK_HEADS, ret_through, st);
     /* A good mark whose revision the log lacks means that the log is damaged: do not rebuild. */
-    if (ok && !load_position(store, registry, *ret_through, st)) {
+    if (ok && !load_position(store, registry, *ret_through, tail, st)) {
         return false;
     }
     ok = ok && load_compaction(store, registry, st) &&
@@ -165,16 +171,18 @@ static bool load_anew(struct store *store, struct registry *registry, uint64_t e
     return true;
 }
 
-static bool load_all(struct store *store, struct registry *registry, uint64_t end,
+/* Heads that are complete through the tail, as after a clean stop, have no log behind them that
+ * this start would have to read: each read costs a slow store seconds. */
+static bool load_all(struct store *store, struct registry *registry, const struct store_tail *tail,
                      struct status *st)
 {
     uint64_t through = 0;
     bool damaged = false;
-    if (!load_copies(store, registry, &through, &damaged, st)) {
+    if (!load_copies(store, registry, tail, &through, &damaged, st)) {
         struct status damage = *st;
-        return damaged && load_anew(store, registry, end, &damage, st);
+        return damaged && load_anew(store, registry, tail->revision, &damage, st);
     }
-    return read_rest(store, registry, through, end, st) ||
+    return through == tail->revision || read_rest(store, registry, through, tail->revision, st) ||
            status_context(st, "reading the log behind the heads");
 }
 
@@ -184,7 +192,7 @@ bool committer_recover(struct store *store, struct registry *registry, struct st
     if (!store_tail(store, &tail, st)) {
         return status_context(st, "reading the end of the log");
     }
-    if (!load_all(store, registry, tail.revision, st)) {
+    if (!load_all(store, registry, &tail, st)) {
         return false;
     }
     struct position position = registry_position(registry);

@@ -30,11 +30,13 @@ static pthread_mutex_t failed_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct str failed;
 
 static atomic_uint request_questions; /* that a store was asked */
+static atomic_uint log_reads;
 
 static void note_call(void *user, const struct trace_event *event)
 {
     (void)user;
     request_questions += strcmp(event->call, "find_requests") == 0;
+    log_reads += strcmp(event->call, "read_commits") == 0;
     AUTO_STR name = {0};
     str_addf(&name, "%s ", event->call);
     pthread_mutex_lock(&failed_lock);
@@ -251,6 +253,26 @@ Test(committer, an_answer_is_lost, .timeout = 240)
 Test(committer, three_calls_in_a_row_fail, .timeout = 240)
 {
     with_faults(TRACE_FAIL_BEFORE, 3);
+    leak_check();
+}
+
+/* Each read costs a slow store seconds. */
+Test(committer, a_start_after_a_clean_stop_reads_only_the_tail_and_the_heads)
+{
+    struct bench bench;
+    struct status st;
+    bench_init(&bench);
+    bench_open(&bench, 0, 0, TRACE_FAIL_BEFORE);
+    run_scenario(&bench);
+    bench_close(&bench);
+    cr_assert(open_store(&bench, &st), "%s", st.message);
+    bench.registry = registry_new(bench.store->identity.epoch);
+    log_reads = 0;
+    cr_assert(committer_recover(bench.store, bench.registry, &st), "%s", st.message);
+    cr_assert_eq(log_reads, 0);
+    check_world(&bench);
+    bench_close(&bench);
+    bench_fini(&bench);
     leak_check();
 }
 
