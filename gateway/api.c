@@ -3,8 +3,8 @@
 #include "config_handlers.h"
 #include "config_request.h"
 #include "probes.h"
+#include "sse_watch.h"
 #include "upstream_request.h"
-#include "watch.h"
 
 #define NAMED PARAMETER_ENVIRONMENT
 

@@ -7,7 +7,7 @@
 #include "json.h"
 #include "leak_check.h"
 #include "probes.h"
-#include "watch.h"
+#include "sse_watch.h"
 
 TestSuite(routes, .fini = leak_check);
 TestSuite(target, .fini = leak_check);

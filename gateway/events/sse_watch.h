@@ -1,6 +1,6 @@
 /* GET /api/watch: changes as server-sent events. */
-#ifndef GATEWAY_WATCH_H
-#define GATEWAY_WATCH_H
+#ifndef GATEWAY_SSE_WATCH_H
+#define GATEWAY_SSE_WATCH_H
 
 struct request;
 

@@ -1,4 +1,4 @@
-#include "watch.h"
+#include "sse_watch.h"
 
 #include <string.h>
 
