@@ -210,7 +210,7 @@ static void name_unknown(const struct str *name, unsigned wanted, struct paramet
     unknown_refuse(invalid, "query", name, &known);
 }
 
-/* What was given, by row. */
+/* The given parameters, by row. */
 struct given {
     struct query_parameter last[COUNT_OF(rows)]; /* name NULL: not given */
 };
