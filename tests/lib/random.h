@@ -3,6 +3,7 @@
 #define TESTS_RANDOM_H
 
 #include <inttypes.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -30,14 +31,14 @@ static inline bool random_percent(struct random *r, unsigned percent)
     return random_below(r, 100) < percent;
 }
 
-/* The seed in CONFREG_TEST_SEED, or a fixed one; prints it at the first call. */
+/* The seed in CONFREG_TEST_SEED, or a fixed one; prints it at the first call. Any
+ * thread. */
 static inline uint64_t random_seed(void)
 {
-    static bool said;
+    static atomic_flag said = ATOMIC_FLAG_INIT;
     const char *text = getenv("CONFREG_TEST_SEED");
     uint64_t seed = text == NULL ? 20260131 : strtoull(text, NULL, 10);
-    if (!said) {
-        said = true;
+    if (!atomic_flag_test_and_set(&said)) {
         fprintf(stderr, "CONFREG_TEST_SEED=%" PRIu64 "\n", seed);
     }
     return seed;
