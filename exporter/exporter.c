@@ -129,7 +129,7 @@ bool exporter_start(const char *address, exporter_render *render, void *user,
     struct exporter *exporter = mem_zalloc(sizeof *exporter);
     *exporter = (struct exporter){.listener = listener, .render = render, .user = user};
     wake_init(&exporter->wake);
-    const struct http_settings settings = {.listen_fd = listener.fd,
+    const struct http_settings settings = {.listener = &exporter->listener,
                                            .max_connections = CONNECTIONS,
                                            .patience_ms = PATIENCE_MS,
                                            .handlers = &handlers,

@@ -53,8 +53,11 @@ struct http_server {
     const struct http_handlers *handlers;
     void *user;
     int poll_fd;
-    struct http_watched listener; /* readable: a connection can be accepted */
-    bool listens;                 /* the listener is registered with epoll */
+    struct http_listening {
+        struct http_watched socket; /* readable: a connection can be accepted */
+        bool is_watched;            /* it is registered with epoll */
+    } listening[LISTENER_SOCKETS];
+    size_t n_listening;
     bool stopping;
     int64_t not_before_ns; /* accepting pauses until then; 0: no pause */
     size_t max_connections, max_held;

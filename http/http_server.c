@@ -88,22 +88,25 @@ void http_server_poll(struct http_server *server, int64_t until_ns)
 
 /* ---- Accepting ---- */
 
-/* Registers the listener with epoll only while accepting: it is level-triggered, so otherwise a
- * waiting client would keep the loop busy. */
+/* Registers the listening sockets with epoll only while accepting: it is level-triggered, so
+ * otherwise a waiting client would keep the loop busy. */
 static void listen_while(struct http_server *server, bool wanted)
 {
-    if (wanted && !server->listens) {
-        server->listens = http_server_watch(server, &server->listener);
-    } else if (!wanted && server->listens) {
-        http_server_unwatch(server, &server->listener);
-        server->listens = false;
+    for (size_t i = 0; i < server->n_listening; i++) {
+        struct http_listening *listening = &server->listening[i];
+        if (wanted && !listening->is_watched) {
+            listening->is_watched = http_server_watch(server, &listening->socket);
+        } else if (!wanted && listening->is_watched) {
+            http_server_unwatch(server, &listening->socket);
+            listening->is_watched = false;
+        }
     }
 }
 
 /* Returns whether another connection may be waiting. */
-static bool accept_one(struct http_server *server)
+static bool accept_one(struct http_server *server, int listening_fd)
 {
-    int fd = accept4(server->listener.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    int fd = accept4(listening_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
     if (fd >= 0) {
         http_connection_new(server, fd);
         return true;
@@ -125,11 +128,14 @@ static void accept_some(struct http_server *server)
     if (server->not_before_ns != 0 && server->not_before_ns <= clock_monotonic_ns()) {
         server->not_before_ns = 0;
     }
-    bool more = server->listener.is_readable;
-    for (size_t i = 0; more && i < ACCEPTED_AT_ONCE && may_accept(server); i++) {
-        more = accept_one(server);
+    for (size_t i = 0; i < server->n_listening; i++) {
+        struct http_watched *socket = &server->listening[i].socket;
+        bool more = socket->is_readable;
+        for (size_t n = 0; more && n < ACCEPTED_AT_ONCE && may_accept(server); n++) {
+            more = accept_one(server, socket->fd);
+        }
+        socket->is_readable = false;
     }
-    server->listener.is_readable = false;
     listen_while(server, may_accept(server));
 }
 
@@ -203,7 +209,9 @@ bool http_server_new(const struct http_settings *settings, struct http_server **
     server->handlers = settings->handlers;
     server->user = settings->user;
     server->poll_fd = fd;
-    server->listener.fd = settings->listen_fd;
+    for (size_t i = 0; i < settings->listener->n; i++) {
+        server->listening[server->n_listening++].socket.fd = settings->listener->fds[i];
+    }
     server->max_connections = settings->max_connections;
     server->max_held = settings->max_held_bytes;
     server->patience_ns = (patience_ms == 0 ? HTTP_PATIENCE_MS : patience_ms) * 1000000;

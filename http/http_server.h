@@ -23,6 +23,7 @@
 #include <sys/types.h>
 
 #include "http_head.h"
+#include "listener.h"
 #include "status.h"
 #include "str.h"
 
@@ -77,7 +78,7 @@ struct http_handlers {
 };
 
 struct http_settings {
-    int listen_fd; /* borrowed, non-blocking; may be closed after http_server_stop */
+    const struct listener *listener; /* borrowed; may be closed after http_server_stop */
     size_t max_connections;
     size_t max_held_bytes;          /* of unread answers together; 0: no limit */
     int64_t patience_ms, linger_ms; /* 0: the defaults HTTP_PATIENCE_MS, HTTP_LINGER_MS */

@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <grpc/grpc_posix.h>
 #include <grpc/grpc_security.h>
-#include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -35,8 +34,8 @@ struct acceptor {
     struct pollfd *polled; /* the first becomes readable when the thread is to stop; the others are
                               listeners */
     size_t n_polled;
-    struct listener *unix_listeners; /* whose descriptors are polled, too */
-    size_t n_unix_listeners;
+    struct listener *listeners; /* owned; their sockets are polled */
+    size_t n_listeners;
     pthread_t thread;
     bool running;
     struct sockets sockets; /* all connections */
@@ -71,25 +70,11 @@ struct acceptor *acceptor_new(grpc_server *core, int64_t user_timeout_ms)
     return acceptor;
 }
 
-static bool is_unix(const struct acceptor *acceptor, int fd)
-{
-    bool found = false;
-    for (size_t i = 0; i < acceptor->n_unix_listeners; i++) {
-        found = found || acceptor->unix_listeners[i].fd == fd;
-    }
-    return found;
-}
-
 static void close_listeners(struct acceptor *acceptor)
 {
-    while (acceptor->n_polled > 1) {
-        int fd = acceptor->polled[--acceptor->n_polled].fd;
-        if (!is_unix(acceptor, fd)) {
-            close(fd);
-        }
-    }
-    while (acceptor->n_unix_listeners > 0) {
-        listener_close(&acceptor->unix_listeners[--acceptor->n_unix_listeners]);
+    acceptor->n_polled = 1;
+    while (acceptor->n_listeners > 0) {
+        listener_close(&acceptor->listeners[--acceptor->n_listeners]);
     }
 }
 
@@ -102,7 +87,7 @@ void acceptor_free(struct acceptor *acceptor)
     close_listeners(acceptor);
     close(acceptor->polled[0].fd);
     free(acceptor->polled);
-    free(acceptor->unix_listeners);
+    free(acceptor->listeners);
     sockets_fini(&acceptor->sockets);
     free(acceptor->peers);
     inflow_forget(&acceptor->cuts);
@@ -110,136 +95,23 @@ void acceptor_free(struct acceptor *acceptor)
     free(acceptor);
 }
 
-/* ---- Listening ---- */
-
-static bool set_int(int fd, int level, int option, int value)
-{
-    return setsockopt(fd, level, option, &value, sizeof value) == 0;
-}
-
-/* Returns -1 with errno if it fails. Accepted connections inherit the TCP options. */
-static int open_listener(const struct acceptor *acceptor, const struct addrinfo *at)
-{
-    int fd = socket(at->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (fd < 0) {
-        return -1;
-    }
-    bool ok = set_int(fd, SOL_SOCKET, SO_REUSEADDR, 1) &&
-              set_int(fd, IPPROTO_TCP, TCP_NODELAY, 1) &&
-              set_int(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, acceptor->user_timeout_ms) &&
-              (at->ai_family != AF_INET6 || set_int(fd, IPPROTO_IPV6, IPV6_V6ONLY, 0)) &&
-              bind(fd, at->ai_addr, at->ai_addrlen) == 0 && listen(fd, SOMAXCONN) == 0;
-    if (!ok) {
-        int error = errno;
-        close(fd);
-        errno = error;
-        return -1;
-    }
-    return fd;
-}
-
-static in_port_t *port_of(struct sockaddr *address)
-{
-    return address->sa_family == AF_INET6 ? &((struct sockaddr_in6 *)(void *)address)->sin6_port
-                                          : &((struct sockaddr_in *)(void *)address)->sin_port;
-}
-
-static int bound_port(int fd)
-{
-    struct sockaddr_storage address;
-    socklen_t size = sizeof address;
-    bool ok = getsockname(fd, (void *)&address, &size) == 0;
-    assert(ok && "a socket that listens has an address");
-    return ntohs(*port_of((struct sockaddr *)&address));
-}
-
-static bool unusable(const char *address, const char *why, struct status *st)
-{
-    return status_set(st, STATUS_UNAVAILABLE, "ADDRESS_UNUSABLE", "cannot listen on %s: %s",
-                      address, why);
-}
-
-/* "HOST:PORT", "[HOST]:PORT" */
-static int look_up(const char *address, struct addrinfo **ret_found)
-{
-    const struct addrinfo hints = {
-        .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE};
-    const char *colon = strrchr(address, ':');
-    bool brackets = address[0] == '[';
-    AUTO(free)
-    char *host = mem_text(address + brackets, (size_t)(colon - address) - (brackets ? 2 : 0));
-    return getaddrinfo(host, colon + 1, &hints, ret_found);
-}
-
-/* Whether a name resolves to the same address twice. */
-static bool is_repeated(const struct addrinfo *at, const struct addrinfo *found)
-{
-    for (; found != at; found = found->ai_next) {
-        if (found->ai_family == at->ai_family && found->ai_addrlen == at->ai_addrlen &&
-            memcmp(found->ai_addr, at->ai_addr, at->ai_addrlen) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* Skips addresses of families that this machine does not support. With port 0 all addresses get the
- * port of the first. */
-static bool listen_on_all(struct acceptor *acceptor, const char *address, struct addrinfo *found,
-                          int *ret_port, struct status *st)
-{
-    int port = 0;
-    int error = 0;
-    for (struct addrinfo *at = found; at != NULL; at = at->ai_next) {
-        if (is_repeated(at, found)) {
-            continue;
-        }
-        if (port != 0) {
-            *port_of(at->ai_addr) = htons((uint16_t)port);
-        }
-        int fd = open_listener(acceptor, at);
-        if (fd >= 0) {
-            poll_too(acceptor, fd);
-            port = bound_port(fd);
-        } else if (errno == EADDRINUSE) {
-            return unusable(address, strerror(EADDRINUSE), st);
-        } else {
-            error = errno;
-        }
-    }
-    if (port == 0) {
-        return unusable(address, strerror(error), st);
-    }
-    if (ret_port != NULL) {
-        *ret_port = port;
-    }
-    return true;
-}
-
 bool acceptor_listen(struct acceptor *acceptor, const char *address, int *ret_port,
                      struct status *st)
 {
-    struct addrinfo *found = NULL;
-    int error = look_up(address, &found);
-    if (error != 0) {
-        return unusable(address, gai_strerror(error), st);
-    }
-    bool ok = listen_on_all(acceptor, address, found, ret_port, st);
-    freeaddrinfo(found);
-    return ok;
-}
-
-bool acceptor_listen_unix(struct acceptor *acceptor, const char *address, struct status *st)
-{
+    assert(!acceptor->running && "the thread polls a fixed set of sockets");
     struct listener listener;
     if (!listener_open(address, &listener, st)) {
         return false;
     }
-    size_t n = acceptor->n_unix_listeners + 1;
-    acceptor->unix_listeners =
-        mem_grow(acceptor->unix_listeners, n, sizeof acceptor->unix_listeners[0]);
-    acceptor->unix_listeners[acceptor->n_unix_listeners++] = listener;
-    poll_too(acceptor, listener.fd);
+    size_t n = acceptor->n_listeners + 1;
+    acceptor->listeners = mem_grow(acceptor->listeners, n, sizeof acceptor->listeners[0]);
+    acceptor->listeners[acceptor->n_listeners++] = listener;
+    for (size_t i = 0; i < listener.n; i++) {
+        poll_too(acceptor, listener.fds[i]);
+    }
+    if (ret_port != NULL) {
+        *ret_port = listener.port;
+    }
     return true;
 }
 
@@ -292,8 +164,17 @@ uint64_t acceptor_cuts(const struct acceptor *acceptor)
     return metric_value(&acceptor->cuts);
 }
 
+static void set_tcp(int fd, int option, int value)
+{
+    setsockopt(fd, IPPROTO_TCP, option, &value, sizeof value); /* fails only after a reset */
+}
+
 static void hand_over(struct acceptor *acceptor, int fd, const struct sockaddr_storage *address)
 {
+    if (address->ss_family != AF_UNIX) {
+        set_tcp(fd, TCP_NODELAY, 1);
+        set_tcp(fd, TCP_USER_TIMEOUT, acceptor->user_timeout_ms);
+    }
     remember(acceptor, fd, address);
     sockets_add(&acceptor->sockets, fd);
     inflow_watch(fd, &acceptor->cuts);

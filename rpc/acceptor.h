@@ -25,13 +25,10 @@ struct acceptor;
 
 /* user_timeout_ms: how long sent data may stay unacknowledged before the connection is dropped. */
 struct acceptor *acceptor_new(grpc_server *core, int64_t user_timeout_ms);
-/* Listens on all addresses that HOST of "HOST:PORT" resolves to; port 0 means any free port.
- * Clients can connect from now on. UNAVAILABLE ADDRESS_UNUSABLE: the address cannot be bound. */
+/* Listens on an address as listener_open does, with its failures; as often as wanted before
+ * acceptor_start. ret_port (may be NULL): the port that was bound, 0 for a unix socket. */
 bool acceptor_listen(struct acceptor *acceptor, const char *address, int *ret_port,
                      struct status *st);
-/* The same for a unix socket (unix_address.h). A socket file that nobody listens on is replaced, so
- * the caller must exclude a second server that starts at the same time. */
-bool acceptor_listen_unix(struct acceptor *acceptor, const char *address, struct status *st);
 /* Starts the thread that accepts. The core's server must have been started. */
 void acceptor_start(struct acceptor *acceptor);
 /* Ends the thread and closes the listeners; connections stay. Before the core shuts down. */

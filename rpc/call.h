@@ -102,9 +102,7 @@ struct rpc_server {
     struct call_stats *unknown_stats; /* of calls of unknown methods, one per call queue */
     struct health *health;
     struct rpc_service reflection[2]; /* v1 and v1alpha, once added */
-    int *lock_files;                  /* of the unix sockets */
-    size_t n_lock_files;
-    struct acceptor *acceptor; /* of TCP */
+    struct acceptor *acceptor;        /* of all connections */
 
     struct completion_queue *cqs; /* options.n_call_threads of them */
     struct completion_queue stream_cq;

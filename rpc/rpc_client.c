@@ -86,7 +86,9 @@ bool rpc_client_new(const char *address, const struct rpc_client_options *option
                     struct rpc_client **ret_client, struct status *st)
 {
     static const struct rpc_client_options defaults = {0};
-    if (strncmp(address, "dns:", 4) != 0 && !address_check_peer(address, st)) {
+    struct address parsed;
+    if (strncmp(address, "dns:", 4) != 0 &&
+        !address_parse(address, ADDRESS_TO_CONNECT, &parsed, st)) {
         return false;
     }
     core_init();

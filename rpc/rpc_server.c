@@ -10,7 +10,6 @@
 #include "clock.h"
 #include "condition.h"
 #include "core.h"
-#include "listen.h"
 
 /* How many calls of each method are requested in advance, on each completion queue. Further calls
  * wait in the core until one of these requests completes. The number is small, because Debian's
@@ -227,6 +226,12 @@ static void request_calls(struct rpc_server *server, struct completion_queue *cq
             call_request(server, method, cq);
         }
     }
+}
+
+bool rpc_server_listen(struct rpc_server *server, const char *address, int *ret_port,
+                       struct status *st)
+{
+    return acceptor_listen(server->acceptor, address, ret_port, st);
 }
 
 void rpc_server_start(struct rpc_server *server)
@@ -459,7 +464,6 @@ void rpc_server_free(struct rpc_server *server)
         cq_fini(&server->cqs[i]);
     }
     cq_fini(&server->stream_cq);
-    listen_unlock(server);
     pthread_cond_destroy(&server->quiet);
     pthread_mutex_destroy(&server->lock);
     descriptors_free(server->descriptors);

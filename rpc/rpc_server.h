@@ -82,11 +82,9 @@ void rpc_server_set_serving(struct rpc_server *server, bool serving);
 /* Adds grpc.reflection v1 and v1alpha, answered from options.descriptor_set. */
 void rpc_server_add_reflection(struct rpc_server *server);
 
-/* Binds "HOST:PORT", "[v6]:PORT", "unix:PATH" or "unix:PATH?mode=0660"; port 0 means any free port.
- * *ret_port (may be NULL): the bound port, 0 for a unix socket. A unix path is locked by PATH.lock
- * while the server lives, so that a second server cannot take it over. UNAVAILABLE: the address is
- * in use or cannot be bound; INVALID_ARGUMENT: it is not valid. Before rpc_server_start; any number
- * of times. */
+/* Listens on an address with the rules and failures of listener.h; port 0 takes a free one.
+ * ret_port (may be NULL) is the port bound, 0 for a unix socket. Before rpc_server_start, as often
+ * as wanted. */
 bool rpc_server_listen(struct rpc_server *server, const char *address, int *ret_port,
                        struct status *st);
 

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "address.h"
 #include "clock.h"
 #include "exporter.h"
 #include "failpoint.h"
@@ -185,20 +186,39 @@ static bool listen_on(struct node *node, const char *address, struct status *st)
     return true;
 }
 
-static bool listen_on_all(struct node *node, const char *addresses, struct status *st)
+typedef bool address_visitor(struct node *node, const char *address, struct status *st);
+
+/* Visits each of the addresses with commas between them; where there is none, the whole text, which
+ * is no address. */
+static bool each_address(struct node *node, const char *addresses, address_visitor *visit,
+                         struct status *st)
 {
     AUTO(free) char *copy = mem_string(addresses);
     char *rest = NULL;
-    if (copy[strspn(copy, ",")] == '\0') {
-        return listen_on(node, addresses, st); /* fails with the message for an empty address */
+    char *address = strtok_r(copy, ",", &rest);
+    bool ok = address != NULL || visit(node, addresses, st);
+    for (; ok && address != NULL; address = strtok_r(NULL, ",", &rest)) {
+        ok = visit(node, address, st);
     }
-    for (char *address = strtok_r(copy, ",", &rest); address != NULL;
-         address = strtok_r(NULL, ",", &rest)) {
-        if (!listen_on(node, address, st)) {
-            return false;
-        }
-    }
-    return true;
+    return ok;
+}
+
+static bool check_listen(struct node *node, const char *text, struct status *st)
+{
+    struct address address;
+    (void)node;
+    return address_parse(text, ADDRESS_TO_LISTEN, &address, st) || status_context(st, "--listen");
+}
+
+/* Before a store is created for a node that could not start. */
+static bool check_addresses(struct node *node, const struct node_options *options,
+                            struct status *st)
+{
+    struct address address;
+    return each_address(node, options->listen, check_listen, st) &&
+           (options->metrics == NULL ||
+            address_parse(options->metrics, ADDRESS_TO_LISTEN, &address, st) ||
+            status_context(st, "--metrics"));
 }
 
 static void show_metrics(void *user, struct str *page)
@@ -239,15 +259,15 @@ static bool start_relay(struct node *node, const struct node_options *options, s
 
 static bool start(struct node *node, const struct node_options *options, struct status *st)
 {
-    if (!load(node, options, st) || !start_relay(node, options, st) ||
-        !make_server(node, options, st)) {
+    if (!check_addresses(node, options, st) || !load(node, options, st) ||
+        !start_relay(node, options, st) || !make_server(node, options, st)) {
         return false;
     }
     make_parts(node, options);
     service_add(&node->service, node->server);
     rpc_server_add_health(node->server);
     rpc_server_add_reflection(node->server);
-    if (!listen_on_all(node, options->listen, st)) {
+    if (!each_address(node, options->listen, listen_on, st)) {
         return false;
     }
     rpc_server_start(node->server);

@@ -291,7 +291,7 @@ bool front_new(const struct front_settings *settings, struct front **ret_front, 
         .max_body_bytes = settings->max_body_bytes,
     };
     const struct http_settings http = {
-        .listen_fd = front->listener->fd,
+        .listener = front->listener,
         .max_connections = http_connection_limit(CONNECTIONS_MAX),
         .max_held_bytes = ANSWERS_BYTES,
         .handlers = &handlers,

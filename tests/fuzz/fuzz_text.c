@@ -9,21 +9,20 @@
 #include "status_details.h"
 #include "store.h"
 #include "token.h"
-#include "unix_address.h"
 #include "utf8.h"
 
 static void try_address(const char *text, size_t n)
 {
     struct status st;
+    struct address address;
     (void)n;
-    bool ok = address_check(text, &st);
-    MUST(ok || st.code == STATUS_INVALID_ARGUMENT);
-    struct unix_address address;
-    if (unix_address_is(text)) {
-        ok = unix_address_parse(text, &address, &st);
-        MUST(ok || st.code == STATUS_INVALID_ARGUMENT);
-        MUST(!ok || (address.name.sun_path[0] != '\0' && (address.mode & ~(mode_t)0777) == 0));
-    }
+    bool listens = address_parse(text, ADDRESS_TO_LISTEN, &address, &st);
+    MUST(listens || st.code == STATUS_INVALID_ARGUMENT);
+    MUST(!listens || !address.is_unix ||
+         (address.name.sun_path[0] != '\0' && (address.mode & ~(mode_t)0777) == 0));
+    MUST(!listens || address.is_unix || (address.host[0] != '\0' && atoi(address.port) <= 65535));
+    bool connects = address_parse(text, ADDRESS_TO_CONNECT, &address, &st);
+    MUST(listens || !connects);
 }
 
 static void try_option(const char *text, size_t n)

@@ -224,6 +224,38 @@ def test_unix_sockets_have_the_mode_that_is_asked_for(launch, tmp_path, query, m
         Registry(api_grpc.RegistryServiceStub(channel)).create("x")
 
 
+@pytest.mark.sqlite
+@pytest.mark.parametrize("addresses", [["--listen", "nowhere"], ["--listen", "127.0.0.1:0,[::1"],
+                                       ["--listen", ","], ["--metrics", "nowhere"]])
+def test_a_wrong_address_is_refused_before_a_store_is_created(tmp_path, addresses):
+    store = tmp_path / "new.db"
+    said = subprocess.run(
+        [BUILD / "confregd", "--store", f"sqlite:{store}", "--listen", "127.0.0.1:0", *addresses],
+        capture_output=True, text=True, timeout=60, check=False)
+    assert said.returncode == 1
+    assert "reason=ADDRESS_INVALID" in said.stderr and addresses[0] in said.stderr
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("program", [Confregd, Gateway])
+def test_a_name_listens_on_every_address_that_it_stands_for(launch, program):
+    """Both programs alike: localhost is 127.0.0.1 and, where there is IPv6, ::1 too."""
+    server = launch(Confregd).start()
+    other = server if program is Confregd else launch(Gateway, server.listen)
+    if program is Confregd:
+        server.stop()
+    port = other.listen.rsplit(":", 1)[1] if program is Confregd else other.port
+    if program is Confregd:
+        other.listen = f"localhost:{port}"
+    else:
+        other.arguments = lambda: ["--listen", f"localhost:{port}", "--server", server.listen]
+    other.start()
+    for family, _, _, _, address in socket.getaddrinfo("localhost", port, type=socket.SOCK_STREAM):
+        with socket.socket(family, socket.SOCK_STREAM) as s:
+            s.settimeout(30)
+            s.connect(address)
+
+
 def test_a_store_in_memory_forgets(launch):
     server = launch(Confregd, store="memory:").start()
     registry = Registry(server.stub)

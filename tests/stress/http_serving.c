@@ -221,7 +221,7 @@ struct serving *serving_start(void)
     queue_init(&serving->asked);
     queue_init(&serving->done);
     wake_init(&serving->stop);
-    const struct http_settings settings = {.listen_fd = serving->listener.fd,
+    const struct http_settings settings = {.listener = &serving->listener,
                                            .max_connections = CONNECTIONS,
                                            .linger_ms = 200,
                                            .handlers = &handlers,
@@ -240,7 +240,7 @@ int serving_port(const struct serving *serving)
 {
     struct sockaddr_in name;
     socklen_t size = sizeof name;
-    CHECK(getsockname(serving->listener.fd, (struct sockaddr *)&name, &size) == 0, "no name");
+    CHECK(getsockname(serving->listener.fds[0], (struct sockaddr *)&name, &size) == 0, "no name");
     return ntohs(name.sin_port);
 }
 

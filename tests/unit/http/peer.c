@@ -22,7 +22,7 @@ void peer_connect(struct peer *peer, const struct listener *listener)
     struct sockaddr_in name;
     socklen_t size = sizeof name;
     *peer = (struct peer){.fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)};
-    cr_assert_eq(getsockname(listener->fd, (struct sockaddr *)&name, &size), 0);
+    cr_assert_eq(getsockname(listener->fds[0], (struct sockaddr *)&name, &size), 0);
     cr_assert_eq(connect(peer->fd, (const struct sockaddr *)&name, size), 0);
 }
 

@@ -134,7 +134,7 @@ static const struct http_handlers handlers = {begin, take_body, run, read_block,
 static void start(size_t max_connections, int64_t patience_ms)
 {
     struct status st;
-    const struct http_settings settings = {.listen_fd = listener.fd,
+    const struct http_settings settings = {.listener = &listener,
                                            .max_connections = max_connections,
                                            .max_held_bytes = max_held,
                                            .patience_ms = patience_ms,
