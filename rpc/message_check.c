@@ -4,6 +4,7 @@
 
 #include "str.h"
 #include "utf8.h"
+#include "wire.h"
 
 /* The unread rest of a message. */
 struct input {
@@ -42,10 +43,10 @@ static bool malformed(struct status *st)
 static bool read_varint(struct input *in, uint64_t *ret_value)
 {
     uint64_t value = 0;
-    for (unsigned shift = 0; shift < 64 && in->at < in->end; shift += 7) {
+    for (unsigned shift = 0; shift < 64 && in->at < in->end; shift += WIRE_VARINT_BITS) {
         uint8_t byte = *in->at++;
-        value |= (uint64_t)(byte & 0x7F) << shift;
-        if (byte < 0x80) {
+        value |= (uint64_t)(byte & ~WIRE_VARINT_MORE) << shift;
+        if ((byte & WIRE_VARINT_MORE) == 0) {
             *ret_value = value;
             return true;
         }
@@ -87,10 +88,11 @@ static bool read_value(struct input *in, struct wire_field *field)
 static bool read_field(struct input *in, struct wire_field *ret_field)
 {
     uint64_t tag;
-    if (!read_varint(in, &tag) || tag > UINT32_MAX || tag < 8) {
+    if (!read_varint(in, &tag) || tag > UINT32_MAX || tag < WIRE_TAG(1, 0)) {
         return false;
     }
-    *ret_field = (struct wire_field){.number = (uint32_t)tag >> 3, .type = (uint32_t)tag & 7};
+    *ret_field = (struct wire_field){.number = (uint32_t)tag >> WIRE_TYPE_BITS,
+                                     .type = (uint32_t)tag & ((1u << WIRE_TYPE_BITS) - 1)};
     return read_value(in, ret_field);
 }
 

@@ -3,6 +3,9 @@
 #include <string.h>
 
 #include "str.h"
+#include "wire.h"
+
+#define OPENING_MAX_BYTES (2 * WIRE_VARINT_MAX_BYTES)
 
 /* protobuf-c's text members are not const; it does not write to what it encodes. */
 static char *text_of(const char *text)
@@ -13,29 +16,29 @@ static char *text_of(const char *text)
 static size_t put_varint(uint8_t *out, uint64_t value)
 {
     size_t n = 0;
-    for (; value >= 0x80; value >>= 7) {
-        out[n++] = (uint8_t)(value | 0x80);
+    for (; value >= WIRE_VARINT_MORE; value >>= WIRE_VARINT_BITS) {
+        out[n++] = (uint8_t)(value | WIRE_VARINT_MORE);
     }
     out[n++] = (uint8_t)value;
     return n;
 }
 
-static size_t put_opening(uint8_t out[20], uint32_t field, size_t size)
+static size_t put_opening(uint8_t out[OPENING_MAX_BYTES], uint32_t field, size_t size)
 {
-    size_t n = put_varint(out, (uint64_t)field << 3 | 2);
+    size_t n = put_varint(out, WIRE_TAG((uint64_t)field, PROTOBUF_C_WIRE_TYPE_LENGTH_PREFIXED));
     return n + put_varint(out + n, size);
 }
 
 struct buf *encode_opening(uint32_t field, size_t n)
 {
-    uint8_t opening[20];
+    uint8_t opening[OPENING_MAX_BYTES];
     return buf_copy(opening, put_opening(opening, field, n));
 }
 
 struct buf *encode_field_and(uint32_t field, const ProtobufCMessage *message, const void *tail,
                              size_t n_tail)
 {
-    uint8_t prefix[20];
+    uint8_t prefix[OPENING_MAX_BYTES];
     size_t size = protobuf_c_message_get_packed_size(message);
     size_t n = put_opening(prefix, field, size + n_tail);
     struct buf *b = buf_new(n + size + n_tail);
@@ -118,8 +121,8 @@ static Confreg__V1__PayloadState removed_state(const struct change *change)
         }                                                                                          \
     } while (0)
 
-void describe_config(Confreg__V1__Config *config, Google__Protobuf__Timestamp *time,
-                     const struct version_ref *version, uint64_t mod_revision)
+static void describe_config(Confreg__V1__Config *config, Google__Protobuf__Timestamp *time,
+                            const struct version_ref *version, uint64_t mod_revision)
 {
     confreg__v1__config__init(config);
     config->environment = version_change(version)->environment;
@@ -147,7 +150,7 @@ struct buf *encode_config(const struct version_ref *version, uint64_t mod_revisi
 Confreg__V1__Config *decode_config(const struct buf *config)
 {
     size_t at = 1;
-    while ((config->data[at] & 0x80) != 0) {
+    while ((config->data[at] & WIRE_VARINT_MORE) != 0) {
         at++;
     }
     at++;
@@ -211,7 +214,7 @@ static void add_heads(struct str *out, const struct buf *config, const struct bu
     if (n > 0) {
         str_add(out, config->data, n);
     }
-    str_add_char(out, FIELD_PREVIOUS << 3 | 2);
+    str_add_char(out, WIRE_TAG(FIELD_PREVIOUS, PROTOBUF_C_WIRE_TYPE_LENGTH_PREFIXED));
     str_add(out, previous->data + 1, previous->len - 1);
 }
 

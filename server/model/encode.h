@@ -12,6 +12,7 @@
 
 #include "commit.h"
 
+/* Field numbers of registry.proto. */
 #define FIELD_HEADER 1 /* of every response */
 #define FIELD_CONFIG 2 /* of every response that carries heads, and of Event */
 #define FIELD_EVENTS 3 /* of WatchResponse */
@@ -69,8 +70,6 @@ void describe_position(Confreg__V1__Position *position, const char *epoch, uint6
 
 /* Fill a message that borrows all its members from the arguments. time: memory of the caller, which
  * the message points to. wall_us: microseconds since 1970, negative before. */
-void describe_config(Confreg__V1__Config *config, Google__Protobuf__Timestamp *time,
-                     const struct version_ref *version, uint64_t mod_revision);
 void describe_version(Confreg__V1__Version *message, Google__Protobuf__Timestamp *time,
                       const struct version_ref *version);
 void describe_time(Google__Protobuf__Timestamp *time, int64_t wall_us);

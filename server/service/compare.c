@@ -7,6 +7,8 @@
 #include "deferred_read.h"
 #include "encode.h"
 
+#define FIELD_COMPARED 2 /* the diff of a DiffVersionsResponse */
+
 /* One side of a comparison. */
 struct side {
     const char *environment;
@@ -97,7 +99,7 @@ static void send_diff(const struct comparison *c, struct rpc_call *call)
     diff->new_version = c->new_side.version;
     struct answer answer = {0};
     answer_add(&answer, answer_header(c->service, &c->position));
-    answer_add(&answer, encode_field(2, &diff->base));
+    answer_add(&answer, encode_field(FIELD_COMPARED, &diff->base));
     answer_send(&answer, call);
     diff_answer_fini(&difference);
 }

@@ -12,6 +12,7 @@
 
 #define HEADS_AT_ONCE 64
 #define PAGE_ITEMS 1000
+#define FIELD_VERSIONS 2 /* of ListVersionsResponse */
 
 static size_t page_items(uint32_t page_size)
 {
@@ -228,7 +229,7 @@ static struct buf *encode_version(const struct version_page *page,
     if (page->basic) {
         message.payload_state = CONFREG__V1__PAYLOAD_STATE__PAYLOAD_STATE_OMITTED;
     }
-    return encode_field(2, &message.base);
+    return encode_field(FIELD_VERSIONS, &message.base);
 }
 
 static bool add_version(void *user, const struct version_ref *version)

@@ -31,27 +31,25 @@ struct making {
     struct status *st;
 };
 
-static struct mutation *add(struct making *making, enum mutation_kind kind, const char *environment,
-                            const char *service)
-{
-    if (!check_names(environment, service, making->prefix, making->st)) {
-        return NULL;
-    }
-    struct mutation *m = &making->out->items[making->out->n++];
-    m->kind = kind;
-    m->environment = mem_string(environment_or_default(environment));
-    m->service = mem_string(service);
-    m->expected_epoch = mem_string("");
-    return m;
-}
+/* What the requests, and the parts of CommitChanges, say alike. Borrowed from them. */
+struct wish {
+    enum mutation_kind kind;
+    const char *environment, *service;
+    const char
+        *content_field; /* of a create, update or patch: the name of the content; NULL: none */
+    ProtobufCBinaryData content;
+    uint64_t version;
+    uint64_t expected_version, expected_revision;
+    const char *expected_epoch; /* NULL: the request has no such member */
+    bool allow_missing, erase;
+};
 
-static bool set_payload(struct making *making, struct mutation *m, const char *field,
-                        ProtobufCBinaryData text)
+static bool set_payload(struct making *making, struct mutation *m, const struct wish *wish)
 {
     char path[96];
-    snprintf(path, sizeof path, "%s%s", making->prefix, field);
-    if (!json_check((const char *)text.data, text.len, &making->service->limits, path, &m->payload,
-                    making->st)) {
+    snprintf(path, sizeof path, "%s%s", making->prefix, wish->content_field);
+    if (!json_check((const char *)wish->content.data, wish->content.len, &making->service->limits,
+                    path, &m->payload, making->st)) {
         return false;
     }
     making->out->payload_bytes += m->payload->len;
@@ -70,80 +68,161 @@ static bool missing(struct making *making, const char *field, const char *reason
     return status_bad_field(making->st, path, reason, "%s: %s", path, what);
 }
 
-/* The requests and the parts of CommitChanges share their members' names but not a type. */
-#define TAKE_EXPECTATIONS(m, r)                                                                    \
-    do {                                                                                           \
-        (m)->expected_version = (r)->expected_version;                                             \
-        (m)->expected_revision = (r)->expected_revision;                                           \
-        free_text((m)->expected_epoch);                                                            \
-        (m)->expected_epoch = mem_string((r)->expected_epoch);                                     \
-    } while (0)
-
-#define MAKE_CREATE(making, r)                                                                     \
-    make_create((making), (r)->environment, (r)->service_name, (r)->config_data)
-
-static bool make_create(struct making *making, const char *environment, const char *service,
-                        ProtobufCBinaryData data)
+static bool make(struct making *making, const struct wish *wish)
 {
-    struct mutation *m = add(making, MUTATE_CREATE, environment, service);
-    return m != NULL && set_payload(making, m, "config_data", data);
+    if (!check_names(wish->environment, wish->service, making->prefix, making->st)) {
+        return false;
+    }
+    struct mutation *m = &making->out->items[making->out->n++];
+    *m = (struct mutation){
+        .kind = wish->kind,
+        .environment = mem_string(environment_or_default(wish->environment)),
+        .service = mem_string(wish->service),
+        .version = wish->version,
+        .expected_version = wish->expected_version,
+        .expected_revision = wish->expected_revision,
+        .expected_epoch = mem_string(wish->expected_epoch == NULL ? "" : wish->expected_epoch),
+        .allow_missing = wish->allow_missing,
+        .erase = wish->erase,
+    };
+    if (wish->kind == MUTATE_ROLLBACK && wish->version == 0) {
+        return missing(making, "version", "VERSION_MISSING", "a rollback needs a version");
+    }
+    if (wish->kind == MUTATE_UPDATE && wish->content_field == NULL) {
+        return missing(making, "config_data", "CONTENT_MISSING",
+                       "either config_data or merge_patch is needed");
+    }
+    return wish->content_field == NULL || set_payload(making, m, wish);
 }
 
-#define DEFINE_UPDATE(name, Request, CASE)                                                         \
-    static bool name(struct making *making, const Request *r)                                      \
-    {                                                                                              \
-        bool patch = r->content_case == CASE##_MERGE_PATCH;                                        \
-        struct mutation *m =                                                                       \
-            add(making, patch ? MUTATE_PATCH : MUTATE_UPDATE, r->environment, r->service_name);    \
-        if (m == NULL) {                                                                           \
-            return false;                                                                          \
-        }                                                                                          \
-        TAKE_EXPECTATIONS(m, r);                                                                   \
-        m->allow_missing = r->allow_missing;                                                       \
-        if (patch) {                                                                               \
-            return set_payload(making, m, "merge_patch", r->merge_patch);                          \
-        }                                                                                          \
-        if (r->content_case != CASE##_CONFIG_DATA) {                                               \
-            return missing(making, "config_data", "CONTENT_MISSING",                               \
-                           "either config_data or merge_patch is needed");                         \
-        }                                                                                          \
-        return set_payload(making, m, "config_data", r->config_data);                              \
-    }
+/* ---- Wishes. The requests and the parts have members of the same names, but unrelated types. */
 
-#define DEFINE_DELETE(name, Request)                                                               \
-    static bool name(struct making *making, const Request *r)                                      \
-    {                                                                                              \
-        struct mutation *m = add(making, MUTATE_DELETE, r->environment, r->service_name);          \
-        if (m == NULL) {                                                                           \
-            return false;                                                                          \
-        }                                                                                          \
-        TAKE_EXPECTATIONS(m, r);                                                                   \
-        m->version = r->version;                                                                   \
-        m->erase = r->erase;                                                                       \
-        m->allow_missing = r->allow_missing;                                                       \
-        return true;                                                                               \
-    }
+static void wish_data(struct wish *wish, ProtobufCBinaryData config_data)
+{
+    wish->content_field = "config_data";
+    wish->content = config_data;
+}
 
-#define DEFINE_ROLLBACK(name, Request)                                                             \
-    static bool name(struct making *making, const Request *r)                                      \
-    {                                                                                              \
-        struct mutation *m = add(making, MUTATE_ROLLBACK, r->environment, r->service_name);        \
-        if (m == NULL) {                                                                           \
-            return false;                                                                          \
-        }                                                                                          \
-        TAKE_EXPECTATIONS(m, r);                                                                   \
-        m->version = r->version;                                                                   \
-        return r->version != 0 ||                                                                  \
-               missing(making, "version", "VERSION_MISSING", "a rollback needs a version");        \
-    }
+static void wish_patch(struct wish *wish, ProtobufCBinaryData merge_patch)
+{
+    wish->kind = MUTATE_PATCH;
+    wish->content_field = "merge_patch";
+    wish->content = merge_patch;
+}
 
-DEFINE_UPDATE(make_update, Confreg__V1__UpdateConfigRequest,
-              CONFREG__V1__UPDATE_CONFIG_REQUEST__CONTENT)
-DEFINE_DELETE(make_delete, Confreg__V1__DeleteConfigRequest)
-DEFINE_ROLLBACK(make_rollback, Confreg__V1__RollbackConfigRequest)
-DEFINE_UPDATE(make_update_part, Confreg__V1__Change__Update, CONFREG__V1__CHANGE__UPDATE__CONTENT)
-DEFINE_DELETE(make_delete_part, Confreg__V1__Change__Delete)
-DEFINE_ROLLBACK(make_rollback_part, Confreg__V1__Change__Rollback)
+static bool make_create(struct making *making, const Confreg__V1__CreateConfigRequest *r)
+{
+    struct wish wish = {
+        .kind = MUTATE_CREATE, .environment = r->environment, .service = r->service_name};
+    wish_data(&wish, r->config_data);
+    return make(making, &wish);
+}
+
+static bool make_update(struct making *making, const Confreg__V1__UpdateConfigRequest *r)
+{
+    struct wish wish = {
+        .kind = MUTATE_UPDATE,
+        .environment = r->environment,
+        .service = r->service_name,
+        .expected_version = r->expected_version,
+        .expected_revision = r->expected_revision,
+        .expected_epoch = r->expected_epoch,
+        .allow_missing = r->allow_missing,
+    };
+    if (r->content_case == CONFREG__V1__UPDATE_CONFIG_REQUEST__CONTENT_MERGE_PATCH) {
+        wish_patch(&wish, r->merge_patch);
+    } else if (r->content_case == CONFREG__V1__UPDATE_CONFIG_REQUEST__CONTENT_CONFIG_DATA) {
+        wish_data(&wish, r->config_data);
+    }
+    return make(making, &wish);
+}
+
+static bool make_delete(struct making *making, const Confreg__V1__DeleteConfigRequest *r)
+{
+    const struct wish wish = {
+        .kind = MUTATE_DELETE,
+        .environment = r->environment,
+        .service = r->service_name,
+        .version = r->version,
+        .expected_version = r->expected_version,
+        .expected_revision = r->expected_revision,
+        .expected_epoch = r->expected_epoch,
+        .allow_missing = r->allow_missing,
+        .erase = r->erase,
+    };
+    return make(making, &wish);
+}
+
+static bool make_rollback(struct making *making, const Confreg__V1__RollbackConfigRequest *r)
+{
+    const struct wish wish = {
+        .kind = MUTATE_ROLLBACK,
+        .environment = r->environment,
+        .service = r->service_name,
+        .version = r->version,
+        .expected_version = r->expected_version,
+        .expected_revision = r->expected_revision,
+        .expected_epoch = r->expected_epoch,
+    };
+    return make(making, &wish);
+}
+
+static bool make_create_part(struct making *making, const Confreg__V1__Change__Create *r)
+{
+    struct wish wish = {
+        .kind = MUTATE_CREATE, .environment = r->environment, .service = r->service_name};
+    wish_data(&wish, r->config_data);
+    return make(making, &wish);
+}
+
+static bool make_update_part(struct making *making, const Confreg__V1__Change__Update *r)
+{
+    struct wish wish = {
+        .kind = MUTATE_UPDATE,
+        .environment = r->environment,
+        .service = r->service_name,
+        .expected_version = r->expected_version,
+        .expected_revision = r->expected_revision,
+        .expected_epoch = r->expected_epoch,
+        .allow_missing = r->allow_missing,
+    };
+    if (r->content_case == CONFREG__V1__CHANGE__UPDATE__CONTENT_MERGE_PATCH) {
+        wish_patch(&wish, r->merge_patch);
+    } else if (r->content_case == CONFREG__V1__CHANGE__UPDATE__CONTENT_CONFIG_DATA) {
+        wish_data(&wish, r->config_data);
+    }
+    return make(making, &wish);
+}
+
+static bool make_delete_part(struct making *making, const Confreg__V1__Change__Delete *r)
+{
+    const struct wish wish = {
+        .kind = MUTATE_DELETE,
+        .environment = r->environment,
+        .service = r->service_name,
+        .version = r->version,
+        .expected_version = r->expected_version,
+        .expected_revision = r->expected_revision,
+        .expected_epoch = r->expected_epoch,
+        .allow_missing = r->allow_missing,
+        .erase = r->erase,
+    };
+    return make(making, &wish);
+}
+
+static bool make_rollback_part(struct making *making, const Confreg__V1__Change__Rollback *r)
+{
+    const struct wish wish = {
+        .kind = MUTATE_ROLLBACK,
+        .environment = r->environment,
+        .service = r->service_name,
+        .version = r->version,
+        .expected_version = r->expected_version,
+        .expected_revision = r->expected_revision,
+        .expected_epoch = r->expected_epoch,
+    };
+    return make(making, &wish);
+}
 
 static struct making begin(const struct service *service, size_t n, struct mutations *out,
                            struct status *st)
@@ -164,7 +243,7 @@ bool mutations_of_create(const struct service *service, const Confreg__V1__Creat
                          struct mutations *ret, struct status *st)
 {
     struct making making = begin(service, 1, ret, st);
-    return finish(&making, MAKE_CREATE(&making, r));
+    return finish(&making, make_create(&making, r));
 }
 
 bool mutations_of_update(const struct service *service, const Confreg__V1__UpdateConfigRequest *r,
@@ -211,7 +290,7 @@ static bool make_part(struct making *making, size_t index, const Confreg__V1__Ch
     making->prefix = prefix;
     switch (change->change_case) {
     case CONFREG__V1__CHANGE__CHANGE_CREATE:
-        return MAKE_CREATE(making, change->create);
+        return make_create_part(making, change->create);
     case CONFREG__V1__CHANGE__CHANGE_UPDATE:
         return make_update_part(making, change->update);
     case CONFREG__V1__CHANGE__CHANGE_DELETE:

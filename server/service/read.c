@@ -9,6 +9,8 @@
 #include "encode.h"
 #include "overlay.h"
 
+#define FIELD_SOURCES 3 /* of GetConfigResponse */
+
 #define BATCH_NAMES 1000
 
 /* ---- GetConfig ---- */
@@ -105,7 +107,7 @@ static struct buf *source_of(const char *environment, const struct head *head)
     source.environment = (char *)(uintptr_t)environment;
     source.version = head == NULL ? 0 : head->version;
     source.mod_revision = head == NULL ? 0 : head->mod_revision;
-    return encode_field(3, &source.base);
+    return encode_field(FIELD_SOURCES, &source.base);
 }
 
 static void get_resolved(struct service *service, struct rpc_call *call,

@@ -35,30 +35,70 @@ static void done(struct write *write)
     rpc_call_post(w->call, &w->task);
 }
 
-static void submit(struct write_call *w, struct rpc_call *call)
+static struct write_call *write_call_new(struct rpc_call *call)
 {
+    struct write_call *w = mem_alloc(sizeof *w);
     w->call = call;
     w->task.fn = reply;
-    w->item.write.done = done;
-    committer_submit(w->item.service->committer, &w->item.write);
+    return w;
 }
 
-#define DEFINE_WRITE(what, Request)                                                                \
-    void write_##what(struct rpc_call *call, const Request *request, struct service *service)      \
-    {                                                                                              \
-        struct status st;                                                                          \
-        struct write_call *w = mem_alloc(sizeof *w);                                               \
-        if (write_item_##what(&w->item, service, call, request, &st)) {                            \
-            submit(w, call);                                                                       \
-        } else {                                                                                   \
-            write_call_free(w);                                                                    \
-            rpc_fail(call, &st);                                                                   \
-        }                                                                                          \
+/* made: whether the request became a write; st says why not. */
+static void submit(struct write_call *w, bool made, const struct status *st)
+{
+    if (made) {
+        w->item.write.done = done;
+        committer_submit(w->item.service->committer, &w->item.write);
+    } else {
+        rpc_fail(w->call, st);
+        write_call_free(w);
     }
+}
 
-DEFINE_WRITE(create, Confreg__V1__CreateConfigRequest)
-DEFINE_WRITE(update, Confreg__V1__UpdateConfigRequest)
-DEFINE_WRITE(delete, Confreg__V1__DeleteConfigRequest)
-DEFINE_WRITE(rollback, Confreg__V1__RollbackConfigRequest)
-DEFINE_WRITE(commit, Confreg__V1__CommitChangesRequest)
-DEFINE_WRITE(compact, Confreg__V1__CompactRequest)
+void write_create(struct rpc_call *call, const Confreg__V1__CreateConfigRequest *request,
+                  struct service *service)
+{
+    struct status st;
+    struct write_call *w = write_call_new(call);
+    submit(w, write_item_create(&w->item, service, call, request, &st), &st);
+}
+
+void write_update(struct rpc_call *call, const Confreg__V1__UpdateConfigRequest *request,
+                  struct service *service)
+{
+    struct status st;
+    struct write_call *w = write_call_new(call);
+    submit(w, write_item_update(&w->item, service, call, request, &st), &st);
+}
+
+void write_delete(struct rpc_call *call, const Confreg__V1__DeleteConfigRequest *request,
+                  struct service *service)
+{
+    struct status st;
+    struct write_call *w = write_call_new(call);
+    submit(w, write_item_delete(&w->item, service, call, request, &st), &st);
+}
+
+void write_rollback(struct rpc_call *call, const Confreg__V1__RollbackConfigRequest *request,
+                    struct service *service)
+{
+    struct status st;
+    struct write_call *w = write_call_new(call);
+    submit(w, write_item_rollback(&w->item, service, call, request, &st), &st);
+}
+
+void write_commit(struct rpc_call *call, const Confreg__V1__CommitChangesRequest *request,
+                  struct service *service)
+{
+    struct status st;
+    struct write_call *w = write_call_new(call);
+    submit(w, write_item_commit(&w->item, service, call, request, &st), &st);
+}
+
+void write_compact(struct rpc_call *call, const Confreg__V1__CompactRequest *request,
+                   struct service *service)
+{
+    struct status st;
+    struct write_call *w = write_call_new(call);
+    submit(w, write_item_compact(&w->item, service, call, request, &st), &st);
+}

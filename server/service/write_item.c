@@ -5,6 +5,9 @@
 #include "encode.h"
 #include "utf8.h"
 
+#define FIELD_DIFF 3   /* of the responses of create, update and rollback */
+#define FIELD_COMMIT 2 /* of CommitChangesResponse */
+
 void write_item_fini(struct write_item *w)
 {
     mutations_fini(&w->mutations);
@@ -51,7 +54,7 @@ static void add_diff(const struct write_item *w, struct answer *answer)
     if (answer->bytes + confreg__v1__diff__get_packed_size(diff) > REPLY_BYTES) {
         diff->json_patch = (ProtobufCBinaryData){.len = 0};
     }
-    answer_add(answer, encode_field(3, &diff->base));
+    answer_add(answer, encode_field(FIELD_DIFF, &diff->base));
     diff_answer_fini(&difference);
 }
 
@@ -102,7 +105,7 @@ static void answer_commit(const struct write_item *w, struct answer *answer)
         struct buf *event = encode_event(FIELD_COMMIT_CHANGES, commit, i, &alone);
         str_add(&changes, event->data, event->len);
     }
-    answer_add(answer, encode_field_and(2, &message.base, changes.data, changes.len));
+    answer_add(answer, encode_field_and(FIELD_COMMIT, &message.base, changes.data, changes.len));
 }
 
 /* Compact: {oldest_revision = 2}. */
@@ -175,37 +178,115 @@ static void fill_command(struct write_item *w, struct rpc_call *call,
     w->write.deadline_ns = rpc_call_deadline(call);
 }
 
-/* A macro because the request types have the same member names but unrelated types. */
-#define DEFINE_ITEM(what, Request, REQUEST, add_answer)                                            \
-    bool write_item_##what(struct write_item *w, struct service *service, struct rpc_call *call,   \
-                           const Request *request, struct status *st)                              \
-    {                                                                                              \
-        bool says_who =                                                                            \
-            request->created_by_presence_case == REQUEST##__CREATED_BY_PRESENCE_CREATED_BY;        \
-        const struct write_options options = {                                                     \
-            .comment = request->comment,                                                           \
-            .request_id = request->request_id,                                                     \
-            .created_by = says_who ? request->created_by : NULL,                                   \
-            .validate_only = request->validate_only,                                               \
-            .request = &request->base,                                                             \
-        };                                                                                         \
-        *w = (struct write_item){.service = service, .answer = add_answer};                        \
-        if (!mutations_of_##what(service, request, &w->mutations, st) ||                           \
-            !check_options(&options, st)) {                                                        \
-            return false;                                                                          \
-        }                                                                                          \
-        fill_command(w, call, &options);                                                           \
-        return true;                                                                               \
+/* Finishes an item whose mutations were made. */
+static bool finish(struct write_item *w, struct rpc_call *call, const struct write_options *options,
+                   struct status *st)
+{
+    if (!check_options(options, st)) {
+        return false;
     }
+    fill_command(w, call, options);
+    return true;
+}
 
-DEFINE_ITEM(create, Confreg__V1__CreateConfigRequest, CONFREG__V1__CREATE_CONFIG_REQUEST,
-            answer_version)
-DEFINE_ITEM(update, Confreg__V1__UpdateConfigRequest, CONFREG__V1__UPDATE_CONFIG_REQUEST,
-            answer_version)
-DEFINE_ITEM(delete, Confreg__V1__DeleteConfigRequest, CONFREG__V1__DELETE_CONFIG_REQUEST,
-            answer_delete)
-DEFINE_ITEM(rollback, Confreg__V1__RollbackConfigRequest, CONFREG__V1__ROLLBACK_CONFIG_REQUEST,
-            answer_version)
-DEFINE_ITEM(commit, Confreg__V1__CommitChangesRequest, CONFREG__V1__COMMIT_CHANGES_REQUEST,
-            answer_commit)
-DEFINE_ITEM(compact, Confreg__V1__CompactRequest, CONFREG__V1__COMPACT_REQUEST, answer_compact)
+bool write_item_create(struct write_item *w, struct service *service, struct rpc_call *call,
+                       const Confreg__V1__CreateConfigRequest *request, struct status *st)
+{
+    bool is_signed = request->created_by_presence_case ==
+                     CONFREG__V1__CREATE_CONFIG_REQUEST__CREATED_BY_PRESENCE_CREATED_BY;
+    const struct write_options options = {
+        .comment = request->comment,
+        .request_id = request->request_id,
+        .created_by = is_signed ? request->created_by : NULL,
+        .validate_only = request->validate_only,
+        .request = &request->base,
+    };
+    *w = (struct write_item){.service = service, .answer = answer_version};
+    return mutations_of_create(service, request, &w->mutations, st) &&
+           finish(w, call, &options, st);
+}
+
+bool write_item_update(struct write_item *w, struct service *service, struct rpc_call *call,
+                       const Confreg__V1__UpdateConfigRequest *request, struct status *st)
+{
+    bool is_signed = request->created_by_presence_case ==
+                     CONFREG__V1__UPDATE_CONFIG_REQUEST__CREATED_BY_PRESENCE_CREATED_BY;
+    const struct write_options options = {
+        .comment = request->comment,
+        .request_id = request->request_id,
+        .created_by = is_signed ? request->created_by : NULL,
+        .validate_only = request->validate_only,
+        .request = &request->base,
+    };
+    *w = (struct write_item){.service = service, .answer = answer_version};
+    return mutations_of_update(service, request, &w->mutations, st) &&
+           finish(w, call, &options, st);
+}
+
+bool write_item_delete(struct write_item *w, struct service *service, struct rpc_call *call,
+                       const Confreg__V1__DeleteConfigRequest *request, struct status *st)
+{
+    bool is_signed = request->created_by_presence_case ==
+                     CONFREG__V1__DELETE_CONFIG_REQUEST__CREATED_BY_PRESENCE_CREATED_BY;
+    const struct write_options options = {
+        .comment = request->comment,
+        .request_id = request->request_id,
+        .created_by = is_signed ? request->created_by : NULL,
+        .validate_only = request->validate_only,
+        .request = &request->base,
+    };
+    *w = (struct write_item){.service = service, .answer = answer_delete};
+    return mutations_of_delete(service, request, &w->mutations, st) &&
+           finish(w, call, &options, st);
+}
+
+bool write_item_rollback(struct write_item *w, struct service *service, struct rpc_call *call,
+                         const Confreg__V1__RollbackConfigRequest *request, struct status *st)
+{
+    bool is_signed = request->created_by_presence_case ==
+                     CONFREG__V1__ROLLBACK_CONFIG_REQUEST__CREATED_BY_PRESENCE_CREATED_BY;
+    const struct write_options options = {
+        .comment = request->comment,
+        .request_id = request->request_id,
+        .created_by = is_signed ? request->created_by : NULL,
+        .validate_only = request->validate_only,
+        .request = &request->base,
+    };
+    *w = (struct write_item){.service = service, .answer = answer_version};
+    return mutations_of_rollback(service, request, &w->mutations, st) &&
+           finish(w, call, &options, st);
+}
+
+bool write_item_commit(struct write_item *w, struct service *service, struct rpc_call *call,
+                       const Confreg__V1__CommitChangesRequest *request, struct status *st)
+{
+    bool is_signed = request->created_by_presence_case ==
+                     CONFREG__V1__COMMIT_CHANGES_REQUEST__CREATED_BY_PRESENCE_CREATED_BY;
+    const struct write_options options = {
+        .comment = request->comment,
+        .request_id = request->request_id,
+        .created_by = is_signed ? request->created_by : NULL,
+        .validate_only = request->validate_only,
+        .request = &request->base,
+    };
+    *w = (struct write_item){.service = service, .answer = answer_commit};
+    return mutations_of_commit(service, request, &w->mutations, st) &&
+           finish(w, call, &options, st);
+}
+
+bool write_item_compact(struct write_item *w, struct service *service, struct rpc_call *call,
+                        const Confreg__V1__CompactRequest *request, struct status *st)
+{
+    bool is_signed = request->created_by_presence_case ==
+                     CONFREG__V1__COMPACT_REQUEST__CREATED_BY_PRESENCE_CREATED_BY;
+    const struct write_options options = {
+        .comment = request->comment,
+        .request_id = request->request_id,
+        .created_by = is_signed ? request->created_by : NULL,
+        .validate_only = request->validate_only,
+        .request = &request->base,
+    };
+    *w = (struct write_item){.service = service, .answer = answer_compact};
+    return mutations_of_compact(service, request, &w->mutations, st) &&
+           finish(w, call, &options, st);
+}
