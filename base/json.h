@@ -102,9 +102,6 @@ void json_patch_between(struct json_text old_value, struct json_text new_value, 
  * new ones follow in patch's order. Duplicate-free because its inputs are. */
 void json_merge(struct json_text target, struct json_text patch, struct str *out);
 
-/* How deep a value nests; scalars are 0. */
-size_t json_depth(struct json_text value);
-
 static inline struct json_text json_of_buf(const struct buf *b)
 {
     return (struct json_text){(const char *)b->data, b->len};

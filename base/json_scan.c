@@ -118,24 +118,3 @@ bool json_item(struct json_text array, size_t *position, struct json_text *ret_v
     *ret_value = take_value(array, position);
     return true;
 }
-
-size_t json_depth(struct json_text value)
-{
-    size_t depth = 0;
-    size_t deepest = 0;
-    for (size_t at = 0; at < value.len;) {
-        char c = value.data[at];
-        if (c == '"') {
-            at = json_skip_string(value.data, value.len, at);
-            continue;
-        }
-        at++;
-        if (c == '{' || c == '[') {
-            depth++;
-            deepest = depth > deepest ? depth : deepest;
-        } else if (c == '}' || c == ']') {
-            depth--;
-        }
-    }
-    return deepest;
-}

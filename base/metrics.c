@@ -44,15 +44,6 @@ void histogram_add(struct histogram *histogram, const struct histogram *other)
     metric_add(&histogram->sum, metric_value(&other->sum));
 }
 
-uint64_t histogram_count(const struct histogram *histogram)
-{
-    uint64_t count = 0;
-    for (size_t i = 0; i <= histogram->scale->n; i++) {
-        count += metric_value(&histogram->buckets[i]);
-    }
-    return count;
-}
-
 /* ---- The page ---- */
 
 void metrics_family(struct str *page, const char *name, enum metric_kind kind, const char *help)

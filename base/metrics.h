@@ -53,7 +53,6 @@ void histogram_init(struct histogram *histogram, const struct histogram_scale *s
 void histogram_observe(struct histogram *histogram, uint64_t value);
 /* Adds the counts of another histogram with the same scale. */
 void histogram_add(struct histogram *histogram, const struct histogram *other);
-uint64_t histogram_count(const struct histogram *histogram);
 
 /* ---- The page ---- */
 

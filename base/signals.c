@@ -19,8 +19,6 @@ static struct {
     pthread_mutex_t lock;
     bool in_order;
     int exit_code;
-    signals_reload *reload;
-    void *user;
 } signals = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 static void end_program(int number)
@@ -35,14 +33,6 @@ static void end_program(int number)
     pthread_mutex_unlock(&signals.lock);
 }
 
-static void reload(void)
-{
-    pthread_mutex_lock(&signals.lock);
-    const char *what = signals.reload == NULL ? "nothing" : signals.reload(signals.user);
-    pthread_mutex_unlock(&signals.lock);
-    log_event(LOG_INFO, "reloaded", "what", what, NULL);
-}
-
 static void *run(void *argument)
 {
     (void)argument;
@@ -50,7 +40,7 @@ static void *run(void *argument)
         int number = 0;
         sigwait(&signals.taken, &number);
         if (number == SIGHUP) {
-            reload();
+            log_event(LOG_INFO, "reloaded", "what", "nothing", NULL);
         } else if (!signals_ending()) {
             end_program(number);
         }
@@ -99,12 +89,4 @@ int signals_end_fd(void)
 bool signals_ending(void)
 {
     return atomic_load(&signals.end.set);
-}
-
-void signals_on_reload(signals_reload *hook, void *user)
-{
-    pthread_mutex_lock(&signals.lock);
-    signals.reload = hook;
-    signals.user = user;
-    pthread_mutex_unlock(&signals.lock);
 }

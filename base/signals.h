@@ -32,9 +32,4 @@ int signals_end_fd(void);
 /* Whether the program has to end. */
 bool signals_ending(void);
 
-/* The hook of SIGHUP, called on the signal thread; returns what was reloaded, for the log. Without
- * a hook SIGHUP reloads nothing. */
-typedef const char *signals_reload(void *user);
-void signals_on_reload(signals_reload *reload, void *user);
-
 #endif

@@ -391,13 +391,3 @@ bool http_head_parse(char *text, size_t n, struct http_field *fields, struct htt
     }
     return check_framing(ret_head, ret_refusal);
 }
-
-const char *http_head_find(const struct http_head *head, const char *name)
-{
-    for (size_t i = 0; i < head->n_fields; i++) {
-        if (strcasecmp(head->fields[i].name, name) == 0) {
-            return head->fields[i].value;
-        }
-    }
-    return NULL;
-}

@@ -59,10 +59,6 @@ enum http_scan http_head_scan(struct http_head_scan *scan, const char *text, siz
 bool http_head_parse(char *text, size_t n, struct http_field *fields, struct http_head *ret_head,
                      struct http_refusal *ret_refusal);
 
-/* The value of the first field of that name, which is compared without case; NULL if there is
- * none. */
-const char *http_head_find(const struct http_head *head, const char *name);
-
 /* Characters of field names and values (RFC 9110, 5.6.2 and 5.5). */
 bool http_is_token_char(char c);
 bool http_is_value_char(char c); /* includes blank and tab */

@@ -123,8 +123,6 @@ struct rpc_server {
     atomic_bool kick_posted;
 };
 
-/* Adds a service. client_streams: all of its methods stream in both directions. */
-void server_add(struct rpc_server *server, const struct rpc_service *service, bool client_streams);
 void server_call_born(struct rpc_server *server);
 void server_call_gone(struct rpc_server *server);
 /* A call is in progress from server_call_arrived until server_call_over, which is called when its

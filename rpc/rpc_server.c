@@ -165,7 +165,9 @@ static void add_method(struct rpc_server *server, const struct rpc_service *serv
     server->methods = method;
 }
 
-void server_add(struct rpc_server *server, const struct rpc_service *service, bool client_streams)
+/* client_streams: every method of the service streams both ways. */
+static void server_add(struct rpc_server *server, const struct rpc_service *service,
+                       bool client_streams)
 {
     assert(!atomic_load(&server->running) && "services are added before the start");
     assert(service->n_methods == service->descriptor->n_methods && "every method has its entry");

@@ -198,9 +198,6 @@ void registry_discard(struct registry *registry);
  * registry_apply. */
 bool registry_is_whole(const struct registry *registry);
 
-/* Moves the floor up; a lower one is ignored. */
-void registry_set_floor(struct registry *registry, uint64_t revision);
-
 /* ---- Loading the log ----
  *
  * At start, before there are readers: stored heads, the newest compaction and their position are

@@ -184,6 +184,29 @@ static bool read_commits(struct commit_walk *walk, uint64_t through, bool with_p
            (walk->hole && walk->store->shared && read_once(walk, through, with_payloads));
 }
 
+/* Before something that the log is known to have is taken for lost: whether a shared store shows
+ * less of the log than it did, as it may for a while after its leader changed, or cannot be asked.
+ * Then st is UNAVAILABLE, reason STORE_UNAVAILABLE or as the store says. Where not, what is still
+ * missing when it is read again is lost. */
+static bool is_behind(struct store *store, struct status *st)
+{
+    struct store_tail tail;
+    uint64_t known = atomic_load(&store->known);
+    if (!store->shared) {
+        return false;
+    }
+    if (!store_tail(store, &tail, st)) {
+        return true;
+    }
+    if (tail.revision >= known) {
+        return false;
+    }
+    status_set(st, STATUS_UNAVAILABLE, "STORE_UNAVAILABLE",
+               "the store shows revisions up to %" PRIu64 " now, %" PRIu64 " are known",
+               tail.revision, known);
+    return true;
+}
+
 bool store_read_commits(struct store *store, uint64_t from, uint64_t through, bool with_payloads,
                         store_commit_visitor *visit, void *user, struct status *st)
 {
@@ -199,7 +222,7 @@ static bool read_known_commits(struct commit_walk *walk, uint64_t through, bool 
         return false;
     }
     if (walk->next == from && walk->store->shared &&
-        (store_is_behind(walk->store, walk->st) || !read_commits(walk, through, with_payloads))) {
+        (is_behind(walk->store, walk->st) || !read_commits(walk, through, with_payloads))) {
         return false;
     }
     return walk->next > from || damaged(walk->st, from, "is missing");
@@ -293,25 +316,6 @@ bool store_append(struct store *store, struct commit *const *commits, size_t n, 
     return true;
 }
 
-bool store_is_behind(struct store *store, struct status *st)
-{
-    struct store_tail tail;
-    uint64_t known = atomic_load(&store->known);
-    if (!store->shared) {
-        return false;
-    }
-    if (!store_tail(store, &tail, st)) {
-        return true;
-    }
-    if (tail.revision >= known) {
-        return false;
-    }
-    status_set(st, STATUS_UNAVAILABLE, "STORE_UNAVAILABLE",
-               "the store shows revisions up to %" PRIu64 " now, %" PRIu64 " are known",
-               tail.revision, known);
-    return true;
-}
-
 static bool is_of(const struct change *change, const char *environment, const char *service)
 {
     return strcmp(change->environment, environment) == 0 && strcmp(change->service, service) == 0;
@@ -394,7 +398,7 @@ static bool read_seen_version(struct store *store, const char *environment, cons
     if (store_read_version(store, environment, service, version, ret_version, st)) {
         return true;
     }
-    return st->code == STATUS_NOT_FOUND && store->shared && !store_is_behind(store, st) &&
+    return st->code == STATUS_NOT_FOUND && store->shared && !is_behind(store, st) &&
            store_read_version(store, environment, service, version, ret_version, st);
 }
 

@@ -265,7 +265,7 @@ bool store_read_commits(struct store *store, uint64_t from, uint64_t through, bo
                         store_commit_visitor *visit, void *user, struct status *st);
 
 /* The same where the log is known to have the first of them: that it has none is DATA_LOSS, or
- * UNAVAILABLE as store_is_behind says. */
+ * UNAVAILABLE where a shared store shows less of the log than it did. */
 bool store_read_known_commits(struct store *store, uint64_t from, uint64_t through,
                               bool with_payloads, store_commit_visitor *visit, void *user,
                               struct status *st);
@@ -275,12 +275,6 @@ bool store_read_all_commits(struct store *store, uint64_t from, uint64_t through
                             bool with_payloads, store_commit_visitor *visit, void *user,
                             struct status *st);
 
-/* Before something that the log is known to have is taken for lost: whether a shared store shows
- * less of the log than it did, as it may for a while after its leader changed, or cannot be asked.
- * Then st is UNAVAILABLE, reason STORE_UNAVAILABLE or as the store says. Where not, what is still
- * missing when it is read again is lost. */
-bool store_is_behind(struct store *store, struct status *st);
-
 /* The version of a config with its payload (NULL where erased). The commit given carries this one
  * payload only. NOT_FOUND, reason VERSION_NOT_FOUND, where the log has none; whether it is live is
  * for the registry to say. */
@@ -288,7 +282,7 @@ bool store_read_version(struct store *store, const char *environment, const char
                         uint64_t version, struct version_ref *ret_version, struct status *st);
 
 /* The same of a version that the registry knows to be live: that the log has none is DATA_LOSS, or
- * UNAVAILABLE as store_is_behind says. */
+ * UNAVAILABLE where a shared store shows less of the log than it did. */
 bool store_read_live_version(struct store *store, const char *environment, const char *service,
                              uint64_t version, struct version_ref *ret_version, struct status *st);
 

@@ -164,8 +164,6 @@ void watch_end_job(struct watch *watch, const struct status *fault);
 /* Encodes a WatchResponse without events and configs: the first piece of a message. */
 struct buf *watch_response(const struct watch *watch, int kind,
                            const struct watch_position *position, bool more);
-/* Makes a message with the position of the stream. */
-enum rpc_next watch_progress(struct watch *watch, struct rpc_pieces *pieces);
 
 /* The share of the budget that one read or one message may take, in bytes. Any thread. */
 size_t watch_share(const struct hub *hub);

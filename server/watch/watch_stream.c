@@ -69,7 +69,8 @@ struct buf *watch_response(const struct watch *watch, int kind,
     return encode_message(&response.base);
 }
 
-enum rpc_next watch_progress(struct watch *watch, struct rpc_pieces *pieces)
+/* A whole message that says how far the stream has come. */
+static enum rpc_next tell_progress(struct watch *watch, struct rpc_pieces *pieces)
 {
     FAILPOINT(progress);
     struct watch_position position = watch_position(watch);
@@ -95,7 +96,7 @@ static enum rpc_next say_goodbye(struct watch *watch, struct rpc_pieces *pieces,
         return RPC_NEXT_END;
     }
     watch->said_goodbye = true;
-    return watch_progress(watch, pieces);
+    return tell_progress(watch, pieces);
 }
 
 /* ---- Progress marks ---- */
@@ -225,7 +226,7 @@ static enum rpc_next next_of_phase(struct watch *watch, struct rpc_pieces *piece
     enum rpc_next next = watch->phase(watch, pieces, st);
     if (next == RPC_NEXT_IDLE && is_mark_due(watch)) {
         watch->mark_asked = watch->mark_asked && !is_at_end(watch);
-        next = watch_progress(watch, pieces);
+        next = tell_progress(watch, pieces);
     }
     if (next == RPC_NEXT_MESSAGE) {
         note_message(watch);

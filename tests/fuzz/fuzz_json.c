@@ -2,6 +2,7 @@
  * another one. */
 #include "fuzz.h"
 #include "json.h"
+#include "json_depth.h"
 
 static const struct json_limits limits = {1 << 20, 64};
 

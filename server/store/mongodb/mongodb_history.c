@@ -30,7 +30,8 @@ struct version_walk {
     uint64_t damaged; /* the revision that lacks a payload; 0: none does */
 };
 
-bool mongo_payload_lost(const struct row_room *room)
+/* Whether a change that brought a version has neither its payload nor a mark that it was erased. */
+static bool payload_lost(const struct row_room *room)
 {
     return room->row.n_payloads + room->row.n_erased == 0;
 }
@@ -57,7 +58,7 @@ static bool walk_document(struct version_walk *walk, const bson_t *document)
         }
         mongo_read_row(document, i, walk->room);
         walk->room->row.index = (uint32_t)i;
-        bool lost = walk->with_payloads && mongo_payload_lost(walk->room);
+        bool lost = walk->with_payloads && payload_lost(walk->room);
         walk->damaged = lost ? mongo_number(document, "_id") : 0;
         more = !lost && walk->visit(walk->user, &walk->room->row);
         row_room_clear(walk->room);

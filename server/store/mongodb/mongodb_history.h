@@ -19,8 +19,6 @@ enum mongo_history {
  * over all of them. */
 void mongo_find_history(struct mongo_store *s, const struct str *config, uint64_t through,
                         enum mongo_history what, uint64_t limit, struct mongo_walk *ret_walk);
-/* Whether a change that brought a version has neither its payload nor a mark that it was erased. */
-bool mongo_payload_lost(const struct row_room *room);
 /* Fills st with that. Returns false. */
 bool mongo_tell_lost(uint64_t revision, struct status *st);
 

@@ -26,7 +26,8 @@ void sqlite_gate_fini(struct sqlite_gate *gate)
     pthread_mutex_destroy(&gate->inside);
 }
 
-void sqlite_gate_enter_first(struct sqlite_gate *gate)
+/* For an append. */
+static void enter_first(struct sqlite_gate *gate)
 {
     atomic_fetch_add(&gate->appends, 1);
     pthread_mutex_lock(&gate->inside);
@@ -83,7 +84,7 @@ static void roll_back(struct connection *c)
 
 bool sqlite_begin_append(struct sqlite_store *s, struct status *st)
 {
-    sqlite_gate_enter_first(&s->gate);
+    enter_first(&s->gate);
     return begin(s, &s->appender, st);
 }
 

@@ -14,8 +14,6 @@
 
 void sqlite_gate_init(struct sqlite_gate *gate);
 void sqlite_gate_fini(struct sqlite_gate *gate);
-/* For an append. */
-void sqlite_gate_enter_first(struct sqlite_gate *gate);
 /* For everything else: lets the appends that wait go first. */
 void sqlite_gate_enter(struct sqlite_gate *gate);
 void sqlite_gate_leave(struct sqlite_gate *gate);

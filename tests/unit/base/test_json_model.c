@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "json.h"
+#include "json_depth.h"
 #include "json_model.h"
 #include "leak_check.h"
 #include "random_json.h"

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "json.h"
+#include "json_depth.h"
 #include "leak_check.h"
 
 TestSuite(json_walk, .fini = leak_check);

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "histogram_count.h"
 #include "leak_check.h"
 #include "process.h"
 

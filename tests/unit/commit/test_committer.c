@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "committer.h"
+#include "histogram_count.h"
 #include "leak_check.h"
 #include "store_open.h"
 #include "trace.h"

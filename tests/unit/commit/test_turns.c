@@ -3,6 +3,7 @@
 #include <criterion/criterion.h>
 
 #include "clock.h"
+#include "histogram_count.h"
 #include "leak_check.h"
 #include "memory.h"
 #include "node.h"

@@ -3,6 +3,7 @@
 
 #include <criterion/criterion.h>
 #include <string.h>
+#include <strings.h>
 
 #include "leak_check.h"
 #include "str.h"
@@ -41,6 +42,16 @@ static unsigned read_fields(const char *more)
     return read_head(whole.data, whole.len);
 }
 
+static const char *find_field(const struct http_head *of, const char *name)
+{
+    for (size_t i = 0; i < of->n_fields; i++) {
+        if (strcasecmp(of->fields[i].name, name) == 0) {
+            return of->fields[i].value;
+        }
+    }
+    return NULL;
+}
+
 Test(heads, are_taken_apart)
 {
     cr_assert_eq(read_text("PUT /a?b=c HTTP/1.1\r\nHost: x:80\r\nEmpty:\r\nA-b: \t c d \t\r\n\r\n"),
@@ -48,10 +59,10 @@ Test(heads, are_taken_apart)
     cr_expect_str_eq(head.method, "PUT");
     cr_expect_str_eq(head.target, "/a?b=c");
     cr_expect_eq(head.n_fields, 3u);
-    cr_expect_str_eq(http_head_find(&head, "host"), "x:80");
-    cr_expect_str_eq(http_head_find(&head, "EMPTY"), "");
-    cr_expect_str_eq(http_head_find(&head, "a-B"), "c d");
-    cr_expect_null(http_head_find(&head, "A"));
+    cr_expect_str_eq(find_field(&head, "host"), "x:80");
+    cr_expect_str_eq(find_field(&head, "EMPTY"), "");
+    cr_expect_str_eq(find_field(&head, "a-B"), "c d");
+    cr_expect_null(find_field(&head, "A"));
     cr_expect(head.keeps_alive && !head.is_http_1_0 && !head.has_length && !head.is_chunked);
 }
 
