@@ -286,7 +286,7 @@ bool store_read_version(struct store *store, const char *environment, const char
 bool store_read_live_version(struct store *store, const char *environment, const char *service,
                              uint64_t version, struct version_ref *ret_version, struct status *st);
 
-/* Visits the versions `from` down to `down_to`, newest first. */
+/* Visits the versions `from` down to `down_to`, newest first; none where `from` is the smaller. */
 bool store_read_versions(struct store *store, const char *environment, const char *service,
                          uint64_t from, uint64_t down_to, bool with_payloads,
                          store_version_visitor *visit, void *user, struct status *st);

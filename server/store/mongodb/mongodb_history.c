@@ -94,8 +94,8 @@ static bool walk_part(struct mongo_store *s, struct version_walk *versions, uint
 {
     struct mongo_walk walk;
     const bson_t *document = NULL;
-    uint64_t wanted = versions->from - versions->down_to + 1;
-    uint64_t left = wanted < PART_COMMITS ? wanted : PART_COMMITS;
+    uint64_t older = versions->from - versions->down_to;
+    uint64_t left = older < PART_COMMITS ? older + 1 : PART_COMMITS;
     bool more = true;
     assert(versions->from >= versions->down_to && "versions are visited from the newest down");
     mongo_find_history(s, &versions->config, *through,
