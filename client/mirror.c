@@ -266,11 +266,11 @@ static bool take_response(struct registry_watch *watch, Confreg__V1__WatchRespon
     mirror->heard_ns = clock_monotonic_ns();
     registry_client_set_timer(mirror->client, &mirror->silence,
                               mirror->heard_ns + SILENCE_MS * NS_PER_MS);
-    if (!mirror->progressed && copy_wants_target(&mirror->copy)) {
+    if (!mirror->progressed && mirror_copy_wants_target(&mirror->copy)) {
         call_in(mirror, 0);
     }
     mirror->progressed = true;
-    mirror->hangs_ms = copy_is_in_step(&mirror->copy) ? HANGS_MS : mirror->hangs_ms;
+    mirror->hangs_ms = mirror_copy_is_in_step(&mirror->copy) ? HANGS_MS : mirror->hangs_ms;
     return true;
 }
 

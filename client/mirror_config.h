@@ -1,4 +1,4 @@
-/* Construction and comparison of the configs of a mirror. Private to mirror*.c and copy.c. */
+/* Construction and comparison of the configs of a mirror. Private to mirror*.c. */
 #ifndef CLIENT_MIRROR_CONFIG_H
 #define CLIENT_MIRROR_CONFIG_H
 

@@ -123,12 +123,12 @@ void mirror_copy_target(struct mirror_copy *copy, uint64_t revision)
     enter_step(copy);
 }
 
-bool copy_wants_target(const struct mirror_copy *copy)
+bool mirror_copy_wants_target(const struct mirror_copy *copy)
 {
     return copy->view.state == MIRROR_STALE && copy->target == UINT64_MAX;
 }
 
-bool copy_is_in_step(const struct mirror_copy *copy)
+bool mirror_copy_is_in_step(const struct mirror_copy *copy)
 {
     return copy->view.state == MIRROR_IN_STEP;
 }

@@ -70,7 +70,7 @@ void mirror_copy_silent(struct mirror_copy *copy, int64_t since_ns);
 /* The stream has ended. st: the reason; NULL: with OK. */
 void mirror_copy_end(struct mirror_copy *copy, const struct status *st);
 /* Whether a resumed stream still waits for mirror_copy_target. */
-bool copy_wants_target(const struct mirror_copy *copy);
-bool copy_is_in_step(const struct mirror_copy *copy);
+bool mirror_copy_wants_target(const struct mirror_copy *copy);
+bool mirror_copy_is_in_step(const struct mirror_copy *copy);
 
 #endif

@@ -351,7 +351,7 @@ Test(copy, a_lost_connection_goes_on_where_it_was)
     begin_again(&copy, 10);
     TAKE(&copy, .kind = KIND(STARTED), .revision = 10);
     expect_view(&copy, MIRROR_STALE, 10, 2);
-    cr_expect(copy_wants_target(&copy));
+    cr_expect(mirror_copy_wants_target(&copy));
     mirror_copy_target(&copy, 12);
     expect_view(&copy, MIRROR_STALE, 10, 2);
     TAKE(&copy, .kind = KIND(EVENTS), .revision = 11, .events = "11:a:2");
@@ -375,7 +375,7 @@ Test(copy, events_before_the_target_count)
     mirror_copy_target(&copy, 11);
     expect_view(&copy, MIRROR_IN_STEP, 12, 2);
     cr_expect_eq(told.n_calls, before + 1);
-    cr_expect_not(copy_wants_target(&copy));
+    cr_expect_not(mirror_copy_wants_target(&copy));
     mirror_copy_fini(&copy);
 }
 
@@ -472,7 +472,7 @@ Test(copy, a_silent_watch_is_not_in_step_until_it_is_heard_again)
     cr_expect_eq(told.n_calls, 1);
     mirror_copy_view(&copy, &view);
     cr_expect(view.age_ms >= 7000, "%d ms", (int)view.age_ms);
-    cr_expect_not(copy_wants_target(&copy));
+    cr_expect_not(mirror_copy_wants_target(&copy));
     TAKE(&copy, .kind = KIND(EVENTS), .revision = 10, .previous = 10, .more = true,
          .events = "11:a:2");
     expect_view(&copy, MIRROR_STALE, 10, 2);
@@ -499,7 +499,7 @@ Test(copy, silence_of_what_is_not_in_step)
     mirror_copy_silent(&copy, clock_monotonic_ns());
     TAKE(&copy, .kind = KIND(STARTED), .revision = 10);
     expect_view(&copy, MIRROR_STALE, 10, 2);
-    cr_expect(copy_wants_target(&copy));
+    cr_expect(mirror_copy_wants_target(&copy));
     mirror_copy_fini(&copy);
 }
 
