@@ -5,11 +5,11 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "catch_up.h"
 #include "clock.h"
 #include "errors.h"
 #include "http_server.h"
 #include "metrics.h"
+#include "sse_catch_up.h"
 #include "sse_index.h"
 #include "sse_window.h"
 #include "upstream.h"
@@ -52,8 +52,8 @@ struct sse_stream {
     size_t shown;
     bool ends_snapshot; /* its mark is still to be sent */
 
-    struct catch_up *catch_up;
-    struct pieces pieces;
+    struct sse_catch_up *catch_up;
+    struct sse_pieces pieces;
     uint64_t caught_up; /* the position behind the pieces */
     bool waits_for_room;
 
@@ -71,7 +71,7 @@ struct sse_streams {
     struct sse_window window;
     uint64_t committed; /* the newest commit that is in the window, or was */
     struct sse_index *index;
-    struct catch_ups *catch_ups;
+    struct sse_catch_ups *catch_ups;
     struct stream_list all, silence, due;
     size_t n;
     struct metric n_opened, n_closed; /* streams */
@@ -86,7 +86,7 @@ struct sse_streams *sse_streams_new(struct upstream *upstream, int64_t heartbeat
     streams->heartbeat_ns = heartbeat_ms * 1000000;
     streams->window.max_bytes = WINDOW_BYTES;
     streams->index = sse_index_new();
-    streams->catch_ups = catch_ups_new();
+    streams->catch_ups = sse_catch_ups_new();
     TAILQ_INIT(&streams->all);
     TAILQ_INIT(&streams->silence);
     TAILQ_INIT(&streams->due);
@@ -99,19 +99,19 @@ void sse_streams_free(struct sse_streams *streams)
         assert(streams->n == 0);
         sse_window_fini(&streams->window);
         sse_index_free(streams->index);
-        catch_ups_free(streams->catch_ups);
+        sse_catch_ups_free(streams->catch_ups);
         free(streams);
     }
 }
 
 int sse_streams_fd(const struct sse_streams *streams)
 {
-    return catch_ups_fd(streams->catch_ups);
+    return sse_catch_ups_fd(streams->catch_ups);
 }
 
 size_t sse_streams_watches(const struct sse_streams *streams)
 {
-    return catch_ups_open(streams->catch_ups);
+    return sse_catch_ups_open(streams->catch_ups);
 }
 
 void sse_streams_count(const struct sse_streams *streams, struct sse_counts *ret_counts)
@@ -242,13 +242,13 @@ static bool is_last_selected(const struct sse_stream *stream, uint64_t number)
 static void start_watch(struct sse_stream *stream)
 {
     struct sse_streams *streams = stream->streams;
-    stream->waits_for_room = !catch_ups_has_room(streams->catch_ups);
+    stream->waits_for_room = !sse_catch_ups_has_room(streams->catch_ups);
     if (stream->waits_for_room) {
         make_due(stream);
     } else {
         stream->catch_up =
-            catch_up_start(streams->catch_ups, streams->upstream->client, stream->epoch,
-                           stream->caught_up, &stream->selector, stream);
+            sse_catch_up_start(streams->catch_ups, streams->upstream->client, stream->epoch,
+                               stream->caught_up, &stream->selector, stream);
     }
 }
 
@@ -308,13 +308,13 @@ static bool is_in_window(const struct sse_stream *stream, uint64_t position)
 static void close_catch_up(struct sse_stream *stream)
 {
     if (stream->catch_up != NULL) {
-        catch_up_close(MOVE(stream->catch_up));
+        sse_catch_up_close(MOVE(stream->catch_up));
     }
 }
 
 static bool take_piece(struct sse_stream *stream)
 {
-    struct piece *piece = STAILQ_FIRST(&stream->pieces);
+    struct sse_piece *piece = STAILQ_FIRST(&stream->pieces);
     if (piece == NULL) {
         return false;
     }
@@ -323,7 +323,7 @@ static bool take_piece(struct sse_stream *stream)
     if (piece->ends_commit) {
         stream->position = piece->revision;
     }
-    piece_free(stream->streams->catch_ups, piece);
+    sse_piece_free(stream->streams->catch_ups, piece);
     return true;
 }
 
@@ -398,8 +398,8 @@ static void refuse(struct sse_stream *stream, const struct status *st)
 static void take_news(void *owner)
 {
     struct sse_stream *stream = owner;
-    struct catch_up_news news = {.pieces = STAILQ_HEAD_INITIALIZER(news.pieces)};
-    catch_up_take(stream->catch_up, &news);
+    struct sse_catch_up_news news = {.pieces = STAILQ_HEAD_INITIALIZER(news.pieces)};
+    sse_catch_up_take(stream->catch_up, &news);
     STAILQ_CONCAT(&stream->pieces, &news.pieces);
     stream->caught_up = news.position;
     if (news.ended) {
@@ -420,11 +420,11 @@ static void free_stream(void *user)
 {
     struct sse_stream *stream = user;
     struct sse_streams *streams = stream->streams;
-    struct piece *piece;
+    struct sse_piece *piece;
     close_catch_up(stream);
     while ((piece = STAILQ_FIRST(&stream->pieces)) != NULL) {
         STAILQ_REMOVE_HEAD(&stream->pieces, next);
-        piece_free(streams->catch_ups, piece);
+        sse_piece_free(streams->catch_ups, piece);
     }
     mirror_list_fini(&stream->snapshot);
     buf_unref(stream->text);
@@ -649,7 +649,7 @@ static void run_one(struct sse_stream *stream, request_resume *resume, void *use
 
 void sse_streams_run(struct sse_streams *streams, request_resume *resume, void *user)
 {
-    catch_ups_run(streams->catch_ups, take_news);
+    sse_catch_ups_run(streams->catch_ups, take_news);
     beat(streams);
     /* Streams that still wait for room are appended behind `last`, for the next run. */
     const struct sse_stream *last = TAILQ_LAST(&streams->due, stream_list);

@@ -1,9 +1,9 @@
 /* Streams of server-sent events: GET /api/watch. HTTP thread only.
  *
  * - All streams read one window of the newest events (sse_window.h), each at its own position. A
- *   stream whose position has left the window is fed by a watch of the server (catch_up.h) until
- *   it has reached the window again. So a slow reader delays no other stream, and costs only its
- *   position and the text that it is being sent.
+ *   stream whose position has left the window is fed by a watch of the server (sse_catch_up.h)
+ * until it has reached the window again. So a slow reader delays no other stream, and costs only
+ * its position and the text that it is being sent.
  * - A stream that has sent everything is paused and listens in an index (sse_index.h): an event
  *   wakes the streams that select it and touches no other.
  * - The events of a commit are sent together. The last of them carries the id, EPOCH:REVISION, so

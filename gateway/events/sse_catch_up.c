@@ -1,4 +1,4 @@
-#include "catch_up.h"
+#include "sse_catch_up.h"
 
 #include <assert.h>
 #include <pthread.h>
@@ -15,30 +15,30 @@
 #define PROGRESS_NS 100000000       /* how soon a quiet watch says that it is complete */
 #define RESPONSE_KIND(name) CONFREG__V1__WATCH_RESPONSE_KIND__WATCH_RESPONSE_KIND_##name
 
-struct catch_ups {
+struct sse_catch_ups {
     int fd;
     size_t n_open;  /* HTTP thread */
     size_t n_bytes; /* in pieces that owners have; HTTP thread */
     pthread_mutex_t lock;
-    TAILQ_HEAD(, catch_up) news; /* under lock */
+    TAILQ_HEAD(, sse_catch_up) news; /* under lock */
 };
 
-struct catch_up {
-    struct catch_ups *catch_ups;
+struct sse_catch_up {
+    struct sse_catch_ups *catch_ups;
     struct registry_watch watch;
     void *owner; /* HTTP thread; NULL once it is closed */
 
     /* Under catch_ups->lock. */
     struct rpc_client_call *call;
-    struct catch_up_news unread;
+    struct sse_catch_up_news unread;
     size_t n_bytes; /* in unread */
     bool has_news;
-    TAILQ_ENTRY(catch_up) in_news;
+    TAILQ_ENTRY(sse_catch_up) in_news;
 };
 
-struct catch_ups *catch_ups_new(void)
+struct sse_catch_ups *sse_catch_ups_new(void)
 {
-    struct catch_ups *catch_ups = mem_zalloc(sizeof *catch_ups);
+    struct sse_catch_ups *catch_ups = mem_zalloc(sizeof *catch_ups);
     catch_ups->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (catch_ups->fd < 0) {
         abort();
@@ -48,7 +48,7 @@ struct catch_ups *catch_ups_new(void)
     return catch_ups;
 }
 
-void catch_ups_free(struct catch_ups *catch_ups)
+void sse_catch_ups_free(struct sse_catch_ups *catch_ups)
 {
     if (catch_ups != NULL) {
         assert(catch_ups->n_open == 0);
@@ -58,22 +58,22 @@ void catch_ups_free(struct catch_ups *catch_ups)
     }
 }
 
-int catch_ups_fd(const struct catch_ups *catch_ups)
+int sse_catch_ups_fd(const struct sse_catch_ups *catch_ups)
 {
     return catch_ups->fd;
 }
 
-bool catch_ups_has_room(const struct catch_ups *catch_ups)
+bool sse_catch_ups_has_room(const struct sse_catch_ups *catch_ups)
 {
     return catch_ups->n_open < OPEN_MAX_CALLS && catch_ups->n_bytes < AHEAD_BYTES_ALL;
 }
 
-size_t catch_ups_open(const struct catch_ups *catch_ups)
+size_t sse_catch_ups_open(const struct sse_catch_ups *catch_ups)
 {
     return catch_ups->n_open;
 }
 
-void piece_free(struct catch_ups *catch_ups, struct piece *piece)
+void sse_piece_free(struct sse_catch_ups *catch_ups, struct sse_piece *piece)
 {
     catch_ups->n_bytes -= piece->text->len;
     buf_unref(piece->text);
@@ -83,9 +83,9 @@ void piece_free(struct catch_ups *catch_ups, struct piece *piece)
 /* ---- The client's thread ---- */
 
 /* Under the lock. */
-static void tell(struct catch_up *catch_up)
+static void tell(struct sse_catch_up *catch_up)
 {
-    struct catch_ups *catch_ups = catch_up->catch_ups;
+    struct sse_catch_ups *catch_ups = catch_up->catch_ups;
     if (!catch_up->has_news) {
         catch_up->has_news = true;
         if (TAILQ_EMPTY(&catch_ups->news)) {
@@ -120,17 +120,17 @@ static struct buf *text_of(const Confreg__V1__Event *event)
 
 /* Marks the last event of each commit; of a commit that continues in the next response it is not
  * known yet. */
-static void add_events(struct pieces *pieces, const Confreg__V1__WatchResponse *response,
+static void add_events(struct sse_pieces *pieces, const Confreg__V1__WatchResponse *response,
                        size_t *ret_bytes)
 {
-    struct piece *before = NULL;
+    struct sse_piece *before = NULL;
     for (size_t i = 0; i < response->n_events; i++) {
         struct buf *text = text_of(response->events[i]);
         if (text == NULL) {
             continue;
         }
-        struct piece *piece = mem_alloc(sizeof *piece);
-        *piece = (struct piece){.text = text, .revision = response->events[i]->revision};
+        struct sse_piece *piece = mem_alloc(sizeof *piece);
+        *piece = (struct sse_piece){.text = text, .revision = response->events[i]->revision};
         if (before != NULL) {
             before->ends_commit = before->revision != piece->revision;
         }
@@ -145,8 +145,8 @@ static void add_events(struct pieces *pieces, const Confreg__V1__WatchResponse *
 
 static bool take_response(struct registry_watch *watch, Confreg__V1__WatchResponse *response)
 {
-    struct catch_up *catch_up = CONTAINER_OF(watch, struct catch_up, watch);
-    struct pieces pieces = STAILQ_HEAD_INITIALIZER(pieces);
+    struct sse_catch_up *catch_up = CONTAINER_OF(watch, struct sse_catch_up, watch);
+    struct sse_pieces pieces = STAILQ_HEAD_INITIALIZER(pieces);
     size_t n_bytes = 0;
     bool sound = response->header != NULL;
     add_events(&pieces, response, &n_bytes);
@@ -166,7 +166,7 @@ static bool take_response(struct registry_watch *watch, Confreg__V1__WatchRespon
 
 static void end_watch(struct registry_watch *watch, const struct status *st)
 {
-    struct catch_up *catch_up = CONTAINER_OF(watch, struct catch_up, watch);
+    struct sse_catch_up *catch_up = CONTAINER_OF(watch, struct sse_catch_up, watch);
     pthread_mutex_lock(&catch_up->catch_ups->lock);
     catch_up->unread.ended = true;
     catch_up->unread.failed = st != NULL && st->code != STATUS_CANCELLED;
@@ -184,9 +184,10 @@ static char *text(const char *borrowed)
     return (char *)(uintptr_t)(borrowed == NULL ? "" : borrowed);
 }
 
-struct catch_up *catch_up_start(struct catch_ups *catch_ups, struct registry_client *client,
-                                const char *epoch, uint64_t position,
-                                const struct mirror_selector *selector, void *owner)
+struct sse_catch_up *sse_catch_up_start(struct sse_catch_ups *catch_ups,
+                                        struct registry_client *client, const char *epoch,
+                                        uint64_t position, const struct mirror_selector *selector,
+                                        void *owner)
 {
     Confreg__V1__WatchRequest request = CONFREG__V1__WATCH_REQUEST__INIT;
     Confreg__V1__Selector selected = CONFREG__V1__SELECTOR__INIT;
@@ -202,7 +203,7 @@ struct catch_up *catch_up_start(struct catch_ups *catch_ups, struct registry_cli
     request.epoch = text(epoch);
     request.progress_interval = &interval;
 
-    struct catch_up *catch_up = mem_zalloc(sizeof *catch_up);
+    struct sse_catch_up *catch_up = mem_zalloc(sizeof *catch_up);
     catch_up->catch_ups = catch_ups;
     catch_up->watch = (struct registry_watch){.response = take_response, .done = end_watch};
     catch_up->owner = owner;
@@ -215,9 +216,9 @@ struct catch_up *catch_up_start(struct catch_ups *catch_ups, struct registry_cli
     return catch_up;
 }
 
-void catch_up_take(struct catch_up *catch_up, struct catch_up_news *ret_news)
+void sse_catch_up_take(struct sse_catch_up *catch_up, struct sse_catch_up_news *ret_news)
 {
-    struct catch_up_news *unread = &catch_up->unread;
+    struct sse_catch_up_news *unread = &catch_up->unread;
     pthread_mutex_lock(&catch_up->catch_ups->lock);
     STAILQ_CONCAT(&ret_news->pieces, &unread->pieces);
     catch_up->catch_ups->n_bytes += catch_up->n_bytes;
@@ -231,22 +232,22 @@ void catch_up_take(struct catch_up *catch_up, struct catch_up_news *ret_news)
 }
 
 /* Ended and closed. */
-static void dispose(struct catch_up *catch_up)
+static void dispose(struct sse_catch_up *catch_up)
 {
-    struct catch_ups *catch_ups = catch_up->catch_ups;
-    struct piece *piece;
+    struct sse_catch_ups *catch_ups = catch_up->catch_ups;
+    struct sse_piece *piece;
     catch_ups->n_bytes += catch_up->n_bytes;
     while ((piece = STAILQ_FIRST(&catch_up->unread.pieces)) != NULL) {
         STAILQ_REMOVE_HEAD(&catch_up->unread.pieces, next);
-        piece_free(catch_ups, piece);
+        sse_piece_free(catch_ups, piece);
     }
     catch_ups->n_open--;
     free(catch_up);
 }
 
-void catch_up_close(struct catch_up *catch_up)
+void sse_catch_up_close(struct sse_catch_up *catch_up)
 {
-    struct catch_ups *catch_ups = catch_up->catch_ups;
+    struct sse_catch_ups *catch_ups = catch_up->catch_ups;
     catch_up->owner = NULL;
     pthread_mutex_lock(&catch_ups->lock);
     bool ended = catch_up->unread.ended;
@@ -262,10 +263,10 @@ void catch_up_close(struct catch_up *catch_up)
     }
 }
 
-static struct catch_up *next_news(struct catch_ups *catch_ups, bool *ret_ended)
+static struct sse_catch_up *next_news(struct sse_catch_ups *catch_ups, bool *ret_ended)
 {
     pthread_mutex_lock(&catch_ups->lock);
-    struct catch_up *catch_up = TAILQ_FIRST(&catch_ups->news);
+    struct sse_catch_up *catch_up = TAILQ_FIRST(&catch_ups->news);
     if (catch_up != NULL) {
         TAILQ_REMOVE(&catch_ups->news, catch_up, in_news);
         catch_up->has_news = false;
@@ -275,10 +276,10 @@ static struct catch_up *next_news(struct catch_ups *catch_ups, bool *ret_ended)
     return catch_up;
 }
 
-void catch_ups_run(struct catch_ups *catch_ups, void (*news)(void *owner))
+void sse_catch_ups_run(struct sse_catch_ups *catch_ups, void (*news)(void *owner))
 {
     eventfd_t count;
-    struct catch_up *catch_up;
+    struct sse_catch_up *catch_up;
     bool ended = false;
     if (eventfd_read(catch_ups->fd, &count) != 0) {
         return;
