@@ -20,7 +20,7 @@ void handle_diff(struct request *r);
 void handle_list(struct request *r);
 void handle_history(struct request *r);
 
-/* batch.c */
+/* batch_gets.c */
 void handle_batch(struct request *r);
 
 #endif

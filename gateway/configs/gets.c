@@ -3,8 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "answers.h"
 #include "clock.h"
+#include "config_answers.h"
 #include "config_counts.h"
 #include "config_handlers.h"
 #include "errors.h"
@@ -126,7 +126,7 @@ static void show_data(struct request *r, struct found *found, const char *tag, u
         c->shown = MOVE(found->configs[0]);
         r->response.prepared = prepared_of(c->shown);
     } else {
-        answer_add_tag(r, shown->version, tag);
+        config_answer_add_tag(r, shown->version, tag);
         freshness_describe(r, &found->view);
         if (waited) {
             add_applied(r);
@@ -198,7 +198,7 @@ static bool answer_from_mirror(struct request *r)
     look_up(r, &found);
     bool may = freshness_allows(config_request_of(r), &found.view) && is_known(r, &found);
     if (may) {
-        answer_count_mirror(r, &found.view);
+        config_answer_count_mirror(r, &found.view);
         show_found(r, &found);
     }
     found_fini(&found);
@@ -247,19 +247,20 @@ static void show_config(struct request *r, const ProtobufCMessage *message, cons
         errors_answer(r, st);
         return;
     }
-    if (!answer_is_whole(r, response->header) || !answer_is_whole(r, response->config)) {
+    if (!config_answer_is_whole(r, response->header) ||
+        !config_answer_is_whole(r, response->config)) {
         return;
     }
     struct json_text payload = payload_of_config(response->config);
     if (payload.len == 0) {
-        answer_incomplete(r);
+        config_answer_incomplete(r);
         return;
     }
     char tag[ETAG_SIZE];
     format_tag(response, tag);
     note_absent(r, response);
-    answer_hand_out(r, response->header);
-    answer_add_tag(r, response->config->version, tag);
+    config_answer_hand_out(r, response->header);
+    config_answer_add_tag(r, response->config->version, tag);
     if (config_request_of(r)->poll_until_ns != 0) {
         add_applied(r);
     }
@@ -276,7 +277,7 @@ static void ask_server(struct request *r)
     m.service_name = (char *)(uintptr_t)str_text(r->service);
     m.version = number_version(&r->parameters.version, VERSION_NEVER);
     m.resolve = r->parameters.resolve;
-    m.read = answer_read_options(r, &read);
+    m.read = config_answer_read_options(r, &read);
     metric_add(&r->gateway->configs->sources.server, 1);
     call_start(r, REGISTRY_GET_CONFIG, &m.base, r->gateway->upstream->timeout_ms, show_config);
 }

@@ -2,7 +2,7 @@
 #include <assert.h>
 #include <string.h>
 
-#include "answers.h"
+#include "config_answers.h"
 #include "config_counts.h"
 #include "config_handlers.h"
 #include "pages.h"
@@ -29,7 +29,7 @@ static bool has_come(struct pages *pages, const Confreg__V1__Position *header,
         pages_fail(pages, st);
         return false;
     }
-    answer_hand_out(pages->r, header);
+    config_answer_hand_out(pages->r, header);
     return true;
 }
 
@@ -54,7 +54,7 @@ static bool tag_list(struct request *r, const char *epoch, uint64_t revision)
 {
     char tag[ETAG_SIZE];
     etag_format(epoch, revision, tag);
-    answer_add_tag(r, 0, tag);
+    config_answer_add_tag(r, 0, tag);
     if (r->headers.if_none_match != NULL && etag_list_has(r->headers.if_none_match, tag)) {
         request_answer(r, 304);
         return false;
@@ -92,7 +92,7 @@ static void add_mirrored(struct pages *pages)
 static void show_mirrored(struct request *r, struct mirror_list *list,
                           const struct mirror_view *view)
 {
-    answer_count_mirror(r, view);
+    config_answer_count_mirror(r, view);
     freshness_describe(r, view);
     if (tag_list(r, view->epoch, view->revision)) {
         struct pages *pages = pages_new(r, add_mirrored);
@@ -130,7 +130,7 @@ static void ask_configs(struct pages *pages)
     m.environment = text(r->parameters.environment);
     m.service_name = text(r->parameters.service_filter);
     m.page_token = text(token);
-    m.read = answer_read_options(r, &read);
+    m.read = config_answer_read_options(r, &read);
     call_start(r, REGISTRY_LIST_CONFIGS, &m.base, r->gateway->upstream->timeout_ms, show_configs);
 }
 
@@ -199,7 +199,7 @@ static void ask_versions(struct pages *pages)
     m.service_name = text(str_text(r->service));
     m.page_size = pages->left < PAGE_ITEMS ? (uint32_t)pages->left : PAGE_ITEMS;
     m.page_token = text(token);
-    m.read = answer_read_options(r, &read);
+    m.read = config_answer_read_options(r, &read);
     call_start(r, REGISTRY_LIST_VERSIONS, &m.base, r->gateway->upstream->timeout_ms, show_versions);
 }
 

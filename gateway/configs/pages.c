@@ -3,7 +3,7 @@
 #include <assert.h>
 #include <string.h>
 
-#include "answers.h"
+#include "config_answers.h"
 #include "errors.h"
 #include "http_server.h"
 #include "log.h"
@@ -105,6 +105,6 @@ void pages_fail(struct pages *pages, const struct status *st)
     } else if (st != NULL) {
         errors_answer(r, st);
     } else {
-        answer_incomplete(r);
+        config_answer_incomplete(r);
     }
 }

@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "answers.h"
+#include "config_answers.h"
 #include "config_counts.h"
 #include "config_handlers.h"
 #include "errors.h"
@@ -28,13 +28,13 @@ static void answer_document(struct request *r, unsigned status, const Confreg__V
 {
     char tag[ETAG_SIZE];
     if (!render_config(&r->response.body, config)) {
-        answer_incomplete(r);
+        config_answer_incomplete(r);
         return;
     }
     etag_format(header->epoch, config->mod_revision, tag);
-    answer_add_tag(r, config->version, tag);
+    config_answer_add_tag(r, config->version, tag);
     request_answer(r, status);
-    answer_hand_out_when_seen(r, header);
+    config_answer_hand_out_when_seen(r, header);
 }
 
 static void refuse_existing(struct request *r, const struct status *st)
@@ -53,7 +53,8 @@ static void show_created(struct request *r, const ProtobufCMessage *message,
         refuse_existing(r, st);
     } else if (st != NULL) {
         errors_answer(r, st);
-    } else if (answer_is_whole(r, response->header) && answer_is_whole(r, response->config)) {
+    } else if (config_answer_is_whole(r, response->header) &&
+               config_answer_is_whole(r, response->config)) {
         r->gateway->configs->counters.configs_created++;
         answer_document(r, 201, response->header, response->config);
     }
@@ -113,7 +114,7 @@ static void refuse_update(struct request *r, const struct status *st)
 static void answer_updated(struct request *r, const Confreg__V1__Position *header,
                            const Confreg__V1__Config *config)
 {
-    if (answer_is_whole(r, header) && answer_is_whole(r, config)) {
+    if (config_answer_is_whole(r, header) && config_answer_is_whole(r, config)) {
         r->gateway->configs->counters.configs_updated++;
         answer_document(r, 200, header, config);
     }
@@ -217,14 +218,14 @@ static void answer_deleted(struct request *r, uint64_t count)
  * gateways as X-Config-Min-Revision. */
 static void answer_gone(struct request *r, const Confreg__V1__DeleteConfigResponse *response)
 {
-    if (!answer_is_whole(r, response->header)) {
+    if (!config_answer_is_whole(r, response->header)) {
         return;
     }
     char tag[ETAG_SIZE];
     etag_format(response->header->epoch, response->header->revision, tag);
     request_add_header(r, "X-Config-Revision", tag);
     answer_deleted(r, response->deleted_count);
-    answer_hand_out_when_seen(r, response->header);
+    config_answer_hand_out_when_seen(r, response->header);
 }
 
 static void refuse_delete(struct request *r, const struct status *st)
@@ -299,8 +300,9 @@ static void show_diff(struct request *r, const ProtobufCMessage *message, const 
 {
     const Confreg__V1__DiffVersionsResponse *response = (const void *)message;
     if (st == NULL) {
-        if (answer_is_whole(r, response->header) && answer_is_whole(r, response->diff)) {
-            answer_hand_out(r, response->header);
+        if (config_answer_is_whole(r, response->header) &&
+            config_answer_is_whole(r, response->diff)) {
+            config_answer_hand_out(r, response->header);
             render_diff(&r->response.body, response->diff);
             request_answer(r, 200);
         }
@@ -321,6 +323,6 @@ void handle_diff(struct request *r)
     m.service_name = text(str_text(r->service));
     m.old_version = number_version(&r->parameters.old_version, VERSION_NEVER);
     m.new_version = number_version(&r->parameters.new_version, VERSION_NEVER_EITHER);
-    m.read = answer_read_options(r, &read);
+    m.read = config_answer_read_options(r, &read);
     call_start(r, REGISTRY_DIFF_VERSIONS, &m.base, r->gateway->upstream->timeout_ms, show_diff);
 }

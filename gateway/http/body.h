@@ -14,7 +14,7 @@ enum body_kind {
     BODY_EMPTY,    /* a body is a fault */
     BODY_CONFIG,   /* {"config_data": {…}, "comment": "…", "created_by": "…"} */
     BODY_ROLLBACK, /* {"version": 3, "comment": "…", "created_by": "…"} */
-    BODY_NAMES,    /* {"names": [ … ]}; batch.c defines the items */
+    BODY_NAMES,    /* {"names": [ … ]}; batch_gets.c defines the items */
     BODY_PATCH,    /* an RFC 7396 merge patch of the config's data: an object */
 };
 

@@ -37,7 +37,7 @@ enum parameter {
     PARAMETER_SNAPSHOT = 1 << 9,      /* snapshot=true */
     PARAMETER_COMMENT = 1 << 10,      /* comment=, free text */
     PARAMETER_CREATED_BY = 1 << 11,   /* created_by=, free text */
-    PARAMETER_NAME = 1 << 12,         /* name=, repeated; the handler reads it (batch.c) */
+    PARAMETER_NAME = 1 << 12,         /* name=, repeated; the handler reads it (batch_gets.c) */
     /* Unknown and repeated parameters are faults, and so are unknown members of the body. */
     PARAMETERS_STRICT = 1 << 13,
 };

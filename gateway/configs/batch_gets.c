@@ -2,7 +2,7 @@
  * most QUERY_NAMES; POST takes them from the body, up to the server's own limit. */
 #include <string.h>
 
-#include "answers.h"
+#include "config_answers.h"
 #include "config_counts.h"
 #include "config_handlers.h"
 #include "errors.h"
@@ -210,11 +210,11 @@ static void show_batch(struct request *r, const ProtobufCMessage *message, const
         errors_answer(r, st);
         return;
     }
-    if (!answer_is_whole(r, response->header)) {
+    if (!config_answer_is_whole(r, response->header)) {
         return;
     }
     if (!add_configs(body, response)) {
-        answer_incomplete(r);
+        config_answer_incomplete(r);
         return;
     }
     char tag[ETAG_SIZE];
@@ -223,7 +223,7 @@ static void show_batch(struct request *r, const ProtobufCMessage *message, const
     add_names(body, "missing", response->missing, response->n_missing);
     add_names(body, "unprocessed", response->unprocessed, response->n_unprocessed);
     str_add_char(body, '}');
-    answer_hand_out(r, response->header);
+    config_answer_hand_out(r, response->header);
     request_answer(r, 200);
 }
 
@@ -244,7 +244,7 @@ void handle_batch(struct request *r)
     } else {
         m.names = names->list;
         m.n_names = names->n;
-        m.read = answer_read_options(r, &read);
+        m.read = config_answer_read_options(r, &read);
         metric_add(&r->gateway->configs->sources.server, 1);
         call_start(r, REGISTRY_BATCH_GET_CONFIGS, &m.base, r->gateway->upstream->timeout_ms,
                    show_batch);

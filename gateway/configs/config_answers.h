@@ -1,6 +1,6 @@
 /* Shared by the answers of several handlers. */
-#ifndef GATEWAY_ANSWERS_H
-#define GATEWAY_ANSWERS_H
+#ifndef GATEWAY_CONFIG_ANSWERS_H
+#define GATEWAY_CONFIG_ANSWERS_H
 
 #include "config_request.h"
 
@@ -9,23 +9,24 @@
 #define VERSION_NEVER_EITHER UINT64_MAX
 
 /* Adds ETag, X-Config-Version and X-Config-Revision; tag is without quotes. version 0: none. */
-void answer_add_tag(struct request *r, uint64_t version, const char *tag);
+void config_answer_add_tag(struct request *r, uint64_t version, const char *tag);
 /* False where part is NULL: such an answer is the server's fault, and the request is answered so.
  */
-bool answer_is_whole(struct request *r, const void *part);
+bool config_answer_is_whole(struct request *r, const void *part);
 /* Answers 500: the server's response lacks something that the protocol promises. */
-void answer_incomplete(struct request *r);
+void config_answer_incomplete(struct request *r);
 
 /* Counts an answer from a mirror that stands so. */
-void answer_count_mirror(struct request *r, const struct mirror_view *view);
+void config_answer_count_mirror(struct request *r, const struct mirror_view *view);
 
 /* The minimum revision that the request asks for, in *read; NULL if it asks for none. */
-Confreg__V1__ReadOptions *answer_read_options(struct request *r, Confreg__V1__ReadOptions *read);
+Confreg__V1__ReadOptions *config_answer_read_options(struct request *r,
+                                                     Confreg__V1__ReadOptions *read);
 
 /* The answer that is given now reflects this position: no later answer may be older. */
-void answer_hand_out(struct request *r, const Confreg__V1__Position *header);
+void config_answer_hand_out(struct request *r, const Confreg__V1__Position *header);
 /* The same for a write that has been answered: holds the answer back until the mirror has the
  * write, for a bounded time. */
-void answer_hand_out_when_seen(struct request *r, const Confreg__V1__Position *header);
+void config_answer_hand_out_when_seen(struct request *r, const Confreg__V1__Position *header);
 
 #endif

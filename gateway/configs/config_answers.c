@@ -1,4 +1,4 @@
-#include "answers.h"
+#include "config_answers.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -10,7 +10,7 @@
 /* A mirror that is in step is milliseconds behind; one that is not must not hold writes up. */
 #define SEEN_PATIENCE_MS 1000
 
-void answer_add_tag(struct request *r, uint64_t version, const char *tag)
+void config_answer_add_tag(struct request *r, uint64_t version, const char *tag)
 {
     char quoted[ETAG_SIZE + 2];
     char number[21];
@@ -23,26 +23,27 @@ void answer_add_tag(struct request *r, uint64_t version, const char *tag)
     request_add_header(r, "X-Config-Revision", tag);
 }
 
-void answer_incomplete(struct request *r)
+void config_answer_incomplete(struct request *r)
 {
     request_refuse(r, 500, "The registry server's answer is incomplete");
 }
 
-bool answer_is_whole(struct request *r, const void *part)
+bool config_answer_is_whole(struct request *r, const void *part)
 {
     if (part == NULL) {
-        answer_incomplete(r);
+        config_answer_incomplete(r);
     }
     return part != NULL;
 }
 
-void answer_count_mirror(struct request *r, const struct mirror_view *view)
+void config_answer_count_mirror(struct request *r, const struct mirror_view *view)
 {
     struct read_sources *sources = &r->gateway->configs->sources;
     metric_add(view->state == MIRROR_IN_STEP ? &sources->mirror : &sources->stale_mirror, 1);
 }
 
-Confreg__V1__ReadOptions *answer_read_options(struct request *r, Confreg__V1__ReadOptions *read)
+Confreg__V1__ReadOptions *config_answer_read_options(struct request *r,
+                                                     Confreg__V1__ReadOptions *read)
 {
     const struct freshness *f = &config_request_of(r)->freshness;
     if (!f->bounded) {
@@ -53,7 +54,7 @@ Confreg__V1__ReadOptions *answer_read_options(struct request *r, Confreg__V1__Re
     return read;
 }
 
-void answer_hand_out(struct request *r, const Confreg__V1__Position *header)
+void config_answer_hand_out(struct request *r, const Confreg__V1__Position *header)
 {
     handed_out_raise(&r->gateway->upstream->handed, header->epoch, header->revision);
 }
@@ -64,7 +65,7 @@ static void seen(struct request *r)
     handed_out_raise(&r->gateway->upstream->handed, written->epoch, written->revision);
 }
 
-void answer_hand_out_when_seen(struct request *r, const Confreg__V1__Position *header)
+void config_answer_hand_out_when_seen(struct request *r, const Confreg__V1__Position *header)
 {
     struct mirror_view view = {.state = MIRROR_LOADING};
     if (r->gateway->upstream->mirror != NULL) {
@@ -72,7 +73,7 @@ void answer_hand_out_when_seen(struct request *r, const Confreg__V1__Position *h
     }
     if (view.state != MIRROR_IN_STEP || strcmp(view.epoch, header->epoch) != 0 ||
         view.revision >= header->revision) {
-        answer_hand_out(r, header);
+        config_answer_hand_out(r, header);
         return;
     }
     handed_out_raise(&config_request_of(r)->written, header->epoch, header->revision);
