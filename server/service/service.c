@@ -5,7 +5,7 @@
 #include "read.h"
 #include "status_call.h"
 #include "watch_call.h"
-#include "write.h"
+#include "write_call.h"
 #include "write_many.h"
 
 RPC_HANDLER(write_create, Confreg__V1__CreateConfigRequest, struct service)

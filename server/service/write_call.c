@@ -1,4 +1,4 @@
-#include "write.h"
+#include "write_call.h"
 
 #include "write_item.h"
 

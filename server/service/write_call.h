@@ -1,8 +1,8 @@
 /* The writing methods with one write per call: CreateConfig, UpdateConfig, DeleteConfig,
  * RollbackConfig, CommitChanges and Compact. Each queues a write for the committer and answers when
  * the committer is done with it. */
-#ifndef SERVICE_WRITE_H
-#define SERVICE_WRITE_H
+#ifndef SERVICE_WRITE_CALL_H
+#define SERVICE_WRITE_CALL_H
 
 #include "confreg/v1/registry_service.pb-c.h"
 #include "service.h"
