@@ -218,9 +218,12 @@ static int file_sync(sqlite3_file *file, int flags)
         return SQLITE_OK;
     }
     pthread_mutex_lock(&disk.lock);
-    bool ok = powered() && disk.refusal != REFUSE_SYNCS;
+    bool forgets = disk.refusal == REFUSE_AND_FORGET;
+    bool ok = powered() && disk.refusal != REFUSE_SYNCS && !forgets;
     if (ok) {
         sync_file(on_disk(file));
+    } else if (forgets) {
+        forget_pending(on_disk(file));
     }
     pthread_mutex_unlock(&disk.lock);
     return ok ? SQLITE_OK : SQLITE_IOERR_FSYNC;

@@ -32,6 +32,7 @@ bool power_is_on(void);
 enum power_refusal {
     REFUSE_NOTHING,
     REFUSE_SYNCS,
+    REFUSE_AND_FORGET,    /* a sync fails, and what it had to write is never written, as on Linux */
     REFUSE_WRITES,        /* not one byte is written */
     REFUSE_SHARED_MEMORY, /* there is no room for more of it than there is; syncs go well */
 };

@@ -272,6 +272,25 @@ Test(power, a_commit_that_could_not_be_synced_is_in_doubt, .timeout = 240)
     scene_close(&scene);
 }
 
+/* A mark is not synced: it is lost with the commit behind it. The commit is repeated, but is only
+ * there after a cut of power if the mark before it in the write-ahead log is, too. */
+Test(power, what_a_failed_sync_lost_is_written_again, .timeout = 240)
+{
+    struct scene scene;
+    struct status st;
+    scene_open(&scene);
+    scene_write(&scene, &deeds[0], 1);
+    cr_assert(store_set_mark(scene.desk.store, STORE_MARK_TURN, 1, &st), "%s", st.message);
+    power_refuse(REFUSE_AND_FORGET);
+    scene_refused(&scene, &deeds[1], "OUTCOME_UNKNOWN");
+    power_refuse(REFUSE_NOTHING);
+    scene_write(&scene, &another, 3);
+    power_image(scene.found.path, LOSS_UNSYNCED, 0);
+    power_off();
+    cr_assert_eq(revisions_in(&scene.found), 3, "it was acknowledged");
+    scene_close(&scene);
+}
+
 static char *long_json(void)
 {
     AUTO_STR json = {0};

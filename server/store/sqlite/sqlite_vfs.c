@@ -18,6 +18,7 @@ struct file {
     char *gathered;     /* owned; GATHER_BYTES, or NULL as long as nothing was */
     sqlite3_int64 at, n_gathered;
     sqlite3_int64 unsynced; /* bytes written since the last sync */
+    bool lost;              /* the last sync of the log failed */
 };
 
 static struct file *file_of(sqlite3_file *base)
@@ -69,6 +70,33 @@ static int write_paced(struct file *file, const void *bytes, int n, sqlite3_int6
     return code;
 }
 
+/* ---- After a failed sync ---- */
+
+/* What a sync could not write stays in the kernel's cache, but no later sync writes it. So all of
+ * the log is written again: the transaction that failed is repeated, but the ones before it, of
+ * upkeep, may be lost with it. An appender syncs within a transaction: no other connection writes
+ * to the log meanwhile. */
+static int write_again(struct file *file)
+{
+    sqlite3_int64 size = 0;
+    int code = real_of(file)->xFileSize(file->real, &size);
+    AUTO(free) char *bytes = mem_alloc(GATHER_BYTES);
+    for (sqlite3_int64 at = 0; at < size && code == SQLITE_OK; at += GATHER_BYTES) {
+        int n = (int)(size - at < GATHER_BYTES ? size - at : GATHER_BYTES);
+        code = real_of(file)->xRead(file->real, bytes, n, at);
+        code = code != SQLITE_OK ? code : real_of(file)->xWrite(file->real, bytes, n, at);
+    }
+    return code;
+}
+
+static int sync_log(struct file *file, int flags)
+{
+    int code = file->lost ? write_again(file) : SQLITE_OK;
+    code = code != SQLITE_OK ? code : real_of(file)->xSync(file->real, flags);
+    file->lost = code != SQLITE_OK;
+    return code;
+}
+
 /* ---- What SQLite calls ---- */
 
 static int file_close(sqlite3_file *base)
@@ -108,7 +136,10 @@ static int file_sync(sqlite3_file *base, int flags)
     struct file *file = file_of(base);
     int code = flush(file);
     file->unsynced = 0;
-    return code != SQLITE_OK ? code : real_of(file)->xSync(file->real, flags);
+    if (code != SQLITE_OK) {
+        return code;
+    }
+    return file->gathers ? sync_log(file, flags) : real_of(file)->xSync(file->real, flags);
 }
 
 static int file_size(sqlite3_file *base, sqlite3_int64 *ret_size)

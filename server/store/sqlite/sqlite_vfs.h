@@ -4,7 +4,9 @@
  *
  * - SQLITE_VFS_APPENDER: what a transaction adds to the log is gathered and written by one call
  * when SQLite syncs it. Only for a connection that syncs each commit: SQLite tells readers of a
- *   transaction after its sync, and they read the log file by descriptors of their own.
+ *   transaction after its sync, and they read the log file by descriptors of their own. After a
+ * sync that failed, the next one writes all of the log again: what the kernel could not write may
+ * be upkeep's, which stands before the transaction that is repeated.
  * - SQLITE_VFS_COPIER: what is written to the database file is synced piece by piece. One large
  * sync would keep the syncs of appends waiting for as long as the disk takes for all of it.
  *
