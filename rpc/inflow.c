@@ -2,13 +2,13 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <string.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "clock.h"
 #include "mem.h"
+#include "socket_table.h"
 
 #define PREFACE_BYTES 24
 #define FRAME_HEADERS 1
@@ -93,9 +93,9 @@ bool inflow_take(struct inflow *inflow, const void *bytes, size_t n, int64_t now
 
 /* ---- Sockets ---- */
 
+/* The watch of a socket. Its memory is used again for the next socket with the descriptor. */
 struct watched {
     struct metric *cuts; /* NULL: not watched */
-    uint64_t cookie;     /* of the socket, because its descriptor may be reused */
     bool withheld;
     struct inflow inflow;
 };
@@ -105,49 +105,48 @@ enum verdict { PASS, DISCARD, CUT };
 
 static struct {
     pthread_mutex_t lock;
-    struct watched *sockets; /* by descriptor */
-    size_t n;
+    struct socket_table sockets; /* items: struct watched */
 } table = {.lock = PTHREAD_MUTEX_INITIALIZER};
-
-/* The id of a socket, which is never reused (SO_COOKIE, socket(7)); 0: not a socket. */
-static uint64_t cookie_of(int fd)
-{
-    uint64_t cookie = 0;
-    socklen_t size = sizeof cookie;
-    return getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &size) == 0 ? cookie : 0;
-}
 
 void inflow_watch(int fd, struct metric *cuts)
 {
-    size_t n = (size_t)fd + 1;
     pthread_mutex_lock(&table.lock);
-    if (n > table.n) {
-        size_t grown = n + n / 2;
-        table.sockets = mem_grow(table.sockets, grown, sizeof table.sockets[0]);
-        memset(table.sockets + table.n, 0, (grown - table.n) * sizeof table.sockets[0]);
-        table.n = grown;
-    }
-    table.sockets[fd] = (struct watched){.cuts = cuts, .cookie = cookie_of(fd)};
-    inflow_init(&table.sockets[fd].inflow, clock_monotonic_ns());
+    struct socket_entry *entry = socket_table_add(&table.sockets, fd);
+    struct watched *watched = entry->item == NULL ? mem_alloc(sizeof *watched) : entry->item;
+    *watched = (struct watched){.cuts = cuts};
+    inflow_init(&watched->inflow, clock_monotonic_ns());
+    entry->item = watched;
     pthread_mutex_unlock(&table.lock);
+}
+
+/* The next watch that counts in *cuts; *fd starts at 0. NULL at the end. Under the lock. */
+static struct watched *next_watched(const struct metric *cuts, size_t *fd)
+{
+    while (*fd < table.sockets.n) {
+        struct watched *watched = table.sockets.entries[(*fd)++].item;
+        if (watched != NULL && watched->cuts == cuts) {
+            return watched;
+        }
+    }
+    return NULL;
 }
 
 void inflow_withhold(const struct metric *cuts)
 {
+    size_t fd = 0;
     pthread_mutex_lock(&table.lock);
-    for (size_t i = 0; i < table.n; i++) {
-        table.sockets[i].withheld = table.sockets[i].withheld || table.sockets[i].cuts == cuts;
+    for (struct watched *watched; (watched = next_watched(cuts, &fd)) != NULL;) {
+        watched->withheld = true;
     }
     pthread_mutex_unlock(&table.lock);
 }
 
 void inflow_forget(const struct metric *cuts)
 {
+    size_t fd = 0;
     pthread_mutex_lock(&table.lock);
-    for (size_t i = 0; i < table.n; i++) {
-        if (table.sockets[i].cuts == cuts) {
-            table.sockets[i].cuts = NULL;
-        }
+    for (struct watched *watched; (watched = next_watched(cuts, &fd)) != NULL;) {
+        watched->cuts = NULL;
     }
     pthread_mutex_unlock(&table.lock);
 }
@@ -166,12 +165,14 @@ static bool take_message(struct inflow *inflow, const struct msghdr *message, si
 }
 
 /* A socket is cut only once. */
-static enum verdict judge(struct watched *watched, int fd, const struct msghdr *message, size_t n)
+static enum verdict judge(const struct socket_entry *entry, int fd, const struct msghdr *message,
+                          size_t n)
 {
+    struct watched *watched = entry->item;
     if (!watched->withheld && take_message(&watched->inflow, message, n)) {
         return PASS;
     }
-    if (watched->cookie != cookie_of(fd)) {
+    if (entry->cookie != socket_cookie(fd)) {
         watched->cuts = NULL;
         return PASS;
     }
@@ -186,9 +187,10 @@ static enum verdict judge(struct watched *watched, int fd, const struct msghdr *
 static enum verdict verdict_on(int fd, const struct msghdr *message, size_t n)
 {
     pthread_mutex_lock(&table.lock);
-    struct watched *watched = (size_t)fd < table.n ? &table.sockets[fd] : NULL;
+    const struct socket_entry *entry = socket_table_find(&table.sockets, fd);
+    const struct watched *watched = entry == NULL ? NULL : entry->item;
     bool is_watched = watched != NULL && watched->cuts != NULL;
-    enum verdict verdict = is_watched ? judge(watched, fd, message, n) : PASS;
+    enum verdict verdict = is_watched ? judge(entry, fd, message, n) : PASS;
     pthread_mutex_unlock(&table.lock);
     return verdict;
 }

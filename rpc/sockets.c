@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #include <stdbool.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -15,35 +14,21 @@
 
 void sockets_init(struct sockets *sockets)
 {
-    *sockets = (struct sockets){.n = 0};
+    *sockets = (struct sockets){.n_kept = 0};
     pthread_mutex_init(&sockets->lock, NULL);
 }
 
 void sockets_fini(struct sockets *sockets)
 {
     free(sockets->kept);
-    free(sockets->cookies);
+    socket_table_fini(&sockets->accepted);
     pthread_mutex_destroy(&sockets->lock);
-}
-
-static uint64_t cookie_of(int fd)
-{
-    uint64_t cookie = 0;
-    socklen_t size = sizeof cookie;
-    return getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &size) == 0 ? cookie : 0;
 }
 
 void sockets_add(struct sockets *sockets, int fd)
 {
-    size_t n = (size_t)fd + 1;
     pthread_mutex_lock(&sockets->lock);
-    if (n > sockets->n) {
-        size_t grown = n + n / 2;
-        sockets->cookies = mem_grow(sockets->cookies, grown, sizeof sockets->cookies[0]);
-        memset(sockets->cookies + sockets->n, 0, (grown - sockets->n) * sizeof sockets->cookies[0]);
-        sockets->n = grown;
-    }
-    sockets->cookies[fd] = cookie_of(fd);
+    socket_table_add(&sockets->accepted, fd);
     pthread_mutex_unlock(&sockets->lock);
 }
 
@@ -51,9 +36,9 @@ void sockets_add(struct sockets *sockets, int fd)
 static void cut(struct sockets *sockets, int fd, uint64_t cookie)
 {
     int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
-    if (copy < 0 && cookie_of(fd) == cookie) { /* no descriptor is left */
+    if (copy < 0 && socket_cookie(fd) == cookie) { /* no descriptor is left */
         shutdown(fd, SHUT_RDWR);
-    } else if (cookie_of(copy) == cookie && shutdown(copy, SHUT_WR) == 0) {
+    } else if (socket_cookie(copy) == cookie && shutdown(copy, SHUT_WR) == 0) {
         sockets->kept[sockets->n_kept++] = (struct pollfd){.fd = copy, .events = POLLIN};
     } else if (copy >= 0) {
         close(copy);
@@ -62,11 +47,12 @@ static void cut(struct sockets *sockets, int fd, uint64_t cookie)
 
 void sockets_cut(struct sockets *sockets)
 {
+    const struct socket_table *accepted = &sockets->accepted;
     pthread_mutex_lock(&sockets->lock);
-    sockets->kept = mem_array(sockets->n + 1, sizeof sockets->kept[0]);
-    for (size_t fd = 0; fd < sockets->n; fd++) {
-        if (sockets->cookies[fd] != 0) {
-            cut(sockets, (int)fd, sockets->cookies[fd]);
+    sockets->kept = mem_array(accepted->n + 1, sizeof sockets->kept[0]);
+    for (size_t fd = 0; fd < accepted->n; fd++) {
+        if (accepted->entries[fd].cookie != 0) {
+            cut(sockets, (int)fd, accepted->entries[fd].cookie);
         }
     }
     pthread_mutex_unlock(&sockets->lock);

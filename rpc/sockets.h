@@ -1,8 +1,5 @@
-/* All connections that a server has accepted, so that they can be cut together.
- *
- * The gRPC core owns their descriptors and closes them at any time, after which a descriptor may be
- * reused for something else. So each is remembered with its socket's cookie, which the kernel never
- * reuses (SO_COOKIE, socket(7)). */
+/* All connections that a server has accepted, so that they can be cut together. The gRPC core owns
+ * their descriptors and may have closed any of them (socket_table.h). */
 #ifndef RPC_SOCKETS_H
 #define RPC_SOCKETS_H
 
@@ -11,11 +8,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "socket_table.h"
+
 struct sockets {
     pthread_mutex_t lock;
-    uint64_t *cookies; /* by descriptor; 0: none */
-    size_t n;
-    struct pollfd *kept; /* owned duplicates of the sockets that were cut */
+    struct socket_table accepted; /* without items */
+    struct pollfd *kept;          /* owned duplicates of the sockets that were cut */
     size_t n_kept;
 };
 
