@@ -5,17 +5,22 @@
 
 #include "clock.h"
 #include "hash.h"
+#include "table.h"
 #include "upstream_request.h"
 
-#define BUCKETS 1024
-
 TAILQ_HEAD(wait_list, wait);
+
+/* The polls that wait for one service; there is always one at least. */
+struct service_polls {
+    struct wait_list polls;
+    char service[];
+};
 
 struct waits {
     struct wait_list writes;
     struct wait_list polls;
-    struct wait_list due;              /* in the place of the queue that they were in */
-    struct wait_list buckets[BUCKETS]; /* polls by service */
+    struct wait_list due;    /* in the place of the queue that they were in */
+    struct table by_service; /* owned struct service_polls */
 };
 
 struct waits *waits_new(void)
@@ -24,22 +29,67 @@ struct waits *waits_new(void)
     TAILQ_INIT(&waits->writes);
     TAILQ_INIT(&waits->polls);
     TAILQ_INIT(&waits->due);
-    for (size_t i = 0; i < BUCKETS; i++) {
-        TAILQ_INIT(&waits->buckets[i]);
-    }
     return waits;
 }
 
 void waits_free(struct waits *waits)
 {
-    assert(waits == NULL || waits_next_ns(waits) < 0);
-    free(waits);
+    if (waits != NULL) {
+        assert(waits_next_ns(waits) < 0 && "nothing waits any more");
+        table_fini(&waits->by_service);
+        free(waits);
+    }
 }
 
-static struct wait_list *bucket_of(struct waits *waits, const char *service)
+/* ---- Polls by service ---- */
+
+static uint64_t hash_of(const char *service)
 {
-    return &waits->buckets[hash_table_key(service, strlen(service)) % BUCKETS];
+    return hash_table_key(service, strlen(service));
 }
+
+static bool is_for(const void *item, const void *key)
+{
+    const struct service_polls *polls = item;
+    return strcmp(polls->service, key) == 0;
+}
+
+/* NULL: none waits for that service. */
+static struct service_polls *find_polls(const struct waits *waits, const char *service)
+{
+    return table_find(&waits->by_service, hash_of(service), is_for, service);
+}
+
+static struct service_polls *new_polls(struct waits *waits, const char *service)
+{
+    size_t size = strlen(service) + 1;
+    struct service_polls *polls = mem_alloc(sizeof *polls + size);
+    TAILQ_INIT(&polls->polls);
+    memcpy(polls->service, service, size);
+    table_put(&waits->by_service, hash_of(service), is_for, service, polls);
+    return polls;
+}
+
+static void join_polls(struct waits *waits, struct wait *wait, const char *service)
+{
+    wait->of_service = find_polls(waits, service);
+    if (wait->of_service == NULL) {
+        wait->of_service = new_polls(waits, service);
+    }
+    TAILQ_INSERT_TAIL(&wait->of_service->polls, wait, in_service);
+}
+
+static void leave_polls(struct waits *waits, struct wait *wait)
+{
+    struct service_polls *polls = wait->of_service;
+    TAILQ_REMOVE(&polls->polls, wait, in_service);
+    if (TAILQ_EMPTY(&polls->polls)) {
+        table_remove(&waits->by_service, hash_of(polls->service), is_for, polls->service);
+        free(polls);
+    }
+}
+
+/* ---- Queues ---- */
 
 /* Searches from the end, because most requests wait equally long. */
 static void enqueue(struct wait_list *queue, struct wait *wait)
@@ -57,7 +107,7 @@ static void enqueue(struct wait_list *queue, struct wait *wait)
 
 static void remove_poll(struct waits *waits, struct wait *wait)
 {
-    TAILQ_REMOVE(bucket_of(waits, wait->service), wait, in_bucket);
+    leave_polls(waits, wait);
     TAILQ_REMOVE(&waits->polls, wait, in_queue);
 }
 
@@ -70,7 +120,7 @@ static void cancel(struct request *r)
     struct wait *wait = &upstream_request_of(r)->wait;
     if (wait->is_due) {
         TAILQ_REMOVE(&waits->due, wait, in_queue);
-    } else if (wait->service != NULL) {
+    } else if (wait->of_service != NULL) {
         remove_poll(waits, wait);
     } else {
         TAILQ_REMOVE(&waits->writes, wait, in_queue);
@@ -92,9 +142,9 @@ void wait_for_change(struct request *r, const char *service, int64_t until_ns, w
     struct waits *waits = r->gateway->upstream->waits;
     struct wait *wait = &upstream_request_of(r)->wait;
     request_suspend(r, &by_wait);
-    *wait = (struct wait){.until_ns = until_ns, .service = service, .over = over};
+    *wait = (struct wait){.until_ns = until_ns, .over = over};
     enqueue(&waits->polls, wait);
-    TAILQ_INSERT_TAIL(bucket_of(waits, service), wait, in_bucket);
+    join_polls(waits, wait, service);
 }
 
 /* ---- Ends ---- */
@@ -128,15 +178,15 @@ void waits_moved(struct waits *waits, uint64_t revision)
     }
 }
 
+/* The last end_poll frees the service's list. */
 void waits_changed(struct waits *waits, const char *service)
 {
+    const struct service_polls *polls = find_polls(waits, service);
     struct wait *following;
-    for (struct wait *wait = TAILQ_FIRST(bucket_of(waits, service)); wait != NULL;
+    for (struct wait *wait = polls == NULL ? NULL : TAILQ_FIRST(&polls->polls); wait != NULL;
          wait = following) {
-        following = TAILQ_NEXT(wait, in_bucket);
-        if (strcmp(wait->service, service) == 0) {
-            end_poll(waits, wait);
-        }
+        following = TAILQ_NEXT(wait, in_service);
+        end_poll(waits, wait);
     }
 }
 

@@ -10,6 +10,7 @@
 #include "request.h"
 
 struct waits;
+struct service_polls;
 
 /* The continuation of a wait: the event occurred, or the time is over. Answers, or waits again. */
 typedef void wait_over(struct request *r);
@@ -18,11 +19,11 @@ typedef void wait_over(struct request *r);
 struct wait {
     bool is_due; /* over; its continuation has not run yet */
     int64_t until_ns;
-    uint64_t revision;   /* of a write */
-    const char *service; /* of a poll; in the request */
+    uint64_t revision;                /* of a write */
+    struct service_polls *of_service; /* of a poll, and where it stands; NULL: a write */
     wait_over *over;
     TAILQ_ENTRY(wait) in_queue; /* by until_ns */
-    TAILQ_ENTRY(wait) in_bucket;
+    TAILQ_ENTRY(wait) in_service;
 };
 
 struct waits *waits_new(void);
