@@ -14,6 +14,7 @@ struct mongo_changes {
     struct store_listener listener;
     struct wake stop;
     pthread_t thread;
+    bool worked; /* only the thread: a stream was open once, so the server has them */
 };
 
 /* False for commits that this node is appending or has seen. */
@@ -52,7 +53,6 @@ static bool follow(struct mongo_changes *changes, mongoc_collection_t *collectio
     mongoc_change_stream_t *stream = open_stream(collection);
     const bson_t *event = NULL;
     bson_error_t error = {0};
-    bool worked = false;
     while (!wake_stopping(&changes->stop) &&
            !mongoc_change_stream_error_document(stream, &error, NULL)) {
         int64_t begun_ns = clock_monotonic_ns();
@@ -61,10 +61,11 @@ static bool follow(struct mongo_changes *changes, mongoc_collection_t *collectio
         } else if (clock_monotonic_ns() - begun_ns < AWAIT_MS * INT64_C(500000)) {
             wake_pause(&changes->stop, AWAIT_MS); /* a server that does not wait */
         }
-        worked = worked || !mongoc_change_stream_error_document(stream, &error, NULL);
+        changes->worked =
+            changes->worked || !mongoc_change_stream_error_document(stream, &error, NULL);
     }
     mongoc_change_stream_destroy(stream);
-    return worked || error.domain != MONGOC_ERROR_SERVER;
+    return changes->worked || error.domain != MONGOC_ERROR_SERVER;
 }
 
 static void *run(void *argument)
