@@ -59,7 +59,8 @@ struct sqlite_gate {
 struct sqlite_store {
     struct store store;
     struct sqlite_file file;
-    atomic_bool misplaced;      /* an append found its files removed or replaced */
+    atomic_bool misplaced;      /* the last append found its files removed or replaced; only appends
+                                   set it */
     atomic_bool interrupted;    /* by store_interrupt */
     struct sqlite_gate gate;    /* to write transactions */
     struct connection appender; /* syncs each transaction; used inside the gate */

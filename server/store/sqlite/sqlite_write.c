@@ -57,7 +57,6 @@ bool sqlite_check_files(struct sqlite_store *s, struct status *st)
     bool ok = sqlite_file_check(&s->file, &log_bytes, st);
     if (ok) {
         atomic_store(&s->store.wal_bytes, log_bytes);
-        atomic_store(&s->misplaced, false);
     }
     return ok;
 }
@@ -85,7 +84,11 @@ static void roll_back(struct connection *c)
 bool sqlite_begin_append(struct sqlite_store *s, struct status *st)
 {
     enter_first(&s->gate);
-    return begin(s, &s->appender, st);
+    bool ok = begin(s, &s->appender, st);
+    if (ok) {
+        atomic_store(&s->misplaced, false);
+    }
+    return ok;
 }
 
 static bool commit_or_doubt(struct sqlite_store *s, struct status *st)
