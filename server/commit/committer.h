@@ -51,8 +51,8 @@ struct committer_options {
 };
 
 /* Loads the registry from the store: the saved heads, then the log after them. Finishes unfinished
- * scrubs if the store can be written to; otherwise upkeep does that later. Call before
- * committer_new. Errors: those of the store. */
+ * scrubs, unless the store cannot be written to or each read of it is slow (loads_at_once): then
+ * upkeep does that later. Call before committer_new. Errors: those of the store. */
 bool committer_recover(struct store *store, struct registry *registry, struct status *st);
 
 struct committer *committer_new(const struct committer_options *options);

@@ -171,6 +171,52 @@ static bool load_anew(struct store *store, struct registry *registry, uint64_t e
     return true;
 }
 
+/* ---- All at once: where each read of the log reads all of it ---- */
+
+struct loading {
+    struct replay replay;
+    uint64_t through; /* the mark HEADS */
+};
+
+static bool load_compaction_commit(void *user, struct commit *commit)
+{
+    return take_compaction(((struct loading *)user)->replay.registry, commit);
+}
+
+static bool load_head(void *user, struct head *head)
+{
+    return take_head(((struct loading *)user)->replay.registry, head);
+}
+
+static bool load_commit(void *user, struct commit *commit)
+{
+    struct loading *loading = user;
+    return commit->revision == loading->through ? keep_position(loading->replay.registry, commit)
+                                                : take_commit(&loading->replay, commit);
+}
+
+/* The commits from the mark on tell the log's end, too. Erased payloads are scrubbed by upkeep. */
+static bool load_at_once(struct store *store, struct registry *registry, struct status *st)
+{
+    uint64_t compaction = 0;
+    struct loading loading = {
+        .replay = {.registry = registry, .source = history_source(store), .st = st}};
+    const struct store_load load = {.compaction = load_compaction_commit,
+                                    .head = load_head,
+                                    .commit = load_commit,
+                                    .user = &loading};
+    bool ok = check_marks(store, st) &&
+              store_get_mark(store, STORE_MARK_COMPACTION, &compaction, st) &&
+              store_get_mark(store, STORE_MARK_HEADS, &loading.through, st) &&
+              store_load(store, loading.through, compaction, &load, st) && !loading.replay.failed;
+    registry_discard(registry);
+    free_staged(&loading.replay);
+    free(loading.replay.staged);
+    return ok || status_context(st, "loading");
+}
+
+/* ---- By separate reads ---- */
+
 /* Heads that are complete through the tail, as after a clean stop, have no log behind them that
  * this start would have to read: each read costs a slow store seconds. */
 static bool load_all(struct store *store, struct registry *registry, const struct store_tail *tail,
@@ -186,7 +232,7 @@ static bool load_all(struct store *store, struct registry *registry, const struc
            status_context(st, "reading the log behind the heads");
 }
 
-bool committer_recover(struct store *store, struct registry *registry, struct status *st)
+static bool load_by_reads(struct store *store, struct registry *registry, struct status *st)
 {
     struct store_tail tail;
     if (!store_tail(store, &tail, st)) {
@@ -205,4 +251,19 @@ bool committer_recover(struct store *store, struct registry *registry, struct st
                           tail.revision, position.revision);
     }
     return scrub(store, tail.revision, st);
+}
+
+/* What looks like damage is judged by the separate reads, which look twice. */
+bool committer_recover(struct store *store, struct registry *registry, struct status *st)
+{
+    if (store->loads_at_once) {
+        if (load_at_once(store, registry, st)) {
+            return true;
+        }
+        if (st->code != STATUS_DATA_LOSS) {
+            return false;
+        }
+        registry_clear(registry);
+    }
+    return load_by_reads(store, registry, st);
 }

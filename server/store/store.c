@@ -558,13 +558,76 @@ static bool walk_head(void *user, const struct store_head_row *row)
     return !walk->failed && walk->visit(walk->user, MOVE(head));
 }
 
+static void head_walk_fini(struct head_walk *walk)
+{
+    for (size_t i = 0; i < RECENT_COMMITS; i++) {
+        commit_unref(walk->recent[i]);
+    }
+}
+
 bool store_load_heads(struct store *store, store_head_visitor *visit, void *user, struct status *st)
 {
     struct head_walk walk = {.store = store, .visit = visit, .user = user, .st = st};
     bool ok = store->ops->load_heads(store, walk_head, &walk, st) && !walk.failed;
-    for (size_t i = 0; i < RECENT_COMMITS; i++) {
-        commit_unref(walk.recent[i]);
+    head_walk_fini(&walk);
+    return ok;
+}
+
+/* The three walks of store_load. */
+struct load_walk {
+    struct commit_walk compaction, commits;
+    struct head_walk heads;
+};
+
+static bool load_compaction(void *user, const struct store_row *row)
+{
+    return walk_row(&((struct load_walk *)user)->compaction, row);
+}
+
+static bool load_head(void *user, const struct store_head_row *row)
+{
+    return walk_head(&((struct load_walk *)user)->heads, row);
+}
+
+static bool load_commit(void *user, const struct store_row *row)
+{
+    return walk_row(&((struct load_walk *)user)->commits, row);
+}
+
+static bool load_all(struct load_walk *walk, uint64_t through, uint64_t compaction,
+                     struct status *st)
+{
+    struct store *store = walk->commits.store;
+    const struct store_load_rows rows = {
+        .compaction = load_compaction, .head = load_head, .commit = load_commit, .user = walk};
+    if (!store->ops->load(store, walk->commits.next, compaction, &rows, st) ||
+        walk->compaction.failed || walk->heads.failed || walk->commits.failed) {
+        return false;
     }
+    if (compaction != 0 && walk->compaction.next == compaction) {
+        return damaged(st, compaction, "is missing");
+    }
+    return through == 0 || walk->commits.next > through || damaged(st, through, "is missing");
+}
+
+bool store_load(struct store *store, uint64_t through, uint64_t compaction,
+                const struct store_load *load, struct status *st)
+{
+    assert(store->loads_at_once && "other stores have separate reads");
+    struct load_walk walk = {
+        .compaction = {.store = store,
+                       .next = compaction,
+                       .visit = load->compaction,
+                       .user = load->user,
+                       .st = st},
+        .commits = {.store = store,
+                    .next = through == 0 ? 1 : through,
+                    .visit = load->commit,
+                    .user = load->user,
+                    .st = st},
+        .heads = {.store = store, .visit = load->head, .user = load->user, .st = st}};
+    bool ok = load_all(&walk, through, compaction, st);
+    head_walk_fini(&walk.heads);
     return ok;
 }
 

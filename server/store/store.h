@@ -141,6 +141,14 @@ struct store_head_row {
 };
 typedef bool store_head_row_visitor(void *user, const struct store_head_row *row);
 
+/* The rows of store_load. */
+struct store_load_rows {
+    store_row_visitor *compaction;
+    store_head_row_visitor *head;
+    store_row_visitor *commit;
+    void *user;
+};
+
 /* Versions of a config, both ends included. */
 struct version_range {
     const char *environment, *service; /* borrowed */
@@ -173,6 +181,9 @@ struct store_ops {
                           uint64_t *revisions, struct status *st);
     bool (*load_heads)(struct store *store, store_head_row_visitor *visit, void *user,
                        struct status *st);
+    /* NULL where it is no better than the other reads; else see loads_at_once. from > 0. */
+    bool (*load)(struct store *store, uint64_t from, uint64_t compaction,
+                 const struct store_load_rows *rows, struct status *st);
     bool (*save_heads)(struct store *store, struct head *const *heads, size_t n, uint64_t through,
                        struct status *st);
     /* NULL if other processes may have the store open. */
@@ -198,7 +209,8 @@ struct store_ops {
 struct store {
     const struct store_ops *ops;
     struct store_identity identity;
-    bool shared; /* others may append to the log, too; else it is this process's alone */
+    bool shared;        /* others may append to the log, too; else it is this process's alone */
+    bool loads_at_once; /* any read of the log reads all of it, so a start uses store_load */
     atomic_uint_fast64_t known;  /* set by store.c: the newest revision seen in the log; a backend
                                     may start its search for the end there */
     atomic_bool heads_made_anew; /* set by committer_recover: stored heads or marks were damaged and
@@ -305,6 +317,21 @@ bool store_find_requests(struct store *store, const struct hash *keys, size_t n,
  * complete through mark HEADS; what came later is in the log. */
 bool store_load_heads(struct store *store, store_head_visitor *visit, void *user,
                       struct status *st);
+
+/* What a start reads of the log, in one read. The compaction and the heads come before the commits.
+ */
+struct store_load {
+    store_commit_visitor *compaction; /* the commit that mark COMPACTION names, without payloads */
+    store_head_visitor *head;         /* as store_load_heads */
+    store_commit_visitor *commit;     /* the commit that mark HEADS names, and all after it, with
+                                         payloads, as store_read_commits */
+    void *user;
+};
+/* Only where the store loads at once. through, compaction: the marks; 0: none. Anything that is
+ * missing or looks damaged is DATA_LOSS, also where a second read would show it: the caller tries
+ * the separate reads then, which tell. */
+bool store_load(struct store *store, uint64_t through, uint64_t compaction,
+                const struct store_load *load, struct status *st);
 
 /* Writes n heads, n <= STORE_SAVE_MAX, where the stored row_revision is smaller, and then moves the
  * mark HEADS to `through` where it is smaller. Who saves more than that in portions passes the

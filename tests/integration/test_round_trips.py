@@ -12,6 +12,7 @@ from broker import Broker
 from calls import Registry
 from commands import Commands
 from daemon import Confregd, until
+from errors import refused
 from stubs import api_pb
 
 pytestmark = pytest.mark.own_store
@@ -132,6 +133,36 @@ def test_an_idle_node_looks_once_a_second(counted):
         lambda: until(lambda: node.way.taken()[FIND] >= before + 5, "it has looked five times"))
     assert 5 <= asked[FIND] <= looks + 1, asked
     assert asked[INSERT] == 0
+
+
+# The finds in the log that a start makes before the node serves. A server that looks nothing up by
+# an index reads the whole log for each, so there it is one. The others find, by an index, the end
+# and the newest versions of the heads; and after a kill the commit that the heads are of, those
+# after it, and those that may have erased something.
+FINDS_OF_A_START = {"ferretdb": {"stop": 1, "kill": 1}, "secantus": {"stop": 2, "kill": 9}}
+
+
+@pytest.mark.parametrize("end", ["stop", "kill"])
+def test_a_start_reads_the_log_by_few_finds(counted, database, end):
+    node = counted()
+    for n in range(40):
+        node.registry.create(f"c-{n}", f'{{"n":{n}}}')
+    until(lambda: node.way.taken()["update", "confreg_heads"] > 0, "the heads are saved")
+    for n in range(40):
+        node.registry.update(f"c-{n % 5}", f'{{"again":{n}}}')
+    node.registry.delete("c-39")
+    revision = node.registry.revision()
+    getattr(node.node, end)()
+    node.way.allow(FIND, FINDS_OF_A_START[database.kind][end])
+    node.node.start()
+    node.way.release()
+    registry = Registry(node.node.stub)
+    assert registry.revision() == revision
+    for n in range(39):
+        assert registry.data(f"c-{n}") == (f'{{"again":{35 + n}}}' if n < 5 else f'{{"n":{n}}}').encode()
+    with refused("NOT_FOUND"):
+        registry.get("c-39")
+    assert registry.update("c-0", "{}").header.revision == revision + 1
 
 
 @pytest.fixture

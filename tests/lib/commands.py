@@ -1,5 +1,5 @@
-"""A TCP proxy in front of a database server that counts the commands of MongoDB's protocol, and can
-hold each of them and each reply up for a while, as a long way to the server does."""
+"""A TCP proxy in front of a database server that counts the commands of MongoDB's protocol, can
+delay each of them and each reply as a long way to the server does, and can hold commands back."""
 
 import collections
 import contextlib
@@ -49,6 +49,8 @@ class Commands:
         self.port = free_port()
         self.seconds = seconds  # that each message takes, one way
         self.lock = threading.Lock()
+        self.released = threading.Condition(self.lock)
+        self.allowed = None  # ((command, collection), how many of them may still pass)
         self.counts = collections.Counter()  # by (command, collection)
         self.listener = socket.create_server(("127.0.0.1", self.port))
         threading.Thread(target=self._accept, daemon=True).start()
@@ -83,6 +85,24 @@ class Commands:
         if name not in DRIVER:
             with self.lock:
                 self.counts[name, collection] += 1
+                self.released.wait_for(lambda: self._take((name, collection)))
+
+    def _take(self, command):
+        """Whether a command may pass. Under the lock."""
+        if self.allowed is None or self.allowed[0] != command:
+            return True
+        self.allowed = (command, self.allowed[1] - 1)
+        return self.allowed[1] >= 0
+
+    def allow(self, command, times):
+        """Lets this command pass so many times; holds all others of them back until release()."""
+        with self.lock:
+            self.allowed = (command, times)
+
+    def release(self):
+        with self.lock:
+            self.allowed = None
+            self.released.notify_all()
 
     def taken(self):
         """What has been counted so far."""
@@ -90,6 +110,7 @@ class Commands:
             return collections.Counter(self.counts)
 
     def close(self):
+        self.release()
         with contextlib.suppress(OSError):
             self.listener.shutdown(socket.SHUT_RDWR)
         self.listener.close()

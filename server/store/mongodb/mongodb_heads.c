@@ -110,6 +110,23 @@ struct loading {
     void *user;
 };
 
+static void loading_init(struct loading *loading, struct store *store,
+                         store_head_row_visitor *visit, void *user)
+{
+    *loading = (struct loading){
+        .store = mongo_of(store), .deadline_ns = store_deadline(), .visit = visit, .user = user};
+    pthread_mutex_init(&loading->lock, NULL);
+}
+
+static void loading_fini(struct loading *loading)
+{
+    for (size_t i = 0; i < loading->n; i++) {
+        mongo_head_fini(&loading->heads[i]);
+    }
+    free(loading->heads);
+    pthread_mutex_destroy(&loading->lock);
+}
+
 /* Heads whose newest commits are read by one find. */
 struct block {
     struct mongo_head *heads;
@@ -155,6 +172,9 @@ static bool read_heads(struct loading *loading, struct status *st)
     if (!mongo_end(&walk, "loading heads", &fault) && ok) {
         *st = fault;
         return false;
+    }
+    if (ok && loading->n > 0) {
+        qsort(loading->heads, loading->n, sizeof loading->heads[0], by_revision);
     }
     return ok;
 }
@@ -240,14 +260,25 @@ static bool visit_heads_of(struct loading *loading, struct block *block, const b
     return more;
 }
 
-static bson_t *commits_of(const struct loading *loading, const struct block *block)
+static size_t count_commits(const struct block *block)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < block->n; i++) {
+        n += i == 0 || block->heads[i].row.revision != block->heads[i - 1].row.revision;
+    }
+    return n;
+}
+
+/* A list of them, or a range where there are too many for one find: a block that large is only
+ * taken where any find reads the whole log. */
+static bson_t *commits_of(const struct block *block)
 {
     const struct mongo_head *heads = block->heads;
     bson_t *filter = bson_new();
     bson_t in;
     bson_t list;
     uint32_t n = 0;
-    if (loading->store->plan == MONGO_SCANS) {
+    if (count_commits(block) > BLOCK_COMMITS) {
         BCON_APPEND(filter, "_id", "{", "$gte", BCON_INT64(mongo_storable(heads[0].row.revision)),
                     "$lte", BCON_INT64(mongo_storable(heads[block->n - 1].row.revision)), "}");
         return filter;
@@ -274,7 +305,7 @@ static bool load_block(struct loading *loading, struct block *block, struct stat
     uint64_t damaged = 0;
     bool more = true;
     AUTO(row_room_free) struct row_room *room = row_room_new();
-    AUTO(bson_destroy) bson_t *filter = commits_of(loading, block);
+    AUTO(bson_destroy) bson_t *filter = commits_of(block);
     AUTO(bson_destroy)
     bson_t *options =
         BCON_NEW("sort", "{", "_id", BCON_INT32(1), "}", "projection", "{", "record", BCON_INT32(1),
@@ -334,22 +365,142 @@ static void load_in_parallel(struct loading *loading)
 bool mongo_load_heads(struct store *store, store_head_row_visitor *visit, void *user,
                       struct status *st)
 {
-    struct loading loading = {
-        .store = mongo_of(store), .deadline_ns = store_deadline(), .visit = visit, .user = user};
-    pthread_mutex_init(&loading.lock, NULL);
+    struct loading loading;
+    loading_init(&loading, store, visit, user);
     bool ok = read_heads(&loading, st);
     if (ok && loading.n > 0) {
-        qsort(loading.heads, loading.n, sizeof loading.heads[0], by_revision);
         load_in_parallel(&loading);
         ok = !loading.failed;
         if (!ok) {
             *st = loading.st;
         }
     }
-    for (size_t i = 0; i < loading.n; i++) {
-        mongo_head_fini(&loading.heads[i]);
+    loading_fini(&loading);
+    return ok;
+}
+
+/* ---- Loading all that a start reads by one find ----
+ *
+ * Commits come in the order of their revisions. A commit that follows the mark HEADS can come
+ * before that of a head or a compaction, which were saved before the mark moved: such commits are
+ * kept until those were visited. */
+
+struct scan {
+    struct loading loading;
+    struct block block; /* all heads */
+    uint64_t from, compaction;
+    const struct store_load_rows *rows;
+    struct row_room *room; /* owned */
+    bson_t **kept;         /* owned */
+    size_t n_kept;
+    uint64_t damaged; /* the revision that lacks a payload; 0: none does */
+};
+
+static bool scan_commit(struct scan *scan, const bson_t *document)
+{
+    mongo_read_row(document, SIZE_MAX, scan->room);
+    scan->room->row.tells_erased = true;
+    bool more = scan->rows->commit(scan->rows->user, &scan->room->row);
+    row_room_clear(scan->room);
+    return more;
+}
+
+static bool scan_kept(struct scan *scan)
+{
+    bool more = true;
+    for (size_t i = 0; i < scan->n_kept; i++) {
+        more = more && scan_commit(scan, scan->kept[i]);
+        bson_destroy(scan->kept[i]);
     }
-    free(loading.heads);
-    pthread_mutex_destroy(&loading.lock);
+    scan->n_kept = 0;
+    return more;
+}
+
+static bool scan_compaction(struct scan *scan, const bson_t *document)
+{
+    mongo_read_row(document, SIZE_MAX, scan->room);
+    bool more = scan->rows->compaction(scan->rows->user, &scan->room->row);
+    row_room_clear(scan->room);
+    return more;
+}
+
+static bool scan_document(struct scan *scan, const bson_t *document)
+{
+    uint64_t revision = mongo_number(document, "_id");
+    if (revision == scan->compaction && !scan_compaction(scan, document)) {
+        return false;
+    }
+    if (!visit_heads_of(&scan->loading, &scan->block, document, scan->room, &scan->damaged)) {
+        return false;
+    }
+    if (revision < scan->from) {
+        return true;
+    }
+    if (scan->block.next < scan->block.n || revision < scan->compaction) {
+        scan->kept = mem_grow(scan->kept, scan->n_kept + 1, sizeof scan->kept[0]);
+        scan->kept[scan->n_kept++] = bson_copy(document);
+        return true;
+    }
+    return scan_kept(scan) && scan_commit(scan, document);
+}
+
+/* The commits of the heads and of the compaction, and those from `from` on. */
+static bson_t *filter_of_scan(const struct scan *scan)
+{
+    const struct block *block = &scan->block;
+    AUTO(bson_destroy) bson_t *compaction = BCON_NEW("_id", BCON_INT64((int64_t)scan->compaction));
+    AUTO(bson_destroy)
+    bson_t *rest = BCON_NEW("_id", "{", "$gte", BCON_INT64(mongo_storable(scan->from)), "}");
+    if (block->n == 0) {
+        return BCON_NEW("$or", "[", BCON_DOCUMENT(compaction), BCON_DOCUMENT(rest), "]");
+    }
+    AUTO(bson_destroy) bson_t *heads = commits_of(block);
+    return BCON_NEW("$or", "[", BCON_DOCUMENT(compaction), BCON_DOCUMENT(heads),
+                    BCON_DOCUMENT(rest), "]");
+}
+
+static bool scan_all(struct scan *scan, struct status *st)
+{
+    struct mongo_walk walk;
+    const bson_t *document = NULL;
+    bool more = true;
+    AUTO(bson_destroy) bson_t *filter = filter_of_scan(scan);
+    AUTO(bson_destroy)
+    bson_t *options =
+        BCON_NEW("sort", "{", "_id", BCON_INT32(1), "}", "projection", "{", "record", BCON_INT32(1),
+                 "hash", BCON_INT32(1), "payloads", BCON_INT32(1), "}", MONGO_MAJORITY);
+    mongo_find(scan->loading.store, MONGO_COMMITS, filter, options, &walk);
+    while (more && mongo_next(&walk, &document)) {
+        more = scan_document(scan, document);
+    }
+    if (!mongo_end(&walk, "loading", st)) {
+        return false;
+    }
+    if (scan->damaged != 0) {
+        return mongo_tell_lost(scan->damaged, st);
+    }
+    if (more && visit_until(&scan->loading, &scan->block, UINT64_MAX)) {
+        scan_kept(scan);
+    }
+    return true;
+}
+
+bool mongo_load(struct store *store, uint64_t from, uint64_t compaction,
+                const struct store_load_rows *rows, struct status *st)
+{
+    struct scan scan = {
+        .from = from, .compaction = compaction, .rows = rows, .room = row_room_new()};
+    loading_init(&scan.loading, store, rows->head, rows->user);
+    bool ok = read_heads(&scan.loading, st);
+    if (ok) {
+        scan.block = (struct block){.heads = scan.loading.heads, .n = scan.loading.n};
+        ok = scan_all(&scan, st);
+    }
+    for (size_t i = 0; i < scan.n_kept; i++) {
+        bson_destroy(scan.kept[i]);
+    }
+    free(scan.kept);
+    row_room_free(scan.room);
+    loading_fini(&scan.loading);
     return ok;
 }

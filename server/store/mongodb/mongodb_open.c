@@ -424,6 +424,7 @@ static bool open_address(const char *address, bool may_create, struct store **re
         mongo_store_close(&s->store);
         return false;
     }
+    s->store.loads_at_once = s->plan == MONGO_SCANS;
     *ret_store = &s->store;
     return true;
 }

@@ -295,6 +295,96 @@ CONTRACT(heads, may_be_none)
     book_fini(&book);
 }
 
+/* ---- All that a start reads ---- */
+
+struct started {
+    struct loaded heads;
+    uint64_t compaction;  /* 0: not visited */
+    uint64_t first, last; /* commits */
+};
+
+static bool keep_compaction(void *user, struct commit *commit)
+{
+    struct started *started = user;
+    cr_assert_eq(started->last, 0, "the compaction comes before the commits");
+    started->compaction = commit->revision;
+    return true;
+}
+
+static bool keep_started_head(void *user, struct head *head)
+{
+    struct started *started = user;
+    cr_assert_eq(started->last, 0, "the heads come before the commits");
+    return keep_head(&started->heads, head);
+}
+
+static bool keep_started_commit(void *user, struct commit *commit)
+{
+    struct started *started = user;
+    started->first = started->first == 0 ? commit->revision : started->first;
+    started->last = commit->revision;
+    return true;
+}
+
+static bool start_from(struct store *store, uint64_t through, uint64_t compaction,
+                       struct started *started, struct status *st)
+{
+    const struct store_load all = {.compaction = keep_compaction,
+                                   .head = keep_started_head,
+                                   .commit = keep_started_commit,
+                                   .user = started};
+    *started = (struct started){.compaction = 0};
+    bool ok = store_load(store, through, compaction, &all, st);
+    unload(&started->heads);
+    return ok;
+}
+
+static void expect_start(struct store *store, uint64_t through, uint64_t compaction)
+{
+    struct started started;
+    struct status st;
+    cr_assert(start_from(store, through, compaction, &started, &st), "%s", st.message);
+    cr_assert_eq(started.compaction, compaction);
+    cr_assert_eq(started.heads.n, 2);
+    cr_assert_eq(started.first, through == 0 ? 1 : through);
+    cr_assert_eq(started.last, 8);
+}
+
+/* Where the store can read it all at once; each backend that has the method must do so right,
+ * whether or not it is the better way on this server. One head is newer than the marks below 6. */
+CONTRACT(heads, come_with_the_commits_behind_them)
+{
+    struct book book;
+    struct started started;
+    struct status st;
+    struct store *store = place->store;
+    write_four(&book, store);
+    book_fill(&book, store, 4);
+    AUTO(head_unref) struct head *newest = make_head(book.commits[5], 0, 6);
+    AUTO(head_unref) struct head *gone = make_tombstone("gone", 3);
+    save(store, newest, 3);
+    save(store, gone, 3);
+    store->loads_at_once = store->ops->load != NULL;
+    static const uint64_t marks[][2] = {{0, 0}, {3, 0}, {3, 2}, {3, 3},
+                                        {3, 8}, {6, 5}, {7, 7}, {8, 1}};
+    for (size_t i = 0; store->loads_at_once && i < COUNT_OF(marks); i++) {
+        expect_start(store, marks[i][0], marks[i][1]);
+    }
+    if (store->loads_at_once) {
+        cr_assert_not(start_from(store, 9, 0, &started, &st), "no commit has this revision");
+        cr_assert_eq(st.code, STATUS_DATA_LOSS);
+        cr_assert_not(start_from(store, 8, 9, &started, &st), "nor has one that compacts");
+        cr_assert_eq(st.code, STATUS_DATA_LOSS);
+        place_remove_commit(place, 5);
+        cr_assert_not(start_from(store, 3, 0, &started, &st), "a hole");
+        cr_assert_eq(st.code, STATUS_DATA_LOSS);
+        place_remove_commit(place, 6);
+        cr_assert_not(start_from(store, 7, 0, &started, &st), "the commit of a head");
+        cr_assert_eq(st.code, STATUS_DATA_LOSS);
+    }
+    book_fini(&book);
+}
+
 /* ---- Damage ---- */
 
 static bool pass(void *user, struct commit *commit)
