@@ -46,7 +46,8 @@ struct mirror {
 
     pthread_mutex_t lock;         /* protects the members below */
     pthread_cond_t moved;         /* one of them has changed */
-    struct rpc_client_call *call; /* the open stream; NULL: none */
+    struct rpc_client_call *call; /* the open stream; NULL: none, or its handle is not known yet */
+    bool cancelled;               /* the newest stream is to end */
     bool calls;                   /* a GetStatus for this stream's target is running */
     int64_t call_at_ns;           /* when to send the next one; 0: do not */
     bool ended;                   /* the newest stream has ended */
@@ -185,10 +186,12 @@ static void call_in(struct mirror *mirror, int64_t ms)
     pthread_mutex_unlock(&mirror->lock);
 }
 
+/* Where the handle is not known yet, open_watch cancels the stream as soon as it has it. */
 static void cancel_stream(struct mirror *mirror)
 {
     pthread_mutex_lock(&mirror->lock);
-    if (mirror->call != NULL && !mirror->ended) {
+    mirror->cancelled = true;
+    if (mirror->call != NULL) {
         rpc_client_cancel(mirror->call);
     }
     pthread_mutex_unlock(&mirror->lock);
@@ -281,14 +284,39 @@ static void end_stream(struct registry_watch *watch, const struct status *st)
     mirror_copy_end(&mirror->copy, st);
     pthread_mutex_lock(&mirror->lock);
     mirror->ended = true;
+    mirror->call = NULL;
     pthread_cond_signal(&mirror->moved);
     pthread_mutex_unlock(&mirror->lock);
 }
 
 /* ---- The mirror's thread ---- */
 
-/* The lock is held while the stream is opened: it may end before registry_client_watch_open
- * returns, and end_stream then waits for the lock. */
+static void expect_stream(struct mirror *mirror)
+{
+    mirror->n_behind = 0;
+    mirror->progressed = false;
+    pthread_mutex_lock(&mirror->lock);
+    assert(mirror->call == NULL && "one stream is open at a time");
+    mirror->ended = false;
+    mirror->cancelled = false;
+    mirror->call_at_ns = 0;
+    pthread_mutex_unlock(&mirror->lock);
+}
+
+/* Keeps the handle unless the stream has ended already. While the lock is held and `ended` is
+ * false, end_stream has not returned, so the handle is valid. */
+static void keep_handle(struct mirror *mirror, struct rpc_client_call *call)
+{
+    pthread_mutex_lock(&mirror->lock);
+    if (!mirror->ended) {
+        mirror->call = call;
+        if (mirror->cancelled || mirror->stopping) {
+            rpc_client_cancel(call);
+        }
+    }
+    pthread_mutex_unlock(&mirror->lock);
+}
+
 static void open_watch(struct mirror *mirror)
 {
     Confreg__V1__WatchRequest request = CONFREG__V1__WATCH_REQUEST__INIT;
@@ -298,16 +326,8 @@ static void open_watch(struct mirror *mirror)
     request.progress_interval = &interval;
     request.selectors = mirror->selector_list;
     request.n_selectors = mirror->n_selectors;
-    mirror->n_behind = 0;
-    mirror->progressed = false;
-    pthread_mutex_lock(&mirror->lock);
-    mirror->ended = false;
-    mirror->call_at_ns = 0;
-    mirror->call = registry_client_watch_open(mirror->client, &request, true, &mirror->watch);
-    if (mirror->stopping) {
-        rpc_client_cancel(mirror->call);
-    }
-    pthread_mutex_unlock(&mirror->lock);
+    expect_stream(mirror);
+    keep_handle(mirror, registry_client_watch_open(mirror->client, &request, true, &mirror->watch));
 }
 
 /* Waits, with the lock held, until something has changed or until at_ns (0: no time-out). False:
@@ -351,7 +371,6 @@ static void wait_for_end(struct mirror *mirror)
     while (!mirror->ended || mirror->calls) {
         wait_until(mirror, mirror->ended ? 0 : serve_stream(mirror));
     }
-    mirror->call = NULL;
     pthread_mutex_unlock(&mirror->lock);
 }
 
@@ -444,7 +463,7 @@ void mirror_free(struct mirror *mirror)
     }
     pthread_mutex_lock(&mirror->lock);
     mirror->stopping = true;
-    if (mirror->call != NULL && !mirror->ended) {
+    if (mirror->call != NULL) {
         rpc_client_cancel(mirror->call);
     }
     pthread_cond_signal(&mirror->moved);
