@@ -117,11 +117,12 @@ struct look_news looker_take(struct looker *l)
 
 void looker_caught_up(struct looker *l, bool ok, const struct status *st)
 {
+    uint64_t applied = registry_position(l->options.registry).revision;
     pthread_mutex_lock(&l->lock);
     l->n_caught_up++;
     l->caught_up = ok;
     if (ok) {
-        note_seen(l, registry_position(l->options.registry).revision);
+        note_seen(l, applied);
     } else {
         l->why = *st;
     }
