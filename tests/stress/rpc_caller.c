@@ -152,8 +152,10 @@ static void count(struct slot *slot)
         .message = &request.base,
         .timeout_ms = random_percent(random, 30) ? (int64_t)random_below(random, 10) + 1 : 0,
     };
+    /* On the client's thread, so that count_ended is called later. */
+    struct rpc_client_call *stream = rpc_client_stream(slot->caller->rpc, &call, &ops, slot);
     pthread_mutex_lock(&slot->lock);
-    slot->stream = rpc_client_stream(slot->caller->rpc, &call, &ops, slot);
+    slot->stream = stream;
     pthread_mutex_unlock(&slot->lock);
 }
 

@@ -117,12 +117,29 @@ static struct handed *take_due(struct echo *echo)
     return due;
 }
 
-static void kick_counters(struct echo *echo)
+/* Under the lock. Returns references to the streams of all counters, in an array that is owned. */
+static struct rpc_stream **ref_streams(const struct echo *echo, size_t *ret_n)
+{
+    size_t n = 0;
+    for (struct counter *counter = echo->counters; counter != NULL; counter = counter->following) {
+        n++;
+    }
+    struct rpc_stream **streams = mem_array(n + 1, sizeof streams[0]);
+    *ret_n = 0;
+    for (struct counter *counter = echo->counters; counter != NULL; counter = counter->following) {
+        streams[(*ret_n)++] = rpc_stream_ref(counter->stream);
+    }
+    return streams;
+}
+
+static void kick(struct echo *echo, struct rpc_stream **streams, size_t n)
 {
     atomic_fetch_add(&echo->ticks, 1);
-    for (struct counter *counter = echo->counters; counter != NULL; counter = counter->following) {
-        rpc_stream_kick(counter->stream);
+    for (size_t i = 0; i < n; i++) {
+        rpc_stream_kick(streams[i]);
+        rpc_stream_unref(streams[i]);
     }
+    free(streams);
 }
 
 static void *work(void *argument)
@@ -135,8 +152,10 @@ static void *work(void *argument)
             pthread_cond_wait(&echo->wake, &echo->lock);
             continue;
         }
-        kick_counters(echo);
+        size_t n_streams;
+        struct rpc_stream **streams = ref_streams(echo, &n_streams);
         pthread_mutex_unlock(&echo->lock);
+        kick(echo, streams, n_streams);
         while (due != NULL) {
             struct handed *next = due->next;
             answer(due->call, due->number, NULL);

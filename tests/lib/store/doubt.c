@@ -6,6 +6,25 @@ void doubt_init(struct doubt_state *doubt, struct store *inner)
 {
     *doubt = (struct doubt_state){.inner = inner};
     pthread_mutex_init(&doubt->lock, NULL);
+    pthread_cond_init(&doubt->left, NULL);
+}
+
+static void enter(struct doubt_state *doubt)
+{
+    pthread_mutex_lock(&doubt->lock);
+    while (doubt->entered) {
+        pthread_cond_wait(&doubt->left, &doubt->lock);
+    }
+    doubt->entered = true;
+    pthread_mutex_unlock(&doubt->lock);
+}
+
+static void leave(struct doubt_state *doubt)
+{
+    pthread_mutex_lock(&doubt->lock);
+    doubt->entered = false;
+    pthread_cond_signal(&doubt->left);
+    pthread_mutex_unlock(&doubt->lock);
 }
 
 static void drop_pending(struct doubt_state *doubt)
@@ -20,23 +39,24 @@ static void drop_pending(struct doubt_state *doubt)
 void doubt_fini(struct doubt_state *doubt)
 {
     drop_pending(doubt);
+    pthread_cond_destroy(&doubt->left);
     pthread_mutex_destroy(&doubt->lock);
 }
 
 void doubt_arm(struct doubt_state *doubt, const struct trace_doubt *next)
 {
-    pthread_mutex_lock(&doubt->lock);
+    enter(doubt);
     doubt->next = *next;
     doubt->armed = true;
-    pthread_mutex_unlock(&doubt->lock);
+    leave(doubt);
 }
 
 void doubt_lag(struct doubt_state *doubt, uint64_t lag, uint64_t calls)
 {
-    pthread_mutex_lock(&doubt->lock);
+    enter(doubt);
     doubt->lag = lag;
     doubt->stale_calls = calls;
-    pthread_mutex_unlock(&doubt->lock);
+    leave(doubt);
 }
 
 /* Appends the commits that are to stay. If another append has taken their revisions, this one
@@ -53,11 +73,11 @@ static void land(struct doubt_state *doubt)
 
 void doubt_pass_time(struct doubt_state *doubt)
 {
-    pthread_mutex_lock(&doubt->lock);
+    enter(doubt);
     if (doubt->n_pending > 0 && doubt->fate.calls-- == 0) {
         land(doubt);
     }
-    pthread_mutex_unlock(&doubt->lock);
+    leave(doubt);
 }
 
 /* Keeps copies, because the caller may release the payloads of its commits before they land. */
@@ -73,7 +93,7 @@ static void keep(struct doubt_state *doubt, struct commit *const *commits, size_
     }
 }
 
-/* Called with the lock held. */
+/* Called between enter and leave. */
 static bool append(struct doubt_state *doubt, struct commit *const *commits, size_t n,
                    struct status *st)
 {
@@ -96,19 +116,19 @@ static bool append(struct doubt_state *doubt, struct commit *const *commits, siz
 bool doubt_append(struct doubt_state *doubt, struct commit *const *commits, size_t n,
                   struct status *st)
 {
-    pthread_mutex_lock(&doubt->lock);
+    enter(doubt);
     bool ok = append(doubt, commits, n, st);
-    pthread_mutex_unlock(&doubt->lock);
+    leave(doubt);
     return ok;
 }
 
 /* By how many commits this read lags. */
 static uint64_t take_lag(struct doubt_state *doubt)
 {
-    pthread_mutex_lock(&doubt->lock);
+    enter(doubt);
     uint64_t lag = doubt->stale_calls > 0 ? doubt->lag : 0;
     doubt->stale_calls -= doubt->stale_calls > 0;
-    pthread_mutex_unlock(&doubt->lock);
+    leave(doubt);
     return lag;
 }
 

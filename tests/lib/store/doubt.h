@@ -9,7 +9,11 @@
 #include "trace.h"
 
 struct doubt_state {
-    pthread_mutex_t lock;
+    pthread_mutex_t lock; /* protects `entered` */
+    pthread_cond_t left;
+    /* A thread uses the members below. It may call the inner store, which takes locks of its own,
+     * so this is no mutex: no code holds two locks at once. */
+    bool entered;
     struct store *inner; /* borrowed */
     struct trace_doubt next;
     bool armed;              /* `next` applies to the next append */
