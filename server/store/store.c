@@ -47,7 +47,7 @@ static bool attach_payloads(struct commit *commit, const struct store_row *row, 
     return true;
 }
 
-/* A row made a commit whose hash was checked, without payloads. */
+/* Makes a commit of a row and checks its hash; without payloads. */
 static bool decode_commit(const struct store *store, const struct store_row *row,
                           struct commit **ret_commit, struct status *st)
 {
@@ -69,7 +69,7 @@ static bool decode_commit(const struct store *store, const struct store_row *row
     return true;
 }
 
-/* The same with what payloads the row has. */
+/* The same, with the payloads of the row. */
 static bool make_commit(const struct store *store, const struct store_row *row,
                         struct commit **ret_commit, struct status *st)
 {
@@ -120,7 +120,7 @@ struct commit_walk {
     void *user;
     struct status *st;
     bool failed;
-    bool hole;    /* that is why */
+    bool hole;    /* it failed because a commit is missing */
     bool stopped; /* by the visitor */
 };
 
@@ -138,7 +138,7 @@ static bool check_order(struct commit_walk *walk, const struct commit *commit)
     return true;
 }
 
-/* Each version has its payload or was erased. */
+/* No payload is missing without having been erased. */
 static bool check_complete(const struct store_row *row, const struct commit *commit,
                            struct status *st)
 {
@@ -176,18 +176,18 @@ static bool read_once(struct commit_walk *walk, uint64_t through, bool with_payl
            !walk->failed;
 }
 
-/* A shared store may show a commit that came during the read, and not the one before it: a hole is
- * one that is still there when it is read again. */
+/* While other processes append, a read of a shared store may show a commit without the one before
+ * it. So only a hole that a second read shows, too, is one. */
 static bool read_commits(struct commit_walk *walk, uint64_t through, bool with_payloads)
 {
     return read_once(walk, through, with_payloads) ||
            (walk->hole && walk->store->shared && read_once(walk, through, with_payloads));
 }
 
-/* Before something that the log is known to have is taken for lost: whether a shared store shows
- * less of the log than it did, as it may for a while after its leader changed, or cannot be asked.
- * Then st is UNAVAILABLE, reason STORE_UNAVAILABLE or as the store says. Where not, what is still
- * missing when it is read again is lost. */
+/* Whether a shared store shows less of the log than it did before (st: UNAVAILABLE
+ * STORE_UNAVAILABLE), or cannot be read (st: the store's error). It may for a while after its
+ * leader changed. Ask this before something that the log is known to have is reported as lost; if
+ * false, read again: what is still missing then is lost. */
 static bool is_behind(struct store *store, struct status *st)
 {
     struct store_tail tail;
@@ -254,8 +254,8 @@ bool store_read_all_commits(struct store *store, uint64_t from, uint64_t through
 /* The commits that the log has at the revisions of a batch. */
 struct placed {
     struct commit *const *commits;
-    size_t ours;  /* so many of the batch's first commits */
-    bool another; /* and behind them somebody else's */
+    size_t ours;  /* how many of the batch's first commits are in the log */
+    bool another; /* another process's commit has the revision of the next one */
 };
 
 static bool compare_placed(void *user, struct commit *commit)
@@ -271,7 +271,7 @@ static bool look_up(struct store *store, struct commit *const *commits, size_t n
 {
     uint64_t first = commits[0]->revision;
     *placed = (struct placed){.commits = commits};
-    /* The first one alone says in most cases that all is another's. */
+    /* Usually the first revision shows that another process was faster: read it alone first. */
     if (store_read_commits(store, first, first, false, compare_placed, placed, st) &&
         (placed->ours == 0 ||
          store_read_commits(store, first + 1, first + n - 1, false, compare_placed, placed, st))) {
@@ -281,8 +281,8 @@ static bool look_up(struct store *store, struct commit *const *commits, size_t n
     return status_context(st, "whether commits are in the log could not be seen");
 }
 
-/* Where the first revision is taken: by ourselves, when an earlier answer was lost, or by another
- * writer. */
+/* After REVISION_TAKEN (in st): finds out whether these commits are in the log, because the answer
+ * to an earlier append was lost, or another process's. */
 static bool settle(struct store *store, struct commit *const *commits, size_t n, struct status *st)
 {
     struct placed placed;
@@ -305,9 +305,19 @@ static bool settle(struct store *store, struct commit *const *commits, size_t n,
     return store_append(store, commits + placed.ours, n - placed.ours, st);
 }
 
-/* Calls itself by way of settle, each time with fewer commits. */
+static bool are_contiguous(struct commit *const *commits, size_t n)
+{
+    size_t i = 1;
+    while (i < n && commits[i]->revision == commits[i - 1]->revision + 1) {
+        i++;
+    }
+    return i == n;
+}
+
+/* Recursive by settle, each time with fewer commits. */
 bool store_append(struct store *store, struct commit *const *commits, size_t n, struct status *st)
 {
+    assert(are_contiguous(commits, n) && "revisions have no gaps");
     if (!store->ops->append(store, commits, n, st) &&
         !(st->outcome == OUTCOME_REVISION_TAKEN && settle(store, commits, n, st))) {
         return false;
@@ -324,14 +334,15 @@ static bool is_of(const struct change *change, const char *environment, const ch
 struct version_walk {
     struct store *store;
     const char *environment, *service;
-    uint64_t next; /* no version above comes any more */
+    uint64_t next; /* the highest version that may follow */
     store_version_visitor *visit;
     void *user;
     struct status *st;
     bool failed;
 };
 
-/* Where the row was found is not part of what the hash covers. */
+/* Checks that the commit is listed where it belongs: its hash does not cover the backend's index.
+ */
 static bool check_version(const struct version_walk *walk, const struct commit *commit,
                           size_t index)
 {
@@ -391,7 +402,7 @@ bool store_read_version(struct store *store, const char *environment, const char
     return true;
 }
 
-/* NOT_FOUND, where it is not just not to be seen yet. */
+/* Reads a version that is known to exist. NOT_FOUND: it is lost, rather than not visible yet. */
 static bool read_seen_version(struct store *store, const char *environment, const char *service,
                               uint64_t version, struct version_ref *ret_version, struct status *st)
 {
@@ -476,8 +487,8 @@ bool store_find_requests(struct store *store, const struct hash *keys, size_t n,
 
 struct head_walk {
     struct store *store;
-    /* Heads that stand beside one another often come from one commit, which may be large. By
-     * revision; without payloads. */
+    /* A cache of decoded commits by revision, without payloads: neighbouring heads often come from
+     * one commit, which may be large. */
     struct commit *recent[RECENT_COMMITS];
     store_head_visitor *visit;
     void *user;
@@ -493,7 +504,7 @@ static bool is_of_row(const struct commit *commit, const struct store_row *row)
              memcmp(commit->record->data, row->record->data, row->record->len) == 0));
 }
 
-/* Borrowed of the walk. */
+/* The commit of a row's newest version; borrowed from the walk's cache. */
 static bool recent_commit(struct head_walk *walk, const struct store_head_row *row,
                           struct commit **ret_commit)
 {
@@ -508,7 +519,7 @@ static bool recent_commit(struct head_walk *walk, const struct store_head_row *r
     return true;
 }
 
-/* The head's Config, from the commit that brought it. */
+/* Encodes the head with its newest version, which the commit added. */
 static bool encode_newest(struct head_walk *walk, const struct store_head_row *row,
                           struct commit *commit, struct head *head)
 {
@@ -634,6 +645,7 @@ bool store_load(struct store *store, uint64_t through, uint64_t compaction,
 bool store_save_heads(struct store *store, struct head *const *heads, size_t n, uint64_t through,
                       struct status *st)
 {
+    assert(n <= STORE_SAVE_MAX && "upkeep saves heads in small portions");
     return store->ops->save_heads(store, heads, n, through, st);
 }
 

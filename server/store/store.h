@@ -1,49 +1,50 @@
-/* The store: where the log is kept. This header is the contract; sqlite/, mongodb/ and memory/
- * implement it, and store_open.h opens one of them by its address.
+/* The store: where the log is kept. This header is the contract. sqlite/, mongodb/ and memory/
+ * implement it; store_open.h opens a store by its address.
  *
- * What a store holds
- * - identity: the data format, the epoch and those before it, a secret for sealing tokens; made
- * when it is first opened;
- * - commits by revision: record, hash, request key; and for each change that brought a version the
- *   payload with its salt, until it is erased;
- * - the history of each config: which commit brought which version, which took some away;
- * - heads: a copy of the newest state, behind the log, complete through a marked revision;
- * - marks: named numbers (see store_set_mark).
+ * A store holds
+ * - identity: the data format, the epoch and earlier epochs, and a secret that seals tokens. It is
+ *   made when the store is created;
+ * - commits by revision: record, hash and request key, and the payload with its salt for each
+ *   change that added a version;
+ * - the history of each config: which commits added or removed which of its versions;
+ * - heads: a copy of the newest state, complete up to a marked revision, which is behind the log;
+ * - marks: named numbers (enum store_mark).
  *
  * Invariants
- * - Revisions are 1, 2, 3 … without gaps; an append is durable when it returns true.
- * - An append may be repeated with the same commits (same revision, same nonce): those that are in
- *   the log already count as appended. That is how an append with reason OUTCOME_UNKNOWN is
- * settled: before it is, none, some or all of its commits are in the log or may come into it yet.
- * - Where an append fails for any other reason, nothing of it is in the log or will be. Only where
- *   several processes write into one store can another one's commit cut it: then it fails with
- *   REVISION_TAKEN and a first part of it is in the log, which reading the log tells.
- * - The backends carry bytes; that records, hashes and payloads are sound is checked by the
- * functions below (store.c) on every read: damage is DATA_LOSS and is never returned as data.
+ * - Revisions are 1, 2, 3 … without gaps. An append is durable when it returns true.
+ * - An append that fails has written nothing and will write nothing, with two exceptions:
+ *   REVISION_TAKEN: another process's commit has one of the revisions. The commits before that one
+ *   may be in the log; a read tells.
+ *   OUTCOME_UNKNOWN: none, some or all of the commits are in the log, or may appear there later.
+ *   Repeat the append with the same commits to find out: commits that are in the log already
+ *   (same revision, same nonce) count as appended.
+ * - Backends carry bytes. store.c checks records, hashes and payloads on every read. Damage is
+ *   DATA_LOSS, and damaged data is never returned.
  *
- * Threads. The committer's thread calls append. Another thread, upkeep's, calls save_heads, drop
- * and scrub, one at a time, while appends go on. set_mark, move_mark and all reads may be called on
- * any thread at any time; each mark is set by one thread only. renew and forget_heads are called
- * while no other thread uses the store.
+ * Threads
+ * - The committer's thread calls append. Upkeep's thread calls save_heads, drop and scrub, one at a
+ *   time, while appends go on.
+ * - set_mark, move_mark and all reads may be called on any thread at any time. Each mark has only
+ *   one thread that sets it.
+ * - renew and forget_heads are called while no other thread uses the store.
  *
- * An append must not wait for upkeep. Upkeep hands save_heads and drop small portions
- * (STORE_SAVE_MAX heads; STORE_DROP_MAX versions), and a backend cuts its work into smaller pieces
- * where one piece keeps an append waiting: an append waits for the piece under way at most, which
- * takes about a millisecond. scrub, and what drop does to give space back, take as long as they
- * need: what waits there for readers, a checkpoint or the disk does so outside of any lock that an
- * append takes.
+ * An append must not wait for upkeep. So upkeep passes save_heads and drop small portions
+ * (STORE_SAVE_MAX, STORE_DROP_MAX). A backend in which a portion would delay appends cuts it into
+ * pieces of about a millisecond, and lets appends in between. scrub, and the part of drop that
+ * gives space back, may take long: they wait for readers, checkpoints and the disk without holding
+ * a lock that an append takes.
  *
- * Upkeep that has failed is done in part; it may be repeated. Saved heads, dropped payloads and
- * marks need not be durable when their call returns. After a power cut some of the newest may be
- * undone, in the order in which they were made: a later one does not last without an earlier one.
- * What was scrubbed is durable.
+ * Upkeep that fails may be done in part; it can be repeated. Saved heads, dropped payloads and
+ * marks need not be durable when the call returns. A power cut may undo the newest of them, in
+ * reverse order: a later one never survives without an earlier one. A scrub is durable when it
+ * returns.
  *
- * Calls block on the disk or network, for as long as the backend has patience; the deadline of a
- * thread and an interruption make that shorter.
+ * Calls block on the disk or the network. Their time is bounded by the backend's time-outs, by the
+ * deadline of the thread (store_set_deadline), and by store_interrupt.
  *
- * Faults: UNAVAILABLE, reason STORE_UNAVAILABLE, with what the system said (disk full, read-only,
- * I/O), or STORE_REPLACED, where files were removed or replaced while they were open: the call may
- * be repeated later. DATA_LOSS: damaged data. INTERNAL: a bug. */
+ * Faults: UNAVAILABLE STORE_UNAVAILABLE, with the system's message (disk full, read-only, I/O), or
+ * STORE_REPLACED: files were removed or replaced while they were open. Both may be gone later.
+ * DATA_LOSS: damaged data. INTERNAL: a bug. */
 #ifndef STORE_STORE_H
 #define STORE_STORE_H
 
@@ -64,10 +65,10 @@
 #define STORE_SAVE_MAX 256 /* heads in a call of save_heads */
 #define STORE_DROP_MAX 256 /* versions in a call of drop, over all its ranges */
 
-/* An epoch that the log had before, and the last commit of it. */
+/* An earlier epoch of the log. */
 struct store_epoch {
     uint8_t epoch[EPOCH_SIZE];
-    uint64_t through;
+    uint64_t through; /* the last revision of this epoch */
 };
 
 struct store_identity {
@@ -77,32 +78,32 @@ struct store_identity {
     size_t n_earlier;
 };
 
-/* The newest commit; revision 0 and a zero hash where the log is empty. */
+/* The newest commit. Revision 0 and a zero hash: the log is empty. */
 struct store_tail {
     uint64_t revision;
     struct hash hash;
     int64_t time_us;
 };
 
-/* Named numbers that the registry keeps in its store; 0 until set. They never move back. */
+/* Named numbers that the registry keeps in its store. 0 until set; they never decrease. */
 enum store_mark {
     STORE_MARK_HEADS,      /* heads are complete through this revision */
     STORE_MARK_SCRUBBED,   /* erased payloads are gone through this revision */
-    STORE_MARK_RELAYED,    /* changes are published below this revision; 0: none ever was */
-    STORE_MARK_COMPACTION, /* the newest commit that compacts, as far as the heads are complete */
-    STORE_MARK_COMPACTED,  /* what the compactions up to this revision let go of is gone */
-    STORE_MARK_TURN,       /* a node that cannot get in asked for its turn at this revision */
-    STORE_MARK_GIVEN,      /* the node that had appended this revision gave way to others */
+    STORE_MARK_RELAYED,    /* all changes below this revision are published; 0: none */
+    STORE_MARK_COMPACTION, /* the newest compaction among the commits up to HEADS */
+    STORE_MARK_COMPACTED,  /* the compactions up to this revision are carried out */
+    STORE_MARK_TURN,       /* at this revision a node asked for a turn (nodes/turns.h) */
+    STORE_MARK_GIVEN,      /* after this revision, the node that appended it gave way */
     STORE_MARKS,
 };
 
-/* A visitor returns false to end the walk, which is then a success. */
+/* A visitor returns false to end the walk early; the walk still succeeds. */
 typedef bool store_commit_visitor(void *user, struct commit *commit);
 typedef bool store_version_visitor(void *user, const struct version_ref *version);
 typedef bool store_head_visitor(void *user, struct head *head);
 
-/* Is told that the log has grown to a revision by another process's commit, on a thread of the
- * store's; must not block. Some commits may not be told, and some that are known may be. */
+/* Told that another process has appended a revision. Called on a thread of the store; must not
+ * block. A call may be missing, or report a revision that is known already. */
 struct store_listener {
     void (*grown)(void *user, uint64_t revision);
     void *user;
@@ -110,24 +111,23 @@ struct store_listener {
 
 struct store;
 
-/* The methods of a backend. Each has the contract of the public function of the same name, which
- * adds the checks. Rows are raw bytes. */
+/* A commit as a backend reads it: raw bytes, not checked. The visitor borrows it. */
 struct store_row {
-    struct buf *record; /* borrowed; of the commit */
+    struct buf *record; /* of the commit */
     struct hash hash;   /* as stored */
-    /* Payloads by change index, borrowed. data NULL: it was dropped by a compaction. Those that
-     * were erased or not asked for are not here. */
+    /* Payloads by change index. data NULL: a compaction dropped it. Erased payloads and those that
+     * were not requested are left out. */
     struct store_payload {
         uint32_t index;
         const uint8_t *salt; /* SALT_SIZE bytes */
         struct buf *data;
     } * payloads;
     size_t n_payloads;
-    /* Of a commit with its payloads: whether n_erased is told, the number of those that are gone.
-     */
+    /* Whether the backend counts erased payloads, and their number: store.c then notices a payload
+     * that is missing without having been erased. Only of a row with payloads. */
     bool tells_erased;
     size_t n_erased;
-    uint32_t index; /* of a version row: the change that brought it */
+    uint32_t index; /* of a version: the change that added it */
 };
 typedef bool store_row_visitor(void *user, const struct store_row *row);
 
@@ -137,7 +137,7 @@ struct store_head_row {
     uint32_t index;
     const uint64_t *holes;
     size_t n_holes;
-    const struct store_row *newest; /* of a live head, with its payload; else NULL */
+    const struct store_row *newest; /* the head's version with its payload; NULL: a tombstone */
 };
 typedef bool store_head_row_visitor(void *user, const struct store_head_row *row);
 
@@ -149,12 +149,14 @@ struct store_load_rows {
     void *user;
 };
 
-/* Versions of a config, both ends included. */
+/* Versions of a config, `from` and `through` included. */
 struct version_range {
     const char *environment, *service; /* borrowed */
     uint64_t from, through;
 };
 
+/* The methods of a backend. Each has the contract of the public function of the same name below,
+ * which adds the checks. */
 struct store_ops {
     const char *scheme; /* "sqlite" */
     /* may_create: store_open; else store_open_existing. */
@@ -176,7 +178,7 @@ struct store_ops {
     bool (*find_change)(struct store *store, const char *environment, const char *service,
                         uint64_t revision, uint64_t *ret_revision, uint32_t *ret_index,
                         struct status *st);
-    /* revisions: zeroed; only what is found has to be filled in. */
+    /* revisions: zeroed by the caller; a backend fills in those that it finds. */
     bool (*find_requests)(struct store *store, const struct hash *keys, size_t n,
                           uint64_t *revisions, struct status *st);
     bool (*load_heads)(struct store *store, store_head_row_visitor *visit, void *user,
@@ -190,17 +192,17 @@ struct store_ops {
     bool (*forget_heads)(struct store *store, struct status *st);
     bool (*scrub)(struct store *store, const char *environment, const char *service, uint64_t from,
                   uint64_t through, struct status *st);
-    /* NULL where the backend has no better way than scrub. */
+    /* NULL: store_drop calls scrub instead. */
     bool (*drop)(struct store *store, const struct version_range *ranges, size_t n, bool *ret_more,
                  struct status *st);
     bool (*get_mark)(struct store *store, enum store_mark mark, uint64_t *ret_value,
                      struct status *st);
     bool (*renew)(struct store *store, const struct store_identity *identity, struct status *st);
     bool (*set_mark)(struct store *store, enum store_mark mark, uint64_t value, struct status *st);
-    /* *ret_moved: whether it stood at `from`. */
+    /* *ret_moved: whether the mark was `from`. */
     bool (*move_mark)(struct store *store, enum store_mark mark, uint64_t from, uint64_t to,
                       bool *ret_moved, struct status *st);
-    /* Both NULL where the backend has no wake-ups. */
+    /* Both NULL: the backend has no wake-ups. */
     void (*listen)(struct store *store, const struct store_listener *listener);
     void (*unlisten)(struct store *store);
 };
@@ -209,15 +211,15 @@ struct store_ops {
 struct store {
     const struct store_ops *ops;
     struct store_identity identity;
-    bool shared;        /* others may append to the log, too; else it is this process's alone */
+    bool shared;        /* other processes may append to the log */
     bool loads_at_once; /* any read of the log reads all of it, so a start uses store_load */
-    atomic_uint_fast64_t known;  /* set by store.c: the newest revision seen in the log; a backend
-                                    may start its search for the end there */
+    atomic_uint_fast64_t known;  /* the newest revision seen in the log, set by store.c; a
+                                    backend may start its search for the end there */
     atomic_bool heads_made_anew; /* set by committer_recover: stored heads or marks were damaged and
                                     were rebuilt from the log */
-    struct histogram sync; /* nanoseconds in which an append was made durable, once it was handed
-                              over; without a scale where the backend does not know */
-    bool is_new;           /* it was created by this open */
+    struct histogram sync; /* nanoseconds that the sync of an append took; without a scale: the
+                              backend does not measure it */
+    bool is_new;           /* this process created it */
     /* If the backend has a write-ahead log: its size, and how many checkpoints failed. */
     bool has_wal;
     atomic_uint_fast64_t wal_bytes;
@@ -239,87 +241,88 @@ int64_t store_deadline(void);
  * before store_close. */
 void store_interrupt(struct store *store);
 
-/* Has the listener told from now on, where the backend, and the server behind it, has wake-ups. One
- * at a time. */
+/* Registers the listener; only one at a time. It is never called if the backend, or its server, has
+ * no wake-ups. */
 void store_listen(struct store *store, const struct store_listener *listener);
-/* The listener is not called any more when this returns. Harmless where none listens. */
+/* Removes the listener: when this returns it is not called any more. Does nothing without one. */
 void store_unlisten(struct store *store);
 
-/* Gives the log a new epoch from its next commit on, as is due after it was restored from a backup:
- * whoever has seen what the backup does not hold finds out by it. Nobody else may have the store
- * open. FAILED_PRECONDITION, reason EPOCHS_FULL, where it has had STORE_EPOCHS_MAX of them. */
+/* Gives the log a new epoch from its next commit on. Necessary after a restore from a backup:
+ * clients that have seen commits which the backup lacks notice it by the epoch. No other process
+ * may have the store open. FAILED_PRECONDITION EPOCHS_FULL: it has had STORE_EPOCHS_MAX epochs. */
 bool store_new_epoch(struct store *store, struct status *st);
-/* The epoch that the commit of a revision was sealed with. */
+/* The epoch of the commit with this revision. */
 const uint8_t *store_epoch_at(const struct store_identity *identity, uint64_t revision);
 
-/* For backends: the earlier epochs as bytes, 16 for each (the epoch, the last revision big-endian).
- */
+/* For backends: encodes the earlier epochs, 16 bytes for each (the epoch, and its last revision
+ * big-endian). Returns the size. */
 #define STORE_EPOCHS_BYTES (STORE_EPOCHS_MAX * (EPOCH_SIZE + 8))
 size_t store_epochs_encode(const struct store_identity *identity,
                            uint8_t bytes[STORE_EPOCHS_BYTES]);
-/* False where these are no such bytes. */
+/* False: the bytes are not such an encoding. */
 bool store_epochs_decode(const uint8_t *bytes, size_t n, struct store_identity *identity);
 
-/* Finds the end of the log. The first call finds it whatever holes the log has. Later calls may
- * start where the end was seen last, and can mistake a hole there for the end if everything behind
- * it is shorter than the hole. */
+/* Finds the newest commit. The first call finds it even if the log has holes. Later calls may start
+ * their search at the newest known revision; a hole there hides commits after it if they are fewer
+ * than the hole is long. */
 bool store_tail(struct store *store, struct store_tail *ret_tail, struct status *st);
 
-/* Appends n sealed commits, n > 0, whose revisions follow the tail. Durable. ABORTED, reason
- * REVISION_TAKEN: another writer's commit is where one of these has to go; those from there on are
- * not in the log and never will be. UNAVAILABLE, reason OUTCOME_UNKNOWN: see above. */
+/* Appends n > 0 sealed commits with contiguous revisions that follow the tail. Durable. ABORTED
+ * REVISION_TAKEN: another process's commit has the revision of one of these; it and all after it
+ * are not in the log and never will be. UNAVAILABLE OUTCOME_UNKNOWN: see the invariants. */
 bool store_append(struct store *store, struct commit *const *commits, size_t n, struct status *st);
 
-/* Visits commits `from` to `through` in order, with payloads as far as they are still there where
- * asked for. Ends early at the log's end. A hole, a record that does not match its hash or a commit
- * that does not name its predecessor's hash is DATA_LOSS. */
+/* Visits commits `from` to `through` in order; with_payloads: with those payloads that still exist.
+ * Ends early at the log's end. DATA_LOSS: a hole, a record that does not match its hash, or a
+ * commit that does not contain the hash of the commit before. */
 bool store_read_commits(struct store *store, uint64_t from, uint64_t through, bool with_payloads,
                         store_commit_visitor *visit, void *user, struct status *st);
 
-/* The same where the log is known to have the first of them: that it has none is DATA_LOSS, or
- * UNAVAILABLE where a shared store shows less of the log than it did. */
+/* The same, for a log that is known to have commit `from`. Visiting none is DATA_LOSS, or
+ * UNAVAILABLE if a shared store shows less of the log than it did before. */
 bool store_read_known_commits(struct store *store, uint64_t from, uint64_t through,
                               bool with_payloads, store_commit_visitor *visit, void *user,
                               struct status *st);
 
-/* The same, for a log that is known to have all commits up to `through`. */
+/* The same, for a log that is known to have all commits up to `through`: visits all of them. */
 bool store_read_all_commits(struct store *store, uint64_t from, uint64_t through,
                             bool with_payloads, store_commit_visitor *visit, void *user,
                             struct status *st);
 
-/* The version of a config with its payload (NULL where erased). The commit given carries this one
- * payload only. NOT_FOUND, reason VERSION_NOT_FOUND, where the log has none; whether it is live is
- * for the registry to say. */
+/* Reads a version of a config with its payload (NULL: erased); the other payloads of its commit are
+ * not read. NOT_FOUND VERSION_NOT_FOUND: the log does not have it. Does not tell whether the
+ * version is live: only the registry knows. */
 bool store_read_version(struct store *store, const char *environment, const char *service,
                         uint64_t version, struct version_ref *ret_version, struct status *st);
 
-/* The same of a version that the registry knows to be live: that the log has none is DATA_LOSS, or
- * UNAVAILABLE where a shared store shows less of the log than it did. */
+/* The same, for a version that the registry knows to be live. If it is missing, DATA_LOSS, or
+ * UNAVAILABLE if a shared store shows less of the log than it did before. */
 bool store_read_live_version(struct store *store, const char *environment, const char *service,
                              uint64_t version, struct version_ref *ret_version, struct status *st);
 
-/* Visits the versions `from` down to `down_to`, newest first; none where `from` is the smaller. */
+/* Visits the versions `from` down to `down_to`, newest first; none if `from` is smaller. */
 bool store_read_versions(struct store *store, const char *environment, const char *service,
                          uint64_t from, uint64_t down_to, bool with_payloads,
                          store_version_visitor *visit, void *user, struct status *st);
 
-/* The newest change of a config at or before a revision: its commit, without payloads. ret_change's
- * commit is NULL where there is none. A commit that changed it twice gives the later change. */
+/* Finds the newest change of a config at or before a revision, as an index into its commit, which
+ * has no payloads. ret_change->commit NULL: there is none. If the commit changed the config twice,
+ * the later change counts. */
 bool store_find_change(struct store *store, const char *environment, const char *service,
                        uint64_t revision, struct version_ref *ret_change, struct status *st);
 
-/* For each of n request keys, n > 0, the revision of the first commit with it; 0: none. One
- * question to the store, however many they are. */
+/* Finds for each of n > 0 request keys the revision of the first commit with it; 0: none. One round
+ * trip for all keys. */
 bool store_find_requests(struct store *store, const struct hash *keys, size_t n,
                          uint64_t *ret_revisions, struct status *st);
 
-/* Visits all stored heads, encoded and ready; ownership of each head moves to the visitor. They are
- * complete through mark HEADS; what came later is in the log. */
+/* Visits all stored heads, with their encoded form; ownership of each head moves to the visitor.
+ * They are complete up to the mark HEADS. Later commits may have changed some of them already. */
 bool store_load_heads(struct store *store, store_head_visitor *visit, void *user,
                       struct status *st);
 
-/* What a start reads of the log, in one read. The compaction and the heads come before the commits.
- */
+/* The visitors of store_load, which reads all that a start needs in one read of the log. The
+ * compaction and the heads are visited before the commits. */
 struct store_load {
     store_commit_visitor *compaction; /* the commit that mark COMPACTION names, without payloads */
     store_head_visitor *head;         /* as store_load_heads */
@@ -327,42 +330,40 @@ struct store_load {
                                          payloads, as store_read_commits */
     void *user;
 };
-/* Only where the store loads at once. through, compaction: the marks; 0: none. Anything that is
- * missing or looks damaged is DATA_LOSS, also where a second read would show it: the caller tries
- * the separate reads then, which tell. */
+/* Only if store->loads_at_once. through, compaction: the marks HEADS and COMPACTION; 0: none.
+ * DATA_LOSS: something is missing or looks damaged. That is not final, as one read may be
+ * inconsistent: use the separate reads then. */
 bool store_load(struct store *store, uint64_t through, uint64_t compaction,
                 const struct store_load *load, struct status *st);
 
-/* Writes n heads, n <= STORE_SAVE_MAX, where the stored row_revision is smaller, and then moves the
- * mark HEADS to `through` where it is smaller. Who saves more than that in portions passes the
- * mark's old value with all but the last: heads may be newer than the mark. */
+/* Writes up to STORE_SAVE_MAX heads, except where the stored row_revision is not smaller. Then
+ * raises the mark HEADS to `through`. To save more heads, call it repeatedly, with the mark's old
+ * value in all calls but the last: heads may be newer than the mark. */
 bool store_save_heads(struct store *store, struct head *const *heads, size_t n, uint64_t through,
                       struct status *st);
 
-/* After damaged heads or marks were rebuilt in memory from the log: drops all stored heads and
- * resets all marks but RELAYED to 0, so that they are saved again. Only for a store that is not
- * shared. */
+/* Removes all stored heads and resets all marks except RELAYED to 0, so that they are saved again:
+ * for heads or marks that were damaged and were rebuilt in memory from the log. Only for a store
+ * that is not shared. */
 bool store_forget_heads(struct store *store, struct status *st);
 
-/* Removes the payloads and salts of versions `from` to `through` of a config, so that they cannot
- * be read from the store any more; a database server's own logs may keep them for a while.
- * Repeating it does no harm. */
+/* Erases the payloads and salts of versions `from` to `through` of a config from the store's data.
+ * A database server's own logs may keep them for a while. Idempotent. */
 bool store_scrub(struct store *store, const char *environment, const char *service, uint64_t from,
                  uint64_t through, struct status *st);
 
-/* Drops the payloads of these versions, at most STORE_DROP_MAX, to give their space back. Reads
- * tell them as compacted; what was erased before stays erased, and what is erased later is scrubbed
- * as ever. Repeating it does no harm. *ret_more: only a part of the space was given back; more is
- * when it is called again, also without ranges. */
+/* Drops the payloads of up to STORE_DROP_MAX versions, to give their space back. Reads then report
+ * them as compacted, or as erased if they were scrubbed before. They can still be scrubbed.
+ * Idempotent. *ret_more: space is left to give back; call again, with or without ranges. */
 bool store_drop(struct store *store, const struct version_range *ranges, size_t n, bool *ret_more,
                 struct status *st);
 
 bool store_get_mark(struct store *store, enum store_mark mark, uint64_t *ret_value,
                     struct status *st);
-/* Moves the mark to `value` where it is smaller; else leaves it. */
+/* Raises the mark to `value`; a mark that is not smaller stays as it is. */
 bool store_set_mark(struct store *store, enum store_mark mark, uint64_t value, struct status *st);
-/* Compare and set: moves the mark to `to` where it stands at `from`, which is no larger. ABORTED,
- * reason MARK_MOVED, where it stands elsewhere. */
+/* Compare and set: moves the mark from `from` to `to` >= from. ABORTED MARK_MOVED: it is not at
+ * `from`. */
 bool store_move_mark(struct store *store, enum store_mark mark, uint64_t from, uint64_t to,
                      struct status *st);
 

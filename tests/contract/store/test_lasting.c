@@ -138,7 +138,7 @@ static struct head *make_tombstone(const char *service, uint64_t row_revision)
     return head;
 }
 
-#define HEADS 300
+#define HEADS STORE_SAVE_MAX
 
 struct loaded {
     struct head *heads[HEADS + 1]; /* owned */
