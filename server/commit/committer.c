@@ -424,7 +424,7 @@ struct committer *committer_new(const struct committer_options *options)
     c->health = write_health_new();
     c->recent = recent_requests_new();
     c->identity = log_identity_new(c->store, note_changed_log, c);
-    /* From here on other threads call back: what they use stands before them. */
+    /* These parts start threads that call back: everything that the callbacks use exists by now. */
     make_upkeep(c, options);
     c->answers = answers_new(c->registry, c->upkeep, &c->stats);
     make_looker(c);

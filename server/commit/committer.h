@@ -61,7 +61,7 @@ void committer_refuse(struct committer *committer);
 /* Refuses new writes, finishes the queued ones, saves the heads and ends the threads. Functions for
  * any thread may still be called. NULL is ignored. */
 void committer_stop(struct committer *committer);
-/* Stops it where that was not done. NULL is ignored. */
+/* Stops the committer if it is running, and frees it. NULL is ignored. */
 void committer_free(struct committer *committer);
 
 /* Submits a write. If the queue is full or the committer stops, done is called at once, on the

@@ -1,10 +1,10 @@
-/* A compaction that this node makes by itself, as a write like any. */
+/* A compaction that this node starts by its policy. It is a write like any other. */
 #ifndef COMMIT_OWN_COMPACTION_H
 #define COMMIT_OWN_COMPACTION_H
 
 #include "write.h"
 
-/* To be submitted; it frees itself when it is done. */
+/* Returns a write for committer_submit. It frees itself when it is done. */
 struct write *own_compaction_new(uint64_t floor, uint64_t keep_versions);
 
 #endif

@@ -5,9 +5,9 @@
 #include "registry.h"
 #include "store.h"
 
-/* *ret_staged: what the first write, committed at this revision, had as its result (without
- * `before` heads), owned. FAILED_PRECONDITION, reason REQUEST_ID_REUSED, where it was another
- * request than the command; faults of the store. */
+/* Rebuilds the result of the first write, which was committed at this revision. *ret_staged: owned,
+ * without `before` heads. FAILED_PRECONDITION REQUEST_ID_REUSED: the first write was another
+ * request than the command. Other errors: those of the store. */
 bool replay_first(struct store *store, uint64_t revision, const struct command *command,
                   struct staged **ret_staged, struct status *st);
 

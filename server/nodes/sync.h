@@ -45,7 +45,7 @@ struct looker *looker_new(const struct looker_options *options);
 /* Ends the thread. Waiting and later syncs fail with UNAVAILABLE, reason SHUTTING_DOWN. Call after
  * the last looker_caught_up. */
 void looker_stop(struct looker *looker);
-/* Stops it where that was not done. NULL is ignored. */
+/* Stops the looker if it is running, and frees it. NULL is ignored. */
 void looker_free(struct looker *looker);
 
 /* Adds a sync. All waiting syncs share the next look, which begins after they were added; they are

@@ -24,10 +24,9 @@ void head_saver_add(struct head_saver *saver, struct news *news);
 bool head_saver_has_unsaved(const struct head_saver *saver);
 /* Whether a portion is to be saved now. force: even if few heads have changed. */
 bool head_saver_is_due(const struct head_saver *saver, bool force);
-/* Saves one portion, where it ended well one more. *ret_done: it was the last one of its round.
- * Where one fails, its round is over, and what it has not saved is left to the next one.
- * UNAVAILABLE, reason LOG_CHANGED: a shared store's log does not have the commit that the registry
- * stands at; faults of the store. */
+/* Saves one portion. *ret_done: it was the last of its round. A failure ends the round; the next
+ * one saves the rest. UNAVAILABLE LOG_CHANGED: the log of a shared store does not have the
+ * registry's last commit. Other errors: those of the store. */
 bool head_saver_step(struct head_saver *saver, bool *ret_done, struct status *st);
 /* The revision through which the last complete round saved all heads. */
 uint64_t head_saver_saved(const struct head_saver *saver);

@@ -82,12 +82,12 @@ enum mongo_effect {
     MONGO_UNKNOWN,   /* it may have been done, or may be done yet */
 };
 
-/* Fills st with what an error is for a caller, and says what it left. */
+/* Converts the error of a write to a status for the caller, and returns the write's effect. */
 enum mongo_effect mongo_explain(const bson_error_t *error, const char *doing, struct status *st);
 /* The same for a read. Returns false. */
 bool mongo_fault(const bson_error_t *error, const char *doing, struct status *st);
-/* The first write error or write concern error of a reply as an error; false where there is none.
- * ret_index: of the statement that failed, where it was a write error; else SIZE_MAX. */
+/* Gets the first write error, or write concern error, of a reply. False: it has none. ret_index:
+ * the statement that failed; SIZE_MAX: it was a write concern error. */
 bool mongo_write_error(const bson_t *reply, bson_error_t *ret_error, size_t *ret_index);
 
 /* ---- Clients ---- */
@@ -98,11 +98,9 @@ bool mongo_write_error(const bson_t *reply, bson_error_t *ret_error, size_t *ret
 mongoc_client_t *mongo_take_client(struct mongo_store *s, bson_error_t *error);
 void mongo_give_client(struct mongo_store *s, mongoc_client_t *client);
 
-/* Runs a command on the primary. ret_reply: the caller's to destroy, also where it failed. */
+/* Runs a command on the primary. The caller destroys *ret_reply, after a failure, too. */
 bool mongo_run(struct mongo_store *s, const char *database, const bson_t *command,
                bson_t *ret_reply, bson_error_t *ret_error);
-
-/* ---- Reading ---- */
 
 /* ---- Sessions ----
  *
@@ -116,6 +114,8 @@ mongoc_client_session_t *mongo_begin_session(struct mongo_store *s, mongoc_clien
 /* Notes the time of the operation. NULL is ignored. */
 void mongo_end_session(struct mongo_store *s, mongoc_client_session_t *session);
 
+/* ---- Reading ---- */
+
 struct mongo_walk {
     struct mongo_store *store;
     mongoc_client_t *client;          /* NULL: there was none; error says why */
@@ -125,50 +125,48 @@ struct mongo_walk {
     bson_error_t error;
 };
 
-/* Adds to a find's options that it ends after n documents, in one reply where that is large enough.
- */
+/* Limits a find to n documents, which come in one reply if they fit. */
 void mongo_limit(bson_t *options, uint64_t n);
 /* Begins a find; both filter and options (with a read concern) are copied. */
 void mongo_find(struct mongo_store *s, enum mongo_collection collection, const bson_t *filter,
                 const bson_t *options, struct mongo_walk *ret_walk);
-/* The next document, borrowed until the following call; false at the end and on errors. */
+/* The next document, borrowed until the following call. False: the end, or an error. */
 bool mongo_next(struct mongo_walk *walk, const bson_t **ret_document);
-/* Ends it; false with st where an error had ended it before. */
+/* Ends the walk. False with st: an error ended it before. */
 bool mongo_end(struct mongo_walk *walk, const char *doing, struct status *st);
 
-/* A number of a document; 0 where it is not there. */
+/* A number of a document; 0: it is missing. */
 uint64_t mongo_number(const bson_t *document, const char *name);
-/* One number of the first document that fits; 0 where there is none. */
+/* Finds one number of the first matching document; 0: there is none. */
 bool mongo_find_number(struct mongo_store *s, enum mongo_collection collection,
                        const bson_t *filter, const bson_t *options, const char *name,
                        uint64_t *ret_number, struct status *st);
 
 /* ---- Writing ---- */
 
-/* Sends updates (an array of BSON) as one command, in no order, at majority. That another client
- * made the same document at the same time is no failure. ret_matched: how many found or made
- * theirs. */
+/* Sends updates (a BSON array) as one unordered command, at majority. An upsert that fails because
+ * another client has just created the document is no failure. ret_made: how many documents were
+ * created. */
 bool mongo_update_each(struct mongo_store *s, enum mongo_collection collection, const bson_t *list,
                        uint64_t *ret_made, struct status *st);
 
-/* Updates that go out together, in order. */
+/* Updates that are gathered and sent in order, as few commands. */
 struct mongo_updates {
     struct mongo_store *store;
     enum mongo_collection collection;
     bson_t list; /* an array */
     uint32_t n;
-    uint64_t
-        modified; /* by what went out: how many documents were changed, not counting new ones */
+    uint64_t modified; /* existing documents that were changed by the updates sent so far */
 };
 
 void mongo_updates_init(struct mongo_updates *updates, struct mongo_store *s,
                         enum mongo_collection collection);
 void mongo_updates_fini(struct mongo_updates *updates);
-/* Adds one, and sends what has gathered where that is enough for one command. */
+/* Adds an update; sends the gathered ones when they fill a command. */
 bool mongo_updates_add(struct mongo_updates *updates, const bson_t *query, const bson_t *change,
                        bool upsert, struct status *st);
-/* Sends the rest; durable afterwards. Each update must be one that does no harm when it is done
- * twice: where two clients make the same document at once, it is. */
+/* Sends the rest; all are durable afterwards. The updates must be idempotent: if another client
+ * creates the same document at the same time, they are sent twice. */
 bool mongo_updates_send(struct mongo_updates *updates, struct status *st);
 
 #endif

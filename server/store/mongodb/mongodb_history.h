@@ -5,21 +5,21 @@
 #include "mongodb_db.h"
 #include "mongodb_rows.h"
 
-/* The revision of the commit that brought a version; 0: none did. */
+/* Finds the revision of the commit that added a version; 0: none. */
 bool mongo_find_version(struct mongo_store *s, const char *environment, const char *service,
                         uint64_t version, uint64_t *ret_revision, struct status *st);
 /* The parts of each commit that are read. */
 enum mongo_history {
     MONGO_HISTORY_KEYS,     /* `configs` and `versions` */
     MONGO_HISTORY_FACTS,    /* all but the payloads */
-    MONGO_HISTORY_PAYLOADS, /* all but what nobody reads */
+    MONGO_HISTORY_PAYLOADS, /* the payloads, too */
 };
 
 /* Begins a walk over the commits that changed a config, up to a revision, newest first; limit 0:
  * over all of them. */
 void mongo_find_history(struct mongo_store *s, const struct str *config, uint64_t through,
                         enum mongo_history what, uint64_t limit, struct mongo_walk *ret_walk);
-/* Fills st with that. Returns false. */
+/* Sets st to DATA_LOSS for such a commit. Returns false. */
 bool mongo_tell_lost(uint64_t revision, struct status *st);
 
 /* See store.h. */

@@ -1,4 +1,4 @@
-/* Reading the log by revision: its end, and what follows a revision. */
+/* Reading the log by revision: its end, and ranges of commits. */
 #ifndef STORE_MONGODB_LOG_H
 #define STORE_MONGODB_LOG_H
 

@@ -17,30 +17,30 @@
 
 /* A commit's document; owned by the caller. */
 bson_t *mongo_commit_document(const struct commit *commit);
-/* Fills an empty room from a document. Whatever is not as it should be becomes something that does
- * not pass the checks of store.c. only: SIZE_MAX, or the one change whose payload is wanted. */
+/* Fills an empty room from a commit's document. only: the index of the only change whose payload is
+ * wanted; SIZE_MAX: all. A malformed element becomes a value that fails the checks of store.c. */
 void mongo_read_row(const bson_t *document, size_t only, struct row_room *room);
-/* A hash of a document; false where it has none of this name. */
+/* Reads a hash of a document. False: it has none of this name. */
 bool mongo_read_hash(const bson_t *document, const char *name, struct hash *ret_hash);
 
-/* The elements of `configs` and `versions`. */
+/* Append an element of `configs` or `versions`. */
 void mongo_config_key(const char *environment, const char *service, struct str *out);
 void mongo_version_key(const char *environment, const char *service, uint64_t version,
                        struct str *out);
 
-/* One of these arrays, read. */
+/* One of these arrays, decoded. */
 struct mongo_keys {
-    const char *keys[COMMIT_MAX_CHANGES]; /* borrowed of the document; NULL: null */
+    const char *keys[COMMIT_MAX_CHANGES]; /* borrowed from the document; NULL: null */
     size_t n;
 };
 void mongo_read_keys(const bson_t *document, const char *name, struct mongo_keys *ret_keys);
-/* The version that a key of `versions` names, where it is one of this config; else 0. */
+/* The version in a key of `versions`; 0: the key is not of this config. */
 uint64_t mongo_key_version(const char *key, const struct str *config);
 
-/* A head as the update that makes or renews it. */
+/* The update that creates or renews a head; owned by the caller. */
 bson_t *mongo_head_document(const struct head *head);
 
-/* A head's row with what it points to. */
+/* A head's row, and the memory that it points to. */
 struct mongo_head {
     struct store_head_row row;
     char *environment; /* owned */

@@ -53,7 +53,7 @@ struct connection {
 struct sqlite_gate {
     pthread_mutex_t inside; /* held over a write transaction */
     pthread_cond_t left;    /* an append left */
-    atomic_uint appends;    /* that wait to come in */
+    atomic_uint appends;    /* that wait to enter */
 };
 
 struct sqlite_store {
@@ -96,17 +96,17 @@ bool connection_open(struct connection *c, const char *path, const char *vfs, st
  * too short to be interrupted. */
 void connection_bound(struct connection *c, const atomic_bool *interrupted);
 void connection_close(struct connection *c);
-/* The statement, reset; never NULL but after an error, which is in st then. */
+/* Returns the statement, reset; NULL with st: an error. */
 sqlite3_stmt *connection_statement(struct connection *c, enum statement which, struct status *st);
 bool connection_run(struct connection *c, const char *sql, struct status *st);
 
-/* The first number that a statement gives; 0: none. */
+/* The first number that a statement returns; 0: none. */
 bool connection_number(struct connection *c, const char *sql, int64_t *ret, struct status *st);
 
 /* Sets st from the connection's last error. Returns false. */
 bool sqlite_fault(struct connection *c, const char *doing, struct status *st);
 
-/* Takes a reader out of the pool; NULL with st where none can be made. */
+/* Takes a reader from the pool, which makes one if needed; NULL with st: an error. */
 struct connection *sqlite_take_reader(struct sqlite_store *s, struct status *st);
 void sqlite_give_reader(struct sqlite_store *s, struct connection *c);
 

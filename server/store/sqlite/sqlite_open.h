@@ -1,4 +1,4 @@
-/* Opening and closing a SQLite store, and what it is. */
+/* Opening and closing a SQLite store. */
 #ifndef STORE_SQLITE_OPEN_H
 #define STORE_SQLITE_OPEN_H
 
