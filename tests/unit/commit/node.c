@@ -56,6 +56,21 @@ void node_close(struct node *node)
     store_close(MOVE(node->store));
 }
 
+void nodes_open(struct node nodes[NODES], const char *address)
+{
+    for (size_t i = 0; i < NODES; i++) {
+        nodes[i] = (struct node){0};
+        node_open(&nodes[i], address);
+    }
+}
+
+void nodes_close(struct node nodes[NODES])
+{
+    for (size_t i = 0; i < NODES; i++) {
+        node_close(&nodes[i]);
+    }
+}
+
 struct staged *write_one(struct node *node, const struct request *r, struct waited *w)
 {
     AUTO(buf_unref) struct buf *payload = buf_copy("{\"n\":1}", 7);

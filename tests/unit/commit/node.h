@@ -26,6 +26,12 @@ void node_open(struct node *node, const char *address);
 /* The store, too. */
 void node_close(struct node *node);
 
+#define NODES 3
+
+/* Several nodes over one log. */
+void nodes_open(struct node nodes[NODES], const char *address);
+void nodes_close(struct node nodes[NODES]);
+
 struct request {
     enum mutation_kind kind;
     const char *service;

@@ -1,7 +1,6 @@
-/* Several nodes over one log, raced by writers, and afterwards compared with what the log says. */
+/* Several nodes over one log, one step after the other. */
 #include <assert.h>
 #include <criterion/criterion.h>
-#include <inttypes.h>
 #include <semaphore.h>
 #include <stdio.h>
 #include <string.h>
@@ -10,88 +9,47 @@
 #include "leak_check.h"
 #include "memory.h"
 #include "node.h"
-#include "random.h"
 #include "store_open.h"
-
-#define NODES 3
-#define WRITERS 4 /* a node */
-#define WRITES 60 /* a writer */
-#define SERVICES 5
-#define MOST_COMMITS 10000
-
-/* An acknowledged write. */
-struct told {
-    struct hash hash;
-    uint64_t revision;
-    uint64_t expected_version;
-    uint64_t version;
-    uint64_t position;
-};
-
-struct world {
-    char address[48];
-    struct node nodes[NODES];
-    bool shaking; /* stores fail now and then */
-    pthread_mutex_t lock;
-    struct told told[MOST_COMMITS];
-    size_t n_told;
-};
-
-static void world_open(struct world *world, const char *name)
-{
-    *world = (struct world){.lock = PTHREAD_MUTEX_INITIALIZER};
-    snprintf(world->address, sizeof world->address, "memory:%s", name);
-    for (size_t i = 0; i < NODES; i++) {
-        node_open(&world->nodes[i], world->address);
-    }
-}
-
-static void world_close(struct world *world)
-{
-    for (size_t i = 0; i < NODES; i++) {
-        node_close(&world->nodes[i]);
-    }
-}
 
 /* ---- Single writes ---- */
 
 Test(nodes, a_loser_reads_what_it_missed_and_tries_again)
 {
-    struct world world;
+    struct node nodes[NODES];
     struct waited w;
-    world_open(&world, "loser");
+    nodes_open(nodes, "memory:loser");
     struct request create = {.kind = MUTATE_CREATE, .service = "a", .id = ""};
-    struct staged *first = write_one(&world.nodes[0], &create, &w);
+    struct staged *first = write_one(&nodes[0], &create, &w);
     cr_assert_not_null(first);
-    cr_assert_null(write_one(&world.nodes[1], &create, &w), "the other one has made it");
+    cr_assert_null(write_one(&nodes[1], &create, &w), "the other one has made it");
     cr_assert_str_eq(w.write.st.reason, "CONFIG_EXISTS");
     struct request update = {
         .kind = MUTATE_UPDATE, .service = "a", .id = "", .expected_version = 1};
-    struct staged *second = write_one(&world.nodes[1], &update, &w);
+    struct staged *second = write_one(&nodes[1], &update, &w);
     cr_assert_not_null(second);
-    cr_assert_null(write_one(&world.nodes[2], &update, &w), "the version has moved on");
+    cr_assert_null(write_one(&nodes[2], &update, &w), "the version has moved on");
     cr_assert_str_eq(w.write.st.reason, "VERSION_MISMATCH");
     cr_assert_eq(second->commit->revision, 2);
     cr_assert_eq(second->after[0]->version, 2);
     staged_free(first);
     staged_free(second);
-    world_close(&world);
+    nodes_close(nodes);
     leak_check();
 }
 
 /* A refusal is as of the log's end, not as of what this node knew when it was called. */
 Test(nodes, no_refusal_is_out_of_date)
 {
-    struct world world;
+    struct node nodes[NODES];
     struct waited w;
-    world_open(&world, "stale");
+    nodes_open(nodes, "memory:stale");
     struct request create = {.kind = MUTATE_CREATE, .service = "a", .id = ""};
     struct request update = {.kind = MUTATE_UPDATE, .service = "a", .id = ""};
     struct request delete = {.kind = MUTATE_DELETE, .service = "a", .id = ""};
     for (size_t i = 0; i < 30; i++) {
-        struct node *first = &world.nodes[i % NODES];
-        struct node *second = &world.nodes[(i + 1) % NODES];
-        struct node *third = &world.nodes[(i + 2) % NODES];
+        struct node *first = &nodes[i % NODES];
+        struct node *second = &nodes[(i + 1) % NODES];
+        struct node *third = &nodes[(i + 2) % NODES];
         staged_free(write_one(first, &create, &w));
         cr_assert(w.write.ok);
         staged_free(write_one(second, &update, &w));
@@ -101,18 +59,18 @@ Test(nodes, no_refusal_is_out_of_date)
         staged_free(write_one(second, &delete, &w));
         cr_assert_str_eq(w.write.st.reason, "CONFIG_NOT_FOUND");
     }
-    world_close(&world);
+    nodes_close(nodes);
     leak_check();
 }
 
 Test(nodes, a_repeat_at_another_node_gets_the_first_answer)
 {
-    struct world world;
+    struct node nodes[NODES];
     struct waited w;
-    world_open(&world, "repeat");
+    nodes_open(nodes, "memory:repeat");
     struct request create = {.kind = MUTATE_CREATE, .service = "a", .id = "once"};
-    struct staged *first = write_one(&world.nodes[0], &create, &w);
-    struct staged *again = write_one(&world.nodes[1], &create, &w);
+    struct staged *first = write_one(&nodes[0], &create, &w);
+    struct staged *again = write_one(&nodes[1], &create, &w);
     cr_assert_not_null(first);
     cr_assert_not_null(again);
     cr_assert_eq(again->commit->revision, first->commit->revision);
@@ -120,7 +78,7 @@ Test(nodes, a_repeat_at_another_node_gets_the_first_answer)
     cr_assert_eq(w.write.position.revision, 1, "the answer names what it shows");
     staged_free(first);
     staged_free(again);
-    world_close(&world);
+    nodes_close(nodes);
     leak_check();
 }
 
@@ -150,77 +108,77 @@ static bool is_done(struct waited *w)
  */
 Test(nodes, a_write_is_not_answered_for_before_it_can_be_applied, .timeout = 240)
 {
-    struct world world;
+    struct node nodes[NODES];
     struct waited w;
     struct status st;
     pthread_t thread;
-    world_open(&world, "unseen");
-    struct late_write late = {.node = &world.nodes[0]};
+    nodes_open(nodes, "memory:unseen");
+    struct late_write late = {.node = &nodes[0]};
     struct request create = {.kind = MUTATE_CREATE, .service = "a", .id = ""};
     struct request erase = {.kind = MUTATE_DELETE, .service = "a", .version = 2, .id = ""};
-    staged_free(write_one(&world.nodes[0], &create, &w));
+    staged_free(write_one(&nodes[0], &create, &w));
     struct trace_doubt doubt = {.landed = SIZE_MAX};
-    trace_doubt_next(world.nodes[0].store, &doubt);
-    trace_lag(world.nodes[0].store, 1, UINT32_MAX);
+    trace_doubt_next(nodes[0].store, &doubt);
+    trace_lag(nodes[0].store, 1, UINT32_MAX);
     pthread_create(&thread, NULL, write_late, &late);
     do {
-        cr_assert(wait_sync(world.nodes[1].committer, &st), "%s", st.message);
-    } while (registry_position(world.nodes[1].registry).revision < 2);
-    staged_free(write_one(&world.nodes[1], &erase, &w));
+        cr_assert(wait_sync(nodes[1].committer, &st), "%s", st.message);
+    } while (registry_position(nodes[1].registry).revision < 2);
+    staged_free(write_one(&nodes[1], &erase, &w));
     cr_assert(w.write.ok, "%s", w.write.st.message);
-    uint64_t calls = trace_calls(world.nodes[0].store);
-    while (trace_calls(world.nodes[0].store) < calls + 10 && !is_done(&late.w)) {
+    uint64_t calls = trace_calls(nodes[0].store);
+    while (trace_calls(nodes[0].store) < calls + 10 && !is_done(&late.w)) {
         sched_yield();
     }
-    trace_lag(world.nodes[0].store, 0, 0);
+    trace_lag(nodes[0].store, 0, 0);
     pthread_join(thread, NULL);
     cr_assert(late.w.write.ok, "%s", late.w.write.st.message);
     cr_assert_eq(late.w.write.staged->commit->revision, 2);
     cr_assert_geq(late.w.write.position.revision, 2);
     staged_free(late.w.write.staged);
-    world_close(&world);
+    nodes_close(nodes);
     leak_check();
 }
 
 /* Nobody wakes the node: it finds the commit when it looks at the log's end by itself. */
 Test(nodes, a_node_follows_without_being_woken, .timeout = 240)
 {
-    struct world world;
+    struct node nodes[NODES];
     struct waited w;
-    world_open(&world, "tail");
+    nodes_open(nodes, "memory:tail");
     struct request create = {.kind = MUTATE_CREATE, .service = "a", .id = ""};
-    staged_free(write_one(&world.nodes[0], &create, &w));
-    sem_wait(&world.nodes[1].moved);
-    cr_assert_eq(committer_seen(world.nodes[1].committer).revision, 1);
-    cr_assert_gt(committer_seen(world.nodes[1].committer).time_us, 0);
-    world_close(&world);
+    staged_free(write_one(&nodes[0], &create, &w));
+    sem_wait(&nodes[1].moved);
+    cr_assert_eq(committer_seen(nodes[1].committer).revision, 1);
+    cr_assert_gt(committer_seen(nodes[1].committer).time_us, 0);
+    nodes_close(nodes);
     leak_check();
 }
 
 Test(nodes, a_sync_brings_all_that_was_acknowledged_before)
 {
-    struct world world;
+    struct node nodes[NODES];
     struct waited w;
     struct status st;
-    world_open(&world, "sync");
+    nodes_open(nodes, "memory:sync");
     for (uint64_t i = 1; i <= 20; i++) {
         struct request update = {
             .kind = MUTATE_UPDATE, .service = "a", .id = "", .allow_missing = true};
-        staged_free(write_one(&world.nodes[i % NODES], &update, &w));
-        cr_assert(wait_sync(world.nodes[(i + 1) % NODES].committer, &st), "%s", st.message);
-        cr_assert_eq(registry_position(world.nodes[(i + 1) % NODES].registry).revision, i);
+        staged_free(write_one(&nodes[i % NODES], &update, &w));
+        cr_assert(wait_sync(nodes[(i + 1) % NODES].committer, &st), "%s", st.message);
+        cr_assert_eq(registry_position(nodes[(i + 1) % NODES].registry).revision, i);
     }
-    struct store *store = world.nodes[0].store;
+    struct store *store = nodes[0].store;
     trace_fail(store, trace_calls(store), UINT32_MAX, TRACE_FAIL_BEFORE);
-    cr_assert_not(wait_sync(world.nodes[0].committer, &st), "it cannot be known");
+    cr_assert_not(wait_sync(nodes[0].committer, &st), "it cannot be known");
     cr_assert_eq(st.code, STATUS_UNAVAILABLE);
     char reason[256];
-    cr_assert_not(committer_writable(world.nodes[0].committer, reason));
+    cr_assert_not(committer_writable(nodes[0].committer, reason));
     cr_assert_str_not_empty(reason);
     trace_fail(store, 0, 0, TRACE_FAIL_BEFORE);
-    cr_assert(wait_sync(world.nodes[0].committer, &st), "%s", st.message);
-    cr_assert(committer_writable(world.nodes[0].committer, reason), "%s", reason);
-    world_close(&world);
+    cr_assert(wait_sync(nodes[0].committer, &st), "%s", st.message);
+    cr_assert(committer_writable(nodes[0].committer, reason), "%s", reason);
+    nodes_close(nodes);
     leak_check();
 }
 
@@ -641,269 +599,4 @@ Test(nodes, a_deadline_ends_the_wait_for_an_outcome, .timeout = 240)
     store_close(store);
     buf_unref(MOVE(payload));
     leak_check();
-}
-
-/* ---- Races ---- */
-
-struct writer {
-    struct world *world;
-    struct random random;
-    unsigned number;
-};
-
-/* With an id tries until the outcome is known, each time at another node. Counts as told only what
- * went well. */
-static void insist(struct writer *writer, const struct request *r)
-{
-    struct world *world = writer->world;
-    struct waited w;
-    struct staged *staged;
-    do {
-        struct node *node = &world->nodes[random_below(&writer->random, NODES)];
-        staged = write_one(node, r, &w);
-    } while (staged == NULL && w.write.st.code == STATUS_UNAVAILABLE && r->id[0] != '\0');
-    if (staged == NULL) {
-        assert(w.write.st.code != STATUS_INTERNAL && w.write.st.code != STATUS_DATA_LOSS);
-        return;
-    }
-    if (staged->commit == NULL) { /* a compaction that had nothing to do */
-        staged_free(staged);
-        return;
-    }
-    pthread_mutex_lock(&world->lock);
-    world->told[world->n_told++] = (struct told){.hash = staged->commit->hash,
-                                                 .revision = staged->commit->revision,
-                                                 .expected_version = r->expected_version,
-                                                 .version = staged->commit->changes[0].version,
-                                                 .position = w.write.position.revision};
-    pthread_mutex_unlock(&world->lock);
-    staged_free(staged);
-}
-
-static struct request draw(struct writer *writer, char service[8])
-{
-    static const enum mutation_kind kinds[] = {MUTATE_CREATE, MUTATE_UPDATE, MUTATE_UPDATE,
-                                               MUTATE_UPDATE, MUTATE_DELETE, MUTATE_ROLLBACK};
-    struct random *random = &writer->random;
-    const struct registry *registry = writer->world->nodes[random_below(random, NODES)].registry;
-    snprintf(service, 8, "s%zu", random_below(random, SERVICES));
-    struct request r = {.kind = kinds[random_below(random, COUNT_OF(kinds))], .service = service};
-    AUTO(head_unref) struct head *head = registry_get(registry, "prod", service);
-    uint64_t version = head == NULL ? 0 : head->version;
-    r.allow_missing = r.kind == MUTATE_UPDATE && random_percent(random, 50);
-    if (r.kind != MUTATE_CREATE && random_percent(random, 50)) {
-        r.expected_version = version;
-    }
-    if (random_percent(random, 5)) {
-        uint64_t revision = registry_position(registry).revision;
-        r = (struct request){.kind = MUTATE_COMPACT,
-                             .service = service,
-                             .version = random_below(random, revision + 1),
-                             .keep_versions = 1 + random_below(random, 3)};
-        return r;
-    }
-    bool one_version = r.kind == MUTATE_DELETE && random_percent(random, 70);
-    if (r.kind == MUTATE_ROLLBACK || one_version) {
-        r.version = version == 0 ? 1 : 1 + random_below(random, version);
-    }
-    return r;
-}
-
-static void fail_soon(struct random *random, struct store *store)
-{
-    trace_fail(store, trace_calls(store) + random_below(random, 10), 1 + random_below(random, 3),
-               random_percent(random, 60) ? TRACE_FAIL_AFTER : TRACE_FAIL_BEFORE);
-}
-
-static void doubt_soon(struct random *random, struct store *store)
-{
-    struct trace_doubt doubt = {
-        .landed = random_percent(random, 50) ? SIZE_MAX : random_below(random, 3),
-        .calls = random_below(random, 6),
-        .holds_place = random_percent(random, 50),
-    };
-    trace_doubt_next(store, &doubt);
-}
-
-/* A few calls of some node's store fail, an append ends in doubt, or reads lag. */
-static void shake(struct writer *writer)
-{
-    struct random *random = &writer->random;
-    struct store *store = writer->world->nodes[random_below(random, NODES)].store;
-    switch (random_below(random, 3)) {
-    case 0:
-        fail_soon(random, store);
-        break;
-    case 1:
-        doubt_soon(random, store);
-        break;
-    default:
-        trace_lag(store, 1 + random_below(random, 3), 1 + random_below(random, 5));
-    }
-}
-
-static void *write_many(void *argument)
-{
-    struct writer *writer = argument;
-    for (unsigned i = 0; i < WRITES; i++) {
-        char service[8];
-        char tag[32];
-        struct request r = draw(writer, service);
-        if (writer->world->shaking && random_percent(&writer->random, 20)) {
-            shake(writer);
-        }
-        snprintf(tag, sizeof tag, "%u-%u", writer->number, i);
-        r.tag = tag;
-        r.id = random_percent(&writer->random, 50) ? tag : "";
-        insist(writer, &r);
-        if (r.id[0] != '\0' && random_percent(&writer->random, 20)) {
-            insist(writer, &r);
-        }
-    }
-    return NULL;
-}
-
-static void race(struct world *world, uint64_t seed, bool shaken)
-{
-    pthread_t threads[NODES * WRITERS];
-    struct writer writers[NODES * WRITERS];
-    world->shaking = shaken;
-    for (unsigned i = 0; i < NODES * WRITERS; i++) {
-        writers[i] = (struct writer){world, {seed + i * 7919}, i};
-        pthread_create(&threads[i], NULL, write_many, &writers[i]);
-    }
-    for (size_t i = 0; i < NODES * WRITERS; i++) {
-        pthread_join(threads[i], NULL);
-    }
-    for (size_t i = 0; i < NODES; i++) {
-        trace_fail(world->nodes[i].store, 0, 0, TRACE_FAIL_BEFORE);
-        trace_lag(world->nodes[i].store, 0, 0);
-    }
-}
-
-/* ---- What the log says ---- */
-
-struct log {
-    struct commit *commits[MOST_COMMITS];
-    size_t n;
-};
-
-static bool keep_commit(void *user, struct commit *commit)
-{
-    struct log *log = user;
-    cr_assert_lt(log->n, MOST_COMMITS);
-    log->commits[log->n++] = commit_ref(commit);
-    return true;
-}
-
-static void check_told(const struct world *world, const struct log *log)
-{
-    for (size_t i = 0; i < world->n_told; i++) {
-        const struct told *told = &world->told[i];
-        cr_assert(told->revision >= 1 && told->revision <= log->n, "acknowledged, and not there");
-        const struct commit *commit = log->commits[told->revision - 1];
-        cr_assert(hash_equal(&commit->hash, &told->hash), "revision %" PRIu64, told->revision);
-        cr_assert_geq(told->position, told->revision);
-        if (told->expected_version != 0) {
-            cr_assert_eq(commit->changes[0].previous_version, told->expected_version,
-                         "an update was lost at revision %" PRIu64, told->revision);
-        }
-    }
-}
-
-/* Each write is in the log once, whatever its callers were told. */
-static void check_once(const struct log *log)
-{
-    for (size_t i = 0; i < log->n; i++) {
-        for (size_t k = 0; k < i; k++) {
-            cr_assert_str_neq(log->commits[i]->comment, log->commits[k]->comment);
-        }
-    }
-}
-
-static void check_versions(const struct log *log)
-{
-    uint64_t last[SERVICES] = {0};
-    for (size_t i = 0; i < log->n; i++) {
-        const struct change *change = &log->commits[i]->changes[0];
-        if (!change_has_config(change->kind)) {
-            continue;
-        }
-        uint64_t *version = &last[change->service[1] - '0'];
-        if (change_brings_version(change->kind)) {
-            cr_assert_eq(change->version, *version + 1, "a version is given once, in order");
-            *version = change->version;
-        }
-    }
-}
-
-static void check_same_heads(const struct registry *a, const struct registry *b)
-{
-    cr_assert_eq(registry_position(a).revision, registry_position(b).revision);
-    cr_assert_eq(registry_floor(a), registry_floor(b));
-    for (size_t i = 0; i < SERVICES; i++) {
-        char service[8];
-        snprintf(service, sizeof service, "s%zu", i);
-        AUTO(head_unref) struct head *x = registry_get(a, "prod", service);
-        AUTO(head_unref) struct head *y = registry_get(b, "prod", service);
-        cr_assert_eq(x == NULL, y == NULL);
-        if (x != NULL) {
-            cr_assert_eq(x->version, y->version);
-            cr_assert(x->version == 0 || (x->payload_size > 0 && y->payload_size > 0),
-                      "no compaction takes a head's payload");
-            cr_assert_eq(x->last_version, y->last_version);
-            cr_assert_eq(x->mod_revision, y->mod_revision);
-            cr_assert_eq(x->row_revision, y->row_revision);
-            cr_assert_eq(x->holes.n, y->holes.n);
-        }
-    }
-}
-
-static void check_world(struct world *world)
-{
-    struct status st;
-    struct log *log = mem_zalloc(sizeof *log);
-    struct node fresh = {0};
-    for (size_t i = 0; i < NODES; i++) {
-        cr_assert(wait_sync(world->nodes[i].committer, &st), "%s", st.message);
-        cr_assert_eq(world->nodes[i].diverged, 0);
-    }
-    cr_assert(store_read_commits(world->nodes[0].store, 1, UINT64_MAX, true, keep_commit, log, &st),
-              "%s", st.message);
-    check_told(world, log);
-    check_once(log);
-    check_versions(log);
-    node_open(&fresh, world->address);
-    for (size_t i = 0; i < NODES; i++) {
-        check_same_heads(world->nodes[i].registry, fresh.registry);
-        cr_assert_eq(world->nodes[i].announced, log->n);
-    }
-    node_close(&fresh);
-    for (size_t i = 0; i < log->n; i++) {
-        commit_unref(log->commits[i]);
-    }
-    free(log);
-}
-
-static void race_with(const char *name, size_t rounds, bool shaken)
-{
-    for (size_t i = 0; i < rounds; i++) {
-        struct world *world = mem_zalloc(sizeof *world);
-        world_open(world, name);
-        race(world, random_seed() + i, shaken);
-        check_world(world);
-        world_close(world);
-        free(world);
-    }
-    leak_check();
-}
-
-Test(nodes, race_on_the_same_configs, .timeout = 240)
-{
-    race_with("race", 10, false);
-}
-
-Test(nodes, race_while_calls_fail_and_answers_are_lost, .timeout = 240)
-{
-    race_with("shaken", 10, true);
 }

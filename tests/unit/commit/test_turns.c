@@ -9,7 +9,6 @@
 #include "node.h"
 #include "store_open.h"
 
-#define NODES 3
 #define WRITERS 4 /* a node */
 #define WRITES 60 /* a writer */
 
@@ -47,14 +46,12 @@ Test(turns, writers_take_turns, .timeout = 240)
     struct store_ops ops = store_memory;
     struct store *shared = NULL;
     struct status st;
-    struct node nodes[NODES] = {0};
+    struct node nodes[NODES];
     pthread_t threads[NODES * WRITERS];
     cr_assert(store_open("memory:turns", &shared, &st));
     ops.append = slow_append;
     shared->ops = &ops;
-    for (size_t i = 0; i < NODES; i++) {
-        node_open(&nodes[i], "memory:turns");
-    }
+    nodes_open(nodes, "memory:turns");
     for (size_t i = 0; i < COUNT_OF(threads); i++) {
         pthread_create(&threads[i], NULL, write_in_turns, &nodes[i % NODES]);
     }
@@ -69,9 +66,7 @@ Test(turns, writers_take_turns, .timeout = 240)
         appends += histogram_count(&stats->append);
     }
     cr_assert_lt(3 * lost, appends, "%zu of %zu", (size_t)lost, (size_t)appends);
-    for (size_t i = 0; i < NODES; i++) {
-        node_close(&nodes[i]);
-    }
+    nodes_close(nodes);
     shared->ops = &store_memory;
     store_close(shared);
     leak_check();
