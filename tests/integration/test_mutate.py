@@ -20,8 +20,8 @@ PROJECT = {
         cmake_minimum_required(VERSION 3.25)
         project(tiny LANGUAGES C)
         enable_testing()
-        add_executable(unit_tiny tiny.c test.c)
-        add_test(NAME unit_tiny COMMAND unit_tiny)
+        add_executable(tiny tiny.c test.c)
+        add_test(NAME unit_tiny COMMAND tiny)
         """,
     "tests/parts.toml": """
         [tiny]
