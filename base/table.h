@@ -1,12 +1,12 @@
-/* A hash table of items by key: the only one of the tree. It holds pointers, each with its hash, in
- * one array with open addressing and linear probing; a removal moves the items behind it up, so
- * there are no tombstones. What a key is, and when an item has it, is the user's.
+/* A hash table of items by key, the only one in this tree. It stores pointers to items with their
+ * hashes in one array: open addressing with linear probing. A removal closes the gap, so there are
+ * no tombstones. The user defines what a key is (table_match).
  *
- * Invariants: there is a free slot, as at most two thirds are taken; n_slots is 0 or a power of
- * two; an item stands between the slot that its hash names and the first free slot behind it.
+ * Invariants: at most two thirds of the slots are taken; n_slots is 0 or a power of two; there is
+ * no free slot between the slot that an item's hash names and the item's slot.
  *
- * Memory: 16 bytes a slot, so 24 to 48 an item. The table frees its own array only: items are
- * borrowed, or owned as the user says. Not thread-safe. Running out of memory ends the process. */
+ * Memory: 16 bytes a slot, so 24 to 48 bytes an item. The table frees its array, never an item.
+ * Not thread-safe. Running out of memory ends the process. */
 #ifndef BASE_TABLE_H
 #define BASE_TABLE_H
 
@@ -29,15 +29,15 @@ struct table {
 /* Whether an item has the key. Called for items with the key's hash only. */
 typedef bool table_match(const void *item, const void *key);
 
-/* Frees the array. The items are the user's to give back before (table_next). */
+/* Frees the array. If the user owns the items, release them first (table_next). */
 void table_fini(struct table *table);
-/* Removes all items and keeps the room. */
+/* Removes all items; keeps the array. */
 void table_clear(struct table *table);
 
-/* The item with this key, or NULL. hash: hash_table_key or another that spreads over all bits. */
+/* The item with this key, or NULL. hash: of the key, by hash_table_key or another function that
+ * spreads over all bits. */
 void *table_find(const struct table *table, uint64_t hash, table_match *match, const void *key);
-/* Puts an item that has the key in the place of the one that had it: returns that one, or NULL. The
- * table grows where it has to. item is not NULL. */
+/* Inserts an item with this key, which is not NULL. Returns the item that it replaces, or NULL. */
 void *table_put(struct table *table, uint64_t hash, table_match *match, const void *key,
                 void *item);
 /* Removes the item with this key and returns it, or NULL. */

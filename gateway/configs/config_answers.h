@@ -10,23 +10,23 @@
 
 /* Adds ETag, X-Config-Version and X-Config-Revision; tag is without quotes. version 0: none. */
 void config_answer_add_tag(struct request *r, uint64_t version, const char *tag);
-/* False where part is NULL: such an answer is the server's fault, and the request is answered so.
- */
+/* Whether a part of the server's response is there (not NULL). If not, answers the request as
+ * config_answer_incomplete does. */
 bool config_answer_is_whole(struct request *r, const void *part);
 /* Answers 500: the server's response lacks something that the protocol promises. */
 void config_answer_incomplete(struct request *r);
 
-/* Counts an answer from a mirror that stands so. */
+/* Counts an answer from a mirror in this state. */
 void config_answer_count_mirror(struct request *r, const struct mirror_view *view);
 
 /* The minimum revision that the request asks for, in *read; NULL if it asks for none. */
 Confreg__V1__ReadOptions *config_answer_read_options(struct request *r,
                                                      Confreg__V1__ReadOptions *read);
 
-/* The answer that is given now reflects this position: no later answer may be older. */
+/* Notes that the current answer is as of this position: no later answer may be older. */
 void config_answer_hand_out(struct request *r, const Confreg__V1__Position *header);
-/* The same for a write that has been answered: holds the answer back until the mirror has the
- * write, for a bounded time. */
+/* The same for a write: also delays its answer until the mirror has the write, for a bounded time.
+ */
 void config_answer_hand_out_when_seen(struct request *r, const Confreg__V1__Position *header);
 
 #endif

@@ -1,5 +1,4 @@
-/* A request for configs: what its headers say beside what every request has, and what its answer
- * needs. */
+/* A request that reads or writes configs: its own headers, and what its answer needs. */
 #ifndef GATEWAY_CONFIG_REQUEST_H
 #define GATEWAY_CONFIG_REQUEST_H
 

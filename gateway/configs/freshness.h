@@ -1,12 +1,11 @@
-/* How new an answer has to be: what a request says of it, and whether the mirror will do.
+/* How new an answer must be, and whether the mirror is new enough.
  *
- * - `Cache-Control: no-cache` asks the server.
- * - `X-Config-Min-Revision: EPOCH-REVISION`, as X-Config-Revision gave it, asks for no older
- * answer.
- * - `Prefer: wait=SECONDS` waits until the config differs from what If-None-Match names; without
+ * - `Cache-Control: no-cache`: ask the server.
+ * - `X-Config-Min-Revision: EPOCH-REVISION` (a value of X-Config-Revision): not older than this.
+ * - `Prefer: wait=SECONDS`: wait until the config differs from the one in If-None-Match; without
  *   If-None-Match, until a missing config is created.
- * - Without any of them nobody gets an answer from the mirror that is older than one that this
- *   gateway gave before: a client sees its own writes, and never goes back. */
+ * - Always: not older than any answer that this gateway has given. So a client sees its own writes
+ *   and never an older state than before. */
 #ifndef GATEWAY_FRESHNESS_H
 #define GATEWAY_FRESHNESS_H
 
@@ -34,7 +33,7 @@ void freshness_parse(const char *cache_control, const char *prefer, const char *
 /* Whether a mirror in the state `view` may answer the request. */
 bool freshness_allows(const struct config_request *c, const struct mirror_view *view);
 
-/* Adds Warning and Age where the mirror is not in step. */
+/* Adds the headers Warning and Age if the mirror is not in step. */
 void freshness_describe(struct request *r, const struct mirror_view *view);
 
 #endif

@@ -1,4 +1,4 @@
-/* GET of one config: from the mirror where that is new enough, else from the server. */
+/* GET of one config: answered from the mirror if that is new enough, else by the server. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>

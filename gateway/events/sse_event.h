@@ -28,19 +28,18 @@ struct buf *sse_text_render(const struct sse_text *event);
 const char *sse_name(int kind, bool was_there);
 
 /* A change. Made on the mirror's thread, then used on the HTTP thread. Its text is made when the
- * first stream wants it, as most changes are wanted by none. Immutable but for that and its place
- * in a list. */
+ * first stream needs it, because most changes are not selected by any. Otherwise immutable. */
 struct sse_event {
     STAILQ_ENTRY(sse_event) next;
-    bool is_reset; /* all before it is void; the rest is not set */
+    bool is_reset; /* all events before it are void; the other members are not set */
     bool ends_commit;
-    bool is_told; /* false: its kind has no name */
+    bool is_told; /* false: no event is sent for this kind of change */
     uint64_t revision;
     const char *environment;
     const char *service_name;
-    size_t n_bytes; /* in memory, about; the same before and after its text is made */
+    size_t n_bytes; /* approximate memory; does not change when the text is made */
 
-    struct buf *text; /* owned; NULL until it is wanted */
+    struct buf *text; /* owned; NULL: not made yet */
     struct mirror_config
         *after;            /* a reference: of the data in the text; NULL where there is none */
     struct sse_text parts; /* of the text but for its data; texts are in `texts` */
@@ -51,7 +50,7 @@ STAILQ_HEAD(sse_events, sse_event);
 struct sse_event *sse_event_new(const struct mirror_change *change);
 struct sse_event *sse_event_new_reset(void);
 void sse_event_free(struct sse_event *event);
-/* The text of an event that is told: a new reference. HTTP thread. */
+/* A new reference to the text; is_told must be true. HTTP thread. */
 struct buf *sse_event_text(struct sse_event *event);
 void sse_events_drop(struct sse_events *events);
 

@@ -14,7 +14,7 @@
 struct sse_audience;
 struct sse_index;
 
-/* To be embedded. It has joined for as long as it lives, and is found only while it listens. */
+/* A member, embedded in its owner's object. sse_index_visit finds it only while it listens. */
 struct sse_member {
     struct sse_audience *audience; /* NULL: its selector can match nothing */
     bool listens;
@@ -30,11 +30,11 @@ void sse_index_join(struct sse_index *index, const struct mirror_selector *selec
                     struct sse_member *member);
 void sse_index_leave(struct sse_index *index, struct sse_member *member);
 
-/* Nothing happens where the member listens, or does not listen, already. */
+/* Start or stop listening; idempotent. */
 void sse_index_listen(struct sse_member *member);
 void sse_index_ignore(struct sse_member *member);
 
-/* Calls visit for each member that listens and whose selector matches; visit may end that member's
+/* Calls visit for each listening member whose selector matches; visit may make that member stop
  * listening. */
 void sse_index_visit(struct sse_index *index, const char *environment, const char *service_name,
                      void (*visit)(void *user, struct sse_member *member), void *user);

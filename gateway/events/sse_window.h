@@ -12,7 +12,7 @@ struct sse_window {
     uint64_t first; /* number of the oldest */
     uint64_t next;  /* number that the next one gets */
     size_t bytes;
-    uint64_t floor; /* every commit after this revision is in the window; where it is set */
+    uint64_t floor; /* the window has every commit after this revision; valid if is_set */
     bool is_set;
 };
 
@@ -23,7 +23,7 @@ void sse_window_clear(struct sse_window *window);
 void sse_window_add(struct sse_window *window, struct sse_event *event);
 /* Borrowed until an event is added. */
 struct sse_event *sse_window_at(const struct sse_window *window, uint64_t number);
-/* The number of the first one after a revision. */
+/* The number of the first event after a revision. */
 uint64_t sse_window_seek(const struct sse_window *window, uint64_t revision);
 
 #endif

@@ -59,7 +59,7 @@ static void answer(struct request *r)
     }
 }
 
-/* Counts the request where it is suspended. */
+/* Counts the request if it is suspended. */
 static void count(struct request *r)
 {
     bool is_suspended = r->suspended != NULL;

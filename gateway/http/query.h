@@ -12,15 +12,15 @@
 struct number {
     bool given;
     bool negative;      /* and not 0 */
-    uint64_t magnitude; /* UINT64_MAX where it is larger */
+    uint64_t magnitude; /* UINT64_MAX: or larger */
     char *text;         /* owned: "-12", without needless zeros */
 };
 
-/* False where text is no number. */
+/* False: the text is not a number. */
 bool number_parse(const char *text, size_t n, struct number *ret_number);
 void number_fini(struct number *number);
-/* As a version of the gRPC interface: 0 where it was not given; `never`, which is not given to any
- * version, for what is no version (0, negative, beyond `never`). */
+/* Converts to a version of the gRPC interface. Not given: 0. Not a valid version (0, negative, or
+ * above `never`): `never`, a number that no version has. */
 uint64_t number_version(const struct number *number, uint64_t never);
 
 /* In the order in which faults are reported. */

@@ -18,7 +18,7 @@ struct together;
 /* Whether it is a write whose answer is about as large as the request. */
 bool together_takes(enum registry_method method, const ProtobufCMessage *message);
 
-/* Adds a call with its write; *together is made where it is NULL. False where it is full. */
+/* Adds a call with its write; makes *together if it is NULL. False: it is full. */
 bool together_add(struct together **together, struct registry_client *client, struct call *call);
 
 /* Sends the call, and hands the writes over when it has ended. together is moved. A single write is

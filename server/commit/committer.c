@@ -44,7 +44,7 @@ struct committer {
     struct staging_desk desk;
 
     pthread_t thread;
-    bool joined; /* by who stopped it */
+    bool joined; /* committer_stop has joined the thread */
 };
 
 /* ---- The log's end ---- */

@@ -75,7 +75,7 @@ static void outcome_unknown(struct status *st)
     status_become(st, OUTCOME_UNKNOWN);
 }
 
-/* Answers those that cannot wait any longer; all: nobody can. */
+/* Answers the writes whose deadline has passed; all: every write. */
 static void answer_unknown(struct settler *settler, struct batch *batch, const struct status *fault,
                            bool all)
 {

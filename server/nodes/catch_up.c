@@ -13,7 +13,7 @@ struct catch_up {
     bool rival_seen;
 };
 
-/* One walk over the log; what it has staged and not applied. */
+/* A walk over the log, and the commits that it has staged and not applied yet. */
 struct walk {
     struct catch_up *catch_up;
     struct own_commits *own; /* NULL: none */

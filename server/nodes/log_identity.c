@@ -58,7 +58,7 @@ void log_identity_confirm(struct log_identity *identity)
     pthread_mutex_unlock(&identity->lock);
 }
 
-/* Notes that the log is another one; tells of it where that is new. */
+/* Notes that the log is another one. The first call also calls `changed`. */
 static bool note_change(struct log_identity *identity, uint64_t revision, struct status *st)
 {
     pthread_mutex_lock(&identity->lock);

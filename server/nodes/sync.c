@@ -7,15 +7,15 @@
 #include "clock.h"
 #include "condition.h"
 
-#define LOOK_NS INT64_C(1000000000) /* between looks that nobody asked for, … */
-#define LOOK_SHARE 10               /* … or so many times as long as one takes */
+#define LOOK_NS INT64_C(1000000000) /* shortest time between two looks without a sync, … */
+#define LOOK_SHARE 10               /* … but at least this many times the duration of a look */
 #define REACH_PATIENCE_NS INT64_C(2000000000)
 #define REACH_PAUSE_NS INT64_C(2000000)
 
 struct looker {
     struct looker_options options;
     pthread_t thread;
-    bool joined; /* by who stopped it */
+    bool joined; /* looker_stop has joined the thread */
 
     pthread_mutex_t lock;
     pthread_cond_t changed;

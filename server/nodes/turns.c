@@ -122,7 +122,7 @@ static void check_log(struct turns *t)
     log_identity_check(t->options.identity, &applied, &ignored);
 }
 
-/* Until it is given the turn, or nobody has it. */
+/* Waits, for a bounded time, until another node gives way or the log does not grow. */
 static void wait_for_turn(struct turns *t)
 {
     int64_t give_up_ns = clock_monotonic_ns() + TURNS_PATIENCE * turn_ns(t);

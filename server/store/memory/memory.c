@@ -12,7 +12,7 @@
 /* One lock guards everything but what `named` and its lock hold. A row is made under the lock and
  * visited without it, so that a visitor may call the store. */
 
-/* Where a change stands in the log. */
+/* The place of a change in the log. */
 struct place {
     uint64_t revision;
     uint32_t index;
@@ -28,8 +28,8 @@ struct config_log {
 
 struct memory_store {
     struct store store;
-    char *name;                /* "": nobody else finds it */
-    struct memory_store *next; /* of those with names; under named_lock */
+    char *name;                /* "": the store is private to who opened it */
+    struct memory_store *next; /* in the list of named stores; under named_lock */
     size_t users;              /* how many have it open; under named_lock */
     pthread_rwlock_t lock;
     struct commit **commits; /* own copies; commits[i] has revision i + 1 */
@@ -166,7 +166,7 @@ static void memory_free(struct memory_store *m)
     free(m);
 }
 
-/* True where this was the last who had it open. */
+/* Returns whether this was the last user. */
 static bool drop_user(struct memory_store *m)
 {
     pthread_mutex_lock(&named_lock);
@@ -339,7 +339,7 @@ static bool memory_get_mark(struct store *store, enum store_mark mark, uint64_t 
     return true;
 }
 
-/* Where nothing lasts, what the caller keeps is enough. */
+/* Nothing in this store outlives the process, so the caller's copy of the identity is enough. */
 static bool memory_renew(struct store *store, const struct store_identity *identity,
                          struct status *st)
 {
@@ -374,7 +374,7 @@ static bool memory_move_mark(struct store *store, enum store_mark mark, uint64_t
     return true;
 }
 
-/* ---- Reading: a row is made under the lock, visited without it ---- */
+/* ---- Reading ---- */
 
 static void add_payload(struct row_room *room, const struct commit *commit, uint32_t index)
 {
@@ -386,7 +386,7 @@ static void add_payload(struct row_room *room, const struct commit *commit, uint
 
 enum which_payloads { ALL_PAYLOADS, ONE_PAYLOAD, NO_PAYLOADS };
 
-/* Owned by the caller. Under the lock. */
+/* Returns a row that the caller owns. Call with the lock held. */
 static struct row_room *copy_row(const struct commit *commit, uint32_t index,
                                  enum which_payloads which)
 {
@@ -402,7 +402,7 @@ static struct row_room *copy_row(const struct commit *commit, uint32_t index,
     return room;
 }
 
-/* Takes the row. */
+/* Visits the row without the lock and frees it. */
 static bool visit_copy(struct row_room *room, store_row_visitor *visit, void *user)
 {
     bool more = visit(user, &room->row);

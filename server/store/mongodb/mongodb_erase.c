@@ -4,7 +4,7 @@
 
 #include "mongodb_history.h"
 
-/* Versions of a config, both ends included. */
+/* Versions of a config, `from` and `through` included. */
 struct wanted_versions {
     struct str config; /* the key */
     uint64_t from, through;

@@ -4,7 +4,7 @@
 #include "sqlite_rows.h"
 #include "sqlite_write.h"
 
-#define FREE_PAGES 512 /* given back by one call of drop */
+#define FREE_PAGES 512 /* pages given back by one call of drop */
 
 /* ---- Overwriting payloads ---- */
 
@@ -136,9 +136,9 @@ static bool count_free(struct sqlite_store *s, int64_t *ret_n)
                &ignored);
 }
 
-/* Gives pages that hold nothing any more back to the file system, in pieces. Where that fails, as
- * in a file of a release that could not do it, they are used again all the same. The file itself
- * becomes smaller with the checkpoint after the last of them. Returns whether there is more. */
+/* Gives free pages back to the file system, in pieces. If that fails, as in files of older
+ * releases, SQLite reuses the pages. The file shrinks with the checkpoint after the last piece.
+ * Returns whether there is more. */
 static bool free_pages(struct sqlite_store *s)
 {
     struct sqlite_piece piece;

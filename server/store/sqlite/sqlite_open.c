@@ -18,7 +18,7 @@ static bool foreign(const struct sqlite_store *s, struct status *st)
                       "%s is not a store of confreg", s->file.path);
 }
 
-/* A file that is cut within its header was refused before. */
+/* sqlite_file_take has refused a file that ends inside its header. */
 static bool open_appender(struct sqlite_store *s, struct status *st)
 {
     if (connection_open(&s->appender, s->file.path, SQLITE_VFS_APPENDER, st)) {
@@ -35,7 +35,7 @@ static bool not_whole(const struct sqlite_store *s, struct status *st)
                       s->file.path);
 }
 
-/* A store gets its application_id last: what has its tables only was being copied. */
+/* The application_id is written last: a file with tables but without it is an unfinished copy. */
 static bool check_kind(struct sqlite_store *s, struct status *st)
 {
     int64_t application = 0;
@@ -107,8 +107,8 @@ static bool check_end(struct sqlite_store *s, struct status *st)
                        s->file.path, last, changed));
 }
 
-/* Of a copy that nobody has opened yet everything is read once: one that was cut off while it was
- * made must not be taken for the store. */
+/* Reads everything in a copy that was never opened as a store: a truncated copy must not be taken
+ * for the store. */
 static bool check_copy(struct sqlite_store *s, struct status *st)
 {
     return !s->file.is_copy ||

@@ -37,7 +37,7 @@ static bool next_row(struct connection *c, sqlite3_stmt *q, bool *ok, const char
     return code == SQLITE_ROW;
 }
 
-/* After an append whose files went away, what is read may not last: see sqlite_append. */
+/* False while the files of an append are missing: the log must not be read, see sqlite_append. */
 static bool log_is_known(struct store *store, struct status *st)
 {
     struct sqlite_store *s = sqlite_of(store);

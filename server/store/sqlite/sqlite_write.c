@@ -71,8 +71,8 @@ static bool begin(struct sqlite_store *s, struct connection *c, struct status *s
     return ok;
 }
 
-/* A COMMIT that fails leaves the transaction open, or has rolled it back itself: either way nothing
- * of it stays for this process. */
+/* After a failed COMMIT the transaction is open, or SQLite has rolled it back. Either way nothing
+ * of it remains for this process. */
 static void roll_back(struct connection *c)
 {
     struct status ignored;
