@@ -178,20 +178,24 @@ static bool wire_check_closed(mongoc_stream_t *stream)
     return n == 0 || (n < 0 && !is_for_later());
 }
 
+/* Once the store is interrupted, all count as closed by their servers. */
 static ssize_t wire_poll(mongoc_stream_poll_t *streams, size_t n, int32_t timeout_ms)
 {
-    AUTO(free) struct pollfd *fds = mem_array(n, sizeof fds[0]);
+    AUTO(free) struct pollfd *fds = mem_array(n + 1, sizeof fds[0]);
     int64_t until = end_of(timeout_ms);
     for (size_t i = 0; i < n; i++) {
         fds[i] = (struct pollfd){.fd = wire_of(streams[i].stream)->fd,
                                  .events = (short)streams[i].events};
     }
+    const struct wake *stop = n == 0 ? NULL : wire_of(streams[0].stream)->stop;
+    fds[n] = (struct pollfd){.fd = stop == NULL ? -1 : stop->fd, .events = POLLIN};
     int left = left_ms(until);
-    int ready = poll(fds, n, left < 0 ? 0 : left);
+    int ready = poll(fds, n + 1, left < 0 ? 0 : left);
+    bool stopping = stop != NULL && wake_stopping(stop);
     for (size_t i = 0; i < n; i++) {
-        streams[i].revents = fds[i].revents;
+        streams[i].revents = stopping ? POLLHUP : fds[i].revents;
     }
-    return ready;
+    return stopping ? (ssize_t)n : ready - (fds[n].revents != 0);
 }
 
 static bool wire_timed_out(mongoc_stream_t *stream)
