@@ -253,7 +253,9 @@ static bool load_by_reads(struct store *store, struct registry *registry, struct
     return scrub(store, tail.revision, st);
 }
 
-/* What looks like damage is judged by the separate reads, which look twice. */
+/* If one read of all finds damage, the separate reads decide: they read again before they report
+ * it.
+ */
 bool committer_recover(struct store *store, struct registry *registry, struct status *st)
 {
     if (store->loads_at_once) {

@@ -31,7 +31,7 @@ struct making {
     struct status *st;
 };
 
-/* What the requests, and the parts of CommitChanges, say alike. Borrowed from them. */
+/* The members that requests, and parts of CommitChanges, have in common. Borrowed from them. */
 struct wish {
     enum mutation_kind kind;
     const char *environment, *service;

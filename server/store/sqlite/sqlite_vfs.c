@@ -72,10 +72,10 @@ static int write_paced(struct file *file, const void *bytes, int n, sqlite3_int6
 
 /* ---- After a failed sync ---- */
 
-/* What a sync could not write stays in the kernel's cache, but no later sync writes it. So all of
- * the log is written again: the transaction that failed is repeated, but the ones before it, of
- * upkeep, may be lost with it. An appender syncs within a transaction: no other connection writes
- * to the log meanwhile. */
+/* After a failed fsync the kernel counts the pages as clean: a later fsync does not write them. So
+ * the whole log is written again. SQLite repeats the failed transaction only, and the transactions
+ * of upkeep before it would be lost. The appender syncs within its transaction, so no other
+ * connection writes to the log meanwhile. */
 static int write_again(struct file *file)
 {
     sqlite3_int64 size = 0;
