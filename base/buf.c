@@ -1,5 +1,6 @@
 #include "buf.h"
 
+#include <assert.h>
 #include <string.h>
 
 struct buf *buf_new(size_t len)
@@ -23,7 +24,8 @@ struct buf *buf_copy(const void *bytes, size_t len)
 struct buf *buf_ref(struct buf *b)
 {
     if (b != NULL) {
-        atomic_fetch_add_explicit(&b->refs, 1, memory_order_relaxed);
+        unsigned before = atomic_fetch_add_explicit(&b->refs, 1, memory_order_relaxed);
+        assert(before > 0 && "a reference is made from another");
     }
     return b;
 }

@@ -1,5 +1,6 @@
 #include "heap.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 #include "mem.h"
@@ -54,6 +55,7 @@ static void append(struct heap *heap, struct heap_node *node)
 
 void heap_put(struct heap *heap, struct heap_node *node, uint64_t key)
 {
+    assert(node->place <= heap->n && "a node is in one heap at most");
     node->key = key;
     if (!heap_holds(node)) {
         append(heap, node);
@@ -67,6 +69,7 @@ void heap_remove(struct heap *heap, struct heap_node *node)
     if (!heap_holds(node)) {
         return;
     }
+    assert(heap->nodes[node->place - 1] == node && "a node is in one heap at most");
     struct heap_node *last = heap->nodes[--heap->n];
     if (last != node) {
         set(heap, node->place - 1, last);

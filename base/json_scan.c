@@ -12,6 +12,7 @@ static size_t find(const char *text, size_t len, size_t at, char byte)
 
 size_t json_skip_string(const char *text, size_t len, size_t at)
 {
+    assert(at < len && text[at] == '"' && "a string begins with a quote");
     at++;
     for (size_t quote = find(text, len, at, '"');;) {
         size_t backslash = find(text, quote, at, '\\');

@@ -1,5 +1,6 @@
 #include "metrics.h"
 
+#include <assert.h>
 #include <stdbool.h>
 
 #define US UINT64_C(1000)
@@ -22,6 +23,7 @@ const struct histogram_scale scale_count = {
 
 void histogram_init(struct histogram *histogram, const struct histogram_scale *scale)
 {
+    assert(scale->n <= HISTOGRAM_MAX_BOUNDS && "a histogram has room for its scale");
     *histogram = (struct histogram){.scale = scale};
 }
 
@@ -38,6 +40,7 @@ void histogram_observe(struct histogram *histogram, uint64_t value)
 
 void histogram_add(struct histogram *histogram, const struct histogram *other)
 {
+    assert(histogram->scale == other->scale && "only like is added to like");
     for (size_t i = 0; i <= histogram->scale->n; i++) {
         metric_add(&histogram->buckets[i], metric_value(&other->buckets[i]));
     }

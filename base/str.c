@@ -29,6 +29,7 @@ void str_truncate(struct str *s, size_t len)
 
 char *str_extend(struct str *s, size_t n)
 {
+    assert((s->room == 0 ? s->len == 0 : s->len < s->room) && "there is room for the NUL");
     size_t need = s->len + n + 1;
     if (need > s->room) {
         size_t room = s->room < 64 ? 64 : s->room * 2;

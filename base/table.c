@@ -26,6 +26,7 @@ void table_clear(struct table *table)
 static struct table_slot *find_slot(const struct table *table, uint64_t hash, table_match *match,
                                     const void *key)
 {
+    assert(table->n < table->n_slots && "a search ends at a free slot");
     size_t mask = table->n_slots - 1;
     for (size_t i = hash & mask;; i = (i + 1) & mask) {
         struct table_slot *slot = &table->slots[i];

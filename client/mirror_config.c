@@ -1,5 +1,6 @@
 #include "mirror_config.h"
 
+#include <assert.h>
 #include <string.h>
 
 int64_t mirror_time_us(const Google__Protobuf__Timestamp *timestamp)
@@ -88,6 +89,7 @@ bool mirror_config_equal(const struct mirror_config *a, const struct mirror_conf
 
 struct mirror_config *mirror_config_ref(struct mirror_config *config)
 {
+    assert(config != NULL && "a reference is to something");
     atomic_fetch_add_explicit(&config->refs, 1, memory_order_relaxed);
     return config;
 }

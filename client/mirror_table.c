@@ -1,5 +1,6 @@
 #include "mirror_table.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "hash.h"
@@ -43,6 +44,7 @@ struct mirror_config *mirror_table_find(const struct mirror_table *table, const 
 
 struct mirror_config *mirror_table_put(struct mirror_table *table, struct mirror_config *config)
 {
+    assert(table->n_live <= table->by_name.n && "live configs are configs");
     const struct mirror_name name = {config->environment, config->service_name};
     struct mirror_config *before =
         table_put(&table->by_name, hash_of(&name), is_named, &name, config);

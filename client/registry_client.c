@@ -87,7 +87,7 @@ void registry_client_call(struct registry_client *client, enum registry_method m
                           const ProtobufCMessage *request, int64_t timeout_ms,
                           registry_client_done *done, void *user)
 {
-    assert(request->descriptor == methods[method].request);
+    assert(request->descriptor == methods[method].request && "a method has its own request");
     struct pending *call = mem_alloc(sizeof *call);
     *call =
         (struct pending){.client = client, .method = &methods[method], .done = done, .user = user};

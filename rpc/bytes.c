@@ -1,5 +1,6 @@
 #include "bytes.h"
 
+#include <assert.h>
 #include <grpc/byte_buffer_reader.h>
 #include <string.h>
 
@@ -58,11 +59,13 @@ grpc_byte_buffer *bytes_join(struct buf *const *pieces, size_t n)
             i++;
         }
     }
+    assert(n_slices <= n && "pieces are joined, not split");
     return own(slices, n_slices);
 }
 
 void bytes_open(struct bytes_view *view, grpc_byte_buffer *bytes)
 {
+    assert(bytes != NULL && "a message has arrived");
     grpc_byte_buffer_reader reader;
     size_t size = grpc_byte_buffer_length(bytes);
     grpc_byte_buffer_reader_init(&reader, bytes);

@@ -1,5 +1,6 @@
 #include "descriptors.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "google/protobuf/descriptor.pb-c.h"
@@ -57,6 +58,7 @@ size_t descriptors_count(const struct descriptors *set)
 
 const uint8_t *descriptors_bytes(const struct descriptors *set, int file, size_t *ret_size)
 {
+    assert(file >= 0 && (size_t)file < set->set->n_file && "the set has the file");
     *ret_size = set->encoded[file]->len;
     return set->encoded[file]->data;
 }
@@ -237,6 +239,7 @@ static size_t add_once(int *indices, size_t n, int file)
 
 size_t descriptors_closure(const struct descriptors *set, int file, int *indices)
 {
+    assert(file >= 0 && (size_t)file < set->set->n_file && "the set has the file");
     size_t n = add_once(indices, 0, file);
     for (size_t i = 0; i < n; i++) {
         const file_proto *importer = set->set->file[indices[i]];

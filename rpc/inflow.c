@@ -1,5 +1,6 @@
 #include "inflow.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <pthread.h>
 #include <sys/socket.h>
@@ -32,6 +33,7 @@ void inflow_init(struct inflow *inflow, int64_t now_ns)
  * If the last mark is two seconds old, nothing was read for a second, so all are that old. */
 static void move_marks(struct inflow *inflow, int64_t now_ns)
 {
+    assert(inflow->settled <= inflow->newest && "a settled stream was opened");
     int64_t age = now_ns - inflow->marked_ns;
     if (age >= SECOND_NS) {
         inflow->settled = age >= 2 * SECOND_NS ? inflow->newest : inflow->newest_at_mark;
@@ -80,6 +82,7 @@ bool inflow_take(struct inflow *inflow, const void *bytes, size_t n, int64_t now
             at += skipped;
             continue;
         }
+        assert(inflow->n_header < INFLOW_FRAME_HEADER && "a whole header was taken");
         inflow->header[inflow->n_header++] = *at++;
         if (inflow->n_header == INFLOW_FRAME_HEADER) {
             inflow->n_header = 0;

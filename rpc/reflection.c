@@ -1,10 +1,12 @@
 #include <string.h>
 
 #include "builtin.h"
+
 #include "bytes.h"
 #include "grpc/reflection/v1/reflection.pb-c.h"
 #include "grpc/reflection/v1alpha/reflection.pb-c.h"
 #include "message_check.h"
+#include <assert.h>
 
 /* The two versions differ only in their package: the messages on the wire are the same. */
 typedef Grpc__Reflection__V1__ServerReflectionRequest reflection_request;
@@ -25,6 +27,7 @@ struct reflection {
 static void send(struct reflection *reflection, const reflection_request *request,
                  reflection_response *response)
 {
+    assert(reflection->answer == NULL && "a request is read when the last answer has left");
     response->valid_host = request->host;
     response->original_request = (reflection_request *)(uintptr_t)request;
     reflection->answer =
@@ -167,6 +170,7 @@ static void read_request(struct reflection *reflection, grpc_byte_buffer *bytes)
 static void request_received(void *state, grpc_byte_buffer *bytes)
 {
     struct reflection *reflection = state;
+    assert(reflection->reading && "a request comes only when one is awaited");
     reflection->reading = false;
     if (bytes == NULL) {
         reflection->done = true;

@@ -285,6 +285,7 @@ static void end_call(struct rpc_client_call *call)
 
 static void batch_done(struct rpc_client_call *call)
 {
+    assert(call->n_batches > 0 && "each batch ends once");
     if (--call->n_batches == 0) {
         end_call(call);
     }
@@ -366,6 +367,7 @@ static bool prepare(struct rpc_client_call *call, const struct rpc_request *requ
 void rpc_client_unary(struct rpc_client *client, const struct rpc_request *request,
                       rpc_unary_done *done, void *user)
 {
+    assert(done != NULL && "a call tells its end");
     struct rpc_client_call *call = new_call(client, request, user);
     call->unary_done = done;
     call->ended.fn = ended;
@@ -384,6 +386,7 @@ void rpc_client_unary(struct rpc_client *client, const struct rpc_request *reque
 
 static void receive_next(struct rpc_client_call *call)
 {
+    assert(call->message == NULL && "one message is received at a time");
     const grpc_op op = op_receive_message(call);
     cq_start_batch(call->core, &op, 1, &call->received);
 }
@@ -437,6 +440,7 @@ struct rpc_client_call *rpc_client_stream(struct rpc_client *client,
                                           const struct rpc_request *request,
                                           const struct rpc_client_stream_ops *ops, void *user)
 {
+    assert(ops->message != NULL && ops->done != NULL && "a stream has its callbacks");
     struct rpc_client_call *call = new_call(client, request, user);
     call->ops = ops;
     call->started.fn = started;

@@ -159,6 +159,7 @@ static void start_sending(struct rpc_stream *stream, const grpc_op *op)
 
 static void send_message(struct rpc_stream *stream, const struct rpc_pieces *pieces)
 {
+    assert(pieces->n > 0 && pieces->n <= RPC_STREAM_PIECES && "a message has its pieces");
     stream->call->sending = bytes_join(pieces->items, pieces->n);
     grpc_op op = op_message(stream->call->sending);
     start_sending(stream, &op);
@@ -263,6 +264,7 @@ static void closed(struct tag *tag, bool ok)
 
 void stream_receive(struct rpc_stream *stream, stream_received *on_received)
 {
+    assert(stream->incoming == NULL && "one message is received at a time");
     stream->on_received = on_received;
     grpc_op op = {.op = GRPC_OP_RECV_MESSAGE, .data.recv_message.recv_message = &stream->incoming};
     start_batch(stream, &op, &stream->received);

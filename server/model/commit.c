@@ -68,6 +68,7 @@ void commit_unref(struct commit *commit)
 
 static struct hash payload_hash(const uint8_t salt[SALT_SIZE], const struct buf *payload)
 {
+    assert(payload != NULL && "a new version has its payload");
     return hash_two(salt, SALT_SIZE, payload->data, payload->len);
 }
 
@@ -104,6 +105,7 @@ bool commit_decode(struct buf *record, struct commit **ret_commit, struct status
 
 struct commit *commit_copy(const struct commit *commit)
 {
+    assert(commit->record != NULL && "only a sealed commit is copied");
     struct commit *copy = record_decode(commit->record->data, commit->record->len);
     assert(copy != NULL && "what was sealed can be read");
     copy->record = buf_ref(commit->record);

@@ -70,6 +70,8 @@ bool head_is_named(const struct head *h, const char *environment, const char *se
 
 struct json_text head_payload(const struct head *h)
 {
+    assert(h->encoded != NULL && h->payload_size <= h->encoded->len &&
+           "only a live head has a payload");
     const struct buf *b = h->encoded;
     return (struct json_text){(const char *)b->data + b->len - h->payload_size, h->payload_size};
 }
@@ -91,7 +93,8 @@ struct head *head_new(const char *environment, const char *service)
 struct head *head_ref(struct head *h)
 {
     if (h != NULL) {
-        atomic_fetch_add_explicit(&h->refs, 1, memory_order_relaxed);
+        unsigned before = atomic_fetch_add_explicit(&h->refs, 1, memory_order_relaxed);
+        assert(before > 0 && "a reference is made from another");
     }
     return h;
 }
@@ -144,6 +147,7 @@ uint64_t head_version_before(const struct head *h, uint64_t version)
 
 void head_encode(struct head *h, const struct version_ref *newest)
 {
+    assert(h->encoded == NULL && "a head is encoded once");
     const struct change *change = version_change(newest);
     h->version = change->version;
     h->revision = newest->commit->revision;

@@ -198,6 +198,7 @@ static void move_cursor(struct head_cursor *cursor, const struct head *head)
 size_t registry_list(const struct registry *registry, const struct head_filter *filter,
                      struct head_cursor *cursor, struct head **ret_heads, size_t max)
 {
+    assert(!cursor->done && max > 0 && "there is something to look for");
     size_t n = 0;
     size_t steps = 0;
     pthread_rwlock_rdlock(lock_of(registry));
@@ -252,7 +253,8 @@ bool registry_is_whole(const struct registry *registry)
 void registry_accept(struct registry *registry, struct staged *staged)
 {
     const struct commit *commit = staged->commit;
-    assert(commit->revision == registry->pending_position.revision + 1);
+    assert(commit->record != NULL && "a commit is sealed before it is accepted");
+    assert(commit->revision == registry->pending_position.revision + 1 && "the log has no gaps");
     if (registry->n_accepted == registry->room_accepted) {
         registry->room_accepted = registry->room_accepted == 0 ? 64 : registry->room_accepted * 2;
         registry->accepted =
@@ -338,6 +340,7 @@ void registry_clear(struct registry *registry)
 
 void registry_load_head(struct registry *registry, struct head *head)
 {
+    assert(registry->n_accepted == 0 && "nothing accepted waits to be applied");
     head_unref(put_head(registry, head));
 }
 
@@ -350,6 +353,7 @@ void registry_load_compaction(struct registry *registry, const struct commit *co
 void registry_load_position(struct registry *registry, const struct position *position,
                             int64_t time_us)
 {
+    assert(registry->n_accepted == 0 && "nothing accepted waits to be applied");
     registry->position = *position;
     registry->pending_position = *position;
     registry->last_time_us = time_us;

@@ -2,6 +2,9 @@
 
 #include <assert.h>
 
+_Static_assert((COMMIT_WINDOW_COMMITS & (COMMIT_WINDOW_COMMITS - 1)) == 0,
+               "the slot of a revision is found by a mask");
+
 static struct commit **slot(struct commit_window *window, uint64_t revision)
 {
     return &window->slots[revision & (COMMIT_WINDOW_COMMITS - 1)];
@@ -15,6 +18,7 @@ void commit_window_init(struct commit_window *window, uint64_t revision)
 
 static void drop_oldest(struct commit_window *window)
 {
+    assert(window->first < window->next && "there is one to drop");
     struct commit **oldest = slot(window, window->first++);
     window->bytes -= (*oldest)->record->len;
     commit_unref(MOVE(*oldest));

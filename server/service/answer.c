@@ -1,5 +1,6 @@
 #include "answer.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "encode.h"
@@ -27,6 +28,7 @@ void answer_add(struct answer *answer, struct buf *piece)
 
 void answer_enclose(struct answer *answer, uint32_t field)
 {
+    assert(field > 0 && "fields are numbered from 1");
     struct buf *opening = encode_opening(field, answer->bytes);
     answer_add(answer, opening);
     memmove(answer->pieces + 1, answer->pieces, (answer->n - 1) * sizeof answer->pieces[0]);
@@ -35,6 +37,7 @@ void answer_enclose(struct answer *answer, uint32_t field)
 
 void answer_append(struct answer *answer, struct answer *other)
 {
+    assert(answer != other && "an answer is not appended to itself");
     for (size_t i = 0; i < other->n; i++) {
         answer_add(answer, other->pieces[i]);
     }

@@ -131,6 +131,7 @@ void waiters_free(struct waiters *waiters)
 
 bool waiters_add(struct waiters *waiters, struct waiter *waiter)
 {
+    assert(waiter->wake != NULL && waiter->is_wanted != NULL && "a waiter has its callbacks");
     pthread_mutex_lock(&waiters->lock);
     bool room = waiters->n < WAITERS_MAX;
     if (room) {

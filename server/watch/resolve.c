@@ -1,5 +1,6 @@
 /* Events of streams that resolve: a config changes when its overlay or the default under it does.
  */
+#include <assert.h>
 #include <string.h>
 
 #include "encode.h"
@@ -90,6 +91,7 @@ bool watch_resolved_at(const struct hub *hub, const char *environment, const cha
 static bool find_previous(const struct hub *hub, const struct commit *commit,
                           const struct target *target, struct buf **ret_config, struct status *st)
 {
+    assert(commit->revision > 0 && "the first commit has revision 1");
     if (!watch_resolved_at(hub, target->environment, target->service, commit->revision - 1,
                            ret_config, st)) {
         return false;

@@ -1,4 +1,5 @@
 /* The phase of a stream that delivers the heads as of one revision. */
+#include <assert.h>
 #include <string.h>
 
 #include "confreg/v1/registry_service.pb-c.h"
@@ -49,6 +50,7 @@ static bool add_config(struct watch *watch, const struct head *head, struct stat
         return false;
     }
     if (config != NULL) {
+        assert(snapshot->n_configs < COUNT_OF(snapshot->configs) && "a head brings one config");
         snapshot->configs[snapshot->n_configs++] = config;
         size_t own = config == head->encoded ? 0 : config->len;
         snapshot->bytes += config->len;
@@ -63,6 +65,7 @@ static bool add_config(struct watch *watch, const struct head *head, struct stat
 static void next_part(struct watch *watch)
 {
     struct snapshot *snapshot = watch->snapshot;
+    assert(snapshot->selector < watch->selection.n && "no part follows the last one");
     const char *environment = watch->selection.filters[snapshot->selector].environment;
     snapshot->of_default = watch->wishes.resolve && !snapshot->of_default &&
                            strcmp(environment, DEFAULT_ENVIRONMENT) != 0;
@@ -140,6 +143,7 @@ void watch_drop_snapshot(struct watch *watch)
 
 static enum rpc_next finish_snapshot(struct watch *watch, struct rpc_pieces *pieces)
 {
+    assert(watch->snapshot->next_head == watch->snapshot->n_heads && "every head was delivered");
     const struct position *position = &watch->snapshot->position;
     watch->cursor = (struct watch_position){position->revision, hash_short(&position->hash)};
     pieces->items[0] =
@@ -165,6 +169,7 @@ static enum rpc_next send_part(struct watch *watch, struct rpc_pieces *pieces)
         if (pieces->n > 1 && bytes > MESSAGE_BYTES) {
             break;
         }
+        assert(pieces->n < COUNT_OF(pieces->items) && "a part fits into a message");
         pieces->items[pieces->n++] = config;
     }
     pieces->items[0] = watch_response(

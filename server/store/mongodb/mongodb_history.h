@@ -19,7 +19,7 @@ enum mongo_history {
  * over all of them. */
 void mongo_find_history(struct mongo_store *s, const struct str *config, uint64_t through,
                         enum mongo_history what, uint64_t limit, struct mongo_walk *ret_walk);
-/* Sets st to DATA_LOSS for such a commit. Returns false. */
+/* Fills st with DATA_LOSS: a payload of this revision is missing. Returns false. */
 bool mongo_tell_lost(uint64_t revision, struct status *st);
 
 /* See store.h. */
