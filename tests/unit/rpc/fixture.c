@@ -185,27 +185,49 @@ static void count(struct rpc_call *call, const Rpc__Test__CountRequest *request,
     rpc_stream_open(call, &ops, state, &state->stream);
 }
 
-static void kick_all(void)
+/* Under the lock. Returns references to all open streams, in an array that is owned. */
+static struct rpc_stream **ref_streams(size_t *ret_n)
 {
+    size_t n = 0;
     for (struct count *count = fixture.live; count != NULL; count = count->next) {
-        rpc_stream_kick(count->stream);
+        n++;
     }
+    struct rpc_stream **streams = mem_array(n + 1, sizeof streams[0]);
+    *ret_n = n;
+    n = 0;
+    for (struct count *count = fixture.live; count != NULL; count = count->next) {
+        streams[n++] = rpc_stream_ref(count->stream);
+    }
+    return streams;
+}
+
+static void kick_all(struct rpc_stream **streams, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        rpc_stream_kick(streams[i]);
+        rpc_stream_unref(streams[i]);
+    }
+    free(streams);
 }
 
 void fixture_release(uint64_t n)
 {
+    size_t n_streams;
     pthread_mutex_lock(&fixture.lock);
     fixture.limit = n;
-    kick_all();
+    struct rpc_stream **streams = ref_streams(&n_streams);
     pthread_mutex_unlock(&fixture.lock);
+    kick_all(streams, n_streams);
 }
 
 void fixture_end_streams(void)
 {
+    size_t n_streams;
     pthread_mutex_lock(&fixture.lock);
     fixture.end = true;
-    kick_all();
+    struct rpc_stream **streams = ref_streams(&n_streams);
     pthread_mutex_unlock(&fixture.lock);
+    kick_all(streams, n_streams);
 }
 
 struct rpc_stream *fixture_any_stream(void)
