@@ -79,8 +79,10 @@ bool name_prefix_check(const char *name, size_t n, const char *field, struct sta
                                 field, NAME_MAX_BYTES);
     }
     if (n > NAME_MAX_BYTES) {
-        return status_bad_field(st, field, "NAME_TOO_LONG", "%s has %zu bytes, the limit is %d",
-                                field, n, NAME_MAX_BYTES);
+        status_bad_field(st, field, "NAME_TOO_LONG", "%s has %zu bytes, the limit is %d", field, n,
+                         NAME_MAX_BYTES);
+        status_add_number(st, "limit", NAME_MAX_BYTES);
+        return false;
     }
     size_t bad = utf8_check(name, n);
     if (bad < n) {
@@ -112,8 +114,10 @@ bool name_check(const char *name, size_t n, const char *field, struct status *st
 bool text_check(const char *text, size_t n, size_t max_bytes, const char *field, struct status *st)
 {
     if (n > max_bytes) {
-        return status_bad_field(st, field, "TEXT_TOO_LONG", "%s has %zu bytes, the limit is %zu",
-                                field, n, max_bytes);
+        status_bad_field(st, field, "TEXT_TOO_LONG", "%s has %zu bytes, the limit is %zu", field, n,
+                         max_bytes);
+        status_add_number(st, "limit", max_bytes);
+        return false;
     }
     size_t bad = utf8_check(text, n);
     if (bad < n) {

@@ -89,10 +89,10 @@ void handle_livez(struct request *r)
 static void refuse_ready(struct request *r, const struct status *st)
 {
     if (st->reason[0] != '\0') {
-        request_refuse(r, 503, "Not ready: %s", st->reason);
+        request_refuse_status(r, 503, st, "Not ready: %s", st->reason);
     } else {
-        request_refuse(r, 503, "Not ready: the registry server says %s",
-                       status_code_name(st->code));
+        request_refuse_status(r, 503, st, "Not ready: the registry server says %s",
+                              status_code_name(st->code));
     }
 }
 
@@ -103,7 +103,7 @@ static void show_serving(struct request *r, const ProtobufCMessage *message,
     if (st != NULL) {
         refuse_ready(r, st);
     } else if (health->status != GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__SERVING_STATUS__SERVING) {
-        request_refuse(r, 503, "Not ready: the registry server is not serving");
+        request_refuse(r, 503, "NOT_SERVING", "Not ready: the registry server is not serving");
     } else {
         str_add_text(&r->response.body, "{\"status\":\"ready\"}");
         request_answer(r, 200);

@@ -61,6 +61,15 @@ static void check_part(const char *part, size_t n, const struct item *item, stru
     }
 }
 
+static void refuse_count(struct invalid *invalid, const char *place, const char *list, size_t max)
+{
+    struct status st;
+    status_bad_field(&st, list, "NAMES_COUNT", "At most %zu names%s", max,
+                     max == QUERY_NAMES ? "; POST takes 1,000" : "");
+    status_add_number(&st, "limit", max);
+    invalid_add_status(invalid, place, list, &st);
+}
+
 /* Adds the name in text, "ENVIRONMENT/SERVICE" or "SERVICE", which is moved. */
 static void add_name(struct names *names, struct str *text, const struct item *item,
                      struct invalid *invalid)
@@ -94,8 +103,7 @@ static void read_query(struct request *r, struct names *names, struct invalid *i
             continue;
         }
         if (names->n == names->max) {
-            invalid_add(invalid, "query", "name", "too_long",
-                        "At most 100 names; POST takes 1,000");
+            refuse_count(invalid, "query", "name", names->max);
             return;
         }
         AUTO_STR text = {0};
@@ -104,7 +112,7 @@ static void read_query(struct request *r, struct names *names, struct invalid *i
         add_name(names, &text, &item, invalid);
     }
     if (names->n == 0) {
-        invalid_add(invalid, "query", "name", "missing", "Field required");
+        invalid_add(invalid, "query", "name", FAULT_MISSING, "Field required");
     }
 }
 
@@ -157,7 +165,7 @@ static void read_body(const struct request *r, struct names *names, struct inval
     for (size_t at = 0; json_item(r->body.names, &at, &text); item.index++) {
         AUTO_STR name = {0};
         if (names->n == names->max) {
-            invalid_add(invalid, "body", "names", "too_long", "At most 1,000 names");
+            refuse_count(invalid, "body", "names", names->max);
             return;
         }
         if (take_item(text, &name)) {
@@ -170,7 +178,7 @@ static void read_body(const struct request *r, struct names *names, struct inval
         }
     }
     if (item.index == 0) {
-        invalid_add(invalid, "body", "names", "too_short", "At least one name");
+        invalid_add(invalid, "body", "names", FAULT_TOO_FEW, "At least one name");
     }
 }
 

@@ -17,7 +17,7 @@ void conditions_parse(const char *if_match, const char *if_none_match, struct co
     /* A malformed If-Match matches nothing, which is safe. A malformed If-None-Match would match
      * nothing, too, and so let the write pass. */
     if (ret->none.malformed) {
-        invalid_add(invalid, "header", "If-None-Match", "etag_parsing",
+        invalid_add(invalid, "header", "If-None-Match", FAULT_TAG,
                     "Input should be \"*\" or entity tags in double quotes");
     }
 }
@@ -28,15 +28,18 @@ void conditions_fini(struct conditions *conditions)
     etag_set_fini(&conditions->none);
 }
 
-static void refuse(struct request *r)
+/* st: the server's refusal, which reports the current head; NULL: it was not asked. */
+static void refuse(struct request *r, const struct status *st)
 {
     const struct conditions *c = &config_request_of(r)->conditions;
-    if (c->match.given && c->none.given) {
-        request_refuse(r, 412, "The configuration is not as If-Match and If-None-Match allow");
-    } else if (c->match.given) {
-        request_refuse(r, 412, "The configuration is not the one that If-Match names");
+    const char *why = c->match.given && c->none.given
+                          ? "The configuration is not as If-Match and If-None-Match allow"
+                      : c->match.given ? "The configuration is not the one that If-Match names"
+                                       : "The configuration is one that If-None-Match names";
+    if (st == NULL) {
+        request_refuse(r, 412, "REVISION_MISMATCH", "%s", why);
     } else {
-        request_refuse(r, 412, "The configuration is one that If-None-Match names");
+        request_refuse_status(r, 412, st, "%s", why);
     }
 }
 
@@ -83,7 +86,7 @@ bool conditions_expect(struct request *r, char **ret_epoch, uint64_t *ret_revisi
 {
     struct conditions *c = &config_request_of(r)->conditions;
     if (c->n_attempts == 0 && !begin(c)) {
-        refuse(r);
+        refuse(r, NULL);
         return false;
     }
     c->n_attempts++;
@@ -143,20 +146,22 @@ static enum refusal refusal_of(const struct status *st)
     }
 }
 
-static enum conditions_next decide(struct request *r, const struct found *found)
+static enum conditions_next decide(struct request *r, const struct status *st,
+                                   const struct found *found)
 {
     struct conditions *c = &config_request_of(r)->conditions;
     if (!found->exists && !c->match.given) {
         return CONDITIONS_MISSING;
     }
     if (!found->exists || !allow(c, &found->head)) {
-        refuse(r);
+        refuse(r, st);
         return CONDITIONS_ANSWERED;
     }
     if (c->n_attempts == CONDITIONS_ATTEMPTS) {
         request_add_header(r, "Retry-After", "1");
-        request_refuse(r, 503, "Nothing was written: other writes came first, %d times in a row",
-                       CONDITIONS_ATTEMPTS);
+        request_refuse_status(r, 503, st,
+                              "Nothing was written: other writes came first, %d times in a row",
+                              CONDITIONS_ATTEMPTS);
         return CONDITIONS_ANSWERED;
     }
     c->expected = found->head;
@@ -175,7 +180,7 @@ enum conditions_next conditions_after(struct request *r, const struct status *st
     if (refusal == REFUSED_HEAD && !read_found(st, &found)) {
         return CONDITIONS_OTHER;
     }
-    return decide(r, &found);
+    return decide(r, st, &found);
 }
 
 bool conditions_refuse_existing(struct request *r, const struct status *st)
@@ -184,7 +189,7 @@ bool conditions_refuse_existing(struct request *r, const struct status *st)
     const struct etag_set *none = &config_request_of(r)->conditions.none;
     bool forbidden = none->any || (read_found(st, &found) && etag_set_has(none, &found.head));
     if (forbidden) {
-        refuse(r);
+        refuse(r, st);
     }
     return forbidden;
 }

@@ -25,7 +25,7 @@ void config_answer_add_tag(struct request *r, uint64_t version, const char *tag)
 
 void config_answer_incomplete(struct request *r)
 {
-    request_refuse(r, 500, "The registry server's answer is incomplete");
+    request_refuse(r, 500, "ANSWER_INCOMPLETE", "The registry server's answer is incomplete");
 }
 
 bool config_answer_is_whole(struct request *r, const void *part)

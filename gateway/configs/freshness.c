@@ -69,7 +69,7 @@ void freshness_parse(const char *cache_control, const char *prefer, const char *
         ret->wait_s = preferred_wait(prefer);
     }
     if (minimum != NULL && !etag_parse(minimum, strlen(minimum), &ret->minimum)) {
-        invalid_add(invalid, "header", "X-Config-Min-Revision", "revision_parsing",
+        invalid_add(invalid, "header", "X-Config-Min-Revision", FAULT_REVISION,
                     "Input should be a value of X-Config-Revision");
     }
 }

@@ -166,7 +166,7 @@ static void show_missing(struct request *r, const struct found *found)
     if (heeds_wait(r, found)) {
         add_applied(r);
     }
-    request_refuse(r, 404, "Configuration not found");
+    request_refuse(r, 404, "CONFIG_NOT_FOUND", "Configuration not found");
 }
 
 static void show_found(struct request *r, struct found *found)
@@ -240,7 +240,7 @@ static void show_config(struct request *r, const ProtobufCMessage *message, cons
 {
     const Confreg__V1__GetConfigResponse *response = (const void *)message;
     if (st != NULL && st->code == STATUS_NOT_FOUND) {
-        request_refuse(r, 404, "Configuration not found");
+        request_refuse_status(r, 404, st, "Configuration not found");
         return;
     }
     if (st != NULL) {

@@ -40,8 +40,9 @@ static void answer_document(struct request *r, unsigned status, const Confreg__V
 static void refuse_existing(struct request *r, const struct status *st)
 {
     if (!conditions_refuse_existing(r, st)) {
-        request_refuse(r, 400, "Configuration for %s/%s already exists. Use update instead.",
-                       str_text(r->service), r->parameters.environment);
+        request_refuse_status(r, 400, st,
+                              "Configuration for %s/%s already exists. Use update instead.",
+                              str_text(r->service), r->parameters.environment);
     }
 }
 
@@ -64,7 +65,7 @@ void handle_create(struct request *r)
 {
     if (config_request_of(r)
             ->conditions.match.given) { /* a create needs that no config is there to match */
-        request_refuse(r, 412, "What If-Match names cannot be created");
+        request_refuse(r, 412, "REVISION_MISMATCH", "What If-Match names cannot be created");
         return;
     }
     Confreg__V1__CreateConfigRequest m = CONFREG__V1__CREATE_CONFIG_REQUEST__INIT;
@@ -86,10 +87,11 @@ void handle_create(struct request *r)
 static void refuse_missing(struct request *r)
 {
     if (r->route->body == BODY_CONFIG) {
-        request_refuse(r, 400, "Configuration for %s/%s does not exist. Use create instead.",
+        request_refuse(r, 400, "CONFIG_NOT_FOUND",
+                       "Configuration for %s/%s does not exist. Use create instead.",
                        str_text(r->service), r->parameters.environment);
     } else {
-        request_refuse(r, 404, "Configuration not found");
+        request_refuse(r, 404, "CONFIG_NOT_FOUND", "Configuration not found");
     }
 }
 
@@ -178,7 +180,7 @@ static void show_rolled_back(struct request *r, const ProtobufCMessage *message,
 {
     const Confreg__V1__RollbackConfigResponse *response = (const void *)message;
     if (st != NULL && st->outcome == OUTCOME_VERSION_NOT_FOUND) {
-        request_refuse(r, 404, "Version %s not found", r->body.version.text);
+        request_refuse(r, 404, "VERSION_NOT_FOUND", "Version %s not found", r->body.version.text);
     } else if (st != NULL) {
         refuse_update(r, st);
     } else {
@@ -293,7 +295,8 @@ static void refuse_version(struct request *r, const struct status *st)
 {
     const struct parameters *p = &r->parameters;
     const char *number = misses_new(p, st) ? p->new_version.text : p->old_version.text;
-    request_refuse(r, 400, "Version %s not found", number == NULL ? "to compare" : number);
+    request_refuse(r, 400, "VERSION_NOT_FOUND", "Version %s not found",
+                   number == NULL ? "to compare" : number);
 }
 
 static void show_diff(struct request *r, const ProtobufCMessage *message, const struct status *st)
@@ -307,7 +310,7 @@ static void show_diff(struct request *r, const ProtobufCMessage *message, const 
             request_answer(r, 200);
         }
     } else if (st->outcome == OUTCOME_NOT_ENOUGH_VERSIONS) {
-        request_refuse(r, 400, "Not enough versions to compare");
+        request_refuse(r, 400, "NOT_ENOUGH_VERSIONS", "Not enough versions to compare");
     } else if (st->outcome == OUTCOME_VERSION_NOT_FOUND) {
         refuse_version(r, st);
     } else {

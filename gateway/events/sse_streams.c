@@ -352,16 +352,14 @@ static bool take_from_watch(struct sse_stream *stream)
 
 /* ---- The beginning and the end of a stream ---- */
 
-void sse_stream_refuse_position(struct request *r, const char *reason, const char *detail,
+void sse_stream_refuse_position(struct request *r, const struct status *st,
                                 const struct mirror_view *view)
 {
-    struct str *body = &r->response.body;
-    str_clear(body);
-    str_add_text(body, "{\"detail\":");
-    json_encode_string(body, detail, strlen(detail));
-    str_addf(body, ",\"reason\":\"%s\",\"epoch\":\"%s\",\"revision\":%" PRIu64 "}", reason,
-             view->epoch, view->revision);
-    request_answer(r, 410);
+    struct status told = *st;
+    told.n_info = st->n_info < STATUS_INFO_MAX - 2 ? st->n_info : STATUS_INFO_MAX - 2;
+    status_add_info(&told, "epoch", view->epoch);
+    status_add_number(&told, "revision", view->revision);
+    request_refuse_status(r, 410, &told, "%s", st->message);
 }
 
 static ssize_t read_stream(void *user, char *bytes, size_t max);
@@ -388,7 +386,7 @@ static void refuse(struct sse_stream *stream, const struct status *st)
     stream->phase = PHASE_OVER;
     if (lost && stream->streams->upstream->mirror != NULL) {
         mirror_look(stream->streams->upstream->mirror, &view);
-        sse_stream_refuse_position(stream->request, st->reason, st->message, &view);
+        sse_stream_refuse_position(stream->request, st, &view);
     } else {
         errors_answer(stream->request, st);
     }
@@ -612,7 +610,7 @@ void sse_streams_stop(struct sse_streams *streams)
     TAILQ_FOREACH(stream, &streams->all, in_all)
     {
         if (stream->phase == PHASE_PENDING) {
-            request_refuse(stream->request, 503, "The gateway is stopping");
+            request_refuse(stream->request, 503, "SHUTTING_DOWN", "The gateway is stopping");
         }
         end_stream(stream);
     }

@@ -59,8 +59,9 @@ struct sse_stream_start {
  * server has answered: with 200, or with the reason why not. */
 void sse_stream_start(struct request *r, const struct sse_stream_start *start);
 
-/* Answers 410: the events after the position are not available. detail is for people. */
-void sse_stream_refuse_position(struct request *r, const char *reason, const char *detail,
+/* Answers 410: the events after the position are not available, for the reason in st. The error
+ * also has the epoch and revision of view. */
+void sse_stream_refuse_position(struct request *r, const struct status *st,
                                 const struct mirror_view *view);
 
 #endif

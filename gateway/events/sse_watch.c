@@ -9,7 +9,7 @@
 static void refuse_event_id(struct request *r)
 {
     struct invalid invalid = {0};
-    invalid_add(&invalid, "header", "Last-Event-ID", "event_id_parsing",
+    invalid_add(&invalid, "header", "Last-Event-ID", FAULT_EVENT_ID,
                 "Input should be the id of an event");
     request_refuse_invalid(r, &invalid);
     invalid_fini(&invalid);
@@ -30,9 +30,10 @@ static bool find_start(struct request *r, struct sse_stream_start *start)
         return false;
     }
     if (strcmp(last.epoch, start->view->epoch) != 0) {
-        sse_stream_refuse_position(r, "EPOCH_MISMATCH",
-                                   "Last-Event-ID is of another log; start with snapshot=true",
-                                   start->view);
+        struct status st;
+        status_set_outcome(&st, OUTCOME_EPOCH_MISMATCH,
+                           "Last-Event-ID is of another log; start with snapshot=true");
+        sse_stream_refuse_position(r, &st, start->view);
         return false;
     }
     start->position = last.revision;
@@ -46,7 +47,8 @@ void handle_watch(struct request *r)
     mirror_look(r->gateway->upstream->mirror, &view);
     if (view.state == MIRROR_LOADING || r->gateway->upstream->stopping) {
         request_add_header(r, "Retry-After", "1");
-        request_refuse(r, 503, "The gateway does not follow the registry server yet");
+        request_refuse(r, 503, "MIRROR_LOADING",
+                       "The gateway does not follow the registry server yet");
         return;
     }
     struct sse_stream_start start = {

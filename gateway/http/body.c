@@ -50,9 +50,9 @@ bool content_encoding_is_plain(const char *content_encoding)
 static void check_config_data(struct body *body, struct invalid *invalid)
 {
     if (!json_find(json_of_buf(body->json), "config_data", &body->config_data)) {
-        invalid_add(invalid, "body", "config_data", "missing", "Field required");
+        invalid_add(invalid, "body", "config_data", FAULT_MISSING, "Field required");
     } else if (json_type_of(body->config_data) != JSON_OBJECT) {
-        invalid_add(invalid, "body", "config_data", "dict_type",
+        invalid_add(invalid, "body", "config_data", FAULT_NO_DICTIONARY,
                     "Input should be a valid dictionary");
     }
 }
@@ -67,7 +67,7 @@ static bool take_text(const struct body *body, const char *name, struct str *tex
         return false;
     }
     if (json_type_of(value) != JSON_STRING) {
-        invalid_add(invalid, "body", name, "string_type", "Input should be a valid string");
+        invalid_add(invalid, "body", name, FAULT_NO_STRING, "Input should be a valid string");
         return true;
     }
     json_decode_string(value, text);
@@ -86,7 +86,7 @@ static bool check_json(const char *text, size_t n, struct body *body, struct inv
     struct status st;
     size_t offset;
     if (!json_check_value(text, n, &limits, "body", &offset, &body->json, &st)) {
-        invalid_set_json(invalid, offset, st.message);
+        invalid_set_json(invalid, offset, &st);
         return false;
     }
     return true;
@@ -96,19 +96,20 @@ static void check_version(struct body *body, struct invalid *invalid)
 {
     struct json_text value;
     if (!json_find(json_of_buf(body->json), "version", &value)) {
-        invalid_add(invalid, "body", "version", "missing", "Field required");
+        invalid_add(invalid, "body", "version", FAULT_MISSING, "Field required");
     } else if (json_type_of(value) != JSON_NUMBER ||
                !number_parse(value.data, value.len, &body->version)) {
-        invalid_add(invalid, "body", "version", "int_type", "Input should be a valid integer");
+        invalid_add(invalid, "body", "version", FAULT_NO_INTEGER,
+                    "Input should be a valid integer");
     }
 }
 
 static void check_names(struct body *body, struct invalid *invalid)
 {
     if (!json_find(json_of_buf(body->json), "names", &body->names)) {
-        invalid_add(invalid, "body", "names", "missing", "Field required");
+        invalid_add(invalid, "body", "names", FAULT_MISSING, "Field required");
     } else if (json_type_of(body->names) != JSON_ARRAY) {
-        invalid_add(invalid, "body", "names", "list_type", "Input should be a valid list");
+        invalid_add(invalid, "body", "names", FAULT_NO_LIST, "Input should be a valid list");
     }
 }
 
@@ -179,12 +180,12 @@ void body_parse(enum body_kind kind, bool strict, const struct str *text, const 
     *ret = (struct body){0};
     if (kind == BODY_EMPTY) {
         if (n > 0) {
-            invalid_add(invalid, "body", NULL, "extra_forbidden", "A body is not permitted here");
+            invalid_add(invalid, "body", NULL, FAULT_UNKNOWN, "A body is not permitted here");
         }
         return;
     }
     if (n == 0) {
-        invalid_add(invalid, "body", NULL, "missing", "Field required");
+        invalid_add(invalid, "body", NULL, FAULT_MISSING, "Field required");
         return;
     }
     bool is_json = content_type == NULL || content_type_is_json(content_type);
@@ -192,12 +193,12 @@ void body_parse(enum body_kind kind, bool strict, const struct str *text, const 
         return;
     }
     if (!is_json) {
-        invalid_add(invalid, "body", NULL, "model_attributes_type",
+        invalid_add(invalid, "body", NULL, FAULT_MEDIA_TYPE,
                     "The body was not read: its Content-Type should be application/json");
         return;
     }
     if (json_type_of(json_of_buf(ret->json)) != JSON_OBJECT) {
-        invalid_add(invalid, "body", NULL, "model_attributes_type",
+        invalid_add(invalid, "body", NULL, FAULT_NOT_AN_OBJECT,
                     "Input should be a valid dictionary or object to extract fields from");
         return;
     }

@@ -6,6 +6,7 @@
 
 #include "clock.h"
 #include "http_server.h"
+#include "problem.h"
 #include "route_stats.h"
 
 #define CONNECTIONS_MAX 16384u
@@ -157,8 +158,12 @@ static void take_headers(struct request *r, const struct http_head *head)
 
 static void refuse_size(struct request *r)
 {
-    request_refuse(r, 413, "The request's body may have %llu bytes",
-                   (unsigned long long)r->front->max_body_bytes);
+    struct status st;
+    status_set(&st, STATUS_RESOURCE_EXHAUSTED, "BODY_TOO_LARGE",
+               "The request's body may have %llu bytes",
+               (unsigned long long)r->front->max_body_bytes);
+    status_add_number(&st, "limit", r->front->max_body_bytes);
+    request_refuse_status(r, 413, &st, "%s", st.message);
 }
 
 static void begin(void *user, struct http_exchange *x)
@@ -200,7 +205,7 @@ static void take_body(void *user, struct http_exchange *x, const char *bytes, si
     if (r->n_body > front->max_body_bytes) {
         refuse_size(r);
     } else if (front->body_bytes + n > BODIES_BYTES) {
-        request_refuse(r, 503, "Too many large requests at once");
+        request_refuse(r, 503, "OVERLOADED", "Too many large requests at once");
     } else {
         front->body_bytes += n;
         str_add(&r->body_text, bytes, n);
@@ -215,7 +220,7 @@ static void run(void *user, struct http_exchange *x)
     struct front *front = user;
     struct request *r = x->user;
     if (front->refuses) {
-        request_refuse(r, 503, "The gateway is stopping");
+        request_refuse(r, 503, "SHUTTING_DOWN", "The gateway is stopping");
     } else {
         routes_run(r);
     }
@@ -251,6 +256,29 @@ static void end(void *user, struct http_exchange *x)
     free(r);
 }
 
+/* The reasons of what the HTTP server refuses, by status. */
+static const char *reason_of(unsigned status)
+{
+    switch (status) {
+    case 408:
+        return "REQUEST_LATE";
+    case 413:
+        return "BODY_TOO_LARGE";
+    case 414:
+        return "TARGET_TOO_LONG";
+    case 417:
+        return "EXPECTATION_UNKNOWN";
+    case 431:
+        return "HEAD_TOO_LARGE";
+    case 501:
+        return "NOT_IMPLEMENTED";
+    case 505:
+        return "HTTP_VERSION";
+    default:
+        return "REQUEST_MALFORMED";
+    }
+}
+
 static const char *refuse(void *user, struct http_exchange *x, const struct http_refusal *refusal,
                           struct str *body)
 {
@@ -262,9 +290,9 @@ static const char *refuse(void *user, struct http_exchange *x, const struct http
         route_stats_begin(front->gateway->routes);
         route_stats_end(front->gateway->routes, NULL, refusal->status, clock_monotonic_ns());
     }
-    str_add_text(body, "{\"detail\":");
-    json_encode_string(body, refusal->why, strlen(refusal->why));
-    str_add_char(body, '}');
+    AUTO_STR members = {0};
+    problem_add_reason(&members, reason_of(refusal->status), NULL);
+    problem_render(body, refusal->why, strlen(refusal->why), &members);
     return "application/json";
 }
 

@@ -1,18 +1,46 @@
 #include "invalid.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "json.h"
+#include "problem.h"
 
 /* Reasons by the nearest of pydantic's types. */
 static const struct {
     const char *reason, *type;
 } types[] = {
-    {"NAME_EMPTY", "string_too_short"},       {"NAME_TOO_LONG", "string_too_long"},
-    {"NAME_NOT_UTF8", "string_unicode"},      {"NAME_CHARACTER", "string_pattern_mismatch"},
-    {"NAME_DOTS", "string_pattern_mismatch"}, {"TEXT_TOO_LONG", "string_too_long"},
-    {"TEXT_NOT_UTF8", "string_unicode"},      {"TEXT_NUL", "string_pattern_mismatch"},
-    {"JSON_NOT_OBJECT", "dict_type"},         {"NAME_TYPE", "string_type"},
+    {"NAME_EMPTY", "string_too_short"},
+    {"NAME_TOO_LONG", "string_too_long"},
+    {"NAME_NOT_UTF8", "string_unicode"},
+    {"NAME_CHARACTER", "string_pattern_mismatch"},
+    {"NAME_DOTS", "string_pattern_mismatch"},
+    {"TEXT_TOO_LONG", "string_too_long"},
+    {"TEXT_NOT_UTF8", "string_unicode"},
+    {"TEXT_NUL", "string_pattern_mismatch"},
+    {"JSON_NOT_OBJECT", "dict_type"},
+    {"NAME_TYPE", "string_type"},
+    {"NAMES_COUNT", "too_long"},
+};
+
+static const struct {
+    const char *type, *reason;
+} faults[] = {
+    [FAULT_MISSING] = {"missing", "FIELD_MISSING"},
+    [FAULT_UNKNOWN] = {"extra_forbidden", "FIELD_UNKNOWN"},
+    [FAULT_REPEATED] = {"value_error", "FIELD_REPEATED"},
+    [FAULT_TOO_FEW] = {"too_short", "NAMES_COUNT"},
+    [FAULT_MEDIA_TYPE] = {"model_attributes_type", "MEDIA_TYPE"},
+    [FAULT_NOT_AN_OBJECT] = {"model_attributes_type", "JSON_NOT_OBJECT"},
+    [FAULT_NO_DICTIONARY] = {"dict_type", "JSON_NOT_OBJECT"},
+    [FAULT_NO_STRING] = {"string_type", "NOT_A_STRING"},
+    [FAULT_NO_LIST] = {"list_type", "NOT_A_LIST"},
+    [FAULT_NO_INTEGER] = {"int_type", "NOT_A_NUMBER"},
+    [FAULT_NUMBER_TEXT] = {"int_parsing", "NOT_A_NUMBER"},
+    [FAULT_SWITCH_TEXT] = {"bool_parsing", "NOT_A_BOOLEAN"},
+    [FAULT_TAG] = {"etag_parsing", "TAG_MALFORMED"},
+    [FAULT_REVISION] = {"revision_parsing", "REVISION_MALFORMED"},
+    [FAULT_EVENT_ID] = {"event_id_parsing", "EVENT_ID_MALFORMED"},
 };
 
 static const char *type_of(const char *reason)
@@ -28,6 +56,7 @@ static const char *type_of(const char *reason)
 void invalid_fini(struct invalid *invalid)
 {
     str_fini(&invalid->items);
+    str_fini(&invalid->members);
     invalid->n = 0;
 }
 
@@ -46,8 +75,9 @@ static void close_item(struct invalid *invalid, const char *type, const char *me
     str_add_char(&invalid->items, '}');
 }
 
-void invalid_add(struct invalid *invalid, const char *place, const char *name, const char *type,
-                 const char *message)
+/* place and name as they are in `loc`; name: NULL: the place itself. */
+static void add(struct invalid *invalid, const char *place, const char *name, const char *type,
+                const char *message)
 {
     open_item(invalid, place);
     if (name != NULL) {
@@ -57,24 +87,51 @@ void invalid_add(struct invalid *invalid, const char *place, const char *name, c
     close_item(invalid, type, message);
 }
 
-void invalid_set_json(struct invalid *invalid, size_t offset, const char *message)
+/* The members of st, whose field is the one of this request. */
+static void set_members(struct invalid *invalid, const char *field, const struct status *st)
+{
+    struct status shown = *st;
+    snprintf(shown.field, sizeof shown.field, "%s", field == NULL ? "" : field);
+    problem_add_status(&invalid->members, &shown);
+}
+
+void invalid_add(struct invalid *invalid, const char *place, const char *name, enum fault fault,
+                 const char *message)
+{
+    if (invalid->n == 0) {
+        problem_add_reason(&invalid->members, faults[fault].reason, name);
+    }
+    add(invalid, place, name, faults[fault].type, message);
+}
+
+void invalid_set_json(struct invalid *invalid, size_t offset, const struct status *st)
 {
     str_clear(&invalid->items);
+    str_clear(&invalid->members);
     invalid->n = 0;
+    set_members(invalid, NULL, st);
     open_item(invalid, "body");
     str_addf(&invalid->items, ",%zu", offset);
-    close_item(invalid, "json_invalid", message);
+    close_item(invalid, "json_invalid", st->message);
 }
 
 void invalid_add_status(struct invalid *invalid, const char *place, const char *name,
                         const struct status *st)
 {
-    invalid_add(invalid, place, name, type_of(st->reason), st->message);
+    if (invalid->n == 0) {
+        set_members(invalid, name, st);
+    }
+    add(invalid, place, name, type_of(st->reason), st->message);
 }
 
 void invalid_add_item(struct invalid *invalid, const char *place, const char *list, size_t index,
                       const struct status *st)
 {
+    if (invalid->n == 0) {
+        char field[64];
+        snprintf(field, sizeof field, "%s[%zu]", list, index);
+        set_members(invalid, field, st);
+    }
     open_item(invalid, place);
     str_addf(&invalid->items, ",\"%s\",%zu", list, index);
     close_item(invalid, type_of(st->reason), st->message);
@@ -83,6 +140,9 @@ void invalid_add_item(struct invalid *invalid, const char *place, const char *li
 void invalid_append(struct invalid *invalid, struct invalid *others)
 {
     if (others->n > 0) {
+        if (invalid->n == 0) {
+            str_add(&invalid->members, str_text(&others->members), others->members.len);
+        }
         str_add_text(&invalid->items, invalid->n == 0 ? "" : ",");
         str_add(&invalid->items, others->items.data, others->items.len);
         invalid->n += others->n;
@@ -94,5 +154,7 @@ void invalid_render(const struct invalid *invalid, struct str *out)
 {
     str_add_text(out, "{\"detail\":[");
     str_add(out, invalid->items.data, invalid->items.len);
-    str_add_text(out, "]}");
+    str_add_char(out, ']');
+    str_add(out, str_text(&invalid->members), invalid->members.len);
+    str_add_char(out, '}');
 }

@@ -131,7 +131,7 @@ static void take_number(const char *name, const struct str *value, void *target,
                         struct invalid *invalid)
 {
     if (!number_parse(str_text(value), value->len, target)) {
-        invalid_add(invalid, "query", name, "int_parsing",
+        invalid_add(invalid, "query", name, FAULT_NUMBER_TEXT,
                     "Input should be a valid integer, unable to parse string as an integer");
     }
 }
@@ -154,7 +154,7 @@ static void take_switch(const char *name, const struct str *value, void *target,
             return;
         }
     }
-    invalid_add(invalid, "query", name, "bool_parsing",
+    invalid_add(invalid, "query", name, FAULT_SWITCH_TEXT,
                 "Input should be a valid boolean, unable to interpret input");
 }
 
@@ -230,7 +230,7 @@ static void collect(const char *query, size_t n, unsigned wanted, struct given *
         }
         struct query_parameter *last = &given->last[row - rows];
         if (last->name != NULL && row->take != NULL && (wanted & PARAMETERS_STRICT) != 0) {
-            invalid_add(invalid, "query", row->name, "value_error", "Input should be given once");
+            invalid_add(invalid, "query", row->name, FAULT_REPEATED, "Input should be given once");
         }
         *last = parameter;
     }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "mem.h"
+#include "problem.h"
 #include "routes.h"
 
 const struct request_kind request_plain = {.size = sizeof(struct request)};
@@ -46,22 +47,39 @@ void request_answer(struct request *r, unsigned status)
     r->response.status = status;
 }
 
-void request_refuse(struct request *r, unsigned status, const char *format, ...)
+static void refuse(struct request *r, unsigned status, const struct str *members,
+                   const char *format, va_list arguments)
 {
     char *detail = NULL;
-    va_list arguments;
-    va_start(arguments, format);
     int n = vasprintf(&detail, format, arguments);
-    va_end(arguments);
     if (n < 0) {
         abort();
     }
     str_clear(&r->response.body);
-    str_add_text(&r->response.body, "{\"detail\":");
-    json_encode_string(&r->response.body, detail, (size_t)n);
-    str_add_char(&r->response.body, '}');
+    problem_render(&r->response.body, detail, (size_t)n, members);
     free(detail);
     request_answer(r, status);
+}
+
+void request_refuse(struct request *r, unsigned status, const char *reason, const char *format, ...)
+{
+    AUTO_STR members = {0};
+    va_list arguments;
+    problem_add_reason(&members, reason, NULL);
+    va_start(arguments, format);
+    refuse(r, status, &members, format, arguments);
+    va_end(arguments);
+}
+
+void request_refuse_status(struct request *r, unsigned status, const struct status *st,
+                           const char *format, ...)
+{
+    AUTO_STR members = {0};
+    va_list arguments;
+    problem_add_status(&members, st);
+    va_start(arguments, format);
+    refuse(r, status, &members, format, arguments);
+    va_end(arguments);
 }
 
 void request_refuse_invalid(struct request *r, const struct invalid *invalid)

@@ -107,9 +107,12 @@ void request_fini(struct request *r);
 
 /* Answers with what is in response.body. */
 void request_answer(struct request *r, unsigned status);
-/* Answers {"detail": "…"}, whatever response.body held. */
-void request_refuse(struct request *r, unsigned status, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
+/* Answers with an error (problem.h), whatever response.body held. format: of its detail. */
+void request_refuse(struct request *r, unsigned status, const char *reason, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+/* The same with what st tells programs. */
+void request_refuse_status(struct request *r, unsigned status, const struct status *st,
+                           const char *format, ...) __attribute__((format(printf, 4, 5)));
 /* Answers 422. */
 void request_refuse_invalid(struct request *r, const struct invalid *invalid);
 /* name is a literal; at most RESPONSE_HEADERS of them. */

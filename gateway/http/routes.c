@@ -58,7 +58,7 @@ static void add_method(struct str *allowed, const char *method)
 static void refuse_method(struct request *r, const char *allowed)
 {
     request_add_header(r, "Allow", allowed);
-    request_refuse(r, 405, "Method Not Allowed");
+    request_refuse(r, 405, "METHOD_UNKNOWN", "Method Not Allowed");
 }
 
 bool routes_find(const struct routes *routes, struct request *r)
@@ -78,7 +78,7 @@ bool routes_find(const struct routes *routes, struct request *r)
         add_method(&allowed, route->method);
     }
     if (allowed.len == 0) {
-        request_refuse(r, 404, "Not Found");
+        request_refuse(r, 404, "ROUTE_UNKNOWN", "Not Found");
     } else if (r->target.slash_at_end) {
         send_on(r);
     } else {
@@ -113,13 +113,14 @@ static bool reads_body(const struct route *route)
 static void refuse_encoding(struct request *r)
 {
     request_add_header(r, "Accept-Encoding", "identity");
-    request_refuse(r, 415, "Unsupported Media Type: a body has no Content-Encoding here");
+    request_refuse(r, 415, "CONTENT_ENCODING",
+                   "Unsupported Media Type: a body has no Content-Encoding here");
 }
 
 static void refuse_patch(struct request *r)
 {
     request_add_header(r, "Accept-Patch", "application/merge-patch+json, application/json");
-    request_refuse(r, 415,
+    request_refuse(r, 415, "MEDIA_TYPE",
                    "Unsupported Media Type: a patch is application/merge-patch+json (RFC 7396)");
 }
 

@@ -74,8 +74,7 @@ void unknown_refuse(struct invalid *invalid, const char *place, const struct str
     if (near != NULL) {
         str_addf(&message, "; did you mean %s?", near);
     }
-    invalid_add(invalid, place, str_text(is_text ? name : &encoded), "extra_forbidden",
-                message.data);
+    invalid_add(invalid, place, str_text(is_text ? name : &encoded), FAULT_UNKNOWN, message.data);
 }
 
 void unknown_ignore(struct str *ignored, const struct str *name)

@@ -63,14 +63,17 @@ static void refuse_field(struct request *r, const struct status *st)
 static void answer_unheard(struct request *r, const struct status *st)
 {
     unsigned http = errors_http_status(st);
-    const char *why = st->code == STATUS_UNAVAILABLE ? "The registry server cannot be reached"
-                      : st->code == STATUS_CANCELLED ? "The gateway is stopping"
-                                                     : "The registry server did not answer in time";
+    bool away = st->code == STATUS_UNAVAILABLE;
+    bool stopping = st->code == STATUS_CANCELLED;
+    const char *why = away       ? "The registry server cannot be reached"
+                      : stopping ? "The gateway is stopping"
+                                 : "The registry server did not answer in time";
+    const char *reason = away ? "SERVER_AWAY" : stopping ? "SHUTTING_DOWN" : "SERVER_LATE";
     if (r->route->kind->writes) {
-        request_refuse(r, http, "OUTCOME_UNKNOWN: whether the write happened is not known: %s",
-                       why);
+        request_refuse(r, http, "OUTCOME_UNKNOWN",
+                       "OUTCOME_UNKNOWN: whether the write happened is not known: %s", why);
     } else {
-        request_refuse(r, http, "%s", why);
+        request_refuse(r, http, reason, "%s", why);
     }
 }
 
@@ -80,11 +83,11 @@ void errors_answer(struct request *r, const struct status *st)
     if (http == 422) {
         refuse_field(r, st);
     } else if (st->reason[0] != '\0') {
-        request_refuse(r, http, "%s: %s", st->reason, st->message);
+        request_refuse_status(r, http, st, "%s: %s", st->reason, st->message);
     } else if (st->code == STATUS_UNAVAILABLE || st->code == STATUS_CANCELLED ||
                st->code == STATUS_DEADLINE_EXCEEDED) {
         answer_unheard(r, st);
     } else {
-        request_refuse(r, http, "%s", st->message);
+        request_refuse_status(r, http, st, "%s", st->message);
     }
 }

@@ -291,6 +291,21 @@ def test_every_reason_of_an_error_is_documented_and_every_documented_one_exists(
     assert names - INTERNAL - documented_reasons() == set()
 
 
+# Methods, and a part of a name in a comment.
+NO_REASONS = {"DELETE", "HEAD", "PATCH", "POST", "SERVICE"}
+
+
+def test_every_reason_of_the_gateway_is_documented():
+    names = reasons_in(["gateway/http/*.c", "gateway/upstream/*.c", "gateway/configs/*.c",
+                        "gateway/events/*.c", "gateway/api.c", "gateway/probes.c"]) - NO_REASONS
+    text = (ROOT / "docs" / "protocol.md").read_text()
+    over_http = text.split("| status | reasons of the gateway itself |")[1].split("\n\n")[0]
+    listed = set(re.findall(r"`([A-Z_]+)`", over_http))
+    assert "ROUTE_UNKNOWN" in names
+    assert names - listed - documented_reasons() == set()
+    assert listed - names == set()
+
+
 def sources():
     files = subprocess.run(["git", "ls-files", "*.c", "*.h"], cwd=ROOT, capture_output=True,
                            text=True, check=True).stdout.split()

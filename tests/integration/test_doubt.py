@@ -95,7 +95,8 @@ def test_a_write_that_gets_no_answer_in_time_is_in_doubt(pair, method, path, bod
     assert answer.status == 504
     assert answer.json()["detail"].startswith(DOUBT)
     assert read.status == 504
-    assert read.json() == {"detail": "The registry server did not answer in time"}
+    assert read.json() == {"detail": "The registry server did not answer in time",
+                           "reason": "SERVER_LATE"}
 
 
 @pytest.mark.parametrize("method,path,body", CALLS)

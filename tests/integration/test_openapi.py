@@ -1,6 +1,7 @@
 """/openapi.json names each status that a call can end with, and no other."""
 
 import json
+import re
 
 import grpc
 import pytest
@@ -95,8 +96,8 @@ def call(rest, route, method, body, headers):
                      {"Cache-Control": "no-cache", **headers})
 
 
-@pytest.fixture(scope="module")
-def compacted(launch):
+def start(launch):
+    """A gateway of a registry with a config of versions 1 to 3, of which the first was compacted."""
     server = launch(Confregd).start()
     rest = Rest(launch(Gateway, server.listen).start().port)
     assert rest.post("/api/configs/billing", DATA).status == 201
@@ -104,7 +105,29 @@ def compacted(launch):
         made = rest.put("/api/configs/billing", {"config_data": {"a": number}})
     server.stub.Compact(api_pb.CompactRequest(keep_versions=2), timeout=60)
     assert made.status == 200
-    return rest
+    # One that has not seen the events that are gone.
+    return Rest(launch(Gateway, server.listen).start().port)
+
+
+@pytest.fixture(scope="module")
+def compacted(launch):
+    return start(launch)
+
+
+def check_members(rest, route, method, answer):
+    """An error has the members that the document requires, and no other than it names."""
+    document = json.loads(rest.get("/openapi.json").body)
+    components = document["components"]
+    operation = document["paths"].get(route.partition("?")[0], {}).get(method.lower())
+    if answer.status < 400 or operation is None:
+        return
+    response = operation["responses"][str(answer.status)]
+    response = components["responses"][response["$ref"].rpartition("/")[2]]
+    schema = response["content"]["application/json"]["schema"]
+    schema = components["schemas"][schema["$ref"].rpartition("/")[2]]
+    body = answer.json()
+    assert set(schema["required"]) <= set(body) <= set(schema["properties"]), body
+    assert re.fullmatch(schema["properties"]["reason"]["pattern"], body["reason"]), body
 
 
 @pytest.mark.parametrize("route, method, status, query, body, headers", WITH_SERVER)
@@ -112,6 +135,7 @@ def test_statuses_of_a_gateway_with_its_server(compacted, route, method, status,
                                                headers):
     answer = call(compacted, route + query, method, body, headers)
     assert answer.status == status, answer
+    check_members(compacted, route, method, answer)
 
 
 @pytest.fixture(scope="module")
@@ -127,6 +151,7 @@ def test_statuses_of_a_gateway_whose_server_fails(failing, route, method, body, 
     for status, server.fault in faults.items():
         answer = call(rest, route, method, body, headers)
         assert (answer.status, bool(answer.json()["detail"])) == (status, True), answer
+        check_members(rest, route, method, answer)
 
 
 def test_the_document_names_these_statuses_and_no_other(compacted):
@@ -136,3 +161,82 @@ def test_the_document_names_these_statuses_and_no_other(compacted):
                   for route, method, _, _, faults in WITH_FAULTS for status in faults}
     document = json.loads(compacted.get("/openapi.json").body)
     assert documented_statuses(document) == exercised
+
+
+# ---- The members of errors ----
+
+DEEP = {"config_data": json.loads('{"a":' * 70 + "1" + "}" * 70)}
+MIB = 1 << 20
+EXAMPLES = [  # route, method, body, headers, what the error has beside its detail
+    (NAMED, "POST", DATA, {}, {
+        "reason": "CONFIG_EXISTS", "current_version": 3, "current_revision": 3, "current_epoch": ...}),
+    (NAMED, "POST", DATA, {"If-None-Match": "*"}, {
+        "reason": "CONFIG_EXISTS", "current_version": 3, "current_revision": 3, "current_epoch": ...}),
+    (NAMED, "PUT", DATA, {"If-Match": f'"{EPOCH}-1"'}, {
+        "reason": "EPOCH_MISMATCH", "current_version": 3, "current_revision": 3,
+        "current_epoch": ...}),
+    (NAMED, "PUT", DATA, NEVER, {"reason": "REVISION_MISMATCH"}),
+    (f"{NAMED}?environment=none", "PUT", DATA, {}, {"reason": "CONFIG_NOT_FOUND"}),
+    (f"{NAMED}?environment=none", "GET", None, {}, {"reason": "CONFIG_NOT_FOUND"}),
+    (f"{NAMED}?version=9", "GET", None, {}, {"reason": "VERSION_NOT_FOUND"}),
+    (f"{NAMED}?version=1", "GET", None, {}, {"reason": "PAYLOAD_COMPACTED"}),
+    (f"{DIFF}?old_version=2&new_version=9", "GET", None, {}, {"reason": "VERSION_NOT_FOUND"}),
+    (f"{DIFF}?environment=none", "GET", None, {}, {"reason": "NOT_ENOUGH_VERSIONS"}),
+    (ROLLBACK, "POST", {"version": 9}, {}, {"reason": "VERSION_NOT_FOUND"}),
+    (NAMED, "PUT", {}, {}, {"reason": "FIELD_MISSING", "field": "config_data"}),
+    (NAMED, "PUT", {"config_data": 1, "comment": 1}, {}, {
+        "reason": "JSON_NOT_OBJECT", "field": "config_data"}),
+    (NAMED, "PUT", DATA | {"comment": 1}, {}, {"reason": "NOT_A_STRING", "field": "comment"}),
+    (NAMED, "PUT", DATA | {"comment": "x" * 65537}, {}, {
+        "reason": "TEXT_TOO_LONG", "field": "comment", "limit": 65536}),
+    (NAMED, "PUT", DEEP, {}, {
+        "reason": "JSON_DEPTH", "field": "config_data", "limit": 64, "found": 70}),
+    (NAMED, "PUT", {"config_data": {"x": "y" * MIB}}, {}, {
+        "reason": "JSON_TOO_LARGE", "field": "config_data", "limit": MIB, "found": MIB + 8}),
+    (NAMED, "PUT", LARGE, {}, {"reason": "BODY_TOO_LARGE", "limit": 4 * MIB}),
+    (NAMED, "PUT", "{", {}, {"reason": "JSON_SYNTAX"}),
+    (NAMED, "PUT", DATA, GZIP, {"reason": "CONTENT_ENCODING"}),
+    (NAMED, "PUT", DATA, {"Content-Type": "text/plain"}, {"reason": "MEDIA_TYPE"}),
+    (NAMED, "PATCH", {}, {"Content-Type": "application/json-patch+json"}, {"reason": "MEDIA_TYPE"}),
+    (f"{NAMED}?environment=" + "x" * 256, "GET", None, {}, {
+        "reason": "NAME_TOO_LONG", "field": "environment", "limit": 255}),
+    (f"{NAMED}?version=x", "GET", None, {}, {"reason": "NOT_A_NUMBER", "field": "version"}),
+    (f"{NAMED}?verison=1", "DELETE", None, {}, {"reason": "FIELD_UNKNOWN", "field": "verison"}),
+    (BATCH, "POST", {"names": ["x", "a/b/c"]}, {}, {
+        "reason": "NAME_CHARACTER", "field": "names[1]"}),
+    (BATCH, "POST", {"names": ["x"] * 1001}, {}, {
+        "reason": "NAMES_COUNT", "field": "names", "limit": 1000}),
+    (LIST, "GET", None, {"X-Config-Min-Revision": "x"}, {
+        "reason": "REVISION_MALFORMED", "field": "X-Config-Min-Revision"}),
+    (LIST, "PUT", None, {}, {"reason": "METHOD_UNKNOWN"}),
+    ("/api/nothing", "GET", None, {}, {"reason": "ROUTE_UNKNOWN"}),
+    ("/api/watch", "GET", None, BACK, {
+        "reason": "EPOCH_MISMATCH", "epoch": ..., "revision": ...}),
+    ("/api/watch", "GET", None, {"Last-Event-ID": "{epoch}:1"}, {
+        "reason": "COMPACTED", "oldest_revision": ..., "newest_revision": ..., "epoch": ...,
+        "revision": ...}),
+]
+
+
+@pytest.fixture(scope="module")
+def settled(launch):
+    """For requests that are refused."""
+    return start(launch)
+
+
+@pytest.mark.parametrize("route, method, body, headers, expected", EXAMPLES)
+def test_what_errors_tell_programs(settled, route, method, body, headers, expected):
+    epoch = settled.get("/api/configs/billing").headers["X-Config-Revision"].partition("-")[0]
+    headers = {name: value.replace("{epoch}", epoch) for name, value in headers.items()}
+    answer = call(settled, route, method, body, headers)
+    found = {name: value for name, value in answer.json().items() if name != "detail"}
+    shown = {name: ... if expected.get(name) is ... else value for name, value in found.items()}
+    assert shown == expected, answer
+    check_members(settled, route, method, answer)
+
+
+def test_every_member_of_an_error_is_exercised(settled):
+    document = json.loads(settled.get("/openapi.json").body)
+    schemas = (document["components"]["schemas"][name] for name in ("Error", "Invalid", "Gone"))
+    documented = {name for schema in schemas for name in schema["properties"]}
+    assert documented == {"detail"}.union(*(expected for *_, expected in EXAMPLES))

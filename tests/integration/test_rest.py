@@ -172,7 +172,7 @@ def test_reads_and_refusals(rest, three, request_line, status, expected):
     if callable(expected):
         assert expected(three, answer.json()), answer
     elif expected is not None:
-        assert answer.json() == expected
+        assert answer.documented() == expected
     history = rest.get(f"/api/configs/{three}/history?environment=prod").json()
     assert [d["version"] for d in history] == [3, 2, 1], "a refused request changed something"
 
@@ -320,9 +320,9 @@ def test_create(rest, name):
 def test_create_of_what_exists_and_update_of_what_does_not(rest, three):
     path = f"/api/configs/{three}"
     answer = rest.post(path + "?environment=prod", {"config_data": {}})
-    assert (answer.status, answer.json()) == (400, exists(three))
+    assert (answer.status, answer.documented()) == (400, exists(three))
     answer = rest.put(path + "?environment=dev", {"config_data": {}})
-    assert (answer.status, answer.json()) == (400, missing(three, "dev"))
+    assert (answer.status, answer.documented()) == (400, missing(three, "dev"))
     assert rest.get(path + "?environment=prod").json() == V3
 
 
@@ -350,7 +350,7 @@ def test_create_over_an_empty_payload_is_refused(rest, name):
     path = f"/api/configs/{name}?environment=prod"
     assert rest.post(path, {"config_data": {}}).status == 201
     answer = rest.post(path, {"config_data": V1})
-    assert (answer.status, answer.json()) == (400, exists(name))
+    assert (answer.status, answer.documented()) == (400, exists(name))
     assert rest.get(path).json() == {}
 
 
@@ -412,7 +412,7 @@ def test_delete_of_one_version(rest, three):
     history = rest.get(f"/api/configs/{three}/history?environment=prod").json()
     assert [d["version"] for d in history] == [2, 1]
     answer = rest.get(f"/api/configs/{three}/diff?environment=prod&old_version=3&new_version=1")
-    assert (answer.status, answer.json()) == (400, {"detail": "Version 3 not found"})
+    assert (answer.status, answer.documented()) == (400, {"detail": "Version 3 not found"})
     assert rest.delete(path + "&version=3").json() == {"deleted": 0}
     assert rest.put(path, {"config_data": {}}).json()["version"] == 4
 
@@ -421,10 +421,10 @@ def test_delete_of_a_config(rest, three):
     path = f"/api/configs/{three}?environment=prod"
     answer = rest.delete(path)
     assert (answer.status, answer.json()) == (200, {"deleted": 3})
-    assert rest.get(path).json() == NOT_FOUND
+    assert rest.get(path).documented() == NOT_FOUND
     assert rest.get(f"/api/configs/{three}/history?environment=prod").json() == []
     answer = rest.put(path, {"config_data": {}})
-    assert (answer.status, answer.json()) == (400, missing(three))
+    assert (answer.status, answer.documented()) == (400, missing(three))
     document(rest.post(path, {"config_data": {}}), version=4, comment="Initial configuration")
 
 
@@ -456,7 +456,7 @@ def test_diff_skips_deleted_versions(rest, three):
     assert (answer["old_version"], answer["new_version"]) == (1, 3)
     rest.delete(f"/api/configs/{three}?environment=prod&version=1")
     answer = rest.get(f"/api/configs/{three}/diff?environment=prod")
-    assert (answer.status, answer.json()) == (400, TOO_FEW)
+    assert (answer.status, answer.documented()) == (400, TOO_FEW)
     answer = rest.get(f"/api/configs/{three}/diff?environment=prod&old_version=3&new_version=3")
     assert answer.status == 200
 

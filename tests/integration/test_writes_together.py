@@ -189,7 +189,8 @@ def test_without_a_server_all_are_told_so(launch):
                             meanwhile=server.kill)
     assert [answer.status for answer in answers] == [503] * 5
     assert [answer.json() for answer in answers] == [
-        {"detail": f"{IN_DOUBT}: The registry server cannot be reached"}] * 5
+        {"detail": f"{IN_DOUBT}: The registry server cannot be reached",
+         "reason": "OUTCOME_UNKNOWN"}] * 5
 
 
 def test_a_gateway_that_stops_tells_all(launch):
@@ -208,7 +209,7 @@ def test_a_gateway_that_stops_tells_all(launch):
     server.thaw()
     assert [answer.status for answer in answers] == [503] * 5
     assert [answer.json() for answer in answers] == [
-        {"detail": f"{IN_DOUBT}: The gateway is stopping"}] * 5
+        {"detail": f"{IN_DOUBT}: The gateway is stopping", "reason": "OUTCOME_UNKNOWN"}] * 5
     assert gateway.process.wait(60) == 0
 
 

@@ -40,6 +40,11 @@ class Answer:
     def json(self):
         return json.loads(self.body)
 
+    def documented(self):
+        """The body; of an error the documented part, without the members for programs."""
+        body = self.json()
+        return {"detail": body["detail"]} if self.status >= 400 else body
+
     def __repr__(self):
         return f"{self.status} {self.body[:300]!r}"
 
@@ -72,7 +77,7 @@ class Rest:
             connection.request(method, path, body=body, headers=headers)
             response = connection.getresponse()
             answer = Answer(response.status, response.headers, response.read())
-        if answer.body != b'{"detail":"Not Found"}':
+        if b'"ROUTE_UNKNOWN"' not in answer.body:
             SEEN.add((method, path.partition("?")[0], answer.status))
         return answer
 

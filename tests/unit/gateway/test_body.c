@@ -152,13 +152,14 @@ Test(body, a_fault_of_the_syntax_replaces_all_others)
     struct body body;
     struct invalid invalid = {0};
     AUTO_STR out = {0};
-    invalid_add(&invalid, "query", "version", "int_parsing", "no number");
+    invalid_add(&invalid, "query", "version", FAULT_NUMBER_TEXT, "no number");
     char brace[] = "{";
     body_parse(BODY_CONFIG, false, &(const struct str){.data = brace, .len = 1}, NULL, &body,
                &invalid);
     cr_expect_eq(invalid.n, 1);
     invalid_render(&invalid, &out);
     cr_expect_null(strstr(out.data, "query"));
+    cr_expect_not_null(strstr(out.data, "}],\"reason\":\"JSON_SYNTAX\"}"), "%s", out.data);
     cr_expect_eq(strncmp(out.data, "{\"detail\":[{\"loc\":[\"body\",1],", 29), 0, "%s", out.data);
     invalid_fini(&invalid);
     body_fini(&body);

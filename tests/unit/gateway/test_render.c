@@ -281,6 +281,45 @@ Test(render, a_refused_field_is_told_with_its_place)
         cr_expect_eq(r->response.status, 422);
         cr_expect_not_null(strstr(str_text(&r->response.body), cases[i].shown), "%s",
                            str_text(&r->response.body));
+        AUTO_STR members = {0};
+        str_addf(&members, "],\"reason\":\"%s\"", cases[i].reason);
+        if (cases[i].field[0] != '\0') {
+            str_addf(&members, ",\"field\":\"%s\"", cases[i].field);
+        }
+        str_add_char(&members, '}');
+        cr_expect_not_null(strstr(str_text(&r->response.body), members.data), "%s",
+                           str_text(&r->response.body));
         request_fini(r);
     }
+}
+
+Test(render, an_error_tells_programs_what_the_status_tells)
+{
+    struct config_request c = {.upstream.base.route = find_route("GET", "/api/configs/*")};
+    struct request *r = &c.upstream.base;
+    struct status st;
+    status_set(&st, STATUS_ABORTED, "VERSION_MISMATCH", "prod/a is at \"7\"");
+    status_add_number(&st, "current_version", 7);
+    status_add_number(&st, "current_revision", UINT64_MAX);
+    status_add_info(&st, "current_epoch", "0123456789abcdef");
+    status_add_info(&st, "change", "3");
+    errors_answer(r, &st);
+    cr_expect_eq(r->response.status, 409);
+    cr_expect_str_eq(str_text(&r->response.body),
+                     "{\"detail\":\"VERSION_MISMATCH: prod/a is at \\\"7\\\"\","
+                     "\"reason\":\"VERSION_MISMATCH\",\"current_version\":7,"
+                     "\"current_revision\":18446744073709551615,"
+                     "\"current_epoch\":\"0123456789abcdef\"}");
+    request_fini(r);
+}
+
+Test(render, an_error_without_a_reason_has_its_code)
+{
+    struct config_request c = {.upstream.base.route = find_route("GET", "/api/configs/*")};
+    struct request *r = &c.upstream.base;
+    struct status st;
+    status_set(&st, STATUS_INTERNAL, "", "why");
+    errors_answer(r, &st);
+    cr_expect_str_eq(str_text(&r->response.body), "{\"detail\":\"why\",\"reason\":\"INTERNAL\"}");
+    request_fini(r);
 }

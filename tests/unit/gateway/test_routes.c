@@ -217,7 +217,8 @@ Test(routes, a_wrong_method_is_told_all_right_ones)
 {
     struct request *r = find("BREW", "/api/configs/a");
     cr_expect_eq(r->response.status, 405);
-    cr_expect_str_eq(str_text(&r->response.body), "{\"detail\":\"Method Not Allowed\"}");
+    cr_expect_str_eq(str_text(&r->response.body),
+                     "{\"detail\":\"Method Not Allowed\",\"reason\":\"METHOD_UNKNOWN\"}");
     static const char *const methods[] = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"};
     for (size_t i = 0; i < COUNT_OF(methods); i++) {
         cr_expect_not_null(strstr(header_of(r, "Allow"), methods[i]));
