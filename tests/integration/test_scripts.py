@@ -1,6 +1,7 @@
 """The scripts, run as after a fresh clone."""
 
 import contextlib
+import functools
 import os
 import shutil
 import signal
@@ -142,18 +143,32 @@ def test_run_says_which_program_did_not_start(run):
 
 
 @pytest.fixture
-def bench(tmp_path):
-    """scripts/bench, where nothing can be installed or built."""
+def script(tmp_path):
+    """A script of scripts/, where nothing can be installed or built."""
     for name in ("apt-get", "cmake", "go", "dpkg-query", "ninja"):
         (tmp_path / name).write_text(f"#!/bin/sh\necho {name} was called; exit 1\n")
         (tmp_path / name).chmod(0o755)
 
-    def call(*arguments):
-        return subprocess.run([ROOT / "scripts" / "bench", *arguments], capture_output=True,
+    def call(name, *arguments):
+        return subprocess.run([ROOT / "scripts" / name, *arguments], capture_output=True,
                               text=True, timeout=60, check=False,
                               env={"PATH": f"{tmp_path}:{os.environ['PATH']}"})
 
     return call
+
+
+@pytest.fixture
+def bench(script):
+    return functools.partial(script, "bench")
+
+
+@pytest.mark.parametrize("name", ["run", "test"])
+def test_a_script_prints_its_help_at_once_and_refuses_what_it_does_not_know(script, name):
+    done = script(name, "--help")
+    assert done.returncode == 0 and f"scripts/{name}" in done.stdout, done.stdout + done.stderr
+    wrong = script(name, "--no-such")
+    assert wrong.returncode == 1 and f"usage: scripts/{name}" in wrong.stderr, wrong.stderr
+    assert "was called" not in done.stdout + done.stderr + wrong.stdout + wrong.stderr
 
 
 def test_bench_prints_its_help_at_once(bench):
