@@ -210,6 +210,18 @@ static bool check_listen(struct node *node, const char *text, struct status *st)
     return address_parse(text, ADDRESS_TO_LISTEN, &address, st) || status_context(st, "--listen");
 }
 
+/* bus_open() parses the address and does not connect. */
+static bool check_bus(const struct node_options *options, struct status *st)
+{
+    const struct bus_options bus_options = {.address = options->bus, .epoch = ""};
+    struct bus *bus = NULL;
+    if (!bus_open(&bus_options, &bus, st)) {
+        return false;
+    }
+    bus_close(bus);
+    return true;
+}
+
 /* Before a store is created for a node that could not start. */
 static bool check_addresses(struct node *node, const struct node_options *options,
                             struct status *st)
@@ -218,7 +230,8 @@ static bool check_addresses(struct node *node, const struct node_options *option
     return each_address(node, options->listen, check_listen, st) &&
            (options->metrics == NULL ||
             address_parse(options->metrics, ADDRESS_TO_LISTEN, &address, st) ||
-            status_context(st, "--metrics"));
+            status_context(st, "--metrics")) &&
+           check_bus(options, st);
 }
 
 static void show_metrics(void *user, struct str *page)
