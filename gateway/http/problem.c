@@ -24,7 +24,8 @@ void problem_add_number(struct str *members, const char *name, uint64_t value)
     str_addf(members, ",\"%s\":%" PRIu64, name, value);
 }
 
-/* What clients are told of a status's info. openapi.json documents the same. */
+/* The keys of a status's info that clients get as members of an error. openapi.json documents the
+ * same. */
 static const struct row {
     const char *key;
     bool is_text; /* otherwise a number */
