@@ -253,11 +253,11 @@ static bool tell_missing(struct store *store, const struct head *head, uint64_t 
     if (store->shared) {
         return status_set(st, STATUS_UNAVAILABLE, "STORE_UNAVAILABLE",
                           "the store did not show version %" PRIu64 " of %s/%s at first", version,
-                          service, environment);
+                          environment, service);
     }
     return status_set(st, STATUS_DATA_LOSS, "LOG_DAMAGED",
-                      "the log has lost version %" PRIu64 " of %s/%s", version, service,
-                      environment);
+                      "the log has lost version %" PRIu64 " of %s/%s", version, environment,
+                      service);
 }
 
 bool history_versions(struct store *store, const struct head *head, uint64_t from,

@@ -188,7 +188,7 @@ static void refuse_double(const struct old_key *key, old_refusal *refuse, void *
 {
     AUTO_STR what = {0};
     struct status st;
-    str_addf(&what, "%s/%s version %" PRIu64, key->service, key->environment, key->version);
+    str_addf(&what, "%s/%s version %" PRIu64, key->environment, key->service, key->version);
     status_set(&st, STATUS_ALREADY_EXISTS, "VERSION_TWICE",
                "another document has the same name and version");
     refuse(user, what.data, &st);

@@ -51,7 +51,7 @@ static void tell(void *user, const char *what, const struct status *why)
 static void refuse_version(struct taking *t, const struct old_key *key, const struct status *why)
 {
     AUTO_STR what = {0};
-    str_addf(&what, "%s/%s version %" PRIu64, key->service, key->environment, key->version);
+    str_addf(&what, "%s/%s version %" PRIu64, key->environment, key->service, key->version);
     tell(t, what.data, why);
 }
 

@@ -93,15 +93,15 @@ static bool check_expectations(const struct staging *s, const struct mutation *m
     }
     if (m->expected_revision != 0 && m->expected_revision != revision) {
         status_set_outcome(st, OUTCOME_REVISION_MISMATCH,
-                           "%s/%s is at mod_revision %llu, not at the expected %llu", m->service,
-                           m->environment, (unsigned long long)revision,
+                           "%s/%s is at mod_revision %llu, not at the expected %llu",
+                           m->environment, m->service, (unsigned long long)revision,
                            (unsigned long long)m->expected_revision);
         add_current(s, st, head);
         return false;
     }
     if (m->expected_version != 0 && m->expected_version != version) {
         status_set(st, STATUS_ABORTED, "VERSION_MISMATCH",
-                   "%s/%s is at version %llu, not at the expected %llu", m->service, m->environment,
+                   "%s/%s is at version %llu, not at the expected %llu", m->environment, m->service,
                    (unsigned long long)version, (unsigned long long)m->expected_version);
         add_current(s, st, head);
         return false;
@@ -112,13 +112,13 @@ static bool check_expectations(const struct staging *s, const struct mutation *m
 static bool no_config(const struct mutation *m, struct status *st)
 {
     return status_set_outcome(st, OUTCOME_CONFIG_NOT_FOUND, "there is no configuration for %s/%s",
-                              m->service, m->environment);
+                              m->environment, m->service);
 }
 
 static bool no_version(const struct mutation *m, struct status *st)
 {
-    status_set_outcome(st, OUTCOME_VERSION_NOT_FOUND, "%s/%s has no version %llu", m->service,
-                       m->environment, (unsigned long long)m->version);
+    status_set_outcome(st, OUTCOME_VERSION_NOT_FOUND, "%s/%s has no version %llu", m->environment,
+                       m->service, (unsigned long long)m->version);
     status_add_number(st, "version", m->version);
     return false;
 }
@@ -158,7 +158,7 @@ static bool stage_create(struct staging *s, const struct mutation *m, struct sta
     struct head *head = current_head(s, m);
     if (head != NULL && head->version != 0) {
         status_set(st, STATUS_ALREADY_EXISTS, "CONFIG_EXISTS",
-                   "there is a configuration for %s/%s already", m->service, m->environment);
+                   "there is a configuration for %s/%s already", m->environment, m->service);
         add_current(s, st, head);
         return false;
     }
@@ -204,7 +204,7 @@ static bool payload_gone(const struct mutation *m, uint64_t version, bool compac
 {
     status_set(st, STATUS_FAILED_PRECONDITION, "PAYLOAD_ERASED",
                "the payload of version %llu of %s/%s is no longer kept",
-               (unsigned long long)version, m->service, m->environment);
+               (unsigned long long)version, m->environment, m->service);
     if (compacted) {
         status_become(st, OUTCOME_PAYLOAD_COMPACTED);
     }
@@ -300,14 +300,14 @@ static bool stage_import(struct staging *s, const struct mutation *m, struct sta
     uint64_t last = head == NULL ? 0 : head->last_version;
     if (m->version <= last) {
         return status_set_outcome(st, OUTCOME_VERSION_EXISTS, "%s/%s has had versions up to %llu",
-                                  m->service, m->environment, (unsigned long long)last);
+                                  m->environment, m->service, (unsigned long long)last);
     }
     if (m->version - last - 1 > IMPORT_MAX_GAP) {
         return status_set_outcome(
             st, OUTCOME_VERSION_GAP,
             "version %llu of %s/%s comes after version %llu: at most %d may be left "
             "out",
-            (unsigned long long)m->version, m->service, m->environment, (unsigned long long)last,
+            (unsigned long long)m->version, m->environment, m->service, (unsigned long long)last,
             IMPORT_MAX_GAP);
     }
     struct change change = {

@@ -44,14 +44,14 @@ bool check_epoch(const struct service *service, const char *epoch, const char *f
 bool no_such_config(const char *environment, const char *service, struct status *st)
 {
     return status_set_outcome(st, OUTCOME_CONFIG_NOT_FOUND, "there is no configuration for %s/%s",
-                              service, environment);
+                              environment, service);
 }
 
 bool no_such_version(const char *environment, const char *service, uint64_t version,
                      struct status *st)
 {
-    status_set_outcome(st, OUTCOME_VERSION_NOT_FOUND, "%s/%s has no version %" PRIu64, service,
-                       environment, version);
+    status_set_outcome(st, OUTCOME_VERSION_NOT_FOUND, "%s/%s has no version %" PRIu64, environment,
+                       service, version);
     status_add_number(st, "version", version);
     return false;
 }
@@ -64,7 +64,7 @@ bool no_such_payload(const struct version_ref *version, struct status *st)
     }
     status_set_outcome(st, OUTCOME_PAYLOAD_COMPACTED,
                        "the payload of version %" PRIu64 " of %s/%s was removed by a compaction",
-                       change->version, change->service, change->environment);
+                       change->version, change->environment, change->service);
     status_add_number(st, "version", change->version);
     return false;
 }

@@ -44,8 +44,8 @@ static bool choose_within(struct comparison *c, struct status *st)
     bool both = c->old_side.version != 0 && c->new_side.version != 0;
     if (!both && head_live_versions(head) < 2) {
         return status_set_outcome(st, OUTCOME_NOT_ENOUGH_VERSIONS,
-                                  "%s/%s has fewer than two versions to compare", c->service_name,
-                                  c->new_side.environment);
+                                  "%s/%s has fewer than two versions to compare",
+                                  c->new_side.environment, c->service_name);
     }
     if (c->new_side.version == 0) {
         c->new_side.version = head->version;

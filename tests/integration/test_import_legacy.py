@@ -118,7 +118,7 @@ def test_what_went_on_here_since_is_left_alone(old, launch):
     collection.insert_one(dict(GOOD[1]))
     code, lines, counts, _ = take_over(uri, server.store)
     assert code == 1 and counts == (0, 1, 1)
-    assert "billing/prod version 2" in lines[0] and "another version" in lines[0]
+    assert "prod/billing version 2" in lines[0] and "another version" in lines[0]
     server.start()
     assert Registry(server.stub).data("billing") == b'{"mine":1}'
 
