@@ -80,12 +80,16 @@ static bool take_text(const struct body *body, const char *name, struct str *tex
 
 /* The whole body must be JSON as strict as payloads are. So a duplicate key is refused wherever it
  * is: of two members config_data, either could be meant. */
-static bool check_json(const char *text, size_t n, struct body *body, struct invalid *invalid)
+static bool check_json(const struct str *text, const char *content_type, struct body *body,
+                       struct invalid *invalid)
 {
-    struct json_limits limits = {.max_bytes = n, .max_depth = JSON_DEPTH_MAX};
+    struct json_limits limits = {.max_bytes = text->len, .max_depth = JSON_DEPTH_MAX};
     struct status st;
     size_t offset;
-    if (!json_check_value(text, n, &limits, "body", &offset, &body->json, &st)) {
+    if (!json_check_value(str_text(text), text->len, &limits, "body", &offset, &body->json, &st)) {
+        if (content_type == NULL) {
+            status_context(&st, "The body was read as JSON, as the Content-Type header is missing");
+        }
         invalid_set_json(invalid, offset, &st);
         return false;
     }
@@ -189,7 +193,7 @@ void body_parse(enum body_kind kind, bool strict, const struct str *text, const 
         return;
     }
     bool is_json = content_type == NULL || content_type_is_json(content_type);
-    if (is_json && !check_json(str_text(text), n, ret, invalid)) {
+    if (is_json && !check_json(text, content_type, ret, invalid)) {
         return;
     }
     if (!is_json) {

@@ -32,8 +32,9 @@ struct body {
 /* Adds the faults of a body: its own ones together, in the order config_data or version, comment,
  * created_by.
  * One that is no JSON replaces all that was found before. content_type may be NULL: such a body
- * counts as JSON. ret is complete where there was no fault, and to be given to body_fini in any
- * case. Lengths and depth are the server's to judge. */
+ * counts as JSON, and the fault of one that is none says that the header is missing. ret is
+ * complete where there was no fault, and to be given to body_fini in any case. Lengths and depth
+ * are the server's to judge. */
 void body_parse(enum body_kind kind, bool strict, const struct str *text, const char *content_type,
                 struct body *ret, struct invalid *invalid);
 void body_fini(struct body *body);

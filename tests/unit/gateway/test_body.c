@@ -165,6 +165,22 @@ Test(body, a_fault_of_the_syntax_replaces_all_others)
     body_fini(&body);
 }
 
+Test(body, a_fault_of_the_syntax_says_that_the_header_is_missing)
+{
+    static const char *const types[] = {NULL, "application/json"};
+    char form[] = "config_data=1";
+    for (size_t i = 0; i < COUNT_OF(types); i++) {
+        struct body body;
+        struct invalid invalid = {0};
+        const struct str text = {.data = form, .len = strlen(form)};
+        body_parse(BODY_CONFIG, false, &text, types[i], &body, &invalid);
+        bool is_told = strstr(str_text(&invalid.items), "Content-Type header is missing") != NULL;
+        cr_expect_eq(is_told, types[i] == NULL, "%s", str_text(&invalid.items));
+        invalid_fini(&invalid);
+        body_fini(&body);
+    }
+}
+
 Test(body, what_it_holds)
 {
     struct body body;
