@@ -181,6 +181,26 @@ def test_heads_that_are_saved_late_do_not_replace_newer_ones(launch, database):
     way.close()
 
 
+# ---- Indexes ----
+
+def test_no_two_commits_have_one_request_id(server, database):
+    """A unique partial index says so; where the server has none, another one finds them at least."""
+    Registry(server.stub).create("billing", request_id="once")
+    with pymongo.MongoClient(server.store) as client:
+        commits = client.get_default_database()["confreg_commits"]
+        index = commits.index_information()["requests"]
+        assert index["key"] == [("request", 1)]
+        if database.kind == "ferretdb":
+            assert "unique" not in index
+            return
+        assert index["unique"] and index["partialFilterExpression"] == {"request": {"$exists": True}}
+        request = commits.find_one({"request": {"$exists": True}})["request"]
+        with pytest.raises(pymongo.errors.DuplicateKeyError):
+            commits.insert_one({"_id": 1000, "request": request})
+        commits.insert_many([{"_id": 1001}, {"_id": 1002}])
+        commits.delete_many({"_id": {"$gt": 1000}})
+
+
 # ---- Backup and restore ----
 
 def dump(address):

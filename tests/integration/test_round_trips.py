@@ -135,6 +135,18 @@ def test_an_idle_node_looks_once_a_second(counted):
     assert asked[INSERT] == 0
 
 
+def test_erasing_a_version_looks_at_its_commit_alone(counted):
+    node = counted()
+    node.registry.create("billing", '{"n":1}')
+    for n in range(2, 12):
+        node.registry.update("billing", f'{{"n":{n}}}')
+    before = len(node.way.finds)
+    node.registry.delete("billing", version=3)
+    asked = [find for find in node.way.finds[before:] if "configs" in find["filter"]]
+    assert [find["limit"] for find in asked] == [1], asked
+    assert all("payloads" not in find["projection"] for find in asked)
+
+
 # The finds in the log that a start makes before the node serves. A server that looks nothing up by
 # an index reads the whole log for each, so there it is one. The others find, by an index, the end
 # and the newest versions of the heads; and after a kill the commit that the heads are of, those

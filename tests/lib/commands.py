@@ -52,6 +52,7 @@ class Commands:
         self.released = threading.Condition(self.lock)
         self.allowed = None  # ((command, collection), how many of them may still pass)
         self.counts = collections.Counter()  # by (command, collection)
+        self.finds = []  # the commands of all finds
         self.listener = socket.create_server(("127.0.0.1", self.port))
         threading.Thread(target=self._accept, daemon=True).start()
 
@@ -85,6 +86,8 @@ class Commands:
         if name not in DRIVER:
             with self.lock:
                 self.counts[name, collection] += 1
+                if name == "find":
+                    self.finds.append(command)
                 self.released.wait_for(lambda: self._take((name, collection)))
 
     def _take(self, command):

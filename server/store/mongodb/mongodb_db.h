@@ -34,8 +34,9 @@ struct mongo_store {
     struct mongo_changes *changes;  /* owned; NULL: nobody listens */
     atomic_uint_fast64_t appending; /* the last revision of an append under way; 0: there is none */
     enum mongo_plan plan;           /* set once, when it is opened */
-    size_t connections;             /* of the pool, at most */
-    uint64_t heads_mark;            /* the mark HEADS as this node has set it last; upkeep's */
+    size_t part_heads;    /* limit of one find for heads; 0: none, as each reads all of them */
+    size_t connections;   /* of the pool, at most */
+    uint64_t heads_mark;  /* the mark HEADS as this node has set it last; upkeep's */
     atomic_bool searched; /* MONGO_KEYS: the log's end was searched among all commits once; later
                              searches start where it was seen last */
     int64_t patience_ns;  /* time-out for finding a primary */

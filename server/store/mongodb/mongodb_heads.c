@@ -157,26 +157,51 @@ static bool take_head(struct loading *loading, const bson_t *document, struct st
                       head->row.service, head->row.environment);
 }
 
-static bool read_heads(struct loading *loading, struct status *st)
+/* Reads the heads behind a name, at most those of one find; it moves on to the last of them. */
+static bool read_part(struct loading *loading, struct str *after, struct status *st)
 {
     struct mongo_walk walk;
     struct status fault;
     const bson_t *document = NULL;
+    bson_iter_t name;
     bool ok = true;
-    AUTO(bson_destroy) bson_t *all = bson_new();
+    AUTO(bson_destroy) bson_t *filter = bson_new();
     AUTO(bson_destroy) bson_t *options = BCON_NEW(MONGO_MAJORITY);
-    mongo_find(loading->store, MONGO_HEADS, all, options, &walk);
+    if (loading->store->part_heads != 0) {
+        BCON_APPEND(filter, "_id", "{", "$gt", BCON_UTF8(str_text(after)), "}");
+        BCON_APPEND(options, "sort", "{", "_id", BCON_INT32(1), "}");
+        mongo_limit(options, loading->store->part_heads);
+    }
+    mongo_find(loading->store, MONGO_HEADS, filter, options, &walk);
     while (ok && mongo_next(&walk, &document)) {
         ok = take_head(loading, document, st);
+        if (bson_iter_init_find(&name, document, "_id") && BSON_ITER_HOLDS_UTF8(&name)) {
+            str_clear(after);
+            str_add_text(after, bson_iter_utf8(&name, NULL));
+        }
     }
     if (!mongo_end(&walk, "loading heads", &fault) && ok) {
         *st = fault;
         return false;
     }
-    if (ok && loading->n > 0) {
+    return ok;
+}
+
+static bool read_heads(struct loading *loading, struct status *st)
+{
+    AUTO_STR after = {0};
+    size_t part = loading->store->part_heads;
+    size_t before = 0;
+    do {
+        before = loading->n;
+        if (!read_part(loading, &after, st)) {
+            return false;
+        }
+    } while (part != 0 && loading->n - before == part);
+    if (loading->n > 0) {
         qsort(loading->heads, loading->n, sizeof loading->heads[0], by_revision);
     }
-    return ok;
+    return true;
 }
 
 /* Takes the next heads of at most BLOCK_COMMITS commits, or all heads if any find reads the whole
@@ -310,6 +335,9 @@ static bool load_block(struct loading *loading, struct block *block, struct stat
     bson_t *options =
         BCON_NEW("sort", "{", "_id", BCON_INT32(1), "}", "projection", "{", "record", BCON_INT32(1),
                  "hash", BCON_INT32(1), "payloads", BCON_INT32(1), "}", MONGO_MAJORITY);
+    if (count_commits(block) <= BLOCK_COMMITS) {
+        mongo_limit(options, count_commits(block));
+    }
     mongo_find(loading->store, MONGO_COMMITS, filter, options, &walk);
     while (more && mongo_next(&walk, &document)) {
         more = visit_heads_of(loading, block, document, room, &damaged);

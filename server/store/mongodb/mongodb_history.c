@@ -66,60 +66,96 @@ static bool walk_document(struct version_walk *walk, const bson_t *document)
     return more;
 }
 
-void mongo_find_history(struct mongo_store *s, const struct str *config, uint64_t through,
-                        enum mongo_history what, uint64_t limit, struct mongo_walk *ret_walk)
+/* ---- The commits that changed a config ---- */
+
+static void find_history(struct mongo_history_walk *history)
 {
     AUTO(bson_destroy) bson_t *filter = bson_new();
-    BSON_APPEND_UTF8(filter, "configs", config->data);
-    BCON_APPEND(filter, "_id", "{", "$lte", BCON_INT64(mongo_storable(through)), "}");
+    BSON_APPEND_UTF8(filter, "configs", history->config->data);
+    BCON_APPEND(filter, "_id", "{", "$lte", BCON_INT64(mongo_storable(history->through)), "}");
     AUTO(bson_destroy)
     bson_t *options = BCON_NEW("sort", "{", "_id", BCON_INT32(-1), "}", MONGO_MAJORITY);
-    if (what == MONGO_HISTORY_KEYS) {
+    if (history->what == MONGO_HISTORY_KEYS) {
         BCON_APPEND(options, "projection", "{", "configs", BCON_INT32(1), "versions", BCON_INT32(1),
                     "}");
     } else {
-        const char *left_out = what == MONGO_HISTORY_FACTS ? "payloads" : "request";
+        const char *left_out = history->what == MONGO_HISTORY_FACTS ? "payloads" : "request";
         BCON_APPEND(options, "projection", "{", left_out, BCON_INT32(0), "}");
     }
-    if (limit != 0) {
-        mongo_limit(options, limit);
-    }
-    mongo_find(s, MONGO_COMMITS, filter, options, ret_walk);
+    mongo_limit(options, history->limit);
+    mongo_find(history->store, MONGO_COMMITS, filter, options, &history->walk);
+    history->left = history->limit;
+    history->under_way = true;
 }
 
-/* Visits the versions of the newest commits up to *through, and moves *through below the oldest of
- * them. *ret_more: the walk has to continue there. */
-static bool walk_part(struct mongo_store *s, struct version_walk *versions, uint64_t *through,
-                      bool *ret_more, struct status *st)
+void mongo_history_begin(struct mongo_history_walk *history, struct mongo_store *s,
+                         const struct str *config, uint64_t through, enum mongo_history what,
+                         uint64_t wanted)
 {
-    struct mongo_walk walk;
-    const bson_t *document = NULL;
-    uint64_t older = versions->from - versions->down_to;
-    uint64_t left = older < PART_COMMITS ? older + 1 : PART_COMMITS;
-    bool more = true;
-    assert(versions->from >= versions->down_to && "versions are visited from the newest down");
-    mongo_find_history(s, &versions->config, *through,
-                       versions->with_payloads ? MONGO_HISTORY_PAYLOADS : MONGO_HISTORY_FACTS, left,
-                       &walk);
-    while (more && mongo_next(&walk, &document)) {
-        more = walk_document(versions, document);
-        *through = mongo_number(document, "_id") - 1;
-        left--;
-    }
-    *ret_more = more && left == 0 && *through > 0;
-    return mongo_end(&walk, "reading versions", st) &&
-           (versions->damaged == 0 || mongo_tell_lost(versions->damaged, st));
+    assert(wanted > 0 && "a find with limit 0 has none");
+    *history = (struct mongo_history_walk){.store = s,
+                                           .config = config,
+                                           .what = what,
+                                           .through = through,
+                                           .limit = wanted < PART_COMMITS ? wanted : PART_COMMITS};
 }
+
+static void end_find(struct mongo_history_walk *history)
+{
+    if (history->under_way) {
+        history->under_way = false;
+        history->failed = !mongo_end(&history->walk, "reading a history", &history->fault);
+    }
+}
+
+bool mongo_history_next(struct mongo_history_walk *history, const bson_t **ret_document)
+{
+    if (history->under_way && history->left == 0) {
+        end_find(history);
+    }
+    if (history->failed || history->through == 0) {
+        return false;
+    }
+    if (!history->under_way) {
+        find_history(history);
+    }
+    if (!mongo_next(&history->walk, ret_document)) {
+        history->through = 0;
+        return false;
+    }
+    history->left--;
+    history->through = mongo_number(*ret_document, "_id") - 1;
+    return true;
+}
+
+bool mongo_history_end(struct mongo_history_walk *history, const char *doing, struct status *st)
+{
+    end_find(history);
+    if (history->failed) {
+        *st = history->fault;
+        return status_context(st, "%s", doing);
+    }
+    return true;
+}
+
+/* ---- Versions ---- */
 
 static bool walk_versions(struct mongo_store *s, struct version_walk *versions, uint64_t through,
                           struct status *st)
 {
-    for (bool more = true; more;) {
-        if (!walk_part(s, versions, &through, &more, st)) {
-            return false;
-        }
+    struct mongo_history_walk history;
+    const bson_t *document = NULL;
+    assert(versions->from >= versions->down_to && "versions are visited from the newest down");
+    mongo_history_begin(&history, s, &versions->config, through,
+                        versions->with_payloads ? MONGO_HISTORY_PAYLOADS : MONGO_HISTORY_FACTS,
+                        versions->from - versions->down_to < PART_COMMITS
+                            ? versions->from - versions->down_to + 1
+                            : PART_COMMITS);
+    while (mongo_history_next(&history, &document) && walk_document(versions, document)) {
+        continue;
     }
-    return true;
+    return mongo_history_end(&history, "reading versions", st) &&
+           (versions->damaged == 0 || mongo_tell_lost(versions->damaged, st));
 }
 
 bool mongo_read_versions(struct store *store, const char *environment, const char *service,
@@ -175,15 +211,15 @@ bool mongo_find_change(struct store *store, const char *environment, const char 
                        uint64_t revision, uint64_t *ret_revision, uint32_t *ret_index,
                        struct status *st)
 {
-    struct mongo_walk walk;
+    struct mongo_history_walk history;
     const bson_t *document = NULL;
     struct mongo_keys keys = {.n = 0};
     uint64_t found = 0;
     size_t index = 0;
     AUTO_STR config = {0};
     mongo_config_key(environment, service, &config);
-    mongo_find_history(mongo_of(store), &config, revision, MONGO_HISTORY_KEYS, 1, &walk);
-    if (mongo_next(&walk, &document)) {
+    mongo_history_begin(&history, mongo_of(store), &config, revision, MONGO_HISTORY_KEYS, 1);
+    if (mongo_history_next(&history, &document)) {
         found = mongo_number(document, "_id");
         mongo_read_keys(document, "configs", &keys);
     }
@@ -193,7 +229,7 @@ bool mongo_find_change(struct store *store, const char *environment, const char 
     }
     *ret_revision = found;
     *ret_index = (uint32_t)index;
-    return mongo_end(&walk, "looking for a change", st);
+    return mongo_history_end(&history, "looking for a change", st);
 }
 
 static bson_t *any_request_of(const struct hash *keys, size_t n)

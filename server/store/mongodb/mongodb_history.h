@@ -15,10 +15,31 @@ enum mongo_history {
     MONGO_HISTORY_PAYLOADS, /* the payloads, too */
 };
 
-/* Begins a walk over the commits that changed a config, up to a revision, newest first; limit 0:
- * over all of them. */
-void mongo_find_history(struct mongo_store *s, const struct str *config, uint64_t through,
-                        enum mongo_history what, uint64_t limit, struct mongo_walk *ret_walk);
+/* A walk over the commits that changed a config, from a revision down, newest first: by finds with
+ * a limit, as many as the walk goes on for. */
+struct mongo_history_walk {
+    struct mongo_store *store;
+    const struct str *config;
+    enum mongo_history what;
+    uint64_t through; /* the next find's */
+    uint64_t limit;   /* of one find */
+    uint64_t left;    /* of the limit of the find under way */
+    struct mongo_walk walk;
+    bool under_way; /* there is a find */
+    struct status fault;
+    bool failed; /* a find failed, with that */
+};
+
+/* wanted: how many commits the caller expects to visit; a find has no more, and a fixed number at
+ * most. config is borrowed until the end. */
+void mongo_history_begin(struct mongo_history_walk *history, struct mongo_store *s,
+                         const struct str *config, uint64_t through, enum mongo_history what,
+                         uint64_t wanted);
+/* The next document, borrowed until the following call; false at the end and on errors. */
+bool mongo_history_next(struct mongo_history_walk *history, const bson_t **ret_document);
+/* Ends it; false with st where an error had ended it before. */
+bool mongo_history_end(struct mongo_history_walk *history, const char *doing, struct status *st);
+
 /* Fills st with DATA_LOSS: a payload of this revision is missing. Returns false. */
 bool mongo_tell_lost(uint64_t revision, struct status *st);
 

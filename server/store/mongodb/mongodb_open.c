@@ -15,6 +15,7 @@
 #include "seal.h"
 
 #define DEFAULT_DATABASE "confreg"
+#define PART_HEADS 10000
 #define MIN_WIRE_VERSION 7 /* MongoDB 4.0 */
 
 MEM_CLEANUP(mongoc_uri_t, mongoc_uri_destroy)
@@ -251,7 +252,9 @@ static bool is_empty(struct mongo_store *s, enum mongo_collection collection, bo
     struct mongo_walk walk;
     const bson_t *document = NULL;
     AUTO(bson_destroy) bson_t *all = bson_new();
-    AUTO(bson_destroy) bson_t *options = BCON_NEW("limit", BCON_INT64(1), MONGO_MAJORITY);
+    AUTO(bson_destroy)
+    bson_t *options = BCON_NEW("limit", BCON_INT64(1), "projection", "{", "_id", BCON_INT32(1), "}",
+                               MONGO_MAJORITY);
     mongo_find(s, collection, all, options, &walk);
     *ret_empty = !mongo_next(&walk, &document);
     return mongo_end(&walk, "looking at it", st);
@@ -425,6 +428,7 @@ static bool open_address(const char *address, bool may_create, struct store **re
         return false;
     }
     s->store.loads_at_once = s->plan == MONGO_SCANS;
+    s->part_heads = s->plan == MONGO_RANGES ? PART_HEADS : 0;
     *ret_store = &s->store;
     return true;
 }

@@ -2,6 +2,7 @@
  * are refused. */
 #include <arpa/inet.h>
 #include <assert.h>
+#include <inttypes.h>
 #include <mongoc/mongoc.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -12,6 +13,7 @@
 #include "book.h"
 #include "clock.h"
 #include "leak_check.h"
+#include "mongodb_db.h"
 #include "place.h"
 #include "store_open.h"
 
@@ -70,6 +72,39 @@ CONTRACT(mongodb, tells_the_tail_wherever_it_went)
         place_remove_commit(place, revision);
     }
     expect_tail(place->store, &book, 328);
+    store_close(other);
+    book_fini(&book);
+}
+
+static bool count_head(void *user, struct head *head)
+{
+    *(size_t *)user += head->last_version;
+    head_unref(head);
+    return true;
+}
+
+/* As it is read on MongoDB, whatever this server finds by an index: heads by finds of two. */
+CONTRACT(mongodb, is_read_by_ranges_and_in_parts)
+{
+    struct book book;
+    struct status st;
+    struct store *other = open_beside(place);
+    mongo_of(other)->plan = MONGO_RANGES;
+    mongo_of(other)->part_heads = 2;
+    book_init(&book, place->store);
+    book_fill(&book, place->store, 3);
+    book_check(&book, other, 3);
+    for (uint64_t n = 0; n < 5; n++) {
+        char name[16];
+        size_t versions = 0;
+        snprintf(name, sizeof name, "c-%" PRIu64, n);
+        AUTO(head_unref) struct head *head = head_new("prod", name);
+        head->last_version = UINT64_C(1) << n;
+        head->row_revision = 1;
+        cr_assert(store_save_heads(other, &head, 1, 1, &st), "%s", st.message);
+        cr_assert(store_load_heads(other, count_head, &versions, &st), "%s", st.message);
+        cr_assert_eq(versions, (UINT64_C(2) << n) - 1, "each once");
+    }
     store_close(other);
     book_fini(&book);
 }
