@@ -3,6 +3,7 @@
 #define RPC_CALL_H
 
 #include <stdatomic.h>
+#include <sys/queue.h>
 
 #include "acceptor.h"
 #include "completion_queue.h"
@@ -53,8 +54,8 @@ struct rpc_call {
     char *peer; /* owned; set on first use */
     struct rpc_stream *stream;
     struct rpc_task refusal;
-    bool refused;                     /* on arrival, because the server stops */
-    struct rpc_call *previous, *next; /* in server->calls, unless refused */
+    bool refused;                  /* on arrival, because the server stops */
+    LIST_ENTRY(rpc_call) in_calls; /* unless refused */
 };
 
 /* Requests the next call of the method from the core; NULL: of any unknown method. */
@@ -112,13 +113,13 @@ struct rpc_server {
     /* For the shutdown. */
     pthread_mutex_t lock;
     pthread_cond_t quiet;
-    size_t n_calls;         /* all rpc_call objects, including those that wait for a call */
-    struct rpc_call *calls; /* calls in progress: their end has not been sent yet */
-    size_t n_refused;       /* refused calls whose end has not been sent yet */
+    size_t n_calls;              /* all rpc_call objects, including those that wait for a call */
+    LIST_HEAD(, rpc_call) calls; /* calls in progress: their end has not been sent yet */
+    size_t n_refused;            /* refused calls whose end has not been sent yet */
     bool shut_down;
     struct tag down;
 
-    struct rpc_stream *streams; /* only the stream thread */
+    LIST_HEAD(, rpc_stream) streams; /* only the stream thread */
     struct rpc_task kick_streams;
     atomic_bool kick_posted;
 };

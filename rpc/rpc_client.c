@@ -5,6 +5,7 @@
 #include <grpc/support/time.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/queue.h>
 
 #include "address.h"
 #include "bytes.h"
@@ -18,13 +19,13 @@ struct rpc_client {
     struct completion_queue cq;
     pthread_mutex_t lock;
     pthread_cond_t idle;
-    struct rpc_client_call *calls; /* open */
+    LIST_HEAD(, rpc_client_call) calls; /* open */
     bool closing;
 };
 
 struct rpc_client_call {
     struct rpc_client *client;
-    struct rpc_client_call *previous, *next; /* in client->calls */
+    LIST_ENTRY(rpc_client_call) in_calls;
     grpc_call *core;
     unsigned n_batches; /* in flight; the client's thread's, once they are started */
 
@@ -106,10 +107,11 @@ static void cancel_all(struct rpc_client *client)
 {
     pthread_mutex_lock(&client->lock);
     client->closing = true;
-    for (struct rpc_client_call *call = client->calls; call != NULL; call = call->next) {
+    for (struct rpc_client_call *call = LIST_FIRST(&client->calls); call != NULL;
+         call = LIST_NEXT(call, in_calls)) {
         grpc_call_cancel(call->core, NULL);
     }
-    while (client->calls != NULL) {
+    while (!LIST_EMPTY(&client->calls)) {
         pthread_cond_wait(&client->idle, &client->lock);
     }
     pthread_mutex_unlock(&client->lock);
@@ -181,11 +183,7 @@ static void enlist(struct rpc_client_call *call)
 {
     struct rpc_client *client = call->client;
     pthread_mutex_lock(&client->lock);
-    call->next = client->calls;
-    if (call->next != NULL) {
-        call->next->previous = call;
-    }
-    client->calls = call;
+    LIST_INSERT_HEAD(&client->calls, call, in_calls);
     if (client->closing) {
         grpc_call_cancel(call->core, NULL); /* a callback started it while the client is freed */
     }
@@ -196,15 +194,8 @@ static void unlist(struct rpc_client_call *call)
 {
     struct rpc_client *client = call->client;
     pthread_mutex_lock(&client->lock);
-    if (call->previous != NULL) {
-        call->previous->next = call->next;
-    } else {
-        client->calls = call->next;
-    }
-    if (call->next != NULL) {
-        call->next->previous = call->previous;
-    }
-    if (client->calls == NULL) {
+    LIST_REMOVE(call, in_calls);
+    if (LIST_EMPTY(&client->calls)) {
         pthread_cond_signal(&client->idle);
     }
     pthread_mutex_unlock(&client->lock);

@@ -292,24 +292,6 @@ void server_call_gone(struct rpc_server *server)
     pthread_mutex_unlock(&server->lock);
 }
 
-static void enlist(struct rpc_call *call)
-{
-    struct rpc_server *server = call->server;
-    call->next = server->calls;
-    if (call->next != NULL) {
-        call->next->previous = call;
-    }
-    server->calls = call;
-}
-
-static void unlist(struct rpc_call *call)
-{
-    *(call->previous != NULL ? &call->previous->next : &call->server->calls) = call->next;
-    if (call->next != NULL) {
-        call->next->previous = call->previous;
-    }
-}
-
 /* Decides under the lock: a thread that has set `stopping` and then finds no call in the list knows
  * that no further call will be served. */
 bool server_call_arrived(struct rpc_call *call)
@@ -319,7 +301,7 @@ bool server_call_arrived(struct rpc_call *call)
     call->refused = rpc_server_stopping(server);
     server->n_refused += call->refused;
     if (!call->refused) {
-        enlist(call);
+        LIST_INSERT_HEAD(&server->calls, call, in_calls);
     }
     pthread_mutex_unlock(&server->lock);
     return !call->refused;
@@ -331,9 +313,9 @@ void server_call_over(struct rpc_call *call)
     pthread_mutex_lock(&server->lock);
     server->n_refused -= call->refused;
     if (!call->refused) {
-        unlist(call);
+        LIST_REMOVE(call, in_calls);
     }
-    if (server->calls == NULL) {
+    if (LIST_EMPTY(&server->calls)) {
         pthread_cond_signal(&server->quiet);
     }
     pthread_mutex_unlock(&server->lock);
@@ -348,12 +330,12 @@ bool rpc_server_stopping(const struct rpc_server *server)
 
 static bool serves_nobody(const struct rpc_server *server)
 {
-    return server->calls == NULL;
+    return LIST_EMPTY(&server->calls);
 }
 
 static bool has_told_all(const struct rpc_server *server)
 {
-    return server->calls == NULL && server->n_refused == 0;
+    return LIST_EMPTY(&server->calls) && server->n_refused == 0;
 }
 
 static bool wait_until(struct rpc_server *server, bool (*is_so)(const struct rpc_server *server),
@@ -382,12 +364,14 @@ static struct rpc_call **take_calls(struct rpc_server *server, size_t *ret_n)
 {
     size_t n = 0;
     pthread_mutex_lock(&server->lock);
-    for (const struct rpc_call *call = server->calls; call != NULL; call = call->next) {
+    for (const struct rpc_call *call = LIST_FIRST(&server->calls); call != NULL;
+         call = LIST_NEXT(call, in_calls)) {
         n++;
     }
     struct rpc_call **calls = mem_array(n + 1, sizeof calls[0]);
     *ret_n = 0;
-    for (struct rpc_call *call = server->calls; call != NULL; call = call->next) {
+    for (struct rpc_call *call = LIST_FIRST(&server->calls); call != NULL;
+         call = LIST_NEXT(call, in_calls)) {
         call_ref(call);
         calls[(*ret_n)++] = call;
     }

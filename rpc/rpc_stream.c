@@ -24,7 +24,7 @@ struct rpc_stream {
     bool headers_sent;
     bool sending;
     bool ended; /* for the core; what ends it may still be on its way to the socket */
-    struct rpc_stream *previous, *next; /* in server->streams */
+    LIST_ENTRY(rpc_stream) in_streams;
 };
 
 static void begin(struct rpc_task *task);
@@ -90,7 +90,8 @@ void stream_kick_all(struct rpc_task *task)
 {
     struct rpc_server *server = CONTAINER_OF(task, struct rpc_server, kick_streams);
     atomic_exchange(&server->kick_posted, false);
-    for (struct rpc_stream *stream = server->streams; stream != NULL; stream = stream->next) {
+    for (struct rpc_stream *stream = LIST_FIRST(&server->streams); stream != NULL;
+         stream = LIST_NEXT(stream, in_streams)) {
         rpc_stream_kick(stream);
     }
 }
@@ -102,33 +103,11 @@ static bool is_over(const struct rpc_stream *stream)
     return (atomic_load(&stream->flags) & OVER) != 0;
 }
 
-static void enlist(struct rpc_stream *stream)
-{
-    struct rpc_server *server = stream->call->server;
-    stream->next = server->streams;
-    if (stream->next != NULL) {
-        stream->next->previous = stream;
-    }
-    server->streams = stream;
-}
-
-static void unlist(struct rpc_stream *stream)
-{
-    if (stream->previous != NULL) {
-        stream->previous->next = stream->next;
-    } else {
-        stream->call->server->streams = stream->next;
-    }
-    if (stream->next != NULL) {
-        stream->next->previous = stream->previous;
-    }
-}
-
 static void finish(struct rpc_stream *stream)
 {
     if (!is_over(stream)) {
         atomic_fetch_or(&stream->flags, OVER);
-        unlist(stream);
+        LIST_REMOVE(stream, in_streams);
         call_count_end(stream->call);
         stream->ops->closed(stream->state);
     }
@@ -214,7 +193,7 @@ static void begin(struct rpc_task *task)
     struct rpc_stream *stream = CONTAINER_OF(task, struct rpc_stream, run);
     grpc_op op = op_close(&stream->call->cancelled);
     stream->run.fn = run;
-    enlist(stream);
+    LIST_INSERT_HEAD(&stream->call->server->streams, stream, in_streams);
     start_batch(stream, &op, &stream->call->ended);
     run(task);
 }
