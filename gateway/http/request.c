@@ -47,8 +47,9 @@ void request_answer(struct request *r, unsigned status)
     r->response.status = status;
 }
 
-static void refuse(struct request *r, unsigned status, const struct str *members,
-                   const char *format, va_list arguments)
+__attribute__((format(printf, 4, 0))) static void refuse(struct request *r, unsigned status,
+                                                         const struct str *members,
+                                                         const char *format, va_list arguments)
 {
     char *detail = NULL;
     int n = vasprintf(&detail, format, arguments);
