@@ -36,7 +36,7 @@ static const struct row {
     {505, "HTTP Version Not Supported"},
 };
 
-static const char *reason_of(unsigned status)
+const char *http_status_phrase(unsigned status)
 {
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         if (rows[i].status == status) {
@@ -55,7 +55,7 @@ size_t http_format_lead(unsigned status, const char *date, const char *connectio
                         char text[HTTP_LEAD_SIZE])
 {
     int n = snprintf(text, HTTP_LEAD_SIZE, "HTTP/1.1 %u %s\r\nDate: %s\r\n%s", status,
-                     reason_of(status), date, connection);
+                     http_status_phrase(status), date, connection);
     assert(n > 0 && n < HTTP_LEAD_SIZE && "it has room for all of ours");
     return (size_t)n;
 }

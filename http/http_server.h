@@ -121,6 +121,9 @@ bool http_server_is_idle(const struct http_server *server);
 
 /* ---- Answers ---- */
 
+/* The reason phrase of a status, "Not Found". Never NULL. */
+const char *http_status_phrase(unsigned status);
+
 /* The server itself adds Date, Connection, Content-Length and Transfer-Encoding. */
 struct http_answer {
     unsigned status;

@@ -99,6 +99,7 @@ static const struct header_row {
     size_t target; /* in struct request_headers */
     bool is_list;  /* may come in several lines */
 } header_rows[] = {
+    {"Accept", offsetof(struct request_headers, accept), true},
     {"Content-Type", offsetof(struct request_headers, content_type), false},
     {"Content-Encoding", offsetof(struct request_headers, content_encoding), true},
     {"If-Match", offsetof(struct request_headers, if_match), true},
@@ -292,8 +293,14 @@ static const char *refuse(void *user, struct http_exchange *x, const struct http
     }
     AUTO_STR members = {0};
     problem_add_reason(&members, reason_of(refusal->status), NULL);
-    problem_render(body, refusal->why, strlen(refusal->why), &members);
-    return "application/json";
+    const struct request *r = x == NULL ? NULL : x->user;
+    enum problem_form form = problem_form_of(r == NULL ? NULL : r->headers.accept);
+    const struct problem problem = {.status = refusal->status,
+                                    .detail = refusal->why,
+                                    .n_detail = strlen(refusal->why),
+                                    .members = &members};
+    problem_render(body, form, &problem);
+    return problem_content_type(form);
 }
 
 static const struct http_handlers handlers = {

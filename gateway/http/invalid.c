@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "json.h"
-#include "problem.h"
 
 /* Reasons by the nearest of pydantic's types. */
 static const struct {
@@ -150,11 +149,17 @@ void invalid_append(struct invalid *invalid, struct invalid *others)
     invalid_fini(others);
 }
 
-void invalid_render(const struct invalid *invalid, struct str *out)
+void invalid_render(const struct invalid *invalid, enum problem_form form, struct str *out)
 {
-    str_add_text(out, "{\"detail\":[");
-    str_add(out, invalid->items.data, invalid->items.len);
-    str_add_char(out, ']');
-    str_add(out, str_text(&invalid->members), invalid->members.len);
-    str_add_char(out, '}');
+    static const char detail[] = "The request has faults, which errors lists";
+    AUTO_STR items = {0};
+    str_add_char(&items, '[');
+    str_add(&items, str_text(&invalid->items), invalid->items.len);
+    str_add_char(&items, ']');
+    const struct problem problem = {.status = 422,
+                                    .detail = detail,
+                                    .n_detail = sizeof detail - 1,
+                                    .faults = &items,
+                                    .members = &invalid->members};
+    problem_render(out, form, &problem);
 }

@@ -5,6 +5,7 @@
 #ifndef GATEWAY_INVALID_H
 #define GATEWAY_INVALID_H
 
+#include "problem.h"
 #include "status.h"
 #include "str.h"
 
@@ -50,6 +51,6 @@ void invalid_add_item(struct invalid *invalid, const char *place, const char *li
 /* Appends the faults of `others`, which is emptied. */
 void invalid_append(struct invalid *invalid, struct invalid *others);
 /* Appends the whole body. */
-void invalid_render(const struct invalid *invalid, struct str *out);
+void invalid_render(const struct invalid *invalid, enum problem_form form, struct str *out);
 
 #endif

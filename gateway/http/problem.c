@@ -1,8 +1,11 @@
 #include "problem.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
+#include "http_server.h"
 #include "json.h"
 
 static void add_text(struct str *members, const char *name, const char *value)
@@ -64,10 +67,62 @@ void problem_add_status(struct str *members, const struct status *st)
     }
 }
 
-void problem_render(struct str *out, const char *detail, size_t n, const struct str *members)
+#define PROBLEM_TYPE "application/problem+json"
+
+/* Whether the parameters of a media range, up to its comma, have a q of 0. */
+static bool is_refused(const char *at)
 {
-    str_add_text(out, "{\"detail\":");
-    json_encode_string(out, detail, n);
-    str_add(out, str_text(members), members->len);
+    size_t n = strcspn(at, ",");
+    for (size_t i = 0; i + 2 < n; i++) {
+        if (at[i] == ';') {
+            size_t blanks = strspn(at + i + 1, " \t");
+            const char *name = at + i + 1 + blanks;
+            if ((*name | 0x20) == 'q' && name[1] == '=') {
+                return strtod(name + 2, NULL) <= 0;
+            }
+        }
+    }
+    return false;
+}
+
+enum problem_form problem_form_of(const char *accept)
+{
+    const char *at = accept == NULL ? "" : accept;
+    while (*(at += strspn(at, " \t,")) != '\0') {
+        size_t n = strcspn(at, " \t,;");
+        if (n == sizeof PROBLEM_TYPE - 1 && strncasecmp(at, PROBLEM_TYPE, n) == 0) {
+            return is_refused(at) ? PROBLEM_DOCUMENTED : PROBLEM_RFC9457;
+        }
+        at += strcspn(at, ",");
+    }
+    return PROBLEM_DOCUMENTED;
+}
+
+const char *problem_content_type(enum problem_form form)
+{
+    return form == PROBLEM_RFC9457 ? PROBLEM_TYPE : "application/json";
+}
+
+void problem_render(struct str *out, enum problem_form form, const struct problem *problem)
+{
+    bool is_standard = form == PROBLEM_RFC9457;
+    str_add_char(out, '{');
+    if (is_standard) {
+        const char *title = http_status_phrase(problem->status);
+        str_add_text(out, "\"type\":\"about:blank\",\"title\":");
+        json_encode_string(out, title, strlen(title));
+        str_addf(out, ",\"status\":%u,", problem->status);
+    }
+    str_add_text(out, "\"detail\":");
+    if (problem->faults != NULL && !is_standard) {
+        str_add(out, str_text(problem->faults), problem->faults->len);
+    } else {
+        json_encode_string(out, problem->detail, problem->n_detail);
+    }
+    str_add(out, str_text(problem->members), problem->members->len);
+    if (problem->faults != NULL && is_standard) {
+        str_add_text(out, ",\"errors\":");
+        str_add(out, str_text(problem->faults), problem->faults->len);
+    }
     str_add_char(out, '}');
 }

@@ -47,6 +47,16 @@ void request_answer(struct request *r, unsigned status)
     r->response.status = status;
 }
 
+/* The body is to be an error in the form returned: removes what it held. */
+static enum problem_form begin_problem(struct request *r)
+{
+    enum problem_form form = problem_form_of(r->headers.accept);
+    r->response.content_type = problem_content_type(form);
+    request_add_header(r, "Vary", "Accept");
+    str_clear(&r->response.body);
+    return form;
+}
+
 __attribute__((format(printf, 4, 0))) static void refuse(struct request *r, unsigned status,
                                                          const struct str *members,
                                                          const char *format, va_list arguments)
@@ -56,8 +66,9 @@ __attribute__((format(printf, 4, 0))) static void refuse(struct request *r, unsi
     if (n < 0) {
         abort();
     }
-    str_clear(&r->response.body);
-    problem_render(&r->response.body, detail, (size_t)n, members);
+    const struct problem problem = {
+        .status = status, .detail = detail, .n_detail = (size_t)n, .members = members};
+    problem_render(&r->response.body, begin_problem(r), &problem);
     free(detail);
     request_answer(r, status);
 }
@@ -85,8 +96,8 @@ void request_refuse_status(struct request *r, unsigned status, const struct stat
 
 void request_refuse_invalid(struct request *r, const struct invalid *invalid)
 {
-    str_clear(&r->response.body);
-    invalid_render(invalid, &r->response.body);
+    enum problem_form form = begin_problem(r);
+    invalid_render(invalid, form, &r->response.body);
     request_answer(r, 422);
 }
 

@@ -9,15 +9,21 @@
 #include "target.h"
 #include "utf8.h"
 
-/* A list of faults is JSON, whatever was found. */
-static void check_faults(struct invalid *invalid)
+static void check_form(const struct invalid *invalid, enum problem_form form)
 {
     static const struct json_limits limits = {1 << 20, 64};
     AUTO_STR rendered = {0};
     struct status st;
-    invalid_render(invalid, &rendered);
+    invalid_render(invalid, form, &rendered);
     AUTO(buf_unref) struct buf *checked = NULL;
     MUST(json_check(rendered.data, rendered.len, &limits, "f", &checked, &st));
+}
+
+/* A list of faults is JSON, whatever was found. */
+static void check_faults(struct invalid *invalid)
+{
+    check_form(invalid, PROBLEM_DOCUMENTED);
+    check_form(invalid, PROBLEM_RFC9457);
     invalid_fini(invalid);
 }
 

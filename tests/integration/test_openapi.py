@@ -240,3 +240,22 @@ def test_every_member_of_an_error_is_exercised(settled):
     schemas = (document["components"]["schemas"][name] for name in ("Error", "Invalid", "Gone"))
     documented = {name for schema in schemas for name in schema["properties"]}
     assert documented == {"detail"}.union(*(expected for *_, expected in EXAMPLES))
+
+
+@pytest.mark.parametrize("route, method, body, headers, expected", EXAMPLES)
+def test_errors_as_rfc_9457_has_them(settled, route, method, body, headers, expected):
+    """Accept: application/problem+json changes the form, and nothing else."""
+    epoch = settled.get("/api/configs/billing").headers["X-Config-Revision"].partition("-")[0]
+    headers = {name: value.replace("{epoch}", epoch) for name, value in headers.items()}
+    plain = call(settled, route, method, body, headers)
+    answer = call(settled, route, method, body, {"Accept": "application/problem+json", **headers})
+    assert plain.headers["Content-Type"] == "application/json"
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    assert (plain.headers["Vary"], answer.headers["Vary"]) == ("Accept", "Accept")
+    documented, problem = plain.json(), answer.json()
+    assert (answer.status, problem.pop("status")) == (plain.status, plain.status)
+    assert (problem.pop("type"), bool(problem.pop("title"))) == ("about:blank", True)
+    if plain.status == 422:
+        assert isinstance(problem["detail"], str)
+        problem["detail"] = problem.pop("errors")
+    assert problem == documented

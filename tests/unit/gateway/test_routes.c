@@ -424,3 +424,34 @@ Test(routes, the_document_knows_them_all_and_no_other)
     cr_expect_eq(count_operations(paths), n);
     request_fini(r);
 }
+
+/* ---- The forms of errors ---- */
+
+TestSuite(problem, .fini = leak_check);
+
+Test(problem, accept_chooses_the_form)
+{
+    static const struct {
+        const char *accept;
+        bool is_standard;
+    } cases[] = {
+        {NULL, false},
+        {"", false},
+        {"*/*", false},
+        {"application/*", false},
+        {"application/json", false},
+        {"application/problem+json", true},
+        {"application/json, Application/Problem+JSON;q=0.5", true},
+        {"application/problem+json;q=0", false},
+        {"application/problem+json; q=0.000, */*", false},
+        {"application/problem+json;v=1;q=0.1", true},
+        {"application/problem+jsonx", false},
+        {"text/html;q=0, application/problem+json", true},
+        {",;,", false},
+        {"application/problem+json;", true},
+    };
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        cr_expect_eq(problem_form_of(cases[i].accept) == PROBLEM_RFC9457, cases[i].is_standard,
+                     "%zu", i);
+    }
+}
