@@ -56,10 +56,12 @@ static inline struct mongo_store *mongo_of(struct store *store)
 
 MEM_CLEANUP(bson_t, bson_destroy)
 
-/* For BCON: the read concerns, to stand among a find's options. */
+/* For BCON: the read concerns, to stand among a find's options. A primary without a majority does
+ * not answer a linearizable find, so it has a limit of its own; a server that scans all commits for
+ * it needs seconds. */
 #define MONGO_MAJORITY "readConcern", "{", "level", BCON_UTF8("majority"), "}"
 #define MONGO_LINEARIZABLE                                                                         \
-    "readConcern", "{", "level", BCON_UTF8("linearizable"), "}", "maxTimeMS", BCON_INT32(5000)
+    "readConcern", "{", "level", BCON_UTF8("linearizable"), "}", "maxTimeMS", BCON_INT32(15000)
 
 /* How long a write waits for the majority; then its outcome is not known. */
 #define MONGO_WRITE_PATIENCE_MS 8000
