@@ -146,7 +146,7 @@ def test_malformed_requests(port):
 
 def test_head_and_http_1_0(port, rest, name):
     with rest.open() as sock:
-        sock.sendall(b"HEAD /api/watch HTTP/1.1\r\nHost: x\r\n\r\n")
+        sock.sendall(b"HEAD /api/watch HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
         head, end, body = sock.makefile("rb").read().partition(b"\r\n\r\n")
         assert head.startswith(b"HTTP/1.1 200 ") and end and not body
         assert b"text/event-stream" in head and b"Content-Length" not in head
