@@ -112,6 +112,12 @@ def test_tests_that_hang_notice_a_change(project):
     assert done.returncode == 0
 
 
+def test_a_name_of_no_change_is_refused(project):
+    for wrong in ("no/such.c", "tiny.c:1", "tiny.c:6:14:<:>"):
+        done = mutate(project, "--only", "tiny.c:10", "--only", wrong)
+        assert done.returncode == 2 and done.stderr.endswith(f"begins with {wrong}\n"), done.stderr
+
+
 def test_a_seed_gives_the_same_changes_again(project):
     first, again, other = (mutate(project, "--list", "--count", "4", "--seed", seed).stdout
                            for seed in ("1", "1", "2"))
