@@ -15,8 +15,8 @@
 
 /* The text of --help about signals. */
 #define SIGNALS_HELP                                                                               \
-    "SIGTERM and SIGINT stop it in order, SIGHUP has it reload what it can reload; other signals " \
-    "are ignored, but for those that end any program with a core dump (SIGQUIT, SIGSEGV, ...)."
+    "SIGTERM and SIGINT stop it in order. SIGHUP is reserved for reloading settings. Other "       \
+    "signals are ignored, except those that dump core (SIGQUIT, SIGSEGV, ...)."
 
 /* Starts to receive signals. Call it once, on main's thread, before any other thread is started.
  * Until signals_end_in_order(true), SIGTERM and SIGINT end the process at once with this exit code,

@@ -32,13 +32,13 @@ static enum options_result read_settings(struct settings *s, int argc, char **ar
 {
     const struct option_row rows[] = {
         {"listen", OPTION_TEXT, &s->listen, NULL, "ADDRESS",
-         "Where to serve HTTP: HOST:PORT, [IPV6]:PORT or unix:PATH; 127.0.0.1 and --port where it "
-         "is not given. Port 0 takes a free one. A unix socket is for its owner only, unless its "
+         "Where to serve HTTP: HOST:PORT, [IPV6]:PORT or unix:PATH. Default: 127.0.0.1 and --port. "
+         "Port 0 means any free port. Only its owner can connect to a unix socket, unless the "
          "address gives it another mode: unix:PATH?mode=0660. There is no authentication yet: "
-         "listen where only trusted clients can reach it.",
+         "listen where only trusted clients can connect.",
          0, 0, NULL},
         {"port", OPTION_NUMBER, &s->port, "8000", "PORT",
-         "The port on 127.0.0.1 where --listen is not given.", 0, 65535, "HTTP_PORT"},
+         "The port on 127.0.0.1, if --listen is not given.", 0, 65535, "HTTP_PORT"},
         {"server", OPTION_TEXT, &s->server, "127.0.0.1:50051", "ADDRESS",
          "confregd: HOST:PORT, [IPV6]:PORT or unix:PATH.", 0, 0, NULL},
         {"metrics", OPTION_TEXT, &s->metrics, NULL, "ADDRESS",
@@ -46,15 +46,14 @@ static enum options_result read_settings(struct settings *s, int argc, char **ar
          "unix:PATH. They are at /metrics of --listen in any case.",
          0, 0, NULL},
         {"timeout", OPTION_DURATION, &s->timeout_ms, "10s", "TIME",
-         "How long confregd may take for a call; then 504.", 1, 600000, NULL},
+         "The time limit of a call to confregd; 504 after it.", 1, 600000, NULL},
         {"max-body", OPTION_BYTES, &s->max_body_bytes, "4M", "BYTES",
          "The largest body of a request; more gets 413. config_data is bounded by confregd.", 1024,
          64u << 20, NULL},
         {"grace", OPTION_DURATION, &s->grace_ms, "5s", "TIME",
-         "How long requests under way may take when the gateway stops.", 0, 600000, NULL},
+         "How long a stop waits for running requests.", 0, 600000, NULL},
         {"heartbeat", OPTION_DURATION, &s->heartbeat_ms, "15s", "TIME",
-         "How often a silent stream of server-sent events says that it is there.", 100, 600000,
-         NULL},
+         "The interval of heartbeats on a quiet stream of server-sent events.", 100, 600000, NULL},
         {"log-level", OPTION_TEXT, &s->log_level, "INFO", "LEVEL", "DEBUG, INFO, WARNING or ERROR.",
          0, 0, "LOG_LEVEL"},
     };
