@@ -2,7 +2,6 @@
 
 #include <assert.h>
 #include <fcntl.h>
-#include <pthread.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <string.h>
@@ -32,12 +31,11 @@ struct disk_file {
 };
 
 static struct disk {
-    pthread_mutex_t lock;
     struct disk_file *files;
     uint64_t n_operations;
     uint64_t cut_at;
     enum power_refusal refusal;
-} disk = {.lock = PTHREAD_MUTEX_INITIALIZER, .cut_at = UINT64_MAX};
+} disk = {.cut_at = UINT64_MAX};
 
 /* A file that SQLite has open; the system's own file object follows in memory. */
 struct open_file {
@@ -56,6 +54,18 @@ static sqlite3_file *real(sqlite3_file *file)
 static struct disk_file *on_disk(sqlite3_file *file)
 {
     return ((struct open_file *)(void *)file)->on_disk;
+}
+
+/* The disk is below all locks of the program, so it has a mutex of SQLite's: the check that a
+ * thread holds one lock at a time (base/one_lock.c) does not count those. */
+static void lock_disk(void)
+{
+    sqlite3_mutex_enter(sqlite3_mutex_alloc(SQLITE_MUTEX_STATIC_APP1));
+}
+
+static void unlock_disk(void)
+{
+    sqlite3_mutex_leave(sqlite3_mutex_alloc(SQLITE_MUTEX_STATIC_APP1));
 }
 
 /* ---- The disk; all under its lock ---- */
@@ -152,7 +162,7 @@ static bool powered(void)
 
 static bool note(struct disk_file *file, struct operation operation)
 {
-    pthread_mutex_lock(&disk.lock);
+    lock_disk();
     operation.number = disk.n_operations;
     bool on = powered();
     /* The write that the power goes at may be under way. */
@@ -162,7 +172,7 @@ static bool note(struct disk_file *file, struct operation operation)
     } else {
         buf_unref(operation.bytes);
     }
-    pthread_mutex_unlock(&disk.lock);
+    unlock_disk();
     return on;
 }
 
@@ -180,9 +190,9 @@ static int file_read(sqlite3_file *file, void *to, int n, sqlite3_int64 offset)
 
 static bool refuses(enum power_refusal refusal)
 {
-    pthread_mutex_lock(&disk.lock);
+    lock_disk();
     bool is = disk.refusal == refusal;
-    pthread_mutex_unlock(&disk.lock);
+    unlock_disk();
     return is;
 }
 
@@ -217,7 +227,7 @@ static int file_sync(sqlite3_file *file, int flags)
     if (on_disk(file) == NULL) {
         return SQLITE_OK;
     }
-    pthread_mutex_lock(&disk.lock);
+    lock_disk();
     bool forgets = disk.refusal == REFUSE_AND_FORGET;
     bool ok = powered() && disk.refusal != REFUSE_SYNCS && !forgets;
     if (ok) {
@@ -225,7 +235,7 @@ static int file_sync(sqlite3_file *file, int flags)
     } else if (forgets) {
         forget_pending(on_disk(file));
     }
-    pthread_mutex_unlock(&disk.lock);
+    unlock_disk();
     return ok ? SQLITE_OK : SQLITE_IOERR_FSYNC;
 }
 
@@ -320,9 +330,9 @@ static int vfs_open(sqlite3_vfs *self, const char *path, sqlite3_file *file, int
     int code = below->xOpen(below, path, real(file), flags, ret_flags);
     if (code == SQLITE_OK) {
         open->base.pMethods = &methods;
-        pthread_mutex_lock(&disk.lock);
+        lock_disk();
         open->on_disk = path == NULL ? NULL : find_file(path);
-        pthread_mutex_unlock(&disk.lock);
+        unlock_disk();
     }
     return code;
 }
@@ -330,16 +340,16 @@ static int vfs_open(sqlite3_vfs *self, const char *path, sqlite3_file *file, int
 static int vfs_delete(sqlite3_vfs *self, const char *path, int sync_folder)
 {
     (void)self;
-    pthread_mutex_lock(&disk.lock);
+    lock_disk();
     struct disk_file *file = find_file(path);
-    pthread_mutex_unlock(&disk.lock);
+    unlock_disk();
     if (!note(file, (struct operation){.kind = REMOVE})) {
         return SQLITE_IOERR_DELETE;
     }
     if (sync_folder != 0) {
-        pthread_mutex_lock(&disk.lock);
+        lock_disk();
         sync_file(file);
-        pthread_mutex_unlock(&disk.lock);
+        unlock_disk();
     }
     return below->xDelete(below, path, sync_folder);
 }
@@ -380,11 +390,11 @@ void power_on(uint64_t cut_at)
         install();
     }
     make_default(&vfs);
-    pthread_mutex_lock(&disk.lock);
+    lock_disk();
     forget_files();
     disk.n_operations = 0;
     disk.cut_at = cut_at;
-    pthread_mutex_unlock(&disk.lock);
+    unlock_disk();
 }
 
 void power_off(void)
@@ -399,16 +409,16 @@ bool power_is_on(void)
 
 void power_refuse(enum power_refusal refusal)
 {
-    pthread_mutex_lock(&disk.lock);
+    lock_disk();
     disk.refusal = refusal;
-    pthread_mutex_unlock(&disk.lock);
+    unlock_disk();
 }
 
 uint64_t power_operations(void)
 {
-    pthread_mutex_lock(&disk.lock);
+    lock_disk();
     uint64_t n = disk.n_operations;
-    pthread_mutex_unlock(&disk.lock);
+    unlock_disk();
     return n;
 }
 
@@ -502,12 +512,12 @@ static uint64_t first_pending(void)
 
 void power_image(const char *folder, enum power_loss kind, uint64_t seed)
 {
-    pthread_mutex_lock(&disk.lock);
+    lock_disk();
     struct loss loss = {.kind = kind, .random = {seed}};
     uint64_t first = first_pending();
     loss.end = first + random_below(&loss.random, disk.n_operations - first + 1);
     for (const struct disk_file *file = disk.files; file != NULL; file = file->next) {
         find_afterwards(folder, file, &loss);
     }
-    pthread_mutex_unlock(&disk.lock);
+    unlock_disk();
 }
