@@ -18,8 +18,9 @@ struct watchdog {
     void *user;
     pthread_t thread;
     pthread_mutex_t lock;
-    pthread_cond_t wake; /* `ended` was set */
+    pthread_cond_t wake; /* `ended` was set, or `interrupting` was cleared */
     enum watchdog_phase phase;
+    bool interrupting; /* `interrupt` runs; the phase, and with it the node's parts, stays */
     bool ended;
 };
 
@@ -50,13 +51,25 @@ static void end_process(const struct watchdog *o)
     _exit(done ? EXIT_SUCCESS : WATCHDOG_EXIT_CODE);
 }
 
+/* Under the lock, which is released meanwhile. */
+static void run_interrupt(struct watchdog *o)
+{
+    enum watchdog_phase phase = o->phase;
+    o->interrupting = true;
+    pthread_mutex_unlock(&o->lock);
+    log_event(LOG_WARNING, "ends_late", "waits_for", phase_names[phase], NULL);
+    o->interrupt(o->user, phase);
+    pthread_mutex_lock(&o->lock);
+    o->interrupting = false;
+    pthread_cond_signal(&o->wake);
+}
+
 static void *run(void *argument)
 {
     struct watchdog *o = argument;
     pthread_mutex_lock(&o->lock);
     if (!wait_until(o, o->interrupt_ns) && o->phase < WATCHDOG_STORE) {
-        log_event(LOG_WARNING, "ends_late", "waits_for", phase_names[o->phase], NULL);
-        o->interrupt(o->user, o->phase);
+        run_interrupt(o);
     }
     if (!wait_until(o, o->end_ns)) {
         end_process(o);
@@ -83,6 +96,9 @@ struct watchdog *watchdog_new(int64_t grace_ms, watchdog_interrupt *interrupt, v
 void watchdog_enter(struct watchdog *o, enum watchdog_phase phase)
 {
     pthread_mutex_lock(&o->lock);
+    while (o->interrupting) {
+        pthread_cond_wait(&o->wake, &o->lock);
+    }
     o->phase = phase;
     pthread_mutex_unlock(&o->lock);
 }

@@ -27,9 +27,11 @@ struct sse_catch_up {
     struct sse_catch_ups *catch_ups;
     struct registry_watch watch;
     void *owner; /* HTTP thread; NULL once it is closed */
+    /* HTTP thread. Valid until end_watch returns: while the lock is held and `unread.ended` is
+     * false. */
+    struct rpc_client_call *call;
 
     /* Under catch_ups->lock. */
-    struct rpc_client_call *call;
     struct sse_catch_up_news unread;
     size_t n_bytes; /* in unread */
     bool has_news;
@@ -210,9 +212,7 @@ struct sse_catch_up *sse_catch_up_start(struct sse_catch_ups *catch_ups,
     catch_up->unread.position = position;
     STAILQ_INIT(&catch_up->unread.pieces);
     catch_ups->n_open++;
-    pthread_mutex_lock(&catch_ups->lock);
     catch_up->call = registry_client_watch_open(client, &request, false, &catch_up->watch);
-    pthread_mutex_unlock(&catch_ups->lock);
     return catch_up;
 }
 
