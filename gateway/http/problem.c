@@ -22,7 +22,7 @@ void problem_add_reason(struct str *members, const char *reason, const char *fie
     }
 }
 
-void problem_add_number(struct str *members, const char *name, uint64_t value)
+static void add_number(struct str *members, const char *name, uint64_t value)
 {
     str_addf(members, ",\"%s\":%" PRIu64, name, value);
 }
@@ -53,7 +53,7 @@ static void add_info(struct str *members, const struct status_info *info)
         if (rows[i].is_text) {
             add_text(members, info->key, info->value);
         } else {
-            problem_add_number(members, info->key, strtoull(info->value, NULL, 10));
+            add_number(members, info->key, strtoull(info->value, NULL, 10));
         }
     }
 }

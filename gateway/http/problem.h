@@ -10,7 +10,6 @@
 
 /* Append members, each behind a comma. field: NULL: there is none. */
 void problem_add_reason(struct str *members, const char *reason, const char *field);
-void problem_add_number(struct str *members, const char *name, uint64_t value);
 /* The reason (where st has none, the name of its code), the field, and the numbers and positions of
  * st->info that clients are told. */
 void problem_add_status(struct str *members, const struct status *st);
