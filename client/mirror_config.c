@@ -38,8 +38,7 @@ static struct mirror_config *allocate(const char *epoch, const char *environment
 struct mirror_config *mirror_config_new(const char *epoch, const Confreg__V1__Config *message,
                                         free_attachment *free_attached)
 {
-    bool is_signed =
-        message->created_by_presence_case == CONFREG__V1__CONFIG__CREATED_BY_PRESENCE_CREATED_BY;
+    bool is_signed = message->created_by[0] != '\0' || message->created_by_empty;
     bool whole = message->payload_state == CONFREG__V1__PAYLOAD_STATE__PAYLOAD_STATE_UNSPECIFIED;
     size_t n_author = is_signed ? strlen(message->created_by) + 1 : 0;
     size_t n_comment = strlen(message->comment) + 1;

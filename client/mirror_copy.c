@@ -318,8 +318,7 @@ static struct mirror_config *head_after(struct mirror_copy *copy, const char *ep
 static struct mirror_change event_change(struct mirror_copy *copy, const char *epoch,
                                          const Confreg__V1__Event *event)
 {
-    bool is_signed =
-        event->created_by_presence_case == CONFREG__V1__EVENT__CREATED_BY_PRESENCE_CREATED_BY;
+    bool is_signed = event->created_by[0] != '\0' || event->created_by_empty;
     return (struct mirror_change){
         .revision = event->revision,
         .kind = (int)event->kind,

@@ -69,8 +69,7 @@ static bool add_document(struct str *out, const struct document *d)
 
 bool render_config(struct str *out, const Confreg__V1__Config *config)
 {
-    bool signed_by =
-        config->created_by_presence_case == CONFREG__V1__CONFIG__CREATED_BY_PRESENCE_CREATED_BY;
+    bool signed_by = config->created_by[0] != '\0' || config->created_by_empty;
     struct document d = {
         .service = config->service_name,
         .environment = config->environment,
@@ -104,8 +103,7 @@ bool render_mirrored(struct str *out, const struct mirror_config *config)
 bool render_version(struct str *out, const char *service, const char *environment,
                     const Confreg__V1__Version *version)
 {
-    bool signed_by =
-        version->created_by_presence_case == CONFREG__V1__VERSION__CREATED_BY_PRESENCE_CREATED_BY;
+    bool signed_by = version->created_by[0] != '\0' || version->created_by_empty;
     struct document d = {
         .service = service,
         .environment = environment,

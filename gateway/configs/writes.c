@@ -74,9 +74,8 @@ void handle_create(struct request *r)
     m.config_data = bytes_of(r->body.config_data);
     m.comment = text(str_text(&r->body.comment));
     if (r->body.has_created_by) {
-        m.created_by_presence_case =
-            CONFREG__V1__CREATE_CONFIG_REQUEST__CREATED_BY_PRESENCE_CREATED_BY;
         m.created_by = text(str_text(&r->body.created_by));
+        m.created_by_empty = r->body.created_by.len == 0;
     }
     call_start(r, REGISTRY_CREATE_CONFIG, &m.base, r->gateway->upstream->timeout_ms, show_created);
 }
@@ -144,9 +143,8 @@ static void start_update(struct request *r, Confreg__V1__UpdateConfigRequest *m,
     m->service_name = text(str_text(r->service));
     m->comment = text(comment);
     if (created_by != NULL) {
-        m->created_by_presence_case =
-            CONFREG__V1__UPDATE_CONFIG_REQUEST__CREATED_BY_PRESENCE_CREATED_BY;
         m->created_by = text(created_by);
+        m->created_by_empty = created_by[0] == '\0';
     }
     call_start(r, REGISTRY_UPDATE_CONFIG, &m->base, r->gateway->upstream->timeout_ms, show_updated);
 }
@@ -199,9 +197,8 @@ void handle_rollback(struct request *r)
     m.version = number_version(&r->body.version, VERSION_NEVER);
     m.comment = text(str_text(&r->body.comment));
     if (r->body.has_created_by) {
-        m.created_by_presence_case =
-            CONFREG__V1__ROLLBACK_CONFIG_REQUEST__CREATED_BY_PRESENCE_CREATED_BY;
         m.created_by = text(str_text(&r->body.created_by));
+        m.created_by_empty = r->body.created_by.len == 0;
     }
     call_start(r, REGISTRY_ROLLBACK_CONFIG, &m.base, r->gateway->upstream->timeout_ms,
                show_rolled_back);

@@ -99,8 +99,7 @@ static void tell(struct sse_catch_up *catch_up)
 
 static struct buf *text_of(const Confreg__V1__Event *event)
 {
-    bool is_signed =
-        event->created_by_presence_case == CONFREG__V1__EVENT__CREATED_BY_PRESENCE_CREATED_BY;
+    bool is_signed = event->created_by[0] != '\0' || event->created_by_empty;
     struct json_text payload = {0};
     if (event->config != NULL) {
         payload = payload_of_config(event->config);

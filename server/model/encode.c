@@ -1,5 +1,9 @@
 #include "encode.h"
 
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "str.h"
@@ -62,13 +66,40 @@ struct buf *encode_message(const ProtobufCMessage *message)
     return b;
 }
 
-void describe_position(Confreg__V1__Position *position, const char *epoch, uint64_t revision,
+void describe_position(struct described_position *position, const char *epoch, uint64_t revision,
                        uint64_t chain)
 {
-    confreg__v1__position__init(position);
-    position->epoch = text_of(epoch);
-    position->revision = revision;
-    position->chain_hash = chain;
+    Confreg__V1__Position *message = &position->message;
+    confreg__v1__position__init(message);
+    message->epoch = text_of(epoch);
+    message->revision = revision;
+    message->chain_hash = chain;
+    message->token = position->token;
+    snprintf(position->token, sizeof position->token, "%s-%" PRIu64 "-%016" PRIx64, epoch, revision,
+             chain);
+}
+
+bool parse_position_token(const char *token, char ret_epoch[EPOCH_TEXT_SIZE],
+                          uint64_t *ret_revision, uint64_t *ret_chain)
+{
+    uint8_t epoch[EPOCH_SIZE];
+    char *end;
+    size_t n_epoch = strcspn(token, "-");
+    if (n_epoch != EPOCH_TEXT_SIZE - 1 || token[n_epoch] != '-' ||
+        !hex_decode(token, n_epoch, epoch, sizeof epoch)) {
+        return false;
+    }
+    memcpy(ret_epoch, token, n_epoch);
+    ret_epoch[n_epoch] = '\0';
+    const char *revision = token + n_epoch + 1;
+    const char *chain = revision + strspn(revision, "0123456789");
+    if (chain == revision || *chain != '-') {
+        return false;
+    }
+    errno = 0;
+    *ret_revision = strtoull(revision, NULL, 10);
+    *ret_chain = strtoull(chain + 1, &end, 16);
+    return errno == 0 && strspn(chain + 1, "0123456789abcdef") == 16 && *end == '\0';
 }
 
 void describe_time(Google__Protobuf__Timestamp *time, int64_t wall_us)
@@ -100,7 +131,7 @@ static Confreg__V1__PayloadState removed_state(const struct change *change)
 }
 
 /* A macro because Config and Version have the same field names but unrelated types. */
-#define DESCRIBE_VERSION(message, time, ref, PREFIX)                                               \
+#define DESCRIBE_VERSION(message, time, ref)                                                       \
     do {                                                                                           \
         const struct change *change_ = version_change(ref);                                        \
         const char *author_ = version_author(ref);                                                 \
@@ -109,8 +140,8 @@ static Confreg__V1__PayloadState removed_state(const struct change *change)
         (message)->version = change_->version;                                                     \
         (message)->kind = (Confreg__V1__ChangeKind)change_->kind;                                  \
         if (author_ != NULL) {                                                                     \
-            (message)->created_by_presence_case = PREFIX##__CREATED_BY_PRESENCE_CREATED_BY;        \
             (message)->created_by = text_of(author_);                                              \
+            (message)->created_by_empty = author_[0] == '\0';                                      \
         }                                                                                          \
         (message)->comment = (ref)->commit->comment;                                               \
         (message)->revision = (ref)->commit->revision;                                             \
@@ -127,7 +158,7 @@ static void describe_config(Confreg__V1__Config *config, Google__Protobuf__Times
     confreg__v1__config__init(config);
     config->environment = version_change(version)->environment;
     config->service_name = version_change(version)->service;
-    DESCRIBE_VERSION(config, time, version, CONFREG__V1__CONFIG);
+    DESCRIBE_VERSION(config, time, version);
     config->mod_revision = mod_revision;
 }
 
@@ -135,7 +166,7 @@ void describe_version(Confreg__V1__Version *message, Google__Protobuf__Timestamp
                       const struct version_ref *version)
 {
     confreg__v1__version__init(message);
-    DESCRIBE_VERSION(message, time, version, CONFREG__V1__VERSION);
+    DESCRIBE_VERSION(message, time, version);
 }
 
 struct buf *encode_config(const struct version_ref *version, uint64_t mod_revision)
@@ -238,8 +269,8 @@ struct buf *encode_event(uint32_t field, const struct commit *commit, size_t ind
     event.index = (uint32_t)index;
     event.comment = field == FIELD_COMMIT_CHANGES ? text_of("") : commit->comment;
     if (commit->created_by != NULL) {
-        event.created_by_presence_case = CONFREG__V1__EVENT__CREATED_BY_PRESENCE_CREATED_BY;
         event.created_by = commit->created_by;
+        event.created_by_empty = commit->created_by[0] == '\0';
     }
     const struct buf *config = content->config;
     if (content->previous != NULL) {

@@ -64,9 +64,19 @@ bool event_has_config(const struct change *change);
 /* Whether the event of a change can carry a previous head: the change replaced or removed one. */
 bool event_has_previous(const struct change *change);
 
+/* The token of a position: "EPOCH-REVISION-HASH", with the first 8 bytes of the hash as 16
+ * hexadecimal digits. */
+#define POSITION_TOKEN_SIZE (EPOCH_TEXT_SIZE + sizeof "-18446744073709551615-0123456789abcdef")
+struct described_position {
+    Confreg__V1__Position message;
+    char token[POSITION_TOKEN_SIZE]; /* the message points to it */
+};
 /* Fills a Position message. chain: the first 8 bytes of the commit's hash. epoch is borrowed. */
-void describe_position(Confreg__V1__Position *position, const char *epoch, uint64_t revision,
+void describe_position(struct described_position *position, const char *epoch, uint64_t revision,
                        uint64_t chain);
+/* Parses a token. False: it is not one. */
+bool parse_position_token(const char *token, char ret_epoch[EPOCH_TEXT_SIZE],
+                          uint64_t *ret_revision, uint64_t *ret_chain);
 
 /* Fill a message that borrows all its members from the arguments. time: memory of the caller, which
  * the message points to. wall_us: microseconds since 1970, negative before. */

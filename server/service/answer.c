@@ -7,10 +7,10 @@
 
 struct buf *answer_header(const struct service *service, const struct position *position)
 {
-    Confreg__V1__Position header;
+    struct described_position header;
     describe_position(&header, registry_epoch(service->registry), position->revision,
                       hash_short(&position->hash));
-    return encode_field(FIELD_HEADER, &header.base);
+    return encode_field(FIELD_HEADER, &header.message.base);
 }
 
 void answer_add(struct answer *answer, struct buf *piece)

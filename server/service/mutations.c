@@ -4,6 +4,9 @@
 #include <string.h>
 
 #include "checks.h"
+#include "write_form.h"
+
+#define PATH_BYTES 96
 
 static void free_text(const char *text)
 {
@@ -31,25 +34,20 @@ struct making {
     struct status *st;
 };
 
-/* The members that requests, and parts of CommitChanges, have in common. Borrowed from them. */
-struct wish {
-    enum mutation_kind kind;
-    const char *environment, *service;
-    const char
-        *content_field; /* of a create, update or patch: the name of the content; NULL: none */
-    ProtobufCBinaryData content;
-    uint64_t version;
-    uint64_t expected_version, expected_revision;
-    const char *expected_epoch; /* NULL: the request has no such member */
-    bool allow_missing, erase;
-};
-
-static bool set_payload(struct making *making, struct mutation *m, const struct wish *wish)
+static bool refuse(struct making *making, const char *field, const char *reason, const char *what)
 {
-    char path[96];
-    snprintf(path, sizeof path, "%s%s", making->prefix, wish->content_field);
-    if (!json_check((const char *)wish->content.data, wish->content.len, &making->service->limits,
-                    path, &m->payload, making->st)) {
+    char path[PATH_BYTES];
+    snprintf(path, sizeof path, "%s%s", making->prefix, field);
+    return status_bad_field(making->st, path, reason, "%s: %s", path, what);
+}
+
+static bool set_payload(struct making *making, struct mutation *m, const char *field,
+                        ProtobufCBinaryData data)
+{
+    char path[PATH_BYTES];
+    snprintf(path, sizeof path, "%s%s", making->prefix, field);
+    if (!json_check((const char *)data.data, data.len, &making->service->limits, path, &m->payload,
+                    making->st)) {
         return false;
     }
     making->out->payload_bytes += m->payload->len;
@@ -61,167 +59,47 @@ static bool set_payload(struct making *making, struct mutation *m, const struct 
     return true;
 }
 
-static bool missing(struct making *making, const char *field, const char *reason, const char *what)
+static bool set_content(struct making *making, struct mutation *m, const struct write_form *form,
+                        const ProtobufCMessage *request)
 {
-    char path[96];
-    snprintf(path, sizeof path, "%s%s", making->prefix, field);
-    return status_bad_field(making->st, path, reason, "%s: %s", path, what);
+    ProtobufCBinaryData data;
+    if (form->content == 0) {
+        return true;
+    }
+    const struct write_content *content = write_content(form, request, &data);
+    if (content == NULL) {
+        return refuse(making, "config_data", "CONTENT_MISSING",
+                      "either config_data or merge_patch is needed");
+    }
+    m->kind = content->kind;
+    return set_payload(making, m, content->field, data);
 }
 
-static bool make(struct making *making, const struct wish *wish)
+/* Makes one mutation. */
+static bool make(struct making *making, const struct write_form *form,
+                 const ProtobufCMessage *request)
 {
-    if (!check_names(wish->environment, wish->service, making->prefix, making->st)) {
+    const char *environment = write_text(request, form->environment);
+    const char *service = write_text(request, form->service_name);
+    if (!check_names(environment, service, making->prefix, making->st)) {
         return false;
     }
     struct mutation *m = &making->out->items[making->out->n++];
     *m = (struct mutation){
-        .kind = wish->kind,
-        .environment = mem_string(environment_or_default(wish->environment)),
-        .service = mem_string(wish->service),
-        .version = wish->version,
-        .expected_version = wish->expected_version,
-        .expected_revision = wish->expected_revision,
-        .expected_epoch = mem_string(wish->expected_epoch == NULL ? "" : wish->expected_epoch),
-        .allow_missing = wish->allow_missing,
-        .erase = wish->erase,
+        .kind = form->kind,
+        .environment = mem_string(environment_or_default(environment)),
+        .service = mem_string(service),
+        .version = write_number(request, form->version),
+        .expected_version = write_number(request, form->expected_version),
+        .expected_revision = write_number(request, form->expected_revision),
+        .expected_epoch = mem_string(write_text(request, form->expected_epoch)),
+        .allow_missing = write_flag(request, form->allow_missing),
+        .erase = write_flag(request, form->erase),
     };
-    if (wish->kind == MUTATE_ROLLBACK && wish->version == 0) {
-        return missing(making, "version", "VERSION_MISSING", "a rollback needs a version");
+    if (form->needs_version && m->version == 0) {
+        return refuse(making, "version", "VERSION_MISSING", "a rollback needs a version");
     }
-    if (wish->kind == MUTATE_UPDATE && wish->content_field == NULL) {
-        return missing(making, "config_data", "CONTENT_MISSING",
-                       "either config_data or merge_patch is needed");
-    }
-    return wish->content_field == NULL || set_payload(making, m, wish);
-}
-
-/* ---- Wishes. The requests and the parts have members of the same names, but unrelated types. */
-
-static void wish_data(struct wish *wish, ProtobufCBinaryData config_data)
-{
-    wish->content_field = "config_data";
-    wish->content = config_data;
-}
-
-static void wish_patch(struct wish *wish, ProtobufCBinaryData merge_patch)
-{
-    wish->kind = MUTATE_PATCH;
-    wish->content_field = "merge_patch";
-    wish->content = merge_patch;
-}
-
-static bool make_create(struct making *making, const Confreg__V1__CreateConfigRequest *r)
-{
-    struct wish wish = {
-        .kind = MUTATE_CREATE, .environment = r->environment, .service = r->service_name};
-    wish_data(&wish, r->config_data);
-    return make(making, &wish);
-}
-
-static bool make_update(struct making *making, const Confreg__V1__UpdateConfigRequest *r)
-{
-    struct wish wish = {
-        .kind = MUTATE_UPDATE,
-        .environment = r->environment,
-        .service = r->service_name,
-        .expected_version = r->expected_version,
-        .expected_revision = r->expected_revision,
-        .expected_epoch = r->expected_epoch,
-        .allow_missing = r->allow_missing,
-    };
-    if (r->content_case == CONFREG__V1__UPDATE_CONFIG_REQUEST__CONTENT_MERGE_PATCH) {
-        wish_patch(&wish, r->merge_patch);
-    } else if (r->content_case == CONFREG__V1__UPDATE_CONFIG_REQUEST__CONTENT_CONFIG_DATA) {
-        wish_data(&wish, r->config_data);
-    }
-    return make(making, &wish);
-}
-
-static bool make_delete(struct making *making, const Confreg__V1__DeleteConfigRequest *r)
-{
-    const struct wish wish = {
-        .kind = MUTATE_DELETE,
-        .environment = r->environment,
-        .service = r->service_name,
-        .version = r->version,
-        .expected_version = r->expected_version,
-        .expected_revision = r->expected_revision,
-        .expected_epoch = r->expected_epoch,
-        .allow_missing = r->allow_missing,
-        .erase = r->erase,
-    };
-    return make(making, &wish);
-}
-
-static bool make_rollback(struct making *making, const Confreg__V1__RollbackConfigRequest *r)
-{
-    const struct wish wish = {
-        .kind = MUTATE_ROLLBACK,
-        .environment = r->environment,
-        .service = r->service_name,
-        .version = r->version,
-        .expected_version = r->expected_version,
-        .expected_revision = r->expected_revision,
-        .expected_epoch = r->expected_epoch,
-    };
-    return make(making, &wish);
-}
-
-static bool make_create_part(struct making *making, const Confreg__V1__Change__Create *r)
-{
-    struct wish wish = {
-        .kind = MUTATE_CREATE, .environment = r->environment, .service = r->service_name};
-    wish_data(&wish, r->config_data);
-    return make(making, &wish);
-}
-
-static bool make_update_part(struct making *making, const Confreg__V1__Change__Update *r)
-{
-    struct wish wish = {
-        .kind = MUTATE_UPDATE,
-        .environment = r->environment,
-        .service = r->service_name,
-        .expected_version = r->expected_version,
-        .expected_revision = r->expected_revision,
-        .expected_epoch = r->expected_epoch,
-        .allow_missing = r->allow_missing,
-    };
-    if (r->content_case == CONFREG__V1__CHANGE__UPDATE__CONTENT_MERGE_PATCH) {
-        wish_patch(&wish, r->merge_patch);
-    } else if (r->content_case == CONFREG__V1__CHANGE__UPDATE__CONTENT_CONFIG_DATA) {
-        wish_data(&wish, r->config_data);
-    }
-    return make(making, &wish);
-}
-
-static bool make_delete_part(struct making *making, const Confreg__V1__Change__Delete *r)
-{
-    const struct wish wish = {
-        .kind = MUTATE_DELETE,
-        .environment = r->environment,
-        .service = r->service_name,
-        .version = r->version,
-        .expected_version = r->expected_version,
-        .expected_revision = r->expected_revision,
-        .expected_epoch = r->expected_epoch,
-        .allow_missing = r->allow_missing,
-        .erase = r->erase,
-    };
-    return make(making, &wish);
-}
-
-static bool make_rollback_part(struct making *making, const Confreg__V1__Change__Rollback *r)
-{
-    const struct wish wish = {
-        .kind = MUTATE_ROLLBACK,
-        .environment = r->environment,
-        .service = r->service_name,
-        .version = r->version,
-        .expected_version = r->expected_version,
-        .expected_revision = r->expected_revision,
-        .expected_epoch = r->expected_epoch,
-    };
-    return make(making, &wish);
+    return set_content(making, m, form, request);
 }
 
 static struct making begin(const struct service *service, size_t n, struct mutations *out,
@@ -239,33 +117,20 @@ static bool finish(struct making *making, bool ok)
     return ok;
 }
 
-bool mutations_of_create(const struct service *service, const Confreg__V1__CreateConfigRequest *r,
-                         struct mutations *ret, struct status *st)
+bool mutations_of_one(const struct service *service, const struct write_form *form,
+                      const ProtobufCMessage *request, struct mutations *ret, struct status *st)
 {
     struct making making = begin(service, 1, ret, st);
-    return finish(&making, make_create(&making, r));
+    return finish(&making, make(&making, form, request));
 }
 
-bool mutations_of_update(const struct service *service, const Confreg__V1__UpdateConfigRequest *r,
-                         struct mutations *ret, struct status *st)
+bool mutations_of_compact(const struct service *service, const struct write_form *form,
+                          const ProtobufCMessage *request, struct mutations *ret, struct status *st)
 {
-    struct making making = begin(service, 1, ret, st);
-    return finish(&making, make_update(&making, r));
-}
-
-bool mutations_of_delete(const struct service *service, const Confreg__V1__DeleteConfigRequest *r,
-                         struct mutations *ret, struct status *st)
-{
-    struct making making = begin(service, 1, ret, st);
-    return finish(&making, make_delete(&making, r));
-}
-
-bool mutations_of_compact(const struct service *service, const Confreg__V1__CompactRequest *r,
-                          struct mutations *ret, struct status *st)
-{
+    const Confreg__V1__CompactRequest *r = (const void *)request;
     struct making making = begin(service, 1, ret, st);
     struct mutation *m = &making.out->items[making.out->n++];
-    m->kind = MUTATE_COMPACT;
+    m->kind = form->kind;
     m->environment = mem_string("");
     m->service = mem_string("");
     m->expected_epoch = mem_string("");
@@ -274,38 +139,40 @@ bool mutations_of_compact(const struct service *service, const Confreg__V1__Comp
     return true;
 }
 
-bool mutations_of_rollback(const struct service *service,
-                           const Confreg__V1__RollbackConfigRequest *r, struct mutations *ret,
-                           struct status *st)
+/* A commit has one comment, one author and one request_id: its parts must have none of their own,
+ * which would be lost. */
+static bool check_part(struct making *making, const struct write_form *form,
+                       const ProtobufCMessage *part)
 {
-    struct making making = begin(service, 1, ret, st);
-    return finish(&making, make_rollback(&making, r));
+    const char *field = write_text(part, form->comment)[0] != '\0'      ? "comment"
+                        : write_text(part, form->created_by)[0] != '\0' ? "created_by"
+                        : write_flag(part, form->created_by_empty)      ? "created_by_empty"
+                        : write_text(part, form->request_id)[0] != '\0' ? "request_id"
+                        : write_flag(part, form->validate_only)         ? "validate_only"
+                                                                        : NULL;
+    return field == NULL ||
+           refuse(making, field, "CHANGE_OPTION", "set it for the whole commit, not for a part");
 }
 
-static bool make_part(struct making *making, size_t index, const Confreg__V1__Change *change)
+static bool make_part(struct making *making, size_t index, const Confreg__V1__Write *write)
 {
-    static const char *const names[] = {"", "create", "update", "delete", "rollback"};
-    char prefix[48];
-    snprintf(prefix, sizeof prefix, "changes[%zu].%s.", index, names[change->change_case]);
+    char prefix[PATH_BYTES / 2];
+    const ProtobufCMessage *part = write_part(write);
     making->prefix = prefix;
-    switch (change->change_case) {
-    case CONFREG__V1__CHANGE__CHANGE_CREATE:
-        return make_create_part(making, change->create);
-    case CONFREG__V1__CHANGE__CHANGE_UPDATE:
-        return make_update_part(making, change->update);
-    case CONFREG__V1__CHANGE__CHANGE_DELETE:
-        return make_delete_part(making, change->delete_);
-    case CONFREG__V1__CHANGE__CHANGE_ROLLBACK:
-        return make_rollback_part(making, change->rollback);
-    default:
+    if (part == NULL) {
         snprintf(prefix, sizeof prefix, "changes[%zu]", index);
-        return missing(making, "", "CHANGE_MISSING", "one of create, update, delete, rollback");
+        return refuse(making, "", "CHANGE_MISSING", "one of create, update, delete, rollback");
     }
+    const struct write_form *form = write_form_of(part);
+    snprintf(prefix, sizeof prefix, "changes[%zu].%s.", index, form->part);
+    return check_part(making, form, part) && make(making, form, part);
 }
 
-bool mutations_of_commit(const struct service *service, const Confreg__V1__CommitChangesRequest *r,
-                         struct mutations *ret, struct status *st)
+bool mutations_of_commit(const struct service *service, const struct write_form *form,
+                         const ProtobufCMessage *request, struct mutations *ret, struct status *st)
 {
+    (void)form;
+    const Confreg__V1__CommitChangesRequest *r = (const void *)request;
     if (r->n_changes == 0 || r->n_changes > COMMIT_MAX_CHANGES) {
         return status_bad_field(st, "changes", "CHANGES_COUNT",
                                 "changes: a commit has 1 to %d of them, found %zu",

@@ -2,8 +2,11 @@
 #ifndef SERVICE_MUTATIONS_H
 #define SERVICE_MUTATIONS_H
 
-#include "confreg/v1/registry_service.pb-c.h"
+#include <protobuf-c/protobuf-c.h>
+
 #include "service.h"
+
+struct write_form;
 
 /* The mutations of one request. They own copies of their texts and references to their payloads:
  * the request may be freed. */
@@ -15,20 +18,18 @@ struct mutations {
 void mutations_fini(struct mutations *mutations);
 
 /* Each function validates a whole request. On failure ret holds nothing. INVALID_ARGUMENT with the
- * field: NAME_…, JSON_…, CONTENT_MISSING, VERSION_MISSING, CHANGES_COUNT, CHANGE_MISSING.
- * RESOURCE_EXHAUSTED: JSON_TOO_LARGE, COMMIT_TOO_LARGE. */
-bool mutations_of_create(const struct service *service, const Confreg__V1__CreateConfigRequest *r,
-                         struct mutations *ret, struct status *st);
-bool mutations_of_update(const struct service *service, const Confreg__V1__UpdateConfigRequest *r,
-                         struct mutations *ret, struct status *st);
-bool mutations_of_delete(const struct service *service, const Confreg__V1__DeleteConfigRequest *r,
-                         struct mutations *ret, struct status *st);
-bool mutations_of_rollback(const struct service *service,
-                           const Confreg__V1__RollbackConfigRequest *r, struct mutations *ret,
-                           struct status *st);
-bool mutations_of_compact(const struct service *service, const Confreg__V1__CompactRequest *r,
-                          struct mutations *ret, struct status *st);
-bool mutations_of_commit(const struct service *service, const Confreg__V1__CommitChangesRequest *r,
-                         struct mutations *ret, struct status *st);
+ * field: NAME_…, JSON_…, CONTENT_MISSING, VERSION_MISSING, CHANGES_COUNT, CHANGE_MISSING,
+ * CHANGE_OPTION. RESOURCE_EXHAUSTED: JSON_TOO_LARGE, COMMIT_TOO_LARGE. */
+
+/* Of a request about one config. */
+bool mutations_of_one(const struct service *service, const struct write_form *form,
+                      const ProtobufCMessage *request, struct mutations *ret, struct status *st);
+/* Of CommitChanges. */
+bool mutations_of_commit(const struct service *service, const struct write_form *form,
+                         const ProtobufCMessage *request, struct mutations *ret, struct status *st);
+/* Of Compact. */
+bool mutations_of_compact(const struct service *service, const struct write_form *form,
+                          const ProtobufCMessage *request, struct mutations *ret,
+                          struct status *st);
 
 #endif

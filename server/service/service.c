@@ -8,13 +8,7 @@
 #include "write_call.h"
 #include "write_many.h"
 
-RPC_HANDLER(write_create, Confreg__V1__CreateConfigRequest, struct service)
-RPC_HANDLER(write_update, Confreg__V1__UpdateConfigRequest, struct service)
-RPC_HANDLER(write_delete, Confreg__V1__DeleteConfigRequest, struct service)
-RPC_HANDLER(write_rollback, Confreg__V1__RollbackConfigRequest, struct service)
-RPC_HANDLER(write_commit, Confreg__V1__CommitChangesRequest, struct service)
 RPC_HANDLER(write_many, Confreg__V1__WriteConfigsRequest, struct service)
-RPC_HANDLER(write_compact, Confreg__V1__CompactRequest, struct service)
 RPC_HANDLER(read_get, Confreg__V1__GetConfigRequest, struct service)
 RPC_HANDLER(read_batch, Confreg__V1__BatchGetConfigsRequest, struct service)
 RPC_HANDLER(list_configs, Confreg__V1__ListConfigsRequest, struct service)
@@ -25,11 +19,11 @@ RPC_HANDLER(watch_progress_call, Confreg__V1__WatchProgressRequest, struct servi
 RPC_HANDLER(status_call, Confreg__V1__GetStatusRequest, struct service)
 
 static const struct rpc_method methods[] = {
-    {"CreateConfig", RPC_UNARY, write_create_thunk},
-    {"UpdateConfig", RPC_UNARY, write_update_thunk},
-    {"DeleteConfig", RPC_UNARY, write_delete_thunk},
-    {"RollbackConfig", RPC_UNARY, write_rollback_thunk},
-    {"CommitChanges", RPC_UNARY, write_commit_thunk},
+    {"CreateConfig", RPC_UNARY, write_call},
+    {"UpdateConfig", RPC_UNARY, write_call},
+    {"DeleteConfig", RPC_UNARY, write_call},
+    {"RollbackConfig", RPC_UNARY, write_call},
+    {"CommitChanges", RPC_UNARY, write_call},
     {"WriteConfigs", RPC_UNARY, write_many_thunk},
     {"GetConfig", RPC_UNARY, read_get_thunk},
     {"BatchGetConfigs", RPC_UNARY, read_batch_thunk},
@@ -39,7 +33,7 @@ static const struct rpc_method methods[] = {
     {"Watch", RPC_SERVER_STREAM, watch_call_thunk},
     {"WatchProgress", RPC_UNARY, watch_progress_call_thunk},
     {"GetStatus", RPC_UNARY, status_call_thunk},
-    {"Compact", RPC_UNARY, write_compact_thunk},
+    {"Compact", RPC_UNARY, write_call},
 };
 
 void service_add(struct service *service, struct rpc_server *server)

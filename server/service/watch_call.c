@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "checks.h"
+#include "encode.h"
 #include "utf8.h"
 
 #define NS_PER_SECOND INT64_C(1000000000)
@@ -48,15 +49,56 @@ static bool take_selectors(const Confreg__V1__WatchRequest *r, struct head_filte
 }
 
 /* UINT64_MAX + 1 would wrap to 0, which means "from now on". */
-static bool check_not_last(const Confreg__V1__Position *after, struct status *st)
+static bool check_not_last(uint64_t revision, struct status *st)
 {
-    if (after->revision < UINT64_MAX) {
+    if (revision < UINT64_MAX) {
         return true;
     }
     status_bad_field(st, "resume_after.revision", "REVISION_AHEAD",
-                     "resume_after.revision: no commit can follow %" PRIu64, after->revision);
+                     "resume_after.revision: no commit can follow %" PRIu64, revision);
     st->code = STATUS_OUT_OF_RANGE;
     return false;
+}
+
+/* A position that came in. */
+struct resume_point {
+    const char *epoch; /* "": any */
+    uint64_t revision, chain;
+    char token_epoch[EPOCH_TEXT_SIZE];
+};
+
+/* Members beside a token must be unset or equal to it. They are not if a client kept them in
+ * numbers with less than 64 bits; its position could then mean another commit. */
+static bool read_token(const Confreg__V1__Position *after, struct resume_point *ret,
+                       struct status *st)
+{
+    if (!parse_position_token(after->token, ret->token_epoch, &ret->revision, &ret->chain)) {
+        return status_bad_field(st, "resume_after.token", "POSITION_TOKEN",
+                                "resume_after.token: not the token of a position");
+    }
+    if ((after->revision != 0 && after->revision != ret->revision) ||
+        (after->chain_hash != 0 && after->chain_hash != ret->chain) ||
+        (after->epoch[0] != '\0' && strcmp(after->epoch, ret->token_epoch) != 0)) {
+        return status_bad_field(st, "resume_after", "POSITION_ROUNDED",
+                                "resume_after: its numbers differ from its token; a client that "
+                                "rounds 64-bit integers must send the token alone");
+    }
+    ret->epoch = ret->token_epoch;
+    return true;
+}
+
+static bool take_after(const struct service *service, const Confreg__V1__Position *after,
+                       struct watch_spec *spec, struct status *st)
+{
+    struct resume_point position = {
+        .epoch = after->epoch, .revision = after->revision, .chain = after->chain_hash};
+    if (after->token[0] != '\0' && !read_token(after, &position, st)) {
+        return false;
+    }
+    spec->start = position.revision + 1;
+    spec->chain = position.chain;
+    return check_epoch(service, position.epoch, "resume_after.epoch", st) &&
+           check_not_last(position.revision, st);
 }
 
 static bool take_start(const struct service *service, const Confreg__V1__WatchRequest *r,
@@ -74,13 +116,8 @@ static bool take_start(const struct service *service, const Confreg__V1__WatchRe
     }
     spec->snapshot = r->include_snapshot;
     spec->start = r->start_revision;
-    if (after != NULL) {
-        spec->start = after->revision + 1;
-        spec->chain = after->chain_hash;
-        if (!check_epoch(service, after->epoch, "resume_after.epoch", st) ||
-            !check_not_last(after, st)) {
-            return false;
-        }
+    if (after != NULL && !take_after(service, after, spec, st)) {
+        return false;
     }
     return spec->start == 0 || registry_check_start(service->registry, spec->start, st);
 }

@@ -43,62 +43,16 @@ static struct write_call *write_call_new(struct rpc_call *call)
     return w;
 }
 
-/* made: whether the request became a write; st says why not. */
-static void submit(struct write_call *w, bool made, const struct status *st)
+void write_call(struct rpc_call *call, const ProtobufCMessage *request, void *user)
 {
-    if (made) {
+    struct service *service = user;
+    struct status st;
+    struct write_call *w = write_call_new(call);
+    if (write_item_init(&w->item, service, call, request, &st)) {
         w->item.write.done = done;
-        committer_submit(w->item.service->committer, &w->item.write);
+        committer_submit(service->committer, &w->item.write);
     } else {
-        rpc_fail(w->call, st);
+        rpc_fail(call, &st);
         write_call_free(w);
     }
-}
-
-void write_create(struct rpc_call *call, const Confreg__V1__CreateConfigRequest *request,
-                  struct service *service)
-{
-    struct status st;
-    struct write_call *w = write_call_new(call);
-    submit(w, write_item_create(&w->item, service, call, request, &st), &st);
-}
-
-void write_update(struct rpc_call *call, const Confreg__V1__UpdateConfigRequest *request,
-                  struct service *service)
-{
-    struct status st;
-    struct write_call *w = write_call_new(call);
-    submit(w, write_item_update(&w->item, service, call, request, &st), &st);
-}
-
-void write_delete(struct rpc_call *call, const Confreg__V1__DeleteConfigRequest *request,
-                  struct service *service)
-{
-    struct status st;
-    struct write_call *w = write_call_new(call);
-    submit(w, write_item_delete(&w->item, service, call, request, &st), &st);
-}
-
-void write_rollback(struct rpc_call *call, const Confreg__V1__RollbackConfigRequest *request,
-                    struct service *service)
-{
-    struct status st;
-    struct write_call *w = write_call_new(call);
-    submit(w, write_item_rollback(&w->item, service, call, request, &st), &st);
-}
-
-void write_commit(struct rpc_call *call, const Confreg__V1__CommitChangesRequest *request,
-                  struct service *service)
-{
-    struct status st;
-    struct write_call *w = write_call_new(call);
-    submit(w, write_item_commit(&w->item, service, call, request, &st), &st);
-}
-
-void write_compact(struct rpc_call *call, const Confreg__V1__CompactRequest *request,
-                   struct service *service)
-{
-    struct status st;
-    struct write_call *w = write_call_new(call);
-    submit(w, write_item_compact(&w->item, service, call, request, &st), &st);
 }

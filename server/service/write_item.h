@@ -4,7 +4,7 @@
 #define SERVICE_WRITE_ITEM_H
 
 #include "answer.h"
-#include "mutations.h"
+#include "write_form.h"
 
 /* Owns copies of everything that it needs from the request. Borrows the peer's name from the call,
  * which must outlive it. */
@@ -14,24 +14,13 @@ struct write_item {
     struct mutations mutations;
     char *comment, *created_by, *request_id;
     bool brief; /* the response leaves out payload, comment and diff */
-    /* Appends the fields after the header to the response of a successful write. */
-    void (*answer)(const struct write_item *w, struct answer *answer);
+    const struct write_form *form;
 };
 
-/* Each turns a request into a write for the committer. False: the request is invalid; errors as in
+/* Turns a request into a write for the committer. False: the request is invalid; errors as in
  * mutations.h and text_check. Call write_item_fini in either case. */
-bool write_item_create(struct write_item *w, struct service *service, struct rpc_call *call,
-                       const Confreg__V1__CreateConfigRequest *request, struct status *st);
-bool write_item_update(struct write_item *w, struct service *service, struct rpc_call *call,
-                       const Confreg__V1__UpdateConfigRequest *request, struct status *st);
-bool write_item_delete(struct write_item *w, struct service *service, struct rpc_call *call,
-                       const Confreg__V1__DeleteConfigRequest *request, struct status *st);
-bool write_item_rollback(struct write_item *w, struct service *service, struct rpc_call *call,
-                         const Confreg__V1__RollbackConfigRequest *request, struct status *st);
-bool write_item_commit(struct write_item *w, struct service *service, struct rpc_call *call,
-                       const Confreg__V1__CommitChangesRequest *request, struct status *st);
-bool write_item_compact(struct write_item *w, struct service *service, struct rpc_call *call,
-                        const Confreg__V1__CompactRequest *request, struct status *st);
+bool write_item_init(struct write_item *w, struct service *service, struct rpc_call *call,
+                     const ProtobufCMessage *request, struct status *st);
 void write_item_fini(struct write_item *w);
 
 /* Appends the response of a successful write to answer. */

@@ -87,22 +87,12 @@ static void done(struct write *write)
 
 static bool make(struct one *one, const Confreg__V1__Write *write, struct status *st)
 {
-    struct service *service = one->many->service;
-    struct rpc_call *call = one->many->call;
+    const ProtobufCMessage *request = write_part(write);
     one->field = write->write_case; /* Write and WriteOutcome use the same field numbers */
-    switch (write->write_case) {
-    case CONFREG__V1__WRITE__WRITE_CREATE:
-        return write_item_create(&one->item, service, call, write->create, st);
-    case CONFREG__V1__WRITE__WRITE_UPDATE:
-        return write_item_update(&one->item, service, call, write->update, st);
-    case CONFREG__V1__WRITE__WRITE_DELETE:
-        return write_item_delete(&one->item, service, call, write->delete_, st);
-    case CONFREG__V1__WRITE__WRITE_ROLLBACK:
-        return write_item_rollback(&one->item, service, call, write->rollback, st);
-    default:
-        return status_bad_field(st, "write", "WRITE_MISSING",
-                                "one of create, update, delete, rollback is needed");
-    }
+    return request == NULL
+               ? status_bad_field(st, "write", "WRITE_MISSING",
+                                  "one of create, update, delete, rollback is needed")
+               : write_item_init(&one->item, one->many->service, one->many->call, request, st);
 }
 
 /* Makes all writes. ret_writes: the valid ones, for the committer; returns their number. */

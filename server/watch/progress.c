@@ -23,7 +23,7 @@ static void answer(const struct asking *asking, uint32_t count)
 {
     const struct hub *hub = asking->hub;
     Confreg__V1__WatchProgressResponse response;
-    Confreg__V1__Position header;
+    struct described_position header;
     struct status st;
     if (count == 0) {
         status_set(&st, STATUS_NOT_FOUND, "WATCH_NOT_FOUND", "this server has no watch of that id");
@@ -32,7 +32,7 @@ static void answer(const struct asking *asking, uint32_t count)
     }
     confreg__v1__watch_progress_response__init(&response);
     describe_position(&header, registry_epoch(hub->registry), hub->tail.revision, hub->tail.chain);
-    response.header = &header;
+    response.header = &header.message;
     response.watch_count = count;
     rpc_reply(asking->call, &response.base);
 }

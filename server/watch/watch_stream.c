@@ -58,11 +58,11 @@ struct buf *watch_response(const struct watch *watch, int kind,
                            const struct watch_position *position, bool more)
 {
     Confreg__V1__WatchResponse response;
-    Confreg__V1__Position header;
+    struct described_position header;
     confreg__v1__watch_response__init(&response);
     describe_position(&header, registry_epoch(watch->hub->registry), position->revision,
                       position->chain);
-    response.header = &header;
+    response.header = &header.message;
     response.kind = (Confreg__V1__WatchResponseKind)kind;
     response.previous_revision = watch->previous_revision;
     response.more = more;

@@ -106,20 +106,20 @@ static void confreg_write_many(struct h2 *connection, const struct keys *keys, s
 {
     char room[PAYLOAD + 1];
     char rooms[KEYS_MAX][KEY_ROOM];
-    Confreg__V1__Change__Update updates[KEYS_MAX];
-    Confreg__V1__Change changes[KEYS_MAX];
-    Confreg__V1__Change *pointers[KEYS_MAX];
+    Confreg__V1__UpdateConfigRequest updates[KEYS_MAX];
+    Confreg__V1__Write changes[KEYS_MAX];
+    Confreg__V1__Write *pointers[KEYS_MAX];
     Confreg__V1__CommitChangesRequest request;
     confreg__v1__commit_changes_request__init(&request);
     for (size_t i = 0; i < keys->n; i++) {
-        confreg__v1__change__update__init(&updates[i]);
+        confreg__v1__update_config_request__init(&updates[i]);
         updates[i].environment = text_of("prod");
         updates[i].service_name = text_of(key_of(keys, i, rooms[i]));
         updates[i].allow_missing = true;
-        updates[i].content_case = CONFREG__V1__CHANGE__UPDATE__CONTENT_CONFIG_DATA;
+        updates[i].content_case = CONFREG__V1__UPDATE_CONFIG_REQUEST__CONTENT_CONFIG_DATA;
         updates[i].config_data = payload(room);
-        confreg__v1__change__init(&changes[i]);
-        changes[i].change_case = CONFREG__V1__CHANGE__CHANGE_UPDATE;
+        confreg__v1__write__init(&changes[i]);
+        changes[i].write_case = CONFREG__V1__WRITE__WRITE_UPDATE;
         changes[i].update = &updates[i];
         pointers[i] = &changes[i];
     }

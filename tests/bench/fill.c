@@ -54,20 +54,20 @@ static bool wait_until_at_most(struct filler *f, size_t under_way)
 /* One version of the configs first … first + n - 1. */
 static void start_commit(struct filler *f, size_t first, size_t n)
 {
-    Confreg__V1__Change changes[CHANGES];
-    Confreg__V1__Change__Update updates[CHANGES];
-    Confreg__V1__Change *pointers[CHANGES];
+    Confreg__V1__Write changes[CHANGES];
+    Confreg__V1__UpdateConfigRequest updates[CHANGES];
+    Confreg__V1__Write *pointers[CHANGES];
     char names[CHANGES][32];
     for (size_t i = 0; i < n; i++) {
         snprintf(names[i], sizeof names[i], "service-%zu", first + i);
-        confreg__v1__change__update__init(&updates[i]);
+        confreg__v1__update_config_request__init(&updates[i]);
         updates[i].environment = (char *)(uintptr_t) "prod";
         updates[i].service_name = names[i];
-        updates[i].content_case = CONFREG__V1__CHANGE__UPDATE__CONTENT_CONFIG_DATA;
+        updates[i].content_case = CONFREG__V1__UPDATE_CONFIG_REQUEST__CONTENT_CONFIG_DATA;
         updates[i].config_data = (ProtobufCBinaryData){f->n_payload, (uint8_t *)f->payload};
         updates[i].allow_missing = true;
-        confreg__v1__change__init(&changes[i]);
-        changes[i].change_case = CONFREG__V1__CHANGE__CHANGE_UPDATE;
+        confreg__v1__write__init(&changes[i]);
+        changes[i].write_case = CONFREG__V1__WRITE__WRITE_UPDATE;
         changes[i].update = &updates[i];
         pointers[i] = &changes[i];
     }

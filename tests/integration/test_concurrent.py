@@ -4,7 +4,7 @@ import threading
 
 import grpc
 import pytest
-from calls import Registry, create, delete, delete_change, rollback, update, update_change
+from calls import Registry, create_change, delete_change, rollback_change, update_change
 from daemon import connect
 from rest import Rest
 from seed import chance
@@ -53,9 +53,9 @@ STEP_KINDS = [
     lambda r, c: r.update(s := pick(c), expected_revision=newest(r, s).mod_revision),
     lambda r, c: r.commit([update_change(pick(c), allow_missing=True) for _ in range(5)] +
                           [delete_change(pick(c), allow_missing=True)]),
-    lambda r, c: r.write([update(pick(c), allow_missing=True), create(pick(c)), delete(pick(c)),
-                          rollback(pick(c), 1),
-                          update(pick(c), allow_missing=True, request_id=f"w-{c.randrange(40)}")]),
+    lambda r, c: r.write([update_change(pick(c), allow_missing=True), create_change(pick(c)), delete_change(pick(c)),
+                          rollback_change(pick(c), 1),
+                          update_change(pick(c), allow_missing=True, request_id=f"w-{c.randrange(40)}")]),
     lambda r, c: r.get(pick(c), resolve=True),
     lambda r, c: r.get(pick(c), version=c.randrange(1, 30)),
     lambda r, c: r.diff(pick(c)),

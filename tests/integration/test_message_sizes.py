@@ -5,7 +5,7 @@ import itertools
 
 import grpc
 import pytest
-from calls import Registry, create, create_change, update
+from calls import Registry, create_change, update_change
 from daemon import Confregd
 from stubs import api_grpc, api_pb, pb
 
@@ -89,8 +89,8 @@ def largest_writes(registry):
     registry.create(name, FIRST, **WRITTEN)
     fields = WRITTEN | {"comment": "c" * 60_000}
     answer = registry.write([
-        update(name, SECOND, **WRITTEN, validate_only=True),
-        *(create(next(NAMES), '{"a":1}', **fields) for _ in range(127))])
+        update_change(name, SECOND, **WRITTEN, validate_only=True),
+        *(create_change(next(NAMES), '{"a":1}', **fields) for _ in range(127))])
     assert size(answer) > 3 << 20
     return answer
 

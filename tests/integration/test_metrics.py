@@ -8,7 +8,7 @@ import urllib.request
 
 import grpc
 import pytest
-from calls import Registry, create, update
+from calls import Registry, create_change, update_change
 from daemon import Confregd, Gateway, free_port, until
 from rest import Rest
 from stubs import ROOT, api_pb
@@ -268,7 +268,7 @@ def shown_names(page):
 def test_writes_are_counted_by_what_came_of_them(programs, name):
     """However they travel: a call of several is OK whatever its writes came to."""
     before = programs.of_server()
-    programs.registry.write([create(name), create(name), update(f"{name}-missing")])
+    programs.registry.write([create_change(name), create_change(name), update_change(f"{name}-missing")])
     after = programs.of_server()
     for code, n in (("OK", 1), ("ALREADY_EXISTS", 1), ("NOT_FOUND", 1)):
         counted = [page.get("confreg_writes_total", grpc_code=code) for page in (before, after)]

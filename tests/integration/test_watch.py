@@ -54,7 +54,7 @@ def test_every_kind_of_change_is_told(registry, name, watch):
     assert (events[0].comment, events[0].created_by) == ("first", "ada")
     assert (events[4].comment, events[4].config.version) == ("not good", 1)
     assert events[4].config.config_data == b'{"v":1}'
-    assert not events[1].HasField("created_by")
+    assert not events[1].created_by and not events[1].created_by_empty
     assert all(e.commit_time.seconds for e in events)
 
 
@@ -209,8 +209,38 @@ def test_resume_after_checks_the_hash(registry, name, watch):
     stream.started()
     assert stream.event().version == 2
     header.chain_hash ^= 1
+    header.token = ""
     with refused("FAILED_PRECONDITION", "POSITION_MISMATCH"):
         Watch(registry.stub, resume_after=header).next()
+
+
+def test_a_token_alone_is_a_position(registry, name, watch):
+    header = registry.create(name).header
+    registry.update(name)
+    assert header.token == f"{header.epoch}-{header.revision}-{header.chain_hash:016x}"
+    stream = watch(selector(service_name=name), resume_after=pb.Position(token=header.token))
+    stream.started()
+    assert stream.event().version == 2
+    other = f"{header.epoch}-{header.revision}-{header.chain_hash ^ 1:016x}"
+    with refused("FAILED_PRECONDITION", "POSITION_MISMATCH"):
+        Watch(registry.stub, resume_after=pb.Position(token=other)).next()
+
+
+def test_a_rounded_position_is_refused(registry, name):
+    header = registry.create(name).header
+    header.chain_hash = int(float(header.chain_hash | 1))
+    with refused("INVALID_ARGUMENT", "POSITION_ROUNDED", field="resume_after"):
+        Watch(registry.stub, resume_after=header).next()
+
+
+@pytest.mark.parametrize("token", [
+    "x", "-1-", "0123456789abcdef", "0123456789abcdef-1", "0123456789abcdef--0123456789abcdef",
+    "0123456789abcdef-1-0123456789abcde", "0123456789abcdef-1-0123456789abcdef0",
+    "0123456789abcdef-18446744073709551616-0123456789abcdef", "0123456789abcdeg-1-0123456789abcdef",
+    "0123456789abcdef- 1-0123456789abcdef", "0123456789abcdef-1- 123456789abcdef"])
+def test_what_is_no_token_is_refused(registry, token):
+    with refused("INVALID_ARGUMENT", "POSITION_TOKEN", field="resume_after.token"):
+        Watch(registry.stub, resume_after=pb.Position(token=token)).next()
 
 
 def test_every_position_of_a_stream_can_be_resumed_from(registry, name, watch):

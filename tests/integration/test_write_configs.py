@@ -2,7 +2,7 @@
 
 import grpc
 import pytest
-from calls import create, delete, patch, rollback, update
+from calls import create_change, delete_change, patch_change, rollback_change, update_change
 from errors import refused
 from stubs import api_pb, pb
 
@@ -19,8 +19,8 @@ def test_outcomes_come_in_the_order_of_the_writes(registry, name):
         registry.create(other)
     registry.update(others[2])
     answer = registry.write([
-        update(others[0], '{"b":1}', comment="why", created_by="ada"), create(name, '{"new":1}'),
-        delete(others[1]), rollback(others[2], 1)])
+        update_change(others[0], '{"b":1}', comment="why", created_by="ada"), create_change(name, '{"new":1}'),
+        delete_change(others[1]), rollback_change(others[2], 1)])
     assert kinds(answer) == ["update", "create", "delete", "rollback"]
     updated, created, deleted, rolled_back = (
         getattr(outcome, outcome.WhichOneof("outcome")) for outcome in answer.outcomes)
@@ -37,8 +37,8 @@ def test_outcomes_come_in_the_order_of_the_writes(registry, name):
 
 def test_one_that_fails_leaves_the_others_alone(registry, name):
     registry.create(name)
-    answer = registry.write([create(f"{name}-a"), update(name, expected_version=7),
-                             update(name, "{"), create(f"{name}-b")])
+    answer = registry.write([create_change(f"{name}-a"), update_change(name, expected_version=7),
+                             update_change(name, "{"), create_change(f"{name}-b")])
     assert kinds(answer) == ["create", "error", "error", "create"]
     assert registry.get(name).config.version == 1
     assert registry.data(f"{name}-a") == registry.data(f"{name}-b") == b'{"a":1}'
@@ -46,13 +46,13 @@ def test_one_that_fails_leaves_the_others_alone(registry, name):
 
 
 @pytest.mark.parametrize("write", [
-    create("there"), create("x", "[]"), create("x", '{"a":1,"a":2}'), create("a/b"),
-    create("x", comment="c" * 65537), create("x", created_by="c" * 1025), update("missing"),
-    update("x", "{"), patch("there", "3"), update("there", expected_version=999),
-    update("there", expected_revision=9, expected_epoch="0123456789abcdef"),
-    api_pb.Write(update=api_pb.UpdateConfigRequest(service_name="x")), delete("missing"),
-    delete("there", version=999), rollback("there", 0), rollback("there", 999),
-    update("there", '{"big":"%s"}' % ("x" * MIB)),
+    create_change("there"), create_change("x", "[]"), create_change("x", '{"a":1,"a":2}'), create_change("a/b"),
+    create_change("x", comment="c" * 65537), create_change("x", created_by="c" * 1025), update_change("missing"),
+    update_change("x", "{"), patch_change("there", "3"), update_change("there", expected_version=999),
+    update_change("there", expected_revision=9, expected_epoch="0123456789abcdef"),
+    api_pb.Write(update=api_pb.UpdateConfigRequest(service_name="x")), delete_change("missing"),
+    delete_change("there", version=999), rollback_change("there", 0), rollback_change("there", 999),
+    update_change("there", '{"big":"%s"}' % ("x" * MIB)),
 ])
 def test_an_error_is_that_of_the_call_of_its_own(registry, name, write):
     registry.update("there", allow_missing=True)
@@ -61,14 +61,14 @@ def test_an_error_is_that_of_the_call_of_its_own(registry, name, write):
     with pytest.raises(grpc.RpcError) as caught:
         method(getattr(write, kind), timeout=60)
     alone = dict(caught.value.trailing_metadata())["grpc-status-details-bin"]
-    answer = registry.write([write, create(name), write])
+    answer = registry.write([write, create_change(name), write])
     assert kinds(answer) == ["error", "create", "error"]
     assert answer.outcomes[0].error.SerializeToString() == alone
     assert answer.outcomes[2].error.SerializeToString() == alone
 
 
 def test_a_write_that_is_none_is_an_error_of_its_own(registry, name):
-    answer = registry.write([api_pb.Write(), create(name)])
+    answer = registry.write([api_pb.Write(), create_change(name)])
     assert kinds(answer) == ["error", "create"]
     assert answer.outcomes[0].error.code == 3
     assert b"WRITE_MISSING" in answer.outcomes[0].error.details[0].value
@@ -76,7 +76,7 @@ def test_a_write_that_is_none_is_an_error_of_its_own(registry, name):
 
 def test_two_writes_of_one_config_both_take_effect(registry, name):
     registry.create(name)
-    answer = registry.write([update(name, '{"n":1}'), update(name, '{"n":2}')])
+    answer = registry.write([update_change(name, '{"n":1}'), update_change(name, '{"n":2}')])
     configs = [outcome.update.config for outcome in answer.outcomes]
     assert sorted(config.version for config in configs) == [2, 3]
     assert [config.config_data for config in configs] == [b'{"n":1}', b'{"n":2}']
@@ -86,8 +86,8 @@ def test_two_writes_of_one_config_both_take_effect(registry, name):
 
 def test_a_repeat_within_the_call_and_after_it_gets_the_first_answer(registry, name):
     registry.create(name)
-    once = update(name, '{"once":1}', request_id=f"{name}-once")
-    answer = registry.write([once, once, update(name, '{"other":1}', request_id=f"{name}-once")])
+    once = update_change(name, '{"once":1}', request_id=f"{name}-once")
+    answer = registry.write([once, once, update_change(name, '{"other":1}', request_id=f"{name}-once")])
     first, second, reused = answer.outcomes
     assert first.update.config == second.update.config
     assert b"REQUEST_ID_REUSED" in reused.error.details[0].value
@@ -97,25 +97,25 @@ def test_a_repeat_within_the_call_and_after_it_gets_the_first_answer(registry, n
 
 def test_validate_only_changes_nothing(registry, name):
     registry.create(name)
-    answer = registry.write([update(name, '{"b":1}', validate_only=True), create(f"{name}-new")])
+    answer = registry.write([update_change(name, '{"b":1}', validate_only=True), create_change(f"{name}-new")])
     assert kinds(answer) == ["update", "create"]
     assert answer.outcomes[0].update.diff.added[0].key == "b"
     assert registry.get(name).config.version == 1
 
 
 def test_the_number_of_writes_has_bounds(registry, name):
-    for writes in ([], [create(name)] * 129):
+    for writes in ([], [create_change(name)] * 129):
         with refused("INVALID_ARGUMENT", "WRITES_COUNT", field="writes"):
             registry.write(writes)
     with refused("NOT_FOUND"):
         registry.get(name)
-    answer = registry.write([create(f"{name}-{number}") for number in range(128)])
+    answer = registry.write([create_change(f"{name}-{number}") for number in range(128)])
     assert kinds(answer) == ["create"] * 128
 
 
 def test_an_answer_that_comments_make_too_large_leaves_them_out(registry, name):
     longest = "c" * 65536
-    answer = registry.write([create(f"{name}-{number}", comment=longest) for number in range(128)])
+    answer = registry.write([create_change(f"{name}-{number}", comment=longest) for number in range(128)])
     assert kinds(answer) == ["create"] * 128 and answer.ByteSize() < 4 * MIB
     configs = [outcome.create.config for outcome in answer.outcomes]
     whole = [config for config in configs if config.comment == longest]
@@ -132,10 +132,10 @@ def test_an_answer_that_grows_too_large_leaves_payloads_out(registry, name):
     for number in range(5):
         registry.create(f"{name}-{number}", data("x"))
         registry.update(f"{name}-{number}")
-    writes = [rollback(f"{name}-{number}", 1) for number in range(5)]
-    writes.append(update(name, data("y"), validate_only=True, allow_missing=True))
+    writes = [rollback_change(f"{name}-{number}", 1) for number in range(5)]
+    writes.append(update_change(name, data("y"), validate_only=True, allow_missing=True))
     registry.create(f"{name}-gone")
-    writes.append(delete(f"{name}-gone"))
+    writes.append(delete_change(f"{name}-gone"))
     answer = registry.write(writes)
     assert kinds(answer) == ["rollback"] * 5 + ["update", "delete"]
     assert answer.ByteSize() < 4 * MIB

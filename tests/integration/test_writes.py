@@ -29,8 +29,10 @@ def test_environment_is_default_where_none_is_given(registry, name):
 
 
 def test_created_by_can_be_absent_and_can_be_empty(registry, name):
-    assert not registry.create(name).config.HasField("created_by")
-    assert registry.update(name, created_by="").config.HasField("created_by")
+    assert not registry.create(name).config.created_by_empty
+    assert registry.update(name, created_by_empty=True).config.created_by_empty
+    named = registry.update(name, created_by="ada").config
+    assert named.created_by == "ada" and not named.created_by_empty
 
 
 def test_create_refuses_what_exists(registry, name):
@@ -389,11 +391,19 @@ def test_a_commit_is_all_or_nothing(registry, name):
     (create_change(""), "changes[1].create.service_name"),
     (delete_change("a/b"), "changes[1].delete.service_name"),
     (rollback_change("x", 0), "changes[1].rollback.version"),
-    (api_pb.Change(), "changes[1]"),
+    (api_pb.Write(), "changes[1]"),
 ])
 def test_a_bad_field_in_a_commit_is_named(registry, name, change, field):
     with refused("INVALID_ARGUMENT", field=field):
         registry.commit([create_change(name), change])
+
+
+@pytest.mark.parametrize("field, value", [
+    ("comment", "why"), ("created_by", "ada"), ("created_by_empty", True), ("request_id", "r"),
+    ("validate_only", True)])
+def test_an_option_of_a_part_of_a_commit_is_refused(registry, name, field, value):
+    with refused("INVALID_ARGUMENT", "CHANGE_OPTION", field=f"changes[0].update.{field}"):
+        registry.commit([update_change(name, allow_missing=True, **{field: value})])
 
 
 def test_a_commit_of_nothing_is_refused(registry):

@@ -75,51 +75,26 @@ class Registry:
         return self.status().header.revision
 
 
-def create_change(service, data='{"a":1}', environment="prod"):
-    return api_pb.Change(create=api_pb.Change.Create(
-        service_name=service, environment=environment, config_data=text(data)))
-
-
-def update_change(service, data='{"a":2}', environment="prod", **fields):
-    return api_pb.Change(update=api_pb.Change.Update(
-        service_name=service, environment=environment, config_data=text(data), **fields))
-
-
-def patch_change(service, patch, environment="prod", **fields):
-    return api_pb.Change(update=api_pb.Change.Update(
-        service_name=service, environment=environment, merge_patch=text(patch), **fields))
-
-
-def delete_change(service, environment="prod", **fields):
-    return api_pb.Change(delete=api_pb.Change.Delete(
-        service_name=service, environment=environment, **fields))
-
-
-def rollback_change(service, version, environment="prod", **fields):
-    return api_pb.Change(rollback=api_pb.Change.Rollback(
-        service_name=service, environment=environment, version=version, **fields))
-
-
-def create(service, data='{"a":1}', environment="prod", **fields):
+def create_change(service, data='{"a":1}', environment="prod", **fields):
     return api_pb.Write(create=api_pb.CreateConfigRequest(
         service_name=service, environment=environment, config_data=text(data), **fields))
 
 
-def update(service, data='{"a":2}', environment="prod", **fields):
+def update_change(service, data='{"a":2}', environment="prod", **fields):
     return api_pb.Write(update=api_pb.UpdateConfigRequest(
         service_name=service, environment=environment, config_data=text(data), **fields))
 
 
-def patch(service, merge_patch, environment="prod", **fields):
+def patch_change(service, merge_patch, environment="prod", **fields):
     return api_pb.Write(update=api_pb.UpdateConfigRequest(
         service_name=service, environment=environment, merge_patch=text(merge_patch), **fields))
 
 
-def delete(service, environment="prod", **fields):
+def delete_change(service, environment="prod", **fields):
     return api_pb.Write(delete=api_pb.DeleteConfigRequest(
         service_name=service, environment=environment, **fields))
 
 
-def rollback(service, version, environment="prod", **fields):
+def rollback_change(service, version, environment="prod", **fields):
     return api_pb.Write(rollback=api_pb.RollbackConfigRequest(
         service_name=service, environment=environment, version=version, **fields))

@@ -59,22 +59,22 @@ static void written(void *user, ProtobufCMessage *message, const struct status *
 static void write_some(struct registry_client *client, size_t first, size_t n, struct tally *done)
 {
     Confreg__V1__CommitChangesRequest request;
-    Confreg__V1__Change changes[COMMIT];
-    Confreg__V1__Change__Update updates[COMMIT];
-    Confreg__V1__Change *pointers[COMMIT];
+    Confreg__V1__Write changes[COMMIT];
+    Confreg__V1__UpdateConfigRequest updates[COMMIT];
+    Confreg__V1__Write *pointers[COMMIT];
     char names[COMMIT][SERVICE_SIZE];
     confreg__v1__commit_changes_request__init(&request);
     request.changes = pointers;
     request.n_changes = n;
     for (size_t i = 0; i < n; i++) {
         snprintf(names[i], SERVICE_SIZE, "s%zu", first + i);
-        confreg__v1__change__init(&changes[i]);
-        confreg__v1__change__update__init(&updates[i]);
+        confreg__v1__write__init(&changes[i]);
+        confreg__v1__update_config_request__init(&updates[i]);
         updates[i].service_name = names[i];
         updates[i].allow_missing = true;
-        updates[i].content_case = CONFREG__V1__CHANGE__UPDATE__CONTENT_CONFIG_DATA;
+        updates[i].content_case = CONFREG__V1__UPDATE_CONFIG_REQUEST__CONTENT_CONFIG_DATA;
         updates[i].config_data = (ProtobufCBinaryData){sizeof payload - 1, payload};
-        changes[i].change_case = CONFREG__V1__CHANGE__CHANGE_UPDATE;
+        changes[i].write_case = CONFREG__V1__WRITE__WRITE_UPDATE;
         changes[i].update = &updates[i];
         pointers[i] = &changes[i];
     }

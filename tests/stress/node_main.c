@@ -63,9 +63,9 @@ static void written(void *user, ProtobufCMessage *message, const struct status *
 static void write_next(struct writer *writer)
 {
     Confreg__V1__CommitChangesRequest request;
-    Confreg__V1__Change changes[CONFIGS];
-    Confreg__V1__Change__Update updates[CONFIGS];
-    Confreg__V1__Change *pointers[CONFIGS];
+    Confreg__V1__Write changes[CONFIGS];
+    Confreg__V1__UpdateConfigRequest updates[CONFIGS];
+    Confreg__V1__Write *pointers[CONFIGS];
     char names[CONFIGS][8];
     if (writer->n_left == 0) {
         return;
@@ -77,13 +77,13 @@ static void write_next(struct writer *writer)
     request.n_changes = writer->all_configs ? CONFIGS : 1 + random_below(&writer->random, 3);
     for (size_t i = 0; i < request.n_changes; i++) {
         snprintf(names[i], sizeof names[i], "s%u", (unsigned)((first + i) % CONFIGS));
-        confreg__v1__change__init(&changes[i]);
-        confreg__v1__change__update__init(&updates[i]);
+        confreg__v1__write__init(&changes[i]);
+        confreg__v1__update_config_request__init(&updates[i]);
         updates[i].service_name = names[i];
         updates[i].allow_missing = true;
-        updates[i].content_case = CONFREG__V1__CHANGE__UPDATE__CONTENT_CONFIG_DATA;
+        updates[i].content_case = CONFREG__V1__UPDATE_CONFIG_REQUEST__CONTENT_CONFIG_DATA;
         updates[i].config_data = (ProtobufCBinaryData){sizeof payload, (uint8_t *)payload};
-        changes[i].change_case = CONFREG__V1__CHANGE__CHANGE_UPDATE;
+        changes[i].write_case = CONFREG__V1__WRITE__WRITE_UPDATE;
         changes[i].update = &updates[i];
         pointers[i] = &changes[i];
     }

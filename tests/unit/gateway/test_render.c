@@ -58,8 +58,8 @@ Test(render, comments_and_authors)
         version.comment = comment;
         version.create_time = &when;
         if (cases[i].created_by != NULL) {
-            version.created_by_presence_case = CONFREG__V1__VERSION__CREATED_BY_PRESENCE_CREATED_BY;
             version.created_by = author;
+            version.created_by_empty = author[0] == '\0';
         }
         version.config_data = bytes(data);
         cr_assert(render_version(&out, "s", "e", &version));
@@ -102,7 +102,6 @@ Test(render, a_document_keeps_every_byte_of_its_data)
     config.environment = environment;
     config.version = 18446744073709551615u;
     config.comment = text;
-    config.created_by_presence_case = CONFREG__V1__CONFIG__CREATED_BY_PRESENCE_CREATED_BY;
     config.created_by = text;
     config.create_time = &when;
     config.config_data = bytes(data);

@@ -1,0 +1,104 @@
+#include "write_answer.h"
+
+#include "encode.h"
+#include "write_item.h"
+
+#define FIELD_DIFF 3   /* of the responses of create, update and rollback */
+#define FIELD_COMMIT 2 /* of CommitChangesResponse */
+
+static struct head *head_left(const struct write_item *w)
+{
+    return w->write.staged->commit == NULL ? NULL : w->write.staged->after[0];
+}
+
+static void add_head(const struct write_item *w, struct answer *answer)
+{
+    const struct head *head = head_left(w);
+    struct buf *encoded = head == NULL ? NULL : head->encoded; /* a tombstone has none */
+    if (encoded != NULL && w->brief) {
+        answer_add(answer, encode_brief(encoded));
+    } else {
+        answer_add(answer, buf_ref(encoded));
+    }
+}
+
+/* Adds the difference for validate_only. The JSON patch repeats the entries in another form, so it
+ * is left out if the answer would exceed REPLY_BYTES. */
+static void add_diff(const struct write_item *w, struct answer *answer)
+{
+    const struct head *before = w->write.staged->before[0];
+    const struct head *after = w->write.staged->after[0];
+    struct json_text nothing = {"{}", 2};
+    bool had = before != NULL && before->version != 0;
+    struct diff_answer difference;
+    diff_answer_init(&difference, had ? head_payload(before) : nothing, head_payload(after));
+    Confreg__V1__Diff *diff = &difference.diff;
+    diff->environment = (char *)(uintptr_t)head_environment(after);
+    diff->service_name = (char *)(uintptr_t)head_service(after);
+    diff->new_environment = diff->environment;
+    diff->old_version = had ? before->version : 0;
+    diff->new_version = after->version;
+    if (answer->bytes + confreg__v1__diff__get_packed_size(diff) > REPLY_BYTES) {
+        diff->json_patch = (ProtobufCBinaryData){.len = 0};
+    }
+    answer_add(answer, encode_field(FIELD_DIFF, &diff->base));
+    diff_answer_fini(&difference);
+}
+
+void write_answer_version(const struct write_item *w, struct answer *answer)
+{
+    add_head(w, answer);
+    if (w->write.validate_only && !w->brief) {
+        add_diff(w, answer);
+    }
+}
+
+void write_answer_delete(const struct write_item *w, struct answer *answer)
+{
+    const struct commit *commit = w->write.staged->commit;
+    Confreg__V1__DeleteConfigResponse response;
+    confreg__v1__delete_config_response__init(&response);
+    response.deleted_count = commit == NULL ? 0 : commit->changes[0].removed;
+    add_head(w, answer);
+    answer_add(answer, encode_message(&response.base));
+}
+
+void write_answer_commit(const struct write_item *w, struct answer *answer)
+{
+    const struct commit *commit = w->write.staged->commit;
+    if (commit == NULL) {
+        return;
+    }
+    Confreg__V1__Commit message;
+    Google__Protobuf__Timestamp time;
+    confreg__v1__commit__init(&message);
+    describe_time(&time, commit->time_us);
+    message.revision = commit->revision;
+    message.commit_time = &time;
+    message.actor = commit->actor;
+    message.comment = commit->comment;
+    message.request_id = commit->request_id;
+    if (commit->created_by != NULL) {
+        message.created_by = commit->created_by;
+        message.created_by_empty = commit->created_by[0] == '\0';
+    }
+    static const struct event_content alone = {NULL, NULL, NULL};
+    AUTO_STR changes = {0};
+    for (size_t i = 0; i < commit->n_changes; i++) {
+        AUTO(buf_unref)
+        struct buf *event = encode_event(FIELD_COMMIT_CHANGES, commit, i, &alone);
+        str_add(&changes, event->data, event->len);
+    }
+    answer_add(answer, encode_field_and(FIELD_COMMIT, &message.base, changes.data, changes.len));
+}
+
+void write_answer_compact(const struct write_item *w, struct answer *answer)
+{
+    const struct commit *commit = w->write.staged->commit;
+    uint64_t floor =
+        commit != NULL ? commit->changes[0].version : registry_floor(w->service->registry);
+    Confreg__V1__CompactResponse response;
+    confreg__v1__compact_response__init(&response);
+    response.oldest_revision = floor + 1;
+    answer_add(answer, encode_message(&response.base));
+}
