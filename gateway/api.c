@@ -7,13 +7,16 @@
 #include "upstream_request.h"
 
 #define NAMED PARAMETER_ENVIRONMENT
+/* A list of documents, whole or in pages. */
+#define PAGED (PARAMETER_LIMIT | PARAMETER_PAGE | PARAMETER_FIELDS)
 
 static const struct route rows[] = {
-    {"GET", "/api/configs", handle_list, PARAMETER_SERVICE_FILTER | PARAMETER_ENVIRONMENT_FILTER,
-     BODY_NONE, &config_read},
-    {"GET", "/api/configs:batchGet", handle_batch, PARAMETER_NAME | PARAMETERS_STRICT, BODY_NONE,
-     &config_read},
-    {"POST", "/api/configs:batchGet", handle_batch, PARAMETERS_STRICT, BODY_NAMES, &config_read},
+    {"GET", "/api/configs", handle_list,
+     PARAMETER_SERVICE_FILTER | PARAMETER_ENVIRONMENT_FILTER | PAGED, BODY_NONE, &config_read},
+    {"GET", "/api/configs:batchGet", handle_batch,
+     PARAMETER_NAME | PARAMETER_FIELDS | PARAMETERS_STRICT, BODY_NONE, &config_read},
+    {"POST", "/api/configs:batchGet", handle_batch, PARAMETER_FIELDS | PARAMETERS_STRICT,
+     BODY_NAMES, &config_read},
     {"GET", "/api/configs/*", handle_get, NAMED | PARAMETER_VERSION | PARAMETER_RESOLVE, BODY_NONE,
      &config_read},
     {"POST", "/api/configs/*", handle_create, NAMED, BODY_CONFIG, &config_write},
@@ -24,8 +27,7 @@ static const struct route rows[] = {
     /* Strict, unlike the other old routes: a delete by a mistyped request cannot be undone. */
     {"DELETE", "/api/configs/*", handle_delete, NAMED | PARAMETER_VERSION | PARAMETERS_STRICT,
      BODY_EMPTY, &config_write},
-    {"GET", "/api/configs/*/history", handle_history, NAMED | PARAMETER_LIMIT, BODY_NONE,
-     &config_read},
+    {"GET", "/api/configs/*/history", handle_history, NAMED | PAGED, BODY_NONE, &config_read},
     {"GET", "/api/configs/*/diff", handle_diff,
      NAMED | PARAMETER_OLD_VERSION | PARAMETER_NEW_VERSION, BODY_NONE, &config_read},
     {"POST", "/api/configs/*/rollback", handle_rollback, NAMED | PARAMETERS_STRICT, BODY_ROLLBACK,

@@ -198,13 +198,14 @@ static void add_names(struct str *out, const char *member, Confreg__V1__ConfigNa
     str_add_char(out, ']');
 }
 
-static bool add_configs(struct str *out, const Confreg__V1__BatchGetConfigsResponse *response)
+static bool add_configs(struct str *out, const Confreg__V1__BatchGetConfigsResponse *response,
+                        unsigned members)
 {
     bool whole = true;
     str_add_text(out, "{\"configs\":[");
     for (size_t i = 0; i < response->n_configs && whole; i++) {
         str_add_text(out, i == 0 ? "" : ",");
-        whole = render_config(out, response->configs[i]);
+        whole = render_config(out, response->configs[i], members);
     }
     str_add_char(out, ']');
     return whole;
@@ -221,7 +222,7 @@ static void show_batch(struct request *r, const ProtobufCMessage *message, const
     if (!config_answer_is_whole(r, response->header)) {
         return;
     }
-    if (!add_configs(body, response)) {
+    if (!add_configs(body, response, config_request_of(r)->members)) {
         config_answer_incomplete(r);
         return;
     }

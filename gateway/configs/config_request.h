@@ -3,6 +3,7 @@
 #define GATEWAY_CONFIG_REQUEST_H
 
 #include "conditions.h"
+#include "document.h"
 #include "freshness.h"
 #include "upstream_request.h"
 
@@ -10,6 +11,7 @@ struct config_request {
     struct upstream_request upstream;
     struct conditions conditions; /* of a write */
     struct freshness freshness;   /* of a read */
+    unsigned members;             /* of documents that a read asks for: DOCUMENT_… */
     int64_t poll_until_ns;        /* of a long poll; 0: it has not begun */
     struct handed_out written;    /* what a write that waits will hand out */
     struct mirror_config *shown;  /* a reference: response.prepared is this config's */

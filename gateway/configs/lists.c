@@ -1,5 +1,6 @@
 /* Calls that answer with an array of documents, put together from pages. */
 #include <assert.h>
+#include <inttypes.h>
 #include <string.h>
 
 #include "config_answers.h"
@@ -33,7 +34,33 @@ static bool has_come(struct pages *pages, const Confreg__V1__Position *header,
     return true;
 }
 
-/* Finishes a page. The first one starts the answer; later ones are pulled by the HTTP server. */
+static unsigned members_of(const struct pages *pages)
+{
+    return config_request_of(pages->r)->members;
+}
+
+static Confreg__V1__View view_of(const struct pages *pages)
+{
+    bool basic = (members_of(pages) & DOCUMENT_DATA) == 0;
+    return basic ? CONFREG__V1__VIEW__VIEW_BASIC : CONFREG__V1__VIEW__VIEW_UNSPECIFIED;
+}
+
+/* Answers 422: a query parameter that was parsed has a value that does not go here. */
+static void refuse_value(struct request *r, const char *name, enum fault fault, const char *why)
+{
+    struct invalid invalid = {0};
+    invalid_add(&invalid, "query", name, fault, why);
+    request_refuse_invalid(r, &invalid);
+    invalid_fini(&invalid);
+}
+
+static uint32_t page_size(uint64_t wanted)
+{
+    return wanted < PAGE_ITEMS ? (uint32_t)wanted : PAGE_ITEMS;
+}
+
+/* Finishes a page of the server. The first one starts the answer; later ones are pulled by the HTTP
+ * server. */
 static void show_page(struct pages *pages, const char *next_token)
 {
     if (next_token[0] == '\0') {
@@ -62,10 +89,11 @@ static bool tag_list(struct request *r, const char *epoch, uint64_t revision)
     return true;
 }
 
-/* Whether the mirror has all payloads; if not, the server is asked for the list. */
-static bool are_whole(const struct mirror_list *list)
+/* Whether the mirror has all payloads that the answer shows; if not, the server is asked for the
+ * list. */
+static bool are_whole(const struct mirror_list *list, unsigned members)
 {
-    for (size_t i = 0; i < list->n; i++) {
+    for (size_t i = 0; i < list->n && (members & DOCUMENT_DATA) != 0; i++) {
         if (list->configs[i]->data == NULL) {
             return false;
         }
@@ -79,7 +107,7 @@ static void add_mirrored(struct pages *pages)
     while (pages->next < list->n && pages->text.len < PART_BYTES) {
         struct mirror_config **config = &list->configs[pages->next++];
         size_t place = pages_open_document(pages);
-        bool whole = render_mirrored(&pages->text, *config);
+        bool whole = render_mirrored(&pages->text, *config, members_of(pages));
         assert(whole && "a list with a payload that is gone is left to the server");
         pages_close_document(pages, place, whole);
         mirror_config_unref(MOVE(*config));
@@ -110,7 +138,8 @@ static bool answer_mirrored(struct request *r)
     struct mirror_list list;
     struct mirror_view view;
     mirror_list(r->gateway->upstream->mirror, &selector, &list, &view);
-    bool may = freshness_allows(config_request_of(r), &view) && are_whole(&list);
+    bool may = freshness_allows(config_request_of(r), &view) &&
+               are_whole(&list, config_request_of(r)->members);
     if (may) {
         show_mirrored(r, &list, &view);
     }
@@ -129,9 +158,18 @@ static void ask_configs(struct pages *pages)
     AUTO(free) char *token = MOVE(pages->token);
     m.environment = text(r->parameters.environment);
     m.service_name = text(r->parameters.service_filter);
+    m.page_size = page_size(pages->left);
     m.page_token = text(token);
+    m.view = view_of(pages);
     m.read = config_answer_read_options(r, &read);
     call_start(r, REGISTRY_LIST_CONFIGS, &m.base, r->gateway->upstream->timeout_ms, show_configs);
+}
+
+/* Whether the client asks for one page, which is one of the server's, and not for the whole list.
+ */
+static bool is_page(const struct request *r)
+{
+    return r->parameters.limit.given || r->parameters.page != NULL;
 }
 
 /* Only the first page sets the tag; the revision of its header is that of all pages. */
@@ -150,22 +188,26 @@ static void show_configs(struct request *r, const ProtobufCMessage *message,
     }
     for (size_t i = 0; i < page->n_configs; i++) {
         size_t place = pages_open_document(pages);
-        bool whole = render_config(&pages->text, page->configs[i]);
+        bool whole = render_config(&pages->text, page->configs[i], members_of(pages));
         pages_close_document(pages, place, whole);
         if (!whole) {
             pages_fail(pages, NULL);
             return;
         }
     }
-    if (begins(r, page->header)) {
-        show_page(pages, page->next_page_token);
+    if (!begins(r, page->header)) {
+        return;
     }
+    if (is_page(r) && page->next_page_token[0] != '\0') {
+        request_add_next_page(r, page->next_page_token);
+    }
+    show_page(pages, is_page(r) ? "" : page->next_page_token);
 }
 
 static bool answer_from_mirror(struct request *r)
 {
     struct mirror_view view;
-    if (r->gateway->upstream->mirror == NULL) {
+    if (r->gateway->upstream->mirror == NULL || is_page(r)) {
         return false;
     }
     mirror_look(r->gateway->upstream->mirror, &view);
@@ -178,9 +220,17 @@ static bool answer_from_mirror(struct request *r)
 
 void handle_list(struct request *r)
 {
+    const struct number *limit = &r->parameters.limit;
+    if (limit->given && (limit->negative || limit->magnitude == 0)) {
+        refuse_value(r, "limit", FAULT_NUMBER_RANGE, "Input should be greater than or equal to 1");
+        return;
+    }
     if (!answer_from_mirror(r)) {
+        struct pages *pages = pages_new(r, ask_configs);
+        pages->left = limit->given ? limit->magnitude : PAGE_ITEMS;
+        pages->token = mem_string(text(r->parameters.page));
         metric_add(&r->gateway->configs->sources.server, 1);
-        ask_configs(pages_new(r, ask_configs));
+        ask_configs(pages);
     }
 }
 
@@ -197,8 +247,9 @@ static void ask_versions(struct pages *pages)
     AUTO(free) char *token = MOVE(pages->token);
     m.environment = r->parameters.environment;
     m.service_name = text(str_text(r->service));
-    m.page_size = pages->left < PAGE_ITEMS ? (uint32_t)pages->left : PAGE_ITEMS;
+    m.page_size = page_size(pages->skip > 0 ? pages->skip : pages->left);
     m.page_token = text(token);
+    m.view = pages->skip > 0 ? CONFREG__V1__VIEW__VIEW_BASIC : view_of(pages);
     m.read = config_answer_read_options(r, &read);
     call_start(r, REGISTRY_LIST_VERSIONS, &m.base, r->gateway->upstream->timeout_ms, show_versions);
 }
@@ -218,10 +269,42 @@ static void add_version(struct pages *pages, const Confreg__V1__Version *version
 {
     const struct request *r = pages->r;
     size_t place = pages_open_document(pages);
-    bool whole =
-        render_version(&pages->text, str_text(r->service), r->parameters.environment, version);
+    bool whole = render_version(&pages->text, str_text(r->service), r->parameters.environment,
+                                version, members_of(pages));
     pages_close_document(pages, place, whole);
     pages->left -= whole;
+}
+
+/* The `page` of the next answer is the token of the server's next page. Before that stands, with a
+ * dot, how many of its documents this answer still shows: it can be longer than a page of the
+ * server, whose tokens are not known when the answer begins. */
+static void link_versions(struct pages *pages, const Confreg__V1__ListVersionsResponse *page)
+{
+    struct request *r = pages->r;
+    const struct number *limit = &r->parameters.limit;
+    bool shows_rest = r->parameters.page == NULL && limit->given &&
+                      (limit->negative || page->total_size <= limit->magnitude);
+    if (page->next_page_token[0] == '\0' || shows_rest) {
+        return;
+    }
+    AUTO_STR token = {0};
+    if (pages->left > 0) {
+        str_addf(&token, "%" PRIu64 ".", pages->left);
+    }
+    str_add_text(&token, page->next_page_token);
+    request_add_next_page(r, token.data);
+}
+
+/* Passes over versions that the answer before has shown. */
+static void skip_versions(struct pages *pages, const Confreg__V1__ListVersionsResponse *page)
+{
+    pages->skip -= page->n_versions < pages->skip ? page->n_versions : pages->skip;
+    if (page->next_page_token[0] == '\0') {
+        show_page(pages, "");
+    } else {
+        pages->token = mem_string(page->next_page_token);
+        ask_versions(pages);
+    }
 }
 
 static void show_versions(struct request *r, const ProtobufCMessage *message,
@@ -232,11 +315,51 @@ static void show_versions(struct request *r, const ProtobufCMessage *message,
     if (!has_come(pages, page == NULL ? NULL : page->header, st)) {
         return;
     }
+    if (pages->skip > 0) {
+        skip_versions(pages, page);
+        return;
+    }
     count_left(pages, page->total_size);
     for (size_t i = 0; i < page->n_versions && pages->left > 0; i++) {
         add_version(pages, page->versions[i]);
     }
+    if (r->response.status == 0) {
+        link_versions(pages, page);
+    }
     show_page(pages, pages->left > 0 ? page->next_page_token : "");
+}
+
+/* False: it is not a page of a history. */
+static bool take_page(struct pages *pages, const char *page)
+{
+    const char *dot = strchr(page, '.');
+    if (dot != NULL) {
+        struct number skip = {0};
+        bool ok = number_parse(page, (size_t)(dot - page), &skip) && !skip.negative;
+        pages->skip = skip.magnitude;
+        number_fini(&skip);
+        if (!ok) {
+            return false;
+        }
+    }
+    pages->token = mem_string(dot == NULL ? page : dot + 1);
+    return true;
+}
+
+static void begin_history(struct pages *pages)
+{
+    struct request *r = pages->r;
+    const char *page = r->parameters.page;
+    if (page != NULL && r->parameters.limit.negative) {
+        refuse_value(r, "limit", FAULT_NUMBER_RANGE, "Input should not be negative with a page");
+    } else if (page != NULL && !take_page(pages, page)) {
+        refuse_value(r, "page", FAULT_PAGE, "Input should be as the Link of a page has it");
+    } else if (pages->left == 0) {
+        pages_end(pages);
+        pages_answer(pages);
+    } else {
+        ask_versions(pages);
+    }
 }
 
 void handle_history(struct request *r)
@@ -247,10 +370,5 @@ void handle_history(struct request *r)
     if (limit->given) {
         pages->left = limit->negative ? PAGE_ITEMS : limit->magnitude;
     }
-    if (pages->left == 0) {
-        pages_end(pages);
-        pages_answer(pages);
-    } else {
-        ask_versions(pages);
-    }
+    begin_history(pages);
 }

@@ -25,6 +25,7 @@ struct pages {
 
     /* For the functions that make the parts. */
     char *token;             /* owned: the token of the server's next page */
+    uint64_t skip;           /* documents to pass over before the first one */
     uint64_t left;           /* documents that may still follow */
     bool counted;            /* `left` is known */
     struct mirror_list list; /* owned; those from `next` on are still to be added */

@@ -27,47 +27,75 @@ static void add_string(struct str *out, const char *before, const char *text)
     json_encode_string(out, text, strlen(text));
 }
 
-/* A version is not changed, so both times are its own. */
-static void add_times(struct str *out, int64_t us)
-{
-    char text[CLOCK_TEXT_SIZE];
-    clock_format(us, text);
-    add_string(out, ",\"created_at\":", text);
-    add_string(out, ",\"updated_at\":", text);
-}
-
 /* The log keeps comments as they were given; what the documented service put in the place of none
  * is put there on reading. */
 static void add_comment(struct str *out, const struct document *d)
 {
     if (d->comment[0] != '\0') {
-        add_string(out, ",\"comment\":", d->comment);
+        add_string(out, "", d->comment);
     } else if (d->kind == CONFREG__V1__CHANGE_KIND__CHANGE_KIND_ROLLBACK) {
-        str_addf(out, ",\"comment\":\"Rolled back to version %" PRIu64 "\"", d->source_version);
+        str_addf(out, "\"Rolled back to version %" PRIu64 "\"", d->source_version);
     } else if (d->kind == CONFREG__V1__CHANGE_KIND__CHANGE_KIND_CREATE || d->version == 1) {
-        str_add_text(out, ",\"comment\":\"Initial configuration\"");
+        str_add_text(out, "\"Initial configuration\"");
     } else {
-        str_addf(out, ",\"comment\":\"Updated to version %" PRIu64 "\"", d->version);
+        str_addf(out, "\"Updated to version %" PRIu64 "\"", d->version);
     }
 }
 
-static bool add_document(struct str *out, const struct document *d)
+/* A version is not changed, so both times are its own. */
+static void add_member(struct str *out, const struct document *d, enum document_member member)
 {
-    if (d->data.len == 0) {
+    char time[CLOCK_TEXT_SIZE];
+    switch (member) {
+    case DOCUMENT_SERVICE:
+        add_string(out, "\"service_name\":", d->service);
+        break;
+    case DOCUMENT_ENVIRONMENT:
+        add_string(out, "\"environment\":", d->environment);
+        break;
+    case DOCUMENT_VERSION:
+        str_addf(out, "\"version\":%" PRIu64, d->version);
+        break;
+    case DOCUMENT_DATA:
+        str_add_text(out, "\"config_data\":");
+        str_add(out, d->data.data, d->data.len);
+        break;
+    case DOCUMENT_CREATED_AT:
+    case DOCUMENT_UPDATED_AT:
+        clock_format(d->time_us, time);
+        add_string(out,
+                   member == DOCUMENT_CREATED_AT ? "\"created_at\":" : "\"updated_at\":", time);
+        break;
+    case DOCUMENT_CREATED_BY:
+        add_string(out, "\"created_by\":", d->created_by);
+        break;
+    case DOCUMENT_COMMENT:
+        str_add_text(out, "\"comment\":");
+        add_comment(out, d);
+        break;
+    case DOCUMENT_ALL:
+        break;
+    }
+}
+
+static bool add_document(struct str *out, const struct document *d, unsigned members)
+{
+    char mark = '{';
+    if ((members & DOCUMENT_DATA) != 0 && d->data.len == 0) {
         return false;
     }
-    add_string(out, "{\"service_name\":", d->service);
-    add_string(out, ",\"environment\":", d->environment);
-    str_addf(out, ",\"version\":%" PRIu64 ",\"config_data\":", d->version);
-    str_add(out, d->data.data, d->data.len);
-    add_times(out, d->time_us);
-    add_string(out, ",\"created_by\":", d->created_by);
-    add_comment(out, d);
-    str_add_char(out, '}');
+    for (unsigned member = 1; member < DOCUMENT_ALL; member <<= 1) {
+        if ((members & member) != 0) {
+            str_add_char(out, mark);
+            add_member(out, d, (enum document_member)member);
+            mark = ',';
+        }
+    }
+    str_add_text(out, mark == '{' ? "{}" : "}");
     return true;
 }
 
-bool render_config(struct str *out, const Confreg__V1__Config *config)
+bool render_config(struct str *out, const Confreg__V1__Config *config, unsigned members)
 {
     bool signed_by = config->created_by[0] != '\0' || config->created_by_empty;
     struct document d = {
@@ -81,10 +109,10 @@ bool render_config(struct str *out, const Confreg__V1__Config *config)
         .time_us = time_of(config->create_time),
         .data = payload_of_config(config),
     };
-    return add_document(out, &d);
+    return add_document(out, &d, members);
 }
 
-bool render_mirrored(struct str *out, const struct mirror_config *config)
+bool render_mirrored(struct str *out, const struct mirror_config *config, unsigned members)
 {
     struct document d = {
         .service = config->service_name,
@@ -97,11 +125,11 @@ bool render_mirrored(struct str *out, const struct mirror_config *config)
         .time_us = config->create_time_us,
         .data = {config->data, config->n_data},
     };
-    return add_document(out, &d);
+    return add_document(out, &d, members);
 }
 
 bool render_version(struct str *out, const char *service, const char *environment,
-                    const Confreg__V1__Version *version)
+                    const Confreg__V1__Version *version, unsigned members)
 {
     bool signed_by = version->created_by[0] != '\0' || version->created_by_empty;
     struct document d = {
@@ -115,7 +143,7 @@ bool render_version(struct str *out, const char *service, const char *environmen
         .time_us = time_of(version->create_time),
         .data = payload_of_version(version),
     };
-    return add_document(out, &d);
+    return add_document(out, &d, members);
 }
 
 /* ---- Differences ---- */

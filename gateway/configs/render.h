@@ -7,6 +7,7 @@
 
 #include "config_counts.h"
 #include "confreg/v1/registry.pb-c.h"
+#include "document.h"
 #include "json.h"
 #include "mirror.h"
 #include "str.h"
@@ -17,11 +18,13 @@
  *     {"service_name", "environment", "version", "config_data", "created_at", "updated_at",
  *      "created_by", "comment"}
  * The texts that a writer did not give are made here: "system", and a comment after the kind of
- * change. An author that is given and empty stays so. */
-MUST_USE bool render_config(struct str *out, const Confreg__V1__Config *config);
-MUST_USE bool render_mirrored(struct str *out, const struct mirror_config *config);
+ * change. An author that is given and empty stays so. members: DOCUMENT_…, those to render; without
+ * DOCUMENT_DATA the payload may be gone. */
+MUST_USE bool render_config(struct str *out, const Confreg__V1__Config *config, unsigned members);
+MUST_USE bool render_mirrored(struct str *out, const struct mirror_config *config,
+                              unsigned members);
 MUST_USE bool render_version(struct str *out, const char *service, const char *environment,
-                             const Confreg__V1__Version *version);
+                             const Confreg__V1__Version *version, unsigned members);
 /* {"service_name", "environment", "old_version", "new_version", "added", "removed", "changed"} */
 void render_diff(struct str *out, const Confreg__V1__Diff *diff);
 

@@ -27,7 +27,7 @@ static void answer_document(struct request *r, unsigned status, const Confreg__V
                             const Confreg__V1__Config *config)
 {
     char tag[ETAG_SIZE];
-    if (!render_config(&r->response.body, config)) {
+    if (!render_config(&r->response.body, config, DOCUMENT_ALL)) {
         config_answer_incomplete(r);
         return;
     }

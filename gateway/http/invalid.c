@@ -40,6 +40,10 @@ static const struct {
     [FAULT_TAG] = {"etag_parsing", "TAG_MALFORMED"},
     [FAULT_REVISION] = {"revision_parsing", "REVISION_MALFORMED"},
     [FAULT_EVENT_ID] = {"event_id_parsing", "EVENT_ID_MALFORMED"},
+    [FAULT_NUMBER_RANGE] = {"greater_than_equal", "NUMBER_RANGE"},
+    [FAULT_PAGE] = {"value_error", "PAGE_TOKEN"},
+    [FAULT_FIELDS] = {"value_error", "FIELDS_MALFORMED"},
+    [FAULT_IDEMPOTENCY_KEY] = {"value_error", "IDEMPOTENCY_KEY_MALFORMED"},
 };
 
 static const char *type_of(const char *reason)

@@ -26,6 +26,10 @@ enum fault {
     FAULT_TAG,
     FAULT_REVISION,
     FAULT_EVENT_ID,
+    FAULT_NUMBER_RANGE,
+    FAULT_PAGE,
+    FAULT_FIELDS,
+    FAULT_IDEMPOTENCY_KEY,
 };
 
 /* The faults found so far. Zero-initialised: none. */

@@ -180,6 +180,11 @@ static const struct row {
     {PARAMETER_COMMENT, "comment", take_text, offsetof(struct parameters, comment)},
     {PARAMETER_CREATED_BY, "created_by", take_text, offsetof(struct parameters, created_by)},
     {PARAMETER_NAME, "name", NULL, 0},
+    {PARAMETER_PAGE, "page", take_text, offsetof(struct parameters, page)},
+    {PARAMETER_FIELDS, "fields", take_text, offsetof(struct parameters, fields)},
+    {PARAMETER_UPSERT, "upsert", take_switch, offsetof(struct parameters, upsert)},
+    {PARAMETER_VALIDATE_ONLY, "validate_only", take_switch,
+     offsetof(struct parameters, validate_only)},
 };
 
 /* The row of a parameter that the route takes; NULL: it takes none of that name. */
@@ -269,6 +274,8 @@ void parameters_fini(struct parameters *parameters)
     free(parameters->prefix_filter);
     free(parameters->comment);
     free(parameters->created_by);
+    free(parameters->page);
+    free(parameters->fields);
     free(parameters->environment);
     number_fini(&parameters->version);
     number_fini(&parameters->limit);

@@ -108,6 +108,15 @@ void request_add_header(struct request *r, const char *name, const char *value)
         (struct response_header){name, mem_string(value)};
 }
 
+void request_add_next_page(struct request *r, const char *token)
+{
+    AUTO_STR link = {0};
+    str_add_char(&link, '<');
+    target_of_page(&r->target, token, &link);
+    str_add_text(&link, ">; rel=\"next\"");
+    request_add_header(r, "Link", link.data);
+}
+
 void request_suspend(struct request *r, const struct suspension *suspension)
 {
     assert(r->suspended == NULL && "a request waits for one thing at a time");

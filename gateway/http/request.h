@@ -22,7 +22,7 @@ struct http_prepared;
 struct request;
 struct route;
 
-#define RESPONSE_HEADERS 10
+#define RESPONSE_HEADERS 16
 
 /* A body that is produced while it is sent, with chunked coding. */
 struct response_pull {
@@ -117,6 +117,10 @@ void request_refuse_status(struct request *r, unsigned status, const struct stat
 void request_refuse_invalid(struct request *r, const struct invalid *invalid);
 /* name is a literal; at most RESPONSE_HEADERS of them. */
 void request_add_header(struct request *r, const char *name, const char *value);
+
+/* Adds the header Link (RFC 8288) to the next page of what the answer is a page of: the request's
+ * own target with page=token. */
+void request_add_next_page(struct request *r, const char *token);
 
 /* The request has no answer yet, or no further bytes of it, until request_resumed. */
 void request_suspend(struct request *r, const struct suspension *suspension);

@@ -86,3 +86,28 @@ void target_without_slash(const struct target *target, struct str *out)
     add_quoted(out, target->text, n);
     add_quoted(out, target->text + target->n_path, strlen(target->text + target->n_path));
 }
+
+static bool is_page(const struct query_parameter *parameter)
+{
+    AUTO_STR name = {0};
+    percent_decode(parameter->name, parameter->n_name, true, &name);
+    return strcmp(str_text(&name), "page") == 0;
+}
+
+void target_of_page(const struct target *target, const char *page, struct str *out)
+{
+    struct query_parameter parameter;
+    const char *mark = "?";
+    add_quoted(out, target->text, target->n_path);
+    for (size_t at = 0; query_next(target->query, target->n_query, &at, &parameter);) {
+        if (!is_page(&parameter)) {
+            str_add_text(out, mark);
+            add_quoted(out, parameter.name, parameter.n_name);
+            str_add_char(out, '=');
+            add_quoted(out, parameter.value, parameter.n_value);
+            mark = "&";
+        }
+    }
+    str_addf(out, "%spage=", mark);
+    percent_encode(page, strlen(page), out);
+}

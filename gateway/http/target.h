@@ -28,4 +28,7 @@ void target_fini(struct target *target);
  * header must not hold percent-encoded. */
 void target_without_slash(const struct target *target, struct str *out);
 
+/* Appends a relative reference to the same path and query, but with this `page` in the query. */
+void target_of_page(const struct target *target, const char *page, struct str *out);
+
 #endif

@@ -40,8 +40,7 @@ static size_t edits_between(const char *a, size_t n_a, const char *b, size_t n_b
     return row[n_b];
 }
 
-/* The known name that was most likely meant; NULL: none is near. */
-static const char *nearest(const struct str *name, const struct known_names *known)
+const char *unknown_nearest(const struct str *name, const struct known_names *known)
 {
     const char *found = NULL;
     size_t fewest = NEAR + 1;
@@ -65,7 +64,7 @@ void unknown_refuse(struct invalid *invalid, const char *place, const struct str
     AUTO_STR encoded = {0};
     AUTO_STR message = {0};
     struct status st;
-    const char *near = nearest(name, known);
+    const char *near = unknown_nearest(name, known);
     bool is_text = text_check(str_text(name), name->len, SIZE_MAX, "name", &st);
     if (!is_text) { /* a message is UTF-8 */
         percent_encode(str_text(name), name->len, &encoded);

@@ -7,10 +7,12 @@
 
 /* The names that a route knows at a place. */
 struct known_names {
-    const char *names[8];
+    const char *names[24];
     size_t n;
 };
 
+/* The known name that was most likely meant; NULL: none is near. */
+const char *unknown_nearest(const struct str *name, const struct known_names *known);
 /* Adds a fault (extra_forbidden) that names the unknown one and the nearest known one. */
 void unknown_refuse(struct invalid *invalid, const char *place, const struct str *name,
                     const struct known_names *known);

@@ -38,21 +38,34 @@ unsigned errors_http_status(const struct status *st)
     return 500;
 }
 
-/* The place of a gRPC request's field in the HTTP request: the path, the query if the route has a
- * parameter of that name, else the body. */
-static const char *place_of(const struct request *r, const char *field)
+/* A gRPC request's field in the HTTP request: mostly it has the same name. NULL: the status names
+ * none. */
+static const char *name_of(const struct status *st)
 {
-    if (r->service != NULL && strcmp(field, "service_name") == 0) {
+    static const char *const others[][2] = {
+        {"page_token", "page"}, {"page_size", "limit"}, {"service_name_prefix", "prefix"}};
+    for (size_t i = 0; i < COUNT_OF(others); i++) {
+        if (strcmp(st->field, others[i][0]) == 0) {
+            return others[i][1];
+        }
+    }
+    return st->field[0] == '\0' ? NULL : st->field;
+}
+
+/* Its place: the path, the query if the route has a parameter of that name, else the body. */
+static const char *place_of(const struct request *r, const char *name)
+{
+    if (name != NULL && r->service != NULL && strcmp(name, "service_name") == 0) {
         return "path";
     }
-    return parameters_take(r->route->parameters, field) ? "query" : "body";
+    return name != NULL && parameters_take(r->route->parameters, name) ? "query" : "body";
 }
 
 static void refuse_field(struct request *r, const struct status *st)
 {
     struct invalid invalid = {0};
-    const char *name = st->field[0] == '\0' ? NULL : st->field;
-    invalid_add_status(&invalid, place_of(r, st->field), name, st);
+    const char *name = name_of(st);
+    invalid_add_status(&invalid, place_of(r, name), name, st);
     request_refuse_invalid(r, &invalid);
     invalid_fini(&invalid);
 }

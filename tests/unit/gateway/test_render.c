@@ -62,7 +62,7 @@ Test(render, comments_and_authors)
             version.created_by_empty = author[0] == '\0';
         }
         version.config_data = bytes(data);
-        cr_assert(render_version(&out, "s", "e", &version));
+        cr_assert(render_version(&out, "s", "e", &version, DOCUMENT_ALL));
         const char *shown = strstr(out.data, "\"created_by\"");
         cr_expect_str_eq(shown, cases[i].shown);
     }
@@ -83,9 +83,9 @@ Test(render, a_payload_that_is_gone)
         struct mirror_config mirrored = {.service_name = text, .environment = text};
         AUTO_STR out = {0};
         version.payload_state = config.payload_state = states[i];
-        cr_expect_not(render_version(&out, text, text, &version));
-        cr_expect_not(render_config(&out, &config));
-        cr_expect_not(render_mirrored(&out, &mirrored));
+        cr_expect_not(render_version(&out, text, text, &version, DOCUMENT_ALL));
+        cr_expect_not(render_config(&out, &config, DOCUMENT_ALL));
+        cr_expect_not(render_mirrored(&out, &mirrored, DOCUMENT_ALL));
         cr_expect_eq(payload_of_config(&config).len, 0);
         cr_expect_eq(out.len, 0);
     }
@@ -105,7 +105,7 @@ Test(render, a_document_keeps_every_byte_of_its_data)
     config.created_by = text;
     config.create_time = &when;
     config.config_data = bytes(data);
-    cr_assert(render_config(&out, &config));
+    cr_assert(render_config(&out, &config, DOCUMENT_ALL));
     cr_expect_str_eq(out.data, "{\"service_name\":\"a\\\"b\\\\\",\"environment\":\"\xc3\xa9\","
                                "\"version\":18446744073709551615,\"config_data\":"
                                "{\"z\":1.0,\"a\":0.10000000000000000555,\"s\":\"\\u00e9\\/\"},"

@@ -97,6 +97,26 @@ Test(target, without_slash)
     }
 }
 
+Test(target, of_a_page)
+{
+    static const char *const cases[][2] = {
+        {"/api/configs", "/api/configs?page=a.b%20"},
+        {"/api/configs?page=x", "/api/configs?page=a.b%20"},
+        {"/api/configs?limit=3&p%61ge=x&environment=a+b%26",
+         "/api/configs?limit=3&environment=a+b%26&page=a.b%20"},
+        {"/api/configs?x&&\xc3\xa9=<>", "/api/configs?x=&%C3%A9=%3C%3E&page=a.b%20"},
+        {"http://host/a?b=1#c", "/a?b=1&page=a.b%20"},
+    };
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        AUTO_STR found = {0};
+        struct target target;
+        target_parse(cases[i][0], &target);
+        target_of_page(&target, "a.b ", &found);
+        cr_expect_str_eq(found.data, cases[i][1]);
+        target_fini(&target);
+    }
+}
+
 /* ---- Routes ---- */
 
 static struct gateway gateway;
