@@ -60,6 +60,15 @@ static size_t find_row(const struct option_table *table, const char *name, size_
     return table->n_rows;
 }
 
+/* The texts of a list's flags are in its target already. */
+static void take_value(const struct option_row *row, const char *value, const char **ret_text)
+{
+    *ret_text = value;
+    if (row->kind == OPTION_LIST) {
+        option_set(row, value);
+    }
+}
+
 /* Reads the flag at argv[*i], and its value if it takes one, into texts. */
 static enum options_result read_flag(const struct option_table *table, char **argv, int *i,
                                      const char **texts)
@@ -72,14 +81,14 @@ static enum options_result read_flag(const struct option_table *table, char **ar
     }
     const char *next = argv[*i + 1];
     if (flag[n] == '=') {
-        texts[row] = flag + n + 1;
+        take_value(&table->rows[row], flag + n + 1, &texts[row]);
     } else if (table->rows[row].kind == OPTION_SWITCH) {
         texts[row] = "true";
     } else if (next == NULL || strncmp(next, "--", 2) == 0) {
         return refuse(table, "--%s needs a value: --%s %s", table->rows[row].name,
                       table->rows[row].name, option_value_name(&table->rows[row]));
     } else {
-        texts[row] = next;
+        take_value(&table->rows[row], next, &texts[row]);
         ++*i;
     }
     return OPTIONS_RUN;
@@ -112,6 +121,9 @@ static enum options_result set_row(const struct option_table *table, const struc
 {
     AUTO_STR source = {0};
     const char *text = flag_text;
+    if (text != NULL && row->kind == OPTION_LIST) {
+        return OPTIONS_RUN;
+    }
     if (text != NULL) {
         str_addf(&source, "--%s", row->name);
     } else {
@@ -133,6 +145,11 @@ static enum options_result set_row(const struct option_table *table, const struc
 enum options_result options_parse(const struct option_table *table, int argc, char **argv)
 {
     AUTO(free) const char **texts = mem_array(table->n_rows, sizeof *texts);
+    for (size_t i = 0; i < table->n_rows; i++) {
+        if (table->rows[i].kind == OPTION_LIST) {
+            option_set_default(&table->rows[i]);
+        }
+    }
     enum options_result result = read_flags(table, argc, argv, texts);
     for (size_t i = 0; i < table->n_rows && result == OPTIONS_RUN; i++) {
         if (table->rows[i].kind != OPTION_HEADING) {

@@ -1,11 +1,11 @@
 /* Command-line options with an environment variable each; flags win.
  *
  * A program declares a table; `--name VALUE` and `--name=VALUE` set a row, `--name` alone a switch
- * (`--name=no` clears it). Of a repeated flag the last counts. The variable of `--drain-time` in
- * the table with prefix "CONFREG" is CONFREG_DRAIN_TIME; rows may name an older variable that works
- * as well (the row's own variable wins over it). A variable that is empty, or that Kubernetes sets
- * for a Service (variable.h), counts as not set. --help and --version are always there. main's
- * thread only. */
+ * (`--name=no` clears it). Of a repeated flag the last counts, except for a list. The variable of
+ * `--drain-time` in the table with prefix "CONFREG" is CONFREG_DRAIN_TIME; rows may name an older
+ * variable that works as well (the row's own variable wins over it). A variable that is empty, or
+ * that Kubernetes sets for a Service (variable.h), counts as not set. --help and --version are
+ * always there. main's thread only. */
 #ifndef BASE_OPTIONS_H
 #define BASE_OPTIONS_H
 
@@ -20,9 +20,17 @@ enum option_kind {
     OPTION_NUMBER,   /* uint64_t, decimal, between min and max */
     OPTION_BYTES,    /* uint64_t with an optional suffix K, M or G (powers of 1024) */
     OPTION_DURATION, /* int64_t milliseconds; suffix ms, s, m or h, required */
+    OPTION_LIST,     /* struct option_list: texts with blanks or commas between; flags add up */
     OPTION_SWITCH,   /* bool; as a value 1/true/yes/on and 0/false/no/off */
     OPTION_HEADING,  /* no option: `help` is a line above the rows that follow, for --help */
 };
+
+/* The value of an OPTION_LIST, which has no default. Empty texts are left out. */
+struct option_list {
+    char **texts; /* owned, for option_list_fini */
+    size_t n;
+};
+void option_list_fini(struct option_list *list);
 
 struct option_row {
     const char *name; /* without the dashes */

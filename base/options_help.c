@@ -68,6 +68,9 @@ static void add_facts(const struct option_table *table, const struct option_row 
     if (bounds.len > 0) {
         str_addf(out, "; %s", bounds.data);
     }
+    if (row->kind == OPTION_LIST) {
+        str_add_text(out, "; repeatable");
+    }
     if (row->default_text != NULL) {
         str_addf(out, "; default %s", row->default_text);
     }
@@ -144,6 +147,10 @@ static void add_closing(const struct option_table *table, struct str *out)
     }
     if (has_kind(table, OPTION_DURATION)) {
         str_add_text(&text, "A time needs a suffix: ms, s, m or h.");
+    }
+    if (has_kind(table, OPTION_LIST)) {
+        str_add_text(&text, " Options marked as repeatable add up; blanks or commas separate "
+                            "their values in one text.");
     }
     if (text.len > 0) {
         str_add_char(out, '\n');

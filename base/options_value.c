@@ -5,6 +5,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "mem.h"
+
 struct unit {
     const char *suffix;
     uint64_t factor;
@@ -28,6 +30,7 @@ static const struct kind {
     [OPTION_NUMBER] = {"NUMBER", "a number", number_units, UINT64_MAX, NULL},
     [OPTION_BYTES] = {"SIZE", "a size", byte_units, UINT64_MAX, "in bytes or with K, M or G"},
     [OPTION_DURATION] = {"DURATION", "a duration", duration_units, INT64_MAX, "with ms, s, m or h"},
+    [OPTION_LIST] = {"TEXT", "a list of texts", NULL, 0, NULL},
     [OPTION_SWITCH] = {NULL, "one of true, false, yes, no, on, off, 1 and 0", NULL, 0, NULL},
 };
 
@@ -94,6 +97,26 @@ static bool set_switch(const struct option_row *row, const char *text)
     return false;
 }
 
+static void add_texts(struct option_list *list, const char *text)
+{
+    static const char between[] = " \t\n,";
+    for (text += strspn(text, between); *text != '\0'; text += strspn(text, between)) {
+        size_t n = strcspn(text, between);
+        list->texts = mem_grow(list->texts, list->n + 1, sizeof list->texts[0]);
+        list->texts[list->n++] = mem_text(text, n);
+        text += n;
+    }
+}
+
+void option_list_fini(struct option_list *list)
+{
+    for (size_t i = 0; i < list->n; i++) {
+        free(list->texts[i]);
+    }
+    free(list->texts);
+    *list = (struct option_list){0};
+}
+
 bool option_set(const struct option_row *row, const char *text)
 {
     if (kinds[row->kind].units != NULL) {
@@ -101,6 +124,10 @@ bool option_set(const struct option_row *row, const char *text)
     }
     if (row->kind == OPTION_SWITCH) {
         return set_switch(row, text);
+    }
+    if (row->kind == OPTION_LIST) {
+        add_texts(row->target, text);
+        return true;
     }
     *(const char **)row->target = text;
     return true;
@@ -115,6 +142,8 @@ void option_set_default(const struct option_row *row)
         *(const char **)row->target = NULL;
     } else if (row->kind == OPTION_SWITCH) {
         *(bool *)row->target = false;
+    } else if (row->kind == OPTION_LIST) {
+        *(struct option_list *)row->target = (struct option_list){0};
     } else {
         *(uint64_t *)row->target = 0; /* int64_t for a duration: the same bytes */
     }

@@ -5,7 +5,8 @@
 #include "options.h"
 #include "str.h"
 
-/* Sets the row's target. False: the row does not accept the text; the target is unchanged. */
+/* Sets the row's target; of a list, adds to it. False: the row does not accept the text; the target
+ * is unchanged. */
 bool option_set(const struct option_row *row, const char *text);
 /* Sets the row's target to its default. */
 void option_set_default(const struct option_row *row);

@@ -20,6 +20,7 @@ static struct settings {
     uint64_t memory;
     int64_t drain;
     int64_t poll;
+    struct option_list hosts;
     bool insecure;
     bool audit;
 } got;
@@ -40,6 +41,7 @@ static const struct option_row rows[] = {
      "How long calls may go on after a signal to stop.", 1000, 0, NULL},
     {"poll", OPTION_DURATION, &got.poll, NULL, NULL, "Größe — übrige Wörter zählen als Zeichen.", 0,
      60000, NULL},
+    {"host", OPTION_LIST, &got.hosts, NULL, "NAME", "A host.", 0, 0, NULL},
     {"insecure", OPTION_SWITCH, &got.insecure, NULL, NULL, "Serve everyone.", 0, 0, NULL},
     {"audit", OPTION_SWITCH, &got.audit, "yes", NULL, "Keep an audit.", 0, 0, "OLD_AUDIT"},
 };
@@ -63,11 +65,14 @@ static struct parsed parse(const char *line)
     for (char *w = strtok(words + 16, " "); w != NULL; w = strtok(NULL, " ")) {
         argv[argc++] = w;
     }
+    static struct option_list hosts; /* of the last call */
+    option_list_fini(&hosts);
     memset(&got, 0x55, sizeof got);
     struct parsed o;
     struct capture out = capture_start(STDOUT_FILENO);
     struct capture err = capture_start(STDERR_FILENO);
     o.result = options_parse(&table, argc, argv);
+    hosts = got.hosts;
     capture_end(&err, o.err, sizeof o.err);
     capture_end(&out, o.out, sizeof o.out);
     return o;
@@ -99,6 +104,7 @@ Test(options, defaults)
     cr_expect(got.payload == 1 << 20 && got.memory == 0);
     cr_expect(got.drain == 10000 && got.poll == 0);
     cr_expect(got.insecure == false && got.audit == true);
+    cr_expect_eq(got.hosts.n, 0);
 }
 
 Test(options, flags_in_both_spellings)
@@ -131,6 +137,29 @@ Test(options, the_last_of_a_repeated_flag_counts)
 {
     accept("--http-port 1 --http-port 2 --insecure --insecure=no");
     cr_expect(got.port == 2 && got.insecure == false);
+}
+
+static void expect_hosts(const char *joined)
+{
+    AUTO_STR found = {0};
+    for (size_t i = 0; i < got.hosts.n; i++) {
+        str_addf(&found, "%s|", got.hosts.texts[i]);
+    }
+    cr_expect_str_eq(str_text(&found), joined);
+}
+
+/* The flags' list replaces that of the variable. */
+Test(options, lists)
+{
+    setenv("CONFREG_HOST", " x, y\tz,,", 1);
+    accept("");
+    expect_hosts("x|y|z|");
+    accept("--host a --host=b,c --host=");
+    expect_hosts("a|b|c|");
+    accept("--host ,");
+    expect_hosts("");
+    refuse("--host", "--host needs a value: --host NAME");
+    accept("");
 }
 
 Test(options, variables)
@@ -348,6 +377,8 @@ Test(options, help)
                "                      default 10s]\n"
                "  --poll DURATION     Größe — übrige Wörter zählen als Zeichen.\n"
                "                      [CONFREG_POLL; 0ms to 1m]\n"
+               "  --host NAME         A host.\n"
+               "                      [CONFREG_HOST; repeatable]\n"
                "  --insecure          Serve everyone.\n"
                "                      [CONFREG_INSECURE]\n"
                "  --audit             Keep an audit.\n"
@@ -359,7 +390,8 @@ Test(options, help)
                "\n"
                "Each option can also be set by the environment variable in its brackets; the\n"
                "command line wins. A number of bytes may have the suffix K, M or G, in powers of\n"
-               "1024. A time needs a suffix: ms, s, m or h.\n");
+               "1024. A time needs a suffix: ms, s, m or h. Options marked as repeatable add up;\n"
+               "blanks or commas separate their values in one text.\n");
 }
 
 Test(options, help_of_an_empty_table)
