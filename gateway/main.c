@@ -6,6 +6,7 @@
 
 #include "api.h"
 #include "config_counts.h"
+#include "cors.h"
 #include "exporter.h"
 #include "feed.h"
 #include "log.h"
@@ -23,6 +24,8 @@ struct settings {
     const char *server;
     const char *metrics; /* NULL: only on the listener of HTTP */
     const char *log_level;
+    struct option_list origins;
+    struct cors *cors; /* made of origins */
     uint64_t port;
     uint64_t max_body_bytes;
     int64_t timeout_ms, grace_ms, heartbeat_ms;
@@ -52,6 +55,11 @@ static enum options_result read_settings(struct settings *s, int argc, char **ar
          64u << 20, NULL},
         {"grace", OPTION_DURATION, &s->grace_ms, "5s", "TIME",
          "How long a stop waits for running requests.", 0, 600000, NULL},
+        {"allow-origin", OPTION_LIST, &s->origins, NULL, "ORIGIN",
+         "Lets pages of this origin call the gateway from a browser (CORS): SCHEME://HOST or "
+         "SCHEME://HOST:PORT, as in https://console.example. None by default; there is no "
+         "wildcard.",
+         0, 0, NULL},
         {"heartbeat", OPTION_DURATION, &s->heartbeat_ms, "15s", "TIME",
          "The interval of heartbeats on a quiet stream of server-sent events.", 100, 600000, NULL},
         {"log-level", OPTION_TEXT, &s->log_level, "INFO", "LEVEL", "DEBUG, INFO, WARNING or ERROR.",
@@ -79,6 +87,22 @@ static bool set_log_level(const char *text)
     }
     log_set_level(level);
     return true;
+}
+
+static bool set_cors(struct settings *settings)
+{
+    struct status st;
+    if (!cors_new(&settings->origins, &settings->cors, &st)) {
+        fprintf(stderr, "confreg-gateway: --allow-origin: %s\n", st.message);
+        return false;
+    }
+    return true;
+}
+
+static void settings_fini(struct settings *settings)
+{
+    cors_free(settings->cors);
+    option_list_fini(&settings->origins);
 }
 
 static bool open_listener(const struct settings *settings, struct listener *listener,
@@ -141,6 +165,7 @@ static bool serve_parts(struct parts *parts, const struct settings *settings, st
         .listener = &parts->listener,
         .gateway = &parts->gateway,
         .routes = &api_routes,
+        .cors = settings->cors,
         .max_body_bytes = settings->max_body_bytes,
     };
     if (settings->metrics != NULL && !exporter_start(settings->metrics, metrics_page_render,
@@ -169,23 +194,29 @@ static bool serve(const struct settings *settings, struct status *st)
     return ok;
 }
 
-int main(int argc, char **argv)
+static int run(struct settings *settings)
 {
-    struct settings settings = {0};
-    enum options_result result = read_settings(&settings, argc, argv);
-    if (result != OPTIONS_RUN) {
-        return result == OPTIONS_EXIT_OK ? EXIT_SUCCESS : 2;
-    }
-    if (!set_log_level(settings.log_level)) {
+    struct status st;
+    if (!set_log_level(settings->log_level) || !set_cors(settings)) {
         return 2;
     }
-    struct status st;
     signals_start(EXIT_SUCCESS);
-    if (!serve(&settings, &st)) {
+    if (!serve(settings, &st)) {
         log_event(LOG_ERROR, "cannot_start", "code", status_code_name(st.code), "reason", st.reason,
                   "message", st.message, NULL);
         return EXIT_FAILURE;
     }
     log_event(LOG_INFO, "stopped", NULL);
     return EXIT_SUCCESS;
+}
+
+int main(int argc, char **argv)
+{
+    struct settings settings = {0};
+    enum options_result result = read_settings(&settings, argc, argv);
+    int code = result == OPTIONS_RUN       ? run(&settings)
+               : result == OPTIONS_EXIT_OK ? EXIT_SUCCESS
+                                           : 2;
+    settings_fini(&settings);
+    return code;
 }

@@ -292,6 +292,9 @@ static enum step begin_answer(struct http_connection *c)
     size_t n = http_format_lead(exchange->status, date_of(c->server), connection_fields(c),
                                 exchange->lead);
     add_part(c, bytes_of(exchange->lead, n));
+    if (exchange->x.fields != NULL) {
+        add_part(c, bytes_of(exchange->x.fields->data, exchange->x.fields->len));
+    }
     add_part(c, exchange->text);
     if (exchange->is_pulled) {
         http_socket_bound_unsent(&c->socket);
@@ -422,13 +425,16 @@ static enum step refuse(struct http_connection *c, const struct http_refusal *re
     type.value = server->handlers->refuse(server->user, x, refusal, &body);
     struct http_answer answer = {
         .status = refusal->status, .fields = &type, .n_fields = 1, .n_body = body.len};
-    if (c->exchange != NULL) {
-        end_exchange(MOVE(c->exchange));
-    }
     assert(c->n_parts == 0 && "nothing is being sent while something is read");
     char lead[HTTP_LEAD_SIZE];
     str_add(&c->rest, lead,
             http_format_lead(answer.status, date_of(server), "Connection: close\r\n", lead));
+    if (x != NULL && x->fields != NULL) {
+        str_add(&c->rest, x->fields->data, x->fields->len);
+    }
+    if (c->exchange != NULL) {
+        end_exchange(MOVE(c->exchange));
+    }
     http_answer_fields(&answer, true, &c->rest);
     str_add(&c->rest, body.data, body.len);
     add_part(c, bytes_of(c->rest.data, c->rest.len));

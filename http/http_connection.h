@@ -30,7 +30,7 @@ struct http_connection {
     struct str ahead;          /* bytes read beyond the current request (pipelining) */
     struct exchange *exchange; /* owned; the current request; NULL between requests */
 
-    struct iovec parts[3]; /* queued output: head, fields, body */
+    struct iovec parts[4]; /* queued output: lead, common fields, fields, body */
     uint8_t n_parts;
     struct str rest; /* owns queued output that neither exchange nor handlers own */
 

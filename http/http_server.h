@@ -43,6 +43,10 @@ struct http_prepared;
 struct http_exchange {
     struct http_head head; /* valid until `end` returns */
     void *user;            /* for the handlers */
+    /* Set by the handlers in `begin`: fields that every answer of this exchange carries, even the
+     * refusal of a malformed body, each a line that ends with CRLF. Borrowed until `end`. NULL:
+     * none. */
+    const struct str *fields;
     /* Set by the handlers for a long wait or an endless stream: a half-closed connection then
      * counts as disconnected. */
     bool lasts;

@@ -5,6 +5,7 @@
 #include <strings.h>
 
 #include "clock.h"
+#include "cors.h"
 #include "http_server.h"
 #include "problem.h"
 #include "route_stats.h"
@@ -20,6 +21,7 @@ struct front {
     struct listener *listener;
     struct gateway *gateway;
     const struct routes *routes;
+    const struct cors *cors;
     size_t request_size;
     uint64_t max_body_bytes;
     uint64_t body_bytes; /* of all requests under way */
@@ -108,6 +110,8 @@ static const struct header_row {
     {"Prefer", offsetof(struct request_headers, prefer), true},
     {"X-Config-Min-Revision", offsetof(struct request_headers, minimum), false},
     {"Last-Event-ID", offsetof(struct request_headers, last_event_id), false},
+    {"Origin", offsetof(struct request_headers, origin), false},
+    {"Access-Control-Request-Method", offsetof(struct request_headers, preflight_method), false},
 };
 static_assert(COUNT_OF(header_rows) == REQUEST_HEADERS, "each has its place");
 
@@ -167,6 +171,31 @@ static void refuse_size(struct request *r)
     request_refuse_status(r, 413, &st, "%s", st.message);
 }
 
+/* A browser asks whether a page may send a request (Fetch, 4.8). A gateway that allows no origin
+ * knows no such question. */
+static bool is_preflight(const struct request *r)
+{
+    return r->front->cors != NULL && strcmp(r->method, "OPTIONS") == 0 &&
+           r->headers.origin != NULL && r->headers.preflight_method != NULL;
+}
+
+static void answer_preflight(struct request *r)
+{
+    AUTO_STR methods = {0};
+    routes_methods(r->front->routes, &r->target, &methods);
+    if (r->is_foreign) {
+        request_refuse(r, 403, "ORIGIN_NOT_ALLOWED", "Pages of %s are not allowed here",
+                       r->headers.origin);
+    } else if (methods.len == 0) {
+        request_refuse(r, 404, "ROUTE_UNKNOWN", "Not Found");
+    } else {
+        request_add_header(r, "Access-Control-Allow-Methods", methods.data);
+        request_add_header(r, "Access-Control-Allow-Headers", CORS_REQUEST_HEADERS);
+        request_add_header(r, "Access-Control-Max-Age", CORS_MAX_AGE);
+        request_answer(r, 204);
+    }
+}
+
 static void begin(void *user, struct http_exchange *x)
 {
     struct front *front = user;
@@ -178,9 +207,13 @@ static void begin(void *user, struct http_exchange *x)
     r->method = x->head.method;
     x->user = r;
     take_headers(r, &x->head);
+    r->is_foreign = r->headers.origin != NULL && !cors_allows(front->cors, r->headers.origin);
+    x->fields = cors_fields(front->cors, r->headers.origin);
     route_stats_begin(front->gateway->routes);
     if (x->head.length > front->max_body_bytes) {
         refuse_size(r);
+    } else if (is_preflight(r)) {
+        answer_preflight(r);
     } else {
         routes_find(front->routes, r);
     }
@@ -322,6 +355,7 @@ bool front_new(const struct front_settings *settings, struct front **ret_front, 
         .listener = settings->listener,
         .gateway = settings->gateway,
         .routes = settings->routes,
+        .cors = settings->cors,
         .request_size = routes_request_size(settings->routes),
         .max_body_bytes = settings->max_body_bytes,
     };

@@ -9,6 +9,7 @@
 #include "listener.h"
 #include "routes.h"
 
+struct cors;
 struct front;
 struct http_server;
 
@@ -16,6 +17,7 @@ struct front_settings {
     struct listener *listener; /* borrowed; front_stop closes it */
     struct gateway *gateway;   /* borrowed: that of all requests */
     const struct routes *routes;
+    const struct cors *cors; /* borrowed; NULL: pages of no other origin are allowed */
     uint64_t max_body_bytes;
 };
 

@@ -54,6 +54,7 @@ struct request_headers {
     const char *if_match, *if_none_match;
     const char *cache_control, *prefer, *minimum;
     const char *last_event_id;
+    const char *origin, *preflight_method; /* of browsers, for a page of another origin */
 };
 #define REQUEST_HEADERS (sizeof(struct request_headers) / sizeof(const char *))
 
@@ -79,6 +80,7 @@ struct request {
     struct gateway *gateway; /* borrowed */
     const char *method;      /* borrowed, like the headers, for as long as the request lives */
     struct request_headers headers;
+    bool is_foreign; /* a page of an origin that is not allowed may have sent it (cors.h) */
     struct target target;
     struct str body_text;
 

@@ -61,9 +61,18 @@ static void refuse_method(struct request *r, const char *allowed)
     request_refuse(r, 405, "METHOD_UNKNOWN", "Method Not Allowed");
 }
 
+void routes_methods(const struct routes *routes, const struct target *target, struct str *ret)
+{
+    for (size_t i = 0; i < routes->n && target->sound; i++) {
+        const struct str *service;
+        if (path_matches(routes->rows[i].path, target, &service)) {
+            add_method(ret, routes->rows[i].method);
+        }
+    }
+}
+
 bool routes_find(const struct routes *routes, struct request *r)
 {
-    AUTO_STR allowed = {0};
     for (size_t i = 0; i < routes->n && r->target.sound; i++) {
         const struct route *route = &routes->rows[i];
         const struct str *service = NULL;
@@ -75,8 +84,9 @@ bool routes_find(const struct routes *routes, struct request *r)
             r->service = service;
             return true;
         }
-        add_method(&allowed, route->method);
     }
+    AUTO_STR allowed = {0};
+    routes_methods(routes, &r->target, &allowed);
     if (allowed.len == 0) {
         request_refuse(r, 404, "ROUTE_UNKNOWN", "Not Found");
     } else if (r->target.slash_at_end) {
@@ -122,6 +132,13 @@ static void refuse_patch(struct request *r)
     request_add_header(r, "Accept-Patch", "application/merge-patch+json, application/json");
     request_refuse(r, 415, "MEDIA_TYPE",
                    "Unsupported Media Type: a patch is application/merge-patch+json (RFC 7396)");
+}
+
+/* A page can have a browser send a POST without a Content-Type unasked, without a preflight. Other
+ * methods and the types of JSON take one. */
+static bool is_forged(const struct request *r)
+{
+    return r->is_foreign && strcmp(r->method, "POST") == 0 && r->headers.content_type == NULL;
 }
 
 /* Prefer: handling=strict (RFC 7240). */
@@ -170,6 +187,12 @@ static void name_ignored(struct request *r)
 
 void routes_run(struct request *r)
 {
+    if (is_forged(r)) {
+        request_refuse(r, 403, "ORIGIN_NOT_ALLOWED",
+                       "A body without Content-Type is not taken from a page of %s",
+                       r->headers.origin);
+        return;
+    }
     if (reads_body(r->route) && !content_encoding_is_plain(r->headers.content_encoding)) {
         refuse_encoding(r);
         return;

@@ -23,6 +23,9 @@ struct routes {
  * with a slash, answers with 404, 405 or 307 and returns false. */
 bool routes_find(const struct routes *routes, struct request *r);
 
+/* Appends the methods of a path, "GET, HEAD, POST"; nothing if no route has it. */
+void routes_methods(const struct routes *routes, const struct target *target, struct str *ret);
+
 /* The size of the largest kind of request. */
 size_t routes_request_size(const struct routes *routes);
 

@@ -18,6 +18,7 @@ LIST, BATCH = "/api/configs", "/api/configs:batchGet"
 DATA = {"config_data": {"a": 1}}
 LARGE = {"config_data": {"x": "y" * (5 << 20)}}
 GZIP = {"Content-Encoding": "gzip"}
+PAGE = {"Origin": "https://a.example", "Content-Type": None}
 NEVER = {"If-Match": '"x"'}
 
 # Statuses that a gateway with its server gives: route, method, status, query, body, headers. The
@@ -30,6 +31,7 @@ WITH_SERVER = [
     (BATCH, "GET", 409, "?name=x", None, {"X-Config-Min-Revision": f"{EPOCH}-1"}),
     (BATCH, "POST", 200, "", {"names": ["x"]}, {}), (BATCH, "POST", 413, "", LARGE, {}),
     (BATCH, "POST", 409, "", {"names": ["x"]}, {"X-Config-Min-Revision": f"{EPOCH}-1"}),
+    (BATCH, "POST", 403, "", {"names": ["x"]}, PAGE),
     (BATCH, "POST", 415, "", {"names": ["x"]}, GZIP), (BATCH, "POST", 422, "", {}, {}),
     (NAMED, "GET", 200, "", None, {}), (NAMED, "GET", 304, "", None, {"If-None-Match": "*"}),
     (NAMED, "GET", 404, "?environment=none", None, {}), (NAMED, "GET", 410, "?version=1", None, {}),
@@ -37,6 +39,7 @@ WITH_SERVER = [
     (NAMED, "GET", 422, "?version=x", None, {}),
     (NAMED, "POST", 201, "?environment=new", DATA, {}), (NAMED, "POST", 400, "", DATA, {}),
     (NAMED, "POST", 412, "", DATA, NEVER), (NAMED, "POST", 413, "", LARGE, {}),
+    (NAMED, "POST", 403, "", DATA, PAGE),
     (NAMED, "POST", 415, "", DATA, GZIP), (NAMED, "POST", 422, "", {}, {}),
     (NAMED, "PUT", 200, "", DATA, {}), (NAMED, "PUT", 400, "?environment=none", DATA, {}),
     (NAMED, "PUT", 412, "", DATA, NEVER), (NAMED, "PUT", 413, "", LARGE, {}),
@@ -56,7 +59,7 @@ WITH_SERVER = [
     (ROLLBACK, "POST", 200, "", {"version": 2}, {}), (ROLLBACK, "POST", 404, "", {"version": 99}, {}),
     (ROLLBACK, "POST", 410, "", {"version": 1}, {}), (ROLLBACK, "POST", 412, "", {"version": 2}, NEVER),
     (ROLLBACK, "POST", 413, "", LARGE, {}), (ROLLBACK, "POST", 415, "", {"version": 2}, GZIP),
-    (ROLLBACK, "POST", 422, "", {}, {}),
+    (ROLLBACK, "POST", 422, "", {}, {}), (ROLLBACK, "POST", 403, "", {"version": 2}, PAGE),
     ("/api/watch", "HEAD", 200, "", None, {}),
     ("/api/watch", "GET", 410, "", None, {"Last-Event-ID": f"{EPOCH}:1"}),
     ("/api/watch", "GET", 422, "", None, {"Last-Event-ID": "x"}),

@@ -62,7 +62,8 @@ class Rest:
         self.host, self.port = host, port
 
     def call(self, method, path, body=None, headers=None, query=None, timeout=60):
-        """body: bytes and text are sent as they are, anything else as JSON."""
+        """body: bytes and text are sent as they are, anything else as JSON. A header of None is not
+        sent."""
         if query:
             path += "?" + urlencode(query)
         headers = dict(headers or {})
@@ -72,6 +73,7 @@ class Rest:
             body = body.encode()
         if body is not None:
             headers.setdefault("Content-Type", "application/json")
+        headers = {header: value for header, value in headers.items() if value is not None}
         connection = http.client.HTTPConnection(self.host, self.port, timeout=timeout)
         with contextlib.closing(connection):
             connection.request(method, path, body=body, headers=headers)

@@ -246,6 +246,26 @@ Test(routes, a_wrong_method_is_told_all_right_ones)
     request_fini(r);
 }
 
+Test(routes, methods_of_a_path)
+{
+    static const char *const cases[][2] = {
+        {"/health", "GET, HEAD"},
+        {"/api/configs/a", "GET, HEAD, POST, PUT, PATCH, DELETE"},
+        {"/api/configs/a/", "GET, HEAD, POST, PUT, PATCH, DELETE"},
+        {"/api/configs:batchGet", "GET, HEAD, POST"},
+        {"/nothing", ""},
+        {"/api/configs/a%2Fb", ""},
+    };
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        AUTO_STR methods = {0};
+        struct target target;
+        target_parse(cases[i][0], &target);
+        routes_methods(&api_routes, &target, &methods);
+        cr_expect_str_eq(str_text(&methods), cases[i][1], "%s", cases[i][0]);
+        target_fini(&target);
+    }
+}
+
 /* A patch of another kind would be carried out as if it were a merge patch. */
 Test(routes, a_patch_of_another_kind_is_told_which_one_goes)
 {

@@ -1,0 +1,138 @@
+#include "cors.h"
+
+#include <string.h>
+
+#include "mem.h"
+
+/* What a page may read of an answer besides the fields that the Fetch standard always lets through
+ * (Cache-Control, Content-Length, Content-Type and the like). */
+#define EXPOSED                                                                                    \
+    "Access-Control-Expose-Headers: Accept-Patch, Age, Allow, ETag, Link, Location, "              \
+    "Preference-Applied, Retry-After, Vary, Warning, X-Config-Ignored, X-Config-Revision, "        \
+    "X-Config-Version\r\n"
+#define VARY "Vary: Origin\r\n"
+
+struct allowed {
+    char *origin;      /* owned; as browsers write it */
+    struct str fields; /* of answers to its pages */
+};
+
+struct cors {
+    struct str fields; /* of all other answers */
+    size_t n;
+    struct allowed allowed[];
+};
+
+static bool refuse(struct status *st, const char *origin, const char *why)
+{
+    return status_set(st, STATUS_INVALID_ARGUMENT, "ORIGIN", "\"%s\" %s", origin, why);
+}
+
+/* Where the host of an origin begins; NULL if it has no scheme. */
+static const char *host_of(const char *origin)
+{
+    size_t n = strspn(origin, "abcdefghijklmnopqrstuvwxyz0123456789+-.");
+    return n > 0 && strncmp(origin + n, "://", 3) == 0 ? origin + n + 3 : NULL;
+}
+
+static void lower(char *text)
+{
+    for (; *text != '\0'; text++) {
+        *text = (char)(*text >= 'A' && *text <= 'Z' ? *text - 'A' + 'a' : *text);
+    }
+}
+
+/* Removes the port that browsers leave out. */
+static void drop_default_port(char *origin)
+{
+    static const char *const defaults[][2] = {{"http://", ":80"}, {"https://", ":443"}};
+    size_t n = strlen(origin);
+    for (size_t i = 0; i < COUNT_OF(defaults); i++) {
+        size_t n_port = strlen(defaults[i][1]);
+        if (strncmp(origin, defaults[i][0], strlen(defaults[i][0])) == 0 && n > n_port &&
+            strcmp(origin + n - n_port, defaults[i][1]) == 0) {
+            origin[n - n_port] = '\0';
+            return;
+        }
+    }
+}
+
+/* origin is in lower case. */
+static bool check(const char *origin, struct status *st)
+{
+    if (strcmp(origin, "*") == 0 || strcmp(origin, "null") == 0) {
+        return refuse(st, origin, "would allow any page: name the origins");
+    }
+    const char *host = host_of(origin);
+    if (host == NULL || *host == '\0') {
+        return refuse(st, origin, "is not an origin: SCHEME://HOST or SCHEME://HOST:PORT");
+    }
+    for (const char *p = host; *p != '\0'; p++) {
+        if (*p <= ' ' || *p > '~' || strchr("/?#@*\"\\", *p) != NULL) {
+            return refuse(st, origin,
+                          "is not an origin: behind the scheme it has a host and a "
+                          "port only, without a path, a user or a wildcard");
+        }
+    }
+    return true;
+}
+
+bool cors_new(const struct option_list *origins, struct cors **ret_cors, struct status *st)
+{
+    if (origins->n == 0) {
+        *ret_cors = NULL;
+        return true;
+    }
+    struct cors *cors = mem_zalloc(sizeof *cors + origins->n * sizeof cors->allowed[0]);
+    str_add_text(&cors->fields, VARY);
+    for (size_t i = 0; i < origins->n; i++) {
+        struct allowed *allowed = &cors->allowed[cors->n++];
+        allowed->origin = mem_string(origins->texts[i]);
+        lower(allowed->origin);
+        if (!check(allowed->origin, st)) {
+            cors_free(cors);
+            return false;
+        }
+        drop_default_port(allowed->origin);
+        str_addf(&allowed->fields, "Access-Control-Allow-Origin: %s\r\n" EXPOSED VARY,
+                 allowed->origin);
+    }
+    *ret_cors = cors;
+    return true;
+}
+
+void cors_free(struct cors *cors)
+{
+    if (cors != NULL) {
+        for (size_t i = 0; i < cors->n; i++) {
+            free(cors->allowed[i].origin);
+            str_fini(&cors->allowed[i].fields);
+        }
+        str_fini(&cors->fields);
+        free(cors);
+    }
+}
+
+static const struct allowed *find(const struct cors *cors, const char *origin)
+{
+    for (size_t i = 0; cors != NULL && origin != NULL && i < cors->n; i++) {
+        if (strcmp(cors->allowed[i].origin, origin) == 0) {
+            return &cors->allowed[i];
+        }
+    }
+    return NULL;
+}
+
+bool cors_allows(const struct cors *cors, const char *origin)
+{
+    return find(cors, origin) != NULL;
+}
+
+const struct str *cors_fields(const struct cors *cors, const char *origin)
+{
+    if (cors == NULL) {
+        return NULL;
+    }
+    const struct allowed *allowed = find(cors, origin);
+    return allowed != NULL ? &allowed->fields : &cors->fields;
+}
