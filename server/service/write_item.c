@@ -27,6 +27,17 @@ static bool check_text(const ProtobufCMessage *request, size_t member, size_t ma
     return text_check(text, strlen(text), max, field, st);
 }
 
+static bool check_author(const struct write_form *form, const ProtobufCMessage *request,
+                         struct status *st)
+{
+    if (write_flag(request, form->created_by_empty) &&
+        write_text(request, form->created_by)[0] != '\0') {
+        return status_bad_field(st, "created_by_empty", "CREATED_BY_EMPTY",
+                                "created_by_empty: not together with created_by");
+    }
+    return check_text(request, form->created_by, AUTHOR_MAX_BYTES, "created_by", st);
+}
+
 /* A hash of the method and the whole request: a repeat of a request_id must have the same. */
 static struct hash fingerprint(const ProtobufCMessage *request)
 {
@@ -67,7 +78,7 @@ bool write_item_init(struct write_item *w, struct service *service, struct rpc_c
     *w = (struct write_item){.service = service, .form = form};
     if (!form->mutations(service, form, request, &w->mutations, st) ||
         !check_text(request, form->comment, COMMENT_MAX_BYTES, "comment", st) ||
-        !check_text(request, form->created_by, AUTHOR_MAX_BYTES, "created_by", st) ||
+        !check_author(form, request, st) ||
         !check_text(request, form->request_id, REQUEST_ID_MAX_BYTES, "request_id", st)) {
         return false;
     }

@@ -7,7 +7,7 @@
 #define MANY_WRITES 128
 
 #define FIELD_OUTCOMES 2
-#define FIELD_ERROR 5 /* of WriteOutcome; a response has the number of its write in Write */
+#define FIELD_ERROR 15 /* of WriteOutcome; a response has the number of its write in Write */
 
 /* The writes of one call. Invalid writes are not submitted; they fail like refused ones. */
 struct many {

@@ -50,12 +50,20 @@ static void start_reading(struct watch *watch)
     watch_start_job(watch, watch_read_backlog);
 }
 
+/* One hash in 2,048 is representable as a double: more likely, the client keeps numbers as such. */
+static bool looks_rounded(uint64_t chain)
+{
+    return chain <= UINT64_MAX - (UINT64_C(1) << 11) && (uint64_t)(double)chain == chain;
+}
+
 static bool position_mismatch(const struct watch_position *position, struct status *st)
 {
     return status_set(st, STATUS_FAILED_PRECONDITION, "POSITION_MISMATCH",
-                      "revision %" PRIu64 " of this log is not the one that the position names; "
-                      "start with a snapshot",
-                      position->revision);
+                      "revision %" PRIu64 " of this log is not the one that the position names; %s",
+                      position->revision,
+                      looks_rounded(position->chain)
+                          ? "the hash looks rounded: send the token of the position alone"
+                          : "start with a snapshot");
 }
 
 /* Checks that the log's hash at the cursor equals the one that the client has sent. */

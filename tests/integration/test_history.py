@@ -46,7 +46,12 @@ def sound_events():
 
 
 def header(revision):
-    return pb.Position(epoch=EPOCH, revision=revision, chain_hash=1000 + revision)
+    return position(revision, 1000 + revision)
+
+
+def position(revision, chain_hash):
+    return pb.Position(epoch=EPOCH, revision=revision, chain_hash=chain_hash,
+                       token=f"{EPOCH}-{revision}-{chain_hash:016x}")
 
 
 def response(kind, revision, previous, events=(), **fields):
@@ -256,7 +261,8 @@ def test_a_snapshot_of_something_else(configs):
 def test_bookmarks_that_contradict():
     streams = [stream_of(sound_events()), stream_of(sound_events())]
     history.check_bookmarks({3: 1003}, streams)
-    streams[1].responses[3].header.chain_hash = 7
+    other = streams[1].responses[3].header
+    other.CopyFrom(position(other.revision, 7))
     with pytest.raises(AssertionError):
         history.check_bookmarks({}, streams)
     with pytest.raises(AssertionError):

@@ -231,6 +231,10 @@ def test_a_rounded_position_is_refused(registry, name):
     header.chain_hash = int(float(header.chain_hash | 1))
     with refused("INVALID_ARGUMENT", "POSITION_ROUNDED", field="resume_after"):
         Watch(registry.stub, resume_after=header).next()
+    header.token = ""  # a client of before there were tokens
+    with refused("FAILED_PRECONDITION", "POSITION_MISMATCH") as refusals:
+        Watch(registry.stub, resume_after=header).next()
+    assert "send the token" in refusals[0].message
 
 
 @pytest.mark.parametrize("token", [

@@ -33,6 +33,8 @@ def test_created_by_can_be_absent_and_can_be_empty(registry, name):
     assert registry.update(name, created_by_empty=True).config.created_by_empty
     named = registry.update(name, created_by="ada").config
     assert named.created_by == "ada" and not named.created_by_empty
+    with refused("INVALID_ARGUMENT", "CREATED_BY_EMPTY", field="created_by_empty"):
+        registry.update(name, created_by="ada", created_by_empty=True)
 
 
 def test_create_refuses_what_exists(registry, name):

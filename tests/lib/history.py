@@ -191,6 +191,8 @@ def _check_snapshot(log, stream, revision):
 def check_bookmarks(bookmarks, streams):
     """All positions with the same revision have the same hash."""
     for stream in streams:
+        for header in (r.header for r in stream.responses):
+            assert header.token == f"{header.epoch}-{header.revision}-{header.chain_hash:016x}"
         for header in (r.header for r in stream.responses if r.header.chain_hash):
             known = bookmarks.setdefault(header.revision, header.chain_hash)
             assert known in (0, header.chain_hash), f"two hashes of revision {header.revision}"
