@@ -13,6 +13,7 @@ import subprocess
 import sys
 
 import pytest
+import yaml
 from daemon import BUILD, TOOLS, until
 from documents import Unmarked, blocks, first_missing
 from stubs import ROOT
@@ -22,7 +23,8 @@ pytestmark = [pytest.mark.own_store, pytest.mark.documentation]
 PAGES = ["README.md", "CONTRIBUTING.md",
          *(str(page.relative_to(ROOT)) for page in sorted((ROOT / "docs").rglob("*.md")))]
 # These start from README's first steps, with the two programs running and its config there.
-NEED_PROGRAMS = {"docs/operations.md", "docs/protocol.md"}
+NEED_PROGRAMS = {"docs/operations.md", "docs/protocol.md", "docs/guides/environments.md",
+                 "docs/guides/reverse-proxies.md"}
 ENTER = """
 set -e
 ip link set lo up
@@ -182,6 +184,26 @@ def a_notification(machine, block):
 def promtool(machine, block):
     (machine.folder / "config.yml").write_text(block.text)
     machine.run(f"promtool check config {machine.folder}/config.yml", block)
+
+
+def a_manifest(machine, block):
+    """Each option and variable of a container exists, and Services find what they select."""
+    parts = list(yaml.safe_load_all(block.text))
+    labels = [part["spec"]["template"]["metadata"]["labels"] for part in parts
+              if "template" in part["spec"]]
+    for part in parts:
+        assert {"apiVersion", "kind", "metadata", "spec"} <= part.keys()
+        if part["kind"] == "Service":
+            assert part["spec"]["selector"] in labels
+    for container in (each for part in parts if "template" in part["spec"]
+                      for each in part["spec"]["template"]["spec"]["containers"]):
+        program, = container["command"]
+        said = subprocess.run([BUILD / program, "--help"], capture_output=True, text=True,
+                              check=True, timeout=30).stdout
+        for flag in container["args"]:
+            assert f"{flag.split('=')[0]} " in said, flag
+        for variable in container.get("env", []):
+            assert re.search(rf"\b{variable['name']}\b", said, re.I), variable
 
 
 def an_old_database(machine):
