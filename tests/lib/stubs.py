@@ -1,4 +1,4 @@
-"""The Python stubs of the gRPC contract, generated from proto/ on first use."""
+"""The Python stubs of the gRPC contract, generated on first use."""
 
 import functools
 import importlib
@@ -16,14 +16,15 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @functools.lru_cache(maxsize=None)
 def _generated():
-    proto = ROOT / "proto"
+    folders = [ROOT / "proto", ROOT / "rpc/proto"]
     out = tempfile.mkdtemp(prefix="confreg-stubs-")
-    files = [str(path.relative_to(proto)) for path in sorted(proto.rglob("*.proto"))]
+    files = [str(path.relative_to(folder))
+             for folder in folders for path in sorted(folder.rglob("*.proto"))]
     well_known = os.path.join(os.path.dirname(grpc_tools.__file__), "_proto")
-    arguments = ["protoc", f"-I{proto}", f"-I{well_known}", f"--python_out={out}",
-                 f"--grpc_python_out={out}"]
+    arguments = ["protoc", *(f"-I{folder}" for folder in folders), f"-I{well_known}",
+                 f"--python_out={out}", f"--grpc_python_out={out}"]
     if protoc.main(arguments + files) != 0:
-        raise RuntimeError(f"protoc cannot generate stubs from {proto}")
+        raise RuntimeError("protoc cannot generate stubs")
     sys.path.insert(0, out)
     # grpc.health.v1 is generated into another folder than the library package grpc: add it.
     grpc.__path__.append(os.path.join(out, "grpc"))
