@@ -3,6 +3,8 @@
 #include <assert.h>
 #include <string.h>
 
+#include "texts.h"
+
 int64_t mirror_time_us(const Google__Protobuf__Timestamp *timestamp)
 {
     return timestamp == NULL ? 0 : timestamp->seconds * 1000000 + timestamp->nanos / 1000;
@@ -38,9 +40,9 @@ static struct mirror_config *allocate(const char *epoch, const char *environment
 struct mirror_config *mirror_config_new(const char *epoch, const Confreg__V1__Config *message,
                                         free_attachment *free_attached)
 {
-    bool is_signed = message->created_by[0] != '\0' || message->created_by_empty;
+    const char *author = texts_author_named(message->created_by, message->created_by_empty);
     bool whole = message->payload_state == CONFREG__V1__PAYLOAD_STATE__PAYLOAD_STATE_UNSPECIFIED;
-    size_t n_author = is_signed ? strlen(message->created_by) + 1 : 0;
+    size_t n_author = author == NULL ? 0 : strlen(author) + 1;
     size_t n_comment = strlen(message->comment) + 1;
     char *at;
     struct mirror_config *config =
@@ -52,7 +54,7 @@ struct mirror_config *mirror_config_new(const char *epoch, const Confreg__V1__Co
     config->source_version = message->source_version;
     config->kind = (int)message->kind;
     config->create_time_us = mirror_time_us(message->create_time);
-    config->created_by = is_signed ? lay_out(&at, message->created_by, n_author - 1) : NULL;
+    config->created_by = author == NULL ? NULL : lay_out(&at, author, n_author - 1);
     config->comment = lay_out(&at, message->comment, n_comment - 1);
     if (whole) {
         config->data = lay_out(&at, message->config_data.data, message->config_data.len);

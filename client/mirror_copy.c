@@ -5,6 +5,7 @@
 #include "clock.h"
 #include "mirror_config.h"
 #include "rwlock.h"
+#include "texts.h"
 
 #define NOTED_MAX 65536
 
@@ -318,7 +319,6 @@ static struct mirror_config *head_after(struct mirror_copy *copy, const char *ep
 static struct mirror_change event_change(struct mirror_copy *copy, const char *epoch,
                                          const Confreg__V1__Event *event)
 {
-    bool is_signed = event->created_by[0] != '\0' || event->created_by_empty;
     return (struct mirror_change){
         .revision = event->revision,
         .kind = (int)event->kind,
@@ -327,7 +327,7 @@ static struct mirror_change event_change(struct mirror_copy *copy, const char *e
         .version = event->version,
         .head_version = event->head_version,
         .time_us = mirror_time_us(event->commit_time),
-        .created_by = is_signed ? event->created_by : NULL,
+        .created_by = texts_author_named(event->created_by, event->created_by_empty),
         .comment = event->comment,
         .after = head_after(copy, epoch, event),
     };

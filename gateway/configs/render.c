@@ -6,12 +6,14 @@
 #include "clock.h"
 #include "json.h"
 #include "payload.h"
+#include "texts.h"
 
 /* The fields that Config and Version share. */
 struct document {
-    const char *service, *environment, *created_by, *comment;
+    const char *service, *environment, *comment;
+    const char *created_by; /* NULL: none named */
     uint64_t version, source_version;
-    int kind; /* Confreg__V1__ChangeKind */
+    Confreg__V1__ChangeKind kind;
     int64_t time_us;
     struct json_text data;
 };
@@ -27,25 +29,11 @@ static void add_string(struct str *out, const char *before, const char *text)
     json_encode_string(out, text, strlen(text));
 }
 
-/* The log keeps comments as they were given; what the documented service put in the place of none
- * is put there on reading. */
-static void add_comment(struct str *out, const struct document *d)
-{
-    if (d->comment[0] != '\0') {
-        add_string(out, "", d->comment);
-    } else if (d->kind == CONFREG__V1__CHANGE_KIND__CHANGE_KIND_ROLLBACK) {
-        str_addf(out, "\"Rolled back to version %" PRIu64 "\"", d->source_version);
-    } else if (d->kind == CONFREG__V1__CHANGE_KIND__CHANGE_KIND_CREATE || d->version == 1) {
-        str_add_text(out, "\"Initial configuration\"");
-    } else {
-        str_addf(out, "\"Updated to version %" PRIu64 "\"", d->version);
-    }
-}
-
 /* A version is not changed, so both times are its own. */
 static void add_member(struct str *out, const struct document *d, enum document_member member)
 {
     char time[CLOCK_TEXT_SIZE];
+    char room[TEXTS_COMMENT_SIZE];
     switch (member) {
     case DOCUMENT_SERVICE:
         add_string(out, "\"service_name\":", d->service);
@@ -67,11 +55,11 @@ static void add_member(struct str *out, const struct document *d, enum document_
                    member == DOCUMENT_CREATED_AT ? "\"created_at\":" : "\"updated_at\":", time);
         break;
     case DOCUMENT_CREATED_BY:
-        add_string(out, "\"created_by\":", d->created_by);
+        add_string(out, "\"created_by\":", texts_author(d->created_by));
         break;
     case DOCUMENT_COMMENT:
-        str_add_text(out, "\"comment\":");
-        add_comment(out, d);
+        add_string(out, "\"comment\":",
+                   texts_version_comment(d->comment, d->kind, d->version, d->source_version, room));
         break;
     case DOCUMENT_ALL:
         break;
@@ -97,15 +85,14 @@ static bool add_document(struct str *out, const struct document *d, unsigned mem
 
 bool render_config(struct str *out, const Confreg__V1__Config *config, unsigned members)
 {
-    bool signed_by = config->created_by[0] != '\0' || config->created_by_empty;
     struct document d = {
         .service = config->service_name,
         .environment = config->environment,
-        .created_by = signed_by ? config->created_by : "system",
+        .created_by = texts_author_named(config->created_by, config->created_by_empty),
         .comment = config->comment,
         .version = config->version,
         .source_version = config->source_version,
-        .kind = (int)config->kind,
+        .kind = config->kind,
         .time_us = time_of(config->create_time),
         .data = payload_of_config(config),
     };
@@ -117,11 +104,11 @@ bool render_mirrored(struct str *out, const struct mirror_config *config, unsign
     struct document d = {
         .service = config->service_name,
         .environment = config->environment,
-        .created_by = config->created_by != NULL ? config->created_by : "system",
+        .created_by = config->created_by,
         .comment = config->comment,
         .version = config->version,
         .source_version = config->source_version,
-        .kind = config->kind,
+        .kind = (Confreg__V1__ChangeKind)config->kind,
         .time_us = config->create_time_us,
         .data = {config->data, config->n_data},
     };
@@ -131,15 +118,14 @@ bool render_mirrored(struct str *out, const struct mirror_config *config, unsign
 bool render_version(struct str *out, const char *service, const char *environment,
                     const Confreg__V1__Version *version, unsigned members)
 {
-    bool signed_by = version->created_by[0] != '\0' || version->created_by_empty;
     struct document d = {
         .service = service,
         .environment = environment,
-        .created_by = signed_by ? version->created_by : "system",
+        .created_by = texts_author_named(version->created_by, version->created_by_empty),
         .comment = version->comment,
         .version = version->version,
         .source_version = version->source_version,
-        .kind = (int)version->kind,
+        .kind = version->kind,
         .time_us = time_of(version->create_time),
         .data = payload_of_version(version),
     };

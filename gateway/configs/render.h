@@ -17,9 +17,8 @@
 /* Config documents, at the end of out:
  *     {"service_name", "environment", "version", "config_data", "created_at", "updated_at",
  *      "created_by", "comment"}
- * The texts that a writer did not give are made here: "system", and a comment after the kind of
- * change. An author that is given and empty stays so. members: DOCUMENT_…, those to render; without
- * DOCUMENT_DATA the payload may be gone. */
+ * Texts that a writer did not give are those of texts.h. An author that is given and empty stays
+ * so. members: DOCUMENT_…, those to render; without DOCUMENT_DATA the payload may be gone. */
 MUST_USE bool render_config(struct str *out, const Confreg__V1__Config *config, unsigned members);
 MUST_USE bool render_mirrored(struct str *out, const struct mirror_config *config,
                               unsigned members);

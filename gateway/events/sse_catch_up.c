@@ -8,6 +8,7 @@
 
 #include "mirror_config.h"
 #include "payload.h"
+#include "texts.h"
 
 #define OPEN_MAX_CALLS 64
 #define AHEAD_BYTES (256u << 10)    /* of one */
@@ -99,7 +100,6 @@ static void tell(struct sse_catch_up *catch_up)
 
 static struct buf *text_of(const Confreg__V1__Event *event)
 {
-    bool is_signed = event->created_by[0] != '\0' || event->created_by_empty;
     struct json_text payload = {0};
     if (event->config != NULL) {
         payload = payload_of_config(event->config);
@@ -111,8 +111,8 @@ static struct buf *text_of(const Confreg__V1__Event *event)
         .version = event->version,
         .head_version = event->head_version,
         .time_us = mirror_time_us(event->commit_time),
-        .created_by = is_signed ? event->created_by : NULL,
-        .comment = event->comment,
+        .created_by = texts_author_named(event->created_by, event->created_by_empty),
+        .comment = sse_comment((int)event->kind, event->comment),
         .data = payload.len > 0 ? payload.data : NULL,
         .n_data = payload.len,
     };

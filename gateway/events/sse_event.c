@@ -7,6 +7,7 @@
 #include "clock.h"
 #include "confreg/v1/registry.pb-c.h"
 #include "json.h"
+#include "texts.h"
 
 #define CHANGE(name) CONFREG__V1__CHANGE_KIND__CHANGE_KIND_##name
 
@@ -27,9 +28,7 @@ struct buf *sse_text_render(const struct sse_text *event)
              event->version, event->head_version, event->name);
     clock_format(event->time_us, time);
     add_string(&out, ",\"timestamp\":", time);
-    if (event->created_by != NULL) {
-        add_string(&out, ",\"created_by\":", event->created_by);
-    }
+    add_string(&out, ",\"created_by\":", texts_author(event->created_by));
     add_string(&out, ",\"comment\":", event->comment);
     if (event->data != NULL) {
         str_add_text(&out, ",\"config_data\":");
@@ -57,6 +56,11 @@ const char *sse_name(int kind, bool was_there)
     }
 }
 
+const char *sse_comment(int kind, const char *comment)
+{
+    return texts_event_comment(comment, kind == CHANGE(DELETE) || kind == CHANGE(ERASE));
+}
+
 /* Memory of an event without its texts and data: the struct and the member names in the rendered
  * text. */
 #define EVENT_BYTES (sizeof(struct sse_event) + 192)
@@ -74,8 +78,9 @@ struct sse_event *sse_event_new(const struct mirror_change *change)
     bool was_there = change->before != NULL && change->before->version != 0;
     bool has_data = change->after != NULL && change->after->data != NULL;
     const char *author = change->created_by;
-    size_t n_texts = strlen(change->environment) + strlen(change->service_name) +
-                     strlen(change->comment) + (author == NULL ? 0 : strlen(author)) + 4;
+    const char *comment = sse_comment(change->kind, change->comment);
+    size_t n_texts = strlen(change->environment) + strlen(change->service_name) + strlen(comment) +
+                     (author == NULL ? 0 : strlen(author)) + 4;
     struct sse_event *event = mem_alloc(sizeof *event + n_texts);
     char *at = event->texts;
     *event = (struct sse_event){
@@ -91,7 +96,7 @@ struct sse_event *sse_event_new(const struct mirror_change *change)
     event->is_told = event->parts.name != NULL;
     event->environment = event->parts.environment = lay_out(&at, change->environment);
     event->service_name = event->parts.service_name = lay_out(&at, change->service_name);
-    event->parts.comment = lay_out(&at, change->comment);
+    event->parts.comment = lay_out(&at, comment);
     event->parts.created_by = author == NULL ? NULL : lay_out(&at, author);
     return event;
 }

@@ -24,6 +24,8 @@ struct sse_text {
 
 /* "event: updated\ndata: {…}\n", owned by the caller. An id or an empty line must follow. */
 struct buf *sse_text_render(const struct sse_text *event);
+/* The comment to show with a kind of change. Borrowed. */
+const char *sse_comment(int kind, const char *comment);
 /* The event name of a kind of change; NULL: no event is sent for it. */
 const char *sse_name(int kind, bool was_there);
 

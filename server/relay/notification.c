@@ -5,6 +5,7 @@
 
 #include "clock.h"
 #include "json.h"
+#include "texts.h"
 
 static const char created[] = "config.created";
 static const char updated[] = "config.updated";
@@ -38,7 +39,6 @@ void notification_render(const struct commit *commit, size_t index, struct str *
 {
     const struct change *change = &commit->changes[index];
     const char *key = notification_routing_key(change);
-    bool unexplained = key == deleted && commit->comment[0] == '\0';
     char time[CLOCK_TEXT_SIZE];
     clock_format(commit->time_us, time);
     str_add_text(out, "{\"event_type\":\"config.changes\"");
@@ -47,6 +47,7 @@ void notification_render(const struct commit *commit, size_t index, struct str *
     str_addf(out, ",\"version\":%" PRIu64, change->version);
     add_text(out, "timestamp", time);
     add_text(out, "change_type", key + strlen("config."));
-    add_text(out, "comment", unexplained ? "Configuration deleted" : commit->comment);
+    add_text(out, "comment", texts_event_comment(commit->comment, key == deleted));
+    add_text(out, "created_by", texts_author(commit->created_by));
     str_add_char(out, '}');
 }

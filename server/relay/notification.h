@@ -10,8 +10,8 @@
 const char *notification_routing_key(const struct change *change);
 
 /* Appends the notification of a published change to out, as JSON text:
- * {"event_type", "service_name", "environment", "version", "timestamp", "change_type", "comment"}.
- */
+ * {"event_type", "service_name", "environment", "version", "timestamp", "change_type", "comment",
+ * "created_by"}. */
 void notification_render(const struct commit *commit, size_t index, struct str *out);
 
 #endif

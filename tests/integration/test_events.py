@@ -169,7 +169,8 @@ def test_the_documented_events(server, listen):
     epoch = registry.status().header.epoch
     for number, event in enumerate(events, 1):
         assert set(event.body) == {"event_type", "service_name", "environment", "version",
-                                   "timestamp", "change_type", "comment"}
+                                   "timestamp", "change_type", "comment", "created_by"}
+        assert event.body["created_by"] == ("ada" if number == 1 else "system")
         assert event.body["event_type"] == "config.changes"
         assert event.body["service_name"] == "billing"
         assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", event.body["timestamp"])

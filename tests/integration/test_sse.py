@@ -72,7 +72,7 @@ def test_every_kind_of_change(port, rest, registry, name):
     path = f"/api/configs/{name}?environment=prod"
     with EventStream(port, f"?service_name={name}").begun() as stream:
         rest.post(path, {"config_data": {"a": 1.50}, "comment": "why\n", "created_by": "ada"})
-        rest.put(path, {"config_data": {"a": 2}})
+        rest.put(path, {"config_data": {"a": 2}, "created_by": ""})
         registry.rollback(name, 1)
         rest.delete(path + "&version=2")
         rest.delete(path + "&version=3")
@@ -88,7 +88,8 @@ def test_every_kind_of_change(port, rest, registry, name):
                            "timestamp", "created_by", "comment", "config_data"]
     assert (first["service_name"], first["environment"], first["change_type"], first["created_by"],
             first["comment"]) == (name, "prod", "created", "ada", "why\n")
-    assert "created_by" not in events[1].data
+    assert [(e.data["created_by"], e.data["comment"]) for e in events[1:]] == [
+        ("", ""), ("system", ""), *[("system", "Configuration deleted")] * 3]
     positions = [int(e.id.split(":")[1]) for e in events]
     assert positions == list(range(positions[0], positions[0] + 6))
 

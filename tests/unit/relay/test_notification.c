@@ -11,34 +11,46 @@ struct told {
     const char *comment;
     const char *key; /* NULL: nothing is told */
     const char *json;
+    const char *created_by; /* NULL: none named */
 };
 
 #define TIME "\"timestamp\":\"2026-01-31T09:18:40.507038Z\""
+#define SYSTEM ",\"created_by\":\"system\"}"
 #define HEAD                                                                                       \
     "{\"event_type\":\"config.changes\",\"service_name\":\"b\\\"x\",\"environment\":\"prod\","
 
 static const struct told table[] = {
     {CHANGE_CREATE, 1, 0, "", "config.created",
-     HEAD "\"version\":1," TIME ",\"change_type\":\"created\",\"comment\":\"\"}"},
+     HEAD "\"version\":1," TIME ",\"change_type\":\"created\",\"comment\":\"\"" SYSTEM, NULL},
     {CHANGE_CREATE, 4, 0, "again", "config.created",
-     HEAD "\"version\":4," TIME ",\"change_type\":\"created\",\"comment\":\"again\"}"},
+     HEAD "\"version\":4," TIME ",\"change_type\":\"created\",\"comment\":\"again\"" SYSTEM, NULL},
     {CHANGE_UPDATE, 2, 1, "more", "config.updated",
-     HEAD "\"version\":2," TIME ",\"change_type\":\"updated\",\"comment\":\"more\"}"},
+     HEAD "\"version\":2," TIME ",\"change_type\":\"updated\",\"comment\":\"more\"" SYSTEM, NULL},
     {CHANGE_ROLLBACK, 3, 2, "", "config.updated",
-     HEAD "\"version\":3," TIME ",\"change_type\":\"updated\",\"comment\":\"\"}"},
+     HEAD "\"version\":3," TIME ",\"change_type\":\"updated\",\"comment\":\"\"" SYSTEM, NULL},
     {CHANGE_DELETE, 0, 3, "", "config.deleted",
      HEAD "\"version\":0," TIME
-          ",\"change_type\":\"deleted\",\"comment\":\"Configuration deleted\"}"},
+          ",\"change_type\":\"deleted\",\"comment\":\"Configuration deleted\"" SYSTEM,
+     NULL},
     {CHANGE_DELETE, 2, 3, "bye", "config.deleted",
-     HEAD "\"version\":2," TIME ",\"change_type\":\"deleted\",\"comment\":\"bye\"}"},
+     HEAD "\"version\":2," TIME ",\"change_type\":\"deleted\",\"comment\":\"bye\"" SYSTEM, NULL},
     {CHANGE_ERASE, 0, 3, "", "config.deleted",
      HEAD "\"version\":0," TIME
-          ",\"change_type\":\"deleted\",\"comment\":\"Configuration deleted\"}"},
+          ",\"change_type\":\"deleted\",\"comment\":\"Configuration deleted\"" SYSTEM,
+     NULL},
     {CHANGE_IMPORT, 7, 0, "", "config.created",
-     HEAD "\"version\":7," TIME ",\"change_type\":\"created\",\"comment\":\"\"}"},
+     HEAD "\"version\":7," TIME ",\"change_type\":\"created\",\"comment\":\"\"" SYSTEM, NULL},
     {CHANGE_IMPORT, 8, 7, "", "config.updated",
-     HEAD "\"version\":8," TIME ",\"change_type\":\"updated\",\"comment\":\"\"}"},
-    {(enum change_kind)99, 0, 0, "", NULL, NULL},
+     HEAD "\"version\":8," TIME ",\"change_type\":\"updated\",\"comment\":\"\"" SYSTEM, NULL},
+    {CHANGE_UPDATE, 9, 8, "", "config.updated",
+     HEAD "\"version\":9," TIME
+          ",\"change_type\":\"updated\",\"comment\":\"\",\"created_by\":\"a\\\"da\"}",
+     "a\"da"},
+    {CHANGE_UPDATE, 9, 8, "", "config.updated",
+     HEAD "\"version\":9," TIME
+          ",\"change_type\":\"updated\",\"comment\":\"\",\"created_by\":\"\"}",
+     ""},
+    {(enum change_kind)99, 0, 0, "", NULL, NULL, NULL},
 };
 
 static struct commit *make(const struct told *told)
@@ -47,6 +59,7 @@ static struct commit *make(const struct told *told)
     commit->time_us = INT64_C(1769851120507038);
     free(commit->comment);
     commit->comment = mem_string(told->comment);
+    commit->created_by = told->created_by == NULL ? NULL : mem_string(told->created_by);
     commit->changes[0] = (struct change){.kind = told->kind,
                                          .environment = mem_string("prod"),
                                          .service = mem_string("b\"x"),
