@@ -472,6 +472,66 @@ bool store_find_change(struct store *store, const char *environment, const char 
     return true;
 }
 
+struct search_walk {
+    struct store *store;
+    const struct store_search *search;
+    uint64_t last; /* the revision before; 0: none */
+    store_commit_visitor *visit;
+    void *user;
+    struct status *st;
+    bool failed;
+};
+
+static bool is_searched(const struct store_search *search, const struct commit *commit)
+{
+    for (size_t i = 0; i < search->n_configs; i++) {
+        for (size_t j = 0; j < commit->n_changes; j++) {
+            if (is_of(&commit->changes[j], search->configs[i].environment,
+                      search->configs[i].service)) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+/* Checks that the commit is listed where it belongs: its hash does not cover the backend's index.
+ */
+static bool check_found(const struct search_walk *walk, const struct commit *commit)
+{
+    const struct store_search *search = walk->search;
+    uint64_t revision = commit->revision;
+    bool in_order =
+        walk->last == 0 || (search->newest_first ? revision < walk->last : revision > walk->last);
+    return (in_order && revision >= search->from && revision <= search->through &&
+            is_searched(search, commit)) ||
+           damaged(walk->st, revision, "does not change the config that it is listed for");
+}
+
+static bool walk_found(void *user, const struct store_row *row)
+{
+    struct search_walk *walk = user;
+    AUTO(commit_unref) struct commit *commit = NULL;
+    walk->failed = !make_commit(walk->store, row, &commit, walk->st) || !check_found(walk, commit);
+    if (walk->failed) {
+        return false;
+    }
+    walk->last = commit->revision;
+    return walk->visit(walk->user, commit);
+}
+
+bool store_search(struct store *store, const struct store_search *search,
+                  store_commit_visitor *visit, void *user, struct status *st)
+{
+    struct search_walk walk = {
+        .store = store, .search = search, .visit = visit, .user = user, .st = st};
+    assert(search->n_configs >= 1 && search->n_configs <= STORE_SEARCH_CONFIGS &&
+           "a search is for some configs");
+    assert(search->max >= 1 && search->max <= STORE_SEARCH_COMMITS && "a search is bounded");
+    return !is_behind(store, st) && store->ops->search(store, search, walk_found, &walk, st) &&
+           !walk.failed;
+}
+
 bool store_find_requests(struct store *store, const struct hash *keys, size_t n,
                          uint64_t *ret_revisions, struct status *st)
 {

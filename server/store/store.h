@@ -155,6 +155,23 @@ struct version_range {
     uint64_t from, through;
 };
 
+/* The names of a config; borrowed. */
+struct store_config {
+    const char *environment, *service;
+};
+
+#define STORE_SEARCH_CONFIGS 64
+#define STORE_SEARCH_COMMITS 1000
+
+/* Commits from revision `from` to `through` that changed at least one of the configs. */
+struct store_search {
+    const struct store_config *configs; /* borrowed */
+    size_t n_configs;                   /* 1 to STORE_SEARCH_CONFIGS */
+    uint64_t from, through;
+    bool newest_first;
+    size_t max; /* commits to visit; 1 to STORE_SEARCH_COMMITS */
+};
+
 /* The methods of a backend. Each has the contract of the public function of the same name below,
  * which adds the checks. */
 struct store_ops {
@@ -178,6 +195,8 @@ struct store_ops {
     bool (*find_change)(struct store *store, const char *environment, const char *service,
                         uint64_t revision, uint64_t *ret_revision, uint32_t *ret_index,
                         struct status *st);
+    bool (*search)(struct store *store, const struct store_search *search, store_row_visitor *visit,
+                   void *user, struct status *st);
     /* revisions: zeroed by the caller; a backend fills in those that it finds. */
     bool (*find_requests)(struct store *store, const struct hash *keys, size_t n,
                           uint64_t *revisions, struct status *st);
@@ -310,6 +329,11 @@ bool store_read_versions(struct store *store, const char *environment, const cha
  * the later change counts. */
 bool store_find_change(struct store *store, const char *environment, const char *service,
                        uint64_t revision, struct version_ref *ret_change, struct status *st);
+
+/* Visits the commits of a search, without payloads, each once. Costs as much as they are, however
+ * long the log is. On a shared store that shows less of the log than before: UNAVAILABLE. */
+bool store_search(struct store *store, const struct store_search *search,
+                  store_commit_visitor *visit, void *user, struct status *st);
 
 /* Finds for each of n > 0 request keys the revision of the first commit with it; 0: none. One round
  * trip for all keys. */

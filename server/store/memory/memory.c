@@ -514,6 +514,56 @@ static bool memory_find_change(struct store *store, const char *environment, con
     return true;
 }
 
+/* The nearest revision at or after `from` (newest_first: at or before it) at which the config was
+ * changed; 0: none. */
+static uint64_t nearest_change(const struct config_log *config, uint64_t from, bool newest_first)
+{
+    uint64_t nearest = 0;
+    for (size_t i = 0; config != NULL && i < config->n; i++) {
+        uint64_t revision = config->places[i].revision;
+        if (newest_first && revision <= from) {
+            nearest = revision;
+        } else if (!newest_first && revision >= from) {
+            return revision;
+        }
+    }
+    return nearest;
+}
+
+/* The next commit of a search; NULL: there is none. */
+static struct row_room *find_next(struct memory_store *m, const struct store_search *search,
+                                  uint64_t from, uint64_t *ret_revision)
+{
+    uint64_t next = 0;
+    pthread_rwlock_rdlock(&m->lock);
+    for (size_t i = 0; i < search->n_configs; i++) {
+        const struct store_config *name = &search->configs[i];
+        uint64_t found = nearest_change(find_config(m, name->environment, name->service), from,
+                                        search->newest_first);
+        bool nearer = search->newest_first ? found > next : next == 0 || found < next;
+        next = found != 0 && nearer ? found : next;
+    }
+    bool inside = next != 0 && next >= search->from && next <= search->through;
+    struct row_room *copy = inside ? copy_row(m->commits[next - 1], 0, NO_PAYLOADS) : NULL;
+    pthread_rwlock_unlock(&m->lock);
+    *ret_revision = next;
+    return copy;
+}
+
+static bool memory_search(struct store *store, const struct store_search *search,
+                          store_row_visitor *visit, void *user, struct status *st)
+{
+    (void)st;
+    uint64_t at = search->newest_first ? search->through : search->from;
+    bool more = true;
+    for (size_t i = 0; i < search->max && more && at != 0; i++) {
+        struct row_room *copy = find_next(memory_of(store), search, at, &at);
+        more = copy != NULL && visit_copy(copy, visit, user);
+        at += search->newest_first ? -(uint64_t)1 : 1;
+    }
+    return true;
+}
+
 static bool memory_find_requests(struct store *store, const struct hash *keys, size_t n,
                                  uint64_t *revisions, struct status *st)
 {
@@ -539,6 +589,7 @@ const struct store_ops store_memory = {
     .read_version = memory_read_version,
     .read_versions = memory_read_versions,
     .find_change = memory_find_change,
+    .search = memory_search,
     .find_requests = memory_find_requests,
     .load_heads = memory_load_heads,
     .save_heads = memory_save_heads,

@@ -232,6 +232,49 @@ bool mongo_find_change(struct store *store, const char *environment, const char 
     return mongo_history_end(&history, "looking for a change", st);
 }
 
+static bson_t *changes_of(const struct store_search *search)
+{
+    bson_t *filter = bson_new();
+    bson_t in;
+    bson_t list;
+    bson_append_document_begin(filter, "configs", -1, &in);
+    bson_append_array_begin(&in, "$in", -1, &list);
+    for (uint32_t i = 0; i < search->n_configs; i++) {
+        char room[16];
+        const char *name = NULL;
+        AUTO_STR key = {0};
+        mongo_config_key(search->configs[i].environment, search->configs[i].service, &key);
+        bson_uint32_to_string(i, &name, room, sizeof room);
+        BSON_APPEND_UTF8(&list, name, key.data);
+    }
+    bson_append_array_end(&in, &list);
+    bson_append_document_end(filter, &in);
+    BCON_APPEND(filter, "_id", "{", "$gte", BCON_INT64(mongo_storable(search->from)), "$lte",
+                BCON_INT64(mongo_storable(search->through)), "}");
+    return filter;
+}
+
+bool mongo_search(struct store *store, const struct store_search *search, store_row_visitor *visit,
+                  void *user, struct status *st)
+{
+    struct mongo_walk walk;
+    const bson_t *document = NULL;
+    AUTO(bson_destroy) bson_t *filter = changes_of(search);
+    AUTO(bson_destroy)
+    bson_t *options = BCON_NEW("sort", "{", "_id", BCON_INT32(search->newest_first ? -1 : 1), "}",
+                               "projection", "{", "payloads", BCON_INT32(0), "}", MONGO_MAJORITY);
+    AUTO(row_room_free) struct row_room *room = row_room_new();
+    bool more = true;
+    mongo_limit(options, search->max);
+    mongo_find(mongo_of(store), MONGO_COMMITS, filter, options, &walk);
+    while (more && mongo_next(&walk, &document)) {
+        mongo_read_row(document, SIZE_MAX, room);
+        more = visit(user, &room->row);
+        row_room_clear(room);
+    }
+    return mongo_end(&walk, "searching the log", st);
+}
+
 static bson_t *any_request_of(const struct hash *keys, size_t n)
 {
     bson_t *filter = bson_new();

@@ -52,6 +52,8 @@ bool mongo_read_versions(struct store *store, const char *environment, const cha
 bool mongo_find_change(struct store *store, const char *environment, const char *service,
                        uint64_t revision, uint64_t *ret_revision, uint32_t *ret_index,
                        struct status *st);
+bool mongo_search(struct store *store, const struct store_search *search, store_row_visitor *visit,
+                  void *user, struct status *st);
 bool mongo_find_requests(struct store *store, const struct hash *keys, size_t n,
                          uint64_t *revisions, struct status *st);
 

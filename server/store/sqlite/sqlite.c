@@ -6,6 +6,7 @@
 #include "sqlite_identity.h"
 #include "sqlite_open.h"
 #include "sqlite_read.h"
+#include "sqlite_search.h"
 
 const struct store_ops store_sqlite = {
     .scheme = "sqlite",
@@ -18,6 +19,7 @@ const struct store_ops store_sqlite = {
     .read_version = sqlite_read_version,
     .read_versions = sqlite_read_versions,
     .find_change = sqlite_find_change,
+    .search = sqlite_search,
     .find_requests = sqlite_find_requests,
     .load_heads = sqlite_load_heads,
     .save_heads = sqlite_save_heads,

@@ -47,6 +47,16 @@ static const char *const texts[SQL_COUNT] = {
                                 "AND brings = 0 AND id <= ?3 ORDER BY id DESC LIMIT 1",
     [SQL_FIND_REQUEST] = "SELECT revision FROM commits WHERE request_key = ?1 ORDER BY revision "
                          "LIMIT 1",
+    [SQL_VERSION_AT] = "SELECT version, id FROM changes WHERE environment = ?1 AND service = ?2 "
+                       "AND version >= ?3 AND brings = 1 ORDER BY version LIMIT 1",
+    [SQL_VERSIONS_DOWN] = "SELECT id FROM changes WHERE environment = ?1 AND service = ?2 AND "
+                          "version <= ?3 AND brings = 1 ORDER BY version DESC",
+    [SQL_VERSIONS_UP] = "SELECT id FROM changes WHERE environment = ?1 AND service = ?2 AND "
+                        "version >= ?3 AND brings = 1 ORDER BY version",
+    [SQL_REMOVALS_DOWN] = "SELECT id FROM changes WHERE environment = ?1 AND service = ?2 AND "
+                          "id <= ?3 AND brings = 0 ORDER BY id DESC",
+    [SQL_REMOVALS_UP] = "SELECT id FROM changes WHERE environment = ?1 AND service = ?2 AND "
+                        "id >= ?3 AND brings = 0 ORDER BY id",
     [SQL_LOAD_HEADS] =
         "SELECT h.environment, h.service, h.version, h.last_version, h.first_live_version, "
         "h.mod_revision, h.row_revision, h.change_id, h.holes, c.record, c.hash, v.salt, "

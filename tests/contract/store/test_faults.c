@@ -7,7 +7,7 @@
 #include "place.h"
 #include "trace.h"
 
-#define CALLS 14 /* of the untouched scenario; find_change makes two */
+#define CALLS 15 /* of the untouched scenario; find_change makes two */
 
 struct sweep {
     struct place *place;
@@ -120,6 +120,24 @@ static bool find_change(struct sweep *sweep, struct status *st)
     return ok;
 }
 
+static bool count_found(void *user, struct commit *commit)
+{
+    (void)commit;
+    ++*(size_t *)user;
+    return true;
+}
+
+static bool search(struct sweep *sweep, struct status *st)
+{
+    static const struct store_config config = {"prod", "a"};
+    const struct store_search wanted = {
+        .configs = &config, .n_configs = 1, .from = 1, .through = 3, .max = 2};
+    size_t n = 0;
+    bool ok = store_search(sweep->place->store, &wanted, count_found, &n, st);
+    cr_assert(!ok || n == 2);
+    return ok;
+}
+
 static bool find_requests(struct sweep *sweep, struct status *st)
 {
     struct hash key = commit_request_key("ada", "r");
@@ -182,8 +200,8 @@ static void do_all(struct sweep *sweep, step_body *const *bodies, size_t n)
 
 static void run_scenario(struct sweep *sweep)
 {
-    static step_body *const readings[] = {tail,          read_version, read_versions, find_change,
-                                          find_requests, load_heads,   get_mark};
+    static step_body *const readings[] = {tail,   read_version,  read_versions, find_change,
+                                          search, find_requests, load_heads,    get_mark};
     static step_body *const writings[] = {save_heads, scrub, set_mark};
     struct book *book = &sweep->book;
     book_write(book, &brought, 1);

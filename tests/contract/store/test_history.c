@@ -5,6 +5,7 @@
 
 #include "book.h"
 #include "place.h"
+#include "random.h"
 
 /* Names that a careless key would mix up. */
 static const struct line life[][3] = {
@@ -353,4 +354,104 @@ CONTRACT(marks, move_by_compare_and_set)
     cr_assert(store_move_mark(place->store, STORE_MARK_RELAYED, 5, 9, &st), "%s", st.message);
     cr_assert_eq(get_mark(place->store, STORE_MARK_RELAYED), 9);
     cr_assert_eq(get_mark(place->store, STORE_MARK_SCRUBBED), 0);
+}
+
+/* ---- Searching ---- */
+
+#define SEARCHED 240 /* commits */
+static const char *const searched_names[] = {"a", "ab", "dev/a", "dev/b", "x"};
+
+/* Commits of one to three changes of random configs: new versions, and now and then a delete. */
+static void write_searched(struct book *book, struct store *store, struct random *random)
+{
+    uint64_t versions[COUNT_OF(searched_names)] = {0};
+    book_init(book, store);
+    for (size_t i = 0; i < SEARCHED; i++) {
+        struct line lines[3];
+        size_t n = 1 + random_below(random, 3);
+        for (size_t j = 0; j < n; j++) {
+            size_t name = random_below(random, COUNT_OF(searched_names) - 1); /* "x" never */
+            bool deletes = random_below(random, 4) == 0;
+            lines[j] = (struct line){deletes ? CHANGE_DELETE : CHANGE_UPDATE, searched_names[name],
+                                     deletes ? 0 : ++versions[name], deletes ? NULL : "{}"};
+        }
+        book_write(book, lines, n);
+    }
+    book_append(book, store, 1);
+}
+
+struct found_commits {
+    uint64_t revisions[STORE_SEARCH_COMMITS];
+    size_t n;
+};
+
+static bool keep_found(void *user, struct commit *commit)
+{
+    struct found_commits *found = user;
+    for (size_t i = 0; i < commit->n_changes; i++) {
+        cr_assert_null(commit->changes[i].payload);
+    }
+    found->revisions[found->n++] = commit->revision;
+    return true;
+}
+
+static bool changes_one(const struct commit *commit, const struct store_search *search)
+{
+    for (size_t i = 0; i < commit->n_changes; i++) {
+        for (size_t j = 0; j < search->n_configs; j++) {
+            if (strcmp(commit->changes[i].environment, search->configs[j].environment) == 0 &&
+                strcmp(commit->changes[i].service, search->configs[j].service) == 0) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+static void expect_found(const struct book *book, struct store *store,
+                         const struct store_search *search)
+{
+    struct found_commits found = {.n = 0};
+    struct status st;
+    size_t n = 0;
+    cr_assert(store_search(store, search, keep_found, &found, &st), "%s", st.message);
+    for (uint64_t i = 0; i < book->n && n < search->max; i++) {
+        uint64_t revision = search->newest_first ? book->n - i : i + 1;
+        if (revision >= search->from && revision <= search->through &&
+            changes_one(book->commits[revision - 1], search)) {
+            cr_assert_lt(n, found.n);
+            cr_assert_eq(found.revisions[n], revision);
+            n++;
+        }
+    }
+    cr_assert_eq(found.n, n);
+}
+
+CONTRACT(history, searches_the_commits_of_configs)
+{
+    struct book book;
+    struct random random = {.state = random_seed()};
+    write_searched(&book, place->store, &random);
+    for (size_t round = 0; round < 60; round++) {
+        struct store_config configs[COUNT_OF(searched_names)];
+        size_t n = 1 + random_below(&random, COUNT_OF(configs));
+        for (size_t i = 0; i < n; i++) {
+            const char *name = searched_names[(round + i) % COUNT_OF(searched_names)];
+            const char *slash = strchr(name, '/');
+            configs[i] = (struct store_config){slash == NULL ? "prod" : "dev",
+                                               slash == NULL ? name : slash + 1};
+        }
+        uint64_t from = 1 + random_below(&random, SEARCHED);
+        expect_found(
+            &book, place->store,
+            &(struct store_search){
+                .configs = configs,
+                .n_configs = n,
+                .from = from,
+                .through = round % 7 == 0 ? UINT64_MAX : from + random_below(&random, SEARCHED),
+                .newest_first = round % 2 == 0,
+                .max = round % 3 == 0 ? STORE_SEARCH_COMMITS : 1 + random_below(&random, 20),
+            });
+    }
+    book_fini(&book);
 }

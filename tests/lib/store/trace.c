@@ -167,6 +167,20 @@ static bool trace_find_change(struct store *store, const char *environment, cons
     return end(&p, ok, st);
 }
 
+static bool trace_search(struct store *store, const struct store_search *search,
+                         store_row_visitor *visit, void *user, struct status *st)
+{
+    struct passing p = begin(store, "search");
+    struct store_search seen = *search;
+    uint64_t last = 0;
+    bool ok = kept_back(&p);
+    if (!ok && doubt_horizon(&p.trace->doubt, &last, st)) {
+        seen.through = search->through < last ? search->through : last;
+        ok = INNER(p)->ops->search(INNER(p), &seen, visit, user, st);
+    }
+    return end(&p, ok, st);
+}
+
 static bool trace_find_requests(struct store *store, const struct hash *keys, size_t n,
                                 uint64_t *revisions, struct status *st)
 {
@@ -270,6 +284,7 @@ static const struct store_ops trace_ops = {
     .read_version = trace_read_version,
     .read_versions = trace_read_versions,
     .find_change = trace_find_change,
+    .search = trace_search,
     .find_requests = trace_find_requests,
     .load_heads = trace_load_heads,
     .save_heads = trace_save_heads,
