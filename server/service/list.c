@@ -7,29 +7,10 @@
 #include "deferred_read.h"
 #include "encode.h"
 #include "history.h"
-#include "token.h"
-#include "utf8.h"
+#include "page.h"
 
 #define HEADS_AT_ONCE 64
-#define PAGE_ITEMS 1000
 #define FIELD_VERSIONS 2 /* of ListVersionsResponse */
-
-static size_t page_items(uint32_t page_size)
-{
-    return page_size == 0 || page_size > PAGE_ITEMS ? PAGE_ITEMS : page_size;
-}
-
-/* A hash of the method and its filters, which binds a page token to one list. The lengths make
- * ("a", "bc") differ from ("ab", "c"). */
-static uint64_t filter_hash(const struct service *service, const char *method, const char *a,
-                            const char *b, const char *c)
-{
-    AUTO_STR all = {0};
-    str_addf(&all, "%s %zu %zu %zu ", method, strlen(a), strlen(b), strlen(c));
-    str_addf(&all, "%s%s%s", a, b, c);
-    struct hash h = hash_mac(service->store->identity.secret, STORE_SECRET_SIZE, all.data, all.len);
-    return hash_short(&h);
-}
 
 /* ---- ListConfigs: {header, repeated config = 2, next_page_token = 3} ---- */
 
@@ -42,11 +23,6 @@ struct config_page {
     struct answer answer;
     bool full;
 };
-
-static const char *null_if_empty(const char *text)
-{
-    return text[0] == '\0' ? NULL : text;
-}
 
 /* Adds a config as of the page's revision; sets page->full instead if it does not fit. */
 static bool add_config(struct config_page *page, const struct head *head, struct status *st)
@@ -103,45 +79,10 @@ static bool fill_configs(struct config_page *page, struct status *st)
     return ok;
 }
 
-static void add_next_token(const struct service *service, const struct page_token *token,
-                           struct answer *answer)
-{
-    Confreg__V1__ListConfigsResponse response; /* all lists have the same number for this field */
-    AUTO_STR text = {0};
-    page_token_seal(service, token, &text);
-    confreg__v1__list_configs_response__init(&response);
-    response.next_page_token = text.data;
-    answer_add(answer, encode_message(&response.base));
-}
-
-static bool open_token(const struct service *service, const char *text, uint64_t filter,
-                       struct page_token *ret_token, struct status *st)
-{
-    if (text[0] != '\0') {
-        return page_token_open(service, text, filter, ret_token, st);
-    }
-    *ret_token =
-        (struct page_token){.position = registry_position(service->registry), .filter = filter};
-    return true;
-}
-
-/* The revision of a page token; 0: there is no token. This node may be behind it, if another node
- * issued the token. */
-static bool revision_of_token(const struct service *service, const char *text, uint64_t filter,
-                              uint64_t *ret_revision, struct status *st)
-{
-    struct page_token token = {.number = 0};
-    if (text[0] != '\0' && !page_token_open(service, text, filter, &token, st)) {
-        return false;
-    }
-    *ret_revision = token.position.revision;
-    return true;
-}
-
 static uint64_t configs_filter(const struct service *service,
                                const Confreg__V1__ListConfigsRequest *r)
 {
-    return filter_hash(service, "configs", r->environment, r->service_name, r->service_name_prefix);
+    return page_filter(service, "configs", r->environment, r->service_name, r->service_name_prefix);
 }
 
 static bool is_still_there(const struct config_page *page, struct status *st)
@@ -156,13 +97,12 @@ static void run_list_configs(struct service *service, struct rpc_call *call,
 {
     const Confreg__V1__ListConfigsRequest *r = (const void *)message;
     struct config_page page = {.service = service,
-                               .filter = {null_if_empty(r->environment),
-                                          null_if_empty(r->service_name),
-                                          null_if_empty(r->service_name_prefix)},
+                               .filter = {filter_text(r->environment), filter_text(r->service_name),
+                                          filter_text(r->service_name_prefix)},
                                .basic = r->view == CONFREG__V1__VIEW__VIEW_BASIC,
                                .left = page_items(r->page_size)};
     struct status st;
-    if (!open_token(service, r->page_token, configs_filter(service, r), &page.token, &st)) {
+    if (!page_open(service, r->page_token, configs_filter(service, r), &page.token, &st)) {
         rpc_fail(call, &st);
         return;
     }
@@ -178,19 +118,9 @@ static void run_list_configs(struct service *service, struct rpc_call *call,
         return;
     }
     if (page.full) {
-        add_next_token(service, &page.token, &page.answer);
+        page_add_next(service, &page.token, &page.answer);
     }
     answer_send(&page.answer, call);
-}
-
-static bool check_filter(const char *name, const char *field, struct status *st)
-{
-    return name[0] == '\0' || name_check(name, strlen(name), field, st);
-}
-
-static bool check_prefix(const char *prefix, const char *field, struct status *st)
-{
-    return prefix[0] == '\0' || name_prefix_check(prefix, strlen(prefix), field, st);
 }
 
 void list_configs(struct rpc_call *call, const Confreg__V1__ListConfigsRequest *request,
@@ -198,11 +128,11 @@ void list_configs(struct rpc_call *call, const Confreg__V1__ListConfigsRequest *
 {
     struct status st;
     uint64_t revision = 0;
-    if (!check_filter(request->environment, "environment", &st) ||
-        !check_filter(request->service_name, "service_name", &st) ||
-        !check_prefix(request->service_name_prefix, "service_name_prefix", &st) ||
-        !revision_of_token(service, request->page_token, configs_filter(service, request),
-                           &revision, &st)) {
+    if (!check_name_filter(request->environment, "environment", &st) ||
+        !check_name_filter(request->service_name, "service_name", &st) ||
+        !check_prefix_filter(request->service_name_prefix, "service_name_prefix", &st) ||
+        !page_revision(service, request->page_token, configs_filter(service, request), &revision,
+                       &st)) {
         rpc_fail(call, &st);
         return;
     }
@@ -274,7 +204,7 @@ static void add_version_total(const struct version_page *page, struct answer *an
 static uint64_t versions_filter(const struct service *service,
                                 const Confreg__V1__ListVersionsRequest *r)
 {
-    return filter_hash(service, "versions", environment_or_default(r->environment), r->service_name,
+    return page_filter(service, "versions", environment_or_default(r->environment), r->service_name,
                        "");
 }
 
@@ -288,7 +218,7 @@ static void run_list_versions(struct service *service, struct rpc_call *call,
     struct status st;
     struct version_page page = {.basic = r->view == CONFREG__V1__VIEW__VIEW_BASIC,
                                 .left = page_items(r->page_size)};
-    if (!open_token(service, r->page_token, versions_filter(service, r), &page.token, &st)) {
+    if (!page_open(service, r->page_token, versions_filter(service, r), &page.token, &st)) {
         rpc_fail(call, &st);
         return;
     }
@@ -301,7 +231,7 @@ static void run_list_versions(struct service *service, struct rpc_call *call,
         return;
     }
     if (page.full) {
-        add_next_token(service, &page.token, &page.answer);
+        page_add_next(service, &page.token, &page.answer);
     }
     add_version_total(&page, &page.answer);
     answer_send(&page.answer, call);
@@ -313,8 +243,8 @@ void list_versions(struct rpc_call *call, const Confreg__V1__ListVersionsRequest
     struct status st;
     uint64_t revision = 0;
     if (!check_names(request->environment, request->service_name, "", &st) ||
-        !revision_of_token(service, request->page_token, versions_filter(service, request),
-                           &revision, &st)) {
+        !page_revision(service, request->page_token, versions_filter(service, request), &revision,
+                       &st)) {
         rpc_fail(call, &st);
         return;
     }

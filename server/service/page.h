@@ -1,0 +1,34 @@
+/* What the paged methods have in common: sizes, tokens, filters. Pure; any thread. */
+#ifndef SERVICE_PAGE_H
+#define SERVICE_PAGE_H
+
+#include "answer.h"
+#include "token.h"
+
+#define PAGE_ITEMS 1000 /* the most, and the default */
+
+/* How many items a page has, given the request's page_size. */
+size_t page_items(uint32_t page_size);
+
+/* A hash of a method and its filters, which binds a page token to one list. */
+uint64_t page_filter(const struct service *service, const char *method, const char *a,
+                     const char *b, const char *c);
+
+/* Opens the token; without one (""), the pages are as of now. Errors as of page_token_open. */
+bool page_open(const struct service *service, const char *text, uint64_t filter,
+               struct page_token *ret_token, struct status *st);
+/* The revision of a page token; 0: there is no token. This node may be behind it, if another node
+ * issued the token. */
+bool page_revision(const struct service *service, const char *text, uint64_t filter,
+                   uint64_t *ret_revision, struct status *st);
+/* Adds next_page_token, field 3 in the responses of all lists. */
+void page_add_next(const struct service *service, const struct page_token *token,
+                   struct answer *answer);
+
+/* The text of a filter for head_filter: NULL for "". */
+const char *filter_text(const char *text);
+/* Validate a filter, which may be "". INVALID_ARGUMENT NAME_…. */
+bool check_name_filter(const char *name, const char *field, struct status *st);
+bool check_prefix_filter(const char *prefix, const char *field, struct status *st);
+
+#endif
