@@ -207,8 +207,10 @@ static bool load_at_once(struct store *store, struct registry *registry, struct 
                                     .user = &loading};
     bool ok = check_marks(store, st) &&
               store_get_mark(store, STORE_MARK_COMPACTION, &compaction, st) &&
-              store_get_mark(store, STORE_MARK_HEADS, &loading.through, st) &&
-              store_load(store, loading.through, compaction, &load, st) && !loading.replay.failed;
+              store_get_mark(store, STORE_MARK_HEADS, &loading.through, st);
+    /* A compaction behind the heads comes with the log. */
+    compaction = compaction > loading.through ? 0 : compaction;
+    ok = ok && store_load(store, loading.through, compaction, &load, st) && !loading.replay.failed;
     registry_discard(registry);
     free_staged(&loading.replay);
     free(loading.replay.staged);

@@ -101,11 +101,15 @@ static void add_seen(struct committer *committer, const struct store *store, str
 static void add_changes(const struct commit_stats *stats, struct str *page)
 {
     static const char *const kinds[] = {
-        [CHANGE_CREATE] = "create", [CHANGE_UPDATE] = "update", [CHANGE_ROLLBACK] = "rollback",
-        [CHANGE_DELETE] = "delete", [CHANGE_ERASE] = "erase",   [CHANGE_IMPORT] = "import",
+        [CHANGE_CREATE] = "create",     [CHANGE_UPDATE] = "update", [CHANGE_ROLLBACK] = "rollback",
+        [CHANGE_DELETE] = "delete",     [CHANGE_ERASE] = "erase",   [CHANGE_IMPORT] = "import",
+        [CHANGE_UNDELETE] = "undelete",
     };
     metrics_family(page, "confreg_changes_total", METRIC_COUNTER, "Changes committed, by kind.");
     for (size_t kind = CHANGE_CREATE; kind < COUNT_OF(kinds); kind++) {
+        if (kinds[kind] == NULL) {
+            continue; /* concerns no config */
+        }
         struct metric_labels labels = label("kind", kinds[kind]);
         metrics_sample(page, "confreg_changes_total", &labels,
                        (double)metric_value(&stats->changes[kind]));

@@ -8,7 +8,7 @@
 bool change_brings_version(enum change_kind kind)
 {
     return kind == CHANGE_CREATE || kind == CHANGE_UPDATE || kind == CHANGE_ROLLBACK ||
-           kind == CHANGE_IMPORT;
+           kind == CHANGE_IMPORT || kind == CHANGE_UNDELETE;
 }
 
 bool change_has_config(enum change_kind kind)

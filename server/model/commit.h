@@ -43,6 +43,7 @@ enum change_kind {
     CHANGE_IMPORT = 6,
     /* 7 is reserved for schemas */
     CHANGE_COMPACT = 8, /* concerns the whole registry: environment and service are "" */
+    CHANGE_UNDELETE = 9,
     CHANGE_KINDS,
 };
 
@@ -58,8 +59,8 @@ struct change {
     uint64_t head_version;     /* of the head after the change; 0: the config is deleted */
     uint64_t previous_version; /* of the head before the change; 0: there was none; compaction: the
                                   floor before */
-    uint64_t source_version;   /* rollback: the version copied; erase of the whole config: its
-                                  last_version; compaction: keep_versions */
+    uint64_t source_version;   /* rollback, undelete: the version copied; erase of the whole config:
+                                  its last_version; compaction: keep_versions */
     uint64_t removed;          /* delete, erase: how many live versions were removed; compaction:
                                   keep_versions of the compaction before */
     struct hash payload_hash;  /* SHA-256 of salt and payload, if the change adds a version */

@@ -5,7 +5,8 @@
 
 #include "encode.h"
 
-static bool holes_contain(const struct holes *holes, uint64_t version)
+/* How many holes are below a version. */
+static size_t holes_below(const struct holes *holes, uint64_t version)
 {
     size_t low = 0;
     size_t high = holes->n;
@@ -17,7 +18,13 @@ static bool holes_contain(const struct holes *holes, uint64_t version)
             high = middle;
         }
     }
-    return low < holes->n && holes->versions[low] == version;
+    return low;
+}
+
+static bool holes_contain(const struct holes *holes, uint64_t version)
+{
+    size_t at = holes_below(holes, version);
+    return at < holes->n && holes->versions[at] == version;
 }
 
 static struct holes holes_copy(const struct holes *from)
@@ -49,18 +56,25 @@ static struct holes holes_with(const struct holes *before, uint64_t version, siz
     return after;
 }
 
+static bool erases_all(const struct change *change)
+{
+    return change->kind == CHANGE_ERASE && change->version == 0;
+}
+
 /* The holes after a change: an erase adds one, an import adds the numbers that it skips. */
 static struct holes holes_after(const struct head *before, const struct change *change)
 {
-    static const struct holes none = {.n = 0};
-    if (change->kind == CHANGE_ERASE && change->version != 0) {
+    if (before == NULL || erases_all(change)) {
+        return (struct holes){.n = 0};
+    }
+    if (change->kind == CHANGE_ERASE) {
         return holes_with(&before->holes, change->version, 1);
     }
-    if (change->kind == CHANGE_IMPORT && before != NULL && before->version != 0) {
+    if (change->kind == CHANGE_IMPORT) {
         return holes_with(&before->holes, before->last_version + 1,
                           change->version - before->last_version - 1);
     }
-    return holes_copy(before == NULL ? &none : &before->holes);
+    return holes_copy(&before->holes);
 }
 
 bool head_is_named(const struct head *h, const char *environment, const char *service)
@@ -83,6 +97,7 @@ struct head *head_new(const char *environment, const char *service)
     struct head *h = mem_zalloc(sizeof *h + n_environment + n_service + 2);
     atomic_init(&h->refs, 1);
     h->first_live_version = 1;
+    h->first_kept_version = 1;
     h->n_environment = n_environment;
     h->n_service = n_service;
     memcpy(h->key, environment, n_environment);
@@ -126,12 +141,26 @@ uint64_t head_live_versions(const struct head *h)
     if (h == NULL || h->version == 0) {
         return 0;
     }
-    /* Holes above `version` are erased former heads: they are outside of the range counted. */
-    uint64_t above = 0;
-    for (size_t i = h->holes.n; i > 0 && h->holes.versions[i - 1] > h->version; i--) {
-        above++;
+    size_t holes =
+        holes_below(&h->holes, h->version) - holes_below(&h->holes, h->first_live_version);
+    return h->version - h->first_live_version + 1 - holes;
+}
+
+bool head_keeps_version(const struct head *h, uint64_t version)
+{
+    return h != NULL && version >= h->first_kept_version && version <= h->last_version &&
+           !holes_contain(&h->holes, version);
+}
+
+uint64_t head_last_kept_version(const struct head *h)
+{
+    assert(h->version == 0 && "the life has ended");
+    for (uint64_t v = h->last_version; v >= h->first_live_version; v--) {
+        if (head_keeps_version(h, v)) {
+            return v;
+        }
     }
-    return h->version - h->first_live_version + 1 - (h->holes.n - above);
+    return 0;
 }
 
 uint64_t head_version_before(const struct head *h, uint64_t version)
@@ -161,6 +190,7 @@ static void take_state(struct head *h, const struct head *before)
     h->version = before->version;
     h->last_version = before->last_version;
     h->first_live_version = before->first_live_version;
+    h->first_kept_version = before->first_kept_version;
     h->mod_revision = before->mod_revision;
     h->revision = before->revision;
     h->index = before->index;
@@ -178,14 +208,18 @@ static void drop_head_version(struct head *h)
     h->index = 0;
 }
 
-/* Makes a tombstone: the config or its last live version was deleted. last_version stays, so that
- * numbers are not given twice. */
-static void bury(struct head *h)
+/* The life that the version added belongs to, and which versions are kept. */
+static void take_life(struct head *h, const struct head *before, const struct change *change)
 {
-    drop_head_version(h);
-    free(h->holes.versions);
-    h->holes = (struct holes){0};
-    h->first_live_version = h->last_version + 1;
+    if (erases_all(change)) {
+        h->first_live_version = h->first_kept_version = h->last_version + 1;
+    }
+    if (before == NULL) {
+        h->first_kept_version = change->version;
+    }
+    if (change_brings_version(change->kind) && h->version == 0 && change->kind != CHANGE_UNDELETE) {
+        h->first_live_version = change->version;
+    }
 }
 
 struct head *head_after(const struct head *before, const struct commit *commit, size_t index,
@@ -198,16 +232,14 @@ struct head *head_after(const struct head *before, const struct commit *commit, 
     }
     h->row_revision = commit->revision;
     h->holes = holes_after(before, change);
+    take_life(h, before, change);
     if (change->head_version == h->version && !change_brings_version(change->kind)) {
-        return h; /* the version erased was not the head */
+        return h; /* what was erased was not the head */
     }
     h->mod_revision = commit->revision;
     if (change->head_version == 0) {
-        bury(h);
+        drop_head_version(h);
         return h;
-    }
-    if (change->kind == CHANGE_IMPORT && h->version == 0) {
-        h->first_live_version = change->version;
     }
     drop_head_version(h);
     head_encode(h, newest);

@@ -2,7 +2,11 @@
  * nothing else.
  *
  * A head is immutable; a change makes a new one (head_after). A deleted config keeps a head, the
- * tombstone (version 0), so that version numbers are never given twice.
+ * tombstone (version 0): version numbers are never given twice, and an undelete brings the history
+ * back.
+ *
+ * A life of a config is from a create to the delete after it. The history of a live config is that
+ * of its present life; an undelete continues the life that ended, with all of its versions.
  *
  * The Config message of a live head is encoded once, as field 2 of a response (tag and length
  * included), with the payload as its last bytes. The payload is not kept a second time.
@@ -14,7 +18,8 @@
 #include "commit.h"
 #include "json.h"
 
-/* The erased or skipped version numbers between first_live_version and last_version, ascending. */
+/* The version numbers between first_kept_version and last_version that were erased or never given
+ * (imports skip numbers), ascending. */
 struct holes {
     uint64_t *versions; /* owned */
     size_t n;
@@ -24,7 +29,8 @@ struct head {
     atomic_uint refs;
     uint64_t version;            /* the newest live version; 0: tombstone */
     uint64_t last_version;       /* the highest number ever given */
-    uint64_t first_live_version; /* lower versions were deleted with the config */
+    uint64_t first_live_version; /* where the life began: the present one; tombstone: the last */
+    uint64_t first_kept_version; /* lower versions were erased with the config, or never given */
     uint64_t mod_revision;       /* the last commit that replaced or removed the head */
     uint64_t row_revision;       /* the last commit that changed any member, even only a hole */
     uint64_t revision;           /* the commit that added `version` */
@@ -65,6 +71,11 @@ size_t head_bytes(const struct head *h);
 
 /* Whether `version` is live: given, not erased, and not from before a delete. h may be NULL. */
 bool head_has_version(const struct head *h, uint64_t version);
+/* Whether `version` was given and not erased, in any life of the config. Its payload may have been
+ * compacted. h may be NULL. */
+bool head_keeps_version(const struct head *h, uint64_t version);
+/* Of a tombstone: the newest version of the life that ended, erased ones left out; 0: all were. */
+uint64_t head_last_kept_version(const struct head *h);
 /* The number of live versions. h may be NULL. */
 uint64_t head_live_versions(const struct head *h);
 /* The newest live version below `version`; 0: none. */

@@ -67,7 +67,7 @@ static uint8_t format_of(const struct commit *commit)
     }
     for (size_t i = 0; i < commit->n_changes; i++) {
         if (commit->changes[i].kind > CHANGE_IMPORT) {
-            return RECORD_FORMAT_COMPACT;
+            return RECORD_FORMAT_KINDS;
         }
     }
     return RECORD_FORMAT;
@@ -165,7 +165,8 @@ static void take_optional_text(struct reader *r, char **out)
 static void take_change(struct reader *r, struct change *change)
 {
     uint64_t kind = take_number(r, 1);
-    bool known = (kind >= CHANGE_CREATE && kind <= CHANGE_IMPORT) || kind == CHANGE_COMPACT;
+    bool known = (kind >= CHANGE_CREATE && kind <= CHANGE_IMPORT) || kind == CHANGE_COMPACT ||
+                 kind == CHANGE_UNDELETE;
     if (!known) {
         r->bad = true;
         return;

@@ -25,7 +25,7 @@
 #include "commit.h"
 
 #define RECORD_FORMAT 1
-#define RECORD_FORMAT_COMPACT 2
+#define RECORD_FORMAT_KINDS 2
 #define RECORD_FORMAT_LONG 3
 
 /* Returns one reference. Texts must be within their limits (commit.h). */

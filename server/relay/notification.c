@@ -15,6 +15,7 @@ const char *notification_routing_key(const struct change *change)
 {
     switch (change->kind) {
     case CHANGE_CREATE:
+    case CHANGE_UNDELETE:
         return created;
     case CHANGE_UPDATE:
     case CHANGE_ROLLBACK:

@@ -14,12 +14,12 @@ static void add_name(struct str *text, const char *name)
     str_add(text, name, strlen(name) + 1);
 }
 
-struct hash seal_of_identity(const struct store_identity *identity)
+struct hash seal_of_identity(const struct store_identity *identity, uint64_t format)
 {
     AUTO_STR text = {0};
     uint8_t epochs[STORE_EPOCHS_BYTES];
     add_name(&text, "identity");
-    add_number(&text, STORE_FORMAT);
+    add_number(&text, format);
     str_add(&text, identity->epoch, EPOCH_SIZE);
     str_add(&text, identity->secret, STORE_SECRET_SIZE);
     str_add(&text, epochs, store_epochs_encode(identity, epochs));
@@ -29,9 +29,10 @@ struct hash seal_of_identity(const struct store_identity *identity)
 struct hash seal_of_head(const struct store_head_row *row)
 {
     AUTO_STR text = {0};
-    const uint64_t numbers[] = {row->version,      row->last_version, row->first_live_version,
-                                row->mod_revision, row->row_revision, row->revision,
-                                row->index,        row->n_holes};
+    const uint64_t numbers[] = {
+        row->version,      row->last_version, row->first_live_version, row->first_kept_version,
+        row->mod_revision, row->row_revision, row->revision,           row->index,
+        row->n_holes};
     add_name(&text, row->environment);
     add_name(&text, row->service);
     for (size_t i = 0; i < COUNT_OF(numbers); i++) {
@@ -51,6 +52,7 @@ struct store_head_row store_head_row_of(const struct head *head)
         .version = head->version,
         .last_version = head->last_version,
         .first_live_version = head->first_live_version,
+        .first_kept_version = head->first_kept_version,
         .mod_revision = head->mod_revision,
         .row_revision = head->row_revision,
         .revision = head->revision,

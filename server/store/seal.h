@@ -10,7 +10,8 @@
 
 #include "store.h"
 
-struct hash seal_of_identity(const struct store_identity *identity);
+/* format: of the store that holds it, 2 or later. */
+struct hash seal_of_identity(const struct store_identity *identity, uint64_t format);
 struct hash seal_of_head(const struct store_head_row *row);
 /* The row of a head, without its newest version; borrowed from the head. */
 struct store_head_row store_head_row_of(const struct head *head);

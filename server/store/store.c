@@ -599,6 +599,7 @@ static bool fill_head(struct head_walk *walk, const struct store_head_row *row, 
 {
     head->last_version = row->last_version;
     head->first_live_version = row->first_live_version;
+    head->first_kept_version = row->first_kept_version;
     head->mod_revision = row->mod_revision;
     head->row_revision = row->row_revision;
     head->holes.n = row->n_holes;

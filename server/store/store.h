@@ -54,10 +54,13 @@
 #include "head.h"
 #include "metrics.h"
 
-/* Format 2 added seals to marks, heads and the identity, and to HEADS a digest over all heads. A
- * SQLite store of format 1 is upgraded when it is opened; its heads and marks are rebuilt from the
- * log. A MongoDB store of format 1 is refused until its heads and marks were dropped. */
-#define STORE_FORMAT 2
+/* Format 2 added seals to marks, heads and the identity, and to HEADS a digest over all heads.
+ * Format 3 added first_kept_version to heads; tombstones keep the life that ended. An older store
+ * is upgraded when it is opened: the log stays, heads are rebuilt from it. On MongoDB, nodes of
+ * formats 2 and 3 may share a store until the last node is upgraded: heads of format 3, and the
+ * mark HEADS, have places of their own. A MongoDB store of format 1 is refused until its marks were
+ * dropped. */
+#define STORE_FORMAT 3
 #define STORE_SECRET_SIZE 32
 
 #define STORE_EPOCHS_MAX 64
@@ -85,15 +88,16 @@ struct store_tail {
     int64_t time_us;
 };
 
-/* Named numbers that the registry keeps in its store. 0 until set; they never decrease. */
+/* Named numbers that the registry keeps in its store. 0 until set; they never decrease. Stored
+ * under these numbers; 0 was HEADS before format 3. */
 enum store_mark {
-    STORE_MARK_HEADS,      /* heads are complete through this revision */
-    STORE_MARK_SCRUBBED,   /* erased payloads are gone through this revision */
-    STORE_MARK_RELAYED,    /* all changes below this revision are published; 0: none */
-    STORE_MARK_COMPACTION, /* the newest compaction among the commits up to HEADS */
-    STORE_MARK_COMPACTED,  /* the compactions up to this revision are carried out */
-    STORE_MARK_TURN,       /* at this revision a node asked for a turn (nodes/turns.h) */
-    STORE_MARK_GIVEN,      /* after this revision, the node that appended it gave way */
+    STORE_MARK_SCRUBBED = 1, /* erased payloads are gone through this revision */
+    STORE_MARK_RELAYED,      /* all changes below this revision are published; 0: none */
+    STORE_MARK_COMPACTION,   /* the newest compaction among the commits up to HEADS */
+    STORE_MARK_COMPACTED,    /* the compactions up to this revision are carried out */
+    STORE_MARK_TURN,         /* at this revision a node asked for a turn (nodes/turns.h) */
+    STORE_MARK_GIVEN,        /* after this revision, the node that appended it gave way */
+    STORE_MARK_HEADS,        /* heads are complete through this revision */
     STORE_MARKS,
 };
 
@@ -133,7 +137,8 @@ typedef bool store_row_visitor(void *user, const struct store_row *row);
 
 struct store_head_row {
     const char *environment, *service;
-    uint64_t version, last_version, first_live_version, mod_revision, row_revision, revision;
+    uint64_t version, last_version, first_live_version, first_kept_version;
+    uint64_t mod_revision, row_revision, revision;
     uint32_t index;
     const uint64_t *holes;
     size_t n_holes;

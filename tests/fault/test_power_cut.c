@@ -86,6 +86,8 @@ static void compare_heads(struct desk *desk, struct registry *fresh)
             cr_assert_eq(loaded->version, told->version);
             cr_assert_eq(loaded->last_version, told->last_version);
             cr_assert_eq(loaded->mod_revision, told->mod_revision);
+            cr_assert_eq(loaded->first_live_version, told->first_live_version);
+            cr_assert_eq(loaded->first_kept_version, told->first_kept_version);
             cr_assert_eq(loaded->holes.n, told->holes.n);
         }
     }

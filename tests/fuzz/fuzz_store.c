@@ -103,6 +103,7 @@ static void try_rows(struct input *in)
         .version = take_byte(in),
         .last_version = take_byte(in),
         .first_live_version = take_byte(in),
+        .first_kept_version = take_byte(in),
         .mod_revision = take_byte(in),
         .row_revision = take_byte(in),
         .revision = take_byte(in),

@@ -1,7 +1,9 @@
 """A store whose heads or marks are damaged or stale: they are rebuilt from the log."""
 
 import contextlib
+import hashlib
 import sqlite3
+import struct
 
 import history
 import pytest
@@ -11,7 +13,7 @@ from errors import refused
 
 pytestmark = [pytest.mark.sqlite, pytest.mark.own_store]
 
-HEADS = 0  # the mark's number
+HEADS = 7  # the mark's number
 PAGE = 4096
 
 
@@ -125,12 +127,42 @@ def test_damage_of_what_the_log_does_not_say_is_told(server):
     assert code == 1 and "STORE_DAMAGED" in told, told
 
 
+def make_format_2(server):
+    """What a build wrote whose tombstones had no history: HEADS was mark 0."""
+    with sql(server) as database:
+        meta = dict(database.execute("SELECT name, value FROM meta"))
+        seal = hashlib.sha256(b"identity\0" + struct.pack("<Q", 2) + meta["epoch"] + meta["secret"])
+        database.executescript("""
+            ALTER TABLE heads DROP COLUMN first_kept_version;
+            UPDATE heads SET first_live_version = last_version + 1 WHERE version = 0;
+            UPDATE marks SET mark = 0 WHERE mark = 7;
+            UPDATE meta SET value = 2 WHERE name = 'format';""")
+        database.execute("UPDATE meta SET value = ? WHERE name = 'seal'", (seal.digest(),))
+
+
+def test_a_store_of_format_2_is_made_one_of_this(server):
+    registry = Registry(server.stub)
+    registry.create("billing", '{"n":1}')
+    registry.create("gone", '{"n":1}')
+    registry.update("gone", '{"n":2}')
+    registry.delete("gone")
+    server.stop()
+    make_format_2(server)
+    server.start()
+    with sql(server) as database:
+        assert database.execute("SELECT value FROM meta WHERE name = 'format'").fetchone() == (3,)
+    registry = Registry(server.stub)
+    assert registry.data("billing") == b'{"n":1}'
+    check(server)
+
+
 def make_old(server, relayed):
     """What a build of before wrote: without seals, but for those of the heads, which were shorter."""
     with sql(server) as database:
         marks = database.execute("SELECT mark, value FROM marks").fetchall()
         database.executescript("""
             DROP TABLE marks;
+            ALTER TABLE heads DROP COLUMN first_kept_version;
             CREATE TABLE marks(mark INTEGER PRIMARY KEY, value INTEGER NOT NULL);
             CREATE TRIGGER heads_counted AFTER INSERT ON heads BEGIN
                 INSERT INTO marks VALUES(-1, 1)
@@ -143,7 +175,7 @@ def make_old(server, relayed):
         database.execute("INSERT INTO marks SELECT -1, count(*) FROM heads")
 
 
-def test_a_store_of_the_format_before_is_made_one_of_this(server):
+def test_a_store_of_format_1_is_made_one_of_this(server):
     registry = Registry(server.stub)
     registry.create("billing", '{"n":1}')
     registry.update("billing", '{"n":2}')
@@ -159,7 +191,7 @@ def test_a_store_of_the_format_before_is_made_one_of_this(server):
     check(server)
     server.stop()
     with sql(server) as database:
-        assert database.execute("SELECT value FROM meta WHERE name = 'format'").fetchone() == (2,)
+        assert database.execute("SELECT value FROM meta WHERE name = 'format'").fetchone() == (3,)
         assert database.execute("SELECT value FROM marks WHERE mark = 2").fetchone() == (3,)
     make_old(server, relayed=1000)
     code, told = server.fails_to_start()

@@ -3,6 +3,8 @@
 Starts database servers of its own, whatever the rest of the run uses."""
 
 import contextlib
+import hashlib
+import struct
 import subprocess
 import time
 
@@ -166,7 +168,7 @@ def test_heads_that_are_saved_late_do_not_replace_newer_ones(launch, database):
     quick = launch(Confregd, store=f"{database.address}/registry").start()
     Registry(quick.stub).update("billing", '{"n":2}')
     with pymongo.MongoClient(database.address) as client:
-        heads = client.registry.confreg_heads
+        heads = client.registry.confreg_heads_3
         until(lambda: [h["row_revision"] for h in heads.find()] == [2], "the newer one is saved")
         way.release()
         Registry(slow.stub).create("next")  # the node is through with what it saved
@@ -384,7 +386,7 @@ def test_a_node_that_meets_a_hole_takes_no_write(launch, server):
 
 # ---- Rows that steer what is served ----
 
-HEADS = 0  # the mark's number
+HEADS = 7  # the mark's number
 
 
 @pytest.mark.parametrize("database", ["secantus"], indirect=True)
@@ -397,8 +399,8 @@ def test_damaged_rows_of_the_database_are_told(server):
         database = client.get_default_database()
         damages = [(database[name], key, field, value) for name, key, field, value in (
             ("confreg_marks", HEADS, "value", 1), ("confreg_marks", 3, "value", 1),
-            ("confreg_heads", "prod/billing", "last_version", 1),
-            ("confreg_heads", "prod/billing", "row_revision", 1),
+            ("confreg_heads_3", "prod/billing", "last_version", 1),
+            ("confreg_heads_3", "prod/billing", "row_revision", 1),
             ("confreg_meta", "identity", "secret", bytes(32)))]
         for collection, key, field, value in damages:
             right = collection.find_one({"_id": key})
@@ -411,14 +413,52 @@ def test_damaged_rows_of_the_database_are_told(server):
         code, said = server.fails_to_start()
         assert code == 1 and "is missing" in said, said
         database.confreg_marks.drop()
-        database.confreg_heads.drop()
+        database.confreg_heads_3.drop()
     server.start()
     assert Registry(server.stub).update("billing", '{"n":3}').config.version == 3
     check_history(server)
 
 
+def make_format_2(database):
+    """What a build wrote whose tombstones had no history: its heads and their mark, 0, stay."""
+    identity = database.confreg_meta.find_one()
+    seal = hashlib.sha256(b"identity\0" + struct.pack("<Q", 2) + identity["epoch"] +
+                          identity["secret"])
+    database.confreg_heads.insert_many(list(database.confreg_heads_3.find()))
+    database.confreg_heads_3.drop()
+    mark = database.confreg_marks.find_one_and_delete({"_id": HEADS})
+    database.confreg_marks.insert_one(mark | {"_id": 0})
+    database.confreg_meta.update_one({}, {"$set": {"format": 2, "seal": seal.digest()}})
+    return mark["value"]
+
+
+def test_a_database_of_format_2_is_made_one_of_this(server):
+    """The nodes of the build before may go on: what they wrote is left alone."""
+    registry = Registry(server.stub)
+    registry.create("billing", '{"n":1}')
+    registry.create("gone")
+    registry.delete("gone")
+    server.stop()
+    with pymongo.MongoClient(server.store) as client:
+        database = client.get_default_database()
+        mark = make_format_2(database)
+        heads = list(database.confreg_heads.find().sort("_id"))
+        server.start()
+        assert database.confreg_meta.find_one()["format"] == 3
+        registry = Registry(server.stub)
+        assert registry.data("billing") == b'{"n":1}'
+        assert registry.update("billing", '{"n":2}').config.version == 2
+        server.stop()
+        assert list(database.confreg_heads.find().sort("_id")) == heads
+        assert database.confreg_marks.find_one({"_id": 0})["value"] == mark
+        assert database.confreg_heads_3.count_documents({}) == 2
+        server.start()
+        assert Registry(server.stub).data("billing") == b'{"n":2}'
+    check_history(server)
+
+
 @pytest.mark.parametrize("database", ["secantus"], indirect=True)
-def test_a_database_of_the_format_before_is_refused_until_it_is_prepared(server):
+def test_a_database_of_format_1_is_refused_until_it_is_prepared(server):
     Registry(server.stub).create("billing", '{"n":1}')
     server.stop()
     with pymongo.MongoClient(server.store) as client:
@@ -426,10 +466,9 @@ def test_a_database_of_the_format_before_is_refused_until_it_is_prepared(server)
         database.confreg_meta.update_one({}, {"$set": {"format": 1}, "$unset": {"seal": 1}})
         code, said = server.fails_to_start()
         assert code == 1 and "STORE_FORMAT_OLDER" in said and "drop confreg_heads" in said, said
-        database.confreg_heads.drop()
         database.confreg_marks.drop()
         server.start()
-        assert database.confreg_meta.find_one()["format"] == 2
+        assert database.confreg_meta.find_one()["format"] == 3
     assert Registry(server.stub).update("billing", '{"n":2}').config.version == 2
     check_history(server)
 

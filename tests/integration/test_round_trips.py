@@ -125,7 +125,7 @@ def test_an_idle_node_looks_once_a_second(counted):
     node.registry.create("billing")
 
     def saved():
-        return node.way.taken()["update", "confreg_heads"] > 0
+        return node.way.taken()["update", "confreg_heads_3"] > 0
 
     until(saved, "the heads are saved when nothing comes")
     before = node.way.taken()[FIND]
@@ -159,7 +159,7 @@ def test_a_start_reads_the_log_by_few_finds(counted, database, end):
     node = counted()
     for n in range(40):
         node.registry.create(f"c-{n}", f'{{"n":{n}}}')
-    until(lambda: node.way.taken()["update", "confreg_heads"] > 0, "the heads are saved")
+    until(lambda: node.way.taken()["update", "confreg_heads_3"] > 0, "the heads are saved")
     for n in range(40):
         node.registry.update(f"c-{n % 5}", f'{{"again":{n}}}')
     node.registry.delete("c-39")

@@ -271,7 +271,7 @@ static bool memory_forget_heads(struct store *store, struct status *st)
     (void)st;
     struct memory_store *m = memory_of(store);
     pthread_rwlock_wrlock(&m->lock);
-    for (int mark = 0; mark < STORE_MARKS; mark++) {
+    for (int mark = 1; mark < STORE_MARKS; mark++) {
         m->marks[mark] = mark == STORE_MARK_RELAYED ? m->marks[mark] : 0;
     }
     pthread_rwlock_unlock(&m->lock);

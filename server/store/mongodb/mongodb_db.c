@@ -18,7 +18,7 @@ const char *mongo_name(enum mongo_collection collection)
     static const char *const names[] = {
         [MONGO_META] = "confreg_meta",
         [MONGO_COMMITS] = "confreg_commits",
-        [MONGO_HEADS] = "confreg_heads",
+        [MONGO_HEADS] = "confreg_heads_3",
         [MONGO_MARKS] = "confreg_marks",
     };
     return names[collection];

@@ -25,7 +25,7 @@ static bool find_mark(struct mongo_store *s, enum store_mark mark, struct stored
     struct mongo_walk walk;
     const bson_t *document = NULL;
     struct hash stored;
-    assert(mark < STORE_MARKS && "a mark is one of the enum");
+    assert(mark > 0 && mark < STORE_MARKS && "a mark is one of the enum");
     AUTO(bson_destroy) bson_t *filter = BCON_NEW("_id", BCON_INT32((int32_t)mark));
     AUTO(bson_destroy) bson_t *options = BCON_NEW("limit", BCON_INT64(1), MONGO_MAJORITY);
     *ret = (struct stored_mark){.found = false};
@@ -118,7 +118,7 @@ static bool make_mark(struct mongo_updates *updates, struct mongo_store *s, enum
 
 static bool make_all(struct mongo_updates *updates, struct mongo_store *s, struct status *st)
 {
-    for (int mark = 0; mark < STORE_MARKS; mark++) {
+    for (int mark = 1; mark < STORE_MARKS; mark++) {
         if (mark != STORE_MARK_HEADS && !make_mark(updates, s, (enum store_mark)mark, st)) {
             return false;
         }

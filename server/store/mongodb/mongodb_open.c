@@ -176,10 +176,10 @@ static bool take_identity(struct mongo_store *s, const bson_t *document, uint64_
         !take_epochs(document, identity)) {
         return foreign(s, "its identity has another form", st);
     }
-    struct hash seal = seal_of_identity(identity);
+    struct hash seal = seal_of_identity(identity, format);
     struct hash stored;
     *ret_format = format;
-    return format < STORE_FORMAT ||
+    return format == 1 ||
            (mongo_read_hash(document, "seal", &stored) && hash_equal(&seal, &stored)) ||
            status_set(st, STATUS_DATA_LOSS, "STORE_DAMAGED",
                       "the store: its identity does not match its seal");
@@ -213,7 +213,7 @@ static bool make_identity(struct mongo_store *s, struct status *st)
     }
     random_bytes(made.epoch, EPOCH_SIZE);
     random_bytes(made.secret, STORE_SECRET_SIZE);
-    struct hash seal = seal_of_identity(&made);
+    struct hash seal = seal_of_identity(&made, STORE_FORMAT);
     AUTO(bson_destroy) bson_t *query = BCON_NEW("_id", BCON_UTF8("identity"));
     AUTO(bson_destroy)
     bson_t *change = BCON_NEW("$setOnInsert", "{", "format", BCON_INT32(STORE_FORMAT), "epoch",
@@ -232,7 +232,7 @@ bool mongo_renew(struct store *store, const struct store_identity *identity, str
     uint8_t epochs[STORE_EPOCHS_BYTES];
     uint32_t n = (uint32_t)store_epochs_encode(identity, epochs);
     struct mongo_updates updates;
-    struct hash seal = seal_of_identity(identity);
+    struct hash seal = seal_of_identity(identity, STORE_FORMAT);
     AUTO(bson_destroy) bson_t *query = BCON_NEW("_id", BCON_UTF8("identity"));
     AUTO(bson_destroy)
     bson_t *change =
@@ -260,26 +260,35 @@ static bool is_empty(struct mongo_store *s, enum mongo_collection collection, bo
     return mongo_end(&walk, "looking at it", st);
 }
 
-/* Format 1 had no seals. Nodes of the old build may still run and must not continue with rebuilt
- * heads, so the upgrade is left to the operator. */
-static bool upgrade(struct mongo_store *s, struct status *st)
+/* Marks of format 1 had no seals. Nodes of the old build may still run and must not continue with
+ * new ones, so dropping them is left to the operator. */
+static bool check_no_old_marks(struct mongo_store *s, struct status *st)
 {
-    bool no_heads = false;
-    bool no_marks = false;
-    if (!is_empty(s, MONGO_HEADS, &no_heads, st) || !is_empty(s, MONGO_MARKS, &no_marks, st)) {
+    bool none = false;
+    if (!is_empty(s, MONGO_MARKS, &none, st)) {
         return false;
     }
-    if (!no_heads || !no_marks) {
+    if (!none) {
         return status_set(st, STATUS_FAILED_PRECONDITION, "STORE_FORMAT_OLDER",
                           "database %s has data format 1, of before the first release: stop all "
                           "nodes, drop confreg_heads and confreg_marks, which are made again from "
                           "the log, and start",
                           s->database);
     }
+    return true;
+}
+
+/* Nodes of format 2 may go on: they know their format from when they opened the store, and their
+ * heads and their mark HEADS have other places. */
+static bool upgrade(struct mongo_store *s, uint64_t format, struct status *st)
+{
+    if (format == 1 && !check_no_old_marks(s, st)) {
+        return false;
+    }
     struct mongo_updates updates;
-    struct hash seal = seal_of_identity(&s->store.identity);
+    struct hash seal = seal_of_identity(&s->store.identity, STORE_FORMAT);
     AUTO(bson_destroy)
-    bson_t *query = BCON_NEW("_id", BCON_UTF8("identity"), "format", BCON_INT32(1));
+    bson_t *query = BCON_NEW("_id", BCON_UTF8("identity"), "format", BCON_INT32((int32_t)format));
     AUTO(bson_destroy)
     bson_t *change = BCON_NEW("$set", "{", "format", BCON_INT32(STORE_FORMAT), "seal",
                               BCON_BIN(BSON_SUBTYPE_BINARY, seal.bytes, HASH_SIZE), "}");
@@ -310,7 +319,7 @@ static bool settle_identity(struct mongo_store *s, bool may_create, struct statu
     if (format == STORE_FORMAT) {
         return true;
     }
-    return (format == 0 ? make_or_refuse(s, may_create, st) : upgrade(s, st)) &&
+    return (format == 0 ? make_or_refuse(s, may_create, st) : upgrade(s, format, st)) &&
            read_identity(s, &format, st) &&
            (format == STORE_FORMAT || foreign(s, "its identity does not stay", st));
 }

@@ -220,6 +220,7 @@ bson_t *mongo_head_document(const struct head *head)
     BSON_APPEND_INT64(document, "version", (int64_t)head->version);
     BSON_APPEND_INT64(document, "last_version", (int64_t)head->last_version);
     BSON_APPEND_INT64(document, "first_live_version", (int64_t)head->first_live_version);
+    BSON_APPEND_INT64(document, "first_kept_version", (int64_t)head->first_kept_version);
     BSON_APPEND_INT64(document, "mod_revision", (int64_t)head->mod_revision);
     BSON_APPEND_INT64(document, "row_revision", (int64_t)head->row_revision);
     BSON_APPEND_INT64(document, "revision", (int64_t)head->revision);
@@ -263,6 +264,7 @@ void mongo_read_head(const bson_t *document, struct mongo_head *ret_head)
         .row = {.version = mongo_number(document, "version"),
                 .last_version = mongo_number(document, "last_version"),
                 .first_live_version = mongo_number(document, "first_live_version"),
+                .first_kept_version = mongo_number(document, "first_kept_version"),
                 .mod_revision = mongo_number(document, "mod_revision"),
                 .row_revision = mongo_number(document, "row_revision"),
                 .revision = mongo_number(document, "revision"),

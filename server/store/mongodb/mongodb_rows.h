@@ -7,8 +7,9 @@
  *     configs   an array with an element a change: "ENVIRONMENT/SERVICE" (no name has a slash)
  *     versions  another one: "ENVIRONMENT/SERVICE/VERSION", null where the change brought none
  *     payloads  {"3": {salt, data}} by the change's index; null where it was erased
- * confreg_heads, one document a config: _id as in `configs`, row_revision and the others, holes as
- * 8 bytes each, little-endian, where the newest version is: revision, index, and `seal`. */
+ * confreg_heads_3, one document a config: _id as in `configs`, row_revision and the others, holes
+ * as 8 bytes each, little-endian, where the newest version is: revision, index, and `seal`. Formats
+ * 1 and 2 had confreg_heads. */
 #ifndef STORE_MONGODB_ROWS_H
 #define STORE_MONGODB_ROWS_H
 

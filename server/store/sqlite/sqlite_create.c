@@ -12,7 +12,7 @@
 #include "sqlite_identity.h"
 
 static const char tables[] =
-    "CREATE TABLE meta(name TEXT PRIMARY KEY, value) WITHOUT ROWID;" SQLITE_MARKS_TABLE
+    "CREATE TABLE meta(name TEXT PRIMARY KEY, value) WITHOUT ROWID;" SQLITE_DERIVED_TABLES
     "CREATE TABLE commits(revision INTEGER PRIMARY KEY, record BLOB NOT NULL, hash BLOB NOT NULL,"
     " request_key BLOB);"
     "CREATE INDEX commits_by_request ON commits(request_key) WHERE request_key IS NOT NULL;"
@@ -21,11 +21,7 @@ static const char tables[] =
     "CREATE TABLE changes(id INTEGER PRIMARY KEY, environment TEXT NOT NULL, service TEXT NOT NULL,"
     " version INTEGER NOT NULL, brings INTEGER NOT NULL, salt BLOB, payload BLOB);"
     "CREATE INDEX changes_by_version ON changes(environment, service, version) WHERE brings = 1;"
-    "CREATE INDEX removals ON changes(environment, service, id) WHERE brings = 0;"
-    "CREATE TABLE heads(environment TEXT NOT NULL, service TEXT NOT NULL, version INTEGER NOT NULL,"
-    " last_version INTEGER NOT NULL, first_live_version INTEGER NOT NULL,"
-    " mod_revision INTEGER NOT NULL, row_revision INTEGER NOT NULL, change_id INTEGER NOT NULL,"
-    " holes BLOB NOT NULL, seal BLOB NOT NULL, PRIMARY KEY(environment, service)) WITHOUT ROWID;";
+    "CREATE INDEX removals ON changes(environment, service, id) WHERE brings = 0;";
 
 static char *folder_of(const char *path)
 {

@@ -20,8 +20,9 @@ static const char *const texts[SQL_COUNT] = {
     [SQL_FIND_HEAD] = "SELECT row_revision, seal FROM heads WHERE environment = ?1 AND "
                       "service = ?2",
     [SQL_PUT_HEAD] = "INSERT OR REPLACE INTO heads(environment, service, version, last_version, "
-                     "first_live_version, mod_revision, row_revision, change_id, holes, seal) "
-                     "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+                     "first_live_version, first_kept_version, mod_revision, row_revision, "
+                     "change_id, holes, seal) "
+                     "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
     [SQL_FORGET_HEADS] = "DELETE FROM heads",
     [SQL_PUT_MARK] = "INSERT OR REPLACE INTO marks(mark, value, digest, seal) "
                      "VALUES(?1, ?2, ?3, ?4)",
@@ -59,9 +60,8 @@ static const char *const texts[SQL_COUNT] = {
                         "id >= ?3 AND brings = 0 ORDER BY id",
     [SQL_LOAD_HEADS] =
         "SELECT h.environment, h.service, h.version, h.last_version, h.first_live_version, "
-        "h.mod_revision, h.row_revision, h.change_id, h.holes, c.record, c.hash, v.salt, "
-        "v.payload, "
-        "h.seal "
+        "h.first_kept_version, h.mod_revision, h.row_revision, h.change_id, h.holes, c.record, "
+        "c.hash, v.salt, v.payload, h.seal "
         "FROM heads h LEFT JOIN changes v ON v.id = h.change_id LEFT JOIN commits c ON "
         "c.revision = h.change_id >> 7",
     [SQL_GET_MARK] = "SELECT value, digest, seal FROM marks WHERE mark = ?1",

@@ -66,7 +66,7 @@ static bool write_mark(struct sqlite_store *s, enum store_mark mark, const struc
 
 void sqlite_add_marks(const struct store_identity *identity, uint64_t relayed, struct str *sql)
 {
-    for (int i = 0; i < STORE_MARKS; i++) {
+    for (int i = 1; i < STORE_MARKS; i++) {
         struct mark_row row = {.value = i == STORE_MARK_RELAYED ? relayed : 0};
         struct hash seal = seal_of_mark(identity, (enum store_mark)i, &row);
         char text[2 * HASH_SIZE + 1];
@@ -185,12 +185,13 @@ static bool put_head(struct sqlite_store *s, const struct store_head_row *row,
     sqlite_bind_number(q, 3, row->version);
     sqlite_bind_number(q, 4, row->last_version);
     sqlite_bind_number(q, 5, row->first_live_version);
-    sqlite_bind_number(q, 6, row->mod_revision);
-    sqlite_bind_number(q, 7, row->row_revision);
-    sqlite3_bind_int64(q, 8, sqlite_change_id(row->revision, row->index));
-    sqlite3_bind_blob(q, 9, row->n_holes == 0 ? (const void *)"" : row->holes,
+    sqlite_bind_number(q, 6, row->first_kept_version);
+    sqlite_bind_number(q, 7, row->mod_revision);
+    sqlite_bind_number(q, 8, row->row_revision);
+    sqlite3_bind_int64(q, 9, sqlite_change_id(row->revision, row->index));
+    sqlite3_bind_blob(q, 10, row->n_holes == 0 ? (const void *)"" : row->holes,
                       (int)(row->n_holes * sizeof row->holes[0]), SQLITE_STATIC);
-    sqlite3_bind_blob(q, 10, seal->bytes, HASH_SIZE, SQLITE_STATIC);
+    sqlite3_bind_blob(q, 11, seal->bytes, HASH_SIZE, SQLITE_STATIC);
     return sqlite_step(&s->keeper, q, "saving heads", st);
 }
 
@@ -262,7 +263,7 @@ static bool forget_all(struct sqlite_store *s, struct status *st)
 {
     static const struct mark_row nothing;
     bool ok = sqlite_run(&s->keeper, SQL_FORGET_HEADS, "forgetting heads", st);
-    for (int mark = 0; mark < STORE_MARKS && ok; mark++) {
+    for (int mark = 1; mark < STORE_MARKS && ok; mark++) {
         ok = mark == STORE_MARK_RELAYED || write_mark(s, (enum store_mark)mark, &nothing, st);
     }
     return ok;
@@ -297,11 +298,12 @@ static bool take_head_row(sqlite3_stmt *q, struct store_head_row *row)
         .version = sqlite_number(q, 2),
         .last_version = sqlite_number(q, 3),
         .first_live_version = sqlite_number(q, 4),
-        .mod_revision = sqlite_number(q, 5),
-        .row_revision = sqlite_number(q, 6),
-        .revision = sqlite_change_revision(sqlite_number(q, 7)),
-        .index = sqlite_change_index(sqlite_number(q, 7)),
-        .n_holes = (size_t)sqlite3_column_bytes(q, 8) / sizeof(uint64_t),
+        .first_kept_version = sqlite_number(q, 5),
+        .mod_revision = sqlite_number(q, 6),
+        .row_revision = sqlite_number(q, 7),
+        .revision = sqlite_change_revision(sqlite_number(q, 8)),
+        .index = sqlite_change_index(sqlite_number(q, 8)),
+        .n_holes = (size_t)sqlite3_column_bytes(q, 9) / sizeof(uint64_t),
     };
     return row->environment != NULL && row->service != NULL;
 }
@@ -309,21 +311,21 @@ static bool take_head_row(sqlite3_stmt *q, struct store_head_row *row)
 static bool check_seal(struct head_rows *rows, const struct store_head_row *row)
 {
     struct hash seal = seal_of_head(row);
-    struct hash stored = sqlite_hash(rows->q, 13);
+    struct hash stored = sqlite_hash(rows->q, 14);
     heads_digest_add(&rows->digest, &seal);
     return hash_equal(&seal, &stored) || sqlite_damaged(rows->st, "a head does not match its seal");
 }
 
 static bool take_newest(struct head_rows *rows, struct store_head_row *row)
 {
-    if (row->version == 0 || sqlite3_column_type(rows->q, 9) == SQLITE_NULL) {
+    if (row->version == 0 || sqlite3_column_type(rows->q, 10) == SQLITE_NULL) {
         return true;
     }
-    rows->room->row.record = sqlite_buf(rows->q, 9);
-    rows->room->row.hash = sqlite_hash(rows->q, 10);
+    rows->room->row.record = sqlite_buf(rows->q, 10);
+    rows->room->row.hash = sqlite_hash(rows->q, 11);
     rows->room->row.index = row->index;
     row->newest = &rows->room->row;
-    return sqlite_payload(rows->room, rows->q, row->index, 11, rows->st);
+    return sqlite_payload(rows->room, rows->q, row->index, 12, rows->st);
 }
 
 /* *ret_more: the visitor wants the next head. */
@@ -335,7 +337,7 @@ static bool visit_head(struct head_rows *rows, bool *ret_more)
     }
     AUTO(free) uint64_t *holes = mem_array(row.n_holes, sizeof *holes);
     if (row.n_holes > 0) {
-        memcpy(holes, sqlite3_column_blob(rows->q, 8), row.n_holes * sizeof *holes);
+        memcpy(holes, sqlite3_column_blob(rows->q, 9), row.n_holes * sizeof *holes);
     }
     row.holes = holes;
     if (!check_seal(rows, &row)) {

@@ -17,8 +17,13 @@ bool sqlite_set_mark(struct store *store, enum store_mark mark, uint64_t value, 
 bool sqlite_move_mark(struct store *store, enum store_mark mark, uint64_t from, uint64_t to,
                       bool *ret_moved, struct status *st);
 
-/* digest: only HEADS has one. */
-#define SQLITE_MARKS_TABLE                                                                         \
+/* The tables that are made from the log when a store is upgraded. digest: only HEADS has one. */
+#define SQLITE_DERIVED_TABLES                                                                      \
+    "CREATE TABLE heads(environment TEXT NOT NULL, service TEXT NOT NULL, version INTEGER NOT"     \
+    " NULL, last_version INTEGER NOT NULL, first_live_version INTEGER NOT NULL,"                   \
+    " first_kept_version INTEGER NOT NULL, mod_revision INTEGER NOT NULL,"                         \
+    " row_revision INTEGER NOT NULL, change_id INTEGER NOT NULL, holes BLOB NOT NULL,"             \
+    " seal BLOB NOT NULL, PRIMARY KEY(environment, service)) WITHOUT ROWID;"                       \
     "CREATE TABLE marks(mark INTEGER PRIMARY KEY, value INTEGER NOT NULL, digest BLOB NOT NULL,"   \
     " seal BLOB NOT NULL);"
 /* Appends the SQL that creates all marks, for a store without heads and marks. All are 0, except

@@ -15,7 +15,7 @@ bool sqlite_read_format(struct sqlite_store *s, int64_t *ret_format, struct stat
 
 void sqlite_add_identity_seal(const struct store_identity *identity, struct str *sql)
 {
-    struct hash seal = seal_of_identity(identity);
+    struct hash seal = seal_of_identity(identity, STORE_FORMAT);
     char text[2 * HASH_SIZE + 1];
     hex_encode(seal.bytes, HASH_SIZE, text);
     str_addf(sql, "INSERT OR REPLACE INTO meta VALUES('seal', x'%s');", text);
@@ -69,7 +69,7 @@ bool sqlite_read_identity(struct sqlite_store *s, struct status *st)
     if (!read_parts(s, &s->store.identity)) {
         return bad_seal(st);
     }
-    struct hash seal = seal_of_identity(&s->store.identity);
+    struct hash seal = seal_of_identity(&s->store.identity, (uint64_t)format);
     return format == 1 ||
            (read_bytes(s, "seal", stored.bytes, HASH_SIZE, HASH_SIZE, &n) &&
             hash_equal(&seal, &stored)) ||
@@ -119,15 +119,15 @@ bool sqlite_upgrade(struct sqlite_store *s, struct status *st)
     if (!sqlite_read_format(s, &format, st)) {
         return false;
     }
-    if (format != 1) {
+    if (format == STORE_FORMAT) {
         return true;
     }
     if (!read_relayed(s, &relayed, st)) {
         return false;
     }
     AUTO_STR sql = {0};
-    str_add_text(&sql, "BEGIN IMMEDIATE; DROP TRIGGER heads_counted; DELETE FROM heads;"
-                       "DROP TABLE marks;" SQLITE_MARKS_TABLE);
+    str_add_text(&sql,
+                 "BEGIN IMMEDIATE; DROP TABLE heads; DROP TABLE marks;" SQLITE_DERIVED_TABLES);
     sqlite_add_marks(&s->store.identity, relayed, &sql);
     sqlite_add_identity_seal(&s->store.identity, &sql);
     str_addf(&sql, "UPDATE meta SET value = %d WHERE name = 'format'; COMMIT", STORE_FORMAT);

@@ -132,7 +132,10 @@ static struct head *make_tombstone(const char *service, uint64_t row_revision)
 {
     struct head *head = head_new("prod", service);
     head->last_version = 9;
-    head->first_live_version = 10;
+    head->first_live_version = 4;
+    head->first_kept_version = 3;
+    head->holes = (struct holes){mem_array(1, sizeof(uint64_t)), 1};
+    head->holes.versions[0] = 7;
     head->mod_revision = row_revision;
     head->row_revision = row_revision;
     return head;
@@ -184,6 +187,7 @@ static void expect_head(const struct loaded *loaded, const struct head *wanted)
     cr_assert_eq(found->version, wanted->version);
     cr_assert_eq(found->last_version, wanted->last_version);
     cr_assert_eq(found->first_live_version, wanted->first_live_version);
+    cr_assert_eq(found->first_kept_version, wanted->first_kept_version);
     cr_assert_eq(found->mod_revision, wanted->mod_revision);
     cr_assert_eq(found->row_revision, wanted->row_revision);
     cr_assert_eq(found->revision, wanted->revision);

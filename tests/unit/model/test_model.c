@@ -247,6 +247,17 @@ Test(head, holes_and_falls)
     cr_assert_not(head_has_version(head, 3));
     cr_assert_not(head_has_version(head, 6));
     cr_assert_not(head_has_version(NULL, 1));
+    cr_assert(head_keeps_version(head, 1), "an earlier life is no hole");
+    cr_assert_not(head_keeps_version(head, 0));
+    cr_assert_not(head_keeps_version(head, 6));
+    cr_assert_not(head_keeps_version(head, 8));
+    cr_assert_not(head_keeps_version(NULL, 1));
+    head->first_kept_version = 2;
+    cr_assert_not(head_keeps_version(head, 1));
+    head->version = 0;
+    cr_assert_eq(head_last_kept_version(head), 5);
+    head->first_live_version = 6;
+    cr_assert_eq(head_last_kept_version(head), 0, "all of the life were erased");
     head_unref(head);
     leak_check();
 }

@@ -50,6 +50,8 @@ static const struct told table[] = {
      HEAD "\"version\":9," TIME
           ",\"change_type\":\"updated\",\"comment\":\"\",\"created_by\":\"\"}",
      ""},
+    {CHANGE_UNDELETE, 5, 0, "back", "config.created",
+     HEAD "\"version\":5," TIME ",\"change_type\":\"created\",\"comment\":\"back\"" SYSTEM, NULL},
     {(enum change_kind)99, 0, 0, "", NULL, NULL, NULL},
 };
 

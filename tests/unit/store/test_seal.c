@@ -85,8 +85,8 @@ Test(seal, differs_with_all_that_it_covers)
         seal_of_mark(&identity, STORE_MARK_HEADS, &larger),
         seal_of_mark(&identity, STORE_MARK_HEADS, &with_digest),
         seal_of_mark(&other, STORE_MARK_HEADS, &row),
-        seal_of_identity(&identity),
-        seal_of_identity(&other),
+        seal_of_identity(&identity, STORE_FORMAT),
+        seal_of_identity(&other, STORE_FORMAT),
     };
     for (size_t i = 0; i < COUNT_OF(seals); i++) {
         for (size_t k = 0; k < i; k++) {
