@@ -59,10 +59,9 @@ uint64_t compaction_through(const struct compaction *compaction, const struct ch
     if (at_floor == NULL) {
         return 0;
     }
-    if (at_floor->head_version == 0) {
-        return last_before_delete(at_floor);
-    }
-    uint64_t through = below(at_floor->head_version, compaction->keep_versions);
+    uint64_t through = at_floor->head_version == 0
+                           ? last_before_delete(at_floor)
+                           : below(at_floor->head_version, compaction->keep_versions);
     uint64_t since = at_commit->head_version == 0
                          ? through
                          : below(at_commit->head_version, compaction->keep_versions);

@@ -73,8 +73,8 @@ bool registry_check_start(const struct registry *registry, uint64_t revision, st
 /* The highest version of a config whose payload a compaction removes; all lower ones go, too. 0:
  * none. at_floor and at_commit: the newest changes of the config at or before the floor, and at or
  * before the compaction's own revision; NULL: none. At each of these two points the head and the
- * keep_versions - 1 numbers below it are kept. If the config was deleted at the floor, all versions
- * up to then go. */
+ * keep_versions - 1 numbers below it are kept. A point at which the config was deleted keeps
+ * nothing: of a config that was deleted at both, all versions up to the floor go. */
 uint64_t compaction_through(const struct compaction *compaction, const struct change *at_floor,
                             const struct change *at_commit);
 
@@ -125,6 +125,7 @@ enum mutation_kind {
     MUTATE_DELETE,
     MUTATE_ROLLBACK,
     MUTATE_IMPORT,
+    MUTATE_UNDELETE,
     MUTATE_COMPACT, /* concerns the whole registry; must be alone in its command */
 };
 
@@ -137,7 +138,8 @@ struct mutation {
     const char *environment;
     const char *service;
     struct buf *payload;    /* create, update: the checked payload; patch: a JSON object */
-    uint64_t version;       /* delete (0: all), rollback, import; compact: the floor (0: the end) */
+    uint64_t version;       /* delete (0: all), rollback, import, undelete (0: the last one of the
+                               life that ended); compact: the floor (0: the end) */
     uint64_t keep_versions; /* compact: for each config, 1 or more */
     uint64_t expected_version;  /* 0: any */
     uint64_t expected_revision; /* 0: any */
@@ -174,12 +176,13 @@ MEM_CLEANUP(struct staged, staged_free)
  * several mutations the field begins with "changes[i]":
  *   ABORTED VERSION_MISMATCH, REVISION_MISMATCH, FAILED_PRECONDITION EPOCH_MISMATCH: an expectation
  *     does not hold (with current_epoch, current_version, current_revision);
- *   ALREADY_EXISTS CONFIG_EXISTS (with the same information); VERSION_EXISTS: an import of a number
- *     at or below last_version;
+ *   ALREADY_EXISTS CONFIG_EXISTS (with the same information): a create or an undelete of a live
+ *     config; VERSION_EXISTS: an import of a number at or below last_version;
  *   NOT_FOUND CONFIG_NOT_FOUND, VERSION_NOT_FOUND;
  *   OUT_OF_RANGE VERSION_GAP: an import skips more than IMPORT_MAX_GAP; REVISION_AHEAD: the floor
  * of a compaction is not in the log yet; FAILED_PRECONDITION PAYLOAD_ERASED, PAYLOAD_COMPACTED: a
- * rollback to such a version, or a delete after which the head would be such a version;
+ * rollback to such a version, an undelete of it, or a delete after which the head would be such a
+ * version;
  *   INVALID_ARGUMENT, RESOURCE_EXHAUSTED: the result of a merge patch is not a valid payload;
  *   RESOURCE_EXHAUSTED COMMIT_TOO_LARGE: more than COMMIT_MAX_BYTES of payloads.
  * Errors of the source are passed on. */

@@ -84,7 +84,8 @@ static bool check_expectations(const struct staging *s, const struct mutation *m
                                const struct head *head, struct status *st)
 {
     uint64_t version = head == NULL ? 0 : head->version;
-    uint64_t revision = version == 0 ? 0 : head->mod_revision;
+    bool compares_delete = m->kind == MUTATE_UNDELETE && head != NULL;
+    uint64_t revision = version != 0 || compares_delete ? head->mod_revision : 0;
     if (m->expected_epoch[0] != '\0' && strcmp(m->expected_epoch, s->registry->epoch_text) != 0) {
         status_set_outcome(st, OUTCOME_EPOCH_MISMATCH, "expected_epoch is %.32s, the log's is %s",
                            m->expected_epoch, s->registry->epoch_text);
@@ -153,14 +154,20 @@ static void add_version(struct staging *s, const struct mutation *m, struct head
     add_change(s, m, before, change, (struct version_ref){0});
 }
 
+static bool already_exists(const struct staging *s, const struct mutation *m,
+                           const struct head *head, struct status *st)
+{
+    status_set(st, STATUS_ALREADY_EXISTS, "CONFIG_EXISTS",
+               "there is a configuration for %s/%s already", m->environment, m->service);
+    add_current(s, st, head);
+    return false;
+}
+
 static bool stage_create(struct staging *s, const struct mutation *m, struct status *st)
 {
     struct head *head = current_head(s, m);
     if (head != NULL && head->version != 0) {
-        status_set(st, STATUS_ALREADY_EXISTS, "CONFIG_EXISTS",
-                   "there is a configuration for %s/%s already", m->environment, m->service);
-        add_current(s, st, head);
-        return false;
+        return already_exists(s, m, head, st);
     }
     add_version(s, m, head, CHANGE_CREATE, buf_ref(m->payload), 0);
     return true;
@@ -237,20 +244,50 @@ static bool stage_rollback(struct staging *s, const struct mutation *m, struct s
     return true;
 }
 
-/* Reads the version that becomes the head again. Refused if a compaction has removed, or is about
- * to remove, its payload. */
-static bool find_fallback(struct staging *s, const struct mutation *m, uint64_t version,
-                          struct version_ref *ret_newest, struct status *st)
+/* Reads a version that was not erased. Refused if a compaction has removed, or is about to remove,
+ * its payload. */
+static bool read_kept_version(struct staging *s, const struct mutation *m, uint64_t version,
+                              struct version_ref *ret_version, struct status *st)
 {
     bool kept = false;
-    if (!read_version(s, m, version, ret_newest, st)) {
+    if (!read_version(s, m, version, ret_version, st)) {
         return false;
     }
-    bool ok = compaction_keeps(s->registry, s->source, ret_newest, &kept, st);
+    bool ok = compaction_keeps(s->registry, s->source, ret_version, &kept, st);
     if (!ok || !kept) {
-        commit_unref(MOVE(ret_newest->commit));
+        commit_unref(MOVE(ret_version->commit));
     }
     return ok && (kept || payload_gone(m, version, true, st));
+}
+
+/* Continues the life that ended, with the payload of one of the config's versions: by default the
+ * last one of that life, which is lower than last_version if newer ones were erased. */
+static bool stage_undelete(struct staging *s, const struct mutation *m, struct status *st)
+{
+    struct head *head = current_head(s, m);
+    struct version_ref source = {0};
+    if (!check_expectations(s, m, head, st)) {
+        return false;
+    }
+    if (head == NULL) {
+        return no_config(m, st);
+    }
+    if (head->version != 0) {
+        return already_exists(s, m, head, st);
+    }
+    uint64_t version = m->version != 0 ? m->version : head_last_kept_version(head);
+    if (version > head->last_version) {
+        return no_version(m, st);
+    }
+    if (!head_keeps_version(head, version)) {
+        return payload_gone(m, version != 0 ? version : head->last_version, false, st);
+    }
+    if (!read_kept_version(s, m, version, &source, st)) {
+        return false;
+    }
+    add_version(s, m, head, CHANGE_UNDELETE, buf_ref(version_change(&source)->payload), version);
+    commit_unref(source.commit);
+    return true;
 }
 
 /* Erases one version. If it was the head, the newest remaining version becomes the head. */
@@ -265,7 +302,8 @@ static bool stage_delete_version(struct staging *s, const struct mutation *m, st
     struct version_ref newest = {0};
     if (m->version == head->version) {
         change.head_version = head_version_before(head, m->version);
-        if (change.head_version != 0 && !find_fallback(s, m, change.head_version, &newest, st)) {
+        if (change.head_version != 0 &&
+            !read_kept_version(s, m, change.head_version, &newest, st)) {
             return false;
         }
     }
@@ -328,7 +366,7 @@ static bool stage_mutation(struct staging *s, size_t index, struct status *st)
         [MUTATE_CREATE] = stage_create,     [MUTATE_UPDATE] = stage_update,
         [MUTATE_PATCH] = stage_update,      [MUTATE_DELETE] = stage_delete,
         [MUTATE_ROLLBACK] = stage_rollback, [MUTATE_IMPORT] = stage_import,
-        [MUTATE_COMPACT] = stage_compact,
+        [MUTATE_COMPACT] = stage_compact,   [MUTATE_UNDELETE] = stage_undelete,
     };
     const struct mutation *m = &s->command->mutations[index];
     if (stages[m->kind](s, m, st)) {

@@ -53,12 +53,12 @@ static bool find_change(struct compactor *c, const struct head *head, uint64_t r
     return true;
 }
 
-/* Whether the compaction drops nothing of this config: it has few versions, or has not changed
- * since the compaction before, which kept no more. */
+/* Whether the compaction drops nothing of this config: it had few versions at the compaction, or
+ * has not changed since the compaction before, which kept no more. */
 static bool is_untouched(const struct compaction *compaction, const struct head *head)
 {
-    return (head->version != 0 && head->first_live_version == 1 &&
-            head->last_version <= compaction->keep_versions) ||
+    return (head->version != 0 && head->version <= compaction->keep_versions &&
+            head->row_revision <= compaction->revision) ||
            (compaction->floor_before > 0 && head->row_revision <= compaction->floor_before &&
             compaction->keep_versions >= compaction->keep_versions_before);
 }

@@ -31,6 +31,8 @@ static const struct deed deeds[] = {
     {MUTATE_DELETE, {"epsilon"}, NULL, 0, true, "all of it"},
     {MUTATE_CREATE, {"delta"}, "{\"again\":true}", 0, false, "late"},
     {MUTATE_CREATE, {"epsilon"}, "{}", 0, false, NULL},
+    {MUTATE_DELETE, {"delta"}, NULL, 0, false, NULL},
+    {MUTATE_UNDELETE, {"delta"}, NULL, 0, false, "back"},
 };
 #define N_DEEDS (sizeof deeds / sizeof deeds[0])
 #define N_VERSIONS 5 /* no config has more */

@@ -200,6 +200,68 @@ Test(compaction, what_a_deleted_config_had_goes, .timeout = 240)
     leak_check();
 }
 
+static const char *delete_config(struct bench *bench, const char *service)
+{
+    return change(bench, (struct mutation){.kind = MUTATE_DELETE, .service = service});
+}
+
+static const char *undelete(struct bench *bench, const char *service, uint64_t version)
+{
+    return change(
+        bench, (struct mutation){.kind = MUTATE_UNDELETE, .service = service, .version = version});
+}
+
+Test(compaction, what_was_deleted_at_the_floor_cannot_be_undeleted, .timeout = 240)
+{
+    struct bench bench;
+    bench_init(&bench);
+    put(&bench, "a");
+    put(&bench, "a");
+    cr_assert_null(delete_config(&bench, "a"));
+    cr_assert_null(compact(&bench, revision(&bench), 5));
+    cr_assert_str_eq(undelete(&bench, "a", 0), "PAYLOAD_COMPACTED", "gone or going");
+    wait_compacted(&bench);
+    cr_assert_str_eq(undelete(&bench, "a", 0), "PAYLOAD_COMPACTED", "gone");
+    cr_assert_str_eq(undelete(&bench, "a", 1), "PAYLOAD_COMPACTED");
+    put(&bench, "a");
+    cr_assert_null(delete_config(&bench, "a"));
+    cr_assert_null(undelete(&bench, "a", 0));
+    cr_assert_eq(look(&bench, "a", 4), KEPT);
+    bench_fini(&bench);
+    leak_check();
+}
+
+/* Behind the floor it was brought back, and its head may have fallen back on an older version. */
+Test(compaction, what_was_undeleted_behind_the_floor_keeps_its_head, .timeout = 240)
+{
+    static const enum kept fallen[] = {COMPACTED, KEPT, ERASED};
+    struct bench bench;
+    bench_init(&bench);
+    for (size_t i = 0; i < 2; i++) {
+        put(&bench, "fallen");
+        put(&bench, "risen");
+    }
+    cr_assert_null(delete_config(&bench, "fallen"));
+    cr_assert_null(delete_config(&bench, "risen"));
+    uint64_t floor = revision(&bench);
+    cr_assert_null(undelete(&bench, "fallen", 0));
+    cr_assert_null(erase_version(&bench, "fallen", 3));
+    cr_assert_null(undelete(&bench, "risen", 1));
+    put(&bench, "risen");
+    cr_assert_null(erase_version(&bench, "risen", 4));
+    cr_assert_null(compact(&bench, floor, 1));
+    wait_compacted(&bench);
+    for (uint64_t v = 1; v <= COUNT_OF(fallen); v++) {
+        cr_expect_eq(look(&bench, "fallen", v), fallen[v - 1], "version %" PRIu64, v);
+    }
+    cr_expect_eq(look(&bench, "risen", 2), COMPACTED);
+    cr_expect_eq(look(&bench, "risen", 3), KEPT);
+    bench_close(&bench);
+    bench_open(&bench);
+    bench_fini(&bench);
+    leak_check();
+}
+
 /* The head fell back behind the floor, before the compaction was made. */
 Test(compaction, a_head_that_fell_back_stays, .timeout = 240)
 {
@@ -392,7 +454,7 @@ static void take_compaction(struct reading *r, const struct commit *commit)
         uint64_t now = head_at(r, s, commit->revision, &ignored);
         for (uint64_t v = 1; v <= last; v++) {
             bool kept_then = then != 0 && v + c->source_version > then;
-            bool kept_now = then != 0 && now != 0 && v + c->source_version > now;
+            bool kept_now = now != 0 && v + c->source_version > now;
             if (!kept_then && !kept_now && r->model->versions[s][v] == KEPT) {
                 r->model->versions[s][v] = COMPACTED;
             }
@@ -445,7 +507,10 @@ static void step(struct bench *bench, struct random *random)
     AUTO(head_unref) struct head *head = registry_get(bench->registry, "prod", service);
     uint64_t version = head == NULL ? 0 : head->version;
     size_t dice = random_below(random, 100);
-    if (dice < 60 || version == 0) {
+    bool deleted = head != NULL && version == 0;
+    if (deleted && random_percent(random, 50)) {
+        undelete(bench, service, random_below(random, head->last_version + 1)); /* if it is there */
+    } else if (dice < 60 || version == 0) {
         put(bench, service);
     } else if (dice < 75) {
         erase_version(bench, service, version); /* refused where nothing is left to fall back on */

@@ -78,8 +78,9 @@ static void insist(struct writer *writer, const struct request *r)
 
 static struct request draw(struct writer *writer, char service[8])
 {
-    static const enum mutation_kind kinds[] = {MUTATE_CREATE, MUTATE_UPDATE, MUTATE_UPDATE,
-                                               MUTATE_UPDATE, MUTATE_DELETE, MUTATE_ROLLBACK};
+    static const enum mutation_kind kinds[] = {MUTATE_CREATE,   MUTATE_UPDATE,  MUTATE_UPDATE,
+                                               MUTATE_UPDATE,   MUTATE_DELETE,  MUTATE_ROLLBACK,
+                                               MUTATE_UNDELETE, MUTATE_UNDELETE};
     struct random *random = &writer->random;
     const struct registry *registry = writer->world->nodes[random_below(random, NODES)].registry;
     snprintf(service, 8, "s%zu", random_below(random, SERVICES));
@@ -87,7 +88,7 @@ static struct request draw(struct writer *writer, char service[8])
     AUTO(head_unref) struct head *head = registry_get(registry, "prod", service);
     uint64_t version = head == NULL ? 0 : head->version;
     r.allow_missing = r.kind == MUTATE_UPDATE && random_percent(random, 50);
-    if (r.kind != MUTATE_CREATE && random_percent(random, 50)) {
+    if (r.kind != MUTATE_CREATE && r.kind != MUTATE_UNDELETE && random_percent(random, 50)) {
         r.expected_version = version;
     }
     if (random_percent(random, 5)) {
@@ -101,6 +102,9 @@ static struct request draw(struct writer *writer, char service[8])
     bool one_version = r.kind == MUTATE_DELETE && random_percent(random, 70);
     if (r.kind == MUTATE_ROLLBACK || one_version) {
         r.version = version == 0 ? 1 : 1 + random_below(random, version);
+    }
+    if (r.kind == MUTATE_UNDELETE && head != NULL) {
+        r.version = random_below(random, head->last_version + 1);
     }
     return r;
 }
@@ -250,6 +254,8 @@ static void check_same_heads(const struct registry *a, const struct registry *b)
             cr_assert_eq(x->last_version, y->last_version);
             cr_assert_eq(x->mod_revision, y->mod_revision);
             cr_assert_eq(x->row_revision, y->row_revision);
+            cr_assert_eq(x->first_live_version, y->first_live_version);
+            cr_assert_eq(x->first_kept_version, y->first_kept_version);
             cr_assert_eq(x->holes.n, y->holes.n);
         }
     }

@@ -86,6 +86,28 @@ static struct mutation rollback_to(const char *service, uint64_t version)
     return m;
 }
 
+static struct mutation undelete(const char *service, uint64_t version)
+{
+    struct mutation m = mutation_of(MUTATE_UNDELETE, "prod", service);
+    m.version = version;
+    return m;
+}
+static struct mutation erase_all(const char *service)
+{
+    struct mutation m = remove_version(service, 0);
+    m.erase = true;
+    return m;
+}
+
+static void check_live(const struct world *world, const char *service, const bool *live, size_t n)
+{
+    AUTO(head_unref) struct head *head = registry_get(world->registry, "prod", service);
+    for (size_t version = 0; version < n; version++) {
+        cr_expect_eq(head_has_version(head, version), live[version], "version %zu", version);
+    }
+    world_compare(world, world->registry);
+}
+
 Test(registry, a_life)
 {
     struct world world;
@@ -145,11 +167,124 @@ Test(registry, imports)
     cr_expect_eq(version_time_us(&first), 3000);
     cr_expect_str_eq(version_author(&first), "ada");
     must(&world, remove_version("parsing", 0), NULL);
+    refused(&world, undelete("parsing", 5), NULL, STATUS_FAILED_PRECONDITION, "PAYLOAD_ERASED");
     must(&world, import("parsing", 20, "ada"), "{}");
     AUTO(head_unref) struct head *again = registry_get(world.registry, "prod", "parsing");
     cr_expect_eq(head_live_versions(again), 1);
     cr_expect_eq(head_version_before(again, 20), 0);
     must(&world, update("parsing"), "{}");
+    world_compare(&world, world.registry);
+    world_fini(&world);
+    leak_check();
+}
+
+/* The history of the life that ended is there again, without what was erased in it. */
+Test(registry, an_undelete_continues_the_life)
+{
+    static const bool live[] = {false, true, false, true, false, true};
+    struct world world;
+    world_init(&world, 1);
+    refused(&world, undelete("parsing", 0), NULL, STATUS_NOT_FOUND, "CONFIG_NOT_FOUND");
+    must(&world, create("parsing"), "{\"a\":1}");
+    refused(&world, undelete("parsing", 0), NULL, STATUS_ALREADY_EXISTS, "CONFIG_EXISTS");
+    must(&world, update("parsing"), "{\"a\":2}");
+    must(&world, update("parsing"), "{\"a\":3}");
+    must(&world, update("parsing"), "{\"a\":4}");
+    must(&world, remove_version("parsing", 4), NULL);
+    must(&world, remove_version("parsing", 2), NULL);
+    must(&world, remove_version("parsing", 0), NULL);
+    refused(&world, undelete("parsing", 5), NULL, STATUS_NOT_FOUND, "VERSION_NOT_FOUND");
+    refused(&world, undelete("parsing", 2), NULL, STATUS_FAILED_PRECONDITION, "PAYLOAD_ERASED");
+    must(&world, undelete("parsing", 0), NULL);
+    const struct change *change = &world.log[world.n_log - 1]->changes[0];
+    cr_expect_eq(change->kind, CHANGE_UNDELETE);
+    cr_expect_eq(change->version, 5);
+    cr_expect_eq(change->previous_version, 0);
+    cr_expect_eq(change->source_version, 3, "version 4, the last one, was erased");
+    check_live(&world, "parsing", live, COUNT_OF(live));
+    must(&world, rollback_to("parsing", 1), NULL);
+    world_fini(&world);
+    leak_check();
+}
+
+Test(registry, a_create_after_a_delete_begins_another_life)
+{
+    static const bool live[] = {false, false, false, true, true};
+    struct world world;
+    world_init(&world, 1);
+    must(&world, create("parsing"), "{\"a\":1}");
+    must(&world, update("parsing"), "{\"a\":2}");
+    must(&world, remove_version("parsing", 0), NULL);
+    must(&world, create("parsing"), "{\"a\":3}");
+    must(&world, remove_version("parsing", 0), NULL);
+    must(&world, undelete("parsing", 1), NULL); /* of the first life, into the second one */
+    cr_expect_eq(world.log[world.n_log - 1]->changes[0].source_version, 1);
+    check_live(&world, "parsing", live, COUNT_OF(live));
+    world_fini(&world);
+    leak_check();
+}
+
+Test(registry, what_was_erased_cannot_be_undeleted)
+{
+    static const bool live[] = {false, false, false, false, true};
+    struct world world;
+    world_init(&world, 1);
+    must(&world, create("parsing"), "{\"a\":1}");
+    must(&world, update("parsing"), "{\"a\":2}");
+    must(&world, remove_version("parsing", 0), NULL);
+    must(&world, erase_all("parsing"), NULL); /* a deleted one */
+    for (uint64_t version = 0; version <= 2; version++) {
+        refused(&world, undelete("parsing", version), NULL, STATUS_FAILED_PRECONDITION,
+                "PAYLOAD_ERASED");
+    }
+    must(&world, create("parsing"), "{\"a\":3}");
+    must(&world, remove_version("parsing", 3), NULL); /* its only version */
+    refused(&world, undelete("parsing", 0), NULL, STATUS_FAILED_PRECONDITION, "PAYLOAD_ERASED");
+    must(&world, create("parsing"), "{\"a\":4}");
+    check_live(&world, "parsing", live, COUNT_OF(live));
+    world_fini(&world);
+    leak_check();
+}
+
+/* An erase that is accepted and not scrubbed yet: the log still has the payload. */
+Test(registry, an_undelete_sees_erases_of_the_same_commit)
+{
+    struct world world;
+    world_init(&world, 1);
+    must(&world, create("parsing"), "{\"a\":1}");
+    struct mutation good[] = {remove_version("parsing", 0), undelete("parsing", 0)};
+    struct command command = command_of(good, 2);
+    struct version_source source = world_source(&world);
+    struct staged *staged = NULL;
+    struct status st;
+    cr_assert(registry_stage(world.registry, &command, &source, &staged, &st));
+    accept(&world, staged);
+    struct mutation bad[] = {erase_all("parsing"), undelete("parsing", 1)};
+    command = command_of(bad, 2);
+    cr_assert_not(registry_stage(world.registry, &command, &source, &staged, &st));
+    cr_assert_str_eq(st.reason, "PAYLOAD_ERASED");
+    cr_assert_str_eq(st.field, "changes[1]");
+    world_apply(&world);
+    world_compare(&world, world.registry);
+    world_fini(&world);
+    leak_check();
+}
+
+/* expected_revision is that of the delete, so that nobody brings back what was deleted again. */
+Test(registry, expectations_of_an_undelete)
+{
+    struct world world;
+    world_init(&world, 1);
+    struct mutation m = undelete("parsing", 0);
+    m.expected_revision = 2;
+    refused(&world, m, NULL, STATUS_ABORTED, "REVISION_MISMATCH");
+    must(&world, create("parsing"), "{\"a\":1}");
+    refused(&world, m, NULL, STATUS_ABORTED, "REVISION_MISMATCH");
+    must(&world, remove_version("parsing", 0), NULL);
+    m.expected_epoch = "ffffffffffffffff";
+    refused(&world, m, NULL, STATUS_FAILED_PRECONDITION, "EPOCH_MISMATCH");
+    m.expected_epoch = registry_epoch(world.registry);
+    must(&world, m, NULL);
     world_compare(&world, world.registry);
     world_fini(&world);
     leak_check();
@@ -283,16 +418,20 @@ Test(registry, time_never_goes_back)
 static struct mutation draw_mutation(struct world *world, struct buf *payload)
 {
     static const enum mutation_kind kinds[] = {MUTATE_CREATE, MUTATE_UPDATE,   MUTATE_UPDATE,
-                                               MUTATE_UPDATE, MUTATE_ROLLBACK, MUTATE_DELETE};
+                                               MUTATE_UPDATE, MUTATE_ROLLBACK, MUTATE_DELETE,
+                                               MUTATE_DELETE, MUTATE_UNDELETE, MUTATE_UNDELETE};
     struct world_config *config = &world->configs[world_draw(world, WORLD_NAMES)];
     struct mutation m = mutation_of(kinds[world_draw(world, COUNT_OF(kinds))], config->environment,
                                     config->service);
     m.payload = payload;
-    bool whole = m.kind == MUTATE_DELETE && world_draw(world, 3) == 0;
+    bool whole = m.kind == MUTATE_UNDELETE || m.kind == MUTATE_DELETE;
+    whole = whole && world_draw(world, 3) == 0;
     m.version = whole ? 0 : world_draw(world, config->last + 2) + 1;
     m.erase = world_draw(world, 2) == 0;
     m.allow_missing = world_draw(world, 4) == 0;
-    m.expected_version = world_draw(world, 8) == 0 ? world_draw(world, config->last + 2) : 0;
+    bool expects = m.kind != MUTATE_UNDELETE;
+    m.expected_version =
+        expects && world_draw(world, 8) == 0 ? world_draw(world, config->last + 2) : 0;
     return m;
 }
 
@@ -319,6 +458,10 @@ static bool model_refuses(struct world *world, const struct mutation *m)
     }
     if (m->kind == MUTATE_ROLLBACK) {
         return head == 0 || !known;
+    }
+    if (m->kind == MUTATE_UNDELETE) {
+        uint64_t source = m->version != 0 ? m->version : world_ended_head(config);
+        return head != 0 || source > config->last || !config->kept[source];
     }
     if (m->version != 0) {
         return !known && !m->allow_missing;

@@ -71,13 +71,23 @@ struct version_source world_source(struct world *world)
     return (struct version_source){.read = read_log, .user = world};
 }
 
-uint64_t world_head(const struct world_config *config)
+static uint64_t last_of(const struct world_config *config, const bool *set)
 {
     uint64_t v = config->last;
-    while (v > 0 && !config->live[v]) {
+    while (v > 0 && !set[v]) {
         v--;
     }
     return v;
+}
+
+uint64_t world_head(const struct world_config *config)
+{
+    return last_of(config, config->live);
+}
+
+uint64_t world_ended_head(const struct world_config *config)
+{
+    return last_of(config, config->ended);
 }
 
 uint64_t world_live(const struct world_config *config)
@@ -101,22 +111,53 @@ static struct world_config *find(struct world *world, const struct change *chang
     return NULL;
 }
 
+static void note_undelete(struct world_config *config, const struct change *change)
+{
+    const char *source = config->payloads[change->source_version];
+    cr_assert(config->kept[change->source_version]);
+    cr_assert_eq(change->payload->len, strlen(source));
+    cr_assert_arr_eq(change->payload->data, source, strlen(source));
+    memcpy(config->live, config->ended, sizeof config->live);
+}
+
+static void note_version(struct world_config *config, const struct change *change)
+{
+    cr_assert_gt(change->version, config->last, "a version number is given once");
+    cr_assert(change->version == config->last + 1 || change->kind == CHANGE_IMPORT,
+              "only an import leaves numbers out");
+    if (change->kind == CHANGE_UNDELETE) {
+        note_undelete(config, change);
+    }
+    config->last = change->version;
+    config->live[config->last] = true;
+    config->kept[config->last] = true;
+    config->payloads[config->last] =
+        mem_text((const char *)change->payload->data, change->payload->len);
+}
+
+static void note_removal(struct world_config *config, const struct change *change)
+{
+    if (change->version != 0) {
+        cr_assert(config->live[change->version]);
+        config->live[change->version] = config->kept[change->version] = false;
+    }
+    memcpy(config->ended, config->live, sizeof config->ended);
+    if (change->kind == CHANGE_ERASE && change->version == 0) {
+        memset(config->kept, 0, sizeof config->kept);
+        memset(config->ended, 0, sizeof config->ended);
+    }
+    if (change->version == 0) {
+        memset(config->live, 0, sizeof config->live);
+    }
+}
+
 static void note_change(struct world_config *config, const struct change *change, uint64_t revision)
 {
     uint64_t before = world_head(config);
     if (change_brings_version(change->kind)) {
-        cr_assert_gt(change->version, config->last, "a version number is given once");
-        cr_assert(change->version == config->last + 1 || change->kind == CHANGE_IMPORT,
-                  "only an import leaves numbers out");
-        config->last = change->version;
-        config->live[config->last] = true;
-        config->payloads[config->last] =
-            mem_text((const char *)change->payload->data, change->payload->len);
-    } else if (change->version != 0) {
-        cr_assert(config->live[change->version]);
-        config->live[change->version] = false;
+        note_version(config, change);
     } else {
-        memset(config->live, 0, sizeof config->live);
+        note_removal(config, change);
     }
     if (change_brings_version(change->kind) || world_head(config) != before) {
         config->mod_revision = revision;
@@ -159,9 +200,13 @@ static void compare_head(const struct world_config *config, const struct head *h
     cr_assert_eq(head_live_versions(head), world_live(config));
     for (uint64_t v = 0; v <= config->last + 1; v++) {
         bool live = v >= 1 && v <= config->last && config->live[v];
+        bool kept = v >= 1 && v <= config->last && config->kept[v];
         cr_assert_eq(head_has_version(head, v), live);
+        cr_assert_eq(head_keeps_version(head, v), kept, "version %lu", (unsigned long)v);
     }
-    if (version != 0) {
+    if (version == 0) {
+        cr_assert_eq(head_last_kept_version(head), world_ended_head(config));
+    } else {
         struct json_text payload = head_payload(head);
         cr_assert_eq(payload.len, strlen(config->payloads[version]));
         cr_assert_arr_eq(payload.data, config->payloads[version], payload.len);

@@ -13,6 +13,8 @@ struct world_config {
     const char *service;
     char *payloads[WORLD_VERSIONS + 1]; /* by version; NULL: erased */
     bool live[WORLD_VERSIONS + 1];
+    bool kept[WORLD_VERSIONS + 1];  /* given and not erased, in any life */
+    bool ended[WORLD_VERSIONS + 1]; /* of a deleted config: live when it was deleted */
     uint64_t last;
     uint64_t mod_revision;
 };
@@ -38,6 +40,8 @@ struct version_source world_source(struct world *world);
 
 uint64_t world_head(const struct world_config *config);
 uint64_t world_live(const struct world_config *config);
+/* The version that an undelete brings back; 0: all of the life that ended were erased. */
+uint64_t world_ended_head(const struct world_config *config);
 
 /* Does what an accepted change says to the model. */
 void world_note(struct world *world, const struct staged *staged);
