@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "api.h"
+#include "compressor.h"
 #include "config_counts.h"
 #include "cors.h"
 #include "exporter.h"
@@ -130,6 +131,7 @@ static void start_parts(struct parts *parts, const struct settings *settings)
     gateway->configs = &parts->configs;
     gateway->routes = route_stats_new(&api_routes);
     gateway->upstream = upstream_new(settings->timeout_ms);
+    gateway->compressor = compressor_new();
     gateway->streams = sse_streams_new(gateway->upstream, settings->heartbeat_ms);
     parts->feed = feed_new();
 }
@@ -143,6 +145,7 @@ static void free_parts(struct parts *parts)
     sse_streams_free(gateway->streams);
     feed_free(parts->feed);
     upstream_free(gateway->upstream);
+    compressor_free(gateway->compressor);
     route_stats_free(gateway->routes);
     listener_close(&parts->listener);
 }

@@ -1,6 +1,7 @@
 #include "metrics_page.h"
 
 #include "clock.h"
+#include "compressor.h"
 #include "config_counts.h"
 #include "gateway.h"
 #include "metrics.h"
@@ -39,6 +40,16 @@ static void add_events(const struct sse_streams *streams, struct str *page)
                 (double)counts.visited);
 }
 
+static void add_compressed(const struct compressor *compressor, struct str *page)
+{
+    struct compressor_counts counts;
+    compressor_count(compressor, &counts);
+    metrics_one(page, "confreg_gateway_compressions_total", METRIC_COUNTER,
+                "Versions of configs that were compressed for answers.", (double)counts.made);
+    metrics_one(page, "confreg_gateway_compressed_bytes", METRIC_GAUGE,
+                "Memory of the compressed versions.", (double)counts.held_bytes);
+}
+
 static double mirror_age(const struct mirror_gauges *gauges)
 {
     if (atomic_load(&gauges->in_step)) {
@@ -74,6 +85,7 @@ void metrics_page_render(void *user, struct str *page)
                 !atomic_load(&upstream->is_away));
     add_reads(&gateway->configs->sources, page);
     add_mirror(&upstream->gauges, page);
+    add_compressed(gateway->compressor, page);
     add_events(gateway->streams, page);
     process_metrics(page);
 }

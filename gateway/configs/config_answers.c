@@ -10,17 +10,29 @@
 /* A mirror that is in step is milliseconds behind; one that is not must not hold writes up. */
 #define SEEN_PATIENCE_MS 1000
 
-void config_answer_add_tag(struct request *r, uint64_t version, const char *tag)
+static void add_tag(struct request *r, uint64_t version, const char *tag, enum coding coding)
 {
-    char quoted[ETAG_SIZE + 2];
+    char quoted[ETAG_QUOTED_SIZE];
     char number[21];
-    snprintf(quoted, sizeof quoted, "\"%s\"", tag);
+    etag_quote(tag, coding, quoted);
     snprintf(number, sizeof number, "%" PRIu64, version);
     request_add_header(r, "ETag", quoted);
     if (version != 0) {
         request_add_header(r, "X-Config-Version", number);
     }
     request_add_header(r, "X-Config-Revision", tag);
+}
+
+void config_answer_add_tag(struct request *r, uint64_t version, const char *tag)
+{
+    add_tag(r, version, tag, CODING_PLAIN);
+}
+
+void config_answer_add_tag_of(struct request *r, uint64_t version, const char *tag,
+                              enum coding coding)
+{
+    add_tag(r, version, tag, coding);
+    request_add_header(r, "Vary", "Accept-Encoding");
 }
 
 void config_answer_incomplete(struct request *r)

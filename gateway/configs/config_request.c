@@ -5,6 +5,7 @@ static void parse_read(struct request *r, struct invalid *invalid)
     const struct request_headers *headers = &r->headers;
     freshness_parse(headers->cache_control, headers->prefer, headers->minimum,
                     &config_request_of(r)->freshness, invalid);
+    config_request_of(r)->coding = coding_of(headers->accept_encoding);
     config_request_of(r)->members = document_members(r->parameters.fields, invalid);
 }
 

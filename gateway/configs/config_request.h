@@ -7,6 +7,15 @@
 #include "freshness.h"
 #include "upstream_request.h"
 
+TAILQ_HEAD(compression_waits, compression_wait);
+
+/* The wait for a compressed form (compressor.h). */
+struct compression_wait {
+    struct compression *of;
+    wait_over *over;
+    TAILQ_ENTRY(compression_wait) in_waits;
+};
+
 struct config_request {
     struct upstream_request upstream;
     struct conditions conditions; /* of a write */
@@ -14,7 +23,10 @@ struct config_request {
     unsigned members;             /* of documents that a read asks for: DOCUMENT_… */
     int64_t poll_until_ns;        /* of a long poll; 0: it has not begun */
     struct handed_out written;    /* what a write that waits will hand out */
-    struct mirror_config *shown;  /* a reference: response.prepared is this config's */
+    enum coding coding;           /* that Accept-Encoding asks for */
+    struct compression_wait compression;
+    bool has_waited_for_gzip;
+    struct mirror_config *shown; /* a reference: response.prepared is this config's */
 };
 
 /* The kinds of requests that read or write configs. */

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "clock.h"
+#include "compressor.h"
 #include "config_answers.h"
 #include "config_counts.h"
 #include "config_handlers.h"
@@ -26,10 +27,11 @@ static bool is_merged(const struct request *r)
     return r->parameters.resolve && strcmp(r->parameters.environment, DEFAULT_ENVIRONMENT) != 0;
 }
 
-static bool is_known_to_client(const struct request *r, const char *tag)
+/* *ret_coding is that of the form which the client has; left as it is if it named none. */
+static bool is_known_to_client(const struct request *r, const char *tag, enum coding *ret_coding)
 {
     const char *known = r->headers.if_none_match;
-    return known != NULL && etag_list_has(known, tag);
+    return known != NULL && etag_list_find(known, tag, ret_coding);
 }
 
 /* ---- From the mirror ---- */
@@ -113,25 +115,85 @@ static bool heeds_wait(struct request *r, const struct found *found)
            !r->gateway->upstream->stopping;
 }
 
-/* A 304 is given the data, too: it is not sent, but Content-Length must be its length. */
-static void show_data(struct request *r, struct found *found, const char *tag, unsigned status)
+/* ---- Forms ---- */
+
+static bool asks_for_gzip(struct request *r, const struct found *found)
+{
+    return config_request_of(r)->coding == CODING_GZIP && !is_merged(r) &&
+           is_live(found->configs[0]);
+}
+
+/* Starts to wait for the gzip form if the request asks for one that is still to be made. Waits
+ * once: a config that changes meanwhile is shown in the plain form. */
+static bool waits_for_gzip(struct request *r, const struct found *found)
+{
+    struct config_request *c = config_request_of(r);
+    struct mirror_config *config = found->configs[0];
+    enum coding coding;
+    char tag[ETAG_SIZE];
+    if (c->has_waited_for_gzip || !asks_for_gzip(r, found) || !compressor_lacks(config)) {
+        return false;
+    }
+    etag_format(config->epoch, config->mod_revision, tag);
+    c->has_waited_for_gzip = !is_known_to_client(r, tag, &coding) &&
+                             compressor_wait(r->gateway->compressor, r, config, handle_get);
+    return c->has_waited_for_gzip;
+}
+
+/* The coding of the answer; known is that of the form which the client of a 304 has. */
+static enum coding choose(struct request *r, const struct found *found, unsigned status,
+                          enum coding known)
+{
+    if (is_merged(r)) {
+        return CODING_PLAIN;
+    }
+    if (status == 304) {
+        return known;
+    }
+    bool is_gzip =
+        asks_for_gzip(r, found) && prepared_of(found->configs[0])->forms[CODING_GZIP] != NULL;
+    return is_gzip ? CODING_GZIP : CODING_PLAIN;
+}
+
+static void add_data(struct request *r, const struct found *found, enum coding coding)
+{
+    if (coding == CODING_PLAIN) {
+        add_merged(r, found);
+        return;
+    }
+    const struct prepared *prepared = prepared_of(found->configs[0]);
+    request_add_header(r, "Content-Encoding", "gzip");
+    str_add(&r->response.body, str_text(&prepared->gzip), prepared->gzip.len);
+}
+
+static bool may_be_prepared(const struct request *r, const struct found *found)
+{
+    return !is_merged(r) && found->view.state == MIRROR_IN_STEP &&
+           !r->gateway->upstream->stopping && r->response.n_headers == 0;
+}
+
+/* A 304 is given the data, too: it is not sent, but Content-Length must be its length. Of a gzip
+ * form that is no longer there it has none. */
+static void show_data(struct request *r, struct found *found, const char *tag, unsigned status,
+                      enum coding known)
 {
     struct config_request *c = config_request_of(r);
     const struct mirror_config *shown =
         is_live(found->configs[0]) ? found->configs[0] : found->configs[1];
     r->gateway->configs->counters.configs_retrieved++;
     bool waited = heeds_wait(r, found);
-    if (!is_merged(r) && found->view.state == MIRROR_IN_STEP && !r->gateway->upstream->stopping &&
-        !waited && r->response.n_headers == 0) {
-        c->shown = MOVE(found->configs[0]);
-        r->response.prepared = prepared_of(c->shown);
-    } else {
-        config_answer_add_tag(r, shown->version, tag);
+    enum coding coding = choose(r, found, status, known);
+    if (!waited && may_be_prepared(r, found)) {
+        r->response.prepared = prepared_of(found->configs[0])->forms[coding];
+        c->shown = r->response.prepared == NULL ? NULL : MOVE(found->configs[0]);
+    }
+    if (r->response.prepared == NULL) {
+        config_answer_add_tag_of(r, shown->version, tag, coding);
         freshness_describe(r, &found->view);
         if (waited) {
             add_applied(r);
         }
-        add_merged(r, found);
+        add_data(r, found, coding);
     }
     request_answer(r, status);
 }
@@ -183,9 +245,10 @@ static void show_found(struct request *r, struct found *found)
     } else {
         etag_format(config->epoch, config->mod_revision, tag);
     }
-    bool known = is_known_to_client(r, tag);
+    enum coding coding = CODING_PLAIN;
+    bool known = is_known_to_client(r, tag, &coding);
     if (!known || !waits_on(r, found)) {
-        show_data(r, found, tag, known ? 304 : 200);
+        show_data(r, found, tag, known ? 304 : 200, coding);
     }
 }
 
@@ -197,7 +260,7 @@ static bool answer_from_mirror(struct request *r)
     }
     look_up(r, &found);
     bool may = freshness_allows(config_request_of(r), &found.view) && is_known(r, &found);
-    if (may) {
+    if (may && !waits_for_gzip(r, &found)) {
         config_answer_count_mirror(r, &found.view);
         show_found(r, &found);
     }
@@ -260,13 +323,15 @@ static void show_config(struct request *r, const ProtobufCMessage *message, cons
     format_tag(response, tag);
     note_absent(r, response);
     config_answer_hand_out(r, response->header);
-    config_answer_add_tag(r, response->config->version, tag);
+    enum coding coding = CODING_PLAIN;
+    bool known = is_known_to_client(r, tag, &coding);
+    config_answer_add_tag_of(r, response->config->version, tag, coding);
     if (config_request_of(r)->poll_until_ns != 0) {
         add_applied(r);
     }
     r->gateway->configs->counters.configs_retrieved++;
     str_add(&r->response.body, payload.data, payload.len);
-    request_answer(r, is_known_to_client(r, tag) ? 304 : 200);
+    request_answer(r, known ? 304 : 200);
 }
 
 static void ask_server(struct request *r)

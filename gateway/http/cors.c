@@ -4,8 +4,8 @@
 
 #include "mem.h"
 
-/* What a page may read of an answer besides the fields that the Fetch standard always lets through
- * (Cache-Control, Content-Length, Content-Type and the like). */
+/* The fields of an answer that a page may read besides the fields that the Fetch standard always
+ * lets through (Cache-Control, Content-Length, Content-Type and the like). */
 #define EXPOSED                                                                                    \
     "Access-Control-Expose-Headers: Accept-Patch, Age, Allow, ETag, Link, Location, "              \
     "Preference-Applied, Retry-After, Vary, Warning, X-Config-Ignored, X-Config-Revision, "        \

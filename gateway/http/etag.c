@@ -17,11 +17,27 @@ void etag_format_pair(const char *epoch, uint64_t overlay, uint64_t base, char t
     snprintf(text, ETAG_SIZE, "%.*s-%" PRIu64 ".%" PRIu64, EPOCH_DIGITS, epoch, overlay, base);
 }
 
+#define GZIP_SUFFIX "-gzip"
+
+void etag_quote(const char *tag, enum coding coding, char text[ETAG_QUOTED_SIZE])
+{
+    snprintf(text, ETAG_QUOTED_SIZE, "\"%s%s\"", tag, coding == CODING_GZIP ? GZIP_SUFFIX : "");
+}
+
 struct entity_tag {
     bool weak;
-    const char *opaque; /* borrowed, without quotes */
+    enum coding coding;
+    const char *opaque; /* borrowed, without quotes and the suffix of its coding */
     size_t n;
 };
+
+static void take_suffix(struct entity_tag *tag)
+{
+    size_t n = strlen(GZIP_SUFFIX);
+    bool is_gzip = tag->n >= n && memcmp(tag->opaque + tag->n - n, GZIP_SUFFIX, n) == 0;
+    tag->coding = is_gzip ? CODING_GZIP : CODING_PLAIN;
+    tag->n -= is_gzip ? n : 0;
+}
 
 /* Takes the next tag of a list; false at its end and at what is no tag. */
 static bool next_tag(const char **list, struct entity_tag *ret)
@@ -38,6 +54,7 @@ static bool next_tag(const char **list, struct entity_tag *ret)
         return false;
     }
     at = ret->opaque + ret->n + 1;
+    take_suffix(ret);
     at += strspn(at, " \t");
     *list = at;
     return *at == ',' || *at == '\0';
@@ -49,15 +66,22 @@ static bool is_any(const char *list)
     return list[0] == '*' && list[1 + strspn(list + 1, " \t")] == '\0';
 }
 
-bool etag_list_has(const char *list, const char *tag)
+bool etag_list_find(const char *list, const char *tag, enum coding *ret_coding)
 {
     struct entity_tag found;
     while (next_tag(&list, &found)) {
         if (found.n == strlen(tag) && memcmp(found.opaque, tag, found.n) == 0) {
+            *ret_coding = found.coding;
             return true;
         }
     }
     return is_any(list);
+}
+
+bool etag_list_has(const char *list, const char *tag)
+{
+    enum coding coding;
+    return etag_list_find(list, tag, &coding);
 }
 
 /* 1 to 20 digits without needless zeros, not 0, at most UINT64_MAX. */

@@ -1,12 +1,15 @@
 /* Entity tags (RFC 9110), strong: "EPOCH-REVISION" of the log's epoch and a config's mod_revision;
  * of a resolved config "EPOCH-OVERLAY.DEFAULT", the mod_revisions of both; of a list, the epoch and
- * the registry's revision. */
+ * the registry's revision. The tag of a compressed form ends with "-gzip"; a client may send it
+ * wherever the plain one goes. */
 #ifndef GATEWAY_ETAG_H
 #define GATEWAY_ETAG_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include "coding.h"
 
 #define EPOCH_DIGITS 16
 /* Room for a tag without its quotes, and a NUL. */
@@ -16,8 +19,14 @@
 void etag_format(const char *epoch, uint64_t revision, char text[ETAG_SIZE]);
 void etag_format_pair(const char *epoch, uint64_t overlay, uint64_t base, char text[ETAG_SIZE]);
 
-/* If-None-Match: whether one of the list is that tag, or the list is "*". */
+/* The tag of a form, in quotes. */
+#define ETAG_QUOTED_SIZE (ETAG_SIZE + 2 + 5)
+void etag_quote(const char *tag, enum coding coding, char text[ETAG_QUOTED_SIZE]);
+
+/* If-None-Match: whether one of the list is the tag of either form, or the list is "*". */
 bool etag_list_has(const char *list, const char *tag);
+/* The same; *ret_coding is set to the form whose tag was found first, and left as it is at "*". */
+bool etag_list_find(const char *list, const char *tag, enum coding *ret_coding);
 
 /* The newest revision of that epoch that one of the list's tags names; 0 where none does. */
 uint64_t etag_list_newest(const char *list, const char *epoch);

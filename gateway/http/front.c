@@ -95,23 +95,28 @@ static ssize_t read_more(void *user, struct http_exchange *x, char *bytes, size_
 
 /* ---- Requests ---- */
 
+#define NAME(text) text, sizeof(text) - 1
+
 /* The headers that the gateway reads. */
 static const struct header_row {
     const char *name;
+    size_t n_name;
     size_t target; /* in struct request_headers */
     bool is_list;  /* may come in several lines */
 } header_rows[] = {
-    {"Accept", offsetof(struct request_headers, accept), true},
-    {"Content-Type", offsetof(struct request_headers, content_type), false},
-    {"Content-Encoding", offsetof(struct request_headers, content_encoding), true},
-    {"If-Match", offsetof(struct request_headers, if_match), true},
-    {"If-None-Match", offsetof(struct request_headers, if_none_match), true},
-    {"Cache-Control", offsetof(struct request_headers, cache_control), true},
-    {"Prefer", offsetof(struct request_headers, prefer), true},
-    {"X-Config-Min-Revision", offsetof(struct request_headers, minimum), false},
-    {"Last-Event-ID", offsetof(struct request_headers, last_event_id), false},
-    {"Origin", offsetof(struct request_headers, origin), false},
-    {"Access-Control-Request-Method", offsetof(struct request_headers, preflight_method), false},
+    {NAME("Accept"), offsetof(struct request_headers, accept), true},
+    {NAME("Accept-Encoding"), offsetof(struct request_headers, accept_encoding), true},
+    {NAME("Content-Type"), offsetof(struct request_headers, content_type), false},
+    {NAME("Content-Encoding"), offsetof(struct request_headers, content_encoding), true},
+    {NAME("If-Match"), offsetof(struct request_headers, if_match), true},
+    {NAME("If-None-Match"), offsetof(struct request_headers, if_none_match), true},
+    {NAME("Cache-Control"), offsetof(struct request_headers, cache_control), true},
+    {NAME("Prefer"), offsetof(struct request_headers, prefer), true},
+    {NAME("X-Config-Min-Revision"), offsetof(struct request_headers, minimum), false},
+    {NAME("Last-Event-ID"), offsetof(struct request_headers, last_event_id), false},
+    {NAME("Origin"), offsetof(struct request_headers, origin), false},
+    {NAME("Access-Control-Request-Method"), offsetof(struct request_headers, preflight_method),
+     false},
 };
 static_assert(COUNT_OF(header_rows) == REQUEST_HEADERS, "each has its place");
 
@@ -141,11 +146,13 @@ static void take_value(struct request *r, const struct header_row *row, const ch
 /* NULL where the gateway does not read that header. */
 static const struct header_row *row_of(const char *name)
 {
+    size_t n = strlen(name);
     for (size_t i = 0; i < COUNT_OF(header_rows); i++) {
-        const char *known = header_rows[i].name;
-        /* Most names differ from all of these in the first letter. */
-        if ((name[0] | 0x20) == (known[0] | 0x20) && strcasecmp(name, known) == 0) {
-            return &header_rows[i];
+        /* Most names differ from all of these in the length or the first letter. */
+        const struct header_row *row = &header_rows[i];
+        if (n == row->n_name && (name[0] | 0x20) == (row->name[0] | 0x20) &&
+            strcasecmp(name, row->name) == 0) {
+            return row;
         }
     }
     return NULL;

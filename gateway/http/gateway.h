@@ -3,6 +3,7 @@
 #ifndef GATEWAY_GATEWAY_H
 #define GATEWAY_GATEWAY_H
 
+struct compressor;
 struct config_counts;
 struct route_stats;
 struct sse_streams;
@@ -12,6 +13,7 @@ struct gateway {
     struct route_stats *routes;    /* what was answered, by route */
     struct upstream *upstream;     /* the registry server and the mirror of its configs */
     struct config_counts *configs; /* what was read and written */
+    struct compressor *compressor; /* of configs */
     struct sse_streams *streams;   /* open streams of server-sent events */
 };
 

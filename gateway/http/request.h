@@ -50,7 +50,7 @@ struct response {
 
 /* NULL: not given. Those that may come in several lines are joined by commas. */
 struct request_headers {
-    const char *accept, *content_type, *content_encoding;
+    const char *accept, *accept_encoding, *content_type, *content_encoding;
     const char *if_match, *if_none_match;
     const char *cache_control, *prefer, *minimum;
     const char *last_event_id;

@@ -48,6 +48,41 @@ Test(etag, if_none_match)
     }
 }
 
+/* The tag of a compressed form names the same version. */
+Test(etag, forms)
+{
+    static const struct {
+        const char *list;
+        bool has;
+        enum coding coding;
+    } cases[] = {
+        {"\"a-1\"", true, CODING_PLAIN},
+        {"\"a-1-gzip\"", true, CODING_GZIP},
+        {"W/\"a-1-gzip\"", true, CODING_GZIP},
+        {"\"x-gzip\", \"a-1-gzip\", \"a-1\"", true, CODING_GZIP},
+        {"*", true, CODING_PLAIN},
+        {"\"a-1-gzip-gzip\"", false, CODING_PLAIN},
+        {"\"a-1-br\"", false, CODING_PLAIN},
+        {"\"-gzip\"", false, CODING_PLAIN},
+        {"\"gzip\"", false, CODING_PLAIN},
+    };
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        enum coding coding = CODING_PLAIN;
+        cr_expect_eq(etag_list_find(cases[i].list, "a-1", &coding), cases[i].has, "%s",
+                     cases[i].list);
+        cr_expect_eq(coding, cases[i].coding, "%s", cases[i].list);
+    }
+    char text[ETAG_QUOTED_SIZE];
+    etag_quote("a-1", CODING_PLAIN, text);
+    cr_expect_str_eq(text, "\"a-1\"");
+    etag_quote(EPOCH "-18446744073709551615.18446744073709551615", CODING_GZIP, text);
+    cr_expect_str_eq(text, "\"" EPOCH "-18446744073709551615.18446744073709551615-gzip\"");
+    struct etag_set set;
+    etag_set_parse("\"" EPOCH "-7-gzip\"", ETAG_STRONG, &set);
+    cr_expect(etag_set_has(&set, &(struct expectation){EPOCH, 7}) && !set.malformed);
+    etag_set_fini(&set);
+}
+
 Test(etag, if_match)
 {
     static const struct {
