@@ -42,12 +42,14 @@ enum status_code {
  * the reason, which is for clients, logs and people. */
 enum outcome {
     OUTCOME_OTHER, /* any other reason: only the code matters */
+    OUTCOME_CONFIG_EXISTS,
     OUTCOME_CONFIG_NOT_FOUND,
     OUTCOME_EPOCH_MISMATCH,
     OUTCOME_LEASE_HELD,
     OUTCOME_NOT_ENOUGH_VERSIONS,
     OUTCOME_OVERLOADED,
     OUTCOME_PAYLOAD_COMPACTED,
+    OUTCOME_REQUEST_ID_REUSED,
     OUTCOME_REVISION_MISMATCH,
     OUTCOME_REVISION_TAKEN,
     OUTCOME_UNKNOWN, /* the request may have taken effect or may take effect later */

@@ -7,6 +7,9 @@
 #include "upstream_request.h"
 
 #define NAMED PARAMETER_ENVIRONMENT
+#define WRITE PARAMETER_VALIDATE_ONLY
+/* Of a write whose body has no place for them. */
+#define SIGNED (PARAMETER_COMMENT | PARAMETER_CREATED_BY)
 /* A list of documents, whole or in pages. */
 #define PAGED (PARAMETER_LIMIT | PARAMETER_PAGE | PARAMETER_FIELDS)
 
@@ -19,19 +22,19 @@ static const struct route rows[] = {
      BODY_NAMES, &config_read},
     {"GET", "/api/configs/*", handle_get, NAMED | PARAMETER_VERSION | PARAMETER_RESOLVE, BODY_NONE,
      &config_read},
-    {"POST", "/api/configs/*", handle_create, NAMED, BODY_CONFIG, &config_write},
-    {"PUT", "/api/configs/*", handle_update, NAMED, BODY_CONFIG, &config_write},
-    {"PATCH", "/api/configs/*", handle_patch,
-     NAMED | PARAMETER_COMMENT | PARAMETER_CREATED_BY | PARAMETERS_STRICT, BODY_PATCH,
+    {"POST", "/api/configs/*", handle_create, NAMED | WRITE, BODY_CONFIG, &config_write},
+    {"PUT", "/api/configs/*", handle_update, NAMED | WRITE | PARAMETER_UPSERT, BODY_CONFIG,
      &config_write},
+    {"PATCH", "/api/configs/*", handle_patch, NAMED | WRITE | SIGNED | PARAMETERS_STRICT,
+     BODY_PATCH, &config_write},
     /* Strict, unlike the other old routes: a delete by a mistyped request cannot be undone. */
-    {"DELETE", "/api/configs/*", handle_delete, NAMED | PARAMETER_VERSION | PARAMETERS_STRICT,
-     BODY_EMPTY, &config_write},
+    {"DELETE", "/api/configs/*", handle_delete,
+     NAMED | PARAMETER_VERSION | WRITE | SIGNED | PARAMETERS_STRICT, BODY_EMPTY, &config_write},
     {"GET", "/api/configs/*/history", handle_history, NAMED | PAGED, BODY_NONE, &config_read},
     {"GET", "/api/configs/*/diff", handle_diff,
      NAMED | PARAMETER_OLD_VERSION | PARAMETER_NEW_VERSION, BODY_NONE, &config_read},
-    {"POST", "/api/configs/*/rollback", handle_rollback, NAMED | PARAMETERS_STRICT, BODY_ROLLBACK,
-     &config_write},
+    {"POST", "/api/configs/*/rollback", handle_rollback, NAMED | WRITE | PARAMETERS_STRICT,
+     BODY_ROLLBACK, &config_write},
     {"GET", "/api/watch", handle_watch,
      PARAMETER_SERVICE_FILTER | PARAMETER_ENVIRONMENT_FILTER | PARAMETER_PREFIX_FILTER |
          PARAMETER_SNAPSHOT | PARAMETERS_STRICT,

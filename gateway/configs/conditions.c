@@ -138,6 +138,7 @@ static enum refusal refusal_of(const struct status *st)
     switch (st->outcome) {
     case OUTCOME_REVISION_MISMATCH:
     case OUTCOME_EPOCH_MISMATCH:
+    case OUTCOME_CONFIG_EXISTS:
         return REFUSED_HEAD;
     case OUTCOME_CONFIG_NOT_FOUND:
         return REFUSED_MISSING;
@@ -181,6 +182,14 @@ enum conditions_next conditions_after(struct request *r, const struct status *st
         return CONDITIONS_OTHER;
     }
     return decide(r, st, &found);
+}
+
+bool conditions_finds_none(const struct status *st)
+{
+    struct found found;
+    enum refusal refusal = refusal_of(st);
+    return refusal == REFUSED_MISSING ||
+           (refusal == REFUSED_HEAD && read_found(st, &found) && !found.exists);
 }
 
 bool conditions_refuse_existing(struct request *r, const struct status *st)

@@ -46,6 +46,9 @@ enum conditions_next {
 /* The next step after the server refused a write with st. */
 enum conditions_next conditions_after(struct request *r, const struct status *st);
 
+/* Whether the server refused a write because there is no config, whatever the conditions say. */
+bool conditions_finds_none(const struct status *st);
+
 /* For a create that failed because the config exists: if the conditions forbid that config, answers
  * with 412 and returns true. */
 bool conditions_refuse_existing(struct request *r, const struct status *st);

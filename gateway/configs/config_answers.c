@@ -6,6 +6,7 @@
 
 #include "clock.h"
 #include "config_counts.h"
+#include "render.h"
 
 /* A mirror that is in step is milliseconds behind; one that is not must not hold writes up. */
 #define SEEN_PATIENCE_MS 1000
@@ -90,4 +91,51 @@ void config_answer_hand_out_when_seen(struct request *r, const Confreg__V1__Posi
     }
     handed_out_raise(&config_request_of(r)->written, header->epoch, header->revision);
     wait_for_revision(r, header->revision, clock_monotonic_ns() + SEEN_PATIENCE_MS * 1000000, seen);
+}
+
+/* Nothing has the tag or the number of a version that was not made. */
+static void answer_validated(struct request *r, const struct config_written *written)
+{
+    struct str *body = &r->response.body;
+    char tag[ETAG_SIZE];
+    etag_format(written->header->epoch, written->header->revision, tag);
+    request_add_header(r, "X-Config-Revision", tag);
+    if (written->diff != NULL) {
+        str_truncate(body, body->len - 1); /* the document's end */
+        str_add_text(body, ",\"diff\":");
+        render_diff_and_patch(body, written->diff);
+        str_add_char(body, '}');
+    }
+    config_answer_hand_out(r, written->header);
+    request_answer(r, 200);
+}
+
+static void count_written(struct request *r, const Confreg__V1__Config *config)
+{
+    struct counters *counters = &r->gateway->configs->counters;
+    bool is_new = config->kind == CONFREG__V1__CHANGE_KIND__CHANGE_KIND_CREATE;
+    counters->configs_created += is_new;
+    counters->configs_updated += !is_new;
+}
+
+void config_answer_written(struct request *r, unsigned status, const struct config_written *written)
+{
+    char tag[ETAG_SIZE];
+    if (!config_answer_is_whole(r, written->header) ||
+        !config_answer_is_whole(r, written->config)) {
+        return;
+    }
+    if (!render_config(&r->response.body, written->config, DOCUMENT_ALL)) {
+        config_answer_incomplete(r);
+        return;
+    }
+    if (r->parameters.validate_only) {
+        answer_validated(r, written);
+        return;
+    }
+    count_written(r, written->config);
+    etag_format(written->header->epoch, written->config->mod_revision, tag);
+    config_answer_add_tag(r, written->config->version, tag);
+    request_answer(r, status);
+    config_answer_hand_out_when_seen(r, written->header);
 }

@@ -19,6 +19,17 @@ bool config_answer_is_whole(struct request *r, const void *part);
 /* Answers 500: the server's response lacks something that the protocol promises. */
 void config_answer_incomplete(struct request *r);
 
+/* The server's answer to a write that makes a version. config and diff may be NULL. */
+struct config_written {
+    const Confreg__V1__Position *header;
+    const Confreg__V1__Config *config;
+    const Confreg__V1__Diff *diff; /* of a write with validate_only */
+};
+/* Answers with the document, counts the change, and hands its position out. With validate_only: 200
+ * with the document that would be and its difference from the head, and nothing else. */
+void config_answer_written(struct request *r, unsigned status,
+                           const struct config_written *written);
+
 /* Counts an answer from a mirror in this state. */
 void config_answer_count_mirror(struct request *r, const struct mirror_view *view);
 

@@ -1,5 +1,7 @@
 #include "config_request.h"
 
+#include "idempotency_key.h"
+
 static void parse_read(struct request *r, struct invalid *invalid)
 {
     const struct request_headers *headers = &r->headers;
@@ -11,14 +13,18 @@ static void parse_read(struct request *r, struct invalid *invalid)
 
 static void parse_write(struct request *r, struct invalid *invalid)
 {
-    conditions_parse(r->headers.if_match, r->headers.if_none_match,
-                     &config_request_of(r)->conditions, invalid);
+    struct config_request *c = config_request_of(r);
+    conditions_parse(r->headers.if_match, r->headers.if_none_match, &c->conditions, invalid);
+    if (r->headers.idempotency_key != NULL) {
+        idempotency_key_parse(r->headers.idempotency_key, &c->request_id, invalid);
+    }
 }
 
 static void fini(struct request *r)
 {
     struct config_request *c = config_request_of(r);
     conditions_fini(&c->conditions);
+    str_fini(&c->request_id);
     mirror_config_unref(c->shown);
 }
 

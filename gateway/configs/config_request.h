@@ -19,6 +19,7 @@ struct compression_wait {
 struct config_request {
     struct upstream_request upstream;
     struct conditions conditions; /* of a write */
+    struct str request_id;        /* of a write: its Idempotency-Key; empty: none */
     struct freshness freshness;   /* of a read */
     unsigned members;             /* of documents that a read asks for: DOCUMENT_… */
     int64_t poll_until_ns;        /* of a long poll; 0: it has not begun */

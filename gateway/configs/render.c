@@ -170,7 +170,7 @@ static void add_changed(struct str *out, const Confreg__V1__Diff *diff)
     }
 }
 
-void render_diff(struct str *out, const Confreg__V1__Diff *diff)
+static void add_diff(struct str *out, const Confreg__V1__Diff *diff)
 {
     add_string(out, "{\"service_name\":", diff->service_name);
     add_string(out, ",\"environment\":", diff->environment);
@@ -182,7 +182,23 @@ void render_diff(struct str *out, const Confreg__V1__Diff *diff)
     add_removed(out, diff);
     str_add_text(out, "},\"changed\":{");
     add_changed(out, diff);
-    str_add_text(out, "}}");
+    str_add_char(out, '}');
+}
+
+void render_diff(struct str *out, const Confreg__V1__Diff *diff)
+{
+    add_diff(out, diff);
+    str_add_char(out, '}');
+}
+
+void render_diff_and_patch(struct str *out, const Confreg__V1__Diff *diff)
+{
+    add_diff(out, diff);
+    if (diff->json_patch.len > 0) {
+        str_add_text(out, ",\"json_patch\":");
+        str_add(out, diff->json_patch.data, diff->json_patch.len);
+    }
+    str_add_char(out, '}');
 }
 
 void render_counters(struct str *out, const struct counters *counters, bool with_deleted)

@@ -26,6 +26,8 @@ MUST_USE bool render_version(struct str *out, const char *service, const char *e
                              const Confreg__V1__Version *version, unsigned members);
 /* {"service_name", "environment", "old_version", "new_version", "added", "removed", "changed"} */
 void render_diff(struct str *out, const Confreg__V1__Diff *diff);
+/* The same and "json_patch", an array (RFC 6902), which is absent where the server left it out. */
+void render_diff_and_patch(struct str *out, const Confreg__V1__Diff *diff);
 
 /* Members shared by /health and /stats, without braces around them. */
 void render_counters(struct str *out, const struct counters *counters, bool with_deleted);

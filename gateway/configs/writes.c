@@ -9,6 +9,7 @@
 #include "errors.h"
 #include "render.h"
 #include "routes.h"
+#include "write_options.h"
 
 /* protobuf-c's members are not const; what it encodes it does not change. */
 static char *text(const char *borrowed)
@@ -23,20 +24,6 @@ static ProtobufCBinaryData bytes_of(struct json_text json)
 
 /* ---- POST ---- */
 
-static void answer_document(struct request *r, unsigned status, const Confreg__V1__Position *header,
-                            const Confreg__V1__Config *config)
-{
-    char tag[ETAG_SIZE];
-    if (!render_config(&r->response.body, config, DOCUMENT_ALL)) {
-        config_answer_incomplete(r);
-        return;
-    }
-    etag_format(header->epoch, config->mod_revision, tag);
-    config_answer_add_tag(r, config->version, tag);
-    request_answer(r, status);
-    config_answer_hand_out_when_seen(r, header);
-}
-
 static void refuse_existing(struct request *r, const struct status *st)
 {
     if (!conditions_refuse_existing(r, st)) {
@@ -46,19 +33,34 @@ static void refuse_existing(struct request *r, const struct status *st)
     }
 }
 
+static void answer_created(struct request *r, const ProtobufCMessage *message)
+{
+    const Confreg__V1__CreateConfigResponse *response = (const void *)message;
+    config_answer_written(
+        r, 201, &(struct config_written){response->header, response->config, response->diff});
+}
+
 static void show_created(struct request *r, const ProtobufCMessage *message,
                          const struct status *st)
 {
-    const Confreg__V1__CreateConfigResponse *response = (const void *)message;
-    if (st != NULL && st->code == STATUS_ALREADY_EXISTS) {
+    if (st == NULL) {
+        answer_created(r, message);
+    } else if (st->outcome == OUTCOME_CONFIG_EXISTS) {
         refuse_existing(r, st);
-    } else if (st != NULL) {
+    } else {
         errors_answer(r, st);
-    } else if (config_answer_is_whole(r, response->header) &&
-               config_answer_is_whole(r, response->config)) {
-        r->gateway->configs->counters.configs_created++;
-        answer_document(r, 201, response->header, response->config);
     }
+}
+
+static void start_create(struct request *r, call_next *next)
+{
+    Confreg__V1__CreateConfigRequest m = CONFREG__V1__CREATE_CONFIG_REQUEST__INIT;
+    const struct write_options options = write_options_of(r);
+    m.environment = r->parameters.environment;
+    m.service_name = text(str_text(r->service));
+    m.config_data = bytes_of(r->body.config_data);
+    WRITE_OPTIONS_PUT(&options, &m);
+    call_start(r, REGISTRY_CREATE_CONFIG, &m.base, r->gateway->upstream->timeout_ms, next);
 }
 
 void handle_create(struct request *r)
@@ -68,16 +70,7 @@ void handle_create(struct request *r)
         request_refuse(r, 412, "REVISION_MISMATCH", "What If-Match names cannot be created");
         return;
     }
-    Confreg__V1__CreateConfigRequest m = CONFREG__V1__CREATE_CONFIG_REQUEST__INIT;
-    m.environment = r->parameters.environment;
-    m.service_name = text(str_text(r->service));
-    m.config_data = bytes_of(r->body.config_data);
-    m.comment = text(str_text(&r->body.comment));
-    if (r->body.has_created_by) {
-        m.created_by = text(str_text(&r->body.created_by));
-        m.created_by_empty = r->body.created_by.len == 0;
-    }
-    call_start(r, REGISTRY_CREATE_CONFIG, &m.base, r->gateway->upstream->timeout_ms, show_created);
+    start_create(r, show_created);
 }
 
 /* ---- PUT, PATCH ---- */
@@ -112,63 +105,94 @@ static void refuse_update(struct request *r, const struct status *st)
     }
 }
 
-static void answer_updated(struct request *r, const Confreg__V1__Position *header,
-                           const Confreg__V1__Config *config)
+static void answer_updated(struct request *r, const ProtobufCMessage *message)
 {
-    if (config_answer_is_whole(r, header) && config_answer_is_whole(r, config)) {
-        r->gateway->configs->counters.configs_updated++;
-        answer_document(r, 200, header, config);
-    }
+    const Confreg__V1__UpdateConfigResponse *response = (const void *)message;
+    const Confreg__V1__Config *config = response->config;
+    bool is_new = config != NULL && config->kind == CONFREG__V1__CHANGE_KIND__CHANGE_KIND_CREATE;
+    config_answer_written(r, is_new ? 201 : 200,
+                          &(struct config_written){response->header, config, response->diff});
 }
 
 static void show_updated(struct request *r, const ProtobufCMessage *message,
                          const struct status *st)
 {
-    const Confreg__V1__UpdateConfigResponse *response = (const void *)message;
-    if (st != NULL) {
-        refuse_update(r, st);
+    if (st == NULL) {
+        answer_updated(r, message);
     } else {
-        answer_updated(r, response->header, response->config);
+        refuse_update(r, st);
     }
 }
 
-/* Fills what both kinds of update have in common, and starts the call. */
-static void start_update(struct request *r, Confreg__V1__UpdateConfigRequest *m,
-                         const char *comment, const char *created_by)
+/* Fills what all updates have in common, and starts the call. */
+static void start_update(struct request *r, Confreg__V1__UpdateConfigRequest *m, call_next *next)
 {
+    const struct write_options options = write_options_of(r);
     if (!conditions_expect(r, &m->expected_epoch, &m->expected_revision)) {
         return;
     }
     m->environment = r->parameters.environment;
     m->service_name = text(str_text(r->service));
-    m->comment = text(comment);
-    if (created_by != NULL) {
-        m->created_by = text(created_by);
-        m->created_by_empty = created_by[0] == '\0';
-    }
-    call_start(r, REGISTRY_UPDATE_CONFIG, &m->base, r->gateway->upstream->timeout_ms, show_updated);
-}
-
-static const char *author_of(const struct request *r)
-{
-    return r->body.has_created_by ? str_text(&r->body.created_by) : NULL;
-}
-
-void handle_update(struct request *r)
-{
-    Confreg__V1__UpdateConfigRequest m = CONFREG__V1__UPDATE_CONFIG_REQUEST__INIT;
-    m.content_case = CONFREG__V1__UPDATE_CONFIG_REQUEST__CONTENT_CONFIG_DATA;
-    m.config_data = bytes_of(r->body.config_data);
-    start_update(r, &m, str_text(&r->body.comment), author_of(r));
+    WRITE_OPTIONS_PUT(&options, m);
+    call_start(r, REGISTRY_UPDATE_CONFIG, &m->base, r->gateway->upstream->timeout_ms, next);
 }
 
 void handle_patch(struct request *r)
 {
     Confreg__V1__UpdateConfigRequest m = CONFREG__V1__UPDATE_CONFIG_REQUEST__INIT;
-    const struct parameters *p = &r->parameters;
     m.content_case = CONFREG__V1__UPDATE_CONFIG_REQUEST__CONTENT_MERGE_PATCH;
     m.merge_patch = bytes_of(r->body.config_data);
-    start_update(r, &m, p->comment == NULL ? "" : p->comment, p->created_by);
+    start_update(r, &m, show_updated);
+}
+
+/* A PUT that may create the config, and finds none, creates it by CreateConfig: no update can
+ * require that there is no config. */
+static void show_put_created(struct request *r, const ProtobufCMessage *message,
+                             const struct status *st)
+{
+    if (st == NULL) {
+        answer_created(r, message);
+    } else {
+        refuse_update(r, st);
+    }
+}
+
+static bool creates_only(const struct conditions *c)
+{
+    return c->none.any && !c->match.given;
+}
+
+/* Whether the failed update is to be tried as a create: there is no config; or the first attempt of
+ * this request, which this one repeats, created it. */
+static bool becomes_create(struct request *r, const struct status *st)
+{
+    const struct conditions *c = &config_request_of(r)->conditions;
+    return r->parameters.upsert && !c->match.given && c->none.given &&
+           (conditions_finds_none(st) || st->outcome == OUTCOME_REQUEST_ID_REUSED);
+}
+
+static void show_put(struct request *r, const ProtobufCMessage *message, const struct status *st)
+{
+    if (st == NULL) {
+        answer_updated(r, message);
+    } else if (becomes_create(r, st)) {
+        start_create(r, show_put_created);
+    } else {
+        refuse_update(r, st);
+    }
+}
+
+void handle_update(struct request *r)
+{
+    Confreg__V1__UpdateConfigRequest m = CONFREG__V1__UPDATE_CONFIG_REQUEST__INIT;
+    if (creates_only(&config_request_of(r)->conditions)) {
+        start_create(r, show_put_created);
+        return;
+    }
+    m.content_case = CONFREG__V1__UPDATE_CONFIG_REQUEST__CONTENT_CONFIG_DATA;
+    m.config_data = bytes_of(r->body.config_data);
+    m.allow_missing = r->parameters.upsert;
+    start_update(r, &m, show_put);
 }
 
 /* ---- Rollback ---- */
@@ -182,34 +206,41 @@ static void show_rolled_back(struct request *r, const ProtobufCMessage *message,
     } else if (st != NULL) {
         refuse_update(r, st);
     } else {
-        answer_updated(r, response->header, response->config);
+        config_answer_written(
+            r, 200, &(struct config_written){response->header, response->config, response->diff});
     }
 }
 
 void handle_rollback(struct request *r)
 {
     Confreg__V1__RollbackConfigRequest m = CONFREG__V1__ROLLBACK_CONFIG_REQUEST__INIT;
+    const struct write_options options = write_options_of(r);
     if (!conditions_expect(r, &m.expected_epoch, &m.expected_revision)) {
         return;
     }
     m.environment = r->parameters.environment;
     m.service_name = text(str_text(r->service));
     m.version = number_version(&r->body.version, VERSION_NEVER);
-    m.comment = text(str_text(&r->body.comment));
-    if (r->body.has_created_by) {
-        m.created_by = text(str_text(&r->body.created_by));
-        m.created_by_empty = r->body.created_by.len == 0;
-    }
+    WRITE_OPTIONS_PUT(&options, &m);
     call_start(r, REGISTRY_ROLLBACK_CONFIG, &m.base, r->gateway->upstream->timeout_ms,
                show_rolled_back);
 }
 
 /* ---- DELETE ---- */
 
-static void answer_deleted(struct request *r, uint64_t count)
+/* diff: what validate_only found; NULL: nothing. */
+static void answer_deleted(struct request *r, uint64_t count, const Confreg__V1__Diff *diff)
 {
-    r->gateway->configs->counters.configs_deleted += count;
-    str_addf(&r->response.body, "{\"deleted\":%" PRIu64 "}", count);
+    struct str *body = &r->response.body;
+    if (!r->parameters.validate_only) {
+        r->gateway->configs->counters.configs_deleted += count;
+    }
+    str_addf(body, "{\"deleted\":%" PRIu64, count);
+    if (diff != NULL) {
+        str_add_text(body, ",\"diff\":");
+        render_diff_and_patch(body, diff);
+    }
+    str_add_char(body, '}');
     request_answer(r, 200);
 }
 
@@ -223,14 +254,14 @@ static void answer_gone(struct request *r, const Confreg__V1__DeleteConfigRespon
     char tag[ETAG_SIZE];
     etag_format(response->header->epoch, response->header->revision, tag);
     request_add_header(r, "X-Config-Revision", tag);
-    answer_deleted(r, response->deleted_count);
+    answer_deleted(r, response->deleted_count, response->diff);
     config_answer_hand_out_when_seen(r, response->header);
 }
 
 static void refuse_delete(struct request *r, const struct status *st)
 {
     if (st->outcome == OUTCOME_VERSION_NOT_FOUND) {
-        answer_deleted(r, 0);
+        answer_deleted(r, 0, NULL);
     } else {
         errors_answer(r, st);
     }
@@ -249,7 +280,7 @@ static void show_deleted(struct request *r, const ProtobufCMessage *message,
         handle_delete(r);
         break;
     case CONDITIONS_MISSING:
-        answer_deleted(r, 0);
+        answer_deleted(r, 0, NULL);
         break;
     case CONDITIONS_OTHER:
         refuse_delete(r, st);
@@ -262,6 +293,7 @@ static void show_deleted(struct request *r, const ProtobufCMessage *message,
 void handle_delete(struct request *r)
 {
     Confreg__V1__DeleteConfigRequest m = CONFREG__V1__DELETE_CONFIG_REQUEST__INIT;
+    const struct write_options options = write_options_of(r);
     if (!conditions_expect(r, &m.expected_epoch, &m.expected_revision)) {
         return;
     }
@@ -269,6 +301,7 @@ void handle_delete(struct request *r)
     m.service_name = text(str_text(r->service));
     m.version = number_version(&r->parameters.version, VERSION_NEVER);
     m.allow_missing = true;
+    WRITE_OPTIONS_PUT(&options, &m);
     call_start(r, REGISTRY_DELETE_CONFIG, &m.base, r->gateway->upstream->timeout_ms, show_deleted);
 }
 

@@ -117,6 +117,8 @@ static const struct header_row {
     {NAME("Origin"), offsetof(struct request_headers, origin), false},
     {NAME("Access-Control-Request-Method"), offsetof(struct request_headers, preflight_method),
      false},
+    /* Several lines make one malformed value: neither of two keys is to be taken for the other. */
+    {NAME("Idempotency-Key"), offsetof(struct request_headers, idempotency_key), true},
 };
 static_assert(COUNT_OF(header_rows) == REQUEST_HEADERS, "each has its place");
 

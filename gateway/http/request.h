@@ -53,7 +53,7 @@ struct request_headers {
     const char *accept, *accept_encoding, *content_type, *content_encoding;
     const char *if_match, *if_none_match;
     const char *cache_control, *prefer, *minimum;
-    const char *last_event_id;
+    const char *last_event_id, *idempotency_key;
     const char *origin, *preflight_method; /* of browsers, for a page of another origin */
 };
 #define REQUEST_HEADERS (sizeof(struct request_headers) / sizeof(const char *))

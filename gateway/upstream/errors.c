@@ -15,6 +15,7 @@ static const struct {
     {STATUS_ALREADY_EXISTS, OUTCOME_OTHER, 409},
     {STATUS_ABORTED, OUTCOME_OTHER, 409},
     {STATUS_FAILED_PRECONDITION, OUTCOME_PAYLOAD_COMPACTED, 410},
+    {STATUS_FAILED_PRECONDITION, OUTCOME_REQUEST_ID_REUSED, 422},
     {STATUS_FAILED_PRECONDITION, OUTCOME_OTHER, 409},
     {STATUS_UNAUTHENTICATED, OUTCOME_OTHER, 401},
     {STATUS_PERMISSION_DENIED, OUTCOME_OTHER, 403},
@@ -38,23 +39,35 @@ unsigned errors_http_status(const struct status *st)
     return 500;
 }
 
+/* The field of the gRPC request that the status is about; "": it names none. */
+static const char *field_of(const struct status *st)
+{
+    return st->outcome == OUTCOME_REQUEST_ID_REUSED ? "request_id" : st->field;
+}
+
 /* A gRPC request's field in the HTTP request: mostly it has the same name. NULL: the status names
  * none. */
 static const char *name_of(const struct status *st)
 {
-    static const char *const others[][2] = {
-        {"page_token", "page"}, {"page_size", "limit"}, {"service_name_prefix", "prefix"}};
+    static const char *const others[][2] = {{"page_token", "page"},
+                                            {"page_size", "limit"},
+                                            {"service_name_prefix", "prefix"},
+                                            {"request_id", "Idempotency-Key"}};
     for (size_t i = 0; i < COUNT_OF(others); i++) {
-        if (strcmp(st->field, others[i][0]) == 0) {
+        if (strcmp(field_of(st), others[i][0]) == 0) {
             return others[i][1];
         }
     }
     return st->field[0] == '\0' ? NULL : st->field;
 }
 
-/* Its place: the path, the query if the route has a parameter of that name, else the body. */
-static const char *place_of(const struct request *r, const char *name)
+/* Its place: a header, the path, the query if the route has a parameter of that name, else the
+ * body. */
+static const char *place_of(const struct request *r, const struct status *st, const char *name)
 {
+    if (strcmp(field_of(st), "request_id") == 0) {
+        return "header";
+    }
     if (name != NULL && r->service != NULL && strcmp(name, "service_name") == 0) {
         return "path";
     }
@@ -65,9 +78,22 @@ static void refuse_field(struct request *r, const struct status *st)
 {
     struct invalid invalid = {0};
     const char *name = name_of(st);
-    invalid_add_status(&invalid, place_of(r, name), name, st);
+    invalid_add_status(&invalid, place_of(r, st, name), name, st);
     request_refuse_invalid(r, &invalid);
     invalid_fini(&invalid);
+}
+
+static const char *what_to_do(const struct request *r)
+{
+    return r->headers.idempotency_key != NULL
+               ? "Repeat it with the same Idempotency-Key"
+               : "Read the configuration before repeating it, or send an Idempotency-Key next time";
+}
+
+/* The server left open whether the write happened. */
+static void answer_unknown(struct request *r, unsigned http, const struct status *st)
+{
+    request_refuse_status(r, http, st, "%s: %s. %s", st->reason, st->message, what_to_do(r));
 }
 
 /* The call ended without the server's word. A write may have happened: the core does not tell
@@ -84,7 +110,8 @@ static void answer_unheard(struct request *r, const struct status *st)
     const char *reason = away ? "SERVER_AWAY" : stopping ? "SHUTTING_DOWN" : "SERVER_LATE";
     if (r->route->kind->writes) {
         request_refuse(r, http, "OUTCOME_UNKNOWN",
-                       "OUTCOME_UNKNOWN: whether the write happened is not known: %s", why);
+                       "OUTCOME_UNKNOWN: whether the write happened is not known: %s. %s", why,
+                       what_to_do(r));
     } else {
         request_refuse(r, http, reason, "%s", why);
     }
@@ -95,6 +122,8 @@ void errors_answer(struct request *r, const struct status *st)
     unsigned http = errors_http_status(st);
     if (http == 422) {
         refuse_field(r, st);
+    } else if (st->outcome == OUTCOME_UNKNOWN) {
+        answer_unknown(r, http, st);
     } else if (st->reason[0] != '\0') {
         request_refuse_status(r, http, st, "%s: %s", st->reason, st->message);
     } else if (st->code == STATUS_UNAVAILABLE || st->code == STATUS_CANCELLED ||

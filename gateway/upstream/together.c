@@ -36,14 +36,19 @@ static const struct kind *kind_of(enum registry_method method)
 
 bool together_takes(enum registry_method method, const ProtobufCMessage *message)
 {
-    if (method == REGISTRY_UPDATE_CONFIG) {
-        const Confreg__V1__UpdateConfigRequest *update = (const void *)message;
-        return update->content_case == CONFREG__V1__UPDATE_CONFIG_REQUEST__CONTENT_CONFIG_DATA;
+    const union write_message *write = (const void *)message;
+    switch (method) {
+    case REGISTRY_CREATE_CONFIG:
+        return !write->create.validate_only; /* which is answered with the difference, too */
+    case REGISTRY_UPDATE_CONFIG:
+        return !write->update.validate_only &&
+               write->update.content_case ==
+                   CONFREG__V1__UPDATE_CONFIG_REQUEST__CONTENT_CONFIG_DATA;
+    case REGISTRY_DELETE_CONFIG: /* of a version: leaves a head */
+        return !write->delete.validate_only && write->delete.version == 0;
+    default:
+        return false;
     }
-    if (method == REGISTRY_DELETE_CONFIG) { /* of a version: leaves a head */
-        return ((const Confreg__V1__DeleteConfigRequest *)(const void *)message)->version == 0;
-    }
-    return kind_of(method) != NULL;
 }
 
 bool together_add(struct together **ret_together, struct registry_client *client, struct call *call)

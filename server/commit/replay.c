@@ -48,9 +48,9 @@ bool replay_first(struct store *store, uint64_t revision, const struct command *
         return status_context(st, "reading the first answer");
     }
     if (!hash_equal(&first->fingerprint, &command->fingerprint)) {
-        return status_set(st, STATUS_FAILED_PRECONDITION, "REQUEST_ID_REUSED",
-                          "request_id was used for another request at revision %llu",
-                          (unsigned long long)revision);
+        return status_set_outcome(st, OUTCOME_REQUEST_ID_REUSED,
+                                  "request_id was used for another request at revision %llu",
+                                  (unsigned long long)revision);
     }
     return rebuild(store, first, ret_staged, st);
 }

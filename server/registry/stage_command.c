@@ -157,8 +157,8 @@ static void add_version(struct staging *s, const struct mutation *m, struct head
 static bool already_exists(const struct staging *s, const struct mutation *m,
                            const struct head *head, struct status *st)
 {
-    status_set(st, STATUS_ALREADY_EXISTS, "CONFIG_EXISTS",
-               "there is a configuration for %s/%s already", m->environment, m->service);
+    status_set_outcome(st, OUTCOME_CONFIG_EXISTS, "there is a configuration for %s/%s already",
+                       m->environment, m->service);
     add_current(s, st, head);
     return false;
 }

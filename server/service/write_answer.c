@@ -3,7 +3,8 @@
 #include "encode.h"
 #include "write_item.h"
 
-#define FIELD_DIFF 3   /* of the responses of create, update and rollback */
+#define FIELD_DIFF 3 /* of the responses of create, update and rollback */
+#define FIELD_DELETE_DIFF 4
 #define FIELD_COMMIT 2 /* of CommitChangesResponse */
 
 static struct head *head_left(const struct write_item *w)
@@ -22,26 +23,31 @@ static void add_head(const struct write_item *w, struct answer *answer)
     }
 }
 
+/* {} if there is no head. */
+static struct json_text payload_or_none(const struct head *head)
+{
+    bool is_there = head != NULL && head->version != 0;
+    return is_there ? head_payload(head) : (struct json_text){"{}", 2};
+}
+
 /* Adds the difference for validate_only. The JSON patch repeats the entries in another form, so it
  * is left out if the answer would exceed REPLY_BYTES. */
-static void add_diff(const struct write_item *w, struct answer *answer)
+static void add_diff(const struct write_item *w, uint32_t field, struct answer *answer)
 {
     const struct head *before = w->write.staged->before[0];
     const struct head *after = w->write.staged->after[0];
-    struct json_text nothing = {"{}", 2};
-    bool had = before != NULL && before->version != 0;
     struct diff_answer difference;
-    diff_answer_init(&difference, had ? head_payload(before) : nothing, head_payload(after));
+    diff_answer_init(&difference, payload_or_none(before), payload_or_none(after));
     Confreg__V1__Diff *diff = &difference.diff;
     diff->environment = (char *)(uintptr_t)head_environment(after);
     diff->service_name = (char *)(uintptr_t)head_service(after);
     diff->new_environment = diff->environment;
-    diff->old_version = had ? before->version : 0;
+    diff->old_version = before == NULL ? 0 : before->version;
     diff->new_version = after->version;
     if (answer->bytes + confreg__v1__diff__get_packed_size(diff) > REPLY_BYTES) {
         diff->json_patch = (ProtobufCBinaryData){.len = 0};
     }
-    answer_add(answer, encode_field(FIELD_DIFF, &diff->base));
+    answer_add(answer, encode_field(field, &diff->base));
     diff_answer_fini(&difference);
 }
 
@@ -49,7 +55,7 @@ void write_answer_version(const struct write_item *w, struct answer *answer)
 {
     add_head(w, answer);
     if (w->write.validate_only && !w->brief) {
-        add_diff(w, answer);
+        add_diff(w, FIELD_DIFF, answer);
     }
 }
 
@@ -61,6 +67,9 @@ void write_answer_delete(const struct write_item *w, struct answer *answer)
     response.deleted_count = commit == NULL ? 0 : commit->changes[0].removed;
     add_head(w, answer);
     answer_add(answer, encode_message(&response.base));
+    if (w->write.validate_only && !w->brief && commit != NULL) {
+        add_diff(w, FIELD_DELETE_DIFF, answer);
+    }
 }
 
 void write_answer_commit(const struct write_item *w, struct answer *answer)

@@ -1,5 +1,6 @@
 #include "write_item.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "encode.h"
@@ -38,12 +39,33 @@ static bool check_author(const struct write_form *form, const ProtobufCMessage *
     return check_text(request, form->created_by, AUTHOR_MAX_BYTES, "created_by", st);
 }
 
-/* A hash of the method and the whole request: a repeat of a request_id must have the same. */
+/* Clears a member of a message, if it has one of that name. */
+static void clear_member(ProtobufCMessage *message, const char *name)
+{
+    const ProtobufCFieldDescriptor *field =
+        protobuf_c_message_descriptor_get_field_by_name(message->descriptor, name);
+    void *at = field == NULL ? NULL : (char *)message + field->offset;
+    if (at != NULL && field->type == PROTOBUF_C_TYPE_STRING) {
+        *(const char **)at = "";
+    } else if (at != NULL) {
+        assert(field->type == PROTOBUF_C_TYPE_UINT64);
+        *(uint64_t *)at = 0;
+    }
+}
+
+/* A hash of the method and the request, which is the same for a repeat of a request_id. Conditions
+ * do not count: the first request has met its own, and a client that tries again may have read the
+ * head since. */
 static struct hash fingerprint(const ProtobufCMessage *request)
 {
-    const char *name = request->descriptor->name;
-    AUTO(buf_unref) struct buf *bytes = encode_message(request);
-    return hash_two(name, strlen(name) + 1, bytes->data, bytes->len);
+    const ProtobufCMessageDescriptor *descriptor = request->descriptor;
+    AUTO(free) ProtobufCMessage *counted = mem_alloc(descriptor->sizeof_message);
+    memcpy(counted, request, descriptor->sizeof_message); /* what it points to is borrowed */
+    clear_member(counted, "expected_version");
+    clear_member(counted, "expected_revision");
+    clear_member(counted, "expected_epoch");
+    AUTO(buf_unref) struct buf *bytes = encode_message(counted);
+    return hash_two(descriptor->name, strlen(descriptor->name) + 1, bytes->data, bytes->len);
 }
 
 static void fill_command(struct write_item *w, struct rpc_call *call,

@@ -41,6 +41,8 @@ WITH_SERVER = [
     (NAMED, "POST", 412, "", DATA, NEVER), (NAMED, "POST", 413, "", LARGE, {}),
     (NAMED, "POST", 403, "", DATA, PAGE),
     (NAMED, "POST", 415, "", DATA, GZIP), (NAMED, "POST", 422, "", {}, {}),
+    (NAMED, "POST", 200, "?environment=other&validate_only=true", DATA, {}),
+    (NAMED, "PUT", 201, "?environment=put&upsert=true", DATA, {}),
     (NAMED, "PUT", 200, "", DATA, {}), (NAMED, "PUT", 400, "?environment=none", DATA, {}),
     (NAMED, "PUT", 412, "", DATA, NEVER), (NAMED, "PUT", 413, "", LARGE, {}),
     (NAMED, "PUT", 415, "", DATA, GZIP), (NAMED, "PUT", 422, "", {}, {}),
@@ -209,6 +211,8 @@ EXAMPLES = [  # route, method, body, headers, what the error has beside its deta
         "reason": "NAME_CHARACTER", "field": "names[1]"}),
     (BATCH, "POST", {"names": ["x"] * 1001}, {}, {
         "reason": "NAMES_COUNT", "field": "names", "limit": 1000}),
+    (NAMED, "PUT", DATA, {"Idempotency-Key": "x" * 129}, {
+        "reason": "TEXT_TOO_LONG", "field": "Idempotency-Key", "limit": 128}),
     (LIST, "GET", None, {"X-Config-Min-Revision": "x"}, {
         "reason": "REVISION_MALFORMED", "field": "X-Config-Min-Revision"}),
     (LIST, "PUT", None, {}, {"reason": "METHOD_UNKNOWN"}),

@@ -439,3 +439,30 @@ def test_the_header_never_goes_back_and_names_one_epoch(registry, name):
     assert len(answers[0].header.epoch) == 16
     hashes = {(a.header.revision, a.header.chain_hash) for a in answers}
     assert len(hashes) == len(set(revisions)), "one revision, one hash"
+
+
+def test_the_conditions_of_a_repeat_do_not_count(registry, name):
+    registry.create(name)
+    first = registry.update(name, expected_version=1, request_id=f"of {name}")
+    for conditions in ({}, {"expected_version": 2}, {"expected_epoch": "0123456789abcdef"},
+                       {"expected_revision": first.config.mod_revision}):
+        again = registry.update(name, request_id=f"of {name}", **conditions)
+        assert again.config == first.config
+    with refused("FAILED_PRECONDITION", "REQUEST_ID_REUSED"):
+        registry.update(name, '{"a":3}', expected_version=1, request_id=f"of {name}")
+
+
+@pytest.mark.parametrize("version, old, new, removed", [(0, 2, 0, ["a"]), (2, 2, 1, []),
+                                                        (1, 2, 2, [])])
+def test_a_delete_that_only_validates_tells_the_difference(registry, name, version, old, new,
+                                                           removed):
+    registry.create(name)
+    registry.update(name)
+    answer = registry.delete(name, version, validate_only=True)
+    diff = answer.diff
+    assert (diff.old_version, diff.new_version, [entry.key for entry in diff.removed]) == (
+        old, new, removed)
+    assert (diff.json_patch == b"[]") == (old == new)
+    assert registry.get(name).config.version == 2
+    assert not registry.delete(name, 9, validate_only=True, allow_missing=True).HasField("diff")
+    assert not registry.delete(name, version).HasField("diff")

@@ -15,6 +15,7 @@ from test_metrics import calls, scrape
 
 E = "?environment=prod"
 IN_DOUBT = "OUTCOME_UNKNOWN: whether the write happened is not known"
+TO_DO = "Read the configuration before repeating it, or send an Idempotency-Key next time"
 
 
 class Crowd:
@@ -29,13 +30,15 @@ class Crowd:
             connection.request("GET", "/livez")
             connection.getresponse().read()
 
-    def call(self, requests, meanwhile=lambda: None):
-        """requests: (method, path, body) for each connection."""
+    def call(self, requests, meanwhile=lambda: None, headers=None):
+        """requests: (method, path, body) for each connection; headers: more of them for each."""
         self.gateway.freeze()
         try:
-            for connection, (method, path, body) in zip(self.connections, requests, strict=True):
+            more = headers or [{}] * len(requests)
+            for connection, (method, path, body), own in zip(self.connections, requests, more,
+                                                             strict=True):
                 body = body if body is None or isinstance(body, str) else json.dumps(body)
-                connection.request(method, path, body, {"Content-Type": "application/json"})
+                connection.request(method, path, body, {"Content-Type": "application/json", **own})
             meanwhile()
         finally:
             self.gateway.thaw()
@@ -189,7 +192,7 @@ def test_without_a_server_all_are_told_so(launch):
                             meanwhile=server.kill)
     assert [answer.status for answer in answers] == [503] * 5
     assert [answer.json() for answer in answers] == [
-        {"detail": f"{IN_DOUBT}: The registry server cannot be reached",
+        {"detail": f"{IN_DOUBT}: The registry server cannot be reached. {TO_DO}",
          "reason": "OUTCOME_UNKNOWN"}] * 5
 
 
@@ -209,7 +212,8 @@ def test_a_gateway_that_stops_tells_all(launch):
     server.thaw()
     assert [answer.status for answer in answers] == [503] * 5
     assert [answer.json() for answer in answers] == [
-        {"detail": f"{IN_DOUBT}: The gateway is stopping", "reason": "OUTCOME_UNKNOWN"}] * 5
+        {"detail": f"{IN_DOUBT}: The gateway is stopping. {TO_DO}",
+         "reason": "OUTCOME_UNKNOWN"}] * 5
     assert gateway.process.wait(60) == 0
 
 

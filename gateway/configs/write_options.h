@@ -1,0 +1,33 @@
+/* What every write can carry beside its content: comment and author, of the body or of the query,
+ * the Idempotency-Key, and validate_only. */
+#ifndef GATEWAY_WRITE_OPTIONS_H
+#define GATEWAY_WRITE_OPTIONS_H
+
+#include "config_request.h"
+
+/* Borrowed from the request. */
+struct write_options {
+    const char *comment;    /* "": none */
+    const char *created_by; /* NULL: not given */
+    const char *request_id; /* "": none */
+    bool validate_only;
+};
+
+/* r must be of kind config_write. Comment and author are those of the query where the route has
+ * such parameters, else of the body. */
+struct write_options write_options_of(struct request *r);
+
+/* Puts them into the message of any write. protobuf-c's members are not const; what it encodes it
+ * does not change. */
+#define WRITE_OPTIONS_PUT(options, message)                                                        \
+    do {                                                                                           \
+        (message)->comment = (char *)(uintptr_t)(options)->comment;                                \
+        (message)->request_id = (char *)(uintptr_t)(options)->request_id;                          \
+        (message)->validate_only = (options)->validate_only;                                       \
+        if ((options)->created_by != NULL) {                                                       \
+            (message)->created_by = (char *)(uintptr_t)(options)->created_by;                      \
+            (message)->created_by_empty = (options)->created_by[0] == '\0';                        \
+        }                                                                                          \
+    } while (0)
+
+#endif
