@@ -194,6 +194,24 @@ static bool find_revision_before(struct store *store, const struct commit *commi
     return true;
 }
 
+bool history_config_after(struct store *store, const struct commit *commit, size_t index,
+                          struct buf **ret_config, struct status *st)
+{
+    const struct change *change = &commit->changes[index];
+    struct version_ref version = {0};
+    *ret_config = NULL;
+    if (!event_has_config(change)) {
+        return true;
+    }
+    if (!store_read_live_version(store, change->environment, change->service, change->head_version,
+                                 &version, st)) {
+        return false;
+    }
+    *ret_config = encode_config(&version, commit->revision);
+    commit_unref(version.commit);
+    return true;
+}
+
 bool history_config_before(struct store *store, const struct commit *commit, size_t index,
                            struct buf **ret_config, struct status *st)
 {

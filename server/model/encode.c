@@ -1,5 +1,6 @@
 #include "encode.h"
 
+#include <assert.h>
 #include <endian.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -133,6 +134,24 @@ void describe_time(Google__Protobuf__Timestamp *time, int64_t wall_us)
         time->seconds--;
     }
     time->nanos = (int32_t)(micros * 1000);
+}
+
+void describe_commit(Confreg__V1__Commit *message, Google__Protobuf__Timestamp *time,
+                     const struct commit *commit)
+{
+    confreg__v1__commit__init(message);
+    describe_time(time, commit->time_us);
+    message->revision = commit->revision;
+    message->commit_time = time;
+    message->actor = commit->actor;
+    message->peer = commit->peer;
+    message->comment = commit->comment;
+    message->request_id = commit->request_id;
+    message->change_count = (uint32_t)commit->n_changes;
+    if (commit->created_by != NULL) {
+        message->created_by = commit->created_by;
+        message->created_by_empty = commit->created_by[0] == '\0';
+    }
 }
 
 static ProtobufCBinaryData bytes_of(const struct buf *b)
@@ -298,6 +317,10 @@ struct buf *encode_event(uint32_t field, const struct commit *commit, size_t ind
         AUTO_STR both = {0};
         add_heads(&both, config, content->previous);
         return encode_field_and(field, &event.base, both.data, both.len);
+    }
+    if (content->diff != NULL) {
+        assert(config == NULL && "an event has heads or their difference");
+        return encode_field_and(field, &event.base, content->diff->data, content->diff->len);
     }
     return encode_field_and(field, &event.base, config == NULL ? NULL : config->data,
                             config == NULL ? 0 : config->len);

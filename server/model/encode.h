@@ -17,7 +17,8 @@
 #define FIELD_CONFIG 2 /* of every response that carries heads, and of Event */
 #define FIELD_EVENTS 3 /* of WatchResponse */
 #define FIELD_COMMIT_CHANGES 7
-#define FIELD_PREVIOUS 13 /* of Event */
+#define FIELD_PREVIOUS 13   /* of Event */
+#define FIELD_EVENT_DIFF 14 /* of Event */
 
 #define EVENT_BYTES (3u << 20) /* gRPC clients accept messages of 4 MiB by default */
 
@@ -40,6 +41,7 @@ struct event_content {
     /* Heads encoded by encode_config; NULL: the event carries none. */
     const struct buf *config;   /* after the change */
     const struct buf *previous; /* before it */
+    const struct buf *diff;     /* an encoded Diff, as field FIELD_EVENT_DIFF */
 };
 /* Encodes an Event as field `field` of the message that contains it. In a Commit message
  * (FIELD_COMMIT_CHANGES) the comment is left out, because it would repeat the commit's. If both
@@ -77,6 +79,11 @@ void describe_position(struct described_position *position, const char *epoch, u
 /* Parses a token. False: it is not one. */
 bool parse_position_token(const char *token, char ret_epoch[EPOCH_TEXT_SIZE],
                           uint64_t *ret_revision, uint64_t *ret_chain);
+
+/* Fills a Commit without its changes; borrows all members from the commit. time: memory of the
+ * caller, which the message points to. */
+void describe_commit(Confreg__V1__Commit *message, Google__Protobuf__Timestamp *time,
+                     const struct commit *commit);
 
 /* Fill a message that borrows all its members from the arguments. time: memory of the caller, which
  * the message points to. wall_us: microseconds since 1970, negative before. */

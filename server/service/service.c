@@ -2,6 +2,7 @@
 
 #include "compare.h"
 #include "list.h"
+#include "list_commits.h"
 #include "read.h"
 #include "status_call.h"
 #include "watch_call.h"
@@ -13,6 +14,7 @@ RPC_HANDLER(read_get, Confreg__V1__GetConfigRequest, struct service)
 RPC_HANDLER(read_batch, Confreg__V1__BatchGetConfigsRequest, struct service)
 RPC_HANDLER(list_configs, Confreg__V1__ListConfigsRequest, struct service)
 RPC_HANDLER(list_versions, Confreg__V1__ListVersionsRequest, struct service)
+RPC_HANDLER(list_commits, Confreg__V1__ListCommitsRequest, struct service)
 RPC_HANDLER(compare_versions, Confreg__V1__DiffVersionsRequest, struct service)
 RPC_HANDLER(watch_call, Confreg__V1__WatchRequest, struct service)
 RPC_HANDLER(watch_progress_call, Confreg__V1__WatchProgressRequest, struct service)
@@ -30,6 +32,7 @@ static const struct rpc_method methods[] = {
     {"ListConfigs", RPC_UNARY, list_configs_thunk},
     {"ListVersions", RPC_UNARY, list_versions_thunk},
     {"DiffVersions", RPC_UNARY, compare_versions_thunk},
+    {"ListCommits", RPC_UNARY, list_commits_thunk},
     {"Watch", RPC_SERVER_STREAM, watch_call_thunk},
     {"WatchProgress", RPC_UNARY, watch_progress_call_thunk},
     {"GetStatus", RPC_UNARY, status_call_thunk},

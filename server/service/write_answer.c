@@ -80,18 +80,8 @@ void write_answer_commit(const struct write_item *w, struct answer *answer)
     }
     Confreg__V1__Commit message;
     Google__Protobuf__Timestamp time;
-    confreg__v1__commit__init(&message);
-    describe_time(&time, commit->time_us);
-    message.revision = commit->revision;
-    message.commit_time = &time;
-    message.actor = commit->actor;
-    message.comment = commit->comment;
-    message.request_id = commit->request_id;
-    if (commit->created_by != NULL) {
-        message.created_by = commit->created_by;
-        message.created_by_empty = commit->created_by[0] == '\0';
-    }
-    static const struct event_content alone = {NULL, NULL, NULL};
+    describe_commit(&message, &time, commit);
+    static const struct event_content alone = {.change = NULL};
     AUTO_STR changes = {0};
     for (size_t i = 0; i < commit->n_changes; i++) {
         AUTO(buf_unref)

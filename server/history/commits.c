@@ -1,0 +1,122 @@
+#include "commits.h"
+
+#include <assert.h>
+
+#define PART_MIN 16
+#define PART_MAX 1000
+static_assert(PART_MAX <= STORE_SEARCH_COMMITS, "a part is one search");
+
+/* The commits of one read. */
+struct part {
+    struct commit *commits[PART_MAX]; /* owned references */
+    size_t n;
+};
+
+static bool keep(void *user, struct commit *commit)
+{
+    struct part *part = user;
+    part->commits[part->n++] = commit_ref(commit);
+    return true;
+}
+
+static void turn_round(struct part *part)
+{
+    for (size_t i = 0; i < part->n / 2; i++) {
+        struct commit *commit = part->commits[i];
+        part->commits[i] = part->commits[part->n - 1 - i];
+        part->commits[part->n - 1 - i] = commit;
+    }
+}
+
+/* Reads up to n commits at the near end of the range, in its direction. *ret_end: there are no
+ * more. */
+static bool read_part(struct store *store, const struct commit_range *range, size_t n,
+                      struct part *part, bool *ret_end, struct status *st)
+{
+    if (range->n_configs > 0) {
+        const struct store_search search = {.configs = range->configs,
+                                            .n_configs = range->n_configs,
+                                            .from = range->from,
+                                            .through = range->through,
+                                            .newest_first = range->newest_first,
+                                            .max = n};
+        bool ok = store_search(store, &search, keep, part, st);
+        *ret_end = part->n < n;
+        return ok;
+    }
+    uint64_t size = range->through - range->from + 1;
+    n = size < n ? size : n;
+    *ret_end = n == size;
+    uint64_t from = range->newest_first ? range->through - n + 1 : range->from;
+    bool ok = store_read_all_commits(store, from, from + n - 1, false, keep, part, st);
+    if (range->newest_first) {
+        turn_round(part);
+    }
+    return ok;
+}
+
+/* Releases all commits; visits them first until the visitor returns false, which is the result. */
+static bool visit_part(struct part *part, bool more, store_commit_visitor *visit, void *user)
+{
+    for (size_t i = 0; i < part->n; i++) {
+        more = more && visit(user, part->commits[i]);
+        commit_unref(part->commits[i]);
+    }
+    return more;
+}
+
+/* Takes what a part has visited off the range. */
+static void go_on(struct commit_range *range, uint64_t last)
+{
+    if (range->newest_first) {
+        range->through = last - 1;
+    } else {
+        range->from = last + 1;
+    }
+}
+
+bool history_commits(struct store *store, const struct commit_range *whole, size_t wanted,
+                     store_commit_visitor *visit, void *user, struct status *st)
+{
+    struct commit_range range = *whole;
+    size_t n = wanted < PART_MIN ? PART_MIN : wanted > PART_MAX ? PART_MAX : wanted;
+    AUTO(free) struct part *part = mem_alloc(sizeof *part);
+    bool ok = true;
+    bool more = true;
+    bool end = false;
+    while (ok && more && !end && range.from <= range.through) {
+        part->n = 0;
+        ok = read_part(store, &range, n, part, &end, st);
+        uint64_t last = part->n == 0 ? 0 : part->commits[part->n - 1]->revision;
+        more = visit_part(part, ok, visit, user);
+        if (last != 0) {
+            go_on(&range, last);
+        }
+        n = n * 2 < PART_MAX ? n * 2 : PART_MAX;
+    }
+    return ok;
+}
+
+static bool read_time(void *user, struct commit *commit)
+{
+    *(int64_t *)user = commit->time_us;
+    return false;
+}
+
+bool history_revision_at(struct store *store, int64_t time_us, uint64_t through,
+                         uint64_t *ret_revision, struct status *st)
+{
+    uint64_t low = 1;
+    uint64_t high = through + 1;
+    while (low < high) {
+        uint64_t middle = low + (high - low) / 2;
+        int64_t found = 0;
+        if (!store_read_all_commits(store, middle, middle, false, read_time, &found, st)) {
+            return false;
+        }
+        low = found >= time_us ? low : middle + 1;
+        high = found >= time_us ? middle : high;
+    }
+    *ret_revision = low;
+    return true;
+}

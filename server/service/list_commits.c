@@ -1,0 +1,521 @@
+#include "list_commits.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "checks.h"
+#include "commits.h"
+#include "deferred_read.h"
+#include "encode.h"
+#include "history.h"
+#include "json_pointer.h"
+#include "page.h"
+#include "utf8.h"
+
+#define FIELD_LISTED 2 /* the commits of a ListCommitsResponse */
+
+/* The bounds of one call's work: commits that are decoded, and changes whose payloads are read. A
+ * page that reaches one ends there. */
+#define LOOK_MAX 5000
+#define COMPARE_MAX 256
+
+/* ---- A page ---- */
+
+/* The part of the log that the next page lists; kept in the page token. */
+struct bounds {
+    uint64_t from, through;
+};
+
+struct commit_page {
+    struct service *service;
+    const Confreg__V1__ListCommitsRequest *request;
+    struct head_filter filter;
+    uint32_t kinds; /* a bit for each kind that is listed; 0: all */
+    struct page_token token;
+    struct bounds bounds;
+    size_t left;     /* commits that still fit on the page */
+    size_t looked;   /* commits that were decoded */
+    size_t compared; /* changes whose payloads were read */
+    struct answer answer;
+    bool ended_early; /* before the end of the bounds */
+    bool failed;      /* with st */
+    struct status *st;
+};
+
+/* ---- Payloads ---- */
+
+/* The payloads of a config's head before and after a change. */
+struct payloads {
+    struct buf *before, *after; /* owned; NULL: there was no head, or its payload is gone */
+    bool gone;                  /* one of them was erased or compacted */
+};
+
+static void payloads_fini(struct payloads *payloads)
+{
+    buf_unref(payloads->before);
+    buf_unref(payloads->after);
+}
+
+static bool read_payload(const struct commit_page *page, const struct change *change,
+                         uint64_t version, struct payloads *payloads, struct buf **ret_payload)
+{
+    struct version_ref found = {0};
+    if (!store_read_live_version(page->service->store, change->environment, change->service,
+                                 version, &found, page->st)) {
+        return false;
+    }
+    *ret_payload = buf_ref(version_change(&found)->payload);
+    payloads->gone = payloads->gone || *ret_payload == NULL;
+    commit_unref(found.commit);
+    return true;
+}
+
+static bool read_payloads(struct commit_page *page, const struct change *change,
+                          struct payloads *payloads)
+{
+    *payloads = (struct payloads){0};
+    page->compared++;
+    return (!event_has_previous(change) ||
+            read_payload(page, change, change->previous_version, payloads, &payloads->before)) &&
+           (!event_has_config(change) ||
+            read_payload(page, change, change->head_version, payloads, &payloads->after));
+}
+
+static struct json_text text_of(const struct buf *payload)
+{
+    static const struct json_text nothing = {"{}", 2};
+    return payload == NULL ? nothing : json_of_buf(payload);
+}
+
+/* ---- Filters ---- */
+
+/* Whether the value at the pointer differs. */
+static bool differs_at(const struct payloads *payloads, const char *pointer)
+{
+    struct json_text before;
+    struct json_text after;
+    bool had = payloads->before != NULL &&
+               json_pointer_find(json_of_buf(payloads->before), pointer, &before);
+    bool has =
+        payloads->after != NULL && json_pointer_find(json_of_buf(payloads->after), pointer, &after);
+    return had != has || (had && !json_text_equal(before, after));
+}
+
+/* A change whose payloads are gone matches a pointer: it may have changed what is there. */
+static bool matches_pointer(struct commit_page *page, const struct change *change,
+                            bool *ret_matches)
+{
+    struct payloads payloads;
+    *ret_matches = page->request->json_pointer[0] == '\0';
+    if (*ret_matches || !change_has_config(change->kind) || !change_touches_head(change)) {
+        return true;
+    }
+    bool ok = read_payloads(page, change, &payloads);
+    *ret_matches = ok && (payloads.gone || differs_at(&payloads, page->request->json_pointer));
+    payloads_fini(&payloads);
+    return ok;
+}
+
+static bool matches_facts(const struct commit_page *page, const struct change *change)
+{
+    return (page->kinds == 0 || (page->kinds >> change->kind & 1) != 0) &&
+           head_filter_matches(&page->filter, change->environment, change->service);
+}
+
+static bool matches_commit(const struct commit_page *page, const struct commit *commit)
+{
+    const Confreg__V1__ListCommitsRequest *r = page->request;
+    const char *author = commit->created_by == NULL ? "" : commit->created_by;
+    return (r->actor[0] == '\0' || strcmp(r->actor, commit->actor) == 0) &&
+           (r->created_by[0] == '\0' || strcmp(r->created_by, author) == 0);
+}
+
+/* Marks the changes that are listed. False: an error. */
+static bool select_changes(struct commit_page *page, const struct commit *commit, bool *selected,
+                           size_t *ret_n)
+{
+    *ret_n = 0;
+    for (size_t i = 0; i < commit->n_changes; i++) {
+        selected[i] = matches_facts(page, &commit->changes[i]);
+        if (selected[i] && !matches_pointer(page, &commit->changes[i], &selected[i])) {
+            return false;
+        }
+        *ret_n += selected[i];
+    }
+    return true;
+}
+
+/* ---- Encoding ---- */
+
+static struct buf *without_payload(struct buf *config)
+{
+    struct buf *without =
+        config == NULL
+            ? NULL
+            : encode_without_payload(config, CONFREG__V1__PAYLOAD_STATE__PAYLOAD_STATE_OMITTED);
+    buf_unref(config);
+    return without;
+}
+
+/* An event with heads; without their payloads where the commit would exceed an answer. */
+static bool encode_heads(struct commit_page *page, const struct commit *commit, size_t index,
+                         size_t used, struct buf **ret_event)
+{
+    struct store *store = page->service->store;
+    struct buf *config = NULL;
+    struct buf *previous = NULL;
+    page->compared++;
+    bool ok = history_config_after(store, commit, index, &config, page->st) &&
+              history_config_before(store, commit, index, &previous, page->st);
+    if (ok) {
+        size_t bytes = (config == NULL ? 0 : config->len) + (previous == NULL ? 0 : previous->len);
+        if (used + bytes > REPLY_BYTES) {
+            config = without_payload(config);
+            previous = without_payload(previous);
+        }
+        const struct event_content heads = {.config = config, .previous = previous};
+        *ret_event = encode_event(FIELD_COMMIT_CHANGES, commit, index, &heads);
+    }
+    buf_unref(config);
+    buf_unref(previous);
+    return ok;
+}
+
+static struct buf *encode_diff(const struct change *change, const struct payloads *payloads)
+{
+    struct diff_answer difference;
+    diff_answer_init(&difference, text_of(payloads->before), text_of(payloads->after));
+    Confreg__V1__Diff *diff = &difference.diff;
+    diff->environment = change->environment;
+    diff->new_environment = change->environment;
+    diff->service_name = change->service;
+    diff->old_version = change->previous_version;
+    diff->new_version = change->head_version;
+    struct buf *encoded = encode_field(FIELD_EVENT_DIFF, &diff->base);
+    diff_answer_fini(&difference);
+    return encoded;
+}
+
+static bool encode_difference(struct commit_page *page, const struct commit *commit, size_t index,
+                              size_t used, struct buf **ret_event)
+{
+    const struct change *change = &commit->changes[index];
+    struct event_content content = {.change = NULL};
+    struct buf *diff = NULL;
+    bool ok = true;
+    if (change_has_config(change->kind) && change_touches_head(change)) {
+        struct payloads payloads;
+        ok = read_payloads(page, change, &payloads);
+        diff = ok && !payloads.gone ? encode_diff(change, &payloads) : NULL;
+        payloads_fini(&payloads);
+    }
+    if (diff != NULL && used + diff->len <= REPLY_BYTES) {
+        content.diff = diff;
+    }
+    if (ok) {
+        *ret_event = encode_event(FIELD_COMMIT_CHANGES, commit, index, &content);
+    }
+    buf_unref(diff);
+    return ok;
+}
+
+static bool encode_change(struct commit_page *page, const struct commit *commit, size_t index,
+                          size_t used, struct buf **ret_event)
+{
+    static const struct event_content alone = {.change = NULL};
+    switch (page->request->view) {
+    case CONFREG__V1__COMMIT_VIEW__COMMIT_VIEW_PAYLOADS:
+        return encode_heads(page, commit, index, used, ret_event);
+    case CONFREG__V1__COMMIT_VIEW__COMMIT_VIEW_DIFF:
+        return encode_difference(page, commit, index, used, ret_event);
+    default:
+        *ret_event = encode_event(FIELD_COMMIT_CHANGES, commit, index, &alone);
+        return true;
+    }
+}
+
+static bool encode_commit(struct commit_page *page, const struct commit *commit,
+                          const bool *selected, struct buf **ret_commit)
+{
+    Confreg__V1__Commit message;
+    Google__Protobuf__Timestamp time;
+    AUTO_STR changes = {0};
+    describe_commit(&message, &time, commit);
+    for (size_t i = 0; i < commit->n_changes; i++) {
+        AUTO(buf_unref) struct buf *event = NULL;
+        if (!selected[i]) {
+            continue;
+        }
+        if (!encode_change(page, commit, i, changes.len, &event)) {
+            return false;
+        }
+        str_add(&changes, event->data, event->len);
+    }
+    *ret_commit = encode_field_and(FIELD_LISTED, &message.base, changes.data, changes.len);
+    return true;
+}
+
+/* ---- Filling a page ---- */
+
+/* The next page begins with this commit, or behind it. */
+static void move_bounds(struct commit_page *page, uint64_t revision, bool behind)
+{
+    if (page->request->oldest_first) {
+        page->bounds.from = revision + behind;
+    } else {
+        page->bounds.through = revision - behind;
+    }
+}
+
+static bool page_is_full(const struct commit_page *page)
+{
+    return page->left == 0 || page->looked >= LOOK_MAX || page->compared >= COMPARE_MAX;
+}
+
+/* Ends the walk by returning false. */
+static bool add_commit(void *user, struct commit *commit)
+{
+    struct commit_page *page = user;
+    bool selected[COMMIT_MAX_CHANGES];
+    size_t n = 0;
+    AUTO(buf_unref) struct buf *encoded = NULL;
+    move_bounds(page, commit->revision, false);
+    page->ended_early = page_is_full(page);
+    if (page->ended_early) {
+        return false;
+    }
+    page->looked++;
+    page->failed = matches_commit(page, commit) &&
+                   (!select_changes(page, commit, selected, &n) ||
+                    (n > 0 && !encode_commit(page, commit, selected, &encoded)));
+    if (page->failed) {
+        return false;
+    }
+    if (encoded != NULL) {
+        bool first = page->answer.n == 1; /* the header alone */
+        page->ended_early = !first && page->answer.bytes + encoded->len > REPLY_BYTES;
+        if (page->ended_early) {
+            return false;
+        }
+        answer_add(&page->answer, MOVE(encoded));
+        page->left--;
+    }
+    move_bounds(page, commit->revision, true);
+    return true;
+}
+
+/* The configs that the filters name, tombstones included, if a search can have so many; else
+ * n_configs 0: all commits are looked at. Heads and configs are owned by the caller. */
+struct named {
+    struct head *heads[STORE_SEARCH_CONFIGS];
+    struct store_config configs[STORE_SEARCH_CONFIGS];
+    size_t n;
+    bool searched; /* by name; if n is 0, too: there are no such configs */
+};
+
+#define NAMING_STEPS 256 /* parts of the heads' order that are looked at for names */
+
+static void find_names(const struct commit_page *page, struct named *named)
+{
+    const struct head_filter *filter = &page->filter;
+    struct head_cursor cursor = {.done = false};
+    named->n = 0;
+    named->searched =
+        filter->environment != NULL || filter->service != NULL || filter->service_prefix != NULL;
+    for (int i = 0; named->searched && !cursor.done; i++) {
+        named->searched = i < NAMING_STEPS && named->n < STORE_SEARCH_CONFIGS;
+        if (named->searched) {
+            named->n += registry_list(page->service->registry, filter, &cursor,
+                                      named->heads + named->n, STORE_SEARCH_CONFIGS - named->n);
+        }
+    }
+    for (size_t i = 0; i < named->n; i++) {
+        named->configs[i] =
+            (struct store_config){head_environment(named->heads[i]), head_service(named->heads[i])};
+    }
+    str_fini(&cursor.after);
+}
+
+static bool fill_commits(struct commit_page *page)
+{
+    struct named named;
+    find_names(page, &named);
+    const struct commit_range range = {.from = page->bounds.from,
+                                       .through = page->bounds.through,
+                                       .newest_first = !page->request->oldest_first,
+                                       .configs = named.configs,
+                                       .n_configs = named.searched ? named.n : 0};
+    bool nothing = named.searched && named.n == 0;
+    bool ok = nothing || history_commits(page->service->store, &range, page->left + 1, add_commit,
+                                         page, page->st);
+    for (size_t i = 0; i < named.n; i++) {
+        head_unref(named.heads[i]);
+    }
+    return ok && !page->failed;
+}
+
+/* ---- Bounds ---- */
+
+static int64_t wall_us(const Google__Protobuf__Timestamp *time)
+{
+    return time->seconds * 1000000 + time->nanos / 1000;
+}
+
+/* The bounds of the first page, as of the token's revision. */
+static bool find_bounds(struct commit_page *page)
+{
+    const Confreg__V1__ListCommitsRequest *r = page->request;
+    struct store *store = page->service->store;
+    uint64_t last = page->token.position.revision;
+    struct bounds bounds = {
+        .from = r->start_revision == 0 ? 1 : r->start_revision,
+        .through = r->end_revision == 0 || r->end_revision > last ? last : r->end_revision};
+    uint64_t found;
+    if (r->start_time != NULL) {
+        if (!history_revision_at(store, wall_us(r->start_time), last, &found, page->st)) {
+            return false;
+        }
+        bounds.from = found > bounds.from ? found : bounds.from;
+    }
+    if (r->end_time != NULL) {
+        if (!history_revision_at(store, wall_us(r->end_time), last, &found, page->st)) {
+            return false;
+        }
+        bounds.through = found - 1 < bounds.through ? found - 1 : bounds.through;
+    }
+    page->bounds = bounds;
+    return true;
+}
+
+static bool take_bounds(struct commit_page *page)
+{
+    if (page->request->page_token[0] == '\0') {
+        return find_bounds(page);
+    }
+    assert(page->token.n_key == sizeof page->bounds && "a token of commits keeps the bounds");
+    memcpy(&page->bounds, page->token.key, sizeof page->bounds);
+    return true;
+}
+
+static void add_next(struct commit_page *page)
+{
+    memcpy(page->token.key, &page->bounds, sizeof page->bounds);
+    page->token.n_key = sizeof page->bounds;
+    page_add_next(page->service, &page->token, &page->answer);
+}
+
+/* ---- The call ---- */
+
+/* A token is valid for all requests that differ in the rest only. */
+static uint64_t commits_filter(const struct service *service,
+                               const Confreg__V1__ListCommitsRequest *request)
+{
+    Confreg__V1__ListCommitsRequest filters = *request;
+    filters.page_size = 0;
+    filters.page_token = (char *)(uintptr_t)protobuf_c_empty_string;
+    filters.read = NULL;
+    AUTO(buf_unref) struct buf *bytes = encode_message(&filters.base);
+    struct hash h =
+        hash_mac(service->store->identity.secret, STORE_SECRET_SIZE, bytes->data, bytes->len);
+    return hash_short(&h);
+}
+
+static uint32_t kinds_of(const Confreg__V1__ListCommitsRequest *r)
+{
+    uint32_t kinds = 0;
+    for (size_t i = 0; i < r->n_kinds; i++) {
+        kinds |= UINT32_C(1) << r->kinds[i];
+    }
+    return kinds;
+}
+
+static void run(struct service *service, struct rpc_call *call, const ProtobufCMessage *message)
+{
+    const Confreg__V1__ListCommitsRequest *r = (const void *)message;
+    struct status st;
+    struct commit_page page = {.service = service,
+                               .request = r,
+                               .filter = {filter_text(r->environment), filter_text(r->service_name),
+                                          filter_text(r->service_name_prefix)},
+                               .kinds = kinds_of(r),
+                               .left = page_items(r->page_size),
+                               .st = &st};
+    if (!page_open(service, r->page_token, commits_filter(service, r), &page.token, &st) ||
+        !take_bounds(&page)) {
+        rpc_fail(call, &st);
+        return;
+    }
+    answer_add(&page.answer, answer_header(service, &page.token.position));
+    if (!fill_commits(&page)) {
+        answer_drop(&page.answer);
+        rpc_fail(call, &st);
+        return;
+    }
+    if (page.ended_early) {
+        add_next(&page);
+    }
+    answer_send(&page.answer, call);
+}
+
+/* ---- Checks ---- */
+
+static bool check_kinds(const Confreg__V1__ListCommitsRequest *r, struct status *st)
+{
+    for (size_t i = 0; i < r->n_kinds; i++) {
+        if (r->kinds[i] <= 0 || (int)r->kinds[i] >= CHANGE_KINDS) {
+            return status_bad_field(st, "kinds", "KIND_UNKNOWN", "kinds: %d is no kind of change",
+                                    (int)r->kinds[i]);
+        }
+    }
+    return true;
+}
+
+/* The limits of Timestamp: years 1 to 9999. */
+static bool check_time(const Google__Protobuf__Timestamp *time, const char *field,
+                       struct status *st)
+{
+    return time == NULL ||
+           (time->seconds >= INT64_C(-62135596800) && time->seconds <= INT64_C(253402300799) &&
+            time->nanos >= 0 && time->nanos < 1000000000) ||
+           status_bad_field(st, field, "TIME_RANGE", "%s: not a time of the years 1 to 9999",
+                            field);
+}
+
+static bool check_text(const char *text, size_t max, const char *field, struct status *st)
+{
+    return text_check(text, strlen(text), max, field, st);
+}
+
+static bool check_view(const Confreg__V1__ListCommitsRequest *r, struct status *st)
+{
+    return (r->view >= CONFREG__V1__COMMIT_VIEW__COMMIT_VIEW_UNSPECIFIED &&
+            r->view <= CONFREG__V1__COMMIT_VIEW__COMMIT_VIEW_DIFF) ||
+           status_bad_field(st, "view", "VIEW_UNKNOWN", "view: %d is none", (int)r->view);
+}
+
+static bool check(const struct service *service, const Confreg__V1__ListCommitsRequest *r,
+                  struct status *st)
+{
+    return check_name_filter(r->environment, "environment", st) &&
+           check_name_filter(r->service_name, "service_name", st) &&
+           check_prefix_filter(r->service_name_prefix, "service_name_prefix", st) &&
+           check_text(r->actor, AUTHOR_MAX_BYTES, "actor", st) &&
+           check_text(r->created_by, AUTHOR_MAX_BYTES, "created_by", st) && check_kinds(r, st) &&
+           check_time(r->start_time, "start_time", st) && check_time(r->end_time, "end_time", st) &&
+           check_epoch(service, r->epoch, "epoch", st) &&
+           json_pointer_check(r->json_pointer, "json_pointer", st) && check_view(r, st);
+}
+
+void list_commits(struct rpc_call *call, const Confreg__V1__ListCommitsRequest *request,
+                  struct service *service)
+{
+    struct status st;
+    uint64_t revision = 0;
+    if (!check(service, request, &st) ||
+        !page_revision(service, request->page_token, commits_filter(service, request), &revision,
+                       &st)) {
+        rpc_fail(call, &st);
+        return;
+    }
+    read_when_reached(service, call, &request->base, request->read, revision, run);
+}
