@@ -92,6 +92,13 @@ bool status_set_outcome(struct status *st, enum outcome outcome, const char *for
     return false;
 }
 
+bool status_exceeds(struct status *st, uint64_t limit, uint64_t found)
+{
+    status_add_number(st, "limit", limit);
+    status_add_number(st, "found", found);
+    return false;
+}
+
 void status_become(struct status *st, enum outcome outcome)
 {
     assert(outcome != OUTCOME_OTHER && "an outcome has a reason");

@@ -93,6 +93,9 @@ bool status_bad_field(struct status *st, const char *field, const char *reason, 
 void status_add_info(struct status *st, const char *key, const char *value);
 void status_add_number(struct status *st, const char *key, uint64_t value);
 
+/* Adds the details `limit` and `found` of a limit that was exceeded. Returns false. */
+bool status_exceeds(struct status *st, uint64_t limit, uint64_t found);
+
 /* Turns st into an outcome: replaces code and reason, keeps message, field and info. */
 void status_become(struct status *st, enum outcome outcome);
 /* Replaces the reason by any text, for example one that a peer sent, and decodes its outcome. The

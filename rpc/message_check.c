@@ -156,9 +156,9 @@ static bool check_nested(struct walk *walk, const struct scope *outer,
         .depth = outer->depth + 1,
     };
     if (scope.depth > MESSAGE_MAX_DEPTH) {
-        return status_set(walk->st, STATUS_INVALID_ARGUMENT, "MESSAGE_TOO_COMPLEX",
-                          "the request message is nested more than %d levels deep",
-                          MESSAGE_MAX_DEPTH);
+        status_set(walk->st, STATUS_INVALID_ARGUMENT, "MESSAGE_TOO_COMPLEX",
+                   "the request message is nested more than %d levels deep", MESSAGE_MAX_DEPTH);
+        return status_exceeds(walk->st, MESSAGE_MAX_DEPTH, scope.depth);
     }
     return check_message(walk, &scope);
 }
@@ -167,8 +167,9 @@ static bool check_field(struct walk *walk, const struct scope *scope,
                         const struct wire_field *field)
 {
     if (++walk->n_fields > MESSAGE_MAX_FIELDS) {
-        return status_set(walk->st, STATUS_INVALID_ARGUMENT, "MESSAGE_TOO_COMPLEX",
-                          "the request message has more than %d fields", MESSAGE_MAX_FIELDS);
+        status_set(walk->st, STATUS_INVALID_ARGUMENT, "MESSAGE_TOO_COMPLEX",
+                   "the request message has more than %d fields", MESSAGE_MAX_FIELDS);
+        return status_exceeds(walk->st, MESSAGE_MAX_FIELDS, walk->n_fields);
     }
     if (scope->field == NULL || field->type != PROTOBUF_C_WIRE_TYPE_LENGTH_PREFIXED) {
         return true;

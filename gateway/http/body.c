@@ -47,10 +47,26 @@ bool content_encoding_is_plain(const char *content_encoding)
     return true;
 }
 
-static void check_config_data(struct body *body, struct invalid *invalid)
+/* Adds the fault of a body that is not what the call takes; if its Content-Type is that of a patch,
+ * says where patches go. */
+static void refuse_shape(struct invalid *invalid, const char *name, enum fault fault,
+                         const char *message, const char *content_type)
+{
+    bool is_patch = content_type != NULL && (is_type(content_type, "application/json-patch+json") ||
+                                             is_type(content_type, "application/merge-patch+json"));
+    AUTO_STR text = {0};
+    str_add_text(&text, message);
+    if (is_patch) {
+        str_add_text(&text, ". A patch goes to PATCH /api/configs/{service}; here the Content-Type "
+                            "should be application/json");
+    }
+    invalid_add(invalid, "body", name, fault, text.data);
+}
+
+static void check_config_data(struct body *body, const char *content_type, struct invalid *invalid)
 {
     if (!json_find(json_of_buf(body->json), "config_data", &body->config_data)) {
-        invalid_add(invalid, "body", "config_data", FAULT_MISSING, "Field required");
+        refuse_shape(invalid, "config_data", FAULT_MISSING, "Field required", content_type);
     } else if (json_type_of(body->config_data) != JSON_OBJECT) {
         invalid_add(invalid, "body", "config_data", FAULT_NO_DICTIONARY,
                     "Input should be a valid dictionary");
@@ -117,7 +133,8 @@ static void check_names(struct body *body, struct invalid *invalid)
     }
 }
 
-static void check_members(enum body_kind kind, struct body *body, struct invalid *invalid)
+static void check_members(enum body_kind kind, struct body *body, const char *content_type,
+                          struct invalid *invalid)
 {
     if (kind == BODY_PATCH) {
         body->config_data = json_of_buf(body->json);
@@ -130,7 +147,7 @@ static void check_members(enum body_kind kind, struct body *body, struct invalid
     if (kind == BODY_ROLLBACK) {
         check_version(body, invalid);
     } else {
-        check_config_data(body, invalid);
+        check_config_data(body, content_type, invalid);
     }
     take_text(body, "comment", &body->comment, invalid);
     body->has_created_by = take_text(body, "created_by", &body->created_by, invalid);
@@ -202,11 +219,12 @@ void body_parse(enum body_kind kind, bool strict, const struct str *text, const 
         return;
     }
     if (json_type_of(json_of_buf(ret->json)) != JSON_OBJECT) {
-        invalid_add(invalid, "body", NULL, FAULT_NOT_AN_OBJECT,
-                    "Input should be a valid dictionary or object to extract fields from");
+        refuse_shape(invalid, NULL, FAULT_NOT_AN_OBJECT,
+                     "Input should be a valid dictionary or object to extract fields from",
+                     kind == BODY_PATCH ? NULL : content_type);
         return;
     }
-    check_members(kind, ret, invalid);
+    check_members(kind, ret, content_type, invalid);
     report_unknown(kind, strict, ret, invalid);
 }
 

@@ -72,6 +72,7 @@ size_t write_queue_put(struct write_queue *queue, struct write *const *writes, s
     } else if (put < n) {
         status_set_outcome(st, OUTCOME_OVERLOADED, "%zu writes wait already; try again later",
                            queue->max_n);
+        status_add_number(st, "limit", queue->max_n);
     }
     return put;
 }

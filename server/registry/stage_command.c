@@ -385,10 +385,13 @@ static bool stage_mutation(struct staging *s, size_t index, struct status *st)
 /* Payloads of rollbacks and patches are not in the request: their size is known only now. */
 static bool check_bytes(const struct staging *s, struct status *st)
 {
-    return s->bytes <= COMMIT_MAX_BYTES ||
-           status_set(st, STATUS_RESOURCE_EXHAUSTED, "COMMIT_TOO_LARGE",
-                      "the payloads of a commit may have %u bytes together",
-                      (unsigned)COMMIT_MAX_BYTES);
+    if (s->bytes > COMMIT_MAX_BYTES) {
+        status_set(st, STATUS_RESOURCE_EXHAUSTED, "COMMIT_TOO_LARGE",
+                   "the payloads of a commit may have %u bytes together",
+                   (unsigned)COMMIT_MAX_BYTES);
+        return status_exceeds(st, COMMIT_MAX_BYTES, s->bytes);
+    }
+    return true;
 }
 
 static void set_text(char **member, const char *text)

@@ -128,6 +128,7 @@ static void refuse_crowd(struct deferred *deferred)
     struct status st;
     status_set_outcome(&st, OUTCOME_OVERLOADED,
                        "%d reads wait for a revision already; try again later", WAITERS_MAX);
+    status_add_number(&st, "limit", WAITERS_MAX);
     refuse(deferred, &st);
 }
 

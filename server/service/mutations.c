@@ -52,9 +52,10 @@ static bool set_payload(struct making *making, struct mutation *m, const char *f
     }
     making->out->payload_bytes += m->payload->len;
     if (making->out->payload_bytes > COMMIT_MAX_BYTES) {
-        return status_set(making->st, STATUS_RESOURCE_EXHAUSTED, "COMMIT_TOO_LARGE",
-                          "the payloads of a commit may have %u bytes together",
-                          (unsigned)COMMIT_MAX_BYTES);
+        status_set(making->st, STATUS_RESOURCE_EXHAUSTED, "COMMIT_TOO_LARGE",
+                   "the payloads of a commit may have %u bytes together",
+                   (unsigned)COMMIT_MAX_BYTES);
+        return status_exceeds(making->st, COMMIT_MAX_BYTES, making->out->payload_bytes);
     }
     return true;
 }
@@ -174,9 +175,10 @@ bool mutations_of_commit(const struct service *service, const struct write_form 
     (void)form;
     const Confreg__V1__CommitChangesRequest *r = (const void *)request;
     if (r->n_changes == 0 || r->n_changes > COMMIT_MAX_CHANGES) {
-        return status_bad_field(st, "changes", "CHANGES_COUNT",
-                                "changes: a commit has 1 to %d of them, found %zu",
-                                COMMIT_MAX_CHANGES, r->n_changes);
+        status_bad_field(st, "changes", "CHANGES_COUNT",
+                         "changes: a commit has 1 to %d of them, found %zu", COMMIT_MAX_CHANGES,
+                         r->n_changes);
+        return status_exceeds(st, COMMIT_MAX_CHANGES, r->n_changes);
     }
     struct making making = begin(service, r->n_changes, ret, st);
     bool ok = true;

@@ -214,8 +214,9 @@ static void get_batch(struct service *service, struct rpc_call *call,
 static bool check_batch(const Confreg__V1__BatchGetConfigsRequest *r, struct status *st)
 {
     if (r->n_names == 0 || r->n_names > BATCH_NAMES) {
-        return status_bad_field(st, "names", "NAMES_COUNT", "names: 1 to %d of them, found %zu",
-                                BATCH_NAMES, r->n_names);
+        status_bad_field(st, "names", "NAMES_COUNT", "names: 1 to %d of them, found %zu",
+                         BATCH_NAMES, r->n_names);
+        return status_exceeds(st, BATCH_NAMES, r->n_names);
     }
     for (size_t i = 0; i < r->n_names; i++) {
         char prefix[32];

@@ -31,9 +31,10 @@ static bool take_selectors(const Confreg__V1__WatchRequest *r, struct head_filte
                            struct status *st)
 {
     if (r->n_selectors > WATCH_MAX_SELECTORS) {
-        return status_bad_field(st, "selectors", "SELECTORS_COUNT",
-                                "selectors: at most %d of them, found %zu", WATCH_MAX_SELECTORS,
-                                r->n_selectors);
+        status_bad_field(st, "selectors", "SELECTORS_COUNT",
+                         "selectors: at most %d of them, found %zu", WATCH_MAX_SELECTORS,
+                         r->n_selectors);
+        return status_exceeds(st, WATCH_MAX_SELECTORS, r->n_selectors);
     }
     for (size_t i = 0; i < r->n_selectors; i++) {
         const Confreg__V1__Selector *s = r->selectors[i];
@@ -172,10 +173,7 @@ static bool take_wishes(const Confreg__V1__WatchRequest *r, struct watch_wishes 
 static bool take_id(const char *id, struct watch_spec *spec, struct status *st)
 {
     spec->id = id;
-    return strlen(id) <= WATCH_ID_MAX_BYTES ||
-           status_bad_field(st, "watch_id", "TEXT_TOO_LONG",
-                            "watch_id: at most %d bytes, found %zu", WATCH_ID_MAX_BYTES,
-                            strlen(id));
+    return text_check(id, strlen(id), WATCH_ID_MAX_BYTES, "watch_id", st);
 }
 
 void watch_call(struct rpc_call *call, const Confreg__V1__WatchRequest *request,
@@ -200,6 +198,7 @@ void watch_progress_call(struct rpc_call *call, const Confreg__V1__WatchProgress
     if (n == 0 || n > WATCH_ID_MAX_BYTES) {
         status_bad_field(&st, "watch_id", "WATCH_ID", "watch_id: 1 to %d bytes, found %zu",
                          WATCH_ID_MAX_BYTES, n);
+        status_exceeds(&st, WATCH_ID_MAX_BYTES, n);
         rpc_fail(call, &st);
         return;
     }

@@ -114,9 +114,12 @@ static size_t make_all(struct many *many, const Confreg__V1__WriteConfigsRequest
 
 static bool check_count(const Confreg__V1__WriteConfigsRequest *request, struct status *st)
 {
-    return (request->n_writes >= 1 && request->n_writes <= MANY_WRITES) ||
-           status_bad_field(st, "writes", "WRITES_COUNT", "writes: 1 to %d of them, found %zu",
-                            MANY_WRITES, request->n_writes);
+    if (request->n_writes == 0 || request->n_writes > MANY_WRITES) {
+        status_bad_field(st, "writes", "WRITES_COUNT", "writes: 1 to %d of them, found %zu",
+                         MANY_WRITES, request->n_writes);
+        return status_exceeds(st, MANY_WRITES, request->n_writes);
+    }
+    return true;
 }
 
 void write_many(struct rpc_call *call, const Confreg__V1__WriteConfigsRequest *request,

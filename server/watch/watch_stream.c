@@ -214,10 +214,14 @@ static void unlist(struct watch *watch)
 static bool check_connection(const struct watch *watch, struct status *st)
 {
     size_t max = watch->hub->max_of_connection;
-    return max == 0 || interests_beside(&watch->peer_entry) <= max ||
-           status_set_outcome(
-               st, OUTCOME_WATCHES_COUNT,
-               "at most %zu watches on a connection (--max-watches), and it has them", max);
+    if (max != 0 && interests_beside(&watch->peer_entry) > max) {
+        status_set_outcome(st, OUTCOME_WATCHES_COUNT,
+                           "at most %zu watches on a connection (--max-watches), and it has them",
+                           max);
+        status_add_number(st, "limit", max);
+        return false;
+    }
+    return true;
 }
 
 static enum rpc_next next_of_phase(struct watch *watch, struct rpc_pieces *pieces,

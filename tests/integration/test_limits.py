@@ -6,8 +6,8 @@ import grpc
 import pytest
 from calls import Registry, create_change, delete_change, patch_change, rollback_change
 from daemon import Confregd
-from errors import refused
-from stubs import api_grpc, api_pb
+from errors import Refusal, refused
+from stubs import api_grpc, api_pb, pb
 
 pytestmark = pytest.mark.any_store
 
@@ -259,3 +259,35 @@ def test_an_unknown_method_and_an_unknown_service(confregd):
             raise AssertionError("an unknown method was answered")
         except grpc.RpcError as error:
             assert error.code() == grpc.StatusCode.UNIMPLEMENTED
+
+
+# ---- What programs are told of a limit ----
+
+def limits_of(call):
+    with pytest.raises(grpc.RpcError) as error:
+        call()
+    refusal = Refusal(error.value)
+    return refusal.reason, refusal.info.get("limit"), refusal.info.get("found")
+
+
+def test_every_limit_says_how_large_it_is(registry, confregd, name):
+    half = '{"x":"%s"}' % ("y" * 1_000_000)
+    nine = [create_change(f"{name}-{i}", half) for i in range(9)]
+    assert limits_of(lambda: registry.commit(nine[:9])) == (
+        "COMMIT_TOO_LARGE", str(8 << 20), str(9 * len(half)))
+    for i in range(9):
+        registry.create(f"{name}-{i}", half)
+    patches = [patch_change(f"{name}-{i}", '{"z":1}') for i in range(9)]
+    reason, limit, found = limits_of(lambda: registry.commit(patches))
+    assert (reason, limit) == ("COMMIT_TOO_LARGE", str(8 << 20)) and int(found) > 8 << 20
+    many = [create_change(name)] * 129
+    assert limits_of(lambda: registry.commit(many)) == ("CHANGES_COUNT", "128", "129")
+    assert limits_of(lambda: registry.commit([])) == ("CHANGES_COUNT", "128", "0")
+    assert limits_of(lambda: registry.write(many)) == ("WRITES_COUNT", "128", "129")
+    names = [pb.ConfigName(service_name=name)] * 1001
+    assert limits_of(lambda: registry.batch(names)) == ("NAMES_COUNT", "1000", "1001")
+    selectors = [api_pb.Selector(service_name=name)] * 129
+    assert limits_of(lambda: next(confregd.stub.Watch(api_pb.WatchRequest(selectors=selectors)))) == (
+        "SELECTORS_COUNT", "128", "129")
+    assert limits_of(lambda: next(confregd.stub.Watch(api_pb.WatchRequest(watch_id="x" * 129)))) == (
+        "TEXT_TOO_LONG", "128", None)

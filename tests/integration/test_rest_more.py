@@ -1,5 +1,7 @@
 """Calls of the gateway beyond the documented contract: rollback, merge patches, batches."""
 
+import json
+
 import pytest
 from rest import from_then_on
 
@@ -256,3 +258,36 @@ def test_who_wants_nothing_ignored_says_so(rest, path):
     answer = rest.call("GET", path, None, strict)
     assert (answer.status, answer.headers["Preference-Applied"]) == (200, "handling=strict")
     assert answer.headers["X-Config-Version"] == "1"
+
+
+@pytest.mark.parametrize("kind", ["application/json-patch+json", "application/merge-patch+json"])
+@pytest.mark.parametrize("method, body", [("PUT", "[]"), ("PUT", '{"a":1}'), ("POST", '[{"op":"x"}]')])
+def test_a_patch_that_is_sent_to_another_call(rest, path, kind, method, body):
+    answer = rest.call(method, path, body, {"Content-Type": kind})
+    [fault] = answer.json()["detail"]
+    assert answer.status == 422 and "A patch goes to PATCH" in fault["msg"], answer
+    whole = rest.call("PUT", path, '{"config_data":{}}', {"Content-Type": kind})
+    assert whole.status == 200  # as the old service has it
+
+
+# ---- HEAD ----
+
+def test_head_has_the_headers_of_get(rest, registry, gateway, path, name):
+    document = json.loads(rest.get("/openapi.json").body)
+    rest.put(path, DATA)
+    wanted = {"service_name": f"service_name={name}", "name": f"name=prod/{name}"}
+    for route, item in document["paths"].items():
+        if "get" not in item or route in ("/api/watch", "/metrics", "/health", "/stats"):
+            continue
+        required = [wanted[p["name"]] for p in item["get"].get("parameters", [])
+                    if p.get("in") == "query" and p.get("required") and p["name"] in wanted]
+        target = route.replace("{service_name}", name) + "?" + "&".join(required)
+        target += "" if route.startswith("/api/configs:") else "&environment=prod"
+        target += "&new_environment=default" * (route == "/api/diff")
+        get, head = rest.get(target), rest.call("HEAD", target)
+        assert (head.status, head.body) == (get.status, b""), target
+        assert get.status == 200, (target, get)
+        headers = dict(get.headers)
+        if headers.pop("Transfer-Encoding", None) is None:  # a long list
+            assert int(headers["Content-Length"]) == len(get.body), target
+        assert dict(head.headers) == headers, target
