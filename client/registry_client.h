@@ -22,6 +22,7 @@
     REGISTRY_METHOD_ROW(X, UPDATE_CONFIG, UpdateConfig, update_config)                             \
     REGISTRY_METHOD_ROW(X, DELETE_CONFIG, DeleteConfig, delete_config)                             \
     REGISTRY_METHOD_ROW(X, ROLLBACK_CONFIG, RollbackConfig, rollback_config)                       \
+    REGISTRY_METHOD_ROW(X, UNDELETE_CONFIG, UndeleteConfig, undelete_config)                       \
     REGISTRY_METHOD_ROW(X, COMMIT_CHANGES, CommitChanges, commit_changes)                          \
     REGISTRY_METHOD_ROW(X, WRITE_CONFIGS, WriteConfigs, write_configs)                             \
     REGISTRY_METHOD_ROW(X, GET_CONFIG, GetConfig, get_config)                                      \

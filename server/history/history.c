@@ -232,30 +232,48 @@ bool history_config_before(struct store *store, const struct commit *commit, siz
     return true;
 }
 
-struct live_walk {
+bool history_has(const struct head *head, enum history_scope scope, uint64_t version)
+{
+    return scope == HISTORY_KEPT ? head_keeps_version(head, version)
+                                 : head_has_version(head, version);
+}
+
+uint64_t history_count(const struct head *head, enum history_scope scope)
+{
+    return scope == HISTORY_KEPT ? head_kept_versions(head) : head_live_versions(head);
+}
+
+uint64_t history_before(const struct head *head, enum history_scope scope, uint64_t version)
+{
+    return scope == HISTORY_KEPT ? head_kept_version_before(head, version)
+                                 : head_version_before(head, version);
+}
+
+struct scope_walk {
     const struct head *head;
-    uint64_t next; /* the live version that must be visited next; 0: none is left */
+    enum history_scope scope;
+    uint64_t next; /* the version that must be visited next; 0: none is left */
     bool ended;    /* the visitor ended the walk */
     store_version_visitor *visit;
     void *user;
 };
 
-static bool walk_live(void *user, const struct version_ref *version)
+static bool walk_scope(void *user, const struct version_ref *version)
 {
-    struct live_walk *walk = user;
+    struct scope_walk *walk = user;
     uint64_t number = version_change(version)->version;
-    if (!head_has_version(walk->head, number)) {
+    if (!history_has(walk->head, walk->scope, number)) {
         return true;
     }
     if (number != walk->next) {
         return false;
     }
-    walk->next = head_version_before(walk->head, number);
+    walk->next = history_before(walk->head, walk->scope, number);
     walk->ended = !walk->visit(walk->user, version);
     return !walk->ended;
 }
 
-/* Reports a live version that a walk did not visit. If a read by number fails, too, its error is
+/* Reports a version that a walk did not visit. If a read by number fails, too, its error is
  * passed on. If it succeeds, a shared store had not shown the version to the walk yet; any other
  * store is damaged. */
 static bool tell_missing(struct store *store, const struct head *head, uint64_t version,
@@ -278,16 +296,38 @@ static bool tell_missing(struct store *store, const struct head *head, uint64_t 
                       service);
 }
 
-bool history_versions(struct store *store, const struct head *head, uint64_t from,
-                      bool with_payloads, store_version_visitor *visit, void *user,
+bool history_versions(struct store *store, const struct head *head, enum history_scope scope,
+                      uint64_t from, bool with_payloads, store_version_visitor *visit, void *user,
                       struct status *st)
 {
-    struct live_walk walk = {.head = head, .visit = visit, .user = user};
-    from = from < head->version ? from : head->version;
-    walk.next = head_has_version(head, from) ? from : head_version_before(head, from);
-    if (!store_read_versions(store, head_environment(head), head_service(head), from,
-                             head->first_live_version, with_payloads, walk_live, &walk, st)) {
+    uint64_t newest = history_before(head, scope, head->last_version + 1);
+    uint64_t oldest = scope == HISTORY_KEPT ? head->first_kept_version : head->first_live_version;
+    struct scope_walk walk = {.head = head, .scope = scope, .visit = visit, .user = user};
+    from = from < newest ? from : newest;
+    walk.next = history_has(head, scope, from) ? from : history_before(head, scope, from);
+    if (walk.next == 0) {
+        return true;
+    }
+    if (!store_read_versions(store, head_environment(head), head_service(head), from, oldest,
+                             with_payloads, walk_scope, &walk, st)) {
         return false;
     }
     return walk.ended || walk.next == 0 || tell_missing(store, head, walk.next, st);
+}
+
+bool history_find_delete(struct store *store, const struct head *head, uint64_t revision,
+                         struct version_ref *ret_change, struct status *st)
+{
+    *ret_change = (struct version_ref){0};
+    if (head->version != 0 && head->mod_revision <= revision) {
+        return true;
+    }
+    if (!find_head_change(store, head_environment(head), head_service(head), revision, ret_change,
+                          st)) {
+        return false;
+    }
+    if (ret_change->commit != NULL && version_change(ret_change)->head_version != 0) {
+        commit_unref(MOVE(ret_change->commit));
+    }
+    return true;
 }

@@ -45,11 +45,27 @@ bool history_config_after(struct store *store, const struct commit *commit, size
 bool history_config_before(struct store *store, const struct commit *commit, size_t index,
                            struct buf **ret_config, struct status *st);
 
-/* Visits the live versions of a config, newest first, starting with version `from` or the next live
- * one below it. The visitor ends the walk by returning false. DATA_LOSS LOG_DAMAGED: a live version
- * is missing from the log; on a shared store UNAVAILABLE if a second read finds it. */
-bool history_versions(struct store *store, const struct head *head, uint64_t from,
-                      bool with_payloads, store_version_visitor *visit, void *user,
+/* Which versions of a config are meant. */
+enum history_scope {
+    HISTORY_LIVE,
+    HISTORY_KEPT, /* also those that are not live; erased ones are never meant */
+};
+/* Whether the scope has the version, how many it has, and the newest one below `version` (0: none).
+ * head may be NULL. Do not block. */
+bool history_has(const struct head *head, enum history_scope scope, uint64_t version);
+uint64_t history_count(const struct head *head, enum history_scope scope);
+uint64_t history_before(const struct head *head, enum history_scope scope, uint64_t version);
+
+/* Visits the versions of a scope, newest first, starting with version `from` or the next one below
+ * it. The visitor ends the walk by returning false. DATA_LOSS LOG_DAMAGED: a version is missing
+ * from the log; on a shared store UNAVAILABLE if a second read finds it. */
+bool history_versions(struct store *store, const struct head *head, enum history_scope scope,
+                      uint64_t from, bool with_payloads, store_version_visitor *visit, void *user,
                       struct status *st);
+
+/* The change that deleted a config as of a revision, given a head that was current at or after that
+ * revision. commit NULL: the config was not deleted then. */
+bool history_find_delete(struct store *store, const struct head *head, uint64_t revision,
+                         struct version_ref *ret_change, struct status *st);
 
 #endif

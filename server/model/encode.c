@@ -217,6 +217,30 @@ struct buf *encode_config(const struct version_ref *version, uint64_t mod_revisi
     return encode_field(FIELD_CONFIG, &config.base);
 }
 
+struct buf *encode_deleted(const struct version_ref *change, uint64_t last_version, bool is_erased)
+{
+    const struct commit *commit = change->commit;
+    Confreg__V1__Config config;
+    Google__Protobuf__Timestamp time;
+    confreg__v1__config__init(&config);
+    describe_time(&time, commit->time_us);
+    config.environment = version_change(change)->environment;
+    config.service_name = version_change(change)->service;
+    config.kind = (Confreg__V1__ChangeKind)version_change(change)->kind;
+    config.create_time = &time;
+    if (commit->created_by != NULL) {
+        config.created_by = commit->created_by;
+        config.created_by_empty = commit->created_by[0] == '\0';
+    }
+    config.comment = commit->comment;
+    config.revision = commit->revision;
+    config.mod_revision = commit->revision;
+    config.last_version = last_version;
+    config.payload_state = is_erased ? CONFREG__V1__PAYLOAD_STATE__PAYLOAD_STATE_ERASED
+                                     : CONFREG__V1__PAYLOAD_STATE__PAYLOAD_STATE_OMITTED;
+    return encode_field(FIELD_CONFIG, &config.base);
+}
+
 /* Skips the tag, which is one byte, and the length. */
 Confreg__V1__Config *decode_config(const struct buf *config)
 {

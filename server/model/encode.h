@@ -26,6 +26,10 @@
  * is its last bytes; otherwise payload_state says why not. */
 struct buf *encode_config(const struct version_ref *version, uint64_t mod_revision);
 
+/* Encodes a deleted config as field 2 of a response. change: the one that deleted it. is_erased: no
+ * version is left to undelete. */
+struct buf *encode_deleted(const struct version_ref *change, uint64_t last_version, bool is_erased);
+
 /* Encodes the same Config without its payload and with this payload_state. config: a result of
  * encode_config. */
 struct buf *encode_without_payload(const struct buf *config, Confreg__V1__PayloadState state);

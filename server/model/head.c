@@ -152,10 +152,19 @@ bool head_keeps_version(const struct head *h, uint64_t version)
            !holes_contain(&h->holes, version);
 }
 
-uint64_t head_last_kept_version(const struct head *h)
+uint64_t head_kept_versions(const struct head *h)
 {
-    assert(h->version == 0 && "the life has ended");
-    for (uint64_t v = h->last_version; v >= h->first_live_version; v--) {
+    return h == NULL ? 0 : h->last_version + 1 - h->first_kept_version - h->holes.n;
+}
+
+uint64_t head_kept_version_before(const struct head *h, uint64_t version)
+{
+    if (h == NULL) {
+        return 0;
+    }
+    for (uint64_t v = version <= h->last_version ? version : h->last_version + 1;
+         v > h->first_kept_version;) {
+        v--;
         if (head_keeps_version(h, v)) {
             return v;
         }
@@ -163,9 +172,20 @@ uint64_t head_last_kept_version(const struct head *h)
     return 0;
 }
 
+uint64_t head_last_kept_version(const struct head *h)
+{
+    assert(h->version == 0 && "the life has ended");
+    uint64_t version = head_kept_version_before(h, h->last_version + 1);
+    return version < h->first_live_version ? 0 : version;
+}
+
 uint64_t head_version_before(const struct head *h, uint64_t version)
 {
-    for (uint64_t v = version; h != NULL && v > h->first_live_version;) {
+    if (h == NULL || h->version == 0) {
+        return 0;
+    }
+    for (uint64_t v = version <= h->version ? version : h->version + 1;
+         v > h->first_live_version;) {
         v--;
         if (head_has_version(h, v)) {
             return v;

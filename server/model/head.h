@@ -78,8 +78,12 @@ bool head_keeps_version(const struct head *h, uint64_t version);
 uint64_t head_last_kept_version(const struct head *h);
 /* The number of live versions. h may be NULL. */
 uint64_t head_live_versions(const struct head *h);
+/* The number of versions that were given and not erased, in all lives. h may be NULL. */
+uint64_t head_kept_versions(const struct head *h);
 /* The newest live version below `version`; 0: none. */
 uint64_t head_version_before(const struct head *h, uint64_t version);
+/* The newest version below `version` that was not erased, in any life; 0: none. */
+uint64_t head_kept_version_before(const struct head *h, uint64_t version);
 
 /* Returns one reference to the head after change `index` of the commit. before: NULL if the config
  * is new. newest: the version that is the head afterwards, with its payload; ignored if the change

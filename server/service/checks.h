@@ -3,10 +3,17 @@
 #ifndef SERVICE_CHECKS_H
 #define SERVICE_CHECKS_H
 
+#include "history.h"
 #include "service.h"
 
 /* Returns "default" for "", else the argument. */
 const char *environment_or_default(const char *environment);
+
+/* What a request's include_deleted means. */
+static inline enum history_scope scope_of(bool include_deleted)
+{
+    return include_deleted ? HISTORY_KEPT : HISTORY_LIVE;
+}
 
 /* Validates both names; environment may be "". prefix: "" or the path of the enclosing message,
  * with its final dot, for the field in the error. INVALID_ARGUMENT NAME_…. */

@@ -20,6 +20,7 @@ struct side {
 struct comparison {
     struct service *service;
     const char *service_name;
+    enum history_scope scope;
     struct side old_side, new_side;
     struct position position;
 };
@@ -32,9 +33,10 @@ static void comparison_fini(struct comparison *c)
     buf_unref(c->new_side.payload);
 }
 
-static bool lives(const struct head *head)
+/* The newest version of a config; 0: it has none. */
+static uint64_t newest_of(const struct comparison *c, const struct head *head)
 {
-    return head != NULL && head->version != 0;
+    return head == NULL ? 0 : history_before(head, c->scope, head->last_version + 1);
 }
 
 /* Two versions of one config. Defaults: the newest version and the second newest. */
@@ -42,16 +44,16 @@ static bool choose_within(struct comparison *c, struct status *st)
 {
     const struct head *head = c->new_side.head;
     bool both = c->old_side.version != 0 && c->new_side.version != 0;
-    if (!both && head_live_versions(head) < 2) {
+    if (!both && history_count(head, c->scope) < 2) {
         return status_set_outcome(st, OUTCOME_NOT_ENOUGH_VERSIONS,
                                   "%s/%s has fewer than two versions to compare",
                                   c->new_side.environment, c->service_name);
     }
     if (c->new_side.version == 0) {
-        c->new_side.version = head->version;
+        c->new_side.version = newest_of(c, head);
     }
     if (c->old_side.version == 0) {
-        c->old_side.version = head_version_before(head, head->version);
+        c->old_side.version = history_before(head, c->scope, newest_of(c, head));
     }
     return true;
 }
@@ -59,16 +61,15 @@ static bool choose_within(struct comparison *c, struct status *st)
 /* Two environments. Default: the head. */
 static bool choose_head(const struct comparison *c, struct side *side, struct status *st)
 {
-    if (side->version == 0 && !lives(side->head)) {
-        return no_such_config(side->environment, c->service_name, st);
+    if (side->version == 0) {
+        side->version = newest_of(c, side->head);
     }
-    side->version = side->version == 0 ? side->head->version : side->version;
-    return true;
+    return side->version != 0 || no_such_config(side->environment, c->service_name, st);
 }
 
 static bool load(const struct comparison *c, struct side *side, struct status *st)
 {
-    if (!head_has_version(side->head, side->version)) {
+    if (!history_has(side->head, c->scope, side->version)) {
         return no_such_version(side->environment, c->service_name, side->version, st);
     }
     if (side->version == side->head->version) {
@@ -117,7 +118,8 @@ static void run(struct service *service, struct rpc_call *call, const ProtobufCM
     const Confreg__V1__DiffVersionsRequest *r = (const void *)message;
     const char *environment = environment_or_default(r->environment);
     bool elsewhere = r->new_environment[0] != '\0';
-    struct comparison c = {.service = service, .service_name = r->service_name};
+    struct comparison c = {
+        .service = service, .service_name = r->service_name, .scope = scope_of(r->include_deleted)};
     c.old_side = (struct side){.environment = environment, .version = r->old_version};
     c.new_side = (struct side){.environment = elsewhere ? r->new_environment : environment,
                                .version = r->new_version};

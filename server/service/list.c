@@ -10,7 +10,8 @@
 #include "page.h"
 
 #define HEADS_AT_ONCE 64
-#define FIELD_VERSIONS 2 /* of ListVersionsResponse */
+#define FIELD_VERSIONS 2  /* of ListVersionsResponse */
+#define DELETED_READS 256 /* looks for deletes on a page: each reads the log */
 
 /* ---- ListConfigs: {header, repeated config = 2, next_page_token = 3} ---- */
 
@@ -19,27 +20,66 @@ struct config_page {
     struct page_token token; /* the start of the next page */
     struct head_filter filter;
     bool basic;
+    bool show_deleted;
     size_t left; /* items that still fit on the page */
+    size_t reads_left;
     struct answer answer;
     bool full;
 };
+
+/* A deleted config as of the page's revision; NULL: it was not deleted then. */
+static bool find_deleted(struct config_page *page, const struct head *head, struct buf **ret_config,
+                         struct status *st)
+{
+    struct version_ref change = {0};
+    if (page->reads_left == 0) {
+        page->full = true;
+        return true;
+    }
+    page->reads_left--;
+    if (!history_find_delete(page->service->store, head, page->token.position.revision, &change,
+                             st)) {
+        return false;
+    }
+    if (change.commit != NULL) {
+        bool is_erased = head->version == 0 && head_last_kept_version(head) == 0;
+        *ret_config = encode_deleted(&change, head->last_version, is_erased);
+        commit_unref(change.commit);
+    }
+    return true;
+}
+
+/* The entry of a config as of the page's revision; NULL: there is none. */
+static bool find_entry(struct config_page *page, const struct head *head, struct buf **ret_config,
+                       struct status *st)
+{
+    if (!history_listed_config(page->service->store, head, page->token.position.revision,
+                               ret_config, st)) {
+        return false;
+    }
+    if (*ret_config == NULL) {
+        return !page->show_deleted || find_deleted(page, head, ret_config, st);
+    }
+    if (page->basic) {
+        struct buf *whole = *ret_config;
+        *ret_config =
+            encode_without_payload(whole, CONFREG__V1__PAYLOAD_STATE__PAYLOAD_STATE_OMITTED);
+        buf_unref(whole);
+    }
+    return true;
+}
 
 /* Adds a config as of the page's revision; sets page->full instead if it does not fit. */
 static bool add_config(struct config_page *page, const struct head *head, struct status *st)
 {
     struct buf *config = NULL;
-    if (!history_listed_config(page->service->store, head, page->token.position.revision, &config,
-                               st)) {
+    if (!find_entry(page, head, &config, st)) {
         return false;
     }
-    if (config != NULL && page->basic) {
-        struct buf *whole = config;
-        config = encode_without_payload(whole, CONFREG__V1__PAYLOAD_STATE__PAYLOAD_STATE_OMITTED);
-        buf_unref(whole);
-    }
     bool empty = page->answer.n == 1;
-    page->full = config != NULL && !empty &&
-                 (page->left == 0 || page->answer.bytes + config->len > REPLY_BYTES);
+    page->full =
+        page->full || (config != NULL && !empty &&
+                       (page->left == 0 || page->answer.bytes + config->len > REPLY_BYTES));
     if (page->full) {
         buf_unref(config);
         return true;
@@ -82,7 +122,8 @@ static bool fill_configs(struct config_page *page, struct status *st)
 static uint64_t configs_filter(const struct service *service,
                                const Confreg__V1__ListConfigsRequest *r)
 {
-    return page_filter(service, "configs", r->environment, r->service_name, r->service_name_prefix);
+    return page_filter(service, r->show_deleted ? "all configs" : "configs", r->environment,
+                       r->service_name, r->service_name_prefix);
 }
 
 static bool is_still_there(const struct config_page *page, struct status *st)
@@ -100,7 +141,9 @@ static void run_list_configs(struct service *service, struct rpc_call *call,
                                .filter = {filter_text(r->environment), filter_text(r->service_name),
                                           filter_text(r->service_name_prefix)},
                                .basic = r->view == CONFREG__V1__VIEW__VIEW_BASIC,
-                               .left = page_items(r->page_size)};
+                               .show_deleted = r->show_deleted,
+                               .left = page_items(r->page_size),
+                               .reads_left = DELETED_READS};
     struct status st;
     if (!page_open(service, r->page_token, configs_filter(service, r), &page.token, &st)) {
         rpc_fail(call, &st);
@@ -143,6 +186,7 @@ void list_configs(struct rpc_call *call, const Confreg__V1__ListConfigsRequest *
 
 struct version_page {
     const struct head *head;
+    enum history_scope scope;
     bool basic;
     size_t left;
     struct page_token token;
@@ -156,6 +200,7 @@ static struct buf *encode_version(const struct version_page *page,
     Confreg__V1__Version message;
     Google__Protobuf__Timestamp time;
     describe_version(&message, &time, version);
+    message.deleted = !head_has_version(page->head, message.version);
     if (page->basic) {
         message.payload_state = CONFREG__V1__PAYLOAD_STATE__PAYLOAD_STATE_OMITTED;
     }
@@ -187,25 +232,23 @@ static bool fill_versions(struct service *service, struct version_page *page, st
 {
     const struct head *head = page->head;
     uint64_t from = page->token.number == 0 ? UINT64_MAX : page->token.number - 1;
-    if (head == NULL || head->version == 0 || from < head->first_live_version) {
-        return true;
-    }
-    return history_versions(service->store, head, from, !page->basic, add_version, page, st);
+    return head == NULL || history_versions(service->store, head, page->scope, from, !page->basic,
+                                            add_version, page, st);
 }
 
 static void add_version_total(const struct version_page *page, struct answer *answer)
 {
     Confreg__V1__ListVersionsResponse response;
     confreg__v1__list_versions_response__init(&response);
-    response.total_size = head_live_versions(page->head);
+    response.total_size = history_count(page->head, page->scope);
     answer_add(answer, encode_message(&response.base));
 }
 
 static uint64_t versions_filter(const struct service *service,
                                 const Confreg__V1__ListVersionsRequest *r)
 {
-    return page_filter(service, "versions", environment_or_default(r->environment), r->service_name,
-                       "");
+    return page_filter(service, r->include_deleted ? "all versions" : "versions",
+                       environment_or_default(r->environment), r->service_name, "");
 }
 
 static void run_list_versions(struct service *service, struct rpc_call *call,
@@ -217,6 +260,7 @@ static void run_list_versions(struct service *service, struct rpc_call *call,
     struct position position;
     struct status st;
     struct version_page page = {.basic = r->view == CONFREG__V1__VIEW__VIEW_BASIC,
+                                .scope = scope_of(r->include_deleted),
                                 .left = page_items(r->page_size)};
     if (!page_open(service, r->page_token, versions_filter(service, r), &page.token, &st)) {
         rpc_fail(call, &st);

@@ -162,7 +162,8 @@ static bool make_part(struct making *making, size_t index, const Confreg__V1__Wr
     making->prefix = prefix;
     if (part == NULL) {
         snprintf(prefix, sizeof prefix, "changes[%zu]", index);
-        return refuse(making, "", "CHANGE_MISSING", "one of create, update, delete, rollback");
+        return refuse(making, "", "CHANGE_MISSING",
+                      "one of create, update, delete, rollback, undelete");
     }
     const struct write_form *form = write_form_of(part);
     snprintf(prefix, sizeof prefix, "changes[%zu].%s.", index, form->part);

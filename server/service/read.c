@@ -71,10 +71,11 @@ static void get_version(struct service *service, struct rpc_call *call,
     struct buf *config = NULL;
     struct status st;
     registry_get_many(service->registry, &name, 1, &head, &position);
+    enum history_scope scope = scope_of(r->include_deleted);
     bool ok = true;
-    if (head == NULL || head->version == 0) {
+    if (head == NULL || (head->version == 0 && scope == HISTORY_LIVE)) {
         ok = no_such_config(name.environment, name.service, &st);
-    } else if (!head_has_version(head, r->version)) {
+    } else if (!history_has(head, scope, r->version)) {
         ok = no_such_version(name.environment, name.service, r->version, &st);
     } else if (r->version == head->version) {
         config = ref_config(head);
@@ -149,6 +150,12 @@ void read_get(struct rpc_call *call, const Confreg__V1__GetConfigRequest *reques
     if (request->resolve && request->version != 0) {
         status_bad_field(&st, "version", "VERSION_WITH_RESOLVE",
                          "version: resolve shows heads only and cannot be combined with a version");
+        rpc_fail(call, &st);
+        return;
+    }
+    if (request->include_deleted && request->version == 0) {
+        status_bad_field(&st, "version", "VERSION_MISSING",
+                         "version: include_deleted shows versions, and needs one");
         rpc_fail(call, &st);
         return;
     }

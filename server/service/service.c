@@ -25,6 +25,7 @@ static const struct rpc_method methods[] = {
     {"UpdateConfig", RPC_UNARY, write_call},
     {"DeleteConfig", RPC_UNARY, write_call},
     {"RollbackConfig", RPC_UNARY, write_call},
+    {"UndeleteConfig", RPC_UNARY, write_call},
     {"CommitChanges", RPC_UNARY, write_call},
     {"WriteConfigs", RPC_UNARY, write_many_thunk},
     {"GetConfig", RPC_UNARY, read_get_thunk},

@@ -3,7 +3,7 @@
 #include "encode.h"
 #include "write_item.h"
 
-#define FIELD_DIFF 3 /* of the responses of create, update and rollback */
+#define FIELD_DIFF 3 /* of the responses of create, update, rollback and undelete */
 #define FIELD_DELETE_DIFF 4
 #define FIELD_COMMIT 2 /* of CommitChangesResponse */
 

@@ -1,6 +1,6 @@
 /* The writing methods with one write per call: CreateConfig, UpdateConfig, DeleteConfig,
- * RollbackConfig, CommitChanges and Compact. Each queues a write for the committer and answers when
- * the committer is done with it. */
+ * RollbackConfig, UndeleteConfig, CommitChanges and Compact. Each queues a write for the committer
+ * and answers when the committer is done with it. */
 #ifndef SERVICE_WRITE_CALL_H
 #define SERVICE_WRITE_CALL_H
 

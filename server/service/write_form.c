@@ -73,6 +73,18 @@ static const struct write_form forms[] = {
         .answer = write_answer_version,
     },
     {
+        .descriptor = &confreg__v1__undelete_config_request__descriptor,
+        .part = "undelete",
+        .kind = MUTATE_UNDELETE,
+        NAMES(UndeleteConfigRequest),
+        .version = MEMBER(UndeleteConfigRequest, version),
+        .expected_revision = MEMBER(UndeleteConfigRequest, expected_revision),
+        .expected_epoch = MEMBER(UndeleteConfigRequest, expected_epoch),
+        OPTIONS(UndeleteConfigRequest),
+        .mutations = mutations_of_one,
+        .answer = write_answer_version,
+    },
+    {
         .descriptor = &confreg__v1__commit_changes_request__descriptor,
         OPTIONS(CommitChangesRequest),
         .mutations = mutations_of_commit,
@@ -108,6 +120,8 @@ const ProtobufCMessage *write_part(const Confreg__V1__Write *write)
         return &write->delete_->base;
     case CONFREG__V1__WRITE__WRITE_ROLLBACK:
         return &write->rollback->base;
+    case CONFREG__V1__WRITE__WRITE_UNDELETE:
+        return &write->undelete->base;
     default:
         return NULL;
     }

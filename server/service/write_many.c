@@ -91,7 +91,7 @@ static bool make(struct one *one, const Confreg__V1__Write *write, struct status
     one->field = write->write_case; /* Write and WriteOutcome use the same field numbers */
     return request == NULL
                ? status_bad_field(st, "write", "WRITE_MISSING",
-                                  "one of create, update, delete, rollback is needed")
+                                  "one of create, update, delete, rollback, undelete is needed")
                : write_item_init(&one->item, one->many->service, one->many->call, request, st);
 }
 

@@ -205,7 +205,8 @@ static void ask_versions(struct desk *desk, const char *service, struct answers 
     AUTO(head_unref) struct head *head = registry_get(desk->registry, "prod", service);
     str_addf(&what, "versions of %s:", service);
     bool ok = head == NULL || head->version == 0 ||
-              history_versions(desk->store, head, UINT64_MAX, true, add_version, &what, &st);
+              history_versions(desk->store, head, HISTORY_LIVE, UINT64_MAX, true, add_version,
+                               &what, &st);
     add_result(answers, &what, ok, &st);
 }
 

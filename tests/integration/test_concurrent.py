@@ -4,7 +4,8 @@ import threading
 
 import grpc
 import pytest
-from calls import Registry, create_change, delete_change, rollback_change, update_change
+from calls import (
+    Registry, create_change, delete_change, rollback_change, undelete_change, update_change)
 from daemon import connect
 from rest import Rest
 from seed import chance
@@ -50,16 +51,22 @@ STEP_KINDS = [
     lambda r, c: r.delete(pick(c), allow_missing=True),
     lambda r, c: r.delete(s := pick(c), version=newest(r, s).version),
     lambda r, c: r.delete(pick(c), erase=True),
+    lambda r, c: r.undelete(pick(c)),
+    lambda r, c: r.undelete(pick(c), c.randrange(1, 30)),
     lambda r, c: r.update(s := pick(c), expected_revision=newest(r, s).mod_revision),
     lambda r, c: r.commit([update_change(pick(c), allow_missing=True) for _ in range(5)] +
                           [delete_change(pick(c), allow_missing=True)]),
     lambda r, c: r.write([update_change(pick(c), allow_missing=True), create_change(pick(c)), delete_change(pick(c)),
-                          rollback_change(pick(c), 1),
+                          rollback_change(pick(c), 1), undelete_change(pick(c)),
                           update_change(pick(c), allow_missing=True, request_id=f"w-{c.randrange(40)}")]),
     lambda r, c: r.get(pick(c), resolve=True),
     lambda r, c: r.get(pick(c), version=c.randrange(1, 30)),
+    lambda r, c: r.get(pick(c), version=c.randrange(1, 30), include_deleted=True),
     lambda r, c: r.diff(pick(c)),
+    lambda r, c: r.diff(pick(c), include_deleted=True),
+    lambda r, c: r.list(show_deleted=True),
     lambda r, c: r.versions(pick(c), page_size=5),
+    lambda r, c: r.versions(pick(c), include_deleted=True),
     lambda r, c: r.status(),
     take_page,
     watch_a_little,

@@ -77,6 +77,14 @@ def largest_rollback(registry):
     return answer
 
 
+def largest_undelete(registry):
+    name = two_versions(registry)
+    registry.delete(name, environment=ELSEWHERE)
+    answer = registry.undelete(name, 1, **WRITTEN, validate_only=True)
+    assert answer.config.config_data == FIRST.encode() and len(answer.diff.added) == FIRST.count(":")
+    return answer
+
+
 def largest_commit(registry):
     fields = {field: WRITTEN[field] for field in ("comment", "created_by")}
     return registry.commit([create_change(next(NAMES), "{}", ELSEWHERE) for _ in range(128)],
@@ -173,7 +181,8 @@ def compaction(registry):
 
 LARGEST = {
     "CreateConfig": largest_create, "UpdateConfig": largest_update, "DeleteConfig": largest_delete,
-    "RollbackConfig": largest_rollback, "CommitChanges": largest_commit,
+    "RollbackConfig": largest_rollback, "UndeleteConfig": largest_undelete,
+    "CommitChanges": largest_commit,
     "WriteConfigs": largest_writes, "GetConfig": largest_get, "BatchGetConfigs": largest_batch,
     "ListConfigs": largest_list, "ListVersions": largest_versions,
     "DiffVersions": largest_difference, "Watch": largest_of_a_watch,

@@ -3,7 +3,7 @@
 
 import grpc
 import pytest
-from calls import Registry, create_change, delete_change, update_change
+from calls import Registry, create_change, delete_change, undelete_change, update_change
 from daemon import Confregd, until
 from errors import refused
 from google.protobuf.duration_pb2 import Duration
@@ -341,13 +341,16 @@ def apply(copy, events):
             copy.pop(event.service_name, None)
 
 
-def any_change(rng, names, living):
+def any_change(rng, names, living, deleted):
     service = rng.choice(names)
     if service not in living:
         living.add(service)
+        if service in deleted and rng.random() < 0.5:
+            return undelete_change(service)
         return create_change(service, f'{{"v":{rng.random()}}}')
     if rng.random() < 0.2:
         living.remove(service)
+        deleted.add(service)
         return delete_change(service)
     return update_change(service, f'{{"v":{rng.random()}}}')
 
@@ -359,13 +362,13 @@ def test_after_each_response_a_copy_is_the_state_at_its_header(launch, name, rin
     server = launch(Confregd, extra=["--ring", ring]).start()
     registry = Registry(server.stub)
     names = [f"{name}-{i}" for i in range(40)]
-    living = set()
+    living, deleted = set(), set()
     starts = rng.sample(range(1, 700), 12)
     streams = [Watch(server.stub, conflate=True, start_revision=start) for start in starts]
     for stream in streams[:6]:
         stream.started()
     for _ in range(700):
-        registry.commit([any_change(rng, names, living) for _ in range(rng.choice([1, 1, 5]))])
+        registry.commit([any_change(rng, names, living, deleted) for _ in range(rng.choice([1, 1, 5]))])
     states = {0: {}}
     with Watch(server.stub, complete=True, start_revision=1) as everything:
         everything.started()

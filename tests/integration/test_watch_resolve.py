@@ -3,7 +3,7 @@
 
 import grpc
 import pytest
-from calls import Registry, create_change, delete_change, update_change
+from calls import Registry, create_change, delete_change, undelete_change, update_change
 from daemon import Confregd
 from errors import refused
 from seed import chance
@@ -174,15 +174,18 @@ def test_every_selector_must_name_its_environment(registry, selectors, path):
 
 # ---- Any history, from memory and from the store ----
 
-def any_change(rng, service, heads):
+def any_change(rng, service, heads, deleted):
     environment = rng.choice(["default", "prod"])
     key = (environment, service)
     data = '{"%s":%d}' % (rng.choice("abc"), rng.randrange(100))
     if key not in heads:
         heads.add(key)
+        if key in deleted and rng.random() < 0.5:
+            return undelete_change(service, environment=environment)
         return create_change(service, data, environment)
     if rng.random() < 0.25:
         heads.remove(key)
+        deleted.add(key)
         return delete_change(service, environment)
     return update_change(service, data, environment)
 
@@ -208,7 +211,7 @@ def test_live_and_late_streams_agree_with_get(launch, name, conflate):
     server = launch(Confregd).start()
     registry = Registry(server.stub)
     names = [f"{name}-{i}" for i in range(6)]
-    heads = set()
+    heads, deleted = set(), set()
     wanted = {"resolve": True, "selectors": [selector(environment="prod")], "conflate": conflate,
               "progress_interval": {"nanos": 100_000_000}}
     live = Watch(server.stub, start_revision=1, **wanted)
@@ -216,7 +219,7 @@ def test_live_and_late_streams_agree_with_get(launch, name, conflate):
     states = {}
     for _ in range(300):
         service = rng.choice(names)
-        revision = registry.commit([any_change(rng, service, heads)]).header.revision
+        revision = registry.commit([any_change(rng, service, heads, deleted)]).header.revision
         states[revision] = (service, resolved_now(registry, service))
     told_live = follow(live, 300)
     server.stop()

@@ -38,6 +38,9 @@ class Registry:
     def rollback(self, service, version, environment="prod", **fields):
         return self._call("RollbackConfig", service, environment, version=version, **fields)
 
+    def undelete(self, service, version=0, environment="prod", **fields):
+        return self._call("UndeleteConfig", service, environment, version=version, **fields)
+
     def commit(self, changes, **fields):
         request = api_pb.CommitChangesRequest(changes=changes, **fields)
         return self.stub.CommitChanges(request, timeout=TIMEOUT)
@@ -61,8 +64,8 @@ class Registry:
     def versions(self, service, environment="prod", **fields):
         return self._call("ListVersions", service, environment, **fields)
 
-    def version_numbers(self, service, environment="prod"):
-        return [v.version for v in self.versions(service, environment).versions]
+    def version_numbers(self, service, environment="prod", **fields):
+        return [v.version for v in self.versions(service, environment, **fields).versions]
 
     def diff(self, service, old_version=0, new_version=0, environment="prod", **fields):
         return self._call("DiffVersions", service, environment, old_version=old_version,
@@ -97,4 +100,9 @@ def delete_change(service, environment="prod", **fields):
 
 def rollback_change(service, version, environment="prod", **fields):
     return api_pb.Write(rollback=api_pb.RollbackConfigRequest(
+        service_name=service, environment=environment, version=version, **fields))
+
+
+def undelete_change(service, version=0, environment="prod", **fields):
+    return api_pb.Write(undelete=api_pb.UndeleteConfigRequest(
         service_name=service, environment=environment, version=version, **fields))

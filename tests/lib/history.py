@@ -230,14 +230,19 @@ def _check_listed(log, config, revision):
 
 def _check_list(log, request, response):
     revision = response.header.revision
+    deleted = [c for c in response.configs if not c.version]
+    assert not deleted or request.show_deleted
+    for config in deleted:
+        assert log.head_at(name_of(config), revision) == (0, config.mod_revision), config
     for config in response.configs:
-        _check_listed(log, config, revision)
+        if config.version:
+            _check_listed(log, config, revision)
     if not request.page_token and not response.next_page_token:
         selectors = [api_pb.Selector(environment=request.environment,
                                      service_name=request.service_name,
                                      service_name_prefix=request.service_name_prefix)]
         wanted = log.heads_at(revision, selectors)
-        listed = {name_of(c) for c in response.configs}
+        listed = {name_of(c) for c in response.configs if c.version}
         assert listed <= set(wanted), "ListConfigs: one is too much"
         assert all(log.is_erased_since(name, wanted[name][0], revision)
                    for name in set(wanted) - listed), "ListConfigs: one is missing"
@@ -267,7 +272,7 @@ def _check_commit(log, request, response):
 def _check_writes(log, request, response):
     for write, outcome in zip(request.writes, response.outcomes, strict=True):
         kind = outcome.WhichOneof("outcome")
-        if kind in ("create", "update", "rollback"):
+        if kind in ("create", "update", "rollback", "undelete"):
             answer = getattr(outcome, kind)
             assert answer.header.revision <= response.header.revision
             _check_write(log, getattr(write, kind), answer)
@@ -280,6 +285,7 @@ ANSWERS = {
     "CreateConfig": _check_write,
     "UpdateConfig": _check_write,
     "RollbackConfig": _check_write,
+    "UndeleteConfig": _check_write,
     "CommitChanges": _check_commit,
     "WriteConfigs": _check_writes,
 }
@@ -332,6 +338,12 @@ def _check_heads(confregd, log, status):
     assert names == sorted(set(names)), "the list is not in order"
     live = {name: model.head for name, model in log.models.items() if model.head}
     assert {name_of(c): c.version for c in heads} == live
+    everything, _ = all_pages(confregd.stub.ListConfigs, api_pb.ListConfigsRequest(
+        view=api_pb.VIEW_BASIC, show_deleted=True), "configs")
+    assert [c for c in everything if c.version] == heads
+    assert {name_of(c): (c.mod_revision, c.last_version) for c in everything if not c.version} == {
+        name: (model.mod_revision, model.last) for name, model in log.models.items()
+        if not model.head}
     assert status.config_count == len(live)
 
 
@@ -339,11 +351,15 @@ def _check_versions(confregd, name, model, events):
     request = api_pb.ListVersionsRequest(environment=name[0], service_name=name[1],
                                          view=api_pb.VIEW_BASIC)
     versions, _ = all_pages(confregd.stub.ListVersions, request, "versions")
-    numbers = [version.version for version in versions]
-    assert numbers == sorted(model.live, reverse=True), name
+    assert [v.version for v in versions] == sorted(model.live, reverse=True), name
+    request.include_deleted = True
+    everything, _ = all_pages(confregd.stub.ListVersions, request, "versions")
+    numbers = [version.version for version in everything]
+    assert numbers == sorted(model.kept, reverse=True), name
+    assert [v for v in everything if not v.deleted] == versions, name
     brought = {e.version: e.revision for e in events
                if (e.environment, e.service_name) == name and e.kind in BRINGS_VERSION}
-    assert {v.version: v.revision for v in versions} == {n: brought[n] for n in numbers}
+    assert {v.version: v.revision for v in everything} == {n: brought[n] for n in numbers}
 
 
 def check_memory_against_store(confregd):

@@ -6,7 +6,8 @@ import collections
 from stubs import pb
 
 BRINGS_VERSION = (pb.CHANGE_KIND_CREATE, pb.CHANGE_KIND_UPDATE, pb.CHANGE_KIND_ROLLBACK,
-                  pb.CHANGE_KIND_IMPORT)
+                  pb.CHANGE_KIND_IMPORT, pb.CHANGE_KIND_UNDELETE)
+BEGINS = (pb.CHANGE_KIND_CREATE, pb.CHANGE_KIND_UNDELETE)  # where there was no head
 
 
 class Model:
@@ -16,6 +17,8 @@ class Model:
         self.head = self.last = 0
         self.mod_revision = 0
         self.live = set()
+        self.ended = set()  # of a deleted config: live when it was deleted
+        self.kept = set()   # given and not erased, in any life
 
     def apply(self, event):
         where = f"{event.environment}/{event.service_name} at {event.revision}"
@@ -26,10 +29,12 @@ class Model:
             self._bring(event, where)
         elif event.version == 0:
             assert event.kind in (pb.CHANGE_KIND_DELETE, pb.CHANGE_KIND_ERASE), where
-            self.live = set()
+            self._delete(event)
         else:
             assert event.kind == pb.CHANGE_KIND_ERASE and event.version in self.live, where
             self.live.remove(event.version)
+            self.kept.remove(event.version)
+            self.ended = set(self.live)
         self.head = max(self.live, default=0)
         assert event.head_version == self.head, f"{where}: {event}"
         changed = event.kind in BRINGS_VERSION or self.head != event.previous_version
@@ -42,9 +47,20 @@ class Model:
     def _bring(self, event, where):
         if event.kind != pb.CHANGE_KIND_IMPORT:
             assert event.version == self.last + 1, f"{where}: version {event.version}"
-            assert (event.kind == pb.CHANGE_KIND_CREATE) == (self.head == 0), f"{where}: is create?"
+            assert (event.kind in BEGINS) == (self.head == 0), f"{where}: is create?"
+        if event.kind == pb.CHANGE_KIND_UNDELETE:
+            self.live = set(self.ended)
+            assert event.config.source_version in self.kept, f"{where}: an erased version is back"
         self.last = event.version
         self.live.add(event.version)
+        self.kept.add(event.version)
+
+    def _delete(self, event):
+        if event.kind == pb.CHANGE_KIND_ERASE:
+            self.ended, self.kept = set(), set()
+        elif self.live:
+            self.ended = self.live
+        self.live = set()
 
     def _check_config(self, event, where):
         config = event.config

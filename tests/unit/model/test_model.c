@@ -252,6 +252,11 @@ Test(head, holes_and_falls)
     cr_assert_not(head_keeps_version(head, 6));
     cr_assert_not(head_keeps_version(head, 8));
     cr_assert_not(head_keeps_version(NULL, 1));
+    cr_assert_eq(head_kept_versions(head), 4);
+    cr_assert_eq(head_kept_versions(NULL), 0);
+    cr_assert_eq(head_kept_version_before(head, 8), 5);
+    cr_assert_eq(head_kept_version_before(head, 2), 1);
+    cr_assert_eq(head_kept_version_before(head, 1), 0);
     head->first_kept_version = 2;
     cr_assert_not(head_keeps_version(head, 1));
     head->version = 0;
