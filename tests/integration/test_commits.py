@@ -12,7 +12,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from stubs import api_pb, pb
 from watching import Watch
 
-pytestmark = pytest.mark.own_checks
+pytestmark = pytest.mark.any_store
 
 SERVICES = ["billing", "billing-worker", "mail"]
 ENVIRONMENTS = ["prod", "dev"]
