@@ -35,6 +35,11 @@ static const struct route rows[] = {
      NAMED | PARAMETER_OLD_VERSION | PARAMETER_NEW_VERSION, BODY_NONE, &config_read},
     {"POST", "/api/configs/*/rollback", handle_rollback, NAMED | WRITE | PARAMETERS_STRICT,
      BODY_ROLLBACK, &config_write},
+    {"GET", "/api/commits", handle_commits,
+     PARAMETER_SERVICE_FILTER | PARAMETER_ENVIRONMENT_FILTER | PARAMETER_PREFIX_FILTER |
+         PARAMETER_CREATED_BY | PARAMETER_LOG_FILTERS | PARAMETER_LIMIT | PARAMETER_PAGE |
+         PARAMETERS_STRICT,
+     BODY_NONE, &config_read},
     {"GET", "/api/watch", handle_watch,
      PARAMETER_SERVICE_FILTER | PARAMETER_ENVIRONMENT_FILTER | PARAMETER_PREFIX_FILTER |
          PARAMETER_SNAPSHOT | PARAMETERS_STRICT,

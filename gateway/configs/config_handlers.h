@@ -20,6 +20,9 @@ void handle_diff(struct request *r);
 void handle_list(struct request *r);
 void handle_history(struct request *r);
 
+/* commits.c */
+void handle_commits(struct request *r);
+
 /* batch_gets.c */
 void handle_batch(struct request *r);
 

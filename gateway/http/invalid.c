@@ -42,6 +42,8 @@ static const struct {
     [FAULT_EVENT_ID] = {"event_id_parsing", "EVENT_ID_MALFORMED"},
     [FAULT_NUMBER_RANGE] = {"greater_than_equal", "NUMBER_RANGE"},
     [FAULT_PAGE] = {"value_error", "PAGE_TOKEN"},
+    [FAULT_WORD] = {"enum", "WORD_UNKNOWN"},
+    [FAULT_TIME] = {"datetime_parsing", "TIME_MALFORMED"},
     [FAULT_FIELDS] = {"value_error", "FIELDS_MALFORMED"},
     [FAULT_IDEMPOTENCY_KEY] = {"value_error", "IDEMPOTENCY_KEY_MALFORMED"},
 };

@@ -29,6 +29,8 @@ enum fault {
     FAULT_NUMBER_RANGE,
     FAULT_PAGE,
     FAULT_FIELDS,
+    FAULT_WORD, /* a parameter that is none of some words */
+    FAULT_TIME,
     FAULT_IDEMPOTENCY_KEY,
 };
 

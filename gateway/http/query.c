@@ -185,6 +185,16 @@ static const struct row {
     {PARAMETER_UPSERT, "upsert", take_switch, offsetof(struct parameters, upsert)},
     {PARAMETER_VALIDATE_ONLY, "validate_only", take_switch,
      offsetof(struct parameters, validate_only)},
+    {PARAMETER_LOG_FILTERS, "actor", take_text, offsetof(struct parameters, actor)},
+    {PARAMETER_LOG_FILTERS, "kind", take_text, offsetof(struct parameters, kind)},
+    {PARAMETER_LOG_FILTERS, "since", take_text, offsetof(struct parameters, since)},
+    {PARAMETER_LOG_FILTERS, "until", take_text, offsetof(struct parameters, until)},
+    {PARAMETER_LOG_FILTERS, "from_revision", take_number,
+     offsetof(struct parameters, from_revision)},
+    {PARAMETER_LOG_FILTERS, "to_revision", take_number, offsetof(struct parameters, to_revision)},
+    {PARAMETER_LOG_FILTERS, "pointer", take_text, offsetof(struct parameters, pointer)},
+    {PARAMETER_LOG_FILTERS, "order", take_text, offsetof(struct parameters, order)},
+    {PARAMETER_LOG_FILTERS, "view", take_text, offsetof(struct parameters, view)},
 };
 
 /* The row of a parameter that the route takes; NULL: it takes none of that name. */
@@ -277,6 +287,15 @@ void parameters_fini(struct parameters *parameters)
     free(parameters->page);
     free(parameters->fields);
     free(parameters->environment);
+    free(parameters->actor);
+    free(parameters->kind);
+    free(parameters->since);
+    free(parameters->until);
+    free(parameters->pointer);
+    free(parameters->order);
+    free(parameters->view);
+    number_fini(&parameters->from_revision);
+    number_fini(&parameters->to_revision);
     number_fini(&parameters->version);
     number_fini(&parameters->limit);
     number_fini(&parameters->old_version);

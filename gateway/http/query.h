@@ -42,6 +42,8 @@ enum parameter {
     PARAMETER_FIELDS = 1 << 14,        /* fields=, a list of members */
     PARAMETER_UPSERT = 1 << 15,        /* upsert=true */
     PARAMETER_VALIDATE_ONLY = 1 << 16, /* validate_only=true */
+    /* actor=, kind=, since=, until=, from_revision=, to_revision=, pointer=, order=, view= */
+    PARAMETER_LOG_FILTERS = 1 << 17,
     /* Unknown and repeated parameters are faults, and so are unknown members of the body. */
     PARAMETERS_STRICT = 1 << 30,
 };
@@ -55,7 +57,10 @@ struct parameters {
     char *prefix_filter;        /* owned */
     char *comment, *created_by; /* owned */
     char *page, *fields;        /* owned */
-    struct str ignored;         /* unknown ones, as X-Config-Ignored shows them */
+    char *actor, *kind, *since, *until, *pointer, *order,
+        *view; /* owned; of PARAMETER_LOG_FILTERS */
+    struct number from_revision, to_revision;
+    struct str ignored; /* unknown ones, as X-Config-Ignored shows them */
 };
 
 /* Adds each fault to invalid. ret is complete where there was none, and to be given to

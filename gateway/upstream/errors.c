@@ -50,6 +50,7 @@ static const char *field_of(const struct status *st)
 static const char *name_of(const struct status *st)
 {
     static const char *const others[][2] = {{"page_token", "page"},
+                                            {"json_pointer", "pointer"},
                                             {"page_size", "limit"},
                                             {"service_name_prefix", "prefix"},
                                             {"request_id", "Idempotency-Key"}};

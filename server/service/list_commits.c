@@ -406,7 +406,8 @@ static void add_next(struct commit_page *page)
 
 /* ---- The call ---- */
 
-/* A token is valid for all requests that differ in the rest only. */
+/* A token is valid for all requests with the same value of this. It keeps the bounds that the times
+ * and revisions of the first request gave: a time "an hour ago" is another one for each page. */
 static uint64_t commits_filter(const struct service *service,
                                const Confreg__V1__ListCommitsRequest *request)
 {
@@ -414,6 +415,11 @@ static uint64_t commits_filter(const struct service *service,
     filters.page_size = 0;
     filters.page_token = (char *)(uintptr_t)protobuf_c_empty_string;
     filters.read = NULL;
+    filters.start_time = NULL;
+    filters.end_time = NULL;
+    filters.start_revision = 0;
+    filters.end_revision = 0;
+    filters.epoch = filters.page_token;
     AUTO(buf_unref) struct buf *bytes = encode_message(&filters.base);
     struct hash h =
         hash_mac(service->store->identity.secret, STORE_SECRET_SIZE, bytes->data, bytes->len);

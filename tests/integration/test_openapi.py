@@ -15,6 +15,7 @@ pytestmark = pytest.mark.any_store
 NAMED, HISTORY = "/api/configs/{service_name}", "/api/configs/{service_name}/history"
 DIFF, ROLLBACK = "/api/configs/{service_name}/diff", "/api/configs/{service_name}/rollback"
 LIST, BATCH = "/api/configs", "/api/configs:batchGet"
+COMMITS = "/api/commits"
 DATA = {"config_data": {"a": 1}}
 LARGE = {"config_data": {"x": "y" * (5 << 20)}}
 GZIP = {"Content-Encoding": "gzip"}
@@ -62,6 +63,8 @@ WITH_SERVER = [
     (ROLLBACK, "POST", 410, "", {"version": 1}, {}), (ROLLBACK, "POST", 412, "", {"version": 2}, NEVER),
     (ROLLBACK, "POST", 413, "", LARGE, {}), (ROLLBACK, "POST", 415, "", {"version": 2}, GZIP),
     (ROLLBACK, "POST", 422, "", {}, {}), (ROLLBACK, "POST", 403, "", {"version": 2}, PAGE),
+    (COMMITS, "GET", 200, "?view=diff", None, {}), (COMMITS, "GET", 422, "?since=x", None, {}),
+    (COMMITS, "GET", 409, "", None, {"X-Config-Min-Revision": f"{EPOCH}-1"}),
     ("/api/watch", "HEAD", 200, "", None, {}),
     ("/api/watch", "GET", 410, "", None, {"Last-Event-ID": f"{EPOCH}:1"}),
     ("/api/watch", "GET", 422, "", None, {"Last-Event-ID": "x"}),
@@ -87,6 +90,7 @@ WITH_FAULTS = [
     (LIST, "GET", None, {}, READ), (f"{BATCH}?name=x", "GET", None, {}, READ),
     (BATCH, "POST", {"names": ["x"]}, {}, READ), (NAMED, "GET", None, {}, READ),
     (HISTORY, "GET", None, {}, READ), (DIFF, "GET", None, {}, READ),
+    (COMMITS, "GET", None, {}, READ),
     (NAMED, "POST", DATA, {}, WRITE), (NAMED, "PUT", DATA, {}, WRITE),
     (NAMED, "PATCH", {}, {}, WRITE), (NAMED, "DELETE", None, {}, WRITE | {410: COMPACTED}),
     (ROLLBACK, "POST", {"version": 1}, {}, WRITE | {409: ERASED}),
