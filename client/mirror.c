@@ -324,6 +324,7 @@ static void open_watch(struct mirror *mirror)
     mirror_copy_begin(&mirror->copy, &request);
     interval.nanos = (int)(PROGRESS_MS * NS_PER_MS);
     request.progress_interval = &interval;
+    request.include_large = true;
     request.selectors = mirror->selector_list;
     request.n_selectors = mirror->n_selectors;
     expect_stream(mirror);

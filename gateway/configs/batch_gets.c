@@ -253,6 +253,7 @@ void handle_batch(struct request *r)
     } else {
         m.names = names->list;
         m.n_names = names->n;
+        m.include_large = true;
         m.read = config_answer_read_options(r, &read);
         metric_add(&r->gateway->configs->sources.server, 1);
         call_start(r, REGISTRY_BATCH_GET_CONFIGS, &m.base, r->gateway->upstream->timeout_ms,

@@ -162,6 +162,7 @@ static void ask_configs(struct pages *pages)
     m.page_token = text(token);
     m.view = view_of(pages);
     m.read = config_answer_read_options(r, &read);
+    m.include_large = true;
     call_start(r, REGISTRY_LIST_CONFIGS, &m.base, r->gateway->upstream->timeout_ms, show_configs);
 }
 
@@ -251,6 +252,7 @@ static void ask_versions(struct pages *pages)
     m.page_token = text(token);
     m.view = pages->skip > 0 ? CONFREG__V1__VIEW__VIEW_BASIC : view_of(pages);
     m.read = config_answer_read_options(r, &read);
+    m.include_large = true;
     call_start(r, REGISTRY_LIST_VERSIONS, &m.base, r->gateway->upstream->timeout_ms, show_versions);
 }
 

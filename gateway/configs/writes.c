@@ -59,6 +59,7 @@ static void start_create(struct request *r, call_next *next)
     m.environment = r->parameters.environment;
     m.service_name = text(str_text(r->service));
     m.config_data = bytes_of(r->body.config_data);
+    m.include_large = true;
     WRITE_OPTIONS_PUT(&options, &m);
     call_start(r, REGISTRY_CREATE_CONFIG, &m.base, r->gateway->upstream->timeout_ms, next);
 }
@@ -132,6 +133,7 @@ static void start_update(struct request *r, Confreg__V1__UpdateConfigRequest *m,
         return;
     }
     m->environment = r->parameters.environment;
+    m->include_large = true;
     m->service_name = text(str_text(r->service));
     WRITE_OPTIONS_PUT(&options, m);
     call_start(r, REGISTRY_UPDATE_CONFIG, &m->base, r->gateway->upstream->timeout_ms, next);
@@ -221,6 +223,7 @@ void handle_rollback(struct request *r)
     m.environment = r->parameters.environment;
     m.service_name = text(str_text(r->service));
     m.version = number_version(&r->body.version, VERSION_NEVER);
+    m.include_large = true;
     WRITE_OPTIONS_PUT(&options, &m);
     call_start(r, REGISTRY_ROLLBACK_CONFIG, &m.base, r->gateway->upstream->timeout_ms,
                show_rolled_back);

@@ -203,6 +203,7 @@ struct sse_catch_up *sse_catch_up_start(struct sse_catch_ups *catch_ups,
     request.start_revision = position + 1;
     request.epoch = text(epoch);
     request.progress_interval = &interval;
+    request.include_large = true;
 
     struct sse_catch_up *catch_up = mem_zalloc(sizeof *catch_up);
     catch_up->catch_ups = catch_ups;

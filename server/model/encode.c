@@ -241,14 +241,19 @@ struct buf *encode_deleted(const struct version_ref *change, uint64_t last_versi
     return encode_field(FIELD_CONFIG, &config.base);
 }
 
-/* Skips the tag, which is one byte, and the length. */
-Confreg__V1__Config *decode_config(const struct buf *config)
+/* Where a field's content begins: behind the tag, which is one byte, and the length. */
+static size_t content_of(const struct buf *field)
 {
     size_t at = 1;
-    while ((config->data[at] & WIRE_VARINT_MORE) != 0) {
+    while ((field->data[at] & WIRE_VARINT_MORE) != 0) {
         at++;
     }
-    at++;
+    return at + 1;
+}
+
+Confreg__V1__Config *decode_config(const struct buf *config)
+{
+    size_t at = content_of(config);
     return confreg__v1__config__unpack(NULL, config->len - at, config->data + at);
 }
 
@@ -275,6 +280,15 @@ struct buf *encode_without_payload(const struct buf *config, Confreg__V1__Payloa
 struct buf *encode_brief(const struct buf *config)
 {
     return encode_stripped(config, CONFREG__V1__PAYLOAD_STATE__PAYLOAD_STATE_OMITTED, false);
+}
+
+struct buf *encode_fitting(struct buf *config, bool include_large)
+{
+    if (config == NULL || include_large || config->len <= LARGE_BYTES) {
+        return config;
+    }
+    AUTO(buf_unref) struct buf *whole = config;
+    return encode_without_payload(whole, CONFREG__V1__PAYLOAD_STATE__PAYLOAD_STATE_OMITTED);
 }
 
 bool event_has_config(const struct change *change)
@@ -348,4 +362,28 @@ struct buf *encode_event(uint32_t field, const struct commit *commit, size_t ind
     }
     return encode_field_and(field, &event.base, config == NULL ? NULL : config->data,
                             config == NULL ? 0 : config->len);
+}
+
+static void omit_payload(Confreg__V1__Config *config)
+{
+    if (config != NULL && config->config_data.len > 0) {
+        free(config->config_data.data); /* unpacked by protobuf-c's default allocator */
+        config->config_data = (ProtobufCBinaryData){0};
+        config->payload_state = CONFREG__V1__PAYLOAD_STATE__PAYLOAD_STATE_OMITTED;
+    }
+}
+
+struct buf *encode_event_briefly(const struct buf *event)
+{
+    if (event->len <= LARGE_BYTES) {
+        return NULL;
+    }
+    size_t at = content_of(event);
+    Confreg__V1__Event *message =
+        confreg__v1__event__unpack(NULL, event->len - at, event->data + at);
+    omit_payload(message->config);
+    omit_payload(message->previous);
+    struct buf *brief = encode_field(FIELD_EVENTS, &message->base);
+    confreg__v1__event__free_unpacked(message, NULL);
+    return brief;
 }

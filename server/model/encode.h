@@ -20,7 +20,8 @@
 #define FIELD_PREVIOUS 13   /* of Event */
 #define FIELD_EVENT_DIFF 14 /* of Event */
 
-#define EVENT_BYTES (3u << 20) /* gRPC clients accept messages of 4 MiB by default */
+#define EVENT_BYTES (3u << 20)  /* gRPC clients accept messages of 4 MiB by default */
+#define LARGE_BYTES EVENT_BYTES /* larger heads and events are sent only on request */
 
 /* Encodes a Config as field 2 of a response, tag and length included. The payload, if there is one,
  * is its last bytes; otherwise payload_state says why not. */
@@ -36,6 +37,9 @@ struct buf *encode_without_payload(const struct buf *config, Confreg__V1__Payloa
 /* Encodes the same Config without payload (PAYLOAD_STATE_OMITTED) and comment. Used when a response
  * has reached its size limit. */
 struct buf *encode_brief(const struct buf *config);
+/* What to send of a result of encode_config (its reference moves): itself, or, if it is larger than
+ * LARGE_BYTES and not include_large, the same without its payload (PAYLOAD_STATE_OMITTED). */
+struct buf *encode_fitting(struct buf *config, bool include_large);
 /* Unpacks a result of encode_config; free it with confreg__v1__config__free_unpacked. */
 Confreg__V1__Config *decode_config(const struct buf *config);
 
@@ -53,6 +57,10 @@ struct event_content {
  * (PAYLOAD_STATE_OMITTED). */
 struct buf *encode_event(uint32_t field, const struct commit *commit, size_t index,
                          const struct event_content *content);
+
+/* Encodes an event of more than LARGE_BYTES again, without payloads (PAYLOAD_STATE_OMITTED). NULL:
+ * it is not as large. event: a result of encode_event with FIELD_EVENTS. */
+struct buf *encode_event_briefly(const struct buf *event);
 
 /* Encodes any message as a length-delimited field with this number. */
 struct buf *encode_field(uint32_t field, const ProtobufCMessage *message);

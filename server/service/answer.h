@@ -7,6 +7,8 @@
 #include "service.h"
 
 #define REPLY_BYTES (3u << 20) /* limit of answers; gRPC clients accept 4 MiB by default */
+/* The most that clients accept by default, less the header and what encloses an answer. */
+#define ACCEPTED_BYTES ((4u << 20) - 1024)
 
 /* Encodes the header of a response, which is its field 1. */
 struct buf *answer_header(const struct service *service, const struct position *position);

@@ -19,7 +19,7 @@ struct config_page {
     struct service *service;
     struct page_token token; /* the start of the next page */
     struct head_filter filter;
-    bool basic;
+    bool basic, include_large;
     bool show_deleted;
     size_t left; /* items that still fit on the page */
     size_t reads_left;
@@ -76,6 +76,7 @@ static bool add_config(struct config_page *page, const struct head *head, struct
     if (!find_entry(page, head, &config, st)) {
         return false;
     }
+    config = encode_fitting(config, page->include_large);
     bool empty = page->answer.n == 1;
     page->full =
         page->full || (config != NULL && !empty &&
@@ -141,6 +142,7 @@ static void run_list_configs(struct service *service, struct rpc_call *call,
                                .filter = {filter_text(r->environment), filter_text(r->service_name),
                                           filter_text(r->service_name_prefix)},
                                .basic = r->view == CONFREG__V1__VIEW__VIEW_BASIC,
+                               .include_large = r->include_large,
                                .show_deleted = r->show_deleted,
                                .left = page_items(r->page_size),
                                .reads_left = DELETED_READS};
@@ -187,7 +189,7 @@ void list_configs(struct rpc_call *call, const Confreg__V1__ListConfigsRequest *
 struct version_page {
     const struct head *head;
     enum history_scope scope;
-    bool basic;
+    bool basic, include_large;
     size_t left;
     struct page_token token;
     struct answer answer;
@@ -201,7 +203,9 @@ static struct buf *encode_version(const struct version_page *page,
     Google__Protobuf__Timestamp time;
     describe_version(&message, &time, version);
     message.deleted = !head_has_version(page->head, message.version);
-    if (page->basic) {
+    bool is_large = message.config_data.len > LARGE_BYTES && !page->include_large;
+    if (page->basic || is_large) {
+        message.config_data = (ProtobufCBinaryData){0};
         message.payload_state = CONFREG__V1__PAYLOAD_STATE__PAYLOAD_STATE_OMITTED;
     }
     return encode_field(FIELD_VERSIONS, &message.base);
@@ -261,6 +265,7 @@ static void run_list_versions(struct service *service, struct rpc_call *call,
     struct status st;
     struct version_page page = {.basic = r->view == CONFREG__V1__VIEW__VIEW_BASIC,
                                 .scope = scope_of(r->include_deleted),
+                                .include_large = r->include_large,
                                 .left = page_items(r->page_size)};
     if (!page_open(service, r->page_token, versions_filter(service, r), &page.token, &st)) {
         rpc_fail(call, &st);

@@ -177,21 +177,23 @@ static void add_name(struct answer *answer, uint32_t field, const struct config_
     answer_add(answer, encode_field(field, &message.base));
 }
 
-static void gather_batch(struct answer *answer, const struct config_name *names,
-                         struct head *const *heads, size_t n)
+static void gather_batch(struct answer *answer, const Confreg__V1__BatchGetConfigsRequest *r,
+                         const struct config_name *names, struct head *const *heads)
 {
     bool full = false;
     bool any = false;
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < r->n_names; i++) {
         if (!lives(heads[i])) {
             add_name(answer, 3, &names[i]);
             continue;
         }
-        full = full || (any && answer->bytes + heads[i]->encoded->len > REPLY_BYTES);
+        struct buf *config = full ? NULL : encode_fitting(ref_config(heads[i]), r->include_large);
+        full = full || (any && answer->bytes + config->len > REPLY_BYTES);
         if (full) {
+            buf_unref(config);
             add_name(answer, 4, &names[i]);
         } else {
-            answer_add(answer, ref_config(heads[i]));
+            answer_add(answer, config);
             any = true;
         }
     }
@@ -211,7 +213,7 @@ static void get_batch(struct service *service, struct rpc_call *call,
     registry_get_many(service->registry, names, r->n_names, heads, &position);
     struct answer answer = {0};
     answer_add(&answer, answer_header(service, &position));
-    gather_batch(&answer, names, heads, r->n_names);
+    gather_batch(&answer, r, names, heads);
     answer_send(&answer, call);
     for (size_t i = 0; i < r->n_names; i++) {
         head_unref(heads[i]);

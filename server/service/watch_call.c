@@ -160,6 +160,7 @@ static bool take_wishes(const Confreg__V1__WatchRequest *r, struct watch_wishes 
                         struct status *st)
 {
     wishes->include_previous = r->include_previous;
+    wishes->include_large = r->include_large;
     wishes->conflate = r->conflate;
     if (r->conflate && r->include_previous) {
         return status_bad_field(st, "include_previous", "CONFLATE_WITH_PREVIOUS",

@@ -19,7 +19,7 @@ static void add_head(const struct write_item *w, struct answer *answer)
     if (encoded != NULL && w->brief) {
         answer_add(answer, encode_brief(encoded));
     } else {
-        answer_add(answer, buf_ref(encoded));
+        answer_add(answer, encode_fitting(buf_ref(encoded), w->include_large));
     }
 }
 
@@ -31,7 +31,8 @@ static struct json_text payload_or_none(const struct head *head)
 }
 
 /* Adds the difference for validate_only. The JSON patch repeats the entries in another form, so it
- * is left out if the answer would exceed REPLY_BYTES. */
+ * is left out if the answer would exceed REPLY_BYTES. The whole difference is left out if clients
+ * would not accept it by default. With include_large neither is. */
 static void add_diff(const struct write_item *w, uint32_t field, struct answer *answer)
 {
     const struct head *before = w->write.staged->before[0];
@@ -44,10 +45,14 @@ static void add_diff(const struct write_item *w, uint32_t field, struct answer *
     diff->new_environment = diff->environment;
     diff->old_version = before == NULL ? 0 : before->version;
     diff->new_version = after->version;
-    if (answer->bytes + confreg__v1__diff__get_packed_size(diff) > REPLY_BYTES) {
+    bool is_large = answer->bytes + confreg__v1__diff__get_packed_size(diff) > REPLY_BYTES;
+    if (is_large && !w->include_large) {
         diff->json_patch = (ProtobufCBinaryData){.len = 0};
     }
-    answer_add(answer, encode_field(field, &diff->base));
+    size_t bytes = answer->bytes + confreg__v1__diff__get_packed_size(diff);
+    if (w->include_large || bytes <= ACCEPTED_BYTES) {
+        answer_add(answer, encode_field(field, &diff->base));
+    }
     diff_answer_fini(&difference);
 }
 

@@ -8,7 +8,8 @@
 #define MEMBER(Request, member) offsetof(Confreg__V1__##Request, member)
 
 #define NAMES(Request)                                                                             \
-    .environment = MEMBER(Request, environment), .service_name = MEMBER(Request, service_name)
+    .environment = MEMBER(Request, environment), .service_name = MEMBER(Request, service_name),    \
+    .include_large = MEMBER(Request, include_large)
 #define EXPECTATIONS(Request)                                                                      \
     .expected_version = MEMBER(Request, expected_version),                                         \
     .expected_revision = MEMBER(Request, expected_revision),                                       \

@@ -29,7 +29,7 @@ struct write_form {
     enum mutation_kind kind;
     size_t environment, service_name, version;
     size_t expected_version, expected_revision, expected_epoch;
-    size_t allow_missing, erase;
+    size_t allow_missing, erase, include_large;
     size_t content; /* of type bytes; the cases of a oneof share one place */
     size_t content_presence;
     struct write_content contents[WRITE_CONTENTS]; /* field NULL: unused */

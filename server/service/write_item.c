@@ -88,6 +88,7 @@ static void fill_command(struct write_item *w, struct rpc_call *call,
     if (w->request_id[0] != '\0') {
         w->write.command.fingerprint = fingerprint(request);
     }
+    w->include_large = write_flag(request, w->form->include_large);
     w->write.validate_only = write_flag(request, w->form->validate_only);
     w->write.bytes = w->mutations.payload_bytes + strlen(w->comment);
     w->write.deadline_ns = rpc_call_deadline(call);

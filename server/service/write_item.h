@@ -13,7 +13,8 @@ struct write_item {
     struct service *service;
     struct mutations mutations;
     char *comment, *created_by, *request_id;
-    bool brief; /* the response leaves out payload, comment and diff */
+    bool include_large; /* payloads and differences, however large */
+    bool brief;         /* the response leaves out payload, comment and diff */
     const struct write_form *form;
 };
 

@@ -11,6 +11,7 @@ struct encoded_event {
     const char *environment; /* of the config; borrowed from the commit, or from the stream */
     struct buf *plain;       /* owned; encoded as field 3 of a WatchResponse */
     struct buf *full;        /* owned; the same with the previous value; NULL: not made */
+    struct buf *brief_plain, *brief_full; /* owned; without payloads; NULL: the form is not large */
 };
 
 struct encoded_commit {

@@ -57,6 +57,7 @@ void hub_measure(struct hub *hub, struct hub_stats *ret_stats);
 struct watch_wishes {
     int64_t progress_ns;   /* send a progress mark after this silence; 0: never */
     bool include_previous; /* events carry the previous value */
+    bool include_large;    /* events and heads of more than LARGE_BYTES with their payloads */
     bool conflate;         /* a message has only the newest event of each config */
     bool resolve;          /* deliver resolved configs; all selectors name an environment */
 };

@@ -90,7 +90,12 @@ static bool wants(const struct watch *watch, const struct encoded_commit *encode
  * stream has only that form. */
 static struct buf *form_of(const struct watch *watch, const struct encoded_event *event)
 {
-    return watch->wishes.include_previous && event->full != NULL ? event->full : event->plain;
+    bool is_full = watch->wishes.include_previous && event->full != NULL;
+    struct buf *brief = is_full ? event->brief_full : event->brief_plain;
+    if (brief != NULL && !watch->wishes.include_large) {
+        return brief;
+    }
+    return is_full ? event->full : event->plain;
 }
 
 static size_t wanted_from(const struct watch *watch, const struct encoded_commit *encoded,

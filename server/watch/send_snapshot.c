@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "confreg/v1/registry_service.pb-c.h"
+#include "encode.h"
 #include "history.h"
 #include "overlay.h"
 #include "watch.h"
@@ -49,6 +50,7 @@ static bool add_config(struct watch *watch, const struct head *head, struct stat
     if (!config_of(watch, head, &config, st)) {
         return false;
     }
+    config = encode_fitting(config, watch->wishes.include_large);
     if (config != NULL) {
         assert(snapshot->n_configs < COUNT_OF(snapshot->configs) && "a head brings one config");
         snapshot->configs[snapshot->n_configs++] = config;

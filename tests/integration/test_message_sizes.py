@@ -143,6 +143,15 @@ def largest_difference(registry):
     return answer
 
 
+def largest_change_log(registry):
+    """A commit whose difference is the largest, and its payloads."""
+    name = two_versions(registry)
+    answers = [registry.stub.ListCommits(api_pb.ListCommitsRequest(
+        environment=ELSEWHERE, service_name=name, view=view), timeout=60)
+        for view in (api_pb.COMMIT_VIEW_DIFF, api_pb.COMMIT_VIEW_PAYLOADS)]
+    return max(answers, key=size)
+
+
 def largest_of_a_watch(registry):
     """Both values resolved, of the largest that can be: twice a payload each."""
     name = next(NAMES)
@@ -185,7 +194,7 @@ LARGEST = {
     "CommitChanges": largest_commit,
     "WriteConfigs": largest_writes, "GetConfig": largest_get, "BatchGetConfigs": largest_batch,
     "ListConfigs": largest_list, "ListVersions": largest_versions,
-    "DiffVersions": largest_difference, "Watch": largest_of_a_watch,
+    "DiffVersions": largest_difference, "ListCommits": largest_change_log, "Watch": largest_of_a_watch,
     "WatchProgress": progress_of_a_watch, "GetStatus": status, "Compact": compaction,
 }
 METHODS = sorted(api_pb.DESCRIPTOR.services_by_name["RegistryService"].methods_by_name)
