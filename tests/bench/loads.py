@@ -22,6 +22,10 @@ def field(number, data):
     return varint(number << 3 | 2) + varint(len(data)) + data
 
 
+def number(tag, value):
+    return varint(tag << 3) + varint(value)
+
+
 def switch(number):
     """A bool of a protobuf message that is true."""
     return varint(number << 3) + b"\x01"

@@ -1,7 +1,7 @@
 """Very many configs, and very many versions."""
 
 from harness import SERVICE, figure
-from loads import ManyGrpcLoad, field
+from loads import GrpcLoad, ManyGrpcLoad, field, number, payload, switch
 from programs import Confregd
 
 
@@ -47,3 +47,24 @@ def million_versions(bench):
                                 bench.scaled(60_000, 30_000))
     bench.row(f"reads after {versions * 100:,} versions of 100 configs against fresh",
               f"{ratio:.2f}", "0.95", note)
+
+
+def write_of(service):
+    """A Write of WriteConfigs: an update that creates the config if it is not there."""
+    return field(1, field(2, field(1, "prod") + field(2, service) + field(3, payload(500))
+                          + switch(8)))
+
+
+@figure("change-log")
+def change_log(bench):
+    """ListCommits: the 1,000 newest commits of one service among 1 million commits of 100."""
+    calls = bench.scaled(10_000, 1_000)
+    server = bench.start(Confregd(bench))
+    message = b"".join(write_of(f"service-{i}") for i in range(100))
+    GrpcLoad(bench, "WriteConfigs", server, SERVICE + "WriteConfigs", message, 1, 8).run(calls)
+    for title, fields in (("of one service", field(2, "service-7")), ("of all services", b"")):
+        load = GrpcLoad(bench, "ListCommits", server, SERVICE + "ListCommits",
+                        fields + number(15, 1_000), 1, 1, least=50_000)
+        times = sorted(seconds / n * 1e3 for n, seconds in (load.run(20) for _ in range(bench.rounds)))
+        bench.row(f"the 1,000 newest commits {title} of {calls * 100:,}",
+                  f"{times[len(times) // 2]:.1f} ms", "under 50 ms")

@@ -7,12 +7,8 @@ import threading
 import time
 
 from harness import SERVICE, figure
-from loads import GrpcLoad, ManyGrpcLoad, field, payload, switch, varint
+from loads import GrpcLoad, ManyGrpcLoad, field, number, payload, switch
 from programs import Confregd, MongoDb
-
-
-def number(tag, value):
-    return varint(tag << 3) + varint(value)
 
 
 class Times:
