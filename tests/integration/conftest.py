@@ -14,6 +14,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "lib"))
 os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 
 import daemon  # noqa: E402
+import exercised  # noqa: E402
 import history  # noqa: E402
 import mongodb  # noqa: E402
 import seed  # noqa: E402
@@ -67,6 +68,12 @@ def default_store(request, tmp_path_factory):
             lambda folder: mongodb.database(address, f"confreg_test_{run}_{folder.name}"))
         yield
         daemon.Confregd.default_store = sqlite
+
+
+@pytest.fixture(scope="session", autouse=True)
+def noted():
+    yield
+    exercised.save()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -306,9 +306,9 @@ def all_pages(method, request, field):
         assert header is None or page.header.revision == header.revision
         header = header or page.header
         items += getattr(page, field)
+        request.page_token = page.next_page_token
         if not page.next_page_token:
             return items, header
-        request.page_token = page.next_page_token
 
 
 def check(confregd, recorder, max_configs=200):

@@ -7,6 +7,8 @@ import re
 import socket
 from urllib.parse import urlencode
 
+import exercised
+
 
 SEEN = set()  # (method, path, status) of all calls
 
@@ -79,6 +81,7 @@ class Rest:
             connection.request(method, path, body=body, headers=headers)
             response = connection.getresponse()
             answer = Answer(response.status, response.headers, response.read())
+        exercised.note_http(method, path, headers, answer.status, answer.headers)
         if b'"ROUTE_UNKNOWN"' not in answer.body:
             SEEN.add((method, path.partition("?")[0], answer.status))
         return answer

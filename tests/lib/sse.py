@@ -5,6 +5,8 @@ import json
 import re
 import socket
 
+import exercised
+
 Event = collections.namedtuple("Event", "name id data")
 
 
@@ -26,7 +28,7 @@ class EventStream:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         self.socket.settimeout(timeout)
         self.socket.connect(("127.0.0.1", port))
-        self.last_id = last_id
+        self.last_id, self.query = last_id, query
         header = "" if last_id is None else f"Last-Event-ID: {last_id}\r\n"
         self.socket.sendall(f"GET /api/watch{query} HTTP/1.1\r\nHost: x\r\n"
                             f"Accept: text/event-stream\r\n{header}\r\n".encode())
@@ -42,6 +44,8 @@ class EventStream:
         while (line := self.file.readline().strip()):
             name, _, value = line.decode().partition(":")
             self.headers[name.lower()] = value.strip()
+        sent = {} if self.last_id is None else {"Last-Event-ID": self.last_id}
+        exercised.note_http("GET", f"/api/watch{self.query}", sent, self.status, self.headers)
         if self.status != 200:
             body = self.file.read(int(self.headers.get("content-length", 0)))
             self.close()

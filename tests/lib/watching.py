@@ -2,6 +2,7 @@
 
 import collections
 
+import exercised
 from history import StreamChecker
 from stubs import api_pb
 from tape import TAPE
@@ -11,7 +12,7 @@ class Watch:
     """Watch(stub, start_revision=1). Ends after `seconds`."""
 
     def __init__(self, stub, complete=False, seconds=60, **fields):
-        request = api_pb.WatchRequest(**fields)
+        self.request = request = api_pb.WatchRequest(**fields)
         self.call = stub.Watch(request, timeout=seconds)
         self.tape = TAPE.add_stream(request)
         self.checker = StreamChecker(complete)
@@ -21,6 +22,7 @@ class Watch:
     def next(self):
         response = next(self._responses)
         self.checker.take(response)
+        exercised.note_method("Watch", self.request, response)
         self.tape.responses.append(response)
         return response
 
