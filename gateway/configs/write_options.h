@@ -1,5 +1,5 @@
-/* What every write can carry beside its content: comment and author, of the body or of the query,
- * the Idempotency-Key, and validate_only. */
+/* The options of a write beside its content: comment and author, of the body or of the query, the
+ * Idempotency-Key, and validate_only. */
 #ifndef GATEWAY_WRITE_OPTIONS_H
 #define GATEWAY_WRITE_OPTIONS_H
 

@@ -37,8 +37,9 @@ struct buf *encode_without_payload(const struct buf *config, Confreg__V1__Payloa
 /* Encodes the same Config without payload (PAYLOAD_STATE_OMITTED) and comment. Used when a response
  * has reached its size limit. */
 struct buf *encode_brief(const struct buf *config);
-/* What to send of a result of encode_config (its reference moves): itself, or, if it is larger than
- * LARGE_BYTES and not include_large, the same without its payload (PAYLOAD_STATE_OMITTED). */
+/* Returns what to send of a result of encode_config, whose reference moves: itself, or, if it is
+ * larger than LARGE_BYTES and not include_large, the same without its payload
+ * (PAYLOAD_STATE_OMITTED). */
 struct buf *encode_fitting(struct buf *config, bool include_large);
 /* Unpacks a result of encode_config; free it with confreg__v1__config__free_unpacked. */
 Confreg__V1__Config *decode_config(const struct buf *config);

@@ -9,7 +9,7 @@
 /* Returns "default" for "", else the argument. */
 const char *environment_or_default(const char *environment);
 
-/* What a request's include_deleted means. */
+/* Translates include_deleted of a request. */
 static inline enum history_scope scope_of(bool include_deleted)
 {
     return include_deleted ? HISTORY_KEPT : HISTORY_LIVE;

@@ -1,4 +1,4 @@
-/* What the paged methods have in common: sizes, tokens, filters. Pure; any thread. */
+/* Shared parts of the paged methods: sizes, tokens, filters. Pure; any thread. */
 #ifndef SERVICE_PAGE_H
 #define SERVICE_PAGE_H
 
