@@ -93,8 +93,10 @@ static bool read_ago(const char *text, int64_t now_us, int64_t *ret_us)
     }
     for (size_t i = 0; i < sizeof units / sizeof units[0]; i++) {
         if (units[i].unit == text[n]) {
-            *ret_us = now_us - strtol(text, NULL, 10) * units[i].seconds * US_PER_SECOND;
-            return true;
+            int64_t ago_us;
+            return !__builtin_mul_overflow(strtol(text, NULL, 10), units[i].seconds * US_PER_SECOND,
+                                           &ago_us) &&
+                   !__builtin_sub_overflow(now_us, ago_us, ret_us);
         }
     }
     return false;

@@ -1,13 +1,16 @@
 /* The parts of a request that the gateway parses. Lines: target, entity tags, Cache-Control,
- * Prefer, minimum, content type; the rest is the body. */
+ * Prefer, minimum, content type; the rest is the body. The line of the tags is read as a time, too.
+ */
 #include "api.h"
 #include "body.h"
+#include "clock.h"
 #include "etag.h"
 #include "freshness.h"
 #include "fuzz.h"
 #include "query.h"
 #include "target.h"
 #include "utf8.h"
+#include "when.h"
 
 static void check_form(const struct invalid *invalid, enum problem_form form)
 {
@@ -51,6 +54,19 @@ static void try_target(const char *raw)
         try_query(target.query, target.n_query, api_routes.rows[i].parameters);
     }
     target_fini(&target);
+}
+
+static void try_time(const char *text)
+{
+    int64_t us;
+    bool ok = when_parse(text, 1769851120507038, &us);
+    MUST(!ok || (us >= -62135596800000000 && us <= 253402300799999999));
+    if (ok) {
+        char shown[CLOCK_TEXT_SIZE];
+        int64_t again;
+        clock_format(us, shown);
+        MUST(when_parse(shown, 0, &again) && again == us);
+    }
 }
 
 static void try_tags(const char *list)
@@ -116,6 +132,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     AUTO(free) char *content_type = take_line(&in, NULL);
     try_target(target);
     try_tags(tags);
+    try_time(tags);
     try_freshness(cache_control, prefer, minimum);
     try_body(BODY_CONFIG, content_type, in.data, in.size);
     try_body(BODY_ROLLBACK, content_type, in.data, in.size);
