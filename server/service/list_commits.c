@@ -14,10 +14,11 @@
 
 #define FIELD_LISTED 2 /* the commits of a ListCommitsResponse */
 
-/* The bounds of one call's work: commits that are decoded, and changes whose payloads are read. A
- * page that reaches one ends there. */
+/* The bounds of one call's work: commits that are decoded, changes whose payloads are read, and the
+ * bytes of these. A page that reaches one ends there, behind the commit that did. */
 #define LOOK_MAX 5000
 #define COMPARE_MAX 256
+#define COMPARE_BYTES (16u << 20)
 
 /* ---- A page ---- */
 
@@ -36,6 +37,7 @@ struct commit_page {
     size_t left;     /* commits that still fit on the page */
     size_t looked;   /* commits that were decoded */
     size_t compared; /* changes whose payloads were read */
+    size_t n_read;   /* bytes of these */
     struct answer answer;
     bool ended_early; /* before the end of the bounds */
     bool failed;      /* with st */
@@ -56,8 +58,13 @@ static void payloads_fini(struct payloads *payloads)
     buf_unref(payloads->after);
 }
 
-static bool read_payload(const struct commit_page *page, const struct change *change,
-                         uint64_t version, struct payloads *payloads, struct buf **ret_payload)
+static size_t bytes_of(const struct buf *buf)
+{
+    return buf == NULL ? 0 : buf->len;
+}
+
+static bool read_payload(struct commit_page *page, const struct change *change, uint64_t version,
+                         struct payloads *payloads, struct buf **ret_payload)
 {
     struct version_ref found = {0};
     if (!store_read_live_version(page->service->store, change->environment, change->service,
@@ -65,6 +72,7 @@ static bool read_payload(const struct commit_page *page, const struct change *ch
         return false;
     }
     *ret_payload = buf_ref(version_change(&found)->payload);
+    page->n_read += bytes_of(*ret_payload);
     payloads->gone = payloads->gone || *ret_payload == NULL;
     commit_unref(found.commit);
     return true;
@@ -168,7 +176,8 @@ static bool encode_heads(struct commit_page *page, const struct commit *commit, 
     bool ok = history_config_after(store, commit, index, &config, page->st) &&
               history_config_before(store, commit, index, &previous, page->st);
     if (ok) {
-        size_t bytes = (config == NULL ? 0 : config->len) + (previous == NULL ? 0 : previous->len);
+        size_t bytes = bytes_of(config) + bytes_of(previous);
+        page->n_read += bytes;
         if (used + bytes > REPLY_BYTES) {
             config = without_payload(config);
             previous = without_payload(previous);
@@ -269,7 +278,8 @@ static void move_bounds(struct commit_page *page, uint64_t revision, bool behind
 
 static bool page_is_full(const struct commit_page *page)
 {
-    return page->left == 0 || page->looked >= LOOK_MAX || page->compared >= COMPARE_MAX;
+    return page->left == 0 || page->looked >= LOOK_MAX || page->compared >= COMPARE_MAX ||
+           page->n_read >= COMPARE_BYTES;
 }
 
 /* Ends the walk by returning false. */

@@ -227,6 +227,53 @@ def test_a_call_looks_at_a_bounded_part_of_the_log(launch):
     assert [c.revision for c in direct.commits] == [1] and not direct.next_page_token
 
 
+def test_a_call_reads_a_bounded_number_of_bytes(launch):
+    """Thirty large payloads are fewer changes than a call compares, but too many bytes for one."""
+    server = launch(Confregd).start()
+    registry = Registry(server.stub)
+    registry.create("billing", '{"pool":1}')
+    for number in range(30):
+        registry.update("billing", '{"pool":1,"x":"%s"}' % (str(number % 10) * 900_000))
+    page = list_commits(server, json_pointer="/pool")
+    assert not page.commits and page.next_page_token
+    assert [c.revision for c in all_commits(server, json_pointer="/pool")] == [1]
+
+
+@pytest.mark.parametrize("oldest_first", [False, True], ids=["newest", "oldest"])
+def test_pages_go_on_over_whatever_happens_meanwhile(launch, oldest_first):
+    """Writes, a compaction, an erase, a delete and a restart between pages: the list is of the first
+    page's revision, each commit once."""
+    server = launch(Confregd).start()
+    registry = Registry(server.stub)
+    for number in range(12):
+        registry.update("billing", '{"pool":%d}' % number, allow_missing=True)
+
+    def restart():
+        server.stop()
+        server.start()
+
+    steps = iter([
+        lambda: registry.update("billing", '{"pool":-1}'),
+        lambda: server.stub.Compact(api_pb.CompactRequest(), timeout=60),
+        lambda: registry.commit([delete_change("billing", erase=True)]),
+        restart,
+        lambda: Registry(server.stub).create("billing"),
+    ])
+    found, headers, token = [], [], ""
+    fields = {"page_size": 2, "oldest_first": oldest_first, "service_name": "billing",
+              "view": PAYLOADS}
+    while True:
+        page = list_commits(server, page_token=token, **fields)
+        found += [commit.revision for commit in page.commits]
+        headers.append(page.header)
+        token = page.next_page_token
+        if not token:
+            break
+        next(steps, lambda: None)()
+    assert found == sorted(range(1, 13), reverse=not oldest_first)
+    assert all(header == headers[0] for header in headers)
+
+
 def test_what_is_gone_is_told(launch):
     server = launch(Confregd).start()
     registry = Registry(server.stub)
