@@ -121,6 +121,30 @@ def test_pages_go_on_at_another_node(nodes):
     assert rest.header == page.header
 
 
+def test_the_change_log_is_the_same_at_each_node(nodes):
+    """What each node wrote is in it, and its pages go on at another one."""
+    everybody = registries(nodes)
+    for number in range(9):
+        everybody[number % NODES].update("billing", '{"pool":%d}' % (number // 2), allow_missing=True,
+                                         created_by=f"node {number % NODES}")
+    logs = [node.stub.ListCommits(api_pb.ListCommitsRequest(
+        service_name="billing", json_pointer="/pool", view=api_pb.COMMIT_VIEW_DIFF,
+        read=LINEARIZABLE), timeout=60) for node in nodes]
+    assert [c.revision for c in logs[0].commits] == [9, 7, 5, 3, 1]
+    assert [c.created_by for c in logs[0].commits] == [f"node {n % NODES}" for n in (8, 6, 4, 2, 0)]
+    assert all(log == logs[0] for log in logs)
+    found, token = [], ""
+    for node in [*nodes, *nodes]:
+        page = node.stub.ListCommits(api_pb.ListCommitsRequest(page_size=2, page_token=token),
+                                     timeout=60)
+        found += [c.revision for c in page.commits]
+        token = page.next_page_token
+        everybody[0].update("billing")
+        if not token:
+            break
+    assert found == list(range(9, 0, -1)) and not token
+
+
 def test_each_node_tells_how_far_it_is(nodes):
     first, second, _ = registries(nodes)
     first.create("billing")
