@@ -1,5 +1,7 @@
 #include "address.h"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -100,4 +102,13 @@ bool address_parse(const char *text, enum address_use use, struct address *ret_a
         *ret_address = address;
     }
     return ok;
+}
+
+bool address_is_local(const struct address *address)
+{
+    struct in_addr v4;
+    struct in6_addr v6;
+    return address->is_unix || strcmp(address->host, "localhost") == 0 ||
+           (inet_pton(AF_INET, address->host, &v4) == 1 && ntohl(v4.s_addr) >> 24 == 127) ||
+           (inet_pton(AF_INET6, address->host, &v6) == 1 && IN6_IS_ADDR_LOOPBACK(&v6));
 }

@@ -4,8 +4,8 @@
  *     unix:PATH, unix:///PATH
  *     unix:PATH?mode=0660: to listen on only
  *
- * Without a mode only the owner can connect to a unix socket, whatever the umask, because there is
- * no authentication: whoever can connect can do everything. Any thread. */
+ * Without a mode only the owner can connect to a unix socket, whatever the umask, because nobody
+ * has to prove there who he is: whoever can connect can do everything. Any thread. */
 #ifndef BASE_ADDRESS_H
 #define BASE_ADDRESS_H
 
@@ -33,5 +33,7 @@ struct address {
 /* INVALID_ARGUMENT, reason ADDRESS_INVALID, with what is wrong. */
 bool address_parse(const char *text, enum address_use use, struct address *ret_address,
                    struct status *st);
+/* Whether only this machine can connect to it: a unix socket, "localhost", 127.0.0.0/8 or ::1. */
+bool address_is_local(const struct address *address);
 
 #endif

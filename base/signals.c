@@ -19,6 +19,8 @@ static struct {
     pthread_mutex_t lock;
     bool in_order;
     int exit_code;
+    void (*reload)(void *user); /* NULL: nothing can be reloaded */
+    void *reload_user;
 } signals = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 static void end_program(int number)
@@ -33,6 +35,26 @@ static void end_program(int number)
     pthread_mutex_unlock(&signals.lock);
 }
 
+static void reload(void)
+{
+    pthread_mutex_lock(&signals.lock);
+    bool any = signals.reload != NULL;
+    if (any) {
+        signals.reload(signals.reload_user);
+    }
+    pthread_mutex_unlock(&signals.lock);
+    log_event(LOG_INFO, "reloaded", "what", any ? "the files of TLS are read again" : "nothing",
+              NULL);
+}
+
+void signals_on_reload(void (*function)(void *user), void *user)
+{
+    pthread_mutex_lock(&signals.lock);
+    signals.reload = function;
+    signals.reload_user = user;
+    pthread_mutex_unlock(&signals.lock);
+}
+
 static void *run(void *argument)
 {
     (void)argument;
@@ -40,7 +62,7 @@ static void *run(void *argument)
         int number = 0;
         sigwait(&signals.taken, &number);
         if (number == SIGHUP) {
-            log_event(LOG_INFO, "reloaded", "what", "nothing", NULL);
+            reload();
         } else if (!signals_ending()) {
             end_program(number);
         }

@@ -15,7 +15,7 @@
 
 /* The text of --help about signals. */
 #define SIGNALS_HELP                                                                               \
-    "SIGTERM and SIGINT stop it in order. SIGHUP is reserved for reloading settings. Other "       \
+    "SIGTERM and SIGINT stop it in order. SIGHUP makes it read its TLS files again. Other "        \
     "signals are ignored, except those that dump core (SIGQUIT, SIGSEGV, ...)."
 
 /* Starts to receive signals. Call it once, on main's thread, before any other thread is started.
@@ -26,6 +26,10 @@ void signals_start(int exit_code);
 /* on: from now on SIGTERM and SIGINT only make signals_end_fd readable; main has to end the
  * program. off: they end the process at once, as after signals_start. */
 void signals_end_in_order(bool on);
+
+/* Calls reload(user) on the thread of signals whenever SIGHUP arrives, until it is called with
+ * NULL; then no call is in progress. reload must not block. One function at a time. */
+void signals_on_reload(void (*reload)(void *user), void *user);
 
 /* A descriptor that becomes readable once the program has to end, and stays so. Do not read it. */
 int signals_end_fd(void);
