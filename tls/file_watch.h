@@ -1,0 +1,29 @@
+/* Watches a few files for changes, by a thread that looks at them once a second.
+ *
+ * A change is reported when the files have then stayed the same for a second, so that a certificate
+ * and its key that are replaced one after the other are read together. Symbolic links are followed:
+ * a mounted secret of Kubernetes changes by its links. */
+#ifndef TLS_FILE_WATCH_H
+#define TLS_FILE_WATCH_H
+
+#include <stddef.h>
+
+#define FILE_WATCH_MAX 4
+
+struct file_watch;
+
+struct file_watch_options {
+    const char *paths[FILE_WATCH_MAX]; /* copied; NULL: no file */
+    void (*changed)(void *user);       /* on the thread */
+    void (*tick)(void *user);          /* once a second, on the thread; may be NULL */
+    void *user;
+};
+
+/* Changes from now on are reported. */
+struct file_watch *file_watch_start(const struct file_watch_options *options);
+/* Makes the thread call `changed` soon, whether the files have changed or not. Any thread. */
+void file_watch_poke(struct file_watch *watch);
+/* Returns after the last callback. NULL is ignored. */
+void file_watch_stop(struct file_watch *watch);
+
+#endif
