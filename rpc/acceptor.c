@@ -1,6 +1,5 @@
 #include "acceptor.h"
 
-#include <arpa/inet.h>
 #include <assert.h>
 #include <errno.h>
 #include <grpc/grpc_posix.h>
@@ -16,21 +15,24 @@
 #include <unistd.h>
 
 #include "buf.h"
+#include "handshakes.h"
 #include "inflow.h"
 #include "listener.h"
 #include "mem.h"
 #include "sockets.h"
+#include "tls_session.h"
+#include "tls_sockets.h"
 
 #define PAUSE_MS 100 /* before the next attempt, where descriptors or memory have run out */
 #define SOME 64
 
 struct peer {
-    char name[ACCEPTOR_PEER_SIZE];
+    char address[PEER_ADDRESS_SIZE];
+    char *name; /* proven by a certificate; owned; NULL: none */
 };
 
 struct acceptor {
-    grpc_server *core;
-    int user_timeout_ms;
+    struct acceptor_options options;
     struct pollfd *polled; /* the first becomes readable when the thread is to stop; the others are
                               listeners */
     size_t n_polled;
@@ -38,7 +40,8 @@ struct acceptor {
     size_t n_listeners;
     pthread_t thread;
     bool running;
-    struct sockets sockets; /* all connections */
+    struct handshakes *handshakes; /* owned; NULL: there is no TLS, or the acceptor does not run */
+    struct sockets sockets;        /* all connections */
 
     struct metric cuts;
 
@@ -55,15 +58,14 @@ static void poll_too(struct acceptor *acceptor, int fd)
     acceptor->n_polled = n;
 }
 
-struct acceptor *acceptor_new(grpc_server *core, int64_t user_timeout_ms)
+struct acceptor *acceptor_new(const struct acceptor_options *options)
 {
     struct acceptor *acceptor = mem_zalloc(sizeof *acceptor);
     int stop = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (stop < 0) {
         abort();
     }
-    acceptor->core = core;
-    acceptor->user_timeout_ms = user_timeout_ms > INT32_MAX ? INT32_MAX : (int)user_timeout_ms;
+    acceptor->options = *options;
     sockets_init(&acceptor->sockets);
     pthread_mutex_init(&acceptor->lock, NULL);
     poll_too(acceptor, stop);
@@ -89,6 +91,9 @@ void acceptor_free(struct acceptor *acceptor)
     free(acceptor->polled);
     free(acceptor->listeners);
     sockets_fini(&acceptor->sockets);
+    for (size_t i = 0; i < acceptor->n_peers; i++) {
+        free(acceptor->peers[i].name);
+    }
     free(acceptor->peers);
     inflow_forget(&acceptor->cuts);
     pthread_mutex_destroy(&acceptor->lock);
@@ -117,37 +122,27 @@ bool acceptor_listen(struct acceptor *acceptor, const char *address, int *ret_po
 
 /* ---- Accepting ---- */
 
-static void describe(const struct sockaddr_storage *address, char *peer)
+static void make_room(struct acceptor *acceptor, size_t n)
 {
-    char text[INET6_ADDRSTRLEN];
-    if (address->ss_family == AF_UNIX) {
-        snprintf(peer, ACCEPTOR_PEER_SIZE, "unix:"); /* clients of unix sockets have no address */
-    } else if (address->ss_family == AF_INET6) {
-        const struct sockaddr_in6 *v6 = (const void *)address;
-        unsigned port = ntohs(v6->sin6_port);
-        if (IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr)) {
-            inet_ntop(AF_INET, &v6->sin6_addr.s6_addr[12], text, sizeof text);
-            snprintf(peer, ACCEPTOR_PEER_SIZE, "ipv4:%s:%u", text, port);
-        } else {
-            inet_ntop(AF_INET6, &v6->sin6_addr, text, sizeof text);
-            snprintf(peer, ACCEPTOR_PEER_SIZE, "ipv6:[%s]:%u", text, port);
-        }
-    } else {
-        const struct sockaddr_in *v4 = (const void *)address;
-        inet_ntop(AF_INET, &v4->sin_addr, text, sizeof text);
-        snprintf(peer, ACCEPTOR_PEER_SIZE, "ipv4:%s:%u", text, (unsigned)ntohs(v4->sin_port));
+    size_t before = acceptor->n_peers;
+    if (n > before) {
+        acceptor->n_peers = n + n / 2;
+        acceptor->peers = mem_grow(acceptor->peers, acceptor->n_peers, sizeof acceptor->peers[0]);
+        memset(acceptor->peers + before, 0,
+               (acceptor->n_peers - before) * sizeof acceptor->peers[0]);
     }
 }
 
-static void remember(struct acceptor *acceptor, int fd, const struct sockaddr_storage *address)
+/* name: NULL: none is proven. */
+static void remember(struct acceptor *acceptor, int fd, const struct sockaddr_storage *address,
+                     const char *name)
 {
-    size_t n = (size_t)fd + 1;
     pthread_mutex_lock(&acceptor->lock);
-    if (n > acceptor->n_peers) {
-        acceptor->n_peers = n + n / 2;
-        acceptor->peers = mem_grow(acceptor->peers, acceptor->n_peers, sizeof acceptor->peers[0]);
-    }
-    describe(address, acceptor->peers[fd].name);
+    make_room(acceptor, (size_t)fd + 1);
+    struct peer *peer = &acceptor->peers[fd];
+    peer_address_text(address, peer->address);
+    free(peer->name);
+    peer->name = name == NULL ? NULL : mem_string(name);
     pthread_mutex_unlock(&acceptor->lock);
 }
 
@@ -155,8 +150,18 @@ void acceptor_peer(struct acceptor *acceptor, int fd, char *ret_peer)
 {
     pthread_mutex_lock(&acceptor->lock);
     assert(fd >= 0 && (size_t)fd < acceptor->n_peers && "the core names what it was given");
-    memcpy(ret_peer, acceptor->peers[fd].name, ACCEPTOR_PEER_SIZE);
+    memcpy(ret_peer, acceptor->peers[fd].address, PEER_ADDRESS_SIZE);
     pthread_mutex_unlock(&acceptor->lock);
+}
+
+char *acceptor_name(struct acceptor *acceptor, int fd)
+{
+    pthread_mutex_lock(&acceptor->lock);
+    assert(fd >= 0 && (size_t)fd < acceptor->n_peers && "the core names what it was given");
+    const char *name = acceptor->peers[fd].name;
+    char *copy = mem_string(name == NULL ? "" : name);
+    pthread_mutex_unlock(&acceptor->lock);
+    return copy;
 }
 
 uint64_t acceptor_cuts(const struct acceptor *acceptor)
@@ -169,18 +174,39 @@ static void set_tcp(int fd, int option, int value)
     setsockopt(fd, IPPROTO_TCP, option, &value, sizeof value); /* fails only after a reset */
 }
 
-static void hand_over(struct acceptor *acceptor, int fd, const struct sockaddr_storage *address)
+/* name: proven by the client; NULL: none. Any thread. */
+static void hand_over(struct acceptor *acceptor, int fd, const struct sockaddr_storage *address,
+                      const char *name)
 {
-    if (address->ss_family != AF_UNIX) {
-        set_tcp(fd, TCP_NODELAY, 1);
-        set_tcp(fd, TCP_USER_TIMEOUT, acceptor->user_timeout_ms);
-    }
-    remember(acceptor, fd, address);
+    remember(acceptor, fd, address, name);
     sockets_add(&acceptor->sockets, fd);
     inflow_watch(fd, &acceptor->cuts);
     grpc_server_credentials *credentials = grpc_insecure_server_credentials_create();
-    grpc_server_add_channel_from_fd(acceptor->core, fd, credentials);
+    grpc_server_add_channel_from_fd(acceptor->options.core, fd, credentials);
     grpc_server_credentials_release(credentials);
+}
+
+static void hand_over_tls(void *user, int fd, const struct sockaddr_storage *address,
+                          struct tls_session *session)
+{
+    tls_sockets_put(fd, session);
+    hand_over(user, fd, address, tls_session_name(session));
+}
+
+static void take(struct acceptor *acceptor, int fd, const struct sockaddr_storage *address)
+{
+    const struct acceptor_options *options = &acceptor->options;
+    bool is_unix = address->ss_family == AF_UNIX;
+    if (!is_unix) {
+        set_tcp(fd, TCP_NODELAY, 1);
+        set_tcp(fd, TCP_USER_TIMEOUT,
+                options->user_timeout_ms > INT32_MAX ? INT32_MAX : (int)options->user_timeout_ms);
+    }
+    if (is_unix || options->tls == NULL) {
+        hand_over(acceptor, fd, address, NULL);
+    } else {
+        handshakes_add(acceptor->handshakes, fd, address);
+    }
 }
 
 /* Whether an error of accept(2) concerns only the connection of that client. */
@@ -198,7 +224,7 @@ static bool accept_some(struct acceptor *acceptor, int listener)
         socklen_t size = sizeof address;
         int fd = accept4(listener, (void *)&address, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd >= 0) {
-            hand_over(acceptor, fd, &address);
+            take(acceptor, fd, &address);
         } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
             return true;
         } else if (!is_clients_fault(errno)) {
@@ -224,8 +250,23 @@ static void *serve(void *argument)
     return NULL;
 }
 
+static void start_handshakes(struct acceptor *acceptor)
+{
+    const struct handshakes_options options = {
+        .tls = acceptor->options.tls,
+        .n_threads = acceptor->options.n_handshake_threads,
+        .timeout_ms = acceptor->options.handshake_ms,
+        .done = hand_over_tls,
+        .user = acceptor,
+    };
+    if (options.tls != NULL) {
+        acceptor->handshakes = handshakes_start(&options);
+    }
+}
+
 void acceptor_start(struct acceptor *acceptor)
 {
+    start_handshakes(acceptor);
     int error = pthread_create(&acceptor->thread, NULL, serve, acceptor);
     assert(error == 0 && "a server can have its threads");
     acceptor->running = true;
@@ -237,6 +278,7 @@ void acceptor_stop(struct acceptor *acceptor)
         eventfd_write(acceptor->polled[0].fd, 1);
         pthread_join(acceptor->thread, NULL);
         acceptor->running = false;
+        handshakes_stop(MOVE(acceptor->handshakes));
     }
     close_listeners(acceptor);
 }

@@ -3,6 +3,10 @@
  * The core's own listeners hide the sockets. They are needed for cork.h, and for the shutdown: once
  * the core shuts down it answers new calls with CANCELLED, unless their connection was cut before.
  *
+ * With TLS, all TCP connections have it, and unix sockets do not. The core gets a connection once
+ * its handshake is done (handshakes.h), as a plain one; its reads and writes then pass through the
+ * connection's TLS session (tls_sockets.h).
+ *
  * For a connection handed over the core reports the peer as "fd:N", so the address of N is kept
  * here. The core closes N when the connection has ended and its last call was released; so N is not
  * reused while a call of the connection exists. The core serves each connection on a random call
@@ -17,14 +21,22 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "peer_address.h"
 #include "status.h"
 
-#define ACCEPTOR_PEER_SIZE 64
-
 struct acceptor;
+struct tls_server;
 
-/* user_timeout_ms: how long sent data may stay unacknowledged before the connection is dropped. */
-struct acceptor *acceptor_new(grpc_server *core, int64_t user_timeout_ms);
+struct acceptor_options {
+    grpc_server *core;
+    int64_t user_timeout_ms; /* how long sent data may stay unacknowledged before the connection is
+                                dropped */
+    struct tls_server *tls;  /* NULL: no TLS */
+    int64_t handshake_ms;    /* how long a handshake may take */
+    size_t n_handshake_threads;
+};
+
+struct acceptor *acceptor_new(const struct acceptor_options *options);
 /* Listens on an address as listener_open does, with its failures; as often as wanted before
  * acceptor_start. ret_port (may be NULL): the port that was bound, 0 for a unix socket. */
 bool acceptor_listen(struct acceptor *acceptor, const char *address, int *ret_port,
@@ -42,10 +54,12 @@ void acceptor_end_all(struct acceptor *acceptor, int64_t ms);
 /* The acceptor must be stopped, or never have been started. NULL is ignored. */
 void acceptor_free(struct acceptor *acceptor);
 
-/* Writes the peer of a connection, "ipv4:ADDRESS:PORT", "ipv6:[ADDRESS]:PORT" or "unix:", to
- * ret_peer, of at least ACCEPTOR_PEER_SIZE bytes. fd: from a call that was not released yet. Any
- * thread. */
+/* Writes the address of a connection's peer (peer_address.h). fd: from a call that was not released
+ * yet. Any thread. */
 void acceptor_peer(struct acceptor *acceptor, int fd, char *ret_peer);
+/* The name that the peer has proven by a certificate (peer_name.h); "": none. Owned by the caller.
+ * fd and threads as above. */
+char *acceptor_name(struct acceptor *acceptor, int fd);
 /* How many connections inflow.h has cut. Any thread. */
 uint64_t acceptor_cuts(const struct acceptor *acceptor);
 

@@ -57,6 +57,7 @@ void call_unref(struct rpc_call *call)
     grpc_metadata_array_destroy(&call->arrival.headers);
     grpc_call_details_destroy(&call->arrival.details);
     free(call->peer);
+    free(call->proven_name);
     if (call->arrival.call != NULL) {
         grpc_call_unref(call->arrival.call);
     }
@@ -226,11 +227,21 @@ const char *rpc_call_peer(struct rpc_call *call)
 {
     int socket = socket_of(call);
     if (call->peer == NULL) {
-        char peer[ACCEPTOR_PEER_SIZE];
+        char peer[PEER_ADDRESS_SIZE];
         acceptor_peer(call->server->acceptor, socket, peer);
         call->peer = mem_string(peer);
     }
     return call->peer;
+}
+
+const char *rpc_call_proven_name(struct rpc_call *call)
+{
+    int socket = socket_of(call);
+    if (call->proven_name == NULL) {
+        call->proven_name =
+            socket < 0 ? mem_string("") : acceptor_name(call->server->acceptor, socket);
+    }
+    return call->proven_name;
 }
 
 void call_will_send(struct rpc_call *call)

@@ -51,7 +51,8 @@ struct rpc_call {
     int cancelled;
     int socket; /* the connection's descriptor, set on first use; -1: unknown */
     bool socket_known;
-    char *peer; /* owned; set on first use */
+    char *peer;        /* owned; set on first use, like the next one */
+    char *proven_name; /* owned */
     struct rpc_stream *stream;
     struct rpc_task refusal;
     bool refused;                  /* on arrival, because the server stops */

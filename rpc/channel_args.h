@@ -25,6 +25,18 @@ static inline void channel_args_add(struct channel_args *args, const char *key, 
     };
 }
 
+/* The text is borrowed as long as the options are. */
+static inline void channel_args_add_text(struct channel_args *args, const char *key,
+                                         const char *text)
+{
+    assert(args->n < CHANNEL_ARGS_MAX && "there is room for the options");
+    args->items[args->n++] = (grpc_arg){
+        .type = GRPC_ARG_STRING,
+        .key = (char *)(uintptr_t)key,
+        .value.string = (char *)(uintptr_t)text, /* the core copies it */
+    };
+}
+
 static inline int64_t value_or(int64_t value, int64_t fallback)
 {
     return value == 0 ? fallback : value;

@@ -1,11 +1,8 @@
 #include "inflow.h"
 
 #include <assert.h>
-#include <errno.h>
 #include <pthread.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include "clock.h"
 #include "mem.h"
@@ -103,9 +100,6 @@ struct watched {
     struct inflow inflow;
 };
 
-/* The fate of bytes that were read for the core. */
-enum verdict { PASS, DISCARD, CUT };
-
 static struct {
     pthread_mutex_t lock;
     struct socket_table sockets; /* items: struct watched */
@@ -168,46 +162,32 @@ static bool take_message(struct inflow *inflow, const struct msghdr *message, si
 }
 
 /* A socket is cut only once. */
-static enum verdict judge(const struct socket_entry *entry, int fd, const struct msghdr *message,
-                          size_t n)
+static enum inflow_verdict judge(const struct socket_entry *entry, int fd,
+                                 const struct msghdr *message, size_t n)
 {
     struct watched *watched = entry->item;
     if (!watched->withheld && take_message(&watched->inflow, message, n)) {
-        return PASS;
+        return INFLOW_PASS;
     }
     if (entry->cookie != socket_cookie(fd)) {
         watched->cuts = NULL;
-        return PASS;
+        return INFLOW_PASS;
     }
     if (watched->withheld) {
-        return DISCARD;
+        return INFLOW_DISCARD;
     }
     metric_add(watched->cuts, 1);
     watched->cuts = NULL;
-    return CUT;
+    return INFLOW_CUT;
 }
 
-static enum verdict verdict_on(int fd, const struct msghdr *message, size_t n)
+enum inflow_verdict inflow_inspect(int fd, const struct msghdr *message, size_t n)
 {
     pthread_mutex_lock(&table.lock);
     const struct socket_entry *entry = socket_table_find(&table.sockets, fd);
     const struct watched *watched = entry == NULL ? NULL : entry->item;
     bool is_watched = watched != NULL && watched->cuts != NULL;
-    enum verdict verdict = is_watched ? judge(entry, fd, message, n) : PASS;
+    enum inflow_verdict verdict = is_watched ? judge(entry, fd, message, n) : INFLOW_PASS;
     pthread_mutex_unlock(&table.lock);
     return verdict;
-}
-
-ssize_t recvmsg(int fd, struct msghdr *message, int flags)
-{
-    ssize_t n = syscall(SYS_recvmsg, fd, message, flags);
-    enum verdict verdict = n > 0 && flags == 0 ? verdict_on(fd, message, (size_t)n) : PASS;
-    if (verdict == PASS) {
-        return n;
-    }
-    if (verdict == CUT) {
-        shutdown(fd, SHUT_RDWR);
-    }
-    errno = verdict == CUT ? ECONNRESET : EAGAIN;
-    return -1;
 }

@@ -6,10 +6,9 @@
  * this and does not expose frames. Therefore a connection is cut here once it has reset too many
  * young calls; the bytes that were read with the last of them never reach the core.
  *
- * How: the core reads its sockets with recvmsg(2). inflow.c defines a function of that name, which
- * the linker prefers to libc's; it inspects the watched sockets and passes all others through.
+ * How: socket_calls.c sees what the core reads, behind TLS where there is TLS, and asks here.
  *
- * Only plain-text TCP connections are watched. A client may reset INFLOW_RESETS young calls at once
+ * A client may reset INFLOW_RESETS young calls at once
  * (a token bucket), refilled at INFLOW_RESETS_A_SECOND. Calls older than two seconds, such as
  * watches, may all be reset together, because the number of open calls bounds them. */
 #ifndef RPC_INFLOW_H
@@ -51,5 +50,15 @@ void inflow_watch(int fd, struct metric *cuts);
 void inflow_withhold(const struct metric *cuts);
 /* Stops watching all sockets that count in *cuts. */
 void inflow_forget(const struct metric *cuts);
+
+/* The fate of bytes that were read for the core. */
+enum inflow_verdict {
+    INFLOW_PASS,
+    INFLOW_DISCARD, /* the core must not get them */
+    INFLOW_CUT,     /* nor them, and the connection is to be cut */
+};
+struct msghdr;
+/* Inspects n bytes that were read from fd into the message's parts. */
+enum inflow_verdict inflow_inspect(int fd, const struct msghdr *message, size_t n);
 
 #endif

@@ -1,7 +1,7 @@
 #include "rpc_client.h"
 
 #include <assert.h>
-#include <grpc/grpc_security.h>
+#include <grpc/grpc.h>
 #include <grpc/support/time.h>
 #include <stdio.h>
 #include <string.h>
@@ -9,13 +9,13 @@
 
 #include "address.h"
 #include "bytes.h"
-#include "channel_args.h"
+#include "channel.h"
 #include "completion_queue.h"
 #include "core.h"
 #include "status_details.h"
 
 struct rpc_client {
-    grpc_channel *channel;
+    struct channel_source *channels;
     struct completion_queue cq;
     pthread_mutex_t lock;
     pthread_cond_t idle;
@@ -26,6 +26,7 @@ struct rpc_client {
 struct rpc_client_call {
     struct rpc_client *client;
     LIST_ENTRY(rpc_client_call) in_calls;
+    struct channel *channel; /* a reference */
     grpc_call *core;
     unsigned n_batches; /* in flight; the client's thread's, once they are started */
 
@@ -49,40 +50,6 @@ struct rpc_client_call {
 
 /* ---- The client ---- */
 
-static grpc_channel *create_channel(const char *address, const struct rpc_client_options *options)
-{
-    struct channel_args args = {.n = 0};
-    size_t max_bytes = options->max_receive_bytes == 0 ? 64u << 20 : options->max_receive_bytes;
-    channel_args_add(&args, GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH, (int64_t)max_bytes);
-    channel_args_add(&args, GRPC_ARG_MAX_SEND_MESSAGE_LENGTH, -1);
-    channel_args_add(&args, GRPC_ARG_KEEPALIVE_TIME_MS, value_or(options->keepalive_ms, 20000));
-    channel_args_add(&args, GRPC_ARG_KEEPALIVE_TIMEOUT_MS,
-                     value_or(options->keepalive_timeout_ms, 10000));
-    channel_args_add(&args, GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
-    channel_args_add(&args, GRPC_ARG_HTTP2_BDP_PROBE, 0);
-    channel_args_add(&args, GRPC_ARG_ENABLE_RETRIES, 0);
-    channel_args_add(&args, GRPC_ARG_ENABLE_CHANNELZ, 0);
-    channel_args_add(&args, GRPC_ARG_ENABLE_PER_MESSAGE_COMPRESSION, 0);
-    channel_args_add(&args, GRPC_ARG_ENABLE_HTTP_PROXY, 0);
-    channel_args_add(&args, GRPC_ARG_SERVICE_CONFIG_DISABLE_RESOLUTION, 1);
-    /* Each client has its own connection. */
-    channel_args_add(&args, GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
-    /* A server that comes back is found within seconds. */
-    channel_args_add(&args, GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);
-    channel_args_add(&args, GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 5000);
-    channel_args_add(&args, GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 2000);
-    channel_args_add(&args, GRPC_ARG_DNS_MIN_TIME_BETWEEN_RESOLUTIONS_MS, 1000);
-    if (options->minimal_stack) {
-        channel_args_add(&args, GRPC_ARG_MINIMAL_STACK, 1);
-        channel_args_add(&args, GRPC_ARG_ENABLE_DEADLINE_CHECKS, 1);
-    }
-    grpc_channel_args channel_args = {args.n, args.items};
-    grpc_channel_credentials *credentials = grpc_insecure_credentials_create();
-    grpc_channel *channel = grpc_channel_create(address, credentials, &channel_args);
-    grpc_channel_credentials_release(credentials);
-    return channel;
-}
-
 bool rpc_client_new(const char *address, const struct rpc_client_options *options,
                     struct rpc_client **ret_client, struct status *st)
 {
@@ -93,14 +60,24 @@ bool rpc_client_new(const char *address, const struct rpc_client_options *option
         return false;
     }
     core_init();
+    struct channel_source *channels = NULL;
+    if (!channel_source_new(address, options == NULL ? &defaults : options, &channels, st)) {
+        core_shutdown();
+        return false;
+    }
     struct rpc_client *client = mem_zalloc(sizeof *client);
-    client->channel = create_channel(address, options == NULL ? &defaults : options);
+    client->channels = channels;
     pthread_mutex_init(&client->lock, NULL);
     pthread_cond_init(&client->idle, NULL);
     cq_init(&client->cq, GRPC_CQ_DEFAULT_POLLING);
     cq_start(&client->cq);
     *ret_client = client;
     return true;
+}
+
+void rpc_client_reload(struct rpc_client *client)
+{
+    channel_source_reload(client->channels);
 }
 
 static void cancel_all(struct rpc_client *client)
@@ -125,7 +102,7 @@ void rpc_client_free(struct rpc_client *client)
     cancel_all(client);
     cq_close(&client->cq);
     cq_join(&client->cq);
-    grpc_channel_destroy(client->channel);
+    channel_source_free(client->channels);
     cq_fini(&client->cq);
     pthread_cond_destroy(&client->idle);
     pthread_mutex_destroy(&client->lock);
@@ -151,7 +128,7 @@ static bool copy_headers(struct rpc_client_call *call, const struct rpc_request 
     return legal;
 }
 
-static grpc_call *create_core(const struct rpc_client *client, const struct rpc_request *request)
+static grpc_call *create_core(const struct rpc_client_call *call, const struct rpc_request *request)
 {
     gpr_timespec deadline = gpr_inf_future(GPR_CLOCK_MONOTONIC);
     if (request->timeout_ms > 0) {
@@ -159,8 +136,9 @@ static grpc_call *create_core(const struct rpc_client *client, const struct rpc_
                                 gpr_time_from_millis(request->timeout_ms, GPR_TIMESPAN));
     }
     grpc_slice path = grpc_slice_from_copied_string(request->path);
-    grpc_call *core = grpc_channel_create_call(client->channel, NULL, 0, client->cq.lanes[0].core,
-                                               path, NULL, deadline, NULL);
+    grpc_call *core =
+        grpc_channel_create_call(channel_core(call->channel), NULL, 0,
+                                 call->client->cq.lanes[0].core, path, NULL, deadline, NULL);
     grpc_slice_unref(path);
     return core;
 }
@@ -171,7 +149,8 @@ static struct rpc_client_call *new_call(struct rpc_client *client,
     struct rpc_client_call *call = mem_zalloc(sizeof *call);
     call->client = client;
     call->user = user;
-    call->core = create_core(client, request);
+    call->channel = channel_source_take(client->channels);
+    call->core = create_core(call, request);
     call->sent = bytes_pack(request->message);
     call->details = grpc_empty_slice();
     grpc_metadata_array_init(&call->answer_headers);
@@ -214,6 +193,7 @@ static void free_call(struct rpc_client_call *call)
     grpc_metadata_array_destroy(&call->trailers);
     grpc_slice_unref(call->details);
     grpc_call_unref(call->core);
+    channel_unref(call->channel);
     free(call);
 }
 

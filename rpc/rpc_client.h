@@ -12,6 +12,7 @@
 #include <stdbool.h>
 
 #include "buf.h"
+#include "pem_files.h"
 #include "rpc_types.h"
 #include "status.h"
 
@@ -23,12 +24,19 @@ struct rpc_client_options {
     int64_t keepalive_ms;         /* 0: 20 s */
     int64_t keepalive_timeout_ms; /* 0: 10 s */
     bool minimal_stack;           /* costs less; for programs that talk to a known server */
+    const struct tls_client_settings *tls; /* copied; NULL: no TLS */
 };
 
 /* Connects on the first call. address: "HOST:PORT", "dns:///…" or "unix:PATH". INVALID_ARGUMENT: it
- * is not valid. */
+ * is not valid. Fails as pem_files_read does where there is TLS.
+ *
+ * With TLS the server has to prove the address's host (or tls->server_name). When the files change,
+ * calls that start afterwards use a new connection with them, and calls that are open keep theirs.
+ * Files that cannot be used change nothing; a line is logged. */
 bool rpc_client_new(const char *address, const struct rpc_client_options *options,
                     struct rpc_client **ret_client, struct status *st);
+/* Reads the files of TLS again soon. Any thread. */
+void rpc_client_reload(struct rpc_client *client);
 /* Cancels open calls, waits for their callbacks and ends the thread. NULL is ignored. Must not be
  * called from a callback. */
 void rpc_client_free(struct rpc_client *client);

@@ -58,6 +58,7 @@ static struct rpc_server_options with_defaults(const struct rpc_server_options *
         options.max_receive_bytes == 0 ? 4u << 20 : options.max_receive_bytes;
     options.keepalive_ms = value_or(options.keepalive_ms, 20000);
     options.keepalive_timeout_ms = value_or(options.keepalive_timeout_ms, 10000);
+    options.handshake_ms = value_or(options.handshake_ms, 10000);
     options.min_client_ping_ms = value_or(options.min_client_ping_ms, 10000);
     return options;
 }
@@ -108,7 +109,14 @@ bool rpc_server_new(const struct rpc_server_options *options, struct rpc_server 
     server->kick_streams.fn = stream_kick_all;
     init_end(server);
     server->core = create_core(&server->options);
-    server->acceptor = acceptor_new(server->core, server->options.keepalive_timeout_ms);
+    const struct acceptor_options acceptor_options = {
+        .core = server->core,
+        .user_timeout_ms = server->options.keepalive_timeout_ms,
+        .tls = server->options.tls,
+        .handshake_ms = server->options.handshake_ms,
+        .n_handshake_threads = server->options.n_call_threads,
+    };
+    server->acceptor = acceptor_new(&acceptor_options);
     create_cqs(server);
     *ret_server = server;
     return true;

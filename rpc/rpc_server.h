@@ -26,6 +26,7 @@
 struct rpc_server;
 struct rpc_call;
 struct rpc_stream;
+struct tls_server;
 
 enum rpc_kind { RPC_UNARY, RPC_SERVER_STREAM };
 
@@ -59,6 +60,8 @@ struct rpc_server_options {
     int64_t min_client_ping_ms;   /* shortest interval of clients' pings without data; 0: 10 s */
     uint32_t max_streams;     /* most open calls of a connection (SETTINGS_MAX_CONCURRENT_STREAMS);
                                  clients let further calls wait; 0: no limit */
+    struct tls_server *tls;   /* borrowed, until all connections are closed; NULL: no TLS */
+    int64_t handshake_ms;     /* how long a client may take for the TLS handshake; 0: 10 s */
     const char *error_domain; /* google.rpc.ErrorInfo.domain, a literal */
     const void
         *descriptor_set; /* serialised FileDescriptorSet for reflection, borrowed; NULL: none */
@@ -82,7 +85,8 @@ void rpc_server_set_serving(struct rpc_server *server, bool serving);
 /* Adds grpc.reflection v1 and v1alpha, answered from options.descriptor_set. */
 void rpc_server_add_reflection(struct rpc_server *server);
 
-/* Listens on an address with the rules and failures of listener.h; port 0 takes a free one.
+/* Listens on an address with the rules and failures of listener.h; port 0 takes a free one. With
+ * options.tls, all TCP addresses have TLS and unix sockets do not.
  * ret_port (may be NULL) is the port bound, 0 for a unix socket. Before rpc_server_start, as often
  * as wanted. */
 bool rpc_server_listen(struct rpc_server *server, const char *address, int *ret_port,
@@ -152,6 +156,9 @@ bool rpc_call_is_over(const struct rpc_call *call);
 int64_t rpc_call_deadline(const struct rpc_call *call);
 /* "ipv4:127.0.0.1:52311", "ipv6:[::1]:52311" or "unix:". Lives as long as the reference. */
 const char *rpc_call_peer(struct rpc_call *call);
+/* The name that the client has proven by its certificate, "spiffe://example/gateway",
+ * "dns:gateway.example" or "cn:gateway"; "": none. Lives as long as the reference. */
+const char *rpc_call_proven_name(struct rpc_call *call);
 /* The first value of a request header (key in lower case) and its size; NULL: there is none. */
 const char *rpc_call_header(const struct rpc_call *call, const char *key, size_t *ret_size);
 /* Runs task->fn on the call thread of this call. A thread that must not be delayed, such as the
