@@ -28,11 +28,11 @@ struct pending {
     void *user;
 };
 
-bool registry_client_new(const char *address, struct registry_client **ret_client,
-                         struct status *st)
+bool registry_client_new(const char *address, const struct tls_client_settings *tls,
+                         struct registry_client **ret_client, struct status *st)
 {
-    struct rpc_client_options options = {.max_receive_bytes = MAX_RECEIVE_BYTES,
-                                         .minimal_stack = true};
+    struct rpc_client_options options = {
+        .max_receive_bytes = MAX_RECEIVE_BYTES, .minimal_stack = true, .tls = tls};
     struct rpc_client *rpc;
     if (!rpc_client_new(address, &options, &rpc, st)) {
         return false;
@@ -40,6 +40,11 @@ bool registry_client_new(const char *address, struct registry_client **ret_clien
     *ret_client = mem_zalloc(sizeof **ret_client);
     (*ret_client)->rpc = rpc;
     return true;
+}
+
+void registry_client_reload(struct registry_client *client)
+{
+    rpc_client_reload(client->rpc);
 }
 
 void registry_client_free(struct registry_client *client)

@@ -42,10 +42,12 @@ enum registry_method { REGISTRY_METHODS(REGISTRY_METHOD_ENUM) REGISTRY_METHOD_CO
 
 struct registry_client;
 
-/* Does not connect: the first call does, and later calls reconnect. address: see rpc_client_new.
- * INVALID_ARGUMENT: it is not valid. */
-bool registry_client_new(const char *address, struct registry_client **ret_client,
-                         struct status *st);
+/* Does not connect: the first call does, and later calls reconnect. address and tls (NULL: no TLS),
+ * and failures: see rpc_client_new. */
+bool registry_client_new(const char *address, const struct tls_client_settings *tls,
+                         struct registry_client **ret_client, struct status *st);
+/* Reads the files of TLS again soon. Any thread. */
+void registry_client_reload(struct registry_client *client);
 /* Cancels open calls and returns after their callbacks. NULL is ignored. Must not be called from a
  * callback. */
 void registry_client_free(struct registry_client *client);

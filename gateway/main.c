@@ -23,7 +23,8 @@
 struct settings {
     const char *listen; /* NULL: loopback, port */
     const char *server;
-    const char *metrics; /* NULL: only on the listener of HTTP */
+    struct tls_client_settings tls; /* of the connection to it; without a CA: no TLS */
+    const char *metrics;            /* NULL: only on the listener of HTTP */
     const char *log_level;
     struct option_list origins;
     struct cors *cors; /* made of origins */
@@ -45,6 +46,19 @@ static enum options_result read_settings(struct settings *s, int argc, char **ar
          "The port on 127.0.0.1, if --listen is not given.", 0, 65535, "HTTP_PORT"},
         {"server", OPTION_TEXT, &s->server, "127.0.0.1:50051", "ADDRESS",
          "confregd: HOST:PORT, [IPV6]:PORT or unix:PATH.", 0, 0, NULL},
+        {"server-ca", OPTION_TEXT, &s->tls.ca, NULL, "FILE",
+         "Connect to confregd with TLS; it has to show a certificate of one of these authorities "
+         "(PEM) with the host of --server. This file and the next two are read again when they "
+         "change and on SIGHUP; files that cannot be used are logged, and the ones before stay in "
+         "force.",
+         0, 0, NULL},
+        {"server-cert", OPTION_TEXT, &s->tls.cert, NULL, "FILE",
+         "The gateway's own certificate (PEM), for a confregd with --tls-client-auth.", 0, 0, NULL},
+        {"server-key", OPTION_TEXT, &s->tls.key, NULL, "FILE",
+         "The private key of --server-cert (PEM, without a passphrase).", 0, 0, NULL},
+        {"server-name", OPTION_TEXT, &s->tls.server_name, NULL, "NAME",
+         "The name that confregd's certificate must have, instead of the host of --server.", 0, 0,
+         NULL},
         {"metrics", OPTION_TEXT, &s->metrics, NULL, "ADDRESS",
          "Where to serve metrics for Prometheus, over HTTP at /metrics: HOST:PORT, [IPV6]:PORT or "
          "unix:PATH. They are at /metrics of --listen in any case.",
@@ -88,6 +102,20 @@ static bool set_log_level(const char *text)
     }
     log_set_level(level);
     return true;
+}
+
+static bool check_tls(const struct tls_client_settings *tls)
+{
+    const char *wrong = NULL;
+    if ((tls->cert == NULL) != (tls->key == NULL)) {
+        wrong = "--server-cert and --server-key are given together";
+    } else if (tls->ca == NULL && (tls->cert != NULL || tls->server_name != NULL)) {
+        wrong = "--server-cert and --server-name need --server-ca, which turns TLS on";
+    }
+    if (wrong != NULL) {
+        fprintf(stderr, "confreg-gateway: %s\n", wrong);
+    }
+    return wrong == NULL;
 }
 
 static bool set_cors(struct settings *settings)
@@ -158,8 +186,14 @@ static bool connect_upstream(struct parts *parts, const struct settings *setting
         .free_attachment = prepared_free,
         .user = parts->feed,
     };
-    return upstream_connect(parts->gateway.upstream, settings->server, &options, st) ||
+    const struct tls_client_settings *tls = settings->tls.ca == NULL ? NULL : &settings->tls;
+    return upstream_connect(parts->gateway.upstream, settings->server, tls, &options, st) ||
            status_context(st, "--server");
+}
+
+static void reload(void *user)
+{
+    registry_client_reload(user);
 }
 
 static bool serve_parts(struct parts *parts, const struct settings *settings, struct status *st)
@@ -181,8 +215,13 @@ static bool serve_parts(struct parts *parts, const struct settings *settings, st
     log_event(LOG_INFO, "listening", "address", parts->listener.address, "server", settings->server,
               NULL);
     signals_end_in_order(true);
+    if (settings->tls.ca != NULL) {
+        signals_on_reload(reload, parts->gateway.upstream->client);
+    }
     const struct loop_parts loop = {parts->front, &parts->gateway, parts->feed};
-    return loop_run(&loop, signals_end_fd(), settings->grace_ms, st);
+    bool ok = loop_run(&loop, signals_end_fd(), settings->grace_ms, st);
+    signals_on_reload(NULL, NULL);
+    return ok;
 }
 
 static bool serve(const struct settings *settings, struct status *st)
@@ -200,7 +239,7 @@ static bool serve(const struct settings *settings, struct status *st)
 static int run(struct settings *settings)
 {
     struct status st;
-    if (!set_log_level(settings->log_level) || !set_cors(settings)) {
+    if (!set_log_level(settings->log_level) || !check_tls(&settings->tls) || !set_cors(settings)) {
         return 2;
     }
     signals_start(EXIT_SUCCESS);

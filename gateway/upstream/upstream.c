@@ -22,9 +22,10 @@ void upstream_free(struct upstream *upstream)
 }
 
 bool upstream_connect(struct upstream *upstream, const char *server,
-                      const struct mirror_options *options, struct status *st)
+                      const struct tls_client_settings *tls, const struct mirror_options *options,
+                      struct status *st)
 {
-    if (!registry_client_new(server, &upstream->client, st)) {
+    if (!registry_client_new(server, tls, &upstream->client, st)) {
         return false;
     }
     upstream->mirror = mirror_new(upstream->client, options);

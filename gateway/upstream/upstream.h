@@ -35,10 +35,11 @@ struct upstream *upstream_new(int64_t timeout_ms);
 /* After upstream_disconnect. NULL is ignored. */
 void upstream_free(struct upstream *upstream);
 
-/* Makes the client and starts the mirror. Fails as registry_client_new does; never because the
- * server is away. */
+/* Makes the client and starts the mirror. tls: NULL: no TLS. Fails as registry_client_new does;
+ * never because the server is away. */
 bool upstream_connect(struct upstream *upstream, const char *server,
-                      const struct mirror_options *options, struct status *st);
+                      const struct tls_client_settings *tls, const struct mirror_options *options,
+                      struct status *st);
 /* Ends mirror and client; all calls that are open end. May be called again. */
 void upstream_disconnect(struct upstream *upstream);
 

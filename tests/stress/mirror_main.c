@@ -85,7 +85,7 @@ static struct registry_client *connect_to(const struct place *place)
 {
     struct registry_client *client = NULL;
     struct status st;
-    CHECK(registry_client_new(place->listen, &client, &st), "%s", st.message);
+    CHECK(registry_client_new(place->listen, NULL, &client, &st), "%s", st.message);
     return client;
 }
 

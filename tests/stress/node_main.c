@@ -131,7 +131,7 @@ static void live(const struct place *place, struct node *node, uint64_t n_before
                                      .finished = &finished,
                                      .newest = newest,
                                      .stopping = &stopping};
-        CHECK(registry_client_new(place->listen, &writers[i].client, &st), "%s", st.message);
+        CHECK(registry_client_new(place->listen, NULL, &writers[i].client, &st), "%s", st.message);
         write_next(&writers[i]);
     }
     tally_wait(&finished, n_before_stop);
@@ -154,7 +154,7 @@ static void write_last(const struct place *place, atomic_uint_fast64_t *newest)
                             .finished = &finished,
                             .newest = newest,
                             .stopping = &stopping};
-    CHECK(registry_client_new(place->listen, &writer.client, &st), "%s", st.message);
+    CHECK(registry_client_new(place->listen, NULL, &writer.client, &st), "%s", st.message);
     write_next(&writer);
     tally_wait(&finished, 1);
     registry_client_free(writer.client);
