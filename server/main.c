@@ -12,6 +12,7 @@
 #include "signals.h"
 #include "store.h"
 #include "store_open.h"
+#include "tls_server.h"
 #include "wake.h"
 
 struct settings {
@@ -21,6 +22,8 @@ struct settings {
     const char *create;
     const char *log_level;
     bool new_epoch;
+    struct tls_settings tls; /* without a certificate: no TLS */
+    const char *client_auth;
 };
 
 static enum options_result read_settings(struct settings *s, int argc, char **argv)
@@ -29,9 +32,34 @@ static enum options_result read_settings(struct settings *s, int argc, char **ar
         {"listen", OPTION_TEXT, &s->node.listen, "127.0.0.1:50051", "ADDRESS",
          "Where to serve gRPC: HOST:PORT, [IPV6]:PORT or unix:PATH; several are separated by "
          "commas. Port 0 means any free port. Only its owner can connect to a unix socket, unless "
-         "the address gives it another mode: unix:PATH?mode=0660. There is no authentication yet: "
-         "listen where only trusted clients can connect.",
+         "the address gives it another mode: unix:PATH?mode=0660. With --tls-cert all TCP "
+         "addresses "
+         "have TLS; unix sockets never have. Without it only addresses of this machine are "
+         "allowed, unless --insecure is given.",
          0, 0, NULL},
+        {"insecure", OPTION_SWITCH, &s->node.insecure, "no", NULL,
+         "Allow addresses of --listen that other machines can reach without TLS.", 0, 0, NULL},
+        {"tls-cert", OPTION_TEXT, &s->tls.cert, NULL, "FILE",
+         "Serve TLS with this certificate (PEM), followed by the certificates between it and its "
+         "authority. This file and the next ones are read again when they change and on SIGHUP; "
+         "files that cannot be used are logged, and the ones before stay in force.",
+         0, 0, NULL},
+        {"tls-key", OPTION_TEXT, &s->tls.key, NULL, "FILE",
+         "The certificate's private key (PEM, without a passphrase).", 0, 0, NULL},
+        {"tls-client-auth", OPTION_TEXT, &s->client_auth, "none", "HOW",
+         "Whether clients have to show a certificate. none: they are not asked. request: they may "
+         "have none; one that they have must be good. require: without a good one they are "
+         "refused. There are no rights yet: who can connect can do everything, so use require.",
+         0, 0, NULL},
+        {"tls-client-ca", OPTION_TEXT, &s->tls.client_ca, NULL, "FILE",
+         "The authorities whose client certificates are accepted (PEM).", 0, 0, NULL},
+        {"tls-crl", OPTION_TEXT, &s->tls.crl, NULL, "FILE",
+         "The revocation list of the authority that signs client certificates (PEM). Connections "
+         "whose certificates are revoked or expire are ended. A list that has expired lets nobody "
+         "in.",
+         0, 0, NULL},
+        {"tls-handshake-timeout", OPTION_DURATION, &s->node.handshake_ms, "10s", "TIME",
+         "How long a client may take for the TLS handshake.", 100, 600000, NULL},
         {"store", OPTION_TEXT, &s->store, NULL, "STORE",
          "Where the log is kept: sqlite:FILE; mongodb://HOST:PORT/DATABASE, which several servers "
          "can share (with the options of MongoDB's drivers); or memory: to keep nothing. The "
@@ -173,6 +201,30 @@ static bool renew_epoch(const char *address, struct status *st)
     return true;
 }
 
+static void reload_tls(void *user)
+{
+    tls_server_reload(user);
+}
+
+/* Serves with TLS where a certificate is given. */
+static bool serve_with_tls(struct settings *settings, struct status *st)
+{
+    const struct tls_settings *tls = &settings->tls;
+    bool any = tls->cert != NULL || tls->key != NULL || tls->client_ca != NULL ||
+               tls->crl != NULL || tls->client_auth != TLS_CLIENT_AUTH_NONE;
+    if (!any) {
+        return serve(&settings->node, st);
+    }
+    if (!tls_server_new(tls, &settings->node.tls, st)) {
+        return false;
+    }
+    signals_on_reload(reload_tls, settings->node.tls);
+    bool ok = serve(&settings->node, st);
+    signals_on_reload(NULL, NULL);
+    tls_server_free(settings->node.tls);
+    return ok;
+}
+
 static bool run(struct settings *settings, struct status *st)
 {
     struct endpoints endpoints;
@@ -183,7 +235,7 @@ static bool run(struct settings *settings, struct status *st)
     settings->node.bus = endpoints.bus;
     settings->node.bus_user = endpoints.bus_user;
     settings->node.bus_password = endpoints.bus_password;
-    bool ok = settings->new_epoch ? renew_epoch(endpoints.store, st) : serve(&settings->node, st);
+    bool ok = settings->new_epoch ? renew_epoch(endpoints.store, st) : serve_with_tls(settings, st);
     endpoints_fini(&endpoints);
     return ok;
 }
@@ -199,7 +251,7 @@ int main(int argc, char **argv)
     if (argc > 1 && strcmp(argv[1], "import-legacy") == 0) {
         return import_legacy(argc - 1, argv + 1);
     }
-    struct settings settings = {0};
+    struct settings settings = {.tls.protocol = "h2"};
     enum options_result result = read_settings(&settings, argc, argv);
     if (result != OPTIONS_RUN) {
         return result == OPTIONS_EXIT_OK ? EXIT_SUCCESS : 2;
@@ -213,6 +265,11 @@ int main(int argc, char **argv)
     log_set_level(level);
     if (!parse_create(settings.create, &settings.node.may_create)) {
         fprintf(stderr, "confregd: --create: auto or never, found \"%s\"\n", settings.create);
+        return 2;
+    }
+    if (!tls_client_auth_parse(settings.client_auth, &settings.tls.client_auth)) {
+        fprintf(stderr, "confregd: --tls-client-auth: none, request or require, found \"%s\"\n",
+                settings.client_auth);
         return 2;
     }
     signals_start(settings.new_epoch ? EXIT_FAILURE : EXIT_SUCCESS);

@@ -37,10 +37,12 @@ struct node {
     struct relay *relay;
     struct waiters *waiters;
     struct rpc_server *server;
+    struct tls_server *tls; /* borrowed; NULL: no TLS */
     struct hub *hub;
     struct committer *committer;
     struct service service;
     struct exporter *exporter;
+    bool insecure; /* node_options */
     int64_t grace_ms;
     void (*diverged)(void *user);
     void *user;
@@ -123,6 +125,8 @@ static bool make_server(struct node *node, const struct node_options *options, s
         .n_call_threads = options->threads,
         .max_receive_bytes = MAX_REQUEST_BYTES,
         .max_streams = (uint32_t)(options->max_watches + OTHER_CALLS),
+        .tls = options->tls,
+        .handshake_ms = options->handshake_ms,
         .error_domain = "confreg",
         .descriptor_set = confreg_descriptors,
         .descriptor_set_size = confreg_descriptors_size,
@@ -182,7 +186,9 @@ static bool listen_on(struct node *node, const char *address, struct status *st)
     }
     char text[16];
     snprintf(text, sizeof text, "%d", port);
-    log_event(LOG_INFO, "listening", "address", address, "port", text, NULL);
+    bool is_plain = node->tls == NULL || port == 0;
+    log_event(LOG_INFO, "listening", "address", address, "port", text, "tls",
+              is_plain ? "no" : "yes", NULL);
     return true;
 }
 
@@ -206,8 +212,16 @@ static bool each_address(struct node *node, const char *addresses, address_visit
 static bool check_listen(struct node *node, const char *text, struct status *st)
 {
     struct address address;
-    (void)node;
-    return address_parse(text, ADDRESS_TO_LISTEN, &address, st) || status_context(st, "--listen");
+    if (!address_parse(text, ADDRESS_TO_LISTEN, &address, st)) {
+        return status_context(st, "--listen");
+    }
+    if (node->tls != NULL || node->insecure || address_is_local(&address)) {
+        return true;
+    }
+    return status_set(st, STATUS_FAILED_PRECONDITION, "INSECURE_LISTENER",
+                      "--listen %s would serve other machines without TLS: give --tls-cert and "
+                      "--tls-key, or --insecure where the network itself is protected",
+                      text);
 }
 
 /* bus_open() parses the address and does not connect. */
@@ -239,6 +253,7 @@ static void show_metrics(void *user, struct str *page)
     const struct node *node = user;
     const struct node_parts parts = {
         .server = node->server,
+        .tls = node->tls,
         .registry = node->registry,
         .store = node->store,
         .committer = node->committer,
@@ -294,6 +309,8 @@ bool node_start(const struct node_options *options, struct node **ret_node, stru
 {
     struct node *node = mem_zalloc(sizeof *node);
     node->grace_ms = options->grace_ms;
+    node->tls = options->tls;
+    node->insecure = options->insecure;
     node->diverged = options->diverged;
     node->user = options->user;
     if (!start(node, options, st)) {

@@ -9,6 +9,7 @@
 #include "status.h"
 
 struct node;
+struct tls_server;
 
 struct node_options {
     const char *listen; /* addresses, separated by commas */
@@ -21,6 +22,9 @@ struct node_options {
     uint64_t max_payload_bytes;
     uint64_t ring_bytes;
     uint64_t max_watches;           /* per connection */
+    struct tls_server *tls;         /* borrowed; NULL: no TLS */
+    bool insecure;                  /* plain TCP may be served to other machines */
+    int64_t handshake_ms;           /* how long a client may take for the TLS handshake */
     uint64_t threads;               /* call threads; 0: one per core */
     int64_t grace_ms;               /* how long running calls may take after node_stop was called */
     uint64_t compact_keep_versions; /* 0: all; 1 if an age is given */
@@ -32,7 +36,8 @@ struct node_options {
     void *user;
 };
 
-/* Opens the store, loads the registry, listens and serves. On failure, nothing is left running.
+/* FAILED_PRECONDITION, reason INSECURE_LISTENER: plain TCP would be served to other machines.
+ * Opens the store, loads the registry, listens and serves. On failure, nothing is left running.
  * Errors of the store, the bus and the listeners are passed on. */
 bool node_start(const struct node_options *options, struct node **ret_node, struct status *st);
 /* Ends streams and calls, finishes accepted writes, closes the store. Takes at most the grace and

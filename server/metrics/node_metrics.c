@@ -287,6 +287,9 @@ void node_metrics(const struct node_parts *parts, struct str *page)
 {
     add_build(parts->store, page);
     add_calls(parts->server, page);
+    if (parts->tls != NULL) {
+        tls_server_metrics(parts->tls, "confreg", page);
+    }
     add_registry(parts->registry, page);
     add_commits(parts->committer, parts->store, page);
     add_store_reads(parts->pool, page);

@@ -8,10 +8,12 @@
 #include "pool.h"
 #include "relay.h"
 #include "rpc_server.h"
+#include "tls_server.h"
 
 /* The parts that are measured. All borrowed. */
 struct node_parts {
     const struct rpc_server *server;
+    struct tls_server *tls; /* NULL: no TLS */
     const struct registry *registry;
     const struct store *store;
     struct committer *committer;

@@ -76,7 +76,7 @@ static void fill_command(struct write_item *w, struct rpc_call *call,
     w->request_id = mem_string(write_text(request, w->form->request_id));
     w->created_by = author == NULL ? NULL : mem_string(author);
     w->write.command = (struct command){
-        .actor = "",
+        .actor = rpc_call_proven_name(call),
         .peer = rpc_call_peer(call),
         .comment = w->comment,
         .request_id = w->request_id,

@@ -59,7 +59,7 @@ def test_the_commands_start_when_their_addresses_are_of_this_machine(launch):
     """The same flags, with a store and ports that are here."""
     given = flags(OURS["confregd-1"])
     server = launch(Confregd)
-    known = {"listen", "store", "metrics", "create"}
+    known = {"listen", "store", "metrics", "create", "insecure"}
     assert set(given) <= known, "a flag that this test does not try"
     server.extra = ["--metrics", f"unix:{server.folder}/metrics", "--create", given["create"]]
     server.start()
@@ -91,6 +91,10 @@ def test_the_image_listens_where_it_says_and_keeps_its_data_in_a_volume():
     assert "--home-dir /data confreg\n" in (ROOT / "deploy" / "Dockerfile").read_text()
 
 
+# What the commands of the documentation add.
+AS_DOCUMENTED = {"CONFREG_INSECURE": "yes"}
+
+
 def test_the_image_s_programs_start_with_its_variables_alone(tmp_path):
     """In a network of their own, where no port is taken, with the volume as their folder."""
     script = """ip link set lo up; cd "$1"
@@ -100,8 +104,14 @@ def test_the_image_s_programs_start_with_its_variables_alone(tmp_path):
         ls"""
     done = subprocess.run(["unshare", "--net", "bash", "-c", script, "bash", tmp_path, BUILD],
                           capture_output=True, text=True, timeout=120, check=True,
-                          env={"PATH": os.environ["PATH"], **image_variables()})
+                          env={"PATH": os.environ["PATH"], **image_variables(), **AS_DOCUMENTED})
     assert '"status":"ready"' in done.stdout and "confreg.db" in done.stdout, done.stderr
+
+
+def test_the_image_s_server_does_not_start_plain_by_itself(tmp_path):
+    done = subprocess.run([BUILD / "confregd"], capture_output=True, text=True, timeout=60,
+                          cwd=tmp_path, env={"PATH": os.environ["PATH"], **image_variables()})
+    assert done.returncode == 1 and "reason=INSECURE_LISTENER" in done.stderr
 
 
 def test_ports_are_published_to_loopback_only():

@@ -9,6 +9,7 @@ import urllib.request
 import grpc
 import pytest
 from calls import Registry, create_change, update_change
+from certificates import Authority
 from daemon import Confregd, Gateway, free_port, until
 from rest import Rest
 from stubs import ROOT, api_pb
@@ -275,13 +276,26 @@ def test_writes_are_counted_by_what_came_of_them(programs, name):
         assert counted[1] - counted[0] == n, code
 
 
+@pytest.fixture(scope="module")
+def with_tls(launch, tmp_path_factory):
+    """The metrics of a server that has every file of TLS."""
+    folder = tmp_path_factory.mktemp("tls")
+    authority = Authority(folder / "ca")
+    pair, metrics = authority.server(), f"127.0.0.1:{free_port()}"
+    launch(Confregd, listen=f"unix:{folder}/socket", extra=[
+        "--metrics", metrics, "--tls-cert", pair.cert, "--tls-key", pair.key, "--tls-client-auth",
+        "require", "--tls-client-ca", authority.ca, "--tls-crl", authority.crl]).start()
+    return scrape(metrics)
+
+
 @pytest.mark.sqlite
 @pytest.mark.parametrize("file", ["dashboard.json", "alerts.yml", "alerts_test.yml"])
-def test_what_is_watched_is_what_the_programs_show(programs, file):
+def test_what_is_watched_is_what_the_programs_show(programs, with_tls, file):
     text = (MONITORING / file).read_text()
     wanted = set(re.findall(r"\b(?:confreg|process)_[a-z_]+", text))
     assert len(wanted) > 10
-    shown = shown_names(programs.of_server()) | shown_names(programs.of_gateway())
+    shown = (shown_names(programs.of_server()) | shown_names(programs.of_gateway()) |
+             shown_names(with_tls))
     assert wanted - shown == set()
 
 
