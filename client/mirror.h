@@ -44,7 +44,7 @@ struct mirror_config {
     uint64_t version;        /* 0: a tombstone */
     uint64_t mod_revision;   /* the last commit that changed the head */
     uint64_t revision;       /* the commit that added this version; the next five belong to it */
-    uint64_t source_version; /* of a rollback */
+    uint64_t source_version; /* of a rollback or an undelete */
     int kind;                /* Confreg__V1__ChangeKind */
     int64_t create_time_us;  /* microseconds since 1970 */
     const char *created_by;  /* NULL: not given */

@@ -15,12 +15,14 @@
 
 static const struct route rows[] = {
     {"GET", "/api/configs", handle_list,
-     PARAMETER_SERVICE_FILTER | PARAMETER_ENVIRONMENT_FILTER | PAGED, BODY_NONE, &config_read},
+     PARAMETER_SERVICE_FILTER | PARAMETER_ENVIRONMENT_FILTER | PAGED | PARAMETER_DELETED, BODY_NONE,
+     &config_read},
     {"GET", "/api/configs:batchGet", handle_batch,
      PARAMETER_NAME | PARAMETER_FIELDS | PARAMETERS_STRICT, BODY_NONE, &config_read},
     {"POST", "/api/configs:batchGet", handle_batch, PARAMETER_FIELDS | PARAMETERS_STRICT,
      BODY_NAMES, &config_read},
-    {"GET", "/api/configs/*", handle_get, NAMED | PARAMETER_VERSION | PARAMETER_RESOLVE, BODY_NONE,
+    {"GET", "/api/configs/*", handle_get,
+     NAMED | PARAMETER_VERSION | PARAMETER_RESOLVE | PARAMETER_INCLUDE_DELETED, BODY_NONE,
      &config_read},
     {"POST", "/api/configs/*", handle_create, NAMED | WRITE, BODY_CONFIG, &config_write},
     {"PUT", "/api/configs/*", handle_update, NAMED | WRITE | PARAMETER_UPSERT, BODY_CONFIG,
@@ -30,11 +32,15 @@ static const struct route rows[] = {
     /* Strict, unlike the other old routes: a delete by a mistyped request cannot be undone. */
     {"DELETE", "/api/configs/*", handle_delete,
      NAMED | PARAMETER_VERSION | WRITE | SIGNED | PARAMETERS_STRICT, BODY_EMPTY, &config_write},
-    {"GET", "/api/configs/*/history", handle_history, NAMED | PAGED, BODY_NONE, &config_read},
+    {"GET", "/api/configs/*/history", handle_history, NAMED | PAGED | PARAMETER_INCLUDE_DELETED,
+     BODY_NONE, &config_read},
     {"GET", "/api/configs/*/diff", handle_diff,
-     NAMED | PARAMETER_OLD_VERSION | PARAMETER_NEW_VERSION, BODY_NONE, &config_read},
+     NAMED | PARAMETER_OLD_VERSION | PARAMETER_NEW_VERSION | PARAMETER_INCLUDE_DELETED, BODY_NONE,
+     &config_read},
     {"POST", "/api/configs/*/rollback", handle_rollback, NAMED | WRITE | PARAMETERS_STRICT,
      BODY_ROLLBACK, &config_write},
+    {"POST", "/api/configs/*/undelete", handle_undelete, NAMED | WRITE | PARAMETERS_STRICT,
+     BODY_UNDELETE, &config_write},
     {"GET", "/api/commits", handle_commits,
      PARAMETER_SERVICE_FILTER | PARAMETER_ENVIRONMENT_FILTER | PARAMETER_PREFIX_FILTER |
          PARAMETER_CREATED_BY | PARAMETER_LOG_FILTERS | PARAMETER_LIMIT | PARAMETER_PAGE |

@@ -24,6 +24,11 @@ const char *texts_version_comment(const char *comment, Confreg__V1__ChangeKind k
         snprintf(room, TEXTS_COMMENT_SIZE, "Rolled back to version %" PRIu64, source_version);
         return room;
     }
+    if (kind == CONFREG__V1__CHANGE_KIND__CHANGE_KIND_UNDELETE) {
+        snprintf(room, TEXTS_COMMENT_SIZE, "Undeleted with the data of version %" PRIu64,
+                 source_version);
+        return room;
+    }
     if (kind == CONFREG__V1__CHANGE_KIND__CHANGE_KIND_CREATE || version == 1) {
         return "Initial configuration";
     }

@@ -26,8 +26,8 @@ struct word {
 
 static const struct word kinds[] = {{"create", KIND(CREATE)},     {"update", KIND(UPDATE)},
                                     {"rollback", KIND(ROLLBACK)}, {"delete", KIND(DELETE)},
-                                    {"erase", KIND(ERASE)},       {"import", KIND(IMPORT)},
-                                    {"compact", KIND(COMPACT)}};
+                                    {"undelete", KIND(UNDELETE)}, {"erase", KIND(ERASE)},
+                                    {"import", KIND(IMPORT)},     {"compact", KIND(COMPACT)}};
 static const struct word views[] = {
     {"facts", VIEW(UNSPECIFIED)}, {"payloads", VIEW(PAYLOADS)}, {"diff", VIEW(DIFF)}};
 static const struct word orders[] = {{"desc", false}, {"asc", true}};

@@ -113,7 +113,8 @@ static void answer_validated(struct request *r, const struct config_written *wri
 static void count_written(struct request *r, const Confreg__V1__Config *config)
 {
     struct counters *counters = &r->gateway->configs->counters;
-    bool is_new = config->kind == CONFREG__V1__CHANGE_KIND__CHANGE_KIND_CREATE;
+    bool is_new = config->kind == CONFREG__V1__CHANGE_KIND__CHANGE_KIND_CREATE ||
+                  config->kind == CONFREG__V1__CHANGE_KIND__CHANGE_KIND_UNDELETE;
     counters->configs_created += is_new;
     counters->configs_updated += !is_new;
 }

@@ -255,7 +255,8 @@ static void show_found(struct request *r, struct found *found)
 static bool answer_from_mirror(struct request *r)
 {
     struct found found;
-    if (r->parameters.version.given || r->gateway->upstream->mirror == NULL) {
+    bool of_version = r->parameters.version.given || r->parameters.include_deleted;
+    if (of_version || r->gateway->upstream->mirror == NULL) {
         return false;
     }
     look_up(r, &found);
@@ -342,6 +343,7 @@ static void ask_server(struct request *r)
     m.service_name = (char *)(uintptr_t)str_text(r->service);
     m.version = number_version(&r->parameters.version, VERSION_NEVER);
     m.resolve = r->parameters.resolve;
+    m.include_deleted = r->parameters.include_deleted;
     m.read = config_answer_read_options(r, &read);
     metric_add(&r->gateway->configs->sources.server, 1);
     call_start(r, REGISTRY_GET_CONFIG, &m.base, r->gateway->upstream->timeout_ms, show_config);

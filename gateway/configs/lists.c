@@ -161,6 +161,7 @@ static void ask_configs(struct pages *pages)
     m.page_size = page_size(pages->left);
     m.page_token = text(token);
     m.view = view_of(pages);
+    m.only_deleted = r->parameters.deleted;
     m.read = config_answer_read_options(r, &read);
     m.include_large = true;
     call_start(r, REGISTRY_LIST_CONFIGS, &m.base, r->gateway->upstream->timeout_ms, show_configs);
@@ -179,6 +180,19 @@ static bool begins(struct request *r, const Confreg__V1__Position *header)
     return r->response.status != 0 || tag_list(r, header->epoch, header->revision);
 }
 
+static bool add_config(struct pages *pages, const Confreg__V1__Config *config)
+{
+    size_t place = pages_open_document(pages);
+    bool whole = true;
+    if (pages->r->parameters.deleted) {
+        render_deleted(&pages->text, config);
+    } else {
+        whole = render_config(&pages->text, config, members_of(pages));
+    }
+    pages_close_document(pages, place, whole);
+    return whole;
+}
+
 static void show_configs(struct request *r, const ProtobufCMessage *message,
                          const struct status *st)
 {
@@ -188,10 +202,7 @@ static void show_configs(struct request *r, const ProtobufCMessage *message,
         return;
     }
     for (size_t i = 0; i < page->n_configs; i++) {
-        size_t place = pages_open_document(pages);
-        bool whole = render_config(&pages->text, page->configs[i], members_of(pages));
-        pages_close_document(pages, place, whole);
-        if (!whole) {
+        if (!add_config(pages, page->configs[i])) {
             pages_fail(pages, NULL);
             return;
         }
@@ -208,7 +219,7 @@ static void show_configs(struct request *r, const ProtobufCMessage *message,
 static bool answer_from_mirror(struct request *r)
 {
     struct mirror_view view;
-    if (r->gateway->upstream->mirror == NULL || is_page(r)) {
+    if (r->gateway->upstream->mirror == NULL || is_page(r) || r->parameters.deleted) {
         return false;
     }
     mirror_look(r->gateway->upstream->mirror, &view);
@@ -224,6 +235,10 @@ void handle_list(struct request *r)
     const struct number *limit = &r->parameters.limit;
     if (limit->given && (limit->negative || limit->magnitude == 0)) {
         refuse_value(r, "limit", FAULT_NUMBER_RANGE, "Input should be greater than or equal to 1");
+        return;
+    }
+    if (r->parameters.deleted && r->parameters.fields != NULL) {
+        refuse_value(r, "fields", FAULT_FIELDS, "Input should not be given with deleted");
         return;
     }
     if (!answer_from_mirror(r)) {
@@ -251,6 +266,7 @@ static void ask_versions(struct pages *pages)
     m.page_size = page_size(pages->skip > 0 ? pages->skip : pages->left);
     m.page_token = text(token);
     m.view = pages->skip > 0 ? CONFREG__V1__VIEW__VIEW_BASIC : view_of(pages);
+    m.include_deleted = r->parameters.include_deleted;
     m.read = config_answer_read_options(r, &read);
     m.include_large = true;
     call_start(r, REGISTRY_LIST_VERSIONS, &m.base, r->gateway->upstream->timeout_ms, show_versions);

@@ -14,6 +14,7 @@ struct document {
     const char *created_by; /* NULL: none named */
     uint64_t version, source_version;
     Confreg__V1__ChangeKind kind;
+    bool deleted;
     int64_t time_us;
     struct json_text data;
 };
@@ -79,6 +80,10 @@ static bool add_document(struct str *out, const struct document *d, unsigned mem
             mark = ',';
         }
     }
+    if (d->deleted) {
+        str_addf(out, "%c\"deleted\":true", mark);
+        mark = ',';
+    }
     str_add_text(out, mark == '{' ? "{}" : "}");
     return true;
 }
@@ -126,10 +131,25 @@ bool render_version(struct str *out, const char *service, const char *environmen
         .version = version->version,
         .source_version = version->source_version,
         .kind = version->kind,
+        .deleted = version->deleted,
         .time_us = time_of(version->create_time),
         .data = payload_of_version(version),
     };
     return add_document(out, &d, members);
+}
+
+void render_deleted(struct str *out, const Confreg__V1__Config *config)
+{
+    char time[CLOCK_TEXT_SIZE];
+    clock_format(time_of(config->create_time), time);
+    add_string(out, "{\"service_name\":", config->service_name);
+    add_string(out, ",\"environment\":", config->environment);
+    str_addf(out, ",\"version\":%" PRIu64, config->last_version);
+    add_string(out, ",\"deleted_at\":", time);
+    add_string(out, ",\"deleted_by\":",
+               texts_author(texts_author_named(config->created_by, config->created_by_empty)));
+    add_string(out, ",\"comment\":", texts_event_comment(config->comment, true));
+    str_addf(out, ",\"revision\":%" PRIu64 "}", config->revision);
 }
 
 /* ---- Differences ---- */

@@ -18,12 +18,16 @@
  *     {"service_name", "environment", "version", "config_data", "created_at", "updated_at",
  *      "created_by", "comment"}
  * Texts that a writer did not give are those of texts.h. An author that is given and empty stays
- * so. members: DOCUMENT_…, those to render; without DOCUMENT_DATA the payload may be gone. */
+ * so. A version that is not live has "deleted": true, too. members: DOCUMENT_…, those to render;
+ * without DOCUMENT_DATA the payload may be gone. */
 MUST_USE bool render_config(struct str *out, const Confreg__V1__Config *config, unsigned members);
 MUST_USE bool render_mirrored(struct str *out, const struct mirror_config *config,
                               unsigned members);
 MUST_USE bool render_version(struct str *out, const char *service, const char *environment,
                              const Confreg__V1__Version *version, unsigned members);
+/* A deleted config: {"service_name", "environment", "version", "deleted_at", "deleted_by",
+ * "comment", "revision"}. version: the last number; the rest is of the delete. */
+void render_deleted(struct str *out, const Confreg__V1__Config *config);
 /* {"service_name", "environment", "old_version", "new_version", "added", "removed", "changed"} */
 void render_diff(struct str *out, const Confreg__V1__Diff *diff);
 /* The same and "json_patch", an array (RFC 6902), which is absent where the server left it out. */

@@ -24,6 +24,16 @@ static ProtobufCBinaryData bytes_of(struct json_text json)
 
 /* ---- POST ---- */
 
+/* A config that has to be missing has no tag that If-Match could name. */
+static bool refuse_match(struct request *r)
+{
+    bool given = config_request_of(r)->conditions.match.given;
+    if (given) {
+        request_refuse(r, 412, "REVISION_MISMATCH", "What If-Match names cannot be created");
+    }
+    return given;
+}
+
 static void refuse_existing(struct request *r, const struct status *st)
 {
     if (!conditions_refuse_existing(r, st)) {
@@ -66,12 +76,9 @@ static void start_create(struct request *r, call_next *next)
 
 void handle_create(struct request *r)
 {
-    if (config_request_of(r)
-            ->conditions.match.given) { /* a create needs that no config is there to match */
-        request_refuse(r, 412, "REVISION_MISMATCH", "What If-Match names cannot be created");
-        return;
+    if (!refuse_match(r)) {
+        start_create(r, show_created);
     }
-    start_create(r, show_created);
 }
 
 /* ---- PUT, PATCH ---- */
@@ -229,6 +236,46 @@ void handle_rollback(struct request *r)
                show_rolled_back);
 }
 
+/* ---- Undelete ---- */
+
+static void refuse_undelete(struct request *r, const struct status *st)
+{
+    if (st->outcome == OUTCOME_VERSION_NOT_FOUND) {
+        request_refuse(r, 404, "VERSION_NOT_FOUND", "Version %s not found", r->body.version.text);
+    } else if (st->outcome == OUTCOME_CONFIG_NOT_FOUND) {
+        request_refuse(r, 404, "CONFIG_NOT_FOUND", "Configuration not found");
+    } else if (st->outcome != OUTCOME_CONFIG_EXISTS || !conditions_refuse_existing(r, st)) {
+        errors_answer(r, st);
+    }
+}
+
+static void show_undeleted(struct request *r, const ProtobufCMessage *message,
+                           const struct status *st)
+{
+    const Confreg__V1__UndeleteConfigResponse *response = (const void *)message;
+    if (st != NULL) {
+        refuse_undelete(r, st);
+    } else {
+        config_answer_written(
+            r, 200, &(struct config_written){response->header, response->config, response->diff});
+    }
+}
+
+void handle_undelete(struct request *r)
+{
+    Confreg__V1__UndeleteConfigRequest m = CONFREG__V1__UNDELETE_CONFIG_REQUEST__INIT;
+    const struct write_options options = write_options_of(r);
+    if (refuse_match(r)) {
+        return;
+    }
+    m.environment = r->parameters.environment;
+    m.service_name = text(str_text(r->service));
+    m.version = number_version(&r->body.version, VERSION_NEVER);
+    WRITE_OPTIONS_PUT(&options, &m);
+    call_start(r, REGISTRY_UNDELETE_CONFIG, &m.base, r->gateway->upstream->timeout_ms,
+               show_undeleted);
+}
+
 /* ---- DELETE ---- */
 
 /* diff: what validate_only found; NULL: nothing. */
@@ -359,6 +406,7 @@ void handle_diff(struct request *r)
     m.service_name = text(str_text(r->service));
     m.old_version = number_version(&r->parameters.old_version, VERSION_NEVER);
     m.new_version = number_version(&r->parameters.new_version, VERSION_NEVER_EITHER);
+    m.include_deleted = r->parameters.include_deleted;
     m.read = config_answer_read_options(r, &read);
     call_start(r, REGISTRY_DIFF_VERSIONS, &m.base, r->gateway->upstream->timeout_ms, show_diff);
 }

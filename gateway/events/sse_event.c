@@ -42,6 +42,7 @@ const char *sse_name(int kind, bool was_there)
 {
     switch (kind) {
     case CHANGE(CREATE):
+    case CHANGE(UNDELETE):
         return "created";
     case CHANGE(UPDATE):
     case CHANGE(ROLLBACK):

@@ -112,11 +112,13 @@ static bool check_json(const struct str *text, const char *content_type, struct 
     return true;
 }
 
-static void check_version(struct body *body, struct invalid *invalid)
+static void check_version(struct body *body, bool required, struct invalid *invalid)
 {
     struct json_text value;
     if (!json_find(json_of_buf(body->json), "version", &value)) {
-        invalid_add(invalid, "body", "version", FAULT_MISSING, "Field required");
+        if (required) {
+            invalid_add(invalid, "body", "version", FAULT_MISSING, "Field required");
+        }
     } else if (json_type_of(value) != JSON_NUMBER ||
                !number_parse(value.data, value.len, &body->version)) {
         invalid_add(invalid, "body", "version", FAULT_NO_INTEGER,
@@ -144,8 +146,8 @@ static void check_members(enum body_kind kind, struct body *body, const char *co
         check_names(body, invalid);
         return;
     }
-    if (kind == BODY_ROLLBACK) {
-        check_version(body, invalid);
+    if (kind == BODY_ROLLBACK || kind == BODY_UNDELETE) {
+        check_version(body, kind == BODY_ROLLBACK, invalid);
     } else {
         check_config_data(body, content_type, invalid);
     }
@@ -159,10 +161,17 @@ static const struct known_names *names_of(enum body_kind kind)
     static const struct known_names of_config = {{"config_data", "comment", "created_by"}, 3};
     static const struct known_names of_rollback = {{"version", "comment", "created_by"}, 3};
     static const struct known_names of_names = {{"names"}, 1};
-    return kind == BODY_CONFIG     ? &of_config
-           : kind == BODY_ROLLBACK ? &of_rollback
-           : kind == BODY_NAMES    ? &of_names
-                                   : NULL;
+    switch (kind) {
+    case BODY_CONFIG:
+        return &of_config;
+    case BODY_ROLLBACK:
+    case BODY_UNDELETE:
+        return &of_rollback;
+    case BODY_NAMES:
+        return &of_names;
+    default:
+        return NULL;
+    }
 }
 
 static bool is_known(const struct known_names *known, const struct str *name)
@@ -203,6 +212,9 @@ void body_parse(enum body_kind kind, bool strict, const struct str *text, const 
         if (n > 0) {
             invalid_add(invalid, "body", NULL, FAULT_UNKNOWN, "A body is not permitted here");
         }
+        return;
+    }
+    if (n == 0 && kind == BODY_UNDELETE) {
         return;
     }
     if (n == 0) {

@@ -14,6 +14,7 @@ enum body_kind {
     BODY_EMPTY,    /* a body is a fault */
     BODY_CONFIG,   /* {"config_data": {…}, "comment": "…", "created_by": "…"} */
     BODY_ROLLBACK, /* {"version": 3, "comment": "…", "created_by": "…"} */
+    BODY_UNDELETE, /* the same, without a version, or no body at all */
     BODY_NAMES,    /* {"names": [ … ]}; batch_gets.c defines the items */
     BODY_PATCH,    /* an RFC 7396 merge patch of the config's data: an object */
 };
@@ -21,7 +22,7 @@ enum body_kind {
 struct body {
     struct buf *json;             /* owned: the whole body without white space */
     struct json_text config_data; /* an object, in json: of a patch, all of it */
-    struct number version;        /* of a rollback */
+    struct number version;        /* of a rollback or an undelete */
     struct json_text names;       /* an array, in json */
     struct str comment;           /* decoded; empty where it was not given */
     struct str created_by;        /* decoded */

@@ -195,6 +195,9 @@ static const struct row {
     {PARAMETER_LOG_FILTERS, "pointer", take_text, offsetof(struct parameters, pointer)},
     {PARAMETER_LOG_FILTERS, "order", take_text, offsetof(struct parameters, order)},
     {PARAMETER_LOG_FILTERS, "view", take_text, offsetof(struct parameters, view)},
+    {PARAMETER_INCLUDE_DELETED, "include_deleted", take_switch,
+     offsetof(struct parameters, include_deleted)},
+    {PARAMETER_DELETED, "deleted", take_switch, offsetof(struct parameters, deleted)},
 };
 
 /* The row of a parameter that the route takes; NULL: it takes none of that name. */

@@ -32,16 +32,18 @@ enum parameter {
     PARAMETER_LIMIT = 1 << 4,
     PARAMETER_OLD_VERSION = 1 << 5,
     PARAMETER_NEW_VERSION = 1 << 6,
-    PARAMETER_RESOLVE = 1 << 7,        /* resolve=true */
-    PARAMETER_PREFIX_FILTER = 1 << 8,  /* prefix=, of service names; may be empty */
-    PARAMETER_SNAPSHOT = 1 << 9,       /* snapshot=true */
-    PARAMETER_COMMENT = 1 << 10,       /* comment=, free text */
-    PARAMETER_CREATED_BY = 1 << 11,    /* created_by=, free text */
-    PARAMETER_NAME = 1 << 12,          /* name=, repeated; the handler reads it (batch_gets.c) */
-    PARAMETER_PAGE = 1 << 13,          /* page=, as the Link of the page before has it */
-    PARAMETER_FIELDS = 1 << 14,        /* fields=, a list of members */
-    PARAMETER_UPSERT = 1 << 15,        /* upsert=true */
-    PARAMETER_VALIDATE_ONLY = 1 << 16, /* validate_only=true */
+    PARAMETER_RESOLVE = 1 << 7,          /* resolve=true */
+    PARAMETER_PREFIX_FILTER = 1 << 8,    /* prefix=, of service names; may be empty */
+    PARAMETER_SNAPSHOT = 1 << 9,         /* snapshot=true */
+    PARAMETER_COMMENT = 1 << 10,         /* comment=, free text */
+    PARAMETER_CREATED_BY = 1 << 11,      /* created_by=, free text */
+    PARAMETER_NAME = 1 << 12,            /* name=, repeated; the handler reads it (batch_gets.c) */
+    PARAMETER_PAGE = 1 << 13,            /* page=, as the Link of the page before has it */
+    PARAMETER_FIELDS = 1 << 14,          /* fields=, a list of members */
+    PARAMETER_UPSERT = 1 << 15,          /* upsert=true */
+    PARAMETER_VALIDATE_ONLY = 1 << 16,   /* validate_only=true */
+    PARAMETER_INCLUDE_DELETED = 1 << 18, /* include_deleted=true */
+    PARAMETER_DELETED = 1 << 19,         /* deleted=true */
     /* actor=, kind=, since=, until=, from_revision=, to_revision=, pointer=, order=, view= */
     PARAMETER_LOG_FILTERS = 1 << 17,
     /* Unknown and repeated parameters are faults, and so are unknown members of the body. */
@@ -53,7 +55,7 @@ struct parameters {
     char *service_filter; /* owned */
     char *environment;    /* owned; the filter, where the route takes that */
     struct number version, limit, old_version, new_version;
-    bool resolve, snapshot, upsert, validate_only;
+    bool resolve, snapshot, upsert, validate_only, include_deleted, deleted;
     char *prefix_filter;        /* owned */
     char *comment, *created_by; /* owned */
     char *page, *fields;        /* owned */

@@ -15,12 +15,14 @@
 
 /* ---- ListConfigs: {header, repeated config = 2, next_page_token = 3} ---- */
 
+enum configs_shown { SHOW_LIVE, SHOW_ALL, SHOW_DELETED };
+
 struct config_page {
     struct service *service;
     struct page_token token; /* the start of the next page */
     struct head_filter filter;
     bool basic, include_large;
-    bool show_deleted;
+    enum configs_shown show;
     size_t left; /* items that still fit on the page */
     size_t reads_left;
     struct answer answer;
@@ -32,6 +34,9 @@ static bool find_deleted(struct config_page *page, const struct head *head, stru
                          struct status *st)
 {
     struct version_ref change = {0};
+    if (head->version != 0 && head->mod_revision <= page->token.position.revision) {
+        return true;
+    }
     if (page->reads_left == 0) {
         page->full = true;
         return true;
@@ -53,12 +58,15 @@ static bool find_deleted(struct config_page *page, const struct head *head, stru
 static bool find_entry(struct config_page *page, const struct head *head, struct buf **ret_config,
                        struct status *st)
 {
+    if (page->show == SHOW_DELETED) {
+        return find_deleted(page, head, ret_config, st);
+    }
     if (!history_listed_config(page->service->store, head, page->token.position.revision,
                                ret_config, st)) {
         return false;
     }
     if (*ret_config == NULL) {
-        return !page->show_deleted || find_deleted(page, head, ret_config, st);
+        return page->show == SHOW_LIVE || find_deleted(page, head, ret_config, st);
     }
     if (page->basic) {
         struct buf *whole = *ret_config;
@@ -120,11 +128,18 @@ static bool fill_configs(struct config_page *page, struct status *st)
     return ok;
 }
 
+static enum configs_shown what_to_show(const Confreg__V1__ListConfigsRequest *r)
+{
+    return r->only_deleted ? SHOW_DELETED : r->show_deleted ? SHOW_ALL : SHOW_LIVE;
+}
+
 static uint64_t configs_filter(const struct service *service,
                                const Confreg__V1__ListConfigsRequest *r)
 {
-    return page_filter(service, r->show_deleted ? "all configs" : "configs", r->environment,
-                       r->service_name, r->service_name_prefix);
+    static const char *const methods[] = {
+        [SHOW_LIVE] = "configs", [SHOW_ALL] = "all configs", [SHOW_DELETED] = "deleted configs"};
+    return page_filter(service, methods[what_to_show(r)], r->environment, r->service_name,
+                       r->service_name_prefix);
 }
 
 static bool is_still_there(const struct config_page *page, struct status *st)
@@ -143,7 +158,7 @@ static void run_list_configs(struct service *service, struct rpc_call *call,
                                           filter_text(r->service_name_prefix)},
                                .basic = r->view == CONFREG__V1__VIEW__VIEW_BASIC,
                                .include_large = r->include_large,
-                               .show_deleted = r->show_deleted,
+                               .show = what_to_show(r),
                                .left = page_items(r->page_size),
                                .reads_left = DELETED_READS};
     struct status st;

@@ -153,7 +153,8 @@ def test_the_documented_events(server, listen):
     registry.delete("billing", comment="no longer needed")
     registry.create("billing", environment="test")
     registry.delete("billing", environment="test", erase=True)
-    events = listener.wait_for(8)
+    registry.undelete("billing", comment="needed")
+    events = listener.wait_for(9)
     told = [(e.key, e.body["environment"], e.body["version"], e.body["change_type"],
              e.body["comment"]) for e in events]
     assert told == [
@@ -165,6 +166,7 @@ def test_the_documented_events(server, listen):
         ("config.deleted", "prod", 0, "deleted", "no longer needed"),
         ("config.created", "test", 1, "created", ""),
         ("config.deleted", "test", 0, "deleted", "Configuration deleted"),
+        ("config.created", "prod", 5, "created", "needed"),
     ]
     epoch = registry.status().header.epoch
     for number, event in enumerate(events, 1):
@@ -178,7 +180,7 @@ def test_the_documented_events(server, listen):
         assert event.properties.delivery_mode == pika.DeliveryMode.Persistent.value
         assert event.properties.message_id == f"{epoch}:{number}:0"
     relay = wait_until_told(server)
-    assert (relay.bus, relay.state, relay.published_revision) == ("amqp", PUBLISHING, 8)
+    assert (relay.bus, relay.state, relay.published_revision) == ("amqp", PUBLISHING, 9)
     assert registry.status().notifications_sent == 8
 
 

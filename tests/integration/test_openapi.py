@@ -14,6 +14,7 @@ pytestmark = pytest.mark.any_store
 
 NAMED, HISTORY = "/api/configs/{service_name}", "/api/configs/{service_name}/history"
 DIFF, ROLLBACK = "/api/configs/{service_name}/diff", "/api/configs/{service_name}/rollback"
+UNDELETE = "/api/configs/{service_name}/undelete"
 LIST, BATCH = "/api/configs", "/api/configs:batchGet"
 COMMITS = "/api/commits"
 DATA = {"config_data": {"a": 1}}
@@ -65,6 +66,12 @@ WITH_SERVER = [
     (ROLLBACK, "POST", 422, "", {}, {}), (ROLLBACK, "POST", 403, "", {"version": 2}, PAGE),
     (COMMITS, "GET", 200, "?view=diff", None, {}), (COMMITS, "GET", 422, "?since=x", None, {}),
     (COMMITS, "GET", 409, "", None, {"X-Config-Min-Revision": f"{EPOCH}-1"}),
+    (UNDELETE, "POST", 200, "?environment=gone&validate_only=true", {}, {}),
+    (UNDELETE, "POST", 404, "?environment=none", {}, {}), (UNDELETE, "POST", 409, "", {}, {}),
+    (UNDELETE, "POST", 410, "?environment=compacted", {}, {}),
+    (UNDELETE, "POST", 412, "", {}, NEVER), (UNDELETE, "POST", 413, "", LARGE, {}),
+    (UNDELETE, "POST", 415, "", {}, GZIP), (UNDELETE, "POST", 422, "", {"version": "x"}, {}),
+    (UNDELETE, "POST", 403, "", {}, PAGE),
     ("/api/watch", "HEAD", 200, "", None, {}),
     ("/api/watch", "GET", 410, "", None, {"Last-Event-ID": f"{EPOCH}:1"}),
     ("/api/watch", "GET", 422, "", None, {"Last-Event-ID": "x"}),
@@ -94,6 +101,7 @@ WITH_FAULTS = [
     (NAMED, "POST", DATA, {}, WRITE), (NAMED, "PUT", DATA, {}, WRITE),
     (NAMED, "PATCH", {}, {}, WRITE), (NAMED, "DELETE", None, {}, WRITE | {410: COMPACTED}),
     (ROLLBACK, "POST", {"version": 1}, {}, WRITE | {409: ERASED}),
+    (UNDELETE, "POST", {}, {}, WRITE | {409: ERASED}),
     ("/api/watch", "GET", None, BACK, {
         429: (CODE.RESOURCE_EXHAUSTED, "WATCHES_COUNT"), 500: DAMAGED, 503: AWAY}),
     ("/readyz", "GET", None, {}, {503: AWAY}),
@@ -106,14 +114,19 @@ def call(rest, route, method, body, headers):
 
 
 def start(launch):
-    """A gateway of a registry with a config of versions 1 to 3, of which the first was compacted."""
+    """A gateway of a registry with a config of versions 1 to 3, of which the first was compacted; one
+    of environment compacted was deleted before that, one of environment gone after it."""
     server = launch(Confregd).start()
     rest = Rest(launch(Gateway, server.listen).start().port)
     assert rest.post("/api/configs/billing", DATA).status == 201
     for number in range(2):
         made = rest.put("/api/configs/billing", {"config_data": {"a": number}})
+    for environment in ("compacted", "gone"):
+        assert rest.post(f"/api/configs/billing?environment={environment}", DATA).status == 201
+    assert rest.delete("/api/configs/billing?environment=compacted").status == 200
     server.stub.Compact(api_pb.CompactRequest(keep_versions=2), timeout=60)
     assert made.status == 200
+    assert rest.delete("/api/configs/billing?environment=gone").status == 200
     # One that has not seen the events that are gone.
     return Rest(launch(Gateway, server.listen).start().port)
 

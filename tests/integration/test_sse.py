@@ -77,21 +77,24 @@ def test_every_kind_of_change(port, rest, registry, name):
         rest.delete(path + "&version=2")
         rest.delete(path + "&version=3")
         rest.delete(path)
-        events = stream.take(6)
+        registry.undelete(name, comment="back")
+        events = stream.take(7)
     told = [(e.name, e.data["version"], e.data["head_version"], e.data.get("config_data"))
             for e in events]
     assert told == [("created", 1, 1, {"a": 1.5}), ("updated", 2, 2, {"a": 2}),
                     ("updated", 3, 3, {"a": 1.5}), ("deleted", 2, 3, None),
-                    ("deleted", 3, 1, {"a": 1.5}), ("deleted", 0, 0, None)]
+                    ("deleted", 3, 1, {"a": 1.5}), ("deleted", 0, 0, None),
+                    ("created", 4, 4, {"a": 1.5})]
     first = events[0].data
     assert list(first) == ["service_name", "environment", "version", "head_version", "change_type",
                            "timestamp", "created_by", "comment", "config_data"]
     assert (first["service_name"], first["environment"], first["change_type"], first["created_by"],
             first["comment"]) == (name, "prod", "created", "ada", "why\n")
     assert [(e.data["created_by"], e.data["comment"]) for e in events[1:]] == [
-        ("", ""), ("system", ""), *[("system", "Configuration deleted")] * 3]
+        ("", ""), ("system", ""), *[("system", "Configuration deleted")] * 3,
+        ("system", "back")]
     positions = [int(e.id.split(":")[1]) for e in events]
-    assert positions == list(range(positions[0], positions[0] + 6))
+    assert positions == list(range(positions[0], positions[0] + 7))
 
 
 def test_payloads_are_told_byte_for_byte(port, rest, name):

@@ -209,6 +209,103 @@ def test_watches_tell_of_an_undelete(registry, name, deleted):
         assert event.config.config_data == b'{"base":1,"n":3}'
 
 
+# ---- Over HTTP ----
+
+@pytest.fixture
+def path(name):
+    return f"/api/configs/{name}"
+
+
+@pytest.fixture
+def gone(rest, path):
+    """A config with two versions, deleted; the answer to the delete."""
+    rest.post(path, {"config_data": {"n": 1}})
+    rest.put(path, {"config_data": {"n": 2}})
+    return rest.delete(path + "?comment=by+accident&created_by=ada")
+
+
+def test_an_undelete_over_http(rest, path, gone):
+    answer = rest.post(f"{path}/undelete")
+    document = answer.json()
+    assert (answer.status, document["version"], document["config_data"]) == (200, 3, {"n": 2})
+    assert document["comment"] == "Undeleted with the data of version 2"
+    assert rest.get(path).headers["ETag"] == answer.headers["ETag"]
+    assert [d["version"] for d in rest.get(f"{path}/history").json()] == [3, 2, 1]
+    rest.delete(path)
+    answer = rest.post(f"{path}/undelete", {"version": 1, "comment": "the first", "created_by": "bob"})
+    document = answer.json()
+    assert (document["version"], document["config_data"]) == (4, {"n": 1})
+    assert (document["comment"], document["created_by"]) == ("the first", "bob")
+
+
+def test_an_undelete_over_http_that_is_refused(rest, path, gone):
+    undelete = f"{path}/undelete"
+    assert rest.post(undelete, {"version": 9}).json()["detail"] == "Version 9 not found"
+    assert rest.post(undelete, {"version": 0}).status == 404
+    assert rest.post(undelete, {"verison": 1}).json()["field"] == "verison"
+    assert rest.post(undelete, {"version": "1"}).status == 422
+    assert rest.post(undelete, headers={"If-Match": "*"}).status == 412
+    answer = rest.post(undelete + "?validate_only=true")
+    assert (answer.status, answer.json()["diff"]["added"]) == (200, {"n": 2})
+    assert rest.get(path).status == 404
+    headers = {"Idempotency-Key": path.rpartition("/")[2]}
+    first = rest.post(undelete, headers=headers)
+    assert rest.post(undelete, headers=headers).json() == first.json()
+    answer = rest.post(undelete)
+    assert (answer.status, answer.json()["reason"]) == (409, "CONFIG_EXISTS")
+    assert rest.post(undelete, headers={"If-None-Match": "*"}).status == 412
+    assert rest.post(f"{path}-never/undelete").status == 404
+
+
+def test_deleted_versions_over_http(rest, path, gone):
+    assert rest.get(f"{path}?version=1").status == 404
+    assert rest.get(f"{path}?version=1&include_deleted=true").json() == {"n": 1}
+    answer = rest.get(f"{path}?include_deleted=true")
+    assert (answer.status, answer.json()["detail"][0]["loc"]) == (422, ["query", "version"])
+    assert rest.get(f"{path}/diff").status == 400
+    diff = rest.get(f"{path}/diff?include_deleted=true").json()
+    assert (diff["old_version"], diff["new_version"]) == (1, 2)
+    rest.post(path, {"config_data": {"n": 3}})
+    assert [d["version"] for d in rest.get(f"{path}/history").json()] == [3]
+    history = rest.get(f"{path}/history?include_deleted=true").json()
+    assert [(d["version"], d.get("deleted")) for d in history] == [(3, None), (2, True), (1, True)]
+    page = rest.get(f"{path}/history?include_deleted=true&limit=2&fields=version")
+    assert page.json() == [{"version": 3}, {"version": 2, "deleted": True}]
+    target = page.headers["Link"].partition("<")[2].partition(">")[0]
+    assert rest.get(target).json() == [{"version": 1, "deleted": True}]
+
+
+def test_the_trash_over_http(rest, name, path, gone):
+    answer = rest.get(f"/api/configs?deleted=true&service_name={name}")
+    document, = answer.json()
+    revision = int(gone.headers["X-Config-Revision"].strip('"').rpartition("-")[2])
+    assert document == {
+        "service_name": name, "environment": "default", "version": 2,
+        "deleted_at": document["deleted_at"], "deleted_by": "ada", "comment": "by accident",
+        "revision": revision}
+    rest.post(f"{path}/undelete")
+    assert rest.get(f"/api/configs?deleted=true&service_name={name}").json() == []
+    rest.delete(path)
+    document, = rest.get(f"/api/configs?deleted=true&service_name={name}").json()
+    assert (document["deleted_by"], document["comment"]) == ("system", "Configuration deleted")
+    answer = rest.get("/api/configs?deleted=true&fields=version")
+    assert (answer.status, answer.json()["field"]) == (422, "fields")
+
+
+def test_pages_of_the_trash_over_http(rest, registry, name):
+    """Live configs between the deleted ones take no place on a page."""
+    names = [f"{name}-{number:02}" for number in range(30)]
+    registry.commit([create_change(n, environment=name) for n in names])
+    registry.commit([delete_change(n, environment=name) for n in names[::3]])
+    target, listed, pages = f"/api/configs?deleted=true&environment={name}&limit=4", [], []
+    while target:
+        answer = rest.get(target)
+        listed += [d["service_name"] for d in answer.json()]
+        pages.append(len(answer.json()))
+        target = answer.headers.get("Link", "").partition("<")[2].partition(">")[0]
+    assert (listed, pages) == (names[::3], [4, 4, 2])
+
+
 # ---- Over time ----
 
 def test_a_repeat_after_a_crash_gets_the_first_answer(launch):

@@ -42,6 +42,8 @@ Test(render, comments_and_authors)
          "\"created_by\":\"system\",\"comment\":\"Initial configuration\"}"},
         {CONFREG__V1__CHANGE_KIND__CHANGE_KIND_ROLLBACK, 3, 1, "", NULL,
          "\"created_by\":\"system\",\"comment\":\"Rolled back to version 1\"}"},
+        {CONFREG__V1__CHANGE_KIND__CHANGE_KIND_UNDELETE, 4, 3, "", NULL,
+         "\"created_by\":\"system\",\"comment\":\"Undeleted with the data of version 3\"}"},
         {CONFREG__V1__CHANGE_KIND__CHANGE_KIND_ROLLBACK, 3, 1, "a \"b\"\n", "\x01",
          "\"created_by\":\"\\u0001\",\"comment\":\"a \\\"b\\\"\\n\"}"},
     };

@@ -152,6 +152,7 @@ Test(routes, what_answers_what)
         {"GET", "/api/configs/billing/diff", handle_diff, "billing"},
         {"PATCH", "/api/configs/billing", handle_patch, "billing"},
         {"POST", "/api/configs/billing/rollback", handle_rollback, "billing"},
+        {"POST", "/api/configs/billing/undelete", handle_undelete, "billing"},
         {"GET", "/api/configs:batchGet?name=a", handle_batch, NULL},
         {"GET", "/api/configs/a:batchGet", handle_get, "a:batchGet"},
         {"GET", "/api/watch", handle_watch, NULL},

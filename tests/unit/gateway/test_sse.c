@@ -39,15 +39,11 @@ Test(sse_events, names_of_events)
         bool was_there;
         const char *name;
     } cases[] = {
-        {CHANGE(CREATE), false, "created"},
-        {CHANGE(UPDATE), true, "updated"},
-        {CHANGE(ROLLBACK), true, "updated"},
-        {CHANGE(IMPORT), false, "created"},
-        {CHANGE(IMPORT), true, "updated"},
-        {CHANGE(DELETE), true, "deleted"},
-        {CHANGE(ERASE), true, "deleted"},
-        {CHANGE(UNSPECIFIED), true, NULL},
-        {99, true, NULL},
+        {CHANGE(CREATE), false, "created"}, {CHANGE(UNDELETE), false, "created"},
+        {CHANGE(UPDATE), true, "updated"},  {CHANGE(ROLLBACK), true, "updated"},
+        {CHANGE(IMPORT), false, "created"}, {CHANGE(IMPORT), true, "updated"},
+        {CHANGE(DELETE), true, "deleted"},  {CHANGE(ERASE), true, "deleted"},
+        {CHANGE(UNSPECIFIED), true, NULL},  {99, true, NULL},
     };
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
         const char *name = sse_name(cases[i].kind, cases[i].was_there);
