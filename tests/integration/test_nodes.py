@@ -6,6 +6,7 @@ import threading
 import time
 import uuid
 
+import grpc
 import history
 import mongodb
 import pytest
@@ -15,7 +16,7 @@ from cluster import (NODES, Wanderer, in_step, registries, start_clients, stop_a
 from daemon import BUILD, Confregd, connect, until
 from errors import refused
 from seed import chance
-from stubs import api_grpc, api_pb
+from stubs import api_grpc, api_pb, pb
 from watching import Watch
 
 LINEARIZABLE = api_pb.ReadOptions(consistency=api_pb.CONSISTENCY_LINEARIZABLE)
@@ -66,6 +67,57 @@ def test_what_one_node_wrote_the_others_refuse_and_build_on(nodes):
     assert third.delete("billing").deleted_count == 2
     with refused("NOT_FOUND", "CONFIG_NOT_FOUND"):
         first.update("billing")
+
+
+def test_what_one_node_deleted_another_brings_back(nodes):
+    first, second, third = registries(nodes)
+    for number in (1, 2, 3):
+        first.update("billing", '{"n":%d}' % number, allow_missing=True)
+    first.delete("billing", version=2)
+    deleted = first.delete("billing", comment="by accident")
+    config, = second.list(show_deleted=True, read=LINEARIZABLE).configs
+    assert (config.comment, config.last_version) == ("by accident", 3)
+    undeleted = third.undelete("billing", expected_revision=config.mod_revision, request_id="back")
+    assert undeleted.header.revision == deleted.header.revision + 1
+    assert second.undelete("billing", expected_revision=config.mod_revision,
+                           request_id="back").config == undeleted.config
+    with refused("ALREADY_EXISTS", "CONFIG_EXISTS"):
+        first.undelete("billing")
+    assert first.version_numbers("billing", read=LINEARIZABLE) == [4, 3, 1]
+    first.delete("billing", erase=True)
+    with refused("FAILED_PRECONDITION", "PAYLOAD_ERASED"):
+        second.undelete("billing")
+    for node in nodes:
+        node.kill()
+        node.start()
+    config, = Registry(nodes[1].stub).list(show_deleted=True).configs
+    assert (config.last_version, config.payload_state) == (4, pb.PAYLOAD_STATE_ERASED)
+
+
+def test_only_one_of_two_nodes_brings_a_config_back(nodes):
+    """Both know of the delete, and one does not know of the undelete of the other."""
+    writers = registries(nodes)
+    outcomes = []
+    writers[0].create("billing")
+    for turn in range(20):
+        revision = writers[0].delete("billing").header.revision
+        threads = [threading.Thread(target=undelete_into, args=(outcomes, writer, revision))
+                   for writer in writers]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(60)
+        assert outcomes.count("made") == turn + 1 and len(outcomes) == 3 * (turn + 1), outcomes
+    assert len(writers[1].version_numbers("billing", read=LINEARIZABLE)) == 21
+
+
+def undelete_into(outcomes, registry, revision):
+    try:
+        registry.undelete("billing", expected_revision=revision)
+    except grpc.RpcError as error:
+        outcomes.append(error.code())
+    else:
+        outcomes.append("made")
 
 
 def test_a_repeat_at_another_node_gets_the_first_answer(nodes):
