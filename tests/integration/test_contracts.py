@@ -10,6 +10,7 @@ from daemon import Confregd, Gateway
 from errors import refused
 from rest import Rest
 from stubs import api_pb
+from watching import Watch
 
 pytestmark = pytest.mark.any_store
 
@@ -118,6 +119,8 @@ def test_every_write_has_comment_author_and_id(registry, name, signed):
     for method, fields in WRITES.items():
         id_ = f"{name} {method} {signed}"
         options = {"comment": "why", "request_id": id_, **signed}
+        if "include_large" in getattr(api_pb, f"{method}Request").DESCRIPTOR.fields_by_name:
+            options["include_large"] = True  # which makes no difference to what is small
         made = call(registry, method, **fields(name), **options, validate_only=True)
         made = call(registry, method, **fields(name), **options)
         again = call(registry, method, **fields(name), **options)
@@ -162,6 +165,14 @@ def test_a_range_of_the_change_log_is_of_one_log(registry, name):
     assert commit.revision == header.revision
     with refused("FAILED_PRECONDITION", "EPOCH_MISMATCH"):
         call(registry, "ListCommits", **fields, epoch="0123456789abcdef")
+
+
+def test_a_watch_that_includes_what_is_large(server, registry, name):
+    registry.create(name, environment="default")
+    with Watch(server.stub, include_snapshot=True, include_large=True,
+               selectors=[api_pb.Selector(service_name=name)]) as watch:
+        configs, _ = watch.snapshot()
+    assert [c.config_data for c in configs] == [b'{"a":1}']
 
 
 # ---- The check of a whole run ----
