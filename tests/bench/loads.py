@@ -59,7 +59,7 @@ class GrpcLoad:
 
     def __init__(self, bench, title, program, method, message, connections=4, streams=50, least=0):
         self.title, self.program, self.least = title, program, least
-        self.url = f"http://{program.address}{method}"
+        self.url = f"{program.scheme}://{program.address}{method}"
         self.body = bench.new_file(framed(message))
         self.shape = ["-c", connections, "-m", streams]
         self.log = bench.new_file(b"")

@@ -54,6 +54,7 @@ class Program:
     """A process, started by start() and ready when that returns."""
 
     process = None
+    scheme = "http"
 
     def __init__(self, bench):
         self.bench = bench
@@ -130,6 +131,51 @@ class Confregd(Program):
         """Writes versions of service-0, service-1 … in environment prod."""
         fill = [self.bench.build / "bench" / "bench_fill", self.address, configs, size, versions]
         subprocess.run([str(part) for part in fill], check=True, stdout=subprocess.DEVNULL)
+
+
+def make_certificate(bench):
+    """(certificate, key), which sign themselves."""
+    folder = bench.new_folder()
+    pair = folder / "cert.pem", folder / "key.pem"
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+                    "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=localhost", "-out", pair[0],
+                    "-keyout", pair[1]], check=True, stderr=subprocess.DEVNULL)
+    return pair
+
+
+class TlsConfregd(Confregd):
+    """Its unix socket, which has no TLS, is for fill()."""
+    scheme = "https"
+
+    def __init__(self, bench, cert, key):
+        super().__init__(bench, "--tls-cert", cert, "--tls-key", key)
+        self.socket = f"unix:{self.folder}/socket"
+
+    def command(self):
+        program, listen, address, *others = super().command()
+        return [program, listen, f"{address},{self.socket}", *others]
+
+    def fill(self, *arguments):
+        address, self.address = self.address, self.socket
+        super().fill(*arguments)
+        self.address = address
+
+
+class CoreEmpty(Program):
+    """The gRPC core with its own listener, its own TLS and an empty method."""
+    scheme = "https"
+
+    def __init__(self, bench, cert, key):
+        super().__init__(bench)
+        self.address, self.files = free_address(), [cert, key]
+
+    def command(self):
+        return [self.bench.build / "bench" / "bench_core_empty", self.address, *self.files]
+
+    def is_ready(self):
+        host, port = self.address.split(":")
+        socket.create_connection((host, int(port))).close()
+        return True
 
 
 class Gateway(Program):

@@ -4,7 +4,7 @@ import statistics
 
 from harness import SERVICE, figure
 from loads import SHAPES, GrpcLoad, field, payload, switch
-from programs import Confregd, Etcd, MongoDb
+from programs import Confregd, CoreEmpty, Etcd, MongoDb, TlsConfregd, make_certificate
 
 NAME = field(1, "prod") + field(2, "service-42")
 
@@ -22,6 +22,19 @@ def get_against_empty(bench):
     ratio, note = bench.compare(get_config(bench, server), empty, bench.scaled(60_000, 30_000))
     bench.row("GetConfig against an empty unary method of the same server", f"{ratio:.2f}", "0.90",
               note)
+
+
+@figure("get-tls")
+def get_over_tls(bench):
+    """GetConfig over TLS against the core's own TLS with an empty method."""
+    pair = make_certificate(bench)
+    server = bench.start(TlsConfregd(bench, *pair))
+    server.fill(100)
+    core = bench.start(CoreEmpty(bench, *pair))
+    empty = GrpcLoad(bench, "the core's empty method", core, "/grpc.health.v1.Health/Check", b"")
+    ratio, note = bench.compare(get_config(bench, server), empty, bench.scaled(60_000, 30_000))
+    bench.row("GetConfig over TLS against an empty method over the core's own TLS",
+              f"{ratio:.2f}", "0.90", note)
 
 
 @figure("get-mongodb")
