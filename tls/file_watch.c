@@ -11,7 +11,7 @@
 
 #define INTERVAL_MS 1000
 
-/* What tells one content of a file from another; zeroed: there is no file. */
+/* Facts that tell one content of a file from another; zeroed: there is no file. */
 struct mark {
     dev_t device;
     ino_t inode;

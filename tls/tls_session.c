@@ -208,7 +208,7 @@ enum tls_step tls_session_handshake(struct tls_session *session, enum tls_failur
 
 /* ---- Reading and writing ---- */
 
-/* What a call that moved no bytes means for the caller. */
+/* The result of a call that moved no bytes, for the caller. */
 static ssize_t without_bytes(struct tls_session *session, int result)
 {
     int error = SSL_get_error(session->ssl, result);
