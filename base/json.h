@@ -2,8 +2,9 @@
  * again, so that numbers keep every digit and objects the order of their keys.
  *
  * json_check is the gate: it enforces RFC 8259 and the limits. All other functions take a text that
- * it has returned, or a value within such a text, and cannot fail. Text that is appended to an
- * `out` must not be part of out. Any thread; no state. Cannot be included together with jansson.h.
+ * it has returned, or a value within such a text; only json_patch_* can fail. Text that is appended
+ * to an `out` must not be part of out. Any thread; no state. Cannot be included together with
+ * jansson.h.
  */
 #ifndef BASE_JSON_H
 #define BASE_JSON_H
@@ -93,10 +94,41 @@ void json_diff_objects(struct json_text old_object, struct json_text new_object,
                        struct json_diff *ret_diff);
 void json_diff_fini(struct json_diff *diff);
 
-/* An RFC 6902 patch that makes new out of old, as JSON text at the end of out: "[]" where equal.
- * Works on objects deeply; on arrays item by item, then removes from the end or adds there. One
- * that would be longer than both 64 KiB and new_value is a single replacement of the whole. */
+/* ---- JSON Patch (RFC 6902) ---- */
+
+#define JSON_PATCH_MAX_OPERATIONS 10000
+/* json_patch_between may exceed the size of the new value by this many bytes, and its depth by 2.
+ */
+#define JSON_PATCH_EXTRA_BYTES ((size_t)65 * 1024)
+#define JSON_PATCH_EXTRA_DEPTH 2
+
+/* A patch that makes new out of old, as JSON text at the end of out: "[]" where equal. Works on
+ * objects deeply; on arrays item by item, then removes from the end or adds there. One that would
+ * be longer than both 64 KiB and new_value, or have more than JSON_PATCH_MAX_OPERATIONS, is a
+ * single replacement of the whole. json_patch_apply accepts it under the limits that new_value
+ * meets. */
 void json_patch_between(struct json_text old_value, struct json_text new_value, struct str *out);
+
+/* Checks that a value is a patch: an array of at most JSON_PATCH_MAX_OPERATIONS, each with the
+ * members that it needs and well-formed pointers (RFC 6901) of at most JSON_DEPTH_MAX steps.
+ * Members that an operation has no use for are ignored, as the RFC demands. INVALID_ARGUMENT
+ * PATCH_SYNTAX, RESOURCE_EXHAUSTED PATCH_OPERATIONS. */
+bool json_patch_check(struct json_text patch, const char *field, struct status *st);
+
+/* Applies a patch that json_patch_check accepts; returns the result as json_check does, whose
+ * refusals are passed on. Members keep their order and spelling; new ones come last. `test`
+ * compares as json_text_equal does.
+ *
+ * ABORTED PATCH_TEST_FAILED: a `test` found another value. INVALID_ARGUMENT PATCH_PATH: there is
+ * nothing at a path, or nothing can be put there, or a value is moved into itself, or the whole is
+ * removed. RESOURCE_EXHAUSTED PATCH_WORK: applying the patch would take too much time or memory;
+ * JSON_TOO_LARGE: a value on the way has more than limits->max_bytes.
+ *
+ * Those that come from an operation have its number from 0 and its pointer in the message and as
+ * infos "operation" and "pointer". */
+bool json_patch_apply(struct json_text target, struct json_text patch,
+                      const struct json_limits *limits, const char *field, struct buf **ret_json,
+                      struct status *st);
 
 /* RFC 7396: target with patch applied, at the end of out. Members keep target's order and spelling;
  * new ones follow in patch's order. Duplicate-free because its inputs are. */

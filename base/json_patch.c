@@ -10,6 +10,7 @@ struct patch {
     struct str *out;
     size_t end;      /* where out's length makes it worse than a replacement of the whole */
     struct str path; /* RFC 6901, not yet a JSON string */
+    size_t n;        /* operations */
     size_t levels;   /* how many more levels are allowed */
 };
 
@@ -17,13 +18,14 @@ static void compare(struct patch *p, struct json_text old_value, struct json_tex
 
 static bool is_too_long(const struct patch *p)
 {
-    return p->out->len > p->end;
+    return p->out->len > p->end || p->n > JSON_PATCH_MAX_OPERATIONS;
 }
 
 /* value: NULL for "remove". */
 static void add_operation(struct patch *p, const char *name, const struct json_text *value)
 {
     struct str *out = p->out;
+    p->n++;
     str_addf(out, "%s{\"op\":\"%s\",\"path\":", out->data[out->len - 1] == '[' ? "" : ",", name);
     json_encode_string(out, str_text(&p->path), p->path.len);
     if (value != NULL) {

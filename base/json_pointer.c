@@ -21,8 +21,7 @@ bool json_pointer_check(const char *pointer, const char *field, struct status *s
                             field);
 }
 
-/* Decodes the token that begins at `token`, and returns the end of it. */
-static const char *decode_token(const char *token, struct str *out)
+const char *json_pointer_token(const char *token, struct str *out)
 {
     const char *at = token;
     for (; *at != '\0' && *at != '/'; at++) {
@@ -58,7 +57,7 @@ bool json_pointer_find(struct json_text value, const char *pointer, struct json_
     while (*pointer == '/') {
         AUTO_STR token = {0};
         struct json_text parent = value;
-        pointer = decode_token(pointer + 1, &token);
+        pointer = json_pointer_token(pointer + 1, &token);
         enum json_type type = json_type_of(parent);
         bool found = type == JSON_OBJECT
                          ? json_find(parent, str_text(&token), &value)

@@ -11,6 +11,10 @@
  * something else than 0 or 1, not UTF-8, or too long. */
 bool json_pointer_check(const char *pointer, const char *field, struct status *st);
 
+/* Decodes one token of a checked pointer, which begins behind its '/', at the end of out. Returns
+ * the end of the token. */
+const char *json_pointer_token(const char *token, struct str *out);
+
 /* The value at a checked pointer in a checked text; false: there is none. */
 bool json_pointer_find(struct json_text value, const char *pointer, struct json_text *ret_value);
 

@@ -1,5 +1,5 @@
 /* JSON texts: the gate, and everything that works on what has passed it. Two lines: a text, and
- * another one. */
+ * another one, which may be a patch for it. */
 #include "fuzz.h"
 #include "json.h"
 #include "json_depth.h"
@@ -64,6 +64,17 @@ static void merge(const struct buf *target, const struct buf *patch)
     MUST(json_text_equal(json_of_buf(merged), (struct json_text){twice.data, twice.len}));
 }
 
+/* A patch between two values leads from one to the other. */
+static void lead(const struct buf *from, const struct str *patch, const struct buf *to)
+{
+    AUTO(buf_unref) struct buf *result = NULL;
+    struct json_text text = {patch->data, patch->len};
+    struct status st;
+    MUST(json_patch_check(text, "f", &st));
+    MUST(json_patch_apply(json_of_buf(from), text, &limits, "f", &result, &st));
+    MUST(json_text_equal(json_of_buf(result), json_of_buf(to)));
+}
+
 static void compare(const struct buf *a, const struct buf *b)
 {
     struct json_diff diff;
@@ -75,6 +86,20 @@ static void compare(const struct buf *a, const struct buf *b)
     json_diff_fini(&diff);
     json_patch_between(json_of_buf(a), json_of_buf(b), &patch);
     MUST(equal == (strcmp(patch.data, "[]") == 0));
+    lead(a, &patch, b);
+}
+
+/* What a patch makes is a payload, or it is refused with a reason. */
+static void apply(const struct buf *target, const struct buf *patch)
+{
+    AUTO(buf_unref) struct buf *result = NULL;
+    struct status st = {0};
+    if (json_patch_check(json_of_buf(patch), "f", &st) &&
+        json_patch_apply(json_of_buf(target), json_of_buf(patch), &limits, "f", &result, &st)) {
+        check_again(result);
+    } else {
+        MUST(st.reason[0] != '\0');
+    }
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -93,6 +118,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     if (first != NULL && value != NULL) {
         merge(first, value);
+        apply(first, value);
     }
     if (first != NULL && second != NULL) {
         compare(first, second);
