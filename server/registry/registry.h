@@ -121,7 +121,7 @@ size_t registry_list(const struct registry *registry, const struct head_filter *
 enum mutation_kind {
     MUTATE_CREATE,
     MUTATE_UPDATE,
-    MUTATE_PATCH,
+    MUTATE_MERGE_PATCH,
     MUTATE_DELETE,
     MUTATE_ROLLBACK,
     MUTATE_IMPORT,

@@ -177,7 +177,7 @@ static bool stage_create(struct staging *s, const struct mutation *m, struct sta
 static bool make_payload(const struct staging *s, const struct mutation *m, const struct head *head,
                          struct buf **ret_payload, struct status *st)
 {
-    if (m->kind != MUTATE_PATCH) {
+    if (m->kind != MUTATE_MERGE_PATCH) {
         *ret_payload = buf_ref(m->payload);
         return true;
     }
@@ -364,7 +364,7 @@ static bool stage_mutation(struct staging *s, size_t index, struct status *st)
 {
     static bool (*const stages[])(struct staging *, const struct mutation *, struct status *) = {
         [MUTATE_CREATE] = stage_create,     [MUTATE_UPDATE] = stage_update,
-        [MUTATE_PATCH] = stage_update,      [MUTATE_DELETE] = stage_delete,
+        [MUTATE_MERGE_PATCH] = stage_update,      [MUTATE_DELETE] = stage_delete,
         [MUTATE_ROLLBACK] = stage_rollback, [MUTATE_IMPORT] = stage_import,
         [MUTATE_COMPACT] = stage_compact,   [MUTATE_UNDELETE] = stage_undelete,
     };

@@ -42,7 +42,7 @@ static const struct write_form forms[] = {
         .content_presence = MEMBER(UpdateConfigRequest, content_case),
         .contents = {{"config_data", MUTATE_UPDATE,
                       CONFREG__V1__UPDATE_CONFIG_REQUEST__CONTENT_CONFIG_DATA},
-                     {"merge_patch", MUTATE_PATCH,
+                     {"merge_patch", MUTATE_MERGE_PATCH,
                       CONFREG__V1__UPDATE_CONFIG_REQUEST__CONTENT_MERGE_PATCH}},
         OPTIONS(UpdateConfigRequest),
         .mutations = mutations_of_one,

@@ -338,7 +338,7 @@ Test(registry, merge_patch)
     struct world world;
     world_init(&world, 1);
     must(&world, create("parsing"), "{\"a\":1.0,\"b\":{\"c\":2}}");
-    struct mutation m = mutation_of(MUTATE_PATCH, "prod", "parsing");
+    struct mutation m = mutation_of(MUTATE_MERGE_PATCH, "prod", "parsing");
     must(&world, m, "{\"b\":{\"c\":null,\"d\":3}}");
     AUTO(head_unref) struct head *head = registry_get(world.registry, "prod", "parsing");
     const char *merged = "{\"a\":1.0,\"b\":{\"d\":3}}";
