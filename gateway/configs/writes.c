@@ -149,8 +149,13 @@ static void start_update(struct request *r, Confreg__V1__UpdateConfigRequest *m,
 void handle_patch(struct request *r)
 {
     Confreg__V1__UpdateConfigRequest m = CONFREG__V1__UPDATE_CONFIG_REQUEST__INIT;
-    m.content_case = CONFREG__V1__UPDATE_CONFIG_REQUEST__CONTENT_MERGE_PATCH;
-    m.merge_patch = bytes_of(r->body.config_data);
+    if (r->body.patch_kind == PATCH_JSON) {
+        m.content_case = CONFREG__V1__UPDATE_CONFIG_REQUEST__CONTENT_JSON_PATCH;
+        m.json_patch = bytes_of(r->body.config_data);
+    } else {
+        m.content_case = CONFREG__V1__UPDATE_CONFIG_REQUEST__CONTENT_MERGE_PATCH;
+        m.merge_patch = bytes_of(r->body.config_data);
+    }
     start_update(r, &m, show_updated);
 }
 

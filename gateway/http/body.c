@@ -27,10 +27,13 @@ static bool is_type(const char *content_type, const char *type)
     return n == strlen(type) && strncasecmp(content_type, type, n) == 0;
 }
 
-bool content_type_is_merge_patch(const char *content_type)
+enum patch_kind content_type_patch_kind(const char *content_type)
 {
     return content_type == NULL || is_type(content_type, "application/merge-patch+json") ||
-           is_type(content_type, "application/json");
+                   is_type(content_type, "application/json")
+               ? PATCH_MERGE
+           : is_type(content_type, "application/json-patch+json") ? PATCH_JSON
+                                                                  : PATCH_UNKNOWN;
 }
 
 bool content_encoding_is_plain(const char *content_encoding)
@@ -135,13 +138,23 @@ static void check_names(struct body *body, struct invalid *invalid)
     }
 }
 
+static void check_patch(struct body *body, const char *content_type, struct invalid *invalid)
+{
+    body->config_data = json_of_buf(body->json);
+    body->patch_kind = content_type_patch_kind(content_type);
+    enum json_type type = json_type_of(body->config_data);
+    if (body->patch_kind == PATCH_JSON && type != JSON_ARRAY) {
+        invalid_add(invalid, "body", NULL, FAULT_NO_LIST, "Input should be a valid list");
+    }
+    if (body->patch_kind != PATCH_JSON && type != JSON_OBJECT) {
+        invalid_add(invalid, "body", NULL, FAULT_NOT_AN_OBJECT,
+                    "Input should be a valid dictionary or object to extract fields from");
+    }
+}
+
 static void check_members(enum body_kind kind, struct body *body, const char *content_type,
                           struct invalid *invalid)
 {
-    if (kind == BODY_PATCH) {
-        body->config_data = json_of_buf(body->json);
-        return;
-    }
     if (kind == BODY_NAMES) {
         check_names(body, invalid);
         return;
@@ -230,10 +243,14 @@ void body_parse(enum body_kind kind, bool strict, const struct str *text, const 
                     "The body was not read: its Content-Type should be application/json");
         return;
     }
+    if (kind == BODY_PATCH) {
+        check_patch(ret, content_type, invalid);
+        return;
+    }
     if (json_type_of(json_of_buf(ret->json)) != JSON_OBJECT) {
         refuse_shape(invalid, NULL, FAULT_NOT_AN_OBJECT,
                      "Input should be a valid dictionary or object to extract fields from",
-                     kind == BODY_PATCH ? NULL : content_type);
+                     content_type);
         return;
     }
     check_members(kind, ret, content_type, invalid);

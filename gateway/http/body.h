@@ -16,12 +16,19 @@ enum body_kind {
     BODY_ROLLBACK, /* {"version": 3, "comment": "…", "created_by": "…"} */
     BODY_UNDELETE, /* the same, without a version, or no body at all */
     BODY_NAMES,    /* {"names": [ … ]}; batch_gets.c defines the items */
-    BODY_PATCH,    /* an RFC 7396 merge patch of the config's data: an object */
+    BODY_PATCH,    /* a patch of the config's data, of the kind that the Content-Type says */
+};
+
+enum patch_kind {
+    PATCH_MERGE,   /* RFC 7396: an object */
+    PATCH_JSON,    /* RFC 6902: an array */
+    PATCH_UNKNOWN, /* another kind, which must not be read as one of these */
 };
 
 struct body {
-    struct buf *json;             /* owned: the whole body without white space */
-    struct json_text config_data; /* an object, in json: of a patch, all of it */
+    struct buf *json; /* owned: the whole body without white space */
+    enum patch_kind patch_kind;
+    struct json_text config_data; /* in json: an object; of a patch, all of the body */
     struct number version;        /* of a rollback or an undelete */
     struct json_text names;       /* an array, in json */
     struct str comment;           /* decoded; empty where it was not given */
@@ -46,8 +53,8 @@ bool content_encoding_is_plain(const char *content_encoding);
 /* "application/json" and "application/…+json", in either case, with any parameters. */
 bool content_type_is_json(const char *content_type);
 
-/* "application/merge-patch+json", and what clients send that say nothing of the kind of patch:
- * "application/json", or none (NULL). Another kind of patch must not be read as a merge patch. */
-bool content_type_is_merge_patch(const char *content_type);
+/* The kind of patch that a Content-Type names. One that says nothing of the kind,
+ * "application/json" or none (NULL), stands for a merge patch. */
+enum patch_kind content_type_patch_kind(const char *content_type);
 
 #endif

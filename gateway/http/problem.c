@@ -42,6 +42,8 @@ static const struct row {
     {"newest_revision", false},
     {"epoch", true},
     {"revision", false},
+    {"operation", false},
+    {"pointer", true},
 };
 
 static void add_info(struct str *members, const struct status_info *info)

@@ -129,9 +129,12 @@ static void refuse_encoding(struct request *r)
 
 static void refuse_patch(struct request *r)
 {
-    request_add_header(r, "Accept-Patch", "application/merge-patch+json, application/json");
+    request_add_header(r, "Accept-Patch",
+                       "application/merge-patch+json, application/json-patch+json, "
+                       "application/json");
     request_refuse(r, 415, "MEDIA_TYPE",
-                   "Unsupported Media Type: a patch is application/merge-patch+json (RFC 7396)");
+                   "Unsupported Media Type: a patch is application/merge-patch+json (RFC 7396) or "
+                   "application/json-patch+json (RFC 6902)");
 }
 
 /* A page can have a browser send a POST without a Content-Type unasked, without a preflight. Other
@@ -197,7 +200,8 @@ void routes_run(struct request *r)
         refuse_encoding(r);
         return;
     }
-    if (r->route->body == BODY_PATCH && !content_type_is_merge_patch(r->headers.content_type)) {
+    if (r->route->body == BODY_PATCH &&
+        content_type_patch_kind(r->headers.content_type) == PATCH_UNKNOWN) {
         refuse_patch(r);
         return;
     }

@@ -121,7 +121,8 @@ size_t registry_list(const struct registry *registry, const struct head_filter *
 enum mutation_kind {
     MUTATE_CREATE,
     MUTATE_UPDATE,
-    MUTATE_MERGE_PATCH,
+    MUTATE_MERGE_PATCH, /* RFC 7396 */
+    MUTATE_JSON_PATCH,  /* RFC 6902 */
     MUTATE_DELETE,
     MUTATE_ROLLBACK,
     MUTATE_IMPORT,
@@ -137,7 +138,9 @@ struct mutation {
     enum mutation_kind kind;
     const char *environment;
     const char *service;
-    struct buf *payload;    /* create, update: the checked payload; patch: a JSON object */
+    struct buf *payload; /* create, update, import: the checked payload; merge patch: a JSON object;
+                            JSON patch: one that json_patch_check accepts */
+    const char *content_field; /* patches: the path of the patch in the request, for refusals */
     uint64_t version;       /* delete (0: all), rollback, import, undelete (0: the last one of the
                                life that ended); compact: the floor (0: the end) */
     uint64_t keep_versions; /* compact: for each config, 1 or more */
@@ -157,7 +160,7 @@ struct command {
     struct hash fingerprint;                         /* of the request, if it has a request_id */
     const struct mutation *mutations;
     size_t n_mutations;        /* 1 to COMMIT_MAX_CHANGES */
-    struct json_limits limits; /* for the result of a merge patch */
+    struct json_limits limits; /* for the results of patches */
     int64_t now_us;            /* microseconds since 1970 */
 };
 
@@ -173,7 +176,7 @@ void staged_free(struct staged *staged);
 MEM_CLEANUP(struct staged, staged_free)
 
 /* Checks a command and makes its commit. Expectations are checked before existence. Refusals; with
- * several mutations the field begins with "changes[i]":
+ * several mutations a field that is not content_field is "changes[i]":
  *   ABORTED VERSION_MISMATCH, REVISION_MISMATCH, FAILED_PRECONDITION EPOCH_MISMATCH: an expectation
  *     does not hold (with current_epoch, current_version, current_revision);
  *   ALREADY_EXISTS CONFIG_EXISTS (with the same information): a create or an undelete of a live
@@ -183,7 +186,8 @@ MEM_CLEANUP(struct staged, staged_free)
  * of a compaction is not in the log yet; FAILED_PRECONDITION PAYLOAD_ERASED, PAYLOAD_COMPACTED: a
  * rollback to such a version, an undelete of it, or a delete after which the head would be such a
  * version;
- *   INVALID_ARGUMENT, RESOURCE_EXHAUSTED: the result of a merge patch is not a valid payload;
+ *   ABORTED PATCH_TEST_FAILED, INVALID_ARGUMENT, RESOURCE_EXHAUSTED: a patch does not apply
+ *     (json_patch_apply), or its result is not a valid payload; the field is content_field;
  *   RESOURCE_EXHAUSTED COMMIT_TOO_LARGE: more than COMMIT_MAX_BYTES of payloads.
  * Errors of the source are passed on. */
 bool registry_stage(const struct registry *registry, const struct command *command,

@@ -173,19 +173,31 @@ static bool stage_create(struct staging *s, const struct mutation *m, struct sta
     return true;
 }
 
-/* The new payload of an update: the one given, or the head's with the merge patch applied. */
+static bool merge(const struct staging *s, const struct mutation *m, struct json_text base,
+                  struct buf **ret_payload, struct status *st)
+{
+    AUTO_STR merged = {0};
+    json_merge(base, json_of_buf(m->payload), &merged);
+    return json_check(merged.data, merged.len, &s->command->limits, m->content_field, ret_payload,
+                      st);
+}
+
+/* The new payload of an update: the one given, or the head's with the patch applied. */
 static bool make_payload(const struct staging *s, const struct mutation *m, const struct head *head,
                          struct buf **ret_payload, struct status *st)
 {
-    if (m->kind != MUTATE_MERGE_PATCH) {
+    struct json_text nothing = {"{}", 2};
+    struct json_text base = head == NULL || head->version == 0 ? nothing : head_payload(head);
+    switch (m->kind) {
+    case MUTATE_MERGE_PATCH:
+        return merge(s, m, base, ret_payload, st);
+    case MUTATE_JSON_PATCH:
+        return json_patch_apply(base, json_of_buf(m->payload), &s->command->limits,
+                                m->content_field, ret_payload, st);
+    default:
         *ret_payload = buf_ref(m->payload);
         return true;
     }
-    struct json_text nothing = {"{}", 2};
-    AUTO_STR merged = {0};
-    json_merge(head == NULL || head->version == 0 ? nothing : head_payload(head),
-               json_of_buf(m->payload), &merged);
-    return json_check(merged.data, merged.len, &s->command->limits, "merge_patch", ret_payload, st);
 }
 
 static bool stage_update(struct staging *s, const struct mutation *m, struct status *st)
@@ -363,20 +375,20 @@ static bool stage_import(struct staging *s, const struct mutation *m, struct sta
 static bool stage_mutation(struct staging *s, size_t index, struct status *st)
 {
     static bool (*const stages[])(struct staging *, const struct mutation *, struct status *) = {
-        [MUTATE_CREATE] = stage_create,     [MUTATE_UPDATE] = stage_update,
-        [MUTATE_MERGE_PATCH] = stage_update,      [MUTATE_DELETE] = stage_delete,
-        [MUTATE_ROLLBACK] = stage_rollback, [MUTATE_IMPORT] = stage_import,
-        [MUTATE_COMPACT] = stage_compact,   [MUTATE_UNDELETE] = stage_undelete,
+        [MUTATE_CREATE] = stage_create,      [MUTATE_UPDATE] = stage_update,
+        [MUTATE_MERGE_PATCH] = stage_update, [MUTATE_JSON_PATCH] = stage_update,
+        [MUTATE_DELETE] = stage_delete,      [MUTATE_ROLLBACK] = stage_rollback,
+        [MUTATE_IMPORT] = stage_import,      [MUTATE_COMPACT] = stage_compact,
+        [MUTATE_UNDELETE] = stage_undelete,
     };
     const struct mutation *m = &s->command->mutations[index];
     if (stages[m->kind](s, m, st)) {
         return true;
     }
     if (s->command->n_mutations > 1) {
-        char inner[sizeof st->field];
-        memcpy(inner, st->field, sizeof inner);
-        snprintf(st->field, sizeof st->field, "changes[%zu]%s%s", index,
-                 inner[0] == '\0' ? "" : ".", inner);
+        if (st->field[0] == '\0') {
+            snprintf(st->field, sizeof st->field, "changes[%zu]", index);
+        }
         status_add_number(st, "change", index);
     }
     return false;

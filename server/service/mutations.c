@@ -20,6 +20,7 @@ void mutations_fini(struct mutations *mutations)
         free_text(m->environment);
         free_text(m->service);
         free_text(m->expected_epoch);
+        free_text(m->content_field);
         buf_unref(m->payload);
     }
     free(mutations->items);
@@ -41,13 +42,29 @@ static bool refuse(struct making *making, const char *field, const char *reason,
     return status_bad_field(making->st, path, reason, "%s: %s", path, what);
 }
 
+/* A JSON Patch may be as large as one that leads to the largest payload. */
+static bool check_json_patch(const struct making *making, struct mutation *m,
+                             ProtobufCBinaryData data)
+{
+    const struct json_limits *limits = &making->service->limits;
+    const struct json_limits more = {limits->max_bytes + JSON_PATCH_EXTRA_BYTES,
+                                     limits->max_depth + JSON_PATCH_EXTRA_DEPTH};
+    return json_check_value((const char *)data.data, data.len, &more, m->content_field, NULL,
+                            &m->payload, making->st) &&
+           json_patch_check(json_of_buf(m->payload), m->content_field, making->st);
+}
+
 static bool set_payload(struct making *making, struct mutation *m, const char *field,
                         ProtobufCBinaryData data)
 {
     char path[PATH_BYTES];
     snprintf(path, sizeof path, "%s%s", making->prefix, field);
-    if (!json_check((const char *)data.data, data.len, &making->service->limits, path, &m->payload,
-                    making->st)) {
+    m->content_field = mem_string(path);
+    bool ok = m->kind == MUTATE_JSON_PATCH
+                  ? check_json_patch(making, m, data)
+                  : json_check((const char *)data.data, data.len, &making->service->limits, path,
+                               &m->payload, making->st);
+    if (!ok) {
         return false;
     }
     making->out->payload_bytes += m->payload->len;
@@ -70,7 +87,7 @@ static bool set_content(struct making *making, struct mutation *m, const struct 
     const struct write_content *content = write_content(form, request, &data);
     if (content == NULL) {
         return refuse(making, "config_data", "CONTENT_MISSING",
-                      "either config_data or merge_patch is needed");
+                      "one of config_data, merge_patch and json_patch is needed");
     }
     m->kind = content->kind;
     return set_payload(making, m, content->field, data);

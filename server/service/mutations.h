@@ -19,7 +19,8 @@ void mutations_fini(struct mutations *mutations);
 
 /* Each function validates a whole request. On failure ret holds nothing. INVALID_ARGUMENT with the
  * field: NAME_…, JSON_…, CONTENT_MISSING, VERSION_MISSING, CHANGES_COUNT, CHANGE_MISSING,
- * CHANGE_OPTION. RESOURCE_EXHAUSTED: JSON_TOO_LARGE, COMMIT_TOO_LARGE. */
+ * CHANGE_OPTION, PATCH_SYNTAX. RESOURCE_EXHAUSTED: JSON_TOO_LARGE, COMMIT_TOO_LARGE,
+ * PATCH_OPERATIONS. */
 
 /* Of a request about one config. */
 bool mutations_of_one(const struct service *service, const struct write_form *form,

@@ -20,7 +20,7 @@ struct write_content {
     int presence; /* the case of the oneof; 0: the request has no oneof */
 };
 
-#define WRITE_CONTENTS 2
+#define WRITE_CONTENTS 3
 
 /* Members are offsets into the request's struct; 0: the request has no such member. */
 struct write_form {

@@ -10,6 +10,7 @@ pytestmark = pytest.mark.any_store
 DATA = {"config_data": {"a": 1, "b": {"c": 1, "d": 2}}}
 NOT_FOUND = {"detail": "Configuration not found"}
 PATCH = {"Content-Type": "application/merge-patch+json"}
+JSON_PATCH = {"Content-Type": "application/json-patch+json"}
 
 
 @pytest.fixture
@@ -73,7 +74,7 @@ def test_malformed_rollbacks(rest, path, body, faults):
     assert [fault["loc"] for fault in answer.json()["detail"]] == faults
 
 
-# ---- Merge patches ----
+# ---- Patches ----
 
 def test_merge_patch(rest, path):
     answer = rest.call("PATCH", path + "&comment=why+not&created_by=ada",
@@ -85,6 +86,50 @@ def test_merge_patch(rest, path):
     assert (answer.json()["version"], answer.json()["comment"]) == (3, "Updated to version 3")
     assert rest.call("PATCH", path, {"a": None}).json()["config_data"] == {
         "b": {"d": 2, "e": 1.5}, "f": [1]}
+
+
+def test_json_patch(rest, path):
+    answer = rest.call("PATCH", path + "&comment=bigger&created_by=ada",
+                       '[{"op":"test","path":"/a","value":1},'
+                       '{"op":"add","path":"/b/x~1y","value":1.50},{"op":"remove","path":"/b/c"}]',
+                       JSON_PATCH)
+    assert (answer.status, answer.json()["comment"], answer.json()["created_by"]) == (
+        200, "bigger", "ada")
+    assert rest.get(path).body == b'{"a":1,"b":{"d":2,"x/y":1.50}}'
+
+
+def test_the_patch_of_a_difference_can_be_applied(rest, path):
+    rest.put(path, {"config_data": {"a": [1, 2, 3], "n": {"~/": None}}})
+    rest.put(path, {"config_data": {"a": [4], "n": {"~/": [0], "": 1}}})
+    validated = rest.call("PATCH", path + "&validate_only=true", {"a": None}).json()
+    patch = validated["diff"]["json_patch"]
+    assert patch == [{"op": "remove", "path": "/a"}]
+    assert rest.call("PATCH", path, json.dumps(patch), JSON_PATCH).status == 200
+    assert rest.get(path).json() == {"n": {"~/": [0], "": 1}}
+
+
+@pytest.mark.parametrize("patch, status, reason, operation, pointer", [
+    ('[{"op":"add","path":"/x","value":1},{"op":"test","path":"/a","value":2}]', 409,
+     "PATCH_TEST_FAILED", 1, "/a"),
+    ('[{"op":"remove","path":"/x/y"}]', 422, "PATCH_PATH", 0, "/x/y"),
+    ('[{"op":"remove"}]', 422, "PATCH_SYNTAX", 0, None),
+    ('[{"op":"add","path":"a","value":1}]', 422, "PATCH_SYNTAX", 0, "a"),
+    ('[{"op":"replace","path":"","value":[]}]', 422, "JSON_NOT_OBJECT", None, None)])
+def test_json_patches_that_do_not_apply(rest, path, patch, status, reason, operation, pointer):
+    answer = rest.call("PATCH", path, patch, JSON_PATCH)
+    found = answer.json()
+    assert (answer.status, found["reason"], found["field"]) == (status, reason, "json_patch")
+    assert (found.get("operation"), found.get("pointer")) == (operation, pointer)
+    assert rest.get(path).headers["X-Config-Version"] == "1"
+
+
+def test_a_json_patch_with_conditions(rest, path, name):
+    old = rest.get(path).headers["ETag"]
+    rest.put(path, DATA)
+    answer = rest.call("PATCH", path, "[]", {**JSON_PATCH, "If-Match": old})
+    assert answer.status == 412
+    answer = rest.call("PATCH", f"/api/configs/{name}", "[]", JSON_PATCH)
+    assert (answer.status, answer.documented()) == (404, NOT_FOUND)
 
 
 def test_parameters_that_calls_of_our_own_do_not_take(rest, path):
@@ -108,15 +153,17 @@ def test_merge_patch_with_if_match(rest, path):
     assert rest.get(path).headers["X-Config-Version"] == "2"
 
 
-@pytest.mark.parametrize("kind", ["application/json-patch+json", "text/plain"])
+@pytest.mark.parametrize("kind", ["application/json-patch", "application/x+json", "text/plain"])
 def test_patches_of_another_kind(rest, path, kind):
     answer = rest.call("PATCH", path, '[{"op":"remove","path":"/a"}]', {"Content-Type": kind})
     assert answer.status == 415 and "application/merge-patch+json" in answer.json()["detail"]
-    assert answer.headers["Accept-Patch"] == "application/merge-patch+json, application/json"
+    assert answer.headers["Accept-Patch"] == (
+        "application/merge-patch+json, application/json-patch+json, application/json")
     assert rest.get(path).headers["X-Config-Version"] == "1"
 
 
 @pytest.mark.parametrize("body, headers", [
+    ("", JSON_PATCH), ("{}", JSON_PATCH), ("[", JSON_PATCH),
     ("", PATCH), ("[]", PATCH), ("null", PATCH), ("{", PATCH), ('{"a":1,"a":2}', PATCH)])
 def test_malformed_patches(rest, path, body, headers):
     answer = rest.call("PATCH", path, body, headers)

@@ -29,6 +29,9 @@ class Registry:
     def patch(self, service, patch, environment="prod", **fields):
         return self._call("UpdateConfig", service, environment, merge_patch=text(patch), **fields)
 
+    def json_patch(self, service, patch, environment="prod", **fields):
+        return self._call("UpdateConfig", service, environment, json_patch=text(patch), **fields)
+
     def without_content(self, service):
         return self._call("UpdateConfig", service, "prod")
 
@@ -91,6 +94,11 @@ def update_change(service, data='{"a":2}', environment="prod", **fields):
 def patch_change(service, merge_patch, environment="prod", **fields):
     return api_pb.Write(update=api_pb.UpdateConfigRequest(
         service_name=service, environment=environment, merge_patch=text(merge_patch), **fields))
+
+
+def json_patch_change(service, json_patch, environment="prod", **fields):
+    return api_pb.Write(update=api_pb.UpdateConfigRequest(
+        service_name=service, environment=environment, json_patch=text(json_patch), **fields))
 
 
 def delete_change(service, environment="prod", **fields):

@@ -141,11 +141,16 @@ struct step {
 };
 
 static const struct step steps[] = {
-    {MUTATE_CREATE, "a", "{\"n\":1}", 0, false}, {MUTATE_UPDATE, "a", "{\"n\":2}", 0, false},
-    {MUTATE_CREATE, "b", "{\"n\":1}", 0, false}, {MUTATE_ROLLBACK, "a", NULL, 1, false},
-    {MUTATE_MERGE_PATCH, "a", "{\"m\":1}", 0, false},  {MUTATE_DELETE, "a", NULL, 4, false},
-    {MUTATE_DELETE, "b", NULL, 0, true},         {MUTATE_CREATE, "b", "{\"n\":2}", 0, false},
-    {MUTATE_DELETE, "a", NULL, 0, false},        {MUTATE_CREATE, "a", "{\"n\":9}", 0, false},
+    {MUTATE_CREATE, "a", "{\"n\":1}", 0, false},
+    {MUTATE_UPDATE, "a", "{\"n\":2}", 0, false},
+    {MUTATE_CREATE, "b", "{\"n\":1}", 0, false},
+    {MUTATE_ROLLBACK, "a", NULL, 1, false},
+    {MUTATE_MERGE_PATCH, "a", "{\"m\":1}", 0, false},
+    {MUTATE_DELETE, "a", NULL, 4, false},
+    {MUTATE_DELETE, "b", NULL, 0, true},
+    {MUTATE_CREATE, "b", "{\"n\":2}", 0, false},
+    {MUTATE_DELETE, "a", NULL, 0, false},
+    {MUTATE_CREATE, "a", "{\"n\":9}", 0, false},
 };
 
 /* One try; the code that it ended with. */

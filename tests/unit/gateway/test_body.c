@@ -129,6 +129,25 @@ Test(body, other_kinds)
     }
 }
 
+Test(body, json_patches_are_arrays)
+{
+    static const char *const cases[][2] = {
+        {"[]", ""},
+        {"[1]", ""}, /* what it holds is the server's to judge */
+        {"{}", "\"body\" list_type|"},
+        {"", "\"body\" missing|"},
+        {"[", "\"body\",1 json_invalid|"},
+    };
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct body body;
+        AUTO_STR faults = {0};
+        parse_as(BODY_PATCH, cases[i][0], "application/json-patch+json", &body, &faults);
+        cr_expect_str_eq(str_text(&faults), cases[i][1], "%s: %s", cases[i][0], str_text(&faults));
+        cr_expect(cases[i][1][0] != '\0' || body.patch_kind == PATCH_JSON);
+        body_fini(&body);
+    }
+}
+
 Test(body, a_content_type_that_is_not_json_is_no_model)
 {
     static const struct {

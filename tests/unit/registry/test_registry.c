@@ -333,6 +333,70 @@ Test(registry, missing_configs)
     leak_check();
 }
 
+static void expect_head(const struct world *world, const char *service, const char *json)
+{
+    AUTO(head_unref) struct head *head = registry_get(world->registry, "prod", service);
+    cr_assert_eq(head_payload(head).len, strlen(json));
+    cr_assert_arr_eq(head_payload(head).data, json, strlen(json));
+}
+
+static struct mutation json_patch(const char *service)
+{
+    struct mutation m = mutation_of(MUTATE_JSON_PATCH, "prod", service);
+    m.content_field = "changes[1].update.json_patch";
+    return m;
+}
+
+Test(registry, json_patch)
+{
+    static const char test_a[] = "[{\"op\":\"test\",\"path\":\"/a\",\"value\":1}]";
+    struct world world;
+    world_init(&world, 1);
+    must(&world, create("parsing"), "{\"a\":1.0,\"b\":{\"c\":2}}");
+    must(&world, json_patch("parsing"), "[{\"op\":\"replace\",\"path\":\"/b/c\",\"value\":2.50}]");
+    expect_head(&world, "parsing", "{\"a\":1.0,\"b\":{\"c\":2.50}}");
+    must(&world, json_patch("parsing"), test_a);
+    must(&world, json_patch("parsing"), "[{\"op\":\"remove\",\"path\":\"/a\"}]");
+    refused(&world, json_patch("parsing"), test_a, STATUS_INVALID_ARGUMENT, "PATCH_PATH");
+    refused(&world, json_patch("parsing"), "[{\"op\":\"test\",\"path\":\"/b/c\",\"value\":2}]",
+            STATUS_ABORTED, "PATCH_TEST_FAILED");
+    refused(&world, json_patch("parsing"), "[{\"op\":\"add\",\"path\":\"\",\"value\":1}]",
+            STATUS_INVALID_ARGUMENT, "JSON_NOT_OBJECT");
+    refused(&world, json_patch("billing"), "[]", STATUS_NOT_FOUND, "CONFIG_NOT_FOUND");
+    struct mutation allowed = json_patch("billing");
+    allowed.allow_missing = true;
+    must(&world, allowed, "[{\"op\":\"add\",\"path\":\"/a\",\"value\":1}]");
+    expect_head(&world, "billing", "{\"a\":1}");
+    world_fini(&world);
+    leak_check();
+}
+
+/* The second patch of a commit finds what the first one made. */
+Test(registry, json_patches_in_one_commit)
+{
+    static const char *const texts[] = {"[{\"op\":\"add\",\"path\":\"/a\",\"value\":2}]",
+                                        "[{\"op\":\"test\",\"path\":\"/a\",\"value\":2}]",
+                                        "[{\"op\":\"test\",\"path\":\"/a\",\"value\":1}]"};
+    struct world world;
+    world_init(&world, 1);
+    must(&world, create("parsing"), "{\"a\":1}");
+    for (size_t second = 1; second < COUNT_OF(texts); second++) {
+        struct mutation ms[] = {json_patch("parsing"), json_patch("parsing")};
+        AUTO(buf_unref) struct buf *first_patch = buf_copy(texts[0], strlen(texts[0]));
+        AUTO(buf_unref) struct buf *second_patch = buf_copy(texts[second], strlen(texts[second]));
+        ms[0].payload = first_patch;
+        ms[1].payload = second_patch;
+        struct command command = command_of(ms, COUNT_OF(ms));
+        struct version_source source = world_source(&world);
+        AUTO(staged_free) struct staged *staged = NULL;
+        struct status st = {0};
+        cr_expect_eq(registry_stage(world.registry, &command, &source, &staged, &st), second == 1);
+        cr_expect_str_eq(st.field, second == 1 ? "" : "changes[1].update.json_patch");
+    }
+    world_fini(&world);
+    leak_check();
+}
+
 Test(registry, merge_patch)
 {
     struct world world;
@@ -340,10 +404,7 @@ Test(registry, merge_patch)
     must(&world, create("parsing"), "{\"a\":1.0,\"b\":{\"c\":2}}");
     struct mutation m = mutation_of(MUTATE_MERGE_PATCH, "prod", "parsing");
     must(&world, m, "{\"b\":{\"c\":null,\"d\":3}}");
-    AUTO(head_unref) struct head *head = registry_get(world.registry, "prod", "parsing");
-    const char *merged = "{\"a\":1.0,\"b\":{\"d\":3}}";
-    cr_assert_eq(head_payload(head).len, strlen(merged));
-    cr_assert_arr_eq(head_payload(head).data, merged, strlen(merged));
+    expect_head(&world, "parsing", "{\"a\":1.0,\"b\":{\"d\":3}}");
     world_fini(&world);
     leak_check();
 }
