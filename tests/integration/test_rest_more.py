@@ -334,7 +334,8 @@ def test_head_has_the_headers_of_get(rest, registry, gateway, path, name):
         get, head = rest.get(target), rest.call("HEAD", target)
         assert (head.status, head.body) == (get.status, b""), target
         assert get.status == 200, (target, get)
-        headers = dict(get.headers)
+        headers, found = ({k: v for k, v in answer.headers.items() if k != "Date"}
+                          for answer in (get, head))
         if headers.pop("Transfer-Encoding", None) is None:  # a long list
             assert int(headers["Content-Length"]) == len(get.body), target
-        assert dict(head.headers) == headers, target
+        assert found == headers, target
