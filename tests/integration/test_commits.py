@@ -12,8 +12,6 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from stubs import api_pb, pb
 from watching import Watch
 
-pytestmark = pytest.mark.any_store
-
 SERVICES = ["billing", "billing-worker", "mail"]
 ENVIRONMENTS = ["prod", "dev"]
 PAYLOADS, DIFF = api_pb.COMMIT_VIEW_PAYLOADS, api_pb.COMMIT_VIEW_DIFF
