@@ -30,6 +30,7 @@
     REGISTRY_METHOD_ROW(X, LIST_CONFIGS, ListConfigs, list_configs)                                \
     REGISTRY_METHOD_ROW(X, LIST_VERSIONS, ListVersions, list_versions)                             \
     REGISTRY_METHOD_ROW(X, DIFF_VERSIONS, DiffVersions, diff_versions)                             \
+    REGISTRY_METHOD_ROW(X, DIFF_CONFIGS, DiffConfigs, diff_configs)                                \
     REGISTRY_METHOD_ROW(X, LIST_COMMITS, ListCommits, list_commits)                                \
     REGISTRY_METHOD_ROW(X, COMPACT, Compact, compact)                                              \
     REGISTRY_METHOD_ROW(X, WATCH_PROGRESS, WatchProgress, watch_progress)                          \

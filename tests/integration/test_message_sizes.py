@@ -143,6 +143,18 @@ def largest_difference(registry):
     return answer
 
 
+def largest_comparison(registry):
+    """One difference of the largest; the next one goes to the next page."""
+    environments = [f"{ELSEWHERE[:100]}-{i}" for i in range(2)]
+    for name in sorted(next(NAMES) for _ in range(2)):
+        for environment, data in zip(environments, (FIRST, SECOND)):
+            registry.create(name, data, environment=environment)
+    answer = registry.stub.DiffConfigs(api_pb.DiffConfigsRequest(
+        environment=environments[0], new_environment=environments[1]), timeout=60)
+    assert len(answer.diffs) == 1 and answer.next_page_token and size(answer) > 3 * PAYLOAD
+    return answer
+
+
 def largest_change_log(registry):
     """A commit whose difference is the largest, and its payloads."""
     name = two_versions(registry)
@@ -194,7 +206,8 @@ LARGEST = {
     "CommitChanges": largest_commit,
     "WriteConfigs": largest_writes, "GetConfig": largest_get, "BatchGetConfigs": largest_batch,
     "ListConfigs": largest_list, "ListVersions": largest_versions,
-    "DiffVersions": largest_difference, "ListCommits": largest_change_log, "Watch": largest_of_a_watch,
+    "DiffVersions": largest_difference, "DiffConfigs": largest_comparison,
+    "ListCommits": largest_change_log, "Watch": largest_of_a_watch,
     "WatchProgress": progress_of_a_watch, "GetStatus": status, "Compact": compaction,
 }
 METHODS = sorted(api_pb.DESCRIPTOR.services_by_name["RegistryService"].methods_by_name)
