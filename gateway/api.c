@@ -41,6 +41,10 @@ static const struct route rows[] = {
      BODY_ROLLBACK, &config_write},
     {"POST", "/api/configs/*/undelete", handle_undelete, NAMED | WRITE | PARAMETERS_STRICT,
      BODY_UNDELETE, &config_write},
+    {"GET", "/api/diff", handle_diffs,
+     NAMED | PARAMETER_SIDES | PARAMETER_SERVICE_FILTER | PARAMETER_PREFIX_FILTER |
+         PARAMETER_LIMIT | PARAMETER_PAGE | PARAMETERS_STRICT,
+     BODY_NONE, &config_read},
     {"GET", "/api/commits", handle_commits,
      PARAMETER_SERVICE_FILTER | PARAMETER_ENVIRONMENT_FILTER | PARAMETER_PREFIX_FILTER |
          PARAMETER_CREATED_BY | PARAMETER_LOG_FILTERS | PARAMETER_LIMIT | PARAMETER_PAGE |

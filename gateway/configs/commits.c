@@ -12,9 +12,6 @@
 #include "unknown.h"
 #include "when.h"
 
-#define DEFAULT_LIMIT 100
-#define LIMIT_MAX 1000 /* the server's own */
-
 #define KIND(name) CONFREG__V1__CHANGE_KIND__CHANGE_KIND_##name
 #define VIEW(name) CONFREG__V1__COMMIT_VIEW__COMMIT_VIEW_##name
 
@@ -115,27 +112,6 @@ static void take_time(const char *name, const char *given, Google__Protobuf__Tim
     *ret = time;
 }
 
-static uint64_t take_revision(const char *name, const struct number *number,
-                              struct invalid *invalid)
-{
-    if (number->negative) {
-        invalid_add(invalid, "query", name, FAULT_NUMBER_RANGE,
-                    "Input should be greater than or equal to 0");
-    }
-    return number->magnitude;
-}
-
-static uint32_t take_limit(const struct number *limit, struct invalid *invalid)
-{
-    if (limit->given && (limit->negative || limit->magnitude == 0)) {
-        invalid_add(invalid, "query", "limit", FAULT_NUMBER_RANGE,
-                    "Input should be greater than or equal to 1");
-    }
-    return !limit->given                  ? DEFAULT_LIMIT
-           : limit->magnitude > LIMIT_MAX ? LIMIT_MAX
-                                          : (uint32_t)limit->magnitude;
-}
-
 static void take_query(struct request *r, struct commits_query *query, struct invalid *invalid)
 {
     const struct parameters *p = &r->parameters;
@@ -150,11 +126,11 @@ static void take_query(struct request *r, struct commits_query *query, struct in
     take_kinds(query, p->kind, invalid);
     take_time("since", p->since, &query->start_time, &m->start_time, invalid);
     take_time("until", p->until, &query->end_time, &m->end_time, invalid);
-    m->start_revision = take_revision("from_revision", &p->from_revision, invalid);
-    m->end_revision = take_revision("to_revision", &p->to_revision, invalid);
+    m->start_revision = config_request_revision("from_revision", &p->from_revision, invalid);
+    m->end_revision = config_request_revision("to_revision", &p->to_revision, invalid);
     m->oldest_first = take_word("order", p->order, orders, COUNT_OF(orders), invalid) > 0;
     m->view = (Confreg__V1__CommitView)take_word("view", p->view, views, COUNT_OF(views), invalid);
-    m->page_size = take_limit(&p->limit, invalid);
+    m->page_size = config_request_limit(&p->limit, invalid);
     m->page_token = text(p->page);
     confreg__v1__read_options__init(&query->read);
     m->read = config_answer_read_options(r, &query->read);
@@ -259,14 +235,7 @@ static void show_commits(struct request *r, const ProtobufCMessage *message,
         str_add_text(out, i == 0 ? "" : ",");
         add_commit(out, page->commits[i]);
     }
-    if (page->next_page_token[0] == '\0') {
-        str_add_text(out, "],\"next\":null}");
-    } else {
-        add_string(out, "],\"next\":", page->next_page_token);
-        str_add_char(out, '}');
-        request_add_next_page(r, page->next_page_token);
-    }
-    request_answer(r, 200);
+    config_answer_end_page(r, page->next_page_token);
 }
 
 void handle_commits(struct request *r)

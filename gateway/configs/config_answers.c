@@ -6,6 +6,7 @@
 
 #include "clock.h"
 #include "config_counts.h"
+#include "json.h"
 #include "render.h"
 
 /* A mirror that is in step is milliseconds behind; one that is not must not hold writes up. */
@@ -139,4 +140,18 @@ void config_answer_written(struct request *r, unsigned status, const struct conf
     config_answer_add_tag(r, written->config->version, tag);
     request_answer(r, status);
     config_answer_hand_out_when_seen(r, written->header);
+}
+
+void config_answer_end_page(struct request *r, const char *next_token)
+{
+    struct str *out = &r->response.body;
+    str_add_text(out, "],\"next\":");
+    if (next_token[0] == '\0') {
+        str_add_text(out, "null");
+    } else {
+        json_encode_string(out, next_token, strlen(next_token));
+        request_add_next_page(r, next_token);
+    }
+    str_add_char(out, '}');
+    request_answer(r, 200);
 }

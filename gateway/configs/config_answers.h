@@ -30,6 +30,10 @@ struct config_written {
 void config_answer_written(struct request *r, unsigned status,
                            const struct config_written *written);
 
+/* Ends a body that is an object with a list, such as {"diffs": [… : adds `next`, the token of the
+ * next page or null, and Link; answers 200. */
+void config_answer_end_page(struct request *r, const char *next_token);
+
 /* Counts an answer from a mirror in this state. */
 void config_answer_count_mirror(struct request *r, const struct mirror_view *view);
 

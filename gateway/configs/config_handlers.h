@@ -21,6 +21,9 @@ void handle_diff(struct request *r);
 void handle_list(struct request *r);
 void handle_history(struct request *r);
 
+/* diffs.c */
+void handle_diffs(struct request *r);
+
 /* commits.c */
 void handle_commits(struct request *r);
 

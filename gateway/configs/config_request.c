@@ -40,3 +40,27 @@ const struct request_kind config_write = {
     .fini = fini,
     .writes = true,
 };
+
+#define LIMIT_DEFAULT 100
+#define LIMIT_MAX 1000 /* the server's own */
+
+uint32_t config_request_limit(const struct number *limit, struct invalid *invalid)
+{
+    if (limit->given && (limit->negative || limit->magnitude == 0)) {
+        invalid_add(invalid, "query", "limit", FAULT_NUMBER_RANGE,
+                    "Input should be greater than or equal to 1");
+    }
+    return !limit->given                  ? LIMIT_DEFAULT
+           : limit->magnitude > LIMIT_MAX ? LIMIT_MAX
+                                          : (uint32_t)limit->magnitude;
+}
+
+uint64_t config_request_revision(const char *name, const struct number *number,
+                                 struct invalid *invalid)
+{
+    if (number->negative) {
+        invalid_add(invalid, "query", name, FAULT_NUMBER_RANGE,
+                    "Input should be greater than or equal to 0");
+    }
+    return number->magnitude;
+}

@@ -30,6 +30,13 @@ struct config_request {
     struct mirror_config *shown; /* a reference: response.prepared is this config's */
 };
 
+/* The size of a page of a log or a comparison: 100 unless `limit` says otherwise, at most 1,000.
+ * Adds a fault for a limit below 1. */
+uint32_t config_request_limit(const struct number *limit, struct invalid *invalid);
+/* A revision; 0 if it is not given. Adds a fault for a negative one. */
+uint64_t config_request_revision(const char *name, const struct number *number,
+                                 struct invalid *invalid);
+
 /* The kinds of requests that read or write configs. */
 extern const struct request_kind config_read, config_write;
 

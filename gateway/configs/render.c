@@ -161,11 +161,21 @@ static void add_key(struct str *out, const char *key, size_t index)
     str_add_char(out, ':');
 }
 
+/* The server leaves values out of a difference that clients would not accept. */
+static void add_value(struct str *out, const ProtobufCBinaryData *value)
+{
+    if (value->len == 0) {
+        str_add_text(out, "null");
+    } else {
+        str_add(out, value->data, value->len);
+    }
+}
+
 static void add_added(struct str *out, const Confreg__V1__Diff *diff)
 {
     for (size_t i = 0; i < diff->n_added; i++) {
         add_key(out, diff->added[i]->key, i);
-        str_add(out, diff->added[i]->new_value.data, diff->added[i]->new_value.len);
+        add_value(out, &diff->added[i]->new_value);
     }
 }
 
@@ -173,7 +183,7 @@ static void add_removed(struct str *out, const Confreg__V1__Diff *diff)
 {
     for (size_t i = 0; i < diff->n_removed; i++) {
         add_key(out, diff->removed[i]->key, i);
-        str_add(out, diff->removed[i]->old_value.data, diff->removed[i]->old_value.len);
+        add_value(out, &diff->removed[i]->old_value);
     }
 }
 
@@ -183,9 +193,9 @@ static void add_changed(struct str *out, const Confreg__V1__Diff *diff)
         const Confreg__V1__DiffEntry *entry = diff->changed[i];
         add_key(out, entry->key, i);
         str_add_text(out, "{\"old\":");
-        str_add(out, entry->old_value.data, entry->old_value.len);
+        add_value(out, &entry->old_value);
         str_add_text(out, ",\"new\":");
-        str_add(out, entry->new_value.data, entry->new_value.len);
+        add_value(out, &entry->new_value);
         str_add_char(out, '}');
     }
 }

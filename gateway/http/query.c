@@ -185,6 +185,10 @@ static const struct row {
     {PARAMETER_UPSERT, "upsert", take_switch, offsetof(struct parameters, upsert)},
     {PARAMETER_VALIDATE_ONLY, "validate_only", take_switch,
      offsetof(struct parameters, validate_only)},
+    {PARAMETER_SIDES, "new_environment", take_environment,
+     offsetof(struct parameters, new_environment)},
+    {PARAMETER_SIDES, "old_revision", take_number, offsetof(struct parameters, old_revision)},
+    {PARAMETER_SIDES, "new_revision", take_number, offsetof(struct parameters, new_revision)},
     {PARAMETER_LOG_FILTERS, "actor", take_text, offsetof(struct parameters, actor)},
     {PARAMETER_LOG_FILTERS, "kind", take_text, offsetof(struct parameters, kind)},
     {PARAMETER_LOG_FILTERS, "since", take_text, offsetof(struct parameters, since)},
@@ -290,6 +294,9 @@ void parameters_fini(struct parameters *parameters)
     free(parameters->page);
     free(parameters->fields);
     free(parameters->environment);
+    free(parameters->new_environment);
+    number_fini(&parameters->old_revision);
+    number_fini(&parameters->new_revision);
     free(parameters->actor);
     free(parameters->kind);
     free(parameters->since);

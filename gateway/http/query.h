@@ -46,6 +46,7 @@ enum parameter {
     PARAMETER_DELETED = 1 << 19,         /* deleted=true */
     /* actor=, kind=, since=, until=, from_revision=, to_revision=, pointer=, order=, view= */
     PARAMETER_LOG_FILTERS = 1 << 17,
+    PARAMETER_SIDES = 1 << 20, /* new_environment=, old_revision=, new_revision= */
     /* Unknown and repeated parameters are faults, and so are unknown members of the body. */
     PARAMETERS_STRICT = 1 << 30,
 };
@@ -62,6 +63,8 @@ struct parameters {
     char *actor, *kind, *since, *until, *pointer, *order,
         *view; /* owned; of PARAMETER_LOG_FILTERS */
     struct number from_revision, to_revision;
+    char *new_environment; /* owned; of PARAMETER_SIDES */
+    struct number old_revision, new_revision;
     struct str ignored; /* unknown ones, as X-Config-Ignored shows them */
 };
 

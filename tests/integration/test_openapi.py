@@ -16,7 +16,7 @@ NAMED, HISTORY = "/api/configs/{service_name}", "/api/configs/{service_name}/his
 DIFF, ROLLBACK = "/api/configs/{service_name}/diff", "/api/configs/{service_name}/rollback"
 UNDELETE = "/api/configs/{service_name}/undelete"
 LIST, BATCH = "/api/configs", "/api/configs:batchGet"
-COMMITS = "/api/commits"
+COMMITS, DIFFS = "/api/commits", "/api/diff"
 DATA = {"config_data": {"a": 1}}
 LARGE = {"config_data": {"x": "y" * (5 << 20)}}
 GZIP = {"Content-Encoding": "gzip"}
@@ -72,6 +72,9 @@ WITH_SERVER = [
     (UNDELETE, "POST", 412, "", {}, NEVER), (UNDELETE, "POST", 413, "", LARGE, {}),
     (UNDELETE, "POST", 415, "", {}, GZIP), (UNDELETE, "POST", 422, "", {"version": "x"}, {}),
     (UNDELETE, "POST", 403, "", {}, PAGE),
+    (DIFFS, "GET", 200, "?new_environment=x", None, {}), (DIFFS, "GET", 422, "", None, {}),
+    (DIFFS, "GET", 409, "?new_environment=x", None, {"X-Config-Min-Revision": f"{EPOCH}-1"}),
+    (DIFFS, "GET", 410, "?old_revision=1", None, {}),
     ("/api/watch", "HEAD", 200, "", None, {}),
     ("/api/watch", "GET", 410, "", None, {"Last-Event-ID": f"{EPOCH}:1"}),
     ("/api/watch", "GET", 422, "", None, {"Last-Event-ID": "x"}),
@@ -97,7 +100,7 @@ WITH_FAULTS = [
     (LIST, "GET", None, {}, READ), (f"{BATCH}?name=x", "GET", None, {}, READ),
     (BATCH, "POST", {"names": ["x"]}, {}, READ), (NAMED, "GET", None, {}, READ),
     (HISTORY, "GET", None, {}, READ), (DIFF, "GET", None, {}, READ),
-    (COMMITS, "GET", None, {}, READ),
+    (COMMITS, "GET", None, {}, READ), (f"{DIFFS}?new_environment=x", "GET", None, {}, READ),
     (NAMED, "POST", DATA, {}, WRITE), (NAMED, "PUT", DATA, {}, WRITE),
     (NAMED, "PATCH", {}, {}, WRITE), (NAMED, "DELETE", None, {}, WRITE | {410: COMPACTED}),
     (ROLLBACK, "POST", {"version": 1}, {}, WRITE | {409: ERASED}),
