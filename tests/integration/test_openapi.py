@@ -22,6 +22,7 @@ LARGE = {"config_data": {"x": "y" * (5 << 20)}}
 GZIP = {"Content-Encoding": "gzip"}
 PAGE = {"Origin": "https://a.example", "Content-Type": None}
 NEVER = {"If-Match": '"x"'}
+JSON_PATCH = {"Content-Type": "application/json-patch+json"}
 
 # Statuses that a gateway with its server gives: route, method, status, query, body, headers. The
 # config has versions 1 to 3, of which the first was compacted.
@@ -49,6 +50,7 @@ WITH_SERVER = [
     (NAMED, "PUT", 412, "", DATA, NEVER), (NAMED, "PUT", 413, "", LARGE, {}),
     (NAMED, "PUT", 415, "", DATA, GZIP), (NAMED, "PUT", 422, "", {}, {}),
     (NAMED, "PATCH", 200, "", {}, {}), (NAMED, "PATCH", 404, "?environment=none", {}, {}),
+    (NAMED, "PATCH", 409, "", [{"op": "test", "path": "/a", "value": 99}], JSON_PATCH),
     (NAMED, "PATCH", 412, "", {}, NEVER), (NAMED, "PATCH", 413, "", LARGE, {}),
     (NAMED, "PATCH", 415, "", {}, GZIP), (NAMED, "PATCH", 422, "?x", {}, {}),
     (NAMED, "DELETE", 200, "?environment=none", None, {}), (NAMED, "DELETE", 412, "", None, NEVER),
@@ -222,7 +224,7 @@ EXAMPLES = [  # route, method, body, headers, what the error has beside its deta
     (NAMED, "PUT", "{", {}, {"reason": "JSON_SYNTAX"}),
     (NAMED, "PUT", DATA, GZIP, {"reason": "CONTENT_ENCODING"}),
     (NAMED, "PUT", DATA, {"Content-Type": "text/plain"}, {"reason": "MEDIA_TYPE"}),
-    (NAMED, "PATCH", {}, {"Content-Type": "application/json-patch+json"}, {"reason": "MEDIA_TYPE"}),
+    (NAMED, "PATCH", {}, {"Content-Type": "text/plain"}, {"reason": "MEDIA_TYPE"}),
     (f"{NAMED}?environment=" + "x" * 256, "GET", None, {}, {
         "reason": "NAME_TOO_LONG", "field": "environment", "limit": 255}),
     (f"{NAMED}?version=x", "GET", None, {}, {"reason": "NOT_A_NUMBER", "field": "version"}),
