@@ -225,6 +225,8 @@ EXAMPLES = [  # route, method, body, headers, what the error has beside its deta
     (NAMED, "PUT", DATA, GZIP, {"reason": "CONTENT_ENCODING"}),
     (NAMED, "PUT", DATA, {"Content-Type": "text/plain"}, {"reason": "MEDIA_TYPE"}),
     (NAMED, "PATCH", {}, {"Content-Type": "text/plain"}, {"reason": "MEDIA_TYPE"}),
+    (NAMED, "PATCH", [{"op": "remove", "path": "/none"}], JSON_PATCH, {
+        "reason": "PATCH_PATH", "field": "json_patch", "operation": 0, "pointer": "/none"}),
     (f"{NAMED}?environment=" + "x" * 256, "GET", None, {}, {
         "reason": "NAME_TOO_LONG", "field": "environment", "limit": 255}),
     (f"{NAMED}?version=x", "GET", None, {}, {"reason": "NOT_A_NUMBER", "field": "version"}),
