@@ -1,7 +1,10 @@
 #include "json_number.h"
 
-#include <stdint.h>
+#include <assert.h>
 #include <string.h>
+
+#include "hash.h"
+#include "str.h"
 
 /* A number token in normal form: 0.DIGITS * 10^(scale + exponent). DIGITS are part of the token,
  * without leading and trailing zeros; a decimal point inside them is skipped. Zero has no digits.
@@ -125,4 +128,171 @@ bool json_number_equal(struct json_text a, struct json_text b)
     }
     return x.negative == y.negative && digits_equal(x.digits, y.digits) &&
            subtract_exponents(&x, &y) == y.scale - x.scale;
+}
+
+/* The exponent, bounded by FAR. */
+static int64_t exponent_of(const struct decimal *number)
+{
+    const struct decimal none = {0};
+    int64_t exponent = subtract_exponents(number, &none);
+    return exponent > FAR ? FAR : exponent < -FAR ? -FAR : exponent;
+}
+
+static int compare_digits(struct json_text a, struct json_text b)
+{
+    char x;
+    char y;
+    while (next_digit(&a, &x)) {
+        if (!next_digit(&b, &y)) {
+            return 1;
+        }
+        if (x != y) {
+            return x < y ? -1 : 1;
+        }
+    }
+    return next_digit(&b, &y) ? -1 : 0;
+}
+
+/* Of two numbers that are not zero, without their signs. */
+static int compare_magnitudes(const struct decimal *a, const struct decimal *b)
+{
+    int64_t difference = subtract_exponents(a, b) + a->scale - b->scale;
+    if (difference != 0) {
+        return difference < 0 ? -1 : 1;
+    }
+    return compare_digits(a->digits, b->digits);
+}
+
+static int sign_of(const struct decimal *number)
+{
+    return number->digits.len == 0 ? 0 : number->negative ? -1 : 1;
+}
+
+int json_number_compare(struct json_text a, struct json_text b)
+{
+    struct decimal x = read_decimal(a);
+    struct decimal y = read_decimal(b);
+    int sign = sign_of(&x);
+    if (sign != sign_of(&y) || sign == 0) {
+        return sign - sign_of(&y);
+    }
+    return sign * compare_magnitudes(&x, &y);
+}
+
+static size_t count_digits(struct json_text digits)
+{
+    bool has_point = digits.len > 0 && memchr(digits.data, '.', digits.len) != NULL;
+    return digits.len - (has_point ? 1 : 0);
+}
+
+size_t json_number_digits(struct json_text number)
+{
+    return count_digits(read_decimal(number).digits);
+}
+
+/* The power of ten of the last digit: the number is its digits as an integer times 10 to that. */
+static int64_t last_power(const struct decimal *number)
+{
+    return exponent_of(number) + number->scale - (int64_t)count_digits(number->digits);
+}
+
+bool json_number_is_integer(struct json_text number)
+{
+    struct decimal x = read_decimal(number);
+    return x.digits.len == 0 || last_power(&x) >= 0;
+}
+
+static uint64_t multiply_modulo(uint64_t a, uint64_t b, uint64_t modulus)
+{
+    __extension__ typedef unsigned __int128 wide;
+    return (uint64_t)((wide)a * b % modulus);
+}
+
+static uint64_t digits_modulo(struct json_text digits, uint64_t modulus)
+{
+    uint64_t rest = 0;
+    for (char digit; next_digit(&digits, &digit);) {
+        rest = (multiply_modulo(rest, 10, modulus) + (uint64_t)(digit - '0')) % modulus;
+    }
+    return rest;
+}
+
+bool json_number_is_multiple(struct json_text number, struct json_text divisor)
+{
+    struct decimal x = read_decimal(number);
+    struct decimal y = read_decimal(divisor);
+    assert(sign_of(&y) > 0 && count_digits(y.digits) <= JSON_DIVISOR_DIGITS && "a fit divisor");
+    if (x.digits.len == 0) {
+        return true;
+    }
+    int64_t power = subtract_exponents(&x, &y) + (x.scale - (int64_t)count_digits(x.digits)) -
+                    (y.scale - (int64_t)count_digits(y.digits));
+    if (power < 0) { /* 10 does not divide x's digits, which do not end with a zero */
+        return false;
+    }
+    uint64_t modulus = digits_modulo(y.digits, UINT64_MAX);
+    uint64_t rest = digits_modulo(x.digits, modulus);
+    /* 10^64 has every factor 2 and 5 that a modulus of 64 bits can have: more changes nothing. */
+    for (int64_t i = power < 64 ? power : 64; i > 0 && rest != 0; i--) {
+        rest = multiply_modulo(rest, 10, modulus);
+    }
+    return rest == 0;
+}
+
+bool json_number_to_count(struct json_text number, uint64_t *ret_count)
+{
+    struct decimal x = read_decimal(number);
+    int64_t zeros = x.digits.len == 0 ? 0 : last_power(&x);
+    if (sign_of(&x) < 0 || zeros < 0) {
+        return false;
+    }
+    uint64_t count = 0;
+    for (char digit; next_digit(&x.digits, &digit);) {
+        bool over = __builtin_mul_overflow(count, 10, &count) ||
+                    __builtin_add_overflow(count, (uint64_t)(digit - '0'), &count);
+        count = over ? UINT64_MAX : count;
+    }
+    for (; zeros > 0 && count < UINT64_MAX && count > 0; zeros--) {
+        count = __builtin_mul_overflow(count, 10, &count) ? UINT64_MAX : count;
+    }
+    *ret_count = count;
+    return true;
+}
+
+/* Whether the token is in normal form already: digits alone, the last one no zero. */
+static bool is_plain(struct json_text number)
+{
+    for (size_t i = 0; i < number.len; i++) {
+        if (number.data[i] < '0' || number.data[i] > '9') {
+            return false;
+        }
+    }
+    return number.data[0] != '0' && number.data[number.len - 1] != '0';
+}
+
+static uint64_t hash_digits(struct json_text digits, int64_t power, bool negative)
+{
+    uint64_t rest = (uint64_t)power * 2 + (negative ? 1 : 0);
+    return hash_table_key(digits.data, digits.len) + rest * 0x9e3779b97f4a7c15u;
+}
+
+uint64_t json_number_hash(struct json_text number)
+{
+    if (is_plain(number)) {
+        return hash_digits(number, (int64_t)number.len, false);
+    }
+    struct decimal x = read_decimal(number);
+    if (x.digits.len == 0) {
+        return hash_table_key("0", 1);
+    }
+    int64_t power = exponent_of(&x) + x.scale;
+    power = power > FAR / 2 ? FAR : power < -FAR / 2 ? -FAR : power;
+    if (memchr(x.digits.data, '.', x.digits.len) == NULL) {
+        return hash_digits(x.digits, power, x.negative);
+    }
+    AUTO_STR digits = {0};
+    for (char digit; next_digit(&x.digits, &digit);) {
+        str_add_char(&digits, digit);
+    }
+    return hash_digits((struct json_text){digits.data, digits.len}, power, x.negative);
 }
