@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "check_schema.h"
 #include "endpoints.h"
 #include "import_legacy.h"
 #include "log.h"
@@ -124,7 +125,8 @@ static enum options_result read_settings(struct settings *s, int argc, char **ar
         .program = "confregd",
         .summary = "The server of the configuration registry confreg. See also `confregd "
                    "import-legacy --help`: it imports the data of the service that confreg "
-                   "replaces.",
+                   "replaces; and `confregd check-schema --help`: it checks JSON values against a "
+                   "JSON Schema.",
         .prefix = "CONFREG",
         .rows = rows,
         .n_rows = COUNT_OF(rows),
@@ -250,6 +252,9 @@ int main(int argc, char **argv)
 {
     if (argc > 1 && strcmp(argv[1], "import-legacy") == 0) {
         return import_legacy(argc - 1, argv + 1);
+    }
+    if (argc > 1 && strcmp(argv[1], "check-schema") == 0) {
+        return check_schema(argc - 1, argv + 1);
     }
     struct settings settings = {.tls.protocol = "h2"};
     enum options_result result = read_settings(&settings, argc, argv);
