@@ -26,6 +26,7 @@ static const struct deed deeds[] = {
     {MUTATE_DELETE, {"gamma"}, NULL, 3, false, "erasing"},
     {MUTATE_UPDATE, {"gamma"}, "{\"n\":4}", 0, false, NULL},
     {MUTATE_MERGE_PATCH, {"beta"}, "{\"y\":{\"z\":null}}", 0, false, NULL},
+    {MUTATE_JSON_PATCH, {"beta"}, "[{\"op\":\"remove\",\"path\":\"/x\"}]", 0, false, NULL},
     {MUTATE_DELETE, {"delta"}, NULL, 0, false, NULL},
     {MUTATE_CREATE, {"epsilon"}, ERASED_JSON, 0, false, NULL},
     {MUTATE_DELETE, {"epsilon"}, NULL, 0, true, "all of it"},
