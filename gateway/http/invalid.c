@@ -29,10 +29,12 @@ static const struct {
     [FAULT_UNKNOWN] = {"extra_forbidden", "FIELD_UNKNOWN"},
     [FAULT_REPEATED] = {"value_error", "FIELD_REPEATED"},
     [FAULT_TOO_FEW] = {"too_short", "NAMES_COUNT"},
+    [FAULT_NOT_ONE] = {"value_error", "NOT_EXACTLY_ONE"},
     [FAULT_MEDIA_TYPE] = {"model_attributes_type", "MEDIA_TYPE"},
     [FAULT_NOT_AN_OBJECT] = {"model_attributes_type", "JSON_NOT_OBJECT"},
     [FAULT_NO_DICTIONARY] = {"dict_type", "JSON_NOT_OBJECT"},
     [FAULT_NO_STRING] = {"string_type", "NOT_A_STRING"},
+    [FAULT_NO_BOOLEAN] = {"bool_type", "NOT_A_BOOLEAN"},
     [FAULT_NO_LIST] = {"list_type", "NOT_A_LIST"},
     [FAULT_NO_INTEGER] = {"int_type", "NOT_A_NUMBER"},
     [FAULT_NUMBER_TEXT] = {"int_parsing", "NOT_A_NUMBER"},
@@ -65,10 +67,37 @@ void invalid_fini(struct invalid *invalid)
     invalid->n = 0;
 }
 
+static void add_name(struct str *items, const char *name, size_t n)
+{
+    str_add_char(items, ',');
+    json_encode_string(items, name, n);
+}
+
+/* The steps of "changes[2].update": "changes", 2, "update". */
+static void add_path(struct str *items, const char *path)
+{
+    while (*path != '\0') {
+        size_t n = strcspn(path, ".[");
+        if (n > 0) {
+            add_name(items, path, n);
+        }
+        path += n;
+        if (*path == '[') {
+            n = strcspn(++path, "]");
+            str_addf(items, ",%.*s", (int)n, path);
+            path += n;
+        }
+        path += *path != '\0';
+    }
+}
+
 static void open_item(struct invalid *invalid, const char *place)
 {
     str_add_text(&invalid->items, invalid->n++ == 0 ? "{\"loc\":[" : ",{\"loc\":[");
     json_encode_string(&invalid->items, place, strlen(place));
+    if (invalid->within != NULL) {
+        add_path(&invalid->items, invalid->within);
+    }
 }
 
 static void close_item(struct invalid *invalid, const char *type, const char *message)
@@ -80,23 +109,23 @@ static void close_item(struct invalid *invalid, const char *type, const char *me
     str_add_char(&invalid->items, '}');
 }
 
-/* place and name as they are in `loc`; name: NULL: the place itself. */
-static void add(struct invalid *invalid, const char *place, const char *name, const char *type,
-                const char *message)
+/* The field that programs are told, empty for the place itself; name may be NULL. */
+static void add_field(const struct invalid *invalid, const char *name, struct str *field)
 {
-    open_item(invalid, place);
+    str_add_text(field, invalid->within == NULL ? "" : invalid->within);
     if (name != NULL) {
-        str_add_char(&invalid->items, ',');
-        json_encode_string(&invalid->items, name, strlen(name));
+        str_add_text(field, field->len == 0 ? "" : ".");
+        str_add_text(field, name);
     }
-    close_item(invalid, type, message);
 }
 
 /* The members of st, whose field is the one of this request. */
-static void set_members(struct invalid *invalid, const char *field, const struct status *st)
+static void set_members(struct invalid *invalid, const char *name, const struct status *st)
 {
     struct status shown = *st;
-    snprintf(shown.field, sizeof shown.field, "%s", field == NULL ? "" : field);
+    AUTO_STR field = {0};
+    add_field(invalid, name, &field);
+    snprintf(shown.field, sizeof shown.field, "%s", str_text(&field));
     problem_add_status(&invalid->members, &shown);
 }
 
@@ -104,9 +133,16 @@ void invalid_add(struct invalid *invalid, const char *place, const char *name, e
                  const char *message)
 {
     if (invalid->n == 0) {
-        problem_add_reason(&invalid->members, faults[fault].reason, name);
+        AUTO_STR field = {0};
+        add_field(invalid, name, &field);
+        problem_add_reason(&invalid->members, faults[fault].reason,
+                           field.len == 0 ? NULL : field.data);
     }
-    add(invalid, place, name, faults[fault].type, message);
+    open_item(invalid, place);
+    if (name != NULL) {
+        add_name(&invalid->items, name, strlen(name));
+    }
+    close_item(invalid, faults[fault].type, message);
 }
 
 void invalid_set_json(struct invalid *invalid, size_t offset, const struct status *st)
@@ -126,20 +162,17 @@ void invalid_add_status(struct invalid *invalid, const char *place, const char *
     if (invalid->n == 0) {
         set_members(invalid, name, st);
     }
-    add(invalid, place, name, type_of(st->reason), st->message);
+    open_item(invalid, place);
+    add_path(&invalid->items, name == NULL ? "" : name);
+    close_item(invalid, type_of(st->reason), st->message);
 }
 
 void invalid_add_item(struct invalid *invalid, const char *place, const char *list, size_t index,
                       const struct status *st)
 {
-    if (invalid->n == 0) {
-        char field[64];
-        snprintf(field, sizeof field, "%s[%zu]", list, index);
-        set_members(invalid, field, st);
-    }
-    open_item(invalid, place);
-    str_addf(&invalid->items, ",\"%s\",%zu", list, index);
-    close_item(invalid, type_of(st->reason), st->message);
+    char path[64];
+    snprintf(path, sizeof path, "%s[%zu]", list, index);
+    invalid_add_status(invalid, place, path, st);
 }
 
 void invalid_append(struct invalid *invalid, struct invalid *others)

@@ -15,11 +15,13 @@ enum fault {
     FAULT_UNKNOWN,  /* a name that is not known, or a body where none goes */
     FAULT_REPEATED, /* a parameter that may be given once */
     FAULT_TOO_FEW,  /* items of a list */
+    FAULT_NOT_ONE,  /* none or several of members of which there must be one */
     FAULT_MEDIA_TYPE,
     FAULT_NOT_AN_OBJECT, /* the body */
     FAULT_NO_DICTIONARY, /* a member */
     FAULT_NO_STRING,
     FAULT_NO_LIST,
+    FAULT_NO_BOOLEAN,
     FAULT_NO_INTEGER,
     FAULT_NUMBER_TEXT, /* a parameter that is no integer */
     FAULT_SWITCH_TEXT,
@@ -36,6 +38,9 @@ enum fault {
 
 /* The faults found so far. Zero-initialised: none. */
 struct invalid {
+    /* Where faults are added: inside this member of the place, "changes[2].update". NULL: in the
+     * place itself. Borrowed. */
+    const char *within;
     struct str items;
     struct str members; /* of the first fault */
     size_t n;
@@ -48,7 +53,8 @@ void invalid_add(struct invalid *invalid, const char *place, const char *name, e
                  const char *message);
 /* A body that is not JSON, with the offset of the error. Replaces all faults found so far. */
 void invalid_set_json(struct invalid *invalid, size_t offset, const struct status *st);
-/* A refusal by one of base's checks or by the server; its type follows from st->reason. */
+/* A refusal by one of base's checks or by the server; its type follows from st->reason. name may be
+ * a path, "changes[2].update.version". */
 void invalid_add_status(struct invalid *invalid, const char *place, const char *name,
                         const struct status *st);
 /* The same for an item of a list: a member of the body, or a parameter that may be repeated. */
