@@ -50,6 +50,7 @@ static const struct route rows[] = {
          PARAMETER_CREATED_BY | PARAMETER_LOG_FILTERS | PARAMETER_LIMIT | PARAMETER_PAGE |
          PARAMETERS_STRICT,
      BODY_NONE, &config_read},
+    {"POST", "/api/commits", handle_commit, WRITE | PARAMETERS_STRICT, BODY_CHANGES, &config_write},
     {"GET", "/api/watch", handle_watch,
      PARAMETER_SERVICE_FILTER | PARAMETER_ENVIRONMENT_FILTER | PARAMETER_PREFIX_FILTER |
          PARAMETER_SNAPSHOT | PARAMETERS_STRICT,

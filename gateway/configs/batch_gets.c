@@ -162,7 +162,7 @@ static void read_body(const struct request *r, struct names *names, struct inval
 {
     struct json_text text;
     struct item item = {"body", "names", 0};
-    for (size_t at = 0; json_item(r->body.names, &at, &text); item.index++) {
+    for (size_t at = 0; json_item(r->body.list, &at, &text); item.index++) {
         AUTO_STR name = {0};
         if (names->n == names->max) {
             refuse_count(invalid, "body", "names", names->max);

@@ -1,9 +1,11 @@
-/* The change log: GET /api/commits. */
+/* The change log, GET /api/commits, and several changes in one commit, POST /api/commits. */
 #include <inttypes.h>
 #include <string.h>
 
+#include "changes.h"
 #include "clock.h"
 #include "config_answers.h"
+#include "config_counts.h"
 #include "config_handlers.h"
 #include "errors.h"
 #include "payload.h"
@@ -11,6 +13,7 @@
 #include "texts.h"
 #include "unknown.h"
 #include "when.h"
+#include "write_options.h"
 
 #define KIND(name) CONFREG__V1__CHANGE_KIND__CHANGE_KIND_##name
 #define VIEW(name) CONFREG__V1__COMMIT_VIEW__COMMIT_VIEW_##name
@@ -34,7 +37,7 @@ static char *text(const char *borrowed)
     return (char *)(uintptr_t)(borrowed == NULL ? "" : borrowed);
 }
 
-/* ---- The request ---- */
+/* ---- The query of the log ---- */
 
 /* The message, and what it points to. */
 struct commits_query {
@@ -136,7 +139,7 @@ static void take_query(struct request *r, struct commits_query *query, struct in
     m->read = config_answer_read_options(r, &query->read);
 }
 
-/* ---- The answer ---- */
+/* ---- Commits ---- */
 
 static void add_string(struct str *out, const char *before, const char *value)
 {
@@ -217,6 +220,8 @@ static void add_commit(struct str *out, const Confreg__V1__Commit *commit)
     str_add_text(out, "]}");
 }
 
+/* ---- GET ---- */
+
 static void show_commits(struct request *r, const ProtobufCMessage *message,
                          const struct status *st)
 {
@@ -250,4 +255,94 @@ void handle_commits(struct request *r)
                    show_commits);
     }
     invalid_fini(&invalid);
+}
+
+/* ---- POST ---- */
+
+static void count_change(struct counters *counters, const Confreg__V1__Event *change)
+{
+    switch (change->kind) {
+    case KIND(CREATE):
+    case KIND(UNDELETE):
+        counters->configs_created++;
+        break;
+    case KIND(DELETE):
+    case KIND(ERASE):
+        counters->configs_deleted++;
+        break;
+    default:
+        counters->configs_updated++;
+        break;
+    }
+}
+
+/* The position is the answer's X-Config-Revision, to be passed on as X-Config-Min-Revision. */
+static void answer_committed(struct request *r, unsigned status,
+                             const Confreg__V1__CommitChangesResponse *response)
+{
+    char tag[ETAG_SIZE];
+    etag_format(response->header->epoch, response->header->revision, tag);
+    request_add_header(r, "X-Config-Revision", tag);
+    request_answer(r, status);
+    config_answer_hand_out_when_seen(r, response->header);
+}
+
+static void show_committed(struct request *r, const ProtobufCMessage *message,
+                           const struct status *st)
+{
+    const Confreg__V1__CommitChangesResponse *response = (const void *)message;
+    struct str *out = &r->response.body;
+    if (st != NULL) {
+        errors_answer(r, st);
+        return;
+    }
+    if (!config_answer_is_whole(r, response->header)) {
+        return;
+    }
+    if (response->commit == NULL) {
+        str_addf(out, "{\"revision\":%" PRIu64 ",\"change_count\":0,\"changes\":[]}",
+                 response->header->revision);
+        answer_committed(r, 200, response);
+        return;
+    }
+    add_commit(out, response->commit);
+    for (size_t i = 0; i < response->commit->n_changes && !r->parameters.validate_only; i++) {
+        count_change(&r->gateway->configs->counters, response->commit->changes[i]);
+    }
+    answer_committed(r, r->parameters.validate_only ? 200 : 201, response);
+}
+
+/* A commit has many configs, so that a condition of its request would not say of which. */
+static void refuse_conditions(struct request *r, struct invalid *invalid)
+{
+    static const char message[] =
+        "A commit takes conditions of its changes only: expected_version, expected_revision";
+    const struct conditions *c = &config_request_of(r)->conditions;
+    if (c->match.given) {
+        invalid_add(invalid, "header", "If-Match", FAULT_UNKNOWN, message);
+    }
+    if (c->none.given) {
+        invalid_add(invalid, "header", "If-None-Match", FAULT_UNKNOWN, message);
+    }
+}
+
+void handle_commit(struct request *r)
+{
+    Confreg__V1__CommitChangesRequest m = CONFREG__V1__COMMIT_CHANGES_REQUEST__INIT;
+    const struct write_options options = write_options_of(r);
+    struct changes changes;
+    struct invalid invalid = {0};
+    changes_read(r->body.list, &changes, &invalid);
+    refuse_conditions(r, &invalid);
+    if (invalid.n > 0) {
+        request_refuse_invalid(r, &invalid);
+    } else {
+        m.changes = changes.list;
+        m.n_changes = changes.n;
+        WRITE_OPTIONS_PUT(&options, &m);
+        call_start(r, REGISTRY_COMMIT_CHANGES, &m.base, r->gateway->upstream->timeout_ms,
+                   show_committed);
+    }
+    invalid_fini(&invalid);
+    changes_fini(&changes);
 }

@@ -26,6 +26,7 @@ void handle_diffs(struct request *r);
 
 /* commits.c */
 void handle_commits(struct request *r);
+void handle_commit(struct request *r);
 
 /* batch_gets.c */
 void handle_batch(struct request *r);

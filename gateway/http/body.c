@@ -129,12 +129,12 @@ static void check_version(struct body *body, bool required, struct invalid *inva
     }
 }
 
-static void check_names(struct body *body, struct invalid *invalid)
+static void check_list(struct body *body, const char *name, struct invalid *invalid)
 {
-    if (!json_find(json_of_buf(body->json), "names", &body->names)) {
-        invalid_add(invalid, "body", "names", FAULT_MISSING, "Field required");
-    } else if (json_type_of(body->names) != JSON_ARRAY) {
-        invalid_add(invalid, "body", "names", FAULT_NO_LIST, "Input should be a valid list");
+    if (!json_find(json_of_buf(body->json), name, &body->list)) {
+        invalid_add(invalid, "body", name, FAULT_MISSING, "Field required");
+    } else if (json_type_of(body->list) != JSON_ARRAY) {
+        invalid_add(invalid, "body", name, FAULT_NO_LIST, "Input should be a valid list");
     }
 }
 
@@ -156,10 +156,12 @@ static void check_members(enum body_kind kind, struct body *body, const char *co
                           struct invalid *invalid)
 {
     if (kind == BODY_NAMES) {
-        check_names(body, invalid);
+        check_list(body, "names", invalid);
         return;
     }
-    if (kind == BODY_ROLLBACK || kind == BODY_UNDELETE) {
+    if (kind == BODY_CHANGES) {
+        check_list(body, "changes", invalid);
+    } else if (kind == BODY_ROLLBACK || kind == BODY_UNDELETE) {
         check_version(body, kind == BODY_ROLLBACK, invalid);
     } else {
         check_config_data(body, content_type, invalid);
@@ -174,6 +176,7 @@ static const struct known_names *names_of(enum body_kind kind)
     static const struct known_names of_config = {{"config_data", "comment", "created_by"}, 3};
     static const struct known_names of_rollback = {{"version", "comment", "created_by"}, 3};
     static const struct known_names of_names = {{"names"}, 1};
+    static const struct known_names of_changes = {{"changes", "comment", "created_by"}, 3};
     switch (kind) {
     case BODY_CONFIG:
         return &of_config;
@@ -182,19 +185,11 @@ static const struct known_names *names_of(enum body_kind kind)
         return &of_rollback;
     case BODY_NAMES:
         return &of_names;
+    case BODY_CHANGES:
+        return &of_changes;
     default:
         return NULL;
     }
-}
-
-static bool is_known(const struct known_names *known, const struct str *name)
-{
-    for (size_t i = 0; i < known->n; i++) {
-        if (name->len == strlen(known->names[i]) && strcmp(str_text(name), known->names[i]) == 0) {
-            return true;
-        }
-    }
-    return false;
 }
 
 static void report_unknown(enum body_kind kind, bool strict, struct body *body,
@@ -205,7 +200,7 @@ static void report_unknown(enum body_kind kind, bool strict, struct body *body,
     for (size_t at = 0; known != NULL && json_member(json_of_buf(body->json), &at, &key, &value);) {
         AUTO_STR name = {0};
         json_decode_string(key, &name);
-        if (is_known(known, &name)) {
+        if (is_known_name(&name, known)) {
             continue;
         }
         if (strict) {

@@ -16,6 +16,7 @@ enum body_kind {
     BODY_ROLLBACK, /* {"version": 3, "comment": "…", "created_by": "…"} */
     BODY_UNDELETE, /* the same, without a version, or no body at all */
     BODY_NAMES,    /* {"names": [ … ]}; batch_gets.c defines the items */
+    BODY_CHANGES,  /* {"changes": [ … ], "comment": "…", "created_by": "…"}; changes.c does */
     BODY_PATCH,    /* a patch of the config's data, of the kind that the Content-Type says */
 };
 
@@ -30,15 +31,15 @@ struct body {
     enum patch_kind patch_kind;
     struct json_text config_data; /* in json: an object; of a patch, all of the body */
     struct number version;        /* of a rollback or an undelete */
-    struct json_text names;       /* an array, in json */
+    struct json_text list;        /* names or changes: an array, in json */
     struct str comment;           /* decoded; empty where it was not given */
     struct str created_by;        /* decoded */
     bool has_created_by;
     struct str ignored; /* unknown members, as X-Config-Ignored shows them */
 };
 
-/* Adds the faults of a body: its own ones together, in the order config_data or version, comment,
- * created_by.
+/* Adds the faults of a body: its own ones together, in the order config_data, version or
+ * changes, comment, created_by.
  * One that is no JSON replaces all that was found before. content_type may be NULL: such a body
  * counts as JSON, and the fault of one that is none says that the header is missing. ret is
  * complete where there was no fault, and to be given to body_fini in any case. Lengths and depth

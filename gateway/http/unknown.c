@@ -40,6 +40,16 @@ static size_t edits_between(const char *a, size_t n_a, const char *b, size_t n_b
     return row[n_b];
 }
 
+bool is_known_name(const struct str *name, const struct known_names *known)
+{
+    for (size_t i = 0; i < known->n; i++) {
+        if (name->len == strlen(known->names[i]) && strcmp(str_text(name), known->names[i]) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 const char *unknown_nearest(const struct str *name, const struct known_names *known)
 {
     const char *found = NULL;

@@ -3,6 +3,8 @@
 #ifndef GATEWAY_UNKNOWN_H
 #define GATEWAY_UNKNOWN_H
 
+#include <stdbool.h>
+
 #include "invalid.h"
 
 /* The names that a route knows at a place. */
@@ -11,6 +13,7 @@ struct known_names {
     size_t n;
 };
 
+bool is_known_name(const struct str *name, const struct known_names *known);
 /* The known name that was most likely meant; NULL: none is near. */
 const char *unknown_nearest(const struct str *name, const struct known_names *known);
 /* Adds a fault (extra_forbidden) that names the unknown one and the nearest known one. */

@@ -24,6 +24,13 @@ PAGE = {"Origin": "https://a.example", "Content-Type": None}
 NEVER = {"If-Match": '"x"'}
 JSON_PATCH = {"Content-Type": "application/json-patch+json"}
 
+
+def change(kind, **members):
+    return {"changes": [{kind: {"service_name": "billing", **members}}]}
+
+
+UPSERT = change("update", environment="upsert", config_data={}, upsert=True)
+
 # Statuses that a gateway with its server gives: route, method, status, query, body, headers. The
 # config has versions 1 to 3, of which the first was compacted.
 WITH_SERVER = [
@@ -68,6 +75,13 @@ WITH_SERVER = [
     (ROLLBACK, "POST", 422, "", {}, {}), (ROLLBACK, "POST", 403, "", {"version": 2}, PAGE),
     (COMMITS, "GET", 200, "?view=diff", None, {}), (COMMITS, "GET", 422, "?since=x", None, {}),
     (COMMITS, "GET", 409, "", None, {"X-Config-Min-Revision": f"{EPOCH}-1"}),
+    (COMMITS, "POST", 200, "?validate_only=true", UPSERT, {}), (COMMITS, "POST", 201, "", UPSERT, {}),
+    (COMMITS, "POST", 403, "", UPSERT, PAGE),
+    (COMMITS, "POST", 404, "", change("update", environment="none", config_data={}), {}),
+    (COMMITS, "POST", 409, "", change("create", config_data={}), {}),
+    (COMMITS, "POST", 410, "", change("rollback", version=1), {}),
+    (COMMITS, "POST", 413, "", LARGE, {}), (COMMITS, "POST", 415, "", UPSERT, GZIP),
+    (COMMITS, "POST", 422, "", {"changes": []}, {}),
     (UNDELETE, "POST", 200, "?environment=gone&validate_only=true", {}, {}),
     (UNDELETE, "POST", 404, "?environment=none", {}, {}), (UNDELETE, "POST", 409, "", {}, {}),
     (UNDELETE, "POST", 410, "?environment=compacted", {}, {}),
@@ -106,7 +120,7 @@ WITH_FAULTS = [
     (NAMED, "POST", DATA, {}, WRITE), (NAMED, "PUT", DATA, {}, WRITE),
     (NAMED, "PATCH", {}, {}, WRITE), (NAMED, "DELETE", None, {}, WRITE | {410: COMPACTED}),
     (ROLLBACK, "POST", {"version": 1}, {}, WRITE | {409: ERASED}),
-    (UNDELETE, "POST", {}, {}, WRITE | {409: ERASED}),
+    (UNDELETE, "POST", {}, {}, WRITE | {409: ERASED}), (COMMITS, "POST", UPSERT, {}, WRITE),
     ("/api/watch", "GET", None, BACK, {
         429: (CODE.RESOURCE_EXHAUSTED, "WATCHES_COUNT"), 500: DAMAGED, 503: AWAY}),
     ("/readyz", "GET", None, {}, {503: AWAY}),
@@ -233,6 +247,10 @@ EXAMPLES = [  # route, method, body, headers, what the error has beside its deta
     (f"{NAMED}?verison=1", "DELETE", None, {}, {"reason": "FIELD_UNKNOWN", "field": "verison"}),
     (BATCH, "POST", {"names": ["x", "a/b/c"]}, {}, {
         "reason": "NAME_CHARACTER", "field": "names[1]"}),
+    (COMMITS, "POST", {"changes": [*change("delete")["changes"], *change("update", config_data=1)["changes"]]},
+     {}, {"reason": "JSON_NOT_OBJECT", "field": "changes[1].update.config_data"}),
+    (COMMITS, "POST", {"changes": change("delete")["changes"] * 129}, {}, {
+        "reason": "CHANGES_COUNT", "field": "changes", "limit": 128, "found": 129}),
     (BATCH, "POST", {"names": ["x"] * 1001}, {}, {
         "reason": "NAMES_COUNT", "field": "names", "limit": 1000}),
     (NAMED, "PUT", DATA, {"Idempotency-Key": "x" * 129}, {
