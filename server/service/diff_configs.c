@@ -312,10 +312,7 @@ static uint64_t filter_of(const struct service *service,
     filters.page_size = 0;
     filters.page_token = (char *)(uintptr_t)protobuf_c_empty_string;
     filters.read = NULL;
-    AUTO(buf_unref) struct buf *bytes = encode_message(&filters.base);
-    struct hash h =
-        hash_mac(service->store->identity.secret, STORE_SECRET_SIZE, bytes->data, bytes->len);
-    return hash_short(&h);
+    return page_filter_of(service, "differences", &filters.base);
 }
 
 static const char *new_environment_of(const Confreg__V1__DiffConfigsRequest *r)

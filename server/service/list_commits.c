@@ -430,10 +430,7 @@ static uint64_t commits_filter(const struct service *service,
     filters.start_revision = 0;
     filters.end_revision = 0;
     filters.epoch = filters.page_token;
-    AUTO(buf_unref) struct buf *bytes = encode_message(&filters.base);
-    struct hash h =
-        hash_mac(service->store->identity.secret, STORE_SECRET_SIZE, bytes->data, bytes->len);
-    return hash_short(&h);
+    return page_filter_of(service, "commits", &filters.base);
 }
 
 static uint32_t kinds_of(const Confreg__V1__ListCommitsRequest *r)

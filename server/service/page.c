@@ -21,6 +21,18 @@ uint64_t page_filter(const struct service *service, const char *method, const ch
     return hash_short(&h);
 }
 
+/* Requests of two methods may have the same bytes. */
+uint64_t page_filter_of(const struct service *service, const char *method,
+                        const ProtobufCMessage *filters)
+{
+    AUTO_STR all = {0};
+    AUTO(buf_unref) struct buf *bytes = encode_message(filters);
+    str_addf(&all, "%s ", method);
+    str_add(&all, bytes->data, bytes->len);
+    struct hash h = hash_mac(service->store->identity.secret, STORE_SECRET_SIZE, all.data, all.len);
+    return hash_short(&h);
+}
+
 bool page_open(const struct service *service, const char *text, uint64_t filter,
                struct page_token *ret_token, struct status *st)
 {

@@ -14,6 +14,11 @@ size_t page_items(uint32_t page_size);
 uint64_t page_filter(const struct service *service, const char *method, const char *a,
                      const char *b, const char *c);
 
+/* The same of a method whose filters are a request: the message without what may differ from page
+ * to page. */
+uint64_t page_filter_of(const struct service *service, const char *method,
+                        const ProtobufCMessage *filters);
+
 /* Opens the token; without one (""), the pages are as of now. Errors as of page_token_open. */
 bool page_open(const struct service *service, const char *text, uint64_t filter,
                struct page_token *ret_token, struct status *st);

@@ -211,6 +211,14 @@ def test_a_token_is_for_its_filters_only(server, history):
         list_commits(server, page_token=other)
 
 
+def test_a_token_is_for_its_method_only(server, history):
+    """Where the requests of two methods have the same bytes: one text is the other's field."""
+    comparison = api_pb.DiffConfigsRequest(environment="none", new_environment="dev", page_size=1)
+    token = server.stub.DiffConfigs(comparison, timeout=60).next_page_token
+    with refused("INVALID_ARGUMENT", "PAGE_TOKEN"):
+        list_commits(server, environment="none", service_name="dev", page_token=token)
+
+
 def test_a_call_looks_at_a_bounded_part_of_the_log(launch):
     """A rare commit far down is found all the same, by empty pages."""
     server = launch(Confregd).start()
