@@ -39,9 +39,10 @@ static struct compression *await_wanted(struct compressor *compressor)
         pthread_cond_wait(&compressor->more, &compressor->lock);
     }
     struct compression *one = STAILQ_FIRST(&compressor->wanted);
-    if (one != NULL) {
-        STAILQ_REMOVE_HEAD(&compressor->wanted, next);
+    if (compressor->stopping) {
+        return NULL;
     }
+    STAILQ_REMOVE_HEAD(&compressor->wanted, next);
     return one;
 }
 
@@ -75,17 +76,32 @@ struct compressor *compressor_new(void)
     return compressor;
 }
 
+/* Drops compressions whose clients have left. */
+static void drop(struct compressions *compressions)
+{
+    struct compression *one;
+    while ((one = STAILQ_FIRST(compressions)) != NULL) {
+        assert(TAILQ_EMPTY(&one->waits) && "no request waits any more");
+        STAILQ_REMOVE_HEAD(compressions, next);
+        mirror_config_unref(one->config);
+        str_fini(&one->gzip);
+        free(one);
+    }
+}
+
 void compressor_free(struct compressor *compressor)
 {
     if (compressor == NULL) {
         return;
     }
-    assert(compressor->n == 0 && atomic_load(&compressor->held) == 0);
     pthread_mutex_lock(&compressor->lock);
     compressor->stopping = true;
     pthread_cond_signal(&compressor->more);
     pthread_mutex_unlock(&compressor->lock);
     pthread_join(compressor->thread, NULL);
+    drop(&compressor->wanted);
+    drop(&compressor->done);
+    assert(atomic_load(&compressor->held) == 0 && "configs with compressed forms were freed");
     pthread_cond_destroy(&compressor->more);
     pthread_mutex_destroy(&compressor->lock);
     wake_fini(&compressor->done_wake);
@@ -170,8 +186,8 @@ void compressor_run(struct compressor *compressor, request_resume *resume, void 
     if (compressor->n == 0) {
         return;
     }
-    wake_clear(&compressor->done_wake);
     pthread_mutex_lock(&compressor->lock);
+    wake_clear(&compressor->done_wake); /* with the lock, so that it is set only for what is done */
     STAILQ_CONCAT(&done, &compressor->done);
     pthread_mutex_unlock(&compressor->lock);
     struct compression *one;

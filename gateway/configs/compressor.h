@@ -16,8 +16,8 @@
 struct compressor;
 
 struct compressor *compressor_new(void);
-/* No request may wait any more; every config that has a compressed form must have been freed. NULL
- * is ignored. */
+/* No request may wait any more. Compressions under way are dropped; every config that has a
+ * compressed form must have been freed. NULL is ignored. */
 void compressor_free(struct compressor *compressor);
 
 /* Whether the config has no gzip form, and is to have one. */

@@ -2,6 +2,8 @@
 
 import gzip
 import json
+import socket
+import struct
 import subprocess
 import threading
 
@@ -186,4 +188,24 @@ def test_a_gateway_that_stops_lets_nobody_wait(launch):
                      "Accept-Encoding: gzip\r\n\r\n".encode())
         if i % 2:
             sock.close()
+    gateway.stop()
+
+
+def test_a_gateway_stops_while_nobody_waits_for_what_it_compresses(launch):
+    """All clients reset their connections before the stop."""
+    server = launch(Confregd).start()
+    gateway = launch(Gateway, server.listen).start()
+    rest = Rest(gateway.port)
+    until(lambda: gauge(gateway.port, "confreg_gateway_mirror_in_step"), "the mirror is in step")
+    for i in range(20):
+        data = {f"{k}-{i}": v for k, v in (LARGE | {"more": [*range(100000)]}).items()}
+        assert rest.post(f"/api/configs/c-{i}", {"config_data": data}).status == 201
+    sockets = [rest.open() for _ in range(20)]
+    for i, sock in enumerate(sockets):
+        sock.sendall(f"GET /api/configs/c-{i} HTTP/1.1\r\nHost: x\r\n"
+                     "Accept-Encoding: gzip\r\n\r\n".encode())
+    assert rest.get("/health").status == 200
+    for sock in sockets:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        sock.close()
     gateway.stop()
