@@ -137,11 +137,13 @@ static void refuse_patch(struct request *r)
                    "application/json-patch+json (RFC 6902)");
 }
 
-/* A page can have a browser send a POST without a Content-Type unasked, without a preflight. Other
- * methods and the types of JSON take one. */
+/* A page can have a browser send a POST without a Content-Type, or with that of a form or of text,
+ * without a preflight. Other methods and the types of JSON take one. */
 static bool is_forged(const struct request *r)
 {
-    return r->is_foreign && strcmp(r->method, "POST") == 0 && r->headers.content_type == NULL;
+    const char *type = r->headers.content_type;
+    return r->is_foreign && strcmp(r->method, "POST") == 0 &&
+           (type == NULL || !content_type_is_json(type));
 }
 
 /* Prefer: handling=strict (RFC 7240). */
@@ -192,7 +194,7 @@ void routes_run(struct request *r)
 {
     if (is_forged(r)) {
         request_refuse(r, 403, "ORIGIN_NOT_ALLOWED",
-                       "A body without Content-Type is not taken from a page of %s",
+                       "A POST without a Content-Type of JSON is not taken from a page of %s",
                        r->headers.origin);
         return;
     }

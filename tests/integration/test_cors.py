@@ -145,6 +145,20 @@ def test_a_body_without_a_type_of_a_foreign_page_is_refused(open_rest, rest, nam
     assert open_rest.post(path, DATA, headers=headers | {"Origin": ORIGIN}).status == 201
 
 
+@pytest.mark.parametrize("content_type", [
+    None, "text/plain", "application/x-www-form-urlencoded", "text/plain;application/json"])
+def test_an_undelete_without_a_body_of_a_foreign_page_is_refused(open_rest, rest, name,
+                                                                 content_type):
+    """The page's form or fetch sends it with any of these types, without a preflight."""
+    path, headers = f"/api/configs/{name}", {"Content-Type": content_type}
+    assert rest.post(path, DATA).status == 201
+    assert rest.delete(path).status == 200
+    for client in (rest, open_rest):
+        answer = client.post(path + "/undelete", headers=headers | {"Origin": OTHER})
+        assert (answer.status, answer.json()["reason"]) == (403, "ORIGIN_NOT_ALLOWED")
+    assert open_rest.post(path + "/undelete", headers=headers | {"Origin": ORIGIN}).status == 200
+
+
 def test_without_the_option_nothing_is_allowed(rest):
     answer = rest.get("/health", headers={"Origin": ORIGIN})
     assert allowed(answer) is None
