@@ -12,7 +12,7 @@ static const struct flat_json *tree_of(const struct emission *e)
 void emit(struct emission *e, enum operation operation, uint32_t node, uint32_t a, uint32_t b,
           uint32_t c)
 {
-    struct instruction instruction = {.operation = operation,
+    struct instruction instruction = {.operation = (uint8_t)operation,
                                       .document = (uint16_t)e->document,
                                       .node = node,
                                       .a = a,

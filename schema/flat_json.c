@@ -17,7 +17,7 @@ static void add_node(struct builder *b, struct flat_node node)
 {
     struct flat_json *tree = b->tree;
     if (tree->n == b->room) {
-        b->room = b->room == 0 ? 64 : b->room * 2;
+        b->room *= 2;
         tree->nodes = mem_grow(tree->nodes, b->room, sizeof *tree->nodes);
     }
     node.end = tree->n + 1;
@@ -38,7 +38,7 @@ static void open_container(struct builder *b, struct json_text text, size_t at)
     enum json_type type = text.data[at] == '{' ? JSON_OBJECT : JSON_ARRAY;
     count_child(b);
     b->open[b->depth++] = b->tree->n;
-    add_node(b, (struct flat_node){.start = (uint32_t)at, .type = type});
+    add_node(b, (struct flat_node){.start = (uint32_t)at, .type = (uint8_t)type});
 }
 
 static void close_container(struct builder *b, size_t at)
@@ -84,7 +84,7 @@ static size_t add_scalar(struct builder *b, struct json_text text, size_t at)
     count_child(b);
     add_node(b, (struct flat_node){.start = (uint32_t)at,
                                    .size = (uint32_t)token.len,
-                                   .type = json_type_of(token)});
+                                   .type = (uint8_t)json_type_of(token)});
     return end;
 }
 
@@ -92,7 +92,8 @@ void flat_json_init(struct flat_json *tree, struct json_text text)
 {
     assert(text.len > 0 && text.len < UINT32_MAX && "offsets have 32 bits");
     *tree = (struct flat_json){.text = text.data};
-    struct builder b = {.tree = tree};
+    struct builder b = {.tree = tree, .room = 8 + text.len / 8};
+    tree->nodes = mem_grow(NULL, b.room, sizeof *tree->nodes);
     for (size_t at = 0; at < text.len;) {
         switch (text.data[at]) {
         case '{':

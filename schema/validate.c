@@ -9,8 +9,9 @@
 
 /* ---- Violations and limits ---- */
 
-static void add(struct validation *v, const struct instruction *i, uint32_t operand, uint32_t node,
-                const char *format, va_list arguments)
+static void __attribute__((format(printf, 5, 0)))
+add(struct validation *v, const struct instruction *i, uint32_t operand, uint32_t node,
+    const char *format, va_list arguments)
 {
     struct str value = {0};
     struct str place = {0};
@@ -98,7 +99,9 @@ static bool check_type(struct validation *v, const struct instruction *i, uint32
     enum json_type type = v->value.nodes[node].type;
     bool fits = (i->a >> type & 1) != 0;
     if (!fits && type == JSON_NUMBER && (i->a & TYPE_INTEGER) != 0) {
-        fits = json_number_is_integer(flat_json_text(&v->value, node));
+        struct json_text number = flat_json_text(&v->value, node);
+        int64_t value;
+        fits = program_short_integer(number, &value) || json_number_is_integer(number);
     }
     if (fits) {
         return true;

@@ -12,24 +12,34 @@ struct pass {
     uint32_t object;
     uint32_t marks;
     uint32_t present; /* bits: the entries of the shape that the object has */
+    uint32_t guess;   /* entry of the next member, perhaps */
 };
 
-/* The entry of a name; NONE: no keyword names it. */
-static uint32_t find_entry(const struct pass *p, struct json_text name)
+static bool has_name(const struct pass *p, uint32_t entry, struct json_text name)
 {
     const struct schema *schema = p->v->schema;
-    const uint32_t *slots = schema->slots.items + p->shape->first_slot;
-    const struct entry *entries = schema->entries.items + p->shape->first_entry;
+    const struct entry *e = &schema->entries.items[p->shape->first_entry + entry];
+    return e->n_name == name.len && memcmp(schema->names.data + e->name, name.data, name.len) == 0;
+}
+
+static uint32_t look_up(const struct pass *p, struct json_text name)
+{
+    const uint32_t *slots = p->v->schema->slots.items + p->shape->first_slot;
     uint64_t hash = hash_table_key(name.data, name.len);
     uint32_t slot = (uint32_t)hash & (p->shape->slots - 1);
-    for (; slots[slot] != 0; slot = (slot + 1) & (p->shape->slots - 1)) {
-        const struct entry *entry = &entries[slots[slot] - 1];
-        if (entry->hash == hash && entry->n_name == name.len &&
-            memcmp(schema->names.data + entry->name, name.data, name.len) == 0) {
-            return slots[slot] - 1;
-        }
+    while (slots[slot] != 0 && !has_name(p, slots[slot] - 1, name)) {
+        slot = (slot + 1) & (p->shape->slots - 1);
     }
-    return NONE;
+    return slots[slot] == 0 ? NONE : slots[slot] - 1;
+}
+
+/* The entry of a name; NONE: no keyword names it. Members often come in the schema's order. */
+static uint32_t find_entry(struct pass *p, struct json_text name)
+{
+    bool guessed = p->guess < p->shape->n_entries && has_name(p, p->guess, name);
+    uint32_t entry = guessed ? p->guess : look_up(p, name);
+    p->guess = entry + 1; /* of NONE: 0 */
+    return entry;
 }
 
 static bool check_pattern(struct pass *p, const struct pattern *pattern, struct json_text name,
@@ -170,7 +180,12 @@ bool validate_members(struct validation *v, const struct instruction *i, uint32_
         return false;
     }
     uint32_t before = v->words.n;
-    struct pass pass = {v, i, shape, node, marks, validation_push_bits(v, shape->n_entries)};
+    struct pass pass = {.v = v,
+                        .i = i,
+                        .shape = shape,
+                        .object = node,
+                        .marks = marks,
+                        .present = validation_push_bits(v, shape->n_entries)};
     bool ok = check_members(&pass);
     if (ok || v->quiet == 0) {
         ok = check_required(&pass) && ok;
