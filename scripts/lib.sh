@@ -9,7 +9,7 @@ TEST_PACKAGES=("${RUN_PACKAGES[@]}" libcriterion-dev clang clang-format libclang
     libnghttp2-dev python3-venv ca-certificates sqlite3 e2fsprogs mount prometheus
     rabbitmq-server openssl iproute2 nginx-light chromium chromium-driver)
 BENCH_PACKAGES=("${RUN_PACKAGES[@]}" libnghttp2-dev nghttp2-client etcd-server nginx-light wrk
-    python3 rabbitmq-server)
+    python3 python3-venv rabbitmq-server)
 
 # Pinned: a new release of a tool is taken on purpose, not by accident.
 PYTHON_PACKAGES=(grpcio==1.85.1 grpcio-tools==1.85.1 protobuf==7.36.2 pytest==9.2.0

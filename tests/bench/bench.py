@@ -15,6 +15,7 @@ import nodes  # noqa: F401
 import reads  # noqa: F401
 import scale  # noqa: F401
 import tails  # noqa: F401
+import validation  # noqa: F401
 import watches  # noqa: F401
 import writes  # noqa: F401
 from harness import FIGURES, ROOT, Bench, machine
@@ -72,13 +73,14 @@ def run_one(figure, arguments, etcd):
     return bench.rows
 
 
-def prepare(newest_etcd):
+def prepare(newest_etcd, with_jsonschema):
     """Installs what is missing, and builds."""
     script = f"""
         . scripts/lib.sh
         need_packages "${{BENCH_PACKAGES[@]}}"
         build_in {BUILD.name} -DCMAKE_BUILD_TYPE=Release -DCONFREG_TESTS=OFF -DCONFREG_BENCH=ON
-        {"go_program etcd-newest tests/lib/etcd" if newest_etcd else ""}"""
+        {"go_program etcd-newest tests/lib/etcd" if newest_etcd else ""}
+        {"python_tools" if with_jsonschema else ""}"""
     done = subprocess.run(["bash", "-euo", "pipefail", "-c", script], cwd=ROOT)
     if done.returncode != 0:
         raise SystemExit(done.returncode)
@@ -114,7 +116,8 @@ def main():
     with_etcd = any(figure.with_etcd for figure in arguments.figures)
     etcds = arguments.etcds if with_etcd else []
     if arguments.build == BUILD:
-        prepare(ETCDS["newest"] in etcds)
+        prepare(ETCDS["newest"] in etcds,
+                any(figure.name == "schema" for figure in arguments.figures))
     begun = time.monotonic()
     around = surroundings(etcds)
     print("\n".join(around) + "\n")
