@@ -10,7 +10,7 @@
 
 struct patching;
 
-/* What an operation is called, what it needs and does. */
+/* The name of an operation, its needs and its action. */
 struct verb {
     const char *name;
     bool has_from;
@@ -82,7 +82,7 @@ static bool refuse_bounds(struct patching *p)
 
 /* ---- Pointers ---- */
 
-/* What is wrong with a pointer; NULL: nothing. */
+/* The fault of a pointer; NULL: none. */
 static const char *pointer_fault(const struct str *pointer)
 {
     size_t steps = 0;

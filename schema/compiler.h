@@ -1,4 +1,4 @@
-/* What the parts of the compiler share. Private to schema/; one thread, for one schema_compile.
+/* Shared by the parts of the compiler. Private to schema/; one thread, for one schema_compile.
  *
  * references.c knows documents, resources and anchors; operands.c checks operands; emit.c and
  * emit_members.c write instructions; compile.c drives them until every subschema that something
@@ -12,7 +12,7 @@
 
 /* The longest URI of a resource, so that resolving cannot multiply memory. */
 #define URI_MAX 2048
-/* So many schemas can one refer to, with those that they refer to; metaschemas count. */
+/* The most schemas that one refers to, with those that they refer to; metaschemas count. */
 #define DOCUMENTS_MAX 64
 
 /* A part of a document with a base URI of its own. */
@@ -31,7 +31,7 @@ struct place {
     bool is_dynamic; /* by $dynamicAnchor */
 };
 
-/* What the compiler knows of a document beyond struct document. */
+/* The knowledge of the compiler about a document, beyond struct document. */
 struct notes {
     uint32_t *resource_of;  /* of each node */
     uint32_t *subschema_of; /* of each node: 1 + index, 0 where it is none yet */

@@ -90,7 +90,7 @@ const struct keyword_row *keyword_find(struct json_text name, enum dialect diale
     return NULL;
 }
 
-/* What an operand must be, as a schema; '@' stands for a reference to the metaschema. */
+/* The schema of an operand; '@' stands for a reference to the metaschema. */
 static const char *const operand_schemas[] = {
     [OPERAND_ANY] = "true",
     [OPERAND_STRING] = "{\"type\":\"string\"}",

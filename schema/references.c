@@ -193,7 +193,7 @@ static bool resolve_id(struct compiler *c, uint32_t document, uint32_t id, const
     return true;
 }
 
-/* What $id does: a new resource, or in draft 7 with a fragment alone an anchor. */
+/* The effect of $id: a new resource, or in draft 7 with a fragment alone an anchor. */
 static void apply_id(struct compiler *c, uint32_t document, uint32_t object, uint32_t id)
 {
     AUTO_STR room = {0};

@@ -102,7 +102,7 @@ static enum regex_result result_of(int code)
     return code >= 0 ? REGEX_MATCH : code == PCRE2_ERROR_NOMATCH ? REGEX_NO_MATCH : REGEX_LIMIT;
 }
 
-/* What a try may cost. PCRE2 counts backtracking points from each place anew, and does not tell how
+/* Bounds of a try. PCRE2 counts backtracking points from each place anew, and does not tell how
  * many there were, so a part of what they could be is charged: more of it once a try has shown that
  * there are many. */
 static uint64_t cost_of(const struct regex *regex, size_t n, uint32_t limit)

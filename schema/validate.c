@@ -128,7 +128,7 @@ static bool check_type(struct validation *v, const struct instruction *i, uint32
                               names[type], fraction ? " with a fraction" : "");
 }
 
-/* What the values of an enum are, as far as there is room for it. */
+/* The values of an enum, as far as there is room for it. */
 static void describe_set(const struct validation *v, const struct instruction *i,
                          const struct set *set, struct str *out)
 {
@@ -501,7 +501,7 @@ static bool is_last_look(const struct instruction *i)
            i->operation == OPERATION_UNEVALUATED_PROPERTIES;
 }
 
-/* What a value that is already wrong leaves unevaluated says nothing. */
+/* A value that is already wrong: its unevaluated parts say nothing. */
 static bool run_all(struct validation *v, const struct subschema *s, uint32_t node, uint32_t marks)
 {
     bool ok = true;

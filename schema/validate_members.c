@@ -4,7 +4,7 @@
 #include "report.h"
 #include "validation.h"
 
-/* What a pass over an object's members works on. */
+/* The state of a pass over an object's members. */
 struct pass {
     struct validation *v;
     const struct instruction *i;

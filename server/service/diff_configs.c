@@ -26,7 +26,7 @@ struct stream {
     size_t n, at;
 };
 
-/* What is compared: an environment as of a revision. */
+/* One side of a comparison: an environment as of a revision. */
 struct side {
     const char *environment;
     uint64_t revision;

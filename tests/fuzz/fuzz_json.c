@@ -89,7 +89,7 @@ static void compare(const struct buf *a, const struct buf *b)
     lead(a, &patch, b);
 }
 
-/* What a patch makes is a payload, or it is refused with a reason. */
+/* The result of a patch is a payload, or it is refused with a reason. */
 static void apply(const struct buf *target, const struct buf *patch)
 {
     AUTO(buf_unref) struct buf *result = NULL;
