@@ -7,7 +7,7 @@
 /* Items that were seen, by hash: open addressing, at least twice as many slots as items. */
 struct seen {
     struct seen_item {
-        uint64_t hash;
+        uint32_t hash; /* a half of it: small slots are found in the cache */
         uint32_t node; /* 0: free */
     } * slots;
     uint32_t n_slots;
@@ -16,8 +16,8 @@ struct seen {
 /* The earlier item that is equal to this one, or 0. */
 static uint32_t see(struct validation *v, struct seen *seen, uint32_t node)
 {
-    uint64_t hash = flat_json_hash(&v->value, node);
-    uint32_t slot = (uint32_t)hash & (seen->n_slots - 1);
+    uint32_t hash = (uint32_t)flat_json_hash(&v->value, node);
+    uint32_t slot = hash & (seen->n_slots - 1);
     for (; seen->slots[slot].node != 0; slot = (slot + 1) & (seen->n_slots - 1)) {
         uint32_t other = seen->slots[slot].node;
         if (seen->slots[slot].hash == hash &&
