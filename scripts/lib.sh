@@ -3,7 +3,8 @@
 
 BUILD_PACKAGES=(build-essential cmake ninja-build pkg-config libgrpc-dev libprotobuf-c-dev
     protobuf-c-compiler protobuf-compiler libprotobuf-dev libsqlite3-dev
-    libjansson-dev librabbitmq-dev libmongoc-dev libssl-dev libjemalloc-dev zlib1g-dev)
+    libjansson-dev libpcre2-dev librabbitmq-dev libmongoc-dev libssl-dev libjemalloc-dev
+    zlib1g-dev)
 RUN_PACKAGES=("${BUILD_PACKAGES[@]}" curl)
 TEST_PACKAGES=("${RUN_PACKAGES[@]}" libcriterion-dev clang clang-format libclang-rt-14-dev
     libnghttp2-dev python3-venv ca-certificates sqlite3 e2fsprogs mount prometheus
