@@ -34,11 +34,15 @@ static void try_option(const char *text, size_t n)
             uint64_t number;
             int64_t duration;
             bool on;
-        } target = {0};
+            struct option_list list;
+        } target = {.list = {0}};
         struct option_row row = {
             .name = "x", .kind = (enum option_kind)kind, .target = &target, .min = 1, .max = 1000};
         bool ok = option_set(&row, text);
         MUST(!ok || kind != OPTION_NUMBER || (target.number >= 1 && target.number <= 1000));
+        if (kind == OPTION_LIST) {
+            option_list_fini(&target.list);
+        }
     }
 }
 
