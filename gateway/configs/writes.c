@@ -276,6 +276,7 @@ void handle_undelete(struct request *r)
     m.environment = r->parameters.environment;
     m.service_name = text(str_text(r->service));
     m.version = number_version(&r->body.version, VERSION_NEVER);
+    m.include_large = true;
     WRITE_OPTIONS_PUT(&options, &m);
     call_start(r, REGISTRY_UNDELETE_CONFIG, &m.base, r->gateway->upstream->timeout_ms,
                show_undeleted);

@@ -212,6 +212,18 @@ def test_the_gateway_takes_and_shows_it(port, name, tmp_path):
     assert list(diff["changed"]) == ["x"]
 
 
+def test_an_undelete_over_http_shows_it(port, name):
+    rest, path = Rest(port), f"/api/configs/{name}"
+    assert rest.post(path, f'{{"config_data":{A}}}').status == 201
+    assert rest.delete(path).status == 200
+    looked = rest.post(f"{path}/undelete?validate_only=true", {})
+    assert (looked.status, looked.json()["config_data"]) == (200, json.loads(A)), looked.status
+    answer = rest.post(f"{path}/undelete", {})
+    assert answer.status == 200, answer.body[:300]
+    assert answer.json()["config_data"] == json.loads(A)
+    assert rest.get(path).json() == json.loads(A)
+
+
 def test_streams_of_the_gateway_carry_it(port, name):
     stream = EventStream(port, f"?service_name={name}")
     assert Rest(port).post(f"/api/configs/{name}", {"config_data": json.loads(A)}).status == 201
