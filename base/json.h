@@ -74,6 +74,8 @@ bool json_find(struct json_text object, const char *key, struct json_text *ret_v
 void json_decode_string(struct json_text token, struct str *out);
 /* Appends bytes of UTF-8 as a string token; what is not UTF-8 becomes U+FFFD. */
 void json_encode_string(struct str *out, const char *bytes, size_t n);
+/* Appends `before` as it is, such as "\"name\":", then a NUL-terminated text as a string token. */
+void json_add_text(struct str *out, const char *before, const char *text);
 
 /* Equality of JSON values: numbers as decimal values of any length (1 == 1.0, nothing is rounded),
  * strings after decoding, objects without order, true is not 1. */

@@ -124,6 +124,12 @@ void json_encode_string(struct str *out, const char *bytes, size_t n)
     str_add_char(out, '"');
 }
 
+void json_add_text(struct str *out, const char *before, const char *text)
+{
+    str_add_text(out, before);
+    json_encode_string(out, text, strlen(text));
+}
+
 bool json_string_equal(struct json_text a, struct json_text b)
 {
     if (!has_escapes(a) && !has_escapes(b)) {

@@ -41,6 +41,13 @@
 #define REGISTRY_METHOD_ENUM(NAME, path, request, response) REGISTRY_##NAME,
 enum registry_method { REGISTRY_METHODS(REGISTRY_METHOD_ENUM) REGISTRY_METHOD_COUNT };
 
+/* A text as a member of a message: protobuf-c's are not const, but encoding does not change them.
+ * NULL: "". */
+static inline char *registry_text(const char *borrowed)
+{
+    return (char *)(uintptr_t)(borrowed == NULL ? "" : borrowed);
+}
+
 struct registry_client;
 
 /* Does not connect: the first call does, and later calls reconnect. address and tls (NULL: no TLS),

@@ -59,7 +59,7 @@ static char *take_name(struct part *part, const char *name, struct str *text)
     if (take_string(part, name, text) && !name_check(str_text(text), text->len, name, &st)) {
         invalid_add_status(part->invalid, "body", name, &st);
     }
-    return (char *)(uintptr_t)str_text(text);
+    return registry_text(str_text(text));
 }
 
 static char *take_service(struct part *part)
@@ -84,7 +84,7 @@ static char *take_epoch(struct part *part)
         !text_check(str_text(text), text->len, SIZE_MAX, "expected_epoch", &st)) {
         invalid_add_status(part->invalid, "body", "expected_epoch", &st);
     }
-    return (char *)(uintptr_t)str_text(text);
+    return registry_text(str_text(text));
 }
 
 /* A version or a revision; 0: it is not given. */

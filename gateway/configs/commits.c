@@ -11,7 +11,6 @@
 #include "payload.h"
 #include "render.h"
 #include "texts.h"
-#include "unknown.h"
 #include "when.h"
 #include "write_options.h"
 
@@ -31,11 +30,6 @@ static const struct word kinds[] = {{"create", KIND(CREATE)},     {"update", KIN
 static const struct word views[] = {
     {"facts", VIEW(UNSPECIFIED)}, {"payloads", VIEW(PAYLOADS)}, {"diff", VIEW(DIFF)}};
 static const struct word orders[] = {{"desc", false}, {"asc", true}};
-
-static char *text(const char *borrowed)
-{
-    return (char *)(uintptr_t)(borrowed == NULL ? "" : borrowed);
-}
 
 /* ---- The query of the log ---- */
 
@@ -120,12 +114,12 @@ static void take_query(struct request *r, struct commits_query *query, struct in
     const struct parameters *p = &r->parameters;
     Confreg__V1__ListCommitsRequest *m = &query->message;
     confreg__v1__list_commits_request__init(m);
-    m->environment = text(p->environment);
-    m->service_name = text(p->service_filter);
-    m->service_name_prefix = text(p->prefix_filter);
-    m->actor = text(p->actor);
-    m->created_by = text(p->created_by);
-    m->json_pointer = text(p->pointer);
+    m->environment = registry_text(p->environment);
+    m->service_name = registry_text(p->service_filter);
+    m->service_name_prefix = registry_text(p->prefix_filter);
+    m->actor = registry_text(p->actor);
+    m->created_by = registry_text(p->created_by);
+    m->json_pointer = registry_text(p->pointer);
     take_kinds(query, p->kind, invalid);
     take_time("since", p->since, &query->start_time, &m->start_time, invalid);
     take_time("until", p->until, &query->end_time, &m->end_time, invalid);
@@ -134,18 +128,12 @@ static void take_query(struct request *r, struct commits_query *query, struct in
     m->oldest_first = take_word("order", p->order, orders, COUNT_OF(orders), invalid) > 0;
     m->view = (Confreg__V1__CommitView)take_word("view", p->view, views, COUNT_OF(views), invalid);
     m->page_size = config_request_limit(&p->limit, invalid);
-    m->page_token = text(p->page);
+    m->page_token = registry_text(p->page);
     confreg__v1__read_options__init(&query->read);
     m->read = config_answer_read_options(r, &query->read);
 }
 
 /* ---- Commits ---- */
-
-static void add_string(struct str *out, const char *before, const char *value)
-{
-    str_add_text(out, before);
-    json_encode_string(out, value, strlen(value));
-}
 
 static const char *kind_text(Confreg__V1__ChangeKind kind)
 {
@@ -178,8 +166,8 @@ static void add_payload(struct str *out, const char *name, const Confreg__V1__Co
 
 static void add_change(struct str *out, const Confreg__V1__Event *change)
 {
-    add_string(out, "{\"environment\":", change->environment);
-    add_string(out, ",\"service_name\":", change->service_name);
+    json_add_text(out, "{\"environment\":", change->environment);
+    json_add_text(out, ",\"service_name\":", change->service_name);
     str_addf(out,
              ",\"kind\":\"%s\",\"version\":%" PRIu64 ",\"previous_version\":%" PRIu64
              ",\"head_version\":%" PRIu64,
@@ -206,12 +194,12 @@ static void add_commit(struct str *out, const Confreg__V1__Commit *commit)
                      : commit->commit_time->seconds * 1000000 + commit->commit_time->nanos / 1000;
     clock_format(us, time);
     str_addf(out, "{\"revision\":%" PRIu64 ",\"timestamp\":\"%s\"", commit->revision, time);
-    add_string(out, ",\"actor\":", commit->actor);
-    add_string(out, ",\"created_by\":",
-               texts_author(texts_author_named(commit->created_by, commit->created_by_empty)));
-    add_string(out, ",\"comment\":", commit->comment);
-    add_string(out, ",\"request_id\":", commit->request_id);
-    add_string(out, ",\"peer\":", commit->peer);
+    json_add_text(out, ",\"actor\":", commit->actor);
+    json_add_text(out, ",\"created_by\":",
+                  texts_author(texts_author_named(commit->created_by, commit->created_by_empty)));
+    json_add_text(out, ",\"comment\":", commit->comment);
+    json_add_text(out, ",\"request_id\":", commit->request_id);
+    json_add_text(out, ",\"peer\":", commit->peer);
     str_addf(out, ",\"change_count\":%" PRIu32 ",\"changes\":[", commit->change_count);
     for (size_t i = 0; i < commit->n_changes; i++) {
         str_add_text(out, i == 0 ? "" : ",");
@@ -226,16 +214,10 @@ static void show_commits(struct request *r, const ProtobufCMessage *message,
                          const struct status *st)
 {
     const Confreg__V1__ListCommitsResponse *page = (const void *)message;
-    if (st != NULL) {
-        errors_answer(r, st);
-        return;
-    }
-    if (!config_answer_is_whole(r, page->header)) {
+    if (!config_answer_begin_page(r, page == NULL ? NULL : page->header, st, "commits")) {
         return;
     }
     struct str *out = &r->response.body;
-    config_answer_hand_out(r, page->header);
-    str_addf(out, "{\"revision\":%" PRIu64 ",\"commits\":[", page->header->revision);
     for (size_t i = 0; i < page->n_commits; i++) {
         str_add_text(out, i == 0 ? "" : ",");
         add_commit(out, page->commits[i]);

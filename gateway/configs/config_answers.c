@@ -6,6 +6,7 @@
 
 #include "clock.h"
 #include "config_counts.h"
+#include "errors.h"
 #include "json.h"
 #include "render.h"
 
@@ -64,7 +65,7 @@ Confreg__V1__ReadOptions *config_answer_read_options(struct request *r,
         return NULL;
     }
     read->min_revision = f->minimum.revision;
-    read->epoch = (char *)(uintptr_t)f->minimum.epoch;
+    read->epoch = registry_text(f->minimum.epoch);
     return read;
 }
 
@@ -142,14 +143,28 @@ void config_answer_written(struct request *r, unsigned status, const struct conf
     config_answer_hand_out_when_seen(r, written->header);
 }
 
+bool config_answer_begin_page(struct request *r, const Confreg__V1__Position *header,
+                              const struct status *st, const char *list)
+{
+    if (st != NULL) {
+        errors_answer(r, st);
+        return false;
+    }
+    if (!config_answer_is_whole(r, header)) {
+        return false;
+    }
+    config_answer_hand_out(r, header);
+    str_addf(&r->response.body, "{\"revision\":%" PRIu64 ",\"%s\":[", header->revision, list);
+    return true;
+}
+
 void config_answer_end_page(struct request *r, const char *next_token)
 {
     struct str *out = &r->response.body;
-    str_add_text(out, "],\"next\":");
     if (next_token[0] == '\0') {
-        str_add_text(out, "null");
+        str_add_text(out, "],\"next\":null");
     } else {
-        json_encode_string(out, next_token, strlen(next_token));
+        json_add_text(out, "],\"next\":", next_token);
         request_add_next_page(r, next_token);
     }
     str_add_char(out, '}');

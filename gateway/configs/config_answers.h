@@ -30,8 +30,12 @@ struct config_written {
 void config_answer_written(struct request *r, unsigned status,
                            const struct config_written *written);
 
-/* Ends a body that is an object with a list, such as {"diffs": [… : adds `next`, the token of the
- * next page or null, and Link; answers 200. */
+/* A body that is an object with a list: {"revision": 42, "LIST": […], "next": null}. Begins it with
+ * a page of the server, whose header is NULL where the call failed or the response is incomplete;
+ * false: that was answered instead. */
+bool config_answer_begin_page(struct request *r, const Confreg__V1__Position *header,
+                              const struct status *st, const char *list);
+/* Ends it: adds `next`, the token of the next page or null, and Link; answers 200. */
 void config_answer_end_page(struct request *r, const char *next_token);
 
 /* Counts an answer from a mirror in this state. */

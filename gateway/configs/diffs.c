@@ -3,13 +3,7 @@
 
 #include "config_answers.h"
 #include "config_handlers.h"
-#include "errors.h"
 #include "render.h"
-
-static char *text(const char *borrowed)
-{
-    return (char *)(uintptr_t)(borrowed == NULL ? "" : borrowed);
-}
 
 static void add_diff(struct str *out, const Confreg__V1__Diff *diff)
 {
@@ -23,16 +17,10 @@ static void add_diff(struct str *out, const Confreg__V1__Diff *diff)
 static void show_diffs(struct request *r, const ProtobufCMessage *message, const struct status *st)
 {
     const Confreg__V1__DiffConfigsResponse *page = (const void *)message;
-    if (st != NULL) {
-        errors_answer(r, st);
-        return;
-    }
-    if (!config_answer_is_whole(r, page->header)) {
+    if (!config_answer_begin_page(r, page == NULL ? NULL : page->header, st, "diffs")) {
         return;
     }
     struct str *out = &r->response.body;
-    config_answer_hand_out(r, page->header);
-    str_addf(out, "{\"revision\":%" PRIu64 ",\"diffs\":[", page->header->revision);
     for (size_t i = 0; i < page->n_diffs; i++) {
         str_add_text(out, i == 0 ? "" : ",");
         add_diff(out, page->diffs[i]);
@@ -47,13 +35,13 @@ void handle_diffs(struct request *r)
     Confreg__V1__DiffConfigsRequest m = CONFREG__V1__DIFF_CONFIGS_REQUEST__INIT;
     Confreg__V1__ReadOptions read = CONFREG__V1__READ_OPTIONS__INIT;
     m.environment = p->environment;
-    m.new_environment = text(p->new_environment);
-    m.service_name = text(p->service_filter);
-    m.service_name_prefix = text(p->prefix_filter);
+    m.new_environment = registry_text(p->new_environment);
+    m.service_name = registry_text(p->service_filter);
+    m.service_name_prefix = registry_text(p->prefix_filter);
     m.old_revision = config_request_revision("old_revision", &p->old_revision, &invalid);
     m.new_revision = config_request_revision("new_revision", &p->new_revision, &invalid);
     m.page_size = config_request_limit(&p->limit, &invalid);
-    m.page_token = text(p->page);
+    m.page_token = registry_text(p->page);
     m.read = config_answer_read_options(r, &read);
     if (invalid.n > 0) {
         request_refuse_invalid(r, &invalid);

@@ -340,7 +340,7 @@ static void ask_server(struct request *r)
     Confreg__V1__GetConfigRequest m = CONFREG__V1__GET_CONFIG_REQUEST__INIT;
     Confreg__V1__ReadOptions read = CONFREG__V1__READ_OPTIONS__INIT;
     m.environment = r->parameters.environment;
-    m.service_name = (char *)(uintptr_t)str_text(r->service);
+    m.service_name = registry_text(str_text(r->service));
     m.version = number_version(&r->parameters.version, VERSION_NEVER);
     m.resolve = r->parameters.resolve;
     m.include_deleted = r->parameters.include_deleted;

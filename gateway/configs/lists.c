@@ -17,11 +17,6 @@
 /* Of a list from the mirror, what is rendered at a time; one larger document may exceed it. */
 #define PART_BYTES (256u << 10)
 
-static char *text(const char *borrowed)
-{
-    return (char *)(uintptr_t)(borrowed == NULL ? "" : borrowed);
-}
-
 /* Handles the outcome of a call for a page. False if it failed or has no header. */
 static bool has_come(struct pages *pages, const Confreg__V1__Position *header,
                      const struct status *st)
@@ -156,10 +151,10 @@ static void ask_configs(struct pages *pages)
     Confreg__V1__ReadOptions read = CONFREG__V1__READ_OPTIONS__INIT;
     struct request *r = pages->r;
     AUTO(free) char *token = MOVE(pages->token);
-    m.environment = text(r->parameters.environment);
-    m.service_name = text(r->parameters.service_filter);
+    m.environment = registry_text(r->parameters.environment);
+    m.service_name = registry_text(r->parameters.service_filter);
     m.page_size = page_size(pages->left);
-    m.page_token = text(token);
+    m.page_token = registry_text(token);
     m.view = view_of(pages);
     m.only_deleted = r->parameters.deleted;
     m.read = config_answer_read_options(r, &read);
@@ -244,7 +239,7 @@ void handle_list(struct request *r)
     if (!answer_from_mirror(r)) {
         struct pages *pages = pages_new(r, ask_configs);
         pages->left = limit->given ? limit->magnitude : PAGE_ITEMS;
-        pages->token = mem_string(text(r->parameters.page));
+        pages->token = mem_string(registry_text(r->parameters.page));
         metric_add(&r->gateway->configs->sources.server, 1);
         ask_configs(pages);
     }
@@ -262,9 +257,9 @@ static void ask_versions(struct pages *pages)
     struct request *r = pages->r;
     AUTO(free) char *token = MOVE(pages->token);
     m.environment = r->parameters.environment;
-    m.service_name = text(str_text(r->service));
+    m.service_name = registry_text(str_text(r->service));
     m.page_size = page_size(pages->skip > 0 ? pages->skip : pages->left);
-    m.page_token = text(token);
+    m.page_token = registry_text(token);
     m.view = pages->skip > 0 ? CONFREG__V1__VIEW__VIEW_BASIC : view_of(pages);
     m.include_deleted = r->parameters.include_deleted;
     m.read = config_answer_read_options(r, &read);

@@ -24,12 +24,6 @@ static int64_t time_of(const Google__Protobuf__Timestamp *timestamp)
     return timestamp == NULL ? 0 : timestamp->seconds * 1000000 + timestamp->nanos / 1000;
 }
 
-static void add_string(struct str *out, const char *before, const char *text)
-{
-    str_add_text(out, before);
-    json_encode_string(out, text, strlen(text));
-}
-
 /* A version is not changed, so both times are its own. */
 static void add_member(struct str *out, const struct document *d, enum document_member member)
 {
@@ -37,10 +31,10 @@ static void add_member(struct str *out, const struct document *d, enum document_
     char room[TEXTS_COMMENT_SIZE];
     switch (member) {
     case DOCUMENT_SERVICE:
-        add_string(out, "\"service_name\":", d->service);
+        json_add_text(out, "\"service_name\":", d->service);
         break;
     case DOCUMENT_ENVIRONMENT:
-        add_string(out, "\"environment\":", d->environment);
+        json_add_text(out, "\"environment\":", d->environment);
         break;
     case DOCUMENT_VERSION:
         str_addf(out, "\"version\":%" PRIu64, d->version);
@@ -52,15 +46,16 @@ static void add_member(struct str *out, const struct document *d, enum document_
     case DOCUMENT_CREATED_AT:
     case DOCUMENT_UPDATED_AT:
         clock_format(d->time_us, time);
-        add_string(out,
-                   member == DOCUMENT_CREATED_AT ? "\"created_at\":" : "\"updated_at\":", time);
+        json_add_text(out,
+                      member == DOCUMENT_CREATED_AT ? "\"created_at\":" : "\"updated_at\":", time);
         break;
     case DOCUMENT_CREATED_BY:
-        add_string(out, "\"created_by\":", texts_author(d->created_by));
+        json_add_text(out, "\"created_by\":", texts_author(d->created_by));
         break;
     case DOCUMENT_COMMENT:
-        add_string(out, "\"comment\":",
-                   texts_version_comment(d->comment, d->kind, d->version, d->source_version, room));
+        json_add_text(
+            out, "\"comment\":",
+            texts_version_comment(d->comment, d->kind, d->version, d->source_version, room));
         break;
     case DOCUMENT_ALL:
         break;
@@ -142,13 +137,13 @@ void render_deleted(struct str *out, const Confreg__V1__Config *config)
 {
     char time[CLOCK_TEXT_SIZE];
     clock_format(time_of(config->create_time), time);
-    add_string(out, "{\"service_name\":", config->service_name);
-    add_string(out, ",\"environment\":", config->environment);
+    json_add_text(out, "{\"service_name\":", config->service_name);
+    json_add_text(out, ",\"environment\":", config->environment);
     str_addf(out, ",\"version\":%" PRIu64, config->last_version);
-    add_string(out, ",\"deleted_at\":", time);
-    add_string(out, ",\"deleted_by\":",
-               texts_author(texts_author_named(config->created_by, config->created_by_empty)));
-    add_string(out, ",\"comment\":", texts_event_comment(config->comment, true));
+    json_add_text(out, ",\"deleted_at\":", time);
+    json_add_text(out, ",\"deleted_by\":",
+                  texts_author(texts_author_named(config->created_by, config->created_by_empty)));
+    json_add_text(out, ",\"comment\":", texts_event_comment(config->comment, true));
     str_addf(out, ",\"revision\":%" PRIu64 "}", config->revision);
 }
 
@@ -202,8 +197,8 @@ static void add_changed(struct str *out, const Confreg__V1__Diff *diff)
 
 static void add_diff(struct str *out, const Confreg__V1__Diff *diff)
 {
-    add_string(out, "{\"service_name\":", diff->service_name);
-    add_string(out, ",\"environment\":", diff->environment);
+    json_add_text(out, "{\"service_name\":", diff->service_name);
+    json_add_text(out, ",\"environment\":", diff->environment);
     str_addf(out, ",\"old_version\":%" PRIu64 ",\"new_version\":%" PRIu64, diff->old_version,
              diff->new_version);
     str_add_text(out, ",\"added\":{");

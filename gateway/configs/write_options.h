@@ -21,11 +21,11 @@ struct write_options write_options_of(struct request *r);
  * does not change. */
 #define WRITE_OPTIONS_PUT(options, message)                                                        \
     do {                                                                                           \
-        (message)->comment = (char *)(uintptr_t)(options)->comment;                                \
-        (message)->request_id = (char *)(uintptr_t)(options)->request_id;                          \
+        (message)->comment = registry_text((options)->comment);                                    \
+        (message)->request_id = registry_text((options)->request_id);                              \
         (message)->validate_only = (options)->validate_only;                                       \
         if ((options)->created_by != NULL) {                                                       \
-            (message)->created_by = (char *)(uintptr_t)(options)->created_by;                      \
+            (message)->created_by = registry_text((options)->created_by);                          \
             (message)->created_by_empty = (options)->created_by[0] == '\0';                        \
         }                                                                                          \
     } while (0)

@@ -11,12 +11,6 @@
 #include "routes.h"
 #include "write_options.h"
 
-/* protobuf-c's members are not const; what it encodes it does not change. */
-static char *text(const char *borrowed)
-{
-    return (char *)(uintptr_t)borrowed;
-}
-
 static ProtobufCBinaryData bytes_of(struct json_text json)
 {
     return (ProtobufCBinaryData){.len = json.len, .data = (uint8_t *)(uintptr_t)json.data};
@@ -67,7 +61,7 @@ static void start_create(struct request *r, call_next *next)
     Confreg__V1__CreateConfigRequest m = CONFREG__V1__CREATE_CONFIG_REQUEST__INIT;
     const struct write_options options = write_options_of(r);
     m.environment = r->parameters.environment;
-    m.service_name = text(str_text(r->service));
+    m.service_name = registry_text(str_text(r->service));
     m.config_data = bytes_of(r->body.config_data);
     m.include_large = true;
     WRITE_OPTIONS_PUT(&options, &m);
@@ -141,7 +135,7 @@ static void start_update(struct request *r, Confreg__V1__UpdateConfigRequest *m,
     }
     m->environment = r->parameters.environment;
     m->include_large = true;
-    m->service_name = text(str_text(r->service));
+    m->service_name = registry_text(str_text(r->service));
     WRITE_OPTIONS_PUT(&options, m);
     call_start(r, REGISTRY_UPDATE_CONFIG, &m->base, r->gateway->upstream->timeout_ms, next);
 }
@@ -233,7 +227,7 @@ void handle_rollback(struct request *r)
         return;
     }
     m.environment = r->parameters.environment;
-    m.service_name = text(str_text(r->service));
+    m.service_name = registry_text(str_text(r->service));
     m.version = number_version(&r->body.version, VERSION_NEVER);
     m.include_large = true;
     WRITE_OPTIONS_PUT(&options, &m);
@@ -274,7 +268,7 @@ void handle_undelete(struct request *r)
         return;
     }
     m.environment = r->parameters.environment;
-    m.service_name = text(str_text(r->service));
+    m.service_name = registry_text(str_text(r->service));
     m.version = number_version(&r->body.version, VERSION_NEVER);
     m.include_large = true;
     WRITE_OPTIONS_PUT(&options, &m);
@@ -354,7 +348,7 @@ void handle_delete(struct request *r)
         return;
     }
     m.environment = r->parameters.environment;
-    m.service_name = text(str_text(r->service));
+    m.service_name = registry_text(str_text(r->service));
     m.version = number_version(&r->parameters.version, VERSION_NEVER);
     m.allow_missing = true;
     WRITE_OPTIONS_PUT(&options, &m);
@@ -409,7 +403,7 @@ void handle_diff(struct request *r)
     Confreg__V1__DiffVersionsRequest m = CONFREG__V1__DIFF_VERSIONS_REQUEST__INIT;
     Confreg__V1__ReadOptions read = CONFREG__V1__READ_OPTIONS__INIT;
     m.environment = r->parameters.environment;
-    m.service_name = text(str_text(r->service));
+    m.service_name = registry_text(str_text(r->service));
     m.old_version = number_version(&r->parameters.old_version, VERSION_NEVER);
     m.new_version = number_version(&r->parameters.new_version, VERSION_NEVER_EITHER);
     m.include_deleted = r->parameters.include_deleted;

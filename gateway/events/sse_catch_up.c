@@ -180,11 +180,6 @@ static void end_watch(struct registry_watch *watch, const struct status *st)
 
 /* ---- The HTTP thread ---- */
 
-static char *text(const char *borrowed)
-{
-    return (char *)(uintptr_t)(borrowed == NULL ? "" : borrowed);
-}
-
 struct sse_catch_up *sse_catch_up_start(struct sse_catch_ups *catch_ups,
                                         struct registry_client *client, const char *epoch,
                                         uint64_t position, const struct mirror_selector *selector,
@@ -194,14 +189,14 @@ struct sse_catch_up *sse_catch_up_start(struct sse_catch_ups *catch_ups,
     Confreg__V1__Selector selected = CONFREG__V1__SELECTOR__INIT;
     Confreg__V1__Selector *selectors[] = {&selected};
     Google__Protobuf__Duration interval = GOOGLE__PROTOBUF__DURATION__INIT;
-    selected.environment = text(selector->environment);
-    selected.service_name = text(selector->service_name);
-    selected.service_name_prefix = text(selector->service_name_prefix);
+    selected.environment = registry_text(selector->environment);
+    selected.service_name = registry_text(selector->service_name);
+    selected.service_name_prefix = registry_text(selector->service_name_prefix);
     interval.nanos = PROGRESS_NS;
     request.selectors = selectors;
     request.n_selectors = 1;
     request.start_revision = position + 1;
-    request.epoch = text(epoch);
+    request.epoch = registry_text(epoch);
     request.progress_interval = &interval;
     request.include_large = true;
 

@@ -11,25 +11,19 @@
 
 #define CHANGE(name) CONFREG__V1__CHANGE_KIND__CHANGE_KIND_##name
 
-static void add_string(struct str *out, const char *before, const char *text)
-{
-    str_add_text(out, before);
-    json_encode_string(out, text, strlen(text));
-}
-
 struct buf *sse_text_render(const struct sse_text *event)
 {
     char time[CLOCK_TEXT_SIZE];
     AUTO_STR out = {0};
     str_addf(&out, "event: %s\ndata: ", event->name);
-    add_string(&out, "{\"service_name\":", event->service_name);
-    add_string(&out, ",\"environment\":", event->environment);
+    json_add_text(&out, "{\"service_name\":", event->service_name);
+    json_add_text(&out, ",\"environment\":", event->environment);
     str_addf(&out, ",\"version\":%" PRIu64 ",\"head_version\":%" PRIu64 ",\"change_type\":\"%s\"",
              event->version, event->head_version, event->name);
     clock_format(event->time_us, time);
-    add_string(&out, ",\"timestamp\":", time);
-    add_string(&out, ",\"created_by\":", texts_author(event->created_by));
-    add_string(&out, ",\"comment\":", event->comment);
+    json_add_text(&out, ",\"timestamp\":", time);
+    json_add_text(&out, ",\"created_by\":", texts_author(event->created_by));
+    json_add_text(&out, ",\"comment\":", event->comment);
     if (event->data != NULL) {
         str_add_text(&out, ",\"config_data\":");
         str_add(&out, event->data, event->n_data);
