@@ -173,10 +173,8 @@ bool history_find_config(struct store *store, const struct registry *registry,
     return head == NULL || history_config_as_of(store, head, revision, ret_config, st);
 }
 
-/* The mod_revision of the head that a change replaced: this commit's if an earlier change of it
- * made that head, else an older commit's. 0: there was no head. */
-static bool find_revision_before(struct store *store, const struct commit *commit, size_t index,
-                                 uint64_t *ret_revision, struct status *st)
+bool history_revision_before(struct store *store, const struct commit *commit, size_t index,
+                             uint64_t *ret_revision, struct status *st)
 {
     const struct change *change = &commit->changes[index];
     size_t earlier;
@@ -194,24 +192,6 @@ static bool find_revision_before(struct store *store, const struct commit *commi
     return true;
 }
 
-bool history_config_after(struct store *store, const struct commit *commit, size_t index,
-                          struct buf **ret_config, struct status *st)
-{
-    const struct change *change = &commit->changes[index];
-    struct version_ref version = {0};
-    *ret_config = NULL;
-    if (!event_has_config(change)) {
-        return true;
-    }
-    if (!store_read_live_version(store, change->environment, change->service, change->head_version,
-                                 &version, st)) {
-        return false;
-    }
-    *ret_config = encode_config(&version, commit->revision);
-    commit_unref(version.commit);
-    return true;
-}
-
 bool history_config_before(struct store *store, const struct commit *commit, size_t index,
                            struct buf **ret_config, struct status *st)
 {
@@ -222,7 +202,7 @@ bool history_config_before(struct store *store, const struct commit *commit, siz
     if (!event_has_previous(change)) {
         return true;
     }
-    if (!find_revision_before(store, commit, index, &mod_revision, st) ||
+    if (!history_revision_before(store, commit, index, &mod_revision, st) ||
         !store_read_live_version(store, change->environment, change->service,
                                  change->previous_version, &version, st)) {
         return false;

@@ -35,10 +35,10 @@ bool history_find_config(struct store *store, const struct registry *registry,
                          const char *environment, const char *service, uint64_t revision,
                          struct buf **ret_config, struct status *st);
 
-/* The head after change `index` of the commit, which touched it; NULL: the config was deleted. If
- * its payload has been removed since, payload_state says so. */
-bool history_config_after(struct store *store, const struct commit *commit, size_t index,
-                          struct buf **ret_config, struct status *st);
+/* The mod_revision of the head that a change replaced: this commit's if an earlier change of it
+ * made that head, else an older commit's. 0: there was no head. */
+bool history_revision_before(struct store *store, const struct commit *commit, size_t index,
+                             uint64_t *ret_revision, struct status *st);
 
 /* The head that change `index` of the commit replaced or removed; NULL: it did neither. If its
  * payload has been removed since, payload_state says so. */

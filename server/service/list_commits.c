@@ -44,18 +44,18 @@ struct commit_page {
     struct status *st;
 };
 
-/* ---- Payloads ---- */
+/* ---- Heads ---- */
 
-/* The payloads of a config's head before and after a change. */
-struct payloads {
-    struct buf *before, *after; /* owned; NULL: there was no head, or its payload is gone */
-    bool gone;                  /* one of them was erased or compacted */
+/* The versions that were a config's head before and after a change. */
+struct change_heads {
+    struct version_ref before, after; /* owned; commit NULL: there was no head */
+    bool gone;                        /* the payload of one was erased or compacted */
 };
 
-static void payloads_fini(struct payloads *payloads)
+static void change_heads_fini(struct change_heads *heads)
 {
-    buf_unref(payloads->before);
-    buf_unref(payloads->after);
+    commit_unref(heads->before.commit);
+    commit_unref(heads->after.commit);
 }
 
 static size_t bytes_of(const struct buf *buf)
@@ -63,65 +63,73 @@ static size_t bytes_of(const struct buf *buf)
     return buf == NULL ? 0 : buf->len;
 }
 
-static bool read_payload(struct commit_page *page, const struct change *change, uint64_t version,
-                         struct payloads *payloads, struct buf **ret_payload)
+/* The payload, "{}" if there was no head; not of one that is gone. */
+static struct json_text data_of(const struct version_ref *version)
 {
-    struct version_ref found = {0};
+    static const struct json_text nothing = {"{}", 2};
+    return version->commit == NULL ? nothing : json_of_buf(version_change(version)->payload);
+}
+
+static bool read_head(struct commit_page *page, const struct change *change, uint64_t version,
+                      struct change_heads *heads, struct version_ref *ret_head)
+{
     if (!store_read_live_version(page->service->store, change->environment, change->service,
-                                 version, &found, page->st)) {
+                                 version, ret_head, page->st)) {
         return false;
     }
-    *ret_payload = buf_ref(version_change(&found)->payload);
-    page->n_read += bytes_of(*ret_payload);
-    payloads->gone = payloads->gone || *ret_payload == NULL;
-    commit_unref(found.commit);
+    const struct buf *payload = version_change(ret_head)->payload;
+    page->n_read += bytes_of(payload);
+    heads->gone = heads->gone || payload == NULL;
     return true;
 }
 
-static bool read_payloads(struct commit_page *page, const struct change *change,
-                          struct payloads *payloads)
+/* Whether the heads of a change are needed: it has some, and a filter or the view is about them. */
+static bool needs_heads(const struct commit_page *page, const struct change *change)
 {
-    *payloads = (struct payloads){0};
-    page->compared++;
-    return (!event_has_previous(change) ||
-            read_payload(page, change, change->previous_version, payloads, &payloads->before)) &&
-           (!event_has_config(change) ||
-            read_payload(page, change, change->head_version, payloads, &payloads->after));
+    const Confreg__V1__ListCommitsRequest *r = page->request;
+    return change_has_config(change->kind) && change_touches_head(change) &&
+           (r->json_pointer[0] != '\0' ||
+            r->view != CONFREG__V1__COMMIT_VIEW__COMMIT_VIEW_UNSPECIFIED);
 }
 
-static struct json_text text_of(const struct buf *payload)
+/* Leaves both empty if they are not needed. */
+static bool read_heads(struct commit_page *page, const struct change *change,
+                       struct change_heads *heads)
 {
-    static const struct json_text nothing = {"{}", 2};
-    return payload == NULL ? nothing : json_of_buf(payload);
+    *heads = (struct change_heads){.gone = false};
+    if (!needs_heads(page, change)) {
+        return true;
+    }
+    page->compared++;
+    return (!event_has_previous(change) ||
+            read_head(page, change, change->previous_version, heads, &heads->before)) &&
+           (!event_has_config(change) ||
+            read_head(page, change, change->head_version, heads, &heads->after));
 }
 
 /* ---- Filters ---- */
 
+static bool find_value(const struct version_ref *head, const char *pointer,
+                       struct json_text *ret_value)
+{
+    return head->commit != NULL && json_pointer_find(data_of(head), pointer, ret_value);
+}
+
 /* Whether the value at the pointer differs. */
-static bool differs_at(const struct payloads *payloads, const char *pointer)
+static bool differs_at(const struct change_heads *heads, const char *pointer)
 {
     struct json_text before;
     struct json_text after;
-    bool had = payloads->before != NULL &&
-               json_pointer_find(json_of_buf(payloads->before), pointer, &before);
-    bool has =
-        payloads->after != NULL && json_pointer_find(json_of_buf(payloads->after), pointer, &after);
+    bool had = find_value(&heads->before, pointer, &before);
+    bool has = find_value(&heads->after, pointer, &after);
     return had != has || (had && !json_text_equal(before, after));
 }
 
 /* A change whose payloads are gone matches a pointer: it may have changed what is there. */
-static bool matches_pointer(struct commit_page *page, const struct change *change,
-                            bool *ret_matches)
+static bool matches_pointer(const struct commit_page *page, const struct change_heads *heads)
 {
-    struct payloads payloads;
-    *ret_matches = page->request->json_pointer[0] == '\0';
-    if (*ret_matches || !change_has_config(change->kind) || !change_touches_head(change)) {
-        return true;
-    }
-    bool ok = read_payloads(page, change, &payloads);
-    *ret_matches = ok && (payloads.gone || differs_at(&payloads, page->request->json_pointer));
-    payloads_fini(&payloads);
-    return ok;
+    const char *pointer = page->request->json_pointer;
+    return pointer[0] == '\0' || heads->gone || differs_at(heads, pointer);
 }
 
 static bool matches_facts(const struct commit_page *page, const struct change *change)
@@ -138,21 +146,6 @@ static bool matches_commit(const struct commit_page *page, const struct commit *
            (r->created_by[0] == '\0' || strcmp(r->created_by, author) == 0);
 }
 
-/* Marks the changes that are listed. False: an error. */
-static bool select_changes(struct commit_page *page, const struct commit *commit, bool *selected,
-                           size_t *ret_n)
-{
-    *ret_n = 0;
-    for (size_t i = 0; i < commit->n_changes; i++) {
-        selected[i] = matches_facts(page, &commit->changes[i]);
-        if (selected[i] && !matches_pointer(page, &commit->changes[i], &selected[i])) {
-            return false;
-        }
-        *ret_n += selected[i];
-    }
-    return true;
-}
-
 /* ---- Encoding ---- */
 
 static struct buf *without_payload(struct buf *config)
@@ -166,34 +159,37 @@ static struct buf *without_payload(struct buf *config)
 }
 
 /* An event with heads; without their payloads where the commit would exceed an answer. */
-static bool encode_heads(struct commit_page *page, const struct commit *commit, size_t index,
-                         size_t used, struct buf **ret_event)
+static bool encode_heads(const struct commit_page *page, const struct commit *commit, size_t index,
+                         const struct change_heads *heads, size_t used, struct buf **ret_event)
 {
-    struct store *store = page->service->store;
     struct buf *config = NULL;
     struct buf *previous = NULL;
-    page->compared++;
-    bool ok = history_config_after(store, commit, index, &config, page->st) &&
-              history_config_before(store, commit, index, &previous, page->st);
-    if (ok) {
-        size_t bytes = bytes_of(config) + bytes_of(previous);
-        page->n_read += bytes;
-        if (used + bytes > REPLY_BYTES) {
-            config = without_payload(config);
-            previous = without_payload(previous);
+    if (heads->before.commit != NULL) {
+        uint64_t mod_revision;
+        if (!history_revision_before(page->service->store, commit, index, &mod_revision,
+                                     page->st)) {
+            return false;
         }
-        const struct event_content heads = {.config = config, .previous = previous};
-        *ret_event = encode_event(FIELD_COMMIT_CHANGES, commit, index, &heads);
+        previous = encode_config(&heads->before, mod_revision);
     }
+    if (heads->after.commit != NULL) {
+        config = encode_config(&heads->after, commit->revision);
+    }
+    if (used + bytes_of(config) + bytes_of(previous) > REPLY_BYTES) {
+        config = without_payload(config);
+        previous = without_payload(previous);
+    }
+    const struct event_content content = {.config = config, .previous = previous};
+    *ret_event = encode_event(FIELD_COMMIT_CHANGES, commit, index, &content);
     buf_unref(config);
     buf_unref(previous);
-    return ok;
+    return true;
 }
 
-static struct buf *encode_diff(const struct change *change, const struct payloads *payloads)
+static struct buf *encode_diff(const struct change *change, const struct change_heads *heads)
 {
     struct diff_answer difference;
-    diff_answer_init(&difference, text_of(payloads->before), text_of(payloads->after));
+    diff_answer_init(&difference, data_of(&heads->before), data_of(&heads->after));
     Confreg__V1__Diff *diff = &difference.diff;
     diff->environment = change->environment;
     diff->new_environment = change->environment;
@@ -205,63 +201,73 @@ static struct buf *encode_diff(const struct change *change, const struct payload
     return encoded;
 }
 
-static bool encode_difference(struct commit_page *page, const struct commit *commit, size_t index,
-                              size_t used, struct buf **ret_event)
+/* An event with the difference; without it where the commit would exceed an answer. */
+static struct buf *encode_difference(const struct commit *commit, size_t index,
+                                     const struct change_heads *heads, size_t used)
 {
     const struct change *change = &commit->changes[index];
-    struct event_content content = {.change = NULL};
-    struct buf *diff = NULL;
-    bool ok = true;
-    if (change_has_config(change->kind) && change_touches_head(change)) {
-        struct payloads payloads;
-        ok = read_payloads(page, change, &payloads);
-        diff = ok && !payloads.gone ? encode_diff(change, &payloads) : NULL;
-        payloads_fini(&payloads);
-    }
-    if (diff != NULL && used + diff->len <= REPLY_BYTES) {
-        content.diff = diff;
-    }
-    if (ok) {
-        *ret_event = encode_event(FIELD_COMMIT_CHANGES, commit, index, &content);
-    }
-    buf_unref(diff);
-    return ok;
+    bool has_heads = heads->before.commit != NULL || heads->after.commit != NULL;
+    AUTO(buf_unref)
+    struct buf *diff = has_heads && !heads->gone ? encode_diff(change, heads) : NULL;
+    const struct event_content content = {.diff =
+                                              used + bytes_of(diff) <= REPLY_BYTES ? diff : NULL};
+    return encode_event(FIELD_COMMIT_CHANGES, commit, index, &content);
 }
 
-static bool encode_change(struct commit_page *page, const struct commit *commit, size_t index,
-                          size_t used, struct buf **ret_event)
+static bool encode_change(const struct commit_page *page, const struct commit *commit, size_t index,
+                          const struct change_heads *heads, size_t used, struct buf **ret_event)
 {
     static const struct event_content alone = {.change = NULL};
     switch (page->request->view) {
     case CONFREG__V1__COMMIT_VIEW__COMMIT_VIEW_PAYLOADS:
-        return encode_heads(page, commit, index, used, ret_event);
+        return encode_heads(page, commit, index, heads, used, ret_event);
     case CONFREG__V1__COMMIT_VIEW__COMMIT_VIEW_DIFF:
-        return encode_difference(page, commit, index, used, ret_event);
+        *ret_event = encode_difference(commit, index, heads, used);
+        return true;
     default:
         *ret_event = encode_event(FIELD_COMMIT_CHANGES, commit, index, &alone);
         return true;
     }
 }
 
+/* Appends the change to `changes` if it matches. False: an error. */
+static bool add_change(struct commit_page *page, const struct commit *commit, size_t index,
+                       struct str *changes)
+{
+    const struct change *change = &commit->changes[index];
+    struct change_heads heads;
+    AUTO(buf_unref) struct buf *event = NULL;
+    if (!matches_facts(page, change)) {
+        return true;
+    }
+    bool ok = read_heads(page, change, &heads);
+    if (ok && matches_pointer(page, &heads)) {
+        ok = encode_change(page, commit, index, &heads, changes->len, &event);
+    }
+    if (event != NULL) {
+        str_add(changes, event->data, event->len);
+    }
+    change_heads_fini(&heads);
+    return ok;
+}
+
+/* *ret_commit NULL: no change matches. */
 static bool encode_commit(struct commit_page *page, const struct commit *commit,
-                          const bool *selected, struct buf **ret_commit)
+                          struct buf **ret_commit)
 {
     Confreg__V1__Commit message;
     Google__Protobuf__Timestamp time;
     AUTO_STR changes = {0};
-    describe_commit(&message, &time, commit);
-    for (size_t i = 0; i < commit->n_changes; i++) {
-        AUTO(buf_unref) struct buf *event = NULL;
-        if (!selected[i]) {
-            continue;
-        }
-        if (!encode_change(page, commit, i, changes.len, &event)) {
-            return false;
-        }
-        str_add(&changes, event->data, event->len);
+    bool ok = true;
+    *ret_commit = NULL;
+    for (size_t i = 0; i < commit->n_changes && ok; i++) {
+        ok = add_change(page, commit, i, &changes);
     }
-    *ret_commit = encode_field_and(FIELD_LISTED, &message.base, changes.data, changes.len);
-    return true;
+    if (ok && changes.len > 0) {
+        describe_commit(&message, &time, commit);
+        *ret_commit = encode_field_and(FIELD_LISTED, &message.base, changes.data, changes.len);
+    }
+    return ok;
 }
 
 /* ---- Filling a page ---- */
@@ -286,8 +292,6 @@ static bool page_is_full(const struct commit_page *page)
 static bool add_commit(void *user, struct commit *commit)
 {
     struct commit_page *page = user;
-    bool selected[COMMIT_MAX_CHANGES];
-    size_t n = 0;
     AUTO(buf_unref) struct buf *encoded = NULL;
     move_bounds(page, commit->revision, false);
     page->ended_early = page_is_full(page);
@@ -295,9 +299,7 @@ static bool add_commit(void *user, struct commit *commit)
         return false;
     }
     page->looked++;
-    page->failed = matches_commit(page, commit) &&
-                   (!select_changes(page, commit, selected, &n) ||
-                    (n > 0 && !encode_commit(page, commit, selected, &encoded)));
+    page->failed = matches_commit(page, commit) && !encode_commit(page, commit, &encoded);
     if (page->failed) {
         return false;
     }
