@@ -335,7 +335,7 @@ def removed(address, revisions):
 
 def heads_mark(address):
     with pymongo.MongoClient(address) as client:
-        return client.get_default_database().confreg_marks.find_one({"_id": 0})["value"]
+        return client.get_default_database().confreg_marks.find_one({"_id": HEADS})["value"]
 
 
 @pytest.mark.parametrize("database", ["secantus"], indirect=True)
