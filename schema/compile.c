@@ -175,9 +175,8 @@ static void compile(struct compiler *c, struct buf *text)
 bool schema_compile(struct buf *text, const struct schema_options *options,
                     struct schema **ret_schema, struct schema_report *report)
 {
-    AUTO(schema_unref) struct schema *schema = mem_zalloc(sizeof *schema);
+    AUTO(schema_free) struct schema *schema = mem_zalloc(sizeof *schema);
     struct compiler c = {.schema = schema, .options = options, .report = report};
-    atomic_init(&schema->refs, 1);
     compile(&c, text);
     references_fini(&c);
     for (uint32_t i = 0; i < c.dynamic_names.n; i++) {

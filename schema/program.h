@@ -5,8 +5,6 @@
 #ifndef SCHEMA_PROGRAM_H
 #define SCHEMA_PROGRAM_H
 
-#include <stdatomic.h>
-
 #include "flat_json.h"
 #include "formats.h"
 #include "regex.h"
@@ -143,7 +141,6 @@ struct document {
 };
 
 struct schema {
-    atomic_uint refs;
     VECTOR(struct document) documents;
     VECTOR(struct subschema) subschemas; /* 0: the whole schema */
     VECTOR(struct instruction) instructions;

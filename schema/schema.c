@@ -2,16 +2,11 @@
 #include "program.h"
 #include "report.h"
 
-struct schema *schema_ref(struct schema *schema)
+void schema_free(struct schema *schema)
 {
-    if (schema != NULL) {
-        atomic_fetch_add_explicit(&schema->refs, 1, memory_order_relaxed);
+    if (schema == NULL) {
+        return;
     }
-    return schema;
-}
-
-static void free_schema(struct schema *schema)
-{
     for (uint32_t i = 0; i < schema->documents.n; i++) {
         flat_json_fini(&schema->documents.items[i].tree);
         buf_unref(schema->documents.items[i].text);
@@ -37,13 +32,6 @@ static void free_schema(struct schema *schema)
     free(schema->dynamic_anchors.items);
     str_fini(&schema->names);
     free(schema);
-}
-
-void schema_unref(struct schema *schema)
-{
-    if (schema != NULL && atomic_fetch_sub_explicit(&schema->refs, 1, memory_order_acq_rel) == 1) {
-        free_schema(schema);
-    }
 }
 
 void program_add_place(const struct schema *schema, uint32_t document, uint32_t node,

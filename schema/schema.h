@@ -11,7 +11,7 @@
  * SCHEMA_CALLS subschemas. A value for which these, or the limits of regular expressions (regex.h),
  * do not suffice is not valid, and a violation says which limit it was.
  *
- * Numbers are exact decimals. A compiled schema is immutable and reference-counted: any number of
+ * Numbers are exact decimals. A compiled schema is immutable: any number of
  * threads can validate by it at a time. Nothing is kept between validations. */
 #ifndef SCHEMA_SCHEMA_H
 #define SCHEMA_SCHEMA_H
@@ -65,10 +65,9 @@ struct schema;
  * SCHEMA_VIOLATIONS). */
 bool schema_compile(struct buf *text, const struct schema_options *options,
                     struct schema **ret_schema, struct schema_report *report);
-struct schema *schema_ref(struct schema *schema);
-void schema_unref(struct schema *schema);
+void schema_free(struct schema *schema);
 
-MEM_CLEANUP(struct schema, schema_unref)
+MEM_CLEANUP(struct schema, schema_free)
 
 /* True: the value is valid. Else the report, which is empty before, has all violations. value: of
  * json_check or json_check_value. */

@@ -80,12 +80,14 @@ uint32_t validation_push_bits(struct validation *v, uint32_t n)
     return run;
 }
 
-uint32_t validation_push_marks(struct validation *v, uint32_t node)
+/* Marks of a container's children. */
+static uint32_t push_marks(struct validation *v, uint32_t node)
 {
     return validation_push_bits(v, v->value.nodes[node].n);
 }
 
-void validation_merge_marks(struct validation *v, uint32_t node, uint32_t into, uint32_t from)
+/* into |= from, of the marks of a node. */
+static void merge_marks(struct validation *v, uint32_t node, uint32_t into, uint32_t from)
 {
     for (uint32_t i = 0; i < (v->value.nodes[node].n + 63) / 64; i++) {
         v->words.items[into - 1 + i] |= v->words.items[from - 1 + i];
@@ -323,10 +325,10 @@ static bool check_all_of(struct validation *v, const struct instruction *i, uint
 static bool try_with_marks(struct validation *v, uint32_t subschema, uint32_t node, uint32_t marks)
 {
     uint32_t before = v->words.n;
-    uint32_t own = marks == 0 ? 0 : validation_push_marks(v, node);
+    uint32_t own = marks == 0 ? 0 : push_marks(v, node);
     bool ok = validation_try(v, subschema, node, own);
     if (ok && marks != 0) {
-        validation_merge_marks(v, node, marks, own);
+        merge_marks(v, node, marks, own);
     }
     v->words.n = before;
     return ok;
@@ -523,10 +525,10 @@ static bool run_with_marks(struct validation *v, const struct subschema *s, uint
         return run_all(v, s, node, marks);
     }
     uint32_t before = v->words.n;
-    uint32_t own = validation_push_marks(v, node);
+    uint32_t own = push_marks(v, node);
     bool ok = run_all(v, s, node, own);
     if (marks != 0) {
-        validation_merge_marks(v, node, marks, own);
+        merge_marks(v, node, marks, own);
     }
     v->words.n = before;
     return ok;

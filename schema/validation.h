@@ -46,11 +46,6 @@ enum regex_result validation_match(struct validation *v, uint32_t regex, struct 
 
 /* A run of n bits, all 0, on the stack; popped by the length of `words` before. */
 uint32_t validation_push_bits(struct validation *v, uint32_t n);
-/* Marks of a container's children. */
-uint32_t validation_push_marks(struct validation *v, uint32_t node);
-/* into |= from, of the marks of a node. */
-void validation_merge_marks(struct validation *v, uint32_t node, uint32_t into, uint32_t from);
-
 static inline void validation_set_bit(struct validation *v, uint32_t run, uint32_t bit)
 {
     if (run != 0) {

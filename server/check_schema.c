@@ -160,7 +160,7 @@ static struct schema *compile(const char *path, struct refs *refs)
 /* All values are checked, whatever is wrong with one; the worst decides. */
 static int check_all(char **paths, int n, struct refs *refs)
 {
-    AUTO(schema_unref) struct schema *schema = compile(paths[0], refs);
+    AUTO(schema_free) struct schema *schema = compile(paths[0], refs);
     int code = EXIT_SUCCESS;
     if (schema == NULL || refs->failed) {
         return EXIT_WRONG;

@@ -60,7 +60,7 @@ int main(int argc, char **argv)
     AUTO(buf_unref) struct buf *text = read_json(argv[1]);
     AUTO(buf_unref) struct buf *value = read_json(argv[2]);
     double compile_seconds;
-    AUTO(schema_unref) struct schema *schema = compile(text, &compile_seconds);
+    AUTO(schema_free) struct schema *schema = compile(text, &compile_seconds);
     double seconds = atof(argv[3]);
     double start = processor_seconds();
     double passed = 0;

@@ -51,7 +51,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (text == NULL || value == NULL) {
         return 0;
     }
-    AUTO(schema_unref) struct schema *schema = NULL;
+    AUTO(schema_free) struct schema *schema = NULL;
     struct schema_report report = {0};
     const struct schema_options options = {
         .assert_formats = true, .resolve = resolve, .user = value};

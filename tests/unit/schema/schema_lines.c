@@ -87,7 +87,7 @@ static void validate_all(const struct schema *schema, struct json_text values, s
 static void answer(struct json_text line, struct buf *remotes)
 {
     AUTO_STR out = {0};
-    AUTO(schema_unref) struct schema *schema = NULL;
+    AUTO(schema_free) struct schema *schema = NULL;
     struct schema_report report = {0};
     struct json_text text;
     struct json_text formats;
