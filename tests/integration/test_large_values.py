@@ -159,6 +159,16 @@ def test_reads_say_what_they_leave_out(plain, wide, name):
     assert wide.versions(name, include_large=True).versions[0].config_data.decode() == B
 
 
+def test_a_comparison_leaves_values_out(plain, wide, name):
+    """Its entries have keys only; the comparison of the one config has the values."""
+    wide.create(name, A, environment=f"{name}-old")
+    epoch = wide.create(name, B, environment=name).header.epoch
+    diff, = plain.stub.DiffConfigs(api_pb.DiffConfigsRequest(
+        environment=f"{name}-old", new_environment=name, epoch=epoch), timeout=60).diffs
+    assert diff.values_omitted and not diff.json_patch
+    assert [(e.key, e.old_value, e.new_value) for e in diff.changed] == [("x", b"", b"")]
+
+
 def test_the_documented_option_reads_it(server, name):
     """As docs/protocol.md says."""
     with grpc.insecure_channel(server.listen) as channel:

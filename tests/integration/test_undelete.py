@@ -187,6 +187,14 @@ def test_pages_of_the_trash_are_of_one_revision(registry, name):
         (n, number >= 10) for number, n in enumerate(names)]
 
 
+def test_the_trash_alone(registry, name):
+    names = [f"{name}-{number}" for number in range(4)]
+    registry.commit([create_change(n) for n in names])
+    registry.commit([delete_change(n) for n in names[:2]])
+    page = registry.list(only_deleted=True, service_name_prefix=name)
+    assert [(c.service_name, c.version) for c in page.configs] == [(n, 0) for n in names[:2]]
+
+
 # ---- Events ----
 
 def test_watches_tell_of_an_undelete(registry, name, deleted):

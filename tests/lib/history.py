@@ -231,13 +231,14 @@ def _check_listed(log, config, revision):
 def _check_list(log, request, response):
     revision = response.header.revision
     deleted = [c for c in response.configs if not c.version]
-    assert not deleted or request.show_deleted
+    assert not deleted or request.show_deleted or request.only_deleted
+    assert not request.only_deleted or len(deleted) == len(response.configs)
     for config in deleted:
         assert log.head_at(name_of(config), revision) == (0, config.mod_revision), config
     for config in response.configs:
         if config.version:
             _check_listed(log, config, revision)
-    if not request.page_token and not response.next_page_token:
+    if not (request.page_token or response.next_page_token or request.only_deleted):
         selectors = [api_pb.Selector(environment=request.environment,
                                      service_name=request.service_name,
                                      service_name_prefix=request.service_name_prefix)]
