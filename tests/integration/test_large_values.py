@@ -11,6 +11,7 @@ from daemon import Confregd, Gateway, until
 from rest import Rest, gauge
 from sse import EventStream
 from stubs import api_grpc, api_pb, pb
+from tape import tap
 
 pytestmark = pytest.mark.any_store
 
@@ -38,7 +39,7 @@ def server(launch):
 def plain(server):
     """The calls on a channel without any option."""
     with grpc.insecure_channel(server.listen) as channel:
-        yield Registry(api_grpc.RegistryServiceStub(channel))
+        yield Registry(api_grpc.RegistryServiceStub(tap(channel)))
 
 
 @pytest.fixture
