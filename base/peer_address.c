@@ -8,9 +8,8 @@
 void peer_address_text(const struct sockaddr_storage *address, char *ret_text)
 {
     char text[INET6_ADDRSTRLEN];
-    if (address->ss_family == AF_UNIX) {
-        snprintf(ret_text, PEER_ADDRESS_SIZE,
-                 "unix:"); /* clients of unix sockets have no address */
+    if (address->ss_family == AF_UNIX) { /* its clients have no address */
+        snprintf(ret_text, PEER_ADDRESS_SIZE, "unix:");
     } else if (address->ss_family == AF_INET6) {
         const struct sockaddr_in6 *v6 = (const void *)address;
         unsigned port = ntohs(v6->sin6_port);

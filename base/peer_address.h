@@ -1,6 +1,6 @@
-/* The address of a peer as the gRPC core writes it. */
-#ifndef RPC_PEER_ADDRESS_H
-#define RPC_PEER_ADDRESS_H
+/* The address of a connected client as text, in the form of the gRPC core. Any thread. */
+#ifndef BASE_PEER_ADDRESS_H
+#define BASE_PEER_ADDRESS_H
 
 struct sockaddr_storage;
 
