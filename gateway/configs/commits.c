@@ -118,6 +118,7 @@ static void take_query(struct request *r, struct commits_query *query, struct in
     m->service_name = registry_text(p->service_filter);
     m->service_name_prefix = registry_text(p->prefix_filter);
     m->actor = registry_text(p->actor);
+    m->credential = registry_text(p->credential);
     m->created_by = registry_text(p->created_by);
     m->json_pointer = registry_text(p->pointer);
     take_kinds(query, p->kind, invalid);
@@ -195,6 +196,8 @@ static void add_commit(struct str *out, const Confreg__V1__Commit *commit)
     clock_format(us, time);
     str_addf(out, "{\"revision\":%" PRIu64 ",\"timestamp\":\"%s\"", commit->revision, time);
     json_add_text(out, ",\"actor\":", commit->actor);
+    json_add_text(out, ",\"credential\":", commit->credential);
+    json_add_text(out, ",\"method\":", commit->method);
     json_add_text(out, ",\"created_by\":",
                   texts_author(texts_author_named(commit->created_by, commit->created_by_empty)));
     json_add_text(out, ",\"comment\":", commit->comment);

@@ -190,6 +190,7 @@ static const struct row {
     {PARAMETER_SIDES, "old_revision", take_number, offsetof(struct parameters, old_revision)},
     {PARAMETER_SIDES, "new_revision", take_number, offsetof(struct parameters, new_revision)},
     {PARAMETER_LOG_FILTERS, "actor", take_text, offsetof(struct parameters, actor)},
+    {PARAMETER_LOG_FILTERS, "credential", take_text, offsetof(struct parameters, credential)},
     {PARAMETER_LOG_FILTERS, "kind", take_text, offsetof(struct parameters, kind)},
     {PARAMETER_LOG_FILTERS, "since", take_text, offsetof(struct parameters, since)},
     {PARAMETER_LOG_FILTERS, "until", take_text, offsetof(struct parameters, until)},
@@ -298,6 +299,7 @@ void parameters_fini(struct parameters *parameters)
     number_fini(&parameters->old_revision);
     number_fini(&parameters->new_revision);
     free(parameters->actor);
+    free(parameters->credential);
     free(parameters->kind);
     free(parameters->since);
     free(parameters->until);

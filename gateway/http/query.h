@@ -44,7 +44,8 @@ enum parameter {
     PARAMETER_VALIDATE_ONLY = 1 << 16,   /* validate_only=true */
     PARAMETER_INCLUDE_DELETED = 1 << 18, /* include_deleted=true */
     PARAMETER_DELETED = 1 << 19,         /* deleted=true */
-    /* actor=, kind=, since=, until=, from_revision=, to_revision=, pointer=, order=, view= */
+    /* actor=, credential=, kind=, since=, until=, from_revision=, to_revision=, pointer=, order=,
+     * view= */
     PARAMETER_LOG_FILTERS = 1 << 17,
     PARAMETER_SIDES = 1 << 20, /* new_environment=, old_revision=, new_revision= */
     /* Unknown and repeated parameters are faults, and so are unknown members of the body. */
@@ -60,7 +61,7 @@ struct parameters {
     char *prefix_filter;        /* owned */
     char *comment, *created_by; /* owned */
     char *page, *fields;        /* owned */
-    char *actor, *kind, *since, *until, *pointer, *order,
+    char *actor, *credential, *kind, *since, *until, *pointer, *order,
         *view; /* owned; of PARAMETER_LOG_FILTERS */
     struct number from_revision, to_revision;
     char *new_environment; /* owned; of PARAMETER_SIDES */

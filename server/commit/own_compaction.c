@@ -24,6 +24,8 @@ struct write *own_compaction_new(uint64_t floor, uint64_t keep_versions)
         .expected_epoch = "",
     };
     own->write.command = (struct command){.actor = "",
+                                          .credential = "",
+                                          .method = "",
                                           .peer = "",
                                           .comment = "by policy",
                                           .request_id = "",

@@ -79,6 +79,8 @@ static void submit(struct taking *t, struct item *item)
     };
     item->write = (struct write){
         .command = {.actor = ACTOR,
+                    .credential = "",
+                    .method = "",
                     .peer = "",
                     .comment = item->version.comment,
                     .request_id = "",

@@ -26,6 +26,8 @@ struct commit *commit_new(size_t n_changes)
     struct commit *commit = mem_zalloc(sizeof *commit);
     atomic_init(&commit->refs, 1);
     commit->actor = mem_string("");
+    commit->credential = mem_string("");
+    commit->method = mem_string("");
     commit->peer = mem_string("");
     commit->comment = mem_string("");
     commit->request_id = mem_string("");
@@ -58,6 +60,8 @@ void commit_unref(struct commit *commit)
     }
     free(commit->changes);
     free(commit->actor);
+    free(commit->credential);
+    free(commit->method);
     free(commit->peer);
     free(commit->created_by);
     free(commit->comment);

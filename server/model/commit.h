@@ -89,6 +89,8 @@ struct commit {
     struct hash hash;          /* of record; set by commit_seal and commit_decode */
     char *actor;               /* the authenticated principal; this and the strings below are owned;
                                   "" if unknown */
+    char *credential;          /* what has proven the actor: kind, ':' and id; never a secret */
+    char *method;              /* of the API that was called: "CreateConfig" */
     char *peer;                /* the client's address */
     char *created_by;          /* the author that the request named; NULL: none named */
     char *comment;

@@ -144,6 +144,8 @@ void describe_commit(Confreg__V1__Commit *message, Google__Protobuf__Timestamp *
     message->revision = commit->revision;
     message->commit_time = time;
     message->actor = commit->actor;
+    message->credential = commit->credential;
+    message->method = commit->method;
     message->peer = commit->peer;
     message->comment = commit->comment;
     message->request_id = commit->request_id;

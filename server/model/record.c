@@ -57,11 +57,14 @@ static void put_change(struct str *out, const struct change *change)
 
 static size_t comment_length_bytes(uint64_t format)
 {
-    return format == RECORD_FORMAT_LONG ? 4 : 2;
+    return format >= RECORD_FORMAT_LONG ? 4 : 2;
 }
 
 static uint8_t format_of(const struct commit *commit)
 {
+    if (commit->credential[0] != '\0' || commit->method[0] != '\0') {
+        return RECORD_FORMAT_CALL;
+    }
     if (strlen(commit->comment) > UINT16_MAX) {
         return RECORD_FORMAT_LONG;
     }
@@ -84,6 +87,10 @@ struct buf *record_encode(const struct commit *commit)
     put_number(&out, (uint64_t)commit->time_us, 8);
     str_add(&out, commit->nonce, NONCE_SIZE);
     put_text(&out, commit->actor);
+    if (format >= RECORD_FORMAT_CALL) {
+        put_text(&out, commit->credential);
+        put_text(&out, commit->method);
+    }
     put_text(&out, commit->peer);
     put_optional_text(&out, commit->created_by);
     put_sized_text(&out, commit->comment, comment_length_bytes(format));
@@ -196,6 +203,10 @@ static void take_head(struct reader *r, struct commit *commit, uint64_t format)
     commit->time_us = (int64_t)take_number(r, 8);
     take_bytes(r, commit->nonce, NONCE_SIZE);
     take_text(r, &commit->actor);
+    if (format >= RECORD_FORMAT_CALL) {
+        take_text(r, &commit->credential);
+        take_text(r, &commit->method);
+    }
     take_text(r, &commit->peer);
     take_optional_text(r, &commit->created_by);
     take_sized_text(r, &commit->comment, comment_length_bytes(format));
@@ -209,7 +220,7 @@ struct commit *record_decode(const uint8_t *bytes, size_t n)
 {
     struct reader r = {.at = bytes, .left = n};
     uint64_t format = take_number(&r, 1);
-    if (format < RECORD_FORMAT || format > RECORD_FORMAT_LONG) {
+    if (format < RECORD_FORMAT || format > RECORD_FORMAT_CALL) {
         return NULL;
     }
     AUTO(commit_unref) struct commit *commit = commit_new(0);

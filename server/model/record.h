@@ -5,7 +5,8 @@
  * text is a byte 0, or a byte 1 and the text. Times are microseconds since 1970.
  *
  *     u8 format, 8 bytes epoch, u64 revision, 32 bytes hash of the commit before, i64 time,
- *     16 bytes nonce, text actor, text peer, optional created_by, text comment,
+ *     16 bytes nonce, text actor, in format 4: text credential and text method,
+ *     text peer, optional created_by, text comment,
  *     text request_id, 32 bytes fingerprint where request_id is not empty,
  *     u16 number of changes, and for each
  *         u8 kind, text environment, text service, u64 version, u64 head_version,
@@ -13,10 +14,11 @@
  *         if it adds a version: 32 bytes salted payload hash, u64 payload size,
  *         if it is an import: i64 time, optional author.
  *
- * Format 1 is used wherever possible. Format 2 has the same layout; it marks commits with a change
- * of kind 7 or higher, which a reader of format 1 does not know. Format 3 is for commits of any
- * kind whose comment exceeds 65,535 bytes: the length of the comment has 32 bits. A new layout
- * needs a new format number.
+ * The lowest format that holds the commit is used. Format 2 has the layout of format 1; it marks
+ * commits with a change of kind 7 or higher, which a reader of format 1 does not know. Format 3 is
+ * for commits of any kind whose comment exceeds 65,535 bytes: the length of the comment has 32
+ * bits. Format 4 is for commits of any kind with a credential or a method; its comments are those
+ * of format 3. A new layout needs a new format number.
  *
  * Pure; any thread. */
 #ifndef MODEL_RECORD_H
@@ -27,6 +29,7 @@
 #define RECORD_FORMAT 1
 #define RECORD_FORMAT_KINDS 2
 #define RECORD_FORMAT_LONG 3
+#define RECORD_FORMAT_CALL 4
 
 /* Returns one reference. Texts must be within their limits (commit.h). */
 struct buf *record_encode(const struct commit *commit);

@@ -155,9 +155,9 @@ struct mutation {
 
 /* Mutations that are committed together, all or none. All members are borrowed. */
 struct command {
-    const char *actor, *peer, *comment, *request_id; /* "": none */
-    const char *created_by;                          /* NULL: not given */
-    struct hash fingerprint;                         /* of the request, if it has a request_id */
+    const char *actor, *credential, *method, *peer, *comment, *request_id; /* "": none */
+    const char *created_by;                                                /* NULL: not given */
+    struct hash fingerprint; /* of the request, if it has a request_id */
     const struct mutation *mutations;
     size_t n_mutations;        /* 1 to COMMIT_MAX_CHANGES */
     struct json_limits limits; /* for the results of patches */

@@ -420,6 +420,8 @@ static struct commit *begin_commit(const struct registry *registry, const struct
     commit->time_us =
         command->now_us > registry->last_time_us ? command->now_us : registry->last_time_us;
     set_text(&commit->actor, command->actor);
+    set_text(&commit->credential, command->credential);
+    set_text(&commit->method, command->method);
     set_text(&commit->peer, command->peer);
     set_text(&commit->comment, command->comment);
     set_text(&commit->request_id, command->request_id);

@@ -138,12 +138,18 @@ static bool matches_facts(const struct commit_page *page, const struct change *c
            head_filter_matches(&page->filter, change->environment, change->service);
 }
 
+/* wanted: "" accepts every text. */
+static bool accepts(const char *wanted, const char *text)
+{
+    return wanted[0] == '\0' || strcmp(wanted, text) == 0;
+}
+
 static bool matches_commit(const struct commit_page *page, const struct commit *commit)
 {
     const Confreg__V1__ListCommitsRequest *r = page->request;
     const char *author = commit->created_by == NULL ? "" : commit->created_by;
-    return (r->actor[0] == '\0' || strcmp(r->actor, commit->actor) == 0) &&
-           (r->created_by[0] == '\0' || strcmp(r->created_by, author) == 0);
+    return accepts(r->actor, commit->actor) && accepts(r->credential, commit->credential) &&
+           accepts(r->created_by, author);
 }
 
 /* ---- Encoding ---- */
@@ -515,6 +521,7 @@ static bool check(const struct service *service, const Confreg__V1__ListCommitsR
            check_name_filter(r->service_name, "service_name", st) &&
            check_prefix_filter(r->service_name_prefix, "service_name_prefix", st) &&
            check_text(r->actor, AUTHOR_MAX_BYTES, "actor", st) &&
+           check_text(r->credential, AUTHOR_MAX_BYTES, "credential", st) &&
            check_text(r->created_by, AUTHOR_MAX_BYTES, "created_by", st) && check_kinds(r, st) &&
            check_time(r->start_time, "start_time", st) && check_time(r->end_time, "end_time", st) &&
            check_epoch(service, r->epoch, "epoch", st) &&

@@ -22,6 +22,7 @@
 static const struct write_form forms[] = {
     {
         .descriptor = &confreg__v1__create_config_request__descriptor,
+        .method = "CreateConfig",
         .part = "create",
         .kind = MUTATE_CREATE,
         NAMES(CreateConfigRequest),
@@ -33,6 +34,7 @@ static const struct write_form forms[] = {
     },
     {
         .descriptor = &confreg__v1__update_config_request__descriptor,
+        .method = "UpdateConfig",
         .part = "update",
         .kind = MUTATE_UPDATE,
         NAMES(UpdateConfigRequest),
@@ -52,6 +54,7 @@ static const struct write_form forms[] = {
     },
     {
         .descriptor = &confreg__v1__delete_config_request__descriptor,
+        .method = "DeleteConfig",
         .part = "delete",
         .kind = MUTATE_DELETE,
         NAMES(DeleteConfigRequest),
@@ -65,6 +68,7 @@ static const struct write_form forms[] = {
     },
     {
         .descriptor = &confreg__v1__rollback_config_request__descriptor,
+        .method = "RollbackConfig",
         .part = "rollback",
         .kind = MUTATE_ROLLBACK,
         NAMES(RollbackConfigRequest),
@@ -77,6 +81,7 @@ static const struct write_form forms[] = {
     },
     {
         .descriptor = &confreg__v1__undelete_config_request__descriptor,
+        .method = "UndeleteConfig",
         .part = "undelete",
         .kind = MUTATE_UNDELETE,
         NAMES(UndeleteConfigRequest),
@@ -89,12 +94,14 @@ static const struct write_form forms[] = {
     },
     {
         .descriptor = &confreg__v1__commit_changes_request__descriptor,
+        .method = "CommitChanges",
         OPTIONS(CommitChangesRequest),
         .mutations = mutations_of_commit,
         .answer = write_answer_commit,
     },
     {
         .descriptor = &confreg__v1__compact_request__descriptor,
+        .method = "Compact",
         .kind = MUTATE_COMPACT,
         OPTIONS(CompactRequest),
         .mutations = mutations_of_compact,

@@ -25,7 +25,8 @@ struct write_content {
 /* Members are offsets into the request's struct; 0: the request has no such member. */
 struct write_form {
     const ProtobufCMessageDescriptor *descriptor;
-    const char *part; /* the name of its field in Write: "create"; NULL: it has none */
+    const char *method; /* "CreateConfig" */
+    const char *part;   /* the name of its field in Write: "create"; NULL: it has none */
     enum mutation_kind kind;
     size_t environment, service_name, version;
     size_t expected_version, expected_revision, expected_epoch;

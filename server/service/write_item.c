@@ -10,6 +10,7 @@ void write_item_fini(struct write_item *w)
 {
     mutations_fini(&w->mutations);
     staged_free(w->write.staged);
+    free(w->credential);
     free(w->comment);
     free(w->created_by);
     free(w->request_id);
@@ -68,15 +69,29 @@ static struct hash fingerprint(const ProtobufCMessage *request)
     return hash_two(descriptor->name, strlen(descriptor->name) + 1, bytes->data, bytes->len);
 }
 
+/* "certificate:dns:billing.example"; "": the client has proven nothing. */
+static char *credential_of(struct rpc_call *call)
+{
+    const char *name = rpc_call_proven_name(call);
+    AUTO_STR credential = {0};
+    if (name[0] != '\0') {
+        str_addf(&credential, "certificate:%s", name);
+    }
+    return mem_string(str_text(&credential));
+}
+
 static void fill_command(struct write_item *w, struct rpc_call *call,
                          const ProtobufCMessage *request)
 {
     const char *author = write_author(w->form, request);
+    w->credential = credential_of(call);
     w->comment = mem_string(write_text(request, w->form->comment));
     w->request_id = mem_string(write_text(request, w->form->request_id));
     w->created_by = author == NULL ? NULL : mem_string(author);
     w->write.command = (struct command){
         .actor = rpc_call_proven_name(call),
+        .credential = w->credential,
+        .method = w->form->method,
         .peer = rpc_call_peer(call),
         .comment = w->comment,
         .request_id = w->request_id,

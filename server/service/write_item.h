@@ -12,7 +12,7 @@ struct write_item {
     struct write write; /* the caller sets write.done */
     struct service *service;
     struct mutations mutations;
-    char *comment, *created_by, *request_id;
+    char *credential, *comment, *created_by, *request_id;
     bool include_large; /* payloads and differences, however large */
     bool brief;         /* the response leaves out payload, comment and diff */
     const struct write_form *form;

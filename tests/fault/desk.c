@@ -105,6 +105,8 @@ bool desk_write(struct desk *desk, const struct deed *deed, struct commit **ret_
     const char *id = deed->request_id == NULL ? "" : deed->request_id;
     struct waited w = {.write = {.deadline_ns = INT64_MAX, .done = on_done}};
     w.write.command = (struct command){.actor = "",
+                                       .credential = "",
+                                       .method = "",
                                        .peer = "",
                                        .comment = "",
                                        .request_id = id,

@@ -109,6 +109,7 @@ FILTERS = [
      and e.service_name == "mail" and e.created_by == "bob"),
     ({"service_name": "nobody"}, lambda e: False),
     ({"actor": "nobody"}, lambda e: False),
+    ({"credential": "certificate:cn:nobody"}, lambda e: False),
 ]
 
 

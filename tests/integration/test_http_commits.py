@@ -38,9 +38,11 @@ def history(rest, name):
 
 def test_the_facts(rest, name, history):
     last, back, third, second, first = commits(rest, name)
-    assert set(first) == {"revision", "timestamp", "actor", "created_by", "comment", "request_id",
-                          "peer", "change_count", "changes"}
+    assert set(first) == {"revision", "timestamp", "actor", "credential", "method", "created_by",
+                          "comment", "request_id", "peer", "change_count", "changes"}
     assert (first["created_by"], second["created_by"]) == ("ada", "system")
+    assert [c["method"] for c in (first, second, back, last)] == [
+        "CreateConfig", "UpdateConfig", "RollbackConfig", "DeleteConfig"]
     assert (first["comment"], second["comment"], second["change_count"]) == ("", "why", 1)
     assert second["changes"] == [{
         "environment": "prod", "service_name": name, "kind": "update", "version": 2,
@@ -80,6 +82,7 @@ def test_an_erased_payload_says_so(rest, name, history):
     ("&pointer=/a~1b/0", [1, 2]), ("&pointer=/none", []), ("&pointer=", [0, 1, 2, 3, 4]),
     ("&kind=delete", [0]), ("&kind=create,rollback", [1, 4]), ("&created_by=ada", [4]),
     ("&environment=prod", [0, 1, 2, 3, 4]), ("&environment=dev", []), ("&actor=x", []),
+    ("&credential=x", []),
     ("&order=asc", [4, 3, 2, 1, 0]), ("&limit=2", [0, 1]), ("&order=asc&limit=1", [4]),
     ("&since=-1h", [0, 1, 2, 3, 4]), ("&until=-1h", []), ("&since=2020-01-31T00:00:00Z", [0, 1, 2, 3, 4]),
     ("&until=2020-01-31T00:00:00.5%2B02:00", []), ("&since=-0s&until=-1w", []),

@@ -231,7 +231,9 @@ def test_the_log_names_who_has_proven_it(asks, authority, name, names, proven):
         registry = Registry(api_grpc.RegistryServiceStub(channel))
         service = f"by-{time.monotonic_ns()}"
         registry.create(service)
-    assert actor_of(asks, service) == proven
+    request = api_pb.ListCommitsRequest(service_name=service, credential=f"certificate:{proven}")
+    commit, = asks.stub.ListCommits(request, timeout=PATIENCE).commits
+    assert (commit.actor, commit.method) == (proven, "CreateConfig")
 
 
 def test_the_actor_of_a_plain_client_is_empty(tls):

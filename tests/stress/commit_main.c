@@ -111,6 +111,8 @@ static void prepare(struct submission *s, struct random *random, struct buf *pay
     };
     s->write.command = (struct command){
         .actor = "",
+        .credential = "",
+        .method = "",
         .peer = "",
         .comment = "",
         .request_id = s->request_id,

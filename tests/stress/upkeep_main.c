@@ -38,6 +38,8 @@ static void compact(void *user, uint64_t floor, uint64_t keep_versions)
 static struct staged *write_one(struct world *world, const struct mutation *m)
 {
     struct command command = {.actor = "",
+                              .credential = "",
+                              .method = "",
                               .peer = "",
                               .comment = "",
                               .request_id = "",

@@ -23,6 +23,8 @@ struct staged *ledger_write(struct ledger *ledger, const struct mutation *m)
     whole.payload = payload;
     whole.expected_epoch = "";
     struct command command = {.actor = "",
+                              .credential = "",
+                              .method = "",
                               .peer = "",
                               .comment = "",
                               .request_id = "",

@@ -15,6 +15,8 @@ void waited_init(struct waited *w, const struct mutation *m, const char *request
 {
     *w = (struct waited){.write = {.deadline_ns = INT64_MAX, .done = waited_done}};
     w->write.command = (struct command){.actor = "",
+                                        .credential = "",
+                                        .method = "",
                                         .peer = "",
                                         .comment = "",
                                         .request_id = request_id,

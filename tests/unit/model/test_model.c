@@ -120,6 +120,41 @@ Test(commit, a_compaction_has_a_format_of_its_own)
     leak_check();
 }
 
+/* Logs of older releases hold records without them. */
+Test(commit, credential_and_method_have_a_format_of_their_own)
+{
+    static const struct {
+        const char *credential, *method;
+        uint8_t format;
+    } cases[] = {{"", "", 1},
+                 {"token:0123456789ab", "", 4},
+                 {"", "UpdateConfig", 4},
+                 {"certificate:cn:a", "DeleteConfig", 4}};
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        AUTO(commit_unref) struct commit *commit = commit_new(1);
+        AUTO(commit_unref) struct commit *copy = NULL;
+        struct status st;
+        set(&commit->credential, cases[i].credential);
+        set(&commit->method, cases[i].method);
+        commit->changes[0].kind = CHANGE_DELETE;
+        commit->changes[0].environment = mem_string("prod");
+        commit->changes[0].service = mem_string("billing");
+        commit_seal(commit, epoch);
+        cr_assert_eq(commit->record->data[0], cases[i].format);
+        cr_assert(commit_decode(commit->record, &copy, &st));
+        cr_assert_str_eq(copy->credential, cases[i].credential);
+        cr_assert_str_eq(copy->method, cases[i].method);
+        for (uint8_t format = 0; format < 6; format++) {
+            AUTO(buf_unref) struct buf *other = buf_copy(commit->record->data, commit->record->len);
+            struct commit *none = NULL;
+            other->data[0] = format;
+            cr_assert(format == cases[i].format || !commit_decode(other, &none, &st),
+                      "a commit has one form");
+        }
+    }
+    leak_check();
+}
+
 /* A comment of up to 65,535 bytes keeps format 1, which older logs hold. */
 Test(commit, a_comment_whose_length_takes_more_than_16_bits_has_a_format_of_its_own)
 {

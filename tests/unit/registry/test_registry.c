@@ -10,6 +10,8 @@ static const struct json_limits limits = {.max_bytes = 1 << 20, .max_depth = 64}
 static struct command command_of(const struct mutation *mutations, size_t n)
 {
     return (struct command){.actor = "",
+                            .credential = "",
+                            .method = "",
                             .peer = "test",
                             .comment = "",
                             .request_id = "",
