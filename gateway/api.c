@@ -38,9 +38,9 @@ static const struct route rows[] = {
      NAMED | PARAMETER_OLD_VERSION | PARAMETER_NEW_VERSION | PARAMETER_INCLUDE_DELETED, BODY_NONE,
      &config_read},
     {"POST", "/api/configs/*/rollback", handle_rollback, NAMED | WRITE | PARAMETERS_STRICT,
-     BODY_ROLLBACK, &config_write},
+     BODY_VERSION, &config_write},
     {"POST", "/api/configs/*/undelete", handle_undelete, NAMED | WRITE | PARAMETERS_STRICT,
-     BODY_UNDELETE, &config_write},
+     BODY_VERSION, &config_write},
     {"GET", "/api/diff", handle_diffs,
      NAMED | PARAMETER_SIDES | PARAMETER_SERVICE_FILTER | PARAMETER_PREFIX_FILTER |
          PARAMETER_LIMIT | PARAMETER_PAGE | PARAMETERS_STRICT,

@@ -215,13 +215,9 @@ static void read_delete(struct part *part)
 static void read_rollback(struct part *part)
 {
     Confreg__V1__RollbackConfigRequest *m = &part->change->request.rollback;
-    struct json_text version;
     confreg__v1__rollback_config_request__init(m);
     part->change->write.rollback = m;
     TAKE_NAMES(part, m);
-    if (!json_find(part->object, "version", &version)) {
-        refuse(part, "version", FAULT_MISSING, "Field required");
-    }
     m->version = take_number(part, "version");
     TAKE_EXPECTED(part, m);
 }

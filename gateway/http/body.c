@@ -115,15 +115,14 @@ static bool check_json(const struct str *text, const char *content_type, struct 
     return true;
 }
 
-static void check_version(struct body *body, bool required, struct invalid *invalid)
+static void check_version(struct body *body, struct invalid *invalid)
 {
     struct json_text value;
     if (!json_find(json_of_buf(body->json), "version", &value)) {
-        if (required) {
-            invalid_add(invalid, "body", "version", FAULT_MISSING, "Field required");
-        }
-    } else if (json_type_of(value) != JSON_NUMBER ||
-               !number_parse(value.data, value.len, &body->version)) {
+        return;
+    }
+    if (json_type_of(value) != JSON_NUMBER ||
+        !number_parse(value.data, value.len, &body->version)) {
         invalid_add(invalid, "body", "version", FAULT_NO_INTEGER,
                     "Input should be a valid integer");
     }
@@ -161,8 +160,8 @@ static void check_members(enum body_kind kind, struct body *body, const char *co
     }
     if (kind == BODY_CHANGES) {
         check_list(body, "changes", invalid);
-    } else if (kind == BODY_ROLLBACK || kind == BODY_UNDELETE) {
-        check_version(body, kind == BODY_ROLLBACK, invalid);
+    } else if (kind == BODY_VERSION) {
+        check_version(body, invalid);
     } else {
         check_config_data(body, content_type, invalid);
     }
@@ -174,15 +173,14 @@ static void check_members(enum body_kind kind, struct body *body, const char *co
 static const struct known_names *names_of(enum body_kind kind)
 {
     static const struct known_names of_config = {{"config_data", "comment", "created_by"}, 3};
-    static const struct known_names of_rollback = {{"version", "comment", "created_by"}, 3};
+    static const struct known_names of_version = {{"version", "comment", "created_by"}, 3};
     static const struct known_names of_names = {{"names"}, 1};
     static const struct known_names of_changes = {{"changes", "comment", "created_by"}, 3};
     switch (kind) {
     case BODY_CONFIG:
         return &of_config;
-    case BODY_ROLLBACK:
-    case BODY_UNDELETE:
-        return &of_rollback;
+    case BODY_VERSION:
+        return &of_version;
     case BODY_NAMES:
         return &of_names;
     case BODY_CHANGES:
@@ -222,7 +220,7 @@ void body_parse(enum body_kind kind, bool strict, const struct str *text, const 
         }
         return;
     }
-    if (n == 0 && kind == BODY_UNDELETE) {
+    if (n == 0 && kind == BODY_VERSION) {
         return;
     }
     if (n == 0) {

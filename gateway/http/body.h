@@ -10,14 +10,13 @@
 #include "query.h"
 
 enum body_kind {
-    BODY_NONE,     /* any body is ignored */
-    BODY_EMPTY,    /* a body is a fault */
-    BODY_CONFIG,   /* {"config_data": {…}, "comment": "…", "created_by": "…"} */
-    BODY_ROLLBACK, /* {"version": 3, "comment": "…", "created_by": "…"} */
-    BODY_UNDELETE, /* the same, without a version, or no body at all */
-    BODY_NAMES,    /* {"names": [ … ]}; batch_gets.c defines the items */
-    BODY_CHANGES,  /* {"changes": [ … ], "comment": "…", "created_by": "…"}; changes.c does */
-    BODY_PATCH,    /* a patch of the config's data, of the kind that the Content-Type says */
+    BODY_NONE,    /* any body is ignored */
+    BODY_EMPTY,   /* a body is a fault */
+    BODY_CONFIG,  /* {"config_data": {…}, "comment": "…", "created_by": "…"} */
+    BODY_VERSION, /* {"version": 3, "comment": "…", "created_by": "…"}, or no body at all */
+    BODY_NAMES,   /* {"names": [ … ]}; batch_gets.c defines the items */
+    BODY_CHANGES, /* {"changes": [ … ], "comment": "…", "created_by": "…"}; changes.c does */
+    BODY_PATCH,   /* a patch of the config's data, of the kind that the Content-Type says */
 };
 
 enum patch_kind {
@@ -30,7 +29,7 @@ struct body {
     struct buf *json; /* owned: the whole body without white space */
     enum patch_kind patch_kind;
     struct json_text config_data; /* in json: an object; of a patch, all of the body */
-    struct number version;        /* of a rollback or an undelete */
+    struct number version;        /* of a rollback or an undelete; may be left out */
     struct json_text list;        /* names or changes: an array, in json */
     struct str comment;           /* decoded; empty where it was not given */
     struct str created_by;        /* decoded */

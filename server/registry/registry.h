@@ -140,10 +140,11 @@ struct mutation {
     const char *service;
     struct buf *payload; /* create, update, import: the checked payload; merge patch: a JSON object;
                             JSON patch: one that json_patch_check accepts */
-    const char *content_field; /* patches: the path of the patch in the request, for refusals */
-    uint64_t version;       /* delete (0: all), rollback, import, undelete (0: the last one of the
-                               life that ended); compact: the floor (0: the end) */
-    uint64_t keep_versions; /* compact: for each config, 1 or more */
+    const char *content_field;  /* patches: the path of the patch in the request, for refusals */
+    uint64_t version;           /* delete (0: all), rollback (0: the one before the head), import,
+                                   undelete (0: the last one of the life that ended); compact: the
+                                   floor (0: the end) */
+    uint64_t keep_versions;     /* compact: for each config, 1 or more */
     uint64_t expected_version;  /* 0: any */
     uint64_t expected_revision; /* 0: any */
     const char *expected_epoch; /* "": any */

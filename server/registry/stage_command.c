@@ -230,29 +230,40 @@ static bool payload_gone(const struct mutation *m, uint64_t version, bool compac
     return false;
 }
 
+/* The version to copy: the one that is named, or the one before the head. */
+static bool find_source(const struct mutation *m, const struct head *head, uint64_t *ret_version,
+                        struct status *st)
+{
+    *ret_version = m->version != 0 ? m->version : head_version_before(head, head->version);
+    if (*ret_version == 0) {
+        return status_set_outcome(st, OUTCOME_NOT_ENOUGH_VERSIONS,
+                                  "%s/%s has no version before version %llu", m->environment,
+                                  m->service, (unsigned long long)head->version);
+    }
+    return head_has_version(head, *ret_version) || no_version(m, st);
+}
+
 static bool stage_rollback(struct staging *s, const struct mutation *m, struct status *st)
 {
     struct head *head = current_head(s, m);
+    uint64_t version;
     if (!check_expectations(s, m, head, st)) {
         return false;
     }
     if (head == NULL || head->version == 0) {
         return no_config(m, st);
     }
-    if (!head_has_version(head, m->version)) {
-        return no_version(m, st);
-    }
     struct version_ref old = {0};
-    if (!read_version(s, m, m->version, &old, st)) {
+    if (!find_source(m, head, &version, st) || !read_version(s, m, version, &old, st)) {
         return false;
     }
     struct buf *payload = buf_ref(version_change(&old)->payload);
     bool compacted = version_change(&old)->compacted;
     commit_unref(old.commit);
     if (payload == NULL) {
-        return payload_gone(m, m->version, compacted, st);
+        return payload_gone(m, version, compacted, st);
     }
-    add_version(s, m, head, CHANGE_ROLLBACK, payload, m->version);
+    add_version(s, m, head, CHANGE_ROLLBACK, payload, version);
     return true;
 }
 

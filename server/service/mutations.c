@@ -114,9 +114,6 @@ static bool make(struct making *making, const struct write_form *form,
         .allow_missing = write_flag(request, form->allow_missing),
         .erase = write_flag(request, form->erase),
     };
-    if (form->needs_version && m->version == 0) {
-        return refuse(making, "version", "VERSION_MISSING", "a rollback needs a version");
-    }
     return set_content(making, m, form, request);
 }
 

@@ -18,7 +18,7 @@ struct mutations {
 void mutations_fini(struct mutations *mutations);
 
 /* Each function validates a whole request. On failure ret holds nothing. INVALID_ARGUMENT with the
- * field: NAME_…, JSON_…, CONTENT_MISSING, VERSION_MISSING, CHANGES_COUNT, CHANGE_MISSING,
+ * field: NAME_…, JSON_…, CONTENT_MISSING, CHANGES_COUNT, CHANGE_MISSING,
  * CHANGE_OPTION, PATCH_SYNTAX. RESOURCE_EXHAUSTED: JSON_TOO_LARGE, COMMIT_TOO_LARGE,
  * PATCH_OPERATIONS. */
 

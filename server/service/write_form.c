@@ -74,7 +74,6 @@ static const struct write_form forms[] = {
         NAMES(RollbackConfigRequest),
         .version = MEMBER(RollbackConfigRequest, version),
         EXPECTATIONS(RollbackConfigRequest),
-        .needs_version = true,
         OPTIONS(RollbackConfigRequest),
         .mutations = mutations_of_one,
         .answer = write_answer_version,

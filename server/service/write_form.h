@@ -34,7 +34,6 @@ struct write_form {
     size_t content; /* of type bytes; the cases of a oneof share one place */
     size_t content_presence;
     struct write_content contents[WRITE_CONTENTS]; /* field NULL: unused */
-    bool needs_version;
     size_t comment, created_by, created_by_empty, request_id, validate_only;
     /* One of mutations.h; the contract stands there. */
     bool (*mutations)(const struct service *service, const struct write_form *form,

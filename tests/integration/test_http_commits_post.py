@@ -196,8 +196,8 @@ BAD = [  # a change, the fault's place behind ["body", "changes", 1], type, fiel
      "string_pattern_mismatch", ".delete.expected_epoch", "TEXT_NUL"),
     (part("delete", "x", erase=1), ["delete", "erase"], "bool_type", ".delete.erase",
      "NOT_A_BOOLEAN"),
-    (part("rollback", "x"), ["rollback", "version"], "missing", ".rollback.version",
-     "FIELD_MISSING"),
+    (part("rollback", "x", version=0), ["rollback", "version"], "greater_than_equal",
+     ".rollback.version", "NUMBER_RANGE"),
     (part("undelete", "x", version=True), ["undelete", "version"], "int_type",
      ".undelete.version", "NOT_A_NUMBER"),
 ]

@@ -74,7 +74,7 @@ WITH_SERVER = [
     (ROLLBACK, "POST", 200, "", {"version": 2}, {}), (ROLLBACK, "POST", 404, "", {"version": 99}, {}),
     (ROLLBACK, "POST", 410, "", {"version": 1}, {}), (ROLLBACK, "POST", 412, "", {"version": 2}, NEVER),
     (ROLLBACK, "POST", 413, "", LARGE, {}), (ROLLBACK, "POST", 415, "", {"version": 2}, GZIP),
-    (ROLLBACK, "POST", 422, "", {}, {}), (ROLLBACK, "POST", 403, "", {"version": 2}, PAGE),
+    (ROLLBACK, "POST", 422, "", {"version": "x"}, {}), (ROLLBACK, "POST", 403, "", {"version": 2}, PAGE),
     (COMMITS, "GET", 200, "?view=diff", None, {}), (COMMITS, "GET", 422, "?since=x", None, {}),
     (COMMITS, "GET", 409, "", None, {"X-Config-Min-Revision": f"{EPOCH}-1"}),
     (COMMITS, "POST", 200, "?validate_only=true", UPSERT, {}), (COMMITS, "POST", 201, "", UPSERT, {}),

@@ -51,6 +51,22 @@ def test_rollback_to_what_is_not_there(rest, path, version):
     assert len(rest.get(path.replace("?", "/history?")).json()) == 1
 
 
+@pytest.mark.parametrize("body", ["", "{}", {"comment": "too many", "created_by": "ada"}])
+def test_rollback_without_a_version_undoes_the_last_change(rest, path, body):
+    old = rest.get(path).headers["ETag"]
+    answer = rest.post(rollback_of(path), body)
+    assert (answer.status, answer.json()["reason"]) == (409, "NOT_ENOUGH_VERSIONS")
+    tag = rest.put(path, {"config_data": {"n": 2}}).headers["ETag"]
+    key = {"If-Match": tag, "Idempotency-Key": f'"{path}"'}
+    for _ in range(2):
+        answer = rest.post(rollback_of(path), body, headers=key)
+        assert (answer.status, answer.json()["version"]) == (200, 3)
+        assert answer.json()["config_data"] == DATA["config_data"]
+    assert rest.post(rollback_of(path), body, headers={"If-Match": tag}).status == 412
+    assert rest.post(rollback_of(path), body, headers={"If-Match": old}).status == 412
+    assert rest.get(path).json() == DATA["config_data"]
+
+
 def test_rollback_of_an_unknown_config(rest, name):
     answer = rest.post(f"/api/configs/{name}/rollback", {"version": 1})
     assert (answer.status, answer.documented()) == (404, NOT_FOUND)
@@ -66,7 +82,8 @@ def test_rollback_with_if_match(rest, path):
 
 
 @pytest.mark.parametrize("body, faults", [
-    ("", [["body"]]), ("{}", [["body", "version"]]), ('{"version":"1"}', [["body", "version"]]),
+    ('{"version":null}', [["body", "version"]]), ('{"version":"1"}', [["body", "version"]]),
+    ('{"verison":1}', [["body", "verison"]]),
     ('{"version":1,"comment":null,"created_by":2}', [["body", "comment"], ["body", "created_by"]])])
 def test_malformed_rollbacks(rest, path, body, faults):
     answer = rest.post(rollback_of(path), body)

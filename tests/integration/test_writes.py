@@ -189,8 +189,23 @@ def test_rollback_refuses_what_is_not_there(registry, name):
         registry.rollback(name, 1)
     with refused("NOT_FOUND", "VERSION_NOT_FOUND"):
         registry.rollback(name, 99)
-    with refused("INVALID_ARGUMENT", "VERSION_MISSING", field="version"):
+
+
+def test_rollback_without_a_version_undoes_the_last_change(registry, name):
+    registry.create(name, '{"n":1}')
+    with refused("FAILED_PRECONDITION", "NOT_ENOUGH_VERSIONS"):
         registry.rollback(name, 0)
+    seen = registry.update(name, '{"n":2}').config
+    undone = registry.rollback(name, 0, request_id=f"{name}-undo", comment="undo")
+    assert (undone.config.version, undone.config.source_version, undone.config.config_data) == (
+        3, 1, b'{"n":1}')
+    assert registry.rollback(name, 0, request_id=f"{name}-undo", comment="undo").config == undone.config
+    with refused("ABORTED", "VERSION_MISMATCH"):
+        registry.rollback(name, 0, expected_version=seen.version)
+    with refused("ABORTED", "REVISION_MISMATCH"):
+        registry.rollback(name, 0, expected_revision=seen.mod_revision)
+    registry.commit([update_change(name, '{"n":4}'), rollback_change(name, 0)])
+    assert registry.get(name).config.config_data == b'{"n":1}'
 
 
 # ---- Expectations ----
@@ -392,7 +407,7 @@ def test_a_commit_is_all_or_nothing(registry, name):
     (patch_change("x", "3"), "changes[1].update.merge_patch"),
     (create_change(""), "changes[1].create.service_name"),
     (delete_change("a/b"), "changes[1].delete.service_name"),
-    (rollback_change("x", 0), "changes[1].rollback.version"),
+    (rollback_change("a/b", 0), "changes[1].rollback.service_name"),
     (api_pb.Write(), "changes[1]"),
 ])
 def test_a_bad_field_in_a_commit_is_named(registry, name, change, field):

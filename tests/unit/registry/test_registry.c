@@ -110,6 +110,44 @@ static void check_live(const struct world *world, const char *service, const boo
     world_compare(world, world->registry);
 }
 
+static void check_head(const struct world *world, const char *service, uint64_t version,
+                       const char *json)
+{
+    AUTO(head_unref) struct head *head = registry_get(world->registry, "prod", service);
+    struct json_text payload = head_payload(head);
+    cr_expect_eq(head->version, version);
+    cr_expect(payload.len == strlen(json) && memcmp(payload.data, json, payload.len) == 0, "%.*s",
+              (int)payload.len, payload.data);
+}
+
+Test(registry, a_rollback_without_a_version_undoes_the_last_change)
+{
+    struct world world;
+    world_init(&world, 1);
+    refused(&world, rollback_to("parsing", 0), NULL, STATUS_NOT_FOUND, "CONFIG_NOT_FOUND");
+    must(&world, create("parsing"), "{\"n\":1}");
+    refused(&world, rollback_to("parsing", 0), NULL, STATUS_FAILED_PRECONDITION,
+            "NOT_ENOUGH_VERSIONS");
+    must(&world, update("parsing"), "{\"n\":2}");
+    must(&world, update("parsing"), "{\"n\":3}");
+    must(&world, rollback_to("parsing", 0), NULL);
+    check_head(&world, "parsing", 4, "{\"n\":2}");
+    must(&world, rollback_to("parsing", 0), NULL);
+    check_head(&world, "parsing", 5, "{\"n\":3}");
+    must(&world, remove_version("parsing", 4), NULL);
+    must(&world, rollback_to("parsing", 1), NULL);
+    must(&world, remove_version("parsing", 5), NULL);
+    must(&world, rollback_to("parsing", 0), NULL);
+    check_head(&world, "parsing", 7, "{\"n\":3}");
+    must(&world, remove_version("parsing", 0), NULL);
+    must(&world, create("parsing"), "{\"n\":4}");
+    refused(&world, rollback_to("parsing", 0), NULL, STATUS_FAILED_PRECONDITION,
+            "NOT_ENOUGH_VERSIONS");
+    world_compare(&world, world.registry);
+    world_fini(&world);
+    leak_check();
+}
+
 Test(registry, a_life)
 {
     struct world world;
@@ -487,7 +525,7 @@ static struct mutation draw_mutation(struct world *world, struct buf *payload)
     struct mutation m = mutation_of(kinds[world_draw(world, COUNT_OF(kinds))], config->environment,
                                     config->service);
     m.payload = payload;
-    bool whole = m.kind == MUTATE_UNDELETE || m.kind == MUTATE_DELETE;
+    bool whole = m.kind == MUTATE_UNDELETE || m.kind == MUTATE_DELETE || m.kind == MUTATE_ROLLBACK;
     whole = whole && world_draw(world, 3) == 0;
     m.version = whole ? 0 : world_draw(world, config->last + 2) + 1;
     m.erase = world_draw(world, 2) == 0;
@@ -496,6 +534,14 @@ static struct mutation draw_mutation(struct world *world, struct buf *payload)
     m.expected_version =
         expects && world_draw(world, 8) == 0 ? world_draw(world, config->last + 2) : 0;
     return m;
+}
+
+static uint64_t live_before(const struct world_config *config, uint64_t version)
+{
+    do {
+        version -= version > 0;
+    } while (version > 0 && !config->live[version]);
+    return version;
 }
 
 /* Whether a mutation must be refused, by the model. */
@@ -520,7 +566,7 @@ static bool model_refuses(struct world *world, const struct mutation *m)
         return head == 0 && !m->allow_missing;
     }
     if (m->kind == MUTATE_ROLLBACK) {
-        return head == 0 || !known;
+        return head == 0 || (m->version == 0 ? live_before(config, head) == 0 : !known);
     }
     if (m->kind == MUTATE_UNDELETE) {
         uint64_t source = m->version != 0 ? m->version : world_ended_head(config);
