@@ -50,6 +50,7 @@ enum outcome {
     OUTCOME_OVERLOADED,
     OUTCOME_PAYLOAD_COMPACTED,
     OUTCOME_REQUEST_ID_REUSED,
+    OUTCOME_REVISION_AHEAD,
     OUTCOME_REVISION_MISMATCH,
     OUTCOME_REVISION_TAKEN,
     OUTCOME_UNKNOWN, /* the request may have taken effect or may take effect later */

@@ -23,9 +23,9 @@ bool stage_compact(struct staging *s, const struct mutation *m, struct status *s
     uint64_t end = registry->pending_position.revision;
     uint64_t floor = m->version == 0 ? end : m->version;
     if (floor > end) {
-        return status_set(st, STATUS_OUT_OF_RANGE, "REVISION_AHEAD",
-                          "the log ends at revision %" PRIu64 ", before revision %" PRIu64, end,
-                          floor);
+        return status_set_outcome(st, OUTCOME_REVISION_AHEAD,
+                                  "the log ends at revision %" PRIu64 ", before revision %" PRIu64,
+                                  end, floor);
     }
     if (floor <= before->floor) {
         return true; /* the floor is at least as high already */

@@ -195,20 +195,27 @@ static void synced(struct sync *sync)
     }
 }
 
-/* Whether the read must first ask the store for the log's end. Not needed if the store is not
+/* Whether the read must first ask the store for the log's end: for LINEARIZABLE, and where another
+ * node may have appended the revision that the read names (0: none). Not needed if the store is not
  * shared: every write is applied to memory before it is acknowledged, so any read from memory is
  * linearizable. */
-static bool must_sync(const struct service *service, const Confreg__V1__ReadOptions *options)
+static bool must_sync(const struct service *service, const Confreg__V1__ReadOptions *options,
+                      uint64_t named)
 {
-    return options != NULL && service->store->shared &&
-           options->consistency == CONFREG__V1__CONSISTENCY__CONSISTENCY_LINEARIZABLE;
+    return service->store->shared &&
+           (named > registry_position(service->registry).revision ||
+            (options != NULL &&
+             options->consistency == CONFREG__V1__CONSISTENCY__CONSISTENCY_LINEARIZABLE));
 }
 
 static void run_or_wait(struct service *service, struct rpc_call *call,
                         const ProtobufCMessage *request, const Confreg__V1__ReadOptions *options,
-                        uint64_t wanted, enum read_place place, read_body *body)
+                        const struct read_revisions *revisions, enum read_place place,
+                        read_body *body)
 {
-    bool sync = must_sync(service, options);
+    uint64_t least = options == NULL ? 0 : options->min_revision;
+    uint64_t wanted = least > revisions->awaited ? least : revisions->awaited;
+    bool sync = must_sync(service, options, revisions->named);
     if (!sync && place == READ_HERE && wanted <= registry_position(service->registry).revision) {
         body(service, call, request);
         return;
@@ -240,18 +247,15 @@ void read_when_ready(struct service *service, struct rpc_call *call,
                      enum read_place place, read_body *body)
 {
     if (check_options(service, options, call)) {
-        run_or_wait(service, call, request, options, options == NULL ? 0 : options->min_revision,
-                    place, body);
+        run_or_wait(service, call, request, options, &(struct read_revisions){0}, place, body);
     }
 }
 
 void read_when_reached(struct service *service, struct rpc_call *call,
                        const ProtobufCMessage *request, const Confreg__V1__ReadOptions *options,
-                       uint64_t revision, read_body *body)
+                       const struct read_revisions *revisions, read_body *body)
 {
     if (check_options(service, options, call)) {
-        uint64_t least = options == NULL ? 0 : options->min_revision;
-        run_or_wait(service, call, request, options, least > revision ? least : revision,
-                    READ_ON_POOL, body);
+        run_or_wait(service, call, request, options, revisions, READ_ON_POOL, body);
     }
 }

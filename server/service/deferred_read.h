@@ -25,10 +25,17 @@ enum read_place {
 void read_when_ready(struct service *service, struct rpc_call *call,
                      const ProtobufCMessage *request, const Confreg__V1__ReadOptions *options,
                      enum read_place place, read_body *body);
-/* The same on the worker pool, and waits for this revision, too: that of a page token, which
- * another node may have issued. */
+/* Revisions that a read needs beside min_revision; 0: none. */
+struct read_revisions {
+    uint64_t
+        awaited;    /* of a page token, which another node may have issued: the read waits for it */
+    uint64_t named; /* that the client wants to see. If the log ends before it, the body runs all
+                       the same and must refuse */
+};
+
+/* The same on the worker pool, and with these revisions. */
 void read_when_reached(struct service *service, struct rpc_call *call,
                        const ProtobufCMessage *request, const Confreg__V1__ReadOptions *options,
-                       uint64_t revision, read_body *body);
+                       const struct read_revisions *revisions, read_body *body);
 
 #endif

@@ -282,6 +282,21 @@ static bool fill(struct diff_page *page)
 
 /* ---- The call ---- */
 
+/* Whether the log has the revision that a field names. */
+static bool check_end(const struct diff_page *page, uint64_t revision, const char *field)
+{
+    uint64_t newest = page->token.position.revision;
+    if (revision <= newest) {
+        return true;
+    }
+    status_bad_field(page->st, field, "",
+                     "%s: revision %" PRIu64 " does not exist yet, the newest is %" PRIu64, field,
+                     revision, newest);
+    status_become(page->st, OUTCOME_REVISION_AHEAD);
+    status_add_number(page->st, "newest_revision", newest);
+    return false;
+}
+
 /* Whether both revisions can still be read in full. */
 static bool check_floor(const struct diff_page *page, struct status *st)
 {
@@ -342,7 +357,8 @@ static void begin(struct diff_page *page)
 /* A compaction may have removed payloads while the page was made, also where that made it fail. */
 static bool make(struct diff_page *page)
 {
-    if (!check_floor(page, page->st)) {
+    if (!check_end(page, page->new_side.revision, "new_revision") ||
+        !check_end(page, page->old_side.revision, "old_revision") || !check_floor(page, page->st)) {
         return false;
     }
     answer_add(&page->answer, answer_header(page->service, &page->token.position));
@@ -393,13 +409,14 @@ void diff_configs(struct rpc_call *call, const Confreg__V1__DiffConfigsRequest *
                   struct service *service)
 {
     struct status st;
-    uint64_t revision = 0;
+    struct read_revisions revisions = {0};
     if (!check(service, request, &st) ||
-        !page_revision(service, request->page_token, filter_of(service, request), &revision, &st)) {
+        !page_revision(service, request->page_token, filter_of(service, request),
+                       &revisions.awaited, &st)) {
         rpc_fail(call, &st);
         return;
     }
-    revision = request->old_revision > revision ? request->old_revision : revision;
-    revision = request->new_revision > revision ? request->new_revision : revision;
-    read_when_reached(service, call, &request->base, request->read, revision, run);
+    revisions.named = request->old_revision > request->new_revision ? request->old_revision
+                                                                    : request->new_revision;
+    read_when_reached(service, call, &request->base, request->read, &revisions, run);
 }

@@ -187,16 +187,16 @@ void list_configs(struct rpc_call *call, const Confreg__V1__ListConfigsRequest *
                   struct service *service)
 {
     struct status st;
-    uint64_t revision = 0;
+    struct read_revisions revisions = {0};
     if (!check_name_filter(request->environment, "environment", &st) ||
         !check_name_filter(request->service_name, "service_name", &st) ||
         !check_prefix_filter(request->service_name_prefix, "service_name_prefix", &st) ||
-        !page_revision(service, request->page_token, configs_filter(service, request), &revision,
-                       &st)) {
+        !page_revision(service, request->page_token, configs_filter(service, request),
+                       &revisions.awaited, &st)) {
         rpc_fail(call, &st);
         return;
     }
-    read_when_reached(service, call, &request->base, request->read, revision, run_list_configs);
+    read_when_reached(service, call, &request->base, request->read, &revisions, run_list_configs);
 }
 
 /* ---- ListVersions: {header, repeated version = 2, next_page_token = 3, total_size = 4} ---- */
@@ -305,12 +305,12 @@ void list_versions(struct rpc_call *call, const Confreg__V1__ListVersionsRequest
                    struct service *service)
 {
     struct status st;
-    uint64_t revision = 0;
+    struct read_revisions revisions = {0};
     if (!check_names(request->environment, request->service_name, "", &st) ||
-        !page_revision(service, request->page_token, versions_filter(service, request), &revision,
-                       &st)) {
+        !page_revision(service, request->page_token, versions_filter(service, request),
+                       &revisions.awaited, &st)) {
         rpc_fail(call, &st);
         return;
     }
-    read_when_reached(service, call, &request->base, request->read, revision, run_list_versions);
+    read_when_reached(service, call, &request->base, request->read, &revisions, run_list_versions);
 }

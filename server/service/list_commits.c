@@ -532,12 +532,12 @@ void list_commits(struct rpc_call *call, const Confreg__V1__ListCommitsRequest *
                   struct service *service)
 {
     struct status st;
-    uint64_t revision = 0;
+    struct read_revisions revisions = {0};
     if (!check(service, request, &st) ||
-        !page_revision(service, request->page_token, commits_filter(service, request), &revision,
-                       &st)) {
+        !page_revision(service, request->page_token, commits_filter(service, request),
+                       &revisions.awaited, &st)) {
         rpc_fail(call, &st);
         return;
     }
-    read_when_reached(service, call, &request->base, request->read, revision, run);
+    read_when_reached(service, call, &request->base, request->read, &revisions, run);
 }

@@ -55,9 +55,9 @@ static bool check_not_last(uint64_t revision, struct status *st)
     if (revision < UINT64_MAX) {
         return true;
     }
-    status_bad_field(st, "resume_after.revision", "REVISION_AHEAD",
+    status_bad_field(st, "resume_after.revision", "",
                      "resume_after.revision: no commit can follow %" PRIu64, revision);
-    st->code = STATUS_OUT_OF_RANGE;
+    status_become(st, OUTCOME_REVISION_AHEAD);
     return false;
 }
 

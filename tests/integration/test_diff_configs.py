@@ -142,7 +142,9 @@ def test_random_histories(registry, name):
     ({"new_environment": "default"}, "INVALID_ARGUMENT", "OLD_REVISION_MISSING"),
     ({"new_environment": "a/b"}, "INVALID_ARGUMENT", "NAME_CHARACTER"),
     ({"old_revision": 1, "epoch": "0123456789abcdef"}, "FAILED_PRECONDITION", "EPOCH_MISMATCH"),
-    ({"old_revision": 1, "page_token": "00"}, "INVALID_ARGUMENT", "PAGE_TOKEN")])
+    ({"old_revision": 1, "page_token": "00"}, "INVALID_ARGUMENT", "PAGE_TOKEN"),
+    ({"old_revision": 2**64 - 1}, "OUT_OF_RANGE", "REVISION_AHEAD"),
+    ({"new_environment": "x", "new_revision": 2**62}, "OUT_OF_RANGE", "REVISION_AHEAD")])
 def test_what_is_refused(registry, fields, code, reason):
     with refused(code, reason):
         diffs(registry, **fields)

@@ -82,7 +82,9 @@ def test_a_comparison_is_as_new_as_asked_for(rest, registry, sides):
     ("new_revision=x", "NOT_A_NUMBER", "new_revision"),
     ("new_environment=a%2Fb", "NAME_CHARACTER", "new_environment"),
     ("new_environment=x&old_revison=1", "FIELD_UNKNOWN", "old_revison"),
-    ("new_environment=x&page=x", "PAGE_TOKEN", "page")])
+    ("new_environment=x&page=x", "PAGE_TOKEN", "page"),
+    ("old_revision=9000000000", "REVISION_AHEAD", "old_revision"),
+    ("new_environment=x&new_revision=9000000000", "REVISION_AHEAD", "new_revision")])
 def test_bad_parameters_are_refused(rest, more, reason, field):
     answer = rest.get(f"/api/diff?{more}")
     body = answer.json()

@@ -19,6 +19,7 @@ from seed import chance
 from stubs import api_grpc, api_pb, pb
 from watching import Watch
 
+TIMEOUT = 5  # shorter than the 10 s that a read waits for a revision
 LINEARIZABLE = api_pb.ReadOptions(consistency=api_pb.CONSISTENCY_LINEARIZABLE)
 
 
@@ -146,6 +147,19 @@ def test_min_revision_waits_for_the_other_node(nodes):
     read = reader.get("billing", read=api_pb.ReadOptions(
         min_revision=written.header.revision, epoch=written.header.epoch))
     assert read.header == written.header
+
+
+def test_a_comparison_sees_a_revision_of_another_node_and_refuses_one_of_the_future(nodes):
+    first, second, _ = registries(nodes)
+    before = first.create("named", '{"a":1}').header.revision
+    for value in range(2, 12):
+        newest = first.update("named", f'{{"a":{value}}}').header.revision
+        answer = second.stub.DiffConfigs(api_pb.DiffConfigsRequest(
+            environment="prod", old_revision=before, new_revision=newest), timeout=TIMEOUT)
+        assert [diff.new_version for diff in answer.diffs] == [value]
+    with refused("OUT_OF_RANGE", "REVISION_AHEAD", field="new_revision"):
+        second.stub.DiffConfigs(api_pb.DiffConfigsRequest(
+            environment="prod", old_revision=before, new_revision=newest + 100), timeout=TIMEOUT)
 
 
 def test_a_watch_sees_the_commits_of_all_nodes_and_resumes_at_another(nodes):
