@@ -56,6 +56,7 @@ void call_unref(struct rpc_call *call)
     grpc_byte_buffer_destroy(call->sending);
     grpc_metadata_array_destroy(&call->arrival.headers);
     grpc_call_details_destroy(&call->arrival.details);
+    free(call->note);
     free(call->peer);
     free(call->proven_name);
     if (call->arrival.call != NULL) {
@@ -77,9 +78,31 @@ static bool claim(struct rpc_call *call)
     return !atomic_exchange_explicit(&call->answered, true, memory_order_relaxed);
 }
 
+void call_set_status(struct rpc_call *call, const struct status *st)
+{
+    call->code = st->code;
+    if (st->code != STATUS_OK) { /* a status of success may have no texts */
+        memcpy(call->reason, st->reason, sizeof call->reason);
+    }
+}
+
 void call_count_end(struct rpc_call *call)
 {
-    call_stats_end(call->stats, call->code, call->arrived_ns);
+    const struct rpc_account *account = call->server->options.account;
+    int64_t duration_ns = clock_monotonic_ns() - call->arrived_ns;
+    call_stats_end(call->stats, call->code, duration_ns);
+    if (account != NULL) {
+        const struct rpc_call_end end = {
+            .call = call,
+            .code = call->code,
+            .reason = call->reason,
+            .note = call->note,
+            .duration_ns = duration_ns,
+            .request_bytes = call->request_bytes,
+            .response_bytes = call->response_bytes,
+        };
+        account->ended(account->user, &end);
+    }
 }
 
 /* ---- Arriving ---- */
@@ -98,6 +121,7 @@ static bool take_request(struct rpc_call *call, ProtobufCMessage **ret_request, 
     bytes_open(&view, call->arrival.message);
     bool decoded = message_decode(call->method->input, view.data, view.size, ret_request, st);
     bytes_close(&view);
+    call->request_bytes = view.size;
     grpc_byte_buffer_destroy(call->arrival.message);
     call->arrival.message = NULL;
     return decoded;
@@ -119,6 +143,23 @@ static void refuse(struct rpc_call *call)
     rpc_fail(call, &st);
 }
 
+/* Whether the call may be handled, as far as it is the account's to say. */
+static bool begin_account(struct rpc_call *call, const ProtobufCMessage *request, struct status *st)
+{
+    const struct rpc_account *account = call->server->options.account;
+    return account == NULL || account->begun(account->user, call, request, &call->note, st);
+}
+
+static void handle(struct rpc_call *call, const ProtobufCMessage *request)
+{
+    struct status st;
+    if (begin_account(call, request, &st)) {
+        call->method->entry->handler(call, request, call->method->service->user);
+    } else {
+        rpc_fail(call, &st);
+    }
+}
+
 static void dispatch(struct rpc_call *call)
 {
     const struct method *method = call->method;
@@ -129,7 +170,7 @@ static void dispatch(struct rpc_call *call)
     } else if (!take_request(call, &request, &st)) {
         rpc_fail(call, &st);
     } else {
-        method->entry->handler(call, request, method->service->user);
+        handle(call, request);
         if (request != NULL) {
             protobuf_c_message_free_unpacked(request, NULL);
         }
@@ -145,6 +186,9 @@ static void arrived(struct tag *tag, bool ok)
     }
     call->arrived_ns = clock_monotonic_ns();
     metric_add(&call->stats->started, 1);
+    if (call->server->options.account != NULL) {
+        rpc_call_peer(call); /* while the connection is known to exist */
+    }
     /* Also while the server stops: the core answers unrequested calls with CANCELLED. */
     call_request(call->server, call->method, call->listener);
     if (server_call_arrived(call)) {
@@ -317,7 +361,8 @@ static void send_answer(struct rpc_call *call, grpc_byte_buffer *bytes, const st
         ops[n++] = op_message(bytes);
     }
     call->sending = bytes;
-    call->code = st->code;
+    call->response_bytes = bytes == NULL ? 0 : grpc_byte_buffer_length(bytes);
+    call_set_status(call, st);
     call->ended.fn = ended;
     call_will_send(call);
     cq_start_batch(call->arrival.call, ops, n, &call->ended);
@@ -390,6 +435,16 @@ int64_t rpc_call_deadline(const struct rpc_call *call)
         return RPC_NO_DEADLINE;
     }
     return clock_monotonic_ns() + left.tv_sec * INT64_C(1000000000) + left.tv_nsec;
+}
+
+const char *rpc_call_service(const struct rpc_call *call)
+{
+    return call->method == NULL ? "" : call->method->service->descriptor->name;
+}
+
+const char *rpc_call_method(const struct rpc_call *call)
+{
+    return call->method == NULL ? "unknown" : call->method->entry->name;
 }
 
 const char *rpc_call_header(const struct rpc_call *call, const char *key, size_t *ret_size)

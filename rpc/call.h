@@ -38,6 +38,9 @@ struct rpc_call {
     struct call_stats *stats;          /* counts this call */
     int64_t arrived_ns;
     enum status_code code; /* of the status that was sent; CANCELLED before */
+    char reason[sizeof((struct status *)0)->reason]; /* of the same */
+    void *note;                                      /* of the account; owned */
+    uint64_t request_bytes, response_bytes;
     struct arrival arrival;
     struct tag arrived;
     struct tag ended;
@@ -64,7 +67,9 @@ void call_request(struct rpc_server *server, const struct method *method,
                   struct completion_queue *listener);
 void call_ref(struct rpc_call *call);
 void call_unref(struct rpc_call *call);
-/* Counts the end of the call. Once. */
+/* Notes the status that is about to be sent. */
+void call_set_status(struct rpc_call *call, const struct status *st);
+/* Counts the end of the call and tells the account. Once. */
 void call_count_end(struct rpc_call *call);
 /* Must be called before data is sent to the client; see cork.h. */
 void call_will_send(struct rpc_call *call);

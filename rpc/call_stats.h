@@ -14,7 +14,7 @@ struct call_stats {
 
 /* Returns an array of n zeroed counters; free it with free(). */
 struct call_stats *call_stats_new(size_t n);
-/* Counts the end of a call that began at begun_ns of clock_monotonic_ns(). */
-void call_stats_end(struct call_stats *stats, enum status_code code, int64_t begun_ns);
+/* Counts the end of a call. */
+void call_stats_end(struct call_stats *stats, enum status_code code, int64_t duration_ns);
 
 #endif

@@ -52,17 +52,40 @@ struct rpc_service {
     void *user; /* borrowed, passed to each handler; must outlive the server */
 };
 
+/* What is told of a call that has ended. All borrowed. */
+struct rpc_call_end {
+    struct rpc_call *call;
+    enum status_code code;                  /* that was sent; CANCELLED: the client had gone */
+    const char *reason;                     /* "": none */
+    void *note;                             /* of `begun`; NULL: the call was refused before */
+    int64_t duration_ns;                    /* from arrival to end */
+    uint64_t request_bytes, response_bytes; /* of messages, without headers and framing */
+};
+
+/* Keeps account of the calls. Its functions run on the threads of the calls and must not block. */
+struct rpc_account {
+    /* A call has been decoded and is about to be handled; request: NULL if the client streams. What
+     * *ret_note is set to comes back with the end, and is freed then (free). False: the call is
+     * refused with *st. */
+    bool (*begun)(void *user, struct rpc_call *call, const ProtobufCMessage *request,
+                  void **ret_note, struct status *st);
+    /* A call has ended, also one that was refused. */
+    void (*ended)(void *user, const struct rpc_call_end *end);
+    void *user;
+};
+
 struct rpc_server_options {
     size_t n_call_threads;        /* 0: one per core */
     size_t max_receive_bytes;     /* larger requests get RESOURCE_EXHAUSTED; 0: 4 MiB */
     int64_t keepalive_ms;         /* interval of pings to silent clients; 0: 20 s */
     int64_t keepalive_timeout_ms; /* a client that does not answer is dropped after this; 0: 10 s */
     int64_t min_client_ping_ms;   /* shortest interval of clients' pings without data; 0: 10 s */
-    uint32_t max_streams;     /* most open calls of a connection (SETTINGS_MAX_CONCURRENT_STREAMS);
-                                 clients let further calls wait; 0: no limit */
-    struct tls_server *tls;   /* borrowed, until all connections are closed; NULL: no TLS */
-    int64_t handshake_ms;     /* how long a client may take for the TLS handshake; 0: 10 s */
-    const char *error_domain; /* google.rpc.ErrorInfo.domain, a literal */
+    uint32_t max_streams;   /* most open calls of a connection (SETTINGS_MAX_CONCURRENT_STREAMS);
+                               clients let further calls wait; 0: no limit */
+    struct tls_server *tls; /* borrowed, until all connections are closed; NULL: no TLS */
+    int64_t handshake_ms;   /* how long a client may take for the TLS handshake; 0: 10 s */
+    const struct rpc_account *account; /* borrowed; NULL: no account is kept */
+    const char *error_domain;          /* google.rpc.ErrorInfo.domain, a literal */
     const void
         *descriptor_set; /* serialised FileDescriptorSet for reflection, borrowed; NULL: none */
     size_t descriptor_set_size;
@@ -154,6 +177,9 @@ void rpc_call_follow(struct rpc_call *call, void (*cancelled)(void *user), void 
 bool rpc_call_is_over(const struct rpc_call *call);
 /* The deadline of the call, on clock_monotonic_ns(), or RPC_NO_DEADLINE. */
 int64_t rpc_call_deadline(const struct rpc_call *call);
+/* "confreg.v1.RegistryService" and "GetConfig"; "" and "unknown" for unknown methods. */
+const char *rpc_call_service(const struct rpc_call *call);
+const char *rpc_call_method(const struct rpc_call *call);
 /* "ipv4:127.0.0.1:52311", "ipv6:[::1]:52311" or "unix:". Lives as long as the reference. */
 const char *rpc_call_peer(struct rpc_call *call);
 /* The name that the client has proven by its certificate, "spiffe://example/gateway",

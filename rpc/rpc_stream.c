@@ -140,6 +140,7 @@ static void send_message(struct rpc_stream *stream, const struct rpc_pieces *pie
 {
     assert(pieces->n > 0 && pieces->n <= RPC_STREAM_PIECES && "a message has its pieces");
     stream->call->sending = bytes_join(pieces->items, pieces->n);
+    stream->call->response_bytes += grpc_byte_buffer_length(stream->call->sending);
     grpc_op op = op_message(stream->call->sending);
     start_sending(stream, &op);
 }
@@ -150,7 +151,7 @@ static void send_end(struct rpc_stream *stream, const struct status *st)
     grpc_op op = op_status(&ending, st, stream->call->server->options.error_domain);
     start_sending(stream, &op);
     ending_fini(&ending);
-    stream->call->code = st->code;
+    call_set_status(stream->call, st);
     finish(stream);
 }
 
