@@ -208,7 +208,7 @@ static void add_commit(struct str *out, const Confreg__V1__Commit *commit)
         str_add_text(out, i == 0 ? "" : ",");
         add_change(out, commit->changes[i]);
     }
-    str_add_text(out, "]}");
+    str_add_text(out, commit->more ? "],\"more\":true}" : "]}");
 }
 
 /* ---- GET ---- */

@@ -12,8 +12,9 @@
 #define FIELD_DIFFS 2 /* of a DiffConfigsResponse */
 #define HEADS_AT_ONCE 64
 
-/* The bounds of one call's work: names that are looked at, configs that are read from the store,
- * and bytes of payloads that are compared. A page that reaches one ends there. */
+/* The bounds of one call's work, beside its time (page.h): names that are looked at, configs that
+ * are read from the store, and bytes of payloads that are compared. A page that reaches one ends
+ * there. */
 #define LOOK_MAX 5000
 #define READ_MAX 256
 #define COMPARE_BYTES ((size_t)32 << 20)
@@ -43,6 +44,7 @@ struct diff_page {
     size_t looked;
     size_t read;
     size_t compared; /* bytes */
+    int64_t until_ns;
     struct answer answer;
     bool full;
     struct status *st;
@@ -256,7 +258,8 @@ static bool compare(struct diff_page *page, const struct pair *pair, const char 
 
 static bool is_worked_out(const struct diff_page *page)
 {
-    return page->looked >= LOOK_MAX || page->read >= READ_MAX || page->compared >= COMPARE_BYTES;
+    return page->looked >= LOOK_MAX || page->read >= READ_MAX || page->compared >= COMPARE_BYTES ||
+           page_is_late(page->until_ns);
 }
 
 /* Ends with page->full if there may be more. */
@@ -370,8 +373,11 @@ static void run(struct service *service, struct rpc_call *call, const ProtobufCM
 {
     const Confreg__V1__DiffConfigsRequest *r = (const void *)message;
     struct status st;
-    struct diff_page page = {
-        .service = service, .request = r, .left = page_items(r->page_size), .st = &st};
+    struct diff_page page = {.service = service,
+                             .request = r,
+                             .left = page_items(r->page_size),
+                             .until_ns = page_work_until(),
+                             .st = &st};
     if (!page_open(service, r->page_token, filter_of(service, r), &page.token, &st)) {
         rpc_fail(call, &st);
         return;

@@ -25,6 +25,8 @@ struct config_page {
     enum configs_shown show;
     size_t left; /* items that still fit on the page */
     size_t reads_left;
+    int64_t until_ns;
+    bool has_moved; /* behind at least one head */
     struct answer answer;
     bool full;
 };
@@ -77,10 +79,22 @@ static bool find_entry(struct config_page *page, const struct head *head, struct
     return true;
 }
 
+/* Whether the config as of the page's revision may have to be read from a store that is slow. */
+static bool comes_late(const struct config_page *page, const struct head *head)
+{
+    bool is_past = head->mod_revision > page->token.position.revision;
+    bool is_deleted = head->version == 0 && page->show != SHOW_LIVE;
+    return (is_past || is_deleted) && page->has_moved && page_is_late(page->until_ns);
+}
+
 /* Adds a config as of the page's revision; sets page->full instead if it does not fit. */
 static bool add_config(struct config_page *page, const struct head *head, struct status *st)
 {
     struct buf *config = NULL;
+    page->full = comes_late(page, head);
+    if (page->full) {
+        return true;
+    }
     if (!find_entry(page, head, &config, st)) {
         return false;
     }
@@ -99,6 +113,7 @@ static bool add_config(struct config_page *page, const struct head *head, struct
     }
     page->token.n_key = head_key_size(head);
     memcpy(page->token.key, head->key, page->token.n_key);
+    page->has_moved = true;
     return true;
 }
 
@@ -160,7 +175,8 @@ static void run_list_configs(struct service *service, struct rpc_call *call,
                                .include_large = r->include_large,
                                .show = what_to_show(r),
                                .left = page_items(r->page_size),
-                               .reads_left = DELETED_READS};
+                               .reads_left = DELETED_READS,
+                               .until_ns = page_work_until()};
     struct status st;
     if (!page_open(service, r->page_token, configs_filter(service, r), &page.token, &st)) {
         rpc_fail(call, &st);

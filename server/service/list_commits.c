@@ -14,17 +14,19 @@
 
 #define FIELD_LISTED 2 /* the commits of a ListCommitsResponse */
 
-/* The bounds of one call's work: commits that are decoded, changes whose payloads are read, and the
- * bytes of these. A page that reaches one ends there, behind the commit that did. */
+/* The bounds of one call's work, beside its time (page.h): commits that are decoded, payloads that
+ * are read, and the bytes of these. A page that reaches one ends there, behind the change that did,
+ * be it in the middle of a commit. */
 #define LOOK_MAX 5000
-#define COMPARE_MAX 256
-#define COMPARE_BYTES (16u << 20)
+#define READ_MAX 256
+#define READ_BYTES (16u << 20)
 
 /* ---- A page ---- */
 
 /* The part of the log that the next page lists; kept in the page token. */
 struct bounds {
     uint64_t from, through;
+    uint64_t skip; /* changes of the first commit that an earlier page has looked at */
 };
 
 struct commit_page {
@@ -34,10 +36,12 @@ struct commit_page {
     uint32_t kinds; /* a bit for each kind that is listed; 0: all */
     struct page_token token;
     struct bounds bounds;
-    size_t left;     /* commits that still fit on the page */
-    size_t looked;   /* commits that were decoded */
-    size_t compared; /* changes whose payloads were read */
-    size_t n_read;   /* bytes of these */
+    size_t left;   /* commits that still fit on the page */
+    size_t looked; /* commits that were decoded */
+    size_t read;   /* payloads */
+    size_t n_read; /* bytes of these */
+    int64_t until_ns;
+    bool has_moved; /* the bounds have: at least one change was looked at */
     struct answer answer;
     bool ended_early; /* before the end of the bounds */
     bool failed;      /* with st */
@@ -78,6 +82,7 @@ static bool read_head(struct commit_page *page, const struct change *change, uin
         return false;
     }
     const struct buf *payload = version_change(ret_head)->payload;
+    page->read++;
     page->n_read += bytes_of(payload);
     heads->gone = heads->gone || payload == NULL;
     return true;
@@ -100,7 +105,6 @@ static bool read_heads(struct commit_page *page, const struct change *change,
     if (!needs_heads(page, change)) {
         return true;
     }
-    page->compared++;
     return (!event_has_previous(change) ||
             read_head(page, change, change->previous_version, heads, &heads->before)) &&
            (!event_has_config(change) ||
@@ -164,9 +168,9 @@ static struct buf *without_payload(struct buf *config)
     return without;
 }
 
-/* An event with heads; without their payloads where the commit would exceed an answer. */
+/* An event with heads; without their payloads if these alone would exceed an answer. */
 static bool encode_heads(const struct commit_page *page, const struct commit *commit, size_t index,
-                         const struct change_heads *heads, size_t used, struct buf **ret_event)
+                         const struct change_heads *heads, struct buf **ret_event)
 {
     struct buf *config = NULL;
     struct buf *previous = NULL;
@@ -181,7 +185,7 @@ static bool encode_heads(const struct commit_page *page, const struct commit *co
     if (heads->after.commit != NULL) {
         config = encode_config(&heads->after, commit->revision);
     }
-    if (used + bytes_of(config) + bytes_of(previous) > REPLY_BYTES) {
+    if (bytes_of(config) + bytes_of(previous) > REPLY_BYTES) {
         config = without_payload(config);
         previous = without_payload(previous);
     }
@@ -207,28 +211,27 @@ static struct buf *encode_diff(const struct change *change, const struct change_
     return encoded;
 }
 
-/* An event with the difference; without it where the commit would exceed an answer. */
+/* An event with the difference; without it if it alone would exceed an answer. */
 static struct buf *encode_difference(const struct commit *commit, size_t index,
-                                     const struct change_heads *heads, size_t used)
+                                     const struct change_heads *heads)
 {
     const struct change *change = &commit->changes[index];
     bool has_heads = heads->before.commit != NULL || heads->after.commit != NULL;
     AUTO(buf_unref)
     struct buf *diff = has_heads && !heads->gone ? encode_diff(change, heads) : NULL;
-    const struct event_content content = {.diff =
-                                              used + bytes_of(diff) <= REPLY_BYTES ? diff : NULL};
+    const struct event_content content = {.diff = bytes_of(diff) <= REPLY_BYTES ? diff : NULL};
     return encode_event(FIELD_COMMIT_CHANGES, commit, index, &content);
 }
 
 static bool encode_change(const struct commit_page *page, const struct commit *commit, size_t index,
-                          const struct change_heads *heads, size_t used, struct buf **ret_event)
+                          const struct change_heads *heads, struct buf **ret_event)
 {
     static const struct event_content alone = {.change = NULL};
     switch (page->request->view) {
     case CONFREG__V1__COMMIT_VIEW__COMMIT_VIEW_PAYLOADS:
-        return encode_heads(page, commit, index, heads, used, ret_event);
+        return encode_heads(page, commit, index, heads, ret_event);
     case CONFREG__V1__COMMIT_VIEW__COMMIT_VIEW_DIFF:
-        *ret_event = encode_difference(commit, index, heads, used);
+        *ret_event = encode_difference(commit, index, heads);
         return true;
     default:
         *ret_event = encode_event(FIELD_COMMIT_CHANGES, commit, index, &alone);
@@ -236,89 +239,131 @@ static bool encode_change(const struct commit_page *page, const struct commit *c
     }
 }
 
-/* Appends the change to `changes` if it matches. False: an error. */
-static bool add_change(struct commit_page *page, const struct commit *commit, size_t index,
-                       struct str *changes)
+/* Encodes the change as a field of its commit. *ret_event NULL: it does not match. */
+static bool find_change(struct commit_page *page, const struct commit *commit, size_t index,
+                        struct buf **ret_event)
 {
     const struct change *change = &commit->changes[index];
     struct change_heads heads;
-    AUTO(buf_unref) struct buf *event = NULL;
+    *ret_event = NULL;
     if (!matches_facts(page, change)) {
         return true;
     }
     bool ok = read_heads(page, change, &heads);
     if (ok && matches_pointer(page, &heads)) {
-        ok = encode_change(page, commit, index, &heads, changes->len, &event);
-    }
-    if (event != NULL) {
-        str_add(changes, event->data, event->len);
+        ok = encode_change(page, commit, index, &heads, ret_event);
     }
     change_heads_fini(&heads);
     return ok;
 }
 
-/* *ret_commit NULL: no change matches. */
-static bool encode_commit(struct commit_page *page, const struct commit *commit,
-                          struct buf **ret_commit)
+/* ---- Filling a page ---- */
+
+/* The next page begins with this change of the commit, or behind the commit if it has no such
+ * change. */
+static void move_bounds(struct commit_page *page, const struct commit *commit, size_t index)
+{
+    bool behind = index == commit->n_changes;
+    if (page->request->oldest_first) {
+        page->bounds.from = commit->revision + behind;
+    } else {
+        page->bounds.through = commit->revision - behind;
+    }
+    page->bounds.skip = behind ? 0 : index;
+}
+
+/* The change of the commit that the page goes on with. */
+static size_t first_change(const struct commit_page *page, const struct commit *commit)
+{
+    const struct bounds *bounds = &page->bounds;
+    uint64_t near = page->request->oldest_first ? bounds->from : bounds->through;
+    return near == commit->revision ? bounds->skip : 0;
+}
+
+/* Never before the bounds have moved, so that the pages come to an end. */
+static bool is_worked_out(const struct commit_page *page)
+{
+    return page->has_moved && (page->looked >= LOOK_MAX || page->read >= READ_MAX ||
+                               page->n_read >= READ_BYTES || page_is_late(page->until_ns));
+}
+
+/* Whether the event does not fit behind the changes of its commit and what the page has. The first
+ * one always does. */
+static bool exceeds_page(const struct commit_page *page, const struct str *changes,
+                         const struct buf *event)
+{
+    bool first = page->answer.n == 1 && changes->len == 0; /* the header alone */
+    return !first && page->answer.bytes + changes->len + event->len > REPLY_BYTES;
+}
+
+/* Appends the matching changes of the commit from *index on, and moves *index behind those that
+ * were looked at; ends early, if need be, before the end. False: an error. */
+static bool add_changes(struct commit_page *page, const struct commit *commit, size_t *index,
+                        struct str *changes)
+{
+    while (*index < commit->n_changes) {
+        AUTO(buf_unref) struct buf *event = NULL;
+        page->ended_early = is_worked_out(page);
+        if (page->ended_early) {
+            return true;
+        }
+        if (!find_change(page, commit, *index, &event)) {
+            return false;
+        }
+        if (event != NULL) {
+            page->ended_early = exceeds_page(page, changes, event);
+            if (page->ended_early) {
+                return true;
+            }
+            str_add(changes, event->data, event->len);
+        }
+        ++*index;
+        page->has_moved = true;
+    }
+    return true;
+}
+
+/* Adds the commit, or the part of it that fits, if a change matches. False: an error. */
+static bool add_matching(struct commit_page *page, const struct commit *commit, size_t *index)
 {
     Confreg__V1__Commit message;
     Google__Protobuf__Timestamp time;
     AUTO_STR changes = {0};
-    bool ok = true;
-    *ret_commit = NULL;
-    for (size_t i = 0; i < commit->n_changes && ok; i++) {
-        ok = add_change(page, commit, i, &changes);
+    if (!add_changes(page, commit, index, &changes)) {
+        return false;
     }
-    if (ok && changes.len > 0) {
+    if (changes.len > 0) {
         describe_commit(&message, &time, commit);
-        *ret_commit = encode_field_and(FIELD_LISTED, &message.base, changes.data, changes.len);
+        message.more = *index < commit->n_changes;
+        answer_add(&page->answer,
+                   encode_field_and(FIELD_LISTED, &message.base, changes.data, changes.len));
+        page->left--;
     }
-    return ok;
-}
-
-/* ---- Filling a page ---- */
-
-/* The next page begins with this commit, or behind it. */
-static void move_bounds(struct commit_page *page, uint64_t revision, bool behind)
-{
-    if (page->request->oldest_first) {
-        page->bounds.from = revision + behind;
-    } else {
-        page->bounds.through = revision - behind;
-    }
-}
-
-static bool page_is_full(const struct commit_page *page)
-{
-    return page->left == 0 || page->looked >= LOOK_MAX || page->compared >= COMPARE_MAX ||
-           page->n_read >= COMPARE_BYTES;
+    return true;
 }
 
 /* Ends the walk by returning false. */
 static bool add_commit(void *user, struct commit *commit)
 {
     struct commit_page *page = user;
-    AUTO(buf_unref) struct buf *encoded = NULL;
-    move_bounds(page, commit->revision, false);
-    page->ended_early = page_is_full(page);
+    size_t index = first_change(page, commit);
+    move_bounds(page, commit, index);
+    page->ended_early = page->left == 0 || is_worked_out(page);
     if (page->ended_early) {
         return false;
     }
     page->looked++;
-    page->failed = matches_commit(page, commit) && !encode_commit(page, commit, &encoded);
-    if (page->failed) {
+    if (matches_commit(page, commit)) {
+        page->failed = !add_matching(page, commit, &index);
+    } else {
+        index = commit->n_changes;
+    }
+    if (page->failed || page->ended_early) {
+        move_bounds(page, commit, index);
         return false;
     }
-    if (encoded != NULL) {
-        bool first = page->answer.n == 1; /* the header alone */
-        page->ended_early = !first && page->answer.bytes + encoded->len > REPLY_BYTES;
-        if (page->ended_early) {
-            return false;
-        }
-        answer_add(&page->answer, MOVE(encoded));
-        page->left--;
-    }
-    move_bounds(page, commit->revision, true);
+    move_bounds(page, commit, commit->n_changes);
+    page->has_moved = true;
     return true;
 }
 
@@ -460,6 +505,7 @@ static void run(struct service *service, struct rpc_call *call, const ProtobufCM
                                           filter_text(r->service_name_prefix)},
                                .kinds = kinds_of(r),
                                .left = page_items(r->page_size),
+                               .until_ns = page_work_until(),
                                .st = &st};
     if (!page_open(service, r->page_token, commits_filter(service, r), &page.token, &st) ||
         !take_bounds(&page)) {

@@ -2,12 +2,25 @@
 
 #include <string.h>
 
+#include "clock.h"
 #include "encode.h"
 #include "utf8.h"
 
 size_t page_items(uint32_t page_size)
 {
     return page_size == 0 || page_size > PAGE_ITEMS ? PAGE_ITEMS : page_size;
+}
+
+#define WORK_NS (INT64_C(3) * 1000000000)
+
+int64_t page_work_until(void)
+{
+    return clock_monotonic_ns() + WORK_NS;
+}
+
+bool page_is_late(int64_t until_ns)
+{
+    return clock_monotonic_ns() >= until_ns;
 }
 
 /* The lengths make ("a", "bc") differ from ("ab", "c"). */

@@ -10,6 +10,12 @@
 /* How many items a page has, given the request's page_size. */
 size_t page_items(uint32_t page_size);
 
+/* When a page that reads the store ends early, by the monotonic clock: a store may be so slow that
+ * the counted work of a page would outlast the call's deadline. A page must have moved on before it
+ * ends for that. */
+int64_t page_work_until(void);
+bool page_is_late(int64_t until_ns);
+
 /* A hash of a method and its filters, which binds a page token to one list. */
 uint64_t page_filter(const struct service *service, const char *method, const char *a,
                      const char *b, const char *c);

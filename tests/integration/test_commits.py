@@ -33,15 +33,29 @@ def list_commits(server, **fields):
     return server.stub.ListCommits(api_pb.ListCommitsRequest(**fields), timeout=60)
 
 
-def all_commits(server, **fields):
-    """All pages."""
-    commits, token = [], ""
+def pages_of(server, **fields):
+    token = ""
     while True:
         page = list_commits(server, page_token=token, **fields)
-        commits += page.commits
+        yield page
         token = page.next_page_token
         if not token:
-            return commits
+            return
+
+
+def all_commits(server, **fields):
+    """Those of all pages, each in one piece."""
+    commits = []
+    for page in pages_of(server, **fields):
+        assert not any(commit.more for commit in page.commits[:-1])
+        for commit in page.commits:
+            if commits and commits[-1].revision == commit.revision:
+                assert commits[-1].more
+                commits[-1].changes.extend(commit.changes)
+                commits[-1].more = commit.more
+            else:
+                commits.append(commit)
+    return commits
 
 
 def write_something(registry, chance):
@@ -305,18 +319,44 @@ def test_what_is_gone_is_told(launch):
     assert 6 not in [c.revision for c in all_commits(server, environment="prod")]
 
 
-def test_a_commit_that_is_too_large_comes_without_payloads(launch):
+@pytest.fixture(scope="module")
+def broad(launch):
+    """A last commit with 40 changes, which remove 36 MB of payloads; every tenth one changes /pool."""
     server = launch(Confregd).start()
     registry = Registry(server.stub)
-    big = '{"x":"%s"}' % ("x" * 900_000)
-    registry.commit([create_change(f"s{i}", big) for i in range(8)])
-    registry.commit([update_change(f"s{i}", big.replace("x", "y")) for i in range(8)])
-    for view in (PAYLOADS, DIFF):
-        commits = all_commits(server, view=view)
-        assert [len(c.changes) for c in commits] == [8, 8]
-        assert max(c.ByteSize() for c in commits) < 4 << 20
-    states = {e.config.payload_state for c in all_commits(server, view=PAYLOADS) for e in c.changes}
-    assert states == {pb.PAYLOAD_STATE_UNSPECIFIED, pb.PAYLOAD_STATE_OMITTED}
+    for part in range(5):
+        registry.commit([create_change(f"s{i:02}", '{"pool":0,"x":"%s"}' % ("x" * 900_000))
+                         for i in range(8 * part, 8 * part + 8)])
+    registry.commit([update_change(f"s{i:02}", '{"pool":%d}' % (i % 10 == 0)) for i in range(40)])
+    return server
+
+
+@pytest.mark.parametrize("oldest_first", [False, True], ids=["newest", "oldest"])
+@pytest.mark.parametrize("view", [PAYLOADS, DIFF], ids=["payloads", "diff"])
+def test_a_large_commit_goes_on_over_pages(broad, view, oldest_first):
+    pages = list(pages_of(broad, view=view, start_revision=5, oldest_first=oldest_first))
+    assert len(pages) > 10 and max(page.ByteSize() for page in pages) < 4 << 20
+    commits = all_commits(broad, view=view, start_revision=5, oldest_first=oldest_first)
+    assert listed(commits) == sorted([(5, list(range(8))), (6, list(range(40)))],
+                                     reverse=not oldest_first)
+    last = commits[0 if not oldest_first else -1]
+    assert last.change_count == 40
+    for change in last.changes:
+        if view == DIFF:
+            assert [entry.key for entry in change.diff.removed] == ["x"]
+        else:
+            assert len(change.previous.config_data) > 900_000 and change.config.config_data
+
+
+def test_the_payloads_of_one_commit_that_a_call_reads_are_bounded(broad):
+    """A commit is compared in several calls, and listed with what matches in each."""
+    fields = {"json_pointer": "/pool", "start_revision": 6}
+    pages = list(pages_of(broad, **fields))
+    assert len(pages) == 3 and [len(page.commits) for page in pages] == [1, 1, 0]
+    assert pages[0].commits[0].more
+    assert listed(all_commits(broad, **fields)) == [(6, [0, 10, 20, 30])]
+
+
 
 
 @pytest.mark.parametrize("fields, reason, field", [

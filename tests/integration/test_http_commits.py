@@ -143,3 +143,18 @@ def test_bad_parameters_are_refused(rest, name, more, reason, field):
     else:
         body = answer.json()
         assert (answer.status, body["reason"], body["field"]) == (422, reason, field), answer
+
+
+def test_a_commit_with_many_payloads_goes_on_over_pages(rest, name):
+    for number in range(4):
+        assert rest.post(f"/api/configs/{name}-{number}", {"config_data": {"x": "y" * 950_000}}).status == 201
+    changes = [{"update": {"service_name": f"{name}-{number}", "config_data": {}}}
+               for number in range(4)]
+    made = rest.post("/api/commits", {"changes": changes}).json()["revision"]
+    first = rest.get(f"/api/commits?prefix={name}&from_revision={made}&view=payloads")
+    [commit] = first.json()["commits"]
+    assert (commit["more"], len(commit["changes"]), commit["change_count"]) == (True, 3, 4)
+    following = rest.get(re.fullmatch('<(.*)>; rel="next"', first.headers["Link"])[1])
+    [last] = following.json()["commits"]
+    assert (last["revision"], "more" in last) == (made, False)
+    assert [change["service_name"] for change in last["changes"]] == [f"{name}-3"]

@@ -13,7 +13,7 @@ import pymongo
 import pytest
 import history
 import mongodb
-from calls import Registry
+from calls import Registry, create_change, update_change
 from daemon import BUILD, Confregd, until
 from errors import Refusal, refused
 from proxy import Proxy
@@ -156,6 +156,32 @@ def test_two_servers_share_a_database(launch, patient):
     server.start()
     assert Registry(server.stub).data("billing") == b'{"n":11}'
     other.end()
+
+
+@pytest.mark.parametrize("database", ["secantus"], indirect=True)
+def test_pages_are_short_where_the_store_is_slow(launch, database):
+    """Each read takes 0.4 s: all that a page may have would take longer than the call may."""
+    way = Proxy(database.port)
+    server = launch(Confregd, store=f"mongodb://127.0.0.1:{way.port}/registry").start()
+    registry = Registry(server.stub)
+    names = [f"s{number:02}" for number in range(50)]
+    before = registry.commit([create_change(name, '{"n":1}') for name in names]).header.revision
+    first = registry.list(page_size=1)
+    registry.commit([update_change(name, '{"n":2}') for name in names])
+    calls = [
+        ("ListCommits", api_pb.ListCommitsRequest(view=api_pb.COMMIT_VIEW_DIFF), "commits"),
+        ("DiffConfigs", api_pb.DiffConfigsRequest(environment="prod", old_revision=before), "diffs"),
+        ("ListConfigs", api_pb.ListConfigsRequest(page_token=first.next_page_token), "configs"),
+    ]
+    way.delay(0.2, 0)
+    running = [getattr(server.stub, call).future(request, timeout=15) for call, request, _ in calls]
+    pages = [call.result() for call in running]
+    way.release()
+    for (call, _, items), page in zip(calls, pages):
+        assert page.next_page_token and getattr(page, items), call
+    commit = pages[0].commits[0]
+    assert commit.more and 0 < len(commit.changes) < len(names)
+    server.kill()
 
 
 def test_heads_that_are_saved_late_do_not_replace_newer_ones(launch, database):
