@@ -3,8 +3,8 @@
  * A change is reported when the files have then stayed the same for a second, so that a certificate
  * and its key that are replaced one after the other are read together. Symbolic links are followed:
  * a mounted secret of Kubernetes changes by its links. */
-#ifndef TLS_FILE_WATCH_H
-#define TLS_FILE_WATCH_H
+#ifndef BASE_FILE_WATCH_H
+#define BASE_FILE_WATCH_H
 
 #include <stddef.h>
 
