@@ -3,6 +3,7 @@
 #ifndef BASE_CLOCK_H
 #define BASE_CLOCK_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 int64_t clock_wall_us(void);
@@ -16,5 +17,8 @@ static inline int64_t clock_earlier(int64_t a_ns, int64_t b_ns)
 /* "2026-01-31T09:18:40.507038Z" (RFC 3339): 27 characters and a NUL. */
 #define CLOCK_TEXT_SIZE 32
 void clock_format(int64_t wall_us, char text[CLOCK_TEXT_SIZE]);
+/* Reads such a time, of the years 1970 to 9999 and with up to 6 digits of a second's fraction or
+ * none. False: it is none, or no day of the calendar. */
+bool clock_parse(const char *text, int64_t *ret_wall_us);
 
 #endif

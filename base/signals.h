@@ -15,7 +15,8 @@
 
 /* The text of --help about signals. */
 #define SIGNALS_HELP                                                                               \
-    "SIGTERM and SIGINT stop it in order. SIGHUP makes it read its TLS files again. Other "        \
+    "SIGTERM and SIGINT stop it in order. SIGHUP makes it read its TLS and access files again. "   \
+    "Other "                                                                                       \
     "signals are ignored, except those that dump core (SIGQUIT, SIGSEGV, ...)."
 
 /* Starts to receive signals. Call it once, on main's thread, before any other thread is started.

@@ -59,6 +59,9 @@ void call_unref(struct rpc_call *call)
     free(call->note);
     free(call->peer);
     free(call->proven_name);
+    if (call->caller != NULL) {
+        server->options.release_caller(call->caller);
+    }
     if (call->arrival.call != NULL) {
         grpc_call_unref(call->arrival.call);
     }
@@ -160,6 +163,15 @@ static void handle(struct rpc_call *call, const ProtobufCMessage *request)
     }
 }
 
+static bool admit(struct rpc_call *call, struct status *st)
+{
+    const struct method *method = call->method;
+    const struct rpc_server_options *options = &call->server->options;
+    return options->admit == NULL || method->open ||
+           options->admit(options->admit_user, call, method->service, method->entry, &call->caller,
+                          st);
+}
+
 static void dispatch(struct rpc_call *call)
 {
     const struct method *method = call->method;
@@ -167,7 +179,7 @@ static void dispatch(struct rpc_call *call)
     struct status st;
     if (method == NULL) {
         refuse_unknown(call);
-    } else if (!take_request(call, &request, &st)) {
+    } else if (!admit(call, &st) || !take_request(call, &request, &st)) {
         rpc_fail(call, &st);
     } else {
         handle(call, request);
@@ -445,6 +457,11 @@ const char *rpc_call_service(const struct rpc_call *call)
 const char *rpc_call_method(const struct rpc_call *call)
 {
     return call->method == NULL ? "unknown" : call->method->entry->name;
+}
+
+void *rpc_call_caller(const struct rpc_call *call)
+{
+    return call->caller;
 }
 
 const char *rpc_call_header(const struct rpc_call *call, const char *key, size_t *ret_size)

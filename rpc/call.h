@@ -20,6 +20,7 @@ struct method {
     const struct rpc_method *entry;
     const ProtobufCMessageDescriptor *input;
     void *registered;
+    bool open;                /* to everybody: it is not subject to options.admit */
     bool client_streams;      /* the handler gets no request; it reads requests from the stream */
     struct call_stats *stats; /* one per call queue */
 };
@@ -56,6 +57,7 @@ struct rpc_call {
     bool socket_known;
     char *peer;        /* owned; set on first use, like the next one */
     char *proven_name; /* owned */
+    void *caller;      /* from options.admit; owned */
     struct rpc_stream *stream;
     struct rpc_task refusal;
     bool refused;                  /* on arrival, because the server stops */

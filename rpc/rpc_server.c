@@ -150,7 +150,7 @@ static void check_kind(const struct rpc_server *server, const struct method *met
 }
 
 static void add_method(struct rpc_server *server, const struct rpc_service *service,
-                       const struct rpc_method *entry, bool client_streams)
+                       const struct rpc_method *entry, bool client_streams, bool open)
 {
     const ProtobufCMethodDescriptor *descriptor = describe(service, entry->name);
     assert(descriptor != NULL && "an entry names a method of the service");
@@ -159,6 +159,7 @@ static void add_method(struct rpc_server *server, const struct rpc_service *serv
     method->service = service;
     method->entry = entry;
     method->input = descriptor->input;
+    method->open = open;
     method->client_streams = client_streams;
     method->stats = call_stats_new(server->options.n_call_threads);
     check_kind(server, method);
@@ -173,14 +174,14 @@ static void add_method(struct rpc_server *server, const struct rpc_service *serv
     server->methods = method;
 }
 
-/* client_streams: every method of the service streams both ways. */
+/* client_streams: every method of the service streams both ways. open: to everybody. */
 static void server_add(struct rpc_server *server, const struct rpc_service *service,
-                       bool client_streams)
+                       bool client_streams, bool open)
 {
     assert(!atomic_load(&server->running) && "services are added before the start");
     assert(service->n_methods == service->descriptor->n_methods && "every method has its entry");
     for (size_t i = 0; i < service->n_methods; i++) {
-        add_method(server, service, &service->methods[i], client_streams);
+        add_method(server, service, &service->methods[i], client_streams, open);
     }
     server->services = mem_grow(server->services, server->n_services + 1, sizeof(void *));
     server->services[server->n_services++] = service;
@@ -188,13 +189,13 @@ static void server_add(struct rpc_server *server, const struct rpc_service *serv
 
 void rpc_server_add(struct rpc_server *server, const struct rpc_service *service)
 {
-    server_add(server, service, false);
+    server_add(server, service, false, false);
 }
 
 void rpc_server_add_health(struct rpc_server *server)
 {
     server->health = health_new(server);
-    server_add(server, health_service(server->health), false);
+    server_add(server, health_service(server->health), false, true);
 }
 
 void rpc_server_set_serving(struct rpc_server *server, bool serving)
@@ -213,7 +214,7 @@ void rpc_server_add_reflection(struct rpc_server *server)
             .n_methods = 1,
             .user = server,
         };
-        server_add(server, &server->reflection[i], true);
+        server_add(server, &server->reflection[i], true, false);
     }
 }
 

@@ -74,6 +74,13 @@ struct rpc_account {
     void *user;
 };
 
+/* Whether a call may be made, decided from its headers and its connection. On the call's thread,
+ * before the request is decoded, for all methods but those of grpc.health.v1; must not block.
+ * *ret_caller: who makes it, for rpc_call_caller; may stay NULL. False: the call is refused with
+ * *st; *ret_caller counts all the same. */
+typedef bool rpc_admit(void *user, struct rpc_call *call, const struct rpc_service *service,
+                       const struct rpc_method *method, void **ret_caller, struct status *st);
+
 struct rpc_server_options {
     size_t n_call_threads;        /* 0: one per core */
     size_t max_receive_bytes;     /* larger requests get RESOURCE_EXHAUSTED; 0: 4 MiB */
@@ -89,6 +96,10 @@ struct rpc_server_options {
     const void
         *descriptor_set; /* serialised FileDescriptorSet for reflection, borrowed; NULL: none */
     size_t descriptor_set_size;
+    rpc_admit *admit;                     /* NULL: every call is admitted */
+    void *admit_user;                     /* borrowed */
+    void (*release_caller)(void *caller); /* any thread, when the call has gone; not NULL where
+                                             admit is given */
 };
 
 /* Makes a server that does not listen yet. INTERNAL: the descriptor set is malformed. */
@@ -185,6 +196,9 @@ const char *rpc_call_peer(struct rpc_call *call);
 /* The name that the client has proven by its certificate, "spiffe://example/gateway",
  * "dns:gateway.example" or "cn:gateway"; "": none. Lives as long as the reference. */
 const char *rpc_call_proven_name(struct rpc_call *call);
+/* The caller, as the server's admit has told; NULL: it told nobody, or there is none. Lives
+ * as long as the reference. */
+void *rpc_call_caller(const struct rpc_call *call);
 /* The first value of a request header (key in lower case) and its size; NULL: there is none. */
 const char *rpc_call_header(const struct rpc_call *call, const char *key, size_t *ret_size);
 /* Runs task->fn on the call thread of this call. A thread that must not be delayed, such as the

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "access.h"
 #include "check_schema.h"
 #include "endpoints.h"
 #include "import_legacy.h"
@@ -25,6 +26,8 @@ struct settings {
     bool new_epoch;
     struct tls_settings tls; /* without a certificate: no TLS */
     const char *client_auth;
+    const char *access_file;    /* NULL: not given */
+    const char *anonymous_role; /* likewise */
 };
 
 static enum options_result read_settings(struct settings *s, int argc, char **argv)
@@ -61,6 +64,14 @@ static enum options_result read_settings(struct settings *s, int argc, char **ar
          0, 0, NULL},
         {"tls-handshake-timeout", OPTION_DURATION, &s->node.handshake_ms, "10s", "TIME",
          "How long a client may take for the TLS handshake.", 100, 600000, NULL},
+        {"access", OPTION_TEXT, &s->access_file, NULL, "FILE",
+         "Who callers are and what they may do, as JSON. It is read again when it changes and on "
+         "SIGHUP; a file that cannot be used is logged, and the one before stays in force.",
+         0, 0, NULL},
+        {"anonymous-role", OPTION_TEXT, &s->anonymous_role, NULL, "ROLE",
+         "What callers without a credential may do: none, reader, admin or super-admin. The "
+         "default is none with --access, else super-admin.",
+         0, 0, NULL},
         {"store", OPTION_TEXT, &s->store, NULL, "STORE",
          "Where the log is kept: sqlite:FILE; mongodb://HOST:PORT/DATABASE, which several servers "
          "can share (with the options of MongoDB's drivers); or memory: to keep nothing. The "
@@ -157,7 +168,7 @@ static bool wait_for_end(struct wake *diverged)
 
 /* Runs one node after the other until the program has to end. While a node starts, signals end the
  * process at once: nothing was accepted yet that an orderly shutdown would have to finish. */
-static bool serve(struct node_options *options, struct status *st)
+static bool serve_nodes(struct node_options *options, struct status *st)
 {
     struct wake diverged;
     wake_init(&diverged);
@@ -203,9 +214,29 @@ static bool renew_epoch(const char *address, struct status *st)
     return true;
 }
 
-static void reload_tls(void *user)
+/* Reads again all that can change while the program runs. */
+static void reload(void *user)
 {
-    tls_server_reload(user);
+    const struct settings *settings = user;
+    access_reload(settings->node.access);
+    if (settings->node.tls != NULL) {
+        tls_server_reload(settings->node.tls);
+    }
+}
+
+static bool serve(struct settings *settings, struct status *st)
+{
+    signals_on_reload(reload, settings);
+    bool ok = serve_nodes(&settings->node, st);
+    signals_on_reload(NULL, NULL);
+    return ok;
+}
+
+static bool parse_anonymous(const char *text, struct access_options *options)
+{
+    options->has_anonymous = strcmp(text, "none") != 0;
+    return !options->has_anonymous ||
+           (access_role_parse(text, &options->anonymous) && options->anonymous <= ROLE_SUPER_ADMIN);
 }
 
 /* Serves with TLS where a certificate is given. */
@@ -215,15 +246,33 @@ static bool serve_with_tls(struct settings *settings, struct status *st)
     bool any = tls->cert != NULL || tls->key != NULL || tls->client_ca != NULL ||
                tls->crl != NULL || tls->client_auth != TLS_CLIENT_AUTH_NONE;
     if (!any) {
-        return serve(&settings->node, st);
+        return serve(settings, st);
     }
     if (!tls_server_new(tls, &settings->node.tls, st)) {
         return false;
     }
-    signals_on_reload(reload_tls, settings->node.tls);
-    bool ok = serve(&settings->node, st);
-    signals_on_reload(NULL, NULL);
+    bool ok = serve(settings, st);
     tls_server_free(settings->node.tls);
+    return ok;
+}
+
+static bool serve_with_access(struct settings *settings, struct status *st)
+{
+    struct access_options options = {.file = settings->access_file};
+    const char *role = settings->anonymous_role;
+    if (role == NULL) {
+        options.has_anonymous = settings->access_file == NULL;
+        options.anonymous = ROLE_SUPER_ADMIN;
+    } else if (!parse_anonymous(role, &options)) {
+        return status_set(st, STATUS_INVALID_ARGUMENT, "ANONYMOUS_ROLE",
+                          "--anonymous-role: none, reader, admin or super-admin, found \"%s\"",
+                          role);
+    }
+    if (!access_open(&options, &settings->node.access, st)) {
+        return false;
+    }
+    bool ok = serve_with_tls(settings, st);
+    access_close(settings->node.access);
     return ok;
 }
 
@@ -237,7 +286,8 @@ static bool run(struct settings *settings, struct status *st)
     settings->node.bus = endpoints.bus;
     settings->node.bus_user = endpoints.bus_user;
     settings->node.bus_password = endpoints.bus_password;
-    bool ok = settings->new_epoch ? renew_epoch(endpoints.store, st) : serve_with_tls(settings, st);
+    bool ok =
+        settings->new_epoch ? renew_epoch(endpoints.store, st) : serve_with_access(settings, st);
     endpoints_fini(&endpoints);
     return ok;
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "address.h"
+#include "admission.h"
 #include "clock.h"
 #include "exporter.h"
 #include "failpoint.h"
@@ -38,6 +39,7 @@ struct node {
     struct waiters *waiters;
     struct rpc_server *server;
     struct tls_server *tls; /* borrowed; NULL: no TLS */
+    struct access *access;  /* borrowed */
     struct hub *hub;
     struct committer *committer;
     struct service service;
@@ -130,6 +132,9 @@ static bool make_server(struct node *node, const struct node_options *options, s
         .error_domain = "confreg",
         .descriptor_set = confreg_descriptors,
         .descriptor_set_size = confreg_descriptors_size,
+        .admit = admission_check,
+        .admit_user = &node->service,
+        .release_caller = admission_release,
     };
     return rpc_server_new(&server_options, &node->server, st);
 }
@@ -173,6 +178,7 @@ static void make_parts(struct node *node, const struct node_options *options)
         .bus = node->bus,
         .relay = node->relay,
         .waiters = node->waiters,
+        .access = options->access,
         .limits = {.max_bytes = options->max_payload_bytes, .max_depth = MAX_DEPTH},
         .start_time_us = clock_wall_us(),
     };
@@ -254,6 +260,7 @@ static void show_metrics(void *user, struct str *page)
     const struct node_parts parts = {
         .server = node->server,
         .tls = node->tls,
+        .access = node->access,
         .registry = node->registry,
         .store = node->store,
         .committer = node->committer,
@@ -310,6 +317,7 @@ bool node_start(const struct node_options *options, struct node **ret_node, stru
     struct node *node = mem_zalloc(sizeof *node);
     node->grace_ms = options->grace_ms;
     node->tls = options->tls;
+    node->access = options->access;
     node->insecure = options->insecure;
     node->diverged = options->diverged;
     node->user = options->user;

@@ -3,6 +3,7 @@
 #ifndef METRICS_NODE_METRICS_H
 #define METRICS_NODE_METRICS_H
 
+#include "access.h"
 #include "committer.h"
 #include "hub.h"
 #include "pool.h"
@@ -14,6 +15,7 @@
 struct node_parts {
     const struct rpc_server *server;
     struct tls_server *tls; /* NULL: no TLS */
+    struct access *access;
     const struct registry *registry;
     const struct store *store;
     struct committer *committer;

@@ -1,10 +1,13 @@
 #include "service.h"
 
+#include <assert.h>
+
 #include "compare.h"
 #include "diff_configs.h"
 #include "list.h"
 #include "list_commits.h"
 #include "read.h"
+#include "rights.h"
 #include "status_call.h"
 #include "watch_call.h"
 #include "write_call.h"
@@ -51,5 +54,9 @@ void service_add(struct service *service, struct rpc_server *server)
         .n_methods = COUNT_OF(methods),
         .user = service,
     };
+    static_assert(COUNT_OF(methods) <= SERVICE_METHODS_MAX, "every method has a place");
+    for (size_t i = 0; i < COUNT_OF(methods); i++) {
+        service->rights[i] = rights_of(methods[i].name);
+    }
     rpc_server_add(server, &service->methods);
 }

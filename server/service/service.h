@@ -15,8 +15,13 @@
 #include "rpc_server.h"
 #include "waiters.h"
 
+#define SERVICE_METHODS_MAX 64
+
+struct access;
+struct right;
+
 struct service {
-    struct store *store; /* this and the next seven are borrowed */
+    struct store *store; /* this and the next eight are borrowed */
     struct registry *registry;
     struct committer *committer;
     struct hub *hub;
@@ -24,9 +29,11 @@ struct service {
     struct bus *bus;
     struct relay *relay;
     struct waiters *waiters;
+    struct access *access;
     struct json_limits limits;
     int64_t start_time_us;
-    struct rpc_service methods; /* filled by service_add */
+    struct rpc_service methods;                      /* filled by service_add, as is: */
+    const struct right *rights[SERVICE_METHODS_MAX]; /* of the methods, in their order */
 };
 
 /* Registers the methods with a server that has not started. service must outlive the server. */

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "everybody.h"
 #include "mirror.h"
 #include "node.h"
 #include "random.h"
@@ -36,6 +37,7 @@ static struct node *start(const struct place *place, const char *store)
         .store = store,
         .may_create = true,
         .bus = "local:",
+        .access = everybody(),
         .max_payload_bytes = 1 << 20,
         .ring_bytes = 8 << 20,
         .threads = 1,

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "everybody.h"
 #include "node.h"
 #include "node_watcher.h"
 #include "registry_client.h"
@@ -106,6 +107,7 @@ static struct node *start(const struct place *place)
         .store = place->store,
         .may_create = true,
         .bus = "local:",
+        .access = everybody(),
         .max_payload_bytes = 1 << 20,
         .ring_bytes = RING,
         .threads = 2,

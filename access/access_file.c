@@ -1,0 +1,414 @@
+#include "access_file.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "clock.h"
+#include "file.h"
+#include "json.h"
+#include "utf8.h"
+
+#define FILE_MAX_BYTES ((size_t)1 << 30)
+#define MAX_DEPTH 16
+#define SHOWN_KEY_MAX 24
+
+/* Where a value stands, from the inside out; put into words for a fault only. */
+struct spot {
+    const struct spot *outer; /* NULL: the whole file */
+    const char *key;          /* NULL: an item of an array */
+    size_t index;
+};
+
+struct reader {
+    struct principals *principals;
+    struct table names;   /* of principals, const char * */
+    struct str scratch;   /* a decoded string, until the next one */
+    uint32_t principal;   /* the one that is being read */
+    struct grant *grants; /* of this principal */
+    size_t n_grants, room_grants;
+    struct str hash; /* of the token that is being read; as in the file */
+    int64_t expires_us;
+    struct status *st;
+};
+
+/* ---- Faults ---- */
+
+static void add_spot(const struct spot *spot, struct str *out)
+{
+    if (spot == NULL) {
+        return;
+    }
+    add_spot(spot->outer, out);
+    if (spot->key == NULL) {
+        str_addf(out, "[%zu]", spot->index);
+    } else {
+        str_addf(out, "%s%s", out->len == 0 ? "" : ".", spot->key);
+    }
+}
+
+static bool fault(struct reader *reader, const struct spot *spot, const char *what)
+{
+    AUTO_STR where = {0};
+    add_spot(spot, &where);
+    return status_set(reader->st, STATUS_UNAVAILABLE, "ACCESS_FILE_BROKEN", "%s: %s",
+                      where.len == 0 ? "the file" : where.data, what);
+}
+
+/* A key is shown where it looks like one of ours: it could be a secret in the wrong place. */
+static bool unknown_member(struct reader *reader, const struct spot *spot, const char *key)
+{
+    size_t n = strlen(key);
+    char what[80];
+    bool plain = n > 0 && n <= SHOWN_KEY_MAX && strspn(key, "abcdefghijklmnopqrstuvwxyz_") == n;
+    snprintf(what, sizeof what, "has an unknown member%s%s", plain ? " " : "", plain ? key : "");
+    return fault(reader, spot, what);
+}
+
+/* ---- Walking ---- */
+
+typedef bool value_reader(struct reader *reader, const struct spot *spot, struct json_text value);
+
+struct member {
+    const char *key;
+    value_reader *read;
+};
+
+static bool read_member(struct reader *reader, const struct spot *spot,
+                        const struct member *members, size_t n, struct json_text key,
+                        struct json_text value)
+{
+    str_clear(&reader->scratch);
+    json_decode_string(key, &reader->scratch);
+    for (size_t i = 0; i < n; i++) {
+        if (strcmp(members[i].key, str_text(&reader->scratch)) == 0) {
+            const struct spot inner = {.outer = spot, .key = members[i].key};
+            return members[i].read(reader, &inner, value);
+        }
+    }
+    return unknown_member(reader, spot, str_text(&reader->scratch));
+}
+
+static bool read_object(struct reader *reader, const struct spot *spot, struct json_text value,
+                        const struct member *members, size_t n)
+{
+    size_t position = 0;
+    struct json_text key;
+    struct json_text inner;
+    if (json_type_of(value) != JSON_OBJECT) {
+        return fault(reader, spot, "must be an object");
+    }
+    while (json_member(value, &position, &key, &inner)) {
+        if (!read_member(reader, spot, members, n, key, inner)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool read_array(struct reader *reader, const struct spot *spot, struct json_text value,
+                       value_reader *read)
+{
+    size_t position = 0;
+    struct spot item = {.outer = spot};
+    struct json_text inner;
+    if (json_type_of(value) != JSON_ARRAY) {
+        return fault(reader, spot, "must be an array");
+    }
+    for (; json_item(value, &position, &inner); item.index++) {
+        if (!read(reader, &item, inner)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Leaves the text in reader->scratch. */
+static bool read_string(struct reader *reader, const struct spot *spot, struct json_text value)
+{
+    if (json_type_of(value) != JSON_STRING) {
+        return fault(reader, spot, "must be a string");
+    }
+    str_clear(&reader->scratch);
+    json_decode_string(value, &reader->scratch);
+    return memchr(str_text(&reader->scratch), '\0', reader->scratch.len) == NULL ||
+           fault(reader, spot, "has a NUL");
+}
+
+/* A text that name_check or pattern_check accepts. */
+static bool read_checked(struct reader *reader, const struct spot *spot, struct json_text value,
+                         bool (*check)(const char *, size_t, const char *, struct status *))
+{
+    struct status st;
+    return read_string(reader, spot, value) &&
+           (check(str_text(&reader->scratch), reader->scratch.len, "it", &st) ||
+            fault(reader, spot,
+                  "must have 1 to 255 bytes, no control characters, no '/', and not be \".\" or "
+                  "\"..\""));
+}
+
+/* ---- Tokens ---- */
+
+static bool read_hash(struct reader *reader, const struct spot *spot, struct json_text value)
+{
+    struct hash unused;
+    if (!read_string(reader, spot, value)) {
+        return false;
+    }
+    str_clear(&reader->hash);
+    str_add(&reader->hash, str_text(&reader->scratch), reader->scratch.len);
+    return hex_decode(str_text(&reader->hash), reader->hash.len, unused.bytes, HASH_SIZE) ||
+           fault(reader, spot, "must be a SHA-256 in 64 lower-case hexadecimal digits");
+}
+
+static bool read_expires(struct reader *reader, const struct spot *spot, struct json_text value)
+{
+    return read_string(reader, spot, value) &&
+           (clock_parse(str_text(&reader->scratch), &reader->expires_us) ||
+            fault(reader, spot, "must be a time such as \"2030-01-01T00:00:00Z\""));
+}
+
+static bool read_token(struct reader *reader, const struct spot *spot, struct json_text value)
+{
+    static const struct member members[] = {{"sha256", read_hash}, {"expires", read_expires}};
+    struct hash hash;
+    str_clear(&reader->hash);
+    reader->expires_us = EXPIRES_NEVER;
+    if (!read_object(reader, spot, value, members, COUNT_OF(members))) {
+        return false;
+    }
+    if (!hex_decode(str_text(&reader->hash), reader->hash.len, hash.bytes, HASH_SIZE)) {
+        return fault(reader, spot, "has no sha256");
+    }
+    return principals_add_token(reader->principals, reader->principal, &hash, reader->expires_us) ||
+           fault(reader, spot, "is a token that stands in the file before");
+}
+
+/* ---- Certificates ---- */
+
+static bool read_certificate(struct reader *reader, const struct spot *spot, struct json_text value)
+{
+    if (!read_string(reader, spot, value)) {
+        return false;
+    }
+    const char *name = str_text(&reader->scratch);
+    const char *colon = strchr(name, ':');
+    if (colon == NULL || colon == name || colon[1] == '\0' ||
+        utf8_check(name, reader->scratch.len) != reader->scratch.len) {
+        return fault(reader, spot, "must be a URI, dns:NAME or cn:NAME");
+    }
+    return principals_add_certificate(reader->principals, reader->principal, name,
+                                      reader->scratch.len) ||
+           fault(reader, spot, "is a name that stands in the file before");
+}
+
+/* ---- Grants ---- */
+
+static bool read_role(struct reader *reader, const struct spot *spot, struct json_text value)
+{
+    return read_string(reader, spot, value) &&
+           (access_role_parse(str_text(&reader->scratch), &reader->grants[reader->n_grants].role) ||
+            fault(reader, spot, "must be reader, admin, super-admin, auditor or gateway"));
+}
+
+static size_t count_items(struct json_text array)
+{
+    size_t position = 0;
+    size_t n = 0;
+    struct json_text item;
+    while (json_item(array, &position, &item)) {
+        n++;
+    }
+    return n;
+}
+
+static bool read_patterns(struct reader *reader, const struct spot *spot, struct json_text value,
+                          const char *const **ret_patterns, uint32_t *ret_n)
+{
+    if (json_type_of(value) != JSON_ARRAY) {
+        return fault(reader, spot, "must be an array");
+    }
+    size_t n = count_items(value);
+    if (n == 0) {
+        return fault(reader, spot, "must not be empty; without it the grant holds for every one");
+    }
+    const char **patterns = arena_take(&reader->principals->arena, n * sizeof patterns[0]);
+    size_t position = 0;
+    struct spot item = {.outer = spot};
+    struct json_text inner;
+    for (; json_item(value, &position, &inner); item.index++) {
+        if (!read_checked(reader, &item, inner, pattern_check)) {
+            return false;
+        }
+        patterns[item.index] =
+            arena_text(&reader->principals->arena, str_text(&reader->scratch), reader->scratch.len);
+    }
+    *ret_patterns = patterns;
+    *ret_n = (uint32_t)n;
+    return true;
+}
+
+static bool read_environments(struct reader *reader, const struct spot *spot,
+                              struct json_text value)
+{
+    struct grant *grant = &reader->grants[reader->n_grants];
+    return read_patterns(reader, spot, value, &grant->environments, &grant->n_environments);
+}
+
+static bool read_services(struct reader *reader, const struct spot *spot, struct json_text value)
+{
+    struct grant *grant = &reader->grants[reader->n_grants];
+    return read_patterns(reader, spot, value, &grant->services, &grant->n_services);
+}
+
+static bool read_grant(struct reader *reader, const struct spot *spot, struct json_text value)
+{
+    static const struct member members[] = {
+        {"role", read_role}, {"environments", read_environments}, {"services", read_services}};
+    if (reader->n_grants == reader->room_grants) {
+        reader->room_grants = reader->room_grants * 2 + 4;
+        reader->grants = mem_grow(reader->grants, reader->room_grants, sizeof reader->grants[0]);
+    }
+    reader->grants[reader->n_grants] = (struct grant){.role = ACCESS_ROLES};
+    if (!read_object(reader, spot, value, members, COUNT_OF(members))) {
+        return false;
+    }
+    if (reader->grants[reader->n_grants].role == ACCESS_ROLES) {
+        return fault(reader, spot, "has no role");
+    }
+    reader->n_grants++;
+    return true;
+}
+
+/* Copies the grants that were read to where they stay. */
+static struct grants keep_grants(struct reader *reader)
+{
+    struct grant *items =
+        arena_take(&reader->principals->arena, reader->n_grants * sizeof items[0]);
+    memcpy(items, reader->grants, reader->n_grants * sizeof items[0]);
+    return (struct grants){items, reader->n_grants};
+}
+
+static bool read_grants(struct reader *reader, const struct spot *spot, struct json_text value)
+{
+    reader->n_grants = 0;
+    if (!read_array(reader, spot, value, read_grant)) {
+        return false;
+    }
+    if (reader->n_grants > 0) {
+        reader->principals->items[reader->principal].grants = keep_grants(reader);
+    }
+    return true;
+}
+
+/* ---- Principals ---- */
+
+static bool is_name(const void *item, const void *key)
+{
+    return strcmp(item, key) == 0;
+}
+
+static bool read_name(struct reader *reader, const struct spot *spot, struct json_text value)
+{
+    if (!read_checked(reader, spot, value, name_check)) {
+        return false;
+    }
+    size_t n = reader->scratch.len;
+    const char *name = arena_text(&reader->principals->arena, str_text(&reader->scratch), n);
+    reader->principals->items[reader->principal].name = name;
+    return table_put(&reader->names, hash_table_key(name, n), is_name, name,
+                     (void *)(uintptr_t)name) == NULL ||
+           fault(reader, spot, "is the name of a principal before");
+}
+
+static bool read_tokens(struct reader *reader, const struct spot *spot, struct json_text value)
+{
+    return read_array(reader, spot, value, read_token);
+}
+
+static bool read_certificates(struct reader *reader, const struct spot *spot,
+                              struct json_text value)
+{
+    return read_array(reader, spot, value, read_certificate);
+}
+
+static bool read_principal(struct reader *reader, const struct spot *spot, struct json_text value)
+{
+    static const struct member members[] = {{"name", read_name},
+                                            {"tokens", read_tokens},
+                                            {"certificates", read_certificates},
+                                            {"grants", read_grants}};
+    reader->principal = principals_add(reader->principals);
+    if (!read_object(reader, spot, value, members, COUNT_OF(members))) {
+        return false;
+    }
+    return reader->principals->items[reader->principal].name[0] != '\0' ||
+           fault(reader, spot, "has no name");
+}
+
+static bool read_principals(struct reader *reader, const struct spot *spot, struct json_text value)
+{
+    return read_array(reader, spot, value, read_principal);
+}
+
+/* ---- The file ---- */
+
+static bool read_all(struct reader *reader, struct json_text value)
+{
+    static const struct member members[] = {{"principals", read_principals}};
+    return read_object(reader, NULL, value, members, COUNT_OF(members));
+}
+
+static void reader_fini(struct reader *reader)
+{
+    table_fini(&reader->names);
+    str_fini(&reader->scratch);
+    str_fini(&reader->hash);
+    free(reader->grants);
+}
+
+static bool parse(struct json_text json, struct principals **ret_principals, struct status *st)
+{
+    AUTO(principals_unref) struct principals *principals = principals_new();
+    struct reader reader = {.principals = principals, .st = st};
+    bool ok = read_all(&reader, json);
+    reader_fini(&reader);
+    if (ok) {
+        *ret_principals = MOVE(principals);
+    }
+    return ok;
+}
+
+static bool check_json(const char *text, size_t n, struct buf **ret_json, struct status *st)
+{
+    static const struct json_limits limits = {.max_bytes = FILE_MAX_BYTES, .max_depth = MAX_DEPTH};
+    struct status json_st;
+    return json_check(text, n, &limits, "the file", ret_json, &json_st) ||
+           status_set(st, STATUS_UNAVAILABLE, "ACCESS_FILE_BROKEN", "%s", json_st.message);
+}
+
+bool access_file_parse(const char *text, size_t n, struct principals **ret_principals,
+                       struct status *st)
+{
+    AUTO(buf_unref) struct buf *json = NULL;
+    return check_json(text, n, &json, st) && parse(json_of_buf(json), ret_principals, st);
+}
+
+bool access_file_read(const char *path, struct principals **ret_principals, bool *ret_is_open,
+                      struct status *st)
+{
+    AUTO(buf_unref) struct buf *bytes = NULL;
+    AUTO(buf_unref) struct buf *json = NULL;
+    mode_t mode = 0;
+    struct status why;
+    if (!file_read(path, FILE_MAX_BYTES, &bytes, &mode, &why)) {
+        return status_set(st, STATUS_UNAVAILABLE, "ACCESS_FILE_BROKEN", "%s", why.message);
+    }
+    bool ok = check_json((const char *)bytes->data, bytes->len, &json, st);
+    buf_unref(MOVE(bytes)); /* it can be large */
+    if (!ok || !parse(json_of_buf(json), ret_principals, st)) {
+        return false;
+    }
+    *ret_is_open = (mode & S_IROTH) != 0;
+    return true;
+}

@@ -1,0 +1,17 @@
+/* Reads the access file (docs/security.md has its form). Private to access. Any thread. */
+#ifndef ACCESS_FILE_H
+#define ACCESS_FILE_H
+
+#include "principals.h"
+#include "status.h"
+
+/* UNAVAILABLE, reason ACCESS_FILE_BROKEN: the file cannot be read, or is not what it should be. The
+ * message says where, as "principals[3].tokens[0].sha256"; it never has a value of the file.
+ * *ret_is_open: others than its owner and his group can read it. */
+bool access_file_read(const char *path, struct principals **ret_principals, bool *ret_is_open,
+                      struct status *st);
+/* The same for a text. */
+bool access_file_parse(const char *text, size_t n, struct principals **ret_principals,
+                       struct status *st);
+
+#endif

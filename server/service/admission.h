@@ -1,0 +1,20 @@
+/* Admits calls: finds out who calls, and refuses what he may not do for any config. The hook of
+ * rpc_server_options; what a call may do for the configs that it names its handler asks. */
+#ifndef SERVICE_ADMISSION_H
+#define SERVICE_ADMISSION_H
+
+#include "caller.h"
+#include "rpc_server.h"
+#include "service.h"
+
+/* rpc_server_options.admit; user: the struct service. Failures: those of access_identify, and
+ * PERMISSION_DENIED, reason NOT_ALLOWED. */
+bool admission_check(void *user, struct rpc_call *call, const struct rpc_service *rpc,
+                     const struct rpc_method *method, void **ret_caller, struct status *st);
+/* rpc_server_options.release_caller. */
+void admission_release(void *caller);
+
+/* The caller who makes it; borrowed from the call. Never NULL in a handler of the service. */
+const struct caller *admission_caller(const struct rpc_call *call);
+
+#endif
