@@ -125,40 +125,74 @@ static void add_reference(struct mirror_list *list, size_t *room, struct mirror_
     list->configs[list->n++] = mirror_config_ref(config);
 }
 
-/* Under the lock. One name is looked up; anything else takes a look at every config. */
-static void find_selected(const struct mirror_copy *copy, const struct mirror_selector *selector,
-                          struct mirror_list *list)
+static void add_selected(struct mirror_list *list, size_t *room,
+                         const struct mirror_selector *selector, struct mirror_config *config)
 {
-    const struct mirror_table *table = &copy->table;
-    size_t room = 0;
-    if (selector->environment != NULL && selector->service_name != NULL) {
-        struct mirror_config *config =
-            mirror_table_find(table, selector->environment, selector->service_name);
-        if (mirror_config_is_live(config) && selects(selector, config)) {
-            add_reference(list, &room, config);
-        }
-        return;
-    }
-    size_t place = 0;
-    for (struct mirror_config *config; (config = mirror_table_next(table, &place)) != NULL;) {
-        if (mirror_config_is_live(config) && selects(selector, config)) {
-            add_reference(list, &room, config);
-        }
+    if (mirror_config_is_live(config) && selects(selector, config)) {
+        add_reference(list, room, config);
     }
 }
 
-void mirror_list(struct mirror *mirror, const struct mirror_selector *selector,
+/* The configs that a list has to look at. A name is looked up, a service has a group; anything else
+ * takes a look at every config. */
+struct candidates {
+    struct mirror_config *one;        /* of one name; NULL: there is none */
+    const struct mirror_group *group; /* of one service; NULL: there is none */
+    const struct mirror_table *all;   /* NULL: `one` or `group` is meant */
+    size_t n;
+};
+
+static struct candidates find_candidates(const struct mirror_copy *copy,
+                                         const struct mirror_selector *s)
+{
+    struct candidates found = {.n = 0};
+    if (s->service_name == NULL) {
+        found.all = &copy->table;
+        found.n = mirror_table_count(found.all);
+    } else if (s->environment == NULL) {
+        found.group = mirror_table_service(&copy->table, s->service_name);
+        found.n = found.group == NULL ? 0 : found.group->n;
+    } else {
+        found.one = mirror_table_find(&copy->table, s->environment, s->service_name);
+        found.n = found.one != NULL;
+    }
+    return found;
+}
+
+static void add_candidates(const struct candidates *candidates,
+                           const struct mirror_selector *selector, struct mirror_list *list)
+{
+    size_t room = 0;
+    size_t place = 0;
+    struct mirror_config *config;
+    add_selected(list, &room, selector, candidates->one);
+    for (size_t i = 0; candidates->group != NULL && i < candidates->group->n; i++) {
+        add_selected(list, &room, selector, candidates->group->configs[i]);
+    }
+    while (candidates->all != NULL &&
+           (config = mirror_table_next(candidates->all, &place)) != NULL) {
+        add_selected(list, &room, selector, config);
+    }
+}
+
+bool mirror_list(struct mirror *mirror, const struct mirror_selector *selector, size_t max,
                  struct mirror_list *ret_list, struct mirror_view *ret_view)
 {
     static const struct mirror_selector all = {0};
     struct mirror_list list = {0};
+    const struct mirror_selector *wanted = selector == NULL ? &all : selector;
     struct mirror_copy *copy = begin_reading(mirror);
-    find_selected(copy, selector == NULL ? &all : selector, &list);
+    const struct candidates candidates = find_candidates(copy, wanted);
+    bool fits = candidates.n <= max;
+    if (fits) {
+        add_candidates(&candidates, wanted, &list);
+    }
     end_reading(copy, ret_view);
     if (list.n > 1) {
         qsort(list.configs, list.n, sizeof list.configs[0], by_name);
     }
     *ret_list = list;
+    return fits;
 }
 
 void mirror_list_fini(struct mirror_list *list)

@@ -143,8 +143,9 @@ struct mirror_list {
 };
 
 /* Lists the live configs that the selector matches (NULL: all), ordered by environment and service
- * name. Free the list with mirror_list_fini. */
-void mirror_list(struct mirror *mirror, const struct mirror_selector *selector,
+ * name. Only those of a service are looked at if the selector names one, else all. False: these are
+ * more than max; the list is empty. Free the list with mirror_list_fini. */
+bool mirror_list(struct mirror *mirror, const struct mirror_selector *selector, size_t max,
                  struct mirror_list *ret_list, struct mirror_view *ret_view);
 void mirror_list_fini(struct mirror_list *list);
 

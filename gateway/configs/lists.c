@@ -12,7 +12,8 @@
 
 #define DEFAULT_LIMIT 10
 #define PAGE_ITEMS 1000 /* the server's own limit */
-/* A larger list comes from the server page by page, so that it does not block the HTTP thread. */
+/* A list that has to look at more configs comes from the server page by page, so that it does not
+ * block the HTTP thread. */
 #define MIRRORED_ITEMS 10000
 /* Of a list from the mirror, what is rendered at a time; one larger document may exceed it. */
 #define PART_BYTES (256u << 10)
@@ -126,14 +127,25 @@ static void show_mirrored(struct request *r, struct mirror_list *list,
     }
 }
 
-static bool answer_mirrored(struct request *r)
+/* Whether the client asks for one page, which is one of the server's, and not for the whole list.
+ */
+static bool is_page(const struct request *r)
 {
+    return r->parameters.limit.given || r->parameters.page != NULL;
+}
+
+static bool answer_from_mirror(struct request *r)
+{
+    struct mirror *mirror = r->gateway->upstream->mirror;
     const struct mirror_selector selector = {.environment = r->parameters.environment,
                                              .service_name = r->parameters.service_filter};
     struct mirror_list list;
     struct mirror_view view;
-    mirror_list(r->gateway->upstream->mirror, &selector, &list, &view);
-    bool may = freshness_allows(config_request_of(r), &view) &&
+    if (mirror == NULL || is_page(r) || r->parameters.deleted) {
+        return false;
+    }
+    bool may = mirror_list(mirror, &selector, MIRRORED_ITEMS, &list, &view) &&
+               freshness_allows(config_request_of(r), &view) &&
                are_whole(&list, config_request_of(r)->members);
     if (may) {
         show_mirrored(r, &list, &view);
@@ -160,13 +172,6 @@ static void ask_configs(struct pages *pages)
     m.read = config_answer_read_options(r, &read);
     m.include_large = true;
     call_start(r, REGISTRY_LIST_CONFIGS, &m.base, r->gateway->upstream->timeout_ms, show_configs);
-}
-
-/* Whether the client asks for one page, which is one of the server's, and not for the whole list.
- */
-static bool is_page(const struct request *r)
-{
-    return r->parameters.limit.given || r->parameters.page != NULL;
 }
 
 /* Only the first page sets the tag; the revision of its header is that of all pages. */
@@ -209,20 +214,6 @@ static void show_configs(struct request *r, const ProtobufCMessage *message,
         request_add_next_page(r, page->next_page_token);
     }
     show_page(pages, is_page(r) ? "" : page->next_page_token);
-}
-
-static bool answer_from_mirror(struct request *r)
-{
-    struct mirror_view view;
-    if (r->gateway->upstream->mirror == NULL || is_page(r) || r->parameters.deleted) {
-        return false;
-    }
-    mirror_look(r->gateway->upstream->mirror, &view);
-    if (!freshness_allows(config_request_of(r), &view) ||
-        (view.state == MIRROR_IN_STEP && view.n_configs > MIRRORED_ITEMS)) {
-        return false;
-    }
-    return answer_mirrored(r);
 }
 
 void handle_list(struct request *r)

@@ -475,7 +475,8 @@ void sse_stream_start(struct request *r, const struct sse_stream_start *start)
     r->response.pull = (struct response_pull){.free = free_stream, .user = stream};
     if (start->snapshot) {
         struct mirror_view view;
-        mirror_list(r->gateway->upstream->mirror, &start->selector, &stream->snapshot, &view);
+        mirror_list(r->gateway->upstream->mirror, &start->selector, SIZE_MAX, &stream->snapshot,
+                    &view);
         stream->position = view.revision;
     }
     if (start->position >= start->view->revision || is_in_window(stream, start->position)) {

@@ -269,6 +269,25 @@ def test_minimum_revisions_that_are_none(rest, name):
 
 # ---- Without a server ----
 
+def test_a_list_by_service_comes_from_the_mirror_however_large_it_is(launch):
+    """A list of everything comes from the server where the mirror is so large."""
+    server = launch(Confregd, store="memory:").start()
+    registry = Registry(server.stub)
+    for part in range(80):
+        registry.commit([create_change(f"s{part}-{i}") for i in range(128)])
+    registry.commit([create_change("s7-7", environment="dev"), create_change("s7-70", environment="dev")])
+    registry.delete("s7-8")
+    rest = Rest(launch(Gateway, server.listen).start().port)
+    until(lambda: rest.get("/api/configs/s7-7?environment=prod") and sources(rest)["mirror"], "loaded")
+    with Reads(rest, mirror=4):
+        listed = rest.get("/api/configs?service_name=s7-7").json()
+        assert [config["environment"] for config in listed] == ["dev", "prod"]
+        assert [len(rest.get(f"/api/configs?{query}").json()) for query in (
+            "service_name=s7-8", "service_name=none", "service_name=s7-7&environment=dev")] == [0, 0, 1]
+    with Reads(rest, server=1):
+        assert len(rest.get("/api/configs?environment=dev").json()) == 2
+
+
 def test_reads_go_on_without_the_server(pair):
     rest = pair.rest
     rest.post("/api/configs/kept", DATA)

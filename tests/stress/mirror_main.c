@@ -189,9 +189,13 @@ static void read_merged(struct reader *reader)
 static void list_some(struct reader *reader)
 {
     static const struct mirror_selector selector = {.service_name_prefix = "s51"};
+    static const struct mirror_selector of_one = {.service_name = "s510"};
     struct mirror_list list;
     struct mirror_view view;
-    mirror_list(reader->mirror, &selector, &list, &view);
+    CHECK(mirror_list(reader->mirror, &of_one, 2, &list, &view), "more than two environments");
+    CHECK(view.state == MIRROR_LOADING || list.n == 1, "%zu configs of a service", list.n);
+    mirror_list_fini(&list);
+    mirror_list(reader->mirror, &selector, SIZE_MAX, &list, &view);
     CHECK(view.state == MIRROR_LOADING || (view.n_configs == CONFIGS && list.n > 0),
           "%zu configs, %zu listed", view.n_configs, list.n);
     mirror_list_fini(&list);
