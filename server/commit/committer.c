@@ -177,7 +177,8 @@ static void count_commit(void *user, const struct commit *commit)
     struct committer *c = user;
     metric_add(&c->stats.commits, 1);
     for (size_t i = 0; i < commit->n_changes; i++) {
-        metric_add(&c->stats.changes[commit->changes[i].kind], 1);
+        const struct change *change = &commit->changes[i];
+        metric_add(&c->stats.changes[key_kind(change->environment)][change->kind], 1);
     }
 }
 

@@ -85,10 +85,10 @@ struct log_seen committer_seen(struct committer *committer);
 
 struct commit_stats {
     struct metric commits;
-    struct metric changes[CHANGE_KINDS]; /* by kind */
-    struct metric writes[STATUS_CODES];  /* by result, enum status_code */
-    struct histogram batch;              /* commits in one append */
-    struct histogram append;             /* duration of an append, nanoseconds */
+    struct metric changes[KEY_KINDS][CHANGE_KINDS]; /* by what changed, and by kind */
+    struct metric writes[STATUS_CODES];             /* by result, enum status_code */
+    struct histogram batch;                         /* commits in one append */
+    struct histogram append;                        /* duration of an append, nanoseconds */
     struct histogram wait; /* nanoseconds from submission until the committer took the write */
     struct histogram
         announce; /* nanoseconds that the listener took for a batch; its writes wait for that */

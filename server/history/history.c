@@ -268,12 +268,12 @@ static bool tell_missing(struct store *store, const struct head *head, uint64_t 
     commit_unref(found.commit);
     if (store->shared) {
         return status_set(st, STATUS_UNAVAILABLE, "STORE_UNAVAILABLE",
-                          "the store did not show version %" PRIu64 " of %s/%s at first", version,
-                          environment, service);
+                          "the store did not show version %" PRIu64 " of %s at first", version,
+                          key_name(environment, service).text);
     }
     return status_set(st, STATUS_DATA_LOSS, "LOG_DAMAGED",
-                      "the log has lost version %" PRIu64 " of %s/%s", version, environment,
-                      service);
+                      "the log has lost version %" PRIu64 " of %s", version,
+                      key_name(environment, service).text);
 }
 
 bool history_versions(struct store *store, const struct head *head, enum history_scope scope,

@@ -80,6 +80,8 @@ static void add_registry(const struct registry *registry, struct str *page)
                 (double)registry_position(registry).revision);
     metrics_one(page, "confreg_configs", METRIC_GAUGE, "Configs that exist.",
                 (double)registry_config_count(registry));
+    metrics_one(page, "confreg_schemas", METRIC_GAUGE, "Schemas that exist.",
+                (double)registry_schema_count(registry));
     metrics_one(page, "confreg_heads_memory_bytes", METRIC_GAUGE,
                 "Memory used by the newest versions of all configs.",
                 (double)registry_bytes(registry));
@@ -98,21 +100,25 @@ static void add_seen(struct committer *committer, const struct store *store, str
     }
 }
 
-static void add_changes(const struct commit_stats *stats, struct str *page)
+/* Schemas are set, set to what an older version was, deleted and brought back. */
+static bool change_may_be_of_schema(size_t kind)
+{
+    return kind != CHANGE_ERASE && kind != CHANGE_IMPORT;
+}
+
+static void add_changes(const struct commit_stats *stats, enum key_kind of, const char *name,
+                        struct str *page)
 {
     static const char *const kinds[] = {
         [CHANGE_CREATE] = "create",     [CHANGE_UPDATE] = "update", [CHANGE_ROLLBACK] = "rollback",
         [CHANGE_DELETE] = "delete",     [CHANGE_ERASE] = "erase",   [CHANGE_IMPORT] = "import",
         [CHANGE_UNDELETE] = "undelete",
     };
-    metrics_family(page, "confreg_changes_total", METRIC_COUNTER, "Changes committed, by kind.");
     for (size_t kind = CHANGE_CREATE; kind < COUNT_OF(kinds); kind++) {
-        if (kinds[kind] == NULL) {
-            continue; /* concerns no config */
+        if (kinds[kind] != NULL && (of == KEY_CONFIG || change_may_be_of_schema(kind))) {
+            struct metric_labels labels = label("kind", kinds[kind]);
+            metrics_sample(page, name, &labels, (double)metric_value(&stats->changes[of][kind]));
         }
-        struct metric_labels labels = label("kind", kinds[kind]);
-        metrics_sample(page, "confreg_changes_total", &labels,
-                       (double)metric_value(&stats->changes[kind]));
     }
 }
 
@@ -156,7 +162,11 @@ static void add_commits(struct committer *committer, const struct store *store, 
     char reason[256];
     metrics_one(page, "confreg_commits_total", METRIC_COUNTER, "Commits made by this node.",
                 (double)metric_value(&stats->commits));
-    add_changes(stats, page);
+    metrics_family(page, "confreg_changes_total", METRIC_COUNTER, "Changes committed, by kind.");
+    add_changes(stats, KEY_CONFIG, "confreg_changes_total", page);
+    metrics_family(page, "confreg_schema_changes_total", METRIC_COUNTER,
+                   "Changes of schemas committed, by kind.");
+    add_changes(stats, KEY_SCHEMA, "confreg_schema_changes_total", page);
     add_writes(stats, page);
     add_seen(committer, store, page);
     metrics_one_histogram(page, "confreg_commit_batch_commits", "Commits in one append to the log.",

@@ -41,7 +41,7 @@ enum change_kind {
     CHANGE_DELETE = 4,
     CHANGE_ERASE = 5,
     CHANGE_IMPORT = 6,
-    /* 7 is reserved for schemas */
+    /* 7 was never used */
     CHANGE_COMPACT = 8, /* concerns the whole registry: environment and service are "" */
     CHANGE_UNDELETE = 9,
     CHANGE_KINDS,
@@ -52,7 +52,7 @@ bool change_brings_version(enum change_kind kind);
 
 struct change {
     enum change_kind kind;
-    char *environment;         /* owned */
+    char *environment;         /* of a key (key.h); owned */
     char *service;             /* owned */
     uint64_t version;          /* the version added; delete, erase: the version requested, 0: the
                                   whole config; compaction: the floor */
@@ -73,7 +73,7 @@ struct change {
     char *given_author; /* owned; NULL: not given */
 };
 
-/* Whether changes of this kind concern a config. Watches and histories show only those. */
+/* Whether changes of this kind concern a key. Watches and histories show only those. */
 bool change_has_config(enum change_kind kind);
 /* Whether the change replaced or removed the config's head. False only if it erased a version that
  * was not the head. */

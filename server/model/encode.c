@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "key.h"
 #include "str.h"
 #include "wire.h"
 
@@ -194,12 +195,18 @@ static Confreg__V1__PayloadState removed_state(const struct change *change)
         }                                                                                          \
     } while (0)
 
+static void describe_key(Confreg__V1__Config *config, const struct change *change)
+{
+    config->environment = text_of(key_environment(change->environment));
+    config->service_name = change->service;
+    config->resource = (Confreg__V1__ResourceKind)key_kind(change->environment);
+}
+
 static void describe_config(Confreg__V1__Config *config, Google__Protobuf__Timestamp *time,
                             const struct version_ref *version, uint64_t mod_revision)
 {
     confreg__v1__config__init(config);
-    config->environment = version_change(version)->environment;
-    config->service_name = version_change(version)->service;
+    describe_key(config, version_change(version));
     DESCRIBE_VERSION(config, time, version);
     config->mod_revision = mod_revision;
 }
@@ -226,8 +233,7 @@ struct buf *encode_deleted(const struct version_ref *change, uint64_t last_versi
     Google__Protobuf__Timestamp time;
     confreg__v1__config__init(&config);
     describe_time(&time, commit->time_us);
-    config.environment = version_change(change)->environment;
-    config.service_name = version_change(change)->service;
+    describe_key(&config, version_change(change));
     config.kind = (Confreg__V1__ChangeKind)version_change(change)->kind;
     config.create_time = &time;
     if (commit->created_by != NULL) {
@@ -340,7 +346,8 @@ struct buf *encode_event(uint32_t field, const struct commit *commit, size_t ind
     describe_time(&commit_time, commit->time_us);
     event.commit_time = &commit_time;
     event.kind = (Confreg__V1__ChangeKind)change->kind;
-    event.environment = change->environment;
+    event.resource = (Confreg__V1__ResourceKind)key_kind(change->environment);
+    event.environment = text_of(key_environment(change->environment));
     event.service_name = change->service;
     event.version = change->version;
     event.head_version = change->head_version;

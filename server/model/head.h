@@ -11,12 +11,15 @@
  * The Config message of a live head is encoded once, as field 2 of a response (tag and length
  * included), with the payload as its last bytes. The payload is not kept a second time.
  *
+ * Schemas have heads like configs (key.h).
+ *
  * Threads: references are counted atomically; any thread may hold and read a head. */
 #ifndef MODEL_HEAD_H
 #define MODEL_HEAD_H
 
 #include "commit.h"
 #include "json.h"
+#include "key.h"
 
 /* The version numbers between first_kept_version and last_version that were erased or never given
  * (imports skip numbers), ascending. */

@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "key.h"
 #include "str.h"
 
 static void put_number(struct str *out, uint64_t value, size_t n)
@@ -37,8 +38,9 @@ static void put_optional_text(struct str *out, const char *text)
 
 static void put_change(struct str *out, const struct change *change)
 {
-    put_number(out, (uint64_t)change->kind, 1);
-    put_text(out, change->environment);
+    bool is_schema = key_kind(change->environment) == KEY_SCHEMA;
+    put_number(out, (uint64_t)change->kind | (is_schema ? RECORD_SCHEMA_BIT : 0), 1);
+    put_text(out, key_environment(change->environment));
     put_text(out, change->service);
     put_number(out, change->version, 8);
     put_number(out, change->head_version, 8);
@@ -69,7 +71,8 @@ static uint8_t format_of(const struct commit *commit)
         return RECORD_FORMAT_LONG;
     }
     for (size_t i = 0; i < commit->n_changes; i++) {
-        if (commit->changes[i].kind > CHANGE_IMPORT) {
+        const struct change *change = &commit->changes[i];
+        if (change->kind > CHANGE_IMPORT || key_kind(change->environment) == KEY_SCHEMA) {
             return RECORD_FORMAT_KINDS;
         }
     }
@@ -169,9 +172,24 @@ static void take_optional_text(struct reader *r, char **out)
     r->bad = r->bad || present > 1;
 }
 
+/* The environment of a key, with the mark that the record leaves out. */
+static void take_environment(struct reader *r, bool is_schema, char **out)
+{
+    take_text(r, out);
+    const char *plain = *out == NULL ? "" : *out;
+    r->bad =
+        r->bad || key_kind(plain) != KEY_CONFIG || (is_schema && strlen(plain) > NAME_MAX_BYTES);
+    if (!r->bad && is_schema) {
+        char *marked = mem_string(key_of_schema(plain).text);
+        free(*out);
+        *out = marked;
+    }
+}
+
 static void take_change(struct reader *r, struct change *change)
 {
-    uint64_t kind = take_number(r, 1);
+    uint64_t byte = take_number(r, 1);
+    uint64_t kind = byte & ~(uint64_t)RECORD_SCHEMA_BIT;
     bool known = (kind >= CHANGE_CREATE && kind <= CHANGE_IMPORT) || kind == CHANGE_COMPACT ||
                  kind == CHANGE_UNDELETE;
     if (!known) {
@@ -179,7 +197,7 @@ static void take_change(struct reader *r, struct change *change)
         return;
     }
     change->kind = (enum change_kind)kind;
-    take_text(r, &change->environment);
+    take_environment(r, byte != kind, &change->environment);
     take_text(r, &change->service);
     change->version = take_number(r, 8);
     change->head_version = take_number(r, 8);

@@ -41,8 +41,8 @@ struct head *head_table_find(const struct head_table *table, const char *environ
 {
     size_t n_environment = strlen(environment);
     size_t n_service = strlen(service);
-    char bytes[2 * NAME_MAX_BYTES + 1];
-    if (n_environment > NAME_MAX_BYTES || n_service > NAME_MAX_BYTES) {
+    char bytes[KEY_ENVIRONMENT_MAX_BYTES + 1 + NAME_MAX_BYTES];
+    if (n_environment > KEY_ENVIRONMENT_MAX_BYTES || n_service > NAME_MAX_BYTES) {
         return NULL;
     }
     memcpy(bytes, environment, n_environment + 1);

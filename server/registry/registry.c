@@ -79,12 +79,22 @@ bool registry_check_start(const struct registry *registry, uint64_t revision, st
     return false;
 }
 
-uint64_t registry_config_count(const struct registry *registry)
+static uint64_t count_live(const struct registry *registry, enum key_kind kind)
 {
     pthread_rwlock_rdlock(lock_of(registry));
-    uint64_t count = registry->config_count;
+    uint64_t count = registry->live[kind];
     pthread_rwlock_unlock(lock_of(registry));
     return count;
+}
+
+uint64_t registry_config_count(const struct registry *registry)
+{
+    return count_live(registry, KEY_CONFIG);
+}
+
+uint64_t registry_schema_count(const struct registry *registry)
+{
+    return count_live(registry, KEY_SCHEMA);
 }
 
 size_t registry_bytes(const struct registry *registry)
@@ -123,7 +133,8 @@ struct head *registry_get(const struct registry *registry, const char *environme
 bool head_filter_matches(const struct head_filter *filter, const char *environment,
                          const char *service)
 {
-    return (filter->environment == NULL || strcmp(filter->environment, environment) == 0) &&
+    return (filter->kind == KEY_ANY || key_kind(environment) == filter->kind) &&
+           (filter->environment == NULL || strcmp(filter->environment, environment) == 0) &&
            (filter->service == NULL || strcmp(filter->service, service) == 0) &&
            (filter->service_prefix == NULL ||
             strncmp(filter->service_prefix, service, strlen(filter->service_prefix)) == 0);
@@ -158,6 +169,12 @@ static const struct head_order_node *seek_next_environment(const struct head_ord
     return head_order_seek(order, key.data, key.len, false);
 }
 
+/* Where the keys of a filter's kind begin. */
+static const char *kind_start(const struct head_filter *filter)
+{
+    return filter->kind == KEY_CONFIG ? KEY_FIRST_CONFIG : "";
+}
+
 static const struct head_order_node *first_candidate(const struct registry *registry,
                                                      const struct head_filter *filter,
                                                      const struct head_cursor *cursor)
@@ -165,7 +182,8 @@ static const struct head_order_node *first_candidate(const struct registry *regi
     if (cursor->after.len > 0) {
         return head_order_seek(&registry->order, cursor->after.data, cursor->after.len, true);
     }
-    return seek_name(&registry->order, filter->environment == NULL ? "" : filter->environment,
+    return seek_name(&registry->order,
+                     filter->environment == NULL ? kind_start(filter) : filter->environment,
                      filter->environment == NULL ? "" : service_start(filter));
 }
 
@@ -175,6 +193,9 @@ static const struct head_order_node *skip(const struct registry *registry,
                                           const struct head_order_node *node)
 {
     const char *environment = head_environment(node->head);
+    if (filter->kind == KEY_SCHEMA && key_kind(environment) != KEY_SCHEMA) {
+        return NULL;
+    }
     int side = filter->environment == NULL ? 0 : strcmp(environment, filter->environment);
     if (side > 0) {
         return NULL;
@@ -277,8 +298,9 @@ static struct head *put_head(struct registry *registry, struct head *head)
     bool lives = head->version != 0;
     head_order_put(&registry->order, head);
     struct head *replaced = head_table_put(&registry->heads, head);
-    registry->config_count += lives;
-    registry->config_count -= replaced != NULL && replaced->version != 0;
+    uint64_t *count = &registry->live[key_kind(head_environment(head))];
+    *count += lives;
+    *count -= replaced != NULL && replaced->version != 0;
     registry->head_bytes += head_bytes(head);
     registry->head_bytes -= replaced == NULL ? 0 : head_bytes(replaced);
     return replaced;
@@ -331,7 +353,7 @@ void registry_clear(struct registry *registry)
     forget_pending(registry);
     head_order_fini(&registry->order);
     head_table_fini(&registry->heads);
-    registry->config_count = 0;
+    registry->live[KEY_CONFIG] = registry->live[KEY_SCHEMA] = 0;
     registry->head_bytes = 0;
     registry->compaction = (struct compaction){.floor = 0};
     registry->pending_compaction = registry->compaction;

@@ -78,8 +78,9 @@ bool registry_check_start(const struct registry *registry, uint64_t revision, st
 uint64_t compaction_through(const struct compaction *compaction, const struct change *at_floor,
                             const struct change *at_commit);
 
-/* How many configs have a live head. */
+/* How many configs and how many schemas have a live head. */
 uint64_t registry_config_count(const struct registry *registry);
+uint64_t registry_schema_count(const struct registry *registry);
 
 /* The approximate memory of the heads and their indexes, in bytes. */
 size_t registry_bytes(const struct registry *registry);
@@ -96,11 +97,13 @@ struct config_name {
 void registry_get_many(const struct registry *registry, const struct config_name *names, size_t n,
                        struct head **ret_heads, struct position *ret_position);
 
-/* The configs that a list selects; NULL members match everything. Borrowed strings. */
+/* The keys that a list selects; NULL members match everything. Borrowed strings.
+ */
 struct head_filter {
-    const char *environment;
+    const char *environment; /* of a key */
     const char *service;
     const char *service_prefix;
+    enum key_kind kind; /* 0: configs */
 };
 bool head_filter_matches(const struct head_filter *filter, const char *environment,
                          const char *service);

@@ -19,7 +19,7 @@ struct registry {
     struct head_table heads;
     struct head_order order;
     struct position position;
-    uint64_t config_count;
+    uint64_t live[KEY_KINDS]; /* keys with a live head, by kind */
     struct compaction compaction;
     size_t head_bytes;
 

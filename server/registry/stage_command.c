@@ -73,6 +73,11 @@ static bool read_version(const struct staging *s, const struct mutation *m, uint
     return s->source->read(s->source->user, m->environment, m->service, version, ret_version, st);
 }
 
+static struct key_name name_of(const struct mutation *m)
+{
+    return key_name(m->environment, m->service);
+}
+
 static void add_current(const struct staging *s, struct status *st, const struct head *head)
 {
     status_add_info(st, "current_epoch", s->registry->epoch_text);
@@ -94,15 +99,14 @@ static bool check_expectations(const struct staging *s, const struct mutation *m
     }
     if (m->expected_revision != 0 && m->expected_revision != revision) {
         status_set_outcome(st, OUTCOME_REVISION_MISMATCH,
-                           "%s/%s is at mod_revision %llu, not at the expected %llu",
-                           m->environment, m->service, (unsigned long long)revision,
-                           (unsigned long long)m->expected_revision);
+                           "%s is at mod_revision %llu, not at the expected %llu", name_of(m).text,
+                           (unsigned long long)revision, (unsigned long long)m->expected_revision);
         add_current(s, st, head);
         return false;
     }
     if (m->expected_version != 0 && m->expected_version != version) {
         status_set(st, STATUS_ABORTED, "VERSION_MISMATCH",
-                   "%s/%s is at version %llu, not at the expected %llu", m->environment, m->service,
+                   "%s is at version %llu, not at the expected %llu", name_of(m).text,
                    (unsigned long long)version, (unsigned long long)m->expected_version);
         add_current(s, st, head);
         return false;
@@ -112,14 +116,18 @@ static bool check_expectations(const struct staging *s, const struct mutation *m
 
 static bool no_config(const struct mutation *m, struct status *st)
 {
-    return status_set_outcome(st, OUTCOME_CONFIG_NOT_FOUND, "there is no configuration for %s/%s",
-                              m->environment, m->service);
+    if (key_kind(m->environment) == KEY_SCHEMA) {
+        return status_set(st, STATUS_NOT_FOUND, "SCHEMA_NOT_FOUND", "%s does not exist",
+                          name_of(m).text);
+    }
+    return status_set_outcome(st, OUTCOME_CONFIG_NOT_FOUND, "there is no configuration for %s",
+                              name_of(m).text);
 }
 
 static bool no_version(const struct mutation *m, struct status *st)
 {
-    status_set_outcome(st, OUTCOME_VERSION_NOT_FOUND, "%s/%s has no version %llu", m->environment,
-                       m->service, (unsigned long long)m->version);
+    status_set_outcome(st, OUTCOME_VERSION_NOT_FOUND, "%s has no version %llu", name_of(m).text,
+                       (unsigned long long)m->version);
     status_add_number(st, "version", m->version);
     return false;
 }
@@ -157,8 +165,8 @@ static void add_version(struct staging *s, const struct mutation *m, struct head
 static bool already_exists(const struct staging *s, const struct mutation *m,
                            const struct head *head, struct status *st)
 {
-    status_set_outcome(st, OUTCOME_CONFIG_EXISTS, "there is a configuration for %s/%s already",
-                       m->environment, m->service);
+    status_set_outcome(st, OUTCOME_CONFIG_EXISTS, "there is a configuration for %s already",
+                       name_of(m).text);
     add_current(s, st, head);
     return false;
 }
@@ -222,8 +230,8 @@ static bool payload_gone(const struct mutation *m, uint64_t version, bool compac
                          struct status *st)
 {
     status_set(st, STATUS_FAILED_PRECONDITION, "PAYLOAD_ERASED",
-               "the payload of version %llu of %s/%s is no longer kept",
-               (unsigned long long)version, m->environment, m->service);
+               "the payload of version %llu of %s is no longer kept", (unsigned long long)version,
+               name_of(m).text);
     if (compacted) {
         status_become(st, OUTCOME_PAYLOAD_COMPACTED);
     }
@@ -360,15 +368,14 @@ static bool stage_import(struct staging *s, const struct mutation *m, struct sta
     struct head *head = current_head(s, m);
     uint64_t last = head == NULL ? 0 : head->last_version;
     if (m->version <= last) {
-        return status_set_outcome(st, OUTCOME_VERSION_EXISTS, "%s/%s has had versions up to %llu",
-                                  m->environment, m->service, (unsigned long long)last);
+        return status_set_outcome(st, OUTCOME_VERSION_EXISTS, "%s has had versions up to %llu",
+                                  name_of(m).text, (unsigned long long)last);
     }
     if (m->version - last - 1 > IMPORT_MAX_GAP) {
         return status_set_outcome(
             st, OUTCOME_VERSION_GAP,
-            "version %llu of %s/%s comes after version %llu: at most %d may be left "
-            "out",
-            (unsigned long long)m->version, m->environment, m->service, (unsigned long long)last,
+            "version %llu of %s comes after version %llu: at most %d may be left out",
+            (unsigned long long)m->version, name_of(m).text, (unsigned long long)last,
             IMPORT_MAX_GAP);
     }
     struct change change = {

@@ -5,6 +5,7 @@
 
 #include "clock.h"
 #include "json.h"
+#include "key.h"
 #include "texts.h"
 
 static const char created[] = "config.created";
@@ -13,6 +14,9 @@ static const char deleted[] = "config.deleted";
 
 const char *notification_routing_key(const struct change *change)
 {
+    if (key_kind(change->environment) != KEY_CONFIG) {
+        return NULL; /* the events are about configs */
+    }
     switch (change->kind) {
     case CHANGE_CREATE:
     case CHANGE_UNDELETE:

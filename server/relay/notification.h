@@ -6,7 +6,8 @@
 #include "commit.h"
 #include "str.h"
 
-/* "config.created", "config.updated" or "config.deleted"; NULL: the change is not published. */
+/* "config.created", "config.updated" or "config.deleted"; NULL: the change is not published:
+ * it is of a schema, or of the whole registry. */
 const char *notification_routing_key(const struct change *change);
 
 /* Appends the notification of a published change to out, as JSON text:

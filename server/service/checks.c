@@ -43,15 +43,19 @@ bool check_epoch(const struct service *service, const char *epoch, const char *f
 
 bool no_such_config(const char *environment, const char *service, struct status *st)
 {
-    return status_set_outcome(st, OUTCOME_CONFIG_NOT_FOUND, "there is no configuration for %s/%s",
-                              environment, service);
+    struct key_name name = key_name(environment, service);
+    if (key_kind(environment) == KEY_SCHEMA) {
+        return status_set(st, STATUS_NOT_FOUND, "SCHEMA_NOT_FOUND", "%s does not exist", name.text);
+    }
+    return status_set_outcome(st, OUTCOME_CONFIG_NOT_FOUND, "there is no configuration for %s",
+                              name.text);
 }
 
 bool no_such_version(const char *environment, const char *service, uint64_t version,
                      struct status *st)
 {
-    status_set_outcome(st, OUTCOME_VERSION_NOT_FOUND, "%s/%s has no version %" PRIu64, environment,
-                       service, version);
+    status_set_outcome(st, OUTCOME_VERSION_NOT_FOUND, "%s has no version %" PRIu64,
+                       key_name(environment, service).text, version);
     status_add_number(st, "version", version);
     return false;
 }
@@ -63,8 +67,8 @@ bool no_such_payload(const struct version_ref *version, struct status *st)
         return no_such_version(change->environment, change->service, change->version, st);
     }
     status_set_outcome(st, OUTCOME_PAYLOAD_COMPACTED,
-                       "the payload of version %" PRIu64 " of %s/%s was removed by a compaction",
-                       change->version, change->environment, change->service);
+                       "the payload of version %" PRIu64 " of %s was removed by a compaction",
+                       change->version, key_name(change->environment, change->service).text);
     status_add_number(st, "version", change->version);
     return false;
 }

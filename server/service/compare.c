@@ -46,8 +46,8 @@ static bool choose_within(struct comparison *c, struct status *st)
     bool both = c->old_side.version != 0 && c->new_side.version != 0;
     if (!both && history_count(head, c->scope) < 2) {
         return status_set_outcome(st, OUTCOME_NOT_ENOUGH_VERSIONS,
-                                  "%s/%s has fewer than two versions to compare",
-                                  c->new_side.environment, c->service_name);
+                                  "%s has fewer than two versions to compare",
+                                  key_name(c->new_side.environment, c->service_name).text);
     }
     if (c->new_side.version == 0) {
         c->new_side.version = newest_of(c, head);

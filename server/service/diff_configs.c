@@ -56,8 +56,9 @@ static void stream_begin(struct stream *stream, const struct diff_page *page,
                          const char *environment)
 {
     const Confreg__V1__DiffConfigsRequest *r = page->request;
-    stream->filter = (struct head_filter){environment, filter_text(r->service_name),
-                                          filter_text(r->service_name_prefix)};
+    stream->filter = (struct head_filter){.environment = environment,
+                                          .service = filter_text(r->service_name),
+                                          .service_prefix = filter_text(r->service_name_prefix)};
     if (page->token.n_key > 0) {
         str_add(&stream->cursor.after, environment, strlen(environment) + 1);
         str_add(&stream->cursor.after, page->token.key, page->token.n_key);

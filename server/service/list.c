@@ -169,8 +169,9 @@ static void run_list_configs(struct service *service, struct rpc_call *call,
 {
     const Confreg__V1__ListConfigsRequest *r = (const void *)message;
     struct config_page page = {.service = service,
-                               .filter = {filter_text(r->environment), filter_text(r->service_name),
-                                          filter_text(r->service_name_prefix)},
+                               .filter = {.environment = filter_text(r->environment),
+                                          .service = filter_text(r->service_name),
+                                          .service_prefix = filter_text(r->service_name_prefix)},
                                .basic = r->view == CONFREG__V1__VIEW__VIEW_BASIC,
                                .include_large = r->include_large,
                                .show = what_to_show(r),

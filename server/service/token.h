@@ -7,7 +7,7 @@
 #include "confreg/v1/registry_service.pb-c.h"
 #include "service.h"
 
-#define TOKEN_KEY_MAX 512
+#define TOKEN_KEY_MAX 512 /* more than a key (model/key.h) */
 
 struct page_token {
     struct position position; /* all pages are as of it; a token keeps 8 bytes of its hash */

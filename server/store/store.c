@@ -390,8 +390,8 @@ bool store_read_version(struct store *store, const char *environment, const char
         return false;
     }
     if (found.commit == NULL) {
-        return status_set_outcome(st, OUTCOME_VERSION_NOT_FOUND, "%s/%s has no version %" PRIu64,
-                                  environment, service, version);
+        return status_set_outcome(st, OUTCOME_VERSION_NOT_FOUND, "%s has no version %" PRIu64,
+                                  key_name(environment, service).text, version);
     }
     if (version_change(&found)->version != version) {
         uint64_t revision = found.commit->revision;
@@ -419,8 +419,8 @@ bool store_read_live_version(struct store *store, const char *environment, const
     return read_seen_version(store, environment, service, version, ret_version, st) ||
            (st->code == STATUS_NOT_FOUND &&
             status_set(st, STATUS_DATA_LOSS, "LOG_DAMAGED",
-                       "the log has lost version %" PRIu64 " of %s/%s", version, environment,
-                       service));
+                       "the log has lost version %" PRIu64 " of %s", version,
+                       key_name(environment, service).text));
 }
 
 bool store_read_versions(struct store *store, const char *environment, const char *service,

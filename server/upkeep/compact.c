@@ -97,7 +97,7 @@ static void reset(struct compactor *c)
 static bool next_config(struct compactor *c, const struct compaction *compaction, size_t *looks,
                         struct status *st)
 {
-    static const struct head_filter everything;
+    static const struct head_filter everything = {.kind = KEY_ANY};
     c->next = 1;
     c->through = 0;
     while (c->through == 0 && !c->cursor.done && (*looks)++ < STEP_CONFIGS) {

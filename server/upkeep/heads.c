@@ -54,7 +54,7 @@ void head_saver_free(struct head_saver *saver)
  * no harm: commits that are applied during the search are noted as well. */
 void head_saver_find(struct head_saver *saver)
 {
-    static const struct head_filter everything;
+    static const struct head_filter everything = {.kind = KEY_ANY};
     struct status st;
     if (!store_get_mark(saver->store, STORE_MARK_HEADS, &saver->saved, &st)) {
         saver->saved = 0;

@@ -5,10 +5,10 @@
 
 #include "utf8.h"
 
-/* The fields by which a group selects. Texts of other fields are empty. */
-enum { BY_ENVIRONMENT = 1, BY_SERVICE = 2, BY_PREFIX = 4 };
+/* The fields by which a group selects, and the kind of keys. Texts of other fields are empty. */
+enum { BY_ENVIRONMENT = 1, BY_SERVICE = 2, BY_PREFIX = 4, OF_SCHEMAS = 8 };
 
-#define KEY_BYTES (1 + NAME_MAX_BYTES + 1 + NAME_MAX_BYTES)
+#define KEY_BYTES (1 + KEY_ENVIRONMENT_MAX_BYTES + 1 + NAME_MAX_BYTES)
 
 struct interest_group {
     LIST_HEAD(, interest) members;
@@ -27,7 +27,8 @@ static void make_key(struct group_key *key, int by, const char *environment, con
                      size_t n)
 {
     size_t n_environment = (by & BY_ENVIRONMENT) != 0 ? strlen(environment) : 0;
-    assert(n_environment <= NAME_MAX_BYTES && n <= NAME_MAX_BYTES && "names were checked");
+    assert(n_environment <= KEY_ENVIRONMENT_MAX_BYTES && n <= NAME_MAX_BYTES &&
+           "names were checked");
     key->bytes[0] = (char)by;
     memcpy(key->bytes + 1, environment, n_environment);
     key->bytes[1 + n_environment] = '\0';
@@ -87,7 +88,8 @@ void interests_add(struct interests *interests, struct interest *interest,
 {
     const char *prefix = filter->service == NULL ? filter->service_prefix : NULL;
     const char *text = filter->service != NULL ? filter->service : prefix;
-    int by = (filter->environment != NULL ? BY_ENVIRONMENT : 0) |
+    int by = (filter->kind == KEY_SCHEMA ? OF_SCHEMAS : 0) |
+             (filter->environment != NULL ? BY_ENVIRONMENT : 0) |
              (filter->service != NULL ? BY_SERVICE : 0) | (prefix != NULL ? BY_PREFIX : 0);
     struct group_key key;
     make_key(&key, by, filter->environment == NULL ? "" : filter->environment,
@@ -129,6 +131,7 @@ struct visit {
 static void visit_group(const struct visit *visit, int by, size_t n_text)
 {
     struct group_key key;
+    by |= key_kind(visit->environment) == KEY_SCHEMA ? OF_SCHEMAS : 0;
     make_key(&key, by, visit->environment, visit->service, n_text);
     const struct interest_group *group = find(visit->interests, &key);
     if (group == NULL) {

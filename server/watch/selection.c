@@ -42,6 +42,7 @@ void selection_init(struct selection *selection, const struct head_filter *filte
     selection->filters = mem_array(selection->n, sizeof selection->filters[0]);
     for (size_t i = 0; i < n; i++) {
         selection->filters[i] = (struct head_filter){
+            .kind = filters[i].kind,
             .environment = copy_or_null(filters[i].environment),
             .service = copy_or_null(filters[i].service),
             .service_prefix = copy_or_null(filters[i].service_prefix),

@@ -163,7 +163,7 @@ struct synced {
 
 static void look_at_registry(struct world *world)
 {
-    static const struct head_filter everything = {NULL, NULL, NULL};
+    static const struct head_filter everything;
     struct head_cursor cursor = {0};
     struct head *heads[CONFIGS];
     size_t n = 0;

@@ -3,6 +3,7 @@
 
 #include "encode.h"
 #include "head.h"
+#include "key.h"
 #include "leak_check.h"
 
 static const uint8_t epoch[EPOCH_SIZE] = {0xca, 0xfe, 3, 4, 5, 6, 7, 8};
@@ -153,6 +154,54 @@ Test(commit, credential_and_method_have_a_format_of_their_own)
         }
     }
     leak_check();
+}
+
+/* Releases that do not know schemas refuse the record, instead of showing a config of that name. */
+Test(commit, a_change_of_a_schema_is_marked_in_the_record)
+{
+    static const char *const environments[] = {"", "prod"};
+    for (size_t i = 0; i < COUNT_OF(environments); i++) {
+        AUTO(commit_unref) struct commit *commit = commit_new(1);
+        AUTO(commit_unref) struct commit *copy = NULL;
+        struct key_text key = key_of_schema(environments[i]);
+        struct status st;
+        commit->revision = 8;
+        commit->changes[0] = (struct change){.kind = CHANGE_DELETE,
+                                             .environment = mem_string(key.text),
+                                             .service = mem_string("billing"),
+                                             .previous_version = 3};
+        commit_seal(commit, epoch);
+        cr_assert_eq(commit->record->data[0], 2);
+        cr_assert(commit_decode(commit->record, &copy, &st));
+        cr_assert_eq(copy->changes[0].kind, CHANGE_DELETE);
+        cr_assert_eq(key_kind(copy->changes[0].environment), KEY_SCHEMA);
+        cr_assert_str_eq(key_environment(copy->changes[0].environment), environments[i]);
+    }
+    leak_check();
+}
+
+/* The mark is no part of a name: a record has one form only. */
+Test(commit, a_record_with_the_mark_as_a_name_is_damaged)
+{
+    AUTO(commit_unref) struct commit *commit = full_commit();
+    AUTO(buf_unref) struct buf *bytes = buf_copy(commit->record->data, commit->record->len);
+    struct commit *none = NULL;
+    struct status st;
+    const char *environment = commit->changes[0].environment;
+    uint8_t *at = memmem(bytes->data, bytes->len, environment, strlen(environment));
+    cr_assert_not_null(at);
+    *at = KEY_SCHEMA_MARK;
+    cr_assert_not(commit_decode(bytes, &none, &st));
+    cr_assert_str_eq(st.reason, "LOG_DAMAGED");
+    leak_check();
+}
+
+Test(key, is_told_by_its_name)
+{
+    cr_assert_str_eq(key_name("prod", "billing").text, "prod/billing");
+    cr_assert_str_eq(key_name(key_of_schema("").text, "billing").text, "the schema billing");
+    cr_assert_str_eq(key_name(key_of_schema("prod").text, "billing").text,
+                     "the schema prod/billing");
 }
 
 /* A comment of up to 65,535 bytes keeps format 1, which older logs hold. */

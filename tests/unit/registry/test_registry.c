@@ -671,14 +671,16 @@ static size_t list_all(const struct registry *registry, const struct head_filter
     return total;
 }
 
+#define SCHEMAS "\x01" /* the mark of a schema's key */
+
 Test(registry, lists_are_filtered_and_ordered)
 {
     struct world world;
     world_init(&world, 1);
-    const char *environments[] = {"a", "b", "b-2", "c"};
+    const char *environments[] = {SCHEMAS, SCHEMAS "b", SCHEMAS "c", "a", "b", "b-2", "c"};
     const char *services[] = {"x", "xy", "xyz", "y"};
-    for (size_t e = 0; e < 4; e++) {
-        for (size_t s = 0; s < 4; s++) {
+    for (size_t e = 0; e < COUNT_OF(environments); e++) {
+        for (size_t s = 0; s < COUNT_OF(services); s++) {
             struct mutation m = mutation_of(MUTATE_CREATE, environments[e], services[s]);
             AUTO(buf_unref) struct buf *payload = buf_copy("{}", 2);
             struct status st;
@@ -690,16 +692,29 @@ Test(registry, lists_are_filtered_and_ordered)
         }
     }
     const struct head_filter filters[] = {
-        {NULL, NULL, NULL}, {"b", NULL, NULL}, {NULL, "xy", NULL}, {NULL, NULL, "xy"},
-        {"b", NULL, "xy"},  {"b", "y", NULL},  {"bb", NULL, NULL},
+        {.service = NULL},
+        {.environment = "b"},
+        {.service = "xy"},
+        {.service_prefix = "xy"},
+        {.environment = "b", .service_prefix = "xy"},
+        {.environment = "b", .service = "y"},
+        {.environment = "bb"},
+        {.kind = KEY_SCHEMA},
+        {.service = "xy", .kind = KEY_SCHEMA},
+        {.service_prefix = "xy", .kind = KEY_SCHEMA},
+        {.environment = SCHEMAS, .kind = KEY_SCHEMA},
+        {.environment = SCHEMAS "b", .service = "y", .kind = KEY_SCHEMA},
+        {.environment = SCHEMAS "bb", .kind = KEY_SCHEMA},
+        {.kind = KEY_ANY},
+        {.service = "y", .kind = KEY_ANY},
     };
     for (size_t f = 0; f < COUNT_OF(filters); f++) {
         for (size_t at_once = 1; at_once <= 16; at_once += 5) {
             char names[32][64];
             size_t n = list_all(world.registry, &filters[f], at_once, names);
             size_t expected = 0;
-            for (size_t e = 0; e < 4; e++) {
-                for (size_t s = 0; s < 4; s++) {
+            for (size_t e = 0; e < COUNT_OF(environments); e++) {
+                for (size_t s = 0; s < COUNT_OF(services); s++) {
                     if (head_filter_matches(&filters[f], environments[e], services[s])) {
                         char name[64];
                         snprintf(name, sizeof name, "%s/%s", environments[e], services[s]);
@@ -711,6 +726,8 @@ Test(registry, lists_are_filtered_and_ordered)
             cr_assert_eq(n, expected);
         }
     }
+    cr_assert_eq(registry_config_count(world.registry), 16);
+    cr_assert_eq(registry_schema_count(world.registry), 12);
     world_fini(&world);
     leak_check();
 }

@@ -2,6 +2,7 @@
 #include <criterion/criterion.h>
 #include <string.h>
 
+#include "key.h"
 #include "leak_check.h"
 #include "notification.h"
 
@@ -68,6 +69,17 @@ static struct commit *make(const struct told *told)
                                          .version = told->version,
                                          .previous_version = told->previous_version};
     return commit;
+}
+
+/* Listeners expect the events of configs only. */
+Test(notification, is_not_made_of_schemas)
+{
+    AUTO(commit_unref) struct commit *commit = make(&table[0]);
+    cr_assert_not_null(notification_routing_key(&commit->changes[0]));
+    free(commit->changes[0].environment);
+    commit->changes[0].environment = mem_string(key_of_schema("prod").text);
+    cr_assert_null(notification_routing_key(&commit->changes[0]));
+    leak_check();
 }
 
 Test(notification, says_what_is_documented)

@@ -17,7 +17,7 @@ static void count(struct interest *interest, void *user)
 static void add(struct interests *interests, struct interest *interest, int *visits,
                 const char *environment, const char *service, const char *prefix)
 {
-    struct head_filter filter = {environment, service, prefix};
+    struct head_filter filter = {environment, service, prefix, KEY_CONFIG};
     interest->owner = visits;
     interests_add(interests, interest, &filter);
 }
@@ -95,6 +95,17 @@ Test(interest, streams_with_the_same_selector_share_a_group)
 /* ---- Any selectors, compared with the filter itself ---- */
 
 static const char *const names[] = {"a", "ab", "abc", "b", "ba", "abcd"};
+static const char *const schema_environments[] = {"\x01",
+                                                  "\x01"
+                                                  "a",
+                                                  "\x01"
+                                                  "ab",
+                                                  "\x01"
+                                                  "abc",
+                                                  "\x01"
+                                                  "b",
+                                                  "\x01"
+                                                  "ba"};
 
 static const char *any_name(struct random *r)
 {
@@ -102,10 +113,27 @@ static const char *any_name(struct random *r)
     return i < COUNT_OF(names) ? names[i] : NULL;
 }
 
+/* Of a key: a schema's if it has the mark. */
+static const char *any_environment(struct random *r)
+{
+    size_t i = random_below(r, 2 * COUNT_OF(names));
+    return i < COUNT_OF(names) ? names[i] : schema_environments[i - COUNT_OF(names)];
+}
+
+static struct head_filter any_filter(struct random *r)
+{
+    struct head_filter filter = {any_name(r), any_name(r), any_name(r),
+                                 random_below(r, 2) == 0 ? KEY_CONFIG : KEY_SCHEMA};
+    if (filter.kind == KEY_SCHEMA && filter.environment != NULL) {
+        filter.environment = schema_environments[random_below(r, COUNT_OF(schema_environments))];
+    }
+    return filter;
+}
+
 static void check_visits(const struct interests *all, const struct head_filter *filters,
                          const bool *added, int *visits, struct random *r)
 {
-    const char *environment = names[random_below(r, COUNT_OF(names))];
+    const char *environment = any_environment(r);
     const char *service = names[random_below(r, COUNT_OF(names))];
     memset(visits, 0, MANY * sizeof visits[0]);
     interests_visit(all, environment, service, count, NULL);
@@ -130,7 +158,7 @@ Test(interest, agrees_with_the_filters_whatever_comes_and_goes)
         if (added[i]) {
             interests_remove(&all, &one[i]);
         } else {
-            filters[i] = (struct head_filter){any_name(&r), any_name(&r), any_name(&r)};
+            filters[i] = any_filter(&r);
             one[i].owner = &visits[i];
             interests_add(&all, &one[i], &filters[i]);
         }

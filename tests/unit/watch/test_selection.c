@@ -21,9 +21,10 @@ Test(selection, none_selects_everything)
 Test(selection, exact_ones_are_found_beside_the_others)
 {
     const struct head_filter filters[] = {
-        {"prod", "search", NULL},  {NULL, NULL, "bill"},  {"prod", "alpha", NULL},
-        {"dev", "search", NULL},   {"test", NULL, NULL},  {NULL, "mail", NULL},
-        {"prod", "alpha", "beta"}, {"prod", "zoo", NULL},
+        {"prod", "search", NULL, KEY_CONFIG},  {NULL, NULL, "bill", KEY_CONFIG},
+        {"prod", "alpha", NULL, KEY_CONFIG},   {"dev", "search", NULL, KEY_CONFIG},
+        {"test", NULL, NULL, KEY_CONFIG},      {NULL, "mail", NULL, KEY_CONFIG},
+        {"prod", "alpha", "beta", KEY_CONFIG}, {"prod", "zoo", NULL, KEY_CONFIG},
     };
     struct selection selection;
     selection_init(&selection, filters, COUNT_OF(filters));
@@ -52,7 +53,8 @@ Test(selection, any_number_says_what_a_look_at_all_says)
     for (size_t n = 1; n <= MANY; n++) {
         for (size_t i = 0; i < n; i++) {
             snprintf(names[i], sizeof names[i], "s%u", (unsigned)random_below(&r, 2 * MANY));
-            filters[i] = (struct head_filter){i % 3 == 0 ? "dev" : "prod", names[i], NULL};
+            filters[i] =
+                (struct head_filter){i % 3 == 0 ? "dev" : "prod", names[i], NULL, KEY_CONFIG};
         }
         struct selection selection;
         selection_init(&selection, filters, n);
