@@ -223,7 +223,7 @@ void handshakes_add(struct handshakes *handshakes, int fd, const struct sockaddr
     struct handshake *added = mem_zalloc(sizeof *added);
     added->fd = fd;
     added->address = *address;
-    added->session = tls_session_new(options->tls, fd);
+    added->session = tls_session_new(options->tls, fd, TLS_PROTOCOL_H2);
     added->until_ns = clock_monotonic_ns() + options->timeout_ms * 1000000;
     pthread_mutex_lock(&worker->lock);
     TAILQ_INSERT_TAIL(&worker->added, added, open);

@@ -306,7 +306,7 @@ int main(int argc, char **argv)
     if (argc > 1 && strcmp(argv[1], "check-schema") == 0) {
         return check_schema(argc - 1, argv + 1);
     }
-    struct settings settings = {.tls.protocol = "h2"};
+    struct settings settings = {.new_epoch = false};
     enum options_result result = read_settings(&settings, argc, argv);
     if (result != OPTIONS_RUN) {
         return result == OPTIONS_EXIT_OK ? EXIT_SUCCESS : 2;

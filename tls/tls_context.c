@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include "mem.h"
+#include "tls_inside.h"
 
 #define CIPHERS_OF_1_2 "ECDHE+AESGCM:ECDHE+CHACHA20"
 
@@ -37,13 +38,18 @@ static int no_passphrase(char *buffer, int size, int writing, void *user)
     return 0;
 }
 
-/* Chooses our protocol (ALPN) where the client offers it; OpenSSL has checked the list's form. */
+/* Chooses the session's protocol (ALPN) if the client offers it. OpenSSL has checked the list. */
 static int choose_protocol(SSL *ssl, const unsigned char **ret_chosen, unsigned char *ret_size,
                            const unsigned char *offered, unsigned int n, void *user)
 {
-    const char *protocol = user;
+    static const char *const names[] = {
+        [TLS_PROTOCOL_H2] = "h2",
+        [TLS_PROTOCOL_HTTP_1] = "http/1.1",
+    };
+    const struct tls_session *session = SSL_get_app_data(ssl);
+    const char *protocol = names[session->protocol];
     size_t size = strlen(protocol);
-    (void)ssl;
+    (void)user;
     for (const unsigned char *at = offered; at < offered + n; at += 1 + at[0]) {
         if (at[0] == size && memcmp(at + 1, protocol, size) == 0) {
             *ret_chosen = at + 1;
@@ -54,7 +60,7 @@ static int choose_protocol(SSL *ssl, const unsigned char **ret_chosen, unsigned 
     return SSL_TLSEXT_ERR_ALERT_FATAL;
 }
 
-static void set_protocol(SSL_CTX *core, const struct tls_settings *settings)
+static void set_protocol(SSL_CTX *core)
 {
     SSL_CTX_set_min_proto_version(core, TLS1_2_VERSION);
     SSL_CTX_set_cipher_list(core, CIPHERS_OF_1_2);
@@ -67,8 +73,7 @@ static void set_protocol(SSL_CTX *core, const struct tls_settings *settings)
     SSL_CTX_set_mode(core, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
                                SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
     SSL_CTX_set_default_passwd_cb(core, no_passphrase);
-    /* ALPN's callback takes a pointer that is not const. */
-    SSL_CTX_set_alpn_select_cb(core, choose_protocol, (void *)(uintptr_t)settings->protocol);
+    SSL_CTX_set_alpn_select_cb(core, choose_protocol, NULL);
 }
 
 static bool load_own(SSL_CTX *core, const struct tls_settings *settings, struct status *st)
@@ -137,7 +142,7 @@ bool tls_context_load(const struct tls_settings *settings, struct tls_context *r
     if (context.core == NULL) {
         abort(); /* no memory, or a broken libssl */
     }
-    set_protocol(context.core, settings);
+    set_protocol(context.core);
     if (!load_own(context.core, settings, st) ||
         !load_clients(context.core, settings, &context.crl_end_s, st)) {
         SSL_CTX_free(context.core);

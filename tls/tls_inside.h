@@ -15,10 +15,12 @@
 struct tls_session {
     atomic_uint refs; /* the owner's, and the server's thread while it looks at the session */
     struct tls_server *server;
-    pthread_mutex_t lock; /* of the next four */
+    pthread_mutex_t lock; /* of the next five */
     SSL *ssl;
     int fd;                      /* -1: closed */
+    bool is_drained;             /* the last recv(2) got less than it asked for */
     bool is_over;                /* TLS has failed: nothing can be read or written any more */
+    enum tls_protocol protocol;
     char *name;                  /* owned; written before the session is enlisted */
     int64_t end_s;               /* when the client's certificates expire */
     uint64_t reading;            /* of the files by which the client was believed last */

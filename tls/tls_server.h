@@ -3,7 +3,7 @@
  *
  * - TLS 1.2 and 1.3; of 1.2 only ciphers with forward secrecy and authenticated encryption. No
  *   renegotiation, no compression, no resumption: each connection proves its certificate.
- * - A client has to offer the application protocol (ALPN).
+ * - The application protocol (ALPN) is that of the session: one server is for gRPC and HTTP.
  * - Files that cannot be used change nothing: the last good ones stay in force, a line is logged,
  *   and tls_report counts it. Open connections keep the certificate that they began with.
  * - A connection whose client certificate expires, is revoked, or is no longer trusted after the
@@ -36,7 +36,6 @@ struct tls_settings {
     const char *client_ca; /* PEM; NULL only where clients are not asked */
     const char *crl;       /* PEM: the revocation list of client_ca; NULL: none */
     enum tls_client_auth client_auth;
-    const char *protocol; /* ALPN: "h2"; a literal */
 };
 
 /* Reads the files. INVALID_ARGUMENT, reason TLS_SETTINGS: settings that do not fit each other.

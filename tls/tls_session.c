@@ -15,11 +15,6 @@
 
 /* OpenSSL's own BIO of sockets writes without MSG_NOSIGNAL. */
 
-static int fd_of(BIO *bio)
-{
-    return ((const struct tls_session *)BIO_get_data(bio))->fd;
-}
-
 static int after(BIO *bio, ssize_t n, int retry)
 {
     BIO_clear_retry_flags(bio);
@@ -31,12 +26,16 @@ static int after(BIO *bio, ssize_t n, int retry)
 
 static int bio_read(BIO *bio, char *bytes, int n)
 {
-    return after(bio, recv(fd_of(bio), bytes, (size_t)n, 0), BIO_FLAGS_READ);
+    struct tls_session *session = BIO_get_data(bio);
+    ssize_t got = recv(session->fd, bytes, (size_t)n, 0);
+    session->is_drained = got < n;
+    return after(bio, got, BIO_FLAGS_READ);
 }
 
 static int bio_write(BIO *bio, const char *bytes, int n)
 {
-    return after(bio, send(fd_of(bio), bytes, (size_t)n, MSG_NOSIGNAL), BIO_FLAGS_WRITE);
+    const struct tls_session *session = BIO_get_data(bio);
+    return after(bio, send(session->fd, bytes, (size_t)n, MSG_NOSIGNAL), BIO_FLAGS_WRITE);
 }
 
 static long bio_control(BIO *bio, int command, long number, void *pointer)
@@ -69,18 +68,20 @@ static BIO *new_bio(struct tls_session *session)
 
 /* ---- Life ---- */
 
-struct tls_session *tls_session_new(struct tls_server *server, int fd)
+struct tls_session *tls_session_new(struct tls_server *server, int fd, enum tls_protocol protocol)
 {
     struct tls_session *session = mem_zalloc(sizeof *session);
     SSL_CTX *core = tls_server_context(server, &session->reading);
     atomic_init(&session->refs, 1);
     session->server = tls_server_ref(server);
     session->fd = fd;
+    session->protocol = protocol;
     session->ssl = SSL_new(core);
     SSL_CTX_free(core);
     pthread_mutex_init(&session->lock, NULL);
     BIO *bio = new_bio(session);
     SSL_set_bio(session->ssl, bio, bio);
+    SSL_set_app_data(session->ssl, session);
     SSL_set_accept_state(session->ssl);
     return session;
 }
@@ -164,12 +165,17 @@ bool tls_session_verify(struct tls_session *session, SSL_CTX *core)
 
 /* ---- The handshake ---- */
 
+static bool has_protocol(const struct tls_session *session)
+{
+    const unsigned char *chosen = NULL;
+    unsigned int n = 0;
+    SSL_get0_alpn_selected(session->ssl, &chosen, &n);
+    return n > 0 || session->protocol == TLS_PROTOCOL_HTTP_1;
+}
+
 static enum tls_step established(struct tls_session *session, enum tls_failure *ret_failure)
 {
-    const unsigned char *protocol = NULL;
-    unsigned int n = 0;
-    SSL_get0_alpn_selected(session->ssl, &protocol, &n);
-    if (n == 0) {
+    if (!has_protocol(session)) {
         *ret_failure = TLS_FAILURE_PROTOCOL;
         return TLS_STEP_FAILED;
     }
@@ -231,6 +237,12 @@ static ssize_t over(void)
     return -1;
 }
 
+/* Whether another read would only ask the socket in vain. */
+static bool is_empty(const struct tls_session *session)
+{
+    return session->is_drained && SSL_has_pending(session->ssl) == 0;
+}
+
 /* A call of OpenSSL moves one record at most. */
 static ssize_t read_parts(struct tls_session *session, const struct iovec *parts, size_t n)
 {
@@ -245,6 +257,9 @@ static ssize_t read_parts(struct tls_session *session, const struct iovec *parts
             }
             filled += got;
             total += got;
+            if (is_empty(session)) {
+                return (ssize_t)total;
+            }
         }
     }
     return (ssize_t)total;
@@ -329,4 +344,20 @@ ssize_t tls_session_write(struct tls_session *session, const struct iovec *parts
     pthread_mutex_unlock(&session->lock);
     errno = error;
     return put;
+}
+
+enum tls_step tls_session_end(struct tls_session *session)
+{
+    enum tls_step step = TLS_STEP_FAILED;
+    pthread_mutex_lock(&session->lock);
+    ERR_clear_error();
+    int result = session->is_over ? -1 : SSL_shutdown(session->ssl);
+    if (result >= 0) {
+        step = TLS_STEP_DONE;
+    } else if (!session->is_over && SSL_get_error(session->ssl, result) == SSL_ERROR_WANT_WRITE) {
+        step = TLS_STEP_WRITE;
+    }
+    ERR_clear_error();
+    pthread_mutex_unlock(&session->lock);
+    return step;
 }

@@ -18,8 +18,10 @@
 
 #define BYTES (3u << 20) /* more than the buffers of the sockets hold */
 
-static char cert_path[] = "/tmp/confreg-tls-cert-XXXXXX";
-static char key_path[] = "/tmp/confreg-tls-key-XXXXXX";
+#define PATH_TEMPLATE "/tmp/confreg-tls-XXXXXX"
+
+static char cert_path[] = PATH_TEMPLATE;
+static char key_path[] = PATH_TEMPLATE;
 
 /* ---- Certificates ---- */
 
@@ -51,6 +53,8 @@ static void write_files(void)
 {
     EVP_PKEY *key = EVP_EC_gen("P-256");
     X509 *certificate = make_certificate(key, "localhost", NULL);
+    memcpy(cert_path, PATH_TEMPLATE, sizeof cert_path);
+    memcpy(key_path, PATH_TEMPLATE, sizeof key_path);
     int cert_fd = mkstemp(cert_path);
     int key_fd = mkstemp(key_path);
     cr_assert(cert_fd >= 0 && key_fd >= 0);
@@ -111,34 +115,39 @@ struct pair {
     SSL *client;
 };
 
-static void shake_hands(struct pair *pair)
+static enum tls_step shake_hands(struct pair *pair, enum tls_failure *ret_failure)
 {
-    enum tls_failure failure;
     enum tls_step step = TLS_STEP_READ;
-    for (int i = 0; i < 10 && step != TLS_STEP_DONE; i++) {
+    for (int i = 0; i < 10 && step != TLS_STEP_DONE && step != TLS_STEP_FAILED; i++) {
         SSL_do_handshake(pair->client);
-        step = tls_session_handshake(pair->session, &failure);
-        cr_assert(step != TLS_STEP_FAILED);
+        step = tls_session_handshake(pair->session, ret_failure);
     }
-    cr_assert(step == TLS_STEP_DONE);
+    return step;
 }
 
-static struct pair connect_pair(void)
+/* Both sides, before the handshake. offered: as ALPN has it. */
+static struct pair make_pair(enum tls_protocol protocol, const char *offered)
 {
-    static const unsigned char protocols[] = "\2h2";
     struct pair pair = {.server = NULL};
     struct status st;
     write_files();
-    const struct tls_settings settings = {.cert = cert_path, .key = key_path, .protocol = "h2"};
+    const struct tls_settings settings = {.cert = cert_path, .key = key_path};
     cr_assert(tls_server_new(&settings, &pair.server, &st), "%s", st.message);
     cr_assert(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair.fds) == 0);
-    pair.session = tls_session_new(pair.server, pair.fds[0]);
+    pair.session = tls_session_new(pair.server, pair.fds[0], protocol);
     pair.context = SSL_CTX_new(TLS_client_method());
     pair.client = SSL_new(pair.context);
     SSL_set_fd(pair.client, pair.fds[1]);
     SSL_set_connect_state(pair.client);
-    SSL_set_alpn_protos(pair.client, protocols, sizeof protocols - 1);
-    shake_hands(&pair);
+    SSL_set_alpn_protos(pair.client, (const unsigned char *)offered, (unsigned)strlen(offered));
+    return pair;
+}
+
+static struct pair connect_pair(void)
+{
+    struct pair pair = make_pair(TLS_PROTOCOL_H2, "\2h2");
+    enum tls_failure failure;
+    cr_assert(shake_hands(&pair, &failure) == TLS_STEP_DONE);
     return pair;
 }
 
@@ -152,6 +161,48 @@ static void disconnect(struct pair *pair)
     tls_server_free(pair->server);
     unlink(cert_path);
     unlink(key_path);
+}
+
+Test(tls, protocols)
+{
+    static const struct {
+        enum tls_protocol protocol;
+        const char *offered;
+        bool is_good;
+    } rows[] = {
+        {TLS_PROTOCOL_H2, "\10http/1.1\2h2", true},
+        {TLS_PROTOCOL_H2, "", false},
+        {TLS_PROTOCOL_H2, "\10http/1.1", false},
+        {TLS_PROTOCOL_HTTP_1, "\2h2\10http/1.1", true},
+        {TLS_PROTOCOL_HTTP_1, "", true},
+        {TLS_PROTOCOL_HTTP_1, "\2h2", false},
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct pair pair = make_pair(rows[i].protocol, rows[i].offered);
+        enum tls_failure failure = TLS_FAILURE_OTHER;
+        enum tls_step step = shake_hands(&pair, &failure);
+        cr_expect(step == (rows[i].is_good ? TLS_STEP_DONE : TLS_STEP_FAILED), "%zu", i);
+        cr_expect(rows[i].is_good || failure == TLS_FAILURE_PROTOCOL, "%zu", i);
+        disconnect(&pair);
+    }
+}
+
+Test(tls, the_end_is_told)
+{
+    struct pair pair = connect_pair();
+    char byte;
+    const struct iovec part = {&byte, 1};
+    cr_assert(tls_session_end(pair.session) == TLS_STEP_DONE);
+    cr_expect(SSL_read(pair.client, &byte, 1) <= 0);
+    cr_expect((SSL_get_shutdown(pair.client) & SSL_RECEIVED_SHUTDOWN) != 0);
+    cr_assert(SSL_write(pair.client, "x", 1) == 1);
+    cr_expect(tls_session_read(pair.session, &part, 1) == 1 && byte == 'x', "reading goes on");
+    disconnect(&pair);
+    pair = connect_pair();
+    close(pair.fds[1]);
+    pair.fds[1] = open("/dev/null", O_RDONLY);
+    cr_expect(tls_session_end(pair.session) == TLS_STEP_FAILED);
+    disconnect(&pair);
 }
 
 static unsigned char byte_at(size_t i)
