@@ -112,3 +112,12 @@ bool address_is_local(const struct address *address)
            (inet_pton(AF_INET, address->host, &v4) == 1 && ntohl(v4.s_addr) >> 24 == 127) ||
            (inet_pton(AF_INET6, address->host, &v6) == 1 && IN6_IS_ADDR_LOOPBACK(&v6));
 }
+
+bool address_check_local(const struct address *address, const char *text, struct status *st)
+{
+    return address_is_local(address) ||
+           status_set(st, STATUS_FAILED_PRECONDITION, "INSECURE_LISTENER",
+                      "--listen %s would serve other machines without TLS: give --tls-cert and "
+                      "--tls-key, or --insecure where the network itself is protected",
+                      text);
+}

@@ -1,27 +1,21 @@
 #include "exporter.h"
 
-#include <pthread.h>
 #include <string.h>
 
-#include "http_server.h"
+#include "http_thread.h"
 #include "listener.h"
 #include "log.h"
 #include "mem.h"
-#include "wake.h"
 
 #define CONNECTIONS 16u
 /* All connections may be taken by clients that ask nothing; a scrape waits no longer than this. */
 #define PATIENCE_MS 5000
 
 struct exporter {
-    struct http_server *server;
     struct listener listener;
+    struct http_thread *thread;
     exporter_render *render;
     void *user;
-    struct wake wake;
-    struct http_watched wake_watch;
-    pthread_t thread;
-    bool started;
 };
 
 /* ---- Requests ---- */
@@ -99,46 +93,30 @@ static const struct http_handlers handlers = {
 
 /* ---- Start and end ---- */
 
-static void *serve(void *user)
-{
-    struct exporter *exporter = user;
-    while (!wake_stopping(&exporter->wake)) {
-        http_server_poll(exporter->server, -1);
-        http_server_run(exporter->server);
-    }
-    return NULL;
-}
-
-static bool start_thread(struct exporter *exporter, struct status *st)
-{
-    struct http_watched *wake = &exporter->wake_watch;
-    wake->fd = exporter->wake.fd;
-    exporter->started = http_server_watch(exporter->server, wake) &&
-                        pthread_create(&exporter->thread, NULL, serve, exporter) == 0;
-    return exporter->started || status_set(st, STATUS_UNAVAILABLE, "HTTP_UNAVAILABLE",
-                                           "cannot start the HTTP server of the metrics");
-}
-
-bool exporter_start(const char *address, exporter_render *render, void *user,
-                    struct exporter **ret_exporter, struct status *st)
+bool exporter_start(const struct exporter_options *options, struct exporter **ret_exporter,
+                    struct status *st)
 {
     struct listener listener;
-    if (!listener_open(address, &listener, st)) {
+    if (!listener_open(options->address, &listener, st)) {
         return status_context(st, "--metrics");
     }
     struct exporter *exporter = mem_zalloc(sizeof *exporter);
-    *exporter = (struct exporter){.listener = listener, .render = render, .user = user};
-    wake_init(&exporter->wake);
+    *exporter =
+        (struct exporter){.listener = listener, .render = options->render, .user = options->user};
     const struct http_settings settings = {.listener = &exporter->listener,
                                            .max_connections = CONNECTIONS,
                                            .patience_ms = PATIENCE_MS,
+                                           .tls = options->tls,
+                                           .handshake_ms = options->handshake_ms,
                                            .handlers = &handlers,
                                            .user = exporter};
-    if (!http_server_new(&settings, &exporter->server, st) || !start_thread(exporter, st)) {
+    if (!http_thread_start(&settings, &exporter->thread, st)) {
         exporter_stop(exporter);
         return false;
     }
-    log_event(LOG_INFO, "metrics", "address", listener.address, NULL);
+    bool has_tls = options->tls != NULL && listener.unix_path == NULL;
+    log_event(LOG_INFO, "metrics", "address", listener.address, "tls", has_tls ? "yes" : "no",
+              NULL);
     *ret_exporter = exporter;
     return true;
 }
@@ -148,12 +126,7 @@ void exporter_stop(struct exporter *exporter)
     if (exporter == NULL) {
         return;
     }
-    if (exporter->started) {
-        wake_stop(&exporter->wake);
-        pthread_join(exporter->thread, NULL);
-    }
-    http_server_free(exporter->server);
+    http_thread_stop(exporter->thread);
     listener_close(&exporter->listener);
-    wake_fini(&exporter->wake);
     free(exporter);
 }

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "address.h"
 #include "api.h"
 #include "compressor.h"
 #include "config_counts.h"
@@ -15,22 +16,27 @@
 #include "metrics_page.h"
 #include "options.h"
 #include "prepared.h"
+#include "redirect.h"
 #include "route_stats.h"
 #include "signals.h"
 #include "sse_streams.h"
+#include "tls_options.h"
 #include "upstream.h"
 
 struct settings {
     const char *listen; /* NULL: loopback, port */
     const char *server;
-    struct tls_client_settings tls; /* of the connection to it; without a CA: no TLS */
-    const char *metrics;            /* NULL: only on the listener of HTTP */
+    struct tls_client_settings server_tls; /* of the connection to it; without a CA: no TLS */
+    struct tls_options tls;                /* of its own listeners */
+    const char *redirect;                  /* NULL: none */
+    const char *metrics;                   /* NULL: only on the listener of HTTP */
+    bool insecure;
     const char *log_level;
     struct option_list origins;
     struct cors *cors; /* made of origins */
     uint64_t port;
     uint64_t max_body_bytes;
-    int64_t timeout_ms, grace_ms, heartbeat_ms;
+    int64_t timeout_ms, grace_ms, heartbeat_ms, hsts_ms;
 };
 
 static enum options_result read_settings(struct settings *s, int argc, char **argv)
@@ -39,29 +45,40 @@ static enum options_result read_settings(struct settings *s, int argc, char **ar
         {"listen", OPTION_TEXT, &s->listen, NULL, "ADDRESS",
          "Where to serve HTTP: HOST:PORT, [IPV6]:PORT or unix:PATH. Default: 127.0.0.1 and --port. "
          "Port 0 means any free port. Only its owner can connect to a unix socket, unless the "
-         "address gives it another mode: unix:PATH?mode=0660. There is no authentication yet: "
-         "listen where only trusted clients can connect.",
+         "address gives it another mode: unix:PATH?mode=0660. Without --tls-cert only addresses of "
+         "this machine are allowed, unless --insecure is given.",
          0, 0, NULL},
         {"port", OPTION_NUMBER, &s->port, "8000", "PORT",
          "The port on 127.0.0.1, if --listen is not given.", 0, 65535, "HTTP_PORT"},
+        {"insecure", OPTION_SWITCH, &s->insecure, "no", NULL,
+         "Allow an address of --listen that other machines can reach without TLS.", 0, 0, NULL},
+        TLS_OPTION_ROWS(&s->tls),
+        {"redirect-http", OPTION_TEXT, &s->redirect, NULL, "ADDRESS",
+         "With --tls-cert: where to answer plain HTTP by sending clients to the same URL with "
+         "https and the port of --listen (308).",
+         0, 0, NULL},
+        {"hsts", OPTION_DURATION, &s->hsts_ms, "8760h", "TIME",
+         "With --tls-cert: for how long browsers are to use https only "
+         "(Strict-Transport-Security). 0s: they are not told.",
+         0, UINT64_C(315360000000), NULL},
         {"server", OPTION_TEXT, &s->server, "127.0.0.1:50051", "ADDRESS",
          "confregd: HOST:PORT, [IPV6]:PORT or unix:PATH.", 0, 0, NULL},
-        {"server-ca", OPTION_TEXT, &s->tls.ca, NULL, "FILE",
+        {"server-ca", OPTION_TEXT, &s->server_tls.ca, NULL, "FILE",
          "Connect to confregd with TLS; it has to show a certificate of one of these authorities "
          "(PEM) with the host of --server. This file and the next two are read again when they "
          "change and on SIGHUP; files that cannot be used are logged, and the ones before stay in "
          "force.",
          0, 0, NULL},
-        {"server-cert", OPTION_TEXT, &s->tls.cert, NULL, "FILE",
+        {"server-cert", OPTION_TEXT, &s->server_tls.cert, NULL, "FILE",
          "The gateway's own certificate (PEM), for a confregd with --tls-client-auth.", 0, 0, NULL},
-        {"server-key", OPTION_TEXT, &s->tls.key, NULL, "FILE",
+        {"server-key", OPTION_TEXT, &s->server_tls.key, NULL, "FILE",
          "The private key of --server-cert (PEM, without a passphrase).", 0, 0, NULL},
-        {"server-name", OPTION_TEXT, &s->tls.server_name, NULL, "NAME",
+        {"server-name", OPTION_TEXT, &s->server_tls.server_name, NULL, "NAME",
          "The name that confregd's certificate must have, instead of the host of --server.", 0, 0,
          NULL},
         {"metrics", OPTION_TEXT, &s->metrics, NULL, "ADDRESS",
          "Where to serve metrics for Prometheus, over HTTP at /metrics: HOST:PORT, [IPV6]:PORT or "
-         "unix:PATH. They are at /metrics of --listen in any case.",
+         "unix:PATH; with --tls-cert over TLS. They are at /metrics of --listen in any case.",
          0, 0, NULL},
         {"timeout", OPTION_DURATION, &s->timeout_ms, "10s", "TIME",
          "The time limit of a call to confregd; 504 after it.", 1, 600000, NULL},
@@ -104,7 +121,7 @@ static bool set_log_level(const char *text)
     return true;
 }
 
-static bool check_tls(const struct tls_client_settings *tls)
+static bool check_server_tls(const struct tls_client_settings *tls)
 {
     const char *wrong = NULL;
     if ((tls->cert == NULL) != (tls->key == NULL)) {
@@ -116,6 +133,15 @@ static bool check_tls(const struct tls_client_settings *tls)
         fprintf(stderr, "confreg-gateway: %s\n", wrong);
     }
     return wrong == NULL;
+}
+
+static bool check_redirect(const struct settings *settings)
+{
+    if (settings->redirect != NULL && settings->tls.settings.cert == NULL) {
+        fprintf(stderr, "confreg-gateway: --redirect-http needs --tls-cert\n");
+        return false;
+    }
+    return true;
 }
 
 static bool set_cors(struct settings *settings)
@@ -134,13 +160,28 @@ static void settings_fini(struct settings *settings)
     option_list_fini(&settings->origins);
 }
 
+static bool check_listen(const struct settings *settings, struct status *st)
+{
+    struct address address;
+    const char *text = settings->listen;
+    if (text == NULL) {
+        return true;
+    }
+    if (!address_parse(text, ADDRESS_TO_LISTEN, &address, st)) {
+        return status_context(st, "--listen");
+    }
+    return settings->insecure || settings->tls.settings.cert != NULL ||
+           address_check_local(&address, text, st);
+}
+
 static bool open_listener(const struct settings *settings, struct listener *listener,
                           struct status *st)
 {
     char address[32];
     snprintf(address, sizeof address, "127.0.0.1:%" PRIu64, settings->port);
-    return listener_open(settings->listen == NULL ? address : settings->listen, listener, st) ||
-           status_context(st, settings->listen == NULL ? "--port" : "--listen");
+    return check_listen(settings, st) &&
+           (listener_open(settings->listen == NULL ? address : settings->listen, listener, st) ||
+            status_context(st, settings->listen == NULL ? "--port" : "--listen"));
 }
 
 /* The parts of the gateway; all are owned. */
@@ -149,7 +190,9 @@ struct parts {
     struct gateway gateway;
     struct config_counts configs;
     struct feed *feed;
+    struct tls_server *tls; /* NULL: no TLS */
     struct exporter *exporter;
+    struct redirect *redirect;
     struct front *front;
 };
 
@@ -168,6 +211,7 @@ static void free_parts(struct parts *parts)
 {
     struct gateway *gateway = &parts->gateway;
     exporter_stop(parts->exporter);
+    redirect_stop(parts->redirect);
     front_free(parts->front);
     upstream_disconnect(gateway->upstream);
     sse_streams_free(gateway->streams);
@@ -175,6 +219,7 @@ static void free_parts(struct parts *parts)
     upstream_free(gateway->upstream);
     compressor_free(gateway->compressor);
     route_stats_free(gateway->routes);
+    tls_server_free(parts->tls);
     listener_close(&parts->listener);
 }
 
@@ -186,14 +231,37 @@ static bool connect_upstream(struct parts *parts, const struct settings *setting
         .free_attachment = prepared_free,
         .user = parts->feed,
     };
-    const struct tls_client_settings *tls = settings->tls.ca == NULL ? NULL : &settings->tls;
+    const struct tls_client_settings *tls =
+        settings->server_tls.ca == NULL ? NULL : &settings->server_tls;
     return upstream_connect(parts->gateway.upstream, settings->server, tls, &options, st) ||
            status_context(st, "--server");
 }
 
 static void reload(void *user)
 {
-    registry_client_reload(user);
+    const struct parts *parts = user;
+    registry_client_reload(parts->gateway.upstream->client);
+    if (parts->tls != NULL) {
+        tls_server_reload(parts->tls);
+    }
+}
+
+static bool start_exporter(struct parts *parts, const struct settings *settings, struct status *st)
+{
+    const struct exporter_options exporter = {
+        .address = settings->metrics,
+        .tls = parts->tls,
+        .handshake_ms = settings->tls.handshake_ms,
+        .render = metrics_page_render,
+        .user = &parts->gateway,
+    };
+    return settings->metrics == NULL || exporter_start(&exporter, &parts->exporter, st);
+}
+
+static bool start_redirect(struct parts *parts, const struct settings *settings, struct status *st)
+{
+    return settings->redirect == NULL ||
+           redirect_start(settings->redirect, parts->listener.port, &parts->redirect, st);
 }
 
 static bool serve_parts(struct parts *parts, const struct settings *settings, struct status *st)
@@ -204,20 +272,19 @@ static bool serve_parts(struct parts *parts, const struct settings *settings, st
         .routes = &api_routes,
         .cors = settings->cors,
         .max_body_bytes = settings->max_body_bytes,
+        .tls = parts->tls,
+        .handshake_ms = settings->tls.handshake_ms,
+        .hsts_ms = settings->hsts_ms,
     };
-    if (settings->metrics != NULL && !exporter_start(settings->metrics, metrics_page_render,
-                                                     &parts->gateway, &parts->exporter, st)) {
+    if (!start_exporter(parts, settings, st) || !connect_upstream(parts, settings, st) ||
+        !front_new(&front, &parts->front, st) || !start_redirect(parts, settings, st)) {
         return false;
     }
-    if (!connect_upstream(parts, settings, st) || !front_new(&front, &parts->front, st)) {
-        return false;
-    }
-    log_event(LOG_INFO, "listening", "address", parts->listener.address, "server", settings->server,
-              NULL);
+    bool has_tls = parts->tls != NULL && parts->listener.unix_path == NULL;
+    log_event(LOG_INFO, "listening", "address", parts->listener.address, "tls",
+              has_tls ? "yes" : "no", "server", settings->server, NULL);
     signals_end_in_order(true);
-    if (settings->tls.ca != NULL) {
-        signals_on_reload(reload, parts->gateway.upstream->client);
-    }
+    signals_on_reload(reload, parts);
     const struct loop_parts loop = {parts->front, &parts->gateway, parts->feed};
     bool ok = loop_run(&loop, signals_end_fd(), settings->grace_ms, st);
     signals_on_reload(NULL, NULL);
@@ -227,9 +294,14 @@ static bool serve_parts(struct parts *parts, const struct settings *settings, st
 static bool serve(const struct settings *settings, struct status *st)
 {
     struct parts parts = {0};
-    if (!open_listener(settings, &parts.listener, st)) {
+    if (!tls_options_open(&settings->tls, &parts.tls, st)) {
         return false;
     }
+    if (!open_listener(settings, &parts.listener, st)) {
+        tls_server_free(parts.tls);
+        return false;
+    }
+    parts.gateway.tls = parts.tls;
     start_parts(&parts, settings);
     bool ok = serve_parts(&parts, settings, st);
     free_parts(&parts);
@@ -239,7 +311,9 @@ static bool serve(const struct settings *settings, struct status *st)
 static int run(struct settings *settings)
 {
     struct status st;
-    if (!set_log_level(settings->log_level) || !check_tls(&settings->tls) || !set_cors(settings)) {
+    if (!set_log_level(settings->log_level) || !check_server_tls(&settings->server_tls) ||
+        !tls_options_check(&settings->tls, "confreg-gateway") || !check_redirect(settings) ||
+        !set_cors(settings)) {
         return 2;
     }
     signals_start(EXIT_SUCCESS);

@@ -8,6 +8,7 @@
 #include "process.h"
 #include "route_stats.h"
 #include "sse_streams.h"
+#include "tls_server.h"
 #include "upstream.h"
 
 static void add_reads(const struct read_sources *sources, struct str *page)
@@ -87,5 +88,8 @@ void metrics_page_render(void *user, struct str *page)
     add_mirror(&upstream->gauges, page);
     add_compressed(gateway->compressor, page);
     add_events(gateway->streams, page);
+    if (gateway->tls != NULL) {
+        tls_server_metrics(gateway->tls, "confreg_gateway", page);
+    }
     process_metrics(page);
 }

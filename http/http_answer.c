@@ -15,6 +15,7 @@ static const struct row {
     {204, "No Content"},
     {304, "Not Modified"},
     {307, "Temporary Redirect"},
+    {308, "Permanent Redirect"},
     {400, "Bad Request"},
     {403, "Forbidden"},
     {404, "Not Found"},

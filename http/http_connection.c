@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "tls_server.h"
 
 #define STEPS 64 /* of one connection in a run, so that the others get their turn */
 
@@ -32,6 +33,7 @@ struct exchange {
     struct str own;     /* owns the fields of the response, unless it is a prepared one */
     struct iovec text;  /* fields and empty line of the response: `own`, or borrowed */
     struct iovec body;
+    char peer[PEER_ADDRESS_SIZE];
     char lead[HTTP_LEAD_SIZE];
     struct http_field fields[]; /* of the request; followed by the text they point to */
 };
@@ -47,7 +49,26 @@ enum step {
 
 static struct http_connection_list *list_of(struct http_connection *c)
 {
-    return c->wait == HTTP_WAIT_LINGER ? &c->server->lingering : &c->server->patient;
+    switch (c->wait) {
+    case HTTP_WAIT_HANDSHAKE:
+        return &c->server->shaking;
+    case HTTP_WAIT_LINGER:
+        return &c->server->lingering;
+    default:
+        return &c->server->patient;
+    }
+}
+
+static int64_t patience_of(const struct http_server *server, enum http_wait what)
+{
+    switch (what) {
+    case HTTP_WAIT_HANDSHAKE:
+        return server->handshake_ns;
+    case HTTP_WAIT_LINGER:
+        return server->linger_ns;
+    default:
+        return server->patience_ns;
+    }
 }
 
 static void stop_waiting(struct http_connection *c)
@@ -67,10 +88,8 @@ static enum step wait_for(struct http_connection *c, enum http_wait what, bool f
     }
     stop_waiting(c);
     if (what != HTTP_WAIT_NOTHING) {
-        const struct http_server *server = c->server;
         c->wait = what;
-        c->until_ns = clock_monotonic_ns() +
-                      (what == HTTP_WAIT_LINGER ? server->linger_ns : server->patience_ns);
+        c->until_ns = clock_monotonic_ns() + patience_of(c->server, what);
         TAILQ_INSERT_TAIL(list_of(c), c, in_wait);
     }
     return STEP_WAIT;
@@ -86,6 +105,13 @@ void http_connection_make_ready(struct http_connection *c)
 
 /* ---- Exchanges ---- */
 
+/* The name that the client's certificate proves, owned by the caller; NULL: it has shown none. */
+static char *client_of(const struct http_connection *c)
+{
+    const char *name = c->socket.tls == NULL ? NULL : tls_session_name(c->socket.tls);
+    return name == NULL ? NULL : mem_string(name);
+}
+
 static struct exchange *exchange_new(struct http_connection *c, const struct http_input *text,
                                      size_t n_lines, struct http_refusal *refusal)
 {
@@ -98,6 +124,9 @@ static struct exchange *exchange_new(struct http_connection *c, const struct htt
         free(exchange);
         return NULL;
     }
+    memcpy(exchange->peer, c->peer, sizeof exchange->peer);
+    exchange->x.peer = exchange->peer;
+    exchange->x.certificate = client_of(c);
     return exchange;
 }
 
@@ -113,6 +142,7 @@ static void end_exchange(struct exchange *exchange)
     struct http_server *server = exchange->server;
     set_held(exchange, 0);
     server->handlers->end(server->user, &exchange->x);
+    free(MOVE(exchange->x.certificate));
     str_fini(&exchange->own);
     free(exchange);
 }
@@ -284,6 +314,12 @@ static const char *connection_fields(const struct http_connection *c)
     return exchange->x.head.is_http_1_0 ? "Connection: keep-alive\r\n" : "";
 }
 
+/* Fields of all answers over TLS; "": none. */
+static const char *tls_fields_of(const struct http_connection *c)
+{
+    return c->socket.tls == NULL || c->server->tls_fields == NULL ? "" : c->server->tls_fields;
+}
+
 static enum step begin_answer(struct http_connection *c)
 {
     struct exchange *exchange = c->exchange;
@@ -291,7 +327,9 @@ static enum step begin_answer(struct http_connection *c)
     exchange->stage = STAGE_SENDING;
     size_t n = http_format_lead(exchange->status, date_of(c->server), connection_fields(c),
                                 exchange->lead);
+    const char *tls_fields = tls_fields_of(c);
     add_part(c, bytes_of(exchange->lead, n));
+    add_part(c, bytes_of(tls_fields, strlen(tls_fields)));
     if (exchange->x.fields != NULL) {
         add_part(c, bytes_of(exchange->x.fields->data, exchange->x.fields->len));
     }
@@ -429,6 +467,7 @@ static enum step refuse(struct http_connection *c, const struct http_refusal *re
     char lead[HTTP_LEAD_SIZE];
     str_add(&c->rest, lead,
             http_format_lead(answer.status, date_of(server), "Connection: close\r\n", lead));
+    str_add_text(&c->rest, tls_fields_of(c));
     if (x != NULL && x->fields != NULL) {
         str_add(&c->rest, x->fields->data, x->fields->len);
     }
@@ -534,11 +573,53 @@ static enum step read_on(struct http_connection *c, struct http_input *in)
     }
 }
 
+/* ---- The TLS handshake ---- */
+
+static void end_handshake(struct http_connection *c)
+{
+    c->server->n_shaking -= c->shakes;
+    c->shakes = false;
+}
+
+/* The socket goes on without TLS. What was sent last, an alert, is lost if the client's bytes are
+ * not read. Who speaks plain HTTP is told. */
+static enum step after_failure(struct http_connection *c, enum tls_failure failure)
+{
+    static const struct http_refusal not_tls = {400, "This port speaks TLS: use https"};
+    tls_server_failed(c->server->tls, failure, c->peer);
+    c->closing = true;
+    return failure == TLS_FAILURE_NOT_TLS ? refuse(c, &not_tls) : STEP_ON;
+}
+
+static enum step shake_hands(struct http_connection *c)
+{
+    enum tls_failure failure = TLS_FAILURE_OTHER;
+    if (c->server->stopping) {
+        return STEP_GONE;
+    }
+    c->server->handshakes--;
+    enum http_io io = http_socket_handshake(&c->socket, &failure);
+    if (io == HTTP_IO_LATER) {
+        return wait_for(c, HTTP_WAIT_HANDSHAKE, false);
+    }
+    end_handshake(c);
+    c->readable = true;
+    return io == HTTP_IO_OK ? STEP_ON : after_failure(c, failure);
+}
+
+void http_connection_give_up(struct http_connection *c, enum tls_failure failure)
+{
+    tls_server_failed(c->server->tls, failure, c->peer);
+    http_connection_drop(c);
+}
+
 /* ---- The end ---- */
 
 static enum step begin_to_linger(struct http_connection *c)
 {
-    http_socket_end_writing(&c->socket);
+    if (http_socket_end_writing(&c->socket) == HTTP_IO_LATER) {
+        return wait_for(c, HTTP_WAIT_ROOM, false);
+    }
     c->lingers = true;
     c->server->n_lingering++;
     c->readable = true;
@@ -576,11 +657,22 @@ static void leave(struct exchange *exchange)
     }
 }
 
+/* Whether a client of TLS has all that it will get, so that it is to be told of the end. */
+static bool is_between_requests(const struct http_connection *c)
+{
+    return c->socket.tls != NULL && !c->shakes && !c->lingers && c->exchange == NULL &&
+           c->n_parts == 0;
+}
+
 void http_connection_drop(struct http_connection *c)
 {
     struct http_server *server = c->server;
     struct exchange *exchange = MOVE(c->exchange);
+    if (is_between_requests(c)) {
+        http_socket_end_writing(&c->socket);
+    }
     http_socket_close(&c->socket);
+    end_handshake(c);
     stop_waiting(c);
     if (c->is_ready) {
         TAILQ_REMOVE(&server->ready, c, in_ready);
@@ -614,6 +706,10 @@ void http_connection_expire(struct http_connection *c)
 {
     static const struct http_refusal late = {408, "The rest of the request did not come in time"};
     bool is_half = c->wait == HTTP_WAIT_HEAD || c->wait == HTTP_WAIT_BODY;
+    if (c->shakes) {
+        http_connection_give_up(c, TLS_FAILURE_TIMEOUT);
+        return;
+    }
     if (!is_half || c->n_parts > 0) {
         http_connection_drop(c);
         return;
@@ -636,6 +732,9 @@ static bool is_given_up(const struct http_connection *c)
 
 static enum step step(struct http_connection *c, struct http_input *in)
 {
+    if (c->shakes) {
+        return shake_hands(c);
+    }
     if (is_given_up(c)) {
         return STEP_GONE;
     }
@@ -697,15 +796,21 @@ void http_connection_note(struct http_connection *c, uint32_t events)
 {
     c->half_closed = c->half_closed || (events & EPOLLRDHUP) != 0;
     c->broken = c->broken || (events & (EPOLLERR | EPOLLHUP)) != 0;
-    c->readable = c->readable || (events & EPOLLIN) != 0 || c->half_closed || c->broken;
+    /* TLS may have stopped a read until it can write. */
+    c->readable = c->readable || (events & EPOLLIN) != 0 || c->half_closed || c->broken ||
+                  c->socket.tls != NULL;
     http_connection_make_ready(c);
 }
 
-struct http_connection *http_connection_new(struct http_server *server, int fd)
+struct http_connection *http_connection_new(struct http_server *server, int fd,
+                                            const struct sockaddr_storage *peer)
 {
     struct http_connection *c = mem_zalloc(sizeof *c);
     c->server = server;
-    http_socket_init(&c->socket, fd);
+    peer_address_text(peer, c->peer);
+    http_socket_init(&c->socket, fd, server->tls);
+    c->shakes = server->tls != NULL;
+    server->n_shaking += c->shakes;
     TAILQ_INSERT_TAIL(&server->all, c, in_all);
     server->n++;
     /* Edge-triggered, so the set of events never has to be changed. */
@@ -714,6 +819,6 @@ struct http_connection *http_connection_new(struct http_server *server, int fd)
         http_connection_drop(c);
         return NULL;
     }
-    wait_for(c, HTTP_WAIT_REQUEST, true);
+    wait_for(c, c->shakes ? HTTP_WAIT_HANDSHAKE : HTTP_WAIT_REQUEST, true);
     return c;
 }

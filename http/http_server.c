@@ -61,6 +61,7 @@ static int wait_ms(const struct http_server *server, int64_t until_ns)
     if (!TAILQ_EMPTY(&server->ready)) {
         return 0;
     }
+    until_ns = clock_earlier(until_ns, first_of(&server->shaking));
     until_ns = clock_earlier(until_ns, first_of(&server->patient));
     until_ns = clock_earlier(until_ns, first_of(&server->lingering));
     until_ns = clock_earlier(until_ns, server->not_before_ns == 0 ? -1 : server->not_before_ns);
@@ -103,12 +104,23 @@ static void listen_while(struct http_server *server, bool wanted)
     }
 }
 
+static void give_up_oldest(struct http_server *server)
+{
+    struct http_connection *oldest = TAILQ_FIRST(&server->shaking);
+    if (oldest != NULL && server->n_shaking > (server->max_connections + 1) / 2) {
+        http_connection_give_up(oldest, TLS_FAILURE_OVERLOAD);
+    }
+}
+
 /* Returns whether another connection may be waiting. */
 static bool accept_one(struct http_server *server, int listening_fd)
 {
-    int fd = accept4(listening_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    struct sockaddr_storage peer = {.ss_family = AF_UNIX};
+    socklen_t size = sizeof peer;
+    int fd = accept4(listening_fd, (struct sockaddr *)&peer, &size, SOCK_CLOEXEC | SOCK_NONBLOCK);
     if (fd >= 0) {
-        http_connection_new(server, fd);
+        http_connection_new(server, fd, &peer);
+        give_up_oldest(server);
         return true;
     }
     if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
@@ -152,22 +164,28 @@ static void expire(struct http_connection_list *list)
 }
 
 /* Runs those that are ready now. One that becomes ready again meanwhile waits for the next run, so
- * that new events are not starved. */
+ * that new events are not starved; so do handshakes beyond HTTP_HANDSHAKES_A_RUN. */
 static void run_ready(struct http_server *server)
 {
     struct http_connection_list ready = TAILQ_HEAD_INITIALIZER(ready);
     TAILQ_CONCAT(&ready, &server->ready, in_ready);
+    server->handshakes = HTTP_HANDSHAKES_A_RUN;
     struct http_connection *c;
     while ((c = TAILQ_FIRST(&ready)) != NULL) {
         TAILQ_REMOVE(&ready, c, in_ready);
         c->is_ready = false;
-        http_connection_run(c);
+        if (c->shakes && server->handshakes == 0) {
+            http_connection_make_ready(c);
+        } else {
+            http_connection_run(c);
+        }
     }
 }
 
 void http_server_run(struct http_server *server)
 {
     run_ready(server);
+    expire(&server->shaking);
     expire(&server->patient);
     expire(&server->lingering);
     while (server->max_held > 0 && server->held > server->max_held &&
@@ -196,6 +214,11 @@ bool http_server_is_idle(const struct http_server *server)
 
 /* ---- Start and end ---- */
 
+static int64_t ns_of(int64_t ms, int64_t default_ms)
+{
+    return (ms == 0 ? default_ms : ms) * 1000000;
+}
+
 bool http_server_new(const struct http_settings *settings, struct http_server **ret_server,
                      struct status *st)
 {
@@ -205,7 +228,6 @@ bool http_server_new(const struct http_settings *settings, struct http_server **
                           strerror(errno));
     }
     struct http_server *server = mem_zalloc(sizeof *server);
-    int64_t patience_ms = settings->patience_ms, linger_ms = settings->linger_ms;
     server->handlers = settings->handlers;
     server->user = settings->user;
     server->poll_fd = fd;
@@ -214,10 +236,14 @@ bool http_server_new(const struct http_settings *settings, struct http_server **
     }
     server->max_connections = settings->max_connections;
     server->max_held = settings->max_held_bytes;
-    server->patience_ns = (patience_ms == 0 ? HTTP_PATIENCE_MS : patience_ms) * 1000000;
-    server->linger_ns = (linger_ms == 0 ? HTTP_LINGER_MS : linger_ms) * 1000000;
+    server->tls = settings->listener->unix_path == NULL ? settings->tls : NULL;
+    server->tls_fields = settings->tls_fields;
+    server->handshake_ns = ns_of(settings->handshake_ms, HTTP_HANDSHAKE_MS);
+    server->patience_ns = ns_of(settings->patience_ms, HTTP_PATIENCE_MS);
+    server->linger_ns = ns_of(settings->linger_ms, HTTP_LINGER_MS);
     TAILQ_INIT(&server->all);
     TAILQ_INIT(&server->ready);
+    TAILQ_INIT(&server->shaking);
     TAILQ_INIT(&server->patient);
     TAILQ_INIT(&server->lingering);
     listen_while(server, true);

@@ -14,6 +14,9 @@
  * - Answers that clients do not read hold memory. If they hold more than max_held_bytes together,
  *   the clients that have read nothing for the longest time are disconnected.
  * - At max_connections, or with no descriptor left, new connections wait in the kernel's backlog.
+ * - With TLS a connection has HTTP_HANDSHAKE_MS for its handshake. If more than half of
+ *   max_connections are in theirs, the oldest of them is given up, so that silent clients cannot
+ *   keep others out. Handshakes take turns with requests. A client that speaks plain HTTP gets 400.
  *
  * All functions must be called on the thread that runs the server; handlers run on it. */
 #ifndef HTTP_HTTP_SERVER_H
@@ -30,6 +33,7 @@
 #define HTTP_READ_BYTES 32768
 #define HTTP_PATIENCE_MS INT64_C(60000)
 #define HTTP_LINGER_MS INT64_C(2000)
+#define HTTP_HANDSHAKE_MS INT64_C(10000)
 #define HTTP_BODY_BYTES 16384 /* the least of a body that must arrive in HTTP_PATIENCE_MS */
 /* Many clients read the answer only after they have sent the whole body. So if a request is
  * answered early, up to this much of its body is read and discarded before the answer is sent. With
@@ -38,10 +42,13 @@
 
 struct http_server;
 struct http_prepared;
+struct tls_server;
 
 /* A request and its answer. */
 struct http_exchange {
-    struct http_head head; /* valid until `end` returns */
+    struct http_head head; /* valid until `end` returns, like the next two */
+    const char *peer;      /* the client's address (peer_address.h) */
+    char *certificate;     /* owned; the name that the client's certificate proves; NULL: none */
     void *user;            /* for the handlers */
     /* Set by the handlers in `begin`: fields that every answer of this exchange carries, even the
      * refusal of a malformed body, each a line that ends with CRLF. Borrowed until `end`. NULL:
@@ -86,6 +93,9 @@ struct http_settings {
     size_t max_connections;
     size_t max_held_bytes;          /* of unread answers together; 0: no limit */
     int64_t patience_ms, linger_ms; /* 0: the defaults HTTP_PATIENCE_MS, HTTP_LINGER_MS */
+    struct tls_server *tls;         /* borrowed; of TCP only: unix sockets are plain; NULL: none */
+    const char *tls_fields; /* borrowed: whole lines, of every answer over TLS; NULL: none */
+    int64_t handshake_ms;   /* 0: HTTP_HANDSHAKE_MS */
     const struct http_handlers *handlers;
     void *user;
 };

@@ -9,10 +9,11 @@
 #define UNSENT_BYTES (128 << 10)
 
 /* TCP options fail on unix sockets, which do not need them, so results are ignored. */
-void http_socket_init(struct http_socket *socket, int fd)
+void http_socket_init(struct http_socket *socket, int fd, struct tls_server *tls)
 {
     int on = 1;
     socket->fd = fd;
+    socket->tls = tls == NULL ? NULL : tls_session_new(tls, fd, TLS_PROTOCOL_HTTP_1);
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
 }
 
@@ -22,6 +23,27 @@ void http_socket_bound_unsent(struct http_socket *socket)
     setsockopt(socket->fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &bytes, sizeof bytes);
 }
 
+static void end_tls(struct http_socket *socket)
+{
+    if (socket->tls != NULL) {
+        tls_session_close(socket->tls);
+        socket->tls = NULL;
+    }
+}
+
+enum http_io http_socket_handshake(struct http_socket *socket, enum tls_failure *ret_failure)
+{
+    switch (tls_session_handshake(socket->tls, ret_failure)) {
+    case TLS_STEP_DONE:
+        return HTTP_IO_OK;
+    case TLS_STEP_FAILED:
+        end_tls(socket);
+        return HTTP_IO_OVER;
+    default:
+        return HTTP_IO_LATER;
+    }
+}
+
 static enum http_io what_failed(void)
 {
     return errno == EAGAIN || errno == EINTR ? HTTP_IO_LATER : HTTP_IO_OVER;
@@ -29,7 +51,9 @@ static enum http_io what_failed(void)
 
 enum http_io http_socket_read(struct http_socket *socket, void *bytes, size_t max, size_t *ret_n)
 {
-    ssize_t n = recv(socket->fd, bytes, max, MSG_DONTWAIT);
+    const struct iovec part = {bytes, max};
+    ssize_t n = socket->tls == NULL ? recv(socket->fd, bytes, max, MSG_DONTWAIT)
+                                    : tls_session_read(socket->tls, &part, 1);
     if (n < 0) {
         return what_failed();
     }
@@ -41,7 +65,8 @@ enum http_io http_socket_write(struct http_socket *socket, const struct iovec *p
                                size_t n_parts, size_t *ret_n)
 {
     struct msghdr message = {.msg_iov = (struct iovec *)(uintptr_t)parts, .msg_iovlen = n_parts};
-    ssize_t n = sendmsg(socket->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+    ssize_t n = socket->tls == NULL ? sendmsg(socket->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL)
+                                    : tls_session_write(socket->tls, parts, n_parts);
     if (n < 0) {
         return what_failed();
     }
@@ -49,13 +74,17 @@ enum http_io http_socket_write(struct http_socket *socket, const struct iovec *p
     return HTTP_IO_OK;
 }
 
-void http_socket_end_writing(struct http_socket *socket)
+enum http_io http_socket_end_writing(struct http_socket *socket)
 {
-    shutdown(socket->fd, SHUT_WR);
+    if (socket->tls != NULL && tls_session_end(socket->tls) == TLS_STEP_WRITE) {
+        return HTTP_IO_LATER;
+    }
+    return shutdown(socket->fd, SHUT_WR) == 0 ? HTTP_IO_OK : HTTP_IO_OVER;
 }
 
 void http_socket_close(struct http_socket *socket)
 {
+    end_tls(socket);
     close(socket->fd);
     socket->fd = -1;
 }

@@ -14,7 +14,7 @@
 #include "signals.h"
 #include "store.h"
 #include "store_open.h"
-#include "tls_server.h"
+#include "tls_options.h"
 #include "wake.h"
 
 struct settings {
@@ -24,8 +24,7 @@ struct settings {
     const char *create;
     const char *log_level;
     bool new_epoch;
-    struct tls_settings tls; /* without a certificate: no TLS */
-    const char *client_auth;
+    struct tls_options tls;
     const char *access_file;    /* NULL: not given */
     const char *anonymous_role; /* likewise */
 };
@@ -43,27 +42,7 @@ static enum options_result read_settings(struct settings *s, int argc, char **ar
          0, 0, NULL},
         {"insecure", OPTION_SWITCH, &s->node.insecure, "no", NULL,
          "Allow addresses of --listen that other machines can reach without TLS.", 0, 0, NULL},
-        {"tls-cert", OPTION_TEXT, &s->tls.cert, NULL, "FILE",
-         "Serve TLS with this certificate (PEM), followed by the certificates between it and its "
-         "authority. This file and the next ones are read again when they change and on SIGHUP; "
-         "files that cannot be used are logged, and the ones before stay in force.",
-         0, 0, NULL},
-        {"tls-key", OPTION_TEXT, &s->tls.key, NULL, "FILE",
-         "The certificate's private key (PEM, without a passphrase).", 0, 0, NULL},
-        {"tls-client-auth", OPTION_TEXT, &s->client_auth, "none", "HOW",
-         "Whether clients have to show a certificate. none: they are not asked. request: they may "
-         "have none; one that they have must be good. require: without a good one they are "
-         "refused. There are no rights yet: who can connect can do everything, so use require.",
-         0, 0, NULL},
-        {"tls-client-ca", OPTION_TEXT, &s->tls.client_ca, NULL, "FILE",
-         "The authorities whose client certificates are accepted (PEM).", 0, 0, NULL},
-        {"tls-crl", OPTION_TEXT, &s->tls.crl, NULL, "FILE",
-         "The revocation list of the authority that signs client certificates (PEM). Connections "
-         "whose certificates are revoked or expire are ended. A list that has expired lets nobody "
-         "in.",
-         0, 0, NULL},
-        {"tls-handshake-timeout", OPTION_DURATION, &s->node.handshake_ms, "10s", "TIME",
-         "How long a client may take for the TLS handshake.", 100, 600000, NULL},
+        TLS_OPTION_ROWS(&s->tls),
         {"access", OPTION_TEXT, &s->access_file, NULL, "FILE",
          "Who callers are and what they may do, as JSON. It is read again when it changes and on "
          "SIGHUP; a file that cannot be used is logged, and the one before stays in force.",
@@ -242,15 +221,10 @@ static bool parse_anonymous(const char *text, struct access_options *options)
 /* Serves with TLS where a certificate is given. */
 static bool serve_with_tls(struct settings *settings, struct status *st)
 {
-    const struct tls_settings *tls = &settings->tls;
-    bool any = tls->cert != NULL || tls->key != NULL || tls->client_ca != NULL ||
-               tls->crl != NULL || tls->client_auth != TLS_CLIENT_AUTH_NONE;
-    if (!any) {
-        return serve(settings, st);
-    }
-    if (!tls_server_new(tls, &settings->node.tls, st)) {
+    if (!tls_options_open(&settings->tls, &settings->node.tls, st)) {
         return false;
     }
+    settings->node.handshake_ms = settings->tls.handshake_ms;
     bool ok = serve(settings, st);
     tls_server_free(settings->node.tls);
     return ok;
@@ -322,9 +296,7 @@ int main(int argc, char **argv)
         fprintf(stderr, "confregd: --create: auto or never, found \"%s\"\n", settings.create);
         return 2;
     }
-    if (!tls_client_auth_parse(settings.client_auth, &settings.tls.client_auth)) {
-        fprintf(stderr, "confregd: --tls-client-auth: none, request or require, found \"%s\"\n",
-                settings.client_auth);
+    if (!tls_options_check(&settings.tls, "confregd")) {
         return 2;
     }
     signals_start(settings.new_epoch ? EXIT_FAILURE : EXIT_SUCCESS);

@@ -221,13 +221,7 @@ static bool check_listen(struct node *node, const char *text, struct status *st)
     if (!address_parse(text, ADDRESS_TO_LISTEN, &address, st)) {
         return status_context(st, "--listen");
     }
-    if (node->tls != NULL || node->insecure || address_is_local(&address)) {
-        return true;
-    }
-    return status_set(st, STATUS_FAILED_PRECONDITION, "INSECURE_LISTENER",
-                      "--listen %s would serve other machines without TLS: give --tls-cert and "
-                      "--tls-key, or --insecure where the network itself is protected",
-                      text);
+    return node->tls != NULL || node->insecure || address_check_local(&address, text, st);
 }
 
 /* bus_open() parses the address and does not connect. */
@@ -308,8 +302,14 @@ static bool start(struct node *node, const struct node_options *options, struct 
     rpc_server_start(node->server);
     node->serving = true;
     rpc_server_set_serving(node->server, true);
-    return options->metrics == NULL ||
-           exporter_start(options->metrics, show_metrics, node, &node->exporter, st);
+    const struct exporter_options exporter = {
+        .address = options->metrics,
+        .tls = options->tls,
+        .handshake_ms = options->handshake_ms,
+        .render = show_metrics,
+        .user = node,
+    };
+    return options->metrics == NULL || exporter_start(&exporter, &node->exporter, st);
 }
 
 bool node_start(const struct node_options *options, struct node **ret_node, struct status *st)

@@ -17,9 +17,9 @@ struct tls_session {
     struct tls_server *server;
     pthread_mutex_t lock; /* of the next five */
     SSL *ssl;
-    int fd;                      /* -1: closed */
-    bool is_drained;             /* the last recv(2) got less than it asked for */
-    bool is_over;                /* TLS has failed: nothing can be read or written any more */
+    int fd;          /* -1: closed */
+    bool is_drained; /* the last recv(2) got less than it asked for */
+    bool is_over;    /* TLS has failed: nothing can be read or written any more */
     enum tls_protocol protocol;
     char *name;                  /* owned; written before the session is enlisted */
     int64_t end_s;               /* when the client's certificates expire */

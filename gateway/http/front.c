@@ -26,7 +26,8 @@ struct front {
     uint64_t max_body_bytes;
     uint64_t body_bytes; /* of all requests under way */
     size_t n_suspended;
-    bool refuses; /* see front_refuse */
+    bool refuses;          /* see front_refuse */
+    struct str https_only; /* the field Strict-Transport-Security, or empty */
 };
 
 /* ---- Answers ---- */
@@ -368,15 +369,22 @@ bool front_new(const struct front_settings *settings, struct front **ret_front, 
         .request_size = routes_request_size(settings->routes),
         .max_body_bytes = settings->max_body_bytes,
     };
+    if (settings->hsts_ms > 0) {
+        str_addf(&front->https_only, "Strict-Transport-Security: max-age=%lld\r\n",
+                 (long long)(settings->hsts_ms / 1000));
+    }
     const struct http_settings http = {
         .listener = front->listener,
         .max_connections = http_connection_limit(CONNECTIONS_MAX),
         .max_held_bytes = ANSWERS_BYTES,
+        .tls = settings->tls,
+        .tls_fields = str_text(&front->https_only),
+        .handshake_ms = settings->handshake_ms,
         .handlers = &handlers,
         .user = front,
     };
     if (!http_server_new(&http, &front->server, st)) {
-        free(front);
+        front_free(front);
         return false;
     }
     *ret_front = front;
@@ -388,6 +396,7 @@ void front_free(struct front *front)
     if (front != NULL) {
         assert(front->n_suspended == 0);
         http_server_free(front->server);
+        str_fini(&front->https_only);
         free(front);
     }
 }

@@ -12,6 +12,7 @@
 struct cors;
 struct front;
 struct http_server;
+struct tls_server;
 
 struct front_settings {
     struct listener *listener; /* borrowed; front_stop closes it */
@@ -19,6 +20,9 @@ struct front_settings {
     const struct routes *routes;
     const struct cors *cors; /* borrowed; NULL: pages of no other origin are allowed */
     uint64_t max_body_bytes;
+    struct tls_server *tls; /* borrowed; NULL: no TLS */
+    int64_t handshake_ms;   /* how long a client may take for the TLS handshake */
+    int64_t hsts_ms;        /* how long browsers are to use TLS only; 0: they are not told */
 };
 
 /* UNAVAILABLE where the system has not enough of something. */

@@ -7,6 +7,7 @@ struct compressor;
 struct config_counts;
 struct route_stats;
 struct sse_streams;
+struct tls_server;
 struct upstream;
 
 struct gateway {
@@ -15,6 +16,7 @@ struct gateway {
     struct config_counts *configs; /* what was read and written */
     struct compressor *compressor; /* of configs */
     struct sse_streams *streams;   /* open streams of server-sent events */
+    struct tls_server *tls;        /* of the listeners; NULL: no TLS */
 };
 
 #endif

@@ -64,7 +64,7 @@ def test_the_commands_start_when_their_addresses_are_of_this_machine(launch):
     server.extra = ["--metrics", f"unix:{server.folder}/metrics", "--create", given["create"]]
     server.start()
     gateway_flags = flags(OURS["gateway-1"])
-    assert set(gateway_flags) == {"listen", "server"}
+    assert set(gateway_flags) == {"listen", "server", "insecure"}
     gateway = launch(Gateway, server.listen.replace("127.0.0.1", "localhost")).start()
     Registry(server.stub).create("billing")
     assert Rest(gateway.port).get("/readyz").status == 200
@@ -92,7 +92,7 @@ def test_the_image_listens_where_it_says_and_keeps_its_data_in_a_volume():
 
 
 # What the commands of the documentation add.
-AS_DOCUMENTED = {"CONFREG_INSECURE": "yes"}
+AS_DOCUMENTED = {"CONFREG_INSECURE": "yes", "CONFREG_GATEWAY_INSECURE": "yes"}
 
 
 def test_the_image_s_programs_start_with_its_variables_alone(tmp_path):

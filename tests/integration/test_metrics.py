@@ -41,8 +41,11 @@ class Page:
                    if key == name and wanted <= of)
 
 
-def scrape(address):
-    with urllib.request.urlopen(f"http://{address}/metrics", timeout=30) as answer:
+def scrape(address, context=None):
+    """context: an ssl.SSLContext: over TLS."""
+    scheme = "https" if context else "http"
+    with urllib.request.urlopen(f"{scheme}://{address}/metrics", timeout=30,
+                                context=context) as answer:
         assert answer.headers["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
         return Page(answer.read().decode())
 
@@ -278,14 +281,18 @@ def test_writes_are_counted_by_what_came_of_them(programs, name):
 
 @pytest.fixture(scope="module")
 def with_tls(launch, tmp_path_factory):
-    """The metrics of a server that has every file of TLS."""
+    """The metrics of programs that have every file of TLS."""
     folder = tmp_path_factory.mktemp("tls")
     authority = Authority(folder / "ca")
     pair, metrics = authority.server(), f"127.0.0.1:{free_port()}"
-    launch(Confregd, listen=f"unix:{folder}/socket", extra=[
-        "--metrics", metrics, "--tls-cert", pair.cert, "--tls-key", pair.key, "--tls-client-auth",
-        "require", "--tls-client-ca", authority.ca, "--tls-crl", authority.crl]).start()
-    return scrape(metrics)
+    options = ["--tls-cert", pair.cert, "--tls-key", pair.key, "--tls-client-auth", "require",
+               "--tls-client-ca", authority.ca, "--tls-crl", authority.crl]
+    server = launch(Confregd, listen=f"unix:{folder}/socket",
+                    extra=["--metrics", metrics, *options]).start()
+    gateway = launch(Gateway, server.listen, extra=options).spawn()
+    until(lambda: "event=listening" in gateway.log.read_text(), "the gateway listens")
+    context = authority.context(authority.client())
+    return [scrape(metrics, context), scrape(f"127.0.0.1:{gateway.port}", context)]
 
 
 @pytest.mark.sqlite
@@ -294,8 +301,8 @@ def test_what_is_watched_is_what_the_programs_show(programs, with_tls, file):
     text = (MONITORING / file).read_text()
     wanted = set(re.findall(r"\b(?:confreg|process)_[a-z_]+", text))
     assert len(wanted) > 10
-    shown = (shown_names(programs.of_server()) | shown_names(programs.of_gateway()) |
-             shown_names(with_tls))
+    pages = [programs.of_server(), programs.of_gateway(), *with_tls]
+    shown = set().union(*map(shown_names, pages))
     assert wanted - shown == set()
 
 

@@ -1,5 +1,6 @@
 """Certificates that are made when a test runs, by openssl's `ca`."""
 
+import ssl
 import subprocess
 from pathlib import Path
 
@@ -88,6 +89,14 @@ class Authority:
 
     def client(self, name="client", names="", end=None):
         return self.issue(name, names, usage="clientAuth", end=end)
+
+    def context(self, pair=None):
+        """Of a client that trusts this authority and shows a certificate."""
+        context = ssl.create_default_context(cafile=self.ca)
+        context.set_alpn_protocols(["http/1.1"])
+        if pair:
+            context.load_cert_chain(pair.cert, pair.key)
+        return context
 
     def revoke(self, pair):
         self._ca("-revoke", pair.cert)

@@ -222,11 +222,13 @@ class Gateway(Daemon):
     def arguments(self):
         return ["--listen", f"127.0.0.1:{self.port}", "--server", self.server, *self.extra]
 
+    def connection(self):
+        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+
     def status_of(self, path):
         """The HTTP status of a GET; 0: no answer."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
-        with contextlib.closing(connection), contextlib.suppress(OSError,
-                                                                 http.client.HTTPException):
+        with (contextlib.closing(self.connection()) as connection,
+              contextlib.suppress(OSError, http.client.HTTPException)):
             connection.request("GET", path)
             return connection.getresponse().status
         return 0

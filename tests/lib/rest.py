@@ -58,10 +58,16 @@ def from_then_on(response):
 
 
 class Rest:
-    """Calls one gateway, each call on a new connection."""
+    """Calls one gateway, each call on a new connection. context: an ssl.SSLContext: over TLS."""
 
-    def __init__(self, port, host="127.0.0.1"):
-        self.host, self.port = host, port
+    def __init__(self, port, host="127.0.0.1", context=None):
+        self.host, self.port, self.context = host, port, context
+
+    def connection(self, timeout=60):
+        if self.context is None:
+            return http.client.HTTPConnection(self.host, self.port, timeout=timeout)
+        return http.client.HTTPSConnection(self.host, self.port, timeout=timeout,
+                                           context=self.context)
 
     def call(self, method, path, body=None, headers=None, query=None, timeout=60):
         """body: bytes and text are sent as they are, anything else as JSON. A header of None is not
@@ -76,8 +82,7 @@ class Rest:
         if body is not None:
             headers.setdefault("Content-Type", "application/json")
         headers = {header: value for header, value in headers.items() if value is not None}
-        connection = http.client.HTTPConnection(self.host, self.port, timeout=timeout)
-        with contextlib.closing(connection):
+        with contextlib.closing(self.connection(timeout)) as connection:
             connection.request(method, path, body=body, headers=headers)
             response = connection.getresponse()
             answer = Answer(response.status, response.headers, response.read())
@@ -100,12 +105,13 @@ class Rest:
 
     def raw(self, request, timeout=60):
         """Sends bytes and reads one response."""
-        with socket.create_connection((self.host, self.port), timeout=timeout) as sock:
+        with self.open(timeout) as sock:
             sock.sendall(request)
             return read_answer(sock)
 
     def open(self, timeout=60):
-        return socket.create_connection((self.host, self.port), timeout=timeout)
+        sock = socket.create_connection((self.host, self.port), timeout=timeout)
+        return self.context.wrap_socket(sock, server_hostname=self.host) if self.context else sock
 
 
 def gauge(port, name):

@@ -22,12 +22,15 @@ class EventStream:
     """EventStream(port, "?environment=prod"). next() returns an Event, and raises StopIteration when
     the gateway ends the stream. A browser would reconnect with `last_id`."""
 
-    def __init__(self, port, query="", last_id=None, timeout=60, receive_buffer=None):
+    def __init__(self, port, query="", last_id=None, timeout=60, receive_buffer=None,
+                 context=None):
         self.socket = socket.socket()
         if receive_buffer:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         self.socket.settimeout(timeout)
         self.socket.connect(("127.0.0.1", port))
+        if context:
+            self.socket = context.wrap_socket(self.socket, server_hostname="127.0.0.1")
         self.last_id, self.query = last_id, query
         header = "" if last_id is None else f"Last-Event-ID: {last_id}\r\n"
         self.socket.sendall(f"GET /api/watch{query} HTTP/1.1\r\nHost: x\r\n"
