@@ -290,14 +290,18 @@ static bool check_gateway(struct access *access, struct caller *caller, struct s
 
 static bool become_anonymous(struct access *access, struct caller *caller)
 {
-    caller->own = (struct proof){.kind = CREDENTIAL_NONE};
+    caller->is_anonymous = true;
     caller->grants = access->anonymous;
+    if (caller->own.kind == CREDENTIAL_CERTIFICATE) {
+        caller->stranger = mem_string(caller->own.certificate);
+        caller->own.certificate = caller->stranger;
+        caller->name = caller->stranger;
+    }
     return true;
 }
 
 static bool check_own(struct access *access, struct caller *caller, struct status *st)
 {
-    /* A certificate that TLS asks of everybody may be nobody's. */
     bool known = caller->own.kind == CREDENTIAL_TOKEN ||
                  (caller->own.kind == CREDENTIAL_CERTIFICATE &&
                   principals_find_certificate(caller->principals, caller->own.certificate) != NULL);
@@ -339,6 +343,10 @@ bool access_identify(struct access *access, const struct credentials *credential
 {
     struct proof own = {.kind = CREDENTIAL_NONE};
     struct proof gateway = {.kind = CREDENTIAL_NONE};
+    if (access->file == NULL) {
+        set_certificate(&own, credentials->certificate);
+        return identify(access, &own, &gateway, ret_caller, st);
+    }
     return read_gateway(access, credentials, &gateway, st) &&
            read_own(access, credentials, &own, st) &&
            identify(access, &own, &gateway, ret_caller, st);

@@ -1,8 +1,10 @@
 /* Who callers are and what they may: the rights in force, from a file that is read again when it
  * changes.
  *
- * - Callers prove themselves by a bearer token or a certificate; who shows nothing is anonymous,
- * and has the anonymous role if there is one.
+ * - Callers prove themselves by a bearer token or a certificate. Who shows nothing is anonymous,
+ *   and has the anonymous role if there is one; so is a certificate that no principal has, because
+ *   TLS may ask everybody for one.
+ * - Without a file there is nobody to be: all are anonymous, whatever they show.
  * - A file that cannot be used changes nothing: the last good one stays in force, a line is logged,
  *   and access_metrics tells it.
  * - No message has a credential or a value of the file in it.
@@ -28,7 +30,7 @@ struct access_options {
     enum access_role anonymous; /* what callers without a credential are, for every config */
 };
 
-/* What came with a call. All borrowed until access_identify returns. */
+/* The credentials that came with a call. All borrowed until access_identify returns. */
 struct credentials {
     const char *authorization; /* "Bearer …"; NULL: none */
     size_t n_authorization;

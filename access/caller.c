@@ -40,6 +40,7 @@ void caller_unref(const struct caller *caller)
         return;
     }
     principals_unref(caller->principals);
+    free(caller->stranger);
     free(counted(caller));
 }
 
@@ -56,6 +57,11 @@ enum credential_kind caller_credential_kind(const struct caller *caller)
 const char *caller_credential_id(const struct caller *caller)
 {
     return caller->own.kind == CREDENTIAL_CERTIFICATE ? caller->own.certificate : caller->token_id;
+}
+
+bool caller_is_anonymous(const struct caller *caller)
+{
+    return caller->is_anonymous;
 }
 
 int64_t caller_expires_us(const struct caller *caller)

@@ -32,12 +32,15 @@ static inline void caller_unref_cleanup(struct caller **caller)
     caller_unref(*caller);
 }
 
-/* The principal's name; "" for an anonymous caller. Borrowed from the caller, as all texts here. */
+/* The principal's name; of an anonymous caller the name in his certificate, which no principal has,
+ * or "". Borrowed from the caller, as all texts here. */
 const char *caller_name(const struct caller *caller);
 enum credential_kind caller_credential_kind(const struct caller *caller);
 /* Which credential it was: the first 12 hexadecimal digits of a token's SHA-256, or the name in the
  * certificate; "" where there was none. Never a secret. */
 const char *caller_credential_id(const struct caller *caller);
+/* Whether the caller is no principal, and has the anonymous role. */
+bool caller_is_anonymous(const struct caller *caller);
 /* When the credential expires, on clock_wall_us(); CALLER_EXPIRES_NEVER. */
 #define CALLER_EXPIRES_NEVER INT64_MAX
 int64_t caller_expires_us(const struct caller *caller);

@@ -19,6 +19,8 @@ struct caller {
     struct proof own;
     struct proof gateway; /* of the gateway that speaks for the caller; CREDENTIAL_NONE: none */
     const char *name;
+    char *stranger; /* owned: the name in a certificate that no principal has; NULL: none */
+    bool is_anonymous;
     struct grants grants;
     char token_id[BEARER_ID_DIGITS + 1];
     int64_t expires_us;

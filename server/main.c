@@ -27,6 +27,7 @@ struct settings {
     struct tls_options tls;
     const char *access_file;    /* NULL: not given */
     const char *anonymous_role; /* likewise */
+    const char *author;
 };
 
 static enum options_result read_settings(struct settings *s, int argc, char **argv)
@@ -50,6 +51,10 @@ static enum options_result read_settings(struct settings *s, int argc, char **ar
         {"anonymous-role", OPTION_TEXT, &s->anonymous_role, NULL, "ROLE",
          "What callers without a credential may do: none, reader, admin or super-admin. The "
          "default is none with --access, else super-admin.",
+         0, 0, NULL},
+        {"author", OPTION_TEXT, &s->author, "claimed", "RULE",
+         "Whom created_by may name. claimed: anybody; the change log has the proven name beside "
+         "it. trusted: the caller himself, unless he is anonymous or has the role gateway.",
          0, 0, NULL},
         {"store", OPTION_TEXT, &s->store, NULL, "STORE",
          "Where the log is kept: sqlite:FILE; mongodb://HOST:PORT/DATABASE, which several servers "
@@ -266,6 +271,12 @@ static bool run(struct settings *settings, struct status *st)
     return ok;
 }
 
+static bool parse_author(const char *text, bool *ret_trusted)
+{
+    *ret_trusted = strcmp(text, "trusted") == 0;
+    return *ret_trusted || strcmp(text, "claimed") == 0;
+}
+
 static bool parse_create(const char *text, bool *ret_may_create)
 {
     *ret_may_create = strcmp(text, "auto") == 0;
@@ -294,6 +305,10 @@ int main(int argc, char **argv)
     log_set_level(level);
     if (!parse_create(settings.create, &settings.node.may_create)) {
         fprintf(stderr, "confregd: --create: auto or never, found \"%s\"\n", settings.create);
+        return 2;
+    }
+    if (!parse_author(settings.author, &settings.node.author_trusted)) {
+        fprintf(stderr, "confregd: --author: claimed or trusted, found \"%s\"\n", settings.author);
         return 2;
     }
     if (!tls_options_check(&settings.tls, "confregd")) {

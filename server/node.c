@@ -179,6 +179,7 @@ static void make_parts(struct node *node, const struct node_options *options)
         .relay = node->relay,
         .waiters = node->waiters,
         .access = options->access,
+        .author = options->author_trusted ? AUTHOR_TRUSTED : AUTHOR_CLAIMED,
         .limits = {.max_bytes = options->max_payload_bytes, .max_depth = MAX_DEPTH},
         .start_time_us = clock_wall_us(),
     };

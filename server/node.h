@@ -25,6 +25,7 @@ struct node_options {
     uint64_t max_watches;           /* per connection */
     struct tls_server *tls;         /* borrowed; NULL: no TLS */
     struct access *access;          /* borrowed */
+    bool author_trusted;            /* created_by may only name the caller (AUTHOR_TRUSTED) */
     bool insecure;                  /* plain TCP may be served to other machines */
     int64_t handshake_ms;           /* how long a client may take for the TLS handshake */
     uint64_t threads;               /* call threads; 0: one per core */

@@ -20,6 +20,12 @@
 struct access;
 struct right;
 
+/* Whom a created_by may name. */
+enum author_rule {
+    AUTHOR_CLAIMED, /* anybody: it stands beside the proven name */
+    AUTHOR_TRUSTED, /* the caller himself, unless he is anonymous or may speak for others */
+};
+
 struct service {
     struct store *store; /* this and the next eight are borrowed */
     struct registry *registry;
@@ -31,6 +37,7 @@ struct service {
     struct waiters *waiters;
     struct access *access;
     struct json_limits limits;
+    enum author_rule author;
     int64_t start_time_us;
     struct rpc_service methods;                      /* filled by service_add, as is: */
     const struct right *rights[SERVICE_METHODS_MAX]; /* of the methods, in their order */

@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "admission.h"
 #include "encode.h"
 #include "utf8.h"
 
@@ -69,27 +70,39 @@ static struct hash fingerprint(const ProtobufCMessage *request)
     return hash_two(descriptor->name, strlen(descriptor->name) + 1, bytes->data, bytes->len);
 }
 
-/* "certificate:dns:billing.example"; "": the client has proven nothing. */
-static char *credential_of(struct rpc_call *call)
+/* "certificate:dns:billing.example"; "": the caller has proven nothing. */
+static char *credential_of(const struct caller *caller)
 {
-    const char *name = rpc_call_proven_name(call);
+    enum credential_kind kind = caller_credential_kind(caller);
     AUTO_STR credential = {0};
-    if (name[0] != '\0') {
-        str_addf(&credential, "certificate:%s", name);
+    if (kind != CREDENTIAL_NONE) {
+        str_addf(&credential, "%s:%s", credential_kind_name(kind), caller_credential_id(caller));
     }
     return mem_string(str_text(&credential));
+}
+
+/* Whether the caller may say that the author, who may be NULL, has written this. */
+static bool check_claim(const struct service *service, const struct caller *caller,
+                        const char *author, struct status *st)
+{
+    return service->author == AUTHOR_CLAIMED || author == NULL || caller_is_anonymous(caller) ||
+           strcmp(author, caller_name(caller)) == 0 ||
+           caller_may_somewhere(caller, PERMISSION_DELEGATE) ||
+           status_set(st, STATUS_PERMISSION_DENIED, "AUTHOR_NOT_ALLOWED",
+                      "created_by may only be the caller's own name");
 }
 
 static void fill_command(struct write_item *w, struct rpc_call *call,
                          const ProtobufCMessage *request)
 {
     const char *author = write_author(w->form, request);
-    w->credential = credential_of(call);
+    const struct caller *caller = admission_caller(call);
+    w->credential = credential_of(caller);
     w->comment = mem_string(write_text(request, w->form->comment));
     w->request_id = mem_string(write_text(request, w->form->request_id));
     w->created_by = author == NULL ? NULL : mem_string(author);
     w->write.command = (struct command){
-        .actor = rpc_call_proven_name(call),
+        .actor = caller_name(caller),
         .credential = w->credential,
         .method = w->form->method,
         .peer = rpc_call_peer(call),
@@ -117,6 +130,7 @@ bool write_item_init(struct write_item *w, struct service *service, struct rpc_c
     if (!form->mutations(service, form, request, &w->mutations, st) ||
         !check_text(request, form->comment, COMMENT_MAX_BYTES, "comment", st) ||
         !check_author(form, request, st) ||
+        !check_claim(service, admission_caller(call), write_author(form, request), st) ||
         !check_text(request, form->request_id, REQUEST_ID_MAX_BYTES, "request_id", st)) {
         return false;
     }

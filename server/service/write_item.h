@@ -6,8 +6,8 @@
 #include "answer.h"
 #include "write_form.h"
 
-/* Owns copies of everything that it needs from the request. Borrows the peer's name from the call,
- * which must outlive it. */
+/* Owns copies of everything that it needs from the request. Borrows the peer's and the
+ * caller's names from the call, which must outlive it. */
 struct write_item {
     struct write write; /* the caller sets write.done */
     struct service *service;

@@ -1,11 +1,14 @@
 """Who callers are and what they may call: tokens and certificates against the access file."""
 
+import signal
+
 import pytest
-from access import AccessFile, as_caller, grant, new_token, with_headers
+from access import AccessFile, as_caller, digest, grant, new_token, with_headers
 from calls import Registry
-from daemon import Confregd
+from daemon import Confregd, free_port, until
 from errors import refused
-from stubs import api_grpc, health_grpc, health_pb
+from stubs import api_grpc, api_pb, health_grpc, health_pb
+from test_metrics import scrape
 
 pytestmark = pytest.mark.any_store
 
@@ -16,13 +19,23 @@ class Guarded(Confregd):
     def __init__(self, folder, extra=()):
         super().__init__(folder, store="memory:", extra=extra)
         self.access = AccessFile(self.folder)
+        self.metrics = f"127.0.0.1:{free_port()}"
 
     def arguments(self):
-        return [*super().arguments(), *self.access.arguments()]
+        return [*super().arguments(), "--metrics", self.metrics, *self.access.arguments()]
 
     def registry(self, token=None):
         channel = self.channel if token is None else as_caller(self.channel, token)
         return Registry(api_grpc.RegistryServiceStub(channel))
+
+    def reload(self):
+        """Returns when the file is in force as it is now."""
+        before = self.metric("reloads_total")
+        self.process.send_signal(signal.SIGHUP)
+        until(lambda: self.metric("reloads_total") > before, "the access file is read again")
+
+    def metric(self, name, **labels):
+        return scrape(self.metrics).get(f"confreg_access_{name}", **labels)
 
     def registry_with(self, *headers):
         return Registry(api_grpc.RegistryServiceStub(with_headers(self.channel, *headers)))
@@ -87,3 +100,37 @@ def test_a_broken_file_does_not_start(launch, text):
 def test_an_unknown_role_does_not_start(launch):
     code, log = launch(Guarded, extra=["--anonymous-role", "gateway"]).fails_to_start()
     assert code == 1 and "--anonymous-role" in log
+
+
+def last_commit(registry):
+    return registry.stub.ListCommits(api_pb.ListCommitsRequest(page_size=1), timeout=20).commits[0]
+
+
+def test_the_actor_is_the_principal(guarded):
+    token = guarded.access.add("ada", grant("admin"))
+    guarded.reload()
+    ada = guarded.registry(token)
+    ada.create("actor", created_by="bob")
+    commit = last_commit(ada)
+    assert (commit.actor, commit.created_by) == ("ada", "bob")
+    assert commit.credential == f"token:{digest(token)[:12]}"
+
+
+def test_an_author_has_to_be_proven_where_asked_for(launch):
+    server = launch(Guarded, extra=["--author", "trusted"])
+    ada = server.access.add("ada", grant("admin"))
+    gate = server.access.add("gate", grant("admin"), grant("gateway"))
+    server.start()
+    ada, gate = server.registry(ada), server.registry(gate)
+    ada.create("own", created_by="ada")
+    ada.update("own", '{"a":3}')
+    for claim in ({"created_by": "bob"}, {"created_by_empty": True}):
+        with refused("PERMISSION_DENIED", "AUTHOR_NOT_ALLOWED"):
+            ada.update("own", **claim)
+    gate.update("own", created_by="bob")
+    assert last_commit(gate).created_by == "bob"
+
+
+def test_an_unknown_author_rule_is_told(launch):
+    code, log = launch(Guarded, extra=["--author", "all"]).fails_to_start()
+    assert code == 2 and "--author" in log

@@ -198,7 +198,32 @@ Test(access, an_anonymous_caller_has_the_anonymous_role, .init = setup_anonymous
     cr_expect(!caller_may_somewhere(nobody, PERMISSION_WRITE));
     given.certificate = "dns:nobody"; /* which TLS may ask of everybody */
     AUTO(caller_unref) struct caller *certified = identified(&given);
-    cr_expect_eq(caller_credential_kind(certified), CREDENTIAL_NONE);
+    cr_expect(caller_is_anonymous(certified));
+    cr_expect_str_eq(caller_name(certified), "dns:nobody");
+    cr_expect_eq(caller_credential_kind(certified), CREDENTIAL_CERTIFICATE);
+    cr_expect_str_eq(caller_credential_id(certified), "dns:nobody");
+    cr_expect(!caller_may_somewhere(certified, PERMISSION_WRITE));
     given = bearing("x"); /* a wrong credential is not none */
     expect_refused(&given, STATUS_UNAUTHENTICATED, "CREDENTIALS_INVALID");
+}
+
+static void setup_without_file(void)
+{
+    const struct access_options options = {.has_anonymous = true, .anonymous = ROLE_ADMIN};
+    struct status st;
+    cr_assert(access_open(&options, &rights, &st));
+}
+
+/* As it was before there were rights: whatever a client shows means nothing. */
+Test(access, without_a_file_all_are_anonymous, .init = setup_without_file)
+{
+    struct credentials given = bearing("x");
+    given.on_behalf = "dns:web";
+    given.certificate = "cn:ada";
+    AUTO(caller_unref) struct caller *caller = identified(&given);
+    cr_expect(caller_is_anonymous(caller));
+    cr_expect_str_eq(caller_name(caller), "cn:ada");
+    cr_expect(!caller_has_gateway(caller));
+    cr_expect(caller_may_everywhere(caller, PERMISSION_WRITE));
+    access_reload(rights);
 }
