@@ -14,6 +14,7 @@ import gateway  # noqa: F401
 import nodes  # noqa: F401
 import reads  # noqa: F401
 import scale  # noqa: F401
+import secret_search  # noqa: F401
 import tails  # noqa: F401
 import validation  # noqa: F401
 import watches  # noqa: F401
