@@ -94,6 +94,24 @@ struct file_watch *file_watch_start(const struct file_watch_options *options)
     return watch;
 }
 
+static bool same_path(const char *a, const char *b)
+{
+    return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
+}
+
+void file_watch_set(struct file_watch *watch, const char *const paths[FILE_WATCH_MAX])
+{
+    for (size_t i = 0; i < FILE_WATCH_MAX; i++) {
+        if (same_path(watch->paths[i], paths[i])) {
+            continue;
+        }
+        free(watch->paths[i]);
+        watch->paths[i] = paths[i] == NULL ? NULL : mem_string(paths[i]);
+        memset(&watch->told[i], 0, sizeof watch->told[i]);
+        memset(&watch->seen[i], 0, sizeof watch->seen[i]);
+    }
+}
+
 void file_watch_poke(struct file_watch *watch)
 {
     atomic_store(&watch->poked, true);

@@ -8,7 +8,7 @@
 
 #include <stddef.h>
 
-#define FILE_WATCH_MAX 4
+#define FILE_WATCH_MAX 16
 
 struct file_watch;
 
@@ -23,6 +23,9 @@ struct file_watch_options {
 struct file_watch *file_watch_start(const struct file_watch_options *options);
 /* Makes the thread call `changed` soon, whether the files have changed or not. Any thread. */
 void file_watch_poke(struct file_watch *watch);
+/* Watches these files from now on, copied; NULL: no file. Only in `changed`. A file that was not
+ * watched before is reported once more, as it may have changed since it was read. */
+void file_watch_set(struct file_watch *watch, const char *const paths[FILE_WATCH_MAX]);
 /* Returns after the last callback. NULL is ignored. */
 void file_watch_stop(struct file_watch *watch);
 
