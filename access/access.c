@@ -1,5 +1,6 @@
 #include "access.h"
 
+#include <assert.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
@@ -8,7 +9,9 @@
 #include "bearer.h"
 #include "caller_inside.h"
 #include "clock.h"
+#include "expiries.h"
 #include "file_watch.h"
+#include "jwt_issuers.h"
 #include "log.h"
 #include "metrics.h"
 
@@ -33,6 +36,7 @@ struct access {
     struct file_watch *watch;      /* NULL: without a file */
     bool warned_open;              /* the next two: the thread of watch */
     int64_t next_expiry_us;
+    struct expiries jwt_expiries; /* of tokens that no list has */
     struct metric refused[REFUSALS];
     struct metric reloads, reload_failures;
     atomic_bool stale;            /* the file could not be read again */
@@ -82,6 +86,18 @@ static void inherit_uses(const struct principals *old, const struct principals *
     }
 }
 
+/* The access file, and those of keys. */
+static void list_files(const struct access *access, const struct principals *principals,
+                       const char *paths[FILE_WATCH_MAX])
+{
+    size_t n = principals->jwt == NULL ? 0 : principals->jwt->n;
+    static_assert(1 + JWT_ISSUERS_MAX <= FILE_WATCH_MAX, "all files can be watched");
+    paths[0] = access->file;
+    for (size_t i = 0; i < n; i++) {
+        paths[1 + i] = principals->jwt->items[i].keys_file;
+    }
+}
+
 static void put_in_force(struct access *access, struct principals *principals)
 {
     int64_t now_us = clock_wall_us();
@@ -108,6 +124,9 @@ static void changed(void *user)
         return;
     }
     inherit_uses(access->principals, principals); /* only this thread replaces them */
+    const char *paths[FILE_WATCH_MAX] = {NULL};
+    list_files(access, principals, paths);
+    file_watch_set(access->watch, paths);
     put_in_force(access, principals);
     log_event(LOG_INFO, "access_reloaded", "file", access->file, NULL);
 }
@@ -116,8 +135,12 @@ static void tick(void *user)
 {
     struct access *access = user;
     int64_t now_us = clock_wall_us();
+    bool passed = expiries_pass(&access->jwt_expiries, now_us);
     if (now_us >= access->next_expiry_us) {
         access->next_expiry_us = principals_next_expiry(access->principals, now_us);
+        passed = true;
+    }
+    if (passed) {
         atomic_fetch_add(&access->generation, 1);
     }
 }
@@ -140,8 +163,8 @@ bool access_open(const struct access_options *options, struct access **ret_acces
     }
     put_in_force(access, principals);
     if (options->file != NULL) {
-        const struct file_watch_options watch = {
-            .paths = {options->file}, .changed = changed, .tick = tick, .user = access};
+        struct file_watch_options watch = {.changed = changed, .tick = tick, .user = access};
+        list_files(access, access->principals, watch.paths);
         access->watch = file_watch_start(&watch);
     }
     *ret_access = access;
@@ -201,10 +224,16 @@ static bool read_bearer(struct access *access, const char *value, size_t n, stru
 {
     const char *token;
     size_t n_token;
-    if (!bearer_parse(value, n, &token, &n_token) || !bearer_token_check(token, n_token)) {
+    if (!bearer_parse(value, n, &token, &n_token)) {
         return refuse(access, REFUSED_INVALID, st);
     }
-    ret_proof->kind = CREDENTIAL_TOKEN;
+    if (bearer_token_check(token, n_token)) {
+        ret_proof->kind = CREDENTIAL_TOKEN;
+    } else if (memchr(token, '.', n_token) != NULL) {
+        *ret_proof = (struct proof){.kind = CREDENTIAL_JWT, .jwt = token, .n_jwt = n_token};
+    } else {
+        return refuse(access, REFUSED_INVALID, st);
+    }
     ret_proof->token = bearer_token_hash(token, n_token);
     return true;
 }
@@ -250,20 +279,50 @@ static void note_use(struct principal_token *token, int64_t now_us)
     }
 }
 
-/* Whose credential it is. Lets proof point at texts that live as long as principals. */
-static bool prove(struct access *access, const struct principals *principals, struct proof *proof,
-                  const struct principal **ret_principal, int64_t *expires_us, struct status *st)
+static void set_earlier(int64_t *expires_us, int64_t other_us)
 {
-    if (proof->kind == CREDENTIAL_CERTIFICATE) {
-        const struct principal_certificate *found =
-            principals_find_certificate(principals, proof->certificate);
-        if (found == NULL) {
-            return refuse(access, REFUSED_INVALID, st);
-        }
-        proof->certificate = found->name;
-        *ret_principal = &principals->items[found->principal];
-        return true;
+    *expires_us = other_us < *expires_us ? other_us : *expires_us;
+}
+
+static bool prove_certificate(struct access *access, const struct principals *principals,
+                              struct proof *proof, struct principal *ret_principal,
+                              struct status *st)
+{
+    const struct principal_certificate *found =
+        principals_find_certificate(principals, proof->certificate);
+    if (found == NULL) {
+        return refuse(access, REFUSED_INVALID, st);
     }
+    proof->certificate = found->name;
+    *ret_principal = principals->items[found->principal];
+    return true;
+}
+
+static bool prove_jwt(struct access *access, const struct principals *principals,
+                      struct proof *proof, struct principal *ret_principal, int64_t *expires_us,
+                      struct status *st)
+{
+    struct jwt_refusal refusal = {.why = "is of no use: there is no issuer"};
+    int64_t now_us = clock_wall_us();
+    if (principals->jwt == NULL ||
+        !jwt_issuers_identify(principals->jwt, proof->jwt, proof->n_jwt, &proof->token, now_us,
+                              &proof->identity, &refusal)) {
+        refuse(access, refusal.has_expired ? REFUSED_EXPIRED : REFUSED_INVALID, st);
+        snprintf(st->message, sizeof st->message, "the JSON Web Token %s", refusal.why);
+        return false;
+    }
+    const struct jwt_identity *identity = proof->identity;
+    proof->jwt = (const char *)identity->token->data;
+    expiries_add(&access->jwt_expiries, identity->expires_us, now_us);
+    set_earlier(expires_us, identity->expires_us);
+    *ret_principal = (struct principal){.name = identity->name, .grants = identity->grants};
+    return true;
+}
+
+static bool prove_token(struct access *access, const struct principals *principals,
+                        const struct proof *proof, struct principal *ret_principal,
+                        int64_t *expires_us, struct status *st)
+{
     struct principal_token *token = principals_find_token(principals, &proof->token);
     if (token == NULL) {
         return refuse(access, REFUSED_INVALID, st);
@@ -273,18 +332,35 @@ static bool prove(struct access *access, const struct principals *principals, st
         return refuse(access, REFUSED_EXPIRED, st);
     }
     note_use(token, now_us);
-    *expires_us = token->expires_us < *expires_us ? token->expires_us : *expires_us;
-    *ret_principal = &principals->items[token->principal];
+    set_earlier(expires_us, token->expires_us);
+    *ret_principal = principals->items[token->principal];
     return true;
+}
+
+/* Whose credential it is. Lets proof point at what lives as long as the caller. */
+static bool prove(struct access *access, const struct principals *principals, struct proof *proof,
+                  struct principal *ret_principal, int64_t *expires_us, struct status *st)
+{
+    switch (proof->kind) {
+    case CREDENTIAL_TOKEN:
+        return prove_token(access, principals, proof, ret_principal, expires_us, st);
+    case CREDENTIAL_CERTIFICATE:
+        return prove_certificate(access, principals, proof, ret_principal, st);
+    case CREDENTIAL_JWT:
+        return prove_jwt(access, principals, proof, ret_principal, expires_us, st);
+    case CREDENTIAL_NONE:
+        break;
+    }
+    return refuse(access, REFUSED_MISSING, st);
 }
 
 static bool check_gateway(struct access *access, struct caller *caller, struct status *st)
 {
-    const struct principal *principal = NULL;
+    struct principal principal;
     return caller->gateway.kind == CREDENTIAL_NONE ||
            (prove(access, caller->principals, &caller->gateway, &principal, &caller->expires_us,
                   st) &&
-            (grants_may_somewhere(principal->grants, PERMISSION_DELEGATE) ||
+            (grants_may_somewhere(principal.grants, PERMISSION_DELEGATE) ||
              refuse(access, REFUSED_GATEWAY, st)));
 }
 
@@ -302,21 +378,18 @@ static bool become_anonymous(struct access *access, struct caller *caller)
 
 static bool check_own(struct access *access, struct caller *caller, struct status *st)
 {
-    bool known = caller->own.kind == CREDENTIAL_TOKEN ||
+    bool known = caller->own.kind == CREDENTIAL_TOKEN || caller->own.kind == CREDENTIAL_JWT ||
                  (caller->own.kind == CREDENTIAL_CERTIFICATE &&
                   principals_find_certificate(caller->principals, caller->own.certificate) != NULL);
     if (!known && access->has_anonymous) {
         return become_anonymous(access, caller);
     }
-    if (caller->own.kind == CREDENTIAL_NONE) {
-        return refuse(access, REFUSED_MISSING, st);
-    }
-    const struct principal *principal = NULL;
+    struct principal principal;
     if (!prove(access, caller->principals, &caller->own, &principal, &caller->expires_us, st)) {
         return false;
     }
-    caller->name = principal->name;
-    caller->grants = principal->grants;
+    caller->name = principal.name;
+    caller->grants = principal.grants;
     if (caller->own.kind == CREDENTIAL_TOKEN) {
         bearer_token_id(&caller->own.token, caller->token_id);
     }
@@ -330,7 +403,9 @@ static bool identify(struct access *access, const struct proof *own, const struc
     AUTO(caller_unref) struct caller *caller = caller_new(in_force(access));
     caller->generation = generation;
     caller->own = *own;
+    caller->own.identity = NULL; /* of the caller before, where one is renewed */
     caller->gateway = *gateway;
+    caller->gateway.identity = NULL;
     if (!check_gateway(access, caller, st) || !check_own(access, caller, st)) {
         return false;
     }
@@ -394,6 +469,17 @@ void access_metrics(struct access *access, const char *prefix, struct str *out)
                 (double)principals->n);
     metrics_one(out, named(&page, "tokens"), METRIC_GAUGE, "Tokens in the access file.",
                 (double)principals->n_tokens);
+    if (principals->jwt != NULL) {
+        metrics_one(out, named(&page, "jwt_verified_total"), METRIC_COUNTER,
+                    "JSON Web Tokens that were verified since the file was read.",
+                    (double)metric_value(&principals->jwt->verified));
+        metrics_one(out, named(&page, "jwt_keys"), METRIC_GAUGE,
+                    "Keys that JSON Web Tokens are verified by.",
+                    (double)jwt_issuers_keys(principals->jwt));
+        metrics_one(out, named(&page, "jwt_kept"), METRIC_GAUGE,
+                    "Verified JSON Web Tokens that are kept.",
+                    (double)jwt_issuers_kept(principals->jwt));
+    }
     metrics_one(out, named(&page, "reloads_total"), METRIC_COUNTER,
                 "How often the access file was read again.",
                 (double)metric_value(&access->reloads));

@@ -7,6 +7,9 @@
 #include "clock.h"
 #include "file.h"
 #include "json.h"
+#include "json_number.h"
+#include "jwt_claims.h"
+#include "jwt_issuers.h"
 #include "utf8.h"
 
 #define FILE_MAX_BYTES ((size_t)1 << 30)
@@ -22,11 +25,14 @@ struct spot {
 
 struct reader {
     struct principals *principals;
+    const char *path;     /* of the file */
     struct table names;   /* of principals, const char * */
     struct str scratch;   /* a decoded string, until the next one */
     uint32_t principal;   /* the one that is being read */
     struct grant *grants; /* of this principal */
     size_t n_grants, room_grants;
+    struct jwt_rule *rules; /* of the issuer that is being read */
+    size_t n_rules, room_rules;
     struct str hash; /* of the token that is being read; as in the file */
     int64_t expires_us;
     struct status *st;
@@ -289,16 +295,23 @@ static struct grants keep_grants(struct reader *reader)
     return (struct grants){items, reader->n_grants};
 }
 
-static bool read_grants(struct reader *reader, const struct spot *spot, struct json_text value)
+static bool read_grants_to(struct reader *reader, const struct spot *spot, struct json_text value,
+                           struct grants *ret_grants)
 {
     reader->n_grants = 0;
     if (!read_array(reader, spot, value, read_grant)) {
         return false;
     }
     if (reader->n_grants > 0) {
-        reader->principals->items[reader->principal].grants = keep_grants(reader);
+        *ret_grants = keep_grants(reader);
     }
     return true;
+}
+
+static bool read_grants(struct reader *reader, const struct spot *spot, struct json_text value)
+{
+    return read_grants_to(reader, spot, value,
+                          &reader->principals->items[reader->principal].grants);
 }
 
 /* ---- Principals ---- */
@@ -351,11 +364,213 @@ static bool read_principals(struct reader *reader, const struct spot *spot, stru
     return read_array(reader, spot, value, read_principal);
 }
 
+/* ---- Issuers of JSON Web Tokens ---- */
+
+static struct jwt_trust *trust_of(struct reader *reader)
+{
+    return &reader->principals->jwt->trusts[reader->principals->jwt->n];
+}
+
+static struct jwt_issuer *issuer_of(struct reader *reader)
+{
+    return &reader->principals->jwt->items[reader->principals->jwt->n];
+}
+
+static struct jwt_rule *rule_of(struct reader *reader)
+{
+    return &reader->rules[reader->n_rules];
+}
+
+/* A text that is not empty, kept as long as the principals. */
+static bool read_text(struct reader *reader, const struct spot *spot, struct json_text value,
+                      const char **ret_text)
+{
+    if (!read_string(reader, spot, value)) {
+        return false;
+    }
+    if (reader->scratch.len == 0) {
+        return fault(reader, spot, "must not be empty");
+    }
+    *ret_text =
+        arena_text(&reader->principals->arena, str_text(&reader->scratch), reader->scratch.len);
+    return true;
+}
+
+static bool read_claim_name(struct reader *reader, const struct spot *spot, struct json_text value,
+                            const char **ret_name)
+{
+    struct status st;
+    return read_text(reader, spot, value, ret_name) &&
+           (jwt_claim_check(*ret_name, "it", &st) ||
+            fault(reader, spot, "must be the name of a claim, or a JSON Pointer"));
+}
+
+static bool read_rule_claim(struct reader *reader, const struct spot *spot, struct json_text value)
+{
+    return read_claim_name(reader, spot, value, &rule_of(reader)->claim);
+}
+
+static bool read_rule_value(struct reader *reader, const struct spot *spot, struct json_text value)
+{
+    return read_text(reader, spot, value, &rule_of(reader)->value);
+}
+
+static bool read_rule_grants(struct reader *reader, const struct spot *spot, struct json_text value)
+{
+    return read_grants_to(reader, spot, value, &rule_of(reader)->grants);
+}
+
+static bool read_rule(struct reader *reader, const struct spot *spot, struct json_text value)
+{
+    static const struct member members[] = {
+        {"claim", read_rule_claim}, {"value", read_rule_value}, {"grants", read_rule_grants}};
+    if (reader->n_rules == reader->room_rules) {
+        reader->room_rules = reader->room_rules * 2 + 4;
+        reader->rules = mem_grow(reader->rules, reader->room_rules, sizeof reader->rules[0]);
+    }
+    *rule_of(reader) = (struct jwt_rule){.claim = NULL};
+    if (!read_object(reader, spot, value, members, COUNT_OF(members))) {
+        return false;
+    }
+    if (rule_of(reader)->claim == NULL || rule_of(reader)->value == NULL) {
+        return fault(reader, spot, "needs a claim and a value");
+    }
+    reader->n_rules++;
+    return true;
+}
+
+static bool read_rules(struct reader *reader, const struct spot *spot, struct json_text value)
+{
+    reader->n_rules = 0;
+    if (!read_array(reader, spot, value, read_rule)) {
+        return false;
+    }
+    struct jwt_issuer *issuer = issuer_of(reader);
+    issuer->rules =
+        arena_take(&reader->principals->arena, reader->n_rules * sizeof issuer->rules[0]);
+    issuer->n_rules = reader->n_rules;
+    if (reader->n_rules > 0) {
+        memcpy(issuer->rules, reader->rules, reader->n_rules * sizeof issuer->rules[0]);
+    }
+    return true;
+}
+
+static bool read_issuer_name(struct reader *reader, const struct spot *spot, struct json_text value)
+{
+    return read_text(reader, spot, value, &trust_of(reader)->issuer);
+}
+
+static bool read_audience(struct reader *reader, const struct spot *spot, struct json_text value)
+{
+    return read_text(reader, spot, value, &trust_of(reader)->audience);
+}
+
+static bool read_leeway(struct reader *reader, const struct spot *spot, struct json_text value)
+{
+    uint64_t seconds;
+    if (json_type_of(value) != JSON_NUMBER || !json_number_to_count(value, &seconds) ||
+        seconds > JWT_LEEWAY_MAX_S) {
+        return fault(reader, spot, "must be a number of seconds from 0 to 300");
+    }
+    trust_of(reader)->leeway_s = (int64_t)seconds;
+    return true;
+}
+
+static bool read_name_claim(struct reader *reader, const struct spot *spot, struct json_text value)
+{
+    return read_claim_name(reader, spot, value, &issuer_of(reader)->name_claim);
+}
+
+static bool read_name_prefix(struct reader *reader, const struct spot *spot, struct json_text value)
+{
+    return read_text(reader, spot, value, &issuer_of(reader)->name_prefix);
+}
+
+/* A path that does not begin with '/' starts at the folder of the access file. */
+static const char *beside(struct reader *reader, const char *path)
+{
+    const char *slash = path[0] == '/' ? NULL : strrchr(reader->path, '/');
+    if (slash == NULL) {
+        return path;
+    }
+    AUTO_STR whole = {0};
+    str_add(&whole, reader->path, (size_t)(slash + 1 - reader->path));
+    str_add_text(&whole, path);
+    return arena_text(&reader->principals->arena, whole.data, whole.len);
+}
+
+static bool read_keys(struct reader *reader, const struct spot *spot, struct json_text value)
+{
+    AUTO(buf_unref) struct buf *bytes = NULL;
+    AUTO(jwt_keys_free) struct jwt_keys *keys = NULL;
+    const char *path = NULL;
+    struct status why;
+    if (!read_text(reader, spot, value, &path)) {
+        return false;
+    }
+    path = beside(reader, path);
+    if (!file_read(path, JWT_KEYS_MAX_BYTES, &bytes, NULL, &why)) {
+        return fault(reader, spot, why.message);
+    }
+    bool ok = jwt_keys_parse((const char *)bytes->data, bytes->len, &keys, &why);
+    explicit_bzero(bytes->data, bytes->len);
+    if (!ok) {
+        return fault(reader, spot, why.message);
+    }
+    issuer_of(reader)->keys_file = path;
+    trust_of(reader)->keys = MOVE(keys);
+    return true;
+}
+
+static bool check_issuer(struct reader *reader, const struct spot *spot)
+{
+    struct jwt_issuers *issuers = reader->principals->jwt;
+    const struct jwt_trust *new = trust_of(reader);
+    if (new->issuer == NULL || new->audience == NULL || new->keys == NULL) {
+        return fault(reader, spot, "needs an issuer, an audience and keys");
+    }
+    for (size_t i = 0; i < issuers->n; i++) {
+        if (strcmp(issuers->trusts[i].issuer, new->issuer) == 0 &&
+            strcmp(issuers->trusts[i].audience, new->audience) == 0) {
+            return fault(reader, spot, "has the issuer and audience of one before");
+        }
+    }
+    return true;
+}
+
+static bool read_issuer(struct reader *reader, const struct spot *spot, struct json_text value)
+{
+    static const struct member members[] = {{"issuer", read_issuer_name},
+                                            {"audience", read_audience},
+                                            {"keys", read_keys},
+                                            {"leeway_seconds", read_leeway},
+                                            {"name_claim", read_name_claim},
+                                            {"name_prefix", read_name_prefix},
+                                            {"rules", read_rules}};
+    struct jwt_issuers *issuers = reader->principals->jwt;
+    if (issuers->n == JWT_ISSUERS_MAX) {
+        return fault(reader, spot, "is one too many: there may be 15");
+    }
+    *trust_of(reader) = (struct jwt_trust){.leeway_s = JWT_LEEWAY_DEFAULT_S};
+    *issuer_of(reader) = (struct jwt_issuer){.name_claim = "sub", .name_prefix = ""};
+    bool ok =
+        read_object(reader, spot, value, members, COUNT_OF(members)) && check_issuer(reader, spot);
+    /* Its keys are the issuers' from now on, whatever they are worth. */
+    issuers->n++;
+    return ok;
+}
+
+static bool read_issuers(struct reader *reader, const struct spot *spot, struct json_text value)
+{
+    reader->principals->jwt = jwt_issuers_new();
+    return read_array(reader, spot, value, read_issuer);
+}
+
 /* ---- The file ---- */
 
 static bool read_all(struct reader *reader, struct json_text value)
 {
-    static const struct member members[] = {{"principals", read_principals}};
+    static const struct member members[] = {{"principals", read_principals}, {"jwt", read_issuers}};
     return read_object(reader, NULL, value, members, COUNT_OF(members));
 }
 
@@ -365,12 +580,14 @@ static void reader_fini(struct reader *reader)
     str_fini(&reader->scratch);
     str_fini(&reader->hash);
     free(reader->grants);
+    free(reader->rules);
 }
 
-static bool parse(struct json_text json, struct principals **ret_principals, struct status *st)
+static bool parse(const char *path, struct json_text json, struct principals **ret_principals,
+                  struct status *st)
 {
     AUTO(principals_unref) struct principals *principals = principals_new();
-    struct reader reader = {.principals = principals, .st = st};
+    struct reader reader = {.principals = principals, .path = path, .st = st};
     bool ok = read_all(&reader, json);
     reader_fini(&reader);
     if (ok) {
@@ -391,7 +608,7 @@ bool access_file_parse(const char *text, size_t n, struct principals **ret_princ
                        struct status *st)
 {
     AUTO(buf_unref) struct buf *json = NULL;
-    return check_json(text, n, &json, st) && parse(json_of_buf(json), ret_principals, st);
+    return check_json(text, n, &json, st) && parse("", json_of_buf(json), ret_principals, st);
 }
 
 bool access_file_read(const char *path, struct principals **ret_principals, bool *ret_is_open,
@@ -406,7 +623,7 @@ bool access_file_read(const char *path, struct principals **ret_principals, bool
     }
     bool ok = check_json((const char *)bytes->data, bytes->len, &json, st);
     buf_unref(MOVE(bytes)); /* it can be large */
-    if (!ok || !parse(json_of_buf(json), ret_principals, st)) {
+    if (!ok || !parse(path, json_of_buf(json), ret_principals, st)) {
         return false;
     }
     *ret_is_open = (mode & S_IROTH) != 0;

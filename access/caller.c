@@ -1,5 +1,7 @@
 #include "caller_inside.h"
 
+#include "jwt_issuers.h"
+
 const char *credential_kind_name(enum credential_kind kind)
 {
     static const char *const names[] = {
@@ -39,7 +41,9 @@ void caller_unref(const struct caller *caller)
         atomic_fetch_sub_explicit(&counted(caller)->refs, 1, memory_order_acq_rel) > 1) {
         return;
     }
-    principals_unref(caller->principals);
+    jwt_identity_unref(caller->own.identity);
+    jwt_identity_unref(caller->gateway.identity);
+    principals_unref(caller->principals); /* what identities point at is there */
     free(caller->stranger);
     free(counted(caller));
 }
@@ -56,7 +60,16 @@ enum credential_kind caller_credential_kind(const struct caller *caller)
 
 const char *caller_credential_id(const struct caller *caller)
 {
-    return caller->own.kind == CREDENTIAL_CERTIFICATE ? caller->own.certificate : caller->token_id;
+    switch (caller->own.kind) {
+    case CREDENTIAL_CERTIFICATE:
+        return caller->own.certificate;
+    case CREDENTIAL_JWT:
+        return caller->own.identity->id;
+    case CREDENTIAL_NONE:
+    case CREDENTIAL_TOKEN:
+        break;
+    }
+    return caller->token_id;
 }
 
 bool caller_is_anonymous(const struct caller *caller)

@@ -36,8 +36,8 @@ static inline void caller_unref_cleanup(struct caller **caller)
  * or "". Borrowed from the caller, as all texts here. */
 const char *caller_name(const struct caller *caller);
 enum credential_kind caller_credential_kind(const struct caller *caller);
-/* Which credential it was: the first 12 hexadecimal digits of a token's SHA-256, or the name in the
- * certificate; "" where there was none. Never a secret. */
+/* Which credential it was: the first 12 hexadecimal digits of a token's SHA-256, the name in the
+ * certificate, or "NAME+KID" of a JSON Web Token; "" where there was none. Never a secret. */
 const char *caller_credential_id(const struct caller *caller);
 /* Whether the caller is no principal, and has the anonymous role. */
 bool caller_is_anonymous(const struct caller *caller);

@@ -6,11 +6,16 @@
 #include "caller.h"
 #include "principals.h"
 
+struct jwt_identity;
+
 /* A credential that was shown. */
 struct proof {
     enum credential_kind kind;
-    struct hash token;       /* of CREDENTIAL_TOKEN */
+    struct hash token;       /* of CREDENTIAL_TOKEN and CREDENTIAL_JWT */
     const char *certificate; /* the name, of CREDENTIAL_CERTIFICATE */
+    const char *jwt;         /* of CREDENTIAL_JWT, n_jwt bytes; once proved, identity's */
+    size_t n_jwt;
+    struct jwt_identity *identity; /* of CREDENTIAL_JWT once proved; owned by the caller then */
 };
 
 struct caller {

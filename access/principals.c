@@ -3,6 +3,8 @@
 #include <assert.h>
 #include <string.h>
 
+#include "jwt_issuers.h"
+
 #define FIRST_ROOM 16
 
 struct principals *principals_new(void)
@@ -28,6 +30,7 @@ void principals_unref(struct principals *principals)
     free(principals->tokens);
     free(principals->places);
     table_fini(&principals->certificates);
+    jwt_issuers_free(principals->jwt);
     arena_fini(&principals->arena);
     free(principals);
 }

@@ -15,6 +15,8 @@
 #include "mem.h"
 #include "table.h"
 
+struct jwt_issuers;
+
 #define EXPIRES_NEVER INT64_MAX
 
 struct principal {
@@ -43,6 +45,7 @@ struct principals {
     uint32_t *places;          /* 1 + the place of a token; 0: free */
     size_t n_places;           /* 0 or a power of two; at most three quarters are taken */
     struct table certificates; /* struct principal_certificate by name; owned by the arena */
+    struct jwt_issuers *jwt;   /* owned; NULL: the file has none */
     struct arena arena;        /* of all that is pointed at */
 };
 

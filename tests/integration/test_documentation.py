@@ -14,9 +14,10 @@ import sys
 
 import pytest
 import yaml
-from daemon import BUILD, TOOLS, until
+from daemon import BUILD, TOOLS, Confregd, until
 from documents import Unmarked, blocks, first_missing
 from stubs import ROOT
+from tokens import Key, jwks
 
 pytestmark = [pytest.mark.own_store, pytest.mark.documentation]
 
@@ -204,6 +205,18 @@ def a_manifest(machine, block):
             assert f"{flag.split('=')[0]} " in said, flag
         for variable in container.get("env", []):
             assert re.search(rf"\b{variable['name']}\b", said, re.I), variable
+
+
+def an_access_file(machine, block):
+    """confregd starts with it."""
+    (machine.folder / "jwks.json").write_text(jwks(Key("ES256", "shown")))
+    (machine.folder / "shown.json").write_text(block.text)
+    server = Confregd(machine.folder / "shown", store="memory:",
+                      extra=["--access", str(machine.folder / "shown.json")])
+    try:
+        server.start()
+    finally:
+        server.end()
 
 
 def an_old_database(machine):
