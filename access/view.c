@@ -1,0 +1,52 @@
+#include "view.h"
+
+#include <string.h>
+
+/* Whether the pattern matches every text with this prefix: its end stands for all that can follow.
+ */
+static bool covers(const char *pattern, const char *prefix)
+{
+    size_t n = strlen(pattern);
+    return n > 0 && pattern[n - 1] == '*' && pattern_matches(pattern, prefix);
+}
+
+/* Whether the pattern matches some text with this prefix. */
+static bool meets(const char *pattern, const char *prefix)
+{
+    while (*prefix != '\0' && *pattern == *prefix && *pattern != '*') {
+        pattern++;
+        prefix++;
+    }
+    return *prefix == '\0' || *pattern == '*';
+}
+
+/* The part of one name, or of the names with a prefix, that patterns match. No patterns match all.
+ */
+static enum view_extent names_extent(const char *const *patterns, size_t n, const char *name,
+                                     const char *prefix)
+{
+    enum view_extent extent = n == 0 ? VIEW_ALL : VIEW_NOTHING;
+    for (size_t i = 0; i < n && extent != VIEW_ALL; i++) {
+        bool all = name != NULL ? pattern_matches(patterns[i], name) : covers(patterns[i], prefix);
+        bool some = all || (name == NULL && meets(patterns[i], prefix));
+        extent = all ? VIEW_ALL : some ? VIEW_PART : extent;
+    }
+    return extent;
+}
+
+struct view view_of(struct grants grants, enum permission permission, const char *environment,
+                    const char *service, const char *service_prefix)
+{
+    const char *prefix = service_prefix == NULL ? "" : service_prefix;
+    struct view view = {.grants = grants, .permission = permission, .extent = VIEW_NOTHING};
+    for (size_t i = 0; i < grants.n; i++) {
+        const struct grant *grant = &grants.items[i];
+        if (access_role_has(grant->role, permission)) {
+            enum view_extent extent =
+                view_both(names_extent(grant->environments, grant->n_environments, environment, ""),
+                          names_extent(grant->services, grant->n_services, service, prefix));
+            view.extent = view_either(view.extent, extent);
+        }
+    }
+    return view;
+}

@@ -1,0 +1,43 @@
+/* A view: what somebody may do with the configs that a request selects.
+ *
+ * It is made once for a request, so that a request which selects only what its caller may read
+ * costs nothing per config. Everything that leaves the server passes view_has. Pure; any thread. */
+#ifndef ACCESS_VIEW_H
+#define ACCESS_VIEW_H
+
+#include "grants.h"
+
+/* How many of the selected configs, present and future ones. In this order. */
+enum view_extent { VIEW_NOTHING, VIEW_PART, VIEW_ALL };
+
+struct view {
+    struct grants grants; /* borrowed */
+    enum permission permission;
+    enum view_extent extent;
+};
+
+/* The view of a selection: the configs with this environment, this service, or a service that
+ * begins with service_prefix. NULL selects every one. VIEW_PART may stand for VIEW_ALL where only
+ * several grants together give everything. */
+struct view view_of(struct grants grants, enum permission permission, const char *environment,
+                    const char *service, const char *service_prefix);
+
+/* The extent where both of two views are needed, and where either will do. */
+static inline enum view_extent view_both(enum view_extent a, enum view_extent b)
+{
+    return a < b ? a : b;
+}
+static inline enum view_extent view_either(enum view_extent a, enum view_extent b)
+{
+    return a > b ? a : b;
+}
+
+/* Whether the view has a config. It must be a selected one. */
+static inline bool view_has(const struct view *view, const char *environment, const char *service)
+{
+    return view->extent == VIEW_ALL ||
+           (view->extent == VIEW_PART &&
+            grants_may(view->grants, view->permission, environment, service));
+}
+
+#endif
