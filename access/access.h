@@ -1,5 +1,5 @@
-/* Who callers are and what they may: the rights in force, from a file that is read again when it
- * changes.
+/* Identifies callers and says what they may: the rights in force, from a file that is read again
+ * when it changes.
  *
  * - Callers prove themselves by a bearer token, a JSON Web Token or a certificate. Who shows
  * nothing is anonymous, and has the anonymous role if there is one; so is a certificate that no

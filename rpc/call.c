@@ -153,10 +153,18 @@ static bool begin_account(struct rpc_call *call, const ProtobufCMessage *request
     return account == NULL || account->begun(account->user, call, request, &call->note, st);
 }
 
+static bool allow(struct rpc_call *call, const ProtobufCMessage *request, struct status *st)
+{
+    const struct method *method = call->method;
+    const struct rpc_server_options *options = &call->server->options;
+    return options->allow == NULL || method->open ||
+           options->allow(options->admit_user, call, method->service, method->entry, request, st);
+}
+
 static void handle(struct rpc_call *call, const ProtobufCMessage *request)
 {
     struct status st;
-    if (begin_account(call, request, &st)) {
+    if (begin_account(call, request, &st) && allow(call, request, &st)) {
         call->method->entry->handler(call, request, call->method->service->user);
     } else {
         rpc_fail(call, &st);
@@ -462,6 +470,12 @@ const char *rpc_call_method(const struct rpc_call *call)
 void *rpc_call_caller(const struct rpc_call *call)
 {
     return call->caller;
+}
+
+void rpc_call_set_caller(struct rpc_call *call, void *caller)
+{
+    call->server->options.release_caller(call->caller);
+    call->caller = caller;
 }
 
 const char *rpc_call_header(const struct rpc_call *call, const char *key, size_t *ret_size)

@@ -52,7 +52,7 @@ struct rpc_service {
     void *user; /* borrowed, passed to each handler; must outlive the server */
 };
 
-/* What is told of a call that has ended. All borrowed. */
+/* A call that has ended. All borrowed. */
 struct rpc_call_end {
     struct rpc_call *call;
     enum status_code code;                  /* that was sent; CANCELLED: the client had gone */
@@ -80,6 +80,11 @@ struct rpc_account {
  * *st; *ret_caller counts all the same. */
 typedef bool rpc_admit(void *user, struct rpc_call *call, const struct rpc_service *service,
                        const struct rpc_method *method, void **ret_caller, struct status *st);
+/* Whether an admitted call may be made with its request (NULL if the client streams). On the call's
+ * thread, before the handler; must not block. False: the call is refused with *st. */
+typedef bool rpc_allow(void *user, struct rpc_call *call, const struct rpc_service *service,
+                       const struct rpc_method *method, const ProtobufCMessage *request,
+                       struct status *st);
 
 struct rpc_server_options {
     size_t n_call_threads;        /* 0: one per core */
@@ -96,8 +101,9 @@ struct rpc_server_options {
     const void
         *descriptor_set; /* serialised FileDescriptorSet for reflection, borrowed; NULL: none */
     size_t descriptor_set_size;
-    rpc_admit *admit;                     /* NULL: every call is admitted */
-    void *admit_user;                     /* borrowed */
+    rpc_admit *admit;                     /* NULL: every call is admitted, … */
+    rpc_allow *allow;                     /* … and allowed; both or none */
+    void *admit_user;                     /* of both; borrowed */
     void (*release_caller)(void *caller); /* any thread, when the call has gone; not NULL where
                                              admit is given */
 };
@@ -199,6 +205,9 @@ const char *rpc_call_proven_name(struct rpc_call *call);
 /* The caller, as the server's admit has told; NULL: it told nobody, or there is none. Lives
  * as long as the reference. */
 void *rpc_call_caller(const struct rpc_call *call);
+/* Replaces it; the reference moves. Only by whoever will answer the call, on the thread that does
+ * so. */
+void rpc_call_set_caller(struct rpc_call *call, void *caller);
 /* The first value of a request header (key in lower case) and its size; NULL: there is none. */
 const char *rpc_call_header(const struct rpc_call *call, const char *key, size_t *ret_size);
 /* Runs task->fn on the call thread of this call. A thread that must not be delayed, such as the

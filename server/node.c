@@ -133,6 +133,7 @@ static bool make_server(struct node *node, const struct node_options *options, s
         .descriptor_set = confreg_descriptors,
         .descriptor_set_size = confreg_descriptors_size,
         .admit = admission_check,
+        .allow = admission_allow,
         .admit_user = &node->service,
         .release_caller = admission_release,
     };
@@ -153,6 +154,7 @@ static void make_parts(struct node *node, const struct node_options *options)
         .store = node->store,
         .registry = node->registry,
         .pool = node->pool,
+        .access = options->access,
         .ring_bytes = options->ring_bytes,
         .max_of_connection = options->max_watches,
     };

@@ -7,12 +7,6 @@
 #define GATEWAY_AUTHORIZATION "x-confreg-gateway-authorization"
 #define ON_BEHALF_OF "x-confreg-on-behalf-of"
 
-static bool not_allowed(const char *method, struct status *st)
-{
-    return status_set(st, STATUS_PERMISSION_DENIED, "NOT_ALLOWED",
-                      "the caller has no right for %s of any config", method);
-}
-
 static bool identify(struct service *service, struct rpc_call *call, struct caller **ret_caller,
                      struct status *st)
 {
@@ -27,6 +21,13 @@ static bool identify(struct service *service, struct rpc_call *call, struct call
     return access_identify(service->access, &given, ret_caller, st);
 }
 
+/* NULL: reflection, which needs no right, but a caller. */
+static const struct right *right_to(const struct service *service, const struct rpc_service *rpc,
+                                    const struct rpc_method *method)
+{
+    return rpc == &service->methods ? service->rights[method - rpc->methods] : NULL;
+}
+
 bool admission_check(void *user, struct rpc_call *call, const struct rpc_service *rpc,
                      const struct rpc_method *method, void **ret_caller, struct status *st)
 {
@@ -36,10 +37,33 @@ bool admission_check(void *user, struct rpc_call *call, const struct rpc_service
         return false;
     }
     *ret_caller = caller;
-    /* Reflection needs no right, but a caller. */
-    return rpc != &service->methods ||
-           rights_may_call(service->rights[method - rpc->methods], caller) ||
-           not_allowed(method->name, st);
+    const struct right *right = right_to(service, rpc, method);
+    return right == NULL || rights_admit(right, caller_grants(caller), st);
+}
+
+bool admission_allow(void *user, struct rpc_call *call, const struct rpc_service *rpc,
+                     const struct rpc_method *method, const ProtobufCMessage *request,
+                     struct status *st)
+{
+    const struct right *right = right_to(user, rpc, method);
+    return right == NULL || rights_check(right, caller_grants(admission_caller(call)), request, st);
+}
+
+bool admission_repeat(struct service *service, struct rpc_call *call,
+                      const ProtobufCMessage *request, struct status *st)
+{
+    const struct caller *caller = admission_caller(call);
+    struct caller *renewed = NULL;
+    if (caller_generation(caller) == access_generation(service->access)) {
+        return true;
+    }
+    if (!access_renew(service->access, caller, &renewed, st)) {
+        return false;
+    }
+    rpc_call_set_caller(call, renewed);
+    const struct right *right = rights_of(rpc_call_method(call));
+    struct grants grants = caller_grants(renewed);
+    return rights_admit(right, grants, st) && rights_check(right, grants, request, st);
 }
 
 void admission_release(void *caller)

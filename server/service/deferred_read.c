@@ -2,6 +2,7 @@
 
 #include <inttypes.h>
 
+#include "admission.h"
 #include "checks.h"
 #include "clock.h"
 
@@ -42,9 +43,21 @@ static int64_t store_deadline_of(const struct deferred *deferred)
     return deadline == RPC_NO_DEADLINE ? INT64_MAX : deadline + BEHIND_DEADLINE_NS;
 }
 
+static void refuse(struct deferred *deferred, const struct status *st)
+{
+    rpc_fail(deferred->call, st);
+    protobuf_c_message_free_unpacked(deferred->request, NULL);
+    free(deferred);
+}
+
 static void run_deferred(struct job *job)
 {
     struct deferred *deferred = deferred_of(job);
+    struct status st;
+    if (!admission_repeat(deferred->service, deferred->call, deferred->request, &st)) {
+        refuse(deferred, &st);
+        return;
+    }
     int64_t before = store_set_deadline(store_deadline_of(deferred));
     deferred->body(deferred->service, deferred->call, deferred->request);
     store_set_deadline(before);
@@ -55,13 +68,6 @@ static void run_deferred(struct job *job)
 static bool is_wanted(const struct job *job)
 {
     return !rpc_call_is_over(deferred_of(job)->call);
-}
-
-static void refuse(struct deferred *deferred, const struct status *st)
-{
-    rpc_fail(deferred->call, st);
-    protobuf_c_message_free_unpacked(deferred->request, NULL);
-    free(deferred);
 }
 
 /* The status hardly matters: the client has gone, or has seen its own deadline pass. */

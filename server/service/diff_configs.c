@@ -31,6 +31,7 @@ struct stream {
 struct side {
     const char *environment;
     uint64_t revision;
+    struct view view;     /* what the caller may read of it */
     struct stream stream; /* unused on the new side if both have one environment */
 };
 
@@ -239,6 +240,13 @@ static bool is_untouched(const struct diff_page *page, const struct pair *pair)
            pair->new_head->mod_revision <= page->new_side.revision;
 }
 
+/* Whether the caller may read the config on both sides. */
+static bool sees(const struct diff_page *page, const char *service)
+{
+    return view_has(&page->old_side.view, page->old_side.environment, service) &&
+           view_has(&page->new_side.view, page->new_side.environment, service);
+}
+
 static bool compare(struct diff_page *page, const struct pair *pair, const char *service)
 {
     AUTO_STATE from = {0};
@@ -269,10 +277,12 @@ static bool fill(struct diff_page *page)
     AUTO_PAIR pair = {0};
     while (!page->full && next_pair(page, &pair)) {
         const char *service = head_service(pair.new_head != NULL ? pair.new_head : pair.old_head);
-        if (!compare(page, &pair, service)) {
+        bool visible = sees(page, service);
+        if (visible && !compare(page, &pair, service)) {
             return false;
         }
-        if (!page->full) {
+        /* A config that the caller may not see does not count, and no token names it. */
+        if (visible && !page->full) {
             page->looked++;
             page->token.n_key = strlen(service);
             memcpy(page->token.key, service, page->token.n_key);
@@ -324,14 +334,14 @@ static bool check_floor(const struct diff_page *page, struct status *st)
 }
 
 /* A token is valid for all requests with the same value of this. */
-static uint64_t filter_of(const struct service *service,
+static uint64_t filter_of(const struct service *service, const struct rpc_call *call,
                           const Confreg__V1__DiffConfigsRequest *request)
 {
     Confreg__V1__DiffConfigsRequest filters = *request;
     filters.page_size = 0;
     filters.page_token = (char *)(uintptr_t)protobuf_c_empty_string;
     filters.read = NULL;
-    return page_filter_of(service, "differences", &filters.base);
+    return page_filter_of(service, call, "differences", &filters.base);
 }
 
 static const char *new_environment_of(const Confreg__V1__DiffConfigsRequest *r)
@@ -343,6 +353,21 @@ static const char *new_environment_of(const Confreg__V1__DiffConfigsRequest *r)
 static bool is_within(const Confreg__V1__DiffConfigsRequest *r)
 {
     return strcmp(environment_or_default(r->environment), new_environment_of(r)) == 0;
+}
+
+static struct view view_of_side(const struct rpc_call *call, const struct diff_page *page,
+                                const char *environment)
+{
+    const struct head_filter selection = {.environment = environment,
+                                          .service = filter_text(page->request->service_name),
+                                          .service_prefix =
+                                              filter_text(page->request->service_name_prefix)};
+    return rights_view(call, PERMISSION_READ, &selection);
+}
+
+static enum view_extent extent_of(const struct diff_page *page)
+{
+    return view_both(page->old_side.view.extent, page->new_side.view.extent);
 }
 
 static void begin(struct diff_page *page)
@@ -379,7 +404,10 @@ static void run(struct service *service, struct rpc_call *call, const ProtobufCM
                              .left = page_items(r->page_size),
                              .until_ns = page_work_until(),
                              .st = &st};
-    if (!page_open(service, r->page_token, filter_of(service, r), &page.token, &st)) {
+    page.old_side.view = view_of_side(call, &page, environment_or_default(r->environment));
+    page.new_side.view = view_of_side(call, &page, new_environment_of(r));
+    if (!rights_see(&page.old_side.view, &st) || !rights_see(&page.new_side.view, &st) ||
+        !page_open(service, r->page_token, filter_of(service, call, r), &page.token, &st)) {
         rpc_fail(call, &st);
         return;
     }
@@ -388,6 +416,7 @@ static void run(struct service *service, struct rpc_call *call, const ProtobufCM
         if (page.full) {
             page_add_next(service, &page.token, &page.answer);
         }
+        page_add_filtered(extent_of(&page), &page.answer);
         answer_send(&page.answer, call);
     } else {
         answer_drop(&page.answer);
@@ -418,7 +447,7 @@ void diff_configs(struct rpc_call *call, const Confreg__V1__DiffConfigsRequest *
     struct status st;
     struct read_revisions revisions = {0};
     if (!check(service, request, &st) ||
-        !page_revision(service, request->page_token, filter_of(service, request),
+        !page_revision(service, request->page_token, filter_of(service, call, request),
                        &revisions.awaited, &st)) {
         rpc_fail(call, &st);
         return;

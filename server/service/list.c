@@ -21,6 +21,7 @@ struct config_page {
     struct service *service;
     struct page_token token; /* the start of the next page */
     struct head_filter filter;
+    struct view view;
     bool basic, include_large;
     enum configs_shown show;
     size_t left; /* items that still fit on the page */
@@ -91,6 +92,10 @@ static bool comes_late(const struct config_page *page, const struct head *head)
 static bool add_config(struct config_page *page, const struct head *head, struct status *st)
 {
     struct buf *config = NULL;
+    /* A config that the caller may not see is not named by a token, either. */
+    if (!view_has(&page->view, head_environment(head), head_service(head))) {
+        return true;
+    }
     page->full = comes_late(page, head);
     if (page->full) {
         return true;
@@ -148,12 +153,12 @@ static enum configs_shown what_to_show(const Confreg__V1__ListConfigsRequest *r)
     return r->only_deleted ? SHOW_DELETED : r->show_deleted ? SHOW_ALL : SHOW_LIVE;
 }
 
-static uint64_t configs_filter(const struct service *service,
+static uint64_t configs_filter(const struct service *service, const struct rpc_call *call,
                                const Confreg__V1__ListConfigsRequest *r)
 {
     static const char *const methods[] = {
         [SHOW_LIVE] = "configs", [SHOW_ALL] = "all configs", [SHOW_DELETED] = "deleted configs"};
-    return page_filter(service, methods[what_to_show(r)], r->environment, r->service_name,
+    return page_filter(service, call, methods[what_to_show(r)], r->environment, r->service_name,
                        r->service_name_prefix);
 }
 
@@ -179,11 +184,10 @@ static void run_list_configs(struct service *service, struct rpc_call *call,
                                .reads_left = DELETED_READS,
                                .until_ns = page_work_until()};
     struct status st;
-    if (!page_open(service, r->page_token, configs_filter(service, r), &page.token, &st)) {
-        rpc_fail(call, &st);
-        return;
-    }
-    if (!is_still_there(&page, &st)) {
+    page.view = rights_view(call, PERMISSION_READ, &page.filter);
+    if (!rights_see(&page.view, &st) ||
+        !page_open(service, r->page_token, configs_filter(service, call, r), &page.token, &st) ||
+        !is_still_there(&page, &st)) {
         rpc_fail(call, &st);
         return;
     }
@@ -197,6 +201,7 @@ static void run_list_configs(struct service *service, struct rpc_call *call,
     if (page.full) {
         page_add_next(service, &page.token, &page.answer);
     }
+    page_add_filtered(page.view.extent, &page.answer);
     answer_send(&page.answer, call);
 }
 
@@ -208,7 +213,7 @@ void list_configs(struct rpc_call *call, const Confreg__V1__ListConfigsRequest *
     if (!check_name_filter(request->environment, "environment", &st) ||
         !check_name_filter(request->service_name, "service_name", &st) ||
         !check_prefix_filter(request->service_name_prefix, "service_name_prefix", &st) ||
-        !page_revision(service, request->page_token, configs_filter(service, request),
+        !page_revision(service, request->page_token, configs_filter(service, call, request),
                        &revisions.awaited, &st)) {
         rpc_fail(call, &st);
         return;
@@ -280,10 +285,10 @@ static void add_version_total(const struct version_page *page, struct answer *an
     answer_add(answer, encode_message(&response.base));
 }
 
-static uint64_t versions_filter(const struct service *service,
+static uint64_t versions_filter(const struct service *service, const struct rpc_call *call,
                                 const Confreg__V1__ListVersionsRequest *r)
 {
-    return page_filter(service, r->include_deleted ? "all versions" : "versions",
+    return page_filter(service, call, r->include_deleted ? "all versions" : "versions",
                        environment_or_default(r->environment), r->service_name, "");
 }
 
@@ -299,7 +304,7 @@ static void run_list_versions(struct service *service, struct rpc_call *call,
                                 .scope = scope_of(r->include_deleted),
                                 .include_large = r->include_large,
                                 .left = page_items(r->page_size)};
-    if (!page_open(service, r->page_token, versions_filter(service, r), &page.token, &st)) {
+    if (!page_open(service, r->page_token, versions_filter(service, call, r), &page.token, &st)) {
         rpc_fail(call, &st);
         return;
     }
@@ -324,7 +329,7 @@ void list_versions(struct rpc_call *call, const Confreg__V1__ListVersionsRequest
     struct status st;
     struct read_revisions revisions = {0};
     if (!check_names(request->environment, request->service_name, "", &st) ||
-        !page_revision(service, request->page_token, versions_filter(service, request),
+        !page_revision(service, request->page_token, versions_filter(service, call, request),
                        &revisions.awaited, &st)) {
         rpc_fail(call, &st);
         return;

@@ -33,7 +33,8 @@ struct commit_page {
     struct service *service;
     const Confreg__V1__ListCommitsRequest *request;
     struct head_filter filter;
-    uint32_t kinds; /* a bit for each kind that is listed; 0: all */
+    struct view reading, auditing; /* either of them shows a change */
+    uint32_t kinds;                /* a bit for each kind that is listed; 0: all */
     struct page_token token;
     struct bounds bounds;
     size_t left;   /* commits that still fit on the page */
@@ -136,9 +137,16 @@ static bool matches_pointer(const struct commit_page *page, const struct change_
     return pointer[0] == '\0' || heads->gone || differs_at(heads, pointer);
 }
 
+/* A change without a config concerns them all. */
+static bool sees(const struct commit_page *page, const struct change *change)
+{
+    return view_has(&page->reading, change->environment, change->service) ||
+           view_has(&page->auditing, change->environment, change->service);
+}
+
 static bool matches_facts(const struct commit_page *page, const struct change *change)
 {
-    return (page->kinds == 0 || (page->kinds >> change->kind & 1) != 0) &&
+    return sees(page, change) && (page->kinds == 0 || (page->kinds >> change->kind & 1) != 0) &&
            head_filter_matches(&page->filter, change->environment, change->service);
 }
 
@@ -323,6 +331,15 @@ static bool add_changes(struct commit_page *page, const struct commit *commit, s
     return true;
 }
 
+static size_t count_seen(const struct commit_page *page, const struct commit *commit)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < commit->n_changes; i++) {
+        n += sees(page, &commit->changes[i]);
+    }
+    return n;
+}
+
 /* Adds the commit, or the part of it that fits, if a change matches. False: an error. */
 static bool add_matching(struct commit_page *page, const struct commit *commit, size_t *index)
 {
@@ -334,6 +351,7 @@ static bool add_matching(struct commit_page *page, const struct commit *commit, 
     }
     if (changes.len > 0) {
         describe_commit(&message, &time, commit);
+        message.change_count = (uint32_t)count_seen(page, commit);
         message.more = *index < commit->n_changes;
         answer_add(&page->answer,
                    encode_field_and(FIELD_LISTED, &message.base, changes.data, changes.len));
@@ -471,7 +489,7 @@ static void add_next(struct commit_page *page)
 
 /* A token is valid for all requests with the same value of this. It keeps the bounds that the times
  * and revisions of the first request gave: a time "an hour ago" is another one for each page. */
-static uint64_t commits_filter(const struct service *service,
+static uint64_t commits_filter(const struct service *service, const struct rpc_call *call,
                                const Confreg__V1__ListCommitsRequest *request)
 {
     Confreg__V1__ListCommitsRequest filters = *request;
@@ -483,7 +501,7 @@ static uint64_t commits_filter(const struct service *service,
     filters.start_revision = 0;
     filters.end_revision = 0;
     filters.epoch = filters.page_token;
-    return page_filter_of(service, "commits", &filters.base);
+    return page_filter_of(service, call, "commits", &filters.base);
 }
 
 static uint32_t kinds_of(const Confreg__V1__ListCommitsRequest *r)
@@ -507,7 +525,11 @@ static void run(struct service *service, struct rpc_call *call, const ProtobufCM
                                .left = page_items(r->page_size),
                                .until_ns = page_work_until(),
                                .st = &st};
-    if (!page_open(service, r->page_token, commits_filter(service, r), &page.token, &st) ||
+    page.reading = rights_view(call, PERMISSION_READ, &page.filter);
+    page.auditing = rights_view(call, PERMISSION_AUDIT, &page.filter);
+    enum view_extent extent = view_either(page.reading.extent, page.auditing.extent);
+    if ((extent == VIEW_NOTHING && !rights_see(&page.reading, &st)) ||
+        !page_open(service, r->page_token, commits_filter(service, call, r), &page.token, &st) ||
         !take_bounds(&page)) {
         rpc_fail(call, &st);
         return;
@@ -521,6 +543,7 @@ static void run(struct service *service, struct rpc_call *call, const ProtobufCM
     if (page.ended_early) {
         add_next(&page);
     }
+    page_add_filtered(extent, &page.answer);
     answer_send(&page.answer, call);
 }
 
@@ -580,7 +603,7 @@ void list_commits(struct rpc_call *call, const Confreg__V1__ListCommitsRequest *
     struct status st;
     struct read_revisions revisions = {0};
     if (!check(service, request, &st) ||
-        !page_revision(service, request->page_token, commits_filter(service, request),
+        !page_revision(service, request->page_token, commits_filter(service, call, request),
                        &revisions.awaited, &st)) {
         rpc_fail(call, &st);
         return;

@@ -23,27 +23,41 @@ bool page_is_late(int64_t until_ns)
     return clock_monotonic_ns() >= until_ns;
 }
 
-/* The lengths make ("a", "bc") differ from ("ab", "c"). */
-uint64_t page_filter(const struct service *service, const char *method, const char *a,
-                     const char *b, const char *c)
+/* Begins with the principal. The length makes ("a", "bc") differ from ("ab", "c"). */
+static void add_principal(struct str *all, const struct rpc_call *call)
 {
-    AUTO_STR all = {0};
-    str_addf(&all, "%s %zu %zu %zu ", method, strlen(a), strlen(b), strlen(c));
-    str_addf(&all, "%s%s%s", a, b, c);
-    struct hash h = hash_mac(service->store->identity.secret, STORE_SECRET_SIZE, all.data, all.len);
+    const char *name = caller_name(admission_caller(call));
+    str_addf(all, "%zu ", strlen(name));
+    str_add(all, name, strlen(name));
+}
+
+static uint64_t hash_of(const struct service *service, const struct str *all)
+{
+    struct hash h =
+        hash_mac(service->store->identity.secret, STORE_SECRET_SIZE, all->data, all->len);
     return hash_short(&h);
 }
 
+uint64_t page_filter(const struct service *service, const struct rpc_call *call, const char *method,
+                     const char *a, const char *b, const char *c)
+{
+    AUTO_STR all = {0};
+    add_principal(&all, call);
+    str_addf(&all, "%s %zu %zu %zu ", method, strlen(a), strlen(b), strlen(c));
+    str_addf(&all, "%s%s%s", a, b, c);
+    return hash_of(service, &all);
+}
+
 /* Requests of two methods may have the same bytes. */
-uint64_t page_filter_of(const struct service *service, const char *method,
-                        const ProtobufCMessage *filters)
+uint64_t page_filter_of(const struct service *service, const struct rpc_call *call,
+                        const char *method, const ProtobufCMessage *filters)
 {
     AUTO_STR all = {0};
     AUTO(buf_unref) struct buf *bytes = encode_message(filters);
+    add_principal(&all, call);
     str_addf(&all, "%s ", method);
     str_add(&all, bytes->data, bytes->len);
-    struct hash h = hash_mac(service->store->identity.secret, STORE_SECRET_SIZE, all.data, all.len);
-    return hash_short(&h);
+    return hash_of(service, &all);
 }
 
 bool page_open(const struct service *service, const char *text, uint64_t filter,
@@ -77,6 +91,16 @@ void page_add_next(const struct service *service, const struct page_token *token
     confreg__v1__list_configs_response__init(&response);
     response.next_page_token = text.data;
     answer_add(answer, encode_message(&response.base));
+}
+
+void page_add_filtered(enum view_extent extent, struct answer *answer)
+{
+    if (extent != VIEW_ALL) {
+        Confreg__V1__ListConfigsResponse response;
+        confreg__v1__list_configs_response__init(&response);
+        response.filtered = true;
+        answer_add(answer, encode_message(&response.base));
+    }
 }
 
 const char *filter_text(const char *text)

@@ -3,6 +3,7 @@
 #define SERVICE_PAGE_H
 
 #include "answer.h"
+#include "rights.h"
 #include "token.h"
 
 #define PAGE_ITEMS 1000 /* the most, and the default */
@@ -16,14 +17,15 @@ size_t page_items(uint32_t page_size);
 int64_t page_work_until(void);
 bool page_is_late(int64_t until_ns);
 
-/* A hash of a method and its filters, which binds a page token to one list. */
-uint64_t page_filter(const struct service *service, const char *method, const char *a,
-                     const char *b, const char *c);
+/* A hash of a caller, a method and its filters, which binds a page token to one list of one
+ * principal. */
+uint64_t page_filter(const struct service *service, const struct rpc_call *call, const char *method,
+                     const char *a, const char *b, const char *c);
 
 /* The same of a method whose filters are a request: the message without what may differ from page
  * to page. */
-uint64_t page_filter_of(const struct service *service, const char *method,
-                        const ProtobufCMessage *filters);
+uint64_t page_filter_of(const struct service *service, const struct rpc_call *call,
+                        const char *method, const ProtobufCMessage *filters);
 
 /* Opens the token; without one (""), the pages are as of now. Errors as of page_token_open. */
 bool page_open(const struct service *service, const char *text, uint64_t filter,
@@ -35,6 +37,9 @@ bool page_revision(const struct service *service, const char *text, uint64_t fil
 /* Adds next_page_token, field 3 in the responses of all lists. */
 void page_add_next(const struct service *service, const struct page_token *token,
                    struct answer *answer);
+/* Adds filtered, field 4 in the responses of all lists, unless the caller may read all that the
+ * request selects. */
+void page_add_filtered(enum view_extent extent, struct answer *answer);
 
 /* The text of a filter for head_filter: NULL for "". */
 const char *filter_text(const char *text);

@@ -8,6 +8,7 @@
 #include "deferred_read.h"
 #include "encode.h"
 #include "overlay.h"
+#include "rights.h"
 
 #define FIELD_SOURCES 3 /* of GetConfigResponse */
 
@@ -166,9 +167,13 @@ void read_get(struct rpc_call *call, const Confreg__V1__GetConfigRequest *reques
                     request->version != 0 ? READ_ON_POOL : READ_HERE, body);
 }
 
-/* ---- BatchGetConfigs: {header, repeated config = 2, missing = 3, unprocessed = 4} ---- */
+/* ---- BatchGetConfigs: {header, repeated config = 2, missing = 3, unprocessed = 4, denied = 5}
+ * ----
+ */
 
-static void add_name(struct answer *answer, uint32_t field, const struct config_name *name)
+enum batch_list { BATCH_MISSING = 3, BATCH_UNPROCESSED = 4, BATCH_DENIED = 5 };
+
+static void add_name(struct answer *answer, enum batch_list field, const struct config_name *name)
 {
     Confreg__V1__ConfigName message;
     confreg__v1__config_name__init(&message);
@@ -178,20 +183,25 @@ static void add_name(struct answer *answer, uint32_t field, const struct config_
 }
 
 static void gather_batch(struct answer *answer, const Confreg__V1__BatchGetConfigsRequest *r,
-                         const struct config_name *names, struct head *const *heads)
+                         const struct config_name *names, struct head *const *heads,
+                         struct grants grants)
 {
     bool full = false;
     bool any = false;
     for (size_t i = 0; i < r->n_names; i++) {
+        if (!grants_may(grants, PERMISSION_READ, names[i].environment, names[i].service)) {
+            add_name(answer, BATCH_DENIED, &names[i]);
+            continue;
+        }
         if (!lives(heads[i])) {
-            add_name(answer, 3, &names[i]);
+            add_name(answer, BATCH_MISSING, &names[i]);
             continue;
         }
         struct buf *config = full ? NULL : encode_fitting(ref_config(heads[i]), r->include_large);
         full = full || (any && answer->bytes + config->len > REPLY_BYTES);
         if (full) {
             buf_unref(config);
-            add_name(answer, 4, &names[i]);
+            add_name(answer, BATCH_UNPROCESSED, &names[i]);
         } else {
             answer_add(answer, config);
             any = true;
@@ -213,7 +223,7 @@ static void get_batch(struct service *service, struct rpc_call *call,
     registry_get_many(service->registry, names, r->n_names, heads, &position);
     struct answer answer = {0};
     answer_add(&answer, answer_header(service, &position));
-    gather_batch(&answer, r, names, heads);
+    gather_batch(&answer, r, names, heads, caller_grants(admission_caller(call)));
     answer_send(&answer, call);
     for (size_t i = 0; i < r->n_names; i++) {
         head_unref(heads[i]);

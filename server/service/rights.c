@@ -1,36 +1,118 @@
 #include "rights.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <string.h>
 
-#include "mem.h"
+#include "checks.h"
+#include "overlay.h"
+#include "write_form.h"
+
+static bool refuse(enum permission permission, struct status *st)
+{
+    status_set(st, STATUS_PERMISSION_DENIED, "NOT_ALLOWED", "the caller has no grant to %s here",
+               permission_name(permission));
+    status_add_info(st, "permission", permission_name(permission));
+    return false;
+}
+
+/* ---- The names of requests ---- */
+
+static bool check_name(struct grants grants, enum permission permission, const char *environment,
+                       const char *service, struct status *st)
+{
+    return grants_may(grants, permission, environment_or_default(environment), service) ||
+           refuse(permission, st);
+}
+
+/* A resolved config is made of two. */
+static bool check_get(struct grants grants, const ProtobufCMessage *request, struct status *st)
+{
+    const Confreg__V1__GetConfigRequest *r = (const void *)request;
+    return check_name(grants, PERMISSION_READ, r->environment, r->service_name, st) &&
+           (!r->resolve ||
+            check_name(grants, PERMISSION_READ, DEFAULT_ENVIRONMENT, r->service_name, st));
+}
+
+static bool check_versions(struct grants grants, const ProtobufCMessage *request, struct status *st)
+{
+    const Confreg__V1__ListVersionsRequest *r = (const void *)request;
+    return check_name(grants, PERMISSION_READ, r->environment, r->service_name, st);
+}
+
+static bool check_compared(struct grants grants, const ProtobufCMessage *request, struct status *st)
+{
+    const Confreg__V1__DiffVersionsRequest *r = (const void *)request;
+    return check_name(grants, PERMISSION_READ, r->environment, r->service_name, st) &&
+           (r->new_environment[0] == '\0' ||
+            check_name(grants, PERMISSION_READ, r->new_environment, r->service_name, st));
+}
+
+bool rights_check_write(struct grants grants, const ProtobufCMessage *request, struct status *st)
+{
+    const struct write_form *form = write_form_of(request);
+    return check_name(grants, form->permission, write_text(request, form->environment),
+                      write_text(request, form->service_name), st);
+}
+
+/* An empty part is refused later. */
+static bool check_commit(struct grants grants, const ProtobufCMessage *request, struct status *st)
+{
+    const Confreg__V1__CommitChangesRequest *r = (const void *)request;
+    for (size_t i = 0; i < r->n_changes; i++) {
+        const ProtobufCMessage *part = write_part(r->changes[i]);
+        if (part != NULL && !rights_check_write(grants, part, st)) {
+            snprintf(st->field, sizeof st->field, "changes[%zu]", i);
+            return false;
+        }
+    }
+    return true;
+}
+
+/* ---- The table ---- */
 
 #define READ (1u << PERMISSION_READ)
 #define WRITE (1u << PERMISSION_WRITE)
 #define DELETE (1u << PERMISSION_DELETE)
 #define OPERATE (1u << PERMISSION_OPERATE)
 #define AUDIT (1u << PERMISSION_AUDIT)
+#define DELEGATE (1u << PERMISSION_DELEGATE)
 
 static const struct right rights[] = {
-    {"CreateConfig", WRITE},
-    {"UpdateConfig", WRITE},
-    {"DeleteConfig", DELETE},
-    {"RollbackConfig", WRITE},
-    {"UndeleteConfig", WRITE},
-    {"CommitChanges", WRITE | DELETE},
-    {"WriteConfigs", WRITE | DELETE},
-    {"GetConfig", READ},
-    {"BatchGetConfigs", READ},
-    {"ListConfigs", READ},
-    {"ListVersions", READ},
-    {"DiffVersions", READ},
-    {"DiffConfigs", READ},
-    {"ListCommits", READ | AUDIT},
-    {"Watch", READ},
-    {"WatchProgress", READ},
-    {"GetStatus", READ | OPERATE},
-    {"Compact", OPERATE},
+    {"GetConfig", READ, RIGHT_NAMED, check_get},
+    {"BatchGetConfigs", READ, RIGHT_EACH, NULL},
+    {"ListConfigs", READ, RIGHT_PART, NULL},
+    {"ListVersions", READ, RIGHT_NAMED, check_versions},
+    {"DiffVersions", READ, RIGHT_NAMED, check_compared},
+    {"DiffConfigs", READ, RIGHT_PART, NULL},
+    {"ListCommits", READ | AUDIT, RIGHT_PART, NULL},
+    {"Watch", READ, RIGHT_PART, NULL},
+    {"WatchProgress", READ, RIGHT_OWN, NULL},
+    {"CreateConfig", WRITE, RIGHT_NAMED, rights_check_write},
+    {"UpdateConfig", WRITE, RIGHT_NAMED, rights_check_write},
+    {"RollbackConfig", WRITE, RIGHT_NAMED, rights_check_write},
+    {"UndeleteConfig", WRITE, RIGHT_NAMED, rights_check_write},
+    {"DeleteConfig", DELETE, RIGHT_NAMED, rights_check_write},
+    {"CommitChanges", WRITE | DELETE, RIGHT_NAMED, check_commit},
+    {"WriteConfigs", WRITE | DELETE, RIGHT_EACH, NULL},
+    {"Compact", OPERATE, RIGHT_ALL, NULL},
+    {"GetStatus", OPERATE | DELEGATE, RIGHT_ANYONE, NULL},
 };
+
+const char *right_scope_name(enum right_scope scope)
+{
+    static const char *const names[] = {
+        [RIGHT_NAMED] = "named", [RIGHT_EACH] = "each", [RIGHT_PART] = "part",
+        [RIGHT_ALL] = "all",     [RIGHT_OWN] = "own",   [RIGHT_ANYONE] = "anyone",
+    };
+    return names[scope];
+}
+
+const struct right *rights_table(size_t *ret_n)
+{
+    *ret_n = COUNT_OF(rights);
+    return rights;
+}
 
 const struct right *rights_of(const char *method)
 {
@@ -43,12 +125,42 @@ const struct right *rights_of(const char *method)
     return NULL;
 }
 
-bool rights_may_call(const struct right *right, const struct caller *caller)
+static enum permission first_of(const struct right *right)
+{
+    return (enum permission)__builtin_ctz(right->any_of);
+}
+
+static bool may_somewhere(const struct right *right, struct grants grants)
 {
     for (unsigned i = 0; i < PERMISSIONS; i++) {
-        if ((right->any_of >> i & 1) != 0 && caller_may_somewhere(caller, (enum permission)i)) {
+        if ((right->any_of >> i & 1) != 0 && grants_may_somewhere(grants, (enum permission)i)) {
             return true;
         }
     }
     return false;
+}
+
+bool rights_admit(const struct right *right, struct grants grants, struct status *st)
+{
+    bool ok = right->scope == RIGHT_ALL ? grants_may_everywhere(grants, first_of(right))
+                                        : may_somewhere(right, grants);
+    return ok || right->scope == RIGHT_ANYONE || refuse(first_of(right), st);
+}
+
+bool rights_check(const struct right *right, struct grants grants, const ProtobufCMessage *request,
+                  struct status *st)
+{
+    return right->check == NULL || right->check(grants, request, st);
+}
+
+struct view rights_view(const struct rpc_call *call, enum permission permission,
+                        const struct head_filter *selection)
+{
+    return view_of(caller_grants(admission_caller(call)), permission, selection->environment,
+                   selection->service, selection->service_prefix);
+}
+
+bool rights_see(const struct view *view, struct status *st)
+{
+    return view->extent != VIEW_NOTHING || refuse(view->permission, st);
 }

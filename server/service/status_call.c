@@ -3,6 +3,7 @@
 #include "answer.h"
 #include "clock.h"
 #include "encode.h"
+#include "rights.h"
 
 static void describe_relay(Confreg__V1__RelayStatus *relay, const struct service *service,
                            struct relay_report *report)
@@ -31,10 +32,33 @@ static struct log_seen log_end(const struct service *service, const struct posit
     return seen;
 }
 
+/* Sends the part that every caller may know. */
+static void send_public(const struct service *service, struct rpc_call *call)
+{
+    char reason[256];
+    struct position position = registry_position(service->registry);
+    Confreg__V1__GetStatusResponse response;
+    confreg__v1__get_status_response__init(&response);
+    response.version = (char *)(uintptr_t)CONFREG_VERSION;
+    response.oldest_revision = registry_floor(service->registry) + 1;
+    response.writable = committer_writable(service->committer, reason);
+    response.filtered = true;
+    struct answer answer = {0};
+    answer_add(&answer, answer_header(service, &position));
+    answer_add(&answer, encode_message(&response.base));
+    answer_send(&answer, call);
+}
+
 void status_call(struct rpc_call *call, const Confreg__V1__GetStatusRequest *request,
                  struct service *service)
 {
     (void)request;
+    struct grants grants = caller_grants(admission_caller(call));
+    if (!grants_may_everywhere(grants, PERMISSION_OPERATE) &&
+        !grants_may_somewhere(grants, PERMISSION_DELEGATE)) {
+        send_public(service, call);
+        return;
+    }
     char reason[256];
     struct relay_report report;
     Confreg__V1__RelayStatus relay;

@@ -6,6 +6,7 @@
 
 #include "checks.h"
 #include "encode.h"
+#include "rights.h"
 #include "utf8.h"
 
 #define NS_PER_SECOND INT64_C(1000000000)
@@ -39,6 +40,7 @@ static bool take_selectors(const Confreg__V1__WatchRequest *r, struct head_filte
     for (size_t i = 0; i < r->n_selectors; i++) {
         const Confreg__V1__Selector *s = r->selectors[i];
         struct head_filter *f = &filters[i];
+        *f = (struct head_filter){.kind = KEY_CONFIG};
         if (!take_name(s->environment, name_check, i, "environment", &f->environment, st) ||
             !take_name(s->service_name, name_check, i, "service_name", &f->service, st) ||
             !take_name(s->service_name_prefix, name_prefix_check, i, "service_name_prefix",
@@ -181,7 +183,9 @@ void watch_call(struct rpc_call *call, const Confreg__V1__WatchRequest *request,
                 struct service *service)
 {
     struct head_filter filters[WATCH_MAX_SELECTORS];
-    struct watch_spec spec = {.selectors = filters, .n_selectors = request->n_selectors};
+    struct watch_spec spec = {.selectors = filters,
+                              .n_selectors = request->n_selectors,
+                              .caller = admission_caller(call)};
     struct status st;
     if (!take_selectors(request, filters, &st) || !take_start(service, request, &spec, &st) ||
         !take_wishes(request, &spec.wishes, &st) || !take_id(request->watch_id, &spec, &st)) {
@@ -203,5 +207,5 @@ void watch_progress_call(struct rpc_call *call, const Confreg__V1__WatchProgress
         rpc_fail(call, &st);
         return;
     }
-    hub_ask_progress(service->hub, call, request->watch_id);
+    hub_ask_progress(service->hub, call, admission_caller(call), request->watch_id);
 }

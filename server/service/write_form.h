@@ -9,6 +9,7 @@
 
 #include "confreg/v1/registry_service.pb-c.h"
 #include "mutations.h"
+#include "roles.h"
 
 struct answer;
 struct write_item;
@@ -28,6 +29,7 @@ struct write_form {
     const char *method; /* "CreateConfig" */
     const char *part;   /* the name of its field in Write: "create"; NULL: it has none */
     enum mutation_kind kind;
+    enum permission permission; /* that its config needs */
     size_t environment, service_name, version;
     size_t expected_version, expected_revision, expected_epoch;
     size_t allow_missing, erase, include_large;

@@ -2,6 +2,7 @@
 
 #include <stdatomic.h>
 
+#include "rights.h"
 #include "write_item.h"
 
 #define MANY_WRITES 128
@@ -89,10 +90,13 @@ static bool make(struct one *one, const Confreg__V1__Write *write, struct status
 {
     const ProtobufCMessage *request = write_part(write);
     one->field = write->write_case; /* Write and WriteOutcome use the same field numbers */
-    return request == NULL
-               ? status_bad_field(st, "write", "WRITE_MISSING",
-                                  "one of create, update, delete, rollback, undelete is needed")
-               : write_item_init(&one->item, one->many->service, one->many->call, request, st);
+    if (request == NULL) {
+        return status_bad_field(st, "write", "WRITE_MISSING",
+                                "one of create, update, delete, rollback, undelete is needed");
+    }
+    struct rpc_call *call = one->many->call;
+    return rights_check_write(caller_grants(admission_caller(call)), request, st) &&
+           write_item_init(&one->item, one->many->service, call, request, st);
 }
 
 /* Makes all writes. ret_writes: the valid ones, for the committer; returns their number. */

@@ -19,6 +19,7 @@ struct hub *hub_new(const struct hub_options *options)
     hub->store = options->store;
     hub->registry = options->registry;
     hub->pool = options->pool;
+    hub->access = options->access;
     hub->max_of_connection = options->max_of_connection;
     hub->wake.fn = drain;
     hub->tail = (struct watch_position){now.revision, hash_short(&now.hash)};

@@ -15,6 +15,8 @@
 #include "rpc_server.h"
 #include "store.h"
 
+struct access;
+struct caller;
 struct hub;
 
 struct hub_options {
@@ -22,6 +24,7 @@ struct hub_options {
     struct store *store;       /* store, registry and pool are borrowed and must outlive the hub */
     struct registry *registry;
     struct pool *pool;
+    struct access *access; /* borrowed; the rights that streams follow */
     size_t ring_bytes;
     size_t max_of_connection; /* most streams per connection; 0: no limit */
 };
@@ -70,19 +73,28 @@ struct watch_spec {
     uint64_t chain; /* first 8 bytes of the hash of the commit before start; 0: not checked */
     bool snapshot;  /* deliver the heads first; start is 0 */
     struct watch_wishes wishes;
-    const char *id; /* borrowed; "": none */
+    const char *id;              /* borrowed; "": none */
+    const struct caller *caller; /* borrowed: whose rights the stream has */
 };
 
 /* Turns the call into a stream; consumes the call. The stream ends with FAILED_PRECONDITION
  * POSITION_MISMATCH if chain is not the log's, and with RESOURCE_EXHAUSTED WATCHES_COUNT if its
- * connection has too many streams. Any thread. */
+ * connection has too many streams.
+ *
+ * A stream delivers what its caller may read at the time of delivery. Within RIGHTS_LOOK_NS after
+ * rights have changed it narrows or widens, or ends: with UNAUTHENTICATED if the credential is no
+ * longer good, with PERMISSION_DENIED NOT_ALLOWED if the caller may read nothing of what it
+ * selects. Any thread. */
 void hub_open(struct hub *hub, struct rpc_call *call, const struct watch_spec *spec);
+
+#define RIGHTS_LOOK_NS INT64_C(200000000)
 
 #define WATCH_ID_MAX_BYTES 128
 
-/* Makes the streams with this id send a progress mark after everything that they have to deliver
- * now. Answers the call with a WatchProgressResponse, or NOT_FOUND WATCH_NOT_FOUND; consumes the
- * call. Any thread. */
-void hub_ask_progress(struct hub *hub, struct rpc_call *call, const char *id);
+/* Makes the caller's streams with this id send a progress mark after everything that they have to
+ * deliver now. Answers the call with a WatchProgressResponse, or NOT_FOUND WATCH_NOT_FOUND;
+ * consumes the call. Any thread. */
+void hub_ask_progress(struct hub *hub, struct rpc_call *call, const struct caller *caller,
+                      const char *id);
 
 #endif

@@ -1,4 +1,5 @@
 /* Progress marks that a WatchProgress call requests. */
+#include "caller.h"
 #include "confreg/v1/registry_service.pb-c.h"
 #include "encode.h"
 #include "watch.h"
@@ -7,6 +8,7 @@ struct asking {
     struct rpc_task task;
     struct hub *hub;
     struct rpc_call *call;
+    struct caller *caller; /* owned reference */
     char *id;
 };
 
@@ -43,18 +45,23 @@ static void ask(struct rpc_task *task)
     struct asking *asking = CONTAINER_OF(task, struct asking, task);
     uint32_t count = 0;
     hub_take_inbox(asking->hub);
-    interests_visit(&asking->hub->ids, "", asking->id, ask_stream, &count);
+    struct watch_key key;
+    watch_key_init(&key, asking->caller, asking->id);
+    interests_visit(&asking->hub->ids, key.principal, key.id, ask_stream, &count);
     answer(asking, count);
+    caller_unref(asking->caller);
     free(asking->id);
     free(asking);
 }
 
-void hub_ask_progress(struct hub *hub, struct rpc_call *call, const char *id)
+void hub_ask_progress(struct hub *hub, struct rpc_call *call, const struct caller *caller,
+                      const char *id)
 {
     struct asking *asking = mem_zalloc(sizeof *asking);
     asking->task.fn = ask;
     asking->hub = hub;
     asking->call = call;
+    asking->caller = caller_ref(caller);
     asking->id = mem_string(id);
     rpc_server_post(hub->server, &asking->task);
 }

@@ -83,6 +83,7 @@ static bool wants(const struct watch *watch, const struct encoded_commit *encode
 {
     const struct change *change = &encoded->commit->changes[event->change];
     return (encoded->chosen || watch_selects(watch, change)) &&
+           watch_sees(watch, event->environment, change->service) &&
            (!watch->wishes.conflate || change_touches_head(change));
 }
 

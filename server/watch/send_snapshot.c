@@ -35,7 +35,7 @@ static bool config_of(const struct watch *watch, const struct head *head, struct
            watch_resolved_at(hub, environment, head_service(head), revision, ret_config, st);
 }
 
-static bool add_config(struct watch *watch, const struct head *head, struct status *st)
+static bool add_config(struct watch *watch, struct head *head, struct status *st)
 {
     struct snapshot *snapshot = watch->snapshot;
     const char *environment = snapshot->of_default
@@ -44,7 +44,8 @@ static bool add_config(struct watch *watch, const struct head *head, struct stat
     struct buf *config = NULL;
     /* The config was delivered for an earlier selector. */
     if (selection_has_before(&watch->selection, snapshot->selector, environment,
-                             head_service(head))) {
+                             head_service(head)) ||
+        !watch_sees(watch, environment, head_service(head))) {
         return true;
     }
     if (!config_of(watch, head, &config, st)) {
@@ -53,7 +54,8 @@ static bool add_config(struct watch *watch, const struct head *head, struct stat
     config = encode_fitting(config, watch->wishes.include_large);
     if (config != NULL) {
         assert(snapshot->n_configs < COUNT_OF(snapshot->configs) && "a head brings one config");
-        snapshot->configs[snapshot->n_configs++] = config;
+        snapshot->configs[snapshot->n_configs++] =
+            (struct snapshot_config){config, environment, head_ref(head)};
         size_t own = config == head->encoded ? 0 : config->len;
         snapshot->bytes += config->len;
         snapshot->own_bytes += own;
@@ -120,7 +122,9 @@ static void drop_part(struct watch *watch)
 {
     struct snapshot *snapshot = watch->snapshot;
     while (snapshot->next_config < snapshot->n_configs) {
-        buf_unref(snapshot->configs[snapshot->next_config++]);
+        struct snapshot_config *config = &snapshot->configs[snapshot->next_config++];
+        buf_unref(config->encoded);
+        head_unref(config->head);
     }
     atomic_fetch_sub(&watch->hub->backlog_bytes, snapshot->own_bytes);
     snapshot->bytes = 0;
@@ -158,7 +162,8 @@ static enum rpc_next finish_snapshot(struct watch *watch, struct rpc_pieces *pie
     return RPC_NEXT_MESSAGE;
 }
 
-/* Sends the configs of the part that fit into one message; the first one always fits. */
+/* Sends the configs of the part that fit into one message; the first one always fits. Rights may
+ * have changed since the part was read. */
 static enum rpc_next send_part(struct watch *watch, struct rpc_pieces *pieces)
 {
     static const struct watch_position nowhere = {0, 0};
@@ -166,13 +171,19 @@ static enum rpc_next send_part(struct watch *watch, struct rpc_pieces *pieces)
     size_t bytes = 0;
     pieces->n = 1;
     for (; snapshot->next_config < snapshot->n_configs; snapshot->next_config++) {
-        struct buf *config = snapshot->configs[snapshot->next_config];
-        bytes += config->len;
+        const struct snapshot_config *config = &snapshot->configs[snapshot->next_config];
+        bool sees = watch_sees(watch, config->environment, head_service(config->head));
+        bytes += sees ? config->encoded->len : 0;
         if (pieces->n > 1 && bytes > MESSAGE_BYTES) {
             break;
         }
         assert(pieces->n < COUNT_OF(pieces->items) && "a part fits into a message");
-        pieces->items[pieces->n++] = config;
+        if (sees) {
+            pieces->items[pieces->n++] = config->encoded;
+        } else {
+            buf_unref(config->encoded);
+        }
+        head_unref(config->head);
     }
     pieces->items[0] = watch_response(
         watch, CONFREG__V1__WATCH_RESPONSE_KIND__WATCH_RESPONSE_KIND_SNAPSHOT, &nowhere, false);

@@ -17,6 +17,7 @@
 #include "preload.h"
 #include "ring.h"
 #include "selection.h"
+#include "view.h"
 
 #define READ_COMMITS 256   /* most commits per read of the store */
 #define SNAPSHOT_HEADS 128 /* most heads per page of a snapshot */
@@ -39,6 +40,7 @@ struct hub {
     struct store *store;
     struct registry *registry;
     struct pool *pool;
+    struct access *access;
     struct rpc_task wake;
     atomic_uint_fast64_t n_streams;
     atomic_uint_fast64_t n_previous; /* streams with include_previous */
@@ -62,11 +64,15 @@ struct hub {
     uint64_t n_events;
     struct watch_position tail; /* the newest commit of the ring */
     struct interests interests;
-    struct interests ids;         /* streams by id; an id is the service of an interest */
+    struct interests ids;         /* streams by principal and id: environment and service of an
+                                     interest */
     struct interests connections; /* streams by peer, in the same way */
     size_t max_of_connection;
     struct heap flights; /* messages in flight, by the oldest commit of the ring in them */
     struct heap held;    /* streams whose start is in the future, by the revision before it */
+    struct rpc_timer
+        rights_timer;    /* to look whether rights have changed, while there are streams */
+    uint64_t generation; /* of the rights, when it last looked */
 };
 
 /* A snapshot that is being sent. */
@@ -78,7 +84,11 @@ struct snapshot {
     struct head *heads[SNAPSHOT_HEADS]; /* the last page of the list; owned from next_head on */
     size_t n_heads;
     size_t next_head;
-    struct buf *configs[SNAPSHOT_HEADS]; /* the next part to send; owned from next_config on */
+    struct snapshot_config {
+        struct buf *encoded;     /* owned */
+        const char *environment; /* of the config; borrowed from the head or from the selection */
+        struct head *head;       /* owned reference */
+    } configs[SNAPSHOT_HEADS];   /* the next part to send; owned from next_config on */
     size_t n_configs;
     size_t next_config;
     size_t bytes;     /* of the part */
@@ -97,7 +107,11 @@ struct watch {
     struct interest *interests; /* one per selector, two with resolve */
     size_t n_interests;
     struct watch_wishes wishes;
-    char *id; /* owned; "": none */
+    struct caller *caller; /* owned reference */
+    uint64_t generation;   /* of the rights that the caller has */
+    struct view view; /* what the caller may read of the selection; belongs to the job while one
+                         runs */
+    char *id;         /* owned; "": none */
     struct interest id_entry;
     const char *peer; /* borrowed from the call */
     struct interest peer_entry;
@@ -139,6 +153,23 @@ struct watch {
 };
 
 bool watch_selects(const struct watch *watch, const struct change *change);
+
+/* Whether the caller may see the config on this stream; a resolved config is made of two. */
+bool watch_sees(const struct watch *watch, const char *environment, const char *service);
+/* Gives the stream a caller, whose reference moves, and what it may read. */
+void watch_set_caller(struct watch *watch, struct caller *caller);
+/* Gives the stream its caller's rights, if they have changed since the last time. False: the stream
+ * ends with st. Not while a job runs. */
+bool watch_follow_rights(struct watch *watch, struct status *st);
+/* Begins to look whether rights have changed. With the first stream. */
+void hub_follow_rights(struct hub *hub);
+
+/* Under what hub->ids has the streams of a principal with an id. */
+struct watch_key {
+    char principal[2 * HASH_SIZE + 1]; /* a hash of its name, which may be longer than a key */
+    const char *id;                    /* borrowed */
+};
+void watch_key_init(struct watch_key *key, const struct caller *caller, const char *id);
 
 /* Encodes a commit that was read from the store with its payloads, and releases the payloads. For a
  * stream: the events that it selects, with its options; watch NULL: all events, as in the ring.

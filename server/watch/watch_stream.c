@@ -3,6 +3,8 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "access.h"
+#include "caller.h"
 #include "clock.h"
 #include "confreg/v1/registry_service.pb-c.h"
 #include "encode.h"
@@ -22,13 +24,27 @@ bool watch_selects(const struct watch *watch, const struct change *change)
     return selection_has(&watch->selection, change->environment, change->service);
 }
 
+/* A change that was just added to the ring. */
+struct news {
+    const struct encoded_commit *encoded;
+    const struct change *change;
+};
+
+/* Whether the stream may deliver something because of the change. A resolved config is not the one
+ * that changes: such a stream finds out by itself. */
+static bool may_tell(const struct watch *watch, const struct change *change)
+{
+    return watch->wishes.resolve || view_has(&watch->view, change->environment, change->service);
+}
+
 /* Wakes a level stream for the first commit that it may select; it has delivered everything before.
  * A stream that is not level reaches the commit by itself. */
 static void wake_interested(struct interest *interest, void *user)
 {
-    const struct encoded_commit *encoded = user;
+    const struct news *news = user;
+    const struct encoded_commit *encoded = news->encoded;
     struct watch *watch = interest->owner;
-    if (watch->level) {
+    if (watch->level && may_tell(watch, news->change)) {
         watch->level = false;
         watch->cursor = (struct watch_position){encoded->commit->revision - 1,
                                                 hash_short(&encoded->commit->previous_hash)};
@@ -40,8 +56,9 @@ void watch_tell(struct hub *hub, const struct encoded_commit *encoded)
 {
     const struct commit *commit = encoded->commit;
     for (size_t i = 0; i < commit->n_changes; i++) {
-        interests_visit(&hub->interests, commit->changes[i].environment, commit->changes[i].service,
-                        wake_interested, (void *)(uintptr_t)encoded);
+        struct news news = {encoded, &commit->changes[i]};
+        interests_visit(&hub->interests, news.change->environment, news.change->service,
+                        wake_interested, &news);
     }
     for (struct heap_node *node; (node = heap_first(&hub->held)) != NULL;) {
         if (node->key > commit->revision) {
@@ -66,6 +83,7 @@ struct buf *watch_response(const struct watch *watch, int kind,
     response.kind = (Confreg__V1__WatchResponseKind)kind;
     response.previous_revision = watch->previous_revision;
     response.more = more;
+    response.filtered = watch->view.extent != VIEW_ALL;
     return encode_message(&response.base);
 }
 
@@ -155,12 +173,19 @@ static void add_interests(struct watch *watch)
     }
 }
 
-static void add_text(struct interests *interests, struct interest *interest, struct watch *watch,
-                     const char *text)
+static void add_key(struct interests *interests, struct interest *interest, struct watch *watch,
+                    const struct head_filter *key)
 {
-    struct head_filter filter = {.service = text};
     interest->owner = watch;
-    interests_add(interests, interest, &filter);
+    interests_add(interests, interest, key);
+}
+
+static void add_id(struct watch *watch)
+{
+    struct watch_key key;
+    watch_key_init(&key, watch->caller, watch->id);
+    const struct head_filter filter = {.environment = key.principal, .service = key.id};
+    add_key(&watch->hub->ids, &watch->id_entry, watch, &filter);
 }
 
 static void list(struct watch *watch)
@@ -172,9 +197,10 @@ static void list(struct watch *watch)
     }
     hub->streams = watch;
     add_interests(watch);
-    add_text(&hub->connections, &watch->peer_entry, watch, watch->peer);
+    const struct head_filter peer = {.service = watch->peer};
+    add_key(&hub->connections, &watch->peer_entry, watch, &peer);
     if (watch->id[0] != '\0') {
-        add_text(&hub->ids, &watch->id_entry, watch, watch->id);
+        add_id(watch);
     }
     if (watch->wishes.progress_ns > 0) {
         watch->timer.fn = check_silence;
@@ -184,6 +210,7 @@ static void list(struct watch *watch)
     }
     watch->listed = true;
     if (atomic_fetch_add(&hub->n_streams, 1) == 0) {
+        hub_follow_rights(hub);
         hub_take_inbox(hub);
     }
 }
@@ -257,6 +284,9 @@ static enum rpc_next next_message(void *state, struct rpc_pieces *pieces, struct
         *st = *watch->fault;
         return RPC_NEXT_END;
     }
+    if (!watch_follow_rights(watch, st)) {
+        return RPC_NEXT_END;
+    }
     return next_of_phase(watch, pieces, st);
 }
 
@@ -282,6 +312,7 @@ static void released(void *state)
     free(watch->fault);
     free(watch->id);
     selection_fini(&watch->selection);
+    caller_unref(watch->caller);
     free(watch->interests);
     free(watch);
 }
@@ -311,6 +342,8 @@ void hub_open(struct hub *hub, struct rpc_call *call, const struct watch_spec *s
     watch->id = mem_string(spec->id);
     watch->peer = rpc_call_peer(call);
     selection_init(&watch->selection, spec->selectors, spec->n_selectors);
+    watch->generation = caller_generation(spec->caller);
+    watch_set_caller(watch, caller_ref(spec->caller));
     if (watch->wishes.include_previous) {
         atomic_fetch_add(&hub->n_previous, 1);
     }

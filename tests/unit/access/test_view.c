@@ -99,8 +99,8 @@ Test(view, agrees_with_a_look_at_every_name)
                 if (strncmp(text, prefix, strlen(prefix)) == 0) {
                     selected++;
                     matched += pattern_matches(pattern, text);
-                    struct view exact = view_of((struct grants){&grant, 1}, PERMISSION_READ, text,
-                                                NULL, NULL);
+                    struct view exact =
+                        view_of((struct grants){&grant, 1}, PERMISSION_READ, text, NULL, NULL);
                     cr_assert_eq(exact.extent,
                                  pattern_matches(pattern, text) ? VIEW_ALL : VIEW_NOTHING);
                 }
@@ -108,8 +108,8 @@ Test(view, agrees_with_a_look_at_every_name)
             enum view_extent wanted = matched == 0          ? VIEW_NOTHING
                                       : matched == selected ? VIEW_ALL
                                                             : VIEW_PART;
-            struct view view = view_of((struct grants){&by_service, 1}, PERMISSION_READ, NULL, NULL,
-                                       prefix);
+            struct view view =
+                view_of((struct grants){&by_service, 1}, PERMISSION_READ, NULL, NULL, prefix);
             cr_expect_eq(view.extent, wanted, "%s of %s*: %d, not %d", pattern, prefix, view.extent,
                          wanted);
         }

@@ -1,4 +1,4 @@
-/* What the account of a server is told of each call. */
+/* The account of a server is told of each call. */
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <string.h>

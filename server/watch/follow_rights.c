@@ -1,0 +1,107 @@
+/* The rights of streams: the configs that they may deliver, and how they follow a change. */
+#include <string.h>
+
+#include "access.h"
+#include "caller.h"
+#include "clock.h"
+#include "hash.h"
+#include "overlay.h"
+#include "watch.h"
+
+bool watch_sees(const struct watch *watch, const char *environment, const char *service)
+{
+    return view_has(&watch->view, environment, service) &&
+           (!watch->wishes.resolve || view_has(&watch->view, DEFAULT_ENVIRONMENT, service));
+}
+
+static enum view_extent extent_in(const struct watch *watch, const struct head_filter *filter,
+                                  const char *environment)
+{
+    return view_of(caller_grants(watch->caller), PERMISSION_READ, environment, filter->service,
+                   filter->service_prefix)
+        .extent;
+}
+
+/* A resolved config is made of two configs, and needs the right to both. */
+static enum view_extent extent_of(const struct watch *watch, const struct head_filter *filter)
+{
+    enum view_extent own = extent_in(watch, filter, filter->environment);
+    return watch->wishes.resolve ? view_both(own, extent_in(watch, filter, DEFAULT_ENVIRONMENT))
+                                 : own;
+}
+
+static enum view_extent whole_extent(const struct watch *watch)
+{
+    enum view_extent extent = extent_of(watch, &watch->selection.filters[0]);
+    for (size_t i = 1; i < watch->selection.n; i++) {
+        enum view_extent one = extent_of(watch, &watch->selection.filters[i]);
+        extent = one == extent ? extent : VIEW_PART;
+    }
+    return extent;
+}
+
+void watch_set_caller(struct watch *watch, struct caller *caller)
+{
+    enum view_extent before = watch->view.extent;
+    caller_unref(watch->caller);
+    watch->caller = caller;
+    watch->view = (struct view){.grants = caller_grants(caller), .permission = PERMISSION_READ};
+    watch->view.extent = whole_extent(watch);
+    /* The client learns at once that its copy is no longer what it was. */
+    watch->mark_asked = watch->mark_asked || (watch->listed && watch->view.extent != before);
+}
+
+static bool refuse(struct status *st)
+{
+    status_set(st, STATUS_PERMISSION_DENIED, "NOT_ALLOWED",
+               "the caller may read nothing of what the watch selects");
+    return false;
+}
+
+bool watch_follow_rights(struct watch *watch, struct status *st)
+{
+    const struct access *access = watch->hub->access;
+    uint64_t generation = access_generation(access);
+    struct caller *renewed = NULL;
+    if (generation != watch->generation) {
+        if (!access_renew(watch->hub->access, watch->caller, &renewed, st)) {
+            return false;
+        }
+        watch_set_caller(watch, renewed);
+        watch->generation = generation;
+    }
+    return watch->view.extent != VIEW_NOTHING || refuse(st);
+}
+
+/* ---- The look of the hub ---- */
+
+static void look(struct rpc_timer *timer)
+{
+    struct hub *hub = CONTAINER_OF(timer, struct hub, rights_timer);
+    uint64_t generation = access_generation(hub->access);
+    if (generation != hub->generation) {
+        hub->generation = generation;
+        for (struct watch *watch = hub->streams; watch != NULL; watch = watch->next) {
+            rpc_stream_kick(watch->stream);
+        }
+    }
+    if (hub->streams != NULL) {
+        hub_follow_rights(hub);
+    }
+}
+
+void hub_follow_rights(struct hub *hub)
+{
+    hub->rights_timer.fn = look;
+    rpc_server_set_timer(hub->server, &hub->rights_timer, clock_monotonic_ns() + RIGHTS_LOOK_NS);
+}
+
+/* ---- Ids ---- */
+
+void watch_key_init(struct watch_key *key, const struct caller *caller, const char *id)
+{
+    const char *name = caller_name(caller);
+    struct hash hash = hash_bytes(name, strlen(name));
+    hex_encode(hash.bytes, HASH_SIZE, key->principal);
+    key->id = id;
+}
