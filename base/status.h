@@ -8,7 +8,8 @@
  * `field` the path of the offending request field (google.rpc.BadRequest), `message` is
  * for people. A message never holds a payload or a credential.
  *
- * Plain data: no ownership, may be copied, belongs to whoever declared it. */
+ * Plain data: no ownership, may be copied, belongs to whoever declared it. Only its violations,
+ * which few statuses have, are borrowed (violations.h). */
 #ifndef BASE_STATUS_H
 #define BASE_STATUS_H
 
@@ -60,6 +61,14 @@ enum outcome {
     OUTCOME_WATCHES_COUNT,
 };
 
+/* One of several faults of a request. */
+struct status_violation {
+    const char *field; /* the path of the field and, within a JSON value, a JSON Pointer:
+                          "changes[2].update.config_data/servers/0/port" */
+    const char *reason;
+    const char *message; /* a sentence without subject */
+};
+
 #define STATUS_INFO_MAX 4
 
 struct status_info {
@@ -75,6 +84,8 @@ struct status {
     char message[512];
     struct status_info info[STATUS_INFO_MAX]; /* google.rpc.ErrorInfo.metadata */
     size_t n_info;
+    const struct status_violation *violations; /* borrowed; they stand for `field` */
+    size_t n_violations;
 };
 
 /* Fills st and returns false, so that a caller can `return status_set(…)`. A message that is too

@@ -199,32 +199,35 @@ static void free_call(struct rpc_client_call *call)
 
 /* ---- How it ended ---- */
 
-static void take_details(const struct rpc_client_call *call, struct status *st)
+static void take_details(const struct rpc_client_call *call, struct status *st,
+                         struct violations *room)
 {
     for (size_t i = 0; i < call->trailers.count; i++) {
         const grpc_metadata *trailer = &call->trailers.metadata[i];
         if (grpc_slice_str_cmp(trailer->key, STATUS_DETAILS_KEY) == 0) {
             status_details_decode(GRPC_SLICE_START_PTR(trailer->value),
-                                  GRPC_SLICE_LENGTH(trailer->value), st);
+                                  GRPC_SLICE_LENGTH(trailer->value), st, room);
         }
     }
 }
 
-static bool succeeded(const struct rpc_client_call *call, struct status *st)
+static bool succeeded(const struct rpc_client_call *call, struct status *st,
+                      struct violations *room)
 {
     if (call->code == GRPC_STATUS_OK) {
         return true;
     }
     status_set(st, status_code_of(call->code), "", "%.*s", (int)GRPC_SLICE_LENGTH(call->details),
                (const char *)GRPC_SLICE_START_PTR(call->details));
-    take_details(call, st);
+    take_details(call, st, room);
     return false;
 }
 
 static void tell_unary(struct rpc_client_call *call)
 {
     struct status st;
-    if (!succeeded(call, &st)) {
+    struct violations violations = {0};
+    if (!succeeded(call, &st, &violations)) {
         call->unary_done(call->user, &st, NULL, 0);
     } else if (call->message == NULL) {
         status_set(&st, STATUS_INTERNAL, "", "the server sent no answer");
@@ -235,16 +238,19 @@ static void tell_unary(struct rpc_client_call *call)
         call->unary_done(call->user, NULL, view.data, view.size);
         bytes_close(&view);
     }
+    violations_fini(&violations);
 }
 
 static void tell_done(struct rpc_client_call *call)
 {
     struct status st;
+    struct violations violations = {0};
     if (call->unary_done != NULL) {
         tell_unary(call);
     } else {
-        call->ops->done(call->user, succeeded(call, &st) ? NULL : &st);
+        call->ops->done(call->user, succeeded(call, &st, &violations) ? NULL : &st);
     }
+    violations_fini(&violations);
 }
 
 static void end_call(struct rpc_client_call *call)

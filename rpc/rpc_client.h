@@ -15,6 +15,7 @@
 #include "pem_files.h"
 #include "rpc_types.h"
 #include "status.h"
+#include "violations.h"
 
 struct rpc_client;
 struct rpc_client_call;
@@ -56,12 +57,15 @@ struct rpc_request {
 };
 
 /* st: NULL: the call succeeded; else the status of the server or the transport, with reason, field
- * and info if the server sent grpc-status-details-bin. bytes, size: the encoded response. */
+ * and info if the server sent grpc-status-details-bin; borrowed with its violations. bytes, size:
+ * the encoded response. */
 typedef void rpc_unary_done(void *user, const struct status *st, const uint8_t *bytes, size_t size);
 
-/* Converts a google.rpc.Status inside a response to a status. Any thread. */
+/* Converts a google.rpc.Status inside a response to a status. The violations are put into
+ * `room`, which is empty before and owned by the caller; st borrows them. Any thread. */
 struct Google__Rpc__Status;
-void rpc_status_of(const struct Google__Rpc__Status *message, struct status *st);
+void rpc_status_of(const struct Google__Rpc__Status *message, struct status *st,
+                   struct violations *room);
 
 /* Starts a unary call. */
 void rpc_client_unary(struct rpc_client *client, const struct rpc_request *request,

@@ -46,22 +46,47 @@ static void wrap_error_info(Google__Protobuf__Any *any, const struct status *st,
     wrap(any, TYPE_PREFIX "google.rpc.ErrorInfo", &info.base);
 }
 
+/* How many violations fit. */
+static size_t count_fitting(const struct status_violation *violations, size_t n)
+{
+    size_t bytes = 0;
+    size_t fitting = 0;
+    for (; fitting < n; fitting++) {
+        const struct status_violation *v = &violations[fitting];
+        bytes += strlen(v->field) + strlen(v->reason) + strlen(v->message);
+        if (fitting > 0 && bytes > STATUS_VIOLATIONS_BYTES) {
+            break;
+        }
+    }
+    return fitting;
+}
+
 static void wrap_bad_request(Google__Protobuf__Any *any, const struct status *st)
 {
-    Google__Rpc__BadRequest__FieldViolation violation =
-        GOOGLE__RPC__BAD_REQUEST__FIELD_VIOLATION__INIT;
-    violation.field = text(st->field);
-    violation.description = text(st->message);
-    violation.reason = text(st->reason);
+    const struct status_violation single = {st->field, st->reason, st->message};
+    bool several = st->n_violations > 0;
+    const struct status_violation *violations = several ? st->violations : &single;
+    size_t n = several ? count_fitting(violations, st->n_violations) : 1;
     Google__Rpc__BadRequest bad = GOOGLE__RPC__BAD_REQUEST__INIT;
-    bad.n_field_violations = 1;
-    bad.field_violations = &(Google__Rpc__BadRequest__FieldViolation *){&violation};
+    AUTO(free)
+    Google__Rpc__BadRequest__FieldViolation *fields = mem_array(n, sizeof fields[0]);
+    AUTO(free)
+    Google__Rpc__BadRequest__FieldViolation **pointers = mem_array(n, sizeof pointers[0]);
+    for (size_t i = 0; i < n; i++) {
+        google__rpc__bad_request__field_violation__init(&fields[i]);
+        fields[i].field = text(violations[i].field);
+        fields[i].description = text(violations[i].message);
+        fields[i].reason = text(violations[i].reason);
+        pointers[i] = &fields[i];
+    }
+    bad.n_field_violations = n;
+    bad.field_violations = pointers;
     wrap(any, TYPE_PREFIX "google.rpc.BadRequest", &bad.base);
 }
 
 bool status_has_details(const struct status *st)
 {
-    return st->reason[0] != '\0' || st->field[0] != '\0';
+    return st->reason[0] != '\0' || st->field[0] != '\0' || st->n_violations > 0;
 }
 
 struct buf *status_details_encode(const struct status *st, const char *domain)
@@ -72,7 +97,7 @@ struct buf *status_details_encode(const struct status *st, const char *domain)
     if (st->reason[0] != '\0') {
         wrap_error_info(&details[n++], st, domain);
     }
-    if (st->field[0] != '\0') {
+    if (st->field[0] != '\0' || st->n_violations > 0) {
         wrap_bad_request(&details[n++], st);
     }
     Google__Rpc__Status status = GOOGLE__RPC__STATUS__INIT;
@@ -91,6 +116,7 @@ struct buf *status_details_encode(const struct status *st, const char *domain)
 /* ---- Decoding ---- */
 
 #define MAX_KEYS 64
+#define MAX_VIOLATIONS 1000
 
 /* The key for the program's life, or NULL where there are too many. */
 static const char *keep_key(const char *key)
@@ -110,8 +136,10 @@ static const char *keep_key(const char *key)
     return kept;
 }
 
-static void take_error_info(const ProtobufCMessage *message, struct status *st)
+static void take_error_info(const ProtobufCMessage *message, struct status *st,
+                            struct violations *room)
 {
+    (void)room;
     const Google__Rpc__ErrorInfo *info = (const Google__Rpc__ErrorInfo *)(const void *)message;
     status_set_reason(st, info->reason);
     for (size_t i = 0; i < info->n_metadata; i++) {
@@ -122,24 +150,32 @@ static void take_error_info(const ProtobufCMessage *message, struct status *st)
     }
 }
 
-static void take_bad_request(const ProtobufCMessage *message, struct status *st)
+static void take_bad_request(const ProtobufCMessage *message, struct status *st,
+                             struct violations *room)
 {
     const Google__Rpc__BadRequest *bad = (const Google__Rpc__BadRequest *)(const void *)message;
     if (bad->n_field_violations > 0) {
         snprintf(st->field, sizeof st->field, "%s", bad->field_violations[0]->field);
     }
+    size_t n = bad->n_field_violations < MAX_VIOLATIONS ? bad->n_field_violations : MAX_VIOLATIONS;
+    for (size_t i = 0; i < n; i++) {
+        const Google__Rpc__BadRequest__FieldViolation *v = bad->field_violations[i];
+        violations_add(room, v->field, v->reason, v->description);
+    }
+    violations_lend(room, st);
 }
 
 static const struct detail {
     const char *type_url;
     const ProtobufCMessageDescriptor *type;
-    void (*take)(const ProtobufCMessage *message, struct status *st);
+    void (*take)(const ProtobufCMessage *message, struct status *st, struct violations *room);
 } known_details[] = {
     {TYPE_PREFIX "google.rpc.ErrorInfo", &google__rpc__error_info__descriptor, take_error_info},
     {TYPE_PREFIX "google.rpc.BadRequest", &google__rpc__bad_request__descriptor, take_bad_request},
 };
 
-static void take_detail(const Google__Protobuf__Any *any, struct status *st)
+static void take_detail(const Google__Protobuf__Any *any, struct status *st,
+                        struct violations *room)
 {
     for (size_t i = 0; i < COUNT_OF(known_details); i++) {
         const struct detail *known = &known_details[i];
@@ -149,26 +185,28 @@ static void take_detail(const Google__Protobuf__Any *any, struct status *st)
         ProtobufCMessage *message =
             protobuf_c_message_unpack(known->type, NULL, any->value.len, any->value.data);
         if (message != NULL) {
-            known->take(message, st);
+            known->take(message, st, room);
             protobuf_c_message_free_unpacked(message, NULL);
         }
     }
 }
 
-static void take_all_details(const Google__Rpc__Status *status, struct status *st)
+static void take_all_details(const Google__Rpc__Status *status, struct status *st,
+                             struct violations *room)
 {
     for (size_t i = 0; i < status->n_details; i++) {
-        take_detail(status->details[i], st);
+        take_detail(status->details[i], st, room);
     }
 }
 
-void status_details_decode(const uint8_t *bytes, size_t size, struct status *st)
+void status_details_decode(const uint8_t *bytes, size_t size, struct status *st,
+                           struct violations *room)
 {
     Google__Rpc__Status *status = google__rpc__status__unpack(NULL, size, bytes);
     if (status == NULL) {
         return;
     }
-    take_all_details(status, st);
+    take_all_details(status, st, room);
     google__rpc__status__free_unpacked(status, NULL);
 }
 
@@ -177,8 +215,8 @@ enum status_code status_code_of(int64_t code)
     return code > STATUS_OK && code < STATUS_CODES ? (enum status_code)code : STATUS_UNKNOWN;
 }
 
-void rpc_status_of(const Google__Rpc__Status *message, struct status *st)
+void rpc_status_of(const Google__Rpc__Status *message, struct status *st, struct violations *room)
 {
     status_set(st, status_code_of(message->code), "", "%s", message->message);
-    take_all_details(message, st);
+    take_all_details(message, st, room);
 }

@@ -34,6 +34,28 @@ void schema_free(struct schema *schema)
     free(schema);
 }
 
+#define VECTOR_BYTES(vector) ((vector).room * sizeof *(vector).items)
+
+size_t schema_bytes(const struct schema *schema)
+{
+    size_t bytes =
+        sizeof *schema + VECTOR_BYTES(schema->documents) + VECTOR_BYTES(schema->subschemas) +
+        VECTOR_BYTES(schema->instructions) + VECTOR_BYTES(schema->lists) +
+        VECTOR_BYTES(schema->slots) + VECTOR_BYTES(schema->bounds) + VECTOR_BYTES(schema->sets) +
+        VECTOR_BYTES(schema->set_items) + VECTOR_BYTES(schema->shapes) +
+        VECTOR_BYTES(schema->entries) + VECTOR_BYTES(schema->dependents) +
+        VECTOR_BYTES(schema->patterns) + VECTOR_BYTES(schema->regexes) +
+        VECTOR_BYTES(schema->formats) + VECTOR_BYTES(schema->dynamic_anchors) + schema->names.room;
+    for (uint32_t i = 0; i < schema->documents.n; i++) {
+        const struct document *document = &schema->documents.items[i];
+        bytes += document->text->len + document->tree.n * sizeof document->tree.nodes[0];
+    }
+    for (uint32_t i = 0; i < schema->regexes.n; i++) {
+        bytes += regex_bytes(schema->regexes.items[i]);
+    }
+    return bytes;
+}
+
 void program_add_place(const struct schema *schema, uint32_t document, uint32_t node,
                        struct str *out)
 {

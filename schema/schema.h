@@ -68,6 +68,8 @@ bool schema_compile(struct buf *text, const struct schema_options *options,
 void schema_free(struct schema *schema);
 
 MEM_CLEANUP(struct schema, schema_free)
+/* The approximate memory that it uses, in bytes. */
+size_t schema_bytes(const struct schema *schema);
 
 /* True: the value is valid. Else the report, which is empty before, has all violations. value: of
  * json_check or json_check_value. */

@@ -51,6 +51,7 @@ void calls_done_add(struct calls_done *done, struct call *call, ProtobufCMessage
     if (st != NULL) {
         call->st = mem_alloc(sizeof *st);
         *call->st = *st;
+        violations_keep(&call->violations, call->st);
     }
     call->next_done = done->newest;
     done->newest = call;
@@ -163,11 +164,14 @@ void calls_run(struct calls *calls, request_resume *resume, void *user)
         ProtobufCMessage *response = call->response;
         note_reach(r->gateway->upstream, call);
         AUTO(free) struct status *st = MOVE(call->st);
+        struct violations violations = call->violations; /* the request may begin another call */
+        call->violations = (struct violations){0};
         request_resumed(r);
         call->next(r, response, st);
         if (response != NULL) {
             protobuf_c_message_free_unpacked(response, NULL);
         }
+        violations_fini(&violations);
         if (r->suspended == NULL) {
             resume(user, r);
         }

@@ -31,8 +31,9 @@ struct call {
     struct calls *calls;
     struct call *next_done; /* in the queue */
     call_next *next;
-    ProtobufCMessage *response; /* owned; NULL where it failed */
-    struct status *st;          /* owned; why it failed */
+    ProtobufCMessage *response;   /* owned; NULL where it failed */
+    struct status *st;            /* owned; why it failed, … */
+    struct violations violations; /* … and what it borrows */
 };
 
 struct calls *calls_new(void);

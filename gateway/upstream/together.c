@@ -90,8 +90,10 @@ static void take_outcome(struct calls_done *done, struct call *call,
         outcome->outcome_case = CONFREG__V1__WRITE_OUTCOME__OUTCOME__NOT_SET;
         calls_done_add(done, call, response, NULL);
     } else if (outcome->outcome_case == CONFREG__V1__WRITE_OUTCOME__OUTCOME_ERROR) {
-        rpc_status_of(outcome->error, &st);
+        struct violations violations = {0};
+        rpc_status_of(outcome->error, &st, &violations);
         calls_done_add(done, call, NULL, &st);
+        violations_fini(&violations);
     } else {
         status_set(&st, STATUS_INTERNAL, "MALFORMED_MESSAGE", "the outcome is of no such write");
         calls_done_add(done, call, NULL, &st);

@@ -16,6 +16,7 @@ struct registry *registry_new(const uint8_t epoch[EPOCH_SIZE])
     memcpy(registry->epoch, epoch, EPOCH_SIZE);
     hex_encode(epoch, EPOCH_SIZE, registry->epoch_text);
     rwlock_init(&registry->lock);
+    registry->values = values_new();
     return registry;
 }
 
@@ -28,6 +29,7 @@ void registry_free(struct registry *registry)
     head_table_fini(&registry->heads);
     head_table_fini(&registry->pending);
     free(registry->accepted);
+    values_free(registry->values);
     pthread_rwlock_destroy(&registry->lock);
     free(registry);
 }
@@ -126,6 +128,24 @@ struct head *registry_get(const struct registry *registry, const char *environme
     struct position position;
     registry_get_many(registry, &name, 1, &head, &position);
     return head;
+}
+
+/* ---- Values ---- */
+
+static struct head *find_applied(void *user, const char *environment, const char *service)
+{
+    return registry_get(user, environment, service);
+}
+
+bool registry_check_value(const struct registry *registry, const struct value *value,
+                          struct value_report *report, uint64_t *ret_schema_revision)
+{
+    const struct head_source source = {find_applied, (void *)(uintptr_t)registry};
+    /* Before the schemas are looked up: a change after this is noticed when the value is staged. */
+    pthread_rwlock_rdlock(lock_of(registry));
+    *ret_schema_revision = registry->schema_revision;
+    pthread_rwlock_unlock(lock_of(registry));
+    return values_check(registry->values, &source, value, report);
 }
 
 /* ---- Lists ---- */
@@ -286,6 +306,9 @@ void registry_accept(struct registry *registry, struct staged *staged)
         if (staged->after[i] != NULL) {
             put_pending(registry, staged->after[i]);
         }
+        if (key_kind(commit->changes[i].environment) == KEY_SCHEMA) {
+            registry->pending_schema_revision = commit->revision;
+        }
     }
     registry->pending_compaction = compaction_after(&registry->pending_compaction, commit);
     registry->pending_position = position_after(commit);
@@ -333,6 +356,7 @@ void registry_apply(struct registry *registry)
     }
     registry->position = registry->pending_position;
     registry->compaction = registry->pending_compaction;
+    registry->schema_revision = registry->pending_schema_revision;
     pthread_rwlock_unlock(&registry->lock);
     forget_pending(registry);
 }
@@ -342,6 +366,7 @@ void registry_discard(struct registry *registry)
     forget_pending(registry);
     registry->pending_position = registry->position;
     registry->pending_compaction = registry->compaction;
+    registry->pending_schema_revision = registry->schema_revision;
 }
 
 /* ---- Starting ---- */
@@ -355,6 +380,7 @@ void registry_clear(struct registry *registry)
     head_table_fini(&registry->heads);
     registry->live[KEY_CONFIG] = registry->live[KEY_SCHEMA] = 0;
     registry->head_bytes = 0;
+    registry->schema_revision = registry->pending_schema_revision = 0;
     registry->compaction = (struct compaction){.floor = 0};
     registry->pending_compaction = registry->compaction;
     registry_load_position(registry, &nowhere, 0);
@@ -363,6 +389,10 @@ void registry_clear(struct registry *registry)
 void registry_load_head(struct registry *registry, struct head *head)
 {
     assert(registry->n_accepted == 0 && "nothing accepted waits to be applied");
+    bool newer = key_kind(head_environment(head)) == KEY_SCHEMA &&
+                 head->mod_revision > registry->schema_revision;
+    registry->schema_revision = newer ? head->mod_revision : registry->schema_revision;
+    registry->pending_schema_revision = registry->schema_revision;
     head_unref(put_head(registry, head));
 }
 

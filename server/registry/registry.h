@@ -20,6 +20,7 @@
 #define REGISTRY_REGISTRY_H
 
 #include "head.h"
+#include "values.h"
 
 struct registry;
 
@@ -84,6 +85,12 @@ uint64_t registry_schema_count(const struct registry *registry);
 
 /* The approximate memory of the heads and their indexes, in bytes. */
 size_t registry_bytes(const struct registry *registry);
+
+/* Checks a value that is to be written, under the schemas that are in force for readers. False: the
+ * report, which is empty before, says what is wrong. *ret_schema_revision: of the newest change of
+ * a schema that was seen, for mutation.checked_at; set in any case. */
+bool registry_check_value(const struct registry *registry, const struct value *value,
+                          struct value_report *report, uint64_t *ret_schema_revision);
 
 /* Returns one reference to the head, which may be a tombstone; NULL: the config never existed. */
 struct head *registry_get(const struct registry *registry, const char *environment,
@@ -153,6 +160,9 @@ struct mutation {
     const char *expected_epoch; /* "": any */
     bool allow_missing;
     bool erase;
+    bool is_checked;          /* the payload has passed registry_check_value … */
+    uint64_t checked_at;      /* … which returned this; else it is checked when it is staged */
+    bool force;               /* schemas: set, even if live configs break it */
     int64_t given_time_us;    /* import: the time of the version at its origin */
     const char *given_author; /* import: its author; NULL: none */
 };
@@ -163,9 +173,10 @@ struct command {
     const char *created_by;                                                /* NULL: not given */
     struct hash fingerprint; /* of the request, if it has a request_id */
     const struct mutation *mutations;
-    size_t n_mutations;        /* 1 to COMMIT_MAX_CHANGES */
-    struct json_limits limits; /* for the results of patches */
-    int64_t now_us;            /* microseconds since 1970 */
+    size_t n_mutations;          /* 1 to COMMIT_MAX_CHANGES */
+    struct json_limits limits;   /* for the results of patches */
+    int64_t now_us;              /* microseconds since 1970 */
+    struct value_report *report; /* where violations are told; NULL: nowhere. Emptied first */
 };
 
 /* A command that has been checked, with the heads before and after each change. */
@@ -192,8 +203,11 @@ MEM_CLEANUP(struct staged, staged_free)
  * version;
  *   ABORTED PATCH_TEST_FAILED, INVALID_ARGUMENT, RESOURCE_EXHAUSTED: a patch does not apply
  *     (json_patch_apply), or its result is not a valid payload; the field is content_field;
- *   RESOURCE_EXHAUSTED COMMIT_TOO_LARGE: more than COMMIT_MAX_BYTES of payloads.
- * Errors of the source are passed on. */
+ *   RESOURCE_EXHAUSTED COMMIT_TOO_LARGE: more than COMMIT_MAX_BYTES of payloads;
+ *   INVALID_ARGUMENT SCHEMA_VIOLATED: a value breaks the schema in force, command->report says how;
+ *     SCHEMA_INVALID: a schema is wrong. FAILED_PRECONDITION SCHEMA_REFERENCED: another schema
+ * needs what this one no longer has; SCHEMA_BREAKS_CONFIGS: live configs would break it. Errors of
+ * the source are passed on. */
 bool registry_stage(const struct registry *registry, const struct command *command,
                     const struct version_source *source, struct staged **ret_staged,
                     struct status *st);

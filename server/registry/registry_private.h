@@ -21,6 +21,7 @@ struct registry {
     struct position position;
     uint64_t live[KEY_KINDS]; /* keys with a live head, by kind */
     struct compaction compaction;
+    uint64_t schema_revision; /* the newest commit that changed a schema; 0: none did */
     size_t head_bytes;
 
     /* Only the committer's thread: commits that were accepted and not applied yet. */
@@ -31,7 +32,10 @@ struct registry {
     size_t n_removed; /* live heads in pending whose payload is missing */
     struct position pending_position;
     struct compaction pending_compaction;
+    uint64_t pending_schema_revision;
     int64_t last_time_us;
+
+    struct values *values; /* owned */
 };
 
 /* The head after everything accepted; borrowed. NULL: there never was one. */
@@ -44,9 +48,17 @@ struct staging {
     const struct command *command;
     const struct version_source *source;
     struct staged *staged;
-    size_t n_made; /* changes of staged->commit that are filled */
-    size_t bytes;  /* of their payloads */
+    size_t n_made;                      /* changes of staged->commit that are filled */
+    size_t made_by[COMMIT_MAX_CHANGES]; /* the mutation of each */
+    size_t bytes;                       /* of their payloads */
 };
+
+/* ---- stage_checks.c ---- */
+
+/* Checks what the changes of a command bring: values against all rules (values.h), resolved values
+ * that follow from them, and changes of schemas against the schemas and configs that they concern.
+ * The report is empty before. */
+bool stage_checks(struct staging *s, struct value_report *report, struct status *st);
 
 /* ---- compaction.c ---- */
 

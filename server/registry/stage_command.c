@@ -400,7 +400,11 @@ static bool stage_mutation(struct staging *s, size_t index, struct status *st)
         [MUTATE_UNDELETE] = stage_undelete,
     };
     const struct mutation *m = &s->command->mutations[index];
+    size_t n_made = s->n_made;
     if (stages[m->kind](s, m, st)) {
+        if (s->n_made > n_made) {
+            s->made_by[n_made] = index;
+        }
         return true;
     }
     if (s->command->n_mutations > 1) {
@@ -460,6 +464,17 @@ bool registry_stage(const struct registry *registry, const struct command *comma
         if (!stage_mutation(&s, i, st) || !check_bytes(&s, st)) {
             return false;
         }
+    }
+    struct value_report own = {0};
+    struct value_report *report = command->report == NULL ? &own : command->report;
+    value_report_fini(report);
+    bool allowed = stage_checks(&s, report, st);
+    if (own.n > 0) {
+        violations_drop(st);
+    }
+    value_report_fini(&own);
+    if (!allowed) {
+        return false;
     }
     staged->commit->n_changes = s.n_made;
     if (s.n_made == 0) {

@@ -1,6 +1,7 @@
 #include "write_item.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "admission.h"
@@ -10,6 +11,7 @@
 void write_item_fini(struct write_item *w)
 {
     mutations_fini(&w->mutations);
+    value_report_fini(&w->report);
     staged_free(w->write.staged);
     free(w->credential);
     free(w->comment);
@@ -112,6 +114,7 @@ static void fill_command(struct write_item *w, struct rpc_call *call,
         .mutations = w->mutations.items,
         .n_mutations = w->mutations.n,
         .limits = w->service->limits,
+        .report = &w->report,
     };
     if (w->request_id[0] != '\0') {
         w->write.command.fingerprint = fingerprint(request);
@@ -120,6 +123,29 @@ static void fill_command(struct write_item *w, struct rpc_call *call,
     w->write.validate_only = write_flag(request, w->form->validate_only);
     w->write.bytes = w->mutations.payload_bytes + strlen(w->comment);
     w->write.deadline_ns = rpc_call_deadline(call);
+}
+
+/* Checks the values that the request holds. What the committer makes of it, the committer checks.
+ */
+static bool check_value(struct write_item *w, struct mutation *m, struct status *st)
+{
+    bool is_given = m->kind == MUTATE_CREATE || m->kind == MUTATE_UPDATE;
+    if (!is_given || key_kind(m->environment) != KEY_CONFIG) {
+        return true;
+    }
+    const struct value value = {m->environment, m->service, json_of_buf(m->payload)};
+    m->is_checked = registry_check_value(w->service->registry, &value, &w->report, &m->checked_at);
+    snprintf(w->report.field, sizeof w->report.field, "%s", m->content_field);
+    return m->is_checked || value_report_status(&w->report, st);
+}
+
+static bool check_values(struct write_item *w, struct status *st)
+{
+    bool ok = true;
+    for (size_t i = 0; i < w->mutations.n && ok; i++) {
+        ok = check_value(w, &w->mutations.items[i], st);
+    }
+    return ok;
 }
 
 bool write_item_init(struct write_item *w, struct service *service, struct rpc_call *call,
@@ -132,6 +158,9 @@ bool write_item_init(struct write_item *w, struct service *service, struct rpc_c
         !check_author(form, request, st) ||
         !check_claim(service, admission_caller(call), write_author(form, request), st) ||
         !check_text(request, form->request_id, REQUEST_ID_MAX_BYTES, "request_id", st)) {
+        return false;
+    }
+    if (!check_values(w, st)) {
         return false;
     }
     fill_command(w, call, request);

@@ -13,8 +13,9 @@ struct write_item {
     struct service *service;
     struct mutations mutations;
     char *credential, *comment, *created_by, *request_id;
-    bool include_large; /* payloads and differences, however large */
-    bool brief;         /* the response leaves out payload, comment and diff */
+    struct value_report report; /* what is wrong with its values */
+    bool include_large;         /* payloads and differences, however large */
+    bool brief;                 /* the response leaves out payload, comment and diff */
     const struct write_form *form;
 };
 

@@ -93,7 +93,9 @@ static void try_details(const char *text, size_t n)
 {
     struct status st;
     status_set(&st, STATUS_ABORTED, "", "what");
-    status_details_decode((const uint8_t *)text, n, &st);
+    struct violations violations = {0};
+    status_details_decode((const uint8_t *)text, n, &st, &violations);
+    violations_fini(&violations);
     MUST(st.code == STATUS_ABORTED && strlen(st.reason) < sizeof st.reason);
 }
 

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "google/rpc/status.pb-c.h"
+#include "leak_check.h"
 #include "rpc_client.h"
 #include "status_details.h"
 
@@ -12,7 +13,10 @@ static struct status read_again(const struct status *st)
     Google__Rpc__Status *message = google__rpc__status__unpack(NULL, bytes->len, bytes->data);
     cr_assert_not_null(message);
     struct status again;
-    rpc_status_of(message, &again);
+    struct violations violations = {0};
+    rpc_status_of(message, &again, &violations);
+    violations_fini(&violations);
+    again.n_violations = 0;
     google__rpc__status__free_unpacked(message, NULL);
     return again;
 }
@@ -52,7 +56,49 @@ Test(status, a_code_that_is_no_failure_is_unknown)
         Google__Rpc__Status message = GOOGLE__RPC__STATUS__INIT;
         struct status st;
         message.code = codes[i];
-        rpc_status_of(&message, &st);
+        struct violations none = {0};
+        rpc_status_of(&message, &st, &none);
         cr_assert_eq(st.code, STATUS_UNKNOWN);
     }
+}
+
+/* Makes a status with n violations, whose texts have `size` bytes each, and reads it again. */
+static void check_violations(size_t n, size_t size, size_t expected)
+{
+    struct violations made = {0};
+    struct violations found = {0};
+    struct status st, again;
+    AUTO(free) char *text = mem_zalloc(size + 1);
+    memset(text, 'x', size);
+    status_bad_field(&st, "config_data", "SCHEMA_VIOLATED", "several things are wrong");
+    for (size_t i = 0; i < n; i++) {
+        violations_add(&made, i % 2 == 0 ? "config_data/a" : "config_data/b", "SCHEMA_VIOLATED",
+                       text);
+    }
+    violations_lend(&made, &st);
+    AUTO(buf_unref) struct buf *bytes = status_details_encode(&st, "rpc.test");
+    cr_assert_lt(bytes->len, 8192 * 3 / 4, "clients accept headers of 8 KiB, in base 64");
+    Google__Rpc__Status *message = google__rpc__status__unpack(NULL, bytes->len, bytes->data);
+    cr_assert_not_null(message);
+    rpc_status_of(message, &again, &found);
+    google__rpc__status__free_unpacked(message, NULL);
+    cr_assert_str_eq(again.reason, "SCHEMA_VIOLATED");
+    cr_assert_str_eq(again.field, "config_data/a");
+    cr_assert_eq(again.n_violations, expected);
+    for (size_t i = 0; i < expected; i++) {
+        cr_assert_str_eq(again.violations[i].field, i % 2 == 0 ? "config_data/a" : "config_data/b");
+        cr_assert_str_eq(again.violations[i].message, text);
+    }
+    violations_fini(&made);
+    violations_fini(&found);
+}
+
+Test(status, has_as_many_violations_as_fit_into_headers)
+{
+    check_violations(1, 10, 1);
+    check_violations(2, 10, 2);
+    check_violations(64, 20, 64);
+    check_violations(64, 300, 12);
+    check_violations(2, 4200, 1);
+    leak_check();
 }

@@ -1,0 +1,358 @@
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "overlay.h"
+#include "registry_private.h"
+
+/* ---- Heads as the command will leave them ---- */
+
+static struct head *find_staged(const struct staging *s, const char *environment,
+                                const char *service)
+{
+    for (size_t i = s->n_made; i-- > 0;) {
+        struct head *head = s->staged->after[i];
+        if (head_is_named(head, environment, service)) {
+            return head;
+        }
+    }
+    return registry_pending_head(s->registry, environment, service);
+}
+
+static struct head *find(void *user, const char *environment, const char *service)
+{
+    return head_ref(find_staged(user, environment, service));
+}
+
+static bool lives(const struct head *head)
+{
+    return head != NULL && head->version != 0 && head->payload_size > 0;
+}
+
+/* The keys of one kind, those included that are not applied yet. A visitor returns false to end the
+ * walk. */
+struct walk {
+    struct staging *s;
+    struct head_source source;
+    struct head_filter filter;
+    bool (*visit)(struct walk *walk, struct head *head);
+    const struct change *change; /* that is checked */
+    struct value_report *report;
+    bool found;
+};
+
+static bool visit_known(struct walk *walk)
+{
+    struct head_cursor cursor = {.done = false};
+    struct head *heads[64];
+    bool goes_on = true;
+    while (goes_on && !cursor.done) {
+        size_t n = registry_list(walk->s->registry, &walk->filter, &cursor, heads, COUNT_OF(heads));
+        for (size_t i = 0; i < n; i++) {
+            struct head *now =
+                find_staged(walk->s, head_environment(heads[i]), head_service(heads[i]));
+            goes_on = goes_on && walk->visit(walk, now);
+            head_unref(heads[i]);
+        }
+    }
+    str_fini(&cursor.after);
+    return goes_on;
+}
+
+/* A head of the key that readers see already. */
+static bool is_known(const struct walk *walk, const struct head *head)
+{
+    return head_table_find(&walk->s->registry->heads, head_environment(head), head_service(head)) !=
+           NULL;
+}
+
+static bool is_new(const struct walk *walk, const struct head *head)
+{
+    return head_filter_matches(&walk->filter, head_environment(head), head_service(head)) &&
+           !is_known(walk, head) &&
+           find_staged(walk->s, head_environment(head), head_service(head)) == head;
+}
+
+static bool visit_new(struct walk *walk)
+{
+    const struct head_table *pending = &walk->s->registry->pending;
+    size_t place = 0;
+    bool goes_on = true;
+    for (struct head *head; goes_on && (head = head_table_next(pending, &place)) != NULL;) {
+        goes_on = !is_new(walk, head) || walk->visit(walk, head);
+    }
+    for (size_t i = 0; i < walk->s->n_made && goes_on; i++) {
+        struct head *head = walk->s->staged->after[i];
+        goes_on = !is_new(walk, head) || walk->visit(walk, head);
+    }
+    return goes_on;
+}
+
+static void walk_keys(struct walk *walk)
+{
+    if (visit_known(walk)) {
+        visit_new(walk);
+    }
+}
+
+static struct walk walk_of(struct staging *s, const struct change *change,
+                           struct value_report *report)
+{
+    return (struct walk){
+        .s = s, .source = {find, s}, .change = change, .report = report, .found = false};
+}
+
+/* ---- Values of configs ---- */
+
+static struct rules *rules_of_registry(const struct staging *s)
+{
+    return values_rules(s->registry->values);
+}
+
+static bool check_resolved_value(const struct rule *rule, const struct head *overlay,
+                                 const struct head *base, struct value_report *report)
+{
+    struct key_name name = key_name(head_environment(overlay), head_service(overlay));
+    AUTO_STR config = {0};
+    AUTO_STR merged = {0};
+    str_addf(&config, "%s resolved", name.text);
+    if (base == NULL || base == overlay || !lives(base)) {
+        return rule_check(rule, head_payload(overlay), config.data, report);
+    }
+    json_merge(head_payload(base), head_payload(overlay), &merged);
+    return rule_check(rule, (struct json_text){merged.data, merged.len}, config.data, report);
+}
+
+/* Checks a head by the rule in force, if that is about resolved values. */
+static bool check_resolved(struct walk *walk, struct head *head)
+{
+    AUTO(rule_unref)
+    struct rule *rule = rules_find(rules_of_registry(walk->s), &walk->source,
+                                   head_environment(head), head_service(head));
+    return rule == NULL || !rule_is_resolved(rule) ||
+           check_resolved_value(rule, head,
+                                find_staged(walk->s, DEFAULT_ENVIRONMENT, head_service(head)),
+                                walk->report);
+}
+
+static bool visit_overlay(struct walk *walk, struct head *head)
+{
+    if (lives(head)) {
+        check_resolved(walk, head);
+    }
+    return !walk->report->more;
+}
+
+static bool note_resolved(struct walk *walk, struct head *schema)
+{
+    if (lives(schema)) {
+        AUTO(rule_unref)
+        struct rule *rule = rules_of(rules_of_registry(walk->s), &walk->source, schema);
+        walk->found = rule_is_resolved(rule);
+    }
+    return !walk->found;
+}
+
+/* Whether a schema of the service, in whatever environment, is about resolved values. */
+static bool has_resolved_rule(struct staging *s, const struct change *change)
+{
+    struct walk walk = walk_of(s, change, NULL);
+    walk.filter = (struct head_filter){.service = change->service, .kind = KEY_SCHEMA};
+    walk.visit = note_resolved;
+    walk_keys(&walk);
+    return walk.found;
+}
+
+/* Resolved values that follow from a change: of the config, and of all overlays if it is the
+ * default. An erase is never refused: what has to go goes. */
+static bool keeps_resolved(struct staging *s, const struct change *change, struct head *after,
+                           struct value_report *report)
+{
+    size_t before = report->n;
+    if (s->registry->pending_schema_revision == 0 || change->kind == CHANGE_ERASE ||
+        find_staged(s, change->environment, change->service) != after ||
+        !has_resolved_rule(s, change)) {
+        return true;
+    }
+    struct walk walk = walk_of(s, change, report);
+    if (strcmp(change->environment, DEFAULT_ENVIRONMENT) == 0) {
+        walk.filter = (struct head_filter){.service = change->service};
+        walk.visit = visit_overlay;
+        walk_keys(&walk);
+    } else if (lives(after)) {
+        check_resolved(&walk, after);
+    }
+    return report->n == before;
+}
+
+/* The call's thread has checked the value, and no schema has changed since. */
+static bool was_checked(const struct staging *s, const struct mutation *m)
+{
+    return m->is_checked && m->checked_at == s->registry->pending_schema_revision;
+}
+
+static bool check_config(struct staging *s, const struct mutation *m, size_t index,
+                         struct value_report *report)
+{
+    const struct change *change = &s->staged->commit->changes[index];
+    bool ok = true;
+    if (change_brings_version(change->kind) && !was_checked(s, m)) {
+        const struct head_source source = {find, s};
+        const struct value value = {change->environment, change->service,
+                                    json_of_buf(change->payload)};
+        ok = values_check(s->registry->values, &source, &value, report);
+    }
+    return keeps_resolved(s, change, s->staged->after[index], report) && ok;
+}
+
+/* ---- Changes of schemas ---- */
+
+/* A schema that refers to one that changes must stay sound. */
+static bool visit_referrer(struct walk *walk, struct head *head)
+{
+    const struct change *change = walk->change;
+    if (!lives(head) || head_is_named(head, change->environment, change->service)) {
+        return true;
+    }
+    AUTO(rule_unref)
+    struct rule *rule = rules_of(rules_of_registry(walk->s), &walk->source, head);
+    walk->found = rule_depends_on(rule, change->environment, change->service) &&
+                  !rule_is_sound(rule, walk->report);
+    return !walk->found;
+}
+
+static bool keeps_referrers(struct staging *s, const struct change *change, struct status *st)
+{
+    struct value_report faults = {0};
+    struct walk walk = walk_of(s, change, &faults);
+    walk.filter = (struct head_filter){.kind = KEY_SCHEMA};
+    walk.visit = visit_referrer;
+    walk_keys(&walk);
+    if (walk.found) {
+        status_set(st, STATUS_FAILED_PRECONDITION, "SCHEMA_REFERENCED",
+                   "another schema refers to it and would be wrong without what it names: %s %s",
+                   faults.violations[0].rule, faults.violations[0].message);
+    }
+    value_report_fini(&faults);
+    return !walk.found;
+}
+
+/* Checks a live config by the rule that will be in force. */
+static bool visit_governed(struct walk *walk, struct head *head)
+{
+    if (!lives(head)) {
+        return true;
+    }
+    AUTO(rule_unref)
+    struct rule *rule = rules_find(rules_of_registry(walk->s), &walk->source,
+                                   head_environment(head), head_service(head));
+    struct key_name name = key_name(head_environment(head), head_service(head));
+    if (rule != NULL && rule_is_resolved(rule)) {
+        check_resolved(walk, head);
+    } else if (rule != NULL) {
+        rule_check(rule, head_payload(head), name.text, walk->report);
+    }
+    return !walk->report->more;
+}
+
+/* The live configs of a schema: of its environment, or of all. */
+static struct head_filter governed_by(const struct head *schema)
+{
+    const char *environment = key_environment(head_environment(schema));
+    return (struct head_filter){.environment = environment[0] == '\0' ? NULL : environment,
+                                .service = head_service(schema)};
+}
+
+static void check_governed(struct staging *s, const struct change *change,
+                           const struct head *schema, struct value_report *report)
+{
+    struct walk walk = walk_of(s, change, report);
+    walk.filter = governed_by(schema);
+    walk.visit = visit_governed;
+    walk_keys(&walk);
+}
+
+/* A schema that is the changed one or refers to it: checks its configs. */
+static bool visit_affected(struct walk *walk, struct head *head)
+{
+    const struct change *change = walk->change;
+    bool own = head_is_named(head, change->environment, change->service);
+    if (!own && lives(head)) {
+        AUTO(rule_unref)
+        struct rule *rule = rules_of(rules_of_registry(walk->s), &walk->source, head);
+        own = rule_depends_on(rule, change->environment, change->service);
+    }
+    if (own) {
+        check_governed(walk->s, change, head, walk->report);
+    }
+    return !walk->report->more;
+}
+
+static bool keeps_configs(struct staging *s, const struct change *change,
+                          struct value_report *report, struct status *st)
+{
+    struct walk walk = walk_of(s, change, report);
+    walk.filter = (struct head_filter){.kind = KEY_SCHEMA};
+    walk.visit = visit_affected;
+    walk_keys(&walk);
+    if (report->n == 0) {
+        return true;
+    }
+    value_report_status(report, st);
+    st->code = STATUS_FAILED_PRECONDITION;
+    status_set_reason(st, "SCHEMA_BREAKS_CONFIGS");
+    return false;
+}
+
+static bool is_sound(struct staging *s, struct head *schema, struct value_report *report,
+                     struct status *st)
+{
+    const struct head_source source = {find, s};
+    AUTO(rule_unref) struct rule *rule = rules_of(rules_of_registry(s), &source, schema);
+    return rule_is_sound(rule, report) || value_report_status(report, st);
+}
+
+static bool check_schema(struct staging *s, const struct mutation *m, size_t index,
+                         struct value_report *report, struct status *st)
+{
+    const struct change *change = &s->staged->commit->changes[index];
+    struct head *after = s->staged->after[index];
+    return (!lives(after) || is_sound(s, after, report, st)) && keeps_referrers(s, change, st) &&
+           (m->force || keeps_configs(s, change, report, st));
+}
+
+/* ---- All changes of a command ---- */
+
+/* Where the value is in the request; of one that is made, where it would be. */
+static void name_field(const struct staging *s, size_t index, struct value_report *report)
+{
+    const struct mutation *m = &s->command->mutations[index];
+    bool is_given = m->kind == MUTATE_CREATE || m->kind == MUTATE_UPDATE;
+    if (is_given && m->content_field != NULL) {
+        snprintf(report->field, sizeof report->field, "%s", m->content_field);
+    } else if (s->command->n_mutations > 1) {
+        snprintf(report->field, sizeof report->field, "changes[%zu].config_data", index);
+    } else {
+        snprintf(report->field, sizeof report->field, "config_data");
+    }
+}
+
+bool stage_checks(struct staging *s, struct value_report *report, struct status *st)
+{
+    for (size_t i = 0; i < s->n_made; i++) {
+        const struct change *change = &s->staged->commit->changes[i];
+        const struct mutation *m = &s->command->mutations[s->made_by[i]];
+        if (!change_has_config(change->kind)) {
+            continue;
+        }
+        name_field(s, s->made_by[i], report);
+        if (key_kind(change->environment) == KEY_SCHEMA) {
+            if (!check_schema(s, m, i, report, st)) {
+                return false;
+            }
+        } else if (!check_config(s, m, i, report)) {
+            return value_report_status(report, st);
+        }
+    }
+    return true;
+}

@@ -1,0 +1,63 @@
+#include <assert.h>
+#include <stdlib.h>
+
+#include "str.h"
+#include "value_report.h"
+
+static void free_texts(const struct value_violation *violation)
+{
+    free(violation->config);
+    free(violation->pointer);
+    free(violation->rule);
+    free(violation->message);
+}
+
+void value_report_fini(struct value_report *report)
+{
+    for (size_t i = 0; i < report->n; i++) {
+        free_texts(&report->violations[i]);
+    }
+    free(report->violations);
+    violations_fini(&report->told);
+    *report = (struct value_report){0};
+}
+
+bool value_report_add(struct value_report *report, const struct value_violation *violation)
+{
+    if (report->n == VALUE_VIOLATIONS_MAX) {
+        report->more = true;
+        free_texts(violation);
+        return false;
+    }
+    report->violations = mem_grow(report->violations, report->n + 1, sizeof report->violations[0]);
+    report->violations[report->n++] = *violation;
+    return false;
+}
+
+static void tell(struct value_report *report, const struct value_violation *violation)
+{
+    AUTO_STR field = {0};
+    AUTO_STR message = {0};
+    str_addf(&field, "%s%s", report->field, violation->pointer);
+    if (violation->config != NULL) {
+        str_addf(&message, "%s: ", violation->config);
+    }
+    str_addf(&message, "%s (%s)", violation->message, violation->rule);
+    violations_add(&report->told, field.data, violation->reason, message.data);
+}
+
+bool value_report_status(struct value_report *report, struct status *st)
+{
+    assert(report->n > 0 && "there is something to tell");
+    const struct value_violation *first = &report->violations[0];
+    violations_fini(&report->told);
+    for (size_t i = 0; i < report->n; i++) {
+        tell(report, &report->violations[i]);
+    }
+    status_bad_field(st, report->field, first->reason, "%s %s%s",
+                     first->pointer[0] == '\0' ? "the value" : first->pointer,
+                     report->told.items[0].message, report->n > 1 ? ", and more is wrong" : "");
+    status_add_number(st, "violations", report->n);
+    violations_lend(&report->told, st);
+    return false;
+}
