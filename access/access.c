@@ -190,6 +190,12 @@ void access_reload(struct access *access)
     }
 }
 
+bool access_is_open(const struct access *access)
+{
+    return access->file == NULL && access->has_anonymous &&
+           access->anonymous_grant.role == ROLE_SUPER_ADMIN;
+}
+
 uint64_t access_generation(const struct access *access)
 {
     return atomic_load_explicit(&access->generation, memory_order_acquire);

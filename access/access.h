@@ -52,6 +52,9 @@ void access_close(struct access *access);
 /* Reads the file again soon, whether it has changed or not. */
 void access_reload(struct access *access);
 
+/* Whether everybody may do everything: there is no file, and anonymous callers are super-admins. */
+bool access_is_open(const struct access *access);
+
 /* Finds out whose credentials these are. A token counts before a name that a gateway says, this
  * before a certificate.
  *

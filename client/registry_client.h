@@ -35,6 +35,7 @@
     REGISTRY_METHOD_ROW(X, COMPACT, Compact, compact)                                              \
     REGISTRY_METHOD_ROW(X, WATCH_PROGRESS, WatchProgress, watch_progress)                          \
     REGISTRY_METHOD_ROW(X, GET_STATUS, GetStatus, get_status)                                      \
+    REGISTRY_METHOD_ROW(X, GET_ACCESS, GetAccess, get_access)                                      \
     X(CHECK_HEALTH, "/grpc.health.v1.Health/Check", grpc__health__v1__health_check_request,        \
       grpc__health__v1__health_check_response)
 

@@ -97,6 +97,7 @@ static const struct right rights[] = {
     {"WriteConfigs", WRITE | DELETE, RIGHT_EACH, NULL},
     {"Compact", OPERATE, RIGHT_ALL, NULL},
     {"GetStatus", OPERATE | DELEGATE, RIGHT_ANYONE, NULL},
+    {"GetAccess", READ | WRITE | DELETE | OPERATE | AUDIT | DELEGATE, RIGHT_ANYONE, NULL},
 };
 
 const char *right_scope_name(enum right_scope scope)

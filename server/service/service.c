@@ -2,6 +2,7 @@
 
 #include <assert.h>
 
+#include "access_call.h"
 #include "compare.h"
 #include "diff_configs.h"
 #include "list.h"
@@ -24,6 +25,7 @@ RPC_HANDLER(diff_configs, Confreg__V1__DiffConfigsRequest, struct service)
 RPC_HANDLER(watch_call, Confreg__V1__WatchRequest, struct service)
 RPC_HANDLER(watch_progress_call, Confreg__V1__WatchProgressRequest, struct service)
 RPC_HANDLER(status_call, Confreg__V1__GetStatusRequest, struct service)
+RPC_HANDLER(access_call, Confreg__V1__GetAccessRequest, struct service)
 
 static const struct rpc_method methods[] = {
     {"CreateConfig", RPC_UNARY, write_call},
@@ -43,6 +45,7 @@ static const struct rpc_method methods[] = {
     {"Watch", RPC_SERVER_STREAM, watch_call_thunk},
     {"WatchProgress", RPC_UNARY, watch_progress_call_thunk},
     {"GetStatus", RPC_UNARY, status_call_thunk},
+    {"GetAccess", RPC_UNARY, access_call_thunk},
     {"Compact", RPC_UNARY, write_call},
 };
 

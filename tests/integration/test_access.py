@@ -5,7 +5,7 @@ import signal
 import pytest
 from access import AccessFile, as_caller, digest, grant, new_token, with_headers
 from calls import Registry
-from daemon import Confregd, free_port, until
+from daemon import Confregd, until, free_port, until
 from errors import refused
 from stubs import api_grpc, api_pb, health_grpc, health_pb
 from test_metrics import scrape
@@ -134,3 +134,31 @@ def test_an_author_has_to_be_proven_where_asked_for(launch):
 def test_an_unknown_author_rule_is_told(launch):
     code, log = launch(Guarded, extra=["--author", "all"]).fails_to_start()
     assert code == 2 and "--author" in log
+
+
+def test_a_caller_can_ask_what_he_may(launch):
+    server = launch(Guarded)
+    token = server.access.add("billing", grant("reader", ["prod"], ["billing*", "pay"]), grant("auditor"))
+    short = server.access.add_token("billing", expires="2036-01-01T00:00:00Z")
+    idle = server.access.add("idle")
+    server.start()
+    told = server.registry(token).access()
+    assert (told.name, told.credential_kind, told.rights_in_force) == ("billing", "token", True)
+    assert [(g.role, list(g.environments), list(g.services)) for g in told.grants] == [
+        (api_pb.ACCESS_ROLE_READER, ["prod"], ["billing*", "pay"]),
+        (api_pb.ACCESS_ROLE_AUDITOR, [], [])]
+    assert not told.HasField("expire_time") and told.header.epoch
+    assert server.registry(short).access().expire_time.ToJsonString() == "2036-01-01T00:00:00Z"
+    assert list(server.registry(idle).access().grants) == []  # no right is needed
+    with refused("UNAUTHENTICATED", "CREDENTIALS_MISSING"):
+        server.registry().access()
+    server.access.set_grants("billing", grant("admin"))
+    told = until(lambda: (now := server.registry(token).access()) and
+                 now.generation != told.generation and now, "the new rights are in force")
+    assert [g.role for g in told.grants] == [api_pb.ACCESS_ROLE_ADMIN]
+
+
+def test_without_an_access_file_no_rights_are_in_force(launch):
+    told = Registry(launch(Confregd, store="memory:").start().stub).access()
+    assert not told.rights_in_force and told.name == ""
+    assert [g.role for g in told.grants] == [api_pb.ACCESS_ROLE_SUPER_ADMIN]

@@ -196,6 +196,10 @@ def status(registry):
     return registry.status()
 
 
+def access(registry):
+    return registry.access()
+
+
 def compaction(registry):
     return registry.stub.Compact(api_pb.CompactRequest(revision=1), timeout=60)
 
@@ -208,7 +212,7 @@ LARGEST = {
     "ListConfigs": largest_list, "ListVersions": largest_versions,
     "DiffVersions": largest_difference, "DiffConfigs": largest_comparison,
     "ListCommits": largest_change_log, "Watch": largest_of_a_watch,
-    "WatchProgress": progress_of_a_watch, "GetStatus": status, "Compact": compaction,
+    "WatchProgress": progress_of_a_watch, "GetStatus": status, "GetAccess": access, "Compact": compaction,
 }
 METHODS = sorted(api_pb.DESCRIPTOR.services_by_name["RegistryService"].methods_by_name)
 

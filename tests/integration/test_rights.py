@@ -392,7 +392,7 @@ def test_the_state_of_a_node_is_for_who_operates_it(site, name):
 
 def test_every_method_is_in_the_matrix():
     tested = set(NAMED) | {"BatchGetConfigs", "WriteConfigs", "ListConfigs", "ListCommits",
-                           "DiffConfigs", "Watch", "WatchProgress", "Compact", "GetStatus"}
+                           "DiffConfigs", "Watch", "WatchProgress", "Compact", "GetStatus", "GetAccess"}
     methods = {m.name for m in api_pb.DESCRIPTOR.services_by_name["RegistryService"].methods}
     assert tested == set(METHODS) == methods
 

@@ -77,6 +77,9 @@ class Registry:
     def status(self):
         return self.stub.GetStatus(api_pb.GetStatusRequest(), timeout=TIMEOUT)
 
+    def access(self):
+        return self.stub.GetAccess(api_pb.GetAccessRequest(), timeout=TIMEOUT)
+
     def revision(self):
         return self.status().header.revision
 
