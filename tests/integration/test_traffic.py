@@ -77,7 +77,12 @@ def test_a_sound_history_is_linearizable():
         done("create", 1, 4, "x", 1), done("update", 2, 6, "y", 2), done("get", 5, 7, "y", 2),
         done("delete", 8, 9), done("get", 10, 11), done("create", 12, 13, "z", 3),
         Operation(1, "create", "a", 14, 15, REFUSED, "w"),
-        Operation(1, "update", "a", 14, 15, REFUSED, "v", expected=2)])
+        Operation(1, "update", "a", 14, 15, REFUSED, "v", expected=2),
+        done("update", 16, 17, "u", 4, tested="z"), done("delete", 18, 19),
+        Operation(1, "update", "a", 20, 21, REFUSED, "t", tested="u"),
+        done("undelete", 22, 23, "u", 5), done("get", 24, 25, "u", 5),
+        Operation(1, "undelete", "a", 26, 27, REFUSED),
+        Operation(1, "update", "a", 28, 29, REFUSED, "s", allow_missing=True, part=True)])
     assert sound, said
 
 
@@ -98,10 +103,24 @@ def test_an_unknown_outcome_may_be_either(carried_out):
     done("update", 5, 6, "z", 4),                             # a version left out
     done("update", 5, 6, "z", 3, expected=1),                 # an expectation that does not hold
     Operation(1, "update", "a", 5, 6, REFUSED, "z", expected=2),  # one that holds, refused
-    Operation(1, "delete", "a", 5, 6, REFUSED)])              # nothing to delete?
+    Operation(1, "delete", "a", 5, 6, REFUSED),               # nothing to delete?
+    done("update", 5, 6, "z", 3, tested="x"),                 # a test that does not hold
+    Operation(1, "update", "a", 5, 6, REFUSED, "z", tested="y"),  # one that holds, refused
+    done("undelete", 5, 6, "y", 3)])                          # of a config that is there
 def test_what_cannot_be_is_found(wrong):
     sound, _ = linear.verdict([
         done("create", 1, 2, "x", 1), done("update", 3, 4, "y", 2), wrong])
+    assert not sound
+
+
+@pytest.mark.parametrize("wrong", [
+    done("undelete", 7, 8, "x", 3),                           # with an older value
+    done("undelete", 7, 8, "y", 2),                           # with a version given before
+    Operation(1, "undelete", "a", 7, 8, REFUSED),
+    done("update", 7, 8, "z", 3, tested="y")])                # of a config that is gone
+def test_what_cannot_be_after_a_delete_is_found(wrong):
+    sound, _ = linear.verdict([
+        done("create", 1, 2, "x", 1), done("update", 3, 4, "y", 2), done("delete", 5, 6), wrong])
     assert not sound
 
 

@@ -12,10 +12,11 @@ import time
 
 import grpc
 
-from calls import Registry, update_change
+from calls import (Registry, create_change, delete_change, json_patch_change, undelete_change,
+                   update_change)
 from daemon import connect
 from seed import chance
-from stubs import api_grpc, api_pb
+from stubs import api_grpc, api_pb, pb
 from watching import Watch
 
 UNKNOWN, DONE, REFUSED = "unknown", "done", "refused"
@@ -25,7 +26,7 @@ REFUSALS = (grpc.StatusCode.NOT_FOUND, grpc.StatusCode.ALREADY_EXISTS, grpc.Stat
 
 # Shares in per cent; the rest are updates.
 MIX = [(15, "get"), (15, "list"), (10, "commit"), (5, "delete"), (5, "expect"), (10, "create"),
-       (5, "watch")]
+       (5, "watch"), (5, "undelete"), (5, "patch")]
 
 
 @dataclasses.dataclass
@@ -33,7 +34,7 @@ class Operation:
     """One operation on one config; times in ns. A commit of several changes counts as several."""
 
     client: int
-    kind: str  # get create update delete
+    kind: str  # get create update delete undelete
     service: str
     call: int
     returned: int = 0  # 0: never
@@ -42,6 +43,8 @@ class Operation:
     version: int = 0    # given, or read; 0: there was none
     expected: int = 0
     allow_missing: bool = False
+    tested: str = ""    # by a JSON Patch: the value that it has to find; "": any
+    part: bool = False  # of a commit, which is refused as a whole if one of its parts is
     revision: int = 0
 
 
@@ -61,6 +64,7 @@ class Client(threading.Thread):
         self.written = 0
         self.newest = 0       # the highest revision seen
         self.known = {}       # service: the last version seen
+        self.values = {}      # service: the last value read
         self.lost = 0         # calls without a response
         self.failure = None
         self.stopping = threading.Event()
@@ -174,6 +178,7 @@ class Client(threading.Thread):
         operation.version, operation.revision = config.version, config.mod_revision
         operation.value = value_of(config.config_data)
         self.known[operation.service] = config.version
+        self.values[operation.service] = operation.value
 
     def do_list(self):
         services = [f"traffic-{i}" for i in range(self.configs)]
@@ -219,17 +224,53 @@ class Client(threading.Thread):
         self._write([operation],
                     lambda request_id: self.registry.delete(service, request_id=request_id))
 
-    def do_commit(self):
-        services = self.random.sample(range(self.configs), 2)
-        operations, changes = [], []
-        for service in (f"traffic-{number}" for number in services):
-            value = self._value()
-            operations.append(self._begin("update", service, value=value, allow_missing=True))
-            changes.append(update_change(service, payload_of(value), allow_missing=True))
-        answer = self._write(operations, lambda request_id: self.registry.commit(
-            changes, request_id=request_id))
+    def do_undelete(self):
+        service = self._service()
+        operation = self._begin("undelete", service)
+        self.written += 1
+        answer = self._write([operation],
+                             lambda request_id: self.registry.undelete(service, request_id=request_id))
         if answer is not None:
-            for operation, change in zip(operations, answer.commit.changes):
+            self._take_written(operation, answer)
+            operation.value = value_of(answer.config.config_data)
+
+    def do_patch(self):
+        """A JSON Patch that tests the value as it was read last."""
+        service, value = self._service(), self._value()
+        tested = self.values.get(service, "")
+        operation = self._begin("update", service, value=value, tested=tested)
+        answer = self._write([operation], lambda request_id: self.registry.json_patch(
+            service, json_patch_of(value, tested), request_id=request_id))
+        self._take_written(operation, answer)
+
+    def _part(self, kind, service):
+        """A change of a commit, and its operation."""
+        tested = self.values.get(service, "") if kind == "patch" else ""
+        value = "" if kind in ("delete", "undelete") else self._value()
+        changes = {
+            "update": lambda: update_change(service, payload_of(value), allow_missing=True),
+            "create": lambda: create_change(service, payload_of(value)),
+            "delete": lambda: delete_change(service),
+            "undelete": lambda: undelete_change(service),
+            "patch": lambda: json_patch_change(service, json_patch_of(value, tested)),
+        }
+        operation = self._begin("update" if kind == "patch" else kind, service, value=value,
+                                allow_missing=kind == "update", tested=tested, part=True)
+        return operation, changes[kind]()
+
+    def do_commit(self):
+        """Of several configs: updates that always go, and half of the time one other change."""
+        numbers = self.random.sample(range(self.configs), self.random.randrange(2, self.configs))
+        kinds = ["update"] * len(numbers)
+        if self.random.random() < 0.5:
+            kinds[0] = self.random.choice(["create", "delete", "undelete", "patch"])
+        parts = [self._part(kind, f"traffic-{number}") for kind, number in zip(kinds, numbers)]
+        self.written += 1  # a request_id of its own, whatever the parts are
+        operations = [operation for operation, _ in parts]
+        answer = self._write(operations, lambda request_id: self.registry.commit(
+            [change for _, change in parts], request_id=request_id))
+        if answer is not None:
+            for operation, change in zip(operations, answer.commit.changes, strict=True):
                 operation.version, operation.revision = change.version, answer.commit.revision
 
     def do_watch(self):
@@ -251,15 +292,24 @@ def payload_of(value):
     return '{"by":"%s"}' % value
 
 
+def json_patch_of(value, tested):
+    test = '{"op":"test","path":"/by","value":"%s"},' % tested if tested else ""
+    return '[%s{"op":"replace","path":"/by","value":"%s"}]' % (test, value)
+
+
 def value_of(payload):
     return payload.decode().removeprefix('{"by":"').removesuffix('"}')
 
 
 def check_against_log(clients, log):
     """No acknowledged write is lost, none was made twice, and the log has no others."""
-    places = {}
+    places, undeleted = {}, set()
     for event in log.events:
-        if event.HasField("config") and event.service_name.startswith("traffic-"):
+        if not event.service_name.startswith("traffic-"):
+            continue
+        if event.kind == pb.CHANGE_KIND_UNDELETE:  # its value is in the log already
+            undeleted.add((event.service_name, event.version, event.revision))
+        elif event.HasField("config"):
             value = log.payloads[("prod", event.service_name), event.version]
             assert value not in places, f"{value} was written twice"
             places[value] = (event.service_name, event.version, event.revision)
@@ -272,7 +322,15 @@ def check_against_log(clients, log):
         elif operation.outcome == REFUSED:
             assert value not in places, f"refused, and in the log: {operation}"
     assert not set(places) - set(writes), "values that nobody wrote"
+    _check_undeletes(clients, undeleted)
     _check_reads(clients, log)
+
+
+def _check_undeletes(clients, undeleted):
+    undeletes = [o for client in clients for o in client.operations if o.kind == "undelete"]
+    told = [(o.service, o.version, o.revision) for o in undeletes if o.outcome == DONE]
+    assert len(set(told)) == len(told) and set(told) <= undeleted, "an undelete is lost"
+    assert len(undeleted) <= sum(o.outcome != REFUSED for o in undeletes), "one was made twice"
 
 
 def _check_reads(clients, log):

@@ -27,9 +27,11 @@ type operation struct {
 	Version      uint64
 	Expected     uint64
 	AllowMissing bool `json:"allow_missing"`
+	Tested       string
+	Part         bool
 }
 
-// One config. Numbers are given once, also over a delete.
+// One config. Numbers are given once, also over a delete, which leaves the value for an undelete.
 type config struct {
 	head, last uint64
 	value      string
@@ -46,9 +48,13 @@ func (c config) write(o operation) (config, bool) {
 		return c.next(o), c.head == 0
 	case "update":
 		expected := o.Expected == 0 || o.Expected == c.head
-		return c.next(o), expected && (c.head != 0 || o.AllowMissing)
+		tested := o.Tested == "" || o.Tested == c.value
+		return c.next(o), expected && (c.head != 0 && tested || o.AllowMissing)
 	case "delete":
-		return config{last: c.last}, c.head != 0
+		return config{last: c.last, value: c.value}, c.head != 0
+	case "undelete":
+		back := config{head: c.last + 1, last: c.last + 1, value: c.value}
+		return back, c.head == 0 && c.last != 0 && (o.Value == "" || o.Value == c.value)
 	}
 	panic("an operation of kind " + o.Kind)
 }
@@ -68,7 +74,7 @@ func step(state, input, _ interface{}) (bool, interface{}) {
 	case o.Outcome == "unknown":
 		return true, c
 	case o.Outcome == "refused":
-		return !done, c
+		return !done || o.Part, c
 	}
 	return done && (o.Kind == "delete" || o.Version == after.head), after
 }
