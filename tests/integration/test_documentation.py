@@ -21,11 +21,11 @@ from tokens import Key, jwks
 
 pytestmark = [pytest.mark.own_store, pytest.mark.documentation]
 
-PAGES = ["README.md", "CONTRIBUTING.md", "tests/clients/README.md",
+PAGES = ["README.md", "CONTRIBUTING.md", "client/python/README.md", "tests/clients/README.md",
          *(str(page.relative_to(ROOT)) for page in sorted((ROOT / "docs").rglob("*.md")))]
 # These start from README's first steps, with the two programs running and its config there.
 NEED_PROGRAMS = {"docs/operations.md", "docs/protocol.md", "docs/guides/environments.md",
-                 "docs/guides/reverse-proxies.md", "docs/tasks.md"}
+                 "docs/guides/reverse-proxies.md", "docs/guides/python.md", "docs/tasks.md"}
 ENTER = """
 set -e
 ip link set lo up
@@ -222,6 +222,12 @@ def an_access_file(machine, block):
 def an_old_database(machine):
     machine.run_on(f"{TOOLS.parent}/venv/bin/secantusd-py --host 127.0.0.1 --port 27017 "
                    f"--storage-path {machine.folder}/old --log-level INFO", "27017", "SecantusDB")
+
+
+def the_python_package(machine):
+    """Names the interpreter that has it, in a folder for the programs of the page."""
+    machine.run(f"mkdir {machine.folder}/programs && cd {machine.folder}/programs && mkdir schemas\n"
+                f"export PATH={TOOLS.parent}/python-package/bin:$PATH", "the Python package")
 
 
 # ---- Reading ----

@@ -1,0 +1,150 @@
+"""The state machine of a watch: responses go in, whole updates come out. It does no I/O, and the sync
+and the asyncio clients share it.
+
+It resumes after the last response that it handled. Where the server can no longer resume there (a
+compaction, another epoch, a response that is missing), it starts with a snapshot again and compares:
+the changes in between are then told as synthetic ones, deletes included."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+from . import _api, errors
+from .models import Change, Config, Position
+
+SNAPSHOT, SNAPSHOT_END, EVENTS = 2, 3, 4  # WatchResponseKind
+
+_LOST = (errors.OutOfRangeError, errors.FailedPreconditionError)
+
+
+@dataclasses.dataclass(frozen=True)
+class Selector:
+    """Configs whose names fit all members that are not empty."""
+
+    environment: str = ""
+    service_name: str = ""
+    prefix: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Update:
+    """What a watch delivers: the changes of whole commits, or the first state of all that is watched
+    (first is True; config of each change is then what is there, and kind says how it was made).
+
+    synthetic: the changes were found by comparing with a new snapshot, as the steps between are gone.
+    """
+
+    changes: tuple[Change, ...]
+    position: Position
+    first: bool = False
+    synthetic: bool = False
+
+
+class MessageMissedError(errors.ConfregError):
+    """A response of the stream is missing."""
+
+
+class Follower:
+    def __init__(self, selectors: Sequence[Selector], decimals: bool, latest_only: bool,
+                 resolve: bool, resume_after: Position | None) -> None:
+        self._selectors = list(selectors)
+        self._decimals = decimals
+        self._latest_only = latest_only
+        self._resolve = resolve
+        self._position: Any = None  # of the last response handled; None: begin with a snapshot
+        if resume_after is not None:
+            self._position = _api.new("Position", token=resume_after.token)
+        self._configs: dict[tuple[str, str], Config] | None = None  # None: not known
+        self._snapshot: dict[tuple[str, str], Config] = {}
+        self._changes: list[Change] = []  # of a commit that is not complete
+        self._delivered = 0  # revision of the newest event or snapshot on this stream
+
+    def request(self) -> Any:
+        """The request of the next stream."""
+        self._snapshot, self._changes, self._delivered = {}, [], 0
+        request = _api.new(
+            "WatchRequest", conflate=self._latest_only, resolve=self._resolve, include_large=True,
+            include_snapshot=self._position is None, resume_after=self._position,
+            selectors=[_api.new("Selector", environment=s.environment,
+                                service_name=s.service_name, service_name_prefix=s.prefix)
+                       for s in self._selectors])
+        request.progress_interval.FromSeconds(10)
+        return request
+
+    def lost(self, error: errors.ConfregError) -> bool:
+        """The stream has ended with this. Whether the next one begins with a snapshot, because the
+        position is of no use any more."""
+        if isinstance(error, (*_LOST, MessageMissedError)) and self._position is not None:
+            self._position = None
+            return True
+        return False
+
+    def feed(self, response: Any) -> Update | None:
+        """Takes the next response. MessageMissedError: one before it is missing; end the stream."""
+        self._check_order(response)
+        update = None
+        if response.kind == SNAPSHOT:
+            for message in response.configs:
+                config = Config.of(message, self._decimals)
+                self._snapshot[config.environment, config.service_name] = config
+        elif response.kind == SNAPSHOT_END:
+            update = self._take_snapshot(Position.of(response.header))
+        elif response.kind == EVENTS:
+            self._changes += [Change.of(event, self._decimals) for event in response.events]
+            if not response.more:
+                update = self._take_changes(Position.of(response.header))
+        if response.header.revision > 0 and not response.more:
+            self._position = response.header
+        return update
+
+    def _check_order(self, response: Any) -> None:
+        before = response.previous_revision
+        if before != self._delivered:
+            raise MessageMissedError(f"the response after revision {self._delivered} is missing",
+                                     "DATA_LOSS", "MESSAGE_MISSED")
+        if response.kind == SNAPSHOT_END:
+            self._delivered = response.header.revision
+        elif response.kind == EVENTS and response.events:
+            self._delivered = response.events[-1].revision
+
+    def _take_changes(self, position: Position) -> Update | None:
+        changes, self._changes = tuple(self._changes), []
+        if self._configs is not None:
+            for change in changes:
+                name = change.environment, change.service_name
+                if change.config is not None:
+                    self._configs[name] = change.config
+                elif change.head_version == 0:
+                    self._configs.pop(name, None)
+        return Update(changes, position) if changes else None
+
+    def _take_snapshot(self, position: Position) -> Update | None:
+        before, self._configs, self._snapshot = self._configs, self._snapshot, {}
+        if before is None:
+            found = sorted(self._configs.values(), key=lambda c: (c.environment, c.service_name))
+            self._configs = dict(self._configs)
+            return Update(tuple(_synthetic(config, None, position) for config in found), position,
+                          first=True)
+        changes = [_synthetic(config, before.get(name), position)
+                   for name, config in self._configs.items() if _differs(before.get(name), config)]
+        changes += [_gone(config, position)
+                    for name, config in before.items() if name not in self._configs]
+        return Update(tuple(changes), position, synthetic=True) if changes else None
+
+
+def _differs(before: Config | None, now: Config) -> bool:
+    return before is None or dataclasses.replace(before, data=None) != dataclasses.replace(
+        now, data=None) or before.data != now.data
+
+
+def _synthetic(config: Config, before: Config | None, position: Position) -> Change:
+    return Change(config.environment, config.service_name, config.kind, config.version, config,
+                  before, config.version, position.revision, None, config.created_by,
+                  config.comment)
+
+
+def _gone(config: Config, position: Position) -> Change:
+    return Change(config.environment, config.service_name, "delete", 0, None, config, 0,
+                  position.revision, None, "", "")

@@ -1,0 +1,322 @@
+"""What the registry answers with, and the writes that it takes."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import uuid
+from typing import Any, Union
+
+from . import _api, _json, errors
+
+Json = dict[str, Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class Position:
+    """A place in the registry's log. `token` is the whole position as text."""
+
+    epoch: str
+    revision: int
+    token: str
+
+    @classmethod
+    def of(cls, message: Any) -> Position:
+        return cls(message.epoch, message.revision, message.token)
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """A config's head, or one version of it. data is None where the payload was not sent: it was
+    erased or compacted, was not asked for, or the config is deleted (version 0)."""
+
+    environment: str
+    service_name: str
+    version: int
+    data: Json | None
+    kind: str  # "create", "update", "rollback", "undelete", "import"; of a deleted one "delete", "erase"
+    created_at: datetime.datetime  # in UTC
+    created_by: str
+    comment: str
+    revision: int      # the commit that made this version
+    mod_revision: int  # the newest commit that changed the head: order copies by it
+    source_version: int  # of a rollback or undelete: where the payload comes from; 0: none
+    payload: str  # "": it is in data; "erased", "compacted", "omitted"
+    deleted: bool = False
+
+    @classmethod
+    def of(cls, message: Any, decimals: bool = False, environment: str = "",
+           service_name: str = "") -> Config:
+        """Of a Config, or of a Version of the config that is named."""
+        state = message.payload_state
+        is_config = hasattr(message, "mod_revision")
+        deleted = message.version == 0 if is_config else message.deleted
+        has_data = state == 0 and message.version > 0
+        return cls(
+            environment=message.environment if is_config else environment,
+            service_name=message.service_name if is_config else service_name,
+            version=message.version,
+            data=_json.loads(message.config_data, decimals) if has_data else None,
+            kind=_api.enum_name("ChangeKind", message.kind, "CHANGE_KIND_"),
+            created_at=message.create_time.ToDatetime(tzinfo=datetime.timezone.utc),
+            created_by=message.created_by,
+            comment=message.comment,
+            revision=message.revision,
+            mod_revision=message.mod_revision if is_config else message.revision,
+            source_version=message.source_version,
+            payload=_api.enum_name("PayloadState", state, "PAYLOAD_STATE_") if state else "",
+            deleted=deleted)
+
+
+@dataclasses.dataclass(frozen=True)
+class Diff:
+    """The difference between two versions, by top-level key, and whole as an RFC 6902 patch (None:
+    it is too large to be sent)."""
+
+    environment: str
+    new_environment: str
+    service_name: str
+    old_version: int  # 0: the config does not exist on this side
+    new_version: int
+    added: Json
+    removed: Json
+    changed: dict[str, tuple[Any, Any]]  # key: (old value, new value)
+    json_patch: list[Json] | None
+
+    @classmethod
+    def of(cls, message: Any, decimals: bool = False) -> Diff:
+        def value(data: bytes) -> Any:
+            return _json.loads(data, decimals) if data else None
+
+        return cls(
+            environment=message.environment,
+            new_environment=message.new_environment or message.environment,
+            service_name=message.service_name,
+            old_version=message.old_version,
+            new_version=message.new_version,
+            added={entry.key: value(entry.new_value) for entry in message.added},
+            removed={entry.key: value(entry.old_value) for entry in message.removed},
+            changed={entry.key: (value(entry.old_value), value(entry.new_value))
+                     for entry in message.changed},
+            json_patch=value(message.json_patch))
+
+
+@dataclasses.dataclass(frozen=True)
+class Change:
+    """One change of one config, as a watch and the change log tell it."""
+
+    environment: str
+    service_name: str
+    kind: str  # "create", "update", "rollback", "delete", "erase", "undelete", "import"
+    version: int  # that was added; of a delete the one asked for, 0: the whole config
+    config: Config | None  # the head afterwards; None: deleted, or the head was not touched
+    previous: Config | None  # the head before, where it is known
+    head_version: int  # afterwards; 0: the config is deleted
+    revision: int
+    time: datetime.datetime | None  # of the commit; None: it was found by comparing two copies
+    created_by: str
+    comment: str
+    diff: Diff | None = None
+
+    @property
+    def touches_head(self) -> bool:
+        return self.config is not None or self.head_version == 0
+
+    @classmethod
+    def of(cls, message: Any, decimals: bool = False) -> Change:
+        return cls(
+            environment=message.environment,
+            service_name=message.service_name,
+            kind=_api.enum_name("ChangeKind", message.kind, "CHANGE_KIND_"),
+            version=message.version,
+            config=Config.of(message.config, decimals) if message.HasField("config") else None,
+            previous=Config.of(message.previous, decimals) if message.HasField("previous") else None,
+            head_version=message.head_version,
+            revision=message.revision,
+            time=message.commit_time.ToDatetime(tzinfo=datetime.timezone.utc),
+            created_by=message.created_by,
+            comment=message.comment,
+            diff=Diff.of(message.diff, decimals) if message.HasField("diff") else None)
+
+
+@dataclasses.dataclass(frozen=True)
+class Commit:
+    """One atomic step of the registry. `actor` has proven who it is, `created_by` was named."""
+
+    revision: int
+    time: datetime.datetime
+    actor: str
+    created_by: str
+    comment: str
+    request_id: str
+    peer: str
+    changes: tuple[Change, ...]
+    change_count: int
+
+    @classmethod
+    def of(cls, message: Any, decimals: bool = False) -> Commit:
+        return cls(
+            revision=message.revision,
+            time=message.commit_time.ToDatetime(tzinfo=datetime.timezone.utc),
+            actor=message.actor,
+            created_by=message.created_by,
+            comment=message.comment,
+            request_id=message.request_id,
+            peer=message.peer,
+            changes=tuple(Change.of(change, decimals) for change in message.changes),
+            change_count=message.change_count)
+
+
+@dataclasses.dataclass(frozen=True)
+class Status:
+    """The state of the node that was asked."""
+
+    position: Position
+    version: str
+    store: str
+    oldest_revision: int
+    config_count: int
+    watch_streams: int
+    notifications_sent: int
+    writable: bool
+    not_writable_reason: str
+
+    @classmethod
+    def of(cls, message: Any) -> Status:
+        names = [field.name for field in dataclasses.fields(cls) if field.name != "position"]
+        return cls(position=Position.of(message.header),
+                   **{name: getattr(message, name) for name in names})
+
+
+@dataclasses.dataclass(frozen=True)
+class WriteResult:
+    """What a write has done; with validate_only, what it would do."""
+
+    position: Position
+    config: Config | None  # the head afterwards; None: there is none
+    deleted_count: int        # of a delete: how many versions
+    diff: Diff | None      # only with validate_only
+
+    @classmethod
+    def of(cls, message: Any, decimals: bool = False) -> WriteResult:
+        return cls(
+            position=Position.of(message.header),
+            config=Config.of(message.config, decimals) if message.HasField("config") else None,
+            deleted_count=getattr(message, "deleted_count", 0),
+            diff=Diff.of(message.diff, decimals) if message.HasField("diff") else None)
+
+
+# ---- Writes ----
+
+def new_request_id() -> str:
+    return uuid.uuid4().hex
+
+
+@dataclasses.dataclass(frozen=True)
+class _Write:
+    """Members of all writes. request_id makes a repeat safe; one is made where none is given. The
+    other members are those of the requests of docs/protocol.md."""
+
+    service_name: str
+    environment: str = "default"
+    comment: str = dataclasses.field(default="", compare=False)
+    created_by: str = ""
+    request_id: str = dataclasses.field(default_factory=new_request_id)
+    validate_only: bool = False
+
+    def message(self) -> Any:
+        """The request of the single call."""
+        raise NotImplementedError
+
+    def _common(self) -> dict[str, Any]:
+        return {field.name: getattr(self, field.name) for field in dataclasses.fields(_Write)}
+
+
+@dataclasses.dataclass(frozen=True)
+class Create(_Write):
+    """Makes a config that does not exist."""
+
+    data: Json = dataclasses.field(default_factory=dict)
+
+    def message(self) -> Any:
+        return _api.new("CreateConfigRequest", config_data=_json.dumps(self.data), **self._common())
+
+
+@dataclasses.dataclass(frozen=True)
+class _Conditional(_Write):
+    """A write that is made only if the head is as expected; 0 and "": whatever it is."""
+
+    expected_version: int = 0
+    expected_revision: int = 0
+    expected_epoch: str = ""
+
+    def _conditions(self) -> dict[str, Any]:
+        return {"expected_version": self.expected_version,
+                "expected_revision": self.expected_revision,
+                "expected_epoch": self.expected_epoch, **self._common()}
+
+
+@dataclasses.dataclass(frozen=True)
+class Update(_Conditional):
+    """Adds a version: by one of the whole new value, an RFC 7396 patch and an RFC 6902 patch."""
+
+    data: Json | None = None
+    merge_patch: Json | None = None
+    json_patch: list[Json] | None = None
+    allow_missing: bool = False  # create the config where it does not exist
+
+    def message(self) -> Any:
+        given = {name: value for name, value in (("config_data", self.data),
+                                                 ("merge_patch", self.merge_patch),
+                                                 ("json_patch", self.json_patch))
+                 if value is not None}
+        if len(given) != 1:
+            raise ValueError("an update has exactly one of data, merge_patch and json_patch")
+        (name, value), = given.items()
+        return _api.new("UpdateConfigRequest", allow_missing=self.allow_missing,
+                        **{name: _json.dumps(value)}, **self._conditions())
+
+
+@dataclasses.dataclass(frozen=True)
+class Delete(_Conditional):
+    """Deletes a config, or erases one version of it."""
+
+    version: int = 0     # 0: the whole config
+    erase: bool = False  # with the whole config: remove its payloads, too
+    allow_missing: bool = False
+
+    def message(self) -> Any:
+        return _api.new("DeleteConfigRequest", version=self.version, erase=self.erase,
+                        allow_missing=self.allow_missing, **self._conditions())
+
+
+@dataclasses.dataclass(frozen=True)
+class Rollback(_Conditional):
+    """Adds a version with the payload of an older one; version 0: the one before the head."""
+
+    version: int = 0
+
+    def message(self) -> Any:
+        return _api.new("RollbackConfigRequest", version=self.version, **self._conditions())
+
+
+@dataclasses.dataclass(frozen=True)
+class Undelete(_Write):
+    """Brings a deleted config back; version 0: with its last payload."""
+
+    version: int = 0
+    expected_revision: int = 0
+    expected_epoch: str = ""
+
+    def message(self) -> Any:
+        return _api.new("UndeleteConfigRequest", version=self.version,
+                        expected_revision=self.expected_revision,
+                        expected_epoch=self.expected_epoch, **self._common())
+
+
+Write = Union[Create, Update, Delete, Rollback, Undelete]
+
+WRITE_NAMES: dict[type, str] = {Create: "create", Update: "update", Delete: "delete",
+                                Rollback: "rollback", Undelete: "undelete"}
+
+WriteOutcome = Union[WriteResult, errors.ConfregError]

@@ -1,0 +1,240 @@
+"""Client and AsyncClient: every call of the API."""
+
+import asyncio
+import datetime
+import inspect
+import os
+import threading
+from decimal import Decimal
+
+import pytest
+from conftest import Server, free_port, until
+
+import confreg
+
+NOW = datetime.timezone.utc
+
+
+def test_the_life_of_a_config(client, name):
+    created = client.create(name, {"pool": 10}, "prod", created_by="ada", comment="first")
+    assert (created.config.version, created.config.kind) == (1, "create")
+    assert (created.config.created_by, created.config.comment) == ("ada", "first")
+    assert client.patch(name, {"tls": True}, "prod").config.data == {"pool": 10, "tls": True}
+    assert client.update(name, {"pool": 30}, "prod").config.version == 3
+    assert client.rollback(name, "prod").config.data == {"pool": 10, "tls": True}
+    assert client.get(name, "prod").source_version == 2
+    assert client.get(name, "prod", version=1).data == {"pool": 10}
+    assert [v.version for v in client.versions(name, "prod", page_size=3)] == [4, 3, 2, 1]
+    diff = client.diff(name, "prod", old_version=1, new_version=4)
+    assert (diff.added, diff.removed, diff.changed) == ({"tls": True}, {}, {})
+    assert diff.json_patch == [{"op": "add", "path": "/tls", "value": True}]
+    assert client.delete(name, "prod", comment="by accident").deleted_count == 4
+    with pytest.raises(confreg.NotFoundError) as missing:
+        client.get(name, "prod")
+    assert missing.value.reason == "CONFIG_NOT_FOUND"
+    deleted, = client.configs("prod", name, deleted=True)
+    assert (deleted.deleted, deleted.data, deleted.comment) == (True, None, "by accident")
+    assert client.undelete(name, "prod").config.version == 5
+    commits = list(client.commits("prod", name, view="diff", oldest_first=True))
+    assert [c.changes[0].kind for c in commits] == [
+        "create", "update", "update", "rollback", "delete", "undelete"]
+    assert commits[1].changes[0].diff.added == {"tls": True}
+    since = commits[-1].time
+    assert [c.revision for c in client.commits("prod", name, since=since, kinds=["undelete"])] == [
+        commits[-1].revision]
+
+
+def test_a_write_on_condition(client, name):
+    first = client.create(name, {"n": 1})
+    client.update(name, {"n": 2}, expected_version=1)
+    for condition in ({"expected_version": 1}, {"expected_revision": first.config.mod_revision}):
+        with pytest.raises(confreg.ConflictError) as conflict:
+            client.update(name, {"n": 3}, **condition)
+        assert conflict.value.details["current_version"] == "2"
+    with pytest.raises(confreg.AlreadyExistsError):
+        client.create(name, {})
+
+
+def test_a_repeat_of_a_write_changes_nothing(client, name):
+    write = confreg.Create(name, data={"n": 1})
+    first = client.write(write)
+    assert client.write(write) == first
+    assert len(list(client.versions(name))) == 1
+
+
+def test_looking_before_writing(client, name):
+    client.create(name, {"n": 1})
+    answer = client.update(name, {"n": 2}, validate_only=True)
+    assert answer.diff.changed == {"n": (1, 2)}
+    assert client.get(name).data == {"n": 1}
+
+
+def test_several_writes(client, name):
+    commit = client.commit([confreg.Create(name, "dev", data={"n": 1}),
+                            confreg.Create(name, "prod", data={"n": 1})], comment="both")
+    assert (commit.change_count, commit.comment) == (2, "both")
+    with pytest.raises(confreg.AlreadyExistsError):
+        client.commit([confreg.Update(name, "dev", merge_patch={"n": 2}),
+                       confreg.Create(name, "prod", data={})])
+    assert client.get(name, "dev").data == {"n": 1}, "all or none"
+    good, bad = client.write_many([
+        confreg.Update(name, "dev", json_patch=[{"op": "replace", "path": "/n", "value": 2}]),
+        confreg.Create(name, "prod", data={})])
+    assert good.config.data == {"n": 2}
+    assert isinstance(bad, confreg.AlreadyExistsError)
+    found = client.get_many([("dev", name), ("prod", name), ("none", name)])
+    assert sorted(c.environment for c in found) == ["dev", "prod"]
+    assert [d.changed for d in client.diffs("prod", "dev", service_name=name)] == [{"n": (1, 2)}]
+
+
+def test_what_is_refused_names_the_field(client, name):
+    with pytest.raises(confreg.InvalidArgumentError) as refused:
+        client.create("a/b", {})
+    assert (refused.value.field, refused.value.reason) == ("service_name", "NAME_CHARACTER")
+    with pytest.raises(ValueError, match="exactly one"):
+        client.write(confreg.Update(name))
+    with pytest.raises(ValueError, match="none of"):
+        list(client.commits(kinds=["rename"]))
+
+
+def test_numbers_keep_their_digits(server, name):
+    data = {"i": 2**63 - 1, "d": Decimal("0.10000000000000000001"), "e": Decimal("1E+2")}
+    with confreg.Client(server.address, decimals=True) as client:
+        client.create(name, data)
+        assert client.get(name).data == data
+    with confreg.Client(server.address) as client:
+        assert client.get(name).data == {"i": 2**63 - 1, "d": 0.1, "e": 100.0}
+    with confreg.Client(server.address) as client, pytest.raises(ValueError):
+        client.update(name, {"x": float("nan")})
+
+
+def test_a_read_is_as_new_as_asked_for(client, name):
+    written = client.create(name, {"n": 1})
+    assert client.get(name, after=written.position).version == 1
+    assert client.get(name, linearizable=True).version == 1
+
+
+def test_a_resolved_config(client, name):
+    client.create(name, {"a": 1, "b": 1})
+    client.create(name, {"b": 2}, "prod")
+    assert client.get(name, "prod", resolve=True).data == {"a": 1, "b": 2}
+
+
+def test_the_state_of_the_node(client):
+    status = client.status()
+    assert (status.store, status.writable) == ("sqlite", True)
+    assert status.position.revision >= status.oldest_revision - 1
+
+
+def test_compaction(launch, name):
+    with confreg.Client(launch(Server).start().address) as client:
+        client.create(name, {"n": 1})
+        revision = client.update(name, {"n": 2}).position.revision
+        assert client.compact(revision) == revision + 1
+        until(lambda: [v.payload for v in client.versions(name)] == ["", "compacted"],
+              "the old payload is gone")
+
+
+def test_a_call_waits_for_a_server_that_starts(launch, name):
+    server = launch(Server)
+    with confreg.Client(server.address, timeout=60) as client:
+        answers = []
+        thread = threading.Thread(target=lambda: answers.append(client.create(name, {})))
+        thread.start()
+        server.start()
+        thread.join(60)
+    assert answers[0].config.version == 1
+
+
+def test_a_call_ends_in_time_where_there_is_no_server():
+    with (confreg.Client(f"127.0.0.1:{free_port()}", timeout=0.5) as client,
+          pytest.raises(confreg.UnavailableError)):
+        client.get("billing")
+
+
+def test_another_address_is_tried(server, name):
+    with confreg.Client(f"127.0.0.1:{free_port()},{server.address}") as client:
+        assert client.create(name, {}).config.version == 1
+
+
+@pytest.mark.parametrize("address", ["", "http://127.0.0.1:1", "a:1,,b:1", "ftp://x"])
+def test_what_is_no_address(address):
+    with pytest.raises(ValueError, match="is no address"):
+        confreg.Client(address)
+
+
+def test_a_closed_client_says_so(server):
+    client = confreg.Client(server.address)
+    client.close()
+    with pytest.raises(ValueError, match="closed"):
+        client.status()
+
+
+def test_a_client_after_a_fork(server, name):
+    """It was made, and not used, before."""
+    client = confreg.Client(server.address)
+    reader, writer = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        os.write(writer, str(client.create(name, {}).config.version).encode())
+        os._exit(0)
+    os.waitpid(pid, 0)
+    assert os.read(reader, 10) == b"1"
+    client.close()
+
+
+# ---- asyncio ----
+
+def test_asyncio_has_the_same_calls():
+    def public(kind):
+        return {name: function for name, function in vars(kind).items()
+                if not name.startswith("_") and inspect.isfunction(function)}
+
+    sync, other = public(confreg.Client), public(confreg.AsyncClient)
+    assert set(sync) == set(other)
+    for name, function in sync.items():
+        assert (inspect.signature(function).parameters.keys()
+                == inspect.signature(other[name]).parameters.keys()), name
+        for parameter in inspect.signature(function).parameters.values():
+            assert parameter.default == inspect.signature(
+                other[name]).parameters[parameter.name].default, (name, parameter)
+
+
+def test_asyncio(server, name):
+    async def use():
+        async with confreg.AsyncClient(server.address) as client:
+            assert (await client.create(name, {"n": 1})).config.version == 1
+            assert (await client.patch(name, {"m": 2})).config.version == 2
+            assert (await client.update(name, {"m": 3})).config.version == 3
+            assert (await client.rollback(name, version=1)).config.data == {"n": 1}
+            assert (await client.get(name)).version == 4
+            assert [v.version async for v in client.versions(name)] == [4, 3, 2, 1]
+            assert [c.version async for c in client.configs("default", name)] == [4]
+            assert (await client.diff(name)).removed == {"m": 3}
+            assert (await client.delete(name)).deleted_count == 4
+            assert (await client.undelete(name)).config.version == 5
+            assert len([c async for c in client.commits("default", name)]) == 6
+            assert (await client.status()).writable
+            assert await client.get_many([("default", name), ("none", name)])
+            with pytest.raises(confreg.NotFoundError):
+                await client.get("none-such")
+            outcomes = await client.write_many([confreg.Create(name, "x", data={})])
+            assert outcomes[0].config.version == 1
+            assert (await client.commit([confreg.Delete(name, "x")])).change_count == 1
+            assert [d.service_name async for d in client.diffs(
+                "default", "nowhere", service_name=name)] == [name]
+    asyncio.run(use())
+
+
+def test_asyncio_watches(server, name):
+    async def use():
+        async with confreg.AsyncClient(server.address) as client:
+            await client.create(name, {"n": 0})
+            seen = []
+            async for update in client.watch(confreg.Selector("default", name)):
+                seen += [change.config.data["n"] for change in update.changes]
+                if update.first or seen[-1] < 5:
+                    await client.update(name, {"n": seen[-1] + 1})
+                else:
+                    return seen
+    assert asyncio.run(use()) == [0, 1, 2, 3, 4, 5]
