@@ -43,8 +43,8 @@ static void reload(void)
         signals.reload(signals.reload_user);
     }
     pthread_mutex_unlock(&signals.lock);
-    log_event(LOG_INFO, "reloaded", "what", any ? "the files of TLS are read again" : "nothing",
-              NULL);
+    log_event(LOG_INFO, "reloaded", "what",
+              any ? "files are read again, logs are opened again" : "nothing", NULL);
 }
 
 void signals_on_reload(void (*function)(void *user), void *user)

@@ -15,9 +15,9 @@
 
 /* The text of --help about signals. */
 #define SIGNALS_HELP                                                                               \
-    "SIGTERM and SIGINT stop it in order. SIGHUP makes it read its TLS and access files again. "   \
-    "Other "                                                                                       \
-    "signals are ignored, except those that dump core (SIGQUIT, SIGSEGV, ...)."
+    "SIGTERM and SIGINT stop it in order. SIGHUP makes it read its TLS and access files and open " \
+    "its audit and access logs again. Other signals are ignored, except those that dump core "     \
+    "(SIGQUIT, SIGSEGV, ...)."
 
 /* Starts to receive signals. Call it once, on main's thread, before any other thread is started.
  * Until signals_end_in_order(true), SIGTERM and SIGINT end the process at once with this exit code,

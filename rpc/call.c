@@ -56,7 +56,6 @@ void call_unref(struct rpc_call *call)
     grpc_byte_buffer_destroy(call->sending);
     grpc_metadata_array_destroy(&call->arrival.headers);
     grpc_call_details_destroy(&call->arrival.details);
-    free(call->note);
     free(call->peer);
     free(call->proven_name);
     if (call->caller != NULL) {
@@ -465,6 +464,11 @@ const char *rpc_call_service(const struct rpc_call *call)
 const char *rpc_call_method(const struct rpc_call *call)
 {
     return call->method == NULL ? "unknown" : call->method->entry->name;
+}
+
+enum rpc_kind rpc_call_kind(const struct rpc_call *call)
+{
+    return call->method == NULL ? RPC_UNARY : call->method->entry->kind;
 }
 
 void *rpc_call_caller(const struct rpc_call *call)

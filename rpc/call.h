@@ -40,7 +40,7 @@ struct rpc_call {
     int64_t arrived_ns;
     enum status_code code; /* of the status that was sent; CANCELLED before */
     char reason[sizeof((struct status *)0)->reason]; /* of the same */
-    void *note;                                      /* of the account; owned */
+    void *note;                                      /* of the account, which owns it */
     uint64_t request_bytes, response_bytes;
     struct arrival arrival;
     struct tag arrived;

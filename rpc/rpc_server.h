@@ -65,8 +65,8 @@ struct rpc_call_end {
 /* Keeps account of the calls. Its functions run on the threads of the calls and must not block. */
 struct rpc_account {
     /* A call has been decoded and is about to be handled; request: NULL if the client streams. What
-     * *ret_note is set to comes back with the end, and is freed then (free). False: the call is
-     * refused with *st. */
+     * *ret_note is set to comes back with the end, which frees it. False: the call is refused with
+     * *st. */
     bool (*begun)(void *user, struct rpc_call *call, const ProtobufCMessage *request,
                   void **ret_note, struct status *st);
     /* A call has ended, also one that was refused. */
@@ -197,6 +197,7 @@ int64_t rpc_call_deadline(const struct rpc_call *call);
 /* "confreg.v1.RegistryService" and "GetConfig"; "" and "unknown" for unknown methods. */
 const char *rpc_call_service(const struct rpc_call *call);
 const char *rpc_call_method(const struct rpc_call *call);
+enum rpc_kind rpc_call_kind(const struct rpc_call *call);
 /* "ipv4:127.0.0.1:52311", "ipv6:[::1]:52311" or "unix:". Lives as long as the reference. */
 const char *rpc_call_peer(struct rpc_call *call);
 /* The name that the client has proven by its certificate, "spiffe://example/gateway",

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "access.h"
+#include "call_logs.h"
 #include "check_schema.h"
 #include "endpoints.h"
 #include "import_legacy.h"
@@ -15,6 +16,7 @@
 #include "store.h"
 #include "store_open.h"
 #include "tls_options.h"
+#include "verify.h"
 #include "wake.h"
 
 struct settings {
@@ -28,6 +30,7 @@ struct settings {
     const char *access_file;    /* NULL: not given */
     const char *anonymous_role; /* likewise */
     const char *author;
+    struct call_logs_options logs;
 };
 
 static enum options_result read_settings(struct settings *s, int argc, char **argv)
@@ -113,6 +116,7 @@ static enum options_result read_settings(struct settings *s, int argc, char **ar
          "Threads that receive calls; 0: one per core.", 0, 256, NULL},
         {"grace", OPTION_DURATION, &s->node.grace_ms, "5s", "TIME",
          "How long running calls may take when the server stops.", 0, 600000, NULL},
+        CALL_LOGS_ROWS(&s->logs),
         {"log-level", OPTION_TEXT, &s->log_level, "INFO", "LEVEL", "DEBUG, INFO, WARNING or ERROR.",
          0, 0, "LOG_LEVEL"},
     };
@@ -120,8 +124,8 @@ static enum options_result read_settings(struct settings *s, int argc, char **ar
         .program = "confregd",
         .summary = "The server of the configuration registry confreg. See also `confregd "
                    "import-legacy --help`: it imports the data of the service that confreg "
-                   "replaces; and `confregd check-schema --help`: it checks JSON values against a "
-                   "JSON Schema.",
+                   "replaces; `confregd check-schema --help`: it checks JSON values against a JSON "
+                   "Schema; and `confregd verify --help`: it checks audit logs.",
         .prefix = "CONFREG",
         .rows = rows,
         .n_rows = COUNT_OF(rows),
@@ -202,6 +206,7 @@ static bool renew_epoch(const char *address, struct status *st)
 static void reload(void *user)
 {
     const struct settings *settings = user;
+    call_logs_reopen(settings->node.logs);
     access_reload(settings->node.access);
     if (settings->node.tls != NULL) {
         tls_server_reload(settings->node.tls);
@@ -255,6 +260,16 @@ static bool serve_with_access(struct settings *settings, struct status *st)
     return ok;
 }
 
+static bool serve_with_logs(struct settings *settings, struct status *st)
+{
+    if (!call_logs_open(&settings->logs, &settings->node.logs, st)) {
+        return false;
+    }
+    bool ok = serve_with_access(settings, st);
+    call_logs_close(settings->node.logs);
+    return ok;
+}
+
 static bool run(struct settings *settings, struct status *st)
 {
     struct endpoints endpoints;
@@ -266,7 +281,7 @@ static bool run(struct settings *settings, struct status *st)
     settings->node.bus_user = endpoints.bus_user;
     settings->node.bus_password = endpoints.bus_password;
     bool ok =
-        settings->new_epoch ? renew_epoch(endpoints.store, st) : serve_with_access(settings, st);
+        settings->new_epoch ? renew_epoch(endpoints.store, st) : serve_with_logs(settings, st);
     endpoints_fini(&endpoints);
     return ok;
 }
@@ -290,6 +305,9 @@ int main(int argc, char **argv)
     }
     if (argc > 1 && strcmp(argv[1], "check-schema") == 0) {
         return check_schema(argc - 1, argv + 1);
+    }
+    if (argc > 1 && strcmp(argv[1], "verify") == 0) {
+        return verify(argc - 1, argv + 1);
     }
     struct settings settings = {.new_epoch = false};
     enum options_result result = read_settings(&settings, argc, argv);

@@ -7,6 +7,7 @@
 
 #include "address.h"
 #include "admission.h"
+#include "call_account.h"
 #include "clock.h"
 #include "exporter.h"
 #include "failpoint.h"
@@ -38,8 +39,10 @@ struct node {
     struct relay *relay;
     struct waiters *waiters;
     struct rpc_server *server;
-    struct tls_server *tls; /* borrowed; NULL: no TLS */
-    struct access *access;  /* borrowed */
+    struct tls_server *tls;     /* borrowed; NULL: no TLS */
+    struct access *access;      /* borrowed */
+    struct call_logs *logs;     /* borrowed; NULL: calls are not logged */
+    struct rpc_account account; /* of the calls, in logs */
     struct hub *hub;
     struct committer *committer;
     struct service service;
@@ -128,6 +131,7 @@ static bool make_server(struct node *node, const struct node_options *options, s
         .max_receive_bytes = MAX_REQUEST_BYTES,
         .max_streams = (uint32_t)(options->max_watches + OTHER_CALLS),
         .tls = options->tls,
+        .account = options->logs == NULL ? NULL : &node->account,
         .handshake_ms = options->handshake_ms,
         .error_domain = "confreg",
         .descriptor_set = confreg_descriptors,
@@ -182,6 +186,7 @@ static void make_parts(struct node *node, const struct node_options *options)
         .waiters = node->waiters,
         .access = options->access,
         .author = options->author_trusted ? AUTHOR_TRUSTED : AUTHOR_CLAIMED,
+        .logs = node->logs,
         .limits = {.max_bytes = options->max_payload_bytes, .max_depth = MAX_DEPTH},
         .start_time_us = clock_wall_us(),
     };
@@ -258,6 +263,7 @@ static void show_metrics(void *user, struct str *page)
         .server = node->server,
         .tls = node->tls,
         .access = node->access,
+        .logs = node->logs,
         .registry = node->registry,
         .store = node->store,
         .committer = node->committer,
@@ -321,6 +327,8 @@ bool node_start(const struct node_options *options, struct node **ret_node, stru
     node->grace_ms = options->grace_ms;
     node->tls = options->tls;
     node->access = options->access;
+    node->logs = options->logs;
+    node->account = call_account(options->logs);
     node->insecure = options->insecure;
     node->diverged = options->diverged;
     node->user = options->user;

@@ -10,6 +10,7 @@
 
 struct access;
 struct node;
+struct call_logs;
 struct tls_server;
 
 struct node_options {
@@ -26,6 +27,7 @@ struct node_options {
     struct tls_server *tls;         /* borrowed; NULL: no TLS */
     struct access *access;          /* borrowed */
     bool author_trusted;            /* created_by may only name the caller (AUTHOR_TRUSTED) */
+    struct call_logs *logs;         /* borrowed; NULL: calls are not logged */
     bool insecure;                  /* plain TCP may be served to other machines */
     int64_t handshake_ms;           /* how long a client may take for the TLS handshake */
     uint64_t threads;               /* call threads; 0: one per core */

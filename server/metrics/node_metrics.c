@@ -301,6 +301,7 @@ void node_metrics(const struct node_parts *parts, struct str *page)
     if (parts->tls != NULL) {
         tls_server_metrics(parts->tls, "confreg", page);
     }
+    call_logs_metrics(parts->logs, "confreg", page);
     add_registry(parts->registry, page);
     add_commits(parts->committer, parts->store, page);
     add_store_reads(parts->pool, page);

@@ -4,6 +4,7 @@
 #define METRICS_NODE_METRICS_H
 
 #include "access.h"
+#include "call_logs.h"
 #include "committer.h"
 #include "hub.h"
 #include "pool.h"
@@ -16,6 +17,7 @@ struct node_parts {
     const struct rpc_server *server;
     struct tls_server *tls; /* NULL: no TLS */
     struct access *access;
+    struct call_logs *logs; /* NULL: calls are not logged */
     const struct registry *registry;
     const struct store *store;
     struct committer *committer;

@@ -36,6 +36,7 @@ struct service {
     struct relay *relay;
     struct waiters *waiters;
     struct access *access;
+    struct call_logs *logs; /* borrowed; NULL: calls are not logged */
     struct json_limits limits;
     enum author_rule author;
     int64_t start_time_us;

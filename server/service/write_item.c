@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "admission.h"
+#include "call_identity.h"
 #include "encode.h"
 #include "utf8.h"
 
@@ -72,17 +73,6 @@ static struct hash fingerprint(const ProtobufCMessage *request)
     return hash_two(descriptor->name, strlen(descriptor->name) + 1, bytes->data, bytes->len);
 }
 
-/* "certificate:dns:billing.example"; "": the caller has proven nothing. */
-static char *credential_of(const struct caller *caller)
-{
-    enum credential_kind kind = caller_credential_kind(caller);
-    AUTO_STR credential = {0};
-    if (kind != CREDENTIAL_NONE) {
-        str_addf(&credential, "%s:%s", credential_kind_name(kind), caller_credential_id(caller));
-    }
-    return mem_string(str_text(&credential));
-}
-
 /* Whether the caller may say that the author, who may be NULL, has written this. */
 static bool check_claim(const struct service *service, const struct caller *caller,
                         const char *author, struct status *st)
@@ -99,7 +89,7 @@ static void fill_command(struct write_item *w, struct rpc_call *call,
 {
     const char *author = write_author(w->form, request);
     const struct caller *caller = admission_caller(call);
-    w->credential = credential_of(caller);
+    w->credential = call_credential(call);
     w->comment = mem_string(write_text(request, w->form->comment));
     w->request_id = mem_string(write_text(request, w->form->request_id));
     w->created_by = author == NULL ? NULL : mem_string(author);

@@ -2,6 +2,7 @@
 
 #include <stdatomic.h>
 
+#include "call_account.h"
 #include "rights.h"
 #include "write_item.h"
 
@@ -63,6 +64,20 @@ static void add_outcomes(struct many *many, struct answer *answer)
     }
 }
 
+/* A call of which writes were refused succeeds all the same. Those that were not submitted were
+ * accounted for when they were found. */
+static void account_refused(const struct many *many)
+{
+    for (size_t i = 0; i < many->n; i++) {
+        const struct write_item *item = &many->writes[i].item;
+        if (item->write.done != NULL && !item->write.ok) {
+            const struct mutation *mutation = &item->mutations.items[0];
+            call_account_add_part(many->service->logs, many->call, item->form->method,
+                                  mutation->environment, mutation->service, &item->write.st);
+        }
+    }
+}
+
 /* Runs on the call's thread. */
 static void reply(struct rpc_task *task)
 {
@@ -71,6 +86,7 @@ static void reply(struct rpc_task *task)
     struct answer answer = {0};
     answer_add(&answer, answer_header(many->service, &position));
     add_outcomes(many, &answer);
+    account_refused(many);
     answer_send(&answer, many->call);
     many_free(many);
 }
@@ -99,6 +115,18 @@ static bool make(struct one *one, const Confreg__V1__Write *write, struct status
            write_item_init(&one->item, one->many->service, call, request, st);
 }
 
+static void account_invalid(const struct many *many, const Confreg__V1__Write *write,
+                            const struct status *st)
+{
+    const ProtobufCMessage *request = write_part(write);
+    if (request != NULL) {
+        const struct write_form *form = write_form_of(request);
+        call_account_add_part(many->service->logs, many->call, form->method,
+                              write_text(request, form->environment),
+                              write_text(request, form->service_name), st);
+    }
+}
+
 /* Makes all writes. ret_writes: the valid ones, for the committer; returns their number. */
 static size_t make_all(struct many *many, const Confreg__V1__WriteConfigsRequest *request,
                        struct write **ret_writes)
@@ -111,6 +139,8 @@ static size_t make_all(struct many *many, const Confreg__V1__WriteConfigsRequest
         if (make(one, request->writes[i], &write->st)) {
             write->done = done;
             ret_writes[n++] = write;
+        } else {
+            account_invalid(many, request->writes[i], &write->st);
         }
     }
     return n;

@@ -37,6 +37,7 @@ static void ended(void *user, const struct rpc_call_end *end)
              rpc_call_method(end->call), status_code_name(end->code), end->reason,
              end->note == NULL ? "" : (const char *)end->note, (size_t)end->request_bytes,
              (size_t)end->response_bytes);
+    free(end->note);
     counter_add(&told.ended);
 }
 
