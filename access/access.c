@@ -15,6 +15,11 @@
 #include "log.h"
 #include "metrics.h"
 
+/* Rights that change and credentials that expire count within a second: a change of the file is
+ * seen after two looks at most, and read after one more. */
+#define LOOK_MS 200
+#define USES_SHOWN 1000 /* tokens whose last use is on a page of metrics */
+
 enum refusal { REFUSED_MISSING, REFUSED_INVALID, REFUSED_EXPIRED, REFUSED_GATEWAY };
 #define REFUSALS (REFUSED_GATEWAY + 1)
 
@@ -163,7 +168,8 @@ bool access_open(const struct access_options *options, struct access **ret_acces
     }
     put_in_force(access, principals);
     if (options->file != NULL) {
-        struct file_watch_options watch = {.changed = changed, .tick = tick, .user = access};
+        struct file_watch_options watch = {
+            .changed = changed, .tick = tick, .interval_ms = LOOK_MS, .user = access};
         list_files(access, access->principals, watch.paths);
         access->watch = file_watch_start(&watch);
     }
@@ -463,6 +469,25 @@ static void show_refusals(struct access *access, struct page *page)
     }
 }
 
+static void show_uses(const struct principals *principals, struct page *page)
+{
+    size_t left = USES_SHOWN;
+    metrics_family(page->out, named(page, "token_last_use_timestamp_seconds"), METRIC_GAUGE,
+                   "When a token was last used, by the first digits of its SHA-256; of tokens that "
+                   "were used since the start, 1,000 at most.");
+    for (size_t i = 0; i < principals->n_tokens && left > 0; i++) {
+        const struct principal_token *token = &principals->tokens[i];
+        uint_least32_t used = atomic_load_explicit(&token->last_use_s, memory_order_relaxed);
+        if (used != 0) {
+            char id[BEARER_ID_DIGITS + 1];
+            bearer_token_id(&token->hash, id);
+            const struct metric_labels labels = {{{"token", id}}};
+            metrics_sample(page->out, page->name, &labels, used);
+            left--;
+        }
+    }
+}
+
 void access_metrics(struct access *access, const char *prefix, struct str *out)
 {
     struct page page = {.prefix = prefix, .out = out};
@@ -492,9 +517,10 @@ void access_metrics(struct access *access, const char *prefix, struct str *out)
     metrics_one(out, named(&page, "reload_failures_total"), METRIC_COUNTER,
                 "How often the access file could not be used when it was read again.",
                 (double)metric_value(&access->reload_failures));
-    metrics_one(out, named(&page, "stale"), METRIC_GAUGE,
-                "1: the access file cannot be used, an older one is in force.",
-                atomic_load(&access->stale) ? 1 : 0);
+    metrics_one(out, named(&page, "file_in_force"), METRIC_GAUGE,
+                "0: the access file cannot be used, an older one is in force.",
+                atomic_load(&access->stale) ? 0 : 1);
     metrics_one(out, named(&page, "read_timestamp_seconds"), METRIC_GAUGE,
                 "When the rights in force were read.", (double)atomic_load(&access->read_us) / 1e6);
+    show_uses(principals, &page);
 }

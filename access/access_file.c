@@ -596,7 +596,7 @@ static bool parse(const char *path, struct json_text json, struct principals **r
     return ok;
 }
 
-static bool check_json(const char *text, size_t n, struct buf **ret_json, struct status *st)
+bool access_file_check(const char *text, size_t n, struct buf **ret_json, struct status *st)
 {
     static const struct json_limits limits = {.max_bytes = FILE_MAX_BYTES, .max_depth = MAX_DEPTH};
     struct status json_st;
@@ -604,28 +604,36 @@ static bool check_json(const char *text, size_t n, struct buf **ret_json, struct
            status_set(st, STATUS_UNAVAILABLE, "ACCESS_FILE_BROKEN", "%s", json_st.message);
 }
 
-bool access_file_parse(const char *text, size_t n, struct principals **ret_principals,
-                       struct status *st)
+bool access_file_parse(const char *path, const char *text, size_t n,
+                       struct principals **ret_principals, struct status *st)
 {
     AUTO(buf_unref) struct buf *json = NULL;
-    return check_json(text, n, &json, st) && parse("", json_of_buf(json), ret_principals, st);
+    return access_file_check(text, n, &json, st) &&
+           parse(path, json_of_buf(json), ret_principals, st);
+}
+
+bool access_file_text(const char *path, struct buf **ret_text, bool *ret_is_open, struct status *st)
+{
+    mode_t mode = 0;
+    struct status why;
+    if (!file_read(path, FILE_MAX_BYTES, ret_text, &mode, &why)) {
+        return status_set(st, STATUS_UNAVAILABLE, "ACCESS_FILE_BROKEN", "%s", why.message);
+    }
+    if (ret_is_open != NULL) {
+        *ret_is_open = (mode & S_IROTH) != 0;
+    }
+    return true;
 }
 
 bool access_file_read(const char *path, struct principals **ret_principals, bool *ret_is_open,
                       struct status *st)
 {
-    AUTO(buf_unref) struct buf *bytes = NULL;
+    AUTO(buf_unref) struct buf *text = NULL;
     AUTO(buf_unref) struct buf *json = NULL;
-    mode_t mode = 0;
-    struct status why;
-    if (!file_read(path, FILE_MAX_BYTES, &bytes, &mode, &why)) {
-        return status_set(st, STATUS_UNAVAILABLE, "ACCESS_FILE_BROKEN", "%s", why.message);
-    }
-    bool ok = check_json((const char *)bytes->data, bytes->len, &json, st);
-    buf_unref(MOVE(bytes)); /* it can be large */
-    if (!ok || !parse(path, json_of_buf(json), ret_principals, st)) {
+    if (!access_file_text(path, &text, ret_is_open, st)) {
         return false;
     }
-    *ret_is_open = (mode & S_IROTH) != 0;
-    return true;
+    bool ok = access_file_check((const char *)text->data, text->len, &json, st);
+    buf_unref(MOVE(text)); /* it can be large */
+    return ok && parse(path, json_of_buf(json), ret_principals, st);
 }

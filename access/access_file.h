@@ -2,6 +2,7 @@
 #ifndef ACCESS_FILE_H
 #define ACCESS_FILE_H
 
+#include "buf.h"
 #include "principals.h"
 #include "status.h"
 
@@ -10,8 +11,14 @@
  * *ret_is_open: others than its owner and his group can read it. */
 bool access_file_read(const char *path, struct principals **ret_principals, bool *ret_is_open,
                       struct status *st);
-/* The same for a text. */
-bool access_file_parse(const char *text, size_t n, struct principals **ret_principals,
-                       struct status *st);
+/* Its steps: the bytes of the file (ret_is_open may be NULL), ... */
+bool access_file_text(const char *path, struct buf **ret_text, bool *ret_is_open,
+                      struct status *st);
+/* ... the text as JSON without insignificant white space, ... */
+bool access_file_check(const char *text, size_t n, struct buf **ret_json, struct status *st);
+/* ... and what it says. Does the step before, too. path: where the file is; those that it names are
+ * beside it. */
+bool access_file_parse(const char *path, const char *text, size_t n,
+                       struct principals **ret_principals, struct status *st);
 
 #endif

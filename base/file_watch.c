@@ -9,7 +9,7 @@
 #include "mem.h"
 #include "wake.h"
 
-#define INTERVAL_MS 1000
+#define DEFAULT_INTERVAL_MS 1000
 
 /* Facts that tell one content of a file from another; zeroed: there is no file. */
 struct mark {
@@ -66,7 +66,7 @@ static void *run(void *argument)
 {
     struct file_watch *watch = argument;
     while (!wake_stopping(&watch->wake)) {
-        wake_wait(&watch->wake, -1, INTERVAL_MS);
+        wake_wait(&watch->wake, -1, watch->options.interval_ms);
         wake_clear(&watch->wake);
         bool asked = atomic_exchange(&watch->poked, false);
         if (asked || has_changed(watch)) {
@@ -83,6 +83,9 @@ struct file_watch *file_watch_start(const struct file_watch_options *options)
 {
     struct file_watch *watch = mem_zalloc(sizeof *watch);
     watch->options = *options;
+    if (options->interval_ms == 0) {
+        watch->options.interval_ms = DEFAULT_INTERVAL_MS;
+    }
     for (size_t i = 0; i < FILE_WATCH_MAX; i++) {
         watch->paths[i] = options->paths[i] == NULL ? NULL : mem_string(options->paths[i]);
     }

@@ -1,12 +1,13 @@
-/* Watches a few files for changes, by a thread that looks at them once a second.
+/* Watches a few files for changes, by a thread that looks at them at an interval.
  *
- * A change is reported when the files have then stayed the same for a second, so that a certificate
- * and its key that are replaced one after the other are read together. Symbolic links are followed:
- * a mounted secret of Kubernetes changes by its links. */
+ * A change is reported when the files have then stayed the same for an interval, so that a
+ * certificate and its key that are replaced one after the other are read together. Symbolic links
+ * are followed: a mounted secret of Kubernetes changes by its links. */
 #ifndef BASE_FILE_WATCH_H
 #define BASE_FILE_WATCH_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #define FILE_WATCH_MAX 16
 
@@ -15,7 +16,8 @@ struct file_watch;
 struct file_watch_options {
     const char *paths[FILE_WATCH_MAX]; /* copied; NULL: no file */
     void (*changed)(void *user);       /* on the thread */
-    void (*tick)(void *user);          /* once a second, on the thread; may be NULL */
+    void (*tick)(void *user);          /* at each look, on the thread; may be NULL */
+    int64_t interval_ms;               /* 0: 1 s */
     void *user;
 };
 

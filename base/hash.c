@@ -74,6 +74,11 @@ bool secret_equal(const void *a, const void *b, size_t n)
     return CRYPTO_memcmp(a, b, n) == 0;
 }
 
+void secret_wipe(void *secret, size_t n)
+{
+    OPENSSL_cleanse(secret, n);
+}
+
 uint64_t hash_short(const struct hash *h)
 {
     uint64_t value = 0;

@@ -23,6 +23,9 @@ bool secret_equal(const void *a, const void *b, size_t n);
 /* The first 8 bytes as a big-endian number: the short form of a hash in positions. */
 uint64_t hash_short(const struct hash *h);
 
+/* Overwrites a secret that is no longer needed; no compiler leaves that out. */
+void secret_wipe(void *secret, size_t n);
+
 /* n random bytes from the kernel's generator; ends the process if it fails. */
 void random_bytes(void *bytes, size_t n);
 /* A fast, non-cryptographic 64-bit hash for tables, with a random seed per process. */

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "access.h"
+#include "access_command.h"
 #include "call_logs.h"
 #include "check_schema.h"
 #include "endpoints.h"
@@ -122,10 +123,12 @@ static enum options_result read_settings(struct settings *s, int argc, char **ar
     };
     const struct option_table table = {
         .program = "confregd",
-        .summary = "The server of the configuration registry confreg. See also `confregd "
-                   "import-legacy --help`: it imports the data of the service that confreg "
-                   "replaces; `confregd check-schema --help`: it checks JSON values against a JSON "
-                   "Schema; and `confregd verify --help`: it checks audit logs.",
+        .summary =
+            "The server of the configuration registry confreg. See also `confregd "
+            "import-legacy --help`: it imports the data of the service that confreg "
+            "replaces; `confregd access --help`: it makes tokens, and checks and explains "
+            "access files; `confregd check-schema --help`: it checks JSON values against a JSON "
+            "Schema; and `confregd verify --help`: it checks audit logs.",
         .prefix = "CONFREG",
         .rows = rows,
         .n_rows = COUNT_OF(rows),
@@ -302,6 +305,9 @@ int main(int argc, char **argv)
 {
     if (argc > 1 && strcmp(argv[1], "import-legacy") == 0) {
         return import_legacy(argc - 1, argv + 1);
+    }
+    if (argc > 1 && strcmp(argv[1], "access") == 0) {
+        return access_command(argc - 1, argv + 1);
     }
     if (argc > 1 && strcmp(argv[1], "check-schema") == 0) {
         return check_schema(argc - 1, argv + 1);

@@ -1,13 +1,21 @@
 """Who callers are and what they may call: tokens and certificates against the access file."""
 
+import concurrent.futures
+import datetime
+import json
+import os
 import signal
+import subprocess
+import time
+import urllib.request
 
+import grpc
 import pytest
 from access import AccessFile, as_caller, digest, grant, new_token, with_headers
 from calls import Registry
-from daemon import Confregd, until, free_port, until
+from daemon import BUILD, Confregd, free_port, until
 from errors import refused
-from stubs import api_grpc, api_pb, health_grpc, health_pb
+from stubs import ROOT, api_grpc, api_pb, health_grpc, health_pb
 from test_metrics import scrape
 
 pytestmark = pytest.mark.any_store
@@ -162,3 +170,201 @@ def test_without_an_access_file_no_rights_are_in_force(launch):
     told = Registry(launch(Confregd, store="memory:").start().stub).access()
     assert not told.rights_in_force and told.name == ""
     assert [g.role for g in told.grants] == [api_pb.ACCESS_ROLE_SUPER_ADMIN]
+
+
+# ---- The file ----
+
+def wait_for(condition):
+    until(condition, "the change of the access file counts")
+
+
+def works(call):
+    try:
+        call()
+    except grpc.RpcError:
+        return False
+    return True
+
+
+def test_a_change_of_the_file_counts_by_itself(guarded):
+    token = guarded.access.add("comes", grant("reader"))
+    registry = guarded.registry(token)
+    wait_for(lambda: works(registry.list))
+    guarded.access.set_grants("comes")
+    wait_for(lambda: not works(registry.list))
+    with refused("PERMISSION_DENIED", "NOT_ALLOWED"):
+        registry.list()
+    guarded.access.revoke(token)
+    guarded.reload()
+    with refused("UNAUTHENTICATED", "CREDENTIALS_INVALID"):
+        registry.list()
+
+
+def test_a_token_expires(guarded):
+    guarded.access.add("short", grant("reader"))
+    ends = datetime.datetime.now(datetime.UTC) + datetime.timedelta(seconds=1.5)
+    token = guarded.access.add_token("short", expires=ends.strftime("%Y-%m-%dT%H:%M:%S.%fZ"))
+    guarded.reload()
+    wait_for(lambda: not works(guarded.registry(token).list))
+    with refused("UNAUTHENTICATED", "CREDENTIALS_EXPIRED"):
+        guarded.registry(token).list()
+    assert datetime.datetime.now(datetime.UTC) >= ends
+
+
+def test_a_damaged_file_keeps_the_last_good_one(guarded):
+    token = guarded.access.add("stays", grant("reader"))
+    guarded.reload()
+    assert guarded.metric("file_in_force") == 1
+    failures = guarded.metric("reload_failures_total")
+    guarded.access.write_text('{"principals": [{"name": "stays", "tokens": [{"sha256": "SECRET"}]}]}')
+    until(lambda: guarded.metric("reload_failures_total") > failures, "the file is looked at")
+    assert guarded.metric("file_in_force") == 0
+    assert guarded.registry(token).list()
+    kept = [line for line in guarded.log.read_text().splitlines() if "event=access_kept" in line]
+    assert "principals[0].tokens[0].sha256" in kept[-1] and "SECRET" not in kept[-1]
+    guarded.access.write()
+    guarded.reload()
+    assert guarded.metric("file_in_force") == 1
+
+
+def test_a_file_that_all_can_read_is_told(launch):
+    server = launch(Guarded)
+    server.access.path.chmod(0o644)
+    server.start()
+    assert "event=access_file_open" in server.log.read_text()
+
+
+def test_metrics_tell_the_last_use_of_a_token(guarded):
+    token = guarded.access.add("used", grant("reader"))
+    unused = guarded.access.add_token("used")
+    guarded.reload()
+    guarded.registry(token).status()
+    name = "token_last_use_timestamp_seconds"
+    used = guarded.metric(name, token=digest(token)[:12])
+    assert abs(used - time.time()) < 60
+    guarded.reload()  # which does not forget it
+    assert guarded.metric(name, token=digest(token)[:12]) == used
+    page = urllib.request.urlopen(f"http://{guarded.metrics}/metrics").read().decode()
+    assert digest(unused)[:12] not in page
+
+
+def test_refusals_are_counted(guarded):
+    before = guarded.metric("refused_total", reason="missing")
+    with refused("UNAUTHENTICATED"):
+        guarded.registry().status()
+    assert guarded.metric("refused_total", reason="missing") == before + 1
+
+
+# ---- confregd access ----
+
+def confregd(*arguments, code=0):
+    result = subprocess.run([BUILD / "confregd", *map(str, arguments)], capture_output=True, text=True,
+                            timeout=60, check=False)
+    assert result.returncode == code, result.stdout + result.stderr
+    return result.stdout if code in (0, 2) else result.stderr
+
+
+def token(path, name, *arguments):
+    return confregd("access", "token", name, "--access", path, *arguments).strip()
+
+
+def follows_schema(path):
+    confregd("check-schema", ROOT / "docs" / "access.schema.json", path)
+
+
+def test_the_command_makes_tokens_that_are_good(launch):
+    server = launch(Guarded)
+    path = server.access.path
+    path.unlink()
+    first = token(path, "billing", "--role", "reader", "--role", "admin", "--environment", "prod",
+                  "--service", "billing*", "--service", "tax", "--expires", "90d")
+    assert path.stat().st_mode & 0o777 == 0o600
+    second = token(path, "billing")
+    root = token(path, "root", "--role", "super-admin", "--expires", "2100-01-01T00:00:00Z")
+    follows_schema(path)
+    content = json.loads(path.read_text())
+    assert content["principals"][0]["grants"] == [
+        grant("reader", ["prod"], ["billing*", "tax"]), grant("admin", ["prod"], ["billing*", "tax"])]
+    tokens = content["principals"][0]["tokens"]
+    assert [t["sha256"] for t in tokens] == [digest(first), digest(second)]
+    ends = datetime.datetime.fromisoformat(tokens[0]["expires"])
+    assert abs(ends.timestamp() - time.time() - 90 * 86400) < 60
+    server.start()
+    server.registry(root).create("billing")
+    for each in (first, second):
+        assert server.registry(each).data("billing")
+    assert confregd("access", "check", path) == (
+        "billing\n"
+        "  role reader, environments prod, services billing* tax\n"
+        "  role admin, environments prod, services billing* tax\n"
+        f"  token {digest(first)[:12]}, expires {ends:%Y-%m-%dT%H:%M:%S}.000000Z\n"
+        f"  token {digest(second)[:12]}\n"
+        "root\n"
+        "  role super-admin\n"
+        f"  token {digest(root)[:12]}, expires 2100-01-01T00:00:00.000000Z\n")
+
+
+def test_the_command_keeps_what_is_there(tmp_path):
+    path = tmp_path / "access.json"
+    path.write_text('{"principals":[{"certificates":["cn:\\u0061"],"name":"\\u0061","grants":'
+                    '[{"role":"reader"}]},{"name":"b","tokens":[]}]}')
+    path.chmod(0o640)
+    os.chown(path, 1234, 2345)
+    made = token(path, "a", "--role", "reader", "--role", "auditor")
+    assert json.loads(path.read_text()) == {"principals": [
+        {"certificates": ["cn:a"], "name": "a", "tokens": [{"sha256": digest(made)}],
+         "grants": [grant("reader"), grant("auditor")]}, {"name": "b", "tokens": []}]}
+    found = path.stat()
+    assert (found.st_mode & 0o777, found.st_uid, found.st_gid) == (0o640, 1234, 2345)
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_several_commands_at_once_lose_nothing(tmp_path):
+    path = tmp_path / "access.json"
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        made = list(pool.map(lambda i: token(path, f"p{i % 4}", "--role", "reader"), range(24)))
+    content = json.loads(path.read_text())
+    found = {t["sha256"] for principal in content["principals"] for t in principal["tokens"]}
+    assert found == {digest(t) for t in made} and len(content["principals"]) == 4
+
+
+@pytest.mark.parametrize("arguments", [
+    ["token"], ["token", "a"], ["token", "a", "b"], ["check"], ["explain", "GetConfig"], ["other"], []])
+def test_the_command_says_how_it_is_used(arguments):
+    assert "usage: confregd access" in confregd("access", *arguments, code=1)
+
+
+@pytest.mark.parametrize("arguments", [
+    ["a"], ["a/b", "--role", "reader"], ["a", "--role", "king"], ["a", "--role", "reader", "--service", ""],
+    ["a", "--role", "reader", "--expires", "90"], ["a", "--role", "reader", "--expires", "2100-02-30T00:00:00Z"]])
+def test_the_command_refuses_what_no_file_can_have(tmp_path, arguments):
+    path = tmp_path / "access.json"
+    confregd("access", "token", "--access", path, *arguments, code=1)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_command_checks_files(tmp_path):
+    path = tmp_path / "access.json"
+    path.write_text('{"principals": [{"name": "a", "token": "SECRET"}]}')
+    said = confregd("access", "check", path, code=1)
+    assert "principals[0]: has an unknown member token" in said and "SECRET" not in said
+    path.write_text('{"principals": [{"name": "a", "grants": []}]}')
+    path.chmod(0o644)
+    said = confregd("access", "check", path)
+    assert said.count("warning: ") == 3
+
+
+def test_the_command_explains(tmp_path):
+    path, file = tmp_path / "access.json", tmp_path / "token"
+    made = token(path, "billing", "--role", "reader", "--environment", "prod", "--service", "billing*")
+    file.write_text(made + "\n")
+    ask = ["access", "explain", "--access", path, "--token-file", file]
+    said = confregd(*ask, "GetConfig", "prod/billing-eu")
+    assert said.startswith("yes: billing has READ for prod/billing-eu as reader, by line ")
+    line = int(said.split(" by line ")[1].split()[0])
+    assert '"role": "reader"' in path.read_text().splitlines()[line]
+    assert confregd(*ask, "GetConfig", "test/billing", code=2).startswith("no: billing has no grant")
+    assert confregd(*ask, "DeleteConfig", "prod/billing", code=2).startswith("no: billing")
+    file.write_text(new_token())
+    assert "nobody's" in confregd(*ask, "GetConfig", "prod/billing", code=2)
+    confregd(*ask, "NoMethod", "prod/billing", code=1)

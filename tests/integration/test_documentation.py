@@ -208,9 +208,11 @@ def a_manifest(machine, block):
 
 
 def an_access_file(machine, block):
-    """confregd starts with it."""
+    """It follows the schema, and confregd starts with it."""
     (machine.folder / "jwks.json").write_text(jwks(Key("ES256", "shown")))
     (machine.folder / "shown.json").write_text(block.text)
+    subprocess.run([BUILD / "confregd", "check-schema", ROOT / "docs" / "access.schema.json",
+                    machine.folder / "shown.json"], check=True, timeout=30)
     server = Confregd(machine.folder / "shown", store="memory:",
                       extra=["--access", str(machine.folder / "shown.json")])
     try:

@@ -11,7 +11,7 @@ static struct principals *parse(const char *text)
 {
     struct principals *principals = NULL;
     struct status st;
-    cr_assert(access_file_parse(text, strlen(text), &principals, &st), "%s", st.message);
+    cr_assert(access_file_parse("", text, strlen(text), &principals, &st), "%s", st.message);
     return principals;
 }
 
@@ -110,8 +110,8 @@ Test(access_file, is_refused_with_the_place_that_is_wrong)
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         struct principals *principals = NULL;
         struct status st;
-        cr_assert(!access_file_parse(rows[i].text, strlen(rows[i].text), &principals, &st), "%s",
-                  rows[i].text);
+        cr_assert(!access_file_parse("", rows[i].text, strlen(rows[i].text), &principals, &st),
+                  "%s", rows[i].text);
         cr_expect_str_eq(st.reason, "ACCESS_FILE_BROKEN");
         cr_expect_not_null(strstr(st.message, rows[i].place), "%s: %s", rows[i].text, st.message);
         cr_expect_null(strstr(st.message, "SECRET"), "%s", st.message);

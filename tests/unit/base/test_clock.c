@@ -55,3 +55,51 @@ Test(clock, wall_is_the_time_of_day_in_microseconds)
     time_t after = time(NULL);
     cr_expect(now / 1000000 >= before - 1 && now / 1000000 <= after + 1);
 }
+
+Test(clock, a_time_is_read_back)
+{
+    static const int64_t times[] = {0, 1, 999999, INT64_C(951782399123456),
+                                    INT64_C(253402300799999999)};
+    for (size_t i = 0; i < sizeof times / sizeof times[0]; i++) {
+        char text[CLOCK_TEXT_SIZE];
+        int64_t found;
+        clock_format(times[i], text);
+        cr_assert(clock_parse(text, &found), "%s", text);
+        cr_expect_eq(found, times[i], "%s", text);
+    }
+}
+
+Test(clock, times_have_one_form)
+{
+    int64_t found;
+    cr_expect(clock_parse("2030-01-01T00:00:00Z", &found));
+    cr_expect_eq(found, INT64_C(1893456000000000));
+    cr_expect(clock_parse("2028-02-29T23:59:59.5Z", &found));
+    cr_expect_eq(found % 1000000, 500000);
+    static const char *const others[] = {
+        "",
+        "2030",
+        "2030-01-01",
+        "2030-01-01T00:00:00",
+        "2030-01-01 00:00:00Z",
+        "2030-01-01T00:00:00z",
+        "2030-01-01T00:00:00+00:00",
+        "2030-01-01T00:00:00.Z",
+        "2030-01-01T00:00:00.1234567Z",
+        "2030-01-01T00:00:00ZZ",
+        "2030-02-29T00:00:00Z",
+        "2030-13-01T00:00:00Z",
+        "2030-00-01T00:00:00Z",
+        "2030-01-00T00:00:00Z",
+        "2030-01-01T24:00:00Z",
+        "2030-01-01T00:60:00Z",
+        "2030-01-01T00:00:60Z",
+        "1969-12-31T23:59:59Z",
+        "+030-01-01T00:00:00Z",
+        "2030-1-01T00:00:00Z",
+        "20300-01-01T00:00:00Z",
+    };
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
+        cr_expect(!clock_parse(others[i], &found), "%s", others[i]);
+    }
+}
