@@ -6,6 +6,7 @@
 
 #include "address.h"
 #include "api.h"
+#include "call_logs.h"
 #include "compressor.h"
 #include "config_counts.h"
 #include "cors.h"
@@ -33,6 +34,7 @@ struct settings {
     bool insecure;
     const char *log_level;
     struct option_list origins;
+    struct call_logs_options logs;
     struct cors *cors; /* made of origins */
     uint64_t port;
     uint64_t max_body_bytes;
@@ -94,6 +96,7 @@ static enum options_result read_settings(struct settings *s, int argc, char **ar
          0, 0, NULL},
         {"heartbeat", OPTION_DURATION, &s->heartbeat_ms, "15s", "TIME",
          "The interval of heartbeats on a quiet stream of server-sent events.", 100, 600000, NULL},
+        CALL_LOGS_ROWS(&s->logs),
         {"log-level", OPTION_TEXT, &s->log_level, "INFO", "LEVEL", "DEBUG, INFO, WARNING or ERROR.",
          0, 0, "LOG_LEVEL"},
     };
@@ -240,6 +243,7 @@ static bool connect_upstream(struct parts *parts, const struct settings *setting
 static void reload(void *user)
 {
     const struct parts *parts = user;
+    call_logs_reopen(parts->gateway.logs);
     registry_client_reload(parts->gateway.upstream->client);
     if (parts->tls != NULL) {
         tls_server_reload(parts->tls);
@@ -291,9 +295,10 @@ static bool serve_parts(struct parts *parts, const struct settings *settings, st
     return ok;
 }
 
-static bool serve(const struct settings *settings, struct status *st)
+static bool serve_with_logs(const struct settings *settings, struct call_logs *logs,
+                            struct status *st)
 {
-    struct parts parts = {0};
+    struct parts parts = {.gateway.logs = logs};
     if (!tls_options_open(&settings->tls, &parts.tls, st)) {
         return false;
     }
@@ -305,6 +310,14 @@ static bool serve(const struct settings *settings, struct status *st)
     start_parts(&parts, settings);
     bool ok = serve_parts(&parts, settings, st);
     free_parts(&parts);
+    return ok;
+}
+
+static bool serve(const struct settings *settings, struct status *st)
+{
+    struct call_logs *logs = NULL;
+    bool ok = call_logs_open(&settings->logs, &logs, st) && serve_with_logs(settings, logs, st);
+    call_logs_close(logs);
     return ok;
 }
 

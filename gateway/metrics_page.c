@@ -1,5 +1,6 @@
 #include "metrics_page.h"
 
+#include "call_logs.h"
 #include "clock.h"
 #include "compressor.h"
 #include "config_counts.h"
@@ -81,6 +82,7 @@ void metrics_page_render(void *user, struct str *page)
                    "1; what runs here is in the labels.");
     metrics_sample(page, "confreg_gateway_build_info", &version, 1);
     route_stats_render(gateway->routes, page);
+    call_logs_metrics(gateway->logs, "confreg_gateway", page);
     metrics_one(page, "confreg_gateway_server_up", METRIC_GAUGE,
                 "0 where confregd was away when a call or the mirror last noticed.",
                 !atomic_load(&upstream->is_away));

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "call_log.h"
 #include "clock.h"
 #include "cors.h"
 #include "http_server.h"
@@ -50,6 +51,7 @@ static void send_response(struct request *r)
         const struct response_header *header = &response->headers[i];
         fields[answer.n_fields++] = (struct http_field){header->name, header->value};
     }
+    r->n_sent = answer.n_body;
     http_answer(r->x, &answer);
 }
 
@@ -89,6 +91,7 @@ static ssize_t read_more(void *user, struct http_exchange *x, char *bytes, size_
     const struct response_pull *pull = &r->response.pull;
     (void)user;
     ssize_t n = pull->read(pull->user, bytes, max);
+    r->n_sent += n > 0 ? (uint64_t)n : 0;
     x->n_held = pull->n_held;
     count(r);
     return n;
@@ -265,11 +268,14 @@ static void run(void *user, struct http_exchange *x)
     struct request *r = x->user;
     if (front->refuses) {
         request_refuse(r, 503, "SHUTTING_DOWN", "The gateway is stopping");
-    } else {
+    } else if (call_log_admit(r)) {
         routes_run(r);
     }
     x->lasts = r->lasts;
     count(r);
+    if (r->lasts && r->response.pull.read != NULL) {
+        call_log_opened(r);
+    }
     if (r->suspended == NULL) {
         answer(r);
     }
@@ -295,6 +301,7 @@ static void end(void *user, struct http_exchange *x)
     struct front *front = user;
     struct request *r = x->user;
     route_stats_end(front->gateway->routes, r->route, r->response.status, r->begun_ns);
+    call_log_ended(r);
     drop_body(r);
     request_fini(r);
     free(r);
@@ -333,6 +340,7 @@ static const char *refuse(void *user, struct http_exchange *x, const struct http
     } else {
         route_stats_begin(front->gateway->routes);
         route_stats_end(front->gateway->routes, NULL, refusal->status, clock_monotonic_ns());
+        call_log_refused(front->gateway, refusal->status, reason_of(refusal->status));
     }
     AUTO_STR members = {0};
     problem_add_reason(&members, reason_of(refusal->status), NULL);

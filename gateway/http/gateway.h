@@ -3,6 +3,7 @@
 #ifndef GATEWAY_GATEWAY_H
 #define GATEWAY_GATEWAY_H
 
+struct call_logs;
 struct compressor;
 struct config_counts;
 struct route_stats;
@@ -11,6 +12,7 @@ struct tls_server;
 struct upstream;
 
 struct gateway {
+    struct call_logs *logs;        /* of requests; NULL: none are kept */
     struct route_stats *routes;    /* what was answered, by route */
     struct upstream *upstream;     /* the registry server and the mirror of its configs */
     struct config_counts *configs; /* what was read and written */

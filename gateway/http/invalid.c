@@ -119,6 +119,11 @@ static void add_field(const struct invalid *invalid, const char *name, struct st
     }
 }
 
+static void note_reason(struct invalid *invalid, const char *reason)
+{
+    snprintf(invalid->reason, sizeof invalid->reason, "%s", reason);
+}
+
 /* The members of st, whose field is the one of this request. */
 static void set_members(struct invalid *invalid, const char *name, const struct status *st)
 {
@@ -127,6 +132,7 @@ static void set_members(struct invalid *invalid, const char *name, const struct 
     add_field(invalid, name, &field);
     snprintf(shown.field, sizeof shown.field, "%s", str_text(&field));
     problem_add_status(&invalid->members, &shown);
+    note_reason(invalid, st->reason);
 }
 
 void invalid_add(struct invalid *invalid, const char *place, const char *name, enum fault fault,
@@ -137,6 +143,7 @@ void invalid_add(struct invalid *invalid, const char *place, const char *name, e
         add_field(invalid, name, &field);
         problem_add_reason(&invalid->members, faults[fault].reason,
                            field.len == 0 ? NULL : field.data);
+        note_reason(invalid, faults[fault].reason);
     }
     open_item(invalid, place);
     if (name != NULL) {
@@ -180,6 +187,7 @@ void invalid_append(struct invalid *invalid, struct invalid *others)
     if (others->n > 0) {
         if (invalid->n == 0) {
             str_add(&invalid->members, str_text(&others->members), others->members.len);
+            note_reason(invalid, others->reason);
         }
         str_add_text(&invalid->items, invalid->n == 0 ? "" : ",");
         str_add(&invalid->items, others->items.data, others->items.len);

@@ -42,7 +42,8 @@ struct invalid {
      * place itself. Borrowed. */
     const char *within;
     struct str items;
-    struct str members; /* of the first fault */
+    struct str members;                              /* of the first fault */
+    char reason[sizeof((struct status *)0)->reason]; /* of the first fault */
     size_t n;
 };
 

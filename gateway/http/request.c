@@ -73,10 +73,16 @@ __attribute__((format(printf, 4, 0))) static void refuse(struct request *r, unsi
     request_answer(r, status);
 }
 
+static void note_reason(struct request *r, const char *reason)
+{
+    snprintf(r->response.reason, sizeof r->response.reason, "%s", reason);
+}
+
 void request_refuse(struct request *r, unsigned status, const char *reason, const char *format, ...)
 {
     AUTO_STR members = {0};
     va_list arguments;
+    note_reason(r, reason);
     problem_add_reason(&members, reason, NULL);
     va_start(arguments, format);
     refuse(r, status, &members, format, arguments);
@@ -88,6 +94,7 @@ void request_refuse_status(struct request *r, unsigned status, const struct stat
 {
     AUTO_STR members = {0};
     va_list arguments;
+    note_reason(r, st->reason);
     problem_add_status(&members, st);
     va_start(arguments, format);
     refuse(r, status, &members, format, arguments);
@@ -97,6 +104,7 @@ void request_refuse_status(struct request *r, unsigned status, const struct stat
 void request_refuse_invalid(struct request *r, const struct invalid *invalid)
 {
     enum problem_form form = begin_problem(r);
+    note_reason(r, invalid->reason);
     invalid_render(invalid, form, &r->response.body);
     request_answer(r, 422);
 }

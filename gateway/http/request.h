@@ -35,9 +35,10 @@ struct response_pull {
 };
 
 struct response {
-    unsigned status;          /* 0: there is no answer yet */
-    struct str body;          /* may be empty */
-    const char *content_type; /* a literal; NULL: JSON */
+    unsigned status;                                 /* 0: there is no answer yet */
+    struct str body;                                 /* may be empty */
+    const char *content_type;                        /* a literal; NULL: JSON */
+    char reason[sizeof((struct status *)0)->reason]; /* of an error; "": none */
     struct response_header {
         const char *name; /* a literal */
         char *value;      /* owned */
@@ -100,6 +101,7 @@ struct request {
     bool is_counted;               /* in the front's number of suspended requests */
     char *joined[REQUEST_HEADERS]; /* owned: values that came in several lines */
     uint64_t n_body;               /* bytes of the body read so far */
+    uint64_t n_sent;               /* bytes of the answer's body, as far as it was made */
     int64_t begun_ns;
 };
 

@@ -1,6 +1,7 @@
 """The audit log and the access log: what is in them, rotation, restarts, full disks, and what
 `confregd verify` finds."""
 
+import hashlib
 import signal
 
 import disk
@@ -8,10 +9,10 @@ import pytest
 from access import AccessFile, as_caller, grant, new_token
 from audit_log import heads, lines_of, matching, verify, wait_for_line
 from calls import Registry, create_change, delete_change
-from daemon import PATIENCE, Confregd, free_port, until
+from daemon import PATIENCE, Confregd, Gateway, free_port, until
 from disk import fill_up
 from errors import refused
-from rest import gauge
+from rest import Rest, gauge
 from stubs import api_grpc, api_pb, health_grpc, health_pb
 from watching import Watch
 
@@ -296,3 +297,91 @@ def test_metrics(launch):
     assert gauge(port, "confreg_audit_log_lost_lines_total") == 0
     assert gauge(port, "confreg_audit_log_failing") == 0
     assert gauge(port, "confreg_access_log_lines_total") >= 1
+
+
+# ---- The gateway ----
+
+class AuditedGateway(Gateway):
+    def __init__(self, folder, server, extra=()):
+        super().__init__(folder, server, extra=extra)
+        self.audit, self.calls = self.folder / "audit.log", self.folder / "access.log"
+
+    def arguments(self):
+        return [*super().arguments(), "--audit-log", str(self.audit), "--access-log",
+                str(self.calls)]
+
+
+@pytest.fixture(scope="module")
+def audited_gateway(launch, audited):
+    return launch(AuditedGateway, audited.listen, extra=["--audit-reads"]).start()
+
+
+@pytest.fixture
+def audited_rest(audited_gateway):
+    return Rest(audited_gateway.port)
+
+
+@pytest.mark.parametrize(("method", "status", "reason", "body", "headers"), [
+    ("POST", 400, "CONFIG_EXISTS", {"config_data": {}}, {}),
+    ("PUT", 412, "REVISION_MISMATCH", {"config_data": {}}, {"If-Match": '"1-0000000000000000"'}),
+    ("PUT", 422, "NOT_AN_OBJECT", {"config_data": 3}, {}),
+])
+def test_refused_requests(audited_gateway, audited_rest, name, method, status, reason, body, headers):
+    path = f"/api/configs/{name}"
+    assert audited_rest.post(path, {"config_data": {}}).status == 201
+    answer = audited_rest.call(method, path, body, headers={"Idempotency-Key": f"key-{name}", **headers})
+    assert answer.status == status
+    line = wait_for_line(audited_gateway.audit, path=path, status=status)
+    assert line["peer"].startswith("ipv4:127.0.0.1:")
+    assert {key: line[key] for key in line if key not in ("seq", "prev", "time", "peer", "reason")} == {
+        "what": "refused", "method": method, "path": path, "configs": [f"default/{name}"],
+        "status": status, "request_id": f"key-{name}"}
+    assert line["reason"] == answer.json()["reason"]
+
+
+def test_each_request_is_a_line(audited_gateway, audited_rest, name):
+    token = new_token()
+    audited_rest.post(f"/api/configs/{name}", {"config_data": {"a": "x" * 1000}})
+    audited_rest.get(f"/api/configs/{name}?environment=default&token={token}",
+                     headers={"Authorization": f"Bearer {token}"})
+    audited_rest.get(f"/api/commits?prefix={name}")
+    audited_rest.get("/livez")
+    got = wait_for_line(audited_gateway.calls, method="GET", path=f"/api/configs/{name}")
+    assert (got["status"], got["configs"]) == (200, [f"default/{name}"])
+    assert got["response_bytes"] > 1000 and got["duration_us"] >= 0
+    assert got["credential"] == f"token:{hashlib.sha256(token.encode()).hexdigest()[:12]}"
+    wait_for_line(audited_gateway.audit, what="read", path=f"/api/configs/{name}", method="GET")
+    wait_for_line(audited_gateway.audit, what="read", configs=[f"*/{name}*"])
+    wait_for_line(audited_gateway.calls, path="/livez")
+    assert matching(audited_gateway.audit, path="/livez") == []
+    assert token not in audited_gateway.audit.read_text() + audited_gateway.calls.read_text()
+
+
+def test_a_stream_of_events_is_a_read_from_its_beginning(audited_gateway, audited_rest, name):
+    with audited_rest.open() as connection:
+        connection.sendall(f"GET /api/watch?service_name={name} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        wait_for_line(audited_gateway.audit, what="opened", configs=[f"*/{name}"])
+        assert matching(audited_gateway.calls, configs=[f"*/{name}"]) == []
+    wait_for_line(audited_gateway.calls, path="/api/watch", configs=[f"*/{name}"])
+
+
+def test_what_is_no_request_is_logged(audited_gateway, audited_rest):
+    assert audited_rest.raw(b"nonsense\r\n\r\n").status == 400
+    wait_for_line(audited_gateway.audit, status=400, reason="REQUEST_MALFORMED")
+
+
+def test_a_gateway_that_cannot_log_refuses(launch, audited, small_disk):
+    gateway = launch(AuditedGateway, audited.listen, extra=["--audit-required"])
+    gateway.audit = small_disk / "audit.log"
+    rest = Rest(gateway.start().port)
+    ballast = fill_up(small_disk)
+    assert rest.put("/api/configs/x", {"config_data": 3}).status == 422
+    until(lambda: "event=log_not_written" in gateway.log.read_text(), "it is told")
+    answer = rest.get("/api/configs")
+    assert (answer.status, answer.json()["reason"]) == (503, "AUDIT_UNAVAILABLE")
+    assert rest.get("/readyz").status == 200
+    ballast.unlink()
+    until(lambda: "event=log_written_again" in gateway.log.read_text(), "it is told")
+    assert rest.get("/api/configs").status == 200
+    gateway.stop()
+    assert verify(gateway.audit)[0] == 0

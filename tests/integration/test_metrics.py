@@ -290,7 +290,8 @@ def with_tls(launch, tmp_path_factory):
     server = launch(Confregd, listen=f"unix:{folder}/socket",
                     extra=["--metrics", metrics, "--audit-log", f"{folder}/audit.log",
                            *options]).start()
-    gateway = launch(Gateway, server.listen, extra=options).spawn()
+    gateway = launch(Gateway, server.listen,
+                     extra=["--audit-log", f"{folder}/gateway.log", *options]).spawn()
     until(lambda: "event=listening" in gateway.log.read_text(), "the gateway listens")
     context = authority.context(authority.client())
     return [scrape(metrics, context), scrape(f"127.0.0.1:{gateway.port}", context)]

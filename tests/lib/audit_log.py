@@ -6,20 +6,20 @@ import subprocess
 from daemon import BUILD, until
 
 
-def lines_of(path):
+def lines_of(file):
     """The lines as objects; the newest may still be on its way."""
-    text = path.read_text() if path.exists() else ""
+    text = file.read_text() if file.exists() else ""
     return [json.loads(line) for line in text.splitlines(keepends=True) if line.endswith("\n")]
 
 
-def matching(path, **members):
-    return [line for line in lines_of(path)
+def matching(file, **members):
+    return [line for line in lines_of(file)
             if all(line.get(name) == value for name, value in members.items())]
 
 
-def wait_for_line(path, **members):
+def wait_for_line(file, **members):
     """The first line with these members, once it is there."""
-    return until(lambda: matching(path, **members), f"{path} has a line with {members}")[0]
+    return until(lambda: matching(file, **members), f"{file} has a line with {members}")[0]
 
 
 def verify(*arguments):
