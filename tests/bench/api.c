@@ -176,6 +176,16 @@ static struct told confreg_tell(const uint8_t *response, size_t n)
 
 const struct api api_confreg = {confreg_watch, confreg_write, confreg_read, confreg_tell, true};
 
+static void confreg_watch_wide(struct h2 *connection, const struct keys *keys, size_t n,
+                               Confreg__V1__Position *after, struct h2_call *call)
+{
+    (void)n;
+    confreg_watch(connection, keys, 0, after, call);
+}
+
+const struct api api_confreg_wide = {confreg_watch_wide, confreg_write, confreg_read, confreg_tell,
+                                     true};
+
 /* ---- etcd ---- */
 
 static void etcd_watch(struct h2 *connection, const struct keys *keys, size_t n,

@@ -37,7 +37,8 @@ struct api {
     bool starts_streams; /* told.started counts streams, not watches */
 };
 
-extern const struct api api_confreg; /* watch: a selector a watch */
-extern const struct api api_etcd;    /* watch: after is NULL */
+extern const struct api api_confreg;      /* watch: a selector a watch */
+extern const struct api api_confreg_wide; /* watch: one of everything, whatever the keys */
+extern const struct api api_etcd;         /* watch: after is NULL */
 
 #endif

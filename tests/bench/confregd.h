@@ -8,6 +8,7 @@
 struct confregd {
     const char *program;
     const char *folder; /* of its store */
+    const char *access; /* its access file, beside which others may do everything; NULL: none */
     int port, metrics_port;
     pid_t pid;
 };

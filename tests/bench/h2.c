@@ -70,18 +70,26 @@ static nghttp2_nv header(const char *name, const char *value)
 void h2_call(struct h2 *connection, const char *path, const ProtobufCMessage *request,
              struct h2_call *call)
 {
+    AUTO_STR bearer = {0};
+    if (call->token != NULL) {
+        str_addf(&bearer, "Bearer %s", call->token);
+    }
     const nghttp2_nv headers[] = {
-        header(":method", "POST"), header(":scheme", "http"),
-        header(":path", path),     header(":authority", "bench"),
-        header("te", "trailers"),  header("content-type", "application/grpc"),
+        header(":method", "POST"),
+        header(":scheme", "http"),
+        header(":path", path),
+        header(":authority", "bench"),
+        header("te", "trailers"),
+        header("content-type", "application/grpc"),
+        header("authorization", str_text(&bearer)),
     };
+    size_t n_headers = COUNT_OF(headers) - (call->token == NULL);
     nghttp2_data_provider body = {.source.ptr = call, .read_callback = read_request};
     call->sent = 0;
     call->ok = false;
     str_clear(&call->request);
     encode(&call->request, request);
-    if (nghttp2_submit_request(connection->session, NULL, headers, COUNT_OF(headers), &body, call) <
-        0) {
+    if (nghttp2_submit_request(connection->session, NULL, headers, n_headers, &body, call) < 0) {
         h2_die("a request");
     }
 }

@@ -17,6 +17,7 @@ struct h2_call {
     void (*message)(struct h2_call *call, const uint8_t *data, size_t n);
     void (*ended)(struct h2_call *call); /* may be NULL */
     bool stays_open;                     /* what was asked is not said to be all */
+    const char *token;                   /* borrowed until the call is made; NULL: none */
 
     bool ok; /* ended with grpc-status 0 */
     struct str request;

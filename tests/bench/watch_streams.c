@@ -55,6 +55,7 @@ void watch_streams_open(struct watch_streams *s, Confreg__V1__Position *after)
         *stream = (struct watch_stream){.all = s};
         stream->call.message = take_response;
         stream->call.ended = stream_ended;
+        stream->call.token = s->tokens == NULL ? NULL : s->tokens[i % s->n_tokens];
         s->api->watch(s->connections[i % s->n_connections], &s->keys, s->per_stream, after,
                       &stream->call);
     }

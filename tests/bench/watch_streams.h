@@ -23,8 +23,10 @@ struct watch_streams {
     struct keys keys;
     int port;
     size_t n_connections;
-    size_t n_streams;  /* in all */
-    size_t per_stream; /* watches */
+    size_t n_streams;    /* in all */
+    size_t per_stream;   /* watches */
+    char *const *tokens; /* of callers, whose turn it is stream by stream; NULL: there are none */
+    size_t n_tokens;
 
     struct h2 **connections;
     struct watch_stream *streams;

@@ -71,3 +71,19 @@ def watch_load(bench):
         what = "watches" if "selectors" in name else "streams"
         bench.row(f"{title} ({connections * 100:,} {what})", f"{value} {unit}",
                   f"{WATCH_AIMS[name]} {unit}" if name in WATCH_AIMS else "", *beside)
+
+
+@figure("rights-events")
+def rights_events(bench):
+    """A change to 10,000 streams of 1,000 principals with rights in force, and without, in turn. The
+    streams select the config that changes; then everything, of which they may read a part."""
+    connections = bench.scaled(100, 50)
+    command = [bench.build / "bench" / "bench_rights_load", bench.build / "confregd",
+               bench.new_folder(), connections, 100, 1000]
+    output = subprocess.run([str(part) for part in command], check=True, capture_output=True,
+                            text=True).stdout
+    for line in output.splitlines():
+        name, without, having, unit, ratio = line.split()
+        title = name.replace("rights_event_", "an event with rights against without, ")
+        bench.row(f"{title.replace('_', ' ')} ({connections * 100:,} streams)",
+                  f"{ratio} ({having} {unit} against {without} {unit})", "0.90")
