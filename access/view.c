@@ -50,3 +50,9 @@ struct view view_of(struct grants grants, enum permission permission, const char
     }
     return view;
 }
+
+bool view_has_service(const struct view *view, const char *service)
+{
+    return view->extent == VIEW_ALL ||
+           view_of(view->grants, view->permission, NULL, service, NULL).extent != VIEW_NOTHING;
+}

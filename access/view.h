@@ -39,5 +39,7 @@ static inline bool view_has(const struct view *view, const char *environment, co
            (view->extent == VIEW_PART &&
             grants_may(view->grants, view->permission, environment, service));
 }
+/* Whether the view has the service in some environment. */
+bool view_has_service(const struct view *view, const char *service);
 
 #endif

@@ -137,11 +137,11 @@ static bool matches_pointer(const struct commit_page *page, const struct change_
     return pointer[0] == '\0' || heads->gone || differs_at(heads, pointer);
 }
 
-/* A change without a config concerns them all. */
+/* A change without a key concerns them all. */
 static bool sees(const struct commit_page *page, const struct change *change)
 {
-    return view_has(&page->reading, change->environment, change->service) ||
-           view_has(&page->auditing, change->environment, change->service);
+    return rights_has_key(&page->reading, change->environment, change->service) ||
+           rights_has_key(&page->auditing, change->environment, change->service);
 }
 
 static bool matches_facts(const struct commit_page *page, const struct change *change)

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "checks.h"
+#include "key.h"
 #include "overlay.h"
 #include "write_form.h"
 
@@ -159,6 +160,13 @@ struct view rights_view(const struct rpc_call *call, enum permission permission,
 {
     return view_of(caller_grants(admission_caller(call)), permission, selection->environment,
                    selection->service, selection->service_prefix);
+}
+
+bool rights_has_key(const struct view *view, const char *environment, const char *service)
+{
+    const char *plain = key_environment(environment);
+    bool of_all = key_kind(environment) == KEY_SCHEMA && plain[0] == '\0';
+    return of_all ? view_has_service(view, service) : view_has(view, plain, service);
 }
 
 bool rights_see(const struct view *view, struct status *st)

@@ -64,6 +64,16 @@ Test(view, grants_add_up)
     cr_expect_eq(view_of(both, PERMISSION_WRITE, NULL, NULL, NULL).extent, VIEW_NOTHING);
 }
 
+Test(view, a_service_in_some_environment)
+{
+    const struct grant grant = GRANT(ROLE_READER, prod, bill);
+    struct view view = view_of((struct grants){&grant, 1}, PERMISSION_READ, NULL, NULL, NULL);
+    cr_expect(view_has_service(&view, "billing"));
+    cr_expect(!view_has_service(&view, "web"));
+    view = view_of((struct grants){&grant, 1}, PERMISSION_WRITE, NULL, NULL, NULL);
+    cr_expect(!view_has_service(&view, "billing"));
+}
+
 /* Short texts over two letters and the star. */
 static void make_text(unsigned number, const char *letters, char text[8])
 {
