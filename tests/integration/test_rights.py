@@ -11,18 +11,20 @@ import uuid
 import grpc
 import mongodb
 import pytest
-from access import AccessFile, grant
-from calls import (TIMEOUT, create_change, delete_change, rollback_change, undelete_change,
-                   update_change)
-from daemon import ROOT, until
+from access import AccessFile, as_caller, grant
+from calls import (TIMEOUT, Registry, create_change, delete_change, rollback_change,
+                   undelete_change, update_change)
+from daemon import ROOT, Confregd, connect, until
 from errors import Refusal, refused
 from guarded import Guarded
-from stubs import api_pb, pb
+from stubs import api_grpc, api_pb, health_grpc, health_pb, module, pb
+from tape import tap
 from watching import Watch
 
 pytestmark = pytest.mark.any_store
 
-SNAPSHOT = api_pb.WATCH_RESPONSE_KIND_SNAPSHOT
+reflection_pb = module("grpc.reflection.v1.reflection_pb2")
+reflection_grpc = module("grpc.reflection.v1.reflection_pb2_grpc")
 
 
 def _tables():
@@ -165,8 +167,12 @@ GONE = {"CreateConfig", "UndeleteConfig"}
 
 
 @pytest.mark.parametrize("name", CALLERS)
-@pytest.mark.parametrize("method", NAMED)
-def test_a_named_config_needs_the_right(site, name, method):
+def test_a_named_config_needs_the_right(site, name):
+    for method in NAMED:
+        check_named(site, name, method)
+
+
+def check_named(site, name, method):
     caller, right = site.callers[name], METHODS[method]
     assert right.scope == "NAMED"
     needed = {"WRITE"} if method == "CommitChanges" else right.permissions
@@ -288,9 +294,13 @@ def expect_part(caller, answer, fields, permissions=frozenset({"READ"})):
     return True
 
 
-@pytest.mark.parametrize("fields", SELECTIONS, ids=str)
 @pytest.mark.parametrize("name", CALLERS)
-def test_a_list_has_the_allowed_part(site, name, fields):
+def test_a_list_has_the_allowed_part(site, name):
+    for fields in SELECTIONS:
+        check_list(site, name, fields)
+
+
+def check_list(site, name, fields):
     caller = site.callers[name]
     answer = outcome(site.registry(name).list, page_size=2, **fields)
     found = []
@@ -314,9 +324,13 @@ def test_the_trash_has_the_allowed_part(site, name):
             (e, f"{s}-gone") for e, s in CONFIGS if caller.may("READ", e, f"{s}-gone")}
 
 
-@pytest.mark.parametrize("fields", SELECTIONS, ids=str)
 @pytest.mark.parametrize("name", CALLERS)
-def test_the_change_log_has_the_allowed_part(site, name, fields):
+def test_the_change_log_has_the_allowed_part(site, name):
+    for fields in SELECTIONS:
+        check_change_log(site, name, fields)
+
+
+def check_change_log(site, name, fields):
     caller, permissions = site.callers[name], METHODS["ListCommits"].permissions
     request = api_pb.ListCommitsRequest(view=api_pb.COMMIT_VIEW_PAYLOADS, oldest_first=True,
                                         **fields)
@@ -609,3 +623,73 @@ def test_a_snapshot_is_cut_where_the_right_ends(server, ada, visitor):
         allow(grant("reader", ["prod"], ["large-23"]))
         configs, _ = watch.snapshot()
         assert configs[-1].service_name == "large-23" and len(configs) < 20
+
+
+def test_a_change_of_the_file_ends_a_watch_without_a_signal(server):
+    token = server.access.add("soon", grant("reader"))
+    server.access_reloaded()
+    with Watch(server.registry(token).stub) as watch:
+        watch.started()
+        server.access.revoke(token)
+        with refused("UNAUTHENTICATED", "CREDENTIALS_INVALID"):
+            watch.next()
+
+
+@pytest.mark.parametrize("name", CALLERS)
+def test_every_caller_can_ask_for_his_grants(site, name):
+    told = site.registry(name).access()
+    assert told.name == name and told.rights_in_force
+    roles = [api_pb.AccessRole.Name(g.role).removeprefix("ACCESS_ROLE_").lower().replace("_", "-")
+             for g in told.grants]
+    assert [(role, list(g.environments), list(g.services))
+            for role, g in zip(roles, told.grants, strict=True)] == [
+        (role, *(patterns or [] for patterns in SCOPES[scope])) for role, scope in CALLERS[name]]
+
+
+def test_every_listener_asks(launch, tmp_path):
+    """Also a unix socket, and reflection; health is open."""
+    socket = f"unix:{tmp_path}/socket"
+    server = launch(Guarded)
+    token = server.access.add("ada", grant("super-admin"))
+    server.listen += f",{socket}"
+    server.spawn()
+    for address in server.listen.split(","):
+        channel = tap(connect(address))
+        grpc.channel_ready_future(channel).result(TIMEOUT)
+        open_to_all = Registry(api_grpc.RegistryServiceStub(channel))
+        for call in (open_to_all.status, open_to_all.list, lambda c=channel: reflected(c)):
+            with refused("UNAUTHENTICATED", "CREDENTIALS_MISSING"):
+                call()
+        with Watch(open_to_all.stub) as watch, refused("UNAUTHENTICATED", "CREDENTIALS_MISSING"):
+            watch.next()
+        assert health_grpc.HealthStub(channel).Check(
+            health_pb.HealthCheckRequest(), timeout=TIMEOUT).status == 1
+        mine = as_caller(channel, token)
+        assert Registry(api_grpc.RegistryServiceStub(mine)).revision() == 0
+        assert "confreg.v1.RegistryService" in reflected(mine)
+
+
+def reflected(channel):
+    stub = reflection_grpc.ServerReflectionStub(channel)
+    asked = reflection_pb.ServerReflectionRequest(list_services="")
+    return str(next(iter(stub.ServerReflectionInfo(iter([asked]), timeout=TIMEOUT))))
+
+
+# ---- The default ----
+
+def test_without_an_access_file_everybody_may_everything(launch):
+    registry = Registry(launch(Confregd, store="memory:").start().stub)
+    registry.create("open")
+    assert not registry.list().filtered and not registry.status().filtered
+    with Watch(registry.stub) as watch:
+        assert not watch.started().filtered
+
+
+@pytest.mark.parametrize("role", ["reader", "admin", "super-admin"])
+def test_anonymous_callers_have_the_anonymous_role(launch, role):
+    registry = Registry(launch(Confregd, store="memory:",
+                               extra=["--anonymous-role", role]).start().stub)
+    answers = {"READ": outcome(registry.list), "WRITE": outcome(registry.create, "one"),
+               "DELETE": outcome(registry.delete, "one", allow_missing=True)}
+    assert {p for p, answer in answers.items() if not is_denied(answer)} == (
+        ROLES[role] & set(answers))
