@@ -60,7 +60,7 @@ static const struct route rows[] = {
     {"GET", "/livez", handle_livez, 0, BODY_NONE, &request_plain},
     {"GET", "/readyz", handle_readyz, 0, BODY_NONE, &upstream_read},
     {"GET", "/metrics", handle_metrics, 0, BODY_NONE, &request_plain},
-    {"GET", "/openapi.json", handle_openapi, 0, BODY_NONE, &request_plain},
+    {"GET", "/openapi.json", handle_openapi, 0, BODY_NONE, &request_document},
 };
 
 const struct routes api_routes = {rows, COUNT_OF(rows)};

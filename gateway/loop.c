@@ -5,25 +5,18 @@
 
 #include "calls.h"
 #include "clock.h"
-#include "compressor.h"
 #include "feed.h"
 #include "http_server.h"
 #include "sse_streams.h"
 #include "upstream.h"
 #include "waits.h"
+#include "worker.h"
 
 /* Time to send the last answers at the end. */
 #define FAREWELL_MS 1000
 
 /* Descriptors besides connections that wake the loop. */
-enum source {
-    SOURCE_STOP,
-    SOURCE_CALLS,
-    SOURCE_FEED,
-    SOURCE_STREAMS,
-    SOURCE_COMPRESSOR,
-    N_SOURCES
-};
+enum source { SOURCE_STOP, SOURCE_CALLS, SOURCE_FEED, SOURCE_STREAMS, SOURCE_WORKER, N_SOURCES };
 
 struct loop {
     struct front *front;
@@ -32,7 +25,7 @@ struct loop {
     struct upstream *upstream;
     struct feed *feed;
     struct sse_streams *streams;
-    struct compressor *compressor;
+    struct worker *worker;
 };
 
 static bool watch(struct loop *loop, enum source source, int fd, struct status *st)
@@ -54,7 +47,7 @@ static void turn(struct loop *loop, int64_t until_ns)
     feed_run(loop->feed, upstream, loop->streams);
     waits_run(upstream->waits, front_resume, NULL);
     sse_streams_run(loop->streams, front_resume, NULL);
-    compressor_run(loop->compressor, front_resume, NULL);
+    worker_run(loop->worker, front_resume, NULL);
     http_server_run(loop->server);
     calls_flush(upstream->calls);
 }
@@ -98,13 +91,13 @@ bool loop_run(const struct loop_parts *parts, int stop_fd, int64_t grace_ms, str
         .upstream = parts->gateway->upstream,
         .feed = parts->feed,
         .streams = parts->gateway->streams,
-        .compressor = parts->gateway->compressor,
+        .worker = parts->gateway->worker,
     };
     if (!watch(&loop, SOURCE_STOP, stop_fd, st) ||
         !watch(&loop, SOURCE_CALLS, calls_fd(loop.upstream->calls), st) ||
         !watch(&loop, SOURCE_FEED, feed_fd(loop.feed), st) ||
         !watch(&loop, SOURCE_STREAMS, sse_streams_fd(loop.streams), st) ||
-        !watch(&loop, SOURCE_COMPRESSOR, compressor_fd(loop.compressor), st)) {
+        !watch(&loop, SOURCE_WORKER, worker_fd(loop.worker), st)) {
         return false;
     }
     while (!loop.sources[SOURCE_STOP].is_readable) {

@@ -16,6 +16,7 @@
 #include "loop.h"
 #include "metrics_page.h"
 #include "options.h"
+#include "packer.h"
 #include "prepared.h"
 #include "redirect.h"
 #include "route_stats.h"
@@ -23,6 +24,7 @@
 #include "sse_streams.h"
 #include "tls_options.h"
 #include "upstream.h"
+#include "worker.h"
 
 struct settings {
     const char *listen; /* NULL: loopback, port */
@@ -205,7 +207,9 @@ static void start_parts(struct parts *parts, const struct settings *settings)
     gateway->configs = &parts->configs;
     gateway->routes = route_stats_new(&api_routes);
     gateway->upstream = upstream_new(settings->timeout_ms);
-    gateway->compressor = compressor_new();
+    gateway->worker = worker_new();
+    gateway->packer = packer_new(gateway->worker);
+    gateway->compressor = compressor_new(gateway->worker);
     gateway->streams = sse_streams_new(gateway->upstream, settings->heartbeat_ms);
     parts->feed = feed_new();
 }
@@ -220,6 +224,8 @@ static void free_parts(struct parts *parts)
     sse_streams_free(gateway->streams);
     feed_free(parts->feed);
     upstream_free(gateway->upstream);
+    worker_free(gateway->worker);
+    packer_free(gateway->packer);
     compressor_free(gateway->compressor);
     route_stats_free(gateway->routes);
     tls_server_free(parts->tls);

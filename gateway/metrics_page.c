@@ -6,6 +6,7 @@
 #include "config_counts.h"
 #include "gateway.h"
 #include "metrics.h"
+#include "packer.h"
 #include "process.h"
 #include "route_stats.h"
 #include "sse_streams.h"
@@ -42,10 +43,13 @@ static void add_events(const struct sse_streams *streams, struct str *page)
                 (double)counts.visited);
 }
 
-static void add_compressed(const struct compressor *compressor, struct str *page)
+static void add_compressed(const struct gateway *gateway, struct str *page)
 {
     struct compressor_counts counts;
-    compressor_count(compressor, &counts);
+    compressor_count(gateway->compressor, &counts);
+    metrics_one(page, "confreg_gateway_answers_compressed_total", METRIC_COUNTER,
+                "Answers that were compressed while they were sent.",
+                (double)packer_count(gateway->packer));
     metrics_one(page, "confreg_gateway_compressions_total", METRIC_COUNTER,
                 "Versions of configs that were compressed for answers.", (double)counts.made);
     metrics_one(page, "confreg_gateway_compressed_bytes", METRIC_GAUGE,
@@ -88,7 +92,7 @@ void metrics_page_render(void *user, struct str *page)
                 !atomic_load(&upstream->is_away));
     add_reads(&gateway->configs->sources, page);
     add_mirror(&upstream->gauges, page);
-    add_compressed(gateway->compressor, page);
+    add_compressed(gateway, page);
     add_events(gateway->streams, page);
     if (gateway->tls != NULL) {
         tls_server_metrics(gateway->tls, "confreg_gateway", page);

@@ -1,4 +1,4 @@
-/* Compresses the data of configs, once a version, on a thread of its own: 1 MiB takes some 20 ms,
+/* Compresses the data of configs, once a version, on the worker's thread: 1 MiB takes some 20 ms,
  * which no other request should wait for. Requests that ask for a form that is not there yet wait
  * for it; those of other forms do not notice.
  *
@@ -14,10 +14,12 @@
 #define COMPRESSIONS_MAX 64
 
 struct compressor;
+struct worker;
 
-struct compressor *compressor_new(void);
-/* No request may wait any more. Compressions under way are dropped; every config that has a
- * compressed form must have been freed. NULL is ignored. */
+/* worker is borrowed. */
+struct compressor *compressor_new(struct worker *worker);
+/* After worker_free, which drops the compressions under way; every config that has a compressed
+ * form must have been freed. NULL is ignored. */
 void compressor_free(struct compressor *compressor);
 
 /* Whether the config has no gzip form, and is to have one. */
@@ -25,11 +27,6 @@ bool compressor_lacks(struct mirror_config *config);
 /* Suspends the request until that form is made; then goes on with over. False: not now. */
 bool compressor_wait(struct compressor *compressor, struct request *r, struct mirror_config *config,
                      wait_over *over);
-
-/* Readable when compressor_run has something to do. */
-int compressor_fd(const struct compressor *compressor);
-/* Ends the waits for what was made. */
-void compressor_run(struct compressor *compressor, request_resume *resume, void *user);
 
 struct compressor_counts {
     uint64_t made;     /* compressed forms */

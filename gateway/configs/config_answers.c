@@ -13,7 +13,7 @@
 /* A mirror that is in step is milliseconds behind; one that is not must not hold writes up. */
 #define SEEN_PATIENCE_MS 1000
 
-static void add_tag(struct request *r, uint64_t version, const char *tag, enum coding coding)
+void config_answer_add_tag(struct request *r, uint64_t version, const char *tag, enum coding coding)
 {
     char quoted[ETAG_QUOTED_SIZE];
     char number[21];
@@ -24,18 +24,6 @@ static void add_tag(struct request *r, uint64_t version, const char *tag, enum c
         request_add_header(r, "X-Config-Version", number);
     }
     request_add_header(r, "X-Config-Revision", tag);
-}
-
-void config_answer_add_tag(struct request *r, uint64_t version, const char *tag)
-{
-    add_tag(r, version, tag, CODING_PLAIN);
-}
-
-void config_answer_add_tag_of(struct request *r, uint64_t version, const char *tag,
-                              enum coding coding)
-{
-    add_tag(r, version, tag, coding);
-    request_add_header(r, "Vary", "Accept-Encoding");
 }
 
 void config_answer_incomplete(struct request *r)
@@ -138,7 +126,7 @@ void config_answer_written(struct request *r, unsigned status, const struct conf
     }
     count_written(r, written->config);
     etag_format(written->header->epoch, written->config->mod_revision, tag);
-    config_answer_add_tag(r, written->config->version, tag);
+    config_answer_add_tag(r, written->config->version, tag, CODING_PLAIN);
     request_answer(r, status);
     config_answer_hand_out_when_seen(r, written->header);
 }

@@ -8,11 +8,11 @@
 #define VERSION_NEVER (UINT64_MAX - 1)
 #define VERSION_NEVER_EITHER UINT64_MAX
 
-/* Adds ETag, X-Config-Version and X-Config-Revision; tag is without quotes. version 0: none. */
-void config_answer_add_tag(struct request *r, uint64_t version, const char *tag);
-/* The same for an answer that may have several forms: adds Vary, too. */
-void config_answer_add_tag_of(struct request *r, uint64_t version, const char *tag,
-                              enum coding coding);
+/* Adds ETag, X-Config-Version and X-Config-Revision; tag is without quotes. version 0: none.
+ * coding: of the form that is sent, or that the client of a 304 has; plain if packer.h chooses the
+ * form. */
+void config_answer_add_tag(struct request *r, uint64_t version, const char *tag,
+                           enum coding coding);
 /* Whether a part of the server's response is there (not NULL). If not, answers the request as
  * config_answer_incomplete does. */
 bool config_answer_is_whole(struct request *r, const void *part);

@@ -32,6 +32,7 @@ const struct request_kind config_read = {
     .size = sizeof(struct config_request),
     .parse = parse_read,
     .fini = fini,
+    .has_forms = true,
 };
 
 const struct request_kind config_write = {

@@ -144,11 +144,11 @@ static bool waits_for_gzip(struct request *r, const struct found *found)
 static enum coding choose(struct request *r, const struct found *found, unsigned status,
                           enum coding known)
 {
-    if (is_merged(r)) {
-        return CODING_PLAIN;
-    }
     if (status == 304) {
         return known;
+    }
+    if (is_merged(r)) {
+        return CODING_PLAIN;
     }
     bool is_gzip =
         asks_for_gzip(r, found) && prepared_of(found->configs[0])->forms[CODING_GZIP] != NULL;
@@ -160,6 +160,9 @@ static void add_data(struct request *r, const struct found *found, enum coding c
     if (coding == CODING_PLAIN) {
         add_merged(r, found);
         return;
+    }
+    if (is_merged(r)) {
+        return; /* a 304: the form is made for each request, so its length is not known */
     }
     const struct prepared *prepared = prepared_of(found->configs[0]);
     request_add_header(r, "Content-Encoding", "gzip");
@@ -183,12 +186,13 @@ static void show_data(struct request *r, struct found *found, const char *tag, u
     r->gateway->configs->counters.configs_retrieved++;
     bool waited = heeds_wait(r, found);
     enum coding coding = choose(r, found, status, known);
+    r->response.keeps_form = !is_merged(r);
     if (!waited && may_be_prepared(r, found)) {
         r->response.prepared = prepared_of(found->configs[0])->forms[coding];
         c->shown = r->response.prepared == NULL ? NULL : MOVE(found->configs[0]);
     }
     if (r->response.prepared == NULL) {
-        config_answer_add_tag_of(r, shown->version, tag, coding);
+        config_answer_add_tag(r, shown->version, tag, coding);
         freshness_describe(r, &found->view);
         if (waited) {
             add_applied(r);
@@ -326,12 +330,14 @@ static void show_config(struct request *r, const ProtobufCMessage *message, cons
     config_answer_hand_out(r, response->header);
     enum coding coding = CODING_PLAIN;
     bool known = is_known_to_client(r, tag, &coding);
-    config_answer_add_tag_of(r, response->config->version, tag, coding);
+    config_answer_add_tag(r, response->config->version, tag, coding);
     if (config_request_of(r)->poll_until_ns != 0) {
         add_applied(r);
     }
     r->gateway->configs->counters.configs_retrieved++;
-    str_add(&r->response.body, payload.data, payload.len);
+    if (coding == CODING_PLAIN) { /* else a 304, and the length of the form is not known */
+        str_add(&r->response.body, payload.data, payload.len);
+    }
     request_answer(r, known ? 304 : 200);
 }
 

@@ -76,13 +76,15 @@ static void show_page(struct pages *pages, const char *next_token)
 static bool tag_list(struct request *r, const char *epoch, uint64_t revision)
 {
     char tag[ETAG_SIZE];
+    enum coding coding = CODING_PLAIN;
     etag_format(epoch, revision, tag);
-    config_answer_add_tag(r, 0, tag);
-    if (r->headers.if_none_match != NULL && etag_list_has(r->headers.if_none_match, tag)) {
+    bool is_known =
+        r->headers.if_none_match != NULL && etag_list_find(r->headers.if_none_match, tag, &coding);
+    config_answer_add_tag(r, 0, tag, coding);
+    if (is_known) {
         request_answer(r, 304);
-        return false;
     }
-    return true;
+    return !is_known;
 }
 
 /* Whether the mirror has all payloads that the answer shows; if not, the server is asked for the

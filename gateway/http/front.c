@@ -8,6 +8,7 @@
 #include "clock.h"
 #include "cors.h"
 #include "http_server.h"
+#include "packer.h"
 #include "problem.h"
 #include "route_stats.h"
 
@@ -55,7 +56,15 @@ static void send_response(struct request *r)
     http_answer(r->x, &answer);
 }
 
-static void answer(struct request *r)
+/* Counts the request if it is suspended. */
+static void count(struct request *r)
+{
+    bool is_suspended = r->suspended != NULL;
+    r->front->n_suspended += (size_t)is_suspended - (size_t)r->is_counted;
+    r->is_counted = is_suspended;
+}
+
+static void send(struct request *r)
 {
     const struct response *response = &r->response;
     if (response->prepared != NULL) {
@@ -65,12 +74,17 @@ static void answer(struct request *r)
     }
 }
 
-/* Counts the request if it is suspended. */
-static void count(struct request *r)
+/* Sends the answer, at once or when it is compressed. */
+static void answer(struct request *r)
 {
-    bool is_suspended = r->suspended != NULL;
-    r->front->n_suspended += (size_t)is_suspended - (size_t)r->is_counted;
-    r->is_counted = is_suspended;
+    if (r->packing == NULL) {
+        packer_take(r->gateway->packer, r);
+    }
+    if (r->suspended != NULL) {
+        count(r);
+        return;
+    }
+    send(r); /* which may end the request */
 }
 
 void front_resume(void *user, struct request *r)
@@ -90,7 +104,8 @@ static ssize_t read_more(void *user, struct http_exchange *x, char *bytes, size_
     struct request *r = x->user;
     const struct response_pull *pull = &r->response.pull;
     (void)user;
-    ssize_t n = pull->read(pull->user, bytes, max);
+    ssize_t n = r->packing != NULL ? packing_read(r->packing, bytes, max)
+                                   : pull->read(pull->user, bytes, max);
     r->n_sent += n > 0 ? (uint64_t)n : 0;
     x->n_held = pull->n_held;
     count(r);
@@ -303,6 +318,7 @@ static void end(void *user, struct http_exchange *x)
     route_stats_end(front->gateway->routes, r->route, r->response.status, r->begun_ns);
     call_log_ended(r);
     drop_body(r);
+    packing_end(r->packing);
     request_fini(r);
     free(r);
 }

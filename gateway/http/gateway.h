@@ -6,16 +6,20 @@
 struct call_logs;
 struct compressor;
 struct config_counts;
+struct packer;
 struct route_stats;
 struct sse_streams;
 struct tls_server;
 struct upstream;
+struct worker;
 
 struct gateway {
     struct call_logs *logs;        /* of requests; NULL: none are kept */
     struct route_stats *routes;    /* what was answered, by route */
     struct upstream *upstream;     /* the registry server and the mirror of its configs */
     struct config_counts *configs; /* what was read and written */
+    struct worker *worker;         /* for what takes long */
+    struct packer *packer;         /* of answers */
     struct compressor *compressor; /* of configs */
     struct sse_streams *streams;   /* open streams of server-sent events */
     struct tls_server *tls;        /* of the listeners; NULL: no TLS */

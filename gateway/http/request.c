@@ -10,6 +10,7 @@
 #include "routes.h"
 
 const struct request_kind request_plain = {.size = sizeof(struct request)};
+const struct request_kind request_document = {.size = sizeof(struct request), .has_forms = true};
 
 void request_init(struct request *r, struct gateway *gateway, const char *raw_target)
 {

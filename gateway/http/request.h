@@ -17,6 +17,7 @@
 #include "target.h"
 
 struct front;
+struct packing;
 struct http_exchange;
 struct http_prepared;
 struct request;
@@ -47,6 +48,7 @@ struct response {
     /* Instead of body and headers; borrowed until the request ends. */
     const struct http_prepared *prepared;
     struct response_pull pull; /* instead of the body: if it has a `read` */
+    bool keeps_form;           /* not to be compressed: it is, or shall be plain */
 };
 
 /* NULL: not given. Those that may come in several lines are joined by commas. */
@@ -66,9 +68,12 @@ struct request_kind {
     void (*parse)(struct request *r, struct invalid *invalid);
     void (*fini)(struct request *r); /* NULL: nothing to free */
     bool writes;                     /* a request that ends without an answer may have written */
+    bool has_forms;                  /* its answers may be compressed (packer.h) */
 };
 /* struct request itself. */
 extern const struct request_kind request_plain;
+/* The same, whose answers may be compressed. */
+extern const struct request_kind request_document;
 
 /* The wait of a suspended request. */
 struct suspension {
@@ -98,6 +103,7 @@ struct request {
     /* For front.c. */
     struct front *front;
     struct http_exchange *x;
+    struct packing *packing;       /* owned; NULL: the answer is not compressed while it is sent */
     bool is_counted;               /* in the front's number of suspended requests */
     char *joined[REQUEST_HEADERS]; /* owned: values that came in several lines */
     uint64_t n_body;               /* bytes of the body read so far */

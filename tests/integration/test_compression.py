@@ -1,4 +1,4 @@
-"""Accept-Encoding: gzip on the reads of one config."""
+"""Accept-Encoding: gzip: the heads of configs, compressed once a version, and other answers."""
 
 import gzip
 import json
@@ -10,12 +10,14 @@ import threading
 import pytest
 from daemon import Confregd, Gateway, until
 from rest import Rest, gauge
+from seed import chance
 
 pytestmark = pytest.mark.any_store
 
 GZIP = {"Accept-Encoding": "gzip"}
 LARGE = {f"key-{i}": {"host": f"db-{i}.example", "pool": i} for i in range(2000)}
 MADE, HELD = "confreg_gateway_compressions_total", "confreg_gateway_compressed_bytes"
+PACKED = "confreg_gateway_answers_compressed_total"
 
 
 @pytest.fixture(scope="module")
@@ -117,15 +119,129 @@ def test_small_data_stays_plain(rest, name, size, packed):
     assert answer.headers["Vary"] == "Accept-Encoding"
 
 
-def test_resolved_and_older_versions_and_lists_stay_plain(rest, made, name):
-    over = f"{made}?environment=prod&resolve=true"
-    assert rest.post(f"{made}?environment=prod", {"config_data": LARGE}).status == 201
-    paths = [over, f"{made}?version=1", f"{made}/history", f"/api/configs?service_name={name}"]
+def answers_made_for_each_request(path, name):
+    return [f"{path}?environment=prod&resolve=true", f"{path}?version=1", f"{path}/history",
+            f"/api/configs?service_name={name}", f"/api/configs?service_name={name}&limit=1",
+            f"/api/configs:batchGet?name={name}", f"/api/commits?service_name={name}&view=payloads",
+            f"/api/diff?environment=none&new_environment=prod&service_name={name}",
+            f"{path}/diff?environment=prod", "/openapi.json"]
+
+
+@pytest.fixture
+def overlaid(rest, made):
+    path = f"{made}?environment=prod"
+    assert rest.post(path, {"config_data": LARGE}).status == 201
+    assert rest.put(path, {"config_data": {key: 1 for key in LARGE}}).status == 200
+    return made
+
+
+def test_answers_that_are_made_for_each_request_are_compressed(rest, overlaid, name, port):
+    before = gauge(port, PACKED)
+    paths = answers_made_for_each_request(overlaid, name)
     for path in paths:
-        answer = rest.get(path, headers=GZIP)
-        assert (answer.status, answer.headers.get("Content-Encoding")) == (200, None), path
-    tag = rest.get(over).headers["ETag"].strip('"')
-    assert rest.get(over, headers={"If-None-Match": f'"{tag}-gzip"'}).status == 304
+        plain, packed = forms(rest, path)
+        assert (plain.status, plain.headers.get("Content-Encoding")) == (200, None), path
+        assert packed.headers["Content-Encoding"] == "gzip", path
+        assert gzip.decompress(packed.body) == plain.body, path
+        assert len(packed.body) < len(plain.body) / 2, path
+        assert "Accept-Encoding" in plain.headers.get_all("Vary") and (
+            plain.headers.get_all("Vary") == packed.headers.get_all("Vary")), path
+        if "ETag" in plain.headers:
+            assert packed.headers["ETag"] == plain.headers["ETag"][:-1] + '-gzip"', path
+        head = rest.call("HEAD", path, headers=GZIP)
+        assert {**head.headers, "Date": 0} == {**packed.headers, "Date": 0}, path
+    assert gauge(port, PACKED) == before + 2 * len(paths)
+
+
+@pytest.mark.parametrize("accepts", [{}, GZIP])
+def test_the_tags_of_both_forms_of_such_an_answer_are_known(rest, overlaid, name, accepts):
+    for path in answers_made_for_each_request(overlaid, name):
+        for form in forms(rest, path):
+            if "ETag" not in form.headers:
+                continue
+            answer = rest.get(path, headers={**accepts, "If-None-Match": form.headers["ETag"]})
+            assert (answer.status, answer.headers["ETag"]) == (304, form.headers["ETag"]), path
+            assert "Accept-Encoding" in answer.headers.get_all("Vary"), path
+            assert answer.headers.get("Content-Length", len(form.body)) in (
+                len(form.body), str(len(form.body))), path
+
+
+def test_small_answers_and_errors_stay_plain(rest, name):
+    assert rest.post(f"/api/configs/{name}", {"config_data": {"a": 1}}).status == 201
+    for path in (f"/api/configs/{name}/history", f"/api/configs?service_name={name}",
+                 f"/api/configs/{name}?version=1", f"/api/configs/{name}?version=9", "/health"):
+        assert "Content-Encoding" not in rest.get(path, headers=GZIP).headers, path
+    written = rest.put(f"/api/configs/{name}", {"config_data": LARGE}, headers=GZIP)
+    assert "Content-Encoding" not in written.headers
+
+
+@pytest.fixture(scope="module")
+def long_list(launch):
+    """A gateway of a registry whose list is of 12 MB, about half of it when it is compressed."""
+    server = launch(Confregd).start()
+    gateway = launch(Gateway, server.listen).start()
+    rest, letters = Rest(gateway.port), chance("long list")
+    until(lambda: gauge(gateway.port, "confreg_gateway_mirror_in_step"), "the mirror is in step")
+    for i in range(12):
+        data = {"config_data": {"x": letters.randbytes(499_000).hex()}}
+        assert rest.post(f"/api/configs/long-{i}", data).status == 201
+    return gateway
+
+
+@pytest.mark.parametrize("more", [{}, {"Cache-Control": "no-cache"}], ids=["mirror", "server"])
+def test_a_long_list_is_compressed_part_by_part(long_list, more):
+    rest = Rest(long_list.port)
+    plain, packed = (rest.get("/api/configs", headers=headers | more) for headers in ({}, GZIP))
+    assert packed.headers["Transfer-Encoding"] == "chunked"
+    assert packed.headers["Content-Encoding"] == "gzip"
+    assert gzip.decompress(packed.body) == plain.body and len(packed.body) < 7_000_000
+    # Both make parts of their own, and the same list.
+    assert packed.body == rest.get("/api/configs", headers=GZIP).body
+
+
+def test_many_slow_readers_have_the_rest_answered_plain(long_list):
+    """And give their places back when they leave."""
+    rest = Rest(long_list.port)
+    sockets = [rest.open() for _ in range(64)]
+    before = gauge(long_list.port, PACKED)
+    for sock in sockets:
+        sock.sendall(b"GET /api/configs HTTP/1.1\r\nHost: x\r\nAccept-Encoding: gzip\r\n\r\n")
+    until(lambda: gauge(long_list.port, PACKED) == before + 64, "all are compressed")
+    path = "/api/configs/long-0/history"
+    assert "Content-Encoding" not in rest.get(path, headers=GZIP).headers
+    for sock in sockets:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        sock.close()
+    until(lambda: rest.get(path, headers=GZIP).headers.get("Content-Encoding"), "there is room")
+
+
+def test_a_gateway_stops_while_lists_are_compressed(launch, long_list):
+    gateway = launch(Gateway, long_list.server).start()
+    rest = Rest(gateway.port)
+    until(lambda: gauge(gateway.port, "confreg_gateway_mirror_in_step"), "the mirror is in step")
+    sockets = [rest.open() for _ in range(20)]
+    for i, sock in enumerate(sockets):
+        path = b"/api/configs" if i % 2 else b"/api/configs/long-1/history"
+        sock.sendall(b"GET %b HTTP/1.1\r\nHost: x\r\nAccept-Encoding: gzip\r\n\r\n" % path)
+        if i % 3 == 0:
+            sock.close()
+    until(lambda: gauge(gateway.port, PACKED), "some are being compressed")
+    for sock in sockets:
+        sock.close()
+    gateway.stop()
+
+
+def test_other_requests_do_not_wait_for_a_compression(long_list):
+    """While lists are compressed on another thread."""
+    rest, readers = Rest(long_list.port), []
+    for _ in range(4):
+        readers.append(threading.Thread(target=lambda: rest.get("/api/configs", headers=GZIP)))
+        readers[-1].start()
+    n = 0
+    while any(reader.is_alive() for reader in readers):
+        assert rest.get("/api/configs/none").status == 404
+        n += 1
+    assert n > 20, "reads go on meanwhile"
 
 
 def test_a_version_is_compressed_once_however_many_ask(rest, port, made):

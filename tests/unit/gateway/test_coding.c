@@ -54,20 +54,50 @@ Test(coding, what_accept_encoding_asks_for)
     }
 }
 
-static void expect_round_trip(const char *bytes, size_t n)
+static void expect_to_be(const struct str *out, const char *bytes, size_t n)
 {
-    AUTO_STR out = {0};
-    str_add_text(&out, "before");
-    coding_add_gzip(&out, bytes, n);
     AUTO(free) char *back = mem_alloc(n + 1);
-    z_stream stream = {.next_in = (Bytef *)out.data + 6,
-                       .avail_in = (uInt)out.len - 6,
+    z_stream stream = {.next_in = (Bytef *)out->data + 6,
+                       .avail_in = (uInt)out->len - 6,
                        .next_out = (Bytef *)back,
                        .avail_out = (uInt)n + 1};
     cr_assert_eq(inflateInit2(&stream, 15 + 16), Z_OK);
     cr_expect_eq(inflate(&stream, Z_FINISH), Z_STREAM_END);
     cr_expect(stream.total_out == n && stream.avail_in == 0 && memcmp(back, bytes, n) == 0);
     inflateEnd(&stream);
+}
+
+static void add_in_parts(struct str *out, const char *bytes, size_t n, size_t part)
+{
+    struct gzip_stream *stream = gzip_stream_new();
+    size_t at = 0;
+    do {
+        size_t take = n - at < part ? n - at : part;
+        gzip_stream_add(stream, bytes + at, take, at + take == n, out);
+        at += take;
+    } while (at < n);
+    gzip_stream_free(stream);
+}
+
+/* As a whole, and in parts of several sizes, which must not show. */
+static void expect_round_trip(const char *bytes, size_t n)
+{
+    static const size_t parts[] = {3333, 65536, 300000, SIZE_MAX};
+    AUTO_STR whole = {0};
+    AUTO_STR first = {0};
+    str_add_text(&whole, "before");
+    coding_add_gzip(&whole, bytes, n);
+    expect_to_be(&whole, bytes, n);
+    str_add_text(&first, "before");
+    add_in_parts(&first, bytes, n, SIZE_MAX);
+    expect_to_be(&first, bytes, n);
+    for (size_t i = 0; i < COUNT_OF(parts); i++) {
+        AUTO_STR out = {0};
+        str_add_text(&out, "before");
+        add_in_parts(&out, bytes, n, parts[i]);
+        cr_expect(out.len == first.len && memcmp(out.data, first.data, out.len) == 0, "%zu",
+                  parts[i]);
+    }
 }
 
 Test(coding, gzip_comes_back)
