@@ -362,7 +362,8 @@ static void open_watch(struct mirror *mirror)
     request.selectors = mirror->selector_list;
     request.n_selectors = mirror->n_selectors;
     expect_stream(mirror);
-    keep_handle(mirror, registry_client_watch_open(mirror->client, &request, true, &mirror->watch));
+    keep_handle(mirror,
+                registry_client_watch_open(mirror->client, NULL, &request, true, &mirror->watch));
 }
 
 /* Waits, with the lock held, until something has changed or until at_ns (0: no time-out). False:

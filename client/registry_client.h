@@ -55,11 +55,25 @@ struct registry_client;
  * and failures: see rpc_client_new. */
 bool registry_client_new(const char *address, const struct tls_client_settings *tls,
                          struct registry_client **ret_client, struct status *st);
-/* Reads the files of TLS again soon. Any thread. */
+/* Proves who the client is by a bearer token, the only line of a file, which is read again when it
+ * changes. A file that cannot be used later is logged, and the token before stays in use. Before
+ * the first call. UNAVAILABLE, reason TOKEN_FILE_BROKEN: it cannot be used. */
+bool registry_client_use_token(struct registry_client *client, const char *path, struct status *st);
+/* Reads the files of TLS and the token again soon. Any thread. */
 void registry_client_reload(struct registry_client *client);
 /* Cancels open calls and returns after their callbacks. NULL is ignored. Must not be called from a
  * callback. */
 void registry_client_free(struct registry_client *client);
+
+/* On whose behalf a gateway calls. Texts are borrowed until the start function returns. */
+struct registry_caller {
+    const char *authorization; /* his header's value; NULL: none */
+    /* Whether the client speaks for him by the role gateway. False: only the token is passed on, as
+     * if the caller had called himself. */
+    bool is_delegated;
+    const char *certificate; /* the name that his certificate proves; "": none */
+    const char *peer;        /* his address */
+};
 
 /* The end of a call. Exactly one of response and st is NULL.
  * response: of the method's type, owned by the callback; free it on any thread with
@@ -74,6 +88,10 @@ typedef void registry_client_done(void *user, ProtobufCMessage *response, const 
 void registry_client_call(struct registry_client *client, enum registry_method method,
                           const ProtobufCMessage *request, int64_t timeout_ms,
                           registry_client_done *done, void *user);
+/* The same on behalf of a caller; NULL: on the client's own. */
+void registry_client_call_for(struct registry_client *client, const struct registry_caller *caller,
+                              enum registry_method method, const ProtobufCMessage *request,
+                              int64_t timeout_ms, registry_client_done *done, void *user);
 
 /* A watch: memory of the caller, which must stay valid until done returns. */
 struct registry_watch {
@@ -85,10 +103,11 @@ struct registry_watch {
     bool malformed; /* private to registry_client.c */
 };
 
-/* Opens a watch. patient: wait until the server can be reached, instead of ending with UNAVAILABLE.
- * Returns a handle for rpc_client_cancel, which is valid until done returns; that may be before
- * this function returns. */
+/* Opens a watch on behalf of a caller (NULL: on the client's own). patient: wait until the server
+ * can be reached, instead of ending with UNAVAILABLE. Returns a handle for rpc_client_cancel, which
+ * is valid until done returns; that may be before this function returns. */
 struct rpc_client_call *registry_client_watch_open(struct registry_client *client,
+                                                   const struct registry_caller *caller,
                                                    const Confreg__V1__WatchRequest *request,
                                                    bool patient, struct registry_watch *watch);
 

@@ -3,6 +3,7 @@
 #include "config_handlers.h"
 #include "config_request.h"
 #include "probes.h"
+#include "sessions.h"
 #include "sse_watch.h"
 #include "upstream_request.h"
 
@@ -54,12 +55,15 @@ static const struct route rows[] = {
     {"GET", "/api/watch", handle_watch,
      PARAMETER_SERVICE_FILTER | PARAMETER_ENVIRONMENT_FILTER | PARAMETER_PREFIX_FILTER |
          PARAMETER_SNAPSHOT | PARAMETERS_STRICT,
-     BODY_NONE, &request_plain},
-    {"GET", "/health", handle_health, 0, BODY_NONE, &upstream_read},
-    {"GET", "/stats", handle_stats, 0, BODY_NONE, &upstream_read},
-    {"GET", "/livez", handle_livez, 0, BODY_NONE, &request_plain},
-    {"GET", "/readyz", handle_readyz, 0, BODY_NONE, &upstream_read},
-    {"GET", "/metrics", handle_metrics, 0, BODY_NONE, &request_plain},
+     BODY_NONE, &upstream_read},
+    {"GET", "/api/session", handle_session, PARAMETERS_STRICT, BODY_NONE, &upstream_read},
+    {"POST", "/api/session", handle_sign_in, PARAMETERS_STRICT, BODY_EMPTY, &upstream_read},
+    {"DELETE", "/api/session", handle_sign_out, PARAMETERS_STRICT, BODY_EMPTY, &request_open},
+    {"GET", "/health", handle_health, 0, BODY_NONE, &upstream_open},
+    {"GET", "/stats", handle_stats, 0, BODY_NONE, &upstream_open},
+    {"GET", "/livez", handle_livez, 0, BODY_NONE, &request_open},
+    {"GET", "/readyz", handle_readyz, 0, BODY_NONE, &upstream_open},
+    {"GET", "/metrics", handle_metrics, 0, BODY_NONE, &request_open},
     {"GET", "/openapi.json", handle_openapi, 0, BODY_NONE, &request_document},
 };
 

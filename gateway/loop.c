@@ -7,6 +7,7 @@
 #include "clock.h"
 #include "feed.h"
 #include "http_server.h"
+#include "identities.h"
 #include "sse_streams.h"
 #include "upstream.h"
 #include "waits.h"
@@ -16,7 +17,15 @@
 #define FAREWELL_MS 1000
 
 /* Descriptors besides connections that wake the loop. */
-enum source { SOURCE_STOP, SOURCE_CALLS, SOURCE_FEED, SOURCE_STREAMS, SOURCE_WORKER, N_SOURCES };
+enum source {
+    SOURCE_STOP,
+    SOURCE_CALLS,
+    SOURCE_FEED,
+    SOURCE_STREAMS,
+    SOURCE_WORKER,
+    SOURCE_IDENTITIES,
+    N_SOURCES
+};
 
 struct loop {
     struct front *front;
@@ -36,13 +45,20 @@ static bool watch(struct loop *loop, enum source source, int fd, struct status *
                       strerror(errno));
 }
 
+static void rights_changed(void *user, const struct identity *identity)
+{
+    sse_streams_follow_rights(user, identity);
+}
+
 /* Waits for events, at most until until_ns (-1: no limit), and handles them. */
 static void turn(struct loop *loop, int64_t until_ns)
 {
     struct upstream *upstream = loop->upstream;
     until_ns = clock_earlier(until_ns, waits_next_ns(upstream->waits));
     until_ns = clock_earlier(until_ns, sse_streams_next_ns(loop->streams));
+    until_ns = clock_earlier(until_ns, identities_next_ns(upstream->identities));
     http_server_poll(loop->server, until_ns);
+    identities_run(upstream->identities, rights_changed, loop->streams);
     calls_run(upstream->calls, front_resume, NULL);
     feed_run(loop->feed, upstream, loop->streams);
     waits_run(upstream->waits, front_resume, NULL);
@@ -97,7 +113,8 @@ bool loop_run(const struct loop_parts *parts, int stop_fd, int64_t grace_ms, str
         !watch(&loop, SOURCE_CALLS, calls_fd(loop.upstream->calls), st) ||
         !watch(&loop, SOURCE_FEED, feed_fd(loop.feed), st) ||
         !watch(&loop, SOURCE_STREAMS, sse_streams_fd(loop.streams), st) ||
-        !watch(&loop, SOURCE_WORKER, worker_fd(loop.worker), st)) {
+        !watch(&loop, SOURCE_WORKER, worker_fd(loop.worker), st) ||
+        !watch(&loop, SOURCE_IDENTITIES, identities_fd(loop.upstream->identities), st)) {
         return false;
     }
     while (!loop.sources[SOURCE_STOP].is_readable) {

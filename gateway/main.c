@@ -12,6 +12,7 @@
 #include "cors.h"
 #include "exporter.h"
 #include "feed.h"
+#include "identify.h"
 #include "log.h"
 #include "loop.h"
 #include "metrics_page.h"
@@ -31,6 +32,7 @@ struct settings {
     const char *server;
     struct tls_client_settings server_tls; /* of the connection to it; without a CA: no TLS */
     struct tls_options tls;                /* of its own listeners */
+    const char *token_file;                /* NULL: the gateway has no token */
     const char *redirect;                  /* NULL: none */
     const char *metrics;                   /* NULL: only on the listener of HTTP */
     bool insecure;
@@ -80,6 +82,11 @@ static enum options_result read_settings(struct settings *s, int argc, char **ar
         {"server-name", OPTION_TEXT, &s->server_tls.server_name, NULL, "NAME",
          "The name that confregd's certificate must have, instead of the host of --server.", 0, 0,
          NULL},
+        {"server-token-file", OPTION_TEXT, &s->token_file, NULL, "FILE",
+         "The gateway's own bearer token, the only line of the file, for a confregd with --access: "
+         "a principal with the roles reader, for the copy that it keeps of the registry, and "
+         "gateway, to speak for clients with certificates. Read again when it changes.",
+         0, 0, NULL},
         {"metrics", OPTION_TEXT, &s->metrics, NULL, "ADDRESS",
          "Where to serve metrics for Prometheus, over HTTP at /metrics: HOST:PORT, [IPV6]:PORT or "
          "unix:PATH; with --tls-cert over TLS. They are at /metrics of --listen in any case.",
@@ -232,6 +239,16 @@ static void free_parts(struct parts *parts)
     listener_close(&parts->listener);
 }
 
+/* Without rights in force at confregd, everybody who can connect can do everything. */
+static bool needs_rights(const struct settings *settings, const struct listener *listener)
+{
+    struct address address;
+    struct status st;
+    return !settings->insecure && settings->tls.settings.client_auth != TLS_CLIENT_AUTH_REQUIRE &&
+           address_parse(listener->address, ADDRESS_TO_LISTEN, &address, &st) &&
+           !address_is_local(&address);
+}
+
 static bool connect_upstream(struct parts *parts, const struct settings *settings,
                              struct status *st)
 {
@@ -242,7 +259,9 @@ static bool connect_upstream(struct parts *parts, const struct settings *setting
     };
     const struct tls_client_settings *tls =
         settings->server_tls.ca == NULL ? NULL : &settings->server_tls;
-    return upstream_connect(parts->gateway.upstream, settings->server, tls, &options, st) ||
+    struct upstream *upstream = parts->gateway.upstream;
+    upstream->needs_rights = needs_rights(settings, &parts->listener);
+    return upstream_connect(upstream, settings->server, tls, settings->token_file, &options, st) ||
            status_context(st, "--server");
 }
 
@@ -282,6 +301,8 @@ static bool serve_parts(struct parts *parts, const struct settings *settings, st
         .routes = &api_routes,
         .cors = settings->cors,
         .max_body_bytes = settings->max_body_bytes,
+        .identify = identify_request,
+        .forget = identify_forget,
         .tls = parts->tls,
         .handshake_ms = settings->tls.handshake_ms,
         .hsts_ms = settings->hsts_ms,

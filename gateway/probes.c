@@ -112,7 +112,9 @@ static void show_serving(struct request *r, const ProtobufCMessage *message,
 
 static void ask_serving(struct request *r, const ProtobufCMessage *message, const struct status *st)
 {
-    if (st != NULL) {
+    /* A gateway without a credential may not ask, but can pass those of its callers on. */
+    bool is_refused = st != NULL && st->code == STATUS_UNAUTHENTICATED;
+    if (st != NULL && !is_refused) {
         refuse_ready(r, st);
         return;
     }

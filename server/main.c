@@ -5,7 +5,6 @@
 
 #include "access.h"
 #include "access_command.h"
-#include "address.h"
 #include "call_logs.h"
 #include "check_schema.h"
 #include "endpoints.h"
@@ -14,7 +13,6 @@
 #include "mem.h"
 #include "node.h"
 #include "options.h"
-#include "secret_policy.h"
 #include "signals.h"
 #include "store.h"
 #include "store_open.h"
@@ -27,7 +25,6 @@ struct settings {
     const char *store, *bus; /* NULL: not given */
     const char *secrets_folder;
     const char *create;
-    const char *secrets;
     const char *log_level;
     bool new_epoch;
     struct tls_options tls;
@@ -44,13 +41,12 @@ static enum options_result read_settings(struct settings *s, int argc, char **ar
          "Where to serve gRPC: HOST:PORT, [IPV6]:PORT or unix:PATH; several are separated by "
          "commas. Port 0 means any free port. Only its owner can connect to a unix socket, unless "
          "the address gives it another mode: unix:PATH?mode=0660. With --tls-cert all TCP "
-         "addresses have TLS; unix sockets never have. Addresses that other machines can reach "
-         "need it, and --access or --tls-client-auth require, unless --insecure is given.",
+         "addresses "
+         "have TLS; unix sockets never have. Without it only addresses of this machine are "
+         "allowed, unless --insecure is given.",
          0, 0, NULL},
         {"insecure", OPTION_SWITCH, &s->node.insecure, "no", NULL,
-         "Allow addresses of --listen that other machines can reach without TLS, or without "
-         "--access or --tls-client-auth require.",
-         0, 0, NULL},
+         "Allow addresses of --listen that other machines can reach without TLS.", 0, 0, NULL},
         TLS_OPTION_ROWS(&s->tls),
         {"access", OPTION_TEXT, &s->access_file, NULL, "FILE",
          "Who callers are and what they may do, as JSON. It is read again when it changes and on "
@@ -58,8 +54,7 @@ static enum options_result read_settings(struct settings *s, int argc, char **ar
          0, 0, NULL},
         {"anonymous-role", OPTION_TEXT, &s->anonymous_role, NULL, "ROLE",
          "What callers without a credential may do: none, reader, admin or super-admin. The "
-         "default is super-admin if there is no --access and only this machine can connect, else "
-         "none.",
+         "default is none with --access, else super-admin.",
          0, 0, NULL},
         {"author", OPTION_TEXT, &s->author, "claimed", "RULE",
          "Whom created_by may name. claimed: anybody; the change log has the proven name beside "
@@ -84,14 +79,6 @@ static enum options_result read_settings(struct settings *s, int argc, char **ar
          "Folder of files with credentials that the addresses do not contain: message_bus_user, "
          "message_bus_password, document_database_user, document_database_password. Variables "
          "with these names in upper case are used, too.",
-         0, 0, NULL},
-        {"secrets", OPTION_TEXT, &s->secrets, "warn", "MODES",
-         "What to do if a value that is written looks like a secret, such as a private key, a "
-         "token "
-         "of a well-known service or a password: refuse it, warn (in the answer, the log and a "
-         "metric), or off. By environment: PATTERN=MODE, separated by commas; the first pattern "
-         "that fits counts, and a mode without a pattern for the others, as in "
-         "refuse,dev*=warn.",
          0, 0, NULL},
         {"metrics", OPTION_TEXT, &s->node.metrics, NULL, "ADDRESS",
          "Where to serve metrics for Prometheus, over HTTP at /metrics: HOST:PORT, [IPV6]:PORT or "
@@ -261,8 +248,7 @@ static bool serve_with_access(struct settings *settings, struct status *st)
     struct access_options options = {.file = settings->access_file};
     const char *role = settings->anonymous_role;
     if (role == NULL) {
-        options.has_anonymous =
-            settings->access_file == NULL && address_list_is_local(settings->node.listen);
+        options.has_anonymous = settings->access_file == NULL;
         options.anonymous = ROLE_SUPER_ADMIN;
     } else if (!parse_anonymous(role, &options)) {
         return status_set(st, STATUS_INVALID_ARGUMENT, "ANONYMOUS_ROLE",
@@ -272,13 +258,6 @@ static bool serve_with_access(struct settings *settings, struct status *st)
     if (!access_open(&options, &settings->node.access, st)) {
         return false;
     }
-    if (settings->access_file == NULL && !options.has_anonymous) {
-        log_event(LOG_WARNING, "nobody_may_call", "message",
-                  "there is neither --access nor --anonymous-role: every call will be refused",
-                  NULL);
-    }
-    settings->node.identified = settings->access_file != NULL ||
-                                settings->tls.settings.client_auth == TLS_CLIENT_AUTH_REQUIRE;
     bool ok = serve_with_tls(settings, st);
     access_close(settings->node.access);
     return ok;
@@ -356,17 +335,11 @@ int main(int argc, char **argv)
         fprintf(stderr, "confregd: --author: claimed or trusted, found \"%s\"\n", settings.author);
         return 2;
     }
-    struct status st;
-    AUTO(secret_policy_free) struct secret_policy *secret_policy = NULL;
-    if (!secret_policy_parse(settings.secrets, &secret_policy, &st)) {
-        fprintf(stderr, "confregd: %s\n", st.message);
-        return 2;
-    }
-    settings.node.secret_policy = secret_policy;
     if (!tls_options_check(&settings.tls, "confregd")) {
         return 2;
     }
     signals_start(settings.new_epoch ? EXIT_FAILURE : EXIT_SUCCESS);
+    struct status st;
     if (!run(&settings, &st)) {
         log_event(LOG_ERROR, "cannot_start", "code", status_code_name(st.code), "reason", st.reason,
                   "message", st.message, NULL);

@@ -9,7 +9,6 @@
 #include "status.h"
 
 struct access;
-struct secret_policy;
 struct node;
 struct call_logs;
 struct tls_server;
@@ -24,14 +23,12 @@ struct node_options {
     bool publish_history; /* if nothing was ever published: begin with the oldest commit */
     uint64_t max_payload_bytes;
     uint64_t ring_bytes;
-    uint64_t max_watches;                      /* per connection */
-    struct tls_server *tls;                    /* borrowed; NULL: no TLS */
-    struct access *access;                     /* borrowed */
-    const struct secret_policy *secret_policy; /* borrowed; NULL: the default */
+    uint64_t max_watches;           /* per connection */
+    struct tls_server *tls;         /* borrowed; NULL: no TLS */
+    struct access *access;          /* borrowed */
     bool author_trusted;            /* created_by may only name the caller (AUTHOR_TRUSTED) */
     struct call_logs *logs;         /* borrowed; NULL: calls are not logged */
-    bool identified;                /* callers have to prove who they are */
-    bool insecure;                  /* other machines may be served without TLS or proof */
+    bool insecure;                  /* plain TCP may be served to other machines */
     int64_t handshake_ms;           /* how long a client may take for the TLS handshake */
     uint64_t threads;               /* call threads; 0: one per core */
     int64_t grace_ms;               /* how long running calls may take after node_stop was called */
@@ -44,8 +41,7 @@ struct node_options {
     void *user;
 };
 
-/* FAILED_PRECONDITION, reason INSECURE_LISTENER: other machines would be served without TLS, or
- * without proof of who they are.
+/* FAILED_PRECONDITION, reason INSECURE_LISTENER: plain TCP would be served to other machines.
  * Opens the store, loads the registry, listens and serves. On failure, nothing is left running.
  * Errors of the store, the bus and the listeners are passed on. */
 bool node_start(const struct node_options *options, struct node **ret_node, struct status *st);

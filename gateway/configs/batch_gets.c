@@ -231,6 +231,9 @@ static void show_batch(struct request *r, const ProtobufCMessage *message, const
     request_add_header(r, "X-Config-Revision", tag);
     add_names(body, "missing", response->missing, response->n_missing);
     add_names(body, "unprocessed", response->unprocessed, response->n_unprocessed);
+    if (response->n_denied > 0) {
+        add_names(body, "denied", response->denied, response->n_denied);
+    }
     str_add_char(body, '}');
     config_answer_hand_out(r, response->header);
     request_answer(r, 200);

@@ -220,6 +220,7 @@ static void show_commits(struct request *r, const ProtobufCMessage *message,
     if (!config_answer_begin_page(r, page == NULL ? NULL : page->header, st, "commits")) {
         return;
     }
+    config_answer_note_filtered(r, page->filtered);
     struct str *out = &r->response.body;
     for (size_t i = 0; i < page->n_commits; i++) {
         str_add_text(out, i == 0 ? "" : ",");

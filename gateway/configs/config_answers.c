@@ -158,3 +158,10 @@ void config_answer_end_page(struct request *r, const char *next_token)
     str_add_char(out, '}');
     request_answer(r, 200);
 }
+
+void config_answer_note_filtered(struct request *r, bool filtered)
+{
+    if (filtered) {
+        request_add_header(r, "X-Config-Filtered", "true");
+    }
+}

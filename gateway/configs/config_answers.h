@@ -51,4 +51,7 @@ void config_answer_hand_out(struct request *r, const Confreg__V1__Position *head
  */
 void config_answer_hand_out_when_seen(struct request *r, const Confreg__V1__Position *header);
 
+/* Says by a header that the answer has only what the caller may read, if filtered. */
+void config_answer_note_filtered(struct request *r, bool filtered);
+
 #endif

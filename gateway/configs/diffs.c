@@ -21,6 +21,7 @@ static void show_diffs(struct request *r, const ProtobufCMessage *message, const
         return;
     }
     struct str *out = &r->response.body;
+    config_answer_note_filtered(r, page->filtered);
     for (size_t i = 0; i < page->n_diffs; i++) {
         str_add_text(out, i == 0 ? "" : ",");
         add_diff(out, page->diffs[i]);

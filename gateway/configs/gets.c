@@ -9,6 +9,8 @@
 #include "config_counts.h"
 #include "config_handlers.h"
 #include "errors.h"
+#include "identify.h"
+#include "identities.h"
 #include "json.h"
 #include "payload.h"
 #include "prepared.h"
@@ -256,11 +258,19 @@ static void show_found(struct request *r, struct found *found)
     }
 }
 
+/* A resolved config is made of two. If the caller may not read both, the server says so. */
+static bool may_read(const struct request *r)
+{
+    const char *service = str_text(r->service);
+    return identity_may_read(r->identity, r->parameters.environment, service) &&
+           (!is_merged(r) || identity_may_read(r->identity, DEFAULT_ENVIRONMENT, service));
+}
+
 static bool answer_from_mirror(struct request *r)
 {
     struct found found;
     bool of_version = r->parameters.version.given || r->parameters.include_deleted;
-    if (of_version || r->gateway->upstream->mirror == NULL) {
+    if (of_version || r->gateway->upstream->mirror == NULL || !may_read(r)) {
         return false;
     }
     look_up(r, &found);
@@ -357,7 +367,7 @@ static void ask_server(struct request *r)
 
 void handle_get(struct request *r)
 {
-    if (!answer_from_mirror(r)) {
+    if (identify_ensure(r, handle_get) && !answer_from_mirror(r)) {
         ask_server(r);
     }
 }

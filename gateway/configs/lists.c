@@ -6,6 +6,8 @@
 #include "config_answers.h"
 #include "config_counts.h"
 #include "config_handlers.h"
+#include "identify.h"
+#include "identities.h"
 #include "pages.h"
 #include "render.h"
 #include "request.h"
@@ -35,7 +37,7 @@ static unsigned members_of(const struct pages *pages)
     return config_request_of(pages->r)->members;
 }
 
-static Confreg__V1__View view_of(const struct pages *pages)
+static Confreg__V1__View list_view_of(const struct pages *pages)
 {
     bool basic = (members_of(pages) & DOCUMENT_DATA) == 0;
     return basic ? CONFREG__V1__VIEW__VIEW_BASIC : CONFREG__V1__VIEW__VIEW_UNSPECIFIED;
@@ -143,8 +145,9 @@ static bool answer_from_mirror(struct request *r)
                                              .service_name = r->parameters.service_filter};
     struct mirror_list list;
     struct mirror_view view;
-    if (mirror == NULL || is_page(r) || r->parameters.deleted) {
-        return false;
+    if (mirror == NULL || is_page(r) || r->parameters.deleted ||
+        identity_view(r->identity, &selector).extent != VIEW_ALL) {
+        return false; /* of a part the server makes the list */
     }
     bool may = mirror_list(mirror, &selector, MIRRORED_ITEMS, &list, &view) &&
                freshness_allows(config_request_of(r), &view) &&
@@ -169,7 +172,7 @@ static void ask_configs(struct pages *pages)
     m.service_name = registry_text(r->parameters.service_filter);
     m.page_size = page_size(pages->left);
     m.page_token = registry_text(token);
-    m.view = view_of(pages);
+    m.view = list_view_of(pages);
     m.only_deleted = r->parameters.deleted;
     m.read = config_answer_read_options(r, &read);
     m.include_large = true;
@@ -177,9 +180,21 @@ static void ask_configs(struct pages *pages)
 }
 
 /* Only the first page sets the tag; the revision of its header is that of all pages. */
-static bool begins(struct request *r, const Confreg__V1__Position *header)
+static bool begins(struct request *r, const Confreg__V1__ListConfigsResponse *page)
 {
-    return r->response.status != 0 || tag_list(r, header->epoch, header->revision);
+    const Confreg__V1__Position *header = page->header;
+    if (r->response.status != 0) {
+        return true;
+    }
+    if (!page->filtered) {
+        return tag_list(r, header->epoch, header->revision);
+    }
+    /* Without a tag: the list changes with the caller's rights, too. */
+    char tag[ETAG_SIZE];
+    etag_format(header->epoch, header->revision, tag);
+    request_add_header(r, "X-Config-Revision", tag);
+    config_answer_note_filtered(r, true);
+    return true;
 }
 
 static bool add_config(struct pages *pages, const Confreg__V1__Config *config)
@@ -209,7 +224,7 @@ static void show_configs(struct request *r, const ProtobufCMessage *message,
             return;
         }
     }
-    if (!begins(r, page->header)) {
+    if (!begins(r, page)) {
         return;
     }
     if (is_page(r) && page->next_page_token[0] != '\0') {
@@ -229,7 +244,7 @@ void handle_list(struct request *r)
         refuse_value(r, "fields", FAULT_FIELDS, "Input should not be given with deleted");
         return;
     }
-    if (!answer_from_mirror(r)) {
+    if (identify_ensure(r, handle_list) && !answer_from_mirror(r)) {
         struct pages *pages = pages_new(r, ask_configs);
         pages->left = limit->given ? limit->magnitude : PAGE_ITEMS;
         pages->token = mem_string(registry_text(r->parameters.page));
@@ -253,7 +268,7 @@ static void ask_versions(struct pages *pages)
     m.service_name = registry_text(str_text(r->service));
     m.page_size = page_size(pages->skip > 0 ? pages->skip : pages->left);
     m.page_token = registry_text(token);
-    m.view = pages->skip > 0 ? CONFREG__V1__VIEW__VIEW_BASIC : view_of(pages);
+    m.view = pages->skip > 0 ? CONFREG__V1__VIEW__VIEW_BASIC : list_view_of(pages);
     m.include_deleted = r->parameters.include_deleted;
     m.read = config_answer_read_options(r, &read);
     m.include_large = true;

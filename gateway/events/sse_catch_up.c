@@ -181,7 +181,8 @@ static void end_watch(struct registry_watch *watch, const struct status *st)
 /* ---- The HTTP thread ---- */
 
 struct sse_catch_up *sse_catch_up_start(struct sse_catch_ups *catch_ups,
-                                        struct registry_client *client, const char *epoch,
+                                        struct registry_client *client,
+                                        const struct registry_caller *caller, const char *epoch,
                                         uint64_t position, const struct mirror_selector *selector,
                                         void *owner)
 {
@@ -207,7 +208,7 @@ struct sse_catch_up *sse_catch_up_start(struct sse_catch_ups *catch_ups,
     catch_up->unread.position = position;
     STAILQ_INIT(&catch_up->unread.pieces);
     catch_ups->n_open++;
-    catch_up->call = registry_client_watch_open(client, &request, false, &catch_up->watch);
+    catch_up->call = registry_client_watch_open(client, caller, &request, false, &catch_up->watch);
     return catch_up;
 }
 

@@ -41,9 +41,11 @@ struct sse_catch_up_news {
     struct status st;
 };
 
-/* Starts after a position. owner is passed to the callback of sse_catch_ups_run. */
+/* Starts after a position, on behalf of a caller (NULL: the gateway's own). owner is passed to the
+ * callback of sse_catch_ups_run. */
 struct sse_catch_up *sse_catch_up_start(struct sse_catch_ups *catch_ups,
-                                        struct registry_client *client, const char *epoch,
+                                        struct registry_client *client,
+                                        const struct registry_caller *caller, const char *epoch,
                                         uint64_t position, const struct mirror_selector *selector,
                                         void *owner);
 /* Takes what was received since the last call. ret_news->pieces must be an initialised list; new

@@ -8,6 +8,7 @@
 #include "clock.h"
 #include "errors.h"
 #include "http_server.h"
+#include "identities.h"
 #include "metrics.h"
 #include "sse_catch_up.h"
 #include "sse_index.h"
@@ -31,6 +32,9 @@ struct sse_stream {
     struct sse_streams *streams;
     struct request *request;
     struct mirror_selector selector;
+    struct identity *identity; /* of the request */
+    enum view_extent extent;   /* what the caller may read of the selection */
+    bool waits_for_rights;     /* they are not known at the moment */
     char epoch[MIRROR_EPOCH_SIZE];
     enum phase phase;
     uint64_t position; /* of the last commit that the client has, or that it does not want */
@@ -143,10 +147,16 @@ static void wake(struct sse_stream *stream, uint64_t number)
     }
 }
 
+/* Of a config that is selected. */
+static bool may_read(const struct sse_stream *stream, const char *environment, const char *service)
+{
+    return stream->extent == VIEW_ALL || identity_may_read(stream->identity, environment, service);
+}
+
 static bool selects(const struct sse_stream *stream, const struct sse_event *event)
 {
     const struct mirror_selector *s = &stream->selector;
-    return event->is_told &&
+    return event->is_told && may_read(stream, event->environment, event->service_name) &&
            (s->environment == NULL || strcmp(s->environment, event->environment) == 0) &&
            (s->service_name == NULL || strcmp(s->service_name, event->service_name) == 0) &&
            (s->service_name_prefix == NULL || strncmp(s->service_name_prefix, event->service_name,
@@ -209,12 +219,17 @@ static struct buf *snapshot_text(const struct mirror_config *config)
 
 static bool take_from_snapshot(struct sse_stream *stream)
 {
-    if (stream->shown < stream->snapshot.n) {
+    while (stream->shown < stream->snapshot.n) {
         struct mirror_config **config = &stream->snapshot.configs[stream->shown++];
-        send_event(stream, snapshot_text(*config), 0, false);
+        bool sent = may_read(stream, (*config)->environment, (*config)->service_name);
+        if (sent) {
+            send_event(stream, snapshot_text(*config), 0, false);
+        }
         mirror_config_unref(*config);
         *config = NULL;
-        return true;
+        if (sent) {
+            return true;
+        }
     }
     if (stream->ends_snapshot) {
         stream->ends_snapshot = false;
@@ -242,13 +257,15 @@ static bool is_last_selected(const struct sse_stream *stream, uint64_t number)
 static void start_watch(struct sse_stream *stream)
 {
     struct sse_streams *streams = stream->streams;
+    struct registry_caller caller;
+    bool is_for_caller = identity_caller(stream->identity, stream->request->peer, &caller);
     stream->waits_for_room = !sse_catch_ups_has_room(streams->catch_ups);
     if (stream->waits_for_room) {
         make_due(stream);
     } else {
-        stream->catch_up =
-            sse_catch_up_start(streams->catch_ups, streams->upstream->client, stream->epoch,
-                               stream->caught_up, &stream->selector, stream);
+        stream->catch_up = sse_catch_up_start(streams->catch_ups, streams->upstream->client,
+                                              is_for_caller ? &caller : NULL, stream->epoch,
+                                              stream->caught_up, &stream->selector, stream);
     }
 }
 
@@ -414,16 +431,23 @@ static void take_news(void *owner)
     make_due(stream);
 }
 
+static void drop_pieces(struct sse_stream *stream)
+{
+    struct sse_piece *piece;
+    while ((piece = STAILQ_FIRST(&stream->pieces)) != NULL) {
+        STAILQ_REMOVE_HEAD(&stream->pieces, next);
+        sse_piece_free(stream->streams->catch_ups, piece);
+    }
+}
+
 static void free_stream(void *user)
 {
     struct sse_stream *stream = user;
     struct sse_streams *streams = stream->streams;
-    struct sse_piece *piece;
     close_catch_up(stream);
-    while ((piece = STAILQ_FIRST(&stream->pieces)) != NULL) {
-        STAILQ_REMOVE_HEAD(&stream->pieces, next);
-        sse_piece_free(streams->catch_ups, piece);
-    }
+    drop_pieces(stream);
+    identity_unwatch(stream->identity);
+    identity_unref(stream->identity);
     mirror_list_fini(&stream->snapshot);
     buf_unref(stream->text);
     if (stream->is_due) {
@@ -445,6 +469,8 @@ static struct sse_stream *new_stream(struct request *r, const struct sse_stream_
         .streams = streams,
         .request = r,
         .selector = start->selector,
+        .identity = identity_ref(r->identity),
+        .extent = identity_view(r->identity, &start->selector).extent,
         .position = start->position,
         .caught_up = start->position,
         .silent_since_ns = clock_monotonic_ns(),
@@ -452,6 +478,7 @@ static struct sse_stream *new_stream(struct request *r, const struct sse_stream_
     };
     memcpy(stream->epoch, start->view->epoch, sizeof stream->epoch);
     STAILQ_INIT(&stream->pieces);
+    identity_watch(stream->identity);
     sse_index_join(streams->index, &stream->selector, &stream->member);
     TAILQ_INSERT_TAIL(&streams->all, stream, in_all);
     TAILQ_INSERT_TAIL(&streams->silence, stream, in_silence);
@@ -535,7 +562,9 @@ static ssize_t read_stream(void *user, char *bytes, size_t max)
 {
     struct sse_stream *stream = user;
     size_t n = read_out(stream, bytes, max);
-    while (n < max && take_next(stream)) {
+    bool is_known = identity_is_known(stream->identity);
+    stream->waits_for_rights = !is_known && stream->phase != PHASE_OVER;
+    while (is_known && n < max && take_next(stream)) {
         n += read_out(stream, bytes + n, max - n);
     }
     /* The text of a window's event is shared by all streams. */
@@ -546,7 +575,7 @@ static ssize_t read_stream(void *user, char *bytes, size_t max)
         return (ssize_t)n;
     }
     stream->paused = stream->phase != PHASE_OVER;
-    if (stream->phase == PHASE_LIVE) {
+    if (stream->phase == PHASE_LIVE && !stream->waits_for_rights) {
         assert(stream->next == stream->streams->window.next);
         sse_index_listen(&stream->member);
     }
@@ -572,6 +601,50 @@ static void end_stream(struct sse_stream *stream)
     stream->waits_for_room = false;
     close_catch_up(stream);
     make_due(stream);
+}
+
+/* Receives again all that was received under other rights. */
+static void begin_again(struct sse_stream *stream)
+{
+    if (stream->phase == PHASE_BEHIND) {
+        close_catch_up(stream);
+        drop_pieces(stream);
+        stream->caught_up = stream->position;
+        start_watch(stream);
+    }
+}
+
+static void follow_rights(struct sse_stream *stream)
+{
+    if (stream->phase == PHASE_OVER || stream->phase == PHASE_PENDING) {
+        return;
+    }
+    enum view_extent before = stream->extent;
+    if (identity_refusal(stream->identity) != NULL) {
+        stream->extent = VIEW_NOTHING;
+        end_stream(stream);
+        drop_pieces(stream);
+    } else if (identity_is_known(stream->identity)) {
+        stream->extent = identity_view(stream->identity, &stream->selector).extent;
+        if (before != stream->extent || stream->extent == VIEW_PART) {
+            begin_again(stream);
+        }
+        if (stream->waits_for_rights) {
+            make_due(stream);
+        }
+    }
+}
+
+/* A change of how the server takes credentials is one of everybody's rights. */
+void sse_streams_follow_rights(struct sse_streams *streams, const struct identity *identity)
+{
+    struct sse_stream *stream;
+    TAILQ_FOREACH(stream, &streams->all, in_all)
+    {
+        if (stream->identity == identity || identity_is_own(identity)) {
+            follow_rights(stream);
+        }
+    }
 }
 
 /* Another log replaced the one that the streams follow. A stream that waits for the server gets the

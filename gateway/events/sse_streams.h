@@ -6,6 +6,9 @@
  * its position and the text that it is being sent.
  * - A stream that has sent everything is paused and listens in an index (sse_index.h): an event
  *   wakes the streams that select it and touches no other.
+ * - A stream shows what its caller may read. His rights are asked for again and again while it is
+ *   open: it waits while they are not known, follows them where they change, and ends if the server
+ *   does not know the caller any more.
  * - The events of a commit are sent together. The last of them carries the id, EPOCH:REVISION, so
  *   a client that was disconnected within a commit receives the whole commit again. */
 #ifndef GATEWAY_SSE_STREAMS_H
@@ -17,6 +20,7 @@
 #include "request.h"
 #include "sse_event.h"
 
+struct identity;
 struct upstream;
 struct sse_streams;
 
@@ -30,6 +34,8 @@ size_t sse_streams_watches(const struct sse_streams *streams);
 
 /* Adds an event to the window, and wakes the streams that select it. The event is moved. */
 void sse_streams_add(struct sse_streams *streams, struct sse_event *event);
+/* The rights of an identity are known anew. */
+void sse_streams_follow_rights(struct sse_streams *streams, const struct identity *identity);
 /* Ends all streams. None may be started afterwards. */
 void sse_streams_stop(struct sse_streams *streams);
 

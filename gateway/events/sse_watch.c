@@ -2,7 +2,10 @@
 
 #include <string.h>
 
+#include "errors.h"
 #include "etag.h"
+#include "identify.h"
+#include "identities.h"
 #include "sse_streams.h"
 #include "upstream.h"
 
@@ -41,6 +44,24 @@ static bool find_start(struct request *r, struct sse_stream_start *start)
     return true;
 }
 
+/* False: the caller may read nothing of the selection, whatever there is, and the request was
+ * answered. */
+static bool may_watch(struct request *r, const struct mirror_selector *selector)
+{
+    struct status st;
+    if (!identity_is_known(r->identity)) {
+        status_set(&st, STATUS_UNAVAILABLE, "SERVER_LATE",
+                   "the rights of the caller are not known at the moment");
+    } else if (identity_view(r->identity, selector).extent == VIEW_NOTHING) {
+        status_set(&st, STATUS_PERMISSION_DENIED, "NOT_ALLOWED",
+                   "the caller has no grant to READ here");
+    } else {
+        return true;
+    }
+    errors_answer(r, &st);
+    return false;
+}
+
 void handle_watch(struct request *r)
 {
     struct mirror_view view;
@@ -57,7 +78,8 @@ void handle_watch(struct request *r)
                      .service_name = r->parameters.service_filter,
                      .service_name_prefix = r->parameters.prefix_filter},
     };
-    if (find_start(r, &start)) {
+    if (identify_ensure(r, handle_watch) && may_watch(r, &start.selector) &&
+        find_start(r, &start)) {
         sse_stream_start(r, &start);
     }
 }

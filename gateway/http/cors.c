@@ -1,5 +1,8 @@
 #include "cors.h"
 
+#include <assert.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "mem.h"
@@ -8,17 +11,24 @@
  * lets through (Cache-Control, Content-Length, Content-Type and the like). */
 #define EXPOSED                                                                                    \
     "Access-Control-Expose-Headers: Accept-Patch, Age, Allow, ETag, Link, Location, "              \
-    "Preference-Applied, Retry-After, Vary, Warning, X-Config-Ignored, X-Config-Revision, "        \
-    "X-Config-Version\r\n"
+    "Preference-Applied, Retry-After, Vary, WWW-Authenticate, Warning, X-Config-Filtered, "        \
+    "X-Config-Ignored, X-Config-Revision, X-Config-Version\r\n"
+#define ORIGIN_MAX 300 /* bytes: a host has 253 at most */
 #define VARY "Vary: Origin\r\n"
+#define PRIVATE "Cache-Control: private\r\nVary: Authorization, Cookie\r\n"
+
+/* Of answers for everybody, and of private ones. */
+struct fields {
+    struct str open, private;
+};
 
 struct allowed {
-    char *origin;      /* owned; as browsers write it */
-    struct str fields; /* of answers to its pages */
+    char *origin;         /* owned; as browsers write it */
+    struct fields fields; /* of answers to its pages */
 };
 
 struct cors {
-    struct str fields; /* of all other answers */
+    struct fields fields; /* of all other answers */
     size_t n;
     struct allowed allowed[];
 };
@@ -64,7 +74,7 @@ static bool check(const char *origin, struct status *st)
         return refuse(st, origin, "would allow any page: name the origins");
     }
     const char *host = host_of(origin);
-    if (host == NULL || *host == '\0') {
+    if (host == NULL || *host == '\0' || strlen(origin) > ORIGIN_MAX) {
         return refuse(st, origin, "is not an origin: SCHEME://HOST or SCHEME://HOST:PORT");
     }
     for (const char *p = host; *p != '\0'; p++) {
@@ -77,6 +87,26 @@ static bool check(const char *origin, struct status *st)
     return true;
 }
 
+__attribute__((format(printf, 2, 3))) static void make_fields(struct fields *fields,
+                                                              const char *format, ...)
+{
+    va_list arguments;
+    char text[1024];
+    va_start(arguments, format);
+    int n = vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    assert(n > 0 && (size_t)n < sizeof text && "an origin is a short text");
+    str_add_text(&fields->open, text);
+    str_add_text(&fields->private, text);
+    str_add_text(&fields->private, PRIVATE);
+}
+
+static void fields_fini(struct fields *fields)
+{
+    str_fini(&fields->open);
+    str_fini(&fields->private);
+}
+
 bool cors_new(const struct option_list *origins, struct cors **ret_cors, struct status *st)
 {
     if (origins->n == 0) {
@@ -84,7 +114,7 @@ bool cors_new(const struct option_list *origins, struct cors **ret_cors, struct 
         return true;
     }
     struct cors *cors = mem_zalloc(sizeof *cors + origins->n * sizeof cors->allowed[0]);
-    str_add_text(&cors->fields, VARY);
+    make_fields(&cors->fields, VARY);
     for (size_t i = 0; i < origins->n; i++) {
         struct allowed *allowed = &cors->allowed[cors->n++];
         allowed->origin = mem_string(origins->texts[i]);
@@ -94,8 +124,8 @@ bool cors_new(const struct option_list *origins, struct cors **ret_cors, struct 
             return false;
         }
         drop_default_port(allowed->origin);
-        str_addf(&allowed->fields, "Access-Control-Allow-Origin: %s\r\n" EXPOSED VARY,
-                 allowed->origin);
+        make_fields(&allowed->fields, "Access-Control-Allow-Origin: %s\r\n" EXPOSED VARY,
+                    allowed->origin);
     }
     *ret_cors = cors;
     return true;
@@ -106,9 +136,9 @@ void cors_free(struct cors *cors)
     if (cors != NULL) {
         for (size_t i = 0; i < cors->n; i++) {
             free(cors->allowed[i].origin);
-            str_fini(&cors->allowed[i].fields);
+            fields_fini(&cors->allowed[i].fields);
         }
-        str_fini(&cors->fields);
+        fields_fini(&cors->fields);
         free(cors);
     }
 }
@@ -128,11 +158,14 @@ bool cors_allows(const struct cors *cors, const char *origin)
     return find(cors, origin) != NULL;
 }
 
-const struct str *cors_fields(const struct cors *cors, const char *origin)
+const struct str *cors_fields(const struct cors *cors, const char *origin, bool is_private)
 {
+    static char text[] = PRIVATE;
+    static const struct str private_only = {.data = text, .len = sizeof text - 1};
     if (cors == NULL) {
-        return NULL;
+        return is_private ? &private_only : NULL;
     }
     const struct allowed *allowed = find(cors, origin);
-    return allowed != NULL ? &allowed->fields : &cors->fields;
+    const struct fields *fields = allowed != NULL ? &allowed->fields : &cors->fields;
+    return is_private ? &fields->private : &fields->open;
 }

@@ -24,9 +24,9 @@ void cors_free(struct cors *cors);
 /* Whether pages of that origin (NULL: the request named none) are allowed. */
 bool cors_allows(const struct cors *cors, const char *origin);
 
-/* The fields of each answer to a request of that origin, for http_exchange.fields. Borrowed; NULL
- * if cors is. */
-const struct str *cors_fields(const struct cors *cors, const char *origin);
+/* The fields of each answer to a request of that origin, for http_exchange.fields. is_private: the
+ * answer depends on who asks, so other fields keep shared caches from it. Borrowed; NULL: none. */
+const struct str *cors_fields(const struct cors *cors, const char *origin, bool is_private);
 
 /* The values of a preflight's answer besides the methods. */
 #define CORS_REQUEST_HEADERS                                                                       \

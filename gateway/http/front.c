@@ -26,6 +26,8 @@ struct front {
     const struct cors *cors;
     size_t request_size;
     uint64_t max_body_bytes;
+    bool (*identify)(struct request *r);
+    void (*forget)(struct request *r);
     uint64_t body_bytes; /* of all requests under way */
     size_t n_suspended;
     bool refuses;          /* see front_refuse */
@@ -137,6 +139,12 @@ static const struct header_row {
     {NAME("Access-Control-Request-Method"), offsetof(struct request_headers, preflight_method),
      false},
     /* Several lines make one malformed value: neither of two keys is to be taken for the other. */
+    /* Several of these make one that is nobody's, too. */
+    {NAME("Authorization"), offsetof(struct request_headers, authorization), true},
+    {NAME("Cookie"), offsetof(struct request_headers, cookie), false},
+    {NAME("Host"), offsetof(struct request_headers, host), false},
+    {NAME("Sec-Fetch-Site"), offsetof(struct request_headers, fetch_site), true},
+    {NAME("X-Confreg-Csrf"), offsetof(struct request_headers, csrf), true},
     {NAME("Idempotency-Key"), offsetof(struct request_headers, idempotency_key), true},
 };
 static_assert(COUNT_OF(header_rows) == REQUEST_HEADERS, "each has its place");
@@ -224,6 +232,15 @@ static void answer_preflight(struct request *r)
     }
 }
 
+static void identify(struct request *r)
+{
+    struct front *front = r->front;
+    if (front->identify != NULL) {
+        front->identify(r);
+        r->x->fields = cors_fields(front->cors, r->headers.origin, r->is_private);
+    }
+}
+
 static void begin(void *user, struct http_exchange *x)
 {
     struct front *front = user;
@@ -233,17 +250,19 @@ static void begin(void *user, struct http_exchange *x)
     r->x = x;
     r->begun_ns = clock_monotonic_ns();
     r->method = x->head.method;
+    r->peer = x->peer;
+    r->certificate = x->certificate;
     x->user = r;
     take_headers(r, &x->head);
     r->is_foreign = r->headers.origin != NULL && !cors_allows(front->cors, r->headers.origin);
-    x->fields = cors_fields(front->cors, r->headers.origin);
+    x->fields = cors_fields(front->cors, r->headers.origin, false);
     route_stats_begin(front->gateway->routes);
     if (x->head.length > front->max_body_bytes) {
         refuse_size(r);
     } else if (is_preflight(r)) {
         answer_preflight(r);
-    } else {
-        routes_find(front->routes, r);
+    } else if (routes_find(front->routes, r)) {
+        identify(r);
     }
     if (r->response.status != 0) {
         answer(r);
@@ -319,6 +338,9 @@ static void end(void *user, struct http_exchange *x)
     call_log_ended(r);
     drop_body(r);
     packing_end(r->packing);
+    if (front->forget != NULL) {
+        front->forget(r);
+    }
     request_fini(r);
     free(r);
 }
@@ -392,6 +414,8 @@ bool front_new(const struct front_settings *settings, struct front **ret_front, 
         .cors = settings->cors,
         .request_size = routes_request_size(settings->routes),
         .max_body_bytes = settings->max_body_bytes,
+        .identify = settings->identify,
+        .forget = settings->forget,
     };
     if (settings->hsts_ms > 0) {
         str_addf(&front->https_only, "Strict-Transport-Security: max-age=%lld\r\n",

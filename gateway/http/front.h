@@ -20,9 +20,13 @@ struct front_settings {
     const struct routes *routes;
     const struct cors *cors; /* borrowed; NULL: pages of no other origin are allowed */
     uint64_t max_body_bytes;
-    struct tls_server *tls; /* borrowed; NULL: no TLS */
-    int64_t handshake_ms;   /* how long a client may take for the TLS handshake */
-    int64_t hsts_ms;        /* how long browsers are to use TLS only; 0: they are not told */
+    /* Finds out whose a request is, when its route is known and its body is not read. False: the
+     * request is answered. NULL: nobody asks. */
+    bool (*identify)(struct request *r);
+    void (*forget)(struct request *r); /* before the request ends */
+    struct tls_server *tls;            /* borrowed; NULL: no TLS */
+    int64_t handshake_ms;              /* how long a client may take for the TLS handshake */
+    int64_t hsts_ms; /* how long browsers are to use TLS only; 0: they are not told */
 };
 
 /* UNAVAILABLE where the system has not enough of something. */

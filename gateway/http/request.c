@@ -9,8 +9,9 @@
 #include "problem.h"
 #include "routes.h"
 
-const struct request_kind request_plain = {.size = sizeof(struct request)};
-const struct request_kind request_document = {.size = sizeof(struct request), .has_forms = true};
+const struct request_kind request_open = {.size = sizeof(struct request), .is_open = true};
+const struct request_kind request_document = {
+    .size = sizeof(struct request), .is_open = true, .has_forms = true};
 
 void request_init(struct request *r, struct gateway *gateway, const char *raw_target)
 {

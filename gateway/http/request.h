@@ -17,6 +17,7 @@
 #include "target.h"
 
 struct front;
+struct identity;
 struct packing;
 struct http_exchange;
 struct http_prepared;
@@ -58,6 +59,8 @@ struct request_headers {
     const char *cache_control, *prefer, *minimum;
     const char *last_event_id, *idempotency_key;
     const char *origin, *preflight_method; /* of browsers, for a page of another origin */
+    const char *authorization, *cookie;    /* credentials */
+    const char *host, *fetch_site, *csrf;  /* for a request that proves itself by a cookie */
 };
 #define REQUEST_HEADERS (sizeof(struct request_headers) / sizeof(const char *))
 
@@ -67,11 +70,12 @@ struct request_kind {
     /* Reads the headers that are this kind's, and adds their faults. NULL: there are none. */
     void (*parse)(struct request *r, struct invalid *invalid);
     void (*fini)(struct request *r); /* NULL: nothing to free */
+    bool is_open;                    /* to everybody: front_settings.identify passes it */
     bool writes;                     /* a request that ends without an answer may have written */
     bool has_forms;                  /* its answers may be compressed (packer.h) */
 };
-/* struct request itself. */
-extern const struct request_kind request_plain;
+/* struct request itself; of a route that is open to everybody. */
+extern const struct request_kind request_open;
 /* The same, whose answers may be compressed. */
 extern const struct request_kind request_document;
 
@@ -86,9 +90,15 @@ struct request {
     struct gateway *gateway; /* borrowed */
     const char *method;      /* borrowed, like the headers, for as long as the request lives */
     struct request_headers headers;
-    bool is_foreign; /* a page of an origin that is not allowed may have sent it (cors.h) */
+    const char *peer;        /* the client's address (peer_address.h) */
+    const char *certificate; /* the name that its certificate proves; NULL: none */
+    bool is_foreign;         /* a page of an origin that is not allowed may have sent it (cors.h) */
     struct target target;
     struct str body_text;
+
+    /* Set by front_settings.identify. */
+    struct identity *identity; /* a reference; NULL: the request is on nobody's behalf */
+    bool is_private;           /* the answer is for this caller only */
 
     /* Filled on the way to the handler: what the route takes, and nothing that is malformed. */
     const struct route *route;

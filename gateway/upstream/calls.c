@@ -7,15 +7,20 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "identities.h"
 #include "reach.h"
 #include "together.h"
 #include "upstream_request.h"
 
+#define TOGETHER_GROUPS 16 /* callers whose writes wait for the end of a turn */
+
 struct calls {
     int fd;
     pthread_mutex_t lock;
-    struct call *first;        /* the newest; under lock */
-    struct together *together; /* the HTTP thread's: writes of this turn; NULL: none */
+    struct call *first; /* the newest; under lock */
+    /* Writes of this turn, those of each caller together; the HTTP thread's. */
+    struct together *together[TOGETHER_GROUPS];
+    size_t n_together;
 };
 
 struct calls *calls_new(void)
@@ -32,7 +37,7 @@ struct calls *calls_new(void)
 void calls_free(struct calls *calls)
 {
     if (calls != NULL) {
-        assert(calls->first == NULL && calls->together == NULL);
+        assert(calls->first == NULL && calls->n_together == 0);
         close(calls->fd);
         pthread_mutex_destroy(&calls->lock);
         free(calls);
@@ -109,18 +114,56 @@ static void refuse(struct call *call)
     done(call, NULL, &st);
 }
 
+/* Where the writes of the call's caller are; NULL there: the first one. */
+static struct together **group_of(struct calls *calls, const struct call *call)
+{
+    for (size_t i = 0; i < calls->n_together; i++) {
+        if (together_is_of(calls->together[i], call)) {
+            return &calls->together[i];
+        }
+    }
+    if (calls->n_together == TOGETHER_GROUPS) {
+        calls_flush(calls);
+    }
+    return &calls->together[calls->n_together++];
+}
+
 static void add_to_others(struct call *call, struct registry_client *client,
                           const ProtobufCMessage *message)
 {
-    struct calls *calls = call->calls;
     memcpy(&call->write, message, message->descriptor->sizeof_message);
-    if (!together_add(&calls->together, client, call)) {
-        calls_flush(calls);
-        together_add(&calls->together, client, call);
+    struct together **group = group_of(call->calls, call);
+    if (!together_add(group, client, call)) {
+        together_send(MOVE(*group), done);
+        together_add(group, client, call);
     }
 }
 
 static const struct suspension by_call = {.cancel = NULL};
+
+/* Connections of a host differ in their ports, but its writes may share a call. */
+static void copy_host(const char *peer, char host[PEER_ADDRESS_SIZE])
+{
+    const char *colon = strrchr(peer, ':');
+    bool has_port = colon != NULL && colon[1] != '\0';
+    size_t n = has_port ? (size_t)(colon - peer) : strlen(peer);
+    assert(n < PEER_ADDRESS_SIZE);
+    memcpy(host, peer, n);
+    host[n] = '\0';
+}
+
+static void set_caller(struct call *call, const struct request *r)
+{
+    if (r->identity != NULL) {
+        copy_host(r->peer, call->peer);
+        call->has_caller = identity_caller(r->identity, call->peer, &call->caller);
+    }
+}
+
+const struct registry_caller *call_caller(const struct call *call)
+{
+    return call->has_caller ? &call->caller : NULL;
+}
 
 void call_start(struct request *r, enum registry_method method, const ProtobufCMessage *message,
                 int64_t timeout_ms, call_next *next)
@@ -130,20 +173,23 @@ void call_start(struct request *r, enum registry_method method, const ProtobufCM
     request_suspend(r, &by_call);
     *call = (struct call){
         .method = method, .timeout_ms = timeout_ms, .calls = upstream->calls, .next = next};
+    set_caller(call, r);
     if (upstream->client == NULL) {
         refuse(call);
     } else if (together_takes(method, message)) {
         add_to_others(call, upstream->client, message);
     } else {
-        registry_client_call(upstream->client, method, message, timeout_ms, done, call);
+        registry_client_call_for(upstream->client, call_caller(call), method, message, timeout_ms,
+                                 done, call);
     }
 }
 
 void calls_flush(struct calls *calls)
 {
-    if (calls->together != NULL) {
-        together_send(MOVE(calls->together), done);
+    for (size_t i = 0; i < calls->n_together; i++) {
+        together_send(MOVE(calls->together[i]), done);
     }
+    calls->n_together = 0;
 }
 
 static void note_reach(struct upstream *upstream, const struct call *call)

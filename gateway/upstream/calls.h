@@ -5,6 +5,7 @@
 #ifndef GATEWAY_CALLS_H
 #define GATEWAY_CALLS_H
 
+#include "peer_address.h"
 #include "registry_client.h"
 #include "request.h"
 
@@ -27,7 +28,10 @@ union write_message {
 struct call {
     enum registry_method method;
     int64_t timeout_ms;
-    union write_message write; /* what it points to is borrowed; not of other calls */
+    bool has_caller;               /* false: it is the gateway's own */
+    struct registry_caller caller; /* borrowed from the request's identity */
+    char peer[PEER_ADDRESS_SIZE];  /* the client's host: of `caller` */
+    union write_message write;     /* what it points to is borrowed; not of other calls */
     struct calls *calls;
     struct call *next_done; /* in the queue */
     call_next *next;
@@ -42,12 +46,15 @@ void calls_free(struct calls *calls);
 /* Readable while ended calls are queued. */
 int calls_fd(const struct calls *calls);
 
-/* Starts a call for a request, which is suspended until the call has ended; it must begin with
- * struct upstream_request. The message is encoded at once, except that what a write points to is
- * borrowed until the write is answered. Once upstream->client is gone the call fails with
- * UNAVAILABLE, reason SHUTTING_DOWN. HTTP thread. */
+/* Starts a call for a request, on behalf of its identity if it has one. The request is suspended
+ * until the call has ended; it must begin with struct upstream_request. The message is encoded at
+ * once, except that what a write points to is borrowed until the write is answered. Once
+ * upstream->client is gone the call fails with UNAVAILABLE, reason SHUTTING_DOWN. HTTP thread. */
 void call_start(struct request *r, enum registry_method method, const ProtobufCMessage *message,
                 int64_t timeout_ms, call_next *next);
+
+/* NULL: it is the gateway's own. */
+const struct registry_caller *call_caller(const struct call *call);
 
 /* Sends the writes that were started in this turn of the loop. Must be called at its end. HTTP
  * thread. */

@@ -122,6 +122,9 @@ static void answer_unheard(struct request *r, const struct status *st)
 void errors_answer(struct request *r, const struct status *st)
 {
     unsigned http = errors_http_status(st);
+    if (http == 401) {
+        request_add_header(r, "WWW-Authenticate", "Bearer realm=\"confreg\"");
+    }
     if (http == 422) {
         refuse_field(r, st);
     } else if (st->outcome == OUTCOME_UNKNOWN) {

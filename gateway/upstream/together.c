@@ -1,6 +1,7 @@
 #include "together.h"
 
 #include <assert.h>
+#include <string.h>
 
 #include "rpc_client.h"
 
@@ -51,6 +52,22 @@ bool together_takes(enum registry_method method, const ProtobufCMessage *message
     }
 }
 
+static bool is_same(const char *a, const char *b)
+{
+    return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
+}
+
+bool together_is_of(const struct together *together, const struct call *call)
+{
+    const struct registry_caller *a = call_caller(together->calls[0]);
+    const struct registry_caller *b = call_caller(call);
+    if (a == NULL || b == NULL) {
+        return a == b;
+    }
+    return a->is_delegated == b->is_delegated && is_same(a->authorization, b->authorization) &&
+           is_same(a->certificate, b->certificate) && is_same(a->peer, b->peer);
+}
+
 bool together_add(struct together **ret_together, struct registry_client *client, struct call *call)
 {
     struct together *together = *ret_together;
@@ -72,8 +89,8 @@ static void send_alone(struct together *together)
 {
     for (size_t i = 0; i < together->n; i++) {
         struct call *call = together->calls[i];
-        registry_client_call(together->client, call->method, &call->write.base, call->timeout_ms,
-                             together->done, call);
+        registry_client_call_for(together->client, call_caller(call), call->method,
+                                 &call->write.base, call->timeout_ms, together->done, call);
     }
     free(together);
 }
@@ -165,8 +182,9 @@ static void send_together(struct together *together)
     }
     request.n_writes = together->n;
     request.writes = pointers;
-    registry_client_call(together->client, REGISTRY_WRITE_CONFIGS, &request.base,
-                         together->calls[0]->timeout_ms, answered, together);
+    registry_client_call_for(together->client, call_caller(together->calls[0]),
+                             REGISTRY_WRITE_CONFIGS, &request.base, together->calls[0]->timeout_ms,
+                             answered, together);
 }
 
 void together_send(struct together *together, registry_client_done *done)

@@ -1,8 +1,8 @@
 /* Writes that share one WriteConfigs call, each with its own outcome.
  *
- * They were started in the same turn of the loop, so no write waits for others to arrive. The
- * server sees one caller, the gateway. If callers' credentials were passed on, only writes of the
- * same caller could share a call. HTTP thread; the response is taken on the client's thread. */
+ * They were started in the same turn of the loop, so no write waits for others to arrive, and are
+ * on behalf of the same caller at the same host. HTTP thread; the response is taken on the client's
+ * thread. */
 #ifndef GATEWAY_TOGETHER_H
 #define GATEWAY_TOGETHER_H
 
@@ -17,6 +17,9 @@ struct together;
 
 /* Whether it is a write whose answer is about as large as the request. */
 bool together_takes(enum registry_method method, const ProtobufCMessage *message);
+
+/* Whether its writes are of the same caller as a call. */
+bool together_is_of(const struct together *together, const struct call *call);
 
 /* Adds a call with its write; makes *together if it is NULL. False: it is full. */
 bool together_add(struct together **together, struct registry_client *client, struct call *call);

@@ -1,6 +1,7 @@
 #include "upstream.h"
 
 #include "calls.h"
+#include "identities.h"
 #include "waits.h"
 
 struct upstream *upstream_new(int64_t timeout_ms)
@@ -8,6 +9,7 @@ struct upstream *upstream_new(int64_t timeout_ms)
     struct upstream *upstream = mem_zalloc(sizeof *upstream);
     upstream->calls = calls_new();
     upstream->waits = waits_new();
+    upstream->identities = identities_new(upstream);
     upstream->timeout_ms = timeout_ms;
     return upstream;
 }
@@ -16,16 +18,19 @@ void upstream_free(struct upstream *upstream)
 {
     if (upstream != NULL) {
         waits_free(upstream->waits);
+        identities_free(upstream->identities);
         calls_free(upstream->calls);
         free(upstream);
     }
 }
 
 bool upstream_connect(struct upstream *upstream, const char *server,
-                      const struct tls_client_settings *tls, const struct mirror_options *options,
-                      struct status *st)
+                      const struct tls_client_settings *tls, const char *token_file,
+                      const struct mirror_options *options, struct status *st)
 {
-    if (!registry_client_new(server, tls, &upstream->client, st)) {
+    upstream->has_credentials = token_file != NULL || (tls != NULL && tls->cert != NULL);
+    if (!registry_client_new(server, tls, &upstream->client, st) ||
+        (token_file != NULL && !registry_client_use_token(upstream->client, token_file, st))) {
         return false;
     }
     upstream->mirror = mirror_new(upstream->client, options);

@@ -10,6 +10,7 @@
 #include "registry_client.h"
 
 struct calls;
+struct identities;
 struct waits;
 
 /* How the mirror stood when it last moved, for threads other than the HTTP thread. */
@@ -24,10 +25,13 @@ struct upstream {
     struct mirror *mirror;          /* owned; NULL when client is */
     struct calls *calls;            /* owned, like the next one */
     struct waits *waits;
+    struct identities *identities;
     struct handed_out handed;
-    int64_t timeout_ms;  /* of a call */
-    bool stopping;       /* no long waits */
-    atomic_bool is_away; /* reach.h */
+    int64_t timeout_ms;   /* of a call */
+    bool stopping;        /* no long waits */
+    bool has_credentials; /* the gateway has a token or a certificate of its own */
+    bool needs_rights;    /* nobody is served while confregd has no rights in force */
+    atomic_bool is_away;  /* reach.h */
     struct mirror_gauges gauges;
 };
 
@@ -35,11 +39,11 @@ struct upstream *upstream_new(int64_t timeout_ms);
 /* After upstream_disconnect. NULL is ignored. */
 void upstream_free(struct upstream *upstream);
 
-/* Makes the client and starts the mirror. tls: NULL: no TLS. Fails as registry_client_new does;
- * never because the server is away. */
+/* Makes the client and starts the mirror. tls: NULL: no TLS; token_file: NULL: none. Fails as
+ * registry_client_new and registry_client_use_token do; never because the server is away. */
 bool upstream_connect(struct upstream *upstream, const char *server,
-                      const struct tls_client_settings *tls, const struct mirror_options *options,
-                      struct status *st);
+                      const struct tls_client_settings *tls, const char *token_file,
+                      const struct mirror_options *options, struct status *st);
 /* Ends mirror and client; all calls that are open end. May be called again. */
 void upstream_disconnect(struct upstream *upstream);
 

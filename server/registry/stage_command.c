@@ -466,8 +466,6 @@ bool registry_stage(const struct registry *registry, const struct command *comma
         }
     }
     struct value_report own = {0};
-    struct suspects own_suspects = {0};
-    s.suspects = command->suspects == NULL ? &own_suspects : command->suspects;
     struct value_report *report = command->report == NULL ? &own : command->report;
     value_report_fini(report);
     bool allowed = stage_checks(&s, report, st);
@@ -475,7 +473,6 @@ bool registry_stage(const struct registry *registry, const struct command *comma
         violations_drop(st);
     }
     value_report_fini(&own);
-    suspects_fini(&own_suspects);
     if (!allowed) {
         return false;
     }

@@ -21,6 +21,7 @@ DATA = {"config_data": {"a": 1}}
 LARGE = {"config_data": {"x": "y" * (5 << 20)}}
 GZIP = {"Content-Encoding": "gzip"}
 LONG = "?comment=" + "x" * (16 << 10)
+SESSION, TOKEN = "/api/session", {"Authorization": "Bearer x"}
 PAGE = {"Origin": "https://a.example", "Content-Type": None}
 NEVER = {"If-Match": '"x"'}
 JSON_PATCH = {"Content-Type": "application/json-patch+json"}
@@ -96,6 +97,11 @@ WITH_SERVER = [
     ("/api/watch", "HEAD", 200, "", None, {}),
     ("/api/watch", "GET", 410, "", None, {"Last-Event-ID": f"{EPOCH}:1"}),
     ("/api/watch", "GET", 422, "", None, {"Last-Event-ID": "x"}),
+    (SESSION, "GET", 200, "", None, {}), (SESSION, "GET", 422, "?x", None, {}),
+    (SESSION, "POST", 200, "", None, TOKEN), (SESSION, "POST", 401, "", None, {}),
+    (SESSION, "POST", 403, "", None, PAGE), (SESSION, "POST", 413, "", LARGE, TOKEN),
+    (SESSION, "POST", 422, "?x", None, TOKEN), (SESSION, "DELETE", 204, "", None, {}),
+    (SESSION, "DELETE", 413, "", LARGE, {}), (SESSION, "DELETE", 422, "?x", None, {}),
     ("/health", "GET", 200, "", None, {}), ("/stats", "GET", 200, "", None, {}),
     ("/livez", "GET", 200, "", None, {}), ("/readyz", "GET", 200, "", None, {}),
     ("/metrics", "GET", 200, "", None, {}), ("/openapi.json", "GET", 200, "", None, {}),
@@ -112,8 +118,10 @@ LATE = (CODE.DEADLINE_EXCEEDED, "REVISION_NOT_REACHED")
 BACK = {"Last-Event-ID": f"{EPOCH}:1"}
 
 # Those that take a server that fails: route, method, body, headers, {status: fault}.
-READ = {500: DAMAGED, 503: AWAY, 504: LATE}
-WRITE = {429: OVERLOADED, 500: DAMAGED, 503: UNKNOWN, 504: (CODE.DEADLINE_EXCEEDED, "NOT_STARTED")}
+REFUSED = {401: (CODE.UNAUTHENTICATED, "CREDENTIALS_INVALID"),
+           403: (CODE.PERMISSION_DENIED, "NOT_ALLOWED")}
+READ = REFUSED | {500: DAMAGED, 503: AWAY, 504: LATE}
+WRITE = REFUSED | {429: OVERLOADED, 500: DAMAGED, 503: UNKNOWN, 504: (CODE.DEADLINE_EXCEEDED, "NOT_STARTED")}
 WITH_FAULTS = [
     (LIST, "GET", None, {}, READ), (f"{BATCH}?name=x", "GET", None, {}, READ),
     (BATCH, "POST", {"names": ["x"]}, {}, READ), (NAMED, "GET", None, {}, READ),
@@ -123,7 +131,8 @@ WITH_FAULTS = [
     (NAMED, "PATCH", {}, {}, WRITE), (NAMED, "DELETE", None, {}, WRITE | {410: COMPACTED}),
     (ROLLBACK, "POST", {"version": 1}, {}, WRITE | {409: ERASED}),
     (UNDELETE, "POST", {}, {}, WRITE | {409: ERASED}), (COMMITS, "POST", UPSERT, {}, WRITE),
-    ("/api/watch", "GET", None, BACK, {
+    (SESSION, "GET", None, {}, READ), (SESSION, "POST", None, TOKEN, READ),
+    ("/api/watch", "GET", None, BACK, REFUSED | {
         429: (CODE.RESOURCE_EXHAUSTED, "WATCHES_COUNT"), 500: DAMAGED, 503: AWAY}),
     ("/readyz", "GET", None, {}, {503: AWAY}),
 ]
@@ -192,7 +201,9 @@ def failing(launch):
 def test_statuses_of_a_gateway_whose_server_fails(failing, route, method, body, headers, faults):
     server, rest = failing
     for status, server.fault in faults.items():
+        server.access_fails = route == SESSION
         answer = call(rest, route, method, body, headers)
+        server.access_fails = False
         assert (answer.status, bool(answer.json()["detail"])) == (status, True), answer
         check_members(rest, route, method, answer)
 

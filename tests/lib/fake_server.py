@@ -28,6 +28,7 @@ class FakeServer(grpc.GenericRpcHandler):
         self.stopping = threading.Event()
         self.server = grpc.server(futures.ThreadPoolExecutor(16), handlers=[self])
         self.listen = f"127.0.0.1:{self.server.add_insecure_port('127.0.0.1:0')}"
+        self.access_fails = False
         self.server.start()
 
     def stop(self):
@@ -49,6 +50,8 @@ class FakeServer(grpc.GenericRpcHandler):
         context.abort(code, "as told")
 
     def _answer(self, method, context):
+        if method == "GetAccess" and not self.access_fails:  # as a server without rights
+            context.abort(grpc.StatusCode.UNIMPLEMENTED, "")
         if self.fault is None and method == "Check":
             return health_pb.HealthCheckResponse(status="SERVING").SerializeToString()
         if self.fault is None and method == "GetStatus":

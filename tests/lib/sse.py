@@ -23,7 +23,7 @@ class EventStream:
     the gateway ends the stream. A browser would reconnect with `last_id`."""
 
     def __init__(self, port, query="", last_id=None, timeout=60, receive_buffer=None,
-                 context=None):
+                 context=None, headers=None):
         self.socket = socket.socket()
         if receive_buffer:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
@@ -33,6 +33,7 @@ class EventStream:
             self.socket = context.wrap_socket(self.socket, server_hostname="127.0.0.1")
         self.last_id, self.query = last_id, query
         header = "" if last_id is None else f"Last-Event-ID: {last_id}\r\n"
+        header += "".join(f"{name}: {value}\r\n" for name, value in (headers or {}).items())
         self.socket.sendall(f"GET /api/watch{query} HTTP/1.1\r\nHost: x\r\n"
                             f"Accept: text/event-stream\r\n{header}\r\n".encode())
         self.file = self.socket.makefile("rb")

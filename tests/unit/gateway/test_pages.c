@@ -26,7 +26,7 @@ static void more(struct pages *pages)
     }
 }
 
-static const struct route route = {.path = "/list", .kind = &request_plain};
+static const struct route route = {.path = "/list", .kind = &request_open};
 
 static struct pages *begin(struct request *r, uint64_t documents)
 {

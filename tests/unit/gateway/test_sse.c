@@ -4,6 +4,7 @@
 
 #include "clock.h"
 #include "confreg/v1/registry.pb-c.h"
+#include "identities.h"
 #include "leak_check.h"
 #include "sse_streams.h"
 #include "sse_window.h"
@@ -12,6 +13,7 @@
 TestSuite(sse_events, .fini = leak_check);
 TestSuite(sse_streams, .fini = leak_check);
 
+#define HOUR_NS INT64_C(3600000000000)
 #define EPOCH "0123456789abcdef"
 #define CHANGE(name) CONFREG__V1__CHANGE_KIND__CHANGE_KIND_##name
 
@@ -144,7 +146,28 @@ static void resume(void *user, struct request *r)
 
 static void start(int64_t heartbeat_ms)
 {
+    upstream.identities = identities_new(&upstream);
     gateway.streams = sse_streams_new(&upstream, heartbeat_ms);
+}
+
+static void stop(void)
+{
+    sse_streams_free(gateway.streams);
+    identities_free(MOVE(upstream.identities));
+}
+
+/* The answer of a server without rights in force. */
+static struct identity *anybody(void)
+{
+    Confreg__V1__GetAccessResponse told = CONFREG__V1__GET_ACCESS_RESPONSE__INIT;
+    Confreg__V1__AccessGrant everything = CONFREG__V1__ACCESS_GRANT__INIT;
+    Confreg__V1__AccessGrant *grants[] = {&everything};
+    everything.role = CONFREG__V1__ACCESS_ROLE__ACCESS_ROLE_READER;
+    told.grants = grants;
+    told.n_grants = 1;
+    struct identity *identity = identities_find(upstream.identities, NULL, NULL);
+    identity_learn(identity, &told, clock_monotonic_ns() + HOUR_NS); /* known long enough */
+    return identity;
 }
 
 static void open_stream(struct request *r, const char *prefix, uint64_t position)
@@ -152,8 +175,10 @@ static void open_stream(struct request *r, const char *prefix, uint64_t position
     const struct mirror_view view = {.state = MIRROR_IN_STEP, .epoch = EPOCH, .revision = position};
     const struct sse_stream_start begin = {
         .view = &view, .selector = {.service_name_prefix = prefix}, .position = position};
-    *r = (struct request){.gateway = &gateway};
+    *r = (struct request){.gateway = &gateway, .peer = "unix:"};
+    r->identity = anybody();
     sse_stream_start(r, &begin);
+    identity_unref(MOVE(r->identity)); /* the stream has its own reference */
     cr_assert_null(r->suspended);
     cr_assert_eq(r->response.status, 200);
 }
@@ -210,7 +235,7 @@ Test(sse_streams, any_size_of_reading_gives_the_same)
         }
         cr_expect_str_eq(text, first);
         request_fini(&r);
-        sse_streams_free(gateway.streams);
+        stop();
     }
     cr_expect_eq(strncmp(first, "retry: 1000\nid: " EPOCH ":10\n\nevent: updated\ndata: {", 59), 0);
 }
@@ -229,7 +254,7 @@ Test(sse_streams, ids_stand_behind_what_is_selected_of_a_commit)
     sse_streams_add(gateway.streams, event_of(8, "b", true));
     cr_expect_str_eq(outline(read_all(&r, 64)), "b b #7 b #8 ");
     request_fini(&r);
-    sse_streams_free(gateway.streams);
+    stop();
 }
 
 Test(sse_streams, a_paused_stream_is_woken_by_what_it_selects)
@@ -248,7 +273,7 @@ Test(sse_streams, a_paused_stream_is_woken_by_what_it_selects)
     cr_expect_eq(n_resumed, 1);
     cr_expect_str_eq(outline(read_all(&r, 64)), "b #7 b #8 ");
     request_fini(&r);
-    sse_streams_free(gateway.streams);
+    stop();
 }
 
 /* Each event looks at the streams that want it and at no other, however many there are. */
@@ -277,7 +302,7 @@ Test(sse_streams, a_change_visits_those_that_want_it)
     for (size_t i = 0; i < STREAMS; i++) {
         request_fini(&requests[i]);
     }
-    sse_streams_free(gateway.streams);
+    stop();
 }
 
 /* Events that a quiet stream does not select may leave the window meanwhile. */
@@ -296,7 +321,7 @@ Test(sse_streams, a_quiet_stream_does_not_fall_behind_the_window)
     sse_streams_add(gateway.streams, event_of(revision, "b", true));
     cr_expect_str_eq(outline(read_all(&r, 64)), "b #600 ");
     request_fini(&r);
-    sse_streams_free(gateway.streams);
+    stop();
 }
 
 Test(sse_streams, heartbeats_tell_how_far_a_quiet_stream_is)
@@ -313,7 +338,7 @@ Test(sse_streams, heartbeats_tell_how_far_a_quiet_stream_is)
     cr_expect_str_eq(read_all(&r, 64), ":\nid: " EPOCH ":6\n\n");
     request_fini(&r);
     cr_expect_eq(sse_streams_next_ns(gateway.streams), -1);
-    sse_streams_free(gateway.streams);
+    stop();
 }
 
 Test(sse_streams, what_is_known_is_not_told_again)
@@ -332,7 +357,7 @@ Test(sse_streams, what_is_known_is_not_told_again)
     sse_streams_add(gateway.streams, event_of(9, "a", true));
     cr_expect_str_eq(outline(read_all(&r, 64)), "#8 a #9 ");
     request_fini(&r);
-    sse_streams_free(gateway.streams);
+    stop();
 }
 
 Test(sse_streams, another_log_ends_them)
@@ -348,5 +373,5 @@ Test(sse_streams, another_log_ends_them)
     cr_expect_eq(n_resumed, 1);
     cr_expect_eq(r.response.pull.read(r.response.pull.user, &byte, 1), -1);
     request_fini(&r);
-    sse_streams_free(gateway.streams);
+    stop();
 }
