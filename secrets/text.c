@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "characters.h"
+#include "hash.h"
 #include "pairs.h"
 #include "value.h"
 
@@ -68,7 +69,7 @@ static const struct secret_rule *private_key_at(const struct search *s, size_t a
 /* Passwords that are the user's name, as "guest:guest", or stand for others are none. */
 static bool is_password_of(const char *user, size_t n_user, const char *password, size_t n_password)
 {
-    bool same = n_user == n_password && memcmp(user, password, n_user) == 0;
+    bool same = n_user == n_password && secret_equal(user, password, n_user);
     return n_password > 0 && !same && !value_is_placeholder(password, n_password) &&
            !value_is_reference(password, n_password);
 }

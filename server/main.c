@@ -13,6 +13,7 @@
 #include "mem.h"
 #include "node.h"
 #include "options.h"
+#include "secret_policy.h"
 #include "signals.h"
 #include "store.h"
 #include "store_open.h"
@@ -25,6 +26,7 @@ struct settings {
     const char *store, *bus; /* NULL: not given */
     const char *secrets_folder;
     const char *create;
+    const char *secrets;
     const char *log_level;
     bool new_epoch;
     struct tls_options tls;
@@ -79,6 +81,14 @@ static enum options_result read_settings(struct settings *s, int argc, char **ar
          "Folder of files with credentials that the addresses do not contain: message_bus_user, "
          "message_bus_password, document_database_user, document_database_password. Variables "
          "with these names in upper case are used, too.",
+         0, 0, NULL},
+        {"secrets", OPTION_TEXT, &s->secrets, "warn", "MODES",
+         "What to do if a value that is written looks like a secret, such as a private key, a "
+         "token "
+         "of a well-known service or a password: refuse it, warn (in the answer, the log and a "
+         "metric), or off. By environment: PATTERN=MODE, separated by commas; the first pattern "
+         "that fits counts, and a mode without a pattern for the others, as in "
+         "refuse,dev*=warn.",
          0, 0, NULL},
         {"metrics", OPTION_TEXT, &s->node.metrics, NULL, "ADDRESS",
          "Where to serve metrics for Prometheus, over HTTP at /metrics: HOST:PORT, [IPV6]:PORT or "
@@ -335,11 +345,17 @@ int main(int argc, char **argv)
         fprintf(stderr, "confregd: --author: claimed or trusted, found \"%s\"\n", settings.author);
         return 2;
     }
+    struct status st;
+    AUTO(secret_policy_free) struct secret_policy *secret_policy = NULL;
+    if (!secret_policy_parse(settings.secrets, &secret_policy, &st)) {
+        fprintf(stderr, "confregd: %s\n", st.message);
+        return 2;
+    }
+    settings.node.secret_policy = secret_policy;
     if (!tls_options_check(&settings.tls, "confregd")) {
         return 2;
     }
     signals_start(settings.new_epoch ? EXIT_FAILURE : EXIT_SUCCESS);
-    struct status st;
     if (!run(&settings, &st)) {
         log_event(LOG_ERROR, "cannot_start", "code", status_code_name(st.code), "reason", st.reason,
                   "message", st.message, NULL);

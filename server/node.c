@@ -108,6 +108,7 @@ static bool load(struct node *node, const struct node_options *options, struct s
     }
     int64_t begun = clock_monotonic_ns();
     node->registry = registry_new(node->store->identity.epoch);
+    registry_set_secret_policy(node->registry, options->secret_policy);
     if (!committer_recover(node->store, node->registry, st)) {
         return false;
     }

@@ -9,6 +9,7 @@
 #include "status.h"
 
 struct access;
+struct secret_policy;
 struct node;
 struct call_logs;
 struct tls_server;
@@ -23,9 +24,10 @@ struct node_options {
     bool publish_history; /* if nothing was ever published: begin with the oldest commit */
     uint64_t max_payload_bytes;
     uint64_t ring_bytes;
-    uint64_t max_watches;           /* per connection */
-    struct tls_server *tls;         /* borrowed; NULL: no TLS */
-    struct access *access;          /* borrowed */
+    uint64_t max_watches;                      /* per connection */
+    struct tls_server *tls;                    /* borrowed; NULL: no TLS */
+    struct access *access;                     /* borrowed */
+    const struct secret_policy *secret_policy; /* borrowed; NULL: the default */
     bool author_trusted;            /* created_by may only name the caller (AUTHOR_TRUSTED) */
     struct call_logs *logs;         /* borrowed; NULL: calls are not logged */
     bool insecure;                  /* plain TCP may be served to other machines */

@@ -74,7 +74,7 @@ static void add_calls(const struct rpc_server *server, struct str *page)
 
 /* ---- The registry and its log ---- */
 
-static void add_registry(const struct registry *registry, struct str *page)
+static void add_registry(struct registry *registry, struct str *page)
 {
     metrics_one(page, "confreg_revision", METRIC_GAUGE, "Revision of the newest commit.",
                 (double)registry_position(registry).revision);
@@ -82,6 +82,10 @@ static void add_registry(const struct registry *registry, struct str *page)
                 (double)registry_config_count(registry));
     metrics_one(page, "confreg_schemas", METRIC_GAUGE, "Schemas that exist.",
                 (double)registry_schema_count(registry));
+    metrics_one(page, "confreg_suspect_configs", METRIC_GAUGE,
+                "Configs whose value looks like a secret that nobody allowed.",
+                (double)registry_suspect_count(registry));
+    secret_counts_show(registry_secret_counts(registry), page);
     metrics_one(page, "confreg_heads_memory_bytes", METRIC_GAUGE,
                 "Memory used by the newest versions of all configs.",
                 (double)registry_bytes(registry));

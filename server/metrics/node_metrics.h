@@ -18,7 +18,7 @@ struct node_parts {
     struct tls_server *tls; /* NULL: no TLS */
     struct access *access;
     struct call_logs *logs; /* NULL: calls are not logged */
-    const struct registry *registry;
+    struct registry *registry;
     const struct store *store;
     struct committer *committer;
     struct hub *hub;

@@ -68,6 +68,7 @@ struct change {
     uint8_t salt[SALT_SIZE]; /* zero if the payload is not in memory */
     struct buf *payload;     /* owned reference; NULL: none, erased, compacted, or not read */
     bool compacted;          /* a compaction removed the payload */
+    bool secrets_allowed;    /* the value looks like a secret, and the writer had it written */
     /* Import only: time (microseconds since 1970) and author of the version at its origin. */
     int64_t given_time_us;
     char *given_author; /* owned; NULL: not given */

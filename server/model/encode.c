@@ -216,6 +216,7 @@ void describe_version(Confreg__V1__Version *message, Google__Protobuf__Timestamp
 {
     confreg__v1__version__init(message);
     DESCRIBE_VERSION(message, time, version);
+    message->secrets_allowed = version_change(version)->secrets_allowed;
 }
 
 struct buf *encode_config(const struct version_ref *version, uint64_t mod_revision)
@@ -354,6 +355,7 @@ struct buf *encode_event(uint32_t field, const struct commit *commit, size_t ind
     event.previous_version = change->previous_version;
     event.revision = commit->revision;
     event.index = (uint32_t)index;
+    event.secrets_allowed = change->secrets_allowed;
     event.comment = field == FIELD_COMMIT_CHANGES ? text_of("") : commit->comment;
     if (commit->created_by != NULL) {
         event.created_by = commit->created_by;

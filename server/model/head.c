@@ -202,6 +202,7 @@ void head_encode(struct head *h, const struct version_ref *newest)
     h->revision = newest->commit->revision;
     h->index = (uint32_t)newest->index;
     h->payload_size = change->payload == NULL ? 0 : change->payload->len;
+    h->suspicion = change->secrets_allowed ? HEAD_CLEAN : HEAD_UNJUDGED;
     h->encoded = encode_config(newest, h->mod_revision);
 }
 
@@ -215,6 +216,7 @@ static void take_state(struct head *h, const struct head *before)
     h->revision = before->revision;
     h->index = before->index;
     h->payload_size = before->payload_size;
+    h->suspicion = before->suspicion;
     h->encoded = buf_ref(before->encoded);
 }
 
@@ -223,6 +225,7 @@ static void drop_head_version(struct head *h)
     buf_unref(h->encoded);
     h->encoded = NULL;
     h->payload_size = 0;
+    h->suspicion = HEAD_UNJUDGED;
     h->version = 0;
     h->revision = 0;
     h->index = 0;

@@ -28,8 +28,17 @@ struct holes {
     size_t n;
 };
 
+/* Whether the head's value looks like a secret, and nobody allowed it. Judged by the registry. */
+enum suspicion {
+    HEAD_UNJUDGED,
+    HEAD_CLEAN,
+    HEAD_SUSPECT,
+};
+
 struct head {
     atomic_uint refs;
+    _Atomic(enum suspicion)
+        suspicion;               /* the only member that changes later, once: when it is judged */
     uint64_t version;            /* the newest live version; 0: tombstone */
     uint64_t last_version;       /* the highest number ever given */
     uint64_t first_live_version; /* where the life began: the present one; tombstone: the last */

@@ -39,7 +39,9 @@ static void put_optional_text(struct str *out, const char *text)
 static void put_change(struct str *out, const struct change *change)
 {
     bool is_schema = key_kind(change->environment) == KEY_SCHEMA;
-    put_number(out, (uint64_t)change->kind | (is_schema ? RECORD_SCHEMA_BIT : 0), 1);
+    uint64_t marks =
+        (is_schema ? RECORD_SCHEMA_BIT : 0u) | (change->secrets_allowed ? RECORD_SECRETS_BIT : 0u);
+    put_number(out, (uint64_t)change->kind | marks, 1);
     put_text(out, key_environment(change->environment));
     put_text(out, change->service);
     put_number(out, change->version, 8);
@@ -72,7 +74,8 @@ static uint8_t format_of(const struct commit *commit)
     }
     for (size_t i = 0; i < commit->n_changes; i++) {
         const struct change *change = &commit->changes[i];
-        if (change->kind > CHANGE_IMPORT || key_kind(change->environment) == KEY_SCHEMA) {
+        if (change->kind > CHANGE_IMPORT || key_kind(change->environment) == KEY_SCHEMA ||
+            change->secrets_allowed) {
             return RECORD_FORMAT_KINDS;
         }
     }
@@ -189,7 +192,7 @@ static void take_environment(struct reader *r, bool is_schema, char **out)
 static void take_change(struct reader *r, struct change *change)
 {
     uint64_t byte = take_number(r, 1);
-    uint64_t kind = byte & ~(uint64_t)RECORD_SCHEMA_BIT;
+    uint64_t kind = byte & ~(uint64_t)(RECORD_SCHEMA_BIT | RECORD_SECRETS_BIT);
     bool known = (kind >= CHANGE_CREATE && kind <= CHANGE_IMPORT) || kind == CHANGE_COMPACT ||
                  kind == CHANGE_UNDELETE;
     if (!known) {
@@ -197,7 +200,9 @@ static void take_change(struct reader *r, struct change *change)
         return;
     }
     change->kind = (enum change_kind)kind;
-    take_environment(r, byte != kind, &change->environment);
+    change->secrets_allowed = (byte & RECORD_SECRETS_BIT) != 0;
+    r->bad = r->bad || (change->secrets_allowed && !change_brings_version(change->kind));
+    take_environment(r, (byte & RECORD_SCHEMA_BIT) != 0, &change->environment);
     take_text(r, &change->service);
     change->version = take_number(r, 8);
     change->head_version = take_number(r, 8);

@@ -9,7 +9,8 @@
  *     text peer, optional created_by, text comment,
  *     text request_id, 32 bytes fingerprint where request_id is not empty,
  *     u16 number of changes, and for each
- *         u8 kind, with RECORD_SCHEMA_BIT if it is a change of a schema (key.h),
+ *         u8 kind, with RECORD_SCHEMA_BIT if it is a change of a schema (key.h), and with
+ *         RECORD_SECRETS_BIT if it was allowed although its value looks like a secret,
  *         text environment (of a schema: without the mark), text service,
  *         u64 version, u64 head_version,
  *         u64 previous_version, u64 source_version, u64 removed,
@@ -17,10 +18,11 @@
  *         if it is an import: i64 time, optional author.
  *
  * The lowest format that holds the commit is used. Format 2 has the layout of format 1; it marks
- * commits with a change of kind 7 or higher, or of a schema, which a reader of format 1 does not
- * know. Format 3 is for commits of any kind whose comment exceeds 65,535 bytes: the length of the
- * comment has 32 bits. Format 4 is for commits of any kind with a credential or a method; its
- * comments are those of format 3. A new layout needs a new format number.
+ * commits with a change of kind 7 or higher, of a schema, or with allowed secrets, which a reader
+ * of format 1 does not know. Format 3 is for commits of any kind whose comment exceeds 65,535
+ * bytes: the length of the comment has 32 bits. Format 4 is for commits of any kind with a
+ * credential or a method; its comments are those of format 3. A new layout needs a new format
+ * number.
  *
  * Pure; any thread. */
 #ifndef MODEL_RECORD_H
@@ -33,6 +35,7 @@
 #define RECORD_FORMAT_LONG 3
 #define RECORD_FORMAT_CALL 4
 #define RECORD_SCHEMA_BIT 0x40
+#define RECORD_SECRETS_BIT 0x80
 
 /* Returns one reference. Texts must be within their limits (commit.h). */
 struct buf *record_encode(const struct commit *commit);

@@ -28,6 +28,7 @@ void registry_free(struct registry *registry)
     head_order_fini(&registry->order);
     head_table_fini(&registry->heads);
     head_table_fini(&registry->pending);
+    str_fini(&registry->judging.after);
     free(registry->accepted);
     values_free(registry->values);
     pthread_rwlock_destroy(&registry->lock);
@@ -135,6 +136,16 @@ struct head *registry_get(const struct registry *registry, const char *environme
 static struct head *find_applied(void *user, const char *environment, const char *service)
 {
     return registry_get(user, environment, service);
+}
+
+void registry_set_secret_policy(struct registry *registry, const struct secret_policy *policy)
+{
+    values_set_secret_policy(registry->values, policy);
+}
+
+struct secret_counts *registry_secret_counts(const struct registry *registry)
+{
+    return values_secret_counts(registry->values);
 }
 
 bool registry_check_value(const struct registry *registry, const struct value *value,
@@ -304,6 +315,7 @@ void registry_accept(struct registry *registry, struct staged *staged)
     registry->accepted[registry->n_accepted++] = staged;
     for (size_t i = 0; i < commit->n_changes; i++) {
         if (staged->after[i] != NULL) {
+            registry_judge(registry, staged->after[i]);
             put_pending(registry, staged->after[i]);
         }
         if (key_kind(commit->changes[i].environment) == KEY_SCHEMA) {
@@ -324,6 +336,8 @@ static struct head *put_head(struct registry *registry, struct head *head)
     uint64_t *count = &registry->live[key_kind(head_environment(head))];
     *count += lives;
     *count -= replaced != NULL && replaced->version != 0;
+    registry->suspects += head->suspicion == HEAD_SUSPECT;
+    registry->suspects -= replaced != NULL && replaced->suspicion == HEAD_SUSPECT;
     registry->head_bytes += head_bytes(head);
     registry->head_bytes -= replaced == NULL ? 0 : head_bytes(replaced);
     return replaced;
@@ -380,6 +394,9 @@ void registry_clear(struct registry *registry)
     head_table_fini(&registry->heads);
     registry->live[KEY_CONFIG] = registry->live[KEY_SCHEMA] = 0;
     registry->head_bytes = 0;
+    registry->suspects = 0;
+    registry->judging.done = false;
+    str_clear(&registry->judging.after);
     registry->schema_revision = registry->pending_schema_revision = 0;
     registry->compaction = (struct compaction){.floor = 0};
     registry->pending_compaction = registry->compaction;

@@ -86,6 +86,15 @@ uint64_t registry_schema_count(const struct registry *registry);
 /* The approximate memory of the heads and their indexes, in bytes. */
 size_t registry_bytes(const struct registry *registry);
 
+/* Sets the policy for values that look like secrets (values.h); borrowed. Before the first check.
+ */
+void registry_set_secret_policy(struct registry *registry, const struct secret_policy *policy);
+/* Counters of writes with such values. */
+struct secret_counts *registry_secret_counts(const struct registry *registry);
+/* How many live configs have a value that looks like a secret and was not allowed. Heads that were
+ * loaded at the start are looked at by this function, at most 100,000 in a call. */
+uint64_t registry_suspect_count(struct registry *registry);
+
 /* Checks a value that is to be written, under the schemas that are in force for readers. False: the
  * report, which is empty before, says what is wrong. *ret_schema_revision: of the newest change of
  * a schema that was seen, for mutation.checked_at; set in any case. */
@@ -160,6 +169,7 @@ struct mutation {
     const char *expected_epoch; /* "": any */
     bool allow_missing;
     bool erase;
+    bool allow_secrets;       /* write the value although it looks like a secret */
     bool is_checked;          /* the payload has passed registry_check_value … */
     uint64_t checked_at;      /* … which returned this; else it is checked when it is staged */
     bool force;               /* schemas: set, even if live configs break it */
@@ -177,6 +187,9 @@ struct command {
     struct json_limits limits;   /* for the results of patches */
     int64_t now_us;              /* microseconds since 1970 */
     struct value_report *report; /* where violations are told; NULL: nowhere. Emptied first */
+    /* Where places that look like secrets are told, by the index of the mutation; NULL: nowhere.
+     * Has those of the payloads that are checked already. */
+    struct suspects *suspects;
 };
 
 /* A command that has been checked, with the heads before and after each change. */

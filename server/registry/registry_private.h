@@ -23,6 +23,8 @@ struct registry {
     struct compaction compaction;
     uint64_t schema_revision; /* the newest commit that changed a schema; 0: none did */
     size_t head_bytes;
+    uint64_t suspects;          /* live configs whose head is HEAD_SUSPECT */
+    struct head_cursor judging; /* of the one who asks for their count */
 
     /* Only the committer's thread: commits that were accepted and not applied yet. */
     struct staged **accepted;
@@ -48,10 +50,16 @@ struct staging {
     const struct command *command;
     const struct version_source *source;
     struct staged *staged;
+    struct suspects *suspects;          /* of the values that are checked */
     size_t n_made;                      /* changes of staged->commit that are filled */
     size_t made_by[COMMIT_MAX_CHANGES]; /* the mutation of each */
     size_t bytes;                       /* of their payloads */
 };
+
+/* ---- suspect_count.c ---- */
+
+/* Judges a head that is not visible yet, unless it was judged when its value was checked. */
+void registry_judge(struct registry *registry, struct head *head);
 
 /* ---- stage_checks.c ---- */
 

@@ -191,16 +191,41 @@ static bool was_checked(const struct staging *s, const struct mutation *m)
     return m->is_checked && m->checked_at == s->registry->pending_schema_revision;
 }
 
+/* Checks a value that the call's thread has not checked, or that it checked under other schemas. */
+static bool check_value(struct staging *s, const struct mutation *m, size_t index,
+                        struct value_report *report)
+{
+    const struct change *change = &s->staged->commit->changes[index];
+    const struct head_source source = {find, s};
+    const struct value value = {.environment = change->environment,
+                                .service = change->service,
+                                .json = json_of_buf(change->payload),
+                                .allow_secrets = m->allow_secrets,
+                                .is_import = m->kind == MUTATE_IMPORT,
+                                .suspects = s->suspects,
+                                .place = s->made_by[index]};
+    suspects_drop(s->suspects, value.place);
+    return values_check(s->registry->values, &source, &value, report);
+}
+
+/* Notes what the checks have found in a value. */
+static void note_suspects(struct staging *s, size_t index)
+{
+    size_t place = s->made_by[index];
+    bool suspect = suspects_have(s->suspects, place, SUSPECT_WARNED);
+    s->staged->commit->changes[index].secrets_allowed =
+        suspects_have(s->suspects, place, SUSPECT_ALLOWED);
+    s->staged->after[index]->suspicion = suspect ? HEAD_SUSPECT : HEAD_CLEAN;
+}
+
 static bool check_config(struct staging *s, const struct mutation *m, size_t index,
                          struct value_report *report)
 {
     const struct change *change = &s->staged->commit->changes[index];
     bool ok = true;
-    if (change_brings_version(change->kind) && !was_checked(s, m)) {
-        const struct head_source source = {find, s};
-        const struct value value = {change->environment, change->service,
-                                    json_of_buf(change->payload)};
-        ok = values_check(s->registry->values, &source, &value, report);
+    if (change_brings_version(change->kind)) {
+        ok = was_checked(s, m) || check_value(s, m, index, report);
+        note_suspects(s, index);
     }
     return keeps_resolved(s, change, s->staged->after[index], report) && ok;
 }

@@ -466,6 +466,8 @@ bool registry_stage(const struct registry *registry, const struct command *comma
         }
     }
     struct value_report own = {0};
+    struct suspects own_suspects = {0};
+    s.suspects = command->suspects == NULL ? &own_suspects : command->suspects;
     struct value_report *report = command->report == NULL ? &own : command->report;
     value_report_fini(report);
     bool allowed = stage_checks(&s, report, st);
@@ -473,6 +475,7 @@ bool registry_stage(const struct registry *registry, const struct command *comma
         violations_drop(st);
     }
     value_report_fini(&own);
+    suspects_fini(&own_suspects);
     if (!allowed) {
         return false;
     }

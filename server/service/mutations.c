@@ -113,6 +113,7 @@ static bool make(struct making *making, const struct write_form *form,
         .expected_epoch = mem_string(write_text(request, form->expected_epoch)),
         .allow_missing = write_flag(request, form->allow_missing),
         .erase = write_flag(request, form->erase),
+        .allow_secrets = write_flag(request, form->allow_secrets),
     };
     return set_content(making, m, form, request);
 }
@@ -164,6 +165,7 @@ static bool check_part(struct making *making, const struct write_form *form,
                         : write_flag(part, form->created_by_empty)      ? "created_by_empty"
                         : write_text(part, form->request_id)[0] != '\0' ? "request_id"
                         : write_flag(part, form->validate_only)         ? "validate_only"
+                        : write_flag(part, form->allow_secrets)         ? "allow_secrets"
                                                                         : NULL;
     return field == NULL ||
            refuse(making, field, "CHANGE_OPTION", "set it for the whole commit, not for a part");
@@ -199,6 +201,7 @@ bool mutations_of_commit(const struct service *service, const struct write_form 
     bool ok = true;
     for (size_t i = 0; i < r->n_changes && ok; i++) {
         ok = make_part(&making, i, r->changes[i]);
+        ret->items[i].allow_secrets = r->allow_secrets;
     }
     return finish(&making, ok);
 }

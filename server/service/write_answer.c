@@ -6,6 +6,7 @@
 #define FIELD_DIFF 3 /* of the responses of create, update, rollback and undelete */
 #define FIELD_DELETE_DIFF 4
 #define FIELD_COMMIT 2 /* of CommitChangesResponse */
+#define FIELD_SUSPECTS 10
 
 static struct head *head_left(const struct write_item *w)
 {
@@ -56,12 +57,31 @@ static void add_diff(const struct write_item *w, uint32_t field, struct answer *
     diff_answer_fini(&difference);
 }
 
+static void add_suspects(const struct write_item *w, struct answer *answer)
+{
+    for (size_t i = 0; i < w->suspects.n; i++) {
+        const struct suspect *suspect = &w->suspects.items[i];
+        const struct mutation *m = &w->mutations.items[suspect->place];
+        Confreg__V1__Suspect message;
+        confreg__v1__suspect__init(&message);
+        message.environment = (char *)(uintptr_t)m->environment;
+        message.service_name = (char *)(uintptr_t)m->service;
+        message.pointer = suspect->pointer;
+        message.rule = (char *)(uintptr_t)suspect->rule->name;
+        message.description = (char *)(uintptr_t)suspect->rule->what;
+        message.in_key = suspect->in_key;
+        message.allowed = suspect->fate == SUSPECT_ALLOWED;
+        answer_add(answer, encode_field(FIELD_SUSPECTS, &message.base));
+    }
+}
+
 void write_answer_version(const struct write_item *w, struct answer *answer)
 {
     add_head(w, answer);
     if (w->write.validate_only && !w->brief) {
         add_diff(w, FIELD_DIFF, answer);
     }
+    add_suspects(w, answer);
 }
 
 void write_answer_delete(const struct write_item *w, struct answer *answer)
@@ -94,6 +114,7 @@ void write_answer_commit(const struct write_item *w, struct answer *answer)
         str_add(&changes, event->data, event->len);
     }
     answer_add(answer, encode_field_and(FIELD_COMMIT, &message.base, changes.data, changes.len));
+    add_suspects(w, answer);
 }
 
 void write_answer_compact(const struct write_item *w, struct answer *answer)

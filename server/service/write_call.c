@@ -19,6 +19,7 @@ static void write_call_free(struct write_call *w)
 static void reply(struct rpc_task *task)
 {
     struct write_call *w = CONTAINER_OF(task, struct write_call, task);
+    write_item_notice(&w->item);
     if (w->item.write.ok) {
         struct answer answer = {0};
         write_item_answer(&w->item, &answer);
@@ -52,6 +53,7 @@ void write_call(struct rpc_call *call, const ProtobufCMessage *request, void *us
         w->item.write.done = done;
         committer_submit(service->committer, &w->item.write);
     } else {
+        write_item_notice(&w->item);
         rpc_fail(call, &st);
         write_call_free(w);
     }

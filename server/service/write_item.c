@@ -7,17 +7,26 @@
 #include "admission.h"
 #include "call_identity.h"
 #include "encode.h"
+#include "secret_notice.h"
 #include "utf8.h"
 
 void write_item_fini(struct write_item *w)
 {
     mutations_fini(&w->mutations);
     value_report_fini(&w->report);
+    suspects_fini(&w->suspects);
     staged_free(w->write.staged);
     free(w->credential);
     free(w->comment);
     free(w->created_by);
     free(w->request_id);
+}
+
+void write_item_notice(const struct write_item *w)
+{
+    if (!w->write.validate_only) {
+        secret_notice(w->service->registry, &w->suspects, w->mutations.items);
+    }
 }
 
 void write_item_answer(const struct write_item *w, struct answer *answer)
@@ -105,25 +114,47 @@ static void fill_command(struct write_item *w, struct rpc_call *call,
         .n_mutations = w->mutations.n,
         .limits = w->service->limits,
         .report = &w->report,
+        .suspects = &w->suspects,
     };
     if (w->request_id[0] != '\0') {
         w->write.command.fingerprint = fingerprint(request);
     }
     w->include_large = write_flag(request, w->form->include_large);
-    w->write.validate_only = write_flag(request, w->form->validate_only);
     w->write.bytes = w->mutations.payload_bytes + strlen(w->comment);
     w->write.deadline_ns = rpc_call_deadline(call);
 }
 
+/* Whether the caller may have values written that look like secrets, if the request wants that. */
+static bool check_allowance(const struct write_item *w, const struct caller *caller,
+                            struct status *st)
+{
+    for (size_t i = 0; i < w->mutations.n; i++) {
+        const struct mutation *m = &w->mutations.items[i];
+        if (m->allow_secrets &&
+            !caller_may(caller, PERMISSION_SCHEMA, m->environment, m->service)) {
+            return status_set(st, STATUS_PERMISSION_DENIED, "NOT_ALLOWED",
+                              "allow_secrets needs the role super-admin for %s/%s", m->environment,
+                              m->service);
+        }
+    }
+    return true;
+}
+
 /* Checks the values that the request holds. What the committer makes of it, the committer checks.
  */
-static bool check_value(struct write_item *w, struct mutation *m, struct status *st)
+static bool check_value(struct write_item *w, size_t index, struct status *st)
 {
+    struct mutation *m = &w->mutations.items[index];
     bool is_given = m->kind == MUTATE_CREATE || m->kind == MUTATE_UPDATE;
     if (!is_given || key_kind(m->environment) != KEY_CONFIG) {
         return true;
     }
-    const struct value value = {m->environment, m->service, json_of_buf(m->payload)};
+    const struct value value = {.environment = m->environment,
+                                .service = m->service,
+                                .json = json_of_buf(m->payload),
+                                .allow_secrets = m->allow_secrets,
+                                .suspects = &w->suspects,
+                                .place = index};
     m->is_checked = registry_check_value(w->service->registry, &value, &w->report, &m->checked_at);
     snprintf(w->report.field, sizeof w->report.field, "%s", m->content_field);
     return m->is_checked || value_report_status(&w->report, st);
@@ -133,7 +164,7 @@ static bool check_values(struct write_item *w, struct status *st)
 {
     bool ok = true;
     for (size_t i = 0; i < w->mutations.n && ok; i++) {
-        ok = check_value(w, &w->mutations.items[i], st);
+        ok = check_value(w, i, st);
     }
     return ok;
 }
@@ -143,6 +174,7 @@ bool write_item_init(struct write_item *w, struct service *service, struct rpc_c
 {
     const struct write_form *form = write_form_of(request);
     *w = (struct write_item){.service = service, .form = form};
+    w->write.validate_only = write_flag(request, form->validate_only);
     if (!form->mutations(service, form, request, &w->mutations, st) ||
         !check_text(request, form->comment, COMMENT_MAX_BYTES, "comment", st) ||
         !check_author(form, request, st) ||
@@ -150,7 +182,7 @@ bool write_item_init(struct write_item *w, struct service *service, struct rpc_c
         !check_text(request, form->request_id, REQUEST_ID_MAX_BYTES, "request_id", st)) {
         return false;
     }
-    if (!check_values(w, st)) {
+    if (!check_allowance(w, admission_caller(call), st) || !check_values(w, st)) {
         return false;
     }
     fill_command(w, call, request);

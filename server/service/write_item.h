@@ -14,6 +14,7 @@ struct write_item {
     struct mutations mutations;
     char *credential, *comment, *created_by, *request_id;
     struct value_report report; /* what is wrong with its values */
+    struct suspects suspects;   /* what in them looks like secrets, by the index of the mutation */
     bool include_large;         /* payloads and differences, however large */
     bool brief;                 /* the response leaves out payload, comment and diff */
     const struct write_form *form;
@@ -25,6 +26,8 @@ bool write_item_init(struct write_item *w, struct service *service, struct rpc_c
                      const ProtobufCMessage *request, struct status *st);
 void write_item_fini(struct write_item *w);
 
+/* Tells operators of secrets in the values; once, before the answer. */
+void write_item_notice(const struct write_item *w);
 /* Appends the response of a successful write to answer. */
 void write_item_answer(const struct write_item *w, struct answer *answer);
 

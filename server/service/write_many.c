@@ -53,6 +53,7 @@ static void add_outcomes(struct many *many, struct answer *answer)
     for (size_t i = 0; i < many->n; i++) {
         struct one *one = &many->writes[i];
         struct answer outcome = {0};
+        write_item_notice(&one->item);
         one->item.brief = full;
         add_outcome(one, many->call, &outcome);
         if (!full && i > 0 && answer->bytes + outcome.bytes > REPLY_BYTES) {

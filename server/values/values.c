@@ -1,7 +1,11 @@
 #include "values.h"
 
+#include "secret_check.h"
+
 struct values {
     struct rules *rules;
+    const struct secret_policy *secret_policy;
+    struct secret_counts secret_counts;
 };
 
 struct values *values_new(void)
@@ -19,9 +23,19 @@ void values_free(struct values *values)
     }
 }
 
+void values_set_secret_policy(struct values *values, const struct secret_policy *policy)
+{
+    values->secret_policy = policy;
+}
+
 struct rules *values_rules(struct values *values)
 {
     return values->rules;
+}
+
+struct secret_counts *values_secret_counts(struct values *values)
+{
+    return &values->secret_counts;
 }
 
 /* rule: NULL: there is none. */
@@ -36,5 +50,22 @@ bool values_check(struct values *values, const struct head_source *source,
 {
     AUTO(rule_unref)
     struct rule *rule = rules_find(values->rules, source, value->environment, value->service);
-    return keeps_schema(rule, value, report);
+    bool keeps = keeps_schema(rule, value, report);
+    return secret_check(values->secret_policy, rule, value, report) && keeps;
+}
+
+bool values_suspect(struct values *values, const struct head_source *source,
+                    const struct value *value)
+{
+    struct suspects suspects = {0};
+    struct value_report none = {0};
+    struct value looked_at = *value;
+    looked_at.is_import = true;
+    looked_at.suspects = &suspects;
+    AUTO(rule_unref)
+    struct rule *rule = rules_find(values->rules, source, value->environment, value->service);
+    secret_check(values->secret_policy, rule, &looked_at, &none);
+    bool suspect = suspects.n > 0;
+    suspects_fini(&suspects);
+    return suspect;
 }

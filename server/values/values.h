@@ -11,24 +11,40 @@
 #define VALUES_VALUES_H
 
 #include "rules.h"
+#include "secret_counts.h"
+#include "suspects.h"
 #include "value_report.h"
+
+struct secret_policy;
 
 /* A value of a config. All borrowed. */
 struct value {
     const char *environment, *service; /* of the config */
     struct json_text json;
+    bool allow_secrets;        /* the writer wants it written although it looks like a secret */
+    bool is_import;            /* history as it was: secrets are not refused */
+    struct suspects *suspects; /* where places that look like secrets are told, with … */
+    size_t place;              /* … this number; NULL: nowhere */
 };
 
 struct values;
 
 struct values *values_new(void);
+/* Sets the policy for secrets; borrowed; NULL: the default. Before the first check. */
+void values_set_secret_policy(struct values *values, const struct secret_policy *policy);
 /* NULL is ignored. */
 void values_free(struct values *values);
 struct rules *values_rules(struct values *values);
+/* Of writes; counted by whoever answers them. */
+struct secret_counts *values_secret_counts(struct values *values);
 
 /* Whether a value may be stored as a version of its config. If not, adds to the report all that is
- * against it. */
+ * against it. Suspects are told in either case. */
 bool values_check(struct values *values, const struct head_source *source,
                   const struct value *value, struct value_report *report);
+
+/* Whether a stored value looks like a secret that nobody allowed. */
+bool values_suspect(struct values *values, const struct head_source *source,
+                    const struct value *value);
 
 #endif

@@ -180,6 +180,34 @@ Test(commit, a_change_of_a_schema_is_marked_in_the_record)
     leak_check();
 }
 
+/* A reader of format 1 refuses the record, and only a change with a value can have the mark. */
+Test(commit, allowed_secrets_are_marked_in_the_record)
+{
+    AUTO(commit_unref) struct commit *commit = commit_new(1);
+    AUTO(commit_unref) struct commit *copy = NULL;
+    AUTO(commit_unref) struct commit *none = NULL;
+    struct status st;
+    commit->revision = 8;
+    commit->changes[0] = (struct change){.kind = CHANGE_CREATE,
+                                         .environment = mem_string("prod"),
+                                         .service = mem_string("billing"),
+                                         .payload = buf_copy("{}", 2),
+                                         .secrets_allowed = true};
+    commit_seal(commit, epoch);
+    cr_assert_eq(commit->record->data[0], 2);
+    cr_assert(commit_decode(commit->record, &copy, &st));
+    cr_assert_eq(copy->changes[0].kind, CHANGE_CREATE);
+    cr_assert(copy->changes[0].secrets_allowed);
+    cr_assert_eq(key_kind(copy->changes[0].environment), KEY_CONFIG);
+    static const uint8_t marked[] = {0x80 | CHANGE_CREATE, 0, 4, 'p', 'r', 'o', 'd'};
+    AUTO(buf_unref) struct buf *bytes = buf_copy(commit->record->data, commit->record->len);
+    uint8_t *at = memmem(bytes->data, bytes->len, marked, sizeof marked);
+    cr_assert_not_null(at);
+    *at = 0x80 | CHANGE_DELETE;
+    cr_assert_not(commit_decode(bytes, &none, &st));
+    leak_check();
+}
+
 /* The mark is no part of a name: a record has one form only. */
 Test(commit, a_record_with_the_mark_as_a_name_is_damaged)
 {

@@ -224,7 +224,7 @@ Test(schemas, a_check_holds_until_a_schema_changes)
 {
     struct fixture f;
     set_up(&f);
-    const struct value value = {"prod", "billing", {"{}", 2}};
+    const struct value value = {.environment = "prod", .service = "billing", .json = {"{}", 2}};
     f.is_checked = registry_check_value(f.registry, &value, &f.report, &f.schema_revision);
     cr_assert(f.is_checked, "there is no schema");
     cr_assert(set_schema(&f, "", "billing", REQUIRED, false));

@@ -1,0 +1,203 @@
+"""Values that look like secrets, on every way in. No token here is real, and none stands in one piece."""
+
+import json
+
+import pytest
+from access import AccessFile, grant
+from calls import (Registry, create_change, json_patch_change, patch_change, rollback_change, undelete_change,
+                   update_change)
+from daemon import Confregd, free_port
+from errors import refused
+from test_metrics import scrape
+from secret_set import Maker
+from stubs import api_pb
+
+TOKEN = "hv" + "s." + Maker(1).run(24)
+pytestmark = pytest.mark.any_store
+
+SECRET = json.dumps({"vault": {"token": TOKEN}})
+POINTER, RULE = "/vault/token", "vault-token"
+HARMLESS = '{"vault":{"token":"${env:VAULT_TOKEN}"}}'
+
+
+class Screened(Confregd):
+    """Refuses in prod, says nothing in "off", warns elsewhere."""
+
+    def __init__(self, folder, extra=(), **kwargs):
+        self.metrics = f"127.0.0.1:{free_port()}"
+        super().__init__(folder, extra=["--secrets", "warn,prod*=refuse,off=off", *extra], **kwargs)
+
+    def arguments(self):
+        return [*super().arguments(), "--metrics", self.metrics]
+
+    def metric(self, name, **labels):
+        return scrape(self.metrics).get(f"confreg_{name}", **labels)
+
+
+@pytest.fixture(scope="module")
+def confregd(launch):
+    return launch(Screened).start()
+
+
+def is_refused(field=None):
+    return refused("INVALID_ARGUMENT", "SECRET_FOUND", field)
+
+
+def suspects(response):
+    return [(suspect.pointer, suspect.rule, suspect.allowed) for suspect in response.suspects]
+
+
+# ---- Refused ----
+
+def test_every_way_in_is_refused(registry, confregd, name):
+    registry.create(name, SECRET, allow_secrets=True)  # version 1, to come back to
+    registry.update(name, HARMLESS)
+    patch = json.dumps([{"op": "replace", "path": "/vault/token", "value": TOKEN}])
+    for attempt in (lambda: registry.create(name + "-new", SECRET), lambda: registry.update(name, SECRET),
+                    lambda: registry.patch(name, SECRET), lambda: registry.json_patch(name, patch),
+                    lambda: registry.rollback(name, 1), lambda: registry.update(name, SECRET, validate_only=True)):
+        with is_refused() as caught:
+            attempt()
+        assert POINTER in caught[0].message and RULE in caught[0].message
+        assert TOKEN not in repr(caught[0])
+    registry.delete(name)
+    with is_refused():
+        registry.undelete(name, 1)
+    assert registry.undelete(name, 2).config.config_data == HARMLESS.encode()
+    assert TOKEN not in confregd.log.read_text()
+
+
+def test_the_field_has_the_way_to_the_value(registry, name):
+    with is_refused(f"config_data{POINTER}"):
+        registry.create(name, SECRET)
+    with is_refused(f"changes[1].create.config_data{POINTER}"):
+        registry.commit([create_change(name), create_change(name + "-b", SECRET)])
+    with refused("NOT_FOUND"):
+        registry.get(name)
+
+
+def test_a_commit_is_refused_whole_and_writes_one_by_one(registry, name):
+    registry.create(name, HARMLESS)
+    registry.create(name + "-x", SECRET, allow_secrets=True)
+    registry.update(name + "-x", HARMLESS)
+    registry.create(name + "-y", SECRET, allow_secrets=True)
+    registry.delete(name + "-y")
+    before = registry.revision()
+    patch = json.dumps([{"op": "add", "path": "/b", "value": TOKEN}])
+    for change in (update_change(name, SECRET), patch_change(name, SECRET), json_patch_change(name, patch),
+                   rollback_change(name + "-x", 1), undelete_change(name + "-y")):
+        with is_refused():
+            registry.commit([create_change(name + "-z"), change])
+        outcome = registry.write([change]).outcomes[0]
+        assert outcome.WhichOneof("outcome") == "error" and "looks like a secret" in outcome.error.message
+    assert registry.revision() == before
+
+
+def test_other_values_pass(registry, name):
+    assert suspects(registry.create(name, HARMLESS)) == []
+    assert suspects(registry.update(name, '{"url":"postgres://app:${env:P}@db/x"}')) == []
+
+
+# ---- Warned, and off ----
+
+def test_a_warning_names_place_and_rule(registry, confregd, name):
+    mark = len(confregd.log.read_text())
+    before = confregd.metric("secrets_total", rule=RULE, outcome="warned")
+    answer = registry.create(name, SECRET, environment="dev")
+    assert suspects(answer) == [(POINTER, RULE, False)]
+    assert (answer.suspects[0].environment, answer.suspects[0].service_name) == ("dev", name)
+    assert registry.data(name, environment="dev") == SECRET.replace(" ", "").encode()
+    lines = [line for line in confregd.log.read_text()[mark:].splitlines() if "event=secret_found" in line]
+    assert len(lines) == 1
+    assert f"service={name}" in lines[0] and f"rule={RULE}" in lines[0] and "outcome=warned" in lines[0]
+    assert TOKEN not in lines[0]
+    assert confregd.metric("secrets_total", rule=RULE, outcome="warned") == before + 1
+
+
+def test_each_config_of_a_commit_has_its_warnings(registry, name):
+    answer = registry.commit([create_change(name, SECRET, environment="dev"), create_change(name, environment="qa"),
+                              create_change(name + "-b", SECRET, environment="dev")])
+    assert [(s.service_name, s.pointer) for s in answer.suspects] == [(name, POINTER), (name + "-b", POINTER)]
+    outcome = registry.write([patch_change(name, '{"b":"' + TOKEN + '"}', environment="dev")]).outcomes[0]
+    assert suspects(outcome.update) == [(POINTER, RULE, False), ("/b", RULE, False)]
+
+
+def test_off_says_nothing(registry, name):
+    assert suspects(registry.create(name, SECRET, environment="off")) == []
+
+
+# ---- Allowed ----
+
+def test_what_is_allowed_stands_in_the_commit(registry, name):
+    assert suspects(registry.create(name, SECRET, allow_secrets=True)) == [(POINTER, RULE, True)]
+    registry.update(name, HARMLESS, allow_secrets=True)  # nothing to allow
+    registry.rollback(name, 1, allow_secrets=True)
+    versions = registry.versions(name).versions
+    assert [version.secrets_allowed for version in versions] == [True, False, True]
+    commits = registry.stub.ListCommits(api_pb.ListCommitsRequest(service_name=name)).commits
+    assert [commit.changes[0].secrets_allowed for commit in commits] == [True, False, True]
+    with is_refused():
+        registry.rollback(name, 1)
+
+
+def test_the_mark_survives_a_restart(launch, tmp_path, name):
+    store = f"sqlite:{tmp_path}/confreg.db"
+    server = launch(Screened, store=store).start()
+    Registry(server.stub).create(name, SECRET, allow_secrets=True)
+    Registry(server.stub).create(name, SECRET, environment="dev")
+    assert server.metric("suspect_configs") == 1
+    server.stop()
+    server = launch(Screened, store=store).start()
+    assert Registry(server.stub).versions(name).versions[0].secrets_allowed
+    assert server.metric("suspect_configs") == 1
+
+
+def test_a_part_of_a_commit_cannot_allow(registry, name):
+    with refused("INVALID_ARGUMENT", "CHANGE_OPTION", "changes[0].create.allow_secrets"):
+        registry.commit([create_change(name, SECRET, allow_secrets=True)])
+    registry.commit([create_change(name, SECRET)], allow_secrets=True)
+
+
+def test_only_a_super_admin_allows(launch, tmp_path, name):
+    access = AccessFile(tmp_path)
+    writer, root = access.add("writer", grant("admin")), access.add("root", grant("super-admin", ["prod"]))
+    server = launch(Screened, extra=["--access", str(access.path)]).start()
+
+    def create(token, environment):
+        request = api_pb.CreateConfigRequest(environment=environment, service_name=name, config_data=SECRET.encode(),
+                                             allow_secrets=True)
+        return server.stub.CreateConfig(request, metadata=[("authorization", f"Bearer {token}")])
+    for token, environment in ((writer, "prod"), (writer, "dev")):
+        with refused("PERMISSION_DENIED", "NOT_ALLOWED"):
+            create(token, environment)
+    assert create(root, "prod").config.version == 1
+
+
+# ---- Counting what is there ----
+
+def test_suspect_configs_are_counted(registry, confregd, name):
+    def count():
+        return confregd.metric("suspect_configs")
+    start = count()
+    registry.create(name, SECRET, environment="dev")
+    assert count() == start + 1
+    registry.update(name, SECRET, environment="dev")
+    assert count() == start + 1
+    registry.update(name, HARMLESS, environment="dev")
+    assert count() == start
+    registry.delete(name, version=3, environment="dev")  # version 2 becomes the head
+    assert count() == start + 1
+    registry.delete(name, environment="dev")
+    assert count() == start
+    registry.undelete(name, environment="dev")
+    assert count() == start + 1
+
+
+# ---- The option ----
+
+@pytest.mark.parametrize("text, message", [
+    ("maybe", "neither MODE nor PATTERN=MODE"), ("prod=", "neither MODE"), ("warn,off", "second mode"), ("", "neither MODE"),
+    ("=warn", "--secrets")])
+def test_wrong_modes(launch, text, message):
+    code, said = launch(Confregd, extra=["--secrets", text]).fails_to_start()
+    assert code == 2 and message in said
