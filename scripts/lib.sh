@@ -258,7 +258,7 @@ schemathesis_tool() {
 # The Python package of client/python: built, installed from its wheel, and what its tests need.
 python_package() {
     local folder=$TOOLS/python-package mark=$TOOLS/python-package/.made wanted
-    wanted=$(cat $(git ls-files client/python proto rpc/proto) | cksum)${PACKAGE_TOOLS[*]}
+    wanted=$(cat $(git ls-files client/python proto rpc/proto | grep -v ^client/python/tests/) | cksum)${PACKAGE_TOOLS[*]}
     if [ "$(cat "$mark" 2>/dev/null)" = "$wanted" ] && is_at_its_place "$folder"; then
         return
     fi
@@ -270,6 +270,13 @@ python_package() {
         die "cannot build client/python: see $folder/build.log"
     "$folder/bin/pip" install --quiet "$(echo "$folder"/dist/*.whl)[rabbitmq,schema]" ||
         die "cannot install the Python package"
+    # Once more, with the oldest versions that it takes.
+    local lowest
+    lowest=$(sed -n 's/^dependencies = //p' client/python/pyproject.toml | tr -d '[],"' | sed 's/>=/==/g')
+    /usr/bin/python3 -m venv --clear "$folder/lowest"
+    # shellcheck disable=SC2086
+    "$folder/lowest/bin/pip" install --quiet "$folder"/dist/*.whl $lowest pytest ||
+        die "cannot install the Python package with $lowest"
     printf '%s' "$wanted" >"$mark"
 }
 

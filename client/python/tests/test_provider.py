@@ -88,7 +88,7 @@ def test_nothing_is_fetched_before_the_first_access():
     provider.close()
 
 
-@pytest.mark.parametrize("address", [NOWHERE, f"http://{NOWHERE}"])
+@pytest.mark.parametrize("address", [NOWHERE, f"http://{NOWHERE}"], ids=["grpc", "http"])
 def test_a_registry_that_is_away_gives_defaults(address):
     with confreg.RegistryConfigProvider(address, "billing", timeout_seconds=60) as provider:
         assert provider.get_int("pool", 5) == 5
