@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "mem.h"
+
 #define UNIX_PREFIX "unix:"
 #define MODE "?mode="
 #define PORT_MAX 65535
@@ -111,6 +113,21 @@ bool address_is_local(const struct address *address)
     return address->is_unix || strcmp(address->host, "localhost") == 0 ||
            (inet_pton(AF_INET, address->host, &v4) == 1 && ntohl(v4.s_addr) >> 24 == 127) ||
            (inet_pton(AF_INET6, address->host, &v6) == 1 && IN6_IS_ADDR_LOOPBACK(&v6));
+}
+
+bool address_list_is_local(const char *list)
+{
+    AUTO(free) char *copy = mem_string(list);
+    char *rest = NULL;
+    struct status ignored;
+    for (char *text = strtok_r(copy, ",", &rest); text != NULL; text = strtok_r(NULL, ",", &rest)) {
+        struct address address;
+        if (!address_parse(text, ADDRESS_TO_LISTEN, &address, &ignored) ||
+            !address_is_local(&address)) {
+            return false;
+        }
+    }
+    return true;
 }
 
 bool address_check_local(const struct address *address, const char *text, struct status *st)

@@ -35,6 +35,8 @@ bool address_parse(const char *text, enum address_use use, struct address *ret_a
                    struct status *st);
 /* Whether only this machine can connect to it: a unix socket, "localhost", 127.0.0.0/8 or ::1. */
 bool address_is_local(const struct address *address);
+/* Whether this is so of all addresses of a list with commas between. One that is none is not. */
+bool address_list_is_local(const char *list);
 /* For a listener without TLS. FAILED_PRECONDITION, reason INSECURE_LISTENER: other machines can
  * reach it. text: the address as given to --listen. */
 bool address_check_local(const struct address *address, const char *text, struct status *st);

@@ -5,6 +5,7 @@
 
 #include "access.h"
 #include "access_command.h"
+#include "address.h"
 #include "call_logs.h"
 #include "check_schema.h"
 #include "endpoints.h"
@@ -43,12 +44,13 @@ static enum options_result read_settings(struct settings *s, int argc, char **ar
          "Where to serve gRPC: HOST:PORT, [IPV6]:PORT or unix:PATH; several are separated by "
          "commas. Port 0 means any free port. Only its owner can connect to a unix socket, unless "
          "the address gives it another mode: unix:PATH?mode=0660. With --tls-cert all TCP "
-         "addresses "
-         "have TLS; unix sockets never have. Without it only addresses of this machine are "
-         "allowed, unless --insecure is given.",
+         "addresses have TLS; unix sockets never have. Addresses that other machines can reach "
+         "need it, and --access or --tls-client-auth require, unless --insecure is given.",
          0, 0, NULL},
         {"insecure", OPTION_SWITCH, &s->node.insecure, "no", NULL,
-         "Allow addresses of --listen that other machines can reach without TLS.", 0, 0, NULL},
+         "Allow addresses of --listen that other machines can reach without TLS, or without "
+         "--access or --tls-client-auth require.",
+         0, 0, NULL},
         TLS_OPTION_ROWS(&s->tls),
         {"access", OPTION_TEXT, &s->access_file, NULL, "FILE",
          "Who callers are and what they may do, as JSON. It is read again when it changes and on "
@@ -56,7 +58,8 @@ static enum options_result read_settings(struct settings *s, int argc, char **ar
          0, 0, NULL},
         {"anonymous-role", OPTION_TEXT, &s->anonymous_role, NULL, "ROLE",
          "What callers without a credential may do: none, reader, admin or super-admin. The "
-         "default is none with --access, else super-admin.",
+         "default is super-admin if there is no --access and only this machine can connect, else "
+         "none.",
          0, 0, NULL},
         {"author", OPTION_TEXT, &s->author, "claimed", "RULE",
          "Whom created_by may name. claimed: anybody; the change log has the proven name beside "
@@ -258,7 +261,8 @@ static bool serve_with_access(struct settings *settings, struct status *st)
     struct access_options options = {.file = settings->access_file};
     const char *role = settings->anonymous_role;
     if (role == NULL) {
-        options.has_anonymous = settings->access_file == NULL;
+        options.has_anonymous =
+            settings->access_file == NULL && address_list_is_local(settings->node.listen);
         options.anonymous = ROLE_SUPER_ADMIN;
     } else if (!parse_anonymous(role, &options)) {
         return status_set(st, STATUS_INVALID_ARGUMENT, "ANONYMOUS_ROLE",
@@ -268,6 +272,13 @@ static bool serve_with_access(struct settings *settings, struct status *st)
     if (!access_open(&options, &settings->node.access, st)) {
         return false;
     }
+    if (settings->access_file == NULL && !options.has_anonymous) {
+        log_event(LOG_WARNING, "nobody_may_call", "message",
+                  "there is neither --access nor --anonymous-role: every call will be refused",
+                  NULL);
+    }
+    settings->node.identified = settings->access_file != NULL ||
+                                settings->tls.settings.client_auth == TLS_CLIENT_AUTH_REQUIRE;
     bool ok = serve_with_tls(settings, st);
     access_close(settings->node.access);
     return ok;

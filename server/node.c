@@ -47,7 +47,7 @@ struct node {
     struct committer *committer;
     struct service service;
     struct exporter *exporter;
-    bool insecure; /* node_options */
+    bool identified, insecure; /* node_options */
     int64_t grace_ms;
     void (*diverged)(void *user);
     void *user;
@@ -230,7 +230,18 @@ static bool check_listen(struct node *node, const char *text, struct status *st)
     if (!address_parse(text, ADDRESS_TO_LISTEN, &address, st)) {
         return status_context(st, "--listen");
     }
-    return node->tls != NULL || node->insecure || address_check_local(&address, text, st);
+    if (node->insecure || address_is_local(&address)) {
+        return true;
+    }
+    if (node->tls == NULL) {
+        return address_check_local(&address, text, st);
+    }
+    return node->identified ||
+           status_set(st, STATUS_FAILED_PRECONDITION, "INSECURE_LISTENER",
+                      "--listen %s would serve other machines without proof of who they are: give "
+                      "--access, or --tls-client-auth require, or --insecure where the network "
+                      "itself is protected",
+                      text);
 }
 
 /* bus_open() parses the address and does not connect. */
@@ -330,6 +341,7 @@ bool node_start(const struct node_options *options, struct node **ret_node, stru
     node->access = options->access;
     node->logs = options->logs;
     node->account = call_account(options->logs);
+    node->identified = options->identified;
     node->insecure = options->insecure;
     node->diverged = options->diverged;
     node->user = options->user;

@@ -30,7 +30,8 @@ struct node_options {
     const struct secret_policy *secret_policy; /* borrowed; NULL: the default */
     bool author_trusted;            /* created_by may only name the caller (AUTHOR_TRUSTED) */
     struct call_logs *logs;         /* borrowed; NULL: calls are not logged */
-    bool insecure;                  /* plain TCP may be served to other machines */
+    bool identified;                /* callers have to prove who they are */
+    bool insecure;                  /* other machines may be served without TLS or proof */
     int64_t handshake_ms;           /* how long a client may take for the TLS handshake */
     uint64_t threads;               /* call threads; 0: one per core */
     int64_t grace_ms;               /* how long running calls may take after node_stop was called */
@@ -43,7 +44,8 @@ struct node_options {
     void *user;
 };
 
-/* FAILED_PRECONDITION, reason INSECURE_LISTENER: plain TCP would be served to other machines.
+/* FAILED_PRECONDITION, reason INSECURE_LISTENER: other machines would be served without TLS, or
+ * without proof of who they are.
  * Opens the store, loads the registry, listens and serves. On failure, nothing is left running.
  * Errors of the store, the bus and the listeners are passed on. */
 bool node_start(const struct node_options *options, struct node **ret_node, struct status *st);

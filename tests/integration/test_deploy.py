@@ -59,7 +59,7 @@ def test_the_commands_start_when_their_addresses_are_of_this_machine(launch):
     """The same flags, with a store and ports that are here."""
     given = flags(OURS["confregd-1"])
     server = launch(Confregd)
-    known = {"listen", "store", "metrics", "create", "insecure"}
+    known = {"listen", "store", "metrics", "create", "insecure", "anonymous-role"}
     assert set(given) <= known, "a flag that this test does not try"
     server.extra = ["--metrics", f"unix:{server.folder}/metrics", "--create", given["create"]]
     server.start()
@@ -92,7 +92,8 @@ def test_the_image_listens_where_it_says_and_keeps_its_data_in_a_volume():
 
 
 # What the commands of the documentation add.
-AS_DOCUMENTED = {"CONFREG_INSECURE": "yes", "CONFREG_GATEWAY_INSECURE": "yes"}
+AS_DOCUMENTED = {"CONFREG_INSECURE": "yes", "CONFREG_ANONYMOUS_ROLE": "super-admin",
+                 "CONFREG_GATEWAY_INSECURE": "yes"}
 
 
 def test_the_image_s_programs_start_with_its_variables_alone(tmp_path):

@@ -13,6 +13,7 @@ import time
 
 import grpc
 import pytest
+from access import AccessFile
 from calls import Registry
 from certificates import Authority, Pair
 from daemon import CHANNEL_OPTIONS, PATIENCE, Confregd, Gateway, free_port, until
@@ -432,10 +433,32 @@ def test_plain_listeners_for_others_need_insecure(launch, host):
     until(lambda: "event=listening" in server.log.read_text(), "it listens")
 
 
-def test_tls_listeners_for_others_need_nothing(launch, authority):
+def test_tls_listeners_for_others_need_identities(launch, authority):
     server = launch(TlsServer, authority)
-    server.extra = ["--listen", f"0.0.0.0:{server.port}"]
+    others = ["--listen", f"0.0.0.0:{server.port}"]
+    server.extra = [*others, "--anonymous-role", "super-admin"]  # which proves nothing
+    code, said = server.fails_to_start()
+    assert code == 1 and "reason=INSECURE_LISTENER" in said and "--access" in said
+    for proof in (["--access", AccessFile(server.folder).path], asking(authority, "require"), ["--insecure"]):
+        server.extra = [*others, *map(str, proof)]
+        server.spawn()
+        until(lambda: "event=listening" in server.log.read_text(), "it listens")
+        server.stop()
+        server.log.unlink()
+
+
+def test_strangers_elsewhere_may_nothing_unless_it_is_said(launch):
+    server = launch(Confregd, store="memory:", listen=f"0.0.0.0:{free_port()}", extra=["--insecure"])
     server.start()
+    assert "event=nobody_may_call" in server.log.read_text()
+    with refused("UNAUTHENTICATED", "CREDENTIALS_MISSING"):
+        Registry(server.stub).status()
+    server.stop()
+    server.extra += ["--anonymous-role", "reader"]
+    server.start()
+    with refused("PERMISSION_DENIED", "NOT_ALLOWED"):
+        Registry(server.stub).create("billing")
+    assert Registry(server.stub).status()
 
 
 # ---- Against abuse ----
@@ -529,7 +552,7 @@ def test_a_gateway_over_tls(launch, asks, authority):
 ], ids=["host", "address", "name", "another address", "another name"])
 def test_the_server_must_have_the_name(launch, authority, host, extra, ready):
     tls = launch(TlsServer, authority)
-    tls.extra = ["--listen", f"0.0.0.0:{tls.port}"]
+    tls.extra = ["--listen", f"0.0.0.0:{tls.port}", "--insecure", "--anonymous-role", "reader"]
     tls.start()
     gateway = launch(TlsGateway, f"{host}:{tls.port}", authority, extra=extra)
     if ready:
