@@ -11,30 +11,26 @@ import urllib.request
 
 import grpc
 import pytest
-from access import AccessFile, as_caller, digest, grant, new_token, with_headers
+from access import digest, grant, new_token
 from calls import Registry
 from daemon import BUILD, Confregd, free_port, until
 from errors import refused
-from stubs import ROOT, api_grpc, api_pb, health_grpc, health_pb
+from guarded import Guarded as WithAccessFile
+from stubs import ROOT, api_pb, health_grpc, health_pb
 from test_metrics import scrape
 
 pytestmark = pytest.mark.any_store
 
 
-class Guarded(Confregd):
-    """confregd with an access file. registry(token) is what its owner can call."""
+class Guarded(WithAccessFile):
+    """With its metrics."""
 
     def __init__(self, folder, extra=()):
-        super().__init__(folder, store="memory:", extra=extra)
-        self.access = AccessFile(self.folder)
+        super().__init__(folder, extra=extra)
         self.metrics = f"127.0.0.1:{free_port()}"
 
     def arguments(self):
-        return [*super().arguments(), "--metrics", self.metrics, *self.access.arguments()]
-
-    def registry(self, token=None):
-        channel = self.channel if token is None else as_caller(self.channel, token)
-        return Registry(api_grpc.RegistryServiceStub(channel))
+        return [*super().arguments(), "--metrics", self.metrics]
 
     def reload(self):
         """Returns when the file is in force as it is now."""
@@ -44,9 +40,6 @@ class Guarded(Confregd):
 
     def metric(self, name, **labels):
         return scrape(self.metrics).get(f"confreg_access_{name}", **labels)
-
-    def registry_with(self, *headers):
-        return Registry(api_grpc.RegistryServiceStub(with_headers(self.channel, *headers)))
 
 
 @pytest.fixture(scope="module")
