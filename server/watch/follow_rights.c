@@ -14,6 +14,20 @@ bool watch_sees(const struct watch *watch, const char *environment, const char *
            (!watch->wishes.resolve || view_has(&watch->view, DEFAULT_ENVIRONMENT, service));
 }
 
+bool watch_sees_change(struct watch *watch, const struct commit *commit, size_t index)
+{
+    const struct change *change = &commit->changes[index];
+    struct seen_change *seen = &watch->seen;
+    if (watch->view.extent == VIEW_ALL) {
+        return true;
+    }
+    if (seen->revision != commit->revision || seen->index != index) {
+        *seen = (struct seen_change){commit->revision, index,
+                                     view_has(&watch->view, change->environment, change->service)};
+    }
+    return seen->sees;
+}
+
 static enum view_extent extent_in(const struct watch *watch, const struct head_filter *filter,
                                   const char *environment)
 {
@@ -45,6 +59,7 @@ void watch_set_caller(struct watch *watch, struct caller *caller)
     enum view_extent before = watch->view.extent;
     caller_unref(watch->caller);
     watch->caller = caller;
+    watch->seen.revision = 0;
     watch->view = (struct view){.grants = caller_grants(caller), .permission = PERMISSION_READ};
     watch->view.extent = whole_extent(watch);
     /* The client learns at once that its copy is no longer what it was. */

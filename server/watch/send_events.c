@@ -77,13 +77,22 @@ static bool check_chain(const struct watch *watch, uint64_t chain, struct status
 
 /* ---- Making a message ---- */
 
+/* An event of a stream that resolves is of another config than its change. */
+static bool sees(struct watch *watch, const struct commit *commit,
+                 const struct encoded_event *event)
+{
+    return watch->wishes.resolve
+               ? watch_sees(watch, event->environment, commit->changes[event->change].service)
+               : watch_sees_change(watch, commit, event->change);
+}
+
 /* A stream with conflate delivers heads: changes that do not touch a head are skipped. */
-static bool wants(const struct watch *watch, const struct encoded_commit *encoded,
+static bool wants(struct watch *watch, const struct encoded_commit *encoded,
                   const struct encoded_event *event)
 {
     const struct change *change = &encoded->commit->changes[event->change];
     return (encoded->chosen || watch_selects(watch, change)) &&
-           watch_sees(watch, event->environment, change->service) &&
+           sees(watch, encoded->commit, event) &&
            (!watch->wishes.conflate || change_touches_head(change));
 }
 
@@ -99,8 +108,8 @@ static struct buf *form_of(const struct watch *watch, const struct encoded_event
     return is_full ? event->full : event->plain;
 }
 
-static size_t wanted_from(const struct watch *watch, const struct encoded_commit *encoded,
-                          size_t first, size_t *ret_bytes)
+static size_t wanted_from(struct watch *watch, const struct encoded_commit *encoded, size_t first,
+                          size_t *ret_bytes)
 {
     size_t n = 0;
     *ret_bytes = 0;

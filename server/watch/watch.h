@@ -111,7 +111,12 @@ struct watch {
     uint64_t generation;   /* of the rights that the caller has */
     struct view view; /* what the caller may read of the selection; belongs to the job while one
                          runs */
-    char *id;         /* owned; "": none */
+    struct seen_change {
+        uint64_t revision; /* 0: none */
+        size_t index;
+        bool sees;
+    } seen;   /* the last answer of watch_sees_change */
+    char *id; /* owned; "": none */
     struct interest id_entry;
     const char *peer; /* borrowed from the call */
     struct interest peer_entry;
@@ -156,6 +161,9 @@ bool watch_selects(const struct watch *watch, const struct change *change);
 
 /* Whether the caller may see the config on this stream; a resolved config is made of two. */
 bool watch_sees(const struct watch *watch, const char *environment, const char *service);
+/* The same for the config of a change, which is asked several times before an event is sent: the
+ * answer for the last one is kept. Not for resolved configs. */
+bool watch_sees_change(struct watch *watch, const struct commit *commit, size_t index);
 /* Gives the stream a caller, whose reference moves, and what it may read. */
 void watch_set_caller(struct watch *watch, struct caller *caller);
 /* Gives the stream its caller's rights, if they have changed since the last time. False: the stream

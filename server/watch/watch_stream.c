@@ -27,14 +27,14 @@ bool watch_selects(const struct watch *watch, const struct change *change)
 /* A change that was just added to the ring. */
 struct news {
     const struct encoded_commit *encoded;
-    const struct change *change;
+    size_t change;
 };
 
 /* Whether the stream may deliver something because of the change. A resolved config is not the one
  * that changes: such a stream finds out by itself. */
-static bool may_tell(const struct watch *watch, const struct change *change)
+static bool may_tell(struct watch *watch, const struct news *news)
 {
-    return watch->wishes.resolve || view_has(&watch->view, change->environment, change->service);
+    return watch->wishes.resolve || watch_sees_change(watch, news->encoded->commit, news->change);
 }
 
 /* Wakes a level stream for the first commit that it may select; it has delivered everything before.
@@ -44,7 +44,7 @@ static void wake_interested(struct interest *interest, void *user)
     const struct news *news = user;
     const struct encoded_commit *encoded = news->encoded;
     struct watch *watch = interest->owner;
-    if (watch->level && may_tell(watch, news->change)) {
+    if (watch->level && may_tell(watch, news)) {
         watch->level = false;
         watch->cursor = (struct watch_position){encoded->commit->revision - 1,
                                                 hash_short(&encoded->commit->previous_hash)};
@@ -56,8 +56,8 @@ void watch_tell(struct hub *hub, const struct encoded_commit *encoded)
 {
     const struct commit *commit = encoded->commit;
     for (size_t i = 0; i < commit->n_changes; i++) {
-        struct news news = {encoded, &commit->changes[i]};
-        interests_visit(&hub->interests, news.change->environment, news.change->service,
+        struct news news = {encoded, i};
+        interests_visit(&hub->interests, commit->changes[i].environment, commit->changes[i].service,
                         wake_interested, &news);
     }
     for (struct heap_node *node; (node = heap_first(&hub->held)) != NULL;) {
