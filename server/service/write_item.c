@@ -24,7 +24,8 @@ void write_item_fini(struct write_item *w)
 
 void write_item_notice(const struct write_item *w)
 {
-    if (!w->write.validate_only) {
+    bool was_made = w->form != NULL; /* else its right was refused, or it was empty */
+    if (was_made && !w->write.validate_only) {
         secret_notice(w->service->registry, &w->suspects, w->mutations.items);
     }
 }

@@ -26,7 +26,8 @@ bool write_item_init(struct write_item *w, struct service *service, struct rpc_c
                      const ProtobufCMessage *request, struct status *st);
 void write_item_fini(struct write_item *w);
 
-/* Tells operators of secrets in the values; once, before the answer. */
+/* Tells operators of secrets in the values; once, before the answer. Of an item that was not made,
+ * it tells nothing. */
 void write_item_notice(const struct write_item *w);
 /* Appends the response of a successful write to answer. */
 void write_item_answer(const struct write_item *w, struct answer *answer);
