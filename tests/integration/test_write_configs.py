@@ -51,7 +51,7 @@ def test_one_that_fails_leaves_the_others_alone(registry, name):
     update_change("x", "{"), patch_change("there", "3"), update_change("there", expected_version=999),
     update_change("there", expected_revision=9, expected_epoch="0123456789abcdef"),
     api_pb.Write(update=api_pb.UpdateConfigRequest(service_name="x")), delete_change("missing"),
-    delete_change("there", version=999), rollback_change("there", 0), rollback_change("there", 999),
+    delete_change("there", version=999), rollback_change("missing", 0), rollback_change("there", 999),
     update_change("there", '{"big":"%s"}' % ("x" * MIB)),
 ])
 def test_an_error_is_that_of_the_call_of_its_own(registry, name, write):
