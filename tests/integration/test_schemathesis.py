@@ -24,7 +24,7 @@ expected-statuses = ["400", "404", "405", "409", "410", "412", "413", "414", "41
 
 
 def test_every_answer_is_documented(launch, tmp_path):
-    """All routes but /api/watch, whose answer does not end; test_sse.py and test_openapi.py have it."""
+    """All routes but /api/watch, whose answer does not end; test_watch_parameters.py has it."""
     gateway = launch(Gateway, launch(Confregd).start().listen).start()
     (tmp_path / "schemathesis.toml").write_text(CONFIGURATION)
     report = tmp_path / "report.json"
