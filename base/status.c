@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define OVERLOADED_RETRY_MS 1000
+
 static const struct {
     enum status_code code;
     const char *reason;
@@ -15,6 +17,7 @@ static const struct {
     [OUTCOME_CONFIG_NOT_FOUND] = {STATUS_NOT_FOUND, "CONFIG_NOT_FOUND"},
     [OUTCOME_EPOCH_MISMATCH] = {STATUS_FAILED_PRECONDITION, "EPOCH_MISMATCH"},
     [OUTCOME_LEASE_HELD] = {STATUS_ABORTED, "LEASE_HELD"},
+    [OUTCOME_LIMIT_EXCEEDED] = {STATUS_RESOURCE_EXHAUSTED, "LIMIT_EXCEEDED"},
     [OUTCOME_NOT_ENOUGH_VERSIONS] = {STATUS_FAILED_PRECONDITION, "NOT_ENOUGH_VERSIONS"},
     [OUTCOME_OVERLOADED] = {STATUS_RESOURCE_EXHAUSTED, "OVERLOADED"},
     [OUTCOME_PAYLOAD_COMPACTED] = {STATUS_FAILED_PRECONDITION, "PAYLOAD_COMPACTED"},
@@ -90,6 +93,7 @@ bool status_set_outcome(struct status *st, enum outcome outcome, const char *for
     fill(st, outcomes[outcome].code, "", outcomes[outcome].reason, format, arguments);
     va_end(arguments);
     st->outcome = outcome;
+    st->retry_ms = outcome == OUTCOME_OVERLOADED ? OVERLOADED_RETRY_MS : 0;
     return false;
 }
 

@@ -47,6 +47,7 @@ enum outcome {
     OUTCOME_CONFIG_NOT_FOUND,
     OUTCOME_EPOCH_MISMATCH,
     OUTCOME_LEASE_HELD,
+    OUTCOME_LIMIT_EXCEEDED,
     OUTCOME_NOT_ENOUGH_VERSIONS,
     OUTCOME_OVERLOADED,
     OUTCOME_PAYLOAD_COMPACTED,
@@ -86,6 +87,8 @@ struct status {
     size_t n_info;
     const struct status_violation *violations; /* borrowed; they stand for `field` */
     size_t n_violations;
+    int64_t
+        retry_ms; /* when to try again at the earliest (google.rpc.RetryInfo); 0: it is not said */
 };
 
 /* Fills st and returns false, so that a caller can `return status_set(…)`. A message that is too

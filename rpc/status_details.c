@@ -9,6 +9,9 @@
 #include "mem.h"
 #include "rpc_client.h"
 
+#define MS_A_SECOND 1000
+#define NS_A_MS 1000000
+#define RETRY_MAX_S 86400
 #define TYPE_PREFIX "type.googleapis.com/"
 
 /* protobuf-c's structs take pointers to what they only read. */
@@ -84,6 +87,16 @@ static void wrap_bad_request(Google__Protobuf__Any *any, const struct status *st
     wrap(any, TYPE_PREFIX "google.rpc.BadRequest", &bad.base);
 }
 
+static void wrap_retry_info(Google__Protobuf__Any *any, const struct status *st)
+{
+    Google__Protobuf__Duration delay = GOOGLE__PROTOBUF__DURATION__INIT;
+    Google__Rpc__RetryInfo retry = GOOGLE__RPC__RETRY_INFO__INIT;
+    delay.seconds = st->retry_ms / MS_A_SECOND;
+    delay.nanos = (int32_t)(st->retry_ms % MS_A_SECOND) * NS_A_MS;
+    retry.retry_delay = &delay;
+    wrap(any, TYPE_PREFIX "google.rpc.RetryInfo", &retry.base);
+}
+
 bool status_has_details(const struct status *st)
 {
     return st->reason[0] != '\0' || st->field[0] != '\0' || st->n_violations > 0;
@@ -91,14 +104,17 @@ bool status_has_details(const struct status *st)
 
 struct buf *status_details_encode(const struct status *st, const char *domain)
 {
-    Google__Protobuf__Any details[2];
-    Google__Protobuf__Any *pointers[2] = {&details[0], &details[1]};
+    Google__Protobuf__Any details[3];
+    Google__Protobuf__Any *pointers[3] = {&details[0], &details[1], &details[2]};
     size_t n = 0;
     if (st->reason[0] != '\0') {
         wrap_error_info(&details[n++], st, domain);
     }
     if (st->field[0] != '\0' || st->n_violations > 0) {
         wrap_bad_request(&details[n++], st);
+    }
+    if (st->retry_ms > 0) {
+        wrap_retry_info(&details[n++], st);
     }
     Google__Rpc__Status status = GOOGLE__RPC__STATUS__INIT;
     status.code = (int32_t)st->code;
@@ -165,6 +181,19 @@ static void take_bad_request(const ProtobufCMessage *message, struct status *st,
     violations_lend(room, st);
 }
 
+/* A peer's delay is not believed beyond a day. */
+static void take_retry_info(const ProtobufCMessage *message, struct status *st,
+                            struct violations *room)
+{
+    (void)room;
+    const Google__Rpc__RetryInfo *retry = (const Google__Rpc__RetryInfo *)(const void *)message;
+    const Google__Protobuf__Duration *delay = retry->retry_delay;
+    if (delay != NULL && delay->seconds >= 0 && delay->seconds <= RETRY_MAX_S &&
+        delay->nanos >= 0) {
+        st->retry_ms = delay->seconds * MS_A_SECOND + delay->nanos / NS_A_MS;
+    }
+}
+
 static const struct detail {
     const char *type_url;
     const ProtobufCMessageDescriptor *type;
@@ -172,6 +201,7 @@ static const struct detail {
 } known_details[] = {
     {TYPE_PREFIX "google.rpc.ErrorInfo", &google__rpc__error_info__descriptor, take_error_info},
     {TYPE_PREFIX "google.rpc.BadRequest", &google__rpc__bad_request__descriptor, take_bad_request},
+    {TYPE_PREFIX "google.rpc.RetryInfo", &google__rpc__retry_info__descriptor, take_retry_info},
 };
 
 static void take_detail(const Google__Protobuf__Any *any, struct status *st,

@@ -1,5 +1,6 @@
 /* Converts a status to and from google.rpc.Status, which is sent in the trailing metadata of a
- * call: ErrorInfo for reason and info, BadRequest for field or violations. Any thread. */
+ * call: ErrorInfo for reason and info, BadRequest for field or violations, RetryInfo for retry_ms.
+ * Any thread. */
 #ifndef RPC_STATUS_DETAILS_H
 #define RPC_STATUS_DETAILS_H
 

@@ -15,6 +15,7 @@ class Refusal:
         self.message = error.details()
         self.reason = self.domain = self.field = None
         self.info = {}
+        self.retry_s = None  # how long to wait before the next attempt
         for key, value in error.trailing_metadata() or ():
             if key == "grpc-status-details-bin":
                 self._take_details(rpc_status_pb.Status.FromString(value))
@@ -24,11 +25,14 @@ class Refusal:
         assert status.message == self.message
         for packed in status.details:
             info, request = error_details_pb.ErrorInfo(), error_details_pb.BadRequest()
+            retry = error_details_pb.RetryInfo()
             if packed.Unpack(info):
                 self.reason, self.domain = info.reason, info.domain
                 self.info = dict(info.metadata)
             elif packed.Unpack(request):
                 self.field = request.field_violations[0].field
+            elif packed.Unpack(retry):
+                self.retry_s = retry.retry_delay.seconds + retry.retry_delay.nanos / 1e9
 
     def __repr__(self):
         return (f"{self.code} reason={self.reason} field={self.field} info={self.info}:"

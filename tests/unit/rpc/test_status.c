@@ -102,3 +102,16 @@ Test(status, has_as_many_violations_as_fit_into_headers)
     check_violations(2, 4200, 1);
     leak_check();
 }
+
+Test(status, comes_back_with_the_time_to_wait)
+{
+    struct status st;
+    status_set_outcome(&st, OUTCOME_OVERLOADED, "too much");
+    cr_assert_eq(read_again(&st).retry_ms, st.retry_ms);
+    status_set_outcome(&st, OUTCOME_LIMIT_EXCEEDED, "too much");
+    cr_assert_eq(read_again(&st).retry_ms, 0);
+    st.retry_ms = 61234;
+    cr_assert_eq(read_again(&st).retry_ms, 61234);
+    st.retry_ms = INT64_C(1) << 40; /* beyond a day it is not believed */
+    cr_assert_eq(read_again(&st).retry_ms, 0);
+}
