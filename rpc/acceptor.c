@@ -19,6 +19,8 @@
 #include "inflow.h"
 #include "listener.h"
 #include "mem.h"
+#include "rpc_server.h"
+#include "socket_ends.h"
 #include "sockets.h"
 #include "tls_session.h"
 #include "tls_sockets.h"
@@ -96,6 +98,9 @@ void acceptor_free(struct acceptor *acceptor)
     }
     free(acceptor->peers);
     inflow_forget(&acceptor->cuts);
+    if (acceptor->options.limits != NULL) {
+        socket_ends_run_all(acceptor->options.limits->user);
+    }
     pthread_mutex_destroy(&acceptor->lock);
     free(acceptor);
 }
@@ -193,9 +198,30 @@ static void hand_over_tls(void *user, int fd, const struct sockaddr_storage *add
     hand_over(user, fd, address, tls_session_name(session));
 }
 
+/* Whether the client may have another connection. Its end is told in any case. */
+static bool is_welcome(struct acceptor *acceptor, int fd, const struct sockaddr_storage *address)
+{
+    const struct rpc_limits *limits = acceptor->options.limits;
+    if (limits == NULL) {
+        return true;
+    }
+    char peer[PEER_ADDRESS_SIZE];
+    struct socket_end end = {.ended = limits->disconnected, .user = limits->user};
+    peer_address_text(address, peer);
+    if (!limits->connected(limits->user, peer, &end.what)) {
+        return false;
+    }
+    socket_ends_put(fd, &end);
+    return true;
+}
+
 static void take(struct acceptor *acceptor, int fd, const struct sockaddr_storage *address)
 {
     const struct acceptor_options *options = &acceptor->options;
+    if (!is_welcome(acceptor, fd, address)) {
+        close(fd);
+        return;
+    }
     bool is_unix = address->ss_family == AF_UNIX;
     if (!is_unix) {
         set_tcp(fd, TCP_NODELAY, 1);

@@ -25,6 +25,7 @@
 #include "status.h"
 
 struct acceptor;
+struct rpc_limits;
 struct tls_server;
 
 struct acceptor_options {
@@ -34,6 +35,7 @@ struct acceptor_options {
     struct tls_server *tls;  /* NULL: no TLS */
     int64_t handshake_ms;    /* how long a handshake may take */
     size_t n_handshake_threads;
+    const struct rpc_limits *limits; /* NULL: none */
 };
 
 struct acceptor *acceptor_new(const struct acceptor_options *options);

@@ -58,6 +58,9 @@ void call_unref(struct rpc_call *call)
     grpc_call_details_destroy(&call->arrival.details);
     free(call->peer);
     free(call->proven_name);
+    if (call->charge != NULL) {
+        server->options.limits->ended(server->options.limits->user, call->charge);
+    }
     if (call->caller != NULL) {
         server->options.release_caller(call->caller);
     }
@@ -179,6 +182,16 @@ static bool admit(struct rpc_call *call, struct status *st)
                           st);
 }
 
+static bool charge(struct rpc_call *call, struct status *st)
+{
+    const struct method *method = call->method;
+    const struct rpc_limits *limits = call->server->options.limits;
+    size_t bytes =
+        call->arrival.message == NULL ? 0 : grpc_byte_buffer_length(call->arrival.message);
+    return limits == NULL || method->open ||
+           limits->begun(limits->user, call, method->entry, bytes, &call->charge, st);
+}
+
 static void dispatch(struct rpc_call *call)
 {
     const struct method *method = call->method;
@@ -186,7 +199,7 @@ static void dispatch(struct rpc_call *call)
     struct status st;
     if (method == NULL) {
         refuse_unknown(call);
-    } else if (!admit(call, &st) || !take_request(call, &request, &st)) {
+    } else if (!admit(call, &st) || !charge(call, &st) || !take_request(call, &request, &st)) {
         rpc_fail(call, &st);
     } else {
         handle(call, request);
@@ -480,6 +493,11 @@ void rpc_call_set_caller(struct rpc_call *call, void *caller)
 {
     call->server->options.release_caller(call->caller);
     call->caller = caller;
+}
+
+void *rpc_call_charge(const struct rpc_call *call)
+{
+    return call->charge;
 }
 
 const char *rpc_call_header(const struct rpc_call *call, const char *key, size_t *ret_size)

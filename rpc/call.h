@@ -58,6 +58,7 @@ struct rpc_call {
     char *peer;        /* owned; set on first use, like the next one */
     char *proven_name; /* owned */
     void *caller;      /* from options.admit; owned */
+    void *charge;      /* from options.limits; owned */
     struct rpc_stream *stream;
     struct rpc_task refusal;
     bool refused;                  /* on arrival, because the server stops */

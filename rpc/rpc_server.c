@@ -115,6 +115,7 @@ bool rpc_server_new(const struct rpc_server_options *options, struct rpc_server 
         .tls = server->options.tls,
         .handshake_ms = server->options.handshake_ms,
         .n_handshake_threads = server->options.n_call_threads,
+        .limits = server->options.limits,
     };
     server->acceptor = acceptor_new(&acceptor_options);
     create_cqs(server);

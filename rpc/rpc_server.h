@@ -86,6 +86,22 @@ typedef bool rpc_allow(void *user, struct rpc_call *call, const struct rpc_servi
                        const struct rpc_method *method, const ProtobufCMessage *request,
                        struct status *st);
 
+/* Limits of clients: asked before they get something. All functions are called on any thread and
+ * must not block. */
+struct rpc_limits {
+    /* A client has connected from this address (peer_address.h). *ret_guest comes back when the
+     * connection has ended. False: it is closed at once. */
+    bool (*connected)(void *user, const char *peer, void **ret_guest);
+    void (*disconnected)(void *user, void *guest);
+    /* A call was admitted, whose request has so many bytes and is not decoded yet. *ret_charge
+     * comes back when the call has gone. False: it is refused with *st. Not asked for methods that
+     * are not subject to admit. */
+    bool (*begun)(void *user, struct rpc_call *call, const struct rpc_method *method, size_t bytes,
+                  void **ret_charge, struct status *st);
+    void (*ended)(void *user, void *charge);
+    void *user;
+};
+
 struct rpc_server_options {
     size_t n_call_threads;        /* 0: one per core */
     size_t max_receive_bytes;     /* larger requests get RESOURCE_EXHAUSTED; 0: 4 MiB */
@@ -97,6 +113,7 @@ struct rpc_server_options {
     struct tls_server *tls; /* borrowed, until all connections are closed; NULL: no TLS */
     int64_t handshake_ms;   /* how long a client may take for the TLS handshake; 0: 10 s */
     const struct rpc_account *account; /* borrowed; NULL: no account is kept */
+    const struct rpc_limits *limits;   /* borrowed; NULL: none */
     const char *error_domain;          /* google.rpc.ErrorInfo.domain, a literal */
     const void
         *descriptor_set; /* serialised FileDescriptorSet for reflection, borrowed; NULL: none */
@@ -175,8 +192,8 @@ void rpc_reply(struct rpc_call *call, const ProtobufCMessage *message);
  * array remains the caller's. */
 void rpc_reply_bufs(struct rpc_call *call, struct buf *const *pieces, size_t n);
 /* Ends the call with a status: code, message, and in grpc-status-details-bin a google.rpc.Status
- * with ErrorInfo (if st->reason is set; its metadata is st->info) and BadRequest (if st->field is
- * set). st->code must not be OK. */
+ * with ErrorInfo (if st->reason is set; its metadata is st->info), BadRequest (if st->field is set)
+ * and RetryInfo (if st->retry_ms is set). st->code must not be OK. */
 void rpc_fail(struct rpc_call *call, const struct status *st);
 
 /* Encodes the same google.rpc.Status, for a response with several outcomes. Owned by the caller. */
@@ -209,6 +226,8 @@ void *rpc_call_caller(const struct rpc_call *call);
 /* Replaces it; the reference moves. Only by whoever will answer the call, on the thread that does
  * so. */
 void rpc_call_set_caller(struct rpc_call *call, void *caller);
+/* The charge of the call, as the server's limits have set it; NULL: none. Lives likewise. */
+void *rpc_call_charge(const struct rpc_call *call);
 /* The first value of a request header (key in lower case) and its size; NULL: there is none. */
 const char *rpc_call_header(const struct rpc_call *call, const char *key, size_t *ret_size);
 /* Runs task->fn on the call thread of this call. A thread that must not be delayed, such as the

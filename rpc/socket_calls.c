@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "inflow.h"
+#include "socket_ends.h"
 #include "tls_session.h"
 #include "tls_sockets.h"
 
@@ -48,8 +49,13 @@ ssize_t sendmsg(int fd, const struct msghdr *message, int flags)
 int close(int fd)
 {
     struct tls_session *session = tls_sockets_take(fd);
+    struct socket_end end = socket_ends_take(fd);
     if (session != NULL) {
         tls_session_close(session);
     }
-    return (int)syscall(SYS_close, fd);
+    int result = (int)syscall(SYS_close, fd);
+    if (end.ended != NULL) {
+        end.ended(end.user, end.what);
+    }
+    return result;
 }
