@@ -22,6 +22,10 @@
 #include "verify.h"
 #include "wake.h"
 
+#define REQUESTS_BYTES (UINT64_C(256) << 20) /* of all calls in progress */
+#define WRITES_BURST_S 2
+#define FAILURES_BURST_S 10
+
 struct settings {
     struct node_options node;
     const char *store, *bus; /* NULL: not given */
@@ -116,6 +120,24 @@ static enum options_result read_settings(struct settings *s, int argc, char **ar
          "The most watches that one connection can have open. All clients of a unix socket count "
          "as one connection.",
          1, 1000000, NULL},
+        {"caller-calls", OPTION_NUMBER, &s->node.limits.most[LIMIT_CALLS], "2500", "N",
+         "The most calls of one caller at a time, beside watches; a call of several writes counts "
+         "as so many. A caller is a principal or, without a name, an address. 0: no limit, as for "
+         "the next ones.",
+         0, UINT64_C(1) << 40, NULL},
+        {"caller-bytes", OPTION_BYTES, &s->node.limits.most[LIMIT_BYTES], "64M", "BYTES",
+         "The most bytes of the requests of these calls.", 0, UINT64_C(1) << 40, NULL},
+        {"caller-watches", OPTION_NUMBER, &s->node.limits.most[LIMIT_STREAMS], "20000", "N",
+         "The most watches of one caller.", 0, UINT64_C(1) << 40, NULL},
+        {"caller-writes", OPTION_NUMBER, &s->node.limits.rates[LIMIT_WRITES].a_second, "5000", "N",
+         "The most writes of one caller in a second, after those of the first two seconds.", 0,
+         UINT64_C(1) << 40, NULL},
+        {"peer-connections", OPTION_NUMBER, &s->node.limits.most[LIMIT_CONNECTIONS], "10000", "N",
+         "The most connections from one address.", 0, UINT64_C(1) << 40, NULL},
+        {"peer-failures", OPTION_NUMBER, &s->node.limits.rates[LIMIT_FAILURES].a_second, "10", "N",
+         "How many wrong credentials from one address are told so in a second, after the first "
+         "hundred; more are told to wait.",
+         0, UINT64_C(1) << 40, NULL},
         {"compact-keep-versions", OPTION_NUMBER, &s->node.compact_keep_versions, "0", "N",
          "Remove the payloads of all but the newest N versions of each config; 0 keeps all. With "
          "--compact-keep-age, only payloads of older versions are removed.",
@@ -229,8 +251,18 @@ static void reload(void *user)
     }
 }
 
+/* Sets the limits that have no option. */
+static void complete_limits(struct limits_settings *limits)
+{
+    struct rate *rates = limits->rates;
+    limits->total[LIMIT_BYTES] = REQUESTS_BYTES;
+    rates[LIMIT_WRITES].burst = WRITES_BURST_S * rates[LIMIT_WRITES].a_second;
+    rates[LIMIT_FAILURES].burst = FAILURES_BURST_S * rates[LIMIT_FAILURES].a_second;
+}
+
 static bool serve(struct settings *settings, struct status *st)
 {
+    complete_limits(&settings->node.limits);
     signals_on_reload(reload, settings);
     bool ok = serve_nodes(&settings->node, st);
     signals_on_reload(NULL, NULL);

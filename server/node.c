@@ -8,6 +8,7 @@
 #include "address.h"
 #include "admission.h"
 #include "call_account.h"
+#include "charges.h"
 #include "clock.h"
 #include "exporter.h"
 #include "failpoint.h"
@@ -47,6 +48,8 @@ struct node {
     struct committer *committer;
     struct service service;
     struct exporter *exporter;
+    struct limits *parties;    /* what callers use */
+    struct rpc_limits charges; /* by which the server counts it */
     bool identified, insecure; /* node_options */
     int64_t grace_ms;
     void (*diverged)(void *user);
@@ -141,7 +144,10 @@ static bool make_server(struct node *node, const struct node_options *options, s
         .allow = admission_allow,
         .admit_user = &node->service,
         .release_caller = admission_release,
+        .limits = &node->charges,
     };
+    node->parties = limits_new(&options->limits);
+    node->charges = charges_of(node->parties);
     return rpc_server_new(&server_options, &node->server, st);
 }
 
@@ -186,6 +192,7 @@ static void make_parts(struct node *node, const struct node_options *options)
         .relay = node->relay,
         .waiters = node->waiters,
         .access = options->access,
+        .parties = node->parties,
         .author = options->author_trusted ? AUTHOR_TRUSTED : AUTHOR_CLAIMED,
         .logs = node->logs,
         .limits = {.max_bytes = options->max_payload_bytes, .max_depth = MAX_DEPTH},
@@ -276,6 +283,7 @@ static void show_metrics(void *user, struct str *page)
         .tls = node->tls,
         .access = node->access,
         .logs = node->logs,
+        .limits = node->parties,
         .registry = node->registry,
         .store = node->store,
         .committer = node->committer,
@@ -389,6 +397,7 @@ static void end_parts(struct node *node, struct watchdog *watchdog)
     rpc_server_free(node->server); /* before the hub, which may still be posted to its thread */
     hub_free(node->hub);
     watchdog_enter(watchdog, WATCHDOG_EVENTS);
+    limits_free(node->parties); /* the server is gone, with its calls and connections */
     relay_free(node->relay, watchdog_left_ms(watchdog));
     bus_close(node->bus); /* before the committer, which wake-ups of the bus and the store use */
     if (node->store != NULL) {

@@ -6,6 +6,7 @@
 #ifndef SERVER_NODE_H
 #define SERVER_NODE_H
 
+#include "parties.h"
 #include "status.h"
 
 struct access;
@@ -28,6 +29,7 @@ struct node_options {
     struct tls_server *tls;                    /* borrowed; NULL: no TLS */
     struct access *access;                     /* borrowed */
     const struct secret_policy *secret_policy; /* borrowed; NULL: the default */
+    struct limits_settings limits;             /* of what callers use */
     bool author_trusted;            /* created_by may only name the caller (AUTHOR_TRUSTED) */
     struct call_logs *logs;         /* borrowed; NULL: calls are not logged */
     bool identified;                /* callers have to prove who they are */

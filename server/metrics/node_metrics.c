@@ -302,6 +302,7 @@ void node_metrics(const struct node_parts *parts, struct str *page)
     add_build(parts->store, page);
     add_calls(parts->server, page);
     access_metrics(parts->access, "confreg", page);
+    limits_metrics(parts->limits, "confreg", page);
     if (parts->tls != NULL) {
         tls_server_metrics(parts->tls, "confreg", page);
     }

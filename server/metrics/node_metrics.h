@@ -7,6 +7,7 @@
 #include "call_logs.h"
 #include "committer.h"
 #include "hub.h"
+#include "parties.h"
 #include "pool.h"
 #include "relay.h"
 #include "rpc_server.h"
@@ -19,6 +20,7 @@ struct node_parts {
     struct access *access;
     struct call_logs *logs; /* NULL: calls are not logged */
     struct registry *registry;
+    struct limits *limits;
     const struct store *store;
     struct committer *committer;
     struct hub *hub;

@@ -18,6 +18,7 @@
 #define SERVICE_METHODS_MAX 64
 
 struct access;
+struct limits;
 struct right;
 
 /* Whom a created_by may name. */
@@ -37,6 +38,7 @@ struct service {
     struct waiters *waiters;
     struct access *access;
     struct call_logs *logs; /* borrowed; NULL: calls are not logged */
+    struct limits *parties; /* what callers use; borrowed, as those above */
     struct json_limits limits;
     enum author_rule author;
     int64_t start_time_us;

@@ -1,5 +1,7 @@
 #include "write_call.h"
 
+#include "charges.h"
+#include "confreg/v1/registry_service.pb-c.h"
 #include "write_item.h"
 
 /* A write that is the only one of its call. */
@@ -44,10 +46,22 @@ static struct write_call *write_call_new(struct rpc_call *call)
     return w;
 }
 
+/* A commit counts as its changes. */
+static size_t count_of(const ProtobufCMessage *request)
+{
+    const Confreg__V1__CommitChangesRequest *commit = (const void *)request;
+    bool is_commit = request->descriptor == &confreg__v1__commit_changes_request__descriptor;
+    return is_commit && commit->n_changes > 0 ? commit->n_changes : 1;
+}
+
 void write_call(struct rpc_call *call, const ProtobufCMessage *request, void *user)
 {
     struct service *service = user;
     struct status st;
+    if (!charges_write(call, count_of(request), &st)) {
+        rpc_fail(call, &st);
+        return;
+    }
     struct write_call *w = write_call_new(call);
     if (write_item_init(&w->item, service, call, request, &st)) {
         w->item.write.done = done;

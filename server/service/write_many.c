@@ -3,6 +3,7 @@
 #include <stdatomic.h>
 
 #include "call_account.h"
+#include "charges.h"
 #include "rights.h"
 #include "write_item.h"
 
@@ -161,7 +162,7 @@ void write_many(struct rpc_call *call, const Confreg__V1__WriteConfigsRequest *r
                 struct service *service)
 {
     struct status st;
-    if (!check_count(request, &st)) {
+    if (!check_count(request, &st) || !charges_write(call, request->n_writes, &st)) {
         rpc_fail(call, &st);
         return;
     }

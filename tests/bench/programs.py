@@ -110,6 +110,11 @@ class Program:
         return int(self._proc("statm").split()[1]) * os.sysconf("SC_PAGESIZE")
 
 
+# The loads of one address are larger than what one caller may do.
+NO_LIMITS = [part for name in ("caller-calls", "caller-bytes", "caller-watches", "caller-writes",
+                               "peer-connections") for part in (f"--{name}", "0")]
+
+
 class Confregd(Program):
     def __init__(self, bench, *options):
         super().__init__(bench)
@@ -118,7 +123,7 @@ class Confregd(Program):
 
     def command(self):
         return [self.bench.build / "confregd", "--listen", self.address, "--metrics", self.metrics,
-                "--store", f"sqlite:{self.folder}/confreg.db", *self.options]
+                "--store", f"sqlite:{self.folder}/confreg.db", *NO_LIMITS, *self.options]
 
     def is_ready(self):
         """The metrics are shown once it serves."""

@@ -73,7 +73,7 @@ def test_a_token_has_the_grants_of_its_claims(trusting, algorithm):
 
 def test_a_token_without_a_rule_may_nothing(trusting):
     with refused("PERMISSION_DENIED", "NOT_ALLOWED"):
-        trusting.registry(trusting.token(groups=["dev"])).status()
+        trusting.registry(trusting.token(groups=["dev"])).data("billing")
 
 
 @pytest.mark.parametrize("change, told", [

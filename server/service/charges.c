@@ -1,0 +1,109 @@
+#include "charges.h"
+
+#include "admission.h"
+#include "caller.h"
+#include "party_key.h"
+
+struct charge {
+    struct party *party; /* held */
+    uint64_t used[LIMIT_GAUGES];
+};
+
+/* ---- Parties ---- */
+
+static struct party *party_of_peer(struct limits *limits, const char *peer)
+{
+    char key[PARTY_KEY_SIZE];
+    return limits_party(limits, key, party_key_of_peer(peer, key));
+}
+
+static struct party *party_of(struct limits *limits, struct rpc_call *call)
+{
+    const struct caller *caller = admission_caller(call);
+    char key[PARTY_KEY_SIZE];
+    if (caller != NULL && caller_name(caller)[0] != '\0') {
+        return limits_party(limits, key, party_key_of_name(caller_name(caller), key));
+    }
+    return caller != NULL && caller_has_gateway(caller)
+               ? NULL
+               : party_of_peer(limits, rpc_call_peer(call));
+}
+
+/* ---- Calls ---- */
+
+static bool take(struct charge *charge, enum limit_gauge gauge, uint64_t n, struct status *st)
+{
+    bool ok = party_take(charge->party, gauge, n, st);
+    charge->used[gauge] += ok ? n : 0;
+    return ok;
+}
+
+static bool call_begun(void *user, struct rpc_call *call, const struct rpc_method *method,
+                       size_t bytes, void **ret_charge, struct status *st)
+{
+    struct charge *charge = mem_zalloc(sizeof *charge);
+    enum limit_gauge kind = method->kind == RPC_SERVER_STREAM ? LIMIT_STREAMS : LIMIT_CALLS;
+    charge->party = party_of(user, call);
+    *ret_charge = charge;
+    return take(charge, kind, 1, st) && take(charge, LIMIT_BYTES, bytes, st);
+}
+
+static void call_ended(void *user, void *given)
+{
+    struct charge *charge = given;
+    (void)user;
+    for (size_t i = 0; i < LIMIT_GAUGES; i++) {
+        party_give(charge->party, (enum limit_gauge)i, charge->used[i]);
+    }
+    party_release(charge->party);
+    free(charge);
+}
+
+bool charges_write(struct rpc_call *call, uint64_t n, struct status *st)
+{
+    struct charge *charge = rpc_call_charge(call);
+    return charge == NULL || (party_spend(charge->party, LIMIT_WRITES, n, st) &&
+                              take(charge, LIMIT_CALLS, n - 1, st)); /* one is counted already */
+}
+
+void charges_failure(struct limits *limits, struct rpc_call *call, struct status *st)
+{
+    struct party *party = party_of_peer(limits, rpc_call_peer(call));
+    struct status limited;
+    if (!party_spend(party, LIMIT_FAILURES, 1, &limited)) {
+        *st = limited;
+    }
+    party_release(party);
+}
+
+/* ---- Connections ---- */
+
+static bool connected(void *user, const char *peer, void **ret_guest)
+{
+    struct party *party = party_of_peer(user, peer);
+    struct status unused;
+    if (!party_take(party, LIMIT_CONNECTIONS, 1, &unused)) {
+        party_release(party);
+        return false;
+    }
+    *ret_guest = party;
+    return true;
+}
+
+static void disconnected(void *user, void *guest)
+{
+    (void)user;
+    party_give(guest, LIMIT_CONNECTIONS, 1);
+    party_release(guest);
+}
+
+struct rpc_limits charges_of(struct limits *limits)
+{
+    return (struct rpc_limits){
+        .connected = connected,
+        .disconnected = disconnected,
+        .begun = call_begun,
+        .ended = call_ended,
+        .user = limits,
+    };
+}

@@ -1,0 +1,199 @@
+"""Callers that use more than their share are refused, and told when to try again; a bystander's calls
+all succeed meanwhile."""
+
+import queue
+import socket
+import time
+
+import grpc
+import pytest
+from access import AccessFile, as_caller, grant, new_token
+from calls import Registry
+from daemon import PATIENCE, Confregd, connect, free_port
+from errors import Refusal, refused
+from rest import Rest
+from stubs import api_grpc, api_pb
+
+pytestmark = pytest.mark.any_store
+
+LIMITS = ["--caller-calls", "20", "--caller-bytes", "100K", "--caller-watches", "5",
+          "--caller-writes", "20", "--peer-connections", "8", "--peer-failures", "2"]
+
+
+class Limited(Confregd):
+    """confregd with low limits, and two admins: an attacker and a bystander."""
+
+    def __init__(self, folder, extra=()):
+        self.metrics = free_port()
+        super().__init__(folder, store="memory:",
+                         extra=["--metrics", f"127.0.0.1:{self.metrics}", *LIMITS, *extra])
+        self.access = AccessFile(self.folder)
+        self.attacker = self.access.add("attacker", grant("admin"))
+        self.bystander = self.access.add("bystander", grant("admin"))
+
+    def arguments(self):
+        return [*super().arguments(), *self.access.arguments()]
+
+    def caller(self, token):
+        return Registry(api_grpc.RegistryServiceStub(as_caller(self.channel, token)))
+
+    def refusals(self, resource):
+        page = Rest(self.metrics).get("/metrics").body.decode()
+        line, = [line for line in page.splitlines()
+                 if line.startswith(f'confreg_limit_refusals_total{{resource="{resource}"}} ')]
+        return int(float(line.split()[1]))
+
+
+@pytest.fixture(scope="module")
+def server(launch):
+    return launch(Limited).start()
+
+
+@pytest.fixture
+def attacker(server):
+    return server.caller(server.attacker)
+
+
+@pytest.fixture
+def bystander(server):
+    """All of its calls succeed, before and after."""
+    registry = server.caller(server.bystander)
+    registry.update("bystander", allow_missing=True)
+    yield registry
+    registry.update("bystander")
+    assert registry.data("bystander") == b'{"a":2}'
+
+
+def exceeded(error, resource):
+    """The seconds to wait that a refusal tells."""
+    found = Refusal(error)
+    assert (found.code, found.reason) == ("RESOURCE_EXHAUSTED", "LIMIT_EXCEEDED"), found
+    assert found.info["resource"] == resource and found.retry_s is not None, found
+    return found.retry_s
+
+
+def write(name, data=b"{}"):
+    return api_pb.UpdateConfigRequest(environment="prod", service_name=name, config_data=data,
+                                      allow_missing=True)
+
+
+def writes(name, n):
+    return api_pb.WriteConfigsRequest(writes=[api_pb.Write(update=write(f"{name}-{i}"))
+                                              for i in range(n)])
+
+
+def test_writes_in_a_second(server, attacker, bystander):
+    before = server.refusals("writes")
+    with pytest.raises(grpc.RpcError) as caught:
+        for _ in range(1000):
+            attacker.stub.WriteConfigs(writes("flood", 20))
+            bystander.data("bystander")
+    assert 0 < exceeded(caught.value, "writes") <= 1
+    assert server.refusals("writes") > before
+    bystander.update("bystander")
+
+
+def test_a_debt_is_paid_before_the_next_write(launch):
+    server = launch(Limited, extra=["--caller-calls", "0"]).start()
+    attacker, bystander = server.caller(server.attacker), server.caller(server.bystander)
+    attacker.stub.WriteConfigs(writes("debt", 128))
+    with pytest.raises(grpc.RpcError) as caught:
+        attacker.stub.WriteConfigs(writes("debt", 1))
+    assert 1 < exceeded(caught.value, "writes") < 5
+    bystander.create("paid")
+
+
+def test_calls_at_a_time(server, attacker, bystander):
+    """Reads that wait for a revision that does not come."""
+    ahead = bystander.stub.GetStatus(api_pb.GetStatusRequest()).header
+    wait = api_pb.GetConfigRequest(environment="prod", service_name="bystander",
+                                   read={"epoch": ahead.epoch,
+                                            "min_revision": ahead.revision + 1})
+    ended = queue.Queue()
+    calls = [attacker.stub.GetConfig.future(wait, timeout=PATIENCE) for _ in range(40)]
+    for call in calls:
+        call.add_done_callback(ended.put)
+    for _ in range(20):
+        assert exceeded(ended.get(timeout=8).exception(), "calls") == 1
+    bystander.data("bystander")
+    for call in calls:
+        call.cancel()
+
+
+def test_a_call_of_many_writes_counts_as_so_many(attacker, bystander):
+    with refused("RESOURCE_EXHAUSTED", "LIMIT_EXCEEDED"):
+        attacker.stub.WriteConfigs(writes("many", 21))
+    bystander.update("bystander")
+
+
+def test_bytes_at_a_time(attacker, bystander):
+    with pytest.raises(grpc.RpcError) as caught:
+        attacker.stub.UpdateConfig(write("large", b'{"a":"%s"}' % (b"x" * 110_000)))
+    assert exceeded(caught.value, "bytes") == 1
+    bystander.update("bystander")
+
+
+def test_watches(attacker, bystander):
+    def open_watch(registry):
+        stream = registry.stub.Watch(api_pb.WatchRequest(
+            selectors=[api_pb.Selector(environment="prod")], include_snapshot=True))
+        next(stream)
+        return stream
+
+    streams = [open_watch(attacker) for _ in range(5)]
+    with pytest.raises(grpc.RpcError) as caught:
+        open_watch(attacker)
+    assert exceeded(caught.value, "streams") == 1
+    own = open_watch(bystander)
+    for stream in [*streams, own]:
+        stream.cancel()
+    end = time.monotonic() + PATIENCE  # what has ended is given back
+    while time.monotonic() < end:
+        try:
+            open_watch(attacker).cancel()
+            return
+        except grpc.RpcError as error:
+            assert exceeded(error, "streams") == 1
+    raise AssertionError("watches that have ended count on")
+
+
+def test_wrong_credentials_are_told_to_wait_and_right_ones_are_not(server, bystander):
+    errors = []
+    while len(errors) < 1000 and (not errors or Refusal(errors[-1]).code == "UNAUTHENTICATED"):
+        with pytest.raises(grpc.RpcError) as caught:
+            server.caller(new_token()).status()
+        errors.append(caught.value)
+    assert len(errors) > 20 and 0 < exceeded(errors[-1], "failures") <= 0.5
+    bystander.update("bystander")
+
+
+def test_connections_of_an_address(server, bystander):
+    """From another address of this machine; the bystander has one more connection after that."""
+    host, port = server.listen.rsplit(":", 1)
+    socks = []
+    for _ in range(20):
+        sock = socket.socket()
+        sock.settimeout(PATIENCE)
+        sock.bind(("127.0.0.2", 0))
+        sock.connect((host, int(port)))
+        socks.append(sock)
+    heard = []
+    for sock in socks:
+        try:
+            heard.append(sock.recv(100))  # the settings of HTTP/2, or the end
+        except ConnectionError:
+            heard.append(b"")
+    assert sum(bool(each) for each in heard) == 8
+    with connect(server.listen) as channel:
+        Registry(api_grpc.RegistryServiceStub(as_caller(channel, server.bystander))).status()
+    assert server.refusals("connections") == 12
+    for sock in socks:
+        sock.close()
+
+
+def test_no_limit_where_the_option_says_so(launch):
+    zero = [text if i % 2 == 0 else "0" for i, text in enumerate(LIMITS)]
+    server = launch(Limited, extra=zero).start()
+    registry = server.caller(server.attacker)
+    for i in range(10):
+        registry.stub.WriteConfigs(writes(f"free-{i}", 128))
