@@ -9,6 +9,7 @@
 
 #define NAMED PARAMETER_ENVIRONMENT
 #define WRITE PARAMETER_VALIDATE_ONLY
+#define VALUE (WRITE | PARAMETER_ALLOW_SECRETS) /* of a write that brings values */
 /* Of a write whose body has no place for them. */
 #define SIGNED (PARAMETER_COMMENT | PARAMETER_CREATED_BY)
 /* A list of documents, whole or in pages. */
@@ -25,10 +26,10 @@ static const struct route rows[] = {
     {"GET", "/api/configs/*", handle_get,
      NAMED | PARAMETER_VERSION | PARAMETER_RESOLVE | PARAMETER_INCLUDE_DELETED, BODY_NONE,
      &config_read},
-    {"POST", "/api/configs/*", handle_create, NAMED | WRITE, BODY_CONFIG, &config_write},
-    {"PUT", "/api/configs/*", handle_update, NAMED | WRITE | PARAMETER_UPSERT, BODY_CONFIG,
+    {"POST", "/api/configs/*", handle_create, NAMED | VALUE, BODY_CONFIG, &config_write},
+    {"PUT", "/api/configs/*", handle_update, NAMED | VALUE | PARAMETER_UPSERT, BODY_CONFIG,
      &config_write},
-    {"PATCH", "/api/configs/*", handle_patch, NAMED | WRITE | SIGNED | PARAMETERS_STRICT,
+    {"PATCH", "/api/configs/*", handle_patch, NAMED | VALUE | SIGNED | PARAMETERS_STRICT,
      BODY_PATCH, &config_write},
     /* Strict, unlike the other old routes: a delete by a mistyped request cannot be undone. */
     {"DELETE", "/api/configs/*", handle_delete,
@@ -38,9 +39,9 @@ static const struct route rows[] = {
     {"GET", "/api/configs/*/diff", handle_diff,
      NAMED | PARAMETER_OLD_VERSION | PARAMETER_NEW_VERSION | PARAMETER_INCLUDE_DELETED, BODY_NONE,
      &config_read},
-    {"POST", "/api/configs/*/rollback", handle_rollback, NAMED | WRITE | PARAMETERS_STRICT,
+    {"POST", "/api/configs/*/rollback", handle_rollback, NAMED | VALUE | PARAMETERS_STRICT,
      BODY_VERSION, &config_write},
-    {"POST", "/api/configs/*/undelete", handle_undelete, NAMED | WRITE | PARAMETERS_STRICT,
+    {"POST", "/api/configs/*/undelete", handle_undelete, NAMED | VALUE | PARAMETERS_STRICT,
      BODY_VERSION, &config_write},
     {"GET", "/api/diff", handle_diffs,
      NAMED | PARAMETER_SIDES | PARAMETER_SERVICE_FILTER | PARAMETER_PREFIX_FILTER |
@@ -51,7 +52,7 @@ static const struct route rows[] = {
          PARAMETER_CREATED_BY | PARAMETER_LOG_FILTERS | PARAMETER_LIMIT | PARAMETER_PAGE |
          PARAMETERS_STRICT,
      BODY_NONE, &config_read},
-    {"POST", "/api/commits", handle_commit, WRITE | PARAMETERS_STRICT, BODY_CHANGES, &config_write},
+    {"POST", "/api/commits", handle_commit, VALUE | PARAMETERS_STRICT, BODY_CHANGES, &config_write},
     {"GET", "/api/watch", handle_watch,
      PARAMETER_SERVICE_FILTER | PARAMETER_ENVIRONMENT_FILTER | PARAMETER_PREFIX_FILTER |
          PARAMETER_SNAPSHOT | PARAMETERS_STRICT,

@@ -292,6 +292,7 @@ static void show_committed(struct request *r, const ProtobufCMessage *message,
         return;
     }
     add_commit(out, response->commit);
+    config_answer_warn(r, response->suspects, response->n_suspects);
     for (size_t i = 0; i < response->commit->n_changes && !r->parameters.validate_only; i++) {
         count_change(&r->gateway->configs->counters, response->commit->changes[i]);
     }
@@ -325,7 +326,7 @@ void handle_commit(struct request *r)
     } else {
         m.changes = changes.list;
         m.n_changes = changes.n;
-        WRITE_OPTIONS_PUT(&options, &m);
+        VALUE_OPTIONS_PUT(&options, &m);
         call_start(r, REGISTRY_COMMIT_CHANGES, &m.base, r->gateway->upstream->timeout_ms,
                    show_committed);
     }

@@ -8,10 +8,12 @@
 #include "config_counts.h"
 #include "errors.h"
 #include "json.h"
+#include "percent.h"
 #include "render.h"
 
 /* A mirror that is in step is milliseconds behind; one that is not must not hold writes up. */
 #define SEEN_PATIENCE_MS 1000
+#define WARNING_BYTES 4096 /* of X-Confreg-Warning; the last one may go beyond */
 
 void config_answer_add_tag(struct request *r, uint64_t version, const char *tag, enum coding coding)
 {
@@ -109,6 +111,31 @@ static void count_written(struct request *r, const Confreg__V1__Config *config)
     counters->configs_updated += !is_new;
 }
 
+/* "SECRET_FOUND service=billing pointer=/token rule=vault-token"; names are percent-encoded. */
+static void add_warning(struct str *out, const Confreg__V1__Suspect *suspect)
+{
+    str_add_text(out, out->len == 0 ? "SECRET_FOUND environment=" : ", SECRET_FOUND environment=");
+    percent_encode(suspect->environment, strlen(suspect->environment), out);
+    str_add_text(out, " service=");
+    percent_encode(suspect->service_name, strlen(suspect->service_name), out);
+    str_add_text(out, " pointer=");
+    percent_encode(suspect->pointer, strlen(suspect->pointer), out);
+    str_addf(out, " rule=%s", suspect->rule);
+}
+
+void config_answer_warn(struct request *r, Confreg__V1__Suspect **suspects, size_t n)
+{
+    AUTO_STR warning = {0};
+    for (size_t i = 0; i < n && warning.len < WARNING_BYTES; i++) {
+        if (!suspects[i]->allowed) {
+            add_warning(&warning, suspects[i]);
+        }
+    }
+    if (warning.len > 0) {
+        request_add_header(r, "X-Confreg-Warning", str_text(&warning));
+    }
+}
+
 void config_answer_written(struct request *r, unsigned status, const struct config_written *written)
 {
     char tag[ETAG_SIZE];
@@ -120,6 +147,7 @@ void config_answer_written(struct request *r, unsigned status, const struct conf
         config_answer_incomplete(r);
         return;
     }
+    config_answer_warn(r, written->suspects, written->n_suspects);
     if (r->parameters.validate_only) {
         answer_validated(r, written);
         return;

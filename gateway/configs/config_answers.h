@@ -24,7 +24,17 @@ struct config_written {
     const Confreg__V1__Position *header;
     const Confreg__V1__Config *config;
     const Confreg__V1__Diff *diff; /* of a write with validate_only */
+    Confreg__V1__Suspect **suspects;
+    size_t n_suspects;
 };
+#define CONFIG_WRITTEN(response)                                                                   \
+    (struct config_written)                                                                        \
+    {                                                                                              \
+        (response)->header, (response)->config, (response)->diff, (response)->suspects,            \
+            (response)->n_suspects                                                                 \
+    }
+/* Adds X-Confreg-Warning, with the place and the rule of each suspect that was not allowed. */
+void config_answer_warn(struct request *r, Confreg__V1__Suspect **suspects, size_t n);
 /* Answers with the document, counts the change, and hands its position out. With validate_only: 200
  * with the document that would be and its difference from the head, and nothing else. */
 void config_answer_written(struct request *r, unsigned status,

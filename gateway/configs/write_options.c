@@ -9,6 +9,7 @@ struct write_options write_options_of(struct request *r)
     struct write_options options = {
         .request_id = str_text(&config_request_of(r)->request_id),
         .validate_only = p->validate_only,
+        .allow_secrets = p->allow_secrets,
     };
     if (parameters_take(r->route->parameters, "comment")) {
         options.comment = p->comment == NULL ? "" : p->comment;

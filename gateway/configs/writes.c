@@ -40,8 +40,7 @@ static void refuse_existing(struct request *r, const struct status *st)
 static void answer_created(struct request *r, const ProtobufCMessage *message)
 {
     const Confreg__V1__CreateConfigResponse *response = (const void *)message;
-    config_answer_written(
-        r, 201, &(struct config_written){response->header, response->config, response->diff});
+    config_answer_written(r, 201, &CONFIG_WRITTEN(response));
 }
 
 static void show_created(struct request *r, const ProtobufCMessage *message,
@@ -64,7 +63,7 @@ static void start_create(struct request *r, call_next *next)
     m.service_name = registry_text(str_text(r->service));
     m.config_data = bytes_of(r->body.config_data);
     m.include_large = true;
-    WRITE_OPTIONS_PUT(&options, &m);
+    VALUE_OPTIONS_PUT(&options, &m);
     call_start(r, REGISTRY_CREATE_CONFIG, &m.base, r->gateway->upstream->timeout_ms, next);
 }
 
@@ -112,8 +111,7 @@ static void answer_updated(struct request *r, const ProtobufCMessage *message)
     const Confreg__V1__UpdateConfigResponse *response = (const void *)message;
     const Confreg__V1__Config *config = response->config;
     bool is_new = config != NULL && config->kind == CONFREG__V1__CHANGE_KIND__CHANGE_KIND_CREATE;
-    config_answer_written(r, is_new ? 201 : 200,
-                          &(struct config_written){response->header, config, response->diff});
+    config_answer_written(r, is_new ? 201 : 200, &CONFIG_WRITTEN(response));
 }
 
 static void show_updated(struct request *r, const ProtobufCMessage *message,
@@ -136,7 +134,7 @@ static void start_update(struct request *r, Confreg__V1__UpdateConfigRequest *m,
     m->environment = r->parameters.environment;
     m->include_large = true;
     m->service_name = registry_text(str_text(r->service));
-    WRITE_OPTIONS_PUT(&options, m);
+    VALUE_OPTIONS_PUT(&options, m);
     call_start(r, REGISTRY_UPDATE_CONFIG, &m->base, r->gateway->upstream->timeout_ms, next);
 }
 
@@ -214,8 +212,7 @@ static void show_rolled_back(struct request *r, const ProtobufCMessage *message,
     } else if (st != NULL) {
         refuse_update(r, st);
     } else {
-        config_answer_written(
-            r, 200, &(struct config_written){response->header, response->config, response->diff});
+        config_answer_written(r, 200, &CONFIG_WRITTEN(response));
     }
 }
 
@@ -230,7 +227,7 @@ void handle_rollback(struct request *r)
     m.service_name = registry_text(str_text(r->service));
     m.version = number_version(&r->body.version, VERSION_NEVER);
     m.include_large = true;
-    WRITE_OPTIONS_PUT(&options, &m);
+    VALUE_OPTIONS_PUT(&options, &m);
     call_start(r, REGISTRY_ROLLBACK_CONFIG, &m.base, r->gateway->upstream->timeout_ms,
                show_rolled_back);
 }
@@ -255,8 +252,7 @@ static void show_undeleted(struct request *r, const ProtobufCMessage *message,
     if (st != NULL) {
         refuse_undelete(r, st);
     } else {
-        config_answer_written(
-            r, 200, &(struct config_written){response->header, response->config, response->diff});
+        config_answer_written(r, 200, &CONFIG_WRITTEN(response));
     }
 }
 
@@ -271,7 +267,7 @@ void handle_undelete(struct request *r)
     m.service_name = registry_text(str_text(r->service));
     m.version = number_version(&r->body.version, VERSION_NEVER);
     m.include_large = true;
-    WRITE_OPTIONS_PUT(&options, &m);
+    VALUE_OPTIONS_PUT(&options, &m);
     call_start(r, REGISTRY_UNDELETE_CONFIG, &m.base, r->gateway->upstream->timeout_ms,
                show_undeleted);
 }

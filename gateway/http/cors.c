@@ -12,7 +12,7 @@
 #define EXPOSED                                                                                    \
     "Access-Control-Expose-Headers: Accept-Patch, Age, Allow, ETag, Link, Location, "              \
     "Preference-Applied, Retry-After, Vary, WWW-Authenticate, Warning, X-Config-Filtered, "        \
-    "X-Config-Ignored, X-Config-Revision, X-Config-Version\r\n"
+    "X-Config-Ignored, X-Config-Revision, X-Config-Version, X-Confreg-Warning\r\n"
 #define ORIGIN_MAX 300 /* bytes: a host has 253 at most */
 #define VARY "Vary: Origin\r\n"
 #define PRIVATE "Cache-Control: private\r\nVary: Authorization, Cookie\r\n"

@@ -185,6 +185,8 @@ static const struct row {
     {PARAMETER_UPSERT, "upsert", take_switch, offsetof(struct parameters, upsert)},
     {PARAMETER_VALIDATE_ONLY, "validate_only", take_switch,
      offsetof(struct parameters, validate_only)},
+    {PARAMETER_ALLOW_SECRETS, "allow_secrets", take_switch,
+     offsetof(struct parameters, allow_secrets)},
     {PARAMETER_SIDES, "new_environment", take_environment,
      offsetof(struct parameters, new_environment)},
     {PARAMETER_SIDES, "old_revision", take_number, offsetof(struct parameters, old_revision)},

@@ -44,6 +44,7 @@ enum parameter {
     PARAMETER_VALIDATE_ONLY = 1 << 16,   /* validate_only=true */
     PARAMETER_INCLUDE_DELETED = 1 << 18, /* include_deleted=true */
     PARAMETER_DELETED = 1 << 19,         /* deleted=true */
+    PARAMETER_ALLOW_SECRETS = 1 << 29,   /* allow_secrets=true */
     /* actor=, credential=, kind=, since=, until=, from_revision=, to_revision=, pointer=, order=,
      * view= */
     PARAMETER_LOG_FILTERS = 1 << 17,
@@ -57,7 +58,7 @@ struct parameters {
     char *service_filter; /* owned */
     char *environment;    /* owned; the filter, where the route takes that */
     struct number version, limit, old_version, new_version;
-    bool resolve, snapshot, upsert, validate_only, include_deleted, deleted;
+    bool resolve, snapshot, upsert, validate_only, allow_secrets, include_deleted, deleted;
     char *prefix_filter;        /* owned */
     char *comment, *created_by; /* owned */
     char *page, *fields;        /* owned */

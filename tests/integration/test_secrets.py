@@ -6,9 +6,10 @@ import pytest
 from access import AccessFile, grant
 from calls import (Registry, create_change, json_patch_change, patch_change, rollback_change, undelete_change,
                    update_change)
-from daemon import Confregd, free_port
+from daemon import Confregd, Gateway, free_port
 from errors import refused
 from test_metrics import scrape
+from rest import Rest
 from secret_set import Maker
 from stubs import api_pb
 
@@ -171,6 +172,45 @@ def test_only_a_super_admin_allows(launch, tmp_path, name):
         with refused("PERMISSION_DENIED", "NOT_ALLOWED"):
             create(token, environment)
     assert create(root, "prod").config.version == 1
+
+
+# ---- Over HTTP ----
+
+@pytest.fixture(scope="module")
+def rest(launch, confregd):
+    return Rest(launch(Gateway, confregd.listen).start().port)
+
+
+def test_http_refuses(rest, registry, name):
+    path = f"/api/configs/{name}?environment=prod"
+    answer = rest.post(path, {"config_data": json.loads(SECRET)})
+    assert answer.status == 422 and answer.json()["reason"] == "SECRET_FOUND"
+    assert RULE in answer.json()["detail"][0]["msg"] and TOKEN not in answer.body.decode()
+    assert rest.post(path + "&allow_secrets=true", {"config_data": json.loads(SECRET)}).status == 201
+    assert rest.put(path, {"config_data": json.loads(HARMLESS)}).status == 200
+    for method, way, body in (("PUT", path, {"config_data": json.loads(SECRET)}),
+                              ("POST", f"/api/configs/{name}/rollback?environment=prod", {"version": 1}),
+                              ("PATCH", path, json.loads(SECRET))):
+        headers = {"Content-Type": "application/merge-patch+json" if method == "PATCH" else "application/json"}
+        assert rest.call(method, way, json.dumps(body), headers).status == 422
+        assert rest.call(method, way + "&allow_secrets=true", json.dumps(body), headers).status == 200
+    rest.delete(path)
+    way = f"/api/configs/{name}/undelete?environment=prod"
+    assert rest.post(way, {"version": 1}).status == 422
+    assert rest.post(way + "&allow_secrets=true", {"version": 1}).status == 200
+
+
+def test_http_warns(rest, name):
+    warned = f"SECRET_FOUND environment=dev service={name} pointer=%2Fvault%2Ftoken rule={RULE}"
+    answer = rest.post(f"/api/configs/{name}?environment=dev", {"config_data": json.loads(SECRET)})
+    assert answer.status == 201 and answer.headers["X-Confreg-Warning"] == warned
+    answer = rest.put(f"/api/configs/{name}?environment=dev", {"config_data": json.loads(HARMLESS)})
+    assert "X-Confreg-Warning" not in answer.headers
+    changes = [{"update": {"environment": "dev", "service_name": name, "config_data": json.loads(SECRET)}}]
+    answer = rest.post("/api/commits", {"changes": changes})
+    assert answer.status == 201 and answer.headers["X-Confreg-Warning"] == warned
+    answer = rest.post("/api/commits?allow_secrets=true", {"changes": changes})
+    assert answer.status == 201 and "X-Confreg-Warning" not in answer.headers
 
 
 # ---- Counting what is there ----
