@@ -21,7 +21,7 @@ TAILQ_HEAD(identity_list, identity);
 
 struct identity {
     struct identities *identities;
-    struct hash key;
+    uint64_t hash; /* of the next two */
     size_t refs;
     char *authorization; /* owned; NULL: none */
     char *certificate;   /* owned; "": none */
@@ -66,14 +66,30 @@ struct identities {
 
 /* ---- Life ---- */
 
-static bool has_key(const void *item, const void *key)
+/* A credential; with neither: of everybody who has none. */
+struct key {
+    const char *authorization; /* NULL: none */
+    const char *certificate;   /* "": none, or there is an authorization */
+};
+
+static bool is_same_secret(const char *a, const char *b)
 {
-    return hash_equal(&((const struct identity *)item)->key, key);
+    size_t n = a == NULL ? 0 : strlen(a);
+    return a == NULL || b == NULL ? a == b : strlen(b) == n && secret_equal(a, b, n);
 }
 
-static uint64_t place_of(const struct hash *key)
+static bool has_key(const void *item, const void *wanted)
 {
-    return hash_short(key);
+    const struct identity *identity = item;
+    const struct key *key = wanted;
+    return is_same_secret(identity->authorization, key->authorization) &&
+           strcmp(identity->certificate, key->certificate) == 0;
+}
+
+static uint64_t hash_of(const struct key *key)
+{
+    const char *text = key->authorization != NULL ? key->authorization : key->certificate;
+    return hash_table_key(text, strlen(text));
 }
 
 static void drop_answer(struct identity *identity)
@@ -96,18 +112,30 @@ static void free_identity(struct identity *identity)
     free(identity);
 }
 
-static struct identity *new_identity(struct identities *identities, const struct hash *key)
+static struct identity *new_identity(struct identities *identities, const struct key *key)
 {
     struct identity *identity = mem_zalloc(sizeof *identity);
     identity->identities = identities;
-    identity->key = *key;
+    identity->hash = hash_of(key);
+    identity->refs = 1;
+    identity->authorization = key->authorization == NULL ? NULL : mem_string(key->authorization);
+    identity->certificate = mem_string(key->certificate);
     return identity;
+}
+
+static void remove_identity(struct identities *identities, struct identity *identity)
+{
+    const struct key key = {identity->authorization, identity->certificate};
+    TAILQ_REMOVE(&identities->unused, identity, in_unused);
+    identities->n_unused--;
+    table_remove(&identities->table, identity->hash, has_key, &key);
+    free_identity(identity);
 }
 
 struct identities *identities_new(struct upstream *upstream)
 {
     struct identities *identities = mem_zalloc(sizeof *identities);
-    struct hash none = {{0}};
+    const struct key none = {NULL, ""};
     identities->upstream = upstream;
     TAILQ_INIT(&identities->watched);
     TAILQ_INIT(&identities->unused);
@@ -116,7 +144,6 @@ struct identities *identities_new(struct upstream *upstream)
     pthread_mutex_init(&identities->lock, NULL);
     identities->own = new_identity(identities, &none);
     identities->own->is_own = true;
-    identities->own->refs = 1;
     identity_watch(identities->own);
     return identities;
 }
@@ -152,9 +179,7 @@ void identities_free(struct identities *identities)
     }
     struct identity *identity;
     while ((identity = TAILQ_FIRST(&identities->unused)) != NULL) {
-        TAILQ_REMOVE(&identities->unused, identity, in_unused);
-        table_remove(&identities->table, place_of(&identity->key), has_key, &identity->key);
-        free_identity(identity);
+        remove_identity(identities, identity);
     }
     assert(identities->table.n == 0 && identities->own->refs == 1 && "no request has an identity");
     free_identity(identities->own);
@@ -176,24 +201,6 @@ enum access_mode identities_mode(const struct identities *identities)
 
 /* ---- Finding ---- */
 
-static struct hash key_of(const char *authorization, const char *certificate)
-{
-    char kind = authorization != NULL ? 'a' : certificate != NULL ? 'c' : '-';
-    const char *text = authorization != NULL ? authorization
-                       : certificate != NULL ? certificate
-                                             : "";
-    return hash_two(&kind, 1, text, strlen(text));
-}
-
-static void forget_oldest(struct identities *identities)
-{
-    struct identity *oldest = TAILQ_FIRST(&identities->unused);
-    TAILQ_REMOVE(&identities->unused, oldest, in_unused);
-    identities->n_unused--;
-    table_remove(&identities->table, place_of(&oldest->key), has_key, &oldest->key);
-    free_identity(oldest);
-}
-
 struct identity *identity_ref(struct identity *identity)
 {
     if (identity->refs++ == 0) {
@@ -212,24 +219,21 @@ void identity_unref(struct identity *identity)
     assert(!identity->is_own && identity->n_watches == 0);
     TAILQ_INSERT_TAIL(&identities->unused, identity, in_unused);
     if (++identities->n_unused > KEPT_MAX) {
-        forget_oldest(identities);
+        remove_identity(identities, TAILQ_FIRST(&identities->unused));
     }
 }
 
 struct identity *identities_find(struct identities *identities, const char *authorization,
                                  const char *certificate)
 {
-    struct hash key = key_of(authorization, certificate);
-    struct identity *identity = table_find(&identities->table, place_of(&key), has_key, &key);
+    bool is_certificate = authorization == NULL && certificate != NULL;
+    const struct key key = {authorization, is_certificate ? certificate : ""};
+    struct identity *identity = table_find(&identities->table, hash_of(&key), has_key, &key);
     if (identity != NULL) {
         return identity_ref(identity);
     }
     identity = new_identity(identities, &key);
-    identity->refs = 1;
-    identity->authorization = authorization == NULL ? NULL : mem_string(authorization);
-    identity->certificate =
-        mem_string(authorization != NULL || certificate == NULL ? "" : certificate);
-    table_put(&identities->table, place_of(&key), has_key, &key, identity);
+    table_put(&identities->table, identity->hash, has_key, &key, identity);
     return identity;
 }
 
@@ -457,7 +461,7 @@ static bool is_due(const struct identity *identity, int64_t now_ns)
 
 void identity_refresh(struct identity *identity)
 {
-    if (is_due(identity, clock_monotonic_ns())) {
+    if (identity->identities->mode != ACCESS_OPEN && is_due(identity, clock_monotonic_ns())) {
         ask(identity);
     }
 }

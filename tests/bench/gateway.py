@@ -12,10 +12,10 @@ from watches import memory_of_each
 PATH = "/api/configs/service-42?environment=prod"
 
 
-def start_gateway(bench):
+def start_gateway(bench, tls=False):
     server = bench.start(Confregd(bench))
     server.fill(100)
-    return bench.start(Gateway(bench, server))
+    return bench.start(Gateway(bench, server, tls))
 
 
 @figure("gateway-get")
@@ -28,6 +28,19 @@ def get_against_nginx(bench):
                                     bench.scaled(2, 1))
         bench.row(f"GET through the gateway against nginx with a static file, {connections} "
                   "connections", f"{ratio:.2f}", "0.9", note)
+
+
+@figure("gateway-get-tls")
+def get_against_nginx_over_tls(bench):
+    """The same over TLS, and with a new connection and a full handshake for each GET."""
+    gateway, nginx = start_gateway(bench, tls=True), bench.start(Nginx(bench, tls=True))
+    for title, is_kept, aim in (("50 connections", True, "0.9"),
+                                ("a full handshake each", False, "0.7")):
+        loads = [HttpLoad(bench, name, program, path, 50, is_kept=is_kept) for name, program, path
+                 in (("gateway", gateway, PATH), ("nginx", nginx, "/"))]
+        ratio, note = bench.compare(*loads, bench.scaled(2, 1))
+        bench.row(f"GET through the gateway over TLS against nginx, {title}", f"{ratio:.2f}", aim,
+                  note)
 
 
 @figure("gateway-put", with_etcd=True)

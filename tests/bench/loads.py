@@ -101,10 +101,13 @@ class ManyGrpcLoad:
 class HttpLoad:
     """One HTTP request over and over for some seconds, by wrk."""
 
-    def __init__(self, bench, title, program, path, connections, method="GET", body=None):
+    def __init__(self, bench, title, program, path, connections, method="GET", body=None,
+                 is_kept=True):
         self.title, self.program, self.connections = title, program, connections
-        self.url = f"http://{program.http}{path}"
+        self.url = f"{getattr(program, 'scheme', 'http')}://{program.http}{path}"
         script = f'wrk.method = "{method}"\n'
+        if not is_kept:  # each call is a handshake
+            script += 'wrk.headers["Connection"] = "close"\n'
         if body is not None:
             script += f'wrk.headers["Content-Type"] = "application/json"\nwrk.body = [[{body}]]\n'
         self.script = bench.new_file(script.encode(), ".lua")

@@ -4,6 +4,7 @@ import json
 import os
 import random
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -29,6 +30,13 @@ def free_port():
             except OSError:
                 continue
             return port
+
+
+def is_served(url):
+    """Over https without a look at the certificate."""
+    anybody = ssl.create_default_context()
+    anybody.check_hostname, anybody.verify_mode = False, ssl.CERT_NONE
+    return urllib.request.urlopen(url, timeout=5, context=anybody).status == 200
 
 
 def free_address():
@@ -184,16 +192,21 @@ class CoreEmpty(Program):
 
 
 class Gateway(Program):
-    def __init__(self, bench, server):
+    """tls: whether it serves HTTPS."""
+
+    def __init__(self, bench, server, tls=False):
         super().__init__(bench)
         self.http, self.server = free_address(), server
+        self.pair = make_certificate(bench) if tls else None
+        self.scheme = "https" if tls else "http"
 
     def command(self):
+        tls = ["--tls-cert", self.pair[0], "--tls-key", self.pair[1]] if self.pair else []
         return [self.bench.build / "confreg-gateway", "--listen", self.http,
-                "--server", self.server.address]
+                "--server", self.server.address, *tls]
 
     def is_ready(self):
-        return urllib.request.urlopen(f"http://{self.http}/readyz", timeout=5).status == 200
+        return is_served(f"{self.scheme}://{self.http}/readyz")
 
     @property
     def cpu_seconds(self):
@@ -326,17 +339,20 @@ http {{
     server {{ listen {address}; root {folder}/root; location / {{ try_files /file =404; }} }}
 }}
 """
+    TLS = """ssl; ssl_certificate {pair[0]}; ssl_certificate_key {pair[1]};
+        ssl_session_tickets off; ssl_protocols TLSv1.2 TLSv1.3"""
 
-    def __init__(self, bench, size=500):
+    def __init__(self, bench, size=500, tls=False):
         super().__init__(bench)
-        self.http = free_address()
+        self.http, self.scheme = free_address(), "https" if tls else "http"
+        listen = f"{self.http} {self.TLS.format(pair=make_certificate(bench))}" if tls else self.http
         (self.folder / "root").mkdir()
         (self.folder / "root" / "file").write_text(payload(size))
         (self.folder / "nginx.conf").write_text(
-            self.CONFIG.format(folder=self.folder, address=self.http))
+            self.CONFIG.format(folder=self.folder, address=listen))
 
     def command(self):
         return ["/usr/sbin/nginx", "-c", self.folder / "nginx.conf", "-p", self.folder]
 
     def is_ready(self):
-        return urllib.request.urlopen(f"http://{self.http}/", timeout=5).status == 200
+        return is_served(f"{self.scheme}://{self.http}/")

@@ -7,6 +7,7 @@ import time
 
 import pytest
 from access import AccessFile, grant, new_token
+from browser import Browser, page
 from certificates import Authority
 from daemon import PATIENCE, ROOT, Gateway, until
 from guarded import Guarded
@@ -479,6 +480,57 @@ def test_a_page_of_this_origin_may_write(site):
         answer = site.call(None, "PUT", "/api/configs/billing?environment=prod&validate_only=true",
                            DATA, Cookie=cookie, **headers)
         assert answer.status == 200, (headers, answer)
+
+
+# ---- In a browser ----
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory):
+    with Browser(tmp_path_factory.mktemp("browser"), trusting=True) as opened:
+        yield opened
+
+
+SIGN_IN = """const answer = await fetch("/api/session", {
+                 method: "POST", headers: {Authorization: "Bearer " + args[0],
+                                           "Content-Type": "application/json"}});
+             return [answer.status, document.cookie];"""
+CALL = """const [method, path, headers, body] = args;
+          return (await fetch(path, {method, headers, body})).status;"""
+LISTEN = """return await new Promise(resolve => {
+                const source = new EventSource(args[0]);
+                source.addEventListener("snapshot",
+                                        event => resolve(JSON.parse(event.data).service_name));
+                source.onerror = () => resolve("error"); });"""
+FORGE = """await fetch(args[0], {method: args[1], mode: "no-cors", credentials: "include",
+                                  body: args[2]}).catch(() => null);
+           return document.cookie;"""
+
+
+def test_a_browser_signs_in_and_out(with_certificates, browser):
+    site, _ = with_certificates
+    url, path = f"https://localhost:{site.gateway.port}", "/api/configs/of-a-page?environment=prod"
+    token = site.access.add("page", grant("admin", ["prod"], ["of-a-page"]))
+    site.server.access_reloaded()
+    browser.open(f"{url}/livez")
+    headers, body = {"Content-Type": "application/json"}, json.dumps(DATA)
+    assert browser.run(CALL, "GET", path, {}) == 401
+    assert browser.run(SIGN_IN, "cfr_wrong")[0] == 401
+    assert browser.run(SIGN_IN, token) == [200, ""]  # scripts do not see the cookie
+    assert browser.run(CALL, "POST", path, headers, body) == 403
+    assert browser.run(CALL, "POST", path, headers | {"X-Confreg-Csrf": "1"}, body) == 201
+    assert browser.run(CALL, "GET", path, {}) == 200
+    assert browser.run(LISTEN, "/api/watch?environment=prod&snapshot=true") == "of-a-page"
+    with page() as port:  # of another site
+        browser.open(f"http://127.0.0.1:{port}/")
+        for method in ("POST", "GET"):
+            browser.run(FORGE, url + path, method, body if method == "POST" else None)
+    versions = site.gateway.rest().get(
+        "/api/configs/of-a-page/history?environment=prod",
+        headers={"Authorization": f"Bearer {site.root}"}).json()
+    assert len(versions) == 1
+    browser.open(f"{url}/livez")
+    assert browser.run(CALL, "DELETE", "/api/session", {}) == 204
+    assert browser.run(CALL, "GET", path, {}) == 401
 
 
 # ---- Without rights in force ----

@@ -16,8 +16,11 @@ ARGUMENTS = ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-s
 
 
 class Browser:
-    def __init__(self, folder):
+    """trusting: takes every certificate of a server."""
+
+    def __init__(self, folder, trusting=False):
         self.folder, self.port, self.session = folder, free_port(), None
+        self.trusting = trusting
 
     def __enter__(self):
         variables = {"PATH": os.environ["PATH"], "HOME": str(self.folder),
@@ -28,7 +31,8 @@ class Browser:
         try:
             until(self.is_ready, "chromedriver is ready")
             options = {"args": ARGUMENTS + [f"--user-data-dir={self.folder}/profile"]}
-            wanted = {"browserName": "chrome", "goog:chromeOptions": options}
+            wanted = {"browserName": "chrome", "goog:chromeOptions": options,
+                      "acceptInsecureCerts": self.trusting}
             self.session = self.call("POST", "/session", {
                 "capabilities": {"alwaysMatch": wanted}})["sessionId"]
             self.call("POST", f"/session/{self.session}/timeouts", {"script": PATIENCE * 1000})
