@@ -33,7 +33,8 @@ struct reader {
     size_t n_grants, room_grants;
     struct jwt_rule *rules; /* of the issuer that is being read */
     size_t n_rules, room_rules;
-    struct str hash; /* of the token that is being read; as in the file */
+    struct hash hash; /* of the token that is being read */
+    bool has_hash;
     int64_t expires_us;
     struct status *st;
 };
@@ -157,13 +158,12 @@ static bool read_checked(struct reader *reader, const struct spot *spot, struct 
 
 static bool read_hash(struct reader *reader, const struct spot *spot, struct json_text value)
 {
-    struct hash unused;
     if (!read_string(reader, spot, value)) {
         return false;
     }
-    str_clear(&reader->hash);
-    str_add(&reader->hash, str_text(&reader->scratch), reader->scratch.len);
-    return hex_decode(str_text(&reader->hash), reader->hash.len, unused.bytes, HASH_SIZE) ||
+    reader->has_hash =
+        hex_decode(str_text(&reader->scratch), reader->scratch.len, reader->hash.bytes, HASH_SIZE);
+    return reader->has_hash ||
            fault(reader, spot, "must be a SHA-256 in 64 lower-case hexadecimal digits");
 }
 
@@ -177,16 +177,16 @@ static bool read_expires(struct reader *reader, const struct spot *spot, struct 
 static bool read_token(struct reader *reader, const struct spot *spot, struct json_text value)
 {
     static const struct member members[] = {{"sha256", read_hash}, {"expires", read_expires}};
-    struct hash hash;
-    str_clear(&reader->hash);
+    reader->has_hash = false;
     reader->expires_us = EXPIRES_NEVER;
     if (!read_object(reader, spot, value, members, COUNT_OF(members))) {
         return false;
     }
-    if (!hex_decode(str_text(&reader->hash), reader->hash.len, hash.bytes, HASH_SIZE)) {
+    if (!reader->has_hash) {
         return fault(reader, spot, "has no sha256");
     }
-    return principals_add_token(reader->principals, reader->principal, &hash, reader->expires_us) ||
+    return principals_add_token(reader->principals, reader->principal, &reader->hash,
+                                reader->expires_us) ||
            fault(reader, spot, "is a token that stands in the file before");
 }
 
@@ -578,7 +578,6 @@ static void reader_fini(struct reader *reader)
 {
     table_fini(&reader->names);
     str_fini(&reader->scratch);
-    str_fini(&reader->hash);
     free(reader->grants);
     free(reader->rules);
 }

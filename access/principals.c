@@ -56,18 +56,45 @@ uint32_t principals_add(struct principals *principals)
     return (uint32_t)principals->n++;
 }
 
-/* The place of a hash, or the free one where it belongs. Hashes are even, so their first bytes
- * will do. */
-static size_t place_of(const struct principals *principals, const struct hash *hash)
+static uint32_t tag_of(const struct hash *hash)
+{
+    uint32_t tag;
+    memcpy(&tag, hash->bytes + HASH_SIZE - sizeof tag, sizeof tag);
+    return tag;
+}
+
+/* The first place to look at. Hashes are even, so some of their bytes will do. */
+static size_t first_place(const struct principals *principals, const struct hash *hash)
+{
+    return hash_short(hash) & (principals->n_places - 1);
+}
+
+/* The place of a hash, or the free one where it belongs. */
+static struct token_place *place_of(const struct principals *principals, const struct hash *hash)
 {
     size_t mask = principals->n_places - 1;
-    size_t at = hash_short(hash) & mask;
-    while (
-        principals->places[at] != 0 &&
-        !secret_equal(&principals->tokens[principals->places[at] - 1].hash, hash, sizeof *hash)) {
+    size_t at = first_place(principals, hash);
+    uint32_t tag = tag_of(hash);
+    for (;; at = (at + 1) & mask) {
+        struct token_place *place = &principals->places[at];
+        if (place->next == 0 ||
+            (place->tag == tag &&
+             secret_equal(&principals->tokens[place->next - 1].hash, hash, sizeof *hash))) {
+            return place;
+        }
+    }
+}
+
+/* Puts a token, which is not there, into the table. */
+static void put_place(struct principals *principals, size_t token)
+{
+    const struct hash *hash = &principals->tokens[token].hash;
+    size_t mask = principals->n_places - 1;
+    size_t at = first_place(principals, hash);
+    while (principals->places[at].next != 0) {
         at = (at + 1) & mask;
     }
-    return at;
+    principals->places[at] = (struct token_place){tag_of(hash), (uint32_t)token + 1};
 }
 
 static void grow_places(struct principals *principals)
@@ -79,7 +106,7 @@ static void grow_places(struct principals *principals)
     principals->n_places = principals->n_places == 0 ? FIRST_ROOM : principals->n_places * 2;
     principals->places = mem_array(principals->n_places, sizeof principals->places[0]);
     for (size_t i = 0; i < principals->n_tokens; i++) {
-        principals->places[place_of(principals, &principals->tokens[i].hash)] = (uint32_t)i + 1;
+        put_place(principals, i);
     }
 }
 
@@ -87,8 +114,8 @@ bool principals_add_token(struct principals *principals, uint32_t principal,
                           const struct hash *hash, int64_t expires_us)
 {
     grow_places(principals);
-    size_t place = place_of(principals, hash);
-    if (principals->places[place] != 0) {
+    struct token_place *place = place_of(principals, hash);
+    if (place->next != 0) {
         return false;
     }
     principals->tokens = make_room(principals->tokens, principals->n_tokens,
@@ -98,7 +125,7 @@ bool principals_add_token(struct principals *principals, uint32_t principal,
     token->expires_us = expires_us;
     token->principal = principal;
     atomic_init(&token->last_use_s, 0);
-    principals->places[place] = (uint32_t)++principals->n_tokens;
+    *place = (struct token_place){tag_of(hash), (uint32_t)++principals->n_tokens};
     return true;
 }
 
@@ -126,8 +153,8 @@ struct principal_token *principals_find_token(const struct principals *principal
     if (principals->n_tokens == 0) {
         return NULL;
     }
-    uint32_t place = principals->places[place_of(principals, hash)];
-    return place == 0 ? NULL : &principals->tokens[place - 1];
+    const struct token_place *place = place_of(principals, hash);
+    return place->next == 0 ? NULL : &principals->tokens[place->next - 1];
 }
 
 const struct principal_certificate *principals_find_certificate(const struct principals *principals,

@@ -2,8 +2,8 @@
  * access.
  *
  * Built by one thread, then immutable but for the times of last use, and reference-counted. Tokens
- * stand in one array, found by their hashes through an open-addressing table of places: 54 to 60
- * bytes a token. */
+ * stand in one array, found by their hashes through an open-addressing table of places: about 70
+ * bytes a token with the room that arrays grow by. */
 #ifndef ACCESS_PRINCIPALS_H
 #define ACCESS_PRINCIPALS_H
 
@@ -31,6 +31,13 @@ struct principal_token {
     atomic_uint_least32_t last_use_s; /* since 1970; 0: not used since the program started */
 };
 
+/* Where a token is. */
+struct token_place {
+    uint32_t tag;  /* bytes of the hash that have not chosen the place: most others are told apart
+                      without a look at them */
+    uint32_t next; /* 1 + the place of the token; 0: free */
+};
+
 struct principal_certificate {
     const char *name; /* "spiffe://…", "dns:…", "cn:…" */
     uint32_t principal;
@@ -42,7 +49,7 @@ struct principals {
     size_t n, room;
     struct principal_token *tokens;
     size_t n_tokens, room_tokens;
-    uint32_t *places;          /* 1 + the place of a token; 0: free */
+    struct token_place *places;
     size_t n_places;           /* 0 or a power of two; at most three quarters are taken */
     struct table certificates; /* struct principal_certificate by name; owned by the arena */
     struct jwt_issuers *jwt;   /* owned; NULL: the file has none */

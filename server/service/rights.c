@@ -123,7 +123,7 @@ const struct right *rights_of(const char *method)
             return &rights[i];
         }
     }
-    assert(!"every method has a row in the table of rights");
+    assert(false && "every method has a row in the table of rights");
     return NULL;
 }
 

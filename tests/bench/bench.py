@@ -11,6 +11,7 @@ from pathlib import Path
 import document
 import events  # noqa: F401: its figures
 import gateway  # noqa: F401
+import identities  # noqa: F401
 import nodes  # noqa: F401
 import reads  # noqa: F401
 import scale  # noqa: F401

@@ -57,11 +57,12 @@ class GrpcLoad:
     grpc-status says: answers shorter than `least` bytes end the run. p99s has the milliseconds of
     each run."""
 
-    def __init__(self, bench, title, program, method, message, connections=4, streams=50, least=0):
+    def __init__(self, bench, title, program, method, message, connections=4, streams=50, least=0, headers=()):
         self.title, self.program, self.least = title, program, least
         self.url = f"{program.scheme}://{program.address}{method}"
         self.body = bench.new_file(framed(message))
         self.shape = ["-c", connections, "-m", streams]
+        self.headers = [part for header in headers for part in ("-H", header)]
         self.log = bench.new_file(b"")
         self.p99s = []
 
@@ -72,7 +73,7 @@ class GrpcLoad:
         self.p99s.append(times[len(times) * 99 // 100] / 1e3)
 
     def run(self, calls):
-        output = _run(["h2load", "-n", calls, "-t", 1, *self.shape, "-d", self.body,
+        output = _run(["h2load", "-n", calls, "-t", 1, *self.shape, *self.headers, "-d", self.body,
                        f"--log-file={self.log}", "-H", "content-type: application/grpc", "-H", "te: trailers", self.url])
         failed = int(re.search(r"(\d+) failed", output)[1])
         answer = int(re.search(r"\((\d+)\) data", output)[1]) / calls

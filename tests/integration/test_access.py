@@ -1,11 +1,13 @@
 """Who callers are and what they may call: tokens and certificates against the access file."""
 
+import collections
 import concurrent.futures
 import datetime
 import json
 import os
 import signal
 import subprocess
+import threading
 import time
 import urllib.request
 
@@ -361,3 +363,51 @@ def test_the_command_explains(tmp_path):
     file.write_text(new_token())
     assert "nobody's" in confregd(*ask, "GetConfig", "prod/billing", code=2)
     confregd(*ask, "NoMethod", "prod/billing", code=1)
+
+
+# ---- Rotation ----
+
+class Reader(threading.Thread):
+    """Reads over and over, each time with the token that is current then."""
+
+    def __init__(self, server, current):
+        super().__init__()
+        self.server, self.current = server, current
+        self.reads = collections.Counter()  # that have ended, by token
+        self.failure, self.ends = None, threading.Event()
+
+    def run(self):
+        registries = {}
+        while not self.ends.is_set() and self.failure is None:
+            token = self.current[0]
+            registry = registries.setdefault(token, self.server.registry(token))
+            try:
+                assert registry.data("billing")
+            except grpc.RpcError as error:
+                self.failure = error
+            self.reads[token] += 1
+
+
+def test_tokens_rotate_under_load_without_a_failed_call(launch):
+    server = launch(Guarded)
+    current = [server.access.add("billing", grant("admin"))]
+    server.start()
+    server.registry(current[0]).create("billing")
+    readers = [Reader(server, current) for _ in range(4)]
+    for reader in readers:
+        reader.start()
+    try:
+        for _ in range(5):
+            old, new = current[0], server.access.add_token("billing")
+            wait_for(lambda: works(server.registry(new).list))
+            current[0] = new
+            until(lambda: all(r.reads[new] or r.failure for r in readers), "all use the new token")
+            server.access.revoke(old)
+            wait_for(lambda: not works(server.registry(old).list))
+            until(lambda: all(r.reads[new] > 20 or r.failure for r in readers), "all go on")
+    finally:
+        for reader in readers:
+            reader.ends.set()
+        for reader in readers:
+            reader.join()
+    assert [reader.failure for reader in readers] == [None] * 4

@@ -1,33 +1,12 @@
 """The access file of a test, the tokens in it, and callers who show them."""
 
-import binascii
-import hashlib
 import json
 import os
-import secrets
 from pathlib import Path
 
 import grpc
 
-DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-
-
-def base62(number, n):
-    digits = ""
-    for _ in range(n):
-        number, digit = divmod(number, 62)
-        digits = DIGITS[digit] + digits
-    return digits
-
-
-def new_token():
-    """As `confregd access token` makes them."""
-    text = "cfr_" + base62(int.from_bytes(secrets.token_bytes(32), "big"), 43)
-    return text + base62(binascii.crc32(text.encode()), 6)
-
-
-def digest(token):
-    return hashlib.sha256(token.encode()).hexdigest()
+from bearer import digest, new_token  # noqa: F401
 
 
 def grant(role, environments=None, services=None):
