@@ -153,6 +153,13 @@ def test_answers_that_are_made_for_each_request_are_compressed(rest, overlaid, n
     assert gauge(port, PACKED) == before + 2 * len(paths)
 
 
+def test_a_batch_that_is_asked_for_by_post_is_compressed(rest, overlaid, name):
+    plain, packed = (rest.post("/api/configs:batchGet", {"names": [name]}, headers=headers)
+                     for headers in ({}, GZIP))
+    assert packed.headers["Content-Encoding"] == "gzip"
+    assert gzip.decompress(packed.body) == plain.body
+
+
 @pytest.mark.parametrize("accepts", [{}, GZIP])
 def test_the_tags_of_both_forms_of_such_an_answer_are_known(rest, overlaid, name, accepts):
     for path in answers_made_for_each_request(overlaid, name):
