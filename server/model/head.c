@@ -202,6 +202,7 @@ void head_encode(struct head *h, const struct version_ref *newest)
     h->revision = newest->commit->revision;
     h->index = (uint32_t)newest->index;
     h->payload_size = change->payload == NULL ? 0 : change->payload->len;
+    h->secrets_allowed = change->secrets_allowed;
     h->suspicion = change->secrets_allowed ? HEAD_CLEAN : HEAD_UNJUDGED;
     h->encoded = encode_config(newest, h->mod_revision);
 }
@@ -217,6 +218,7 @@ static void take_state(struct head *h, const struct head *before)
     h->index = before->index;
     h->payload_size = before->payload_size;
     h->suspicion = before->suspicion;
+    h->secrets_allowed = before->secrets_allowed;
     h->encoded = buf_ref(before->encoded);
 }
 
@@ -226,6 +228,7 @@ static void drop_head_version(struct head *h)
     h->encoded = NULL;
     h->payload_size = 0;
     h->suspicion = HEAD_UNJUDGED;
+    h->secrets_allowed = false;
     h->version = 0;
     h->revision = 0;
     h->index = 0;

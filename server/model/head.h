@@ -37,6 +37,7 @@ enum suspicion {
 
 struct head {
     atomic_uint refs;
+    bool secrets_allowed; /* as in the change that made the version */
     _Atomic(enum suspicion)
         suspicion;               /* the only member that changes later, once: when it is judged */
     uint64_t version;            /* the newest live version; 0: tombstone */

@@ -91,6 +91,8 @@ size_t registry_bytes(const struct registry *registry);
 void registry_set_secret_policy(struct registry *registry, const struct secret_policy *policy);
 /* Counters of writes with such values. */
 struct secret_counts *registry_secret_counts(const struct registry *registry);
+/* Tells the suspects of a value that is stored already (values_find_secrets). */
+void registry_find_secrets(struct registry *registry, const struct value *value);
 /* How many live configs have a value that looks like a secret and was not allowed. Heads that were
  * loaded at the start are looked at by this function, at most 100,000 in a call. */
 uint64_t registry_suspect_count(struct registry *registry);

@@ -213,9 +213,11 @@ static void note_suspects(struct staging *s, size_t index)
 {
     size_t place = s->made_by[index];
     bool suspect = suspects_have(s->suspects, place, SUSPECT_WARNED);
-    s->staged->commit->changes[index].secrets_allowed =
-        suspects_have(s->suspects, place, SUSPECT_ALLOWED);
-    s->staged->after[index]->suspicion = suspect ? HEAD_SUSPECT : HEAD_CLEAN;
+    bool allowed = suspects_have(s->suspects, place, SUSPECT_ALLOWED);
+    struct head *after = s->staged->after[index];
+    s->staged->commit->changes[index].secrets_allowed = allowed;
+    after->secrets_allowed = allowed;
+    after->suspicion = suspect ? HEAD_SUSPECT : HEAD_CLEAN;
 }
 
 static bool check_config(struct staging *s, const struct mutation *m, size_t index,

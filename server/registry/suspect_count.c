@@ -18,13 +18,23 @@ static bool can_be_judged(const struct head *head)
            atomic_load(&head->suspicion) == HEAD_UNJUDGED;
 }
 
-static enum suspicion judge(struct registry *registry, const struct head *head)
+void registry_find_secrets(struct registry *registry, const struct value *value)
 {
     const struct head_source source = {find_applied, registry};
+    values_find_secrets(registry->values, &source, value);
+}
+
+static enum suspicion judge(struct registry *registry, const struct head *head)
+{
+    struct suspects suspects = {0};
     const struct value value = {.environment = head_environment(head),
                                 .service = head_service(head),
-                                .json = head_payload(head)};
-    return values_suspect(registry->values, &source, &value) ? HEAD_SUSPECT : HEAD_CLEAN;
+                                .json = head_payload(head),
+                                .suspects = &suspects};
+    registry_find_secrets(registry, &value);
+    bool suspect = suspects.n > 0;
+    suspects_fini(&suspects);
+    return suspect ? HEAD_SUSPECT : HEAD_CLEAN;
 }
 
 void registry_judge(struct registry *registry, struct head *head)

@@ -86,6 +86,7 @@ static const struct right rights[] = {
     {"ListVersions", READ, RIGHT_NAMED, check_versions},
     {"DiffVersions", READ, RIGHT_NAMED, check_compared},
     {"DiffConfigs", READ, RIGHT_PART, NULL},
+    {"FindSecrets", READ, RIGHT_PART, NULL},
     {"ListCommits", READ | AUDIT, RIGHT_PART, NULL},
     {"Watch", READ, RIGHT_PART, NULL},
     {"WatchProgress", READ, RIGHT_OWN, NULL},

@@ -5,6 +5,7 @@
 #include "access_call.h"
 #include "compare.h"
 #include "diff_configs.h"
+#include "find_secrets.h"
 #include "list.h"
 #include "list_commits.h"
 #include "read.h"
@@ -21,6 +22,7 @@ RPC_HANDLER(list_configs, Confreg__V1__ListConfigsRequest, struct service)
 RPC_HANDLER(list_versions, Confreg__V1__ListVersionsRequest, struct service)
 RPC_HANDLER(list_commits, Confreg__V1__ListCommitsRequest, struct service)
 RPC_HANDLER(compare_versions, Confreg__V1__DiffVersionsRequest, struct service)
+RPC_HANDLER(find_secrets, Confreg__V1__FindSecretsRequest, struct service)
 RPC_HANDLER(diff_configs, Confreg__V1__DiffConfigsRequest, struct service)
 RPC_HANDLER(watch_call, Confreg__V1__WatchRequest, struct service)
 RPC_HANDLER(watch_progress_call, Confreg__V1__WatchProgressRequest, struct service)
@@ -41,6 +43,7 @@ static const struct rpc_method methods[] = {
     {"ListVersions", RPC_UNARY, list_versions_thunk},
     {"DiffVersions", RPC_UNARY, compare_versions_thunk},
     {"DiffConfigs", RPC_UNARY, diff_configs_thunk},
+    {"FindSecrets", RPC_UNARY, find_secrets_thunk},
     {"ListCommits", RPC_UNARY, list_commits_thunk},
     {"Watch", RPC_SERVER_STREAM, watch_call_thunk},
     {"WatchProgress", RPC_UNARY, watch_progress_call_thunk},

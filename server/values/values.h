@@ -43,8 +43,8 @@ struct secret_counts *values_secret_counts(struct values *values);
 bool values_check(struct values *values, const struct head_source *source,
                   const struct value *value, struct value_report *report);
 
-/* Whether a stored value looks like a secret that nobody allowed. */
-bool values_suspect(struct values *values, const struct head_source *source,
-                    const struct value *value);
+/* Tells the suspects of a value that is stored already. allow_secrets: it was allowed then. */
+void values_find_secrets(struct values *values, const struct head_source *source,
+                         const struct value *value);
 
 #endif

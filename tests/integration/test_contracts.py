@@ -140,6 +140,7 @@ READS = {
     "DiffVersions": lambda name: {"service_name": name},
     "DiffConfigs": lambda name: {"environment": "default", "new_environment": "other"},
     "ListCommits": lambda name: {"service_name": name},
+    "FindSecrets": lambda name: {"service_name": name},
 }
 
 

@@ -2,6 +2,7 @@
 limits of its own: 4 MiB."""
 
 import itertools
+import json
 
 import grpc
 import pytest
@@ -164,6 +165,16 @@ def largest_change_log(registry):
     return max(answers, key=size)
 
 
+def largest_search(registry):
+    """As many suspects as a version can have, and the next version on the next page."""
+    name = next(NAMES)
+    keys = [f"{number:03}" + "k" * 990 for number in range(64)]
+    for _ in range(60):
+        registry.update(name, json.dumps({key: {"password": "kT7w9Qz2m"} for key in keys}), environment=ELSEWHERE,
+                        allow_missing=True)
+    return registry.stub.FindSecrets(api_pb.FindSecretsRequest(service_name=name, include_superseded=True), timeout=60)
+
+
 def largest_of_a_watch(registry):
     """Both values resolved, of the largest that can be: twice a payload each."""
     name = next(NAMES)
@@ -211,7 +222,7 @@ LARGEST = {
     "WriteConfigs": largest_writes, "GetConfig": largest_get, "BatchGetConfigs": largest_batch,
     "ListConfigs": largest_list, "ListVersions": largest_versions,
     "DiffVersions": largest_difference, "DiffConfigs": largest_comparison,
-    "ListCommits": largest_change_log, "Watch": largest_of_a_watch,
+    "FindSecrets": largest_search, "ListCommits": largest_change_log, "Watch": largest_of_a_watch,
     "WatchProgress": progress_of_a_watch, "GetStatus": status, "GetAccess": access, "Compact": compaction,
 }
 METHODS = sorted(api_pb.DESCRIPTOR.services_by_name["RegistryService"].methods_by_name)

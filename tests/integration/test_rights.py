@@ -367,6 +367,18 @@ def test_a_comparison_has_what_both_sides_allow(site, name):
         assert answer.filtered == (not caller.has_everywhere({"READ"}))
 
 
+@pytest.mark.parametrize("name", CALLERS)
+def test_a_search_for_secrets_has_the_allowed_part(site, name):
+    """test_secrets.py has what it finds."""
+    caller = site.callers[name]
+    request = api_pb.FindSecretsRequest(include_superseded=True)
+    answer = outcome(site.registry(name).stub.FindSecrets, request, timeout=TIMEOUT)
+    if is_denied(answer):
+        assert not caller.has({"READ"})
+    else:
+        assert caller.has({"READ"}) and answer.filtered == (not caller.has_everywhere({"READ"}))
+
+
 @pytest.mark.parametrize("resolve", [False, True], ids=["plain", "resolved"])
 @pytest.mark.parametrize("name", CALLERS)
 def test_a_watch_has_the_allowed_part(site, name, resolve):
@@ -412,7 +424,7 @@ def test_the_state_of_a_node_is_for_who_operates_it(site, name):
 
 def test_every_method_is_in_the_matrix():
     tested = set(NAMED) | {"BatchGetConfigs", "WriteConfigs", "ListConfigs", "ListCommits",
-                           "DiffConfigs", "Watch", "WatchProgress", "Compact", "GetStatus", "GetAccess"}
+                           "DiffConfigs", "FindSecrets", "Watch", "WatchProgress", "Compact", "GetStatus", "GetAccess"}
     methods = {m.name for m in api_pb.DESCRIPTOR.services_by_name["RegistryService"].methods}
     assert tested == set(METHODS) == methods
 

@@ -233,6 +233,72 @@ def test_suspect_configs_are_counted(registry, confregd, name):
     assert count() == start + 1
 
 
+# ---- Finding what is there ----
+
+def find(registry, name, **fields):
+    """All pages."""
+    found, token = [], ""
+    while True:
+        page = registry.stub.FindSecrets(api_pb.FindSecretsRequest(service_name_prefix=name, page_token=token, **fields))
+        found += page.suspects
+        token = page.next_page_token
+        if not token:
+            return found
+
+
+def test_heads_are_searched(registry, name):
+    registry.create(name + "-a", SECRET, environment="dev")
+    registry.create(name + "-b", HARMLESS, environment="dev")
+    registry.create(name + "-c", SECRET, allow_secrets=True)
+    registry.create(name + "-d", SECRET, environment="off")
+    registry.update(name + "-b", SECRET, environment="dev")
+    registry.update(name + "-b", HARMLESS, environment="dev")
+    found = find(registry, name)
+    assert [(s.environment, s.service_name, s.version, s.allowed) for s in found] == [
+        ("dev", name + "-a", 1, False), ("prod", name + "-c", 1, True)]
+    assert {(s.pointer, s.rule, s.description, s.in_key, s.superseded) for s in found} == {
+        (POINTER, RULE, "a token of HashiCorp Vault", False, False)}
+    assert found[0].revision == registry.get(name + "-a", environment="dev").config.revision
+    assert [s.environment for s in find(registry, name, environment="dev", service_name=name + "-a")] == ["dev"]
+
+
+@pytest.mark.parametrize("page_size", [1, 2, 1000])
+def test_versions_are_searched_until_they_are_erased(registry, name, page_size):
+    def versions():
+        return [(s.service_name[len(name):], s.version, s.superseded)
+                for s in find(registry, name, include_superseded=True, page_size=page_size)]
+    for service in ("-a", "-b"):
+        for data in (SECRET, HARMLESS, SECRET, SECRET, HARMLESS):
+            registry.update(name + service, data, environment="dev", allow_missing=True)
+    registry.update(name + "-b", '{"%s":1}' % TOKEN, environment="dev")
+    registry.delete(name + "-a", environment="dev")
+    assert versions() == [("-a", 4, True), ("-a", 3, True), ("-a", 1, True),
+                          ("-b", 6, False), ("-b", 4, True), ("-b", 3, True), ("-b", 1, True)]
+    assert [s.in_key for s in find(registry, name, service_name=name + "-b")] == [True]
+    registry.delete(name + "-b", version=4, environment="dev")
+    registry.undelete(name + "-a", 2, environment="dev")
+    registry.delete(name + "-a", erase=True, environment="dev")
+    assert versions() == [("-b", 6, False), ("-b", 3, True), ("-b", 1, True)]
+
+
+def test_a_search_is_of_what_the_caller_may_read(launch, tmp_path, name):
+    access = AccessFile(tmp_path)
+    root, reader = access.add("root", grant("super-admin")), access.add("reader", grant("reader", ["dev"]))
+    server = launch(Screened, extra=["--access", str(access.path)]).start()
+
+    def call(method, token, **fields):
+        request = getattr(api_pb, f"{method}Request")(**fields)
+        return getattr(server.stub, method)(request, metadata=[("authorization", f"Bearer {token}")])
+    for environment in ("dev", "qa"):
+        call("CreateConfig", root, environment=environment, service_name=name, config_data=SECRET.encode())
+    for token, seen in ((root, ["dev", "qa"]), (reader, ["dev"])):
+        for superseded in (False, True):
+            answer = call("FindSecrets", token, include_superseded=superseded)
+            assert [s.environment for s in answer.suspects] == seen and answer.filtered == (token == reader)
+    with refused("PERMISSION_DENIED", "NOT_ALLOWED"):
+        call("FindSecrets", reader, environment="qa")
+
+
 # ---- The option ----
 
 @pytest.mark.parametrize("text, message", [
