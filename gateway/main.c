@@ -18,6 +18,7 @@
 #include "metrics_page.h"
 #include "options.h"
 #include "packer.h"
+#include "parties.h"
 #include "prepared.h"
 #include "redirect.h"
 #include "route_stats.h"
@@ -43,6 +44,7 @@ struct settings {
     uint64_t port;
     uint64_t max_body_bytes;
     int64_t timeout_ms, grace_ms, heartbeat_ms, hsts_ms;
+    struct limits_settings limits; /* of what one address uses */
 };
 
 static enum options_result read_settings(struct settings *s, int argc, char **argv)
@@ -96,6 +98,16 @@ static enum options_result read_settings(struct settings *s, int argc, char **ar
         {"max-body", OPTION_BYTES, &s->max_body_bytes, "4M", "BYTES",
          "The largest body of a request; more gets 413. config_data is bounded by confregd.", 1024,
          64u << 20, NULL},
+        {"peer-requests", OPTION_NUMBER, &s->limits.most[LIMIT_CALLS], "2500", "N",
+         "The most requests from one address at a time, beside those that wait for changes; more "
+         "get 429. 0: no limit, as for the next ones. A reverse proxy is one address.",
+         0, UINT64_C(1) << 40, NULL},
+        {"peer-streams", OPTION_NUMBER, &s->limits.most[LIMIT_STREAMS], "10000", "N",
+         "The most requests from one address that wait for changes: streams of events, and reads "
+         "with Prefer: wait.",
+         0, UINT64_C(1) << 40, NULL},
+        {"peer-connections", OPTION_NUMBER, &s->limits.most[LIMIT_CONNECTIONS], "10000", "N",
+         "The most connections from one address.", 0, UINT64_C(1) << 40, NULL},
         {"grace", OPTION_DURATION, &s->grace_ms, "5s", "TIME",
          "How long a stop waits for running requests.", 0, 600000, NULL},
         {"allow-origin", OPTION_LIST, &s->origins, NULL, "ORIGIN",
@@ -301,6 +313,7 @@ static bool serve_parts(struct parts *parts, const struct settings *settings, st
         .routes = &api_routes,
         .cors = settings->cors,
         .max_body_bytes = settings->max_body_bytes,
+        .limits = parts->gateway.limits,
         .identify = identify_request,
         .forget = identify_forget,
         .tls = parts->tls,
@@ -334,9 +347,11 @@ static bool serve_with_logs(const struct settings *settings, struct call_logs *l
         return false;
     }
     parts.gateway.tls = parts.tls;
+    parts.gateway.limits = limits_new(&settings->limits);
     start_parts(&parts, settings);
     bool ok = serve_parts(&parts, settings, st);
     free_parts(&parts);
+    limits_free(parts.gateway.limits);
     return ok;
 }
 

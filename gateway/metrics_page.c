@@ -7,6 +7,7 @@
 #include "gateway.h"
 #include "metrics.h"
 #include "packer.h"
+#include "parties.h"
 #include "process.h"
 #include "route_stats.h"
 #include "sse_streams.h"
@@ -97,5 +98,6 @@ void metrics_page_render(void *user, struct str *page)
     if (gateway->tls != NULL) {
         tls_server_metrics(gateway->tls, "confreg_gateway", page);
     }
+    limits_metrics(gateway->limits, "confreg_gateway", page);
     process_metrics(page);
 }

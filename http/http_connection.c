@@ -678,6 +678,9 @@ void http_connection_drop(struct http_connection *c)
         TAILQ_REMOVE(&server->ready, c, in_ready);
     }
     TAILQ_REMOVE(&server->all, c, in_all);
+    if (c->is_guest) {
+        server->handlers->disconnected(server->user, c->guest);
+    }
     server->n--;
     server->n_lingering -= c->lingers;
     if (exchange != NULL) {
@@ -802,6 +805,14 @@ void http_connection_note(struct http_connection *c, uint32_t events)
     http_connection_make_ready(c);
 }
 
+static bool is_welcome(struct http_connection *c)
+{
+    const struct http_handlers *handlers = c->server->handlers;
+    c->is_guest =
+        handlers->connected != NULL && handlers->connected(c->server->user, c->peer, &c->guest);
+    return c->is_guest || handlers->connected == NULL;
+}
+
 struct http_connection *http_connection_new(struct http_server *server, int fd,
                                             const struct sockaddr_storage *peer)
 {
@@ -813,6 +824,10 @@ struct http_connection *http_connection_new(struct http_server *server, int fd,
     server->n_shaking += c->shakes;
     TAILQ_INSERT_TAIL(&server->all, c, in_all);
     server->n++;
+    if (!is_welcome(c)) {
+        http_connection_drop(c);
+        return NULL;
+    }
     /* Edge-triggered, so the set of events never has to be changed. */
     struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, .data.ptr = c};
     if (epoll_ctl(server->poll_fd, EPOLL_CTL_ADD, fd, &event) != 0) {

@@ -49,6 +49,8 @@ struct http_connection {
     enum http_wait wait;
     int64_t until_ns;
     TAILQ_ENTRY(http_connection) in_all, in_wait, in_ready;
+    void *guest;   /* of the handlers */
+    bool is_guest; /* `disconnected` is to be told */
     char peer[PEER_ADDRESS_SIZE];
 };
 
@@ -83,7 +85,8 @@ struct http_server {
     char out[HTTP_CHUNK_SIZE_BYTES + HTTP_PULL_BYTES + 2];
 };
 
-/* fd is moved and must be non-blocking. NULL, with fd closed, if epoll does not take it. */
+/* fd is moved and must be non-blocking. NULL, with fd closed, if epoll or the handlers do not
+ * take it. */
 struct http_connection *http_connection_new(struct http_server *server, int fd,
                                             const struct sockaddr_storage *peer);
 /* Records the events that epoll reported, and makes the connection ready. */

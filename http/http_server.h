@@ -66,6 +66,11 @@ struct http_exchange {
 #define HTTP_READ_FAILED (-2) /* the rest is lost: the server closes the connection mid-body */
 
 struct http_handlers {
+    /* A client has connected from this address (peer_address.h). *ret_guest comes back when the
+     * connection has ended. False: it is closed at once. NULL: every client may connect; then
+     * `disconnected` is NULL, too. */
+    bool (*connected)(void *user, const char *peer, void **ret_guest);
+    void (*disconnected)(void *user, void *guest);
     /* A head was parsed. May answer; then `body` and `run` are not called. */
     void (*begin)(void *user, struct http_exchange *x);
     /* A piece of the body was read. May answer; then the rest of the body is discarded. */

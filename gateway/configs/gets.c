@@ -219,7 +219,9 @@ static bool waits_on(struct request *r, const struct found *found)
     if (now >= c->poll_until_ns) {
         return false;
     }
-    r->lasts = true;
+    if (!request_will_last(r)) {
+        return true; /* it is answered */
+    }
     wait_for_change(r, str_text(r->service), c->poll_until_ns, handle_get);
     return true;
 }

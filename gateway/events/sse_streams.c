@@ -498,7 +498,6 @@ static const struct suspension by_stream = {.cancel = forget};
 void sse_stream_start(struct request *r, const struct sse_stream_start *start)
 {
     struct sse_stream *stream = new_stream(r, start);
-    r->lasts = true;
     r->response.pull = (struct response_pull){.free = free_stream, .user = stream};
     if (start->snapshot) {
         struct mirror_view view;

@@ -79,7 +79,7 @@ void handle_watch(struct request *r)
                      .service_name_prefix = r->parameters.prefix_filter},
     };
     if (identify_ensure(r, handle_watch) && may_watch(r, &start.selector) &&
-        find_start(r, &start)) {
+        find_start(r, &start) && request_will_last(r)) {
         sse_stream_start(r, &start);
     }
 }

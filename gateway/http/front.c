@@ -9,6 +9,7 @@
 #include "cors.h"
 #include "http_server.h"
 #include "packer.h"
+#include "party_key.h"
 #include "problem.h"
 #include "route_stats.h"
 
@@ -24,6 +25,7 @@ struct front {
     struct gateway *gateway;
     const struct routes *routes;
     const struct cors *cors;
+    struct limits *limits;
     size_t request_size;
     uint64_t max_body_bytes;
     bool (*identify)(struct request *r);
@@ -241,6 +243,31 @@ static void identify(struct request *r)
     }
 }
 
+static struct party *party_of(struct front *front, const char *peer)
+{
+    char key[PARTY_KEY_SIZE];
+    return limits_party(front->limits, key, party_key_of_peer(peer, key));
+}
+
+static bool connected(void *user, const char *peer, void **ret_guest)
+{
+    struct party *party = party_of(user, peer);
+    struct status unused;
+    if (!party_take(party, LIMIT_CONNECTIONS, 1, &unused)) {
+        party_release(party);
+        return false;
+    }
+    *ret_guest = party;
+    return true;
+}
+
+static void disconnected(void *user, void *guest)
+{
+    (void)user;
+    party_give(guest, LIMIT_CONNECTIONS, 1);
+    party_release(guest);
+}
+
 static void begin(void *user, struct http_exchange *x)
 {
     struct front *front = user;
@@ -257,6 +284,11 @@ static void begin(void *user, struct http_exchange *x)
     r->is_foreign = r->headers.origin != NULL && !cors_allows(front->cors, r->headers.origin);
     x->fields = cors_fields(front->cors, r->headers.origin, false);
     route_stats_begin(front->gateway->routes);
+    r->party = party_of(front, r->peer);
+    if (!request_use(r, LIMIT_CALLS)) {
+        answer(r);
+        return;
+    }
     if (x->head.length > front->max_body_bytes) {
         refuse_size(r);
     } else if (is_preflight(r)) {
@@ -341,6 +373,9 @@ static void end(void *user, struct http_exchange *x)
     if (front->forget != NULL) {
         front->forget(r);
     }
+    request_unuse(r, LIMIT_CALLS);
+    request_unuse(r, LIMIT_STREAMS);
+    party_release(r->party);
     request_fini(r);
     free(r);
 }
@@ -393,6 +428,8 @@ static const char *refuse(void *user, struct http_exchange *x, const struct http
 }
 
 static const struct http_handlers handlers = {
+    .connected = connected,
+    .disconnected = disconnected,
     .begin = begin,
     .body = take_body,
     .run = run,
@@ -414,6 +451,7 @@ bool front_new(const struct front_settings *settings, struct front **ret_front, 
         .cors = settings->cors,
         .request_size = routes_request_size(settings->routes),
         .max_body_bytes = settings->max_body_bytes,
+        .limits = settings->limits,
         .identify = settings->identify,
         .forget = settings->forget,
     };

@@ -24,6 +24,7 @@ struct front_settings {
      * request is answered. NULL: nobody asks. */
     bool (*identify)(struct request *r);
     void (*forget)(struct request *r); /* before the request ends */
+    struct limits *limits;             /* borrowed: of what one address uses */
     struct tls_server *tls;            /* borrowed; NULL: no TLS */
     int64_t handshake_ms;              /* how long a client may take for the TLS handshake */
     int64_t hsts_ms; /* how long browsers are to use TLS only; 0: they are not told */

@@ -6,6 +6,7 @@
 struct call_logs;
 struct compressor;
 struct config_counts;
+struct limits;
 struct packer;
 struct route_stats;
 struct sse_streams;
@@ -22,6 +23,7 @@ struct gateway {
     struct packer *packer;         /* of answers */
     struct compressor *compressor; /* of configs */
     struct sse_streams *streams;   /* open streams of server-sent events */
+    struct limits *limits;         /* of what one address uses */
     struct tls_server *tls;        /* of the listeners; NULL: no TLS */
 };
 

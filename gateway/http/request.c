@@ -118,6 +118,45 @@ void request_add_header(struct request *r, const char *name, const char *value)
         (struct response_header){name, mem_string(value)};
 }
 
+bool request_use(struct request *r, enum limit_gauge gauge)
+{
+    struct status st;
+    if (!party_take(r->party, gauge, 1, &st)) {
+        request_add_retry(r, &st);
+        request_refuse_status(r, 429, &st, "%s: %s", st.reason, st.message);
+        return false;
+    }
+    r->used |= 1u << gauge;
+    return true;
+}
+
+void request_unuse(struct request *r, enum limit_gauge gauge)
+{
+    if ((r->used >> gauge & 1) != 0) {
+        party_give(r->party, gauge, 1);
+        r->used &= ~(1u << gauge);
+    }
+}
+
+bool request_will_last(struct request *r)
+{
+    if ((r->used >> LIMIT_STREAMS & 1) == 0 && !request_use(r, LIMIT_STREAMS)) {
+        return false;
+    }
+    request_unuse(r, LIMIT_CALLS);
+    r->lasts = true;
+    return true;
+}
+
+void request_add_retry(struct request *r, const struct status *st)
+{
+    char seconds[24];
+    if (st->retry_ms > 0) {
+        snprintf(seconds, sizeof seconds, "%lld", (long long)(st->retry_ms + 999) / 1000);
+        request_add_header(r, "Retry-After", seconds);
+    }
+}
+
 void request_add_next_page(struct request *r, const char *token)
 {
     AUTO_STR link = {0};

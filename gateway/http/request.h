@@ -13,6 +13,7 @@
 
 #include "body.h"
 #include "gateway.h"
+#include "parties.h"
 #include "query.h"
 #include "target.h"
 
@@ -91,6 +92,8 @@ struct request {
     const char *method;      /* borrowed, like the headers, for as long as the request lives */
     struct request_headers headers;
     const char *peer;        /* the client's address (peer_address.h) */
+    struct party *party;     /* of this address; held; NULL: it has no limits */
+    unsigned used;           /* of it: a bit each of enum limit_gauge */
     const char *certificate; /* the name that its certificate proves; NULL: none */
     bool is_foreign;         /* a page of an origin that is not allowed may have sent it (cors.h) */
     struct target target;
@@ -135,6 +138,15 @@ void request_refuse_status(struct request *r, unsigned status, const struct stat
                            const char *format, ...) __attribute__((format(printf, 4, 5)));
 /* Answers 422. */
 void request_refuse_invalid(struct request *r, const struct invalid *invalid);
+/* Counts the request as a use of this by its address, until the next function or the end of the
+ * request. False: the address uses too much, and the request is answered (429). */
+bool request_use(struct request *r, enum limit_gauge gauge);
+void request_unuse(struct request *r, enum limit_gauge gauge);
+/* Counts the request as one that lasts from now on, beside those that are answered soon. False:
+ * its address has too many of these, and the request is answered. */
+bool request_will_last(struct request *r);
+/* Adds Retry-After, in whole seconds, where st says when to try again. */
+void request_add_retry(struct request *r, const struct status *st);
 /* name is a literal; at most RESPONSE_HEADERS of them. */
 void request_add_header(struct request *r, const char *name, const char *value);
 

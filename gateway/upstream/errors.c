@@ -20,6 +20,7 @@ static const struct {
     {STATUS_UNAUTHENTICATED, OUTCOME_OTHER, 401},
     {STATUS_PERMISSION_DENIED, OUTCOME_OTHER, 403},
     {STATUS_RESOURCE_EXHAUSTED, OUTCOME_OVERLOADED, 429},
+    {STATUS_RESOURCE_EXHAUSTED, OUTCOME_LIMIT_EXCEEDED, 429},
     {STATUS_RESOURCE_EXHAUSTED, OUTCOME_WATCHES_COUNT, 429},
     {STATUS_RESOURCE_EXHAUSTED, OUTCOME_OTHER, 413},
     {STATUS_OUT_OF_RANGE, OUTCOME_REVISION_AHEAD, 422},
@@ -125,6 +126,7 @@ void errors_answer(struct request *r, const struct status *st)
     if (http == 401) {
         request_add_header(r, "WWW-Authenticate", "Bearer realm=\"confreg\"");
     }
+    request_add_retry(r, st);
     if (http == 422) {
         refuse_field(r, st);
     } else if (st->outcome == OUTCOME_UNKNOWN) {

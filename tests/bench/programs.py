@@ -203,7 +203,8 @@ class Gateway(Program):
     def command(self):
         tls = ["--tls-cert", self.pair[0], "--tls-key", self.pair[1]] if self.pair else []
         return [self.bench.build / "confreg-gateway", "--listen", self.http,
-                "--server", self.server.address, *tls]
+                "--server", self.server.address, "--peer-requests", "0", "--peer-streams", "0",
+                "--peer-connections", "0", *tls]
 
     def is_ready(self):
         return is_served(f"{self.scheme}://{self.http}/readyz")

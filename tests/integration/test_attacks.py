@@ -1,6 +1,7 @@
 """Callers that use more than their share are refused, and told when to try again; a bystander's calls
 all succeed meanwhile."""
 
+import contextlib
 import queue
 import socket
 import time
@@ -9,7 +10,7 @@ import grpc
 import pytest
 from access import AccessFile, as_caller, grant, new_token
 from calls import Registry
-from daemon import PATIENCE, Confregd, connect, free_port
+from daemon import PATIENCE, Confregd, Gateway, connect, free_port
 from errors import Refusal, refused
 from rest import Rest
 from stubs import api_grpc, api_pb
@@ -30,6 +31,9 @@ class Limited(Confregd):
         self.access = AccessFile(self.folder)
         self.attacker = self.access.add("attacker", grant("admin"))
         self.bystander = self.access.add("bystander", grant("admin"))
+        self.gateway_token = self.folder / "gateway.token"
+        self.gateway_token.write_text(self.access.add("gateway", grant("gateway"), grant("reader")))
+        self.gateway_token.chmod(0o600)
 
     def arguments(self):
         return [*super().arguments(), *self.access.arguments()]
@@ -197,3 +201,90 @@ def test_no_limit_where_the_option_says_so(launch):
     registry = server.caller(server.attacker)
     for i in range(10):
         registry.stub.WriteConfigs(writes(f"free-{i}", 128))
+
+
+# ---- Over HTTP ----
+
+@pytest.fixture(scope="module")
+def gateway(launch, server):
+    return launch(Gateway, server=server.listen, extra=[
+        "--peer-requests", "3", "--peer-streams", "2", "--peer-connections", "6",
+        "--server-token-file", str(server.gateway_token)]).start()
+
+
+def from_address(gateway, host, request):
+    """A connection from this address of this machine, on which the request was sent."""
+    sock = socket.create_connection(("127.0.0.1", gateway.port), PATIENCE, (host, 0))
+    with contextlib.suppress(ConnectionError):
+        sock.sendall(request)
+    return sock
+
+
+def head(sock):
+    """Status line and headers of an answer; empty: the connection was closed."""
+    heard = b""
+    with contextlib.suppress(ConnectionError):
+        while b"\r\n\r\n" not in heard:
+            more = sock.recv(4096)
+            if not more:
+                break
+            heard += more
+    return heard.split(b"\r\n\r\n")[0].decode().lower()
+
+
+LIVEZ = b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+def assert_served(gateway):
+    with from_address(gateway, "127.0.0.1", LIVEZ) as sock:
+        assert " 200 " in head(sock)
+
+
+def test_requests_of_an_address(gateway):
+    """Requests whose bodies do not come."""
+    half = b"GET /livez HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n"
+    socks = [from_address(gateway, "127.0.0.3", half) for _ in range(3)]
+    told, end = "", time.monotonic() + PATIENCE
+    while " 429 " not in told and time.monotonic() < end:
+        with from_address(gateway, "127.0.0.3", LIVEZ) as sock:
+            told = head(sock)
+    assert " 429 " in told and "retry-after: 1" in told
+    assert_served(gateway)
+    for sock in socks:
+        sock.close()
+
+
+def test_connections_of_an_address_over_http(gateway):
+    """The last ones are closed at once."""
+    socks = [from_address(gateway, "127.0.0.4", LIVEZ) for _ in range(10)]
+    assert sum(" 200 " in head(sock) for sock in socks) == 6
+    assert_served(gateway)
+    for sock in socks:
+        sock.close()
+
+
+def test_streams_of_an_address(gateway, server):
+    watch = (f"GET /api/watch HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {server.bystander}"
+             "\r\n\r\n").encode()
+    socks = [from_address(gateway, "127.0.0.5", watch) for _ in range(2)]
+    assert all(" 200 " in head(sock) for sock in socks)
+    last = from_address(gateway, "127.0.0.5", watch)
+    told = head(last)
+    assert " 429 " in told and "retry-after: 1" in told
+    assert_served(gateway)
+    for sock in [*socks, last]:
+        sock.close()
+
+
+def test_a_limit_of_confregd_is_told_over_http(gateway, server):
+    """Many writes at once: their rate is used up, whatever the time between them."""
+    rest = Rest(gateway.port)
+    for n in range(1000):
+        changes = [{"create": {"service_name": f"http-{n}-{i}", "config_data": {}}} for i in range(20)]
+        answer = rest.post("/api/commits", {"changes": changes},
+                           headers={"Authorization": f"Bearer {server.attacker}"})
+        if answer.status != 201:
+            break
+    assert answer.status == 429 and int(answer.headers["Retry-After"]) >= 1, answer
+    assert answer.json()["reason"] == "LIMIT_EXCEEDED"
+    assert_served(gateway)

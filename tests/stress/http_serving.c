@@ -176,7 +176,13 @@ static const char *refuse(void *user, struct http_exchange *x, const struct http
     return "text/plain";
 }
 
-static const struct http_handlers handlers = {begin, take_body, run, read_line, gone, end, refuse};
+static const struct http_handlers handlers = {.begin = begin,
+                                              .body = take_body,
+                                              .run = run,
+                                              .read = read_line,
+                                              .gone = gone,
+                                              .end = end,
+                                              .refuse = refuse};
 
 /* ---- The serving thread ---- */
 

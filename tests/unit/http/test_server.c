@@ -129,7 +129,13 @@ static const char *refuse(void *user, struct http_exchange *x, const struct http
     return "text/plain";
 }
 
-static const struct http_handlers handlers = {begin, take_body, run, read_block, gone, end, refuse};
+static const struct http_handlers handlers = {.begin = begin,
+                                              .body = take_body,
+                                              .run = run,
+                                              .read = read_block,
+                                              .gone = gone,
+                                              .end = end,
+                                              .refuse = refuse};
 
 static void start(size_t max_connections, int64_t patience_ms)
 {
