@@ -467,7 +467,7 @@ def test_nodes_are_woken_over_the_bus(server, broker):
 
 def test_tls_with_a_known_authority(launch, broker, listen):
     address = broker.address(scheme="amqps", hosts=f"localhost:{broker.tls_port}",
-                             suffix=f"?cacertfile={broker.folder}/ca.pem")
+                             suffix=f"?cacertfile={broker.folder}/ca.pem&{broker.certificate()}")
     server = launch(Confregd, extra=["--bus", address]).start()
     listener = listen(server)
     for i in range(20):
@@ -477,19 +477,33 @@ def test_tls_with_a_known_authority(launch, broker, listen):
     assert_no_password(server)
 
 
-@pytest.mark.parametrize("suffix", ["", "?cacertfile={0}/stranger.pem",
-                                    "?cacertfile={0}/no-such-file.pem"])
-def test_tls_with_an_authority_that_is_not_trusted(launch, broker, suffix):
-    address = broker.address(broker.tls_port, "amqps", suffix=suffix.format(broker.folder))
+@pytest.mark.parametrize("authority", ["", "&cacertfile={0}/stranger.pem",
+                                       "&cacertfile={0}/no-such-file.pem"])
+def test_tls_with_an_authority_that_is_not_trusted(launch, broker, authority):
+    suffix = f"?{broker.certificate()}" + authority.format(broker.folder)
+    address = broker.address(broker.tls_port, "amqps", suffix=suffix)
     server = launch(Confregd, extra=["--bus", address]).start()
     reason = until(lambda: relay_of(server).reason, "a reason")
     assert relay_of(server).state == CONNECTING and str(broker.tls_port) in reason
 
 
 def test_tls_that_trusts_anyone_because_it_was_told_to(launch, broker):
-    address = broker.address(broker.tls_port, "amqps", suffix="?verify=verify_none")
+    address = broker.address(broker.tls_port, "amqps",
+                             suffix=f"?verify=verify_none&{broker.certificate()}")
     server = launch(Confregd, extra=["--bus", address]).start()
     wait_for_state(server, PUBLISHING)
+
+
+@pytest.mark.parametrize("certificate", [None, "forged"])
+def test_the_broker_refuses_a_client_that_it_does_not_know(launch, broker, certificate):
+    own = f"&{broker.certificate(certificate)}" if certificate else ""
+    address = broker.address(hosts=f"localhost:{broker.tls_port}", scheme="amqps",
+                             suffix=f"?cacertfile={broker.folder}/ca.pem{own}")
+    server = launch(Confregd, extra=["--bus", address]).start()
+    until(lambda: relay_of(server).reason, "a reason")
+    assert relay_of(server).state == CONNECTING
+    Registry(server.stub).create("not-announced")
+    assert relay_of(server).published_revision == 0
 
 
 def test_the_first_host_that_answers_is_taken(launch, broker, listen):

@@ -14,6 +14,7 @@ import pytest
 import history
 import mongodb
 from calls import Registry, create_change, update_change
+from certificates import Authority
 from daemon import BUILD, Confregd, until
 from errors import Refusal, refused
 from proxy import Proxy
@@ -562,6 +563,33 @@ def test_tls_checks_who_answers(launch, tmp_path):
         code, said = launch(Confregd, store=f"{address}{other}").fails_to_start()
         assert code == 1 and "STORE_UNAVAILABLE" in said, said
         server = launch(Confregd, store=f"{address}{certificate}").start()
+        assert Registry(server.stub).create("billing").config.version == 1
+        server.stop()
+    finally:
+        database.stop()
+
+
+def test_tls_with_a_client_certificate(launch, tmp_path):
+    """The database knows confregd by its certificate, and lets nobody else in."""
+    authority, stranger = Authority(tmp_path / "ca"), Authority(tmp_path / "other", "other")
+    pair = authority.server()
+    database = mongodb.Server("secantus", tmp_path / "database", extra=[
+        "--tls-cert-file", str(pair.cert), "--tls-key-file", str(pair.key),
+        "--tls-ca-file", str(authority.ca), "--tls-require-client-cert"]).start()
+
+    def address(client):
+        own = ""
+        if client:
+            both = client.cert.with_suffix(".both")  # as MongoDB's drivers want it
+            both.write_bytes(client.cert.read_bytes() + client.key.read_bytes())
+            own = f"&tlsCertificateKeyFile={both}"
+        return f"{database.address}/registry?{QUICK}&tls=true&tlsCAFile={authority.ca}{own}"
+
+    try:
+        for client in (None, stranger.client()):
+            code, said = launch(Confregd, store=address(client)).fails_to_start()
+            assert code == 1 and "STORE_UNAVAILABLE" in said, said
+        server = launch(Confregd, store=address(authority.client())).start()
         assert Registry(server.stub).create("billing").config.version == 1
         server.stop()
     finally:

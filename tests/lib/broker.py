@@ -36,12 +36,14 @@ class Broker:
             f"ssl_options.cacertfile = {self.folder}/ca.pem\n"
             f"ssl_options.certfile = {self.folder}/server.pem\n"
             f"ssl_options.keyfile = {self.folder}/server.key\n"
-            "ssl_options.verify = verify_none\n"
+            "ssl_options.verify = verify_peer\n"
+            "ssl_options.fail_if_no_peer_cert = true\n"
             f"default_user = {USER}\n"
             f"default_pass = {PASSWORD}\n")
 
     def make_certificates(self):
-        """A certificate authority, a server certificate of it, and an unrelated authority."""
+        """An authority, a server's and a client's certificate of it, which the broker demands, and
+        the same of an unrelated authority."""
         def openssl(*arguments):
             subprocess.run(["openssl", *arguments], cwd=self.folder, check=True,
                            capture_output=True)
@@ -54,6 +56,14 @@ class Broker:
         (self.folder / "names").write_text("subjectAltName=DNS:localhost,IP:127.0.0.1\n")
         openssl("x509", "-req", "-in", "server.csr", "-CA", "ca.pem", "-CAkey", "ca.key",
                 "-CAcreateserial", "-days", "2", "-extfile", "names", "-out", "server.pem")
+        for issuer, name in (("ca", "client"), ("stranger", "forged")):
+            openssl(*new, "-subj", "/CN=confregd", "-keyout", f"{name}.key", "-out", f"{name}.csr")
+            openssl("x509", "-req", "-in", f"{name}.csr", "-CA", f"{issuer}.pem", "-CAkey",
+                    f"{issuer}.key", "-CAcreateserial", "-days", "2", "-out", f"{name}.pem")
+
+    def certificate(self, name="client"):
+        """Parameters of an address of amqps."""
+        return f"certfile={self.folder}/{name}.pem&keyfile={self.folder}/{name}.key"
 
     def environment(self):
         """Shares nothing with a broker of the machine: no node name, port or folder. With
