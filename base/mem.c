@@ -46,3 +46,11 @@ char *mem_string(const char *text)
 {
     return mem_text(text, strlen(text));
 }
+
+void mem_free_secret(char *text)
+{
+    if (text != NULL) {
+        explicit_bzero(text, strlen(text));
+        free(text);
+    }
+}

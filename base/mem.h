@@ -21,6 +21,8 @@ void *mem_grow(void *p, size_t count, size_t size);
 /* Copies n bytes of text and adds a NUL. */
 char *mem_text(const char *text, size_t n);
 char *mem_string(const char *text);
+/* Overwrites a text that is a secret, then frees it. NULL is ignored. */
+void mem_free_secret(char *text);
 
 #define MEM_CLEANUP(type, function)                                                                \
     static inline void function##_cleanup(type **p)                                                \

@@ -6,8 +6,9 @@
  *     SIGUSR1, SIGUSR2, SIGALRM, SIGVTALRM, SIGPROF, SIGIO, SIGPWR, SIGSTKFLT and the real-time
  *     signals           ignored
  *
- * All others keep their default action: SIGQUIT and faults (SIGSEGV, …) end the program with a core
- * dump, SIGSTOP and SIGTSTP stop it until SIGCONT. docs/operations.md has the same table. */
+ * All others keep their default action: SIGQUIT and faults (SIGSEGV, …) end the program, with a
+ * core dump where one is allowed (confine.h), SIGSTOP and SIGTSTP stop it until SIGCONT.
+ * docs/operations.md has the same table. */
 #ifndef BASE_SIGNALS_H
 #define BASE_SIGNALS_H
 

@@ -13,6 +13,14 @@ void str_fini(struct str *s)
     }
 }
 
+void str_fini_secret(struct str *s)
+{
+    if (s->data != NULL) {
+        explicit_bzero(s->data, s->room);
+    }
+    str_fini(s);
+}
+
 void str_clear(struct str *s)
 {
     str_truncate(s, 0);

@@ -15,6 +15,8 @@ struct str {
 };
 
 void str_fini(struct str *s);
+/* The same for a string with a secret in it, which is overwritten. */
+void str_fini_secret(struct str *s);
 /* Empties the string and keeps its memory. */
 void str_clear(struct str *s);
 /* Keeps only the first len bytes; the string must have at least that many. */

@@ -2,6 +2,25 @@
 string(REPLACE "-DNDEBUG" "" CMAKE_C_FLAGS_RELEASE "${CMAKE_C_FLAGS_RELEASE}")
 string(REPLACE "-DNDEBUG" "" CMAKE_C_FLAGS_RELWITHDEBINFO "${CMAKE_C_FLAGS_RELWITHDEBINFO}")
 
+# Hardening, of all code that is linked: code at random addresses, tables of addresses that are
+# read-only before main, checks of the stack, checked copies, and control-flow enforcement by
+# processors that have it. tests/integration/test_hardening.py looks for each in the programs.
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+include(CheckPIESupported)
+check_pie_supported(LANGUAGES C)
+add_compile_options(-fstack-protector-strong -fstack-clash-protection)
+add_link_options(-Wl,-z,relro,-z,now,-z,noexecstack)
+if(CMAKE_SYSTEM_PROCESSOR STREQUAL x86_64)
+    add_compile_options(-fcf-protection=full)
+elseif(CMAKE_SYSTEM_PROCESSOR STREQUAL aarch64)
+    add_compile_options(-mbranch-protection=standard)
+endif()
+if(NOT CONFREG_SANITIZE AND NOT CONFREG_FUZZ)
+    # Sanitizers check more; without optimisation there is nothing to check.
+    add_compile_options($<$<NOT:$<CONFIG:Debug>>:-U_FORTIFY_SOURCE>
+        $<$<NOT:$<CONFIG:Debug>>:-D_FORTIFY_SOURCE=2>)
+endif()
+
 add_library(confreg_options INTERFACE)
 target_compile_options(confreg_options INTERFACE
     -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wcast-qual
@@ -10,7 +29,7 @@ target_compile_options(confreg_options INTERFACE
     $<$<C_COMPILER_ID:GNU>:-Wno-format-truncation>
     # It looks into the initializers of generated headers; gcc, which judges the rest, does not.
     $<$<C_COMPILER_ID:Clang>:-Wno-cast-qual>
-    -fno-common -fstack-protector-strong)
+    -fno-common)
 target_compile_definitions(confreg_options INTERFACE _GNU_SOURCE CONFREG_VERSION="${PROJECT_VERSION}")
 if(CONFREG_WERROR)
     target_compile_options(confreg_options INTERFACE -Werror)

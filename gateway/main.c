@@ -9,6 +9,7 @@
 #include "call_logs.h"
 #include "compressor.h"
 #include "config_counts.h"
+#include "confine.h"
 #include "cors.h"
 #include "exporter.h"
 #include "feed.h"
@@ -40,6 +41,7 @@ struct settings {
     const char *log_level;
     struct option_list origins;
     struct call_logs_options logs;
+    struct confine_options confine;
     struct cors *cors; /* made of origins */
     uint64_t port;
     uint64_t max_body_bytes;
@@ -118,6 +120,7 @@ static enum options_result read_settings(struct settings *s, int argc, char **ar
         {"heartbeat", OPTION_DURATION, &s->heartbeat_ms, "15s", "TIME",
          "The interval of heartbeats on a quiet stream of server-sent events.", 100, 600000, NULL},
         CALL_LOGS_ROWS(&s->logs),
+        CONFINE_ROWS(&s->confine),
         {"log-level", OPTION_TEXT, &s->log_level, "INFO", "LEVEL", "DEBUG, INFO, WARNING or ERROR.",
          0, 0, "LOG_LEVEL"},
     };
@@ -371,8 +374,9 @@ static int run(struct settings *settings)
         !set_cors(settings)) {
         return 2;
     }
+    bool confined = confine_process(&settings->confine, &st);
     signals_start(EXIT_SUCCESS);
-    if (!serve(settings, &st)) {
+    if (!confined || !serve(settings, &st)) {
         log_event(LOG_ERROR, "cannot_start", "code", status_code_name(st.code), "reason", st.reason,
                   "message", st.message, NULL);
         return EXIT_FAILURE;

@@ -8,6 +8,7 @@
 #include "address.h"
 #include "call_logs.h"
 #include "check_schema.h"
+#include "confine.h"
 #include "endpoints.h"
 #include "import_legacy.h"
 #include "log.h"
@@ -39,6 +40,7 @@ struct settings {
     const char *anonymous_role; /* likewise */
     const char *author;
     struct call_logs_options logs;
+    struct confine_options confine;
 };
 
 static enum options_result read_settings(struct settings *s, int argc, char **argv)
@@ -153,6 +155,7 @@ static enum options_result read_settings(struct settings *s, int argc, char **ar
         {"grace", OPTION_DURATION, &s->node.grace_ms, "5s", "TIME",
          "How long running calls may take when the server stops.", 0, 600000, NULL},
         CALL_LOGS_ROWS(&s->logs),
+        CONFINE_ROWS(&s->confine),
         {"log-level", OPTION_TEXT, &s->log_level, "INFO", "LEVEL", "DEBUG, INFO, WARNING or ERROR.",
          0, 0, "LOG_LEVEL"},
     };
@@ -398,8 +401,9 @@ int main(int argc, char **argv)
     if (!tls_options_check(&settings.tls, "confregd")) {
         return 2;
     }
+    bool confined = confine_process(&settings.confine, &st);
     signals_start(settings.new_epoch ? EXIT_FAILURE : EXIT_SUCCESS);
-    if (!run(&settings, &st)) {
+    if (!confined || !run(&settings, &st)) {
         log_event(LOG_ERROR, "cannot_start", "code", status_code_name(st.code), "reason", st.reason,
                   "message", st.message, NULL);
         return EXIT_FAILURE;

@@ -93,7 +93,7 @@ static bool read_credentials(const char *folder, const char *user_name, const ch
 static void credentials_fini(struct credentials *credentials)
 {
     free(credentials->user);
-    free(credentials->password);
+    mem_free_secret(credentials->password);
 }
 
 /* Users are authenticated against "admin", as in the replaced service. */
@@ -191,9 +191,9 @@ bool endpoints_read(const char *store, const char *bus, const char *secrets_fold
 
 void endpoints_fini(struct endpoints *endpoints)
 {
-    free(endpoints->store);
-    free(endpoints->bus);
+    mem_free_secret(endpoints->store); /* addresses may have a password */
+    mem_free_secret(endpoints->bus);
     free(endpoints->bus_user);
-    free(endpoints->bus_password);
+    mem_free_secret(endpoints->bus_password);
     *endpoints = (struct endpoints){.store = NULL};
 }

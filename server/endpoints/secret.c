@@ -24,6 +24,7 @@ static bool read_all(int file, const char *path, struct str *text, struct status
             return refuse(path, strerror(errno), st);
         }
         str_add(text, chunk, (size_t)n);
+        explicit_bzero(chunk, sizeof chunk);
         if (text->len > SECRET_MAX_BYTES) {
             return refuse(path, "it is longer than 4096 bytes", st);
         }
@@ -63,13 +64,15 @@ static const char *read_variable(const char *name)
 bool secret_read(const char *folder, const char *name, char **ret_secret, struct status *st)
 {
     AUTO_STR path = {0};
-    AUTO_STR text = {0};
+    struct str text = {0};
     bool there = false;
     str_addf(&path, "%s/%s", folder, name);
     if (!read_file(path.data, &text, &there, st)) {
+        str_fini_secret(&text);
         return false;
     }
     const char *secret = there ? str_text(&text) : read_variable(name);
     *ret_secret = secret[0] == '\0' ? NULL : mem_string(secret);
+    str_fini_secret(&text);
     return true;
 }
