@@ -35,6 +35,8 @@ struct access {
     struct grant anonymous_grant;
     struct grants anonymous; /* none, or anonymous_grant */
     bool has_anonymous;
+    void (*in_force)(void *user, const struct hash *file); /* access_options */
+    void *user;
     atomic_uint_fast64_t generation;
     pthread_mutex_t lock;
     struct principals *principals; /* under the lock; what it points at is immutable */
@@ -67,10 +69,11 @@ static void warn_if_open(struct access *access, bool is_open)
     access->warned_open = is_open;
 }
 
-static bool read_file(struct access *access, struct principals **ret_principals, struct status *st)
+static bool read_file(struct access *access, struct principals **ret_principals,
+                      struct hash *ret_hash, struct status *st)
 {
     bool is_open = false;
-    if (!access_file_read(access->file, ret_principals, &is_open, st)) {
+    if (!access_file_read(access->file, ret_principals, &is_open, ret_hash, st)) {
         return status_context(st, "--access %s", access->file);
     }
     warn_if_open(access, is_open);
@@ -103,7 +106,9 @@ static void list_files(const struct access *access, const struct principals *pri
     }
 }
 
-static void put_in_force(struct access *access, struct principals *principals)
+/* file: the hash of the bytes that say so; without a file it means nothing. */
+static void put_in_force(struct access *access, struct principals *principals,
+                         const struct hash *file)
 {
     int64_t now_us = clock_wall_us();
     access->next_expiry_us = principals_next_expiry(principals, now_us);
@@ -114,14 +119,18 @@ static void put_in_force(struct access *access, struct principals *principals)
     pthread_mutex_unlock(&access->lock);
     atomic_fetch_add(&access->generation, 1);
     principals_unref(old);
+    if (access->in_force != NULL && access->file != NULL) {
+        access->in_force(access->user, file);
+    }
 }
 
 static void changed(void *user)
 {
     struct access *access = user;
     struct principals *principals = NULL;
+    struct hash hash;
     struct status st;
-    bool ok = read_file(access, &principals, &st);
+    bool ok = read_file(access, &principals, &hash, &st);
     atomic_store(&access->stale, !ok);
     metric_add(ok ? &access->reloads : &access->reload_failures, 1);
     if (!ok) {
@@ -132,7 +141,7 @@ static void changed(void *user)
     const char *paths[FILE_WATCH_MAX] = {NULL};
     list_files(access, principals, paths);
     file_watch_set(access->watch, paths);
-    put_in_force(access, principals);
+    put_in_force(access, principals, &hash);
     log_event(LOG_INFO, "access_reloaded", "file", access->file, NULL);
 }
 
@@ -159,14 +168,17 @@ bool access_open(const struct access_options *options, struct access **ret_acces
     access->anonymous = (struct grants){&access->anonymous_grant, 1};
     access->file = options->file == NULL ? NULL : mem_string(options->file);
     pthread_mutex_init(&access->lock, NULL);
+    access->in_force = options->in_force;
+    access->user = options->user;
     struct principals *principals = NULL;
+    struct hash hash = {.bytes = {0}};
     if (options->file == NULL) {
         principals = principals_new();
-    } else if (!read_file(access, &principals, st)) {
+    } else if (!read_file(access, &principals, &hash, st)) {
         access_close(access);
         return false;
     }
-    put_in_force(access, principals);
+    put_in_force(access, principals, &hash);
     if (options->file != NULL) {
         struct file_watch_options watch = {
             .changed = changed, .tick = tick, .interval_ms = LOOK_MS, .user = access};

@@ -19,6 +19,7 @@
 #include <stdint.h>
 
 #include "caller.h"
+#include "hash.h"
 #include "status.h"
 #include "str.h"
 
@@ -28,6 +29,10 @@ struct access_options {
     const char *file; /* copied; NULL: there are no principals */
     bool has_anonymous;
     enum access_role anonymous; /* what callers without a credential are, for every config */
+    /* Called whenever what the file says has come into force, with the hash of its bytes; on the
+     * caller's thread at first, then on that of access. NULL: nobody asks. */
+    void (*in_force)(void *user, const struct hash *file);
+    void *user;
 };
 
 /* The credentials that came with a call. All borrowed until access_identify returns. */

@@ -215,7 +215,7 @@ bool access_show(const char *path, struct str *out, struct status *st)
 {
     AUTO(principals_unref) struct principals *principals = NULL;
     bool is_open = false;
-    if (!access_file_read(path, &principals, &is_open, st)) {
+    if (!access_file_read(path, &principals, &is_open, NULL, st)) {
         return false;
     }
     show_principals(principals, out);

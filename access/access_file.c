@@ -625,7 +625,7 @@ bool access_file_text(const char *path, struct buf **ret_text, bool *ret_is_open
 }
 
 bool access_file_read(const char *path, struct principals **ret_principals, bool *ret_is_open,
-                      struct status *st)
+                      struct hash *ret_hash, struct status *st)
 {
     AUTO(buf_unref) struct buf *text = NULL;
     AUTO(buf_unref) struct buf *json = NULL;
@@ -633,6 +633,9 @@ bool access_file_read(const char *path, struct principals **ret_principals, bool
         return false;
     }
     bool ok = access_file_check((const char *)text->data, text->len, &json, st);
+    if (ret_hash != NULL) {
+        *ret_hash = hash_bytes(text->data, text->len);
+    }
     buf_unref(MOVE(text)); /* it can be large */
     return ok && parse(path, json_of_buf(json), ret_principals, st);
 }

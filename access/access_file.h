@@ -3,14 +3,16 @@
 #define ACCESS_FILE_H
 
 #include "buf.h"
+#include "hash.h"
 #include "principals.h"
 #include "status.h"
 
 /* UNAVAILABLE, reason ACCESS_FILE_BROKEN: the file cannot be read, or is not what it should be. The
  * message says where, as "principals[3].tokens[0].sha256"; it never has a value of the file.
- * *ret_is_open: others than its owner and his group can read it. */
+ * *ret_is_open: others than its owner and his group can read it. *ret_hash (may be NULL): of its
+ * bytes. */
 bool access_file_read(const char *path, struct principals **ret_principals, bool *ret_is_open,
-                      struct status *st);
+                      struct hash *ret_hash, struct status *st);
 /* Its steps: the bytes of the file (ret_is_open may be NULL), ... */
 bool access_file_text(const char *path, struct buf **ret_text, bool *ret_is_open,
                       struct status *st);

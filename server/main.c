@@ -11,6 +11,7 @@
 #include "confine.h"
 #include "endpoints.h"
 #include "import_legacy.h"
+#include "json.h"
 #include "log.h"
 #include "mem.h"
 #include "node.h"
@@ -291,9 +292,22 @@ static bool serve_with_tls(struct settings *settings, struct status *st)
     return ok;
 }
 
+/* The audit log says which rights were in force when. */
+static void account_rights(void *user, const struct hash *file)
+{
+    const struct settings *settings = user;
+    char hash[2 * HASH_SIZE + 1];
+    AUTO_STR members = {0};
+    hex_encode(file->bytes, HASH_SIZE, hash);
+    json_add_text(&members, ",\"file\":", settings->access_file);
+    json_add_text(&members, ",\"sha256\":", hash);
+    call_logs_add_event(settings->node.logs, "rights", members.data);
+}
+
 static bool serve_with_access(struct settings *settings, struct status *st)
 {
-    struct access_options options = {.file = settings->access_file};
+    struct access_options options = {
+        .file = settings->access_file, .in_force = account_rights, .user = settings};
     const char *role = settings->anonymous_role;
     if (role == NULL) {
         options.has_anonymous =

@@ -17,6 +17,7 @@ import daemon  # noqa: E402
 import exercised  # noqa: E402
 import history  # noqa: E402
 import mongodb  # noqa: E402
+import planted  # noqa: E402
 import seed  # noqa: E402
 from broker import Broker  # noqa: E402
 from calls import Registry  # noqa: E402
@@ -112,9 +113,11 @@ def pytest_runtest_makereport(item, call):
 
 
 def _end(program):
+    """Ends a program; none of its logs may have a secret that a test has given to a program."""
     RUNNING.remove(program)
     if program.process is not None:
         program.end()
+    planted.assert_none_in_logs(program.folder)
 
 
 @pytest.fixture(scope="module")

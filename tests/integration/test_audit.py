@@ -5,6 +5,8 @@ import hashlib
 import signal
 
 import disk
+import grpc
+import planted
 import pytest
 from access import AccessFile, as_caller, grant, new_token
 from audit_log import heads, lines_of, matching, verify, wait_for_line
@@ -12,6 +14,7 @@ from calls import Registry, create_change, delete_change
 from daemon import PATIENCE, Confregd, Gateway, free_port, until
 from disk import fill_up
 from errors import refused
+from planted import marker
 from rest import Rest, gauge
 from stubs import api_grpc, api_pb, health_grpc, health_pb
 from watching import Watch
@@ -157,6 +160,20 @@ def test_who_it_was(launch):
     assert "principal" not in unknown and unknown["reason"] == "CREDENTIALS_INVALID"
     for token in (reader, stranger):
         assert token not in server.audit.read_text() + server.calls.read_text()
+
+
+def test_rights_that_came_into_force(launch):
+    server = launch(Audited, access=True)
+    server.access.add("billing", grant("reader"))
+    files = [hashlib.sha256(server.access.path.read_bytes()).hexdigest()]
+    server.start()
+    assert wait_for_line(server.audit, what="rights")["sha256"] == files[0]
+    server.access.remove("billing")
+    files.append(hashlib.sha256(server.access.path.read_bytes()).hexdigest())
+    line = wait_for_line(server.audit, what="rights", sha256=files[1])
+    assert line["file"] == str(server.access.path)
+    server.stop()
+    assert verify(server.audit)[0] == 0
 
 
 def test_a_commit_names_its_principal(launch):
@@ -385,3 +402,84 @@ def test_a_gateway_that_cannot_log_refuses(launch, audited, small_disk):
     assert rest.get("/api/configs").status == 200
     gateway.stop()
     assert verify(gateway.audit)[0] == 0
+
+
+# ---- Secrets ----
+
+def messages_of(calls):
+    """What refused calls say, details included."""
+    said = []
+    for call in calls:
+        try:
+            call()
+        except grpc.RpcError as error:
+            said += [error.details(), *(str(value) for _, value in error.trailing_metadata() or ())]
+    assert said
+    return "\n".join(said)
+
+
+def test_no_output_has_a_secret(launch, tmp_path):
+    """Payloads, tokens and passwords, in good requests and in bad ones, against all that comes out."""
+    port = free_port()
+    server = launch(Audited, access=True, extra=["--audit-reads", "--log-level", "DEBUG", "--metrics",
+                    f"127.0.0.1:{port}", "--bus", f"amqp://user:{marker('password of the bus')}@127.0.0.1:1/"])
+    admin = server.access.add("admin", grant("super-admin"))
+    registry = server.start().registry(admin)
+    payload, stranger = marker("payload"), new_token()
+    good = '{"a":"%s"}' % payload
+    registry.create("kept", good)
+    registry.get("kept")
+    patch = '[{"op":"test","path":"/a","value":"%s"}]' % marker("test of a patch")
+    said = messages_of([
+        lambda: registry.create("kept", good),
+        lambda: registry.update("kept", good[:-1]),
+        lambda: registry.update("kept", '{"a":1,"a":"%s"}' % payload),
+        lambda: registry.update("kept", '["%s"]' % payload),
+        lambda: registry.update("kept", '{"a":"%s\\q"}' % payload),
+        lambda: registry.json_patch("kept", patch),
+        lambda: registry.patch("kept", f'"{payload}'),
+        lambda: registry.commit([create_change("new", good), create_change("kept", good)]),
+        lambda: server.registry(stranger).get("kept"),
+        lambda: server.registry(admin[:-1]).get("kept"),
+        lambda: server.registry(marker("made-up token")).get("kept"),
+    ])
+    gateway = launch(AuditedGateway, server.listen, extra=["--audit-reads", "--log-level", "DEBUG"]).start()
+    rest, bearer = Rest(gateway.port), {"Authorization": f"Bearer {admin}"}
+    answers = [
+        rest.post("/api/configs/kept?environment=prod", {"config_data": {"a": payload}}, headers=bearer),
+        rest.put("/api/configs/kept", '{"config_data":{"a":"%s"' % payload, headers=bearer),
+        rest.put("/api/configs/kept", {"config_data": payload, payload: 1}, headers=bearer),
+        rest.call("PATCH", "/api/configs/kept?environment=prod", patch, headers={
+            **bearer, "Content-Type": "application/json-patch+json"}),
+        rest.get(f"/api/configs/kept?token={admin}"),
+        rest.get("/api/configs", headers={"Authorization": f"Bearer {stranger}"}),
+        rest.get("/api/configs", headers={"Authorization": f"Basic {marker('basic credentials')}"}),
+    ]
+    # The name of an unknown member is told to who has sent it.
+    said += "".join(str(a) for n, a in enumerate(answers) if n != 2)
+    metrics = Rest(port).get("/metrics").body + rest.get("/metrics").body
+    wait_for_line(gateway.calls, path="/metrics")
+    for program in (server, gateway):
+        program.stop()
+        assert lines_of(program.audit) and lines_of(program.calls)
+        planted.assert_none_in_logs(program.folder)
+    planted.assert_none_in(said, "what callers are told")
+    planted.assert_none_in(metrics, "the metrics")
+
+
+@pytest.mark.parametrize("options", [
+    ["--store", "mongodb://user:{}@127.0.0.1:1/confreg?serverSelectionTimeoutMS=100"],
+    ["--store", "mongodb://user:{}@/"], ["--bus", "amqp://user:{}@:::/"],
+])
+def test_addresses_that_cannot_be_used_are_told_without_passwords(launch, options):
+    password = marker("password of an address")
+    program = launch(Confregd, store="memory:", extra=[text.format(password) for text in options])
+    code, _ = program.fails_to_start()
+    assert code == 1
+    planted.assert_none_in_logs(program.folder)
+
+
+def test_the_search_finds_what_is_there(tmp_path):
+    (tmp_path / "program.log.1").write_text(f"event=x value={marker('proof')}\n")
+    with pytest.raises(AssertionError, match="has .'proof'."):
+        planted.assert_none_in_logs(tmp_path)

@@ -4,6 +4,8 @@ import binascii
 import hashlib
 import secrets
 
+from planted import plant
+
 DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
 
@@ -18,7 +20,7 @@ def base62(number, n):
 def new_token():
     """As `confregd access token` makes them."""
     text = "cfr_" + base62(int.from_bytes(secrets.token_bytes(32), "big"), 43)
-    return text + base62(binascii.crc32(text.encode()), 6)
+    return plant(text + base62(binascii.crc32(text.encode()), 6), "a token")
 
 
 def digest(token):

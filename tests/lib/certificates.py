@@ -4,6 +4,8 @@ import ssl
 import subprocess
 from pathlib import Path
 
+from planted import plant_key
+
 CONFIG = """
 [ca]
 default_ca = our
@@ -80,6 +82,7 @@ class Authority:
                               (f"subjectAltName={names}\n" if names else ""))
         openssl("req", *self._key(pair.key), "-config", self.config, "-subj",
                 f"/CN={name}" if name else "/", "-out", request)
+        plant_key(pair.key.read_text())
         time = ["-startdate", "20200101000000Z", "-enddate", end] if end else ["-days", "30"]
         self._ca("-in", request, "-extfile", extensions, *time, "-notext", "-out", pair.cert)
         return pair
