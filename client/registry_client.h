@@ -32,6 +32,12 @@
     REGISTRY_METHOD_ROW(X, DIFF_VERSIONS, DiffVersions, diff_versions)                             \
     REGISTRY_METHOD_ROW(X, DIFF_CONFIGS, DiffConfigs, diff_configs)                                \
     REGISTRY_METHOD_ROW(X, LIST_COMMITS, ListCommits, list_commits)                                \
+    REGISTRY_METHOD_ROW(X, SET_SCHEMA, SetSchema, set_schema)                                      \
+    REGISTRY_METHOD_ROW(X, GET_SCHEMA, GetSchema, get_schema)                                      \
+    REGISTRY_METHOD_ROW(X, LIST_SCHEMAS, ListSchemas, list_schemas)                                \
+    REGISTRY_METHOD_ROW(X, DELETE_SCHEMA, DeleteSchema, delete_schema)                             \
+    REGISTRY_METHOD_ROW(X, LIST_SCHEMA_VERSIONS, ListSchemaVersions, list_schema_versions)         \
+    REGISTRY_METHOD_ROW(X, DIFF_SCHEMAS, DiffSchemas, diff_schemas)                                \
     REGISTRY_METHOD_ROW(X, COMPACT, Compact, compact)                                              \
     REGISTRY_METHOD_ROW(X, WATCH_PROGRESS, WatchProgress, watch_progress)                          \
     REGISTRY_METHOD_ROW(X, GET_STATUS, GetStatus, get_status)                                      \

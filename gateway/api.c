@@ -10,6 +10,8 @@
 #define NAMED PARAMETER_ENVIRONMENT
 #define WRITE PARAMETER_VALIDATE_ONLY
 #define VALUE (WRITE | PARAMETER_ALLOW_SECRETS) /* of a write that brings values */
+/* A schema is for an environment, or for all: without the parameter. */
+#define OF_SCHEMA (PARAMETER_ENVIRONMENT_FILTER | PARAMETERS_STRICT)
 /* Of a write whose body has no place for them. */
 #define SIGNED (PARAMETER_COMMENT | PARAMETER_CREATED_BY)
 /* A list of documents, whole or in pages. */
@@ -43,6 +45,25 @@ static const struct route rows[] = {
      BODY_VERSION, &config_write},
     {"POST", "/api/configs/*/undelete", handle_undelete, NAMED | VALUE | PARAMETERS_STRICT,
      BODY_VERSION, &config_write},
+    {"GET", "/api/schemas", handle_schemas,
+     PARAMETER_SERVICE_FILTER | PARAMETER_ENVIRONMENT_FILTER | PARAMETER_PREFIX_FILTER |
+         PARAMETER_LIMIT | PARAMETER_PAGE | PARAMETERS_STRICT,
+     BODY_NONE, &config_read},
+    {"GET", "/api/schemas/*", handle_schema,
+     OF_SCHEMA | PARAMETER_VERSION | PARAMETER_IN_FORCE | PARAMETER_INCLUDE_DELETED, BODY_NONE,
+     &config_read},
+    {"PUT", "/api/schemas/*", handle_schema_set, OF_SCHEMA | WRITE | PARAMETER_FORCE, BODY_SCHEMA,
+     &config_write},
+    {"DELETE", "/api/schemas/*", handle_schema_delete, OF_SCHEMA | WRITE | SIGNED | PARAMETER_FORCE,
+     BODY_EMPTY, &config_write},
+    {"POST", "/api/schemas/*/rollback", handle_schema_rollback, OF_SCHEMA | WRITE | PARAMETER_FORCE,
+     BODY_VERSION, &config_write},
+    {"GET", "/api/schemas/*/history", handle_schema_history,
+     OF_SCHEMA | PARAMETER_LIMIT | PARAMETER_PAGE | PARAMETER_INCLUDE_DELETED, BODY_NONE,
+     &config_read},
+    {"GET", "/api/schemas/*/diff", handle_schema_diff,
+     OF_SCHEMA | PARAMETER_OLD_VERSION | PARAMETER_NEW_VERSION | PARAMETER_INCLUDE_DELETED,
+     BODY_NONE, &config_read},
     {"GET", "/api/diff", handle_diffs,
      NAMED | PARAMETER_SIDES | PARAMETER_SERVICE_FILTER | PARAMETER_PREFIX_FILTER |
          PARAMETER_LIMIT | PARAMETER_PAGE | PARAMETERS_STRICT,

@@ -28,6 +28,15 @@ void handle_diffs(struct request *r);
 void handle_commits(struct request *r);
 void handle_commit(struct request *r);
 
+/* schemas.c */
+void handle_schemas(struct request *r);
+void handle_schema(struct request *r);
+void handle_schema_set(struct request *r);
+void handle_schema_rollback(struct request *r);
+void handle_schema_delete(struct request *r);
+void handle_schema_history(struct request *r);
+void handle_schema_diff(struct request *r);
+
 /* batch_gets.c */
 void handle_batch(struct request *r);
 

@@ -17,7 +17,17 @@ struct document {
     bool deleted;
     int64_t time_us;
     struct json_text data;
+    bool is_schema; /* environment may be empty */
 };
+
+static void add_environment(struct str *out, const struct document *d)
+{
+    if (d->is_schema && d->environment[0] == '\0') {
+        str_add_text(out, "\"environment\":null");
+    } else {
+        json_add_text(out, "\"environment\":", d->environment);
+    }
+}
 
 static int64_t time_of(const Google__Protobuf__Timestamp *timestamp)
 {
@@ -34,13 +44,13 @@ static void add_member(struct str *out, const struct document *d, enum document_
         json_add_text(out, "\"service_name\":", d->service);
         break;
     case DOCUMENT_ENVIRONMENT:
-        json_add_text(out, "\"environment\":", d->environment);
+        add_environment(out, d);
         break;
     case DOCUMENT_VERSION:
         str_addf(out, "\"version\":%" PRIu64, d->version);
         break;
     case DOCUMENT_DATA:
-        str_add_text(out, "\"config_data\":");
+        str_add_text(out, d->is_schema ? "\"schema\":" : "\"config_data\":");
         str_add(out, d->data.data, d->data.len);
         break;
     case DOCUMENT_CREATED_AT:
@@ -83,9 +93,9 @@ static bool add_document(struct str *out, const struct document *d, unsigned mem
     return true;
 }
 
-bool render_config(struct str *out, const Confreg__V1__Config *config, unsigned members)
+static struct document of_config(const Confreg__V1__Config *config)
 {
-    struct document d = {
+    return (struct document){
         .service = config->service_name,
         .environment = config->environment,
         .created_by = texts_author_named(config->created_by, config->created_by_empty),
@@ -96,6 +106,45 @@ bool render_config(struct str *out, const Confreg__V1__Config *config, unsigned 
         .time_us = time_of(config->create_time),
         .data = payload_of_config(config),
     };
+}
+
+static struct document of_version(const char *service, const char *environment,
+                                  const Confreg__V1__Version *version)
+{
+    return (struct document){
+        .service = service,
+        .environment = environment,
+        .created_by = texts_author_named(version->created_by, version->created_by_empty),
+        .comment = version->comment,
+        .version = version->version,
+        .source_version = version->source_version,
+        .kind = version->kind,
+        .deleted = version->deleted,
+        .time_us = time_of(version->create_time),
+        .data = payload_of_version(version),
+    };
+}
+
+#define OF_SCHEMAS (DOCUMENT_ALL & ~(unsigned)DOCUMENT_UPDATED_AT)
+
+bool render_schema(struct str *out, const Confreg__V1__Config *schema)
+{
+    struct document d = of_config(schema);
+    d.is_schema = true;
+    return add_document(out, &d, OF_SCHEMAS);
+}
+
+bool render_schema_version(struct str *out, const char *service, const char *environment,
+                           const Confreg__V1__Version *version)
+{
+    struct document d = of_version(service, environment, version);
+    d.is_schema = true;
+    return add_document(out, &d, OF_SCHEMAS);
+}
+
+bool render_config(struct str *out, const Confreg__V1__Config *config, unsigned members)
+{
+    struct document d = of_config(config);
     return add_document(out, &d, members);
 }
 
@@ -118,18 +167,7 @@ bool render_mirrored(struct str *out, const struct mirror_config *config, unsign
 bool render_version(struct str *out, const char *service, const char *environment,
                     const Confreg__V1__Version *version, unsigned members)
 {
-    struct document d = {
-        .service = service,
-        .environment = environment,
-        .created_by = texts_author_named(version->created_by, version->created_by_empty),
-        .comment = version->comment,
-        .version = version->version,
-        .source_version = version->source_version,
-        .kind = version->kind,
-        .deleted = version->deleted,
-        .time_us = time_of(version->create_time),
-        .data = payload_of_version(version),
-    };
+    struct document d = of_version(service, environment, version);
     return add_document(out, &d, members);
 }
 

@@ -25,6 +25,11 @@ MUST_USE bool render_mirrored(struct str *out, const struct mirror_config *confi
                               unsigned members);
 MUST_USE bool render_version(struct str *out, const char *service, const char *environment,
                              const Confreg__V1__Version *version, unsigned members);
+/* Schemas: {"service_name", "environment", "version", "schema", "created_at", "created_by",
+ * "comment"}. environment is null if the schema is for all of them. */
+MUST_USE bool render_schema(struct str *out, const Confreg__V1__Config *schema);
+MUST_USE bool render_schema_version(struct str *out, const char *service, const char *environment,
+                                    const Confreg__V1__Version *version);
 /* A deleted config: {"service_name", "environment", "version", "deleted_at", "deleted_by",
  * "comment", "revision"}. version: the last number; the rest is of the delete. */
 void render_deleted(struct str *out, const Confreg__V1__Config *config);

@@ -66,12 +66,13 @@ static void refuse_shape(struct invalid *invalid, const char *name, enum fault f
     invalid_add(invalid, "body", name, fault, text.data);
 }
 
-static void check_config_data(struct body *body, const char *content_type, struct invalid *invalid)
+static void check_object(struct body *body, const char *name, const char *content_type,
+                         struct invalid *invalid)
 {
-    if (!json_find(json_of_buf(body->json), "config_data", &body->config_data)) {
-        refuse_shape(invalid, "config_data", FAULT_MISSING, "Field required", content_type);
+    if (!json_find(json_of_buf(body->json), name, &body->config_data)) {
+        refuse_shape(invalid, name, FAULT_MISSING, "Field required", content_type);
     } else if (json_type_of(body->config_data) != JSON_OBJECT) {
-        invalid_add(invalid, "body", "config_data", FAULT_NO_DICTIONARY,
+        invalid_add(invalid, "body", name, FAULT_NO_DICTIONARY,
                     "Input should be a valid dictionary");
     }
 }
@@ -163,7 +164,7 @@ static void check_members(enum body_kind kind, struct body *body, const char *co
     } else if (kind == BODY_VERSION) {
         check_version(body, invalid);
     } else {
-        check_config_data(body, content_type, invalid);
+        check_object(body, kind == BODY_SCHEMA ? "schema" : "config_data", content_type, invalid);
     }
     take_text(body, "comment", &body->comment, invalid);
     body->has_created_by = take_text(body, "created_by", &body->created_by, invalid);
@@ -173,12 +174,15 @@ static void check_members(enum body_kind kind, struct body *body, const char *co
 static const struct known_names *names_of(enum body_kind kind)
 {
     static const struct known_names of_config = {{"config_data", "comment", "created_by"}, 3};
+    static const struct known_names of_schema = {{"schema", "comment", "created_by"}, 3};
     static const struct known_names of_version = {{"version", "comment", "created_by"}, 3};
     static const struct known_names of_names = {{"names"}, 1};
     static const struct known_names of_changes = {{"changes", "comment", "created_by"}, 3};
     switch (kind) {
     case BODY_CONFIG:
         return &of_config;
+    case BODY_SCHEMA:
+        return &of_schema;
     case BODY_VERSION:
         return &of_version;
     case BODY_NAMES:

@@ -13,6 +13,7 @@ enum body_kind {
     BODY_NONE,    /* any body is ignored */
     BODY_EMPTY,   /* a body is a fault */
     BODY_CONFIG,  /* {"config_data": {…}, "comment": "…", "created_by": "…"} */
+    BODY_SCHEMA,  /* {"schema": {…}, "comment": "…", "created_by": "…"} */
     BODY_VERSION, /* {"version": 3, "comment": "…", "created_by": "…"}, or no body at all */
     BODY_NAMES,   /* {"names": [ … ]}; batch_gets.c defines the items */
     BODY_CHANGES, /* {"changes": [ … ], "comment": "…", "created_by": "…"}; changes.c does */
@@ -28,7 +29,7 @@ enum patch_kind {
 struct body {
     struct buf *json; /* owned: the whole body without white space */
     enum patch_kind patch_kind;
-    struct json_text config_data; /* in json: an object; of a patch, all of the body */
+    struct json_text config_data; /* in json: an object, also `schema`; of a patch, all of it */
     struct number version;        /* of a rollback or an undelete; may be left out */
     struct json_text list;        /* names or changes: an array, in json */
     struct str comment;           /* decoded; empty where it was not given */

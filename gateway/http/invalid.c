@@ -4,6 +4,8 @@
 #include <string.h>
 
 #include "json.h"
+#include "json_pointer.h"
+#include "mem.h"
 
 /* Reasons by the nearest of pydantic's types. */
 static const struct {
@@ -172,6 +174,37 @@ void invalid_add_status(struct invalid *invalid, const char *place, const char *
     open_item(invalid, place);
     add_path(&invalid->items, name == NULL ? "" : name);
     close_item(invalid, type_of(st->reason), st->message);
+}
+
+/* The steps of a JSON Pointer. A number is taken for the index of an item. */
+static void add_pointer(struct str *items, const char *pointer)
+{
+    while (*pointer == '/') {
+        AUTO_STR token = {0};
+        pointer = json_pointer_token(pointer + 1, &token);
+        bool is_index = token.len > 0 && token.len < 10 &&
+                        strspn(token.data, "0123456789") == token.len &&
+                        (token.data[0] != '0' || token.len == 1);
+        if (is_index) {
+            str_addf(items, ",%s", token.data);
+        } else {
+            add_name(items, str_text(&token), token.len);
+        }
+    }
+}
+
+void invalid_add_violation(struct invalid *invalid, const char *place, const struct status *st,
+                           const struct status_violation *violation)
+{
+    size_t n = strcspn(violation->field, "/");
+    AUTO(free) char *field = mem_text(violation->field, n);
+    if (invalid->n == 0) {
+        set_members(invalid, field, st);
+    }
+    open_item(invalid, place);
+    add_path(&invalid->items, field);
+    add_pointer(&invalid->items, violation->field + n);
+    close_item(invalid, type_of(violation->reason), violation->message);
 }
 
 void invalid_add_item(struct invalid *invalid, const char *place, const char *list, size_t index,

@@ -58,6 +58,9 @@ void invalid_set_json(struct invalid *invalid, size_t offset, const struct statu
  * a path, "changes[2].update.version". */
 void invalid_add_status(struct invalid *invalid, const char *place, const char *name,
                         const struct status *st);
+/* One of several faults that the server found within a JSON value. */
+void invalid_add_violation(struct invalid *invalid, const char *place, const struct status *st,
+                           const struct status_violation *violation);
 /* The same for an item of a list: a member of the body, or a parameter that may be repeated. */
 void invalid_add_item(struct invalid *invalid, const char *place, const char *list, size_t index,
                       const struct status *st);

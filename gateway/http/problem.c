@@ -60,12 +60,27 @@ static void add_info(struct str *members, const struct status_info *info)
     }
 }
 
+/* The things that a change would break; the faults of a request are in its detail. */
+static void add_violations(struct str *members, const struct status *st)
+{
+    str_add_text(members, ",\"violations\":[");
+    for (size_t i = 0; i < st->n_violations; i++) {
+        const struct status_violation *v = &st->violations[i];
+        str_add_text(members, i == 0 ? "" : ",");
+        json_encode_string(members, v->message, strlen(v->message));
+    }
+    str_add_char(members, ']');
+}
+
 void problem_add_status(struct str *members, const struct status *st)
 {
     problem_add_reason(members, st->reason[0] == '\0' ? status_code_name(st->code) : st->reason,
                        st->field[0] == '\0' ? NULL : st->field);
     for (size_t i = 0; i < st->n_info; i++) {
         add_info(members, &st->info[i]);
+    }
+    if (st->code == STATUS_FAILED_PRECONDITION && st->n_violations > 0) {
+        add_violations(members, st);
     }
 }
 

@@ -205,6 +205,8 @@ static const struct row {
     {PARAMETER_INCLUDE_DELETED, "include_deleted", take_switch,
      offsetof(struct parameters, include_deleted)},
     {PARAMETER_DELETED, "deleted", take_switch, offsetof(struct parameters, deleted)},
+    {PARAMETER_IN_FORCE, "in_force", take_switch, offsetof(struct parameters, in_force)},
+    {PARAMETER_FORCE, "force", take_switch, offsetof(struct parameters, force)},
 };
 
 /* The row of a parameter that the route takes; NULL: it takes none of that name. */

@@ -48,7 +48,9 @@ enum parameter {
     /* actor=, credential=, kind=, since=, until=, from_revision=, to_revision=, pointer=, order=,
      * view= */
     PARAMETER_LOG_FILTERS = 1 << 17,
-    PARAMETER_SIDES = 1 << 20, /* new_environment=, old_revision=, new_revision= */
+    PARAMETER_SIDES = 1 << 20,    /* new_environment=, old_revision=, new_revision= */
+    PARAMETER_IN_FORCE = 1 << 24, /* in_force=true */
+    PARAMETER_FORCE = 1 << 25,    /* force=true */
     /* Unknown and repeated parameters are faults, and so are unknown members of the body. */
     PARAMETERS_STRICT = 1 << 30,
 };
@@ -59,6 +61,7 @@ struct parameters {
     char *environment;    /* owned; the filter, where the route takes that */
     struct number version, limit, old_version, new_version;
     bool resolve, snapshot, upsert, validate_only, allow_secrets, include_deleted, deleted;
+    bool in_force, force;
     char *prefix_filter;        /* owned */
     char *comment, *created_by; /* owned */
     char *page, *fields;        /* owned */

@@ -77,6 +77,23 @@ static const char *place_of(const struct request *r, const struct status *st, co
     return name != NULL && parameters_take(r->route->parameters, name) ? "query" : "body";
 }
 
+/* Faults within a JSON value have pointers into it. */
+static bool has_pointers(const struct status *st)
+{
+    return st->n_violations > 1 ||
+           (st->n_violations == 1 && strchr(st->violations[0].field, '/') != NULL);
+}
+
+static void refuse_value(struct request *r, const struct status *st)
+{
+    struct invalid invalid = {0};
+    for (size_t i = 0; i < st->n_violations; i++) {
+        invalid_add_violation(&invalid, "body", st, &st->violations[i]);
+    }
+    request_refuse_invalid(r, &invalid);
+    invalid_fini(&invalid);
+}
+
 static void refuse_field(struct request *r, const struct status *st)
 {
     struct invalid invalid = {0};
@@ -128,7 +145,7 @@ void errors_answer(struct request *r, const struct status *st)
     }
     request_add_retry(r, st);
     if (http == 422) {
-        refuse_field(r, st);
+        (has_pointers(st) ? refuse_value : refuse_field)(r, st);
     } else if (st->outcome == OUTCOME_UNKNOWN) {
         answer_unknown(r, http, st);
     } else if (st->reason[0] != '\0') {

@@ -374,6 +374,7 @@ bool stage_checks(struct staging *s, struct value_report *report, struct status 
         }
         name_field(s, s->made_by[i], report);
         if (key_kind(change->environment) == KEY_SCHEMA) {
+            snprintf(report->field, sizeof report->field, "schema");
             if (!check_schema(s, m, i, report, st)) {
                 return false;
             }

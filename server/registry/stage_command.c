@@ -251,12 +251,17 @@ static bool find_source(const struct mutation *m, const struct head *head, uint6
     return head_has_version(head, *ret_version) || no_version(m, st);
 }
 
+static bool stage_undelete(struct staging *s, const struct mutation *m, struct status *st);
+
 static bool stage_rollback(struct staging *s, const struct mutation *m, struct status *st)
 {
     struct head *head = current_head(s, m);
     uint64_t version;
     if (!check_expectations(s, m, head, st)) {
         return false;
+    }
+    if (head != NULL && head->version == 0 && key_kind(m->environment) == KEY_SCHEMA) {
+        return stage_undelete(s, m, st); /* SetSchema is both */
     }
     if (head == NULL || head->version == 0) {
         return no_config(m, st);

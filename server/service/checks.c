@@ -30,6 +30,13 @@ bool check_names(const char *environment, const char *service, const char *prefi
            check_name(service, prefix, "service_name", st);
 }
 
+bool check_schema_names(const char *environment, const char *service, const char *prefix,
+                        struct status *st)
+{
+    return (environment[0] == '\0' || check_name(environment, prefix, "environment", st)) &&
+           check_name(service, prefix, "service_name", st);
+}
+
 bool check_epoch(const struct service *service, const char *epoch, const char *field,
                  struct status *st)
 {

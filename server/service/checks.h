@@ -20,6 +20,10 @@ static inline enum history_scope scope_of(bool include_deleted)
 bool check_names(const char *environment, const char *service, const char *prefix,
                  struct status *st);
 
+/* The same for the names of a schema, whose environment may be "". */
+bool check_schema_names(const char *environment, const char *service, const char *prefix,
+                        struct status *st);
+
 /* FAILED_PRECONDITION EPOCH_MISMATCH: epoch is neither "" nor the log's. */
 bool check_epoch(const struct service *service, const char *epoch, const char *field,
                  struct status *st);

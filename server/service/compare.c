@@ -94,8 +94,8 @@ static void send_diff(const struct comparison *c, struct rpc_call *call)
                      json_of_buf(c->new_side.payload));
     Confreg__V1__Diff *diff = &difference.diff;
     diff->service_name = (char *)(uintptr_t)c->service_name;
-    diff->environment = (char *)(uintptr_t)c->old_side.environment;
-    diff->new_environment = (char *)(uintptr_t)c->new_side.environment;
+    diff->environment = (char *)(uintptr_t)key_environment(c->old_side.environment);
+    diff->new_environment = (char *)(uintptr_t)key_environment(c->new_side.environment);
     diff->old_version = c->old_side.version;
     diff->new_version = c->new_side.version;
     struct answer answer = {0};
@@ -113,9 +113,9 @@ static bool choose(struct comparison *c, struct status *st)
     return choose_head(c, &c->new_side, st) && choose_head(c, &c->old_side, st);
 }
 
-static void run(struct service *service, struct rpc_call *call, const ProtobufCMessage *message)
+void compare_keys(struct service *service, struct rpc_call *call,
+                  const Confreg__V1__DiffVersionsRequest *r)
 {
-    const Confreg__V1__DiffVersionsRequest *r = (const void *)message;
     const char *environment = environment_or_default(r->environment);
     bool elsewhere = r->new_environment[0] != '\0';
     struct comparison c = {
@@ -136,6 +136,11 @@ static void run(struct service *service, struct rpc_call *call, const ProtobufCM
         rpc_fail(call, &st);
     }
     comparison_fini(&c);
+}
+
+static void run(struct service *service, struct rpc_call *call, const ProtobufCMessage *message)
+{
+    compare_keys(service, call, (const Confreg__V1__DiffVersionsRequest *)(const void *)message);
 }
 
 void compare_versions(struct rpc_call *call, const Confreg__V1__DiffVersionsRequest *request,

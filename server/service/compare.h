@@ -7,5 +7,9 @@
 
 void compare_versions(struct rpc_call *call, const Confreg__V1__DiffVersionsRequest *request,
                       struct service *service);
+/* The same for keys of any kind, now: both environments are those of keys, and names are checked.
+ */
+void compare_keys(struct service *service, struct rpc_call *call,
+                  const Confreg__V1__DiffVersionsRequest *r);
 
 #endif

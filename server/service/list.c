@@ -8,6 +8,7 @@
 #include "encode.h"
 #include "history.h"
 #include "page.h"
+#include "view_key.h"
 
 #define HEADS_AT_ONCE 64
 #define FIELD_VERSIONS 2  /* of ListVersionsResponse */
@@ -93,7 +94,7 @@ static bool add_config(struct config_page *page, const struct head *head, struct
 {
     struct buf *config = NULL;
     /* A config that the caller may not see is not named by a token, either. */
-    if (!view_has(&page->view, head_environment(head), head_service(head))) {
+    if (!view_has_key(&page->view, head_environment(head), head_service(head))) {
         return true;
     }
     page->full = comes_late(page, head);
@@ -154,12 +155,13 @@ static enum configs_shown what_to_show(const Confreg__V1__ListConfigsRequest *r)
 }
 
 static uint64_t configs_filter(const struct service *service, const struct rpc_call *call,
-                               const Confreg__V1__ListConfigsRequest *r)
+                               const Confreg__V1__ListConfigsRequest *r, enum key_kind kind)
 {
-    static const char *const methods[] = {
-        [SHOW_LIVE] = "configs", [SHOW_ALL] = "all configs", [SHOW_DELETED] = "deleted configs"};
-    return page_filter(service, call, methods[what_to_show(r)], r->environment, r->service_name,
-                       r->service_name_prefix);
+    static const char *const methods[KEY_KINDS][3] = {
+        {[SHOW_LIVE] = "configs", [SHOW_ALL] = "all configs", [SHOW_DELETED] = "deleted configs"},
+        {[SHOW_LIVE] = "schemas", [SHOW_ALL] = "all schemas", [SHOW_DELETED] = "deleted schemas"}};
+    return page_filter(service, call, methods[kind][what_to_show(r)], r->environment,
+                       r->service_name, r->service_name_prefix);
 }
 
 static bool is_still_there(const struct config_page *page, struct status *st)
@@ -169,14 +171,14 @@ static bool is_still_there(const struct config_page *page, struct status *st)
                       "the revision of this list was compacted; list again from the start");
 }
 
-static void run_list_configs(struct service *service, struct rpc_call *call,
-                             const ProtobufCMessage *message)
+void list_keys(struct service *service, struct rpc_call *call,
+               const Confreg__V1__ListConfigsRequest *r, enum key_kind kind)
 {
-    const Confreg__V1__ListConfigsRequest *r = (const void *)message;
     struct config_page page = {.service = service,
                                .filter = {.environment = filter_text(r->environment),
                                           .service = filter_text(r->service_name),
-                                          .service_prefix = filter_text(r->service_name_prefix)},
+                                          .service_prefix = filter_text(r->service_name_prefix),
+                                          .kind = kind},
                                .basic = r->view == CONFREG__V1__VIEW__VIEW_BASIC,
                                .include_large = r->include_large,
                                .show = what_to_show(r),
@@ -186,7 +188,8 @@ static void run_list_configs(struct service *service, struct rpc_call *call,
     struct status st;
     page.view = rights_view(call, PERMISSION_READ, &page.filter);
     if (!rights_see(&page.view, &st) ||
-        !page_open(service, r->page_token, configs_filter(service, call, r), &page.token, &st) ||
+        !page_open(service, r->page_token, configs_filter(service, call, r, kind), &page.token,
+                   &st) ||
         !is_still_there(&page, &st)) {
         rpc_fail(call, &st);
         return;
@@ -205,16 +208,29 @@ static void run_list_configs(struct service *service, struct rpc_call *call,
     answer_send(&page.answer, call);
 }
 
+bool list_keys_revision(const struct service *service, const struct rpc_call *call,
+                        const Confreg__V1__ListConfigsRequest *r, enum key_kind kind,
+                        uint64_t *ret_revision, struct status *st)
+{
+    return page_revision(service, r->page_token, configs_filter(service, call, r, kind),
+                         ret_revision, st);
+}
+
+static void run_list_configs(struct service *service, struct rpc_call *call,
+                             const ProtobufCMessage *message)
+{
+    list_keys(service, call, (const Confreg__V1__ListConfigsRequest *)(const void *)message,
+              KEY_CONFIG);
+}
+
 void list_configs(struct rpc_call *call, const Confreg__V1__ListConfigsRequest *request,
                   struct service *service)
 {
     struct status st;
     struct read_revisions revisions = {0};
-    if (!check_name_filter(request->environment, "environment", &st) ||
-        !check_name_filter(request->service_name, "service_name", &st) ||
-        !check_prefix_filter(request->service_name_prefix, "service_name_prefix", &st) ||
-        !page_revision(service, request->page_token, configs_filter(service, call, request),
-                       &revisions.awaited, &st)) {
+    if (!check_name_filters(request->environment, request->service_name,
+                            request->service_name_prefix, &st) ||
+        !list_keys_revision(service, call, request, KEY_CONFIG, &revisions.awaited, &st)) {
         rpc_fail(call, &st);
         return;
     }
@@ -292,10 +308,17 @@ static uint64_t versions_filter(const struct service *service, const struct rpc_
                        environment_or_default(r->environment), r->service_name, "");
 }
 
-static void run_list_versions(struct service *service, struct rpc_call *call,
-                              const ProtobufCMessage *message)
+bool list_versions_revision(const struct service *service, const struct rpc_call *call,
+                            const Confreg__V1__ListVersionsRequest *r, uint64_t *ret_revision,
+                            struct status *st)
 {
-    const Confreg__V1__ListVersionsRequest *r = (const void *)message;
+    return page_revision(service, r->page_token, versions_filter(service, call, r), ret_revision,
+                         st);
+}
+
+void list_versions_of_key(struct service *service, struct rpc_call *call,
+                          const Confreg__V1__ListVersionsRequest *r)
+{
     struct config_name name = {environment_or_default(r->environment), r->service_name};
     AUTO(head_unref) struct head *head = NULL;
     struct position position;
@@ -323,14 +346,20 @@ static void run_list_versions(struct service *service, struct rpc_call *call,
     answer_send(&page.answer, call);
 }
 
+static void run_list_versions(struct service *service, struct rpc_call *call,
+                              const ProtobufCMessage *message)
+{
+    list_versions_of_key(service, call,
+                         (const Confreg__V1__ListVersionsRequest *)(const void *)message);
+}
+
 void list_versions(struct rpc_call *call, const Confreg__V1__ListVersionsRequest *request,
                    struct service *service)
 {
     struct status st;
     struct read_revisions revisions = {0};
     if (!check_names(request->environment, request->service_name, "", &st) ||
-        !page_revision(service, request->page_token, versions_filter(service, call, request),
-                       &revisions.awaited, &st)) {
+        !list_versions_revision(service, call, request, &revisions.awaited, &st)) {
         rpc_fail(call, &st);
         return;
     }

@@ -11,6 +11,7 @@
 #include "json_pointer.h"
 #include "page.h"
 #include "utf8.h"
+#include "view_key.h"
 
 #define FIELD_LISTED 2 /* the commits of a ListCommitsResponse */
 
@@ -33,8 +34,9 @@ struct commit_page {
     struct service *service;
     const Confreg__V1__ListCommitsRequest *request;
     struct head_filter filter;
-    struct view reading, auditing; /* either of them shows a change */
-    uint32_t kinds;                /* a bit for each kind that is listed; 0: all */
+    struct head_filter schema_filter; /* the same for schemas */
+    struct view reading, auditing;    /* either of them shows a change */
+    uint32_t kinds;                   /* a bit for each kind that is listed; 0: all */
     struct page_token token;
     struct bounds bounds;
     size_t left;   /* commits that still fit on the page */
@@ -140,14 +142,15 @@ static bool matches_pointer(const struct commit_page *page, const struct change_
 /* A change without a key concerns them all. */
 static bool sees(const struct commit_page *page, const struct change *change)
 {
-    return rights_has_key(&page->reading, change->environment, change->service) ||
-           rights_has_key(&page->auditing, change->environment, change->service);
+    return view_has_key(&page->reading, change->environment, change->service) ||
+           view_has_key(&page->auditing, change->environment, change->service);
 }
 
 static bool matches_facts(const struct commit_page *page, const struct change *change)
 {
     return sees(page, change) && (page->kinds == 0 || (page->kinds >> change->kind & 1) != 0) &&
-           head_filter_matches(&page->filter, change->environment, change->service);
+           (head_filter_matches(&page->filter, change->environment, change->service) ||
+            head_filter_matches(&page->schema_filter, change->environment, change->service));
 }
 
 /* wanted: "" accepts every text. */
@@ -209,8 +212,8 @@ static struct buf *encode_diff(const struct change *change, const struct change_
     struct diff_answer difference;
     diff_answer_init(&difference, data_of(&heads->before), data_of(&heads->after));
     Confreg__V1__Diff *diff = &difference.diff;
-    diff->environment = change->environment;
-    diff->new_environment = change->environment;
+    diff->environment = (char *)(uintptr_t)key_environment(change->environment);
+    diff->new_environment = diff->environment;
     diff->service_name = change->service;
     diff->old_version = change->previous_version;
     diff->new_version = change->head_version;
@@ -396,13 +399,10 @@ struct named {
 
 #define NAMING_STEPS 256 /* parts of the heads' order that are looked at for names */
 
-static void find_names(const struct commit_page *page, struct named *named)
+static void add_names(const struct commit_page *page, const struct head_filter *filter,
+                      struct named *named)
 {
-    const struct head_filter *filter = &page->filter;
     struct head_cursor cursor = {.done = false};
-    named->n = 0;
-    named->searched =
-        filter->environment != NULL || filter->service != NULL || filter->service_prefix != NULL;
     for (int i = 0; named->searched && !cursor.done; i++) {
         named->searched = i < NAMING_STEPS && named->n < STORE_SEARCH_CONFIGS;
         if (named->searched) {
@@ -410,11 +410,21 @@ static void find_names(const struct commit_page *page, struct named *named)
                                       named->heads + named->n, STORE_SEARCH_CONFIGS - named->n);
         }
     }
+    str_fini(&cursor.after);
+}
+
+static void find_names(const struct commit_page *page, struct named *named)
+{
+    const struct head_filter *filter = &page->filter;
+    named->n = 0;
+    named->searched =
+        filter->environment != NULL || filter->service != NULL || filter->service_prefix != NULL;
+    add_names(page, filter, named);
+    add_names(page, &page->schema_filter, named);
     for (size_t i = 0; i < named->n; i++) {
         named->configs[i] =
             (struct store_config){head_environment(named->heads[i]), head_service(named->heads[i])};
     }
-    str_fini(&cursor.after);
 }
 
 static bool fill_commits(struct commit_page *page)
@@ -525,6 +535,10 @@ static void run(struct service *service, struct rpc_call *call, const ProtobufCM
                                .left = page_items(r->page_size),
                                .until_ns = page_work_until(),
                                .st = &st};
+    const struct key_text key = key_of_schema(r->environment);
+    page.schema_filter = page.filter;
+    page.schema_filter.kind = KEY_SCHEMA;
+    page.schema_filter.environment = page.filter.environment == NULL ? NULL : key.text;
     page.reading = rights_view(call, PERMISSION_READ, &page.filter);
     page.auditing = rights_view(call, PERMISSION_AUDIT, &page.filter);
     enum view_extent extent = view_either(page.reading.extent, page.auditing.extent);

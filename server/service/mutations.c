@@ -93,6 +93,24 @@ static bool set_content(struct making *making, struct mutation *m, const struct 
     return set_payload(making, m, content->field, data);
 }
 
+/* A mutation with all that requests have in common, but the names. */
+static struct mutation *begin_mutation(struct making *making, const struct write_form *form,
+                                       const ProtobufCMessage *request)
+{
+    struct mutation *m = &making->out->items[making->out->n++];
+    *m = (struct mutation){
+        .kind = form->kind,
+        .version = write_number(request, form->version),
+        .expected_version = write_number(request, form->expected_version),
+        .expected_revision = write_number(request, form->expected_revision),
+        .expected_epoch = mem_string(write_text(request, form->expected_epoch)),
+        .allow_missing = write_flag(request, form->allow_missing),
+        .erase = write_flag(request, form->erase),
+        .allow_secrets = write_flag(request, form->allow_secrets),
+    };
+    return m;
+}
+
 /* Makes one mutation. */
 static bool make(struct making *making, const struct write_form *form,
                  const ProtobufCMessage *request)
@@ -102,19 +120,9 @@ static bool make(struct making *making, const struct write_form *form,
     if (!check_names(environment, service, making->prefix, making->st)) {
         return false;
     }
-    struct mutation *m = &making->out->items[making->out->n++];
-    *m = (struct mutation){
-        .kind = form->kind,
-        .environment = mem_string(environment_or_default(environment)),
-        .service = mem_string(service),
-        .version = write_number(request, form->version),
-        .expected_version = write_number(request, form->expected_version),
-        .expected_revision = write_number(request, form->expected_revision),
-        .expected_epoch = mem_string(write_text(request, form->expected_epoch)),
-        .allow_missing = write_flag(request, form->allow_missing),
-        .erase = write_flag(request, form->erase),
-        .allow_secrets = write_flag(request, form->allow_secrets),
-    };
+    struct mutation *m = begin_mutation(making, form, request);
+    m->environment = mem_string(environment_or_default(environment));
+    m->service = mem_string(service);
     return set_content(making, m, form, request);
 }
 
@@ -138,6 +146,50 @@ bool mutations_of_one(const struct service *service, const struct write_form *fo
 {
     struct making making = begin(service, 1, ret, st);
     return finish(&making, make(&making, form, request));
+}
+
+/* A schema is set to a text, or to what it was in a version. */
+static bool set_schema_content(struct making *making, struct mutation *m,
+                               const struct write_form *form, const ProtobufCMessage *request)
+{
+    const ProtobufCBinaryData data =
+        *(const ProtobufCBinaryData *)(const void *)((const char *)request + form->content);
+    const struct json_limits limits = {RULE_MAX_BYTES, RULE_MAX_DEPTH};
+    m->content_field = mem_string("schema");
+    m->allow_missing = true;
+    if (m->version != 0) {
+        m->kind = MUTATE_ROLLBACK;
+        return data.len == 0 ||
+               refuse(making, "source_version", "CONTENT_AMBIGUOUS", "not together with a schema");
+    }
+    if (!json_check((const char *)data.data, data.len, &limits, "schema", &m->payload,
+                    making->st)) {
+        return false;
+    }
+    making->out->payload_bytes += m->payload->len;
+    return true;
+}
+
+static bool make_schema(struct making *making, const struct write_form *form,
+                        const ProtobufCMessage *request)
+{
+    const char *environment = write_text(request, form->environment);
+    const char *service = write_text(request, form->service_name);
+    if (!check_schema_names(environment, service, "", making->st)) {
+        return false;
+    }
+    struct mutation *m = begin_mutation(making, form, request);
+    m->environment = mem_string(key_of_schema(environment).text);
+    m->service = mem_string(service);
+    m->force = write_flag(request, form->force);
+    return form->content == 0 || set_schema_content(making, m, form, request);
+}
+
+bool mutations_of_schema(const struct service *service, const struct write_form *form,
+                         const ProtobufCMessage *request, struct mutations *ret, struct status *st)
+{
+    struct making making = begin(service, 1, ret, st);
+    return finish(&making, make_schema(&making, form, request));
 }
 
 bool mutations_of_compact(const struct service *service, const struct write_form *form,

@@ -25,6 +25,9 @@ void mutations_fini(struct mutations *mutations);
 /* Of a request about one config. */
 bool mutations_of_one(const struct service *service, const struct write_form *form,
                       const ProtobufCMessage *request, struct mutations *ret, struct status *st);
+/* Of SetSchema and DeleteSchema. */
+bool mutations_of_schema(const struct service *service, const struct write_form *form,
+                         const ProtobufCMessage *request, struct mutations *ret, struct status *st);
 /* Of CommitChanges. */
 bool mutations_of_commit(const struct service *service, const struct write_form *form,
                          const ProtobufCMessage *request, struct mutations *ret, struct status *st);

@@ -117,3 +117,11 @@ bool check_prefix_filter(const char *prefix, const char *field, struct status *s
 {
     return prefix[0] == '\0' || name_prefix_check(prefix, strlen(prefix), field, st);
 }
+
+bool check_name_filters(const char *environment, const char *service, const char *service_prefix,
+                        struct status *st)
+{
+    return check_name_filter(environment, "environment", st) &&
+           check_name_filter(service, "service_name", st) &&
+           check_prefix_filter(service_prefix, "service_name_prefix", st);
+}

@@ -46,5 +46,8 @@ const char *filter_text(const char *text);
 /* Validate a filter, which may be "". INVALID_ARGUMENT NAME_…. */
 bool check_name_filter(const char *name, const char *field, struct status *st);
 bool check_prefix_filter(const char *prefix, const char *field, struct status *st);
+/* All three, by the names of their fields in every request. */
+bool check_name_filters(const char *environment, const char *service, const char *service_prefix,
+                        struct status *st);
 
 #endif

@@ -140,6 +140,13 @@ static void get_resolved(struct service *service, struct rpc_call *call,
     head_unref(heads[1]);
 }
 
+void read_one(struct service *service, struct rpc_call *call,
+              const Confreg__V1__GetConfigRequest *of_key)
+{
+    read_body *body = of_key->version != 0 ? get_version : get_head;
+    body(service, call, &of_key->base);
+}
+
 void read_get(struct rpc_call *call, const Confreg__V1__GetConfigRequest *request,
               struct service *service)
 {

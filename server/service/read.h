@@ -8,6 +8,9 @@
 
 void read_get(struct rpc_call *call, const Confreg__V1__GetConfigRequest *request,
               struct service *service);
+/* Answers a read of a key, now: environment is that of a key, and names are checked. */
+void read_one(struct service *service, struct rpc_call *call,
+              const Confreg__V1__GetConfigRequest *of_key);
 void read_batch(struct rpc_call *call, const Confreg__V1__BatchGetConfigsRequest *request,
                 struct service *service);
 

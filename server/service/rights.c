@@ -7,6 +7,7 @@
 #include "checks.h"
 #include "key.h"
 #include "overlay.h"
+#include "view_key.h"
 #include "write_form.h"
 
 static bool refuse(enum permission permission, struct status *st)
@@ -49,6 +50,47 @@ static bool check_compared(struct grants grants, const ProtobufCMessage *request
             check_name(grants, PERMISSION_READ, r->new_environment, r->service_name, st));
 }
 
+/* A schema concerns every config that it is for. Who has its service in one environment may read
+ * that for all of them; to change it takes all. */
+static bool check_schema(struct grants grants, enum permission permission, const char *environment,
+                         const char *service, struct status *st)
+{
+    struct view view = view_of(grants, permission, view_environment(environment), service, NULL);
+    enum view_extent needed = permission == PERMISSION_READ ? VIEW_PART : VIEW_ALL;
+    return view.extent >= needed || refuse(permission, st);
+}
+
+static bool check_get_schema(struct grants grants, const ProtobufCMessage *request,
+                             struct status *st)
+{
+    const Confreg__V1__GetSchemaRequest *r = (const void *)request;
+    return check_schema(grants, PERMISSION_READ, r->environment, r->service_name, st);
+}
+
+static bool check_schema_versions(struct grants grants, const ProtobufCMessage *request,
+                                  struct status *st)
+{
+    const Confreg__V1__ListSchemaVersionsRequest *r = (const void *)request;
+    return check_schema(grants, PERMISSION_READ, r->environment, r->service_name, st);
+}
+
+static bool check_compared_schemas(struct grants grants, const ProtobufCMessage *request,
+                                   struct status *st)
+{
+    const Confreg__V1__DiffSchemasRequest *r = (const void *)request;
+    return check_schema(grants, PERMISSION_READ, r->environment, r->service_name, st) &&
+           (r->new_environment[0] == '\0' ||
+            check_schema(grants, PERMISSION_READ, r->new_environment, r->service_name, st));
+}
+
+static bool check_write_schema(struct grants grants, const ProtobufCMessage *request,
+                               struct status *st)
+{
+    const struct write_form *form = write_form_of(request);
+    return check_schema(grants, PERMISSION_SCHEMA, write_text(request, form->environment),
+                        write_text(request, form->service_name), st);
+}
+
 bool rights_check_write(struct grants grants, const ProtobufCMessage *request, struct status *st)
 {
     const struct write_form *form = write_form_of(request);
@@ -75,6 +117,7 @@ static bool check_commit(struct grants grants, const ProtobufCMessage *request, 
 #define READ (1u << PERMISSION_READ)
 #define WRITE (1u << PERMISSION_WRITE)
 #define DELETE (1u << PERMISSION_DELETE)
+#define SCHEMA (1u << PERMISSION_SCHEMA)
 #define OPERATE (1u << PERMISSION_OPERATE)
 #define AUDIT (1u << PERMISSION_AUDIT)
 #define DELEGATE (1u << PERMISSION_DELEGATE)
@@ -97,6 +140,12 @@ static const struct right rights[] = {
     {"DeleteConfig", DELETE, RIGHT_NAMED, rights_check_write},
     {"CommitChanges", WRITE | DELETE, RIGHT_NAMED, check_commit},
     {"WriteConfigs", WRITE | DELETE, RIGHT_EACH, NULL},
+    {"GetSchema", READ, RIGHT_NAMED, check_get_schema},
+    {"ListSchemas", READ, RIGHT_PART, NULL},
+    {"ListSchemaVersions", READ, RIGHT_NAMED, check_schema_versions},
+    {"DiffSchemas", READ, RIGHT_NAMED, check_compared_schemas},
+    {"SetSchema", SCHEMA, RIGHT_NAMED, check_write_schema},
+    {"DeleteSchema", SCHEMA, RIGHT_NAMED, check_write_schema},
     {"Compact", OPERATE, RIGHT_ALL, NULL},
     {"GetStatus", OPERATE | DELEGATE, RIGHT_ANYONE, NULL},
     {"GetAccess", READ | WRITE | DELETE | OPERATE | AUDIT | DELEGATE, RIGHT_ANYONE, NULL},
@@ -159,15 +208,9 @@ bool rights_check(const struct right *right, struct grants grants, const Protobu
 struct view rights_view(const struct rpc_call *call, enum permission permission,
                         const struct head_filter *selection)
 {
-    return view_of(caller_grants(admission_caller(call)), permission, selection->environment,
-                   selection->service, selection->service_prefix);
-}
-
-bool rights_has_key(const struct view *view, const char *environment, const char *service)
-{
-    const char *plain = key_environment(environment);
-    bool of_all = key_kind(environment) == KEY_SCHEMA && plain[0] == '\0';
-    return of_all ? view_has_service(view, service) : view_has(view, plain, service);
+    return view_of(caller_grants(admission_caller(call)), permission,
+                   view_environment(selection->environment), selection->service,
+                   selection->service_prefix);
 }
 
 bool rights_see(const struct view *view, struct status *st)

@@ -56,9 +56,6 @@ bool rights_check_write(struct grants grants, const ProtobufCMessage *request, s
 /* The view that the caller of a call has of a selection of configs. */
 struct view rights_view(const struct rpc_call *call, enum permission permission,
                         const struct head_filter *selection);
-/* Whether a view has a key (key.h). A schema needs the right to its environment and service; one
- * for all environments, the right to the service in one of them. */
-bool rights_has_key(const struct view *view, const char *environment, const char *service);
 /* PERMISSION_DENIED NOT_ALLOWED: the view has nothing, whatever there is. */
 bool rights_see(const struct view *view, struct status *st);
 

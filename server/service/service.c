@@ -10,6 +10,7 @@
 #include "list_commits.h"
 #include "read.h"
 #include "rights.h"
+#include "schemas.h"
 #include "status_call.h"
 #include "watch_call.h"
 #include "write_call.h"
@@ -24,6 +25,10 @@ RPC_HANDLER(list_commits, Confreg__V1__ListCommitsRequest, struct service)
 RPC_HANDLER(compare_versions, Confreg__V1__DiffVersionsRequest, struct service)
 RPC_HANDLER(find_secrets, Confreg__V1__FindSecretsRequest, struct service)
 RPC_HANDLER(diff_configs, Confreg__V1__DiffConfigsRequest, struct service)
+RPC_HANDLER(schemas_get, Confreg__V1__GetSchemaRequest, struct service)
+RPC_HANDLER(schemas_list, Confreg__V1__ListSchemasRequest, struct service)
+RPC_HANDLER(schemas_list_versions, Confreg__V1__ListSchemaVersionsRequest, struct service)
+RPC_HANDLER(schemas_diff, Confreg__V1__DiffSchemasRequest, struct service)
 RPC_HANDLER(watch_call, Confreg__V1__WatchRequest, struct service)
 RPC_HANDLER(watch_progress_call, Confreg__V1__WatchProgressRequest, struct service)
 RPC_HANDLER(status_call, Confreg__V1__GetStatusRequest, struct service)
@@ -45,6 +50,12 @@ static const struct rpc_method methods[] = {
     {"DiffConfigs", RPC_UNARY, diff_configs_thunk},
     {"FindSecrets", RPC_UNARY, find_secrets_thunk},
     {"ListCommits", RPC_UNARY, list_commits_thunk},
+    {"SetSchema", RPC_UNARY, write_call},
+    {"GetSchema", RPC_UNARY, schemas_get_thunk},
+    {"ListSchemas", RPC_UNARY, schemas_list_thunk},
+    {"DeleteSchema", RPC_UNARY, write_call},
+    {"ListSchemaVersions", RPC_UNARY, schemas_list_versions_thunk},
+    {"DiffSchemas", RPC_UNARY, schemas_diff_thunk},
     {"Watch", RPC_SERVER_STREAM, watch_call_thunk},
     {"WatchProgress", RPC_UNARY, watch_progress_call_thunk},
     {"GetStatus", RPC_UNARY, status_call_thunk},

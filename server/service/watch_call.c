@@ -51,6 +51,32 @@ static bool take_selectors(const Confreg__V1__WatchRequest *r, struct head_filte
     return true;
 }
 
+/* The schemas beside the selected configs: those of their environments, and those for all. */
+struct schema_selectors {
+    struct key_text keys[WATCH_MAX_SELECTORS];
+};
+
+static void add_schemas(struct watch_spec *spec, struct schema_selectors *schemas)
+{
+    static const char for_all[] = {KEY_SCHEMA_MARK, '\0'};
+    size_t n = spec->n_selectors;
+    if (n == 0) {
+        spec->selectors[spec->n_selectors++] = (struct head_filter){.kind = KEY_CONFIG};
+        spec->selectors[spec->n_selectors++] = (struct head_filter){.kind = KEY_SCHEMA};
+    }
+    for (size_t i = 0; i < n; i++) {
+        struct head_filter filter = spec->selectors[i];
+        filter.kind = KEY_SCHEMA;
+        if (filter.environment != NULL) {
+            schemas->keys[i] = key_of_schema(filter.environment);
+            filter.environment = for_all;
+            spec->selectors[spec->n_selectors++] = filter;
+            filter.environment = schemas->keys[i].text;
+        }
+        spec->selectors[spec->n_selectors++] = filter;
+    }
+}
+
 /* UINT64_MAX + 1 would wrap to 0, which means "from now on". */
 static bool check_not_last(uint64_t revision, struct status *st)
 {
@@ -170,6 +196,10 @@ static bool take_wishes(const Confreg__V1__WatchRequest *r, struct watch_wishes 
                                 "where changes are left out; not together with conflate");
     }
     wishes->resolve = r->resolve;
+    if (r->resolve && r->include_schemas) {
+        return status_bad_field(st, "include_schemas", "RESOLVE_WITH_SCHEMAS",
+                                "include_schemas: not together with resolve");
+    }
     return take_progress(r, wishes, st) && (!r->resolve || check_environments(r, st));
 }
 
@@ -182,7 +212,8 @@ static bool take_id(const char *id, struct watch_spec *spec, struct status *st)
 void watch_call(struct rpc_call *call, const Confreg__V1__WatchRequest *request,
                 struct service *service)
 {
-    struct head_filter filters[WATCH_MAX_SELECTORS];
+    struct head_filter filters[3 * WATCH_MAX_SELECTORS];
+    struct schema_selectors schemas;
     struct watch_spec spec = {.selectors = filters,
                               .n_selectors = request->n_selectors,
                               .caller = admission_caller(call)};
@@ -191,6 +222,9 @@ void watch_call(struct rpc_call *call, const Confreg__V1__WatchRequest *request,
         !take_wishes(request, &spec.wishes, &st) || !take_id(request->watch_id, &spec, &st)) {
         rpc_fail(call, &st);
         return;
+    }
+    if (request->include_schemas) {
+        add_schemas(&spec, &schemas);
     }
     hub_open(service->hub, call, &spec);
 }

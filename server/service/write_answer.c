@@ -41,7 +41,7 @@ static void add_diff(const struct write_item *w, uint32_t field, struct answer *
     struct diff_answer difference;
     diff_answer_init(&difference, payload_or_none(before), payload_or_none(after));
     Confreg__V1__Diff *diff = &difference.diff;
-    diff->environment = (char *)(uintptr_t)head_environment(after);
+    diff->environment = (char *)(uintptr_t)key_environment(head_environment(after));
     diff->service_name = (char *)(uintptr_t)head_service(after);
     diff->new_environment = diff->environment;
     diff->old_version = before == NULL ? 0 : before->version;

@@ -34,13 +34,20 @@ bool value_report_add(struct value_report *report, const struct value_violation 
     return false;
 }
 
+static const char *place_of(const struct value_violation *violation)
+{
+    return violation->pointer[0] == '\0' ? "the value" : violation->pointer;
+}
+
 static void tell(struct value_report *report, const struct value_violation *violation)
 {
     AUTO_STR field = {0};
     AUTO_STR message = {0};
-    str_addf(&field, "%s%s", report->field, violation->pointer);
-    if (violation->config != NULL) {
-        str_addf(&message, "%s: ", violation->config);
+    str_add_text(&field, report->field);
+    if (violation->config == NULL) {
+        str_add_text(&field, violation->pointer);
+    } else {
+        str_addf(&message, "%s: %s ", violation->config, place_of(violation));
     }
     str_addf(&message, "%s (%s)", violation->message, violation->rule);
     violations_add(&report->told, field.data, violation->reason, message.data);
@@ -54,8 +61,8 @@ bool value_report_status(struct value_report *report, struct status *st)
     for (size_t i = 0; i < report->n; i++) {
         tell(report, &report->violations[i]);
     }
-    status_bad_field(st, report->field, first->reason, "%s %s%s",
-                     first->pointer[0] == '\0' ? "the value" : first->pointer,
+    status_bad_field(st, report->field, first->reason, "%s%s%s%s",
+                     first->config == NULL ? place_of(first) : "", first->config == NULL ? " " : "",
                      report->told.items[0].message, report->n > 1 ? ", and more is wrong" : "");
     status_add_number(st, "violations", report->n);
     violations_lend(&report->told, st);

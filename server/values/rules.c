@@ -17,6 +17,9 @@
 #define CACHED_BYTES ((size_t)64 << 20)
 #define CACHED_RULES 10000
 
+static_assert(RULE_MAX_BYTES == SCHEMA_BYTES && RULE_MAX_DEPTH == SCHEMA_LEVELS,
+              "what is stored can be compiled");
+
 #define REASON "SCHEMA_VIOLATED"
 
 /* A schema that another refers to, as it was. */

@@ -16,6 +16,10 @@
 
 #include "head.h"
 
+/* Of the text of a schema, without white space. */
+#define RULE_MAX_BYTES ((size_t)256 << 10)
+#define RULE_MAX_DEPTH 64
+
 /* Where heads are found: in the registry as its readers see it, or as the committer is about to
  * change it. */
 struct head_source {

@@ -6,11 +6,12 @@
 #include "clock.h"
 #include "hash.h"
 #include "overlay.h"
+#include "view_key.h"
 #include "watch.h"
 
 bool watch_sees(const struct watch *watch, const char *environment, const char *service)
 {
-    return view_has(&watch->view, environment, service) &&
+    return view_has_key(&watch->view, environment, service) &&
            (!watch->wishes.resolve || view_has(&watch->view, DEFAULT_ENVIRONMENT, service));
 }
 
@@ -22,8 +23,9 @@ bool watch_sees_change(struct watch *watch, const struct commit *commit, size_t 
         return true;
     }
     if (seen->revision != commit->revision || seen->index != index) {
-        *seen = (struct seen_change){commit->revision, index,
-                                     view_has(&watch->view, change->environment, change->service)};
+        *seen =
+            (struct seen_change){commit->revision, index,
+                                 view_has_key(&watch->view, change->environment, change->service)};
     }
     return seen->sees;
 }
@@ -44,10 +46,12 @@ static enum view_extent extent_of(const struct watch *watch, const struct head_f
                                  : own;
 }
 
+/* Schemas are selected beside their configs, and go with them. */
 static enum view_extent whole_extent(const struct watch *watch)
 {
     enum view_extent extent = extent_of(watch, &watch->selection.filters[0]);
-    for (size_t i = 1; i < watch->selection.n; i++) {
+    for (size_t i = 1; i < watch->selection.n && watch->selection.filters[i].kind == KEY_CONFIG;
+         i++) {
         enum view_extent one = extent_of(watch, &watch->selection.filters[i]);
         extent = one == extent ? extent : VIEW_PART;
     }

@@ -68,8 +68,8 @@ struct watch_wishes {
 /* A validated request for a stream. */
 struct watch_spec {
     struct head_filter *selectors; /* borrowed; n_selectors 0: everything */
-    size_t n_selectors;
-    uint64_t start; /* the first revision to deliver; 0: the next one */
+    size_t n_selectors;            /* those of configs before those of schemas */
+    uint64_t start;                /* the first revision to deliver; 0: the next one */
     uint64_t chain; /* first 8 bytes of the hash of the commit before start; 0: not checked */
     bool snapshot;  /* deliver the heads first; start is 0 */
     struct watch_wishes wishes;

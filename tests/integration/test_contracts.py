@@ -102,6 +102,8 @@ WRITES = {
     "CommitChanges": lambda name: {"changes": [create_change(f"{name}-b")]},
     "DeleteConfig": lambda name: {"service_name": name},
     "UndeleteConfig": lambda name: {"service_name": name},
+    "SetSchema": lambda name: {"service_name": name, "schema": b"{}"},
+    "DeleteSchema": lambda name: {"service_name": name},
     "Compact": lambda name: {},
 }
 
@@ -141,6 +143,10 @@ READS = {
     "DiffConfigs": lambda name: {"environment": "default", "new_environment": "other"},
     "ListCommits": lambda name: {"service_name": name},
     "FindSecrets": lambda name: {"service_name": name},
+    "GetSchema": lambda name: {"service_name": name},
+    "ListSchemas": lambda name: {"service_name": name},
+    "ListSchemaVersions": lambda name: {"service_name": name},
+    "DiffSchemas": lambda name: {"service_name": name},
 }
 
 
@@ -148,7 +154,9 @@ READS = {
                          ids=str)
 def test_every_read_can_ask_how_new_it_is(registry, name, read):
     registry.create(name, environment="default")
-    header = registry.update(name, environment="default").header
+    registry.update(name, environment="default")
+    registry.set_schema(name, "{}")
+    header = registry.set_schema(name, "{}").header
     if "min_revision" in read:
         read = {"min_revision": header.revision, "epoch": header.epoch}
     methods = {m.name for m in api_pb.DESCRIPTOR.services_by_name["RegistryService"].methods

@@ -17,6 +17,10 @@ DIFF, ROLLBACK = "/api/configs/{service_name}/diff", "/api/configs/{service_name
 UNDELETE = "/api/configs/{service_name}/undelete"
 LIST, BATCH = "/api/configs", "/api/configs:batchGet"
 COMMITS, DIFFS = "/api/commits", "/api/diff"
+SCHEMAS, SCHEMA = "/api/schemas", "/api/schemas/{service_name}"
+SCHEMA_PARTS = {part: f"{SCHEMA}/{part}" for part in ("history", "diff", "rollback")}
+SCHEMA_DATA = {"schema": {"title": "x"}}
+WIDE = {"schema": {"x": "y" * (5 << 20)}}
 DATA = {"config_data": {"a": 1}}
 LARGE = {"config_data": {"x": "y" * (5 << 20)}}
 GZIP = {"Content-Encoding": "gzip"}
@@ -94,6 +98,37 @@ WITH_SERVER = [
     (DIFFS, "GET", 200, "?new_environment=x", None, {}), (DIFFS, "GET", 422, "", None, {}),
     (DIFFS, "GET", 409, "?new_environment=x", None, {"X-Config-Min-Revision": f"{EPOCH}-1"}),
     (DIFFS, "GET", 410, "?old_revision=1", None, {}),
+    (SCHEMAS, "GET", 200, "", None, {}), (SCHEMAS, "GET", 422, "?x", None, {}),
+    (SCHEMAS, "GET", 409, "", None, {"X-Config-Min-Revision": f"{EPOCH}-1"}),
+    (SCHEMA, "GET", 200, "", None, {}), (SCHEMA, "GET", 404, "?environment=none", None, {}),
+    (SCHEMA, "GET", 410, "?version=1", None, {}), (SCHEMA, "GET", 422, "?version=x", None, {}),
+    (SCHEMA, "GET", 409, "", None, {"X-Config-Min-Revision": f"{EPOCH}-1"}),
+    (SCHEMA, "PUT", 200, "", SCHEMA_DATA, {}), (SCHEMA, "PUT", 201, "?environment=new", SCHEMA_DATA, {}),
+    (SCHEMA, "PUT", 409, "", {"schema": {"maxProperties": 0}}, {}),
+    (SCHEMA, "PUT", 412, "", SCHEMA_DATA, NEVER), (SCHEMA, "PUT", 413, "", WIDE, {}),
+    (SCHEMA, "PUT", 415, "", SCHEMA_DATA, GZIP), (SCHEMA, "PUT", 422, "", {}, {}),
+    (SCHEMA, "DELETE", 200, "?validate_only=true", None, {}),
+    (SCHEMA, "DELETE", 404, "?environment=none", None, {}),
+    (SCHEMA, "DELETE", 409, "?environment=lax", None, {}),
+    (SCHEMA, "DELETE", 412, "", None, NEVER), (SCHEMA, "DELETE", 413, "", WIDE, {}),
+    (SCHEMA, "DELETE", 414, LONG, None, {}), (SCHEMA, "DELETE", 422, "?x", None, {}),
+    (SCHEMA_PARTS["history"], "GET", 200, "", None, {}),
+    (SCHEMA_PARTS["history"], "GET", 422, "?x", None, {}),
+    (SCHEMA_PARTS["history"], "GET", 409, "", None, {"X-Config-Min-Revision": f"{EPOCH}-1"}),
+    (SCHEMA_PARTS["diff"], "GET", 200, "", None, {}),
+    (SCHEMA_PARTS["diff"], "GET", 404, "?old_version=2&new_version=99", None, {}),
+    (SCHEMA_PARTS["diff"], "GET", 409, "", None, {"X-Config-Min-Revision": f"{EPOCH}-1"}),
+    (SCHEMA_PARTS["diff"], "GET", 410, "?old_version=1&new_version=3", None, {}),
+    (SCHEMA_PARTS["diff"], "GET", 422, "?x", None, {}),
+    (SCHEMA_PARTS["rollback"], "POST", 200, "", {"version": 2}, {}),
+    (SCHEMA_PARTS["rollback"], "POST", 403, "", {"version": 2}, PAGE),
+    (SCHEMA_PARTS["rollback"], "POST", 404, "", {"version": 99}, {}),
+    (SCHEMA_PARTS["rollback"], "POST", 409, "?environment=lax", {"version": 2}, {}),
+    (SCHEMA_PARTS["rollback"], "POST", 410, "", {"version": 1}, {}),
+    (SCHEMA_PARTS["rollback"], "POST", 412, "", {"version": 2}, NEVER),
+    (SCHEMA_PARTS["rollback"], "POST", 413, "", LARGE, {}),
+    (SCHEMA_PARTS["rollback"], "POST", 415, "", {"version": 2}, GZIP),
+    (SCHEMA_PARTS["rollback"], "POST", 422, "", {}, {}),
     ("/api/watch", "HEAD", 200, "", None, {}),
     ("/api/watch", "GET", 410, "", None, {"Last-Event-ID": f"{EPOCH}:1"}),
     ("/api/watch", "GET", 422, "", None, {"Last-Event-ID": "x"}),
@@ -130,6 +165,10 @@ WITH_FAULTS = [
     (NAMED, "POST", DATA, {}, WRITE), (NAMED, "PUT", DATA, {}, WRITE),
     (NAMED, "PATCH", {}, {}, WRITE), (NAMED, "DELETE", None, {}, WRITE | {410: COMPACTED}),
     (ROLLBACK, "POST", {"version": 1}, {}, WRITE | {409: ERASED}),
+    (SCHEMAS, "GET", None, {}, READ), (SCHEMA, "GET", None, {}, READ),
+    (SCHEMA_PARTS["history"], "GET", None, {}, READ), (SCHEMA_PARTS["diff"], "GET", None, {}, READ),
+    (SCHEMA, "PUT", SCHEMA_DATA, {}, WRITE), (SCHEMA, "DELETE", None, {}, WRITE),
+    (SCHEMA_PARTS["rollback"], "POST", {"version": 1}, {}, WRITE),
     (UNDELETE, "POST", {}, {}, WRITE | {409: ERASED}), (COMMITS, "POST", UPSERT, {}, WRITE),
     (SESSION, "GET", None, {}, READ), (SESSION, "POST", None, TOKEN, READ),
     ("/api/watch", "GET", None, BACK, REFUSED | {
@@ -154,6 +193,12 @@ def start(launch):
     for environment in ("compacted", "gone"):
         assert rest.post(f"/api/configs/billing?environment={environment}", DATA).status == 201
     assert rest.delete("/api/configs/billing?environment=compacted").status == 200
+    for number in range(3):
+        assert rest.put("/api/schemas/billing", {"schema": {"$comment": str(number)}}).status < 300
+    assert rest.post("/api/configs/billing?environment=lax", DATA).status == 201
+    for schema in ({"$comment": "0"}, {"maxProperties": 0}, {"$comment": "2"}):
+        assert rest.put("/api/schemas/billing?environment=lax&force=true", {"schema": schema}).status < 300
+    assert rest.put("/api/schemas/other", {"schema": {"$ref": "confreg:/lax/billing"}}).status == 201
     server.stub.Compact(api_pb.CompactRequest(keep_versions=2), timeout=60)
     assert made.status == 200
     assert rest.delete("/api/configs/billing?environment=gone").status == 200
@@ -270,6 +315,8 @@ EXAMPLES = [  # route, method, body, headers, what the error has beside its deta
         "reason": "TEXT_TOO_LONG", "field": "Idempotency-Key", "limit": 128}),
     (LIST, "GET", None, {"X-Config-Min-Revision": "x"}, {
         "reason": "REVISION_MALFORMED", "field": "X-Config-Min-Revision"}),
+    (SCHEMA, "PUT", {"schema": {"maxProperties": 0}}, {}, {
+        "reason": "SCHEMA_BREAKS_CONFIGS", "field": "schema", "violations": ...}),
     (LIST, "PUT", None, {}, {"reason": "METHOD_UNKNOWN"}),
     ("/api/nothing", "GET", None, {}, {"reason": "ROUTE_UNKNOWN"}),
     ("/api/watch", "GET", None, BACK, {

@@ -105,8 +105,12 @@ class Site:
         for environment, service in CONFIGS:
             root.create(service, f'{{"of":"{environment}/{service}"}}', environment)
             root.update(service, f'{{"now":"{environment}/{service}"}}', environment)
+            root.set_schema(service, '{"title":"one"}', environment)
+            root.set_schema(service, '{"title":"two"}', environment)
             root.create(f"{service}-gone", "{}", environment)
             root.delete(f"{service}-gone", environment=environment)
+        for service in SERVICES:
+            root.set_schema(service, "{}")
         self.in_step()
 
     def in_step(self):
@@ -168,6 +172,11 @@ NAMED = {  # how each method is called so that it succeeds for a caller who may
     "UndeleteConfig": lambda r, e, s: r.undelete(f"{s}-gone", environment=e, **DRY),
     "DeleteConfig": lambda r, e, s: r.delete(s, environment=e, **DRY),
     "CommitChanges": lambda r, e, s: r.commit([update_change(s, environment=e)], **DRY),
+    "GetSchema": lambda r, e, s: r.schema(s, environment=e),
+    "ListSchemaVersions": lambda r, e, s: r.schema_versions(s, e),
+    "DiffSchemas": lambda r, e, s: r.diff_schemas(s, environment=e),
+    "SetSchema": lambda r, e, s: r.set_schema(s, "{}", e, **DRY),
+    "DeleteSchema": lambda r, e, s: r.delete_schema(s, e, **DRY),
 }
 GONE = {"CreateConfig", "UndeleteConfig"}
 
@@ -187,6 +196,28 @@ def check_named(site, name, method):
         named = f"{service}-gone" if method in GONE else service
         assert is_denied(answer) == (not caller.may_one_of(needed, environment, named))
         assert is_denied(answer) or not isinstance(answer, Refusal), answer
+
+
+@pytest.mark.parametrize("name", CALLERS)
+def test_a_schema_for_all_environments_is_read_by_part_and_changed_by_all(site, name):
+    caller = site.callers[name]
+    for service in SERVICES:
+        some = any(caller.may("READ", e, service) for e in ENVIRONMENTS)
+        every = caller.has_everywhere({"SCHEMA"})
+        for method, allowed in (("GetSchema", some), ("ListSchemaVersions", some),
+                                ("SetSchema", every), ("DeleteSchema", every)):
+            answer = outcome(NAMED[method], site.registry(name), "", service)
+            assert is_denied(answer) == (not allowed), (method, answer)
+
+
+@pytest.mark.parametrize("name", CALLERS)
+def test_a_list_of_schemas_has_those_of_visible_configs(site, name):
+    caller = site.callers[name]
+    answer = outcome(site.registry(name).schemas)
+    assert is_denied(answer) == (not caller.visible())
+    if not is_denied(answer):
+        visible = caller.visible() | {("", service) for _, service in caller.visible()}
+        assert {(s.environment, s.service_name) for s in answer.schemas} == visible
 
 
 def status_of(call):
@@ -346,11 +377,16 @@ def check_change_log(site, name, fields):
     assert not answer.next_page_token
     found = {(c.environment, c.service_name) for commit in answer.commits for c in commit.changes
              if not c.service_name.endswith("-gone")}
-    assert found == selected(fields) & caller.visible(permissions)
+    visible = selected(fields) & caller.visible(permissions)
+    if not fields.get("environment"):  # schemas for all environments, of whoever sees one of them
+        visible |= {("", service) for _, service in visible}
+    assert found == visible
     for commit in answer.commits:
         assert commit.change_count == 1
         for change in commit.changes:
-            assert caller.may_one_of(permissions, change.environment, change.service_name)
+            assert any(caller.may_one_of(permissions, environment, change.service_name)
+                       for environment in ([change.environment] if change.environment
+                                           else ENVIRONMENTS))
             assert change.kind == pb.CHANGE_KIND_DELETE or change.config.config_data
 
 
@@ -424,7 +460,8 @@ def test_the_state_of_a_node_is_for_who_operates_it(site, name):
 
 def test_every_method_is_in_the_matrix():
     tested = set(NAMED) | {"BatchGetConfigs", "WriteConfigs", "ListConfigs", "ListCommits",
-                           "DiffConfigs", "FindSecrets", "Watch", "WatchProgress", "Compact", "GetStatus", "GetAccess"}
+                           "DiffConfigs", "FindSecrets", "Watch", "WatchProgress", "Compact", "GetStatus", "GetAccess",
+                           "ListSchemas"}
     methods = {m.name for m in api_pb.DESCRIPTOR.services_by_name["RegistryService"].methods}
     assert tested == set(METHODS) == methods
 

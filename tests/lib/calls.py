@@ -1,5 +1,7 @@
 """Short forms of the service's calls, for tests."""
 
+import json
+
 from stubs import api_pb
 
 TIMEOUT = 60
@@ -72,6 +74,28 @@ class Registry:
 
     def diff(self, service, old_version=0, new_version=0, environment="prod", **fields):
         return self._call("DiffVersions", service, environment, old_version=old_version,
+                          new_version=new_version, **fields)
+
+    def set_schema(self, service, schema=None, environment="", **fields):
+        """schema: a text, or anything else as JSON; None: with source_version."""
+        if schema is not None:
+            fields["schema"] = text(schema if isinstance(schema, (str, bytes)) else json.dumps(schema))
+        return self._call("SetSchema", service, environment, **fields)
+
+    def schema(self, service, version=0, environment="", **fields):
+        return self._call("GetSchema", service, environment, version=version, **fields)
+
+    def delete_schema(self, service, environment="", **fields):
+        return self._call("DeleteSchema", service, environment, **fields)
+
+    def schemas(self, **fields):
+        return self.stub.ListSchemas(api_pb.ListSchemasRequest(**fields), timeout=TIMEOUT)
+
+    def schema_versions(self, service, environment="", **fields):
+        return self._call("ListSchemaVersions", service, environment, **fields)
+
+    def diff_schemas(self, service, old_version=0, new_version=0, environment="", **fields):
+        return self._call("DiffSchemas", service, environment, old_version=old_version,
                           new_version=new_version, **fields)
 
     def status(self):

@@ -15,6 +15,7 @@ class Refusal:
         self.message = error.details()
         self.reason = self.domain = self.field = None
         self.info = {}
+        self.violations = []  # (field, description)
         self.retry_s = None  # how long to wait before the next attempt
         for key, value in error.trailing_metadata() or ():
             if key == "grpc-status-details-bin":
@@ -31,6 +32,7 @@ class Refusal:
                 self.info = dict(info.metadata)
             elif packed.Unpack(request):
                 self.field = request.field_violations[0].field
+                self.violations = [(v.field, v.description) for v in request.field_violations]
             elif packed.Unpack(retry):
                 self.retry_s = retry.retry_delay.seconds + retry.retry_delay.nanos / 1e9
 

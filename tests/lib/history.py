@@ -11,7 +11,7 @@ import threading
 import grpc
 
 from daemon import connect
-from log import BRINGS_VERSION, Log, name_of, selects
+from log import BRINGS_VERSION, Log, is_schema, name_of, selects
 from stubs import api_grpc, api_pb, pb
 from tape import TAPE
 
@@ -100,8 +100,9 @@ class Recorder(threading.Thread):
 
     def _request(self):
         if self.checker.position is None:
-            return api_pb.WatchRequest(start_revision=1, include_previous=True)
-        return api_pb.WatchRequest(resume_after=self.checker.position, include_previous=True)
+            return api_pb.WatchRequest(start_revision=1, include_previous=True, include_schemas=True)
+        return api_pb.WatchRequest(resume_after=self.checker.position, include_previous=True,
+                                   include_schemas=True)
 
     def _follow(self):
         pending = []
@@ -168,9 +169,10 @@ def check_stream(log, stream):
     begin = _where_it_begins(stream)
     if begin is None or stream.request.conflate or stream.request.resolve:
         return
-    selectors = stream.request.selectors
+    selectors, schemas = stream.request.selectors, stream.request.include_schemas
     delivered = [_identity(e) for r in stream.responses for e in r.events]
-    wanted = [_identity(e) for e in log.between(begin, checker.position.revision, selectors)]
+    wanted = [_identity(e) for e in log.between(begin, checker.position.revision, selectors,
+                                                    schemas)]
     # A part of the next commit may have been delivered, if it is not complete.
     assert delivered[:len(wanted)] == wanted, f"{stream.request}: something else than the log has"
     rest = delivered[len(wanted):]
@@ -178,13 +180,13 @@ def check_stream(log, stream):
     if stream.request.include_snapshot:
         _check_snapshot(log, stream, begin)
     for event in (e for r in stream.responses for e in r.events):
-        assert selects(selectors, name_of(event)), f"{stream.request}: {event} is not selected"
+        assert selects(selectors, name_of(event), schemas), f"{stream.request}: {event} is not selected"
 
 
 def _check_snapshot(log, stream, revision):
     configs = {name_of(c): (c.version, c.mod_revision)
                for r in stream.responses for c in r.configs}
-    wanted = log.heads_at(revision, stream.request.selectors)
+    wanted = log.heads_at(revision, stream.request.selectors, stream.request.include_schemas)
     assert configs == wanted, f"{stream.request}: a snapshot that is not of {revision}"
 
 
@@ -250,10 +252,22 @@ def _check_list(log, request, response):
 
 
 def _check_write(log, request, response):
-    if request.validate_only or not response.config.version:
+    _check_written(log, request, response.header, response.config)
+
+
+def _check_set_schema(log, request, response):
+    _check_written(log, request, response.header, response.schema)
+
+
+def _check_schema(log, request, response):
+    if not request.version:
+        _check_head(log, response.schema, response.header.revision, "GetSchema")
+
+
+def _check_written(log, request, header, config):
+    if request.validate_only or not config.version:
         return
-    config = response.config
-    assert config.mod_revision <= response.header.revision, "a write that its answer does not see"
+    assert config.mod_revision <= header.revision, "a write that its answer does not see"
     assert any(e.revision == config.mod_revision and name_of(e) == name_of(config)
                and e.head_version == config.version
                for e in log.between(config.mod_revision - 1, config.mod_revision)), (
@@ -289,6 +303,8 @@ ANSWERS = {
     "UndeleteConfig": _check_write,
     "CommitChanges": _check_commit,
     "WriteConfigs": _check_writes,
+    "SetSchema": _check_set_schema,
+    "GetSchema": _check_schema,
 }
 
 
@@ -337,29 +353,40 @@ def _check_heads(confregd, log, status):
                          api_pb.ListConfigsRequest(view=api_pb.VIEW_BASIC), "configs")
     names = [(c.environment.encode(), c.service_name.encode()) for c in heads]
     assert names == sorted(set(names)), "the list is not in order"
-    live = {name: model.head for name, model in log.models.items() if model.head}
+    models = {name: model for name, model in log.models.items() if not is_schema(name)}
+    live = {name: model.head for name, model in models.items() if model.head}
     assert {name_of(c): c.version for c in heads} == live
     everything, _ = all_pages(confregd.stub.ListConfigs, api_pb.ListConfigsRequest(
         view=api_pb.VIEW_BASIC, show_deleted=True), "configs")
     assert [c for c in everything if c.version] == heads
     assert {name_of(c): (c.mod_revision, c.last_version) for c in everything if not c.version} == {
-        name: (model.mod_revision, model.last) for name, model in log.models.items()
+        name: (model.mod_revision, model.last) for name, model in models.items()
         if not model.head}
     assert status.config_count == len(live)
+    schemas, _ = all_pages(confregd.stub.ListSchemas,
+                           api_pb.ListSchemasRequest(view=api_pb.VIEW_BASIC), "schemas")
+    assert {name_of(s): s.version for s in schemas} == {
+        name: model.head for name, model in log.models.items() if is_schema(name) and model.head}
 
 
 def _check_versions(confregd, name, model, events):
-    request = api_pb.ListVersionsRequest(environment=name[0], service_name=name[1],
-                                         view=api_pb.VIEW_BASIC)
-    versions, _ = all_pages(confregd.stub.ListVersions, request, "versions")
+    if is_schema(name):
+        method = confregd.stub.ListSchemaVersions
+        request = api_pb.ListSchemaVersionsRequest(environment=name[0][1:], service_name=name[1],
+                                                   view=api_pb.VIEW_BASIC)
+    else:
+        method = confregd.stub.ListVersions
+        request = api_pb.ListVersionsRequest(environment=name[0], service_name=name[1],
+                                             view=api_pb.VIEW_BASIC)
+    versions, _ = all_pages(method, request, "versions")
     assert [v.version for v in versions] == sorted(model.live, reverse=True), name
     request.include_deleted = True
-    everything, _ = all_pages(confregd.stub.ListVersions, request, "versions")
+    everything, _ = all_pages(method, request, "versions")
     numbers = [version.version for version in everything]
     assert numbers == sorted(model.kept, reverse=True), name
     assert [v for v in everything if not v.deleted] == versions, name
     brought = {e.version: e.revision for e in events
-               if (e.environment, e.service_name) == name and e.kind in BRINGS_VERSION}
+               if name_of(e) == name and e.kind in BRINGS_VERSION}
     assert {v.version: v.revision for v in everything} == {n: brought[n] for n in numbers}
 
 
@@ -367,7 +394,8 @@ def check_memory_against_store(confregd):
     """A restart does not change the heads: memory and store agree."""
     def everything():
         heads, header = all_pages(confregd.stub.ListConfigs, api_pb.ListConfigsRequest(), "configs")
-        return [h.SerializeToString() for h in heads], header.SerializeToString()
+        schemas, _ = all_pages(confregd.stub.ListSchemas, api_pb.ListSchemasRequest(), "schemas")
+        return [h.SerializeToString() for h in heads + schemas], header.SerializeToString()
 
     before = everything()
     confregd.stop()

@@ -75,14 +75,27 @@ class Model:
         assert previous.mod_revision == self.mod_revision, f"{where}: {previous}"
 
 
+SCHEMA = "\x01"  # begins the environment in the name of a schema, so that it is none of a config
+
+
 def name_of(message):
+    if message.resource == pb.RESOURCE_KIND_SCHEMA:
+        return SCHEMA + message.environment, message.service_name
     return message.environment or "default", message.service_name
 
 
-def selects(selectors, name):
-    """Whether a selector matches the name. No selectors: everything matches."""
+def is_schema(name):
+    return name[0].startswith(SCHEMA)
+
+
+def selects(selectors, name, schemas=False):
+    """Whether a selector matches the name. No selectors: everything matches. schemas: whether they
+    are selected beside their configs, with those for all environments."""
+    if is_schema(name) and not schemas:
+        return False
+    environment = name[0][1:] if is_schema(name) else name[0]
     return not selectors or any(
-        (not s.environment or s.environment == name[0]) and
+        (not s.environment or s.environment == environment or name[0] == SCHEMA) and
         (not s.service_name or s.service_name == name[1]) and
         name[1].startswith(s.service_name_prefix) for s in selectors)
 
@@ -137,13 +150,13 @@ class Log:
         return any(e.revision > revision and e.kind == pb.CHANGE_KIND_ERASE
                    and e.version in (0, version) for e in self.events if name_of(e) == name)
 
-    def heads_at(self, revision, selectors=()):
+    def heads_at(self, revision, selectors=(), schemas=False):
         """{name: (version, mod_revision)} of all heads as of a revision."""
         heads = {name: self.head_at(name, revision) for name in self.models
-                 if selects(selectors, name)}
+                 if selects(selectors, name, schemas)}
         return {name: head for name, head in heads.items() if head[0]}
 
-    def between(self, after, through, selectors=()):
+    def between(self, after, through, selectors=(), schemas=True):
         """The selected events after one revision and up to another."""
         return [e for e in self.events if after < e.revision <= through
-                and selects(selectors, name_of(e))]
+                and selects(selectors, name_of(e), schemas)]

@@ -357,7 +357,7 @@ Test(schemas, of_resolved_values_see_what_a_commit_leaves)
     tear_down(&f);
 }
 
-/* What has to go goes. */
+/* An erase removes what must not be kept. */
 Test(schemas, an_erase_is_never_refused)
 {
     struct fixture f;
