@@ -219,11 +219,11 @@ Test(chain, a_head_that_was_noted_shows_what_was_removed_at_the_end)
 
 Test(chain, a_file_that_cannot_be_read_is_told)
 {
-    char path[] = "/nowhere/audit.log";
+    char path[] = "/proc/nowhere/audit.log";
     char *paths[] = {path};
     char printed[128] = "";
     FILE *out = fmemopen(printed, sizeof printed, "w");
     cr_expect_eq(audit_verify(paths, 1, NULL, out), 1);
     fclose(out);
-    cr_expect_str_eq(printed, "/nowhere/audit.log: No such file or directory\n");
+    cr_expect_str_eq(printed, "/proc/nowhere/audit.log: No such file or directory\n");
 }

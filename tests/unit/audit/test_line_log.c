@@ -179,7 +179,7 @@ Test(line_log, files_that_cannot_be_used_are_refused)
     cr_expect(!line_log_open(&options, &other, &st));
     cr_expect_str_eq(st.reason, "LOG_IN_USE");
     line_log_close(log);
-    options.path = "/nowhere/audit.log";
+    options.path = "/proc/nowhere/audit.log";
     cr_expect(!line_log_open(&options, &other, &st));
     cr_expect_str_eq(st.reason, "LOG_UNUSABLE");
     FILE *file = fopen(path, "w");
