@@ -251,7 +251,7 @@ static bool read_bearer(struct access *access, const char *value, size_t n, stru
     if (!bearer_parse(value, n, &token, &n_token)) {
         return refuse(access, REFUSED_INVALID, st);
     }
-    if (bearer_token_check(token, n_token)) {
+    if (bearer_token_looks(token, n_token)) {
         ret_proof->kind = CREDENTIAL_TOKEN;
     } else if (memchr(token, '.', n_token) != NULL) {
         *ret_proof = (struct proof){.kind = CREDENTIAL_JWT, .jwt = token, .n_jwt = n_token};

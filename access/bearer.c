@@ -56,10 +56,15 @@ void bearer_token_new(char text[BEARER_TOKEN_SIZE])
     text[BEARER_TOKEN_LENGTH] = '\0';
 }
 
+bool bearer_token_looks(const char *text, size_t n)
+{
+    return n == BEARER_TOKEN_LENGTH && memcmp(text, PREFIX, N_PREFIX) == 0;
+}
+
 bool bearer_token_check(const char *text, size_t n)
 {
     char sum[SUM_DIGITS];
-    if (n != BEARER_TOKEN_LENGTH || memcmp(text, PREFIX, N_PREFIX) != 0) {
+    if (!bearer_token_looks(text, n)) {
         return false;
     }
     encode_sum(text, sum);

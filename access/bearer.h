@@ -18,7 +18,10 @@
 
 /* Makes a new token from the kernel's random numbers. The caller wipes it after use. */
 void bearer_token_new(char text[BEARER_TOKEN_SIZE]);
-/* Whether the text has the form of a token, with the right checksum. */
+/* Whether the text has the length and the prefix of a token. A server needs no more before it looks
+ * for the hash: the checksum is for who has no list of tokens. */
+bool bearer_token_looks(const char *text, size_t n);
+/* Whether it has the right checksum, too. */
 bool bearer_token_check(const char *text, size_t n);
 /* The SHA-256 of its text, which the access file has of it. */
 struct hash bearer_token_hash(const char *text, size_t n);

@@ -17,7 +17,7 @@ static void judge_header(const char *value, size_t n)
         MUST(memchr(token, ' ', n_token) == NULL);
         MUST(!bearer_token_check(token, n_token) || n_token == BEARER_TOKEN_LENGTH);
     }
-    bearer_token_check(value, n);
+    MUST(!bearer_token_check(value, n) || bearer_token_looks(value, n));
 }
 
 /* Says the same as pattern_matches, the plain and slow way. */

@@ -34,6 +34,7 @@ Test(bearer, any_other_character_is_noticed)
         char kept = token[i];
         token[i] = kept == 'a' ? 'b' : 'a';
         cr_expect(!bearer_token_check(token, BEARER_TOKEN_LENGTH), "at %zu", i);
+        cr_expect_eq(bearer_token_looks(token, BEARER_TOKEN_LENGTH), i >= 4, "at %zu", i);
         token[i] = kept;
     }
 }
