@@ -13,7 +13,9 @@
 #include "upstream.h"
 #include "wake.h"
 
-#define KEPT_MAX 8192                   /* identities that nobody refers to */
+/* Of identities that nobody refers to. Strangers can make them, with headers of any length. */
+#define KEPT_MAX 8192
+#define KEPT_BYTES ((size_t)16 << 20)
 #define ASK_AGAIN_NS INT64_C(500000000) /* age at which rights are asked for again */
 #define ASK_TIMEOUT_MS 1000
 
@@ -58,7 +60,7 @@ struct identities {
     struct identity *own;
     struct table table;
     struct identity_list watched, unused;
-    size_t n_unused;
+    size_t n_unused, unused_bytes;
     struct wake wake;
     pthread_mutex_t lock;
     struct questions answered; /* under lock */
@@ -123,11 +125,24 @@ static struct identity *new_identity(struct identities *identities, const struct
     return identity;
 }
 
+static size_t bytes_of(const struct identity *identity)
+{
+    return sizeof *identity + strlen(identity->certificate) +
+           (identity->authorization == NULL ? 0 : strlen(identity->authorization));
+}
+
+static void take_from_unused(struct identity *identity)
+{
+    struct identities *identities = identity->identities;
+    TAILQ_REMOVE(&identities->unused, identity, in_unused);
+    identities->n_unused--;
+    identities->unused_bytes -= bytes_of(identity);
+}
+
 static void remove_identity(struct identities *identities, struct identity *identity)
 {
     const struct key key = {identity->authorization, identity->certificate};
-    TAILQ_REMOVE(&identities->unused, identity, in_unused);
-    identities->n_unused--;
+    take_from_unused(identity);
     table_remove(&identities->table, identity->hash, has_key, &key);
     free_identity(identity);
 }
@@ -204,8 +219,7 @@ enum access_mode identities_mode(const struct identities *identities)
 struct identity *identity_ref(struct identity *identity)
 {
     if (identity->refs++ == 0) {
-        TAILQ_REMOVE(&identity->identities->unused, identity, in_unused);
-        identity->identities->n_unused--;
+        take_from_unused(identity);
     }
     return identity;
 }
@@ -218,7 +232,9 @@ void identity_unref(struct identity *identity)
     struct identities *identities = identity->identities;
     assert(!identity->is_own && identity->n_watches == 0);
     TAILQ_INSERT_TAIL(&identities->unused, identity, in_unused);
-    if (++identities->n_unused > KEPT_MAX) {
+    identities->n_unused++;
+    identities->unused_bytes += bytes_of(identity);
+    while (identities->n_unused > KEPT_MAX || identities->unused_bytes > KEPT_BYTES) {
         remove_identity(identities, TAILQ_FIRST(&identities->unused));
     }
 }

@@ -1,5 +1,6 @@
 """Credentials and rights through the gateway: each route x caller, and each way around a right."""
 
+import contextlib
 import json
 import re
 import threading
@@ -283,6 +284,26 @@ def test_nobody_is_served_from_the_mirror_while_the_server_is_away(launch, tmp_p
     site.server.stop()
     until(lambda: read(site, site.root, "/api/configs/a").status == 503, "it is away")
     assert read(site, None, "/readyz").status == 503
+
+
+def test_credentials_of_strangers_take_bounded_memory(site):
+    def resident():
+        status = open(f"/proc/{site.gateway.process.pid}/status").read()
+        return int(re.search(r"VmRSS:\s+(\d+)", status)[1])
+
+    def knock(n):
+        with contextlib.closing(site.gateway.connection()) as connection:
+            for k in range(n):
+                connection.request("GET", "/api/configs/billing", headers={
+                    "Authorization": f"Bearer {k}" + "x" * 7_000})
+                answer = connection.getresponse()
+                answer.read()
+                assert answer.status == 401
+
+    knock(2500)  # 17 MB of headers
+    before = resident()
+    knock(4000)
+    assert resident() - before < site.gateway.memory_bound(12_000)
 
 
 # ---- Writes ----
