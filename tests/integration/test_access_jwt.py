@@ -149,7 +149,7 @@ def test_keys_that_cannot_be_used_change_nothing(launch):
     server = launch(Trusting).start()
     server.set_keys(*server.keys.values(), Key("RS256", "weak", bits=1024))
     end = time.monotonic() + PATIENCE
-    while gauge(server.metrics, "confreg_access_stale") == 0:
+    while gauge(server.metrics, "confreg_access_file_in_force") == 1:
         assert time.monotonic() < end
     server.registry(server.token("RS256", groups=["sre"])).status()
     assert "keys[3]: the RSA key has less than 2048 bits" in server.log.read_text()
