@@ -38,6 +38,7 @@ static struct index {
     uint8_t next[RULES_MAX];    /* the rule behind one, in the same slot */
     uint16_t start[RULES_MAX];  /* classes that must not be in front of the token */
     uint8_t length[RULES_MAX];  /* of the prefix */
+    bool second[256];           /* by the second characters of marks */
 } rules_index;
 
 /* Letters and digits differ in the lower six bits, but for few. */
@@ -64,6 +65,9 @@ static void make_index(void)
     _Static_assert(RULES_MAX < NO_RULE, "a byte names a rule");
     struct index *index = &rules_index;
     memset(index->first, NO_RULE, sizeof index->first);
+    for (size_t i = 0; i < n_mark_rules; i++) {
+        index->second[(unsigned char)mark_rules[i].mark[1]] = true;
+    }
     for (size_t i = n_token_rules; i-- > 0;) {
         uint8_t *first = &index->first[slot_of(token_rules[i].prefix)];
         index->next[i] = *first;
@@ -136,6 +140,10 @@ static bool is_marked(const struct mark_rule *rule, const char *text, size_t n, 
 
 const struct secret_rule *rules_mark_at(const char *text, size_t n, size_t at)
 {
+    unsigned char second = at + 1 < n ? (unsigned char)text[at + 1] : 0;
+    if (text[at] != '~' && !rules_index.second[second]) {
+        return NULL; /* almost always */
+    }
     for (size_t i = 0; i < n_mark_rules; i++) {
         if (mark_rules[i].mark[0] == text[at] && is_marked(&mark_rules[i], text, n, at)) {
             return &mark_rules[i].rule;

@@ -1,6 +1,7 @@
 #include "secrets.h"
 
 #include <assert.h>
+#include <endian.h>
 #include <string.h>
 
 #include "characters.h"
@@ -221,10 +222,11 @@ static void take_key(struct finder *f, struct token token)
 
 #define EACH(byte) (UINT64_C(0x0101010101010101) * (byte))
 
-/* Whether one of eight bytes is zero. */
-static bool has_zero(uint64_t bytes)
+/* The highest bit of each of eight bytes up to the first that is zero: of that one it is set, of
+ * those before it is not. 0: none is zero. */
+static uint64_t zeros_of(uint64_t bytes)
 {
-    return ((bytes - EACH(0x01)) & ~bytes & EACH(0x80)) != 0;
+    return (bytes - EACH(0x01)) & ~bytes & EACH(0x80);
 }
 
 /* The offset of the next quote or backslash, which is there. */
@@ -232,8 +234,10 @@ static size_t next_mark(struct json_text text, size_t at)
 {
     for (uint64_t bytes; at + sizeof bytes <= text.len; at += sizeof bytes) {
         memcpy(&bytes, text.data + at, sizeof bytes);
-        if (has_zero(bytes ^ EACH('"')) || has_zero(bytes ^ EACH('\\'))) {
-            break;
+        bytes = le64toh(bytes);
+        uint64_t found = zeros_of(bytes ^ EACH('"')) | zeros_of(bytes ^ EACH('\\'));
+        if (found != 0) {
+            return at + (size_t)__builtin_ctzll(found) / 8;
         }
     }
     while (text.data[at] != '"' && text.data[at] != '\\') {

@@ -44,7 +44,8 @@ static bool has_key_material(const struct search *s, size_t at)
 /* "-----BEGIN … PRIVATE KEY…-----" or "---- BEGIN … PRIVATE KEY ----" and a key. */
 static const struct secret_rule *private_key_at(const struct search *s, size_t at)
 {
-    if (at > 0 && s->text[at - 1] == '-') {
+    bool is_dashes = at + 1 < s->n && s->text[at + 1] == '-';
+    if (!is_dashes || (at > 0 && s->text[at - 1] == '-')) {
         return NULL;
     }
     at += run_of(s->text + at, s->n - at < 5 ? s->n - at : 5, DASH);

@@ -1,11 +1,12 @@
-"""The search for secrets, by itself: how well it finds, and what it costs. No server takes part."""
+"""The search for secrets: how well it finds, and what it costs."""
 
 import json
 import statistics
 import subprocess
 
-import programs  # noqa: F401: puts tests/lib on the path
-from harness import figure
+from harness import SERVICE, figure
+from loads import GrpcLoad, field, switch
+from programs import Confregd
 from secret_set import Measured
 
 VALUE = {"database": {"host": "db-primary.eu-west-1.example.com", "port": 5432, "name": "billing",
@@ -33,3 +34,17 @@ def secrets(bench):
         done = subprocess.run([program, "time", "0.2"], input=text, capture_output=True, text=True, check=True)
         times.append(json.loads(done.stdout)["ns"])
     bench.row("secrets, a search", f"{statistics.median(times) / 1000:.2f} us", "", f"{len(text) - 1} bytes")
+
+
+@figure("update-secrets")
+def update_with_a_search(bench):
+    """UpdateConfig of 500 bytes that are searched for secrets against one that is not, 50 in flight, on disk."""
+    value = json.dumps(VALUE, separators=(",", ":"))
+    loads = []
+    for mode in ("warn", "off"):
+        server = bench.start(Confregd(bench, "--secrets", mode))
+        loads.append(GrpcLoad(bench, f"--secrets {mode}", server, SERVICE + "UpdateConfig",
+                              field(1, "prod") + field(2, "written") + field(3, value) + switch(8),
+                              connections=1, streams=50))
+    ratio, note = bench.compare(*loads, bench.scaled(20_000, 10_000))
+    bench.row("UpdateConfig searched for secrets against without", f"{ratio:.2f}", "0.97", note)
