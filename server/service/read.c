@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "answer.h"
+#include "call_account.h"
 #include "checks.h"
 #include "deferred_read.h"
 #include "encode.h"
@@ -216,6 +217,21 @@ static void gather_batch(struct answer *answer, const Confreg__V1__BatchGetConfi
     }
 }
 
+/* The call succeeds all the same. */
+static void account_denied(struct service *service, struct rpc_call *call,
+                           const struct config_name *names, size_t n)
+{
+    struct grants grants = caller_grants(admission_caller(call));
+    struct status st;
+    status_set(&st, STATUS_PERMISSION_DENIED, "NOT_ALLOWED", "it is in `denied`");
+    for (size_t i = 0; service->logs != NULL && i < n; i++) {
+        if (!grants_may(grants, PERMISSION_READ, names[i].environment, names[i].service)) {
+            call_account_add_part(service->logs, call, rpc_call_method(call), names[i].environment,
+                                  names[i].service, &st);
+        }
+    }
+}
+
 static void get_batch(struct service *service, struct rpc_call *call,
                       const ProtobufCMessage *message)
 {
@@ -231,6 +247,7 @@ static void get_batch(struct service *service, struct rpc_call *call,
     struct answer answer = {0};
     answer_add(&answer, answer_header(service, &position));
     gather_batch(&answer, r, names, heads, caller_grants(admission_caller(call)));
+    account_denied(service, call, names, r->n_names);
     answer_send(&answer, call);
     for (size_t i = 0; i < r->n_names; i++) {
         head_unref(heads[i]);

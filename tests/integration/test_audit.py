@@ -162,6 +162,17 @@ def test_who_it_was(launch):
         assert token not in server.audit.read_text() + server.calls.read_text()
 
 
+def test_denied_names_of_a_batch(launch):
+    server = launch(Audited, access=True)
+    reader = server.access.add("billing", grant("reader", ["prod"], ["billing"]))
+    names = [{"environment": "prod", "service_name": name} for name in ("billing", "mail")]
+    server.start().registry(reader).batch(names)
+    denied = wait_for_line(server.audit, code="PERMISSION_DENIED")
+    assert (denied["principal"], denied["configs"]) == ("billing", ["prod/mail"])
+    server.stop()
+    assert len(matching(server.audit, what="refused")) == 1
+
+
 def test_rights_that_came_into_force(launch):
     server = launch(Audited, access=True)
     server.access.add("billing", grant("reader"))
