@@ -103,11 +103,6 @@ bool caller_may(const struct caller *caller, enum permission permission, const c
     return grants_may(caller->grants, permission, environment, service);
 }
 
-bool caller_may_everywhere(const struct caller *caller, enum permission permission)
-{
-    return grants_may_everywhere(caller->grants, permission);
-}
-
 bool caller_may_somewhere(const struct caller *caller, enum permission permission)
 {
     return grants_may_somewhere(caller->grants, permission);

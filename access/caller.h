@@ -53,7 +53,6 @@ struct grants caller_grants(const struct caller *caller);
 /* As grants_may and the rest of grants.h, of the caller's grants. */
 bool caller_may(const struct caller *caller, enum permission permission, const char *environment,
                 const char *service);
-bool caller_may_everywhere(const struct caller *caller, enum permission permission);
 bool caller_may_somewhere(const struct caller *caller, enum permission permission);
 
 #endif

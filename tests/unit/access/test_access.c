@@ -107,7 +107,7 @@ Test(access, knows_a_token)
     cr_expect(caller_may(caller, PERMISSION_READ, "prod", "billing"));
     cr_expect(!caller_may(caller, PERMISSION_READ, "prod", "web"));
     cr_expect(caller_may_somewhere(caller, PERMISSION_READ));
-    cr_expect(!caller_may_everywhere(caller, PERMISSION_READ));
+    cr_expect(!grants_may_everywhere(caller_grants(caller), PERMISSION_READ));
 }
 
 Test(access, refuses_what_is_nobodys)
@@ -194,7 +194,7 @@ Test(access, an_anonymous_caller_has_the_anonymous_role, .init = setup_anonymous
     cr_expect_str_empty(caller_name(nobody));
     cr_expect_str_empty(caller_credential_id(nobody));
     cr_expect_eq(caller_credential_kind(nobody), CREDENTIAL_NONE);
-    cr_expect(caller_may_everywhere(nobody, PERMISSION_READ));
+    cr_expect(grants_may_everywhere(caller_grants(nobody), PERMISSION_READ));
     cr_expect(!caller_may_somewhere(nobody, PERMISSION_WRITE));
     given.certificate = "dns:nobody"; /* which TLS may ask of everybody */
     AUTO(caller_unref) struct caller *certified = identified(&given);
@@ -224,6 +224,6 @@ Test(access, without_a_file_all_are_anonymous, .init = setup_without_file)
     cr_expect(caller_is_anonymous(caller));
     cr_expect_str_eq(caller_name(caller), "cn:ada");
     cr_expect(!caller_has_gateway(caller));
-    cr_expect(caller_may_everywhere(caller, PERMISSION_WRITE));
+    cr_expect(grants_may_everywhere(caller_grants(caller), PERMISSION_WRITE));
     access_reload(rights);
 }
