@@ -8,7 +8,7 @@ import time
 import pika
 
 from daemon import until
-from stubs import api_pb
+from stubs import api_pb, pb
 from watching import Watch
 
 CONNECTION_LOST = (pika.exceptions.AMQPError, OSError)
@@ -91,7 +91,9 @@ class Listener(threading.Thread):
         until(heard, f"the event {place}")
 
 
-KEYS = {1: "created", 2: "updated", 3: "updated", 4: "deleted", 5: "deleted"}
+KEYS = {pb.CHANGE_KIND_CREATE: "created", pb.CHANGE_KIND_UPDATE: "updated",
+        pb.CHANGE_KIND_ROLLBACK: "updated", pb.CHANGE_KIND_UNDELETE: "created",
+        pb.CHANGE_KIND_DELETE: "deleted", pb.CHANGE_KIND_ERASE: "deleted"}
 
 
 def changes_of(stub, revision, first=1):
