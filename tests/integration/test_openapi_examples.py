@@ -16,8 +16,9 @@ pytestmark = pytest.mark.any_store
 DOCUMENT = json.loads((ROOT / "gateway" / "openapi.json").read_text())
 SENT = ["createConfig", "updateConfig", "patchConfig", "rollbackConfig", "commitChanges", "getConfig",
         "listVersions", "diffVersions", "listConfigs", "batchGetConfigs", "batchGetConfigsOfList",
-        "diffConfigs", "listCommits", "deleteConfig", "undeleteConfig", "getSession", "signOut",
-        "health", "stats", "livez", "readyz", "metrics"]
+        "diffConfigs", "listCommits", "deleteConfig", "undeleteConfig", "setSchema", "rollbackSchema",
+        "getSchema", "listSchemas", "getSchemaHistory", "diffSchemas", "deleteSchema", "getSession",
+        "signOut", "health", "stats", "livez", "readyz", "metrics"]
 STREAM = "watch"
 CREDENTIALS = {"signIn"}  # needs some; test_http_access.py has it
 WITHOUT = {"openapi"}  # it is its own example
