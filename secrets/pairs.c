@@ -79,9 +79,12 @@ static const struct secret_rule *azure_rule(const char *text, size_t n, struct s
     if (is_named(text, name, "sharedaccesskey") && length >= SIGNATURE_MIN) {
         return rule_of(RULE_SHARED_ACCESS_KEY);
     }
+    if (length < SIGNATURE_MIN) {
+        return NULL;
+    }
     bool signature = (is_named(text, name, "sig") && has_word(text, n < 4096 ? n : 4096, "se=")) ||
                      is_named(text, name, "sharedaccesssignature");
-    return signature && length >= SIGNATURE_MIN ? rule_of(RULE_SHARED_ACCESS_SIGNATURE) : NULL;
+    return signature ? rule_of(RULE_SHARED_ACCESS_SIGNATURE) : NULL;
 }
 
 const struct secret_rule *pair_at(const char *text, size_t n, size_t at, size_t *ret_end)

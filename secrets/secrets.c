@@ -10,6 +10,9 @@
 #include "text.h"
 
 #define NAMED_MIN 8 /* no value under a telling name is shorter */
+/* A longer key, as it is written in the text, is no name. A key is looked at for each value under
+ * it, so that the time would not be linear without a bound. */
+#define NAME_BYTES 256
 
 /* A string token with its quotes. */
 struct token {
@@ -118,6 +121,12 @@ static void tell(struct finder *f, const struct secret_rule *rule, bool in_key,
 
 /* ---- Names ---- */
 
+static struct json_text name_of(struct finder *f, struct token token)
+{
+    bool is_name = token.text.len <= NAME_BYTES + 2;
+    return is_name ? string_of(token, &f->key) : (struct json_text){"", 0};
+}
+
 /* The kind of a member's value by its key, by a member "name" beside it, or by the name of the
  * object. */
 static enum name_kind kind_at(struct finder *f, size_t depth)
@@ -126,20 +135,20 @@ static enum name_kind kind_at(struct finder *f, size_t depth)
     if (level->object.data == NULL) {
         return depth > 1 ? kind_at(f, depth - 1) : NAME_OTHER;
     }
-    struct json_text key = string_of(level->key, &f->key);
+    struct json_text key = name_of(f, level->key);
     enum name_kind kind = name_kind(key.data, key.len);
     if (kind != NAME_OTHER) {
         return kind;
     }
     bool neutral = name_is_neutral(key.data, key.len);
     if (neutral && level->name.text.data != NULL) {
-        struct json_text name = string_of(level->name, &f->key);
+        struct json_text name = name_of(f, level->name);
         return name_kind(name.data, name.len);
     }
     if (depth < 2 || f->levels[depth - 2].object.data == NULL) {
         return NAME_OTHER;
     }
-    struct json_text around = string_of(f->levels[depth - 2].key, &f->key);
+    struct json_text around = name_of(f, f->levels[depth - 2].key);
     return neutral ? name_kind(around.data, around.len)
                    : name_kind_of_members(around.data, around.len);
 }

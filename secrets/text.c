@@ -16,6 +16,7 @@ struct search {
     const char *text;
     size_t n;
     size_t judged; /* pairs up to here are part of a value that was judged */
+    size_t info;   /* behind the last character that USER:PASSWORD cannot have */
 };
 
 static bool follows(const struct search *s, size_t at, const char *literal)
@@ -102,12 +103,13 @@ static const struct secret_rule *data_source_at(const struct search *s, size_t a
     if (!follows(s, at, "@tcp(") && !follows(s, at, "@unix(")) {
         return NULL;
     }
-    size_t start = at;
-    while (start > 0 && at - start < USER_INFO_MAX && !is_in(s->text[start - 1], BLANK) &&
-           strchr("\"'=,;", s->text[start - 1]) == NULL) {
-        start--;
-    }
+    size_t start = at - s->info < USER_INFO_MAX ? s->info : at - USER_INFO_MAX;
     return has_password(s->text + start, s->text + at) ? rule_of(RULE_URI_PASSWORD) : NULL;
+}
+
+static bool ends_user_info(char c)
+{
+    return is_in(c, BLANK) || c == '"' || c == '\'' || c == '=' || c == ',' || c == ';';
 }
 
 /* ---- The search ---- */
@@ -151,6 +153,7 @@ const struct secret_rule *text_search(const char *text, size_t n)
         size_t word = run_of(text + at, n - at, ALNUM);
         rule = word > 0 ? rules_token_at(text, n, at) : sign_at(&s, at);
         at += word > 0 ? word : 1;
+        s.info = word == 0 && ends_user_info(text[at - 1]) ? at : s.info;
     }
     return rule;
 }

@@ -92,6 +92,34 @@ Test(secrets, names_tell_in_any_spelling)
     expect("{\"checksum\": \"" HEX32 "\"}", "");
 }
 
+/* `{"xx…xxKEY": VALUE}`, the key with n characters. */
+static void add_member(struct str *text, size_t n, const char *key, const char *value)
+{
+    str_add_text(text, "{\"");
+    for (size_t i = strlen(key); i < n; i++) {
+        str_add_char(text, 'x');
+    }
+    str_addf(text, "%s\": %s}", key, value);
+}
+
+/* A key is looked at for each value under it: it is no name if it is so long that this would take
+ * long. */
+Test(secrets, names_are_bounded)
+{
+    static const char *const values[] = {"\"kT7w9Qz2m\"", "[\"kT7w9Qz2m\"]",
+                                         "{\"value\": \"kT7w9Qz2m\"}"};
+    for (size_t i = 0; i < COUNT_OF(values); i++) {
+        AUTO_STR name = {0};
+        AUTO_STR long_key = {0};
+        AUTO_STR found = {0};
+        add_member(&name, 256, "_password", values[i]);
+        add_member(&long_key, 257, "_password", values[i]);
+        find(str_text(&name), &found);
+        cr_expect(strstr(str_text(&found), " password") != NULL, "%s", str_text(&found));
+        expect(str_text(&long_key), "");
+    }
+}
+
 Test(secrets, names_tell_from_around)
 {
     expect("{\"passwords\": [\"kT7w9Qz2m\"]}", "/passwords/0 password");
