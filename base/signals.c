@@ -21,7 +21,9 @@ static struct {
     int exit_code;
     void (*reload)(void *user); /* NULL: nothing can be reloaded */
     void *reload_user;
-} signals = {.lock = PTHREAD_MUTEX_INITIALIZER};
+    bool reloading;
+    pthread_cond_t reloaded;
+} signals = {.lock = PTHREAD_MUTEX_INITIALIZER, .reloaded = PTHREAD_COND_INITIALIZER};
 
 static void end_program(int number)
 {
@@ -35,14 +37,28 @@ static void end_program(int number)
     pthread_mutex_unlock(&signals.lock);
 }
 
-static void reload(void)
+/* Without the lock: the function takes locks of its own. */
+static bool call_reload(void)
 {
     pthread_mutex_lock(&signals.lock);
-    bool any = signals.reload != NULL;
-    if (any) {
-        signals.reload(signals.reload_user);
-    }
+    void (*function)(void *user) = signals.reload;
+    void *user = signals.reload_user;
+    signals.reloading = function != NULL;
     pthread_mutex_unlock(&signals.lock);
+    if (function == NULL) {
+        return false;
+    }
+    function(user);
+    pthread_mutex_lock(&signals.lock);
+    signals.reloading = false;
+    pthread_cond_broadcast(&signals.reloaded);
+    pthread_mutex_unlock(&signals.lock);
+    return true;
+}
+
+static void reload(void)
+{
+    bool any = call_reload();
     log_event(LOG_INFO, "reloaded", "what",
               any ? "files are read again, logs are opened again" : "nothing", NULL);
 }
@@ -50,6 +66,9 @@ static void reload(void)
 void signals_on_reload(void (*function)(void *user), void *user)
 {
     pthread_mutex_lock(&signals.lock);
+    while (signals.reloading) {
+        pthread_cond_wait(&signals.reloaded, &signals.lock);
+    }
     signals.reload = function;
     signals.reload_user = user;
     pthread_mutex_unlock(&signals.lock);
