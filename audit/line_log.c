@@ -421,7 +421,8 @@ void line_log_reopen(struct line_log *log)
 void line_log_add(struct line_log *log, const char *members, size_t n)
 {
     pthread_mutex_lock(&log->lock);
-    bool fits = log->added.len + n < LINE_LOG_BYTES || log->options.required;
+    size_t room = log->options.required ? LINE_LOG_REQUIRED_BYTES : LINE_LOG_BYTES;
+    bool fits = log->added.len + n < room;
     /* Once a line is lost, so are those behind it, until their number can be told. */
     if (fits && log->n_lost == 0) {
         bool first = log->added.len == 0;

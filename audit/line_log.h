@@ -1,8 +1,9 @@
 /* A file of lines, each a JSON object, that any thread adds to and a thread of its own writes.
  *
- * - Adding never waits for the file: a line goes into a buffer of LINE_LOG_BYTES. Where the buffer
- *   is full, the line is lost, unless the log is `required`. Lost lines are counted, and a line
- *   with their number follows once there is room: {"time":…,"what":"lost","lines":N}.
+ * - Adding never waits for the file: a line goes into a buffer of LINE_LOG_BYTES, of a log that is
+ *   `required` of LINE_LOG_REQUIRED_BYTES. Where it is full, the line is lost. Lost lines are
+ *   counted, and a line with their number follows once there is room:
+ *   {"time":…,"what":"lost","lines":N}.
  * - A chained log (chain.h) goes on where its file ends. What stands behind the last newline was
  *   cut off by a crash or a full disk; it is no part of the chain, and the next line begins after
  *   it. The file is locked, so that only one process writes it.
@@ -22,6 +23,9 @@
 #include "status.h"
 
 #define LINE_LOG_BYTES ((size_t)8 << 20)
+/* Callers ask line_log_is_ready, so that only what nobody can refuse, such as bytes that are no
+ * request, can use up so much. */
+#define LINE_LOG_REQUIRED_BYTES ((size_t)64 << 20)
 #define LINE_LOG_SYNC_MS 1000
 #define LINE_LOG_END_MS 2000 /* how long the end waits for a file that cannot be written */
 
@@ -31,7 +35,7 @@ struct line_log_options {
     const char *name; /* "audit": in log lines and errors; a literal */
     const char *path; /* "-": standard output; borrowed */
     bool chained;
-    bool required; /* lines are never lost: callers ask line_log_is_ready before they cause one */
+    bool required; /* callers ask line_log_is_ready before they cause a line */
 };
 
 /* INVALID_ARGUMENT LOG_UNUSABLE: the file cannot be opened. FAILED_PRECONDITION LOG_IN_USE: another

@@ -149,10 +149,18 @@ static void refuse(struct rpc_call *call)
 }
 
 /* Whether the call may be handled, as far as it is the account's to say. */
-static bool begin_account(struct rpc_call *call, const ProtobufCMessage *request, struct status *st)
+static bool open_account(const struct rpc_call *call, struct status *st)
 {
     const struct rpc_account *account = call->server->options.account;
-    return account == NULL || account->begun(account->user, call, request, &call->note, st);
+    return account == NULL || account->open(account->user, call, st);
+}
+
+static void begin_account(struct rpc_call *call, const ProtobufCMessage *request)
+{
+    const struct rpc_account *account = call->server->options.account;
+    if (account != NULL) {
+        account->begun(account->user, call, request, &call->note);
+    }
 }
 
 static bool allow(struct rpc_call *call, const ProtobufCMessage *request, struct status *st)
@@ -166,7 +174,8 @@ static bool allow(struct rpc_call *call, const ProtobufCMessage *request, struct
 static void handle(struct rpc_call *call, const ProtobufCMessage *request)
 {
     struct status st;
-    if (begin_account(call, request, &st) && allow(call, request, &st)) {
+    begin_account(call, request);
+    if (allow(call, request, &st)) {
         call->method->entry->handler(call, request, call->method->service->user);
     } else {
         rpc_fail(call, &st);
@@ -199,7 +208,8 @@ static void dispatch(struct rpc_call *call)
     struct status st;
     if (method == NULL) {
         refuse_unknown(call);
-    } else if (!admit(call, &st) || !charge(call, &st) || !take_request(call, &request, &st)) {
+    } else if (!open_account(call, &st) || !admit(call, &st) || !charge(call, &st) ||
+               !take_request(call, &request, &st)) {
         rpc_fail(call, &st);
     } else {
         handle(call, request);

@@ -64,11 +64,13 @@ struct rpc_call_end {
 
 /* Keeps account of the calls. Its functions run on the threads of the calls and must not block. */
 struct rpc_account {
+    /* Whether an account of the call can be kept, before anything else is decided about it. False:
+     * it is refused with *st. Not asked for unknown methods. */
+    bool (*open)(void *user, const struct rpc_call *call, struct status *st);
     /* A call has been decoded and is about to be handled; request: NULL if the client streams. What
-     * *ret_note is set to comes back with the end, which frees it. False: the call is refused with
-     * *st. */
-    bool (*begun)(void *user, struct rpc_call *call, const ProtobufCMessage *request,
-                  void **ret_note, struct status *st);
+     * *ret_note is set to comes back with the end, which frees it. */
+    void (*begun)(void *user, struct rpc_call *call, const ProtobufCMessage *request,
+                  void **ret_note);
     /* A call has ended, also one that was refused. */
     void (*ended)(void *user, const struct rpc_call_end *end);
     void *user;

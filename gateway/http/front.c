@@ -293,7 +293,7 @@ static void begin(void *user, struct http_exchange *x)
         refuse_size(r);
     } else if (is_preflight(r)) {
         answer_preflight(r);
-    } else if (routes_find(front->routes, r)) {
+    } else if (routes_find(front->routes, r) && call_log_admit(r)) {
         identify(r);
     }
     if (r->response.status != 0) {
@@ -334,7 +334,7 @@ static void run(void *user, struct http_exchange *x)
     struct request *r = x->user;
     if (front->refuses) {
         request_refuse(r, 503, "SHUTTING_DOWN", "The gateway is stopping");
-    } else if (call_log_admit(r)) {
+    } else {
         routes_run(r);
     }
     x->lasts = r->lasts;

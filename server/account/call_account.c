@@ -150,18 +150,20 @@ static void add_opened(struct call_logs *logs, struct rpc_call *call, const stru
     call_logs_add_opened(logs, &line);
 }
 
-static bool begun(void *user, struct rpc_call *call, const ProtobufCMessage *request,
-                  void **ret_note, struct status *st)
+/* Before the caller is known: a refusal of his credentials is a line, too. */
+static bool open(void *user, const struct rpc_call *call, struct status *st)
+{
+    return is_health(call) || call_logs_admit(user, st);
+}
+
+static void begun(void *user, struct rpc_call *call, const ProtobufCMessage *request,
+                  void **ret_note)
 {
     struct note *note = request == NULL ? NULL : note_new(request);
     *ret_note = note;
-    if (is_health(call)) {
-        return true;
-    }
-    if (note != NULL && rpc_call_kind(call) == RPC_SERVER_STREAM) {
+    if (note != NULL && !is_health(call) && rpc_call_kind(call) == RPC_SERVER_STREAM) {
         add_opened(user, call, note);
     }
-    return call_logs_admit(user, st);
 }
 
 static void ended(void *user, const struct rpc_call_end *end)
@@ -186,7 +188,7 @@ static void ended(void *user, const struct rpc_call_end *end)
 
 struct rpc_account call_account(struct call_logs *logs)
 {
-    return (struct rpc_account){.begun = begun, .ended = ended, .user = logs};
+    return (struct rpc_account){.open = open, .begun = begun, .ended = ended, .user = logs};
 }
 
 void call_account_add_part(struct call_logs *logs, struct rpc_call *call, const char *method,

@@ -222,8 +222,9 @@ Test(line_log, lines_wait_for_a_disk_that_is_full)
 
 #define LONG ((size_t)64 << 10)
 
-/* Fills the buffer while nothing can be written; returns how many lines were added. */
-static uint64_t overfill(struct line_log *log)
+/* Fills a buffer of so many bytes while nothing can be written; returns how many lines were added.
+ */
+static uint64_t overfill(struct line_log *log, size_t bytes)
 {
     AUTO_STR members = {0};
     str_add_text(&members, "\"x\":\"");
@@ -232,7 +233,7 @@ static uint64_t overfill(struct line_log *log)
     add(log, "\"a\":1");
     wait_failing(log, true);
     uint64_t n = 0;
-    for (; n < LINE_LOG_BYTES / LONG + 10; n++) {
+    for (; n < bytes / LONG + 10; n++) {
         line_log_add(log, members.data, members.len);
     }
     return n + 1;
@@ -242,7 +243,7 @@ Test(line_log, lines_that_do_not_fit_are_counted_and_told)
 {
     char *paths[] = {path};
     struct line_log *log = open_full(true, false);
-    uint64_t n = overfill(log);
+    uint64_t n = overfill(log, LINE_LOG_BYTES);
     uint64_t lost = measure(log).lost;
     cr_expect_gt(lost, 0);
     make_room(log);
@@ -262,13 +263,22 @@ Test(line_log, a_required_log_loses_nothing)
 {
     char *paths[] = {path};
     struct line_log *log = open_full(true, true);
-    uint64_t n = overfill(log);
+    uint64_t n = overfill(log, LINE_LOG_BYTES);
     cr_expect(!line_log_is_ready(log));
     make_room(log);
     wait_written(log, n);
     cr_expect_eq(measure(log).lost, 0);
     line_log_close(log);
     expect_verified(paths, 1, 0, "whole: ");
+}
+
+Test(line_log, even_a_required_log_is_bounded)
+{
+    struct line_log *log = open_full(false, true);
+    overfill(log, LINE_LOG_REQUIRED_BYTES);
+    cr_expect_gt(measure(log).lost, 0);
+    make_room(log);
+    line_log_close(log);
 }
 
 /* The end does not wait for ever. */

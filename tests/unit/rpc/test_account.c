@@ -1,5 +1,6 @@
 /* The account of a server is told of each call. */
 #include <criterion/criterion.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -12,18 +13,54 @@ static struct {
     char lines[8][160];
 } told;
 
-static bool begun(void *user, struct rpc_call *call, const ProtobufCMessage *request,
-                  void **ret_note, struct status *st)
+static atomic_bool closed;
+
+static bool open(void *user, const struct rpc_call *call, struct status *st)
 {
     (void)user;
     cr_assert_str_eq(rpc_call_service(call), "rpc.test.Echo");
-    if (request->descriptor != &rpc__test__echo_request__descriptor) {
-        *ret_note = mem_string("a stream");
-        return true;
-    }
-    *ret_note = mem_string(((const Rpc__Test__EchoRequest *)(const void *)request)->text);
-    return strcmp(*ret_note, "unwanted") != 0 ||
+    return !atomic_load(&closed) ||
            status_set(st, STATUS_UNAVAILABLE, "ACCOUNT_CLOSED", "no call can be noted");
+}
+
+static void begun(void *user, struct rpc_call *call, const ProtobufCMessage *request,
+                  void **ret_note)
+{
+    (void)user;
+    (void)call;
+    bool is_echo = request->descriptor == &rpc__test__echo_request__descriptor;
+    const Rpc__Test__EchoRequest *echo = (const void *)request;
+    *ret_note = mem_string(is_echo ? echo->text : "a stream");
+}
+
+/* Nobody is admitted. */
+static bool admit(void *user, struct rpc_call *call, const struct rpc_service *service,
+                  const struct rpc_method *method, void **ret_caller, struct status *st)
+{
+    (void)user;
+    (void)call;
+    (void)service;
+    (void)method;
+    (void)ret_caller;
+    return status_set(st, STATUS_UNAUTHENTICATED, "CREDENTIALS_MISSING", "who is it");
+}
+
+static bool allow(void *user, struct rpc_call *call, const struct rpc_service *service,
+                  const struct rpc_method *method, const ProtobufCMessage *request,
+                  struct status *st)
+{
+    (void)user;
+    (void)call;
+    (void)service;
+    (void)method;
+    (void)request;
+    (void)st;
+    return true;
+}
+
+static void release(void *caller)
+{
+    (void)caller;
 }
 
 static void ended(void *user, const struct rpc_call_end *end)
@@ -41,7 +78,7 @@ static void ended(void *user, const struct rpc_call_end *end)
     counter_add(&told.ended);
 }
 
-static const struct rpc_account account = {.begun = begun, .ended = ended};
+static const struct rpc_account account = {.open = open, .begun = begun, .ended = ended};
 
 static void setup(void)
 {
@@ -79,10 +116,26 @@ Test(account, each_unary_call_is_told_once)
                      "unknown UNIMPLEMENTED METHOD_UNKNOWN () 0 0");
 }
 
-Test(account, a_call_that_cannot_be_noted_is_refused)
+static void setup_for_nobody(void)
 {
-    cr_expect_str_eq(end_of("/rpc.test.Echo/Echo", "unwanted"),
-                     "Echo UNAVAILABLE ACCOUNT_CLOSED (unwanted) 10 0");
+    fixture_prepare();
+    counter_init(&told.ended);
+    fixture.options.account = &account;
+    fixture.options.admit = admit;
+    fixture.options.allow = allow;
+    fixture.options.release_caller = release;
+    fixture_start();
+}
+
+/* Else the refusals of callers, which have to be noted, would be without a bound. */
+Test(account, a_call_that_cannot_be_noted_is_refused_before_its_caller_is_known,
+     .init = setup_for_nobody)
+{
+    cr_expect_str_eq(end_of("/rpc.test.Echo/Echo", "note"),
+                     "Echo UNAUTHENTICATED CREDENTIALS_MISSING () 0 0");
+    atomic_store(&closed, true);
+    cr_expect_str_eq(end_of("/rpc.test.Echo/Echo", "note"),
+                     "Echo UNAVAILABLE ACCOUNT_CLOSED () 0 0");
 }
 
 Test(account, a_stream_is_told_at_its_end)
