@@ -20,26 +20,34 @@ bool check_mixed(const char *text, size_t n)
     return digits && letters;
 }
 
+#define SUM_DIGITS 6
 #define GITHUB_LENGTH 40
 #define GITHUB_PREFIX 4
-#define GITHUB_CHECKSUM 6
 
-bool check_github(const char *text, size_t n)
+/* Whether the text ends with the CRC-32, in base 62, of what is before it from `start` on. */
+static bool ends_with_sum(const char *text, size_t n, size_t start)
 {
     static const char digits[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
                                  "abcdefghijklmnopqrstuvwxyz";
-    if (n != GITHUB_LENGTH) {
-        return true;
-    }
-    uLong sum = crc32(0, (const Bytef *)text + GITHUB_PREFIX,
-                      GITHUB_LENGTH - GITHUB_PREFIX - GITHUB_CHECKSUM);
-    for (size_t i = 1; i <= GITHUB_CHECKSUM; i++) {
+    assert(n >= start + SUM_DIGITS && "the form has a checksum");
+    uLong sum = crc32(0, (const Bytef *)text + start, (uInt)(n - start - SUM_DIGITS));
+    for (size_t i = 1; i <= SUM_DIGITS; i++) {
         if (text[n - i] != digits[sum % 62]) {
             return false;
         }
         sum /= 62;
     }
     return true;
+}
+
+bool check_confreg(const char *text, size_t n)
+{
+    return ends_with_sum(text, n, 0);
+}
+
+bool check_github(const char *text, size_t n)
+{
+    return n != GITHUB_LENGTH || ends_with_sum(text, n, GITHUB_PREFIX);
 }
 
 /* Decodes base64 up to the first dot. */

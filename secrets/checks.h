@@ -8,6 +8,9 @@
 
 /* Letters and digits both, so that no word is one. */
 bool check_mixed(const char *text, size_t n);
+/* The checksum of confreg's own tokens (access/bearer.h): the last 6 of their characters are the
+ * CRC-32, in base 62, of those in front of them. */
+bool check_confreg(const char *text, size_t n);
 /* The checksum of GitHub's tokens: the last of 40 characters are the CRC-32, in base 62, of the 30
  * in front of them. Longer tokens are of another form. */
 bool check_github(const char *text, size_t n);

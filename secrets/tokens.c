@@ -37,7 +37,7 @@ const struct token_rule token_rules[] = {
     {{"age-key", "a secret key of age"}, "AGE-SECRET-KEY-1", {RUN(58, UPPER_ALNUM)}, check_age},
 
     /* confreg's own tokens */
-    {{"confreg-token", "a token of confreg"}, "cfr_", {RUN(49, ALNUM)}, NULL},
+    {{"confreg-token", "a token of confreg"}, "cfr_", {RUN(49, ALNUM)}, check_confreg},
 
     /* Clouds */
     {{"aws-access-key", "an access key of AWS"}, "AKIA", {RUN(16, UPPER_ALNUM)}, NULL},

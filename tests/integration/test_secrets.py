@@ -1,13 +1,15 @@
 """Values that look like secrets, on every way in. No token here is real, and none stands in one piece."""
 
 import json
+import subprocess
 
 import pytest
 from access import AccessFile, grant
 from calls import (Registry, create_change, json_patch_change, patch_change, rollback_change, undelete_change,
                    update_change)
-from daemon import Confregd, Gateway, free_port
+from daemon import BUILD, Confregd, Gateway, free_port
 from errors import refused
+from planted import plant
 from test_metrics import scrape
 from rest import Rest
 from secret_set import Maker
@@ -92,6 +94,17 @@ def test_a_commit_is_refused_whole_and_writes_one_by_one(registry, name):
         outcome = registry.write([change]).outcomes[0]
         assert outcome.WhichOneof("outcome") == "error" and "looks like a secret" in outcome.error.message
     assert registry.revision() == before
+
+
+def test_a_token_of_the_command_is_refused(registry, tmp_path, name):
+    made = subprocess.run([BUILD / "confregd", "access", "token", "billing", "--role", "reader",
+                           "--access", tmp_path / "access.json"], capture_output=True, text=True, timeout=60, check=True)
+    token = plant(made.stdout.strip(), "a token")
+    for value in (token, f"see {token}, of Tuesday", f"confregd --x={token}"):
+        with is_refused("config_data/text") as caught:
+            registry.create(name, json.dumps({"text": value}))
+        assert "confreg-token" in caught[0].message
+    registry.create(name, json.dumps({"text": token[:-1] + ("b" if token[-1] == "a" else "a")}))  # no token: its checksum
 
 
 def test_other_values_pass(registry, name):

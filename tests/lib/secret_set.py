@@ -45,13 +45,20 @@ class Maker:
 
     # ---- Tokens with a checksum or a structure ----
 
-    def github(self, prefix):
-        body = self.run(30)
+    def sum(self, body):
         rest, check = zlib.crc32(body.encode()), ""
         for _ in range(6):
             rest, digit = divmod(rest, 62)
             check = ALNUM[digit] + check
-        return prefix + body + check
+        return check
+
+    def confreg(self):
+        body = "cf" + "r_" + self.run(43)
+        return body + self.sum(body)
+
+    def github(self, prefix):
+        body = self.run(30)
+        return prefix + body + self.sum(body)
 
     def jwt(self, **claims):
         header = {"alg": self.any("HS256", "RS256", "ES256", "EdDSA"), "typ": "JWT"}
@@ -183,7 +190,7 @@ SERVICES = {
     "adafruit": lambda m: "ai" + "o_" + m.run(28),
     "prefect": lambda m: "pn" + "u_" + m.run(36),
     "zapier": lambda m: "https://hooks.zap" + "ier.com/hooks/catch/" + m.run(7, DIGITS[1:]) + "/" + m.run(7, LOWER + DIGITS),
-    "confreg": lambda m: "cf" + "r_" + m.run(49),
+    "confreg": lambda m: m.confreg(),
     "age": lambda m: m.age(),
     "entra": lambda m: m.run(3) + "8Q" + "~" + m.run(34, WORD),
     "jwt": lambda m: m.jwt(),

@@ -175,6 +175,14 @@ Test(secrets, checksums_count)
            "p_zQWBuTSOoRi4A9spHcVY5ncnsDkxkJ"
            "0mLq17x\"}",
            "/a github-token");
+    expect("{\"a\": \"cf"
+           "r_xaB4qFvTJvgMAWBA0zGeAt71U"
+           "UX1ntLybfAiDj5KYSa1WE5yi\"}",
+           "/a confreg-token");
+    expect("{\"a\": \"cf"
+           "r_xaB4qFvTJvgMAWBA0zGeAt71U"
+           "UX1ntLybfAiDj5KYSa1WE5y0\"}",
+           "");
 }
 
 Test(secrets, tokens_have_boundaries)
