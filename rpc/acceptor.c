@@ -211,7 +211,10 @@ static bool is_welcome(struct acceptor *acceptor, int fd, const struct sockaddr_
     if (!limits->connected(limits->user, peer, &end.what)) {
         return false;
     }
-    socket_ends_put(fd, &end);
+    if (!socket_ends_put(fd, &end)) {
+        limits->disconnected(limits->user, end.what);
+        return false;
+    }
     return true;
 }
 

@@ -1,67 +1,88 @@
 #include "socket_ends.h"
 
-#include <pthread.h>
+#include <stdatomic.h>
 #include <stddef.h>
-#include <string.h>
 
 #include "mem.h"
 
-static struct {
-    pthread_mutex_t lock;
-    struct socket_end *ends; /* by descriptor */
-    size_t n;
-} table = {.lock = PTHREAD_MUTEX_INITIALIZER};
+/* In two levels and without a lock: who closes a descriptor may hold one. Few descriptors need
+ * little memory. */
+#define CHUNK 1024
 
-void socket_ends_put(int fd, const struct socket_end *end)
+struct entry {
+    _Atomic(socket_ended *) ended; /* NULL: the entry is free, and the next two mean nothing */
+    _Atomic(void *) user, what;
+};
+
+struct chunk {
+    struct entry entries[CHUNK];
+};
+
+static _Atomic(struct chunk *) chunks[SOCKET_ENDS_MAX / CHUNK];
+
+static struct chunk *make_chunk(size_t at)
 {
-    pthread_mutex_lock(&table.lock);
-    if ((size_t)fd >= table.n) {
-        size_t n = (size_t)fd + (size_t)fd / 2 + 64;
-        table.ends = mem_grow(table.ends, n, sizeof table.ends[0]);
-        memset(table.ends + table.n, 0, (n - table.n) * sizeof table.ends[0]);
-        table.n = n;
+    struct chunk *none = NULL;
+    struct chunk *made = mem_zalloc(sizeof *made);
+    if (atomic_compare_exchange_strong(&chunks[at], &none, made)) {
+        return made;
     }
-    table.ends[fd] = *end;
-    pthread_mutex_unlock(&table.lock);
+    free(made);
+    return none;
 }
 
-/* Under the lock. */
-static struct socket_end take(size_t fd)
+/* NULL: nothing was ever put near there. */
+static struct entry *entry_of(int fd)
+{
+    struct chunk *chunk = fd < 0 || fd >= SOCKET_ENDS_MAX
+                              ? NULL
+                              : atomic_load_explicit(&chunks[fd / CHUNK], memory_order_acquire);
+    return chunk == NULL ? NULL : &chunk->entries[fd % CHUNK];
+}
+
+bool socket_ends_put(int fd, const struct socket_end *end)
+{
+    if (fd < 0 || fd >= SOCKET_ENDS_MAX) {
+        return false;
+    }
+    struct entry *entry = entry_of(fd);
+    if (entry == NULL) {
+        entry = &make_chunk((size_t)fd / CHUNK)->entries[fd % CHUNK];
+    }
+    atomic_store(&entry->user, end->user);
+    atomic_store(&entry->what, end->what);
+    atomic_store(&entry->ended, end->ended);
+    return true;
+}
+
+/* entry: NULL: there is none. */
+static struct socket_end take(struct entry *entry)
 {
     struct socket_end end = {.ended = NULL};
-    if (fd < table.n) {
-        end = table.ends[fd];
-        table.ends[fd].ended = NULL;
+    if (entry != NULL && atomic_load_explicit(&entry->ended, memory_order_relaxed) != NULL) {
+        end.ended = atomic_exchange(&entry->ended, NULL);
+        end.user = atomic_load(&entry->user);
+        end.what = atomic_load(&entry->what);
     }
     return end;
 }
 
 struct socket_end socket_ends_take(int fd)
 {
-    pthread_mutex_lock(&table.lock);
-    struct socket_end end = take((size_t)fd); /* a negative one is beyond all */
-    pthread_mutex_unlock(&table.lock);
-    return end;
-}
-
-/* The next one of the user; *fd starts at 0. */
-static struct socket_end take_next(const void *user, size_t *fd)
-{
-    struct socket_end end = {.ended = NULL};
-    pthread_mutex_lock(&table.lock);
-    for (; end.ended == NULL && *fd < table.n; (*fd)++) {
-        if (table.ends[*fd].user == user) {
-            end = take(*fd);
-        }
-    }
-    pthread_mutex_unlock(&table.lock);
-    return end;
+    return take(entry_of(fd));
 }
 
 void socket_ends_run_all(const void *user)
 {
-    size_t fd = 0;
-    for (struct socket_end end; (end = take_next(user, &fd)).ended != NULL;) {
-        end.ended(end.user, end.what);
+    for (int fd = 0; fd < SOCKET_ENDS_MAX; fd++) {
+        struct entry *entry = entry_of(fd);
+        if (entry == NULL) {
+            fd += CHUNK - 1; /* the rest of a chunk that was never made */
+        } else if (atomic_load(&entry->user) == user) {
+            struct socket_end end = take(entry);
+            if (end.ended != NULL) {
+                end.ended(end.user, end.what);
+            }
+        }
     }
 }
