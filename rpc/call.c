@@ -45,6 +45,13 @@ void call_ref(struct rpc_call *call)
     atomic_fetch_add_explicit(&call->refs, 1, memory_order_relaxed);
 }
 
+static void release_caller(const struct rpc_server *server, void *caller)
+{
+    if (caller != NULL) {
+        server->options.release_caller(caller);
+    }
+}
+
 void call_unref(struct rpc_call *call)
 {
     if (atomic_fetch_sub_explicit(&call->refs, 1, memory_order_acq_rel) > 1) {
@@ -61,9 +68,8 @@ void call_unref(struct rpc_call *call)
     if (call->charge != NULL) {
         server->options.limits->ended(server->options.limits->user, call->charge);
     }
-    if (call->caller != NULL) {
-        server->options.release_caller(call->caller);
-    }
+    release_caller(server, call->caller);
+    release_caller(server, call->caller_before);
     if (call->arrival.call != NULL) {
         grpc_call_unref(call->arrival.call);
     }
@@ -186,9 +192,12 @@ static bool admit(struct rpc_call *call, struct status *st)
 {
     const struct method *method = call->method;
     const struct rpc_server_options *options = &call->server->options;
-    return options->admit == NULL || method->open ||
-           options->admit(options->admit_user, call, method->service, method->entry, &call->caller,
-                          st);
+    void *caller = NULL;
+    bool ok =
+        options->admit == NULL || method->open ||
+        options->admit(options->admit_user, call, method->service, method->entry, &caller, st);
+    atomic_store(&call->caller, caller);
+    return ok;
 }
 
 static bool charge(struct rpc_call *call, struct status *st)
@@ -501,8 +510,8 @@ void *rpc_call_caller(const struct rpc_call *call)
 
 void rpc_call_set_caller(struct rpc_call *call, void *caller)
 {
-    call->server->options.release_caller(call->caller);
-    call->caller = caller;
+    assert(call->caller_before == NULL && "a call gets another caller once");
+    call->caller_before = atomic_exchange(&call->caller, caller);
 }
 
 void *rpc_call_charge(const struct rpc_call *call)

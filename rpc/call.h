@@ -55,10 +55,11 @@ struct rpc_call {
     int cancelled;
     int socket; /* the connection's descriptor, set on first use; -1: unknown */
     bool socket_known;
-    char *peer;        /* owned; set on first use, like the next one */
-    char *proven_name; /* owned */
-    void *caller;      /* from options.admit; owned */
-    void *charge;      /* from options.limits; owned */
+    char *peer;             /* owned; set on first use, like the next one */
+    char *proven_name;      /* owned */
+    _Atomic(void *) caller; /* from options.admit; owned */
+    void *caller_before;    /* the one that it has replaced; owned; NULL: none */
+    void *charge;           /* from options.limits; owned */
     struct rpc_stream *stream;
     struct rpc_task refusal;
     bool refused;                  /* on arrival, because the server stops */

@@ -225,8 +225,9 @@ const char *rpc_call_proven_name(struct rpc_call *call);
 /* The caller, as the server's admit has told; NULL: it told nobody, or there is none. Lives
  * as long as the reference. */
 void *rpc_call_caller(const struct rpc_call *call);
-/* Replaces it; the reference moves. Only by whoever will answer the call, on the thread that does
- * so. */
+/* Replaces it, once; the reference moves. Only by whoever will answer the call, on the thread that
+ * does so. The one before lives as long as the call: a server that stops may have answered the call
+ * already, and its account tells of that one. */
 void rpc_call_set_caller(struct rpc_call *call, void *caller);
 /* The charge of the call, as the server's limits have set it; NULL: none. Lives likewise. */
 void *rpc_call_charge(const struct rpc_call *call);
