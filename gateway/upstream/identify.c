@@ -87,9 +87,18 @@ static bool refuse(struct request *r, enum status_code code, const char *reason,
     return false;
 }
 
+static bool fits(const char *credential)
+{
+    return credential == NULL || strlen(credential) <= CREDENTIAL_MAX_BYTES;
+}
+
 static bool take(struct request *r, const char *authorization, const char *certificate)
 {
     struct identities *identities = r->gateway->upstream->identities;
+    if (!fits(authorization) || !fits(certificate)) {
+        return refuse(r, STATUS_UNAUTHENTICATED, "CREDENTIALS_INVALID",
+                      "the credential is too long");
+    }
     r->identity = identities_find(identities, authorization, certificate);
     const struct status *refusal = identity_refusal(r->identity);
     if (refusal != NULL) {

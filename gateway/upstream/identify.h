@@ -13,6 +13,10 @@
 
 #define SESSION_COOKIE "confreg_session"
 
+/* A longer credential is refused. It would not fit into the headers of a call, and the server
+ * answers such a call by ending the connection, with the calls of all others. */
+#define CREDENTIAL_MAX_BYTES ((size_t)12 << 10)
+
 /* front_settings.identify: sets r->identity. False: the request is answered. */
 bool identify_request(struct request *r);
 /* front_settings.forget. */

@@ -373,6 +373,17 @@ def test_a_token_counts_before_a_certificate(with_certificates):
     assert told.json()["name"] == "reader"
 
 
+@pytest.mark.parametrize("name", ("Authorization", "Cookie"))
+def test_a_long_credential_does_not_end_the_calls_of_others(site, name):
+    prefix = "Bearer " if name == "Authorization" else "confreg_session="
+    away = site.gateway.log.read_text().count("event=server_away")
+    for length in (13000, 20000, 30000):
+        answer = site.call(None, "GET", "/api/session", **{name: prefix + "x" * length})
+        assert (answer.status, answer.json()["reason"]) == (401, "CREDENTIALS_INVALID")
+    assert site.call(site.root, "GET", "/api/configs/billing?environment=prod").status == 200
+    assert site.gateway.log.read_text().count("event=server_away") == away
+
+
 def test_headers_of_gateways_are_not_taken_from_clients(site):
     answer = site.call(None, "GET", "/api/session", X_Confreg_On_Behalf_Of="root",
                        X_Confreg_Gateway_Authorization=f"Bearer {site.root}")
