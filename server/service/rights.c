@@ -5,8 +5,10 @@
 #include <string.h>
 
 #include "checks.h"
+#include "json.h"
 #include "key.h"
 #include "overlay.h"
+#include "rules.h"
 #include "view_key.h"
 #include "write_form.h"
 
@@ -83,12 +85,31 @@ static bool check_compared_schemas(struct grants grants, const ProtobufCMessage 
             check_schema(grants, PERMISSION_READ, r->new_environment, r->service_name, st));
 }
 
+/* Whether a request brings a schema about resolved values. A text that is refused later is none. */
+static bool sets_resolved(const struct write_form *form, const ProtobufCMessage *request)
+{
+    const struct json_limits limits = {RULE_MAX_BYTES, RULE_MAX_DEPTH};
+    AUTO(buf_unref) struct buf *text = NULL;
+    struct status ignored;
+    if (form->content == 0) {
+        return false;
+    }
+    const ProtobufCBinaryData data =
+        *(const ProtobufCBinaryData *)(const void *)((const char *)request + form->content);
+    return json_check((const char *)data.data, data.len, &limits, "schema", &text, &ignored) &&
+           rule_text_is_resolved(text);
+}
+
+/* A schema about resolved values finds out what the default layer has. */
 static bool check_write_schema(struct grants grants, const ProtobufCMessage *request,
                                struct status *st)
 {
     const struct write_form *form = write_form_of(request);
-    return check_schema(grants, PERMISSION_SCHEMA, write_text(request, form->environment),
-                        write_text(request, form->service_name), st);
+    const char *service = write_text(request, form->service_name);
+    return check_schema(grants, PERMISSION_SCHEMA, write_text(request, form->environment), service,
+                        st) &&
+           (!sets_resolved(form, request) ||
+            check_name(grants, PERMISSION_READ, DEFAULT_ENVIRONMENT, service, st));
 }
 
 bool rights_check_write(struct grants grants, const ProtobufCMessage *request, struct status *st)

@@ -77,6 +77,13 @@ bool rule_is_resolved(const struct rule *rule)
     return rule->resolved;
 }
 
+bool rule_text_is_resolved(const struct buf *text)
+{
+    struct json_text resolved;
+    return json_find(json_of_buf(text), "x-confreg-resolved", &resolved) &&
+           json_type_of(resolved) == JSON_TRUE;
+}
+
 const struct head *rule_head(const struct rule *rule)
 {
     return rule->head;
@@ -243,15 +250,13 @@ static struct rule *make(const struct head_source *source, struct head *head)
 {
     struct rule *rule = mem_zalloc(sizeof *rule);
     struct making making = {.rule = rule, .source = source};
-    struct json_text resolved;
     AUTO_STR uri = {0};
     AUTO(buf_unref) struct buf *text = text_of(head);
     add_uri(&uri, key_environment(head_environment(head)), head_service(head));
     atomic_init(&rule->refs, 1);
     rule->head = head_ref(head);
     rule->uri = mem_string(uri.data);
-    rule->resolved = json_find(json_of_buf(text), "x-confreg-resolved", &resolved) &&
-                     json_type_of(resolved) == JSON_TRUE;
+    rule->resolved = rule_text_is_resolved(text);
     const struct schema_options options = {
         .uri = rule->uri, .assert_formats = true, .resolve = resolve, .user = &making};
     schema_compile(text, &options, &rule->schema, &rule->faults);

@@ -47,6 +47,8 @@ MEM_CLEANUP(struct rule, rule_unref)
 
 /* Whether the rule is about the resolved value ("x-confreg-resolved"), not about the stored one. */
 bool rule_is_resolved(const struct rule *rule);
+/* The same of the text of a schema. */
+bool rule_text_is_resolved(const struct buf *text);
 /* The schema's head and text; borrowed. */
 const struct head *rule_head(const struct rule *rule);
 /* Whether the rule was made of this schema, its own or one that it refers to. */

@@ -210,6 +210,13 @@ def test_a_schema_for_all_environments_is_read_by_part_and_changed_by_all(site, 
             assert is_denied(answer) == (not allowed), (method, answer)
 
 
+def test_a_schema_of_resolved_values_needs_the_right_to_read_the_default(site):
+    schema = '{"x-confreg-resolved":true,"properties":{"now":{"const":"a guess"}}}'
+    for name, allowed in (("super-admin-one", False), ("super-admin-pattern", True)):
+        answer = outcome(site.registry(name).set_schema, "billing", schema, "prod", validate_only=True)
+        assert is_denied(answer) == (not allowed), (name, answer)
+
+
 @pytest.mark.parametrize("name", CALLERS)
 def test_a_list_of_schemas_has_those_of_visible_configs(site, name):
     caller = site.callers[name]
