@@ -9,6 +9,7 @@
 #include "mirror_config.h"
 #include "payload.h"
 #include "texts.h"
+#include "violations.h"
 
 #define OPEN_MAX_CALLS 64
 #define AHEAD_BYTES (256u << 10)    /* of one */
@@ -173,6 +174,7 @@ static void end_watch(struct registry_watch *watch, const struct status *st)
     catch_up->unread.failed = st != NULL && st->code != STATUS_CANCELLED;
     if (catch_up->unread.failed) {
         catch_up->unread.st = *st;
+        violations_drop(&catch_up->unread.st); /* they last until this returns */
     }
     tell(catch_up);
     pthread_mutex_unlock(&catch_up->catch_ups->lock);

@@ -11,6 +11,7 @@
 #include "log.h"
 #include "table.h"
 #include "upstream.h"
+#include "violations.h"
 #include "wake.h"
 
 /* Of identities that nobody refers to. Strangers can make them, with headers of any length. */
@@ -444,6 +445,7 @@ static void answered(void *user, ProtobufCMessage *response, const struct status
     question->response = response;
     if (st != NULL) {
         question->st = *st;
+        violations_drop(&question->st); /* they last until this returns */
     }
     pthread_mutex_lock(&identities->lock);
     STAILQ_INSERT_TAIL(&identities->answered, question, next);
