@@ -101,7 +101,8 @@ int import_legacy(int argc, char **argv)
         log_event(LOG_ERROR, "cannot_import", "code", status_code_name(st.code), "reason",
                   st.reason, "message", st.message, NULL);
     }
-    printf("imported: %" PRIu64 "\nalready there: %" PRIu64 "\nrefused: %" PRIu64 "\n",
-           report.imported, report.there, report.refused);
+    printf("imported: %" PRIu64 "\nof these with suspected secrets: %" PRIu64
+           "\nalready there: %" PRIu64 "\nrefused: %" PRIu64 "\n",
+           report.imported, report.suspect, report.there, report.refused);
     return ok && report.refused == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "committer.h"
+#include "suspects.h"
 
 /* Versions that are read and submitted before the import waits for the committer. */
 #define BATCH 256
@@ -140,11 +141,26 @@ static bool compare(struct taking *t, const struct item *item, struct status *st
     return true;
 }
 
+/* As a server by default: whatever its policy is, none refuses an import. */
+static bool is_suspect(const struct taking *t, const struct item *item)
+{
+    struct suspects suspects = {0};
+    const struct value value = {.environment = item->key->environment,
+                                .service = item->key->service,
+                                .json = json_of_buf(item->version.payload),
+                                .suspects = &suspects};
+    registry_find_secrets(t->registry, &value);
+    bool any = suspects.n > 0;
+    suspects_fini(&suspects);
+    return any;
+}
+
 static bool settle(struct taking *t, const struct item *item, struct status *st)
 {
     const struct write *write = &item->write;
     if (write->ok) {
         t->report->imported++;
+        t->report->suspect += is_suspect(t, item);
         return true;
     }
     if (write->st.outcome == OUTCOME_VERSION_EXISTS) {

@@ -8,6 +8,7 @@
 
 struct take_over_report {
     uint64_t imported;
+    uint64_t suspect; /* of those imported: with a value that looks like a secret */
     uint64_t there;   /* existed already with the same payload, or without one (erased since) */
     uint64_t refused; /* reported to refuse, with the reason */
 };

@@ -7,9 +7,11 @@ import subprocess
 import mongodb
 import pymongo
 import pytest
+from bearer import new_token
 from calls import Registry
 from daemon import BUILD, Confregd, Gateway
 from rest import Rest
+from stubs import api_pb
 
 WHEN = datetime.datetime(2025, 3, 1, 12, 30, 1, 507000)
 DATA = {"host": "db-1", "ratio": 1.5, "whole": 2.0, "pool": 2**53 + 1, "list": [1, {"x": None}],
@@ -59,8 +61,8 @@ def take_over(uri, store):
     done = subprocess.run([BUILD / "confregd", "import-legacy", "--from", uri, "--store", store],
                           capture_output=True, text=True, check=False, timeout=120)
     lines = done.stdout.splitlines()
-    counts = {name: int(count) for name, count in (line.rsplit(": ", 1) for line in lines[-3:])}
-    return done.returncode, lines[:-3], (counts["imported"], counts["already there"],
+    counts = {name: int(count) for name, count in (line.rsplit(": ", 1) for line in lines[-4:])}
+    return done.returncode, lines[:-4], (counts["imported"], counts["already there"],
                                          counts["refused"]), done.stderr
 
 
@@ -82,6 +84,23 @@ def test_versions_keep_all_that_they_had(old, launch):
     assert rest.get("/api/configs/billing?environment=prod&version=3").status == 404
     updated = rest.put("/api/configs/billing", {"config_data": {"new": 1}}).json()
     assert updated["version"] == 8
+
+
+def test_versions_with_secrets_are_taken_and_counted(old, launch):
+    uri, collection = old
+    token = new_token()
+    collection.insert_many([document("billing", "prod", 1, {"token": token}), document("billing", "prod", 2, DATA),
+                            document("tax", "prod", 1, {"a": token, "b": token})])
+    server = launch(Confregd)
+    for suspect in (2, 0):  # the second time nothing is imported
+        done = subprocess.run([BUILD / "confregd", "import-legacy", "--from", uri, "--store", server.store],
+                              capture_output=True, text=True, check=True, timeout=120)
+        assert f"of these with suspected secrets: {suspect}\n" in done.stdout
+        assert token not in done.stdout + done.stderr
+    server.start()
+    found = server.stub.FindSecrets(api_pb.FindSecretsRequest(include_superseded=True), timeout=60).suspects
+    assert [(s.service_name, s.version, s.pointer) for s in found] == [
+        ("billing", 1, "/token"), ("tax", 1, "/a"), ("tax", 1, "/b")]
 
 
 def test_the_longest_texts_are_taken_over(old, launch):
