@@ -187,6 +187,34 @@ def test_only_a_super_admin_allows(launch, tmp_path, name):
     assert create(root, "prod").config.version == 1
 
 
+@pytest.mark.parametrize("marked", [
+    {"properties": {"vault": {"properties": {"token": {"x-confreg-secret": "allowed"}}}}},
+    {"properties": {"vault": {"x-confreg-secret": "allowed"}}}], ids=["the value", "an object around it"])
+def test_what_the_schema_allows_passes_until_it_no_longer_does(registry, confregd, name, marked):
+    start = confregd.metric("suspect_configs")
+    with is_refused(f"config_data{POINTER}"):
+        registry.create(name, SECRET)
+    registry.set_schema(name, marked)
+    assert suspects(registry.create(name, SECRET)) == []
+    assert suspects(registry.create(name, SECRET, environment="dev")) == []
+    assert confregd.metric("suspect_configs") == start
+    assert find(registry, name, include_superseded=True) == []
+    assert [v.secrets_allowed for v in registry.versions(name).versions] == [False]  # nobody had to
+    with is_refused("config_data/elsewhere"):
+        registry.patch(name, json.dumps({"elsewhere": TOKEN}))
+    with is_refused(f"config_data{POINTER}"):
+        registry.create(name + "-other", SECRET)
+    registry.update(name, HARMLESS)
+    registry.set_schema(name, {})
+    with is_refused(f"config_data{POINTER}"):
+        registry.rollback(name, 1)
+    assert {(s.environment, s.version) for s in find(registry, name, include_superseded=True)} == {("dev", 1), ("prod", 1)}
+    registry.set_schema(name, marked, environment="prod")  # goes before that for all
+    assert suspects(registry.rollback(name, 1)) == []
+    assert suspects(registry.update(name, '{"vault":{"token":"%s","n":1}}' % TOKEN, environment="dev")) == [
+        (POINTER, RULE, False)]
+
+
 # ---- Over HTTP ----
 
 @pytest.fixture(scope="module")
