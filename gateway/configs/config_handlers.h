@@ -37,6 +37,9 @@ void handle_schema_delete(struct request *r);
 void handle_schema_history(struct request *r);
 void handle_schema_diff(struct request *r);
 
+/* suspects.c */
+void handle_suspects(struct request *r);
+
 /* batch_gets.c */
 void handle_batch(struct request *r);
 

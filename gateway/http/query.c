@@ -205,6 +205,7 @@ static const struct row {
     {PARAMETER_INCLUDE_DELETED, "include_deleted", take_switch,
      offsetof(struct parameters, include_deleted)},
     {PARAMETER_DELETED, "deleted", take_switch, offsetof(struct parameters, deleted)},
+    {PARAMETER_VERSIONS, "versions", take_text, offsetof(struct parameters, versions)},
     {PARAMETER_IN_FORCE, "in_force", take_switch, offsetof(struct parameters, in_force)},
     {PARAMETER_FORCE, "force", take_switch, offsetof(struct parameters, force)},
 };
@@ -298,6 +299,7 @@ void parameters_fini(struct parameters *parameters)
     free(parameters->created_by);
     free(parameters->page);
     free(parameters->fields);
+    free(parameters->versions);
     free(parameters->environment);
     free(parameters->new_environment);
     number_fini(&parameters->old_revision);

@@ -49,6 +49,7 @@ enum parameter {
      * view= */
     PARAMETER_LOG_FILTERS = 1 << 17,
     PARAMETER_SIDES = 1 << 20,    /* new_environment=, old_revision=, new_revision= */
+    PARAMETER_VERSIONS = 1 << 21, /* versions=, which of them: a word */
     PARAMETER_IN_FORCE = 1 << 24, /* in_force=true */
     PARAMETER_FORCE = 1 << 25,    /* force=true */
     /* Unknown and repeated parameters are faults, and so are unknown members of the body. */
@@ -65,6 +66,7 @@ struct parameters {
     char *prefix_filter;        /* owned */
     char *comment, *created_by; /* owned */
     char *page, *fields;        /* owned */
+    char *versions;             /* owned */
     char *actor, *credential, *kind, *since, *until, *pointer, *order,
         *view; /* owned; of PARAMETER_LOG_FILTERS */
     struct number from_revision, to_revision;

@@ -16,7 +16,7 @@ NAMED, HISTORY = "/api/configs/{service_name}", "/api/configs/{service_name}/his
 DIFF, ROLLBACK = "/api/configs/{service_name}/diff", "/api/configs/{service_name}/rollback"
 UNDELETE = "/api/configs/{service_name}/undelete"
 LIST, BATCH = "/api/configs", "/api/configs:batchGet"
-COMMITS, DIFFS = "/api/commits", "/api/diff"
+COMMITS, DIFFS, SECRETS = "/api/commits", "/api/diff", "/api/secrets"
 SCHEMAS, SCHEMA = "/api/schemas", "/api/schemas/{service_name}"
 SCHEMA_PARTS = {part: f"{SCHEMA}/{part}" for part in ("history", "diff", "rollback")}
 SCHEMA_DATA = {"schema": {"title": "x"}}
@@ -98,6 +98,8 @@ WITH_SERVER = [
     (DIFFS, "GET", 200, "?new_environment=x", None, {}), (DIFFS, "GET", 422, "", None, {}),
     (DIFFS, "GET", 409, "?new_environment=x", None, {"X-Config-Min-Revision": f"{EPOCH}-1"}),
     (DIFFS, "GET", 410, "?old_revision=1", None, {}),
+    (SECRETS, "GET", 200, "", None, {}), (SECRETS, "GET", 422, "?versions=x", None, {}),
+    (SECRETS, "GET", 409, "", None, {"X-Config-Min-Revision": f"{EPOCH}-1"}),
     (SCHEMAS, "GET", 200, "", None, {}), (SCHEMAS, "GET", 422, "?x", None, {}),
     (SCHEMAS, "GET", 409, "", None, {"X-Config-Min-Revision": f"{EPOCH}-1"}),
     (SCHEMA, "GET", 200, "", None, {}), (SCHEMA, "GET", 404, "?environment=none", None, {}),
@@ -165,7 +167,7 @@ WITH_FAULTS = [
     (NAMED, "POST", DATA, {}, WRITE), (NAMED, "PUT", DATA, {}, WRITE),
     (NAMED, "PATCH", {}, {}, WRITE), (NAMED, "DELETE", None, {}, WRITE | {410: COMPACTED}),
     (ROLLBACK, "POST", {"version": 1}, {}, WRITE | {409: ERASED}),
-    (SCHEMAS, "GET", None, {}, READ), (SCHEMA, "GET", None, {}, READ),
+    (SECRETS, "GET", None, {}, READ), (SCHEMAS, "GET", None, {}, READ), (SCHEMA, "GET", None, {}, READ),
     (SCHEMA_PARTS["history"], "GET", None, {}, READ), (SCHEMA_PARTS["diff"], "GET", None, {}, READ),
     (SCHEMA, "PUT", SCHEMA_DATA, {}, WRITE), (SCHEMA, "DELETE", None, {}, WRITE),
     (SCHEMA_PARTS["rollback"], "POST", {"version": 1}, {}, WRITE),

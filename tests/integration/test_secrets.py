@@ -1,6 +1,8 @@
 """Values that look like secrets, on every way in. No token here is real, and none stands in one piece."""
 
+import gzip
 import json
+import re
 import subprocess
 
 import pytest
@@ -10,8 +12,9 @@ from calls import (Registry, create_change, json_patch_change, patch_change, rol
 from daemon import BUILD, Confregd, Gateway, free_port
 from errors import refused
 from planted import plant
+from test_http_access import Site
 from test_metrics import scrape
-from rest import Rest
+from rest import Rest, from_then_on
 from secret_set import Maker
 from stubs import api_pb
 
@@ -338,6 +341,74 @@ def test_a_search_is_of_what_the_caller_may_read(launch, tmp_path, name):
             assert [s.environment for s in answer.suspects] == seen and answer.filtered == (token == reader)
     with refused("PERMISSION_DENIED", "NOT_ALLOWED"):
         call("FindSecrets", reader, environment="qa")
+
+
+# ---- The same over HTTP ----
+
+def find_over_http(rest, name, query="", **headers):
+    """All pages, each by the Link of the one before."""
+    target, found = f"/api/secrets?prefix={name}{query}", []
+    while target:
+        answer = rest.get(target, headers=headers)
+        assert answer.status == 200 and TOKEN not in answer.body.decode()
+        found += answer.json()["suspects"]
+        link = answer.headers["Link"]
+        assert (link is None) == (answer.json()["next"] is None)
+        target = link and re.fullmatch(r'<(/[^<>"]+)>; rel="next"', link)[1]
+    return found
+
+
+def test_http_finds_what_is_there(rest, registry, name):
+    for data in (SECRET, HARMLESS, SECRET):
+        made = registry.update(name, data, environment="dev", allow_missing=True)
+    registry.create(name + "-b", '{"%s":1}' % TOKEN, allow_secrets=True)
+    live = {"environment": "dev", "service_name": name, "version": 3, "revision": made.header.revision, "pointer": POINTER,
+            "rule": RULE, "description": "a token of HashiCorp Vault", "in_key": False, "superseded": False,
+            "allowed": False}
+    headers = from_then_on(registry.create(name + "-c", SECRET, environment="qa"))
+    found = find_over_http(rest, name, **headers)
+    assert found[0] == live and [s["service_name"] for s in found] == [name, name + "-b", name + "-c"]
+    assert (found[1]["in_key"], found[1]["pointer"], found[1]["allowed"]) == (True, "", True)
+    assert find_over_http(rest, name, f"&environment=dev&service_name={name}&versions=live") == [live]
+    for query in ("", "&limit=1", "&limit=2"):
+        every = find_over_http(rest, name, "&versions=all&environment=dev" + query)
+        assert [(s["version"], s["superseded"]) for s in every] == [(3, False), (1, True)]
+    answer = rest.get(f"/api/secrets?prefix={name}", headers={"Accept-Encoding": "gzip"})
+    assert "Accept-Encoding" in answer.headers["Vary"]
+
+
+def test_http_compresses_what_it_finds(rest, registry, name):
+    registry.create(name, json.dumps({f"{n}": TOKEN for n in range(20)}), environment="dev")
+    path = f"/api/secrets?service_name={name}"
+    answer = rest.get(path, headers={"Accept-Encoding": "gzip"})
+    assert answer.headers["Content-Encoding"] == "gzip"
+    assert gzip.decompress(answer.body) == rest.get(path).body
+
+
+@pytest.mark.parametrize("query, reason, field", [
+    ("versions=old", "WORD_UNKNOWN", "versions"), ("limit=0", "NUMBER_RANGE", "limit"), ("page=x", "PAGE_TOKEN", "page"),
+    ("environment=a%2Fb", "NAME_CHARACTER", "environment"), ("version=all", "FIELD_UNKNOWN", "version")])
+def test_http_refuses_a_wrong_search(rest, query, reason, field):
+    answer = rest.get(f"/api/secrets?{query}")
+    assert (answer.status, answer.json()["reason"], answer.json()["field"]) == (422, reason, field)
+
+
+def test_http_finds_what_the_caller_may_read(launch, tmp_path, name):
+    site = Site(launch, tmp_path)
+    for environment in ("prod", "test"):
+        made = site.call(site.root, "POST", f"/api/configs/billing?environment={environment}", {"config_data": json.loads(SECRET)})
+        assert made.status == 201
+    for role, token in {**site.tokens, "root": site.root}.items():
+        answer = site.call(token, "GET", "/api/secrets")
+        if role in ("nothing", "auditor"):
+            assert (answer.status, answer.json()["reason"]) == (403, "NOT_ALLOWED")
+            continue
+        seen = ["prod", "test"] if role == "root" else ["prod"]
+        assert [s["environment"] for s in answer.json()["suspects"]] == seen
+        assert answer.headers["X-Config-Filtered"] == (None if role == "root" else "true")
+        denied = site.call(token, "GET", "/api/secrets?environment=test")
+        assert denied.status == (200 if role == "root" else 403)
+    assert site.call(None, "GET", "/api/secrets").status == 401
 
 
 # ---- The option ----

@@ -1,0 +1,75 @@
+/* Places in stored values that look like secrets: GET /api/secrets. */
+#include <inttypes.h>
+#include <string.h>
+
+#include "config_answers.h"
+#include "config_handlers.h"
+#include "json.h"
+
+static void add_flag(struct str *out, const char *name, bool value)
+{
+    str_addf(out, ",\"%s\":%s", name, value ? "true" : "false");
+}
+
+static void add_suspect(struct str *out, const Confreg__V1__Suspect *suspect)
+{
+    json_add_text(out, "{\"environment\":", suspect->environment);
+    json_add_text(out, ",\"service_name\":", suspect->service_name);
+    str_addf(out, ",\"version\":%" PRIu64 ",\"revision\":%" PRIu64, suspect->version,
+             suspect->revision);
+    json_add_text(out, ",\"pointer\":", suspect->pointer);
+    json_add_text(out, ",\"rule\":", suspect->rule);
+    json_add_text(out, ",\"description\":", suspect->description);
+    add_flag(out, "in_key", suspect->in_key);
+    add_flag(out, "superseded", suspect->superseded);
+    add_flag(out, "allowed", suspect->allowed);
+    str_add_char(out, '}');
+}
+
+static void show_suspects(struct request *r, const ProtobufCMessage *message,
+                          const struct status *st)
+{
+    const Confreg__V1__FindSecretsResponse *page = (const void *)message;
+    if (!config_answer_begin_page(r, page == NULL ? NULL : page->header, st, "suspects")) {
+        return;
+    }
+    struct str *out = &r->response.body;
+    config_answer_note_filtered(r, page->filtered);
+    for (size_t i = 0; i < page->n_suspects; i++) {
+        str_add_text(out, i == 0 ? "" : ",");
+        add_suspect(out, page->suspects[i]);
+    }
+    config_answer_end_page(r, page->next_page_token);
+}
+
+/* Whether all versions are searched; only the live ones where the parameter is not given. */
+static bool takes_all_versions(const char *versions, struct invalid *invalid)
+{
+    bool all = versions != NULL && strcmp(versions, "all") == 0;
+    if (versions != NULL && !all && strcmp(versions, "live") != 0) {
+        invalid_add(invalid, "query", "versions", FAULT_WORD, "Input should be one of live, all");
+    }
+    return all;
+}
+
+void handle_suspects(struct request *r)
+{
+    const struct parameters *p = &r->parameters;
+    struct invalid invalid = {0};
+    Confreg__V1__FindSecretsRequest m = CONFREG__V1__FIND_SECRETS_REQUEST__INIT;
+    Confreg__V1__ReadOptions read = CONFREG__V1__READ_OPTIONS__INIT;
+    m.environment = registry_text(p->environment);
+    m.service_name = registry_text(p->service_filter);
+    m.service_name_prefix = registry_text(p->prefix_filter);
+    m.include_superseded = takes_all_versions(p->versions, &invalid);
+    m.page_size = config_request_limit(&p->limit, &invalid);
+    m.page_token = registry_text(p->page);
+    m.read = config_answer_read_options(r, &read);
+    if (invalid.n > 0) {
+        request_refuse_invalid(r, &invalid);
+    } else {
+        call_start(r, REGISTRY_FIND_SECRETS, &m.base, r->gateway->upstream->timeout_ms,
+                   show_suspects);
+    }
+    invalid_fini(&invalid);
+}
