@@ -339,6 +339,8 @@ def test_a_patch_that_is_sent_to_another_call(rest, path, kind, method, body):
 def test_head_has_the_headers_of_get(rest, registry, gateway, path, name):
     document = json.loads(rest.get("/openapi.json").body)
     rest.put(path, DATA)
+    for title in ("one", "two"):
+        assert rest.put(f"/api/schemas/{name}?environment=prod", {"schema": {"title": title}}).status < 300
     wanted = {"service_name": f"service_name={name}", "name": f"name=prod/{name}"}
     for route, item in document["paths"].items():
         if "get" not in item or route in ("/api/watch", "/metrics", "/health", "/stats"):
@@ -346,7 +348,7 @@ def test_head_has_the_headers_of_get(rest, registry, gateway, path, name):
         required = [wanted[p["name"]] for p in item["get"].get("parameters", [])
                     if p.get("in") == "query" and p.get("required") and p["name"] in wanted]
         target = route.replace("{service_name}", name) + "?" + "&".join(required)
-        target += "" if route.startswith("/api/configs:") else "&environment=prod"
+        target += "" if route.startswith("/api/configs:") or route == "/api/session" else "&environment=prod"
         target += "&new_environment=default" * (route == "/api/diff")
         get, head = rest.get(target), rest.call("HEAD", target)
         assert (head.status, head.body) == (get.status, b""), target
