@@ -138,8 +138,8 @@ static enum options_result read_settings(struct settings *s, int argc, char **ar
         {"peer-connections", OPTION_NUMBER, &s->node.limits.most[LIMIT_CONNECTIONS], "10000", "N",
          "The most connections from one address.", 0, UINT64_C(1) << 40, NULL},
         {"peer-failures", OPTION_NUMBER, &s->node.limits.rates[LIMIT_FAILURES].a_second, "10", "N",
-         "How many wrong credentials from one address are told so in a second, after the first "
-         "hundred; more are told to wait.",
+         "The most wrong credentials from one address in a second, after those of the first ten "
+         "seconds; more get LIMIT_EXCEEDED.",
          0, UINT64_C(1) << 40, NULL},
         {"compact-keep-versions", OPTION_NUMBER, &s->node.compact_keep_versions, "0", "N",
          "Remove the payloads of all but the newest N versions of each config; 0 keeps all. With "
