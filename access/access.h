@@ -1,9 +1,9 @@
 /* Identifies callers and says what they may: the rights in force, from a file that is read again
  * when it changes.
  *
- * - Callers prove themselves by a bearer token, a JSON Web Token or a certificate. Who shows
- * nothing is anonymous, and has the anonymous role if there is one; so is a certificate that no
- * principal has, because TLS may ask everybody for one.
+ * - Callers prove themselves by a bearer token, a JSON Web Token or a certificate. A caller without
+ *   any is anonymous, and has the anonymous role if there is one. So is a caller whose certificate
+ *   belongs to no principal, because TLS may ask everybody for a certificate.
  * - Without a file there is nobody to be: all are anonymous, whatever they show.
  * - A file that cannot be used changes nothing: the last good one stays in force, a line is logged,
  *   and access_metrics tells it.

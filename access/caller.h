@@ -46,7 +46,7 @@ bool caller_is_anonymous(const struct caller *caller);
 int64_t caller_expires_us(const struct caller *caller);
 /* access_generation when the caller was identified. */
 uint64_t caller_generation(const struct caller *caller);
-/* Whether a gateway speaks for this caller (credentials.h: on_behalf or forwarded). */
+/* Whether a gateway speaks for this caller (struct credentials: on_behalf). */
 bool caller_has_gateway(const struct caller *caller);
 
 struct grants caller_grants(const struct caller *caller);

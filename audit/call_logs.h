@@ -19,44 +19,23 @@ struct call_logs_options {
 };
 
 /* The rows of both programs' tables of options. o: struct call_logs_options. */
+/* clang-format off */
 #define CALL_LOGS_ROWS(o)                                                                          \
-    {"audit-log",                                                                                  \
-     OPTION_TEXT,                                                                                  \
-     &(o)->audit,                                                                                  \
-     NULL,                                                                                         \
-     "FILE",                                                                                       \
+    {"audit-log", OPTION_TEXT, &(o)->audit, NULL, "FILE",                                          \
      "Where to log calls that were refused, as JSON, a line each: who, what, which configs, why. " \
      "Each line has the hash of the line before. -: standard output. On SIGHUP the file is "       \
-     "opened "                                                                                     \
-     "again, for rotation. Not kept by default.",                                                  \
-     0,                                                                                            \
-     0,                                                                                            \
-     NULL},                                                                                        \
-        {"audit-reads",                                                                            \
-         OPTION_SWITCH,                                                                            \
-         &(o)->audit_reads,                                                                        \
-         "no",                                                                                     \
-         NULL,                                                                                     \
-         "Log calls that read, too.",                                                              \
-         0,                                                                                        \
-         0,                                                                                        \
-         NULL},                                                                                    \
-        {"audit-required",                                                                         \
-         OPTION_SWITCH,                                                                            \
-         &(o)->audit_required,                                                                     \
-         "no",                                                                                     \
-         NULL,                                                                                     \
-         "Refuse calls (UNAVAILABLE, 503) while the audit log cannot be written. Without this, "   \
-         "lines are lost then, and their number is logged.",                                       \
-         0,                                                                                        \
-         0,                                                                                        \
-         NULL},                                                                                    \
-    {                                                                                              \
-        "access-log", OPTION_TEXT, &(o)->access, NULL, "FILE",                                     \
-            "Where to log each call, as JSON, a line each. -: standard output. Not kept by "       \
-            "default.",                                                                            \
-            0, 0, NULL                                                                             \
-    }
+     "opened again, for rotation. Not kept by default.",                                           \
+     0, 0, NULL},                                                                                  \
+    {"audit-reads", OPTION_SWITCH, &(o)->audit_reads, "no", NULL,                                  \
+     "Log calls that read, too.", 0, 0, NULL},                                                     \
+    {"audit-required", OPTION_SWITCH, &(o)->audit_required, "no", NULL,                            \
+     "Refuse calls (UNAVAILABLE, 503) while the audit log cannot be written. Without this, lines " \
+     "are lost then, and their number is logged.",                                                 \
+     0, 0, NULL},                                                                                  \
+    {"access-log", OPTION_TEXT, &(o)->access, NULL, "FILE",                                        \
+     "Where to log each call, as JSON, a line each. -: standard output. Not kept by default.",     \
+     0, 0, NULL}
+/* clang-format on */
 
 /* *ret_logs is NULL if the options name no file. INVALID_ARGUMENT AUDIT_LOG_MISSING: options of an
  * audit log without its file. Failures of line_log_open are passed on. */

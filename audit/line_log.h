@@ -12,7 +12,8 @@
  * - While the file cannot be written (full disk), the thread tries again; no line that is in the
  *   buffer is lost.
  * - A chained log is made durable (fdatasync) at most LINE_LOG_SYNC_MS after a line was written,
- * and at the end. A crash of the process loses what was still in the buffer, milliseconds. */
+ *   and at the end. A crash of the process loses what was still in the buffer: the lines of the
+ *   last milliseconds. */
 #ifndef AUDIT_LINE_LOG_H
 #define AUDIT_LINE_LOG_H
 

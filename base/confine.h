@@ -20,22 +20,16 @@ struct confine_options {
 };
 
 /* The rows of both programs' tables of options. o: struct confine_options. */
+/* clang-format off */
 #define CONFINE_ROWS(o)                                                                            \
-    {"user",                                                                                       \
-     OPTION_TEXT,                                                                                  \
-     &(o)->user,                                                                                   \
-     NULL,                                                                                         \
-     "NAME",                                                                                       \
+    {"user", OPTION_TEXT, &(o)->user, NULL, "NAME",                                                \
      "Become this user before anything is opened; only root can. It may still listen on ports "    \
      "below 1024. Files that are given must be readable for this user, the store and the logs "    \
      "writable.",                                                                                  \
-     0,                                                                                            \
-     0,                                                                                            \
-     NULL},                                                                                        \
-    {                                                                                              \
-        "allow-core", OPTION_SWITCH, &(o)->allow_core, "no", NULL,                                 \
-            "Allow core files and debuggers. They show configs, tokens and keys.", 0, 0, NULL      \
-    }
+     0, 0, NULL},                                                                                  \
+    {"allow-core", OPTION_SWITCH, &(o)->allow_core, "no", NULL,                                    \
+     "Allow core files and debuggers. They show configs, tokens and keys.", 0, 0, NULL}
+/* clang-format on */
 
 /* Call it before any thread is started. FAILED_PRECONDITION, reason USER: the user does not exist,
  * or the process may not become it. */

@@ -3,7 +3,7 @@
  *
  * A token is accepted where all of this holds (RFC 8725 gives the reasons):
  * - It has at most JWT_MAX_BYTES: three parts in base64url as an encoder writes it, without
- * padding, white space or anything behind.
+ *   padding, white space or anything behind.
  * - Header and claims are JSON objects in which no member occurs twice.
  * - The header has no `crit` and no `b64`; `typ` is missing, "JWT" or "at+jwt". Keys in the header
  *   (`jwk`, `jku`, `x5c`, `x5u`) mean nothing.

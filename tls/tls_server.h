@@ -5,7 +5,7 @@
  *   renegotiation, no compression, no resumption: each connection proves its certificate.
  * - The application protocol (ALPN) is that of the session: one server is for gRPC and HTTP.
  * - Files that cannot be used change nothing: the last good ones stay in force, a line is logged,
- *   and tls_report counts it. Open connections keep the certificate that they began with.
+ *   and tls_server_metrics counts it. Open connections keep the certificate that they began with.
  * - A connection whose client certificate expires, is revoked, or is no longer trusted after the
  *   files were read again, is ended within a second or two.
  *

@@ -81,7 +81,7 @@ static inline void answer_auto_fini(struct answer *answer)
 /* An EchoRequest with this text. */
 Rpc__Test__EchoRequest echo_request(const char *text);
 
-/* The response; free it with free_unpacked. */
+/* The response; owned by the caller. */
 Rpc__Test__EchoResponse *echo_response(const struct answer *answer);
 
 /* A Count stream as its client sees it. */
