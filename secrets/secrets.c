@@ -71,7 +71,8 @@ static void add_escaped(struct str *out, struct json_text key)
     }
 }
 
-/* Whether a key must not be told: it holds a secret, or the one that was found in its member. */
+/* Whether a key may be told: it holds no secret, neither its own nor the one found in its member.
+ */
 static bool is_told(struct json_text key, bool holds_secret, struct json_text secret)
 {
     return !holds_secret && memmem(key.data, key.len, secret.data, secret.len) == NULL;
