@@ -174,6 +174,9 @@ static void add_change(struct str *out, const Confreg__V1__Event *change)
              ",\"head_version\":%" PRIu64,
              kind_text(change->kind), change->version, change->previous_version,
              change->head_version);
+    if (change->resource == CONFREG__V1__RESOURCE_KIND__RESOURCE_KIND_SCHEMA) {
+        str_add_text(out, ",\"resource\":\"schema\"");
+    }
     if (change->previous != NULL) {
         add_payload(out, "old", change->previous);
     }

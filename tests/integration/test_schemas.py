@@ -262,6 +262,11 @@ def test_schemas_over_http(rest, name):
     listed = rest.get("/api/schemas", query={"service_name": name}).json()
     assert [s["version"] for s in listed["schemas"]] == [3] and listed["next"] is None
     assert rest.delete(path, query={"comment": "gone"}).json() == {"deleted": 3}
+    rest.put(f"/api/configs/{name}", {"config_data": {}}, query={"upsert": "true"})
+    commits = rest.get("/api/commits", query={"service_name": name}).json()["commits"]
+    changes = [commit["changes"][0] for commit in commits]
+    assert [(c["environment"], c.get("resource")) for c in changes] == [
+        ("default", None), *[("", "schema")] * 4]
     assert rest.get(path).json()["reason"] == "SCHEMA_NOT_FOUND"
 
 
