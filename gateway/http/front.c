@@ -9,7 +9,7 @@
 #include "cors.h"
 #include "http_server.h"
 #include "packer.h"
-#include "party_key.h"
+#include "peers.h"
 #include "problem.h"
 #include "route_stats.h"
 
@@ -243,18 +243,11 @@ static void identify(struct request *r)
     }
 }
 
-static struct party *party_of(struct front *front, const char *peer)
-{
-    char key[PARTY_KEY_SIZE];
-    return limits_party(front->limits, key, party_key_of_peer(peer, key));
-}
-
 static bool connected(void *user, const char *peer, void **ret_guest)
 {
-    struct party *party = party_of(user, peer);
-    struct status unused;
-    if (!party_take(party, LIMIT_CONNECTIONS, 1, &unused)) {
-        party_release(party);
+    struct front *front = user;
+    struct party *party = NULL;
+    if (!peer_connected(front->limits, peer, &party)) {
         return false;
     }
     *ret_guest = party;
@@ -264,8 +257,7 @@ static bool connected(void *user, const char *peer, void **ret_guest)
 static void disconnected(void *user, void *guest)
 {
     (void)user;
-    party_give(guest, LIMIT_CONNECTIONS, 1);
-    party_release(guest);
+    peer_disconnected(guest);
 }
 
 static void begin(void *user, struct http_exchange *x)
@@ -284,7 +276,7 @@ static void begin(void *user, struct http_exchange *x)
     r->is_foreign = r->headers.origin != NULL && !cors_allows(front->cors, r->headers.origin);
     x->fields = cors_fields(front->cors, r->headers.origin, false);
     route_stats_begin(front->gateway->routes);
-    r->party = party_of(front, r->peer);
+    r->party = limits_peer(front->limits, r->peer);
     if (!request_use(r, LIMIT_CALLS)) {
         answer(r);
         return;

@@ -3,6 +3,7 @@
 #include "admission.h"
 #include "caller.h"
 #include "party_key.h"
+#include "peers.h"
 
 struct charge {
     struct party *party; /* held */
@@ -11,12 +12,6 @@ struct charge {
 
 /* ---- Parties ---- */
 
-static struct party *party_of_peer(struct limits *limits, const char *peer)
-{
-    char key[PARTY_KEY_SIZE];
-    return limits_party(limits, key, party_key_of_peer(peer, key));
-}
-
 static struct party *party_of(struct limits *limits, struct rpc_call *call)
 {
     const struct caller *caller = admission_caller(call);
@@ -24,9 +19,8 @@ static struct party *party_of(struct limits *limits, struct rpc_call *call)
     if (caller != NULL && caller_name(caller)[0] != '\0') {
         return limits_party(limits, key, party_key_of_name(caller_name(caller), key));
     }
-    return caller != NULL && caller_has_gateway(caller)
-               ? NULL
-               : party_of_peer(limits, rpc_call_peer(call));
+    return caller != NULL && caller_has_gateway(caller) ? NULL
+                                                        : limits_peer(limits, rpc_call_peer(call));
 }
 
 /* ---- Calls ---- */
@@ -68,7 +62,7 @@ bool charges_write(struct rpc_call *call, uint64_t n, struct status *st)
 
 void charges_failure(struct limits *limits, struct rpc_call *call, struct status *st)
 {
-    struct party *party = party_of_peer(limits, rpc_call_peer(call));
+    struct party *party = limits_peer(limits, rpc_call_peer(call));
     struct status limited;
     if (!party_spend(party, LIMIT_FAILURES, 1, &limited)) {
         *st = limited;
@@ -80,10 +74,8 @@ void charges_failure(struct limits *limits, struct rpc_call *call, struct status
 
 static bool connected(void *user, const char *peer, void **ret_guest)
 {
-    struct party *party = party_of_peer(user, peer);
-    struct status unused;
-    if (!party_take(party, LIMIT_CONNECTIONS, 1, &unused)) {
-        party_release(party);
+    struct party *party = NULL;
+    if (!peer_connected(user, peer, &party)) {
         return false;
     }
     *ret_guest = party;
@@ -93,8 +85,7 @@ static bool connected(void *user, const char *peer, void **ret_guest)
 static void disconnected(void *user, void *guest)
 {
     (void)user;
-    party_give(guest, LIMIT_CONNECTIONS, 1);
-    party_release(guest);
+    peer_disconnected(guest);
 }
 
 struct rpc_limits charges_of(struct limits *limits)
