@@ -78,12 +78,6 @@ bool etag_list_find(const char *list, const char *tag, enum coding *ret_coding)
     return is_any(list);
 }
 
-bool etag_list_has(const char *list, const char *tag)
-{
-    enum coding coding;
-    return etag_list_find(list, tag, &coding);
-}
-
 /* 1 to 20 digits without needless zeros, not 0, at most UINT64_MAX. */
 static bool parse_revision(const char *text, size_t n, uint64_t *ret)
 {

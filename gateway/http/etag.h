@@ -23,9 +23,8 @@ void etag_format_pair(const char *epoch, uint64_t overlay, uint64_t base, char t
 #define ETAG_QUOTED_SIZE (ETAG_SIZE + 2 + 5)
 void etag_quote(const char *tag, enum coding coding, char text[ETAG_QUOTED_SIZE]);
 
-/* If-None-Match: whether one of the list is the tag of either form, or the list is "*". */
-bool etag_list_has(const char *list, const char *tag);
-/* The same; *ret_coding is set to the form whose tag was found first, and left as it is at "*". */
+/* If-None-Match: whether one of the list is the tag of either form, or the list is "*". *ret_coding
+ * is set to the form whose tag was found first, and left as it is at "*". */
 bool etag_list_find(const char *list, const char *tag, enum coding *ret_coding);
 
 /* The newest revision of that epoch that one of the list's tags names; 0 where none does. */

@@ -28,7 +28,9 @@ static size_t length_of_host(const char *authority, size_t n)
     return colon == NULL ? n : (size_t)(colon - authority);
 }
 
-bool redirect_url(const char *target, const char *host, int port, struct str *url)
+/* Appends the URL of a request with https and that port. target: as in the request line; host: the
+ * field Host, NULL: none. False: the request names no host. */
+static bool redirect_url(const char *target, const char *host, int port, struct str *url)
 {
     size_t n = host == NULL ? 0 : strlen(host);
     if (strncasecmp(target, "http://", 7) ==

@@ -14,8 +14,4 @@ bool redirect_start(const char *address, int port, struct redirect **ret_redirec
 /* NULL is ignored. */
 void redirect_stop(struct redirect *redirect);
 
-/* Appends the URL of a request with https and that port. target: as in the request line; host: the
- * field Host, NULL: none. False: the request names no host. */
-bool redirect_url(const char *target, const char *host, int port, struct str *url);
-
 #endif

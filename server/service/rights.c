@@ -172,15 +172,6 @@ static const struct right rights[] = {
     {"GetAccess", READ | WRITE | DELETE | OPERATE | AUDIT | DELEGATE, RIGHT_ANYONE, NULL},
 };
 
-const char *right_scope_name(enum right_scope scope)
-{
-    static const char *const names[] = {
-        [RIGHT_NAMED] = "named", [RIGHT_EACH] = "each", [RIGHT_PART] = "part",
-        [RIGHT_ALL] = "all",     [RIGHT_OWN] = "own",   [RIGHT_ANYONE] = "anyone",
-    };
-    return names[scope];
-}
-
 const struct right *rights_table(size_t *ret_n)
 {
     *ret_n = COUNT_OF(rights);

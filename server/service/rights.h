@@ -28,8 +28,6 @@ enum right_scope {
     RIGHT_OWN,    /* for some config; the call concerns only what the caller himself has opened */
     RIGHT_ANYONE, /* for none: every caller may call it, and is told what he may know */
 };
-/* "named", "each", "part", "all", "own", "anyone". */
-const char *right_scope_name(enum right_scope scope);
 
 struct right {
     const char *method; /* as in the .proto file: "GetConfig" */

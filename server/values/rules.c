@@ -48,7 +48,7 @@ struct rules {
 
 /* ---- A rule ---- */
 
-struct rule *rule_ref(struct rule *rule)
+static struct rule *rule_ref(struct rule *rule)
 {
     atomic_fetch_add_explicit(&rule->refs, 1, memory_order_relaxed);
     return rule;

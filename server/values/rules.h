@@ -41,7 +41,6 @@ struct rule *rules_find(struct rules *rules, const struct head_source *source,
                         const char *environment, const char *service);
 /* Makes the rule of one schema, given its live head; an owned reference. */
 struct rule *rules_of(struct rules *rules, const struct head_source *source, struct head *schema);
-struct rule *rule_ref(struct rule *rule);
 void rule_unref(struct rule *rule);
 MEM_CLEANUP(struct rule, rule_unref)
 
