@@ -158,10 +158,13 @@ class HttpSource(Source):
                 self._open.discard(connection)
             connection.close()
 
-    def _ask(self, tag: str, known: bool, timeout: float) -> tuple[Reading | None, bool]:
+    def _ask(self, tag: str, known: bool, timeout: float,
+             newest: bool = False) -> tuple[Reading | None, bool]:
         """The config, or None if it is still the one with the tag; and whether the server has waited
         for that. ConfregError: it cannot be read."""
         headers = {"Accept": "application/json"}
+        if newest:
+            headers["Cache-Control"] = "no-cache"  # the gateway asks the server
         if known:
             headers["Prefer"] = f"wait={WAIT_SECONDS}"
             if tag:
@@ -218,7 +221,7 @@ class HttpSource(Source):
                 self._stop.wait(self._interval)
 
     def fetch(self) -> Reading:
-        reading, _ = self._ask("", False, self._timeout)
+        reading, _ = self._ask("", False, self._timeout, newest=True)
         assert reading is not None, "304 is the answer to a condition only"
         return reading
 
