@@ -113,8 +113,8 @@ bool sqlite_file_find(struct sqlite_file *file, const char *location, bool *ret_
 
 /* ---- The lock ---- */
 
-/* The process that holds the lock; 0: the kernel does not tell. */
-static long find_holder(const struct file_id *file)
+/* One look: the process that holds the lock; 0: the kernel does not tell. */
+static long look_for_holder(const struct file_id *file)
 {
     char wanted[64];
     char line[160];
@@ -132,6 +132,16 @@ static long find_holder(const struct file_id *file)
     }
     if (locks != NULL) {
         fclose(locks);
+    }
+    return holder;
+}
+
+/* The kernel's list is read in pieces: a look can miss a lock while others come and go. */
+static long find_holder(const struct file_id *file)
+{
+    long holder = 0;
+    for (int looks = 0; holder == 0 && looks < 10; looks++) {
+        holder = look_for_holder(file);
     }
     return holder;
 }
