@@ -25,7 +25,8 @@ PAGES = ["README.md", "CONTRIBUTING.md", "SECURITY.md", "client/python/README.md
          *(str(page.relative_to(ROOT)) for page in sorted((ROOT / "docs").rglob("*.md")))]
 # These start from README's first steps, with the two programs running and its config there.
 NEED_PROGRAMS = {"docs/operations.md", "docs/protocol.md", "docs/guides/environments.md",
-                 "docs/guides/reverse-proxies.md", "docs/guides/python.md", "docs/tasks.md"}
+                 "docs/guides/reverse-proxies.md", "docs/guides/python.md", "docs/schemas.md",
+                 "docs/tasks.md"}
 ENTER = """
 set -e
 ip link set lo up

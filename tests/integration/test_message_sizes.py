@@ -175,6 +175,67 @@ def largest_search(registry):
     return registry.stub.FindSecrets(api_pb.FindSecretsRequest(service_name=name, include_superseded=True), timeout=60)
 
 
+SCHEMA = '{"description":"%s"}' % ("d" * ((256 << 10) - 20))
+
+
+def set_schema(registry, name):
+    fields = {field: WRITTEN[field] for field in ("comment", "created_by")}
+    return registry.stub.SetSchema(api_pb.SetSchemaRequest(
+        environment=ELSEWHERE, service_name=name, schema=SCHEMA.encode(), **fields), timeout=60)
+
+
+def largest_schema(registry):
+    return set_schema(registry, next(NAMES))
+
+
+def got_schema(registry):
+    name = next(NAMES)
+    set_schema(registry, name)
+    return registry.stub.GetSchema(api_pb.GetSchemaRequest(
+        environment=ELSEWHERE, service_name=name), timeout=60)
+
+
+def largest_schemas(registry):
+    """More than a page may hold."""
+    for _ in range(16):
+        set_schema(registry, next(NAMES))
+    answer = registry.stub.ListSchemas(api_pb.ListSchemasRequest(), timeout=60)
+    assert answer.next_page_token and size(answer) > 2 << 20
+    return answer
+
+
+def several_versions(registry):
+    name = next(NAMES)
+    for _ in range(16):
+        set_schema(registry, name)
+    return name
+
+
+def largest_schema_versions(registry):
+    answer = registry.stub.ListSchemaVersions(api_pb.ListSchemaVersionsRequest(
+        environment=ELSEWHERE, service_name=several_versions(registry)), timeout=60)
+    assert answer.next_page_token and size(answer) > 2 << 20
+    return answer
+
+
+def largest_schema_difference(registry):
+    name = next(NAMES)
+    set_schema(registry, name)
+    registry.stub.SetSchema(api_pb.SetSchemaRequest(
+        environment=ELSEWHERE, service_name=name, schema=b'{"title":"%s"}' % (b"t" * 260_000)), timeout=60)
+    answer = registry.stub.DiffSchemas(api_pb.DiffSchemasRequest(
+        environment=ELSEWHERE, service_name=name), timeout=60)
+    assert size(answer) > 500_000
+    return answer
+
+
+def deleted_schema(registry):
+    name = next(NAMES)
+    set_schema(registry, name)
+    return registry.stub.DeleteSchema(api_pb.DeleteSchemaRequest(
+        environment=ELSEWHERE, service_name=name), timeout=60)
+
+
 def largest_of_a_watch(registry):
     """Both values resolved, of the largest that can be: twice a payload each."""
     name = next(NAMES)
@@ -222,6 +283,9 @@ LARGEST = {
     "WriteConfigs": largest_writes, "GetConfig": largest_get, "BatchGetConfigs": largest_batch,
     "ListConfigs": largest_list, "ListVersions": largest_versions,
     "DiffVersions": largest_difference, "DiffConfigs": largest_comparison,
+    "SetSchema": largest_schema, "GetSchema": got_schema, "ListSchemas": largest_schemas,
+    "ListSchemaVersions": largest_schema_versions, "DiffSchemas": largest_schema_difference,
+    "DeleteSchema": deleted_schema,
     "FindSecrets": largest_search, "ListCommits": largest_change_log, "Watch": largest_of_a_watch,
     "WatchProgress": progress_of_a_watch, "GetStatus": status, "GetAccess": access, "Compact": compaction,
 }

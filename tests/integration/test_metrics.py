@@ -281,15 +281,18 @@ def test_writes_are_counted_by_what_came_of_them(programs, name):
 
 @pytest.fixture(scope="module")
 def with_tls(launch, tmp_path_factory):
-    """The metrics of programs that have every file of TLS, and audit logs."""
+    """The metrics of programs that have every file of TLS, rights, and audit logs."""
     folder = tmp_path_factory.mktemp("tls")
+    access = folder / "access.json"
+    access.write_text('{"principals": []}')
+    access.chmod(0o600)
     authority = Authority(folder / "ca")
     pair, metrics = authority.server(), f"127.0.0.1:{free_port()}"
     options = ["--tls-cert", pair.cert, "--tls-key", pair.key, "--tls-client-auth", "require",
                "--tls-client-ca", authority.ca, "--tls-crl", authority.crl]
     server = launch(Confregd, listen=f"unix:{folder}/socket",
-                    extra=["--metrics", metrics, "--audit-log", f"{folder}/audit.log",
-                           *options]).start()
+                    extra=["--metrics", metrics, "--audit-log", f"{folder}/audit.log", "--access",
+                           access, "--anonymous-role", "super-admin", *options]).start()
     gateway = launch(Gateway, server.listen,
                      extra=["--audit-log", f"{folder}/gateway.log", *options]).spawn()
     until(lambda: "event=listening" in gateway.log.read_text(), "the gateway listens")

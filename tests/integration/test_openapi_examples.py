@@ -20,7 +20,9 @@ SENT = ["createConfig", "updateConfig", "patchConfig", "rollbackConfig", "commit
         "getSchema", "listSchemas", "getSchemaHistory", "diffSchemas", "deleteSchema", "getSession",
         "signOut", "health", "stats", "livez", "readyz", "metrics"]
 STREAM = "watch"
-CREDENTIALS = {"signIn"}  # needs some; test_http_access.py has it
+# Not answered as the example says by a registry without credentials and secrets: test_http_access.py and
+# test_secrets.py have these.
+ELSEWHERE = {"signIn", "findSecrets"}
 WITHOUT = {"openapi"}  # it is its own example
 # What differs from run to run, beside the version of the programs.
 VOLATILE = {"timestamp", "created_at", "updated_at", "peer", "notifications_sent",
@@ -76,8 +78,8 @@ def media(content, where):
 # ---- The document ----
 
 def test_every_operation_has_examples_that_fit_their_schemas():
-    assert {*SENT, STREAM, *CREDENTIALS, *WITHOUT} == set(OPERATIONS)
-    for name in [*SENT, STREAM, *CREDENTIALS]:
+    assert {*SENT, STREAM, *ELSEWHERE, *WITHOUT} == set(OPERATIONS)
+    for name in [*SENT, STREAM, *ELSEWHERE]:
         _, _, operation = OPERATIONS[name]
         for parameter in map(resolved, operation["parameters"]):
             assert "example" in parameter or parameter.get("required") is not True, (name, parameter)

@@ -51,7 +51,7 @@ def resident_bytes(server):
 def test_streams_that_nobody_reads_cost_little_and_end(launch, name):
     """A hundred thousand events pass a hundred streams that stall; kept for each they would take
     three gigabytes. A message and a piece of the log for each are a tenth of that at most."""
-    server = launch(Confregd, extra=["--ring", "1M"]).start()
+    server = launch(Confregd, extra=["--ring", "1M", "--caller-writes", "0"]).start()
     registry = Registry(server.stub)
     stalled = [StalledStreams(server.listen, 20) for _ in range(5)]
     until(lambda: registry.status().watch_streams == 100, "the streams stand")
