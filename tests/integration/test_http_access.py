@@ -595,3 +595,12 @@ def test_a_gateway_for_others_needs_rights(launch, tmp_path):
                    "the server's rights are known")
     assert answer.json()["reason"] == "RIGHTS_MISSING"
     assert gateway.rest().get("/health").status == 200
+
+
+def test_a_comparison_of_a_part_says_so(site):
+    """The caller may read one service of both environments."""
+    own = site.access.add(f"pair-{time.time_ns()}", grant("reader", ["prod", "test"], ["billing"]))
+    answer = until(lambda: (told := site.call(own, "GET", "/api/diff?environment=prod&new_environment=test")
+                            ).status == 200 and told, "the new token counts")
+    assert [d["service_name"] for d in answer.json()["diffs"]] == ["billing"]
+    assert answer.headers["X-Config-Filtered"] == "true"

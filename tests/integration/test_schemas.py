@@ -296,6 +296,105 @@ def test_violations_over_http_have_their_places(rest, name):
                                                                    ["body", "schema", "minimum"]]
 
 
+def all_pages(rest, target, member):
+    """The items of a list in pages, by its Link headers."""
+    found = []
+    while target:
+        answer = rest.get(target)
+        found += answer.json()[member]
+        target = answer.headers["Link"].partition(">")[0][1:] if "Link" in answer.headers else None
+    return found
+
+
+def test_lists_over_http_have_pages(rest, name):
+    for number in range(3):
+        assert rest.put(f"/api/schemas/{name}-{number}", {"schema": {}}).status == 201
+        assert rest.put(f"/api/schemas/{name}-0", {"schema": {"title": str(number)}}).status == 200
+    listed = all_pages(rest, f"/api/schemas?prefix={name}&limit=1", "schemas")
+    assert [s["service_name"] for s in listed] == [f"{name}-{number}" for number in range(3)]
+    versions = all_pages(rest, f"/api/schemas/{name}-0/history?limit=1", "versions")
+    assert [v["version"] for v in versions] == [4, 3, 2, 1]
+
+
+def test_a_deleted_schema_over_http(rest, name):
+    path = f"/api/schemas/{name}"
+    for schema in ({"title": "a"}, {"title": "b"}):
+        rest.put(path, {"schema": schema})
+    assert rest.delete(path).status == 200
+    assert rest.get(f"{path}?version=1").status == 404
+    assert rest.get(f"{path}?version=1&include_deleted=true").json() == {"title": "a"}
+    history = rest.get(f"{path}/history?include_deleted=true").json()["versions"]
+    assert [v["version"] for v in history] == [2, 1]
+    diff = rest.get(f"{path}/diff?old_version=1&new_version=2&include_deleted=true").json()
+    assert diff["changed"] == {"title": {"old": "a", "new": "b"}}
+
+
+def test_a_repeat_over_http_gets_the_first_answer(rest, name):
+    path = f"/api/schemas/{name}"
+
+    def twice(method, target, body, status):
+        key = {"Idempotency-Key": f'"{name}-{method}-{target[-8:]}"'}
+        text = None if body is None else json.dumps(body)
+        first, again = (rest.call(method, target, text, key) for _ in range(2))
+        assert (first.status, again.status) == (status, status), (first, again)
+        assert first.json() == again.json()
+
+    twice("PUT", path, {"schema": {"title": "a"}}, 201)
+    assert rest.put(path, {"schema": {}}).json()["version"] == 2
+    twice("POST", f"{path}/rollback", {"version": 1}, 200)
+    assert rest.get(path).json() == {"title": "a"}
+    twice("DELETE", path, None, 200)
+
+
+def test_what_force_is_for_over_http(rest, name):
+    """A schema that others need, and one that live configs break, looked at before."""
+    path = f"/api/schemas/{name}"
+    rest.put(path, {"schema": {"maxProperties": 0}})
+    rest.put(path, {"schema": {}})
+    rest.post(f"/api/configs/{name}", {"config_data": {"a": 1}})
+    assert rest.post(f"{path}/rollback", {"version": 1}).status == 409
+    look = rest.post(f"{path}/rollback?validate_only=true&force=true", {"version": 1})
+    assert look.status == 200 and look.json()["diff"]["added"] == {"maxProperties": 0}
+    assert rest.get(path).json() == {}
+    assert rest.post(f"{path}/rollback?force=true", {"version": 1}).json()["version"] == 3
+    assert rest.delete(f"{path}?force=true").status == 200
+
+
+# ---- Conditions and the rest of the calls ----
+
+def test_schemas_are_written_on_condition(registry, name):
+    first = registry.set_schema(name, {"title": "a"})
+    registry.set_schema(name, {"title": "b"}, expected_revision=first.header.revision,
+                        expected_epoch=first.header.epoch)
+    with refused("ABORTED", "REVISION_MISMATCH"):
+        registry.set_schema(name, {}, expected_revision=first.header.revision,
+                            expected_epoch=first.header.epoch)
+    for condition in ({"expected_version": 1}, {"expected_revision": first.header.revision,
+                                                "expected_epoch": first.header.epoch}):
+        with refused("ABORTED"):
+            registry.delete_schema(name, **condition)
+    with refused("FAILED_PRECONDITION", "EPOCH_MISMATCH"):
+        registry.delete_schema(name, expected_revision=1, expected_epoch="0123456789abcdef")
+    assert registry.delete_schema(name, expected_version=2).deleted_count == 2
+
+
+def test_versions_have_pages_and_any_two_can_be_compared(registry, name):
+    for title in "abc":
+        registry.set_schema(name, {"title": title})
+    registry.set_schema(name, {"title": "other"}, environment="dev")
+    page = registry.schema_versions(name, page_size=2)
+    rest_of = registry.schema_versions(name, page_size=2, page_token=page.next_page_token)
+    assert [v.version for v in [*page.versions, *rest_of.versions]] == [3, 2, 1]
+    assert not rest_of.next_page_token
+    changed = registry.diff_schemas(name, old_version=1, new_version=3).diff.changed
+    assert [(e.old_value, e.new_value) for e in changed] == [(b'"a"', b'"c"')]
+    changed = registry.diff_schemas(name, new_environment="dev").diff.changed
+    assert [(e.old_value, e.new_value) for e in changed] == [(b'"c"', b'"other"')]
+    registry.delete_schema(name)
+    changed = registry.diff_schemas(name, old_version=1, new_version=2, include_deleted=True).diff.changed
+    assert [(e.old_value, e.new_value) for e in changed] == [(b'"a"', b'"b"')]
+
+
 # ---- What stays ----
 
 def test_a_schema_is_in_force_after_a_crash(launch, name):

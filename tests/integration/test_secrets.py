@@ -345,6 +345,36 @@ def test_a_search_is_of_what_the_caller_may_read(launch, tmp_path, name):
 
 # ---- The same over HTTP ----
 
+def test_http_warns_on_every_way_in(rest, name):
+    """Also where the request only looks."""
+    path, query = f"/api/configs/{name}", "?environment=dev"
+    secret, harmless = ({"config_data": json.loads(text)} for text in (SECRET, HARMLESS))
+
+    def warned(method, target, body, status):
+        answer = rest.call(method, target, json.dumps(body))
+        assert (answer.status, "X-Confreg-Warning" in answer.headers) == (status, True), answer
+
+    look = query + "&validate_only=true"
+    warned("POST", path + look, secret, 200)
+    warned("PUT", path + query + "&upsert=true", secret, 201)
+    warned("PUT", path + query, secret, 200)
+    warned("PATCH", path + query, json.loads(SECRET), 200)
+    rest.put(path + query, harmless)
+    warned("POST", f"{path}/rollback{query}", {"version": 1}, 200)
+    rest.delete(path + query)
+    warned("POST", f"{path}/undelete{query}", {"version": 1}, 200)
+    warned("POST", "/api/commits?validate_only=true", {"changes": [
+        {"update": {"environment": "dev", "service_name": name, **secret}}]}, 200)
+
+
+def test_an_undelete_can_be_allowed(registry, name):
+    registry.create(name, SECRET, allow_secrets=True)
+    registry.delete(name)
+    with is_refused():
+        registry.undelete(name)
+    assert registry.undelete(name, allow_secrets=True).config.version == 2
+
+
 def find_over_http(rest, name, query="", **headers):
     """All pages, each by the Link of the one before."""
     target, found = f"/api/secrets?prefix={name}{query}", []
