@@ -376,6 +376,9 @@ def test_schemas_are_written_on_condition(registry, name):
     with refused("FAILED_PRECONDITION", "EPOCH_MISMATCH"):
         registry.delete_schema(name, expected_revision=1, expected_epoch="0123456789abcdef")
     assert registry.delete_schema(name, expected_version=2).deleted_count == 2
+    again = registry.set_schema(name, {}).header
+    assert registry.delete_schema(name, expected_revision=again.revision,
+                                  expected_epoch=again.epoch).deleted_count == 1
 
 
 def test_versions_have_pages_and_any_two_can_be_compared(registry, name):
