@@ -54,8 +54,6 @@ int close(int fd)
         tls_session_close(session);
     }
     int result = (int)syscall(SYS_close, fd);
-    if (end.ended != NULL) {
-        end.ended(end.user, end.what);
-    }
+    socket_ends_tell(&end);
     return result;
 }

@@ -1,5 +1,6 @@
 #include "socket_ends.h"
 
+#include <sched.h>
 #include <stdatomic.h>
 #include <stddef.h>
 
@@ -17,6 +18,9 @@ struct entry {
 struct chunk {
     struct entry entries[CHUNK];
 };
+
+/* Ends that were taken and have not been told yet. */
+static atomic_size_t in_progress;
 
 static _Atomic(struct chunk *) chunks[SOCKET_ENDS_MAX / CHUNK];
 
@@ -40,6 +44,35 @@ static struct entry *entry_of(int fd)
     return chunk == NULL ? NULL : &chunk->entries[fd % CHUNK];
 }
 
+/* entry: NULL: there is none. */
+static struct socket_end take(struct entry *entry)
+{
+    struct socket_end end = {.ended = NULL};
+    if (entry != NULL && atomic_load_explicit(&entry->ended, memory_order_relaxed) != NULL) {
+        atomic_fetch_add(&in_progress, 1); /* before: socket_ends_run_all must not miss it */
+        end.ended = atomic_exchange(&entry->ended, NULL);
+        end.user = atomic_load(&entry->user);
+        end.what = atomic_load(&entry->what);
+        if (end.ended == NULL) { /* another thread took it */
+            atomic_fetch_sub(&in_progress, 1);
+        }
+    }
+    return end;
+}
+
+struct socket_end socket_ends_take(int fd)
+{
+    return take(entry_of(fd));
+}
+
+void socket_ends_tell(const struct socket_end *end)
+{
+    if (end->ended != NULL) {
+        end->ended(end->user, end->what);
+        atomic_fetch_sub(&in_progress, 1);
+    }
+}
+
 bool socket_ends_put(int fd, const struct socket_end *end)
 {
     if (fd < 0 || fd >= SOCKET_ENDS_MAX) {
@@ -49,27 +82,12 @@ bool socket_ends_put(int fd, const struct socket_end *end)
     if (entry == NULL) {
         entry = &make_chunk((size_t)fd / CHUNK)->entries[fd % CHUNK];
     }
+    struct socket_end unseen = take(entry);
+    socket_ends_tell(&unseen);
     atomic_store(&entry->user, end->user);
     atomic_store(&entry->what, end->what);
     atomic_store(&entry->ended, end->ended);
     return true;
-}
-
-/* entry: NULL: there is none. */
-static struct socket_end take(struct entry *entry)
-{
-    struct socket_end end = {.ended = NULL};
-    if (entry != NULL && atomic_load_explicit(&entry->ended, memory_order_relaxed) != NULL) {
-        end.ended = atomic_exchange(&entry->ended, NULL);
-        end.user = atomic_load(&entry->user);
-        end.what = atomic_load(&entry->what);
-    }
-    return end;
-}
-
-struct socket_end socket_ends_take(int fd)
-{
-    return take(entry_of(fd));
 }
 
 void socket_ends_run_all(const void *user)
@@ -80,9 +98,10 @@ void socket_ends_run_all(const void *user)
             fd += CHUNK - 1; /* the rest of a chunk that was never made */
         } else if (atomic_load(&entry->user) == user) {
             struct socket_end end = take(entry);
-            if (end.ended != NULL) {
-                end.ended(end.user, end.what);
-            }
+            socket_ends_tell(&end);
         }
+    }
+    while (atomic_load(&in_progress) > 0) { /* other threads are closing sockets just now */
+        sched_yield();
     }
 }

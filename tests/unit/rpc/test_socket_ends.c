@@ -1,6 +1,7 @@
 /* The owner of an accepted socket is told when it is closed. */
 #include <criterion/criterion.h>
 #include <pthread.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "socket_ends.h"
@@ -55,6 +56,38 @@ Test(socket_ends, all_of_one_user_can_be_told)
     cr_expect_eq(n_told, 2);
     close(fds[0]);
     close(fds[1]);
+    cr_expect_eq(n_told, 2);
+}
+
+static void *tell_late(void *taken)
+{
+    usleep(50000);
+    socket_ends_tell(taken);
+    return NULL;
+}
+
+/* Another thread is between taking an end and telling it. */
+Test(socket_ends, an_end_that_is_being_told_is_waited_for)
+{
+    pthread_t thread;
+    int fd = put();
+    struct socket_end taken = socket_ends_take(fd);
+    pthread_create(&thread, NULL, tell_late, &taken);
+    socket_ends_run_all(&n_told);
+    cr_expect_eq(n_told, 1);
+    pthread_join(thread, NULL);
+    close(fd);
+}
+
+Test(socket_ends, a_close_that_was_not_seen_is_told_at_the_next_use)
+{
+    int fd = put();
+    cr_assert_eq(syscall(SYS_close, fd), 0);
+    cr_expect_eq(n_told, 0);
+    cr_assert_eq(dup2(STDERR_FILENO, fd), fd);
+    cr_assert(socket_ends_put(fd, &end));
+    cr_expect_eq(n_told, 1);
+    close(fd);
     cr_expect_eq(n_told, 2);
 }
 
