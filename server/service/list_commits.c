@@ -529,8 +529,9 @@ static void run(struct service *service, struct rpc_call *call, const ProtobufCM
     struct status st;
     struct commit_page page = {.service = service,
                                .request = r,
-                               .filter = {filter_text(r->environment), filter_text(r->service_name),
-                                          filter_text(r->service_name_prefix)},
+                               .filter = {.environment = filter_text(r->environment),
+                                          .service = filter_text(r->service_name),
+                                          .service_prefix = filter_text(r->service_name_prefix)},
                                .kinds = kinds_of(r),
                                .left = page_items(r->page_size),
                                .until_ns = page_work_until(),
