@@ -89,7 +89,6 @@ static void load_server(enum kind kind)
         .client_ca = kind == AUTHORITIES ? tried.path : good.path,
         .crl = kind == LISTS ? tried.path : NULL,
         .client_auth = kind == SERVER ? TLS_CLIENT_AUTH_NONE : TLS_CLIENT_AUTH_REQUEST,
-        .protocol = "h2",
     };
     struct tls_context context;
     struct status st;

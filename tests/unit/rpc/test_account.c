@@ -103,6 +103,7 @@ static const char *end_of(const char *path, const char *text)
     Rpc__Test__EchoRequest request = echo_request(text);
     AUTO_ANSWER answer = call_and_wait(
         fixture.client, &(struct rpc_request){.path = path, .message = &request.base});
+    (void)answer;
     counter_wait(&told.ended, n + 1);
     return told.lines[n];
 }
