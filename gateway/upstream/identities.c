@@ -467,7 +467,8 @@ static void ask(struct identity *identity)
                              ASK_TIMEOUT_MS, answered, question);
 }
 
-/* Whether the rights are to be asked for now. In the mode ACCESS_OPEN only the gateway's are. */
+/* Whether it is time to ask for the rights. In the mode ACCESS_OPEN only the gateway's are asked
+ * for. */
 static bool is_due(const struct identity *identity, int64_t now_ns)
 {
     const struct identities *identities = identity->identities;
