@@ -237,13 +237,7 @@ void handle_commits(struct request *r)
     struct commits_query query = {.end_time = {.nanos = 0}};
     struct invalid invalid = {0};
     take_query(r, &query, &invalid);
-    if (invalid.n > 0) {
-        request_refuse_invalid(r, &invalid);
-    } else {
-        call_start(r, REGISTRY_LIST_COMMITS, &query.message.base, r->gateway->upstream->timeout_ms,
-                   show_commits);
-    }
-    invalid_fini(&invalid);
+    config_request_read(r, &invalid, REGISTRY_LIST_COMMITS, &query.message.base, show_commits);
 }
 
 /* ---- POST ---- */

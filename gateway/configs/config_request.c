@@ -65,3 +65,14 @@ uint64_t config_request_revision(const char *name, const struct number *number,
     }
     return number->magnitude;
 }
+
+void config_request_read(struct request *r, struct invalid *invalid, enum registry_method method,
+                         const ProtobufCMessage *message, call_next *next)
+{
+    if (invalid->n > 0) {
+        request_refuse_invalid(r, invalid);
+    } else {
+        call_start(r, method, message, r->gateway->upstream->timeout_ms, next);
+    }
+    invalid_fini(invalid);
+}

@@ -37,6 +37,11 @@ uint32_t config_request_limit(const struct number *limit, struct invalid *invali
 uint64_t config_request_revision(const char *name, const struct number *number,
                                  struct invalid *invalid);
 
+/* Starts the call that answers a read, as call_start, unless its query is invalid: then refuses it.
+ * Frees the faults. */
+void config_request_read(struct request *r, struct invalid *invalid, enum registry_method method,
+                         const ProtobufCMessage *message, call_next *next);
+
 /* The kinds of requests that read or write configs. */
 extern const struct request_kind config_read, config_write;
 

@@ -83,13 +83,7 @@ void handle_schemas(struct request *r)
     m.page_size = config_request_limit(&p->limit, &invalid);
     m.page_token = registry_text(p->page);
     m.read = config_answer_read_options(r, &read);
-    if (invalid.n > 0) {
-        request_refuse_invalid(r, &invalid);
-    } else {
-        call_start(r, REGISTRY_LIST_SCHEMAS, &m.base, r->gateway->upstream->timeout_ms,
-                   show_schemas);
-    }
-    invalid_fini(&invalid);
+    config_request_read(r, &invalid, REGISTRY_LIST_SCHEMAS, &m.base, show_schemas);
 }
 
 /* Versions whose schemas a compaction has removed have none. */
@@ -126,13 +120,7 @@ void handle_schema_history(struct request *r)
     m.page_token = registry_text(r->parameters.page);
     m.include_deleted = r->parameters.include_deleted;
     m.read = config_answer_read_options(r, &read);
-    if (invalid.n > 0) {
-        request_refuse_invalid(r, &invalid);
-    } else {
-        call_start(r, REGISTRY_LIST_SCHEMA_VERSIONS, &m.base, r->gateway->upstream->timeout_ms,
-                   show_history);
-    }
-    invalid_fini(&invalid);
+    config_request_read(r, &invalid, REGISTRY_LIST_SCHEMA_VERSIONS, &m.base, show_history);
 }
 
 static void show_diff(struct request *r, const ProtobufCMessage *message, const struct status *st)

@@ -65,11 +65,5 @@ void handle_suspects(struct request *r)
     m.page_size = config_request_limit(&p->limit, &invalid);
     m.page_token = registry_text(p->page);
     m.read = config_answer_read_options(r, &read);
-    if (invalid.n > 0) {
-        request_refuse_invalid(r, &invalid);
-    } else {
-        call_start(r, REGISTRY_FIND_SECRETS, &m.base, r->gateway->upstream->timeout_ms,
-                   show_suspects);
-    }
-    invalid_fini(&invalid);
+    config_request_read(r, &invalid, REGISTRY_FIND_SECRETS, &m.base, show_suspects);
 }

@@ -1,6 +1,6 @@
-/* Counts the live configs whose values look like secrets. A head is judged when it is made, so that
- * the count is always right, but for heads that were loaded at the start. Those are judged when
- * somebody asks for the count. */
+/* Counts the live configs whose values look like secrets. A head is judged when it is made; one
+ * that was loaded at the start, when somebody asks for the count. A schema that allows or forbids a
+ * place later on does not change the count until the config is written again. */
 #include "registry_private.h"
 
 #define JUDGED_PER_CALL 100000

@@ -200,9 +200,8 @@ void find_secrets(struct rpc_call *call, const Confreg__V1__FindSecretsRequest *
 {
     struct status st;
     struct read_revisions revisions = {0};
-    if (!check_name_filter(request->environment, "environment", &st) ||
-        !check_name_filter(request->service_name, "service_name", &st) ||
-        !check_prefix_filter(request->service_name_prefix, "service_name_prefix", &st) ||
+    if (!check_name_filters(request->environment, request->service_name,
+                            request->service_name_prefix, &st) ||
         !page_revision(service, request->page_token, filter_of(service, call, request),
                        &revisions.awaited, &st)) {
         rpc_fail(call, &st);

@@ -601,9 +601,7 @@ static bool check_view(const Confreg__V1__ListCommitsRequest *r, struct status *
 static bool check(const struct service *service, const Confreg__V1__ListCommitsRequest *r,
                   struct status *st)
 {
-    return check_name_filter(r->environment, "environment", st) &&
-           check_name_filter(r->service_name, "service_name", st) &&
-           check_prefix_filter(r->service_name_prefix, "service_name_prefix", st) &&
+    return check_name_filters(r->environment, r->service_name, r->service_name_prefix, st) &&
            check_text(r->actor, AUTHOR_MAX_BYTES, "actor", st) &&
            check_text(r->credential, AUTHOR_MAX_BYTES, "credential", st) &&
            check_text(r->created_by, AUTHOR_MAX_BYTES, "created_by", st) && check_kinds(r, st) &&
