@@ -4,7 +4,7 @@
 #ifndef SECRETS_PAIRS_H
 #define SECRETS_PAIRS_H
 
-#include "rules.h"
+#include "secret_rules.h"
 #include "value.h"
 
 /* Judges the pair whose '=' or ':' is at `at`. Returns the rule that the value breaks, or NULL, and

@@ -3,7 +3,7 @@
 #ifndef SECRETS_TEXT_H
 #define SECRETS_TEXT_H
 
-#include "rules.h"
+#include "secret_rules.h"
 
 /* No secret that this finds is shorter. */
 #define TEXT_MIN 12

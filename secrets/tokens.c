@@ -1,8 +1,8 @@
 #include "tokens.h"
 
 #include "characters.h"
-#include "checks.h"
 #include "mem.h"
+#include "token_checks.h"
 
 #define UPPER_ALNUM (UPPER | DIGIT)
 #define LOWER_ALNUM (LOWER | DIGIT)

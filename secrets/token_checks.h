@@ -1,7 +1,7 @@
 /* Checks of tokens beyond their form: checksums and what is encoded in them. Each is a token_check
  * (tokens.h). Private to secrets/. Pure; any thread. */
-#ifndef SECRETS_CHECKS_H
-#define SECRETS_CHECKS_H
+#ifndef SECRETS_TOKEN_CHECKS_H
+#define SECRETS_TOKEN_CHECKS_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,7 +1,7 @@
 /* The rules of all kinds, and the search for tokens by their beginnings. Private to secrets/.
  * Constant; any thread. */
-#ifndef SECRETS_RULES_H
-#define SECRETS_RULES_H
+#ifndef SECRETS_SECRET_RULES_H
+#define SECRETS_SECRET_RULES_H
 
 #include "secrets.h"
 

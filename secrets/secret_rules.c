@@ -1,4 +1,4 @@
-#include "rules.h"
+#include "secret_rules.h"
 
 #include <pthread.h>
 #include <string.h>

@@ -1,4 +1,4 @@
-#include "checks.h"
+#include "token_checks.h"
 
 #include <assert.h>
 #include <stdint.h>
