@@ -167,7 +167,8 @@ static void add_payload(struct str *out, const char *name, const Confreg__V1__Co
 
 static void add_change(struct str *out, const Confreg__V1__Event *change)
 {
-    json_add_text(out, "{\"environment\":", change->environment);
+    str_add_char(out, '{');
+    render_environment(out, change->environment);
     json_add_text(out, ",\"service_name\":", change->service_name);
     str_addf(out,
              ",\"kind\":\"%s\",\"version\":%" PRIu64 ",\"previous_version\":%" PRIu64

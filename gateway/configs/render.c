@@ -17,15 +17,15 @@ struct document {
     bool deleted;
     int64_t time_us;
     struct json_text data;
-    bool is_schema; /* environment may be empty */
+    bool is_schema;
 };
 
-static void add_environment(struct str *out, const struct document *d)
+void render_environment(struct str *out, const char *environment)
 {
-    if (d->is_schema && d->environment[0] == '\0') {
+    if (environment[0] == '\0') {
         str_add_text(out, "\"environment\":null");
     } else {
-        json_add_text(out, "\"environment\":", d->environment);
+        json_add_text(out, "\"environment\":", environment);
     }
 }
 
@@ -44,7 +44,7 @@ static void add_member(struct str *out, const struct document *d, enum document_
         json_add_text(out, "\"service_name\":", d->service);
         break;
     case DOCUMENT_ENVIRONMENT:
-        add_environment(out, d);
+        render_environment(out, d->environment);
         break;
     case DOCUMENT_VERSION:
         str_addf(out, "\"version\":%" PRIu64, d->version);
@@ -236,7 +236,8 @@ static void add_changed(struct str *out, const Confreg__V1__Diff *diff)
 static void add_diff(struct str *out, const Confreg__V1__Diff *diff)
 {
     json_add_text(out, "{\"service_name\":", diff->service_name);
-    json_add_text(out, ",\"environment\":", diff->environment);
+    str_add_char(out, ',');
+    render_environment(out, diff->environment);
     str_addf(out, ",\"old_version\":%" PRIu64 ",\"new_version\":%" PRIu64, diff->old_version,
              diff->new_version);
     str_add_text(out, ",\"added\":{");

@@ -26,13 +26,15 @@ MUST_USE bool render_mirrored(struct str *out, const struct mirror_config *confi
 MUST_USE bool render_version(struct str *out, const char *service, const char *environment,
                              const Confreg__V1__Version *version, unsigned members);
 /* Schemas: {"service_name", "environment", "version", "schema", "created_at", "created_by",
- * "comment"}. environment is null if the schema is for all of them. */
+ * "comment"} */
 MUST_USE bool render_schema(struct str *out, const Confreg__V1__Config *schema);
 MUST_USE bool render_schema_version(struct str *out, const char *service, const char *environment,
                                     const Confreg__V1__Version *version);
 /* A deleted config: {"service_name", "environment", "version", "deleted_at", "deleted_by",
  * "comment", "revision"}. version: the last number; the rest is of the delete. */
 void render_deleted(struct str *out, const Confreg__V1__Config *config);
+/* "environment":TEXT, without a comma. null if it is empty, as of a schema for all environments. */
+void render_environment(struct str *out, const char *environment);
 /* {"service_name", "environment", "old_version", "new_version", "added", "removed", "changed"} */
 void render_diff(struct str *out, const Confreg__V1__Diff *diff);
 /* The same and "json_patch", an array (RFC 6902), which is absent where the server left it out. */

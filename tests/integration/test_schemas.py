@@ -252,8 +252,10 @@ def test_schemas_over_http(rest, name):
     assert rest.put(path, {"schema": PORT}, headers={"If-Match": tag}).status == 412
     look = rest.put(path, {"schema": PORT}, query={"validate_only": "true"})
     assert look.status == 200 and look.json()["diff"]["removed"] == {"title": "none"}
+    assert look.json()["diff"]["environment"] is None
     assert [v["version"] for v in rest.get(f"{path}/history").json()["versions"]] == [2, 1]
-    assert rest.get(f"{path}/diff").json()["removed"].keys() == PORT.keys()
+    difference = rest.get(f"{path}/diff").json()
+    assert difference["environment"] is None and difference["removed"].keys() == PORT.keys()
     back = rest.post(f"{path}/rollback", {"version": 1})
     assert (back.status, back.json()["version"]) == (200, 3)
     assert rest.get(path, query={"version": 2}).json() == {"title": "none"}
@@ -266,7 +268,7 @@ def test_schemas_over_http(rest, name):
     commits = rest.get("/api/commits", query={"service_name": name}).json()["commits"]
     changes = [commit["changes"][0] for commit in commits]
     assert [(c["environment"], c.get("resource")) for c in changes] == [
-        ("default", None), *[("", "schema")] * 4]
+        ("default", None), *[(None, "schema")] * 4]
     assert rest.get(path).json()["reason"] == "SCHEMA_NOT_FOUND"
 
 
