@@ -40,11 +40,23 @@ def pytest_report_header():
     return seed.SAID
 
 
+# A run in parallel takes a file at a time: the files that take longest go first, else one worker
+# ends long after the others.
+LONGEST = ["test_events", "test_node_faults", "test_mongodb", "test_watch_many", "test_documentation",
+           "test_crash", "test_bounds", "test_commits", "test_nodes", "test_sse"]
+
+
+def place(item):
+    name = item.path.stem
+    return LONGEST.index(name) if name in LONGEST else len(LONGEST)
+
+
 def pytest_collection_modifyitems(config, items):
-    """Deselects tests that a run with another store or bus does not need. `sqlite`: tests of the
-    files of a SQLite store (torn or damaged files, full disks, remains of an erase, copies as
-    backups, locks, the metric of the disk). `own_store`: tests that start their own database
-    servers, or no server at all. `any_store`: tests of what is in front of every store."""
+    """Orders the files, and deselects tests that a run with another store or bus does not need.
+    `sqlite`: tests of the files of a SQLite store (torn or damaged files, full disks, remains of an
+    erase, copies as backups, locks, the metric of the disk). `own_store`: tests that start their own
+    database servers, or no server at all. `any_store`: tests of what is in front of every store."""
+    items.sort(key=place)
     store, bus = config.getoption("store"), config.getoption("bus")
     out = ["sqlite"] * (store != "sqlite")
     if (store, bus) != ("sqlite", "local"):

@@ -5,6 +5,7 @@ import threading
 from pathlib import Path
 
 import grpc
+import pytest
 from calls import Registry, update_change
 from daemon import PATIENCE, Confregd, free_port, until
 from errors import refused
@@ -73,6 +74,7 @@ def test_streams_that_nobody_reads_cost_little_and_end(launch, name):
         one.close()
 
 
+@pytest.mark.any_store
 def test_what_stalled_streams_have_from_the_store_is_bounded(launch, name):
     """Eight hundred streams read the log from its beginning and stall in the first message. With a
     mebibyte for each they would take 800; within the budget they take some 200. A stream that comes
