@@ -175,7 +175,7 @@ find_node() {
     PATH=$TOOLS/node-venv/bin:$PATH
 }
 
-# What the clients of tests/clients are built with; each runs in a copy of its folder, and prints the
+# What the clients of client/examples are built with; each runs in a copy of its folder, and prints the
 # command that starts the client. Each step is bound to the one before it: `set -e` does not reach here.
 build_client_go() {
     local go
@@ -221,21 +221,21 @@ build_client_http_python() {
     say "exec $PWD/venv/bin/python $PWD/client.py"
 }
 
-# client_program LANGUAGE PREFIX: builds tests/clients/LANGUAGE with what was installed below PREFIX,
+# client_program LANGUAGE PREFIX: builds client/examples/LANGUAGE with what was installed below PREFIX,
 # as $TOOLS/bin/client-LANGUAGE.
 client_program() {
     local folder=$TOOLS/clients/$1 mark=$TOOLS/bin/.client-$1 contract=proto/confreg wanted command
     [[ $1 != http_* ]] || contract=$OPENAPI
-    wanted=$(cat $(git ls-files "tests/clients/$1" "$contract") | cksum)
+    wanted=$(cat $(git ls-files "client/examples/$1" "$contract") | cksum)
     if [ -x "$TOOLS/bin/client-$1" ] && [ "$(cat "$mark" 2>/dev/null)" = "$wanted" ]; then
         return
     fi
     say "building the client in $1"
     rm -rf "$folder"
     mkdir -p "$TOOLS/clients"
-    cp -r "tests/clients/$1" "$folder"
+    cp -r "client/examples/$1" "$folder"
     command=$(cd "$folder" && "build_client_$1" "$2") ||
-        die "cannot build tests/clients/$1; what it needs has to come from the registries of its language"
+        die "cannot build client/examples/$1; what it needs has to come from the registries of its language"
     printf '#!/usr/bin/env bash\n%s "$@"\n' "$command" >"$TOOLS/bin/client-$1"
     chmod +x "$TOOLS/bin/client-$1"
     printf '%s' "$wanted" >"$mark"

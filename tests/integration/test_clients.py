@@ -1,4 +1,4 @@
-"""Clients with generated code: the examples of tests/clients."""
+"""Clients with generated code: the examples of client/examples."""
 
 import subprocess
 
