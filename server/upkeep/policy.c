@@ -69,10 +69,11 @@ static bool is_worth_it(const struct compaction *last, uint64_t floor)
     return floor > last->floor && !only_itself;
 }
 
-/* Whether the interval has elapsed since the last compaction of any node. */
+/* Whether the interval has elapsed since the last compaction of any node; time_us is 0 if there was
+ * none. */
 static bool is_over(const struct compaction_policy *rule, const struct compaction *last)
 {
-    return last->revision == 0 || clock_wall_us() - last->time_us >= rule->interval_us;
+    return clock_wall_us() - last->time_us >= rule->interval_us;
 }
 
 bool policy_check(struct policy *p, uint64_t *ret_floor, uint64_t *ret_keep_versions)

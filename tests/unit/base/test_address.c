@@ -111,6 +111,18 @@ Test(address, hosts_and_ports)
     }
 }
 
+Test(address, the_longest_host)
+{
+    char text[ADDRESS_HOST_SIZE + 8];
+    struct address got;
+    struct status st;
+    memset(text, 'h', ADDRESS_HOST_SIZE);
+    snprintf(text + ADDRESS_HOST_SIZE, 8, ":80");
+    cr_expect_not(address_parse(text, ADDRESS_TO_CONNECT, &got, &st));
+    cr_expect(address_parse(text + 1, ADDRESS_TO_CONNECT, &got, &st), "%s", st.message);
+    cr_expect_eq(strlen(got.host), ADDRESS_HOST_SIZE - 1);
+}
+
 /* ---- Listening ---- */
 
 TestSuite(listener, .fini = leak_check);

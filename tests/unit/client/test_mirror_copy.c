@@ -380,6 +380,21 @@ Test(copy, events_before_the_target_count)
     mirror_copy_fini(&copy);
 }
 
+Test(copy, a_copy_at_the_target_is_in_step)
+{
+    struct mirror_copy copy;
+    load(&copy);
+    end(&copy, STATUS_UNAVAILABLE);
+    begin_again(&copy, 10);
+    TAKE(&copy, .kind = KIND(STARTED), .revision = 10);
+    TAKE(&copy, .kind = KIND(EVENTS), .revision = 12, .events = "12:a:2");
+    mirror_copy_target(&copy, 13);
+    expect_view(&copy, MIRROR_STALE, 12, 2);
+    mirror_copy_target(&copy, 12);
+    expect_view(&copy, MIRROR_IN_STEP, 12, 2);
+    mirror_copy_fini(&copy);
+}
+
 /* The position at the start of a stream may come without its hash: the known one is kept. */
 Test(copy, two_connections_lost_in_a_row)
 {

@@ -5,9 +5,11 @@
 #include <semaphore.h>
 #include <stdio.h>
 
+#include "clock.h"
 #include "leak_check.h"
 #include "ledger.h"
 #include "memory.h"
+#include "policy.h"
 #include "store_open.h"
 #include "trace.h"
 #include "upkeep.h"
@@ -293,6 +295,46 @@ Test(upkeep, the_policy_says_what_to_compact, .timeout = 240)
     sem_wait(&f.compactions);
     cr_assert_eq(f.floor, 3);
     cr_assert_eq(f.keep_versions, 2);
+    fini(&f);
+}
+
+/* Compacts, and marks the compaction as finished. */
+static void compact_through(struct fixture *f, uint64_t floor)
+{
+    const struct mutation m = {.kind = MUTATE_COMPACT,
+                               .environment = "",
+                               .service = "",
+                               .version = floor,
+                               .keep_versions = 1};
+    struct status st;
+    staged_free(ledger_write(&f->ledger, &m));
+    cr_assert(store_set_mark(f->ledger.store, STORE_MARK_COMPACTED,
+                             registry_compaction(f->ledger.registry).revision, &st));
+}
+
+Test(upkeep, the_policy_waits_for_its_interval)
+{
+    /* The commits of a ledger are as of 1970. */
+    const struct {
+        int64_t interval_us;
+        bool is_due;
+    } cases[] = {{1, true}, {2 * clock_wall_us(), false}};
+    struct fixture f;
+    init(&f, "memory:");
+    update_many(&f, 3);
+    compact_through(&f, 2);
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        const struct upkeep_options options = {
+            .store = f.ledger.store,
+            .registry = f.ledger.registry,
+            .policy = {.keep_versions = 2, .interval_us = cases[i].interval_us}};
+        struct policy *policy = policy_new(&options);
+        uint64_t floor = 0;
+        uint64_t keep_versions = 0;
+        cr_expect_eq(policy_check(policy, &floor, &keep_versions), cases[i].is_due);
+        cr_expect_eq(floor, cases[i].is_due ? 4 : 0);
+        policy_free(policy);
+    }
     fini(&f);
 }
 
