@@ -127,6 +127,7 @@ static struct exchange *exchange_new(struct http_connection *c, const struct htt
     memcpy(exchange->peer, c->peer, sizeof exchange->peer);
     exchange->x.peer = exchange->peer;
     exchange->x.certificate = client_of(c);
+    exchange->x.is_secure = c->socket.tls != NULL;
     return exchange;
 }
 

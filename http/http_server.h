@@ -49,6 +49,7 @@ struct http_exchange {
     struct http_head head; /* valid until `end` returns, like the next two */
     const char *peer;      /* the client's address (peer_address.h) */
     char *certificate;     /* owned; the name that the client's certificate proves; NULL: none */
+    bool is_secure;        /* it came over TLS */
     void *user;            /* for the handlers */
     /* Set by the handlers in `begin`: fields that every answer of this exchange carries, even the
      * refusal of a malformed body, each a line that ends with CRLF. Borrowed until `end`. NULL:

@@ -271,6 +271,7 @@ static void begin(void *user, struct http_exchange *x)
     r->method = x->head.method;
     r->peer = x->peer;
     r->certificate = x->certificate;
+    r->is_secure = x->is_secure;
     x->user = r;
     take_headers(r, &x->head);
     r->is_foreign = r->headers.origin != NULL && !cors_allows(front->cors, r->headers.origin);

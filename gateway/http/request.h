@@ -95,6 +95,7 @@ struct request {
     struct party *party;     /* of this address; held; NULL: it has no limits */
     unsigned used;           /* of it: a bit each of enum limit_gauge */
     const char *certificate; /* the name that its certificate proves; NULL: none */
+    bool is_secure;          /* it came over TLS */
     bool is_foreign;         /* a page of an origin that is not allowed may have sent it (cors.h) */
     struct target target;
     struct str body_text;

@@ -32,11 +32,36 @@ static bool is_safe(const char *method)
            strcmp(method, "OPTIONS") == 0;
 }
 
-/* Whether an origin is that of the request: its host, by https or, on this machine, http. */
+/* Whether a host, with a port or without, is this machine's to browsers: they send the cookie to it
+ * over plain HTTP. */
+static bool is_local(const char *host)
+{
+    static const char *const names[] = {"localhost", "127.0.0.1", "[::1]"};
+    for (size_t i = 0; i < COUNT_OF(names); i++) {
+        size_t n = strlen(names[i]);
+        if (strncasecmp(host, names[i], n) == 0 && (host[n] == '\0' || host[n] == ':')) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Whether an origin is that of the request: scheme and host. A proxy that ends TLS in front of the
+ * gateway makes https what came here over plain HTTP. A page that came over plain HTTP from another
+ * machine may be anybody's. */
 static bool is_own_origin(const struct request *r, const char *origin)
 {
-    const char *host = strstr(origin, "://");
-    return host != NULL && r->headers.host != NULL && strcasecmp(host + 3, r->headers.host) == 0;
+    static const char https[] = "https://";
+    static const char http[] = "http://";
+    const char *host = r->headers.host;
+    if (host == NULL) {
+        return false;
+    }
+    if (strncasecmp(origin, https, sizeof https - 1) == 0) {
+        return strcasecmp(origin + sizeof https - 1, host) == 0;
+    }
+    return !r->is_secure && is_local(host) && strncasecmp(origin, http, sizeof http - 1) == 0 &&
+           strcasecmp(origin + sizeof http - 1, host) == 0;
 }
 
 /* Browsers that send Sec-Fetch-Site say by it what page has made the request; others send Origin

@@ -495,6 +495,10 @@ def test_signing_in_needs_a_good_token(site):
     {"X_Confreg_Csrf": "1", "Sec_Fetch_Site": "none"},
     {"X_Confreg_Csrf": "1", "Origin": "https://elsewhere.example"},
     {"X_Confreg_Csrf": "1", "Origin": "null"},
+    {"X_Confreg_Csrf": "1", "Origin": "http://registry.example", "Host": "registry.example"},
+    {"X_Confreg_Csrf": "1", "Origin": "http://localhost.example", "Host": "localhost.example"},
+    {"X_Confreg_Csrf": "1", "Origin": "ftp://localhost:80", "Host": "localhost:80"},
+    {"X_Confreg_Csrf": "1", "Origin": "x+https://registry.example", "Host": "registry.example"},
     {"X_Confreg_Csrf": "0", "Sec_Fetch_Site": "same-origin"},
     {"X_Confreg_Csrf": "1", "Sec_Fetch_Site": "same-origin, cross-site"},
 ])
@@ -509,12 +513,28 @@ def test_a_forged_request_is_refused(site, headers):
 
 
 def test_a_page_of_this_origin_may_write(site):
+    """On this machine; or behind a proxy that has the certificate."""
     cookie = sign_in(site, site.tokens["admin"])
-    for headers in (CSRF, {"X_Confreg_Csrf": "1",
-                           "Origin": f"http://127.0.0.1:{site.gateway.port}"}):
+    for headers in (CSRF, *({"X_Confreg_Csrf": "1", "Origin": f"{scheme}://{host}", "Host": host}
+                            for scheme, host in (
+                                ("http", f"127.0.0.1:{site.gateway.port}"), ("http", "localhost"),
+                                ("http", "[::1]:80"), ("https", "registry.example")))):
         answer = site.call(None, "PUT", "/api/configs/billing?environment=prod&validate_only=true",
                            DATA, Cookie=cookie, **headers)
         assert answer.status == 200, (headers, answer)
+
+
+@pytest.mark.parametrize(("scheme", "status"), [("https", 200), ("http", 403)])
+def test_an_origin_has_the_scheme_of_the_gateway(with_certificates, scheme, status):
+    """A page that came over plain HTTP may be made by somebody on the way."""
+    site, _ = with_certificates
+    rest = site.gateway.rest()
+    answer = rest.post("/api/session", headers={"Authorization": f"Bearer {site.root}"})
+    answer = rest.put("/api/configs/new?validate_only=true&upsert=true", DATA, headers={
+        "Cookie": answer.headers["Set-Cookie"].split(";")[0], "X-Confreg-Csrf": "1",
+        "Origin": f"{scheme}://localhost:{site.gateway.port}",
+        "Host": f"localhost:{site.gateway.port}"})
+    assert answer.status in (status, 201) if status == 200 else answer.status == status, answer
 
 
 # ---- In a browser ----
