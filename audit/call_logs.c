@@ -90,6 +90,7 @@ enum call_outcome call_outcome_of_code(enum status_code code)
     case STATUS_FAILED_PRECONDITION:
     case STATUS_ABORTED:
     case STATUS_OUT_OF_RANGE:
+    case STATUS_RESOURCE_EXHAUSTED:
     case STATUS_UNAUTHENTICATED:
         return CALL_REFUSED;
     default:
@@ -106,8 +107,10 @@ enum call_outcome call_outcome_of_status(unsigned http_status)
     case 409:
     case 410:
     case 412:
+    case 413:
     case 422:
     case 428:
+    case 429:
         return CALL_REFUSED;
     default:
         return http_status >= 200 && http_status < 400 ? CALL_SUCCEEDED : CALL_FAILED;

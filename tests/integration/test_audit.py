@@ -93,6 +93,16 @@ def test_refused_parts_of_a_call_that_succeeds(audited, registry, name):
     assert matching(audited.audit, configs=[f"prod/{name}-none"]) == []
 
 
+def test_calls_beyond_a_limit(launch):
+    server = launch(Audited, extra=["--caller-writes", "1"]).start()
+    server.registry().write([create_change(f"many-{i}") for i in range(100)])
+    with refused("RESOURCE_EXHAUSTED", "LIMIT_EXCEEDED"):
+        server.registry().create("more")
+    line = wait_for_line(server.audit, configs=["prod/more"])
+    assert (line["what"], line["code"], line["reason"]) == (
+        "refused", "RESOURCE_EXHAUSTED", "LIMIT_EXCEEDED")
+
+
 def test_a_refused_commit_names_all_configs(audited, registry, name):
     registry.create(f"{name}-40")
     with refused("ALREADY_EXISTS"):

@@ -88,8 +88,8 @@ Test(call_line, what_counts_as_refused)
     static const enum status_code refused[] = {STATUS_INVALID_ARGUMENT,  STATUS_ALREADY_EXISTS,
                                                STATUS_PERMISSION_DENIED, STATUS_FAILED_PRECONDITION,
                                                STATUS_ABORTED,           STATUS_OUT_OF_RANGE,
-                                               STATUS_UNAUTHENTICATED};
-    static const unsigned refused_http[] = {400, 401, 403, 409, 410, 412, 422, 428};
+                                               STATUS_UNAUTHENTICATED,   STATUS_RESOURCE_EXHAUSTED};
+    static const unsigned refused_http[] = {400, 401, 403, 409, 410, 412, 413, 422, 428, 429};
     size_t n = 0;
     size_t n_http = 0;
     for (int code = 0; code < STATUS_CODES; code++) {
