@@ -11,6 +11,7 @@ from errors import refused
 from rest import gauge
 from stubs import api_grpc
 from tokens import ALGORITHMS, Key, jwks, mac
+from watching import Watch
 
 pytestmark = pytest.mark.any_store
 
@@ -122,6 +123,17 @@ def test_a_token_that_is_kept_expires_all_the_same(trusting):
         end = time.monotonic() + PATIENCE
         while time.monotonic() < end:
             registry.status()
+
+
+def test_an_open_watch_ends_when_its_token_expires(trusting):
+    """At the claim exp, whether anything is sent or not."""
+    ends = time.time() + 1.5
+    registry = trusting.registry(trusting.token(groups=["sre"], exp=ends))
+    with Watch(registry.stub) as watch:
+        watch.started()
+        with refused("UNAUTHENTICATED", "CREDENTIALS_EXPIRED"):
+            watch.next()
+    assert ends <= time.time() < ends + PATIENCE
 
 
 def wait_for_reload(server, before):
