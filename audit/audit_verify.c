@@ -23,8 +23,9 @@ struct verification {
     struct place at;    /* of that line */
     uint64_t first_seq; /* 0: no line yet */
     uint64_t n_lines;
-    struct place odd; /* a line since then that is none of the chain; path NULL: there is none */
-    bool odd_is_cut;  /* it has no newline */
+    struct place odd;  /* a line since then that is none of the chain; path NULL: there is none */
+    bool odd_is_cut;   /* it has no newline */
+    bool odd_is_begun; /* it is the beginning of a line */
     bool broken;
 };
 
@@ -64,13 +65,28 @@ static void say_gap(struct verification *v, const struct place *place, uint64_t 
     }
 }
 
-static void take_odd(struct verification *v, const struct place *place, bool is_cut)
+static void say_unfinished(struct verification *v, bool is_begun)
 {
-    if (v->odd.path != NULL) {
+    if (is_begun) {
+        say(v, &v->odd, "note: a line was begun and not finished");
+    } else {
         say_broken(v, &v->odd, "this is no line of an audit log");
+    }
+}
+
+static void take_odd(struct verification *v, const struct place *place, const char *line, size_t n,
+                     bool is_cut)
+{
+    struct chain before = v->chain;
+    if (v->odd.path != NULL) {
+        say_unfinished(v, v->odd_is_begun);
     }
     v->odd = *place;
     v->odd_is_cut = is_cut;
+    v->odd_is_begun = chain_move_before(&before, line, n);
+    if (v->first_seq == 0) {
+        v->chain = before; /* the first line of a rotated file was cut off */
+    }
 }
 
 /* The next line fits: the odd one was begun and not finished, because of a crash, a full disk or a
@@ -98,7 +114,7 @@ static void take_line(struct verification *v, const struct place *place, const c
     uint64_t seq;
     struct hash previous;
     if (is_cut || !chain_parse(line, n, &seq, &previous)) {
-        take_odd(v, place, is_cut);
+        take_odd(v, place, line, n, is_cut);
         return;
     }
     bool begins_within = v->first_seq == 0 && seq != 1;
@@ -144,10 +160,8 @@ static bool take_file(struct verification *v, const char *path)
 static void finish(struct verification *v)
 {
     char head[CHAIN_TEXT_SIZE];
-    if (v->odd.path != NULL && v->odd_is_cut) {
-        say(v, &v->odd, "note: a line was begun and not finished");
-    } else if (v->odd.path != NULL) {
-        say_broken(v, &v->odd, "this is no line of an audit log");
+    if (v->odd.path != NULL) {
+        say_unfinished(v, v->odd_is_cut);
     }
     if (v->head != NULL && !v->head_found) {
         v->broken = true;

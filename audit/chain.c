@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "percent.h"
+
 #define SEQ "{\"seq\":"
 #define PREVIOUS ",\"prev\":\""
 #define NEXT_MEMBER "\","
@@ -73,6 +75,47 @@ bool chain_move(struct chain *chain, const char *line, size_t n)
         return false;
     }
     *chain = (struct chain){seq, hash_bytes(line, n)};
+    return true;
+}
+
+/* Moves *at behind the text, or to the end if that is in the middle of it. */
+static bool skip_begun(const char **at, const char *end, const char *text)
+{
+    size_t left = (size_t)(end - *at);
+    if (left >= strlen(text)) {
+        return skip(at, end, text);
+    }
+    bool same = memcmp(*at, text, left) == 0;
+    *at = end;
+    return same;
+}
+
+static bool all_hex(const char *at, const char *end)
+{
+    while (at < end && hex_digit_value(*at) >= 0) {
+        at++;
+    }
+    return at == end;
+}
+
+bool chain_move_before(struct chain *chain, const char *text, size_t n)
+{
+    const size_t n_hash = (size_t)2 * HASH_SIZE;
+    const char *at = text;
+    const char *end = text + n;
+    uint64_t seq = 0;
+    struct hash previous;
+    if (!skip_begun(&at, end, SEQ) ||
+        (at < end && (!take_number(&at, end, &seq) || !skip_begun(&at, end, PREVIOUS)))) {
+        return false;
+    }
+    if ((size_t)(end - at) < n_hash) {
+        return all_hex(at, end);
+    }
+    if (!hex_decode(at, n_hash, previous.bytes, HASH_SIZE)) {
+        return false;
+    }
+    *chain = (struct chain){seq - 1, previous};
     return true;
 }
 

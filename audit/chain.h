@@ -30,6 +30,9 @@ bool chain_parse(const char *line, size_t n, uint64_t *ret_seq, struct hash *ret
 bool chain_accepts(const struct chain *chain, const char *line, size_t n);
 /* Moves the chain to a line, whatever was before. False: it is none. */
 bool chain_move(struct chain *chain, const char *line, size_t n);
+/* Whether a text is the beginning of a line, cut off anywhere. Moves the chain to before that line
+ * if so much of it is there. */
+bool chain_move_before(struct chain *chain, const char *text, size_t n);
 
 /* "17:0123…": what a chain is compared with later. */
 #define CHAIN_TEXT_SIZE (20 + 1 + 2 * HASH_SIZE + 1)

@@ -107,6 +107,20 @@ static bool find_last(struct chain *chain, const char *text, size_t n)
     return false;
 }
 
+/* Whether a whole file has nothing but lines that were begun: its first one was cut off, perhaps
+ * again and again. Moves the chain to before the last of them. */
+static bool find_begun(struct chain *chain, const char *text, size_t n)
+{
+    bool ok = true;
+    for (size_t at = 0; ok && at < n;) {
+        const char *newline = memchr(text + at, '\n', n - at);
+        size_t n_line = newline == NULL ? n - at : (size_t)(newline - text) - at;
+        ok = chain_move_before(chain, text + at, n_line);
+        at += n_line + 1;
+    }
+    return ok;
+}
+
 /* Goes on where the file ends. */
 static bool continue_chain(struct line_log *log, struct status *st)
 {
@@ -120,7 +134,8 @@ static bool continue_chain(struct line_log *log, struct status *st)
     if (n_read != (ssize_t)n) {
         return refuse(log, st);
     }
-    if (!find_last(&log->chain, tail, n)) {
+    if (!find_last(&log->chain, tail, n) &&
+        ((off_t)n < size || !find_begun(&log->chain, tail, n))) {
         return status_set(st, STATUS_FAILED_PRECONDITION, "LOG_DAMAGED",
                           "--%s-log %s: its end is none of such a log: name another file",
                           log->options.name, log->options.path);

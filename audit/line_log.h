@@ -6,7 +6,7 @@
  *   {"time":…,"what":"lost","lines":N}.
  * - A chained log (chain.h) goes on where its file ends. What stands behind the last newline was
  *   cut off by a crash or a full disk; it is no part of the chain, and the next line begins after
- *   it. The file is locked, so that only one process writes it.
+ *   it, even if no line is before it. The file is locked, so that only one process writes it.
  * - The file is opened again on line_log_reopen: a file that was renamed stays complete, and the
  *   new one continues its chain.
  * - While the file cannot be written (full disk), the thread tries again; no line that is in the

@@ -134,6 +134,31 @@ Test(chain, other_texts_are_no_lines)
     }
 }
 
+Test(chain, a_line_that_was_begun_tells_what_was_before)
+{
+    struct lines lines = make_lines();
+    const struct str *third = &lines.text[2];
+    struct chain second;
+    cr_assert(chain_move(&second, lines.text[1].data, lines.text[1].len));
+    size_t n_told = strlen("{'seq':3,'prev':'") + (size_t)2 * HASH_SIZE;
+    for (size_t n = 0; n < third->len; n++) {
+        struct chain chain = {0};
+        cr_assert(chain_move_before(&chain, third->data, n), "%zu", n);
+        cr_expect_eq(chain.seq, n < n_told ? 0 : 2, "%zu", n);
+        cr_expect(n < n_told || hash_equal(&chain.hash, &second.hash), "%zu", n);
+        if (n > 0 && n <= n_told) {
+            struct chain untouched = {0};
+            AUTO_STR changed = {0};
+            str_add(&changed, third->data, n);
+            changed.data[n - 1] ^= 0x40;
+            cr_expect(!chain_move_before(&untouched, changed.data, n), "%s", changed.data);
+            cr_expect_eq(untouched.seq, 0);
+        }
+    }
+    lines_fini(&lines);
+    leak_check();
+}
+
 #define EXPECT_STARTS(report, text)                                                                \
     cr_expect(strncmp((report).data, text, strlen(text)) == 0, "%s", (report).data)
 

@@ -139,6 +139,47 @@ Test(line_log, a_line_that_a_crash_cut_off_is_passed_over)
     expect_verified(paths, 1, 0, "whole: 2 lines, 1 to 2");
 }
 
+/* Twice, so that the file has two beginnings and no line. */
+Test(line_log, a_first_line_that_was_cut_off_is_passed_over)
+{
+    char *paths[] = {path};
+    for (int n = 0; n < 90; n += 10) {
+        FILE *file = fopen(path, "w");
+        fprintf(file, "{\"se\n%.*s", n,
+                "{\"seq\":1,\"prev\":\"0000000000000000000000000000000000000000"
+                "000000000000000000000000\",\"a\":1");
+        fclose(file);
+        struct line_log *log = open_log(true, false);
+        add(log, "\"b\":2");
+        line_log_close(log);
+        expect_verified(paths, 1, 0, "whole: 1 lines, 1 to 1");
+    }
+}
+
+/* The file that a rotation began: its chain goes on from the file before. */
+Test(line_log, a_first_line_that_was_cut_off_after_a_rotation_is_passed_over)
+{
+    char *paths[] = {old_path, path};
+    struct line_log *log = open_log(true, false);
+    add(log, "\"a\":1");
+    add(log, "\"b\":2");
+    line_log_close(log);
+    AUTO_STR text = {0};
+    read_file(path, &text);
+    const char *second = strchr(text.data, '\n') + 1;
+    FILE *file = fopen(old_path, "w");
+    fwrite(text.data, 1, (size_t)(second - text.data), file);
+    fclose(file);
+    file = fopen(path, "w");
+    fwrite(second, 1, strlen(second) - 3, file);
+    fclose(file);
+    log = open_log(true, false);
+    add(log, "\"c\":3");
+    line_log_close(log);
+    expect_verified(paths, 2, 0, "whole: 2 lines, 1 to 2");
+    expect_verified(paths + 1, 1, 0, "whole: 1 lines, 2 to 2");
+}
+
 Test(line_log, the_chain_goes_on_across_a_rotation)
 {
     char *paths[] = {old_path, path};
