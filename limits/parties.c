@@ -18,16 +18,16 @@
 #define NS_A_MS 1000000
 
 static const char *const gauge_names[LIMIT_GAUGES] = {
-    [LIMIT_CALLS] = "calls",
-    [LIMIT_BYTES] = "bytes",
-    [LIMIT_STREAMS] = "streams",
-    [LIMIT_CONNECTIONS] = "connections",
+    [LIMIT_CALLS] = "calls",     [LIMIT_BYTES] = "bytes",
+    [LIMIT_STREAMS] = "streams", [LIMIT_CONNECTIONS] = "connections",
+    [LIMIT_HELD] = "held",
 };
 static const char *const gauge_texts[LIMIT_GAUGES] = {
     [LIMIT_CALLS] = "calls in progress",
     [LIMIT_BYTES] = "bytes of requests in progress",
     [LIMIT_STREAMS] = "open streams",
     [LIMIT_CONNECTIONS] = "connections",
+    [LIMIT_HELD] = "refusals that are held back",
 };
 static const char *const rate_names[LIMIT_RATES] = {
     [LIMIT_WRITES] = "writes",
@@ -45,8 +45,9 @@ struct party {
     size_t holders;             /* under the shard's lock, like the next one */
     TAILQ_ENTRY(party) in_idle; /* while nobody holds it */
     atomic_uint_fast64_t used[LIMIT_GAUGES];
-    pthread_mutex_t lock; /* of buckets */
+    pthread_mutex_t lock; /* of what follows, but for the key */
     struct token_bucket buckets[LIMIT_RATES];
+    int64_t hold_ns, held_at_ns; /* of the newest refusal that was held back; 0: there is none */
     size_t n_key;
     char key[];
 };
@@ -63,7 +64,7 @@ struct limits {
     struct shard shards[SHARDS];
     struct party *others; /* in no table */
     atomic_uint_fast64_t used[LIMIT_GAUGES];
-    struct metric refused_gauges[LIMIT_GAUGES], refused_rates[LIMIT_RATES];
+    struct metric refused_gauges[LIMIT_GAUGES], refused_rates[LIMIT_RATES], held;
 };
 
 /* ---- The table ---- */
@@ -131,11 +132,16 @@ static bool has_key(const void *item, const void *key)
     return party->n_key == wanted->n && memcmp(party->key, wanted->bytes, wanted->n) == 0;
 }
 
+static bool is_held_back(const struct party *party, int64_t now_ns)
+{
+    return party->hold_ns > 0 && now_ns - party->held_at_ns < HOLD_FORGET_NS;
+}
+
 /* Nobody holds the party, so nobody else uses its buckets. */
 static bool has_all_back(struct party *party, int64_t now_ns)
 {
     const struct rate *rates = party->limits->settings.rates;
-    bool full = true;
+    bool full = !is_held_back(party, now_ns);
     for (size_t i = 0; i < LIMIT_RATES; i++) {
         full = full && token_bucket_is_full(&party->buckets[i], &rates[i], now_ns);
     }
@@ -262,20 +268,10 @@ void party_give(struct party *party, enum limit_gauge gauge, uint64_t n)
     }
 }
 
-bool party_spend(struct party *party, enum limit_rate rate, uint64_t n, struct status *st)
+static bool refuse_rate(struct limits *limits, enum limit_rate rate, int64_t wait_ns,
+                        struct status *st)
 {
-    if (party == NULL) {
-        return true;
-    }
-    struct limits *limits = party->limits;
     const struct rate *limit = &limits->settings.rates[rate];
-    int64_t wait_ns = 0;
-    pthread_mutex_lock(&party->lock);
-    bool ok = token_bucket_take(&party->buckets[rate], limit, n, clock_monotonic_ns(), &wait_ns);
-    pthread_mutex_unlock(&party->lock);
-    if (ok) {
-        return true;
-    }
     metric_add(&limits->refused_rates[rate], 1);
     status_set_outcome(st, OUTCOME_LIMIT_EXCEEDED, "more than %llu %s a second; try again later",
                        (unsigned long long)limit->a_second, rate_texts[rate]);
@@ -283,6 +279,56 @@ bool party_spend(struct party *party, enum limit_rate rate, uint64_t n, struct s
     status_add_info(st, "resource", rate_names[rate]);
     status_add_number(st, "limit", limit->a_second);
     return false;
+}
+
+bool party_spend(struct party *party, enum limit_rate rate, uint64_t n, struct status *st)
+{
+    if (party == NULL) {
+        return true;
+    }
+    struct limits *limits = party->limits;
+    int64_t wait_ns = 0;
+    pthread_mutex_lock(&party->lock);
+    bool ok = token_bucket_take(&party->buckets[rate], &limits->settings.rates[rate], n,
+                                clock_monotonic_ns(), &wait_ns);
+    pthread_mutex_unlock(&party->lock);
+    return ok || refuse_rate(limits, rate, wait_ns, st);
+}
+
+/* For how long the next refusal is held back. Under the lock. */
+static int64_t next_hold(struct party *party, bool is_over, int64_t now_ns)
+{
+    int64_t hold_ns = is_over ? HOLD_MIN_NS : 0;
+    if (is_held_back(party, now_ns)) {
+        hold_ns = party->hold_ns > HOLD_MAX_NS / 2 ? HOLD_MAX_NS : 2 * party->hold_ns;
+    }
+    party->hold_ns = hold_ns;
+    party->held_at_ns = now_ns;
+    return hold_ns;
+}
+
+int64_t party_fail(struct party *party, struct status *st)
+{
+    if (party == NULL) {
+        return 0;
+    }
+    struct limits *limits = party->limits;
+    int64_t now_ns = clock_monotonic_ns();
+    int64_t wait_ns = 0;
+    struct status unheld;
+    pthread_mutex_lock(&party->lock);
+    bool is_over = !token_bucket_take(&party->buckets[LIMIT_FAILURES],
+                                      &limits->settings.rates[LIMIT_FAILURES], 1, now_ns, &wait_ns);
+    int64_t hold_ns = next_hold(party, is_over, now_ns);
+    pthread_mutex_unlock(&party->lock);
+    if (is_over) {
+        refuse_rate(limits, LIMIT_FAILURES, hold_ns > wait_ns ? hold_ns : wait_ns, st);
+    }
+    if (hold_ns == 0 || !party_take(party, LIMIT_HELD, 1, &unheld)) {
+        return 0;
+    }
+    metric_add(&limits->held, 1);
+    return hold_ns;
 }
 
 /* ---- Metrics ---- */
@@ -323,6 +369,10 @@ void limits_metrics(struct limits *limits, const char *prefix, struct str *page)
         const struct metric_labels labels = {{{"resource", gauge_names[i]}}};
         metrics_sample(page, name, &labels, (double)atomic_load(&limits->used[i]));
     }
+    snprintf(name, sizeof name, "%s_limit_held_total", prefix);
+    metrics_one(page, name, METRIC_COUNTER,
+                "Refusals of wrong credentials that were held back, to slow their sender down.",
+                (double)metric_value(&limits->held));
     snprintf(name, sizeof name, "%s_limit_parties", prefix);
     metrics_one(page, name, METRIC_GAUGE, "Callers that are counted.",
                 (double)count_parties(limits));

@@ -25,8 +25,9 @@ enum limit_gauge {
     LIMIT_BYTES,   /* of their requests */
     LIMIT_STREAMS, /* open watches */
     LIMIT_CONNECTIONS,
+    LIMIT_HELD, /* refusals of wrong credentials that are held back */
 };
-#define LIMIT_GAUGES (LIMIT_CONNECTIONS + 1)
+#define LIMIT_GAUGES (LIMIT_HELD + 1)
 
 /* Things that are done so often a second. */
 enum limit_rate {
@@ -60,6 +61,19 @@ bool party_take(struct party *party, enum limit_gauge gauge, uint64_t n, struct 
 void party_give(struct party *party, enum limit_gauge gauge, uint64_t n);
 /* Does something n times. LIMIT_EXCEEDED, with the time until it may be done again: too often. */
 bool party_spend(struct party *party, enum limit_rate rate, uint64_t n, struct status *st);
+
+/* The shortest and the longest time for which a refusal is held back. A party that leaves this
+ * alone for so long begins anew. */
+#define HOLD_MIN_NS (100 * INT64_C(1000000))
+#define HOLD_MAX_NS (5 * INT64_C(1000000000))
+#define HOLD_FORGET_NS (60 * INT64_C(1000000000))
+
+/* Counts a credential of the party that was refused with *st. Returns for how long the answer is to
+ * be held back: 0, until there were more failures than the rate allows. From then on each is held
+ * back for twice as long as the one before. It is a use of LIMIT_HELD, which the caller gives back;
+ * where that is used up, the answer is not held back, and not more memory is taken. *st becomes
+ * LIMIT_EXCEEDED if there are more failures than the rate allows. */
+int64_t party_fail(struct party *party, struct status *st);
 
 /* Adds metrics, each name beginning with prefix: "confreg". */
 void limits_metrics(struct limits *limits, const char *prefix, struct str *page);

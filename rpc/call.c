@@ -210,6 +210,66 @@ static bool charge(struct rpc_call *call, struct status *st)
            limits->begun(limits->user, call, method->entry, bytes, &call->charge, st);
 }
 
+/* ---- Refusals that are held back ---- */
+
+struct held {
+    struct rpc_timer timer;
+    struct rpc_call *call; /* the handler's reference */
+    struct status st;
+};
+
+static void let_go(struct rpc_call *call)
+{
+    struct held *held = MOVE(call->held);
+    cq_clear_timer(call->listener, &held->timer);
+    rpc_fail(call, &held->st);
+    free(held);
+}
+
+static void hold_ended(struct rpc_timer *timer)
+{
+    let_go(CONTAINER_OF(timer, struct held, timer)->call);
+}
+
+static void hold_back(struct rpc_call *call, const struct status *st, int64_t ns)
+{
+    struct held *held = mem_zalloc(sizeof *held);
+    held->timer.fn = hold_ended;
+    held->call = call;
+    held->st = *st;
+    call->held = held;
+    cq_set_timer(call->listener, &held->timer, clock_monotonic_ns() + ns);
+}
+
+static void release(struct rpc_task *task)
+{
+    struct rpc_call *call = CONTAINER_OF(task, struct rpc_call, release);
+    if (call->held != NULL) {
+        let_go(call);
+    }
+    call_unref(call);
+}
+
+void call_release(struct rpc_call *call)
+{
+    call_ref(call);
+    call->release.fn = release;
+    cq_post(call->listener, &call->release);
+}
+
+/* Answers a call that admit has refused. A server that stops has not the time to hold it back; what
+ * it holds by then it releases. */
+static void refuse_caller(struct rpc_call *call, struct status *st)
+{
+    const struct rpc_limits *limits = call->server->options.limits;
+    int64_t ns = limits == NULL ? 0 : limits->refused(limits->user, call, &call->charge, st);
+    if (ns > 0 && !rpc_server_stopping(call->server)) {
+        hold_back(call, st, ns);
+    } else {
+        rpc_fail(call, st);
+    }
+}
+
 static void dispatch(struct rpc_call *call)
 {
     const struct method *method = call->method;
@@ -217,8 +277,11 @@ static void dispatch(struct rpc_call *call)
     struct status st;
     if (method == NULL) {
         refuse_unknown(call);
-    } else if (!open_account(call, &st) || !admit(call, &st) || !charge(call, &st) ||
-               !take_request(call, &request, &st)) {
+    } else if (!open_account(call, &st)) {
+        rpc_fail(call, &st);
+    } else if (!admit(call, &st)) {
+        refuse_caller(call, &st);
+    } else if (!charge(call, &st) || !take_request(call, &request, &st)) {
         rpc_fail(call, &st);
     } else {
         handle(call, request);

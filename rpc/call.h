@@ -60,8 +60,9 @@ struct rpc_call {
     _Atomic(void *) caller; /* from options.admit; owned */
     void *caller_before;    /* the one that it has replaced; owned; NULL: none */
     void *charge;           /* from options.limits; owned */
+    struct held *held;      /* its answer, held back; owned; only the listener's thread */
     struct rpc_stream *stream;
-    struct rpc_task refusal;
+    struct rpc_task refusal, release;
     bool refused;                  /* on arrival, because the server stops */
     LIST_ENTRY(rpc_call) in_calls; /* unless refused */
 };
@@ -82,6 +83,8 @@ void call_consume(struct rpc_call *call);
 /* Answers a unary call with SHUTTING_DOWN; the handler's later answer is dropped. Does nothing for
  * streams, which end by themselves. Once. */
 void call_refuse(struct rpc_call *call);
+/* Sends the refusal of a call that is held back. Once. */
+void call_release(struct rpc_call *call);
 
 /* Make operations for a batch. What they point to must live until the batch has been started. */
 grpc_op op_headers(void);

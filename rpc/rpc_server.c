@@ -389,12 +389,12 @@ static struct rpc_call **take_calls(struct rpc_server *server, size_t *ret_n)
     return calls;
 }
 
-static void refuse_calls(struct rpc_server *server)
+static void for_all_calls(struct rpc_server *server, void (*act)(struct rpc_call *call))
 {
     size_t n;
     AUTO(free) struct rpc_call **calls = take_calls(server, &n);
     for (size_t i = 0; i < n; i++) {
-        call_refuse(calls[i]);
+        act(calls[i]);
         call_unref(calls[i]);
     }
 }
@@ -421,8 +421,9 @@ void rpc_server_stop(struct rpc_server *server, int64_t grace_ms)
     rpc_server_set_serving(server, false);
     server_kick_streams(server);
     acceptor_stop(server->acceptor);
+    for_all_calls(server, call_release);
     if (!wait_until(server, serves_nobody, grace_ms)) {
-        refuse_calls(server);
+        for_all_calls(server, call_refuse);
     }
     wait_until(server, has_told_all, TELLING_MS);
     acceptor_end_all(server->acceptor, LINGER_MS);

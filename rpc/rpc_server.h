@@ -100,6 +100,9 @@ struct rpc_limits {
      * are not subject to admit. */
     bool (*begun)(void *user, struct rpc_call *call, const struct rpc_method *method, size_t bytes,
                   void **ret_charge, struct status *st);
+    /* admit has refused a call with *st, which may be replaced. Returns for how many nanoseconds
+     * the answer is held back; *ret_charge comes back as above. */
+    int64_t (*refused)(void *user, struct rpc_call *call, void **ret_charge, struct status *st);
     void (*ended)(void *user, void *charge);
     void *user;
 };

@@ -1,7 +1,6 @@
 #include "admission.h"
 
 #include "access.h"
-#include "charges.h"
 #include "rights.h"
 
 #define AUTHORIZATION "authorization"
@@ -35,9 +34,6 @@ bool admission_check(void *user, struct rpc_call *call, const struct rpc_service
     struct service *service = user;
     struct caller *caller = NULL;
     if (!identify(service, call, &caller, st)) {
-        if (st->code == STATUS_UNAUTHENTICATED) {
-            charges_failure(service->parties, call, st);
-        }
         return false;
     }
     *ret_caller = caller;

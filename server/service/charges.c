@@ -60,14 +60,17 @@ bool charges_write(struct rpc_call *call, uint64_t n, struct status *st)
                               take(charge, LIMIT_CALLS, n - 1, st)); /* one is counted already */
 }
 
-void charges_failure(struct limits *limits, struct rpc_call *call, struct status *st)
+static int64_t call_refused(void *user, struct rpc_call *call, void **ret_charge, struct status *st)
 {
-    struct party *party = limits_peer(limits, rpc_call_peer(call));
-    struct status limited;
-    if (!party_spend(party, LIMIT_FAILURES, 1, &limited)) {
-        *st = limited;
+    if (st->code != STATUS_UNAUTHENTICATED) {
+        return 0;
     }
-    party_release(party);
+    struct charge *charge = mem_zalloc(sizeof *charge);
+    charge->party = limits_peer(user, rpc_call_peer(call));
+    int64_t hold_ns = party_fail(charge->party, st);
+    charge->used[LIMIT_HELD] = hold_ns > 0 ? 1 : 0;
+    *ret_charge = charge;
+    return hold_ns;
 }
 
 /* ---- Connections ---- */
@@ -94,6 +97,7 @@ struct rpc_limits charges_of(struct limits *limits)
         .connected = connected,
         .disconnected = disconnected,
         .begun = call_begun,
+        .refused = call_refused,
         .ended = call_ended,
         .user = limits,
     };

@@ -3,7 +3,8 @@
  * Clients of a unix socket are not counted.
  *
  * A call is counted from its admission until it has gone, with its request's bytes; a watch counts
- * as a stream, every other call as a call. Any thread. */
+ * as a stream, every other call as a call. A call with wrong credentials counts as a failure of its
+ * address, which is answered ever later (party_fail). Any thread. */
 #ifndef SERVICE_CHARGES_H
 #define SERVICE_CHARGES_H
 
@@ -19,9 +20,5 @@ struct rpc_limits charges_of(struct limits *limits);
 /* Counts n writes of a call: against the rate, and as so many calls. RESOURCE_EXHAUSTED
  * LIMIT_EXCEEDED. Once for a call, on its thread. */
 bool charges_write(struct rpc_call *call, uint64_t n, struct status *st);
-
-/* Counts a call whose credentials were refused with *st, by its address. Replaces *st by
- * RESOURCE_EXHAUSTED LIMIT_EXCEEDED where there were too many lately. */
-void charges_failure(struct limits *limits, struct rpc_call *call, struct status *st);
 
 #endif

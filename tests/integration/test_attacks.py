@@ -10,9 +10,9 @@ import grpc
 import pytest
 from access import AccessFile, as_caller, grant, new_token
 from calls import Registry
-from daemon import PATIENCE, Confregd, Gateway, connect, free_port
+from daemon import PATIENCE, Confregd, Gateway, connect, free_port, until
 from errors import Refusal, refused
-from rest import Rest
+from rest import Rest, gauge
 from stubs import api_grpc, api_pb
 
 pytestmark = pytest.mark.any_store
@@ -41,11 +41,14 @@ class Limited(Confregd):
     def caller(self, token):
         return Registry(api_grpc.RegistryServiceStub(as_caller(self.channel, token)))
 
-    def refusals(self, resource):
+    def of_resource(self, name, resource):
         page = Rest(self.metrics).get("/metrics").body.decode()
         line, = [line for line in page.splitlines()
-                 if line.startswith(f'confreg_limit_refusals_total{{resource="{resource}"}} ')]
+                 if line.startswith(f'{name}{{resource="{resource}"}} ')]
         return int(float(line.split()[1]))
+
+    def refusals(self, resource):
+        return self.of_resource("confreg_limit_refusals_total", resource)
 
 
 @pytest.fixture(scope="module")
@@ -161,14 +164,39 @@ def test_watches(attacker, bystander):
     raise AssertionError("watches that have ended count on")
 
 
-def test_wrong_credentials_are_told_to_wait_and_right_ones_are_not(server, bystander):
-    errors = []
-    while len(errors) < 1000 and (not errors or Refusal(errors[-1]).code == "UNAUTHENTICATED"):
-        with pytest.raises(grpc.RpcError) as caught:
-            server.caller(new_token()).status()
-        errors.append(caught.value)
-    assert len(errors) > 20 and 0 < exceeded(errors[-1], "failures") <= 0.5
+def wrong(server):
+    return server.caller(new_token()).stub.GetStatus.future(api_pb.GetStatusRequest(),
+                                                            timeout=PATIENCE)
+
+
+def test_wrong_credentials_slow_down_and_right_ones_do_not(launch):
+    """Each refusal takes twice as long as the one before, for a bounded number at a time."""
+    server = launch(Limited).start()
+    bystander = server.caller(server.bystander)
+    bystander.create("bystander")
+    begun = time.monotonic()
+    refusals = []
+    while len(refusals) < 1000 and (not refusals or refusals[-1].code == "UNAUTHENTICATED"):
+        refusals.append(Refusal(wrong(server).exception()))
+    assert len(refusals) > 20
+    for _ in range(3):
+        refusals.append(Refusal(wrong(server).exception()))
+    assert time.monotonic() - begun > 0.1 + 0.2 + 0.4 + 0.8
+    assert refusals[-4].info["resource"] == "failures" and 0 < refusals[-4].retry_s <= 0.5
+    held_before = gauge(server.metrics, "confreg_limit_held_total")
+    at_once = queue.Queue()
+    calls = [wrong(server) for _ in range(40)]
+    for call in calls:
+        call.add_done_callback(at_once.put)
+    at_once.get(timeout=PATIENCE)
+    assert server.of_resource("confreg_limit_used", "held") <= 16
     bystander.update("bystander")
+    until(lambda: gauge(server.metrics, "confreg_limit_held_total") - held_before +
+          server.refusals("held") == 40, "all have arrived")
+    assert server.refusals("held") > 0
+    server.stop()
+    for call in calls:  # those that are held back end with the server
+        assert Refusal(call.exception()).code in ("RESOURCE_EXHAUSTED", "UNAUTHENTICATED")
 
 
 def test_connections_of_an_address(server, bystander):

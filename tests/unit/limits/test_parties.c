@@ -98,12 +98,38 @@ Test(parties, a_rate_is_kept_while_nobody_holds_the_party)
     party_release(a);
 }
 
+Test(parties, failures_are_held_back_ever_longer)
+{
+    const struct limits_settings settings = {.most = {[LIMIT_HELD] = 2},
+                                             .rates = {[LIMIT_FAILURES] = {1, 1}}};
+    limits_free(limits);
+    limits = limits_new(&settings);
+    struct party *a = party("a");
+    cr_expect_eq(party_fail(a, &st), 0);
+    for (int64_t ns = HOLD_MIN_NS; ns < HOLD_MAX_NS; ns *= 2) {
+        cr_expect_eq(party_fail(a, &st), ns);
+        cr_expect_geq(st.retry_ms, ns / 1000000);
+        party_give(a, LIMIT_HELD, 1);
+    }
+    cr_expect_eq(party_fail(a, &st), HOLD_MAX_NS);
+    cr_expect_eq(party_fail(a, &st), HOLD_MAX_NS);
+    cr_expect_eq(st.outcome, OUTCOME_LIMIT_EXCEEDED);
+    cr_expect_eq(st.retry_ms, HOLD_MAX_NS / 1000000);
+    cr_expect_eq(party_fail(a, &st), 0, "two are held");
+    cr_expect_eq(shown("confreg_limit_used{resource=\"held\"} "), 2);
+    cr_expect_eq(shown("confreg_limit_held_total "), 8);
+    cr_expect_eq(shown("confreg_limit_refusals_total{resource=\"failures\"} "), 9);
+    party_give(a, LIMIT_HELD, 2);
+    party_release(a);
+}
+
 Test(parties, no_key_is_a_party_without_limits)
 {
     struct party *none = limits_party(limits, "", 0);
     cr_expect_null(none);
     cr_expect(party_take(none, LIMIT_CALLS, 1 << 30, &st));
     cr_expect(party_spend(none, LIMIT_WRITES, 1 << 30, &st));
+    cr_expect_eq(party_fail(none, &st), 0);
     party_give(none, LIMIT_CALLS, 1 << 30);
     party_release(none);
 }
