@@ -55,6 +55,7 @@ enum outcome {
     OUTCOME_REVISION_AHEAD,
     OUTCOME_REVISION_MISMATCH,
     OUTCOME_REVISION_TAKEN,
+    OUTCOME_SCHEMA_TRIAL_STALE,
     OUTCOME_UNKNOWN, /* the request may have taken effect or may take effect later */
     OUTCOME_VERSION_EXISTS,
     OUTCOME_VERSION_GAP,

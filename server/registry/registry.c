@@ -29,6 +29,7 @@ void registry_free(struct registry *registry)
     head_table_fini(&registry->heads);
     head_table_fini(&registry->pending);
     str_fini(&registry->judging.after);
+    changed_keys_fini(&registry->changed);
     free(registry->accepted);
     values_free(registry->values);
     pthread_rwlock_destroy(&registry->lock);
@@ -148,14 +149,25 @@ struct secret_counts *registry_secret_counts(const struct registry *registry)
     return values_secret_counts(registry->values);
 }
 
+struct head_source registry_source(const struct registry *registry)
+{
+    return (struct head_source){find_applied, (void *)(uintptr_t)registry};
+}
+
+uint64_t registry_schema_revision(const struct registry *registry)
+{
+    pthread_rwlock_rdlock(lock_of(registry));
+    uint64_t revision = registry->schema_revision;
+    pthread_rwlock_unlock(lock_of(registry));
+    return revision;
+}
+
 bool registry_check_value(const struct registry *registry, const struct value *value,
                           struct value_report *report, uint64_t *ret_schema_revision)
 {
-    const struct head_source source = {find_applied, (void *)(uintptr_t)registry};
+    const struct head_source source = registry_source(registry);
     /* Before the schemas are looked up: a change after this is noticed when the value is staged. */
-    pthread_rwlock_rdlock(lock_of(registry));
-    *ret_schema_revision = registry->schema_revision;
-    pthread_rwlock_unlock(lock_of(registry));
+    *ret_schema_revision = registry_schema_revision(registry);
     return values_check(registry->values, &source, value, report);
 }
 
@@ -302,6 +314,17 @@ bool registry_is_whole(const struct registry *registry)
     return registry->n_removed == 0;
 }
 
+static void note_change(struct registry *registry, const struct commit *commit,
+                        const struct change *change)
+{
+    if (key_kind(change->environment) == KEY_SCHEMA) {
+        registry->pending_schema_revision = commit->revision;
+    } else if (change_has_config(change->kind)) {
+        changed_keys_add(&registry->changed, commit->revision, change->environment,
+                         change->service);
+    }
+}
+
 void registry_accept(struct registry *registry, struct staged *staged)
 {
     const struct commit *commit = staged->commit;
@@ -318,9 +341,7 @@ void registry_accept(struct registry *registry, struct staged *staged)
             registry_judge(registry, staged->after[i]);
             put_pending(registry, staged->after[i]);
         }
-        if (key_kind(commit->changes[i].environment) == KEY_SCHEMA) {
-            registry->pending_schema_revision = commit->revision;
-        }
+        note_change(registry, commit, &commit->changes[i]);
     }
     registry->pending_compaction = compaction_after(&registry->pending_compaction, commit);
     registry->pending_position = position_after(commit);
@@ -378,6 +399,7 @@ void registry_apply(struct registry *registry)
 void registry_discard(struct registry *registry)
 {
     forget_pending(registry);
+    changed_keys_cut(&registry->changed, registry->position.revision);
     registry->pending_position = registry->position;
     registry->pending_compaction = registry->compaction;
     registry->pending_schema_revision = registry->schema_revision;
@@ -425,5 +447,6 @@ void registry_load_position(struct registry *registry, const struct position *po
     assert(registry->n_accepted == 0 && "nothing accepted waits to be applied");
     registry->position = *position;
     registry->pending_position = *position;
+    changed_keys_start(&registry->changed, position->revision);
     registry->last_time_us = time_us;
 }

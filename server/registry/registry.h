@@ -23,6 +23,7 @@
 #include "values.h"
 
 struct registry;
+struct schema_trial;
 
 struct position {
     uint64_t revision;
@@ -154,7 +155,8 @@ enum mutation_kind {
 /* The most version numbers that an import may skip at once: each is stored as a hole. */
 #define IMPORT_MAX_GAP 4096
 
-/* One requested change, validated by the service. All members are borrowed. */
+/* One requested change, validated by the service. All members are borrowed. The trial of a schema's
+ * change is kept up to date while the mutation is staged. */
 struct mutation {
     enum mutation_kind kind;
     const char *environment;
@@ -171,12 +173,13 @@ struct mutation {
     const char *expected_epoch; /* "": any */
     bool allow_missing;
     bool erase;
-    bool allow_secrets;       /* write the value although it looks like a secret */
-    bool is_checked;          /* the payload has passed registry_check_value … */
-    uint64_t checked_at;      /* … which returned this; else it is checked when it is staged */
-    bool force;               /* schemas: set, even if live configs break it */
-    int64_t given_time_us;    /* import: the time of the version at its origin */
-    const char *given_author; /* import: its author; NULL: none */
+    bool allow_secrets;         /* write the value although it looks like a secret */
+    bool is_checked;            /* the payload has passed registry_check_value … */
+    uint64_t checked_at;        /* … which returned this; else it is checked when it is staged */
+    bool force;                 /* schemas: set, even if live configs break it */
+    struct schema_trial *trial; /* schemas: of this change (schema_trial.h) */
+    int64_t given_time_us;      /* import: the time of the version at its origin */
+    const char *given_author;   /* import: its author; NULL: none */
 };
 
 /* Mutations that are committed together, all or none. All members are borrowed. */
@@ -220,9 +223,9 @@ MEM_CLEANUP(struct staged, staged_free)
  *     (json_patch_apply), or its result is not a valid payload; the field is content_field;
  *   RESOURCE_EXHAUSTED COMMIT_TOO_LARGE: more than COMMIT_MAX_BYTES of payloads;
  *   INVALID_ARGUMENT SCHEMA_VIOLATED: a value breaks the schema in force, command->report says how;
- *     SCHEMA_INVALID: a schema is wrong. FAILED_PRECONDITION SCHEMA_REFERENCED: another schema
- * needs what this one no longer has; SCHEMA_BREAKS_CONFIGS: live configs would break it. Errors of
- * the source are passed on. */
+ *     FAILED_PRECONDITION SCHEMA_BREAKS_CONFIGS: live configs would break a schema;
+ *   ABORTED SCHEMA_TRIAL_STALE: the trial of a schema's change has to be made again.
+ * Errors of the source are passed on. */
 bool registry_stage(const struct registry *registry, const struct command *command,
                     const struct version_source *source, struct staged **ret_staged,
                     struct status *st);

@@ -4,9 +4,11 @@
 
 #include <pthread.h>
 
+#include "changed_keys.h"
 #include "head_order.h"
 #include "head_table.h"
 #include "registry.h"
+#include "schema_trial.h"
 
 struct registry {
     uint8_t epoch[EPOCH_SIZE];
@@ -35,6 +37,7 @@ struct registry {
     struct position pending_position;
     struct compaction pending_compaction;
     uint64_t pending_schema_revision;
+    struct changed_keys changed; /* configs, by accepted commits */
     int64_t last_time_us;
 
     struct values *values; /* owned */
@@ -56,12 +59,29 @@ struct staging {
     size_t bytes;                       /* of their payloads */
 };
 
+/* Where readers find heads. */
+struct head_source registry_source(const struct registry *registry);
+/* Of the newest applied change of a schema; 0: there was none. */
+uint64_t registry_schema_revision(const struct registry *registry);
+
 /* ---- suspect_count.c ---- */
 
 /* Judges a head that is not visible yet, unless it was judged when its value was checked. */
 void registry_judge(struct registry *registry, struct head *head);
 
+/* ---- schema_trial.c ---- */
+
+/* Whether a schema may become what was tried, given its head after the change. trial NULL: it was
+ * not tried. force: even if live configs break it. Errors as of registry_stage; violations are
+ * borrowed from the trial. */
+bool schema_trial_settle(struct schema_trial *trial, const struct staging *s,
+                         const struct head *after, bool force, struct status *st);
+
 /* ---- stage_checks.c ---- */
+
+/* The head after the changes of the command that were made so far; borrowed. NULL: there is none.
+ */
+struct head *staging_find(const struct staging *s, const char *environment, const char *service);
 
 /* Checks what the changes of a command bring: values against all rules (values.h), resolved values
  * that follow from them, and changes of schemas against the schemas and configs that they concern.

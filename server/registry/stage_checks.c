@@ -7,8 +7,7 @@
 
 /* ---- Heads as the command will leave them ---- */
 
-static struct head *find_staged(const struct staging *s, const char *environment,
-                                const char *service)
+struct head *staging_find(const struct staging *s, const char *environment, const char *service)
 {
     for (size_t i = s->n_made; i-- > 0;) {
         struct head *head = s->staged->after[i];
@@ -21,7 +20,7 @@ static struct head *find_staged(const struct staging *s, const char *environment
 
 static struct head *find(void *user, const char *environment, const char *service)
 {
-    return head_ref(find_staged(user, environment, service));
+    return head_ref(staging_find(user, environment, service));
 }
 
 static bool lives(const struct head *head)
@@ -36,7 +35,6 @@ struct walk {
     struct head_source source;
     struct head_filter filter;
     bool (*visit)(struct walk *walk, struct head *head);
-    const struct change *change; /* that is checked */
     struct value_report *report;
     bool found;
 };
@@ -50,7 +48,7 @@ static bool visit_known(struct walk *walk)
         size_t n = registry_list(walk->s->registry, &walk->filter, &cursor, heads, COUNT_OF(heads));
         for (size_t i = 0; i < n; i++) {
             struct head *now =
-                find_staged(walk->s, head_environment(heads[i]), head_service(heads[i]));
+                staging_find(walk->s, head_environment(heads[i]), head_service(heads[i]));
             goes_on = goes_on && walk->visit(walk, now);
             head_unref(heads[i]);
         }
@@ -70,7 +68,7 @@ static bool is_new(const struct walk *walk, const struct head *head)
 {
     return head_filter_matches(&walk->filter, head_environment(head), head_service(head)) &&
            !is_known(walk, head) &&
-           find_staged(walk->s, head_environment(head), head_service(head)) == head;
+           staging_find(walk->s, head_environment(head), head_service(head)) == head;
 }
 
 static bool visit_new(struct walk *walk)
@@ -95,11 +93,9 @@ static void walk_keys(struct walk *walk)
     }
 }
 
-static struct walk walk_of(struct staging *s, const struct change *change,
-                           struct value_report *report)
+static struct walk walk_of(struct staging *s, struct value_report *report)
 {
-    return (struct walk){
-        .s = s, .source = {find, s}, .change = change, .report = report, .found = false};
+    return (struct walk){.s = s, .source = {find, s}, .report = report, .found = false};
 }
 
 /* ---- Values of configs ---- */
@@ -131,7 +127,7 @@ static bool check_resolved(struct walk *walk, struct head *head)
                                    head_environment(head), head_service(head));
     return rule == NULL || !rule_is_resolved(rule) ||
            check_resolved_value(rule, head,
-                                find_staged(walk->s, DEFAULT_ENVIRONMENT, head_service(head)),
+                                staging_find(walk->s, DEFAULT_ENVIRONMENT, head_service(head)),
                                 walk->report);
 }
 
@@ -156,7 +152,7 @@ static bool note_resolved(struct walk *walk, struct head *schema)
 /* Whether a schema of the service, in whatever environment, is about resolved values. */
 static bool has_resolved_rule(struct staging *s, const struct change *change)
 {
-    struct walk walk = walk_of(s, change, NULL);
+    struct walk walk = walk_of(s, NULL);
     walk.filter = (struct head_filter){.service = change->service, .kind = KEY_SCHEMA};
     walk.visit = note_resolved;
     walk_keys(&walk);
@@ -170,11 +166,11 @@ static bool keeps_resolved(struct staging *s, const struct change *change, struc
 {
     size_t before = report->n;
     if (s->registry->pending_schema_revision == 0 || change->kind == CHANGE_ERASE ||
-        find_staged(s, change->environment, change->service) != after ||
+        staging_find(s, change->environment, change->service) != after ||
         !has_resolved_rule(s, change)) {
         return true;
     }
-    struct walk walk = walk_of(s, change, report);
+    struct walk walk = walk_of(s, report);
     if (strcmp(change->environment, DEFAULT_ENVIRONMENT) == 0) {
         walk.filter = (struct head_filter){.service = change->service};
         walk.visit = visit_overlay;
@@ -232,122 +228,6 @@ static bool check_config(struct staging *s, const struct mutation *m, size_t ind
     return keeps_resolved(s, change, s->staged->after[index], report) && ok;
 }
 
-/* ---- Changes of schemas ---- */
-
-/* A schema that refers to one that changes must stay sound. */
-static bool visit_referrer(struct walk *walk, struct head *head)
-{
-    const struct change *change = walk->change;
-    if (!lives(head) || head_is_named(head, change->environment, change->service)) {
-        return true;
-    }
-    AUTO(rule_unref)
-    struct rule *rule = rules_of(rules_of_registry(walk->s), &walk->source, head);
-    walk->found = rule_depends_on(rule, change->environment, change->service) &&
-                  !rule_is_sound(rule, walk->report);
-    return !walk->found;
-}
-
-static bool keeps_referrers(struct staging *s, const struct change *change, struct status *st)
-{
-    struct value_report faults = {0};
-    struct walk walk = walk_of(s, change, &faults);
-    walk.filter = (struct head_filter){.kind = KEY_SCHEMA};
-    walk.visit = visit_referrer;
-    walk_keys(&walk);
-    if (walk.found) {
-        status_set(st, STATUS_FAILED_PRECONDITION, "SCHEMA_REFERENCED",
-                   "another schema refers to it and would be wrong without what it names: %s %s",
-                   faults.violations[0].rule, faults.violations[0].message);
-    }
-    value_report_fini(&faults);
-    return !walk.found;
-}
-
-/* Checks a live config by the rule that will be in force. */
-static bool visit_governed(struct walk *walk, struct head *head)
-{
-    if (!lives(head)) {
-        return true;
-    }
-    AUTO(rule_unref)
-    struct rule *rule = rules_find(rules_of_registry(walk->s), &walk->source,
-                                   head_environment(head), head_service(head));
-    struct key_name name = key_name(head_environment(head), head_service(head));
-    if (rule != NULL && rule_is_resolved(rule)) {
-        check_resolved(walk, head);
-    } else if (rule != NULL) {
-        rule_check(rule, head_payload(head), name.text, walk->report);
-    }
-    return !walk->report->more;
-}
-
-/* The live configs of a schema: of its environment, or of all. */
-static struct head_filter governed_by(const struct head *schema)
-{
-    const char *environment = key_environment(head_environment(schema));
-    return (struct head_filter){.environment = environment[0] == '\0' ? NULL : environment,
-                                .service = head_service(schema)};
-}
-
-static void check_governed(struct staging *s, const struct change *change,
-                           const struct head *schema, struct value_report *report)
-{
-    struct walk walk = walk_of(s, change, report);
-    walk.filter = governed_by(schema);
-    walk.visit = visit_governed;
-    walk_keys(&walk);
-}
-
-/* A schema that is the changed one or refers to it: checks its configs. */
-static bool visit_affected(struct walk *walk, struct head *head)
-{
-    const struct change *change = walk->change;
-    bool own = head_is_named(head, change->environment, change->service);
-    if (!own && lives(head)) {
-        AUTO(rule_unref)
-        struct rule *rule = rules_of(rules_of_registry(walk->s), &walk->source, head);
-        own = rule_depends_on(rule, change->environment, change->service);
-    }
-    if (own) {
-        check_governed(walk->s, change, head, walk->report);
-    }
-    return !walk->report->more;
-}
-
-static bool keeps_configs(struct staging *s, const struct change *change,
-                          struct value_report *report, struct status *st)
-{
-    struct walk walk = walk_of(s, change, report);
-    walk.filter = (struct head_filter){.kind = KEY_SCHEMA};
-    walk.visit = visit_affected;
-    walk_keys(&walk);
-    if (report->n == 0) {
-        return true;
-    }
-    value_report_status(report, st);
-    st->code = STATUS_FAILED_PRECONDITION;
-    status_set_reason(st, "SCHEMA_BREAKS_CONFIGS");
-    return false;
-}
-
-static bool is_sound(struct staging *s, struct head *schema, struct value_report *report,
-                     struct status *st)
-{
-    const struct head_source source = {find, s};
-    AUTO(rule_unref) struct rule *rule = rules_of(rules_of_registry(s), &source, schema);
-    return rule_is_sound(rule, report) || value_report_status(report, st);
-}
-
-static bool check_schema(struct staging *s, const struct mutation *m, size_t index,
-                         struct value_report *report, struct status *st)
-{
-    const struct change *change = &s->staged->commit->changes[index];
-    struct head *after = s->staged->after[index];
-    return (!lives(after) || is_sound(s, after, report, st)) && keeps_referrers(s, change, st) &&
-           (m->force || keeps_configs(s, change, report, st));
-}
-
 /* ---- All changes of a command ---- */
 
 /* Where the value is in the request; of one that is made, where it would be. */
@@ -374,8 +254,7 @@ bool stage_checks(struct staging *s, struct value_report *report, struct status 
         }
         name_field(s, s->made_by[i], report);
         if (key_kind(change->environment) == KEY_SCHEMA) {
-            snprintf(report->field, sizeof report->field, "schema");
-            if (!check_schema(s, m, i, report, st)) {
+            if (!schema_trial_settle(m->trial, s, s->staged->after[i], m->force, st)) {
                 return false;
             }
         } else if (!check_config(s, m, i, report)) {

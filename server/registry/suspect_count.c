@@ -6,11 +6,6 @@
 #define JUDGED_PER_CALL 100000
 #define PAGE 64
 
-static struct head *find_applied(void *user, const char *environment, const char *service)
-{
-    return registry_get(user, environment, service);
-}
-
 static bool can_be_judged(const struct head *head)
 {
     return head->version != 0 && head->payload_size > 0 &&
@@ -20,7 +15,7 @@ static bool can_be_judged(const struct head *head)
 
 void registry_find_secrets(struct registry *registry, const struct value *value)
 {
-    const struct head_source source = {find_applied, registry};
+    const struct head_source source = registry_source(registry);
     values_find_secrets(registry->values, &source, value);
 }
 

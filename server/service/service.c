@@ -10,6 +10,7 @@
 #include "list_commits.h"
 #include "read.h"
 #include "rights.h"
+#include "schema_write.h"
 #include "schemas.h"
 #include "status_call.h"
 #include "watch_call.h"
@@ -50,10 +51,10 @@ static const struct rpc_method methods[] = {
     {"DiffConfigs", RPC_UNARY, diff_configs_thunk},
     {"FindSecrets", RPC_UNARY, find_secrets_thunk},
     {"ListCommits", RPC_UNARY, list_commits_thunk},
-    {"SetSchema", RPC_UNARY, write_call},
+    {"SetSchema", RPC_UNARY, schema_write},
     {"GetSchema", RPC_UNARY, schemas_get_thunk},
     {"ListSchemas", RPC_UNARY, schemas_list_thunk},
-    {"DeleteSchema", RPC_UNARY, write_call},
+    {"DeleteSchema", RPC_UNARY, schema_write},
     {"ListSchemaVersions", RPC_UNARY, schemas_list_versions_thunk},
     {"DiffSchemas", RPC_UNARY, schemas_diff_thunk},
     {"Watch", RPC_SERVER_STREAM, watch_call_thunk},

@@ -246,7 +246,7 @@ static struct buf *resolve(void *user, struct json_text uri)
     return text_of(head);
 }
 
-static struct rule *make(const struct head_source *source, struct head *head)
+struct rule *rule_new(const struct head_source *source, struct head *head)
 {
     struct rule *rule = mem_zalloc(sizeof *rule);
     struct making making = {.rule = rule, .source = source};
@@ -339,7 +339,7 @@ struct rule *rules_of(struct rules *rules, const struct head_source *source, str
         return rule;
     }
     rule_unref(rule);
-    rule = make(source, head);
+    rule = rule_new(source, head);
     put_cached(rules, rule);
     return rule;
 }

@@ -41,6 +41,9 @@ struct rule *rules_find(struct rules *rules, const struct head_source *source,
                         const char *environment, const char *service);
 /* Makes the rule of one schema, given its live head; an owned reference. */
 struct rule *rules_of(struct rules *rules, const struct head_source *source, struct head *schema);
+/* The same, without a look into the cache and without a place in it: for heads that readers do not
+ * see. */
+struct rule *rule_new(const struct head_source *source, struct head *schema);
 void rule_unref(struct rule *rule);
 MEM_CLEANUP(struct rule, rule_unref)
 

@@ -15,6 +15,7 @@ from cluster import (NODES, Wanderer, in_step, registries, start_clients, stop_a
                      wait_for_more)
 from daemon import BUILD, Confregd, connect, until
 from errors import refused
+from schema_race import race
 from seed import chance
 from stubs import api_grpc, api_pb, pb
 from watching import Watch
@@ -110,6 +111,12 @@ def test_only_one_of_two_nodes_brings_a_config_back(nodes):
             thread.join(60)
         assert outcomes.count("made") == turn + 1 and len(outcomes) == 3 * (turn + 1), outcomes
     assert len(writers[1].version_numbers("billing", read=LINEARIZABLE)) == 21
+
+
+def test_no_value_gets_past_a_schema_that_another_node_sets(nodes):
+    writing = registries(nodes)
+    for setter in writing:
+        race(setter, writing, "billing", [chance("writer", i) for i in range(NODES)], 2)
 
 
 def undelete_into(outcomes, registry, revision):

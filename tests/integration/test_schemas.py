@@ -2,9 +2,12 @@
 
 import json
 
+import pytest
 from calls import Registry, create_change, update_change
 from daemon import Confregd
 from errors import refused
+from schema_race import race
+from seed import chance
 from stubs import api_pb, pb
 from watching import Watch
 
@@ -162,6 +165,11 @@ def test_one_that_live_configs_break_needs_force(registry, name):
     assert registry.set_schema(name, PORT, force=True).schema.version == 1
     assert registry.data(name) == BAD.encode()
     registry.update(name, GOOD)
+
+
+@pytest.mark.concurrent
+def test_no_value_gets_in_beside_a_change_of_the_schema(registry, name):
+    race(registry, [registry] * 4, name, [chance("writer", i) for i in range(4)], 5)
 
 
 # ---- Who sees it ----

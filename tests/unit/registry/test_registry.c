@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "leak_check.h"
+#include "schema_trial.h"
 #include "world.h"
 
 static const struct json_limits limits = {.max_bytes = 1 << 20, .max_depth = 64};
@@ -685,6 +686,12 @@ Test(registry, lists_are_filtered_and_ordered)
             AUTO(buf_unref) struct buf *payload = buf_copy("{}", 2);
             struct status st;
             m.payload = payload;
+            AUTO(schema_trial_free) struct schema_trial *trial = NULL;
+            if (key_kind(environments[e]) == KEY_SCHEMA) {
+                trial = schema_trial_new(world.registry, environments[e], services[s], payload);
+                m.force = schema_trial_is_right(trial, &st);
+                m.trial = trial;
+            }
             struct staged *staged = stage(&world, &m, &st);
             registry_accept(world.registry, staged);
             registry_apply(world.registry);
