@@ -1,0 +1,117 @@
+"""Scenarios of a server that cannot be reached, or refuses."""
+
+from case import TOKEN, pause, scenario
+
+REFUSED = 6  # times in a row
+# Waits with full jitter whose bounds are 0.1 s, 0.2 s … 2 s are shorter together once in 200,000 times.
+LEAST_WAITS = 0.2
+
+
+def refuse(case, *refusal, times=1, **more):
+    """Refuses the next watches."""
+    case.server.next_streams += [lambda stream: stream.end(*refusal, **more)] * times
+
+
+@scenario(begins=False)
+def unreachable_at_start(case):
+    """Nothing listens when the client starts: it goes on trying."""
+    case.wire.close()
+    case.start()
+    pause(1)
+    case.wire.open()
+    case.begin()
+
+
+@scenario(begins=False)
+def unavailable(case):
+    """The server refuses six times in a row (UNAVAILABLE): the client waits before each attempt, the
+    second included, and longer each time."""
+    refuse(case, "UNAVAILABLE", "STORE_UNAVAILABLE", times=REFUSED)
+    case.begin()
+    assert len(case.server.streams) == REFUSED + 1, (
+        f"{len(case.server.streams)} calls were made, {REFUSED + 1} were due")
+    case.waited(case.server.streams, LEAST_WAITS)
+
+
+@scenario()
+def unavailable_for_a_moment(case):
+    """A stream that ends again as soon as it is established, six times in a row, is no success: the
+    waits grow as if it had not been there."""
+    def appear(stream):
+        stream.send(*case.server.registry.first_responses(stream.request))
+        stream.end("UNAVAILABLE", "SHUTTING_DOWN")
+    case.server.next_streams = [appear] * REFUSED
+    case.newest().end("UNAVAILABLE", "SHUTTING_DOWN")
+    case.stream(REFUSED + 2)
+    case.waited(case.server.streams, LEAST_WAITS)
+
+
+@scenario(begins=False)
+def told_when(case):
+    """RESOURCE_EXHAUSTED with RetryInfo: the client does not call before that time."""
+    refuse(case, "RESOURCE_EXHAUSTED", "LIMIT_EXCEEDED", retry_s=1.5)
+    case.begin()
+    waits = case.waited(case.server.streams, 0)
+    assert waits == [wait for wait in waits if wait >= 1.45], (
+        f"the client has called after {waits[0]:.2f} s, 1.5 s were told")
+
+
+@scenario(begins=False)
+def exhausted(case):
+    """RESOURCE_EXHAUSTED without RetryInfo, and codes that no server should send: the client waits and
+    tries again."""
+    refuse(case, "RESOURCE_EXHAUSTED", "WATCHES_COUNT")
+    refuse(case, "INTERNAL")
+    refuse(case, "UNKNOWN")
+    refuse(case, "CANCELLED")
+    case.begin()
+
+
+@scenario(begins=False)
+def permission_denied(case):
+    """The client may not read what it watches, until it is allowed to: it tells so and tries again."""
+    refuse(case, "PERMISSION_DENIED", "NOT_ALLOWED")
+    case.start()
+    case.interrupted("PERMISSION_DENIED", "NOT_ALLOWED")
+    case.begin()
+
+
+@scenario(is_secure=True)
+def secure(case):
+    """TLS, and a token with every call."""
+    assert case.newest().token == f"Bearer {TOKEN}", "the watch has not brought the token"
+    case.commit(billing='{"pool":20}')
+
+
+@scenario(begins=False, is_secure=True)
+def token_replaced(case):
+    """The token has expired (UNAUTHENTICATED): the client tells so, and tries again with what the file
+    has by then."""
+    def authenticate(stream):
+        if stream.token == f"Bearer {TOKEN}-new":
+            case.server.serve(stream)
+        else:
+            case.server.next_streams.append(authenticate)
+            stream.end("UNAUTHENTICATED", "CREDENTIALS_EXPIRED")
+    case.server.next_streams = [authenticate]
+    case.start()
+    case.interrupted("UNAUTHENTICATED", "CREDENTIALS_EXPIRED")
+    case.give_token(f"{TOKEN}-new")
+    case.begin()
+
+
+@scenario()
+def lost_position_and_refused(case):
+    """The position is gone, and the snapshot is refused: the client waits before it asks for that
+    again."""
+    before = case.server.registry.state()
+    refuse(case, "OUT_OF_RANGE", "COMPACTED")
+    refuse(case, "OUT_OF_RANGE", "COMPACTED", times=REFUSED)
+    case.newest().end("UNAVAILABLE", "SHUTTING_DOWN")
+    with case.server.lock:
+        case.server.registry.commit({"mail": None})
+    case.tells_difference(before)
+    case.waited(case.server.streams[2:], LEAST_WAITS)
+
+
+__all__ = []
