@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <pthread.h>
+#include <string.h>
 #include <sys/socket.h>
 
 #include "clock.h"
@@ -9,8 +10,10 @@
 #include "socket_table.h"
 
 #define PREFACE_BYTES 24
+#define FRAME_DATA 0
 #define FRAME_HEADERS 1
 #define FRAME_RST_STREAM 3
+#define FLAG_END_STREAM 1
 #define SECOND_NS INT64_C(1000000000)
 #define REFILL_NS (SECOND_NS / INFLOW_RESETS_A_SECOND)
 
@@ -24,6 +27,14 @@ void inflow_init(struct inflow *inflow, int64_t now_ns)
         .resets_left = INFLOW_RESETS,
         .refilled_ns = now_ns,
     };
+}
+
+void inflow_fini(struct inflow *inflow)
+{
+    free(inflow->parts);
+    inflow->parts = NULL;
+    inflow->n_parts = inflow->room = 0;
+    inflow->unfinished = 0;
 }
 
 /* Called before new bytes are inspected. Streams up to `settled` were opened at least a second ago.
@@ -49,8 +60,71 @@ static void refill(struct inflow *inflow, int64_t now_ns)
     }
 }
 
+/* The place of a stream's part, or where it belongs. */
+static size_t find_part(const struct inflow *inflow, uint32_t stream)
+{
+    size_t from = 0;
+    size_t to = inflow->n_parts;
+    while (from < to) {
+        size_t middle = (from + to) / 2;
+        if (inflow->parts[middle].stream < stream) {
+            from = middle + 1;
+        } else {
+            to = middle;
+        }
+    }
+    return from;
+}
+
+static bool is_part(const struct inflow *inflow, size_t at, uint32_t stream)
+{
+    return at < inflow->n_parts && inflow->parts[at].stream == stream;
+}
+
+static void insert_part(struct inflow *inflow, size_t at, uint32_t stream)
+{
+    if (inflow->n_parts == inflow->room) {
+        inflow->room = inflow->room == 0 ? 4 : 2 * inflow->room;
+        inflow->parts = mem_grow(inflow->parts, inflow->room, sizeof inflow->parts[0]);
+    }
+    struct inflow_part *part = inflow->parts + at;
+    memmove(part + 1, part, (inflow->n_parts - at) * sizeof *part);
+    *part = (struct inflow_part){.stream = stream};
+    inflow->n_parts++;
+}
+
+/* The request is complete or taken back. */
+static void end_part(struct inflow *inflow, uint32_t stream)
+{
+    size_t at = find_part(inflow, stream);
+    if (is_part(inflow, at, stream)) {
+        struct inflow_part *part = inflow->parts + at;
+        inflow->unfinished -= part->bytes;
+        inflow->n_parts--;
+        memmove(part, part + 1, (inflow->n_parts - at) * sizeof *part);
+    }
+}
+
+/* A request goes on, and does not end. False: there are too many of these. */
+static bool add_part(struct inflow *inflow, uint32_t stream, size_t bytes, int64_t now_ns)
+{
+    size_t at = find_part(inflow, stream);
+    if (!is_part(inflow, at, stream)) {
+        if (inflow->n_parts == INFLOW_PARTS) {
+            return false;
+        }
+        insert_part(inflow, at, stream);
+    }
+    if (inflow->unfinished == 0) {
+        inflow->since_ns = now_ns;
+    }
+    inflow->parts[at].bytes += bytes;
+    inflow->unfinished += bytes;
+    return true;
+}
+
 /* Handles a complete frame header: length, type, flags and stream. */
-static bool take_frame(struct inflow *inflow)
+static bool take_frame(struct inflow *inflow, int64_t now_ns)
 {
     const uint8_t *h = inflow->header;
     uint32_t stream =
@@ -59,10 +133,13 @@ static bool take_frame(struct inflow *inflow)
     if (h[3] == FRAME_HEADERS && stream > inflow->newest) {
         inflow->newest = stream;
     }
-    if (h[3] == FRAME_RST_STREAM && stream > inflow->settled) {
-        return inflow->resets_left-- > 0;
+    if (h[3] == FRAME_DATA && (h[4] & FLAG_END_STREAM) == 0) {
+        return add_part(inflow, stream, inflow->to_skip, now_ns);
     }
-    return true;
+    if (h[3] == FRAME_DATA || h[3] == FRAME_RST_STREAM) {
+        end_part(inflow, stream);
+    }
+    return h[3] != FRAME_RST_STREAM || stream <= inflow->settled || inflow->resets_left-- > 0;
 }
 
 bool inflow_take(struct inflow *inflow, const void *bytes, size_t n, int64_t now_ns)
@@ -83,7 +160,7 @@ bool inflow_take(struct inflow *inflow, const void *bytes, size_t n, int64_t now
         inflow->header[inflow->n_header++] = *at++;
         if (inflow->n_header == INFLOW_FRAME_HEADER) {
             inflow->n_header = 0;
-            if (!take_frame(inflow)) {
+            if (!take_frame(inflow, now_ns)) {
                 return false;
             }
         }
@@ -103,13 +180,64 @@ struct watched {
 static struct {
     pthread_mutex_t lock;
     struct socket_table sockets; /* items: struct watched */
+    uint64_t unfinished;         /* bytes of requests, of all sockets that are watched */
 } table = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+/* Under the lock, like all functions up to inflow_watch. */
+static void stop_watching(struct watched *watched)
+{
+    table.unfinished -= watched->inflow.unfinished;
+    inflow_fini(&watched->inflow);
+    watched->cuts = NULL;
+}
+
+static void count_cut(struct watched *watched)
+{
+    metric_add(watched->cuts, 1);
+    stop_watching(watched);
+}
+
+static struct watched *watched_at(size_t fd)
+{
+    struct watched *watched = table.sockets.entries[fd].item;
+    return watched != NULL && watched->cuts != NULL ? watched : NULL;
+}
+
+/* How much a connection has to do with unfinished requests filling the memory. */
+static double weight_of(const struct watched *watched, int64_t now_ns)
+{
+    const struct inflow *inflow = &watched->inflow;
+    return (double)inflow->unfinished * (double)(now_ns - inflow->since_ns + 1);
+}
+
+/* Cuts the connections that weigh more than the average, until the rest is within the bound. */
+static void make_room(int64_t now_ns)
+{
+    double sum = 0;
+    size_t n = 0;
+    for (size_t fd = 0; fd < table.sockets.n; fd++) {
+        const struct watched *watched = watched_at(fd);
+        if (watched != NULL && watched->inflow.unfinished > 0) {
+            sum += weight_of(watched, now_ns);
+            n++;
+        }
+    }
+    for (size_t fd = 0; fd < table.sockets.n && table.unfinished > INFLOW_UNFINISHED; fd++) {
+        struct watched *watched = watched_at(fd);
+        if (watched != NULL && watched->inflow.unfinished > 0 &&
+            weight_of(watched, now_ns) * (double)n >= sum) {
+            count_cut(watched);
+            shutdown((int)fd, SHUT_RDWR); /* it is open: inflow_closed has not been called */
+        }
+    }
+}
 
 void inflow_watch(int fd, struct metric *cuts)
 {
     pthread_mutex_lock(&table.lock);
     struct socket_entry *entry = socket_table_add(&table.sockets, fd);
-    struct watched *watched = entry->item == NULL ? mem_alloc(sizeof *watched) : entry->item;
+    struct watched *watched = entry->item == NULL ? mem_zalloc(sizeof *watched) : entry->item;
+    stop_watching(watched);
     *watched = (struct watched){.cuts = cuts};
     inflow_init(&watched->inflow, clock_monotonic_ns());
     entry->item = watched;
@@ -143,14 +271,31 @@ void inflow_forget(const struct metric *cuts)
     size_t fd = 0;
     pthread_mutex_lock(&table.lock);
     for (struct watched *watched; (watched = next_watched(cuts, &fd)) != NULL;) {
-        watched->cuts = NULL;
+        stop_watching(watched);
     }
     pthread_mutex_unlock(&table.lock);
 }
 
-static bool take_message(struct inflow *inflow, const struct msghdr *message, size_t n)
+void inflow_closed(int fd)
 {
-    int64_t now_ns = clock_monotonic_ns();
+    pthread_mutex_lock(&table.lock);
+    if (socket_table_find(&table.sockets, fd) != NULL && watched_at((size_t)fd) != NULL) {
+        stop_watching(watched_at((size_t)fd));
+    }
+    pthread_mutex_unlock(&table.lock);
+}
+
+uint64_t inflow_unfinished(void)
+{
+    pthread_mutex_lock(&table.lock);
+    uint64_t bytes = table.unfinished;
+    pthread_mutex_unlock(&table.lock);
+    return bytes;
+}
+
+static bool take_message(struct inflow *inflow, const struct msghdr *message, size_t n,
+                         int64_t now_ns)
+{
     bool ok = true;
     for (size_t i = 0; ok && n > 0; i++) {
         const struct iovec *part = &message->msg_iov[i];
@@ -161,23 +306,33 @@ static bool take_message(struct inflow *inflow, const struct msghdr *message, si
     return ok;
 }
 
+/* False: the connection has to be cut, or was cut to make room. */
+static bool take_counted(struct watched *watched, const struct msghdr *message, size_t n)
+{
+    int64_t now_ns = clock_monotonic_ns();
+    uint64_t before = watched->inflow.unfinished;
+    bool ok = take_message(&watched->inflow, message, n, now_ns);
+    table.unfinished += watched->inflow.unfinished - before;
+    if (table.unfinished > INFLOW_UNFINISHED) {
+        make_room(now_ns);
+    }
+    return ok && watched->cuts != NULL;
+}
+
 /* A socket is cut only once. */
 static enum inflow_verdict judge(const struct socket_entry *entry, int fd,
                                  const struct msghdr *message, size_t n)
 {
     struct watched *watched = entry->item;
-    if (!watched->withheld && take_message(&watched->inflow, message, n)) {
-        return INFLOW_PASS;
-    }
-    if (entry->cookie != socket_cookie(fd)) {
-        watched->cuts = NULL;
-        return INFLOW_PASS;
-    }
     if (watched->withheld) {
-        return INFLOW_DISCARD;
+        return entry->cookie == socket_cookie(fd) ? INFLOW_DISCARD : INFLOW_PASS;
     }
-    metric_add(watched->cuts, 1);
-    watched->cuts = NULL;
+    if (take_counted(watched, message, n)) {
+        return INFLOW_PASS;
+    }
+    if (watched->cuts != NULL) {
+        count_cut(watched);
+    }
     return INFLOW_CUT;
 }
 

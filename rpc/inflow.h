@@ -1,16 +1,21 @@
-/* Protects the gRPC core from "rapid reset" (CVE-2023-44487) by inspecting what clients send.
+/* Protects the gRPC core from clients that use up its memory, by inspecting what they send. The
+ * core (1.51) has no limit for any of this and does not expose frames.
  *
- * A client that opens calls and cancels them at once spends about 40 bytes on each. For each the
- * core (1.51) allocates a call of 13 KiB, no longer counts it as an open stream, and reads on as
- * long as there is input. So one client can exhaust memory and threads. The core has no limit for
- * this and does not expose frames. Therefore a connection is cut here once it has reset too many
- * young calls; the bytes that were read with the last of them never reach the core.
+ * 1. "Rapid reset" (CVE-2023-44487): a client that opens calls and cancels them at once spends
+ * about 40 bytes on each. For each the core allocates a call of 13 KiB, no longer counts it as an
+ * open stream, and reads on as long as there is input. So a connection is cut once it has reset too
+ *    many young calls. A client may reset INFLOW_RESETS young calls at once (a token bucket),
+ *    refilled at INFLOW_RESETS_A_SECOND. Calls older than two seconds, such as watches, may all be
+ *    reset together, because the number of open calls bounds them.
+ * 2. Requests that are begun and not finished: the core keeps what it has of each until it is
+ *    complete, and nobody has seen it by then, so nobody has checked who sends it. All connections
+ *    together may have INFLOW_UNFINISHED bytes of them. Beyond that those are cut that have more of
+ *    it, for longer, than the average: bytes times age. One connection may have INFLOW_PARTS such
+ *    requests.
  *
- * How: socket_calls.c sees what the core reads, behind TLS where there is TLS, and asks here.
+ * The bytes that were read last from a connection that is cut never reach the core.
  *
- * A client may reset INFLOW_RESETS young calls at once
- * (a token bucket), refilled at INFLOW_RESETS_A_SECOND. Calls older than two seconds, such as
- * watches, may all be reset together, because the number of open calls bounds them. */
+ * How: socket_calls.c sees what the core reads, behind TLS where there is TLS, and asks here. */
 #ifndef RPC_INFLOW_H
 #define RPC_INFLOW_H
 
@@ -22,8 +27,17 @@
 
 #define INFLOW_RESETS 1000
 #define INFLOW_RESETS_A_SECOND 200
+#define INFLOW_UNFINISHED (UINT64_C(256) << 20)
+#define INFLOW_PARTS 2048
 
 #define INFLOW_FRAME_HEADER 9 /* bytes, RFC 9113, 4.1 */
+
+/* A request of which a part was read. One that the server has refused before its end stays here;
+ * its client has mostly ended it by then. */
+struct inflow_part {
+    uint32_t stream;
+    uint64_t bytes;
+};
 
 /* The HTTP/2 frames of one connection. */
 struct inflow {
@@ -36,9 +50,14 @@ struct inflow {
     int64_t marked_ns;
     uint64_t resets_left;
     int64_t refilled_ns;
+    struct inflow_part *parts; /* owned; by rising stream */
+    size_t n_parts, room;
+    uint64_t unfinished; /* bytes of them all */
+    int64_t since_ns;    /* since when there are some */
 };
 /* A new connection, of which nothing was read. Times are of clock_monotonic_ns(). */
 void inflow_init(struct inflow *inflow, int64_t now_ns);
+void inflow_fini(struct inflow *inflow);
 /* Inspects the next bytes that were read. False: the connection has to be cut. */
 bool inflow_take(struct inflow *inflow, const void *bytes, size_t n, int64_t now_ns);
 
@@ -50,6 +69,10 @@ void inflow_watch(int fd, struct metric *cuts);
 void inflow_withhold(const struct metric *cuts);
 /* Stops watching all sockets that count in *cuts. */
 void inflow_forget(const struct metric *cuts);
+/* The descriptor is about to be closed; it may be that of anything. */
+void inflow_closed(int fd);
+/* Bytes of requests that are not finished, of all connections. */
+uint64_t inflow_unfinished(void);
 
 /* The fate of bytes that were read for the core. */
 enum inflow_verdict {

@@ -10,6 +10,7 @@
 #include "clock.h"
 #include "condition.h"
 #include "core.h"
+#include "inflow.h"
 
 /* How many calls of each method are requested in advance, on each completion queue. Further calls
  * wait in the core until one of these requests completes. The number is small, because Debian's
@@ -259,6 +260,11 @@ void rpc_server_start(struct rpc_server *server)
 uint64_t rpc_server_cuts(const struct rpc_server *server)
 {
     return acceptor_cuts(server->acceptor);
+}
+
+uint64_t rpc_server_unfinished(void)
+{
+    return inflow_unfinished();
 }
 
 void rpc_server_post(struct rpc_server *server, struct rpc_task *task)

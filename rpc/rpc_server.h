@@ -188,6 +188,8 @@ void rpc_server_stats(const struct rpc_server *server, rpc_stats_visitor *visit,
 /* How many connections were cut because their clients cancelled too many calls (inflow.h). Any
  * thread. */
 uint64_t rpc_server_cuts(const struct rpc_server *server);
+/* Bytes of requests that have not arrived completely, of all servers of the process (inflow.h). */
+uint64_t rpc_server_unfinished(void);
 
 /* ---- A call ---- */
 

@@ -49,6 +49,7 @@ ssize_t sendmsg(int fd, const struct msghdr *message, int flags)
 int close(int fd)
 {
     struct tls_session *session = tls_sockets_take(fd);
+    inflow_closed(fd);
     struct socket_end end = socket_ends_take(fd);
     if (session != NULL) {
         tls_session_close(session);

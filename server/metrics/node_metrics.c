@@ -67,9 +67,14 @@ static void add_calls(const struct rpc_server *server, struct str *page)
     metrics_family(page, "confreg_request_duration_seconds", METRIC_HISTOGRAM,
                    "Time from a call's arrival to its end; without streams.");
     rpc_server_stats(server, add_duration, page);
-    metrics_one(page, "confreg_connections_cut_total", METRIC_COUNTER,
-                "Connections that were closed because their clients cancelled too many calls.",
-                (double)rpc_server_cuts(server));
+    metrics_one(
+        page, "confreg_connections_cut_total", METRIC_COUNTER,
+        "Connections that were closed because their clients cancelled too many calls, or had "
+        "too much of requests that they did not finish.",
+        (double)rpc_server_cuts(server));
+    metrics_one(page, "confreg_unfinished_request_bytes", METRIC_GAUGE,
+                "Bytes of requests that have not arrived completely.",
+                (double)rpc_server_unfinished());
 }
 
 /* ---- The registry and its log ---- */

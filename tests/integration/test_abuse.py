@@ -4,6 +4,7 @@ import contextlib
 import errno
 import os
 import resource
+import select
 import socket
 import struct
 from pathlib import Path
@@ -11,7 +12,7 @@ from pathlib import Path
 import grpc
 import pytest
 from calls import Registry
-from daemon import PATIENCE, Confregd, free_port
+from daemon import PATIENCE, Confregd, free_port, until
 from errors import refused
 from rest import gauge
 from stubs import api_pb
@@ -217,6 +218,86 @@ def test_a_connection_has_a_bounded_number_of_calls_open(launch):
                                   for i in range(1, 4000, 2)))
         assert not read_until(sock, b"never said")
     assert_unharmed(server, registry)
+
+
+class Flood:
+    """A connection that begins requests of 4 MiB and does not finish them, as fast as it may."""
+
+    STREAMS, BYTES = 60, 4 << 20
+
+    def __init__(self, server):
+        self.sock = socket.create_connection(address(server), timeout=PATIENCE)
+        self.sock.sendall(HELLO + b"".join(
+            frame(HEADERS, END_HEADERS, i, call_headers(b"CreateConfig"))
+            for i in range(1, 2 * self.STREAMS, 2)))
+        self.windows = dict.fromkeys(range(0, 2 * self.STREAMS), 65535)
+        self.heard, self.begun = b"", set()
+        self.left = {i: self.BYTES for i in range(1, 2 * self.STREAMS, 2)}
+
+    def chunk(self, stream):
+        n = min(16384, self.windows[0], self.windows[stream], self.left[stream])
+        prefix = b"" if stream in self.begun else b"\0" + struct.pack(">I", self.BYTES)
+        if n <= len(prefix):
+            return b""
+        self.begun.add(stream)
+        self.left[stream] -= n
+        for number in (0, stream):
+            self.windows[number] -= n
+        return frame(DATA, 0, stream, prefix.ljust(n, b"x"))
+
+    def take_windows(self):
+        """Takes what the server has sent; False: it has closed the connection."""
+        more = self.sock.recv(1 << 20)
+        self.heard += more
+        while len(self.heard) >= 9:
+            n, kind, flags = int.from_bytes(self.heard[:3], "big"), *self.heard[3:5]
+            stream = int.from_bytes(self.heard[5:9], "big")
+            if len(self.heard) < 9 + n:
+                break
+            payload, self.heard = self.heard[9:9 + n], self.heard[9 + n:]
+            self.take_frame(kind, flags, stream, payload)
+        return more != b""
+
+    def take_frame(self, kind, flags, stream, payload):
+        if kind == WINDOW:
+            self.windows[stream] += int.from_bytes(payload, "big")
+        elif kind == SETTINGS and not flags:
+            self.sock.sendall(frame(SETTINGS, 1))
+            for key, value in struct.iter_unpack(">HI", payload):
+                if key == 4:  # SETTINGS_INITIAL_WINDOW_SIZE
+                    for each in self.left:
+                        self.windows[each] += value - 65535
+
+    def go_on(self):
+        """Sends what the server takes; False: it has closed the connection."""
+        data = b"".join(self.chunk(stream) for stream in self.left)
+        try:
+            self.sock.sendall(data)
+            heard, _, _ = select.select([self.sock], [], [], 0 if data else PATIENCE)
+            return not heard or self.take_windows()
+        except ConnectionError:
+            return False
+
+
+def test_requests_that_are_not_finished_are_bounded(launch):
+    """Nobody has seen such a request, so it counts as nobody's: all of them together are bounded.
+    Those who have most of it are cut, and others are served."""
+    metrics = free_port()
+    server = launch(Confregd, extra=["--metrics", f"127.0.0.1:{metrics}"]).start()
+    registry = Registry(server.stub)
+    assert_unharmed(server, registry)
+    before = resident_bytes(server.process)
+    floods = [Flood(server) for _ in range(2)]
+    goes_on = floods
+    while len(goes_on) == len(floods):
+        goes_on = [flood for flood in floods if flood.go_on()]
+        assert any(any(flood.left.values()) for flood in floods), "nobody was cut"
+    assert resident_bytes(server.process) - before < server.memory_bound(400 << 20)
+    assert gauge(metrics, "confreg_connections_cut_total") >= 1
+    assert_unharmed(server, registry)
+    for flood in floods:
+        flood.sock.close()
+    until(lambda: gauge(metrics, "confreg_unfinished_request_bytes") == 0, "all have ended")
 
 
 def test_a_client_may_take_back_some_calls(confregd, registry):

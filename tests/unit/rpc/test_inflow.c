@@ -1,4 +1,5 @@
-/* Which connections are cut for cancelled calls (rapid reset); on frames, without sockets. */
+/* Which connections are cut, for cancelled calls (rapid reset) or unfinished requests; on frames,
+ * without sockets. */
 #include "inflow.h"
 
 #include <criterion/criterion.h>
@@ -8,8 +9,10 @@
 #include "str.h"
 
 #define SECOND_NS INT64_C(1000000000)
+#define DATA 0
 #define HEADERS 1
 #define RST_STREAM 3
+#define END_STREAM 1
 
 static const int64_t start_ns = 5 * SECOND_NS;
 
@@ -21,14 +24,15 @@ static struct inflow new_connection(void)
     return inflow;
 }
 
-static void add_frame(struct str *out, uint8_t type, uint32_t stream, size_t payload)
+static void add_flagged(struct str *out, uint8_t type, uint8_t flags, uint32_t stream,
+                        size_t payload)
 {
     const uint8_t header[INFLOW_FRAME_HEADER] = {
         (uint8_t)(payload >> 16),
         (uint8_t)(payload >> 8),
         (uint8_t)payload,
         type,
-        0,
+        flags,
         (uint8_t)(stream >> 24),
         (uint8_t)(stream >> 16),
         (uint8_t)(stream >> 8),
@@ -36,6 +40,11 @@ static void add_frame(struct str *out, uint8_t type, uint32_t stream, size_t pay
     };
     str_add(out, header, sizeof header);
     memset(str_extend(out, payload), RST_STREAM, payload);
+}
+
+static void add_frame(struct str *out, uint8_t type, uint32_t stream, size_t payload)
+{
+    add_flagged(out, type, 0, stream, payload);
 }
 
 /* Streams from number `first` on, n of them. */
@@ -161,6 +170,50 @@ Test(inflow, payloads_are_passed_over)
         add_frame(&bytes, 0, 1, 16384); /* full of what would be resets */
     }
     cr_expect(take(&inflow, &bytes, start_ns));
+    inflow_fini(&inflow);
+}
+
+Test(inflow, requests_that_are_not_finished_are_counted)
+{
+    struct inflow inflow = new_connection();
+    AUTO_STR bytes = {0};
+    add_flagged(&bytes, DATA, END_STREAM, 1, 5000);
+    for (uint32_t stream = 3; stream < 203; stream += 2) {
+        add_frame(&bytes, DATA, stream, 1000);
+    }
+    add_frame(&bytes, DATA, 101, 50);
+    cr_assert(take(&inflow, &bytes, start_ns));
+    cr_expect_eq(inflow.unfinished, 100050);
+    cr_expect_eq(inflow.since_ns, start_ns);
+    add_flagged(&bytes, DATA, END_STREAM, 101, 7000);
+    add_frame(&bytes, RST_STREAM, 3, 4);
+    add_frame(&bytes, RST_STREAM, 1, 4);
+    cr_assert(take(&inflow, &bytes, start_ns + SECOND_NS));
+    cr_expect_eq(inflow.unfinished, 98000);
+    for (uint32_t stream = 5; stream < 203; stream += 2) {
+        add_flagged(&bytes, DATA, END_STREAM, stream, 0);
+    }
+    cr_assert(take(&inflow, &bytes, start_ns + SECOND_NS));
+    cr_expect_eq(inflow.unfinished, 0);
+    add_frame(&bytes, DATA, 301, 1);
+    cr_assert(take(&inflow, &bytes, start_ns + 2 * SECOND_NS));
+    cr_expect_eq(inflow.since_ns, start_ns + 2 * SECOND_NS);
+    inflow_fini(&inflow);
+}
+
+Test(inflow, a_connection_has_a_bounded_number_of_unfinished_requests)
+{
+    struct inflow inflow = new_connection();
+    AUTO_STR bytes = {0};
+    for (uint32_t i = 0; i < INFLOW_PARTS; i++) {
+        add_frame(&bytes, DATA, 2 * i + 1, 1);
+    }
+    cr_assert(take(&inflow, &bytes, start_ns));
+    add_frame(&bytes, DATA, 7, 1);
+    cr_assert(take(&inflow, &bytes, start_ns));
+    add_frame(&bytes, DATA, 2 * INFLOW_PARTS + 1, 1);
+    cr_expect_not(take(&inflow, &bytes, start_ns));
+    inflow_fini(&inflow);
 }
 
 Test(inflow, any_bytes_can_be_taken)
@@ -175,5 +228,6 @@ Test(inflow, any_bytes_can_be_taken)
         inflow_take(&inflow, bytes, random_below(&random, sizeof bytes), start_ns);
         inflow_take(&inflow, bytes, sizeof bytes,
                     start_ns + (int64_t)random_below(&random, 1 << 30));
+        inflow_fini(&inflow);
     }
 }
