@@ -8,7 +8,9 @@
 #include "hash.h"
 #include "mirror_config.h"
 #include "mirror_copy.h"
+#include "mirror_selection.h"
 #include "registry_client.h"
+#include "status.h"
 
 /* The pause between two attempts is random, up to a bound that doubles. */
 #define BACKOFF_MIN_MS 50
@@ -21,6 +23,7 @@
 #define HANGS_MS INT64_C(5000)
 #define HANGS_MOST_MS INT64_C(160000)
 #define NS_PER_MS INT64_C(1000000)
+#define WATCH_ID_BYTES 16
 /* A server that is behind the mirror's position is asked again every BEHIND_MS, BEHIND_MOST times.
  * A node that lags catches up in that time; otherwise the log has lost commits. */
 #define BEHIND_MS 1000
@@ -31,15 +34,16 @@
 struct mirror {
     struct mirror_copy copy;
     struct registry_client *client;
-    Confreg__V1__Selector *selectors; /* owned, with their texts */
-    Confreg__V1__Selector **selector_list;
-    size_t n_selectors;
+    void (*failed)(void *user, const struct status *st, uint64_t selection);
+    void *user;
+    char id[2 * WATCH_ID_BYTES + 1]; /* of the watch */
     pthread_t thread;
 
     struct registry_watch watch;
     /* While a stream is open, only the client's thread. */
     unsigned n_behind; /* how often the server was behind the position, on this stream */
     bool progressed;   /* a response has arrived on this stream */
+    bool was_settled;  /* after the last response */
     int64_t heard_ns;  /* when the last response had been applied */
     struct rpc_timer silence;
     int64_t hangs_ms; /* see HANGS_MS */
@@ -51,6 +55,11 @@ struct mirror {
     bool calls;                   /* a GetStatus for this stream's target is running */
     int64_t call_at_ns;           /* when to send the next one; 0: do not */
     bool ended;                   /* the newest stream has ended */
+    struct mirror_selection wanted;
+    bool settled;         /* the copy can take another selection; see mirror_copy_is_settled */
+    bool planned;         /* the stream was ended for another selection */
+    bool goes_on;         /* the next stream is opened at once, and the copy is in step meanwhile */
+    int64_t silent_at_ns; /* then without a response until this time it is not; 0: no limit */
     bool stopping;
 };
 
@@ -250,7 +259,7 @@ static void lose_position(struct mirror *mirror)
     struct status st;
     status_set(&st, STATUS_FAILED_PRECONDITION, "POSITION_LOST",
                "the server's log is shorter than a position that it has sent");
-    mirror_copy_end(&mirror->copy, &st);
+    mirror_copy_end(&mirror->copy, &st, false);
     cancel_stream(mirror);
 }
 
@@ -290,12 +299,52 @@ static void take_target(void *user, ProtobufCMessage *message, const struct stat
     pthread_mutex_unlock(&mirror->lock);
 }
 
+/* ---- Responses ---- */
+
+static void ignore(void *user, ProtobufCMessage *message, const struct status *st)
+{
+    (void)user;
+    (void)st;
+    if (message != NULL) {
+        protobuf_c_message_free_unpacked(message, NULL);
+    }
+}
+
+/* The stream goes on behind an addition: asks the server to tell as soon as it has come as far.
+ * Without an answer the next progress message tells. */
+static void ask_progress(struct mirror *mirror)
+{
+    Confreg__V1__WatchProgressRequest request = CONFREG__V1__WATCH_PROGRESS_REQUEST__INIT;
+    request.watch_id = mirror->id;
+    registry_client_call(mirror->client, REGISTRY_WATCH_PROGRESS, &request.base, STATUS_TIMEOUT_MS,
+                         ignore, NULL);
+}
+
+static void note_first_response(struct mirror *mirror)
+{
+    if (mirror_copy_wants_target(&mirror->copy)) {
+        call_in(mirror, 0);
+    }
+    if (mirror->copy.has_addition) {
+        ask_progress(mirror);
+    }
+}
+
+static void note_progress(struct mirror *mirror)
+{
+    pthread_mutex_lock(&mirror->lock);
+    mirror->silent_at_ns = 0;
+    mirror->settled = mirror_copy_is_settled(&mirror->copy);
+    pthread_cond_signal(&mirror->moved);
+    pthread_mutex_unlock(&mirror->lock);
+}
+
 static bool take_response(struct registry_watch *watch, Confreg__V1__WatchResponse *response)
 {
     struct mirror *mirror = CONTAINER_OF(watch, struct mirror, watch);
     struct status st;
     if (!mirror_copy_take(&mirror->copy, response, &st)) {
-        mirror_copy_end(&mirror->copy, &st);
+        mirror_copy_end(&mirror->copy, &st, false);
         return false;
     }
     /* After mirror_copy_take, because applying a large snapshot may itself take longer than
@@ -303,20 +352,34 @@ static bool take_response(struct registry_watch *watch, Confreg__V1__WatchRespon
     mirror->heard_ns = clock_monotonic_ns();
     registry_client_set_timer(mirror->client, &mirror->silence,
                               mirror->heard_ns + SILENCE_MS * NS_PER_MS);
-    if (!mirror->progressed && mirror_copy_wants_target(&mirror->copy)) {
-        call_in(mirror, 0);
+    if (!mirror->progressed) {
+        note_first_response(mirror);
+    }
+    if (!mirror->progressed || !mirror->was_settled) {
+        note_progress(mirror);
     }
     mirror->progressed = true;
+    mirror->was_settled = mirror_copy_is_settled(&mirror->copy);
     mirror->hangs_ms = mirror_copy_is_in_step(&mirror->copy) ? HANGS_MS : mirror->hangs_ms;
-    return true;
+    return !mirror_copy_has_served(&mirror->copy);
 }
 
 static void end_stream(struct registry_watch *watch, const struct status *st)
 {
     struct mirror *mirror = CONTAINER_OF(watch, struct mirror, watch);
     registry_client_clear_timer(mirror->client, &mirror->silence);
-    mirror_copy_end(&mirror->copy, st);
     pthread_mutex_lock(&mirror->lock);
+    bool planned = mirror->planned;
+    bool cancelled = mirror->cancelled || mirror->stopping;
+    pthread_mutex_unlock(&mirror->lock);
+    if (st != NULL && !cancelled && !mirror_copy_has_served(&mirror->copy) &&
+        mirror->failed != NULL) {
+        mirror->failed(mirror->user, st,
+                       mirror_copy_is_settled(&mirror->copy) ? 0 : mirror->copy.asked.number);
+    }
+    bool goes_on = mirror_copy_end(&mirror->copy, st, planned);
+    pthread_mutex_lock(&mirror->lock);
+    mirror->goes_on = goes_on;
     mirror->ended = true;
     mirror->call = NULL;
     pthread_cond_signal(&mirror->moved);
@@ -329,10 +392,14 @@ static void expect_stream(struct mirror *mirror)
 {
     mirror->n_behind = 0;
     mirror->progressed = false;
+    mirror->was_settled = false;
     pthread_mutex_lock(&mirror->lock);
     assert(mirror->call == NULL && "one stream is open at a time");
+    mirror->silent_at_ns = mirror->goes_on ? clock_monotonic_ns() + SILENCE_MS * NS_PER_MS : 0;
     mirror->ended = false;
     mirror->cancelled = false;
+    mirror->settled = false;
+    mirror->planned = false;
     mirror->call_at_ns = 0;
     pthread_mutex_unlock(&mirror->lock);
 }
@@ -355,12 +422,16 @@ static void open_watch(struct mirror *mirror)
 {
     Confreg__V1__WatchRequest request = CONFREG__V1__WATCH_REQUEST__INIT;
     Google__Protobuf__Duration interval = GOOGLE__PROTOBUF__DURATION__INIT;
-    mirror_copy_begin(&mirror->copy, &request);
+    struct mirror_selection wanted;
+    pthread_mutex_lock(&mirror->lock);
+    mirror_selection_copy(&wanted, &mirror->wanted);
+    pthread_mutex_unlock(&mirror->lock);
+    mirror_copy_begin(&mirror->copy, &wanted, &request);
+    mirror_selection_fini(&wanted);
     interval.nanos = (int)(PROGRESS_MS * NS_PER_MS);
     request.progress_interval = &interval;
     request.include_large = true;
-    request.selectors = mirror->selector_list;
-    request.n_selectors = mirror->n_selectors;
+    request.watch_id = mirror->id;
     expect_stream(mirror);
     keep_handle(mirror,
                 registry_client_watch_open(mirror->client, NULL, &request, true, &mirror->watch));
@@ -400,12 +471,50 @@ static int64_t serve_stream(struct mirror *mirror)
     return mirror->call_at_ns;
 }
 
+/* Called with the lock held. */
+static void end_for_selection(struct mirror *mirror)
+{
+    /* While it is settled, the client's thread does not change what the copy holds. */
+    if (mirror->settled && !mirror->cancelled && !mirror->stopping &&
+        mirror_copy_lacks(&mirror->copy, &mirror->wanted)) {
+        mirror->planned = true;
+        mirror->cancelled = true;
+        if (mirror->call != NULL) {
+            rpc_client_cancel(mirror->call);
+        }
+    }
+}
+
+/* Called with the lock held. Returns when it is to be called again; 0: not at a certain time. */
+static int64_t end_if_silent(struct mirror *mirror)
+{
+    bool is_late = mirror->silent_at_ns != 0 && mirror->silent_at_ns <= clock_monotonic_ns();
+    if (is_late && !mirror->cancelled) {
+        mirror->cancelled = true;
+        if (mirror->call != NULL) {
+            rpc_client_cancel(mirror->call);
+        }
+    }
+    return is_late ? 0 : mirror->silent_at_ns;
+}
+
+/* The earlier of two times of which 0 is none. */
+static int64_t earlier(int64_t a_ns, int64_t b_ns)
+{
+    return a_ns == 0 || (b_ns != 0 && b_ns < a_ns) ? b_ns : a_ns;
+}
+
 /* Serves the stream until it has ended and no GetStatus is running. */
 static void wait_for_end(struct mirror *mirror)
 {
     pthread_mutex_lock(&mirror->lock);
     while (!mirror->ended || mirror->calls) {
-        wait_until(mirror, mirror->ended ? 0 : serve_stream(mirror));
+        int64_t next_ns = 0;
+        if (!mirror->ended) {
+            end_for_selection(mirror);
+            next_ns = earlier(end_if_silent(mirror), serve_stream(mirror));
+        }
+        wait_until(mirror, next_ns);
     }
     pthread_mutex_unlock(&mirror->lock);
 }
@@ -430,6 +539,15 @@ static bool wait_ms(struct mirror *mirror, int64_t ms)
     return on;
 }
 
+/* Whether the next stream is to be opened without a pause. */
+static bool goes_on(struct mirror *mirror)
+{
+    pthread_mutex_lock(&mirror->lock);
+    bool at_once = mirror->goes_on;
+    pthread_mutex_unlock(&mirror->lock);
+    return at_once;
+}
+
 static void *follow(void *user)
 {
     struct mirror *mirror = user;
@@ -439,41 +557,22 @@ static void *follow(void *user)
         wait_for_end(mirror);
         bound_ms = mirror->progressed ? BACKOFF_MIN_MS : bound_ms * 2;
         bound_ms = bound_ms > BACKOFF_MAX_MS ? BACKOFF_MAX_MS : bound_ms;
-    } while (wait_ms(mirror, random_up_to(bound_ms)));
+    } while (goes_on(mirror) || wait_ms(mirror, random_up_to(bound_ms)));
     return NULL;
 }
 
 /* ---- The mirror ---- */
 
-static char *text_or_empty(const char *text)
+uint64_t mirror_select(struct mirror *mirror, const struct mirror_selector *selectors, size_t n)
 {
-    return mem_string(text == NULL ? "" : text);
-}
-
-static void take_selectors(struct mirror *mirror, const struct mirror_options *options)
-{
-    mirror->n_selectors = options->n_selectors;
-    mirror->selectors = mem_array(options->n_selectors + 1, sizeof mirror->selectors[0]);
-    mirror->selector_list = mem_array(options->n_selectors + 1, sizeof mirror->selector_list[0]);
-    for (size_t i = 0; i < options->n_selectors; i++) {
-        Confreg__V1__Selector *selector = &mirror->selectors[i];
-        confreg__v1__selector__init(selector);
-        selector->environment = text_or_empty(options->selectors[i].environment);
-        selector->service_name = text_or_empty(options->selectors[i].service_name);
-        selector->service_name_prefix = text_or_empty(options->selectors[i].service_name_prefix);
-        mirror->selector_list[i] = selector;
-    }
-}
-
-static void free_selectors(struct mirror *mirror)
-{
-    for (size_t i = 0; i < mirror->n_selectors; i++) {
-        free(mirror->selectors[i].environment);
-        free(mirror->selectors[i].service_name);
-        free(mirror->selectors[i].service_name_prefix);
-    }
-    free(mirror->selectors);
-    free(mirror->selector_list);
+    assert(n > 0 && "a selection names something");
+    pthread_mutex_lock(&mirror->lock);
+    uint64_t number = mirror->wanted.number + 1;
+    mirror_selection_fini(&mirror->wanted);
+    mirror_selection_init(&mirror->wanted, selectors, n, number);
+    pthread_cond_signal(&mirror->moved);
+    pthread_mutex_unlock(&mirror->lock);
+    return number;
 }
 
 struct mirror *mirror_new(struct registry_client *client, const struct mirror_options *options)
@@ -484,7 +583,12 @@ struct mirror *mirror_new(struct registry_client *client, const struct mirror_op
     mirror->silence.fn = hear_nothing;
     mirror->hangs_ms = HANGS_MS;
     mirror_copy_init(&mirror->copy, options);
-    take_selectors(mirror, options);
+    mirror->failed = options->failed;
+    mirror->user = options->user;
+    mirror_selection_init(&mirror->wanted, options->selectors, options->n_selectors, 1);
+    uint8_t id[WATCH_ID_BYTES];
+    random_bytes(id, sizeof id);
+    hex_encode(id, sizeof id, mirror->id);
     pthread_mutex_init(&mirror->lock, NULL);
     pthread_cond_init(&mirror->moved, NULL);
     int error = pthread_create(&mirror->thread, NULL, follow, mirror);
@@ -508,6 +612,6 @@ void mirror_free(struct mirror *mirror)
     pthread_cond_destroy(&mirror->moved);
     pthread_mutex_destroy(&mirror->lock);
     mirror_copy_fini(&mirror->copy);
-    free_selectors(mirror);
+    mirror_selection_fini(&mirror->wanted);
     free(mirror);
 }

@@ -14,6 +14,8 @@
  * - A server that hangs is detected: the watch asks for a progress mark every 0.5 s. After 1.5 s
  *   without a response the mirror is stale. After 5 s the watch is opened again; this time doubles
  *   with each such attempt until the mirror is in step.
+ * - Its selection can be changed while it runs (mirror_select). What was selected before goes on
+ *   without a gap; what is new appears at once, as of the revision of the copy.
  * - A config that was deleted while the mirror watched remains as a tombstone with its
  * mod_revision. A config that was deleted before the snapshot is not known.
  *
@@ -33,6 +35,7 @@
 #include "mem.h"
 
 struct registry_client;
+struct status;
 struct mirror;
 
 #define MIRROR_EPOCH_SIZE 17 /* 16 digits and a NUL */
@@ -85,6 +88,7 @@ struct mirror_view {
     int64_t age_ms;                /* since the mirror was last in step; 0 while it is */
     size_t n_configs;              /* live configs */
     uint64_t resets;               /* how many snapshots have replaced a copy */
+    uint64_t selection;            /* the newest one that the copy has; see mirror_select */
 };
 
 /* One change of one config. All members are borrowed until `changed` returns; the callback may take
@@ -119,6 +123,10 @@ struct mirror_options {
     void (*changed)(void *user, const struct mirror_view *view, const struct mirror_change *changes,
                     size_t n);
     void (*free_attachment)(void *attachment); /* required if mirror_attach is used */
+    /* Called when a watch has ended with an error; selection: what it was to add to the copy, 0:
+     * nothing. The mirror goes on: with what it has if that is INVALID_ARGUMENT or
+     * PERMISSION_DENIED, until the connection is lost; else it tries again. May be NULL. */
+    void (*failed)(void *user, const struct status *st, uint64_t selection);
     void *user;
 };
 
@@ -127,6 +135,13 @@ struct mirror_options {
 struct mirror *mirror_new(struct registry_client *client, const struct mirror_options *options);
 /* Ends the watch; returns after the last callback. NULL is ignored. */
 void mirror_free(struct mirror *mirror);
+
+/* Selects other configs, of a mirror that was started with selectors; at least one. Returns the
+ * number of this selection: 1 was that of mirror_new, and each one is larger than the one before.
+ * When the view has reached it, the copy has what it selects. Configs that were selected before and
+ * are not any more may stay for a while. Nothing is told of configs that are only selected or not
+ * any more. Any thread, also in a callback; does not wait. */
+uint64_t mirror_select(struct mirror *mirror, const struct mirror_selector *selectors, size_t n);
 
 /* The current state. */
 void mirror_look(struct mirror *mirror, struct mirror_view *ret_view);

@@ -35,8 +35,12 @@ void mirror_copy_fini(struct mirror_copy *copy)
 {
     drop_unfinished(copy);
     mirror_table_fini(&copy->snapshot);
+    mirror_table_fini(&copy->addition);
     mirror_table_fini(&copy->noted);
     mirror_table_fini(&copy->table);
+    mirror_selection_fini(&copy->asked);
+    mirror_selection_fini(&copy->held);
+    mirror_selection_fini(&copy->adding);
     pthread_rwlock_destroy(&copy->lock);
 }
 
@@ -150,22 +154,130 @@ static void keep_position(struct mirror_copy *copy, const Confreg__V1__Position 
 
 /* ---- Streams ---- */
 
-void mirror_copy_begin(struct mirror_copy *copy, Confreg__V1__WatchRequest *request)
+static void replace_selection(struct mirror_selection *selection,
+                              const struct mirror_selection *from)
+{
+    mirror_selection_fini(selection);
+    mirror_selection_copy(selection, from);
+}
+
+static void drop_addition(struct mirror_copy *copy)
+{
+    mirror_table_fini(&copy->addition);
+    copy->has_addition = false;
+}
+
+/* Takes configs that are not selected any more out of the table. */
+static void keep_selected(struct mirror_copy *copy, const struct mirror_selection *selection)
+{
+    struct mirror_table kept = {0};
+    size_t place = 0;
+    if (mirror_selection_is_in(&copy->held, selection)) {
+        return;
+    }
+    for (struct mirror_config *config;
+         (config = mirror_table_next(&copy->table, &place)) != NULL;) {
+        if (mirror_selection_matches(selection, config->environment, config->service_name)) {
+            mirror_table_put(&kept, mirror_config_ref(config));
+        }
+    }
+    pthread_rwlock_wrlock(&copy->lock);
+    struct mirror_table old = copy->table;
+    copy->table = kept;
+    pthread_rwlock_unlock(&copy->lock);
+    mirror_table_fini(&old);
+}
+
+bool mirror_copy_lacks(const struct mirror_copy *copy, const struct mirror_selection *wanted)
+{
+    return wanted->number != copy->held.number && wanted->number != copy->refused;
+}
+
+/* The copy has all that is wanted, and perhaps more. */
+static void go_on_with_less(struct mirror_copy *copy, const struct mirror_selection *wanted)
+{
+    keep_selected(copy, wanted);
+    replace_selection(&copy->held, wanted);
+    pthread_rwlock_wrlock(&copy->lock);
+    copy->view.selection = wanted->number;
+    pthread_rwlock_unlock(&copy->lock);
+}
+
+/* Decides what the next stream is for. */
+static void plan_stream(struct mirror_copy *copy, const struct mirror_selection *wanted)
+{
+    mirror_selection_fini(&copy->asked);
+    copy->stream = MIRROR_STREAM_CHANGES;
+    if (copy->wants_snapshot) {
+        copy->stream = MIRROR_STREAM_WHOLE;
+        drop_addition(copy);
+        keep_selected(copy, wanted);
+        mirror_selection_copy(&copy->asked, wanted);
+    } else if (copy->has_addition) {
+        keep_selected(copy, &copy->adding);
+        mirror_selection_copy(&copy->asked, &copy->adding);
+    } else if (mirror_selection_is_in(wanted, &copy->held)) {
+        go_on_with_less(copy, wanted);
+        mirror_selection_copy(&copy->asked, &copy->held);
+    } else if (mirror_copy_lacks(copy, wanted)) {
+        copy->stream = MIRROR_STREAM_ADDITION;
+        replace_selection(&copy->adding, wanted);
+        mirror_selection_without(wanted, &copy->held, &copy->asked);
+    } else {
+        mirror_selection_copy(&copy->asked, &copy->held); /* the rest was refused */
+    }
+}
+
+void mirror_copy_begin(struct mirror_copy *copy, const struct mirror_selection *wanted,
+                       Confreg__V1__WatchRequest *request)
 {
     drop_unfinished(copy);
     mirror_table_fini(&copy->snapshot);
     copy->delivered = 0;
+    copy->served = false;
     copy->target = UINT64_MAX;
-    request->include_snapshot = copy->wants_snapshot;
-    request->resume_after = copy->wants_snapshot ? NULL : &copy->position;
+    plan_stream(copy, wanted);
+    request->include_snapshot = copy->stream != MIRROR_STREAM_CHANGES;
+    request->resume_after = request->include_snapshot ? NULL : &copy->position;
+    request->selectors = copy->asked.list;
+    request->n_selectors = copy->asked.n;
 }
 
-void mirror_copy_end(struct mirror_copy *copy, const struct status *st)
+bool mirror_copy_has_served(const struct mirror_copy *copy)
 {
+    return copy->served;
+}
+
+bool mirror_copy_is_settled(const struct mirror_copy *copy)
+{
+    return copy->stream != MIRROR_STREAM_ADDITION && !copy->wants_snapshot && !copy->has_addition;
+}
+
+/* Whether the server will not have these configs watched, now and if asked again. */
+static bool refuses(const struct status *st)
+{
+    return st != NULL &&
+           (st->code == STATUS_INVALID_ARGUMENT || st->code == STATUS_PERMISSION_DENIED);
+}
+
+bool mirror_copy_end(struct mirror_copy *copy, const struct status *st, bool planned)
+{
+    bool is_addition = copy->stream == MIRROR_STREAM_ADDITION;
     bool lost = st != NULL && (st->code == STATUS_FAILED_PRECONDITION ||
                                st->code == STATUS_OUT_OF_RANGE || st->code == STATUS_DATA_LOSS);
+    bool refused = is_addition && refuses(st);
     copy->wants_snapshot = copy->wants_snapshot || lost;
-    leave_step(copy, clock_monotonic_ns());
+    if (refused) {
+        copy->refused = copy->adding.number;
+    } else if (!planned && !is_addition) {
+        copy->refused = 0; /* rights may have changed */
+    }
+    bool goes_on =
+        refused || (planned && !copy->wants_snapshot) || (is_addition && copy->has_addition);
+    if (!goes_on) {
+        leave_step(copy, clock_monotonic_ns());
+    }
+    return goes_on;
 }
 
 void mirror_copy_silent(struct mirror_copy *copy, int64_t since_ns)
@@ -274,12 +386,50 @@ static void change_over(struct mirror_copy *copy, const Confreg__V1__Position *h
     memset(copy->view.epoch, 0, sizeof copy->view.epoch);
     strncpy(copy->view.epoch, header->epoch, sizeof copy->view.epoch - 1);
     copy->view.state = MIRROR_IN_STEP;
+    copy->view.selection = copy->asked.number;
     pthread_rwlock_unlock(&copy->lock);
     mirror_table_fini(&noted);
+    replace_selection(&copy->held, &copy->asked);
+}
+
+/* Keeps a complete addition aside, unless it is of another log, or of a server that lags behind the
+ * table. */
+static void finish_addition(struct mirror_copy *copy, const Confreg__V1__Position *header)
+{
+    copy->delivered = header->revision;
+    copy->served = true;
+    if (strcmp(header->epoch, copy->epoch) != 0) {
+        copy->wants_snapshot = true;
+    } else if (header->revision >= copy->position.revision) {
+        copy->addition = copy->snapshot;
+        copy->snapshot = (struct mirror_table){0};
+        copy->addition_revision = header->revision;
+        copy->has_addition = true;
+    }
+}
+
+/* The table has reached the revision of the addition. Called with the lock held. */
+static void absorb_addition(struct mirror_copy *copy)
+{
+    size_t place = 0;
+    for (struct mirror_config *config;
+         (config = mirror_table_next(&copy->addition, &place)) != NULL;) {
+        if (!mirror_selection_matches(&copy->held, config->environment, config->service_name)) {
+            mirror_config_unref(mirror_table_put(&copy->table, mirror_config_ref(config)));
+        }
+    }
+    drop_addition(copy);
+    replace_selection(&copy->held, &copy->adding);
+    copy->snapshot_revision = copy->addition_revision;
+    copy->view.selection = copy->adding.number;
 }
 
 static void finish_snapshot(struct mirror_copy *copy, const Confreg__V1__WatchResponse *response)
 {
+    if (copy->stream == MIRROR_STREAM_ADDITION) {
+        finish_addition(copy, response->header);
+        return;
+    }
     keep_unchanged(copy);
     change_over(copy, response->header);
     keep_position(copy, response->header);
@@ -352,6 +502,9 @@ static void apply_all(struct mirror_copy *copy, struct mirror_change *changes, s
                       const Confreg__V1__Position *header)
 {
     pthread_rwlock_wrlock(&copy->lock);
+    if (copy->has_addition && header->revision >= copy->addition_revision) {
+        absorb_addition(copy);
+    }
     for (size_t i = 0; i < n; i++) {
         apply(copy, &changes[i]);
     }
@@ -362,12 +515,22 @@ static void apply_all(struct mirror_copy *copy, struct mirror_change *changes, s
     pthread_rwlock_unlock(&copy->lock);
 }
 
+/* Whether the addition has this change already. */
+static bool is_in_addition(const struct mirror_copy *copy, const Confreg__V1__Event *event)
+{
+    return copy->has_addition && event->revision <= copy->addition_revision &&
+           !mirror_selection_matches(&copy->held, event->environment, event->service_name);
+}
+
 static size_t make_changes(struct mirror_copy *copy, struct mirror_change *changes)
 {
     size_t n = 0;
     for (size_t i = 0; i < copy->n_unfinished; i++) {
         const Confreg__V1__WatchResponse *response = copy->unfinished[i];
         for (size_t k = 0; k < response->n_events; k++) {
+            if (is_in_addition(copy, response->events[k])) {
+                continue;
+            }
             changes[n] = event_change(copy, response->header->epoch, response->events[k]);
             if (n > 0) {
                 changes[n - 1].ends_commit = changes[n - 1].revision != changes[n].revision;
@@ -389,7 +552,7 @@ static void finish_commits(struct mirror_copy *copy, const Confreg__V1__Position
         n += copy->unfinished[i]->n_events;
     }
     AUTO(free) struct mirror_change *changes = mem_array(n + 1, sizeof changes[0]);
-    make_changes(copy, changes);
+    n = make_changes(copy, changes);
     apply_all(copy, changes, n, header);
     keep_position(copy, header);
     tell(copy, changes, n);
@@ -432,7 +595,7 @@ static void take_by_kind(struct mirror_copy *copy, Confreg__V1__WatchResponse **
         }
         break;
     default: /* STARTED, PROGRESS, and kinds that later servers may add */
-        if (!copy->wants_snapshot) {
+        if (copy->stream != MIRROR_STREAM_ADDITION && !copy->wants_snapshot) {
             finish_commits(copy, (*response)->header);
         }
     }
@@ -442,7 +605,7 @@ bool mirror_copy_take(struct mirror_copy *copy, Confreg__V1__WatchResponse *resp
                       struct status *st)
 {
     bool sound = response->header != NULL && response->previous_revision == copy->delivered;
-    if (sound) {
+    if (sound && !mirror_copy_has_served(copy)) {
         take_by_kind(copy, &response);
     }
     if (response != NULL) {

@@ -7,7 +7,10 @@
  * 2. position is that of the newest commit in the table: a stream can resume after it.
  * 3. A snapshot replaces the table when it is complete, and not before.
  * 4. Only the watch side changes table and view: it reads them without the lock.
- * 5. Tombstones that other threads add are in a separate table, `noted`. It is accessed with the
+ * 5. Configs that were selected later (an addition) are loaded aside, as of a revision R that the
+ *    table has not reached yet. They get into the table when it reaches R. Until then changes of
+ *    them up to R are skipped.
+ * 6. Tombstones that other threads add are in a separate table, `noted`. It is accessed with the
  *    lock held only, and is ignored when an old copy is compared with a new one.
  *
  * Threads: mirror_copy_begin, mirror_copy_take, mirror_copy_target, mirror_copy_silent and
@@ -19,8 +22,16 @@
 #include <pthread.h>
 
 #include "confreg/v1/registry_service.pb-c.h"
+#include "mirror_selection.h"
 #include "mirror_table.h"
 #include "status.h"
+
+/* The purpose of a stream. */
+enum mirror_stream {
+    MIRROR_STREAM_WHOLE,    /* a snapshot of everything selected, then its changes */
+    MIRROR_STREAM_ADDITION, /* a snapshot of what was selected later; then it has served */
+    MIRROR_STREAM_CHANGES,  /* changes after the position */
+};
 
 struct mirror_copy {
     struct mirror_options options; /* selectors is NULL */
@@ -41,6 +52,15 @@ struct mirror_copy {
     size_t n_unfinished;
     uint64_t delivered; /* revision of the newest event or snapshot on this stream */
     uint64_t target;    /* the copy is in step from this revision on; UINT64_MAX: not known */
+    enum mirror_stream stream;
+    struct mirror_selection asked;  /* the selectors of the stream */
+    struct mirror_selection held;   /* what the table has */
+    struct mirror_selection adding; /* what it will have with the addition */
+    bool served;                    /* the stream of an addition has brought it */
+    bool has_addition;              /* one is complete and waits for the table */
+    struct mirror_table addition;   /* of names that held does not select */
+    uint64_t addition_revision;
+    uint64_t refused; /* number of a selection that the server has refused; 0: none */
 };
 
 /* The current state. With the lock held, or on the watch side. */
@@ -54,8 +74,9 @@ void mirror_copy_note_absent(struct mirror_copy *copy, const struct mirror_absen
 void mirror_copy_init(struct mirror_copy *copy, const struct mirror_options *options);
 void mirror_copy_fini(struct mirror_copy *copy);
 
-/* Before a stream is opened: sets the start in its request, which borrows from copy. */
-void mirror_copy_begin(struct mirror_copy *copy, Confreg__V1__WatchRequest *request);
+/* Before a stream is opened: sets start and selectors of its request, which borrows from copy. */
+void mirror_copy_begin(struct mirror_copy *copy, const struct mirror_selection *wanted,
+                       Confreg__V1__WatchRequest *request);
 /* Applies the next response of the stream and takes ownership of it. DATA_LOSS MESSAGE_MISSED: a
  * response is missing; the caller must cancel the stream, and the next one starts with a
  * snapshot. */
@@ -67,8 +88,16 @@ void mirror_copy_target(struct mirror_copy *copy, uint64_t revision);
 /* The stream has been silent since since_ns, so long that the copy may be behind: makes it stale.
  * The next response that completes a commit makes it in step again. */
 void mirror_copy_silent(struct mirror_copy *copy, int64_t since_ns);
-/* The stream has ended. st: the reason; NULL: with OK. */
-void mirror_copy_end(struct mirror_copy *copy, const struct status *st);
+/* The stream has ended. st: the reason; NULL: with OK. planned: it was ended on purpose, to open
+ * another one. Returns whether the copy stays in step if the next stream is opened at once. */
+bool mirror_copy_end(struct mirror_copy *copy, const struct status *st, bool planned);
+/* Whether the stream has served its purpose, and is to be ended. */
+bool mirror_copy_has_served(const struct mirror_copy *copy);
+/* Whether the copy has all that its stream was to bring before changes, so that another selection
+ * can be taken. */
+bool mirror_copy_is_settled(const struct mirror_copy *copy);
+/* Whether a stream is needed for this selection, which is not the present one. */
+bool mirror_copy_lacks(const struct mirror_copy *copy, const struct mirror_selection *wanted);
 /* Whether a resumed stream still waits for mirror_copy_target. */
 bool mirror_copy_wants_target(const struct mirror_copy *copy);
 bool mirror_copy_is_in_step(const struct mirror_copy *copy);

@@ -1,4 +1,4 @@
-/* What has changed between two settings, as JSON Pointers (RFC 6901) of the members and items that
+/* The differences between two settings, as JSON Pointers (RFC 6901) of the members and items that
  * were added, removed or changed. Objects are compared member by member, arrays item by item,
  * numbers by value. A pointer names the highest place: what is inside of something added or
  * removed, or of something that became another type, is not listed. */

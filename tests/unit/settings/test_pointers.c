@@ -1,4 +1,4 @@
-/* What has changed between two settings. */
+/* The differences between two settings. */
 #include "pointers.h"
 
 #include <stdio.h>
