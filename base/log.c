@@ -64,7 +64,17 @@ static void add_value(struct str *line, const char *value)
     str_add_char(line, '"');
 }
 
-void log_event(enum log_level level, const char *event, ...)
+static void add_event(struct str *line, const char *event, va_list arguments)
+{
+    str_addf(line, "event=%s", event);
+    for (const char *key; (key = va_arg(arguments, const char *)) != NULL;) {
+        const char *value = va_arg(arguments, const char *);
+        str_addf(line, " %s=", key);
+        add_value(line, value == NULL ? "" : value);
+    }
+}
+
+static void write_line(enum log_level level, const char *event, va_list arguments)
 {
     static const char *const names[] = {"debug", "info", "warning", "error"};
     if ((int)level < atomic_load(&threshold)) {
@@ -73,20 +83,35 @@ void log_event(enum log_level level, const char *event, ...)
     char now[CLOCK_TEXT_SIZE];
     clock_format(clock_wall_us(), now);
     AUTO_STR line = {0};
-    str_addf(&line, "time=%s level=%s event=%s", now, names[level], event);
-    va_list arguments;
-    va_start(arguments, event);
-    for (const char *key; (key = va_arg(arguments, const char *)) != NULL;) {
-        const char *value = va_arg(arguments, const char *);
-        str_addf(&line, " %s=", key);
-        add_value(&line, value == NULL ? "" : value);
-    }
-    va_end(arguments);
+    str_addf(&line, "time=%s level=%s ", now, names[level]);
+    add_event(&line, event, arguments);
     str_add_char(&line, '\n');
     /* One write per line, so that lines of several threads do not mix. Errors are ignored: the
      * service must go on without its log. */
     ssize_t written = write(STDERR_FILENO, line.data, line.len);
     (void)written;
+}
+
+void log_event(enum log_level level, const char *event, ...)
+{
+    va_list arguments;
+    va_start(arguments, event);
+    write_line(level, event, arguments);
+    va_end(arguments);
+}
+
+void log_event_to(const struct log_sink *sink, enum log_level level, const char *event, ...)
+{
+    va_list arguments;
+    va_start(arguments, event);
+    if (sink == NULL) {
+        write_line(level, event, arguments);
+    } else {
+        AUTO_STR line = {0};
+        add_event(&line, event, arguments);
+        sink->line(sink->user, level, str_text(&line));
+    }
+    va_end(arguments);
 }
 
 bool log_limit_take(struct log_limit *limit, int64_t now_ns, uint64_t *ret_left_out)

@@ -19,6 +19,16 @@ bool log_parse_level(const char *text, enum log_level *ret_level);
  *     log_event(LOG_INFO, "listening", "address", text, NULL); */
 void log_event(enum log_level level, const char *event, ...) __attribute__((sentinel));
 
+/* Where lines go instead of standard error: for a library, which has no standard error of its own.
+ * line: "event=… key=value …" without time, level and line feed; borrowed until it returns. */
+struct log_sink {
+    void (*line)(void *user, enum log_level level, const char *line);
+    void *user;
+};
+/* The same to a sink; NULL: the program's log. */
+void log_event_to(const struct log_sink *sink, enum log_level level, const char *event, ...)
+    __attribute__((sentinel));
+
 /* A rate limit for log lines that clients can cause: LOG_LINES_A_SECOND for each struct. Starts
  * zeroed. One thread at a time. */
 #define LOG_LINES_A_SECOND 10

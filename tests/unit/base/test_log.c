@@ -116,3 +116,17 @@ Test(log, a_limit_counts_what_it_leaves_out)
         }
     }
 }
+
+static void keep_line(void *user, enum log_level level, const char *line)
+{
+    snprintf(user, 100, "%d %s", (int)level, line);
+}
+
+Test(log, a_sink_gets_lines_instead_of_standard_error)
+{
+    char text[512], line[100];
+    const struct log_sink sink = {keep_line, line};
+    CAUGHT(text, log_event_to(&sink, LOG_ERROR, "token_kept", "why", "a b", NULL));
+    cr_expect_str_eq(text, "");
+    cr_expect_str_eq(line, "3 event=token_kept why=\"a b\"");
+}
