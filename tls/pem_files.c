@@ -94,26 +94,30 @@ static EVP_PKEY *private_key(const char *text)
     return key;
 }
 
-static bool check_pair(const struct pem_files *files, struct status *st)
+static const struct pem_names option_names = {"--server-ca", "--server-cert", "--server-key"};
+
+static bool check_pair(const struct pem_files *files, const struct pem_names *names,
+                       struct status *st)
 {
     X509 *certificate = first_certificate(files->cert);
     EVP_PKEY *key = private_key(files->key);
-    bool ok = certificate != NULL || broken(st, "--server-cert", "no certificate is in the file");
+    bool ok = certificate != NULL || broken(st, names->cert, "no certificate is in the file");
     if (ok && key == NULL) {
-        ok = broken(st, "--server-key", "no key without a passphrase is in the file");
+        ok = broken(st, names->key, "no key without a passphrase is in the file");
     }
     if (ok && X509_check_private_key(certificate, key) != 1) {
-        ok = broken(st, "--server-key", "the key is not the certificate's");
+        ok = broken(st, names->key, "the key is not the certificate's");
     }
     X509_free(certificate);
     EVP_PKEY_free(key);
     return ok;
 }
 
-static bool check_ca(const struct pem_files *files, struct status *st)
+static bool check_ca(const struct pem_files *files, const struct pem_names *names,
+                     struct status *st)
 {
     X509 *certificate = first_certificate(files->ca);
-    bool ok = certificate != NULL || broken(st, "--server-ca", "no certificate is in the file");
+    bool ok = certificate != NULL || broken(st, names->ca, "no certificate is in the file");
     X509_free(certificate);
     return ok;
 }
@@ -121,11 +125,15 @@ static bool check_ca(const struct pem_files *files, struct status *st)
 bool pem_files_read(const struct tls_client_settings *settings, struct pem_files *ret_files,
                     struct status *st)
 {
+    const struct pem_names *names = settings->names == NULL ? &option_names : settings->names;
     struct pem_files files = {.ca = NULL};
-    bool ok = read_text(settings->ca, "--server-ca", &files.ca, st) && check_ca(&files, st);
+    bool ok = true;
+    if (settings->ca != NULL) {
+        ok = read_text(settings->ca, names->ca, &files.ca, st) && check_ca(&files, names, st);
+    }
     if (ok && settings->cert != NULL) {
-        ok = read_text(settings->cert, "--server-cert", &files.cert, st) &&
-             read_text(settings->key, "--server-key", &files.key, st) && check_pair(&files, st);
+        ok = read_text(settings->cert, names->cert, &files.cert, st) &&
+             read_text(settings->key, names->key, &files.key, st) && check_pair(&files, names, st);
     }
     ERR_clear_error();
     if (!ok) {
