@@ -6,6 +6,8 @@ string(REPLACE "-DNDEBUG" "" CMAKE_C_FLAGS_RELWITHDEBINFO "${CMAKE_C_FLAGS_RELWI
 # read-only before main, checks of the stack, checked copies, and control-flow enforcement by
 # processors that have it. tests/integration/test_hardening.py looks for each in the programs.
 set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+# What is not marked is private to the program or library that has it.
+set(CMAKE_C_VISIBILITY_PRESET hidden)
 include(CheckPIESupported)
 check_pie_supported(LANGUAGES C)
 add_compile_options(-fstack-protector-strong -fstack-clash-protection)

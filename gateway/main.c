@@ -23,6 +23,7 @@
 #include "prepared.h"
 #include "redirect.h"
 #include "route_stats.h"
+#include "rpc_process.h"
 #include "signals.h"
 #include "sse_streams.h"
 #include "tls_options.h"
@@ -375,6 +376,7 @@ static int run(struct settings *settings)
         return 2;
     }
     bool confined = confine_process(&settings->confine, &st);
+    rpc_own_process();
     signals_start(EXIT_SUCCESS);
     if (!confined || !serve(settings, &st)) {
         log_event(LOG_ERROR, "cannot_start", "code", status_code_name(st.code), "reason", st.reason,

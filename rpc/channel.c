@@ -107,13 +107,14 @@ static void read_again(void *user)
     struct pem_files files;
     struct status st;
     if (!pem_files_read(&source->tls, &files, &st)) {
-        log_event(LOG_ERROR, "tls_reload_failed", "message", st.message, "effect",
-                  "the files that were read before stay in force", NULL);
+        log_event_to(source->options.log, LOG_ERROR, "tls_reload_failed", "message", st.message,
+                     "effect", "the files that were read before stay in force", NULL);
         return;
     }
     channel_unref(swap(source, create(source, &files)));
     pem_files_fini(&files);
-    log_event(LOG_INFO, "tls_loaded", "for", "the connection to the server", NULL);
+    log_event_to(source->options.log, LOG_INFO, "tls_loaded", "for", "the connection to the server",
+                 NULL);
 }
 
 static char *copy(const char *text)
@@ -129,7 +130,7 @@ static bool start_tls(struct channel_source *source, const struct tls_client_set
         return false;
     }
     source->tls = (struct tls_client_settings){copy(tls->ca), copy(tls->cert), copy(tls->key),
-                                               copy(tls->server_name)};
+                                               copy(tls->server_name), tls->names};
     source->newest = create(source, &files);
     pem_files_fini(&files);
     const struct file_watch_options options = {

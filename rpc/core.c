@@ -11,6 +11,7 @@
 
 #include "clock.h"
 #include "log.h"
+#include "rpc_process.h"
 
 static struct log_limit limit;
 static pthread_mutex_t limit_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -57,7 +58,7 @@ static void stop_lock_graph(void)
     }
 }
 
-static void prepare(void)
+void rpc_own_process(void)
 {
     gpr_set_log_function(log_line);
     stop_lock_graph();
@@ -65,8 +66,6 @@ static void prepare(void)
 
 void core_init(void)
 {
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
-    pthread_once(&once, prepare);
     grpc_init();
 }
 

@@ -2,8 +2,7 @@
 #ifndef RPC_CORE_H
 #define RPC_CORE_H
 
-/* Reference-counted: each server and each client holds one. The core's messages go to the program's
- * log. Any thread. */
+/* Reference-counted: each server and each client holds one. Any thread. */
 void core_init(void);
 void core_shutdown(void);
 

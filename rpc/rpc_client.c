@@ -15,7 +15,8 @@
 #include "status_details.h"
 
 struct rpc_client {
-    struct channel_source *channels;
+    struct channel_source **channels; /* one for each address */
+    size_t n_channels;
     struct completion_queue cq;
     pthread_mutex_t lock;
     pthread_cond_t idle;
@@ -50,23 +51,49 @@ struct rpc_client_call {
 
 /* ---- The client ---- */
 
-bool rpc_client_new(const char *address, const struct rpc_client_options *options,
-                    struct rpc_client **ret_client, struct status *st)
+static bool is_address(const char *text, struct status *st)
+{
+    struct address parsed;
+    return strncmp(text, "dns:", 4) == 0 || address_parse(text, ADDRESS_TO_CONNECT, &parsed, st);
+}
+
+static void free_channels(struct rpc_client *client)
+{
+    for (size_t i = 0; i < client->n_channels; i++) {
+        channel_source_free(client->channels[i]);
+    }
+    free(client->channels);
+}
+
+static bool make_channels(struct rpc_client *client, const char *const *addresses, size_t n,
+                          const struct rpc_client_options *options, struct status *st)
+{
+    client->channels = mem_array(n, sizeof client->channels[0]);
+    while (client->n_channels < n) {
+        const char *address = addresses[client->n_channels];
+        struct channel_source **channel = &client->channels[client->n_channels];
+        if (!is_address(address, st) || !channel_source_new(address, options, channel, st)) {
+            return false;
+        }
+        client->n_channels++;
+    }
+    return true;
+}
+
+bool rpc_client_open(const char *const *addresses, size_t n,
+                     const struct rpc_client_options *options, struct rpc_client **ret_client,
+                     struct status *st)
 {
     static const struct rpc_client_options defaults = {0};
-    struct address parsed;
-    if (strncmp(address, "dns:", 4) != 0 &&
-        !address_parse(address, ADDRESS_TO_CONNECT, &parsed, st)) {
-        return false;
-    }
+    assert(n > 0 && "a client has an address");
     core_init();
-    struct channel_source *channels = NULL;
-    if (!channel_source_new(address, options == NULL ? &defaults : options, &channels, st)) {
+    struct rpc_client *client = mem_zalloc(sizeof *client);
+    if (!make_channels(client, addresses, n, options == NULL ? &defaults : options, st)) {
+        free_channels(client);
+        free(client);
         core_shutdown();
         return false;
     }
-    struct rpc_client *client = mem_zalloc(sizeof *client);
-    client->channels = channels;
     pthread_mutex_init(&client->lock, NULL);
     pthread_cond_init(&client->idle, NULL);
     cq_init(&client->cq, GRPC_CQ_DEFAULT_POLLING);
@@ -75,9 +102,17 @@ bool rpc_client_new(const char *address, const struct rpc_client_options *option
     return true;
 }
 
+bool rpc_client_new(const char *address, const struct rpc_client_options *options,
+                    struct rpc_client **ret_client, struct status *st)
+{
+    return rpc_client_open(&address, 1, options, ret_client, st);
+}
+
 void rpc_client_reload(struct rpc_client *client)
 {
-    channel_source_reload(client->channels);
+    for (size_t i = 0; i < client->n_channels; i++) {
+        channel_source_reload(client->channels[i]);
+    }
 }
 
 static void cancel_all(struct rpc_client *client)
@@ -102,7 +137,7 @@ void rpc_client_free(struct rpc_client *client)
     cancel_all(client);
     cq_close(&client->cq);
     cq_join(&client->cq);
-    channel_source_free(client->channels);
+    free_channels(client);
     cq_fini(&client->cq);
     pthread_cond_destroy(&client->idle);
     pthread_mutex_destroy(&client->lock);
@@ -149,7 +184,8 @@ static struct rpc_client_call *new_call(struct rpc_client *client,
     struct rpc_client_call *call = mem_zalloc(sizeof *call);
     call->client = client;
     call->user = user;
-    call->channel = channel_source_take(client->channels);
+    assert(request->address < client->n_channels && "a call goes to an address of its client");
+    call->channel = channel_source_take(client->channels[request->address]);
     call->core = create_core(call, request);
     call->sent = bytes_pack(request->message);
     call->details = grpc_empty_slice();
@@ -434,7 +470,12 @@ void rpc_client_cancel(struct rpc_client_call *call)
     grpc_call_cancel(call->core, NULL);
 }
 
-/* ---- Timers ---- */
+/* ---- Tasks and timers ---- */
+
+void rpc_client_post(struct rpc_client *client, struct rpc_task *task)
+{
+    cq_post(&client->cq, task);
+}
 
 void rpc_client_set_timer(struct rpc_client *client, struct rpc_timer *timer, int64_t at_ns)
 {

@@ -12,6 +12,7 @@
 #include <stdbool.h>
 
 #include "buf.h"
+#include "log.h"
 #include "pem_files.h"
 #include "rpc_types.h"
 #include "status.h"
@@ -26,14 +27,20 @@ struct rpc_client_options {
     int64_t keepalive_timeout_ms; /* 0: 10 s */
     bool minimal_stack;           /* costs less; for programs that talk to a known server */
     const struct tls_client_settings *tls; /* copied; NULL: no TLS */
+    const struct log_sink *log; /* what is logged; outlives the client; NULL: the program's log */
 };
 
-/* Connects on the first call. address: "HOST:PORT", "dns:///…" or "unix:PATH". INVALID_ARGUMENT: it
- * is not valid. Fails as pem_files_read does where there is TLS.
+/* Connects to each address on the first call to it. addresses: "HOST:PORT", "dns:///…" or
+ * "unix:PATH"; n of them, at least one; copied. INVALID_ARGUMENT: one is not valid. Fails as
+ * pem_files_read does where there is TLS.
  *
  * With TLS the server has to prove the address's host (or tls->server_name). When the files change,
  * calls that start afterwards use a new connection with them, and calls that are open keep theirs.
  * Files that cannot be used change nothing; a line is logged. */
+bool rpc_client_open(const char *const *addresses, size_t n,
+                     const struct rpc_client_options *options, struct rpc_client **ret_client,
+                     struct status *st);
+/* The same with one address. */
 bool rpc_client_new(const char *address, const struct rpc_client_options *options,
                     struct rpc_client **ret_client, struct status *st);
 /* Reads the files of TLS again soon. Any thread. */
@@ -48,6 +55,7 @@ struct rpc_header {
 };
 
 struct rpc_request {
+    size_t address;                  /* which of the client's addresses, from 0 on */
     const char *path;                /* "/confreg.v1.RegistryService/GetConfig" */
     const ProtobufCMessage *message; /* encoded before the start function returns */
     int64_t timeout_ms;              /* 0: no time-out */
@@ -84,6 +92,10 @@ struct rpc_client_call *rpc_client_stream(struct rpc_client *client,
                                           const struct rpc_client_stream_ops *ops, void *user);
 /* Cancels the call: done is called with CANCELLED. Any thread, while the handle is valid. */
 void rpc_client_cancel(struct rpc_client_call *call);
+
+/* Runs the task on the client's thread, after those that were posted before. Any thread. Freeing
+ * the client drops tasks that have not run. */
+void rpc_client_post(struct rpc_client *client, struct rpc_task *task);
 
 /* Run timer->fn on the client's thread at time at_ns of clock_monotonic_ns(). Setting a timer that
  * is set moves it; clearing one that is not set does nothing. Only on the client's thread. Freeing

@@ -1,6 +1,6 @@
 /* The system calls by which the gRPC core reads, writes and closes its sockets. The linker prefers
  * the functions of these names here to libc's. Sockets of others pass through unchanged: they have
- * no TLS session and are not watched. */
+ * no TLS session and are not watched. They are visible to other libraries, as all else is not. */
 #include <errno.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -24,7 +24,7 @@ static ssize_t receive(int fd, struct msghdr *message, int flags)
     return tls_session_read(session, message->msg_iov, message->msg_iovlen);
 }
 
-ssize_t recvmsg(int fd, struct msghdr *message, int flags)
+__attribute__((visibility("default"))) ssize_t recvmsg(int fd, struct msghdr *message, int flags)
 {
     ssize_t n = receive(fd, message, flags);
     enum inflow_verdict verdict =
@@ -39,14 +39,15 @@ ssize_t recvmsg(int fd, struct msghdr *message, int flags)
     return -1;
 }
 
-ssize_t sendmsg(int fd, const struct msghdr *message, int flags)
+__attribute__((visibility("default"))) ssize_t sendmsg(int fd, const struct msghdr *message,
+                                                       int flags)
 {
     struct tls_session *session = tls_sockets_find(fd);
     return session == NULL ? syscall(SYS_sendmsg, fd, message, flags)
                            : tls_session_write(session, message->msg_iov, message->msg_iovlen);
 }
 
-int close(int fd)
+__attribute__((visibility("default"))) int close(int fd)
 {
     struct tls_session *session = tls_sockets_take(fd);
     inflow_closed(fd);

@@ -14,6 +14,7 @@
 #include "failpoint.h"
 #include "log.h"
 #include "node_metrics.h"
+#include "rpc_process.h"
 #include "service.h"
 #include "store_open.h"
 #include "uri.h"
@@ -146,6 +147,7 @@ static bool make_server(struct node *node, const struct node_options *options, s
         .release_caller = admission_release,
         .limits = &node->charges,
     };
+    rpc_own_process();
     node->parties = limits_new(&options->limits);
     node->charges = charges_of(node->parties);
     return rpc_server_new(&server_options, &node->server, st);
