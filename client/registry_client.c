@@ -5,6 +5,8 @@
 #include <stdatomic.h>
 #include <string.h>
 
+#include "clock.h"
+#include "failover.h"
 #include "file.h"
 #include "file_watch.h"
 #include "log.h"
@@ -31,8 +33,11 @@ struct authorization {
 
 struct registry_client {
     struct rpc_client *rpc;
+    struct failover failover;
     atomic_bool closing;
-    char *token_path;              /* owned; NULL: no token */
+    const struct log_sink *log;
+    char *token_path;              /* owned, like its name; NULL: no token */
+    char *token_name;              /* in messages */
     struct file_watch *token_file; /* NULL: no token */
     pthread_mutex_t lock;          /* of the next one */
     struct authorization *own;     /* NULL: no token */
@@ -40,25 +45,11 @@ struct registry_client {
 
 struct pending {
     struct registry_client *client;
+    struct failover_choice choice;
     const struct typed_method *method;
     registry_client_done *done;
     void *user;
 };
-
-bool registry_client_new(const char *address, const struct tls_client_settings *tls,
-                         struct registry_client **ret_client, struct status *st)
-{
-    struct rpc_client_options options = {
-        .max_receive_bytes = MAX_RECEIVE_BYTES, .minimal_stack = true, .tls = tls};
-    struct rpc_client *rpc;
-    if (!rpc_client_new(address, &options, &rpc, st)) {
-        return false;
-    }
-    *ret_client = mem_zalloc(sizeof **ret_client);
-    (*ret_client)->rpc = rpc;
-    pthread_mutex_init(&(*ret_client)->lock, NULL);
-    return true;
-}
 
 /* ---- The client's own token ---- */
 
@@ -98,14 +89,14 @@ static bool read_token(struct registry_client *client, struct status *st)
     static const char scheme[] = "Bearer ";
     AUTO(buf_unref) struct buf *text = NULL;
     if (!file_read(client->token_path, TOKEN_FILE_BYTES, &text, NULL, st)) {
-        return status_set(st, STATUS_UNAVAILABLE, "TOKEN_FILE_BROKEN", "--server-token-file: %s",
+        return status_set(st, STATUS_UNAVAILABLE, "TOKEN_FILE_BROKEN", "%s: %s", client->token_name,
                           st->message);
     }
     size_t n = text->len;
     n -= n > 0 && text->data[n - 1] == '\n';
     if (!is_token((const char *)text->data, n)) {
         return status_set(st, STATUS_UNAVAILABLE, "TOKEN_FILE_BROKEN",
-                          "--server-token-file: the file is not one line with a token");
+                          "%s: the file is not one line with a token", client->token_name);
     }
     struct authorization *made = mem_zalloc(sizeof *made + sizeof scheme + n);
     atomic_init(&made->refs, 1);
@@ -121,17 +112,20 @@ static bool read_token(struct registry_client *client, struct status *st)
 
 static void read_token_again(void *user)
 {
+    const struct registry_client *client = user;
     struct status st;
     if (read_token(user, &st)) {
-        log_event(LOG_INFO, "server_token_reloaded", NULL);
+        log_event_to(client->log, LOG_INFO, "server_token_reloaded", NULL);
     } else {
-        log_event(LOG_ERROR, "server_token_kept", "message", st.message, NULL);
+        log_event_to(client->log, LOG_ERROR, "server_token_kept", "message", st.message, NULL);
     }
 }
 
-bool registry_client_use_token(struct registry_client *client, const char *path, struct status *st)
+static bool use_token(struct registry_client *client, const char *path, const char *name,
+                      struct status *st)
 {
     client->token_path = mem_string(path);
+    client->token_name = mem_string(name == NULL ? "--server-token-file" : name);
     if (!read_token(client, st)) {
         return false;
     }
@@ -139,6 +133,42 @@ bool registry_client_use_token(struct registry_client *client, const char *path,
         .paths = {path}, .changed = read_token_again, .user = client};
     client->token_file = file_watch_start(&watch);
     return true;
+}
+
+/* ---- The client ---- */
+
+bool registry_client_new(const struct registry_client_options *options,
+                         struct registry_client **ret_client, struct status *st)
+{
+    struct rpc_client_options rpc_options = {.max_receive_bytes = MAX_RECEIVE_BYTES,
+                                             .minimal_stack = true,
+                                             .tls = options->tls,
+                                             .log = options->log};
+    struct rpc_client *rpc;
+    if (!rpc_client_open(options->addresses, options->n_addresses, &rpc_options, &rpc, st)) {
+        return false;
+    }
+    AUTO(registry_client_free) struct registry_client *client = mem_zalloc(sizeof *client);
+    client->rpc = rpc;
+    client->log = options->log;
+    failover_init(&client->failover, options->n_addresses);
+    pthread_mutex_init(&client->lock, NULL);
+    if (options->token_file != NULL &&
+        !use_token(client, options->token_file, options->token_name, st)) {
+        return false;
+    }
+    *ret_client = MOVE(client);
+    return true;
+}
+
+int64_t registry_client_pause_ms(struct registry_client *client)
+{
+    return failover_pause_ms(&client->failover, clock_monotonic_ns());
+}
+
+bool registry_client_has_choice(const struct registry_client *client)
+{
+    return client->failover.n > 1;
 }
 
 void registry_client_reload(struct registry_client *client)
@@ -156,8 +186,10 @@ void registry_client_free(struct registry_client *client)
         rpc_client_free(client->rpc);
         file_watch_stop(client->token_file);
         authorization_unref(client->own);
+        failover_fini(&client->failover);
         pthread_mutex_destroy(&client->lock);
         free(client->token_path);
+        free(client->token_name);
         free(client);
     }
 }
@@ -173,15 +205,28 @@ static struct status as_told(const struct registry_client *client, const struct 
     return told;
 }
 
+/* Notes whether the address can be used. */
+static void note(struct registry_client *client, struct failover_choice choice,
+                 const struct status *st)
+{
+    if (st == NULL || (st->code != STATUS_UNAVAILABLE && st->code != STATUS_DEADLINE_EXCEEDED)) {
+        failover_worked(&client->failover, choice);
+    } else {
+        failover_failed(&client->failover, choice, clock_monotonic_ns());
+    }
+}
+
 static void finish(void *user, const struct status *st, const uint8_t *bytes, size_t size)
 {
     struct pending call = *(struct pending *)user;
     free(user);
     if (st != NULL) {
         struct status told = as_told(call.client, st);
+        note(call.client, call.choice, &told);
         call.done(call.user, NULL, &told);
         return;
     }
+    note(call.client, call.choice, NULL);
     ProtobufCMessage *response =
         protobuf_c_message_unpack(call.method->response, NULL, size, bytes);
     if (response != NULL) {
@@ -242,18 +287,32 @@ void registry_client_call_for(struct registry_client *client, const struct regis
                               enum registry_method method, const ProtobufCMessage *request,
                               int64_t timeout_ms, registry_client_done *done, void *user)
 {
+    const struct registry_call call = {
+        .method = method, .request = request, .timeout_ms = timeout_ms, .caller = caller};
+    registry_client_start(client, &call, done, user);
+}
+
+void registry_client_start(struct registry_client *client, const struct registry_call *call,
+                           registry_client_done *done, void *user)
+{
+    const struct typed_method *method = &methods[call->method];
     AUTO(authorization_unref) struct authorization *own = own_authorization(client);
-    struct headers headers = headers_of(caller, own);
-    assert(request->descriptor == methods[method].request && "a method has its own request");
-    struct pending *call = mem_alloc(sizeof *call);
-    *call =
-        (struct pending){.client = client, .method = &methods[method], .done = done, .user = user};
-    struct rpc_request rpc = {.path = methods[method].path,
-                              .message = request,
-                              .timeout_ms = timeout_ms,
+    struct headers headers = headers_of(call->caller, own);
+    assert(call->request->descriptor == method->request && "a method has its own request");
+    struct pending *pending = mem_alloc(sizeof *pending);
+    *pending = (struct pending){.client = client,
+                                .choice = failover_choose(&client->failover),
+                                .method = method,
+                                .done = done,
+                                .user = user};
+    struct rpc_request rpc = {.address = pending->choice.address,
+                              .path = method->path,
+                              .message = call->request,
+                              .timeout_ms = call->timeout_ms,
+                              .wait_for_ready = call->patient && client->failover.n == 1,
                               .headers = headers.items,
                               .n_headers = headers.n};
-    rpc_client_unary(client->rpc, &rpc, finish, call);
+    rpc_client_unary(client->rpc, &rpc, finish, pending);
 }
 
 /* ---- Watches ---- */
@@ -263,6 +322,7 @@ static bool take_response(void *user, const uint8_t *bytes, size_t size)
     struct registry_watch *watch = user;
     Confreg__V1__WatchResponse *response = confreg__v1__watch_response__unpack(NULL, size, bytes);
     watch->malformed = response == NULL;
+    failover_worked(&watch->client->failover, watch->choice);
     return response != NULL && watch->response(watch, response);
 }
 
@@ -270,6 +330,7 @@ static void end_watch(void *user, const struct status *st)
 {
     struct registry_watch *watch = user;
     struct status malformed;
+    note(watch->client, watch->choice, st);
     if (watch->malformed) {
         status_set(&malformed, STATUS_INTERNAL, "MALFORMED_MESSAGE", "the answer is no %s",
                    confreg__v1__watch_response__descriptor.name);
@@ -286,10 +347,13 @@ struct rpc_client_call *registry_client_watch_open(struct registry_client *clien
     static const struct rpc_client_stream_ops ops = {take_response, end_watch};
     AUTO(authorization_unref) struct authorization *own = own_authorization(client);
     struct headers headers = headers_of(caller, own);
+    watch->client = client;
+    watch->choice = failover_choose(&client->failover);
     const struct rpc_request rpc = {
+        .address = watch->choice.address,
         .path = "/confreg.v1.RegistryService/Watch",
         .message = &request->base,
-        .wait_for_ready = patient,
+        .wait_for_ready = patient && client->failover.n == 1,
         .headers = headers.items,
         .n_headers = headers.n,
     };
@@ -297,7 +361,12 @@ struct rpc_client_call *registry_client_watch_open(struct registry_client *clien
     return rpc_client_stream(client->rpc, &rpc, &ops, watch);
 }
 
-/* ---- Timers ---- */
+/* ---- Tasks and timers ---- */
+
+void registry_client_post(struct registry_client *client, struct rpc_task *task)
+{
+    rpc_client_post(client->rpc, task);
+}
 
 void registry_client_set_timer(struct registry_client *client, struct rpc_timer *timer,
                                int64_t at_ns)

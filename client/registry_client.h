@@ -9,7 +9,9 @@
 #define CLIENT_REGISTRY_CLIENT_H
 
 #include "confreg/v1/registry_service.pb-c.h"
+#include "failover.h"
 #include "grpc/health/v1/health.pb-c.h"
+#include "mem.h"
 #include "rpc_client.h"
 
 /* X(name in capitals, path, type of the request, type of the response). Types are spelled as in the
@@ -58,19 +60,37 @@ static inline char *registry_text(const char *borrowed)
 
 struct registry_client;
 
-/* Does not connect: the first call does, and later calls reconnect. address and tls (NULL: no TLS),
- * and failures: see rpc_client_new. */
-bool registry_client_new(const char *address, const struct tls_client_settings *tls,
+struct registry_client_options {
+    const char *const *addresses; /* of servers that share one registry; see rpc_client_open */
+    size_t n_addresses;           /* at least one */
+    const struct tls_client_settings *tls; /* NULL: no TLS */
+    /* Proves who the client is by a bearer token, the only line of a file, which is read again when
+     * it changes. A file that cannot be used later is logged, and the token before stays in use.
+     * NULL: none. */
+    const char *token_file;
+    const char *token_name;     /* what messages call that file; NULL: "--server-token-file" */
+    const struct log_sink *log; /* as for rpc_client_open */
+};
+
+/* Does not connect: the first call does, and later calls reconnect. Fails as rpc_client_open does,
+ * and with UNAVAILABLE, reason TOKEN_FILE_BROKEN: the file of the token cannot be used.
+ *
+ * With several addresses calls go to one of them, at first a random one, until it cannot be reached
+ * (failover.h). */
+bool registry_client_new(const struct registry_client_options *options,
                          struct registry_client **ret_client, struct status *st);
-/* Proves who the client is by a bearer token, the only line of a file, which is read again when it
- * changes. A file that cannot be used later is logged, and the token before stays in use. Before
- * the first call. UNAVAILABLE, reason TOKEN_FILE_BROKEN: it cannot be used. */
-bool registry_client_use_token(struct registry_client *client, const char *path, struct status *st);
+/* How long a call that has failed with UNAVAILABLE should wait before it is tried again: a random
+ * time (full jitter) that grows while no server can be reached; 0 where there is another address.
+ * Any thread. */
+int64_t registry_client_pause_ms(struct registry_client *client);
+/* Whether the client has more than one address. */
+bool registry_client_has_choice(const struct registry_client *client);
 /* Reads the files of TLS and the token again soon. Any thread. */
 void registry_client_reload(struct registry_client *client);
 /* Cancels open calls and returns after their callbacks. NULL is ignored. Must not be called from a
  * callback. */
 void registry_client_free(struct registry_client *client);
+MEM_CLEANUP(struct registry_client, registry_client_free)
 
 /* On whose behalf a gateway calls. Texts are borrowed until the start function returns. */
 struct registry_caller {
@@ -90,8 +110,19 @@ struct registry_caller {
  * INTERNAL MALFORMED_MESSAGE: the response could not be decoded. */
 typedef void registry_client_done(void *user, ProtobufCMessage *response, const struct status *st);
 
-/* Starts a call; done is called exactly once. request, of the method's type, is encoded before this
- * returns. Calls do not wait for a server that is away. timeout_ms 0: no time-out. */
+/* A call to be made, and how. */
+struct registry_call {
+    enum registry_method method;
+    const ProtobufCMessage *request; /* of the method's type; encoded before the call has started */
+    int64_t timeout_ms;              /* 0: no time-out */
+    bool patient; /* wait while the server is away, instead of UNAVAILABLE; one address only */
+    const struct registry_caller *caller; /* on whose behalf; NULL: on the client's own */
+};
+
+/* Starts a call; done is called exactly once. */
+void registry_client_start(struct registry_client *client, const struct registry_call *call,
+                           registry_client_done *done, void *user);
+/* The same for a call that does not wait for a server that is away. */
 void registry_client_call(struct registry_client *client, enum registry_method method,
                           const ProtobufCMessage *request, int64_t timeout_ms,
                           registry_client_done *done, void *user);
@@ -107,17 +138,23 @@ struct registry_watch {
     /* The end of the watch; called once. st: NULL if the server ended the stream with OK, else as
      * for registry_client_done; borrowed. */
     void (*done)(struct registry_watch *watch, const struct status *st);
-    bool malformed; /* private to registry_client.c */
+    /* Private to registry_client.c. */
+    struct registry_client *client;
+    struct failover_choice choice;
+    bool malformed;
 };
 
 /* Opens a watch on behalf of a caller (NULL: on the client's own). patient: wait until the server
- * can be reached, instead of ending with UNAVAILABLE. Returns a handle for rpc_client_cancel, which
+ * can be reached, instead of ending with UNAVAILABLE; has no effect on a client with several
+ * addresses, whose next watch goes to another one. Returns a handle for rpc_client_cancel, which
  * is valid until done returns; that may be before this function returns. */
 struct rpc_client_call *registry_client_watch_open(struct registry_client *client,
                                                    const struct registry_caller *caller,
                                                    const Confreg__V1__WatchRequest *request,
                                                    bool patient, struct registry_watch *watch);
 
+/* Runs a task on the client's thread; see rpc_client_post. */
+void registry_client_post(struct registry_client *client, struct rpc_task *task);
 /* Run timer->fn on the client's thread at time at_ns of clock_monotonic_ns(). Setting a timer that
  * is set moves it; clearing one that is not set does nothing. Only on the client's thread. */
 void registry_client_set_timer(struct registry_client *client, struct rpc_timer *timer,

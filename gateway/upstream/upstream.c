@@ -29,8 +29,9 @@ bool upstream_connect(struct upstream *upstream, const char *server,
                       const struct mirror_options *options, struct status *st)
 {
     upstream->has_credentials = token_file != NULL || (tls != NULL && tls->cert != NULL);
-    if (!registry_client_new(server, tls, &upstream->client, st) ||
-        (token_file != NULL && !registry_client_use_token(upstream->client, token_file, st))) {
+    const struct registry_client_options client = {
+        .addresses = &server, .n_addresses = 1, .tls = tls, .token_file = token_file};
+    if (!registry_client_new(&client, &upstream->client, st)) {
         return false;
     }
     upstream->mirror = mirror_new(upstream->client, options);

@@ -40,7 +40,7 @@ struct upstream *upstream_new(int64_t timeout_ms);
 void upstream_free(struct upstream *upstream);
 
 /* Makes the client and starts the mirror. tls: NULL: no TLS; token_file: NULL: none. Fails as
- * registry_client_new and registry_client_use_token do; never because the server is away. */
+ * registry_client_new does; never because the server is away. */
 bool upstream_connect(struct upstream *upstream, const char *server,
                       const struct tls_client_settings *tls, const char *token_file,
                       const struct mirror_options *options, struct status *st);

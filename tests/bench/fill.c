@@ -111,7 +111,9 @@ int main(int argc, char **argv)
     memcpy(f.payload + f.n_payload - 2, "\"}", 2);
     pthread_mutex_init(&f.lock, NULL);
     pthread_cond_init(&f.wake, NULL);
-    if (!registry_client_new(argv[1], NULL, &f.client, &st)) {
+    const char *address = argv[1];
+    const struct registry_client_options options = {.addresses = &address, .n_addresses = 1};
+    if (!registry_client_new(&options, &f.client, &st)) {
         fprintf(stderr, "bench_fill: %s\n", st.message);
         return EXIT_FAILURE;
     }

@@ -87,7 +87,9 @@ static struct registry_client *connect_to(const struct place *place)
 {
     struct registry_client *client = NULL;
     struct status st;
-    CHECK(registry_client_new(place->listen, NULL, &client, &st), "%s", st.message);
+    const char *address = place->listen;
+    const struct registry_client_options options = {.addresses = &address, .n_addresses = 1};
+    CHECK(registry_client_new(&options, &client, &st), "%s", st.message);
     return client;
 }
 

@@ -119,6 +119,16 @@ static struct node *start(const struct place *place)
     return node;
 }
 
+static struct registry_client *connect_to(const struct place *place)
+{
+    struct registry_client *client = NULL;
+    struct status st;
+    const char *address = place->listen;
+    const struct registry_client_options options = {.addresses = &address, .n_addresses = 1};
+    CHECK(registry_client_new(&options, &client, &st), "%s", st.message);
+    return client;
+}
+
 /* Writers write; when so many of their writes have ended, the server stops. */
 static void live(const struct place *place, struct node *node, uint64_t n_before_stop,
                  atomic_uint_fast64_t *newest)
@@ -126,14 +136,13 @@ static void live(const struct place *place, struct node *node, uint64_t n_before
     struct tally finished = TALLY_INIT;
     atomic_bool stopping = false;
     struct writer writers[WRITERS];
-    struct status st;
     for (size_t i = 0; i < WRITERS; i++) {
         writers[i] = (struct writer){.random = {random_seed() + i},
                                      .n_left = WRITES,
                                      .finished = &finished,
                                      .newest = newest,
                                      .stopping = &stopping};
-        CHECK(registry_client_new(place->listen, NULL, &writers[i].client, &st), "%s", st.message);
+        writers[i].client = connect_to(place);
         write_next(&writers[i]);
     }
     tally_wait(&finished, n_before_stop);
@@ -150,13 +159,12 @@ static void write_last(const struct place *place, atomic_uint_fast64_t *newest)
 {
     struct tally finished = TALLY_INIT;
     atomic_bool stopping = false;
-    struct status st;
     struct writer writer = {.n_left = 1,
                             .all_configs = true,
                             .finished = &finished,
                             .newest = newest,
                             .stopping = &stopping};
-    CHECK(registry_client_new(place->listen, NULL, &writer.client, &st), "%s", st.message);
+    writer.client = connect_to(place);
     write_next(&writer);
     tally_wait(&finished, 1);
     registry_client_free(writer.client);

@@ -1,0 +1,47 @@
+/* Which of several addresses the next call uses, and when. Calls stay with an address until it
+ * fails. Each address that has failed waits, with a pause of backoff.h, and the one that waits the
+ * shortest is next.
+ *
+ * Many calls can fail for one reason, a connection that is lost. So a failure counts only if its
+ * call began after the failure that was counted before.
+ *
+ * Any thread. */
+#ifndef CLIENT_FAILOVER_H
+#define CLIENT_FAILOVER_H
+
+#include <pthread.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "backoff.h"
+
+struct failover_address {
+    struct backoff backoff;
+    int64_t not_before_ns; /* clock_monotonic_ns(); 0: at once */
+};
+
+struct failover {
+    pthread_mutex_t lock; /* of all that follows */
+    size_t current;
+    uint64_t n_failures; /* that were counted */
+    size_t n;
+    struct failover_address *addresses; /* owned */
+};
+
+/* A call's choice, which it gives back with its outcome. */
+struct failover_choice {
+    size_t address;
+    uint64_t n_failures; /* when it was made */
+};
+
+/* Begins with a random one of n addresses. */
+void failover_init(struct failover *failover, size_t n);
+void failover_fini(struct failover *failover);
+
+struct failover_choice failover_choose(struct failover *failover);
+void failover_failed(struct failover *failover, struct failover_choice choice, int64_t now_ns);
+void failover_worked(struct failover *failover, struct failover_choice choice);
+/* How long the next call should wait; 0: not at all. */
+int64_t failover_pause_ms(struct failover *failover, int64_t now_ns);
+
+#endif
