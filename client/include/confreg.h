@@ -1,0 +1,314 @@
+/* libconfreg: a client of the configuration registry confreg, for C and for whatever can call C.
+ *
+ *     struct confreg_client_options options = CONFREG_CLIENT_OPTIONS_INIT;
+ *     const char *addresses[] = {"127.0.0.1:50051"};
+ *     options.addresses = addresses;
+ *     options.n_addresses = 1;
+ *     struct confreg_error error;
+ *     struct confreg_client *client = confreg_client_new(&options, &error);
+ *     const struct confreg_config *config =
+ *         confreg_get(client, "prod", "billing", NULL, &error);
+ *     if (config != NULL) {
+ *         puts(confreg_config_data(config));
+ *     }
+ *     confreg_config_unref(config);
+ *     confreg_client_free(client);
+ *
+ * What holds for all functions, unless one says something else:
+ *
+ * - Threads: any thread may call any function, at the same time as others. Only a handle that is
+ *   being freed must not be used any more.
+ * - Texts are UTF-8 and NUL-terminated. Those that are given are borrowed until the function
+ * returns. Those that are returned by accessors live as long as their handle.
+ * - Times are milliseconds.
+ * - Errors: a function that fails returns NULL or false and fills *error, which may be NULL. On
+ *   success *error stays as it was.
+ * - Options: NULL means the defaults. Initialise a struct with its CONFREG_…_INIT: its size tells
+ * the library which members the program knows, so that later versions can add some at the end.
+ * - Blocking: functions that wait for a server say so, and end at their deadline.
+ * - Callbacks run on one thread of the library, one at a time for each client. They may block,
+ * which delays only the callbacks of that client. In a callback all functions may be called that do
+ * not block; those that do fail with FAILED_PRECONDITION, reason IN_CALLBACK, if they would wait
+ * for the client whose callback it is.
+ *
+ * The library never writes to standard error, changes no signal handler, and leaves the settings of
+ * gRPC's core, which the process may share with others, as they are. (The core itself can write
+ * lines; GRPC_VERBOSITY=NONE in the environment silences it.) It asserts what it believes of
+ * itself, and ends the process, with a line on standard error, where an assertion fails, memory has
+ * run out or the system gives no thread or random bytes; whatever a server or a caller sends it, it
+ * returns an error.
+ *
+ * Fork: threads and connections do not survive it. In a child of a process that has ever made a
+ * client, a client that was inherited can only be freed, and no new one can be made: every function
+ * that needs a server fails at once with FAILED_PRECONDITION, reason FORKED. Fork first, or exec.
+ *
+ * Unloading: dlclose returns, but the library stays in memory, as gRPC's threads may still run. */
+#ifndef CONFREG_H
+#define CONFREG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define CONFREG_API __attribute__((visibility("default")))
+
+/* ---- Version ---- */
+
+/* Of the header: 0xMMmmpp, major, minor, patch. */
+#define CONFREG_VERSION_NUMBER 0x000100
+/* Of the library that runs; at least that of the header where it was found by its SONAME. */
+CONFREG_API int confreg_version(void);
+/* The same as text, "0.1.0". */
+CONFREG_API const char *confreg_version_text(void);
+
+/* ---- Errors ---- */
+
+/* gRPC's codes (https://grpc.io/docs/guides/status-codes/). */
+enum confreg_code {
+    CONFREG_OK = 0,
+    CONFREG_CANCELLED = 1,
+    CONFREG_UNKNOWN = 2,
+    CONFREG_INVALID_ARGUMENT = 3,
+    CONFREG_DEADLINE_EXCEEDED = 4,
+    CONFREG_NOT_FOUND = 5,
+    CONFREG_ALREADY_EXISTS = 6,
+    CONFREG_PERMISSION_DENIED = 7,
+    CONFREG_RESOURCE_EXHAUSTED = 8,
+    CONFREG_FAILED_PRECONDITION = 9,
+    CONFREG_ABORTED = 10,
+    CONFREG_OUT_OF_RANGE = 11,
+    CONFREG_UNIMPLEMENTED = 12,
+    CONFREG_INTERNAL = 13,
+    CONFREG_UNAVAILABLE = 14,
+    CONFREG_DATA_LOSS = 15,
+    CONFREG_UNAUTHENTICATED = 16
+};
+
+#define CONFREG_REASON_SIZE 64
+#define CONFREG_FIELD_SIZE 160
+
+/* Why something failed. Plain data of the caller: it may be copied, and needs no initialisation.
+ * Its size never changes. */
+struct confreg_error {
+    int32_t code;                     /* enum confreg_code */
+    int32_t reserved;                 /* 0 */
+    int64_t retry_ms;                 /* when to try again at the earliest; 0: it is not said */
+    char reason[CONFREG_REASON_SIZE]; /* for programs, such as "VERSION_MISMATCH"; "": none. The
+                                         server's are in docs/protocol.md */
+    char field[CONFREG_FIELD_SIZE];   /* path of the field of the request; "": none */
+    char message[272];                /* for people */
+};
+
+/* "NOT_FOUND"; "UNKNOWN" for what is no code. */
+CONFREG_API const char *confreg_code_name(int code);
+
+/* ---- Texts ---- */
+
+/* A text that the caller owns. */
+struct confreg_text {
+    char *data; /* NUL-terminated; NULL: there is none */
+    size_t len; /* without the NUL; the text may have others */
+};
+
+/* Frees data and empties the struct. NULL is ignored. */
+CONFREG_API void confreg_text_free(struct confreg_text *text);
+
+/* ---- Client ---- */
+
+struct confreg_client;
+
+enum confreg_log_level {
+    CONFREG_LOG_DEBUG = 0,
+    CONFREG_LOG_INFO = 1,
+    CONFREG_LOG_WARNING = 2,
+    CONFREG_LOG_ERROR = 3
+};
+
+/* Hears of what no function returns, such as a token file that can no longer be read. line: logfmt,
+ * "event=server_token_kept message=…", without time and line feed; borrowed until it returns.
+ * Called as all callbacks; lines that come faster than it returns are dropped beyond 256. */
+typedef void confreg_log(void *user, enum confreg_log_level level, const char *line);
+
+struct confreg_client_options {
+    size_t size;
+    /* Servers of one registry: "HOST:PORT" or "unix:PATH". Calls go to one of them, at first a
+     * random one, until it cannot be reached; then to the next one. Those that have failed are
+     * tried again after random, growing pauses. */
+    const char *const *addresses;
+    size_t n_addresses;
+    /* TLS is used if `tls` is true or one of the files is given. Files are PEM; they are read again
+     * when they change. */
+    bool tls;
+    const char *ca_file;     /* whom to believe; NULL: the authorities of the system */
+    const char *cert_file;   /* of the client, with key_file; NULL: none */
+    const char *key_file;    /* without a passphrase */
+    const char *server_name; /* the name in the server's certificate; NULL: the address's host */
+    const char *token_file;  /* one line, a bearer token; read again when it changes; NULL: none */
+    int64_t deadline_ms;     /* of calls without one of their own; 0: 10,000 */
+    const char *author;      /* created_by of writes that name no author; NULL: none */
+    confreg_log *log;        /* NULL: nobody hears */
+    void *log_user;
+};
+#define CONFREG_CLIENT_OPTIONS_INIT                                                                \
+    {                                                                                              \
+        sizeof(struct confreg_client_options), NULL, 0, false, NULL, NULL, NULL, NULL, NULL, 0,    \
+            NULL, NULL, NULL                                                                       \
+    }
+
+/* Makes a client. Does not block, except to read the files, and does not connect: the first call
+ * does. Fails with INVALID_ARGUMENT (an address or an option is wrong), UNAVAILABLE (a file cannot
+ * be used: TLS_FILE_BROKEN, TOKEN_FILE_BROKEN) or FAILED_PRECONDITION (FORKED). */
+CONFREG_API struct confreg_client *confreg_client_new(const struct confreg_client_options *options,
+                                                      struct confreg_error *error);
+
+/* Ends a client. Free what was made from it first. Calls that are open end with CANCELLED, and
+ * their callbacks are called. Returns when all of them have returned, without waiting for any
+ * server. In a callback of the client itself it returns at once; the client then ends on its own
+ * thread after that callback. NULL is ignored. */
+CONFREG_API void confreg_client_free(struct confreg_client *client);
+
+/* ---- Calls: every method of the API, in JSON ---- */
+
+struct confreg_call_options {
+    size_t size;
+    int64_t deadline_ms; /* 0: that of the client */
+};
+#define CONFREG_CALL_OPTIONS_INIT                                                                  \
+    {                                                                                              \
+        sizeof(struct confreg_call_options), 0                                                     \
+    }
+
+/* Calls a method and waits for its response.
+ *
+ * method: a name of confreg.v1.RegistryService, such as "UpdateConfig", or "Check" of
+ * grpc.health.v1.Health. Watch, which is a stream, is not among them. UNIMPLEMENTED, reason
+ * METHOD_UNKNOWN: there is no such method.
+ *
+ * request: n bytes, an object in ProtoJSON (https://protobuf.dev/programming-guides/json/), with
+ * one difference: fields of type bytes hold JSON, and are written as such:
+ *     {"service_name": "billing", "config_data": {"pool": 8}}
+ * Names of members are those of the .proto files or their lowerCamelCase. NULL: {}. At most 64 MiB.
+ *
+ * The response is written by the same rules, with the names of the .proto files, and without
+ * members that have their default value.
+ *
+ * Retries: a call that has not reached a server, or has lost it, is made again at the next address
+ * until the deadline, after a random pause where there is no other one. A write is safe to repeat,
+ * because it carries a request id: the one in the request, or one that the library has made. Then
+ * the error is that of the last try.
+ *
+ * Blocks until the deadline at most. The text is the caller's; ret_response may be NULL. */
+CONFREG_API bool confreg_call(struct confreg_client *client, const char *method,
+                              const char *request, size_t n,
+                              const struct confreg_call_options *options,
+                              struct confreg_text *ret_response, struct confreg_error *error);
+
+/* The end of a call. error: NULL: it has succeeded. Both are borrowed until the callback returns.
+ */
+typedef void confreg_call_done(void *user, const struct confreg_text *response,
+                               const struct confreg_error *error);
+
+/* The same without waiting: done is called exactly once, whatever happens, on the thread of
+ * callbacks, and possibly before this has returned. Does not block. */
+CONFREG_API void confreg_call_start(struct confreg_client *client, const char *method,
+                                    const char *request, size_t n,
+                                    const struct confreg_call_options *options,
+                                    confreg_call_done *done, void *user);
+
+/* ---- Configs ---- */
+
+/* A config, one of its versions, or what is left of a deleted one. Immutable and reference-counted:
+ * it may be used on any thread and outlives its client. */
+struct confreg_config;
+
+/* Takes a reference and returns config. NULL is returned for NULL. */
+CONFREG_API const struct confreg_config *confreg_config_ref(const struct confreg_config *config);
+/* Releases a reference; the last one frees the config. NULL is ignored. */
+CONFREG_API void confreg_config_unref(const struct confreg_config *config);
+
+/* Never NULL. */
+CONFREG_API const char *confreg_config_environment(const struct confreg_config *config);
+CONFREG_API const char *confreg_config_service(const struct confreg_config *config);
+/* 1, 2, 3 …; 0: the config is deleted. */
+CONFREG_API uint64_t confreg_config_version(const struct confreg_config *config);
+/* The commit that added this version. */
+CONFREG_API uint64_t confreg_config_revision(const struct confreg_config *config);
+/* The newest commit that changed the head; 0 for one of a list of versions. */
+CONFREG_API uint64_t confreg_config_mod_revision(const struct confreg_config *config);
+/* The epoch of these revisions; "": not known. */
+CONFREG_API const char *confreg_config_epoch(const struct confreg_config *config);
+/* The value, a JSON object; NULL: the payload was erased, compacted or not requested. */
+CONFREG_API const char *confreg_config_data(const struct confreg_config *config);
+CONFREG_API size_t confreg_config_data_len(const struct confreg_config *config);
+/* Who has written it, as he said; NULL: not given. */
+CONFREG_API const char *confreg_config_author(const struct confreg_config *config);
+CONFREG_API const char *confreg_config_comment(const struct confreg_config *config);
+/* When this version was made, microseconds since 1970-01-01T00:00:00Z. */
+CONFREG_API int64_t confreg_config_time_us(const struct confreg_config *config);
+
+struct confreg_get_options {
+    size_t size;
+    int64_t deadline_ms;
+    uint64_t version;      /* 0: the head */
+    bool resolve;          /* merged over the config of environment "default" */
+    bool include_deleted;  /* also a version that is not live */
+    bool linearizable;     /* includes every write that any node acknowledged before */
+    uint64_t min_revision; /* wait until the server has reached it */
+    const char *epoch;     /* of min_revision; NULL: any */
+};
+#define CONFREG_GET_OPTIONS_INIT                                                                   \
+    {                                                                                              \
+        sizeof(struct confreg_get_options), 0, 0, false, false, false, 0, NULL                     \
+    }
+
+/* The functions from here on block until the deadline at most, retry as confreg_call does, and fail
+ * with the server's errors (docs/protocol.md). environment: NULL or "": "default". */
+
+/* Returns a config: a reference. NOT_FOUND: it does not exist. */
+CONFREG_API const struct confreg_config *confreg_get(struct confreg_client *client,
+                                                     const char *environment, const char *service,
+                                                     const struct confreg_get_options *options,
+                                                     struct confreg_error *error);
+
+/* Of all writes. INVALID_ARGUMENT, reason OPTION_UNUSED: one is set that the call has no use for.
+ */
+struct confreg_write_options {
+    size_t size;
+    int64_t deadline_ms;
+    const char *author;        /* NULL: that of the client */
+    const char *comment;       /* why */
+    const char *request_id;    /* NULL: the library makes one */
+    bool validate_only;        /* check everything, change nothing */
+    bool allow_secrets;        /* write what looks like a secret; needs the role super-admin */
+    bool allow_missing;        /* update: create what does not exist; delete: that is no error */
+    bool erase;                /* delete: also remove the payloads of all versions, for good */
+    uint64_t version;          /* delete: erase this version; rollback, undelete: the one to copy */
+    uint64_t expected_version; /* ABORTED if the head has another one */
+    uint64_t expected_revision; /* ABORTED if the head has another mod_revision */
+    const char *expected_epoch; /* of expected_revision */
+};
+#define CONFREG_WRITE_OPTIONS_INIT                                                                 \
+    {                                                                                              \
+        sizeof(struct confreg_write_options), 0, NULL, NULL, NULL, false, false, false, false, 0,  \
+            0, 0, NULL                                                                             \
+    }
+
+/* data: n bytes, a JSON object. They return the new head: a reference. */
+CONFREG_API const struct confreg_config *
+confreg_create(struct confreg_client *client, const char *environment, const char *service,
+               const char *data, size_t n, const struct confreg_write_options *options,
+               struct confreg_error *error);
+CONFREG_API const struct confreg_config *
+confreg_update(struct confreg_client *client, const char *environment, const char *service,
+               const char *data, size_t n, const struct confreg_write_options *options,
+               struct confreg_error *error);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
