@@ -3,7 +3,17 @@
 import pytest
 
 from confreg import _api, errors
-from confreg._follow import EVENTS, SNAPSHOT, SNAPSHOT_END, Follower, MessageMissedError, Selector
+from confreg._follow import (
+    EVENTS,
+    SNAPSHOT,
+    SNAPSHOT_END,
+    STARTED,
+    DamagedError,
+    Follower,
+    MessageMissedError,
+    Selector,
+    decode,
+)
 
 PROGRESS, UPDATE, DELETE = 5, 2, 4
 
@@ -117,3 +127,23 @@ def test_a_newer_server_may_send_what_is_unknown():
     unknown = event("a", 1, 9)
     unknown.kind = 77
     assert told(watch.feed(response(EVENTS, 9, before=3, events=[unknown]))) == [("unknown", "a", 1)]
+
+
+def test_what_no_server_sends_is_an_error_and_changes_nothing():
+    watch = follower()
+    snapshot(watch, 3)
+    damaged = event("a", 1, 4)
+    damaged.config.config_data = b'{"n"'
+    with pytest.raises(DamagedError):
+        watch.feed(response(EVENTS, 4, before=3, events=[event("b", 1, 4), damaged]))
+    with pytest.raises(DamagedError):
+        decode(b"\xff\xff")
+    request = watch.request()
+    assert request.resume_after.revision == 3
+    update = watch.feed(response(EVENTS, 4, events=[event("a", 1, 4)]))
+    assert told(update) == [("update", "a", 1)], "nothing is left of the damaged response"
+
+
+def test_a_stream_that_was_only_established_is_no_success():
+    assert not Follower.has_succeeded(response(STARTED, 3))
+    assert all(Follower.has_succeeded(response(kind, 3)) for kind in (SNAPSHOT, EVENTS, PROGRESS))

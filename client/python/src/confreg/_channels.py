@@ -69,4 +69,5 @@ def unary(channel: grpc.Channel, method: Any) -> Any:
 
 
 def stream(channel: grpc.Channel, method: Any) -> Any:
-    return channel.unary_stream(method.path, method.encode, method.decode)
+    """Its responses are bytes: gRPC leaves a stream open of which it cannot decode a message."""
+    return channel.unary_stream(method.path, method.encode)

@@ -115,9 +115,9 @@ class Backoff:
     def __init__(self) -> None:
         self._bound = self.FIRST
 
-    def next(self) -> float:
-        """How long to wait now, in seconds."""
-        wait = random.uniform(0, self._bound)
+    def next(self, least: float = 0.0) -> float:
+        """How long to wait now, in seconds; least: what the server has said."""
+        wait = least + random.uniform(0, self._bound)
         self._bound = min(2 * self._bound, self.MOST)
         return wait
 

@@ -11,10 +11,14 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
+from google.protobuf.message import DecodeError
+
 from . import _api, errors
+from ._calls import WATCH
+from ._silence import PROGRESS_SECONDS
 from .models import Change, Config, Position
 
-SNAPSHOT, SNAPSHOT_END, EVENTS = 2, 3, 4  # WatchResponseKind
+STARTED, SNAPSHOT, SNAPSHOT_END, EVENTS = 1, 2, 3, 4  # WatchResponseKind
 
 _LOST = (errors.OutOfRangeError, errors.FailedPreconditionError)
 
@@ -46,6 +50,18 @@ class MessageMissedError(errors.ConfregError):
     """A response of the stream is missing."""
 
 
+class DamagedError(errors.ConfregError):
+    """A response is no message, or has data that are no JSON."""
+
+
+def decode(data: bytes) -> Any:
+    """A response of a watch. DamagedError: it is none."""
+    try:
+        return WATCH.decode(data)
+    except DecodeError as error:
+        raise DamagedError(f"a response cannot be read: {error}", "INTERNAL") from None
+
+
 class Follower:
     def __init__(self, selectors: Sequence[Selector], decimals: bool, latest_only: bool,
                  resolve: bool, resume_after: Position | None) -> None:
@@ -70,7 +86,7 @@ class Follower:
             selectors=[_api.new("Selector", environment=s.environment,
                                 service_name=s.service_name, service_name_prefix=s.prefix)
                        for s in self._selectors])
-        request.progress_interval.FromSeconds(10)
+        request.progress_interval.FromSeconds(PROGRESS_SECONDS)
         return request
 
     def lost(self, error: errors.ConfregError) -> bool:
@@ -81,8 +97,21 @@ class Follower:
             return True
         return False
 
+    @staticmethod
+    def has_succeeded(response: Any) -> bool:
+        """Whether the stream has got somewhere: one that was only established has not."""
+        return bool(response.kind != STARTED)
+
     def feed(self, response: Any) -> Update | None:
-        """Takes the next response. MessageMissedError: one before it is missing; end the stream."""
+        """Takes the next response. MessageMissedError: one before it is missing; DamagedError: it is
+        not what a server sends. End the stream then."""
+        try:
+            return self._take(response)
+        except ValueError as error:
+            raise DamagedError(f"a config cannot be read: {error}", "DATA_LOSS",
+                               "PAYLOAD_MALFORMED") from None
+
+    def _take(self, response: Any) -> Update | None:
         self._check_order(response)
         update = None
         if response.kind == SNAPSHOT:

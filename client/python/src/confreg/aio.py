@@ -22,7 +22,8 @@ import grpc.aio
 from . import _channels, _connection, errors
 from ._calls import WATCH, Call, Calls, Page
 from ._connection import Backoff, Credentials
-from ._follow import Follower, Selector, Update
+from ._follow import Follower, Selector, Update, decode
+from ._silence import SILENCE_SECONDS
 from .models import (
     Commit,
     Config,
@@ -107,7 +108,7 @@ class AsyncClient:
                 if error.code != "UNAVAILABLE":
                     raise error from None
                 self._failed(channel)
-                wait = backoff.next()
+                wait = backoff.next(error.retry_after)
                 if not self._repeat or time.monotonic() + wait >= deadline:
                     raise error from None
                 await asyncio.sleep(wait)
@@ -231,27 +232,37 @@ class AsyncClient:
             channel = None
             error: errors.ConfregError = errors.UnavailableError("the server ended the stream",
                                                                  "UNAVAILABLE")
-            call = None
+            call, alarm = None, _Alarm()
             try:
                 channel = self._open()
                 call = _channels.stream(channel, WATCH)(follower.request(),
                                                         metadata=self._metadata())
                 connected = False
-                async for response in call:
-                    backoff.reset()
+                alarm.set(call)
+                async for data in call:
+                    alarm.stop()
+                    response = decode(data)
+                    if follower.has_succeeded(response):
+                        backoff.reset()
                     if not connected and on_connected is not None:
                         on_connected()
                     connected = True
                     update = follower.feed(response)
                     if update is not None:
                         yield update
+                    alarm.set(call)
+            except asyncio.CancelledError:  # of the call, or of the task
+                if not alarm.has_rung:
+                    raise
+                error = errors.UnavailableError("the server has gone silent", "UNAVAILABLE")
             except grpc.aio.AioRpcError as failure:
                 error = errors.of_call(failure)
-            except errors.ConfregError as missed:
-                error = missed
+            except errors.ConfregError as unusable:
+                error = unusable
             except OSError as unreadable:  # a file of credentials
                 error = errors.UnavailableError(str(unreadable), "UNAVAILABLE")
             finally:
+                alarm.stop()
                 if call is not None:
                     call.cancel()
             begins_anew = follower.lost(error)
@@ -260,4 +271,24 @@ class AsyncClient:
             if on_failure is not None:
                 on_failure(error)
             if not begins_anew:
-                await asyncio.sleep(backoff.next())
+                await asyncio.sleep(backoff.next(error.retry_after))
+
+
+class _Alarm:
+    """Ends a call for whose next response somebody has waited too long."""
+
+    def __init__(self) -> None:
+        self._handle: asyncio.TimerHandle | None = None
+        self.has_rung = False
+
+    def set(self, call: Any) -> None:
+        self._handle = asyncio.get_running_loop().call_later(SILENCE_SECONDS, self._ring, call)
+
+    def _ring(self, call: Any) -> None:
+        self.has_rung = True
+        call.cancel()
+
+    def stop(self) -> None:
+        if self._handle is not None:
+            self._handle.cancel()
+            self._handle = None

@@ -14,7 +14,8 @@ import grpc
 from . import _channels, _connection, errors
 from ._calls import WATCH, Call, Calls, Page
 from ._connection import Backoff, Credentials
-from ._follow import Follower, Selector, Update
+from ._follow import Follower, Selector, Update, decode
+from ._silence import Guard, guards
 from .models import (
     Commit,
     Config,
@@ -90,7 +91,7 @@ class Client:
                 if error.code != "UNAVAILABLE":
                     raise error from None
                 self._channels.failed(channel)
-                wait = backoff.next()
+                wait = backoff.next(error.retry_after)
                 if not self._repeat or time.monotonic() + wait >= deadline:
                     raise error from None
                 time.sleep(wait)
@@ -260,6 +261,7 @@ class Watch:
         self._stop = threading.Event()
         self._lock = threading.Lock()
         self._call: Any = None
+        self._guard: Guard | None = None  # of the call
 
     def __iter__(self) -> Watch:
         return self
@@ -275,9 +277,9 @@ class Watch:
                 error: errors.ConfregError = errors.UnavailableError(
                     "the server ended the stream", "UNAVAILABLE")
             except grpc.RpcError as failure:
-                error = errors.of_call(failure)
-            except errors.ConfregError as missed:
-                error = missed
+                error = self._error_of(failure)
+            except errors.ConfregError as unusable:
+                error = unusable
             except OSError as unreadable:  # a file of credentials
                 error = errors.UnavailableError(str(unreadable), "UNAVAILABLE")
             except ValueError:
@@ -293,16 +295,30 @@ class Watch:
                     return None
                 self._call = _channels.stream(channel, WATCH)(
                     self._follower.request(), metadata=self._channels.metadata())
-            call = self._call
-        for response in call:
-            self._heard()
+                self._guard = Guard(self._call)
+                guards.add(self._guard)
+            call, guard = self._call, self._guard
+        assert guard is not None, "a call has a guard"
+        while True:
+            guard.wait()
+            data = next(call, None)
+            guard.heard()
+            if data is None:
+                return None
+            response = decode(data)
+            self._heard(response)
             update = self._follower.feed(response)
             if update is not None:
                 return update
-        return None
 
-    def _heard(self) -> None:
-        self._backoff.reset()
+    def _error_of(self, failure: grpc.RpcError) -> errors.ConfregError:
+        if self._guard is not None and self._guard.is_silent:
+            return errors.UnavailableError("the server has gone silent", "UNAVAILABLE")
+        return errors.of_call(failure)
+
+    def _heard(self, response: Any) -> None:
+        if self._follower.has_succeeded(response):
+            self._backoff.reset()
         if not self._connected:
             self._connected = True
             if self._on_connected is not None:
@@ -313,6 +329,9 @@ class Watch:
             if self._call is not None:
                 self._call.cancel()
                 self._call = None
+            if self._guard is not None:
+                guards.discard(self._guard)
+                self._guard = None
         self._connected = False
         if self._stop.is_set():
             return
@@ -322,7 +341,7 @@ class Watch:
         if self._on_failure is not None:
             self._on_failure(error)
         if not begins_anew:
-            self._stop.wait(self._backoff.next())
+            self._stop.wait(self._backoff.next(error.retry_after))
 
     def close(self) -> None:
         """Ends the iteration."""
@@ -330,6 +349,8 @@ class Watch:
         with self._lock:
             if self._call is not None:
                 self._call.cancel()
+            if self._guard is not None:
+                guards.discard(self._guard)
         self._on_closed(self)
 
     def __enter__(self) -> Watch:

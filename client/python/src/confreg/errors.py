@@ -17,11 +17,12 @@ class ConfregError(Exception):
     field    the path of the request's member that is at fault; "": none
     details  numbers and names, such as current_version or limit, as texts
     faults   all (field, description) of a refused value
+    retry_after  when to try again at the earliest, in seconds; 0: it is not said
     """
 
     def __init__(self, message: str, code: str = "UNKNOWN", reason: str = "", field: str = "",
                  details: dict[str, str] | None = None,
-                 faults: tuple[tuple[str, str], ...] = ()) -> None:
+                 faults: tuple[tuple[str, str], ...] = (), retry_after: float = 0.0) -> None:
         super().__init__(message)
         self.message = message
         self.code = code
@@ -29,13 +30,14 @@ class ConfregError(Exception):
         self.field = field
         self.details = details or {}
         self.faults = faults
+        self.retry_after = retry_after
 
     def __str__(self) -> str:
         return ": ".join(part for part in (self.reason or self.code, self.message) if part)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.message, self.code, self.reason, self.field, self.details,
-                            self.faults)
+                            self.faults, self.retry_after)
 
 
 class NotFoundError(ConfregError):
@@ -102,17 +104,21 @@ def of_status(status: Any) -> ConfregError:
     reason, field = "", ""
     details: dict[str, str] = {}
     faults: list[tuple[str, str]] = []
+    retry_after = 0.0
     for packed in status.details:
         info = _api.message_class("google.rpc.ErrorInfo")()
         request = _api.message_class("google.rpc.BadRequest")()
+        retry = _api.message_class("google.rpc.RetryInfo")()
         if packed.Unpack(info):
             reason, details = info.reason, dict(info.metadata)
         elif packed.Unpack(request):
             faults += [(fault.field, fault.description) for fault in request.field_violations]
+        elif packed.Unpack(retry):
+            retry_after = retry.retry_delay.ToMilliseconds() / 1000
     if faults:
         field = faults[0][0]
     return _CLASSES.get(code, ConfregError)(status.message, code, reason, field, details,
-                                            tuple(faults))
+                                            tuple(faults), retry_after)
 
 
 def of_call(error: Any) -> ConfregError:
