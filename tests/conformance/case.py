@@ -20,17 +20,19 @@ SCENARIOS = {}  # name: Scenario, in the order of the files
 
 
 class Scenario:
-    """begins: the client is started, and has reported the first state, before the body runs."""
+    """begins: the client is started, and has reported the first state, before the body runs.
+    is_long: it takes some 10 s, of which most is waiting; begin with it."""
 
-    def __init__(self, body, begins, is_secure):
+    def __init__(self, body, begins, is_secure, is_long):
         self.name, self.text = body.__name__, " ".join(body.__doc__.split())
         self.body, self.begins, self.is_secure = body, begins, is_secure
+        self.is_long = is_long
 
 
-def scenario(begins=True, is_secure=False):
+def scenario(begins=True, is_secure=False, is_long=False):
     """The name of a scenario is that of its function, and what it is about the docstring."""
     def add(body):
-        SCENARIOS[body.__name__] = Scenario(body, begins, is_secure)
+        SCENARIOS[body.__name__] = Scenario(body, begins, is_secure, is_long)
         return body
     return add
 

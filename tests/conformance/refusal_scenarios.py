@@ -22,7 +22,7 @@ def unreachable_at_start(case):
     case.begin()
 
 
-@scenario(begins=False)
+@scenario(begins=False, is_long=True)
 def unavailable(case):
     """The server refuses six times in a row (UNAVAILABLE): the client waits before each attempt, the
     second included, and longer each time."""
@@ -33,10 +33,10 @@ def unavailable(case):
     case.waited(case.server.streams, LEAST_WAITS)
 
 
-@scenario()
+@scenario(is_long=True)
 def unavailable_for_a_moment(case):
     """A stream that ends again as soon as it is established, six times in a row, is no success: the
-    waits grow as if it had not been there."""
+    client waits each time."""
     def appear(stream):
         stream.send(*case.server.registry.first_responses(stream.request))
         stream.end("UNAVAILABLE", "SHUTTING_DOWN")
@@ -100,7 +100,7 @@ def token_replaced(case):
     case.begin()
 
 
-@scenario()
+@scenario(is_long=True)
 def lost_position_and_refused(case):
     """The position is gone, and the snapshot is refused: the client waits before it asks for that
     again."""

@@ -13,6 +13,7 @@ from stubs import api_pb, pb  # noqa: E402
 ENVIRONMENT = "prod"
 FIRST_EPOCH, NEXT_EPOCH = "0123456789abcdef", "fedcba9876543210"
 MAX_PART = 1 << 20  # bytes of events in a response, where a commit is split
+BATCH = 32 << 10  # bytes of commits that come in one response, where a stream catches up
 
 
 def position(epoch, revision):
@@ -67,10 +68,10 @@ class Registry:
         self.heads[service] = event.config
         return event
 
-    def compact(self):
-        """As confregd: a commit without events, above which watches start."""
+    def compact(self, revision):
+        """As confregd: a commit without events; watches start above the revision."""
         self.commits.append([])
-        self.oldest = self.revision
+        self.oldest = revision + 1
 
     def state(self):
         """What a client that has everything reports: service to (version, data)."""
@@ -102,10 +103,16 @@ class Registry:
         start = after[1] if after else self.revision
         started = api_pb.WatchResponse(kind=api_pb.WATCH_RESPONSE_KIND_STARTED,
                                        header=position(self.epoch, start))
-        delivered, responses = 0, [started]
+        responses, delivered, batch = [started], 0, []
         for revision in range(start + 1, self.revision + 1):
-            responses += self.events(revision, delivered)
-            delivered = revision if self.commits[revision - 1] else delivered
+            commit = self.commits[revision - 1]
+            if batch and _size(batch) + _size(commit) > BATCH:
+                responses += self._responses(batch, delivered)
+                delivered, batch = batch[-1].revision, []
+            batch += commit
+        responses += self._responses(batch, delivered)
+        if responses[-1] is not started:
+            responses[-1].header.CopyFrom(self.here())  # commits without events included
         return responses
 
     def snapshot_parts(self):
@@ -120,9 +127,14 @@ class Registry:
     def events(self, revision, delivered):
         """The responses with a commit, none if it has no events. delivered: the revision of the event
         or snapshot that the stream has delivered last."""
-        responses, parts = [], _parts(self.commits[revision - 1])
+        return self._responses(self.commits[revision - 1], delivered)
+
+    def _responses(self, events, delivered):
+        """The responses with the events of one or more commits; only one that is alone is split."""
+        responses, parts = [], _parts(events)
         for index, part in enumerate(parts):
             more = index < len(parts) - 1
+            revision = part[-1].revision
             responses.append(api_pb.WatchResponse(
                 kind=api_pb.WATCH_RESPONSE_KIND_EVENTS, events=part, more=more,
                 previous_revision=revision if index else delivered,
@@ -132,6 +144,10 @@ class Registry:
     def progress(self, delivered):
         return api_pb.WatchResponse(kind=api_pb.WATCH_RESPONSE_KIND_PROGRESS, header=self.here(),
                                     previous_revision=delivered)
+
+
+def _size(events):
+    return sum(event.ByteSize() for event in events)
 
 
 def _parts(events):

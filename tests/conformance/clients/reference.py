@@ -36,7 +36,6 @@ RULES = {
     "no_wait": "calls again at once",
     "no_first_wait": "waits only from the second attempt on",
     "fixed_wait": "waits always as long",
-    "resets_early": "forgets how often it has failed as soon as a stream is established",
     "ignores_retry_info": "calls before the time that the server has told",
     "keeps_what_is_gone": "does not tell what a new snapshot has no more",
     "tells_snapshots": "tells the whole state again after a new snapshot",
@@ -287,7 +286,7 @@ class Watch:
                     if item is not None:
                         raise item
                     return
-                if self.copy.take(item) or "resets_early" in WRONG:
+                if self.copy.take(item):
                     self.backoff.reset()
         except queue.Empty:
             raise Unusable("UNAVAILABLE", "SILENT") from None
