@@ -40,6 +40,8 @@
     REGISTRY_METHOD_ROW(X, DELETE_SCHEMA, DeleteSchema, delete_schema)                             \
     REGISTRY_METHOD_ROW(X, LIST_SCHEMA_VERSIONS, ListSchemaVersions, list_schema_versions)         \
     REGISTRY_METHOD_ROW(X, DIFF_SCHEMAS, DiffSchemas, diff_schemas)                                \
+    REGISTRY_METHOD_ROW(X, TRY_SCHEMA, TrySchema, try_schema)                                      \
+    REGISTRY_METHOD_ROW(X, FIND_BROKEN, FindBroken, find_broken)                                   \
     REGISTRY_METHOD_ROW(X, FIND_SECRETS, FindSecrets, find_secrets)                                \
     REGISTRY_METHOD_ROW(X, COMPACT, Compact, compact)                                              \
     REGISTRY_METHOD_ROW(X, WATCH_PROGRESS, WatchProgress, watch_progress)                          \

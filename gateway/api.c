@@ -58,6 +58,8 @@ static const struct route rows[] = {
      BODY_EMPTY, &config_write},
     {"POST", "/api/schemas/*/rollback", handle_schema_rollback, OF_SCHEMA | WRITE | PARAMETER_FORCE,
      BODY_VERSION, &config_write},
+    {"POST", "/api/schemas/*/try", handle_schema_try,
+     OF_SCHEMA | PARAMETER_VERSIONS | PARAMETER_LIMIT | PARAMETER_PAGE, BODY_SCHEMA, &config_read},
     {"GET", "/api/schemas/*/history", handle_schema_history,
      OF_SCHEMA | PARAMETER_LIMIT | PARAMETER_PAGE | PARAMETER_INCLUDE_DELETED, BODY_NONE,
      &config_read},
@@ -71,6 +73,10 @@ static const struct route rows[] = {
     {"GET", "/api/secrets", handle_suspects,
      PARAMETER_SERVICE_FILTER | PARAMETER_ENVIRONMENT_FILTER | PARAMETER_PREFIX_FILTER |
          PARAMETER_VERSIONS | PARAMETER_LIMIT | PARAMETER_PAGE | PARAMETERS_STRICT,
+     BODY_NONE, &config_read},
+    {"GET", "/api/broken", handle_broken,
+     PARAMETER_SERVICE_FILTER | PARAMETER_ENVIRONMENT_FILTER | PARAMETER_PREFIX_FILTER |
+         PARAMETER_LIMIT | PARAMETER_PAGE | PARAMETERS_STRICT,
      BODY_NONE, &config_read},
     {"GET", "/api/commits", handle_commits,
      PARAMETER_SERVICE_FILTER | PARAMETER_ENVIRONMENT_FILTER | PARAMETER_PREFIX_FILTER |

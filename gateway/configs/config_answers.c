@@ -176,11 +176,17 @@ bool config_answer_begin_page(struct request *r, const Confreg__V1__Position *he
 
 void config_answer_end_page(struct request *r, const char *next_token)
 {
+    str_add_char(&r->response.body, ']');
+    config_answer_end_document(r, next_token);
+}
+
+void config_answer_end_document(struct request *r, const char *next_token)
+{
     struct str *out = &r->response.body;
     if (next_token[0] == '\0') {
-        str_add_text(out, "],\"next\":null");
+        str_add_text(out, ",\"next\":null");
     } else {
-        json_add_text(out, "],\"next\":", next_token);
+        json_add_text(out, ",\"next\":", next_token);
         request_add_next_page(r, next_token);
     }
     str_add_char(out, '}');

@@ -47,6 +47,8 @@ bool config_answer_begin_page(struct request *r, const Confreg__V1__Position *he
                               const struct status *st, const char *list);
 /* Ends it: adds `next`, the token of the next page or null, and Link; answers 200. */
 void config_answer_end_page(struct request *r, const char *next_token);
+/* The same, after the list was closed and other members were added. */
+void config_answer_end_document(struct request *r, const char *next_token);
 
 /* Counts an answer from a mirror in this state. */
 void config_answer_count_mirror(struct request *r, const struct mirror_view *view);

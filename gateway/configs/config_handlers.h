@@ -37,6 +37,10 @@ void handle_schema_delete(struct request *r);
 void handle_schema_history(struct request *r);
 void handle_schema_diff(struct request *r);
 
+/* breaches.c */
+void handle_schema_try(struct request *r);
+void handle_broken(struct request *r);
+
 /* suspects.c */
 void handle_suspects(struct request *r);
 

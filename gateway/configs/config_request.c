@@ -1,5 +1,7 @@
 #include "config_request.h"
 
+#include <string.h>
+
 #include "idempotency_key.h"
 
 static void parse_read(struct request *r, struct invalid *invalid)
@@ -54,6 +56,15 @@ uint32_t config_request_limit(const struct number *limit, struct invalid *invali
     return !limit->given                  ? LIMIT_DEFAULT
            : limit->magnitude > LIMIT_MAX ? LIMIT_MAX
                                           : (uint32_t)limit->magnitude;
+}
+
+bool config_request_all_versions(const char *versions, struct invalid *invalid)
+{
+    bool all = versions != NULL && strcmp(versions, "all") == 0;
+    if (versions != NULL && !all && strcmp(versions, "live") != 0) {
+        invalid_add(invalid, "query", "versions", FAULT_WORD, "Input should be one of live, all");
+    }
+    return all;
 }
 
 uint64_t config_request_revision(const char *name, const struct number *number,

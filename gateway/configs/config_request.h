@@ -33,6 +33,9 @@ struct config_request {
 /* The size of a page of a log or a comparison: 100 unless `limit` says otherwise, at most 1,000.
  * Adds a fault for a limit below 1. */
 uint32_t config_request_limit(const struct number *limit, struct invalid *invalid);
+/* Whether all versions are searched; only the live ones where the parameter is not given (NULL).
+ * Adds a fault for another word. */
+bool config_request_all_versions(const char *versions, struct invalid *invalid);
 /* A revision; 0 if it is not given. Adds a fault for a negative one. */
 uint64_t config_request_revision(const char *name, const struct number *number,
                                  struct invalid *invalid);

@@ -1,6 +1,5 @@
 /* Places in stored values that look like secrets: GET /api/secrets. */
 #include <inttypes.h>
-#include <string.h>
 
 #include "config_answers.h"
 #include "config_handlers.h"
@@ -42,16 +41,6 @@ static void show_suspects(struct request *r, const ProtobufCMessage *message,
     config_answer_end_page(r, page->next_page_token);
 }
 
-/* Whether all versions are searched; only the live ones where the parameter is not given. */
-static bool takes_all_versions(const char *versions, struct invalid *invalid)
-{
-    bool all = versions != NULL && strcmp(versions, "all") == 0;
-    if (versions != NULL && !all && strcmp(versions, "live") != 0) {
-        invalid_add(invalid, "query", "versions", FAULT_WORD, "Input should be one of live, all");
-    }
-    return all;
-}
-
 void handle_suspects(struct request *r)
 {
     const struct parameters *p = &r->parameters;
@@ -61,7 +50,7 @@ void handle_suspects(struct request *r)
     m.environment = registry_text(p->environment);
     m.service_name = registry_text(p->service_filter);
     m.service_name_prefix = registry_text(p->prefix_filter);
-    m.include_superseded = takes_all_versions(p->versions, &invalid);
+    m.include_superseded = config_request_all_versions(p->versions, &invalid);
     m.page_size = config_request_limit(&p->limit, &invalid);
     m.page_token = registry_text(p->page);
     m.read = config_answer_read_options(r, &read);

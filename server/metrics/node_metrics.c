@@ -87,9 +87,12 @@ static void add_registry(struct registry *registry, struct str *page)
                 (double)registry_config_count(registry));
     metrics_one(page, "confreg_schemas", METRIC_GAUGE, "Schemas that exist.",
                 (double)registry_schema_count(registry));
+    const struct verdicts verdicts = registry_verdicts(registry);
     metrics_one(page, "confreg_suspect_configs", METRIC_GAUGE,
                 "Configs whose value looks like a secret that nobody allowed.",
-                (double)registry_suspect_count(registry));
+                (double)verdicts.suspect);
+    metrics_one(page, "confreg_broken_configs", METRIC_GAUGE,
+                "Configs whose value breaks the schema in force.", (double)verdicts.broken);
     secret_counts_show(registry_secret_counts(registry), page);
     metrics_one(page, "confreg_heads_memory_bytes", METRIC_GAUGE,
                 "Memory used by the newest versions of all configs.",

@@ -203,7 +203,6 @@ void head_encode(struct head *h, const struct version_ref *newest)
     h->index = (uint32_t)newest->index;
     h->payload_size = change->payload == NULL ? 0 : change->payload->len;
     h->secrets_allowed = change->secrets_allowed;
-    h->suspicion = change->secrets_allowed ? HEAD_CLEAN : HEAD_UNJUDGED;
     h->encoded = encode_config(newest, h->mod_revision);
 }
 
@@ -217,7 +216,8 @@ static void take_state(struct head *h, const struct head *before)
     h->revision = before->revision;
     h->index = before->index;
     h->payload_size = before->payload_size;
-    h->suspicion = before->suspicion;
+    atomic_store(&h->verdict, atomic_load(&before->verdict));
+    atomic_store(&h->judged_at, atomic_load(&before->judged_at));
     h->secrets_allowed = before->secrets_allowed;
     h->encoded = buf_ref(before->encoded);
 }
@@ -227,7 +227,7 @@ static void drop_head_version(struct head *h)
     buf_unref(h->encoded);
     h->encoded = NULL;
     h->payload_size = 0;
-    h->suspicion = HEAD_UNJUDGED;
+    atomic_store(&h->verdict, 0);
     h->secrets_allowed = false;
     h->version = 0;
     h->revision = 0;

@@ -28,26 +28,26 @@ struct holes {
     size_t n;
 };
 
-/* Whether the head's value looks like a secret, and nobody allowed it. Judged by the registry. */
-enum suspicion {
-    HEAD_UNJUDGED,
-    HEAD_CLEAN,
-    HEAD_SUSPECT,
+/* The findings of the registry in the value of the head; a bit each. */
+enum verdict {
+    VERDICT_JUDGED = 1,  /* without it, nothing is known */
+    VERDICT_SUSPECT = 2, /* it looks like a secret, and nobody allowed it */
+    VERDICT_BROKEN = 4,  /* it breaks the schema in force */
 };
 
 struct head {
     atomic_uint refs;
     bool secrets_allowed; /* as in the change that made the version */
-    _Atomic(enum suspicion)
-        suspicion;               /* the only member that changes later, once: when it is judged */
-    uint64_t version;            /* the newest live version; 0: tombstone */
-    uint64_t last_version;       /* the highest number ever given */
-    uint64_t first_live_version; /* where the life began: the present one; tombstone: the last */
-    uint64_t first_kept_version; /* lower versions were erased with the config, or never given */
-    uint64_t mod_revision;       /* the last commit that replaced or removed the head */
-    uint64_t row_revision;       /* the last commit that changed any member, even only a hole */
-    uint64_t revision;           /* the commit that added `version` */
-    uint32_t index;              /* the change in that commit */
+    atomic_uint verdict;  /* this and the next change after the head was made: when it … */
+    atomic_uint_fast64_t judged_at; /* … is judged, by the schemas as of this revision */
+    uint64_t version;               /* the newest live version; 0: tombstone */
+    uint64_t last_version;          /* the highest number ever given */
+    uint64_t first_live_version;    /* where the life began: the present one; tombstone: the last */
+    uint64_t first_kept_version;    /* lower versions were erased with the config, or never given */
+    uint64_t mod_revision;          /* the last commit that replaced or removed the head */
+    uint64_t row_revision;          /* the last commit that changed any member, even only a hole */
+    uint64_t revision;              /* the commit that added `version` */
+    uint32_t index;                 /* the change in that commit */
     struct holes holes;
     struct buf *encoded; /* owned; NULL: tombstone */
     size_t payload_size; /* the payload is the last bytes of encoded */

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "overlay.h"
 #include "registry_private.h"
 #include "rwlock.h"
 
@@ -28,7 +29,7 @@ void registry_free(struct registry *registry)
     head_order_fini(&registry->order);
     head_table_fini(&registry->heads);
     head_table_fini(&registry->pending);
-    str_fini(&registry->judging.after);
+    str_fini(&registry->judging.cursor.after);
     changed_keys_fini(&registry->changed);
     free(registry->accepted);
     values_free(registry->values);
@@ -317,7 +318,13 @@ bool registry_is_whole(const struct registry *registry)
 static void note_change(struct registry *registry, const struct commit *commit,
                         const struct change *change)
 {
-    if (key_kind(change->environment) == KEY_SCHEMA) {
+    bool is_schema = key_kind(change->environment) == KEY_SCHEMA;
+    bool is_default = strcmp(change->environment, DEFAULT_ENVIRONMENT) == 0;
+    bool has_schemas = registry->pending_schema_revision != 0;
+    if (is_schema || (has_schemas && (is_default || !change_brings_version(change->kind)))) {
+        registry->pending_unsettled = commit->revision;
+    }
+    if (is_schema) {
         registry->pending_schema_revision = commit->revision;
     } else if (change_has_config(change->kind)) {
         changed_keys_add(&registry->changed, commit->revision, change->environment,
@@ -348,6 +355,14 @@ void registry_accept(struct registry *registry, struct staged *staged)
     registry->last_time_us = commit->time_us;
 }
 
+void registry_count_verdict(struct registry *registry, const struct head *head, int by)
+{
+    unsigned verdict = atomic_load(&((struct head *)(uintptr_t)head)->verdict);
+    uint64_t n = (uint64_t)by;
+    registry->verdicts.suspect += (verdict & VERDICT_SUSPECT) != 0 ? n : 0;
+    registry->verdicts.broken += (verdict & VERDICT_BROKEN) != 0 ? n : 0;
+}
+
 /* Called with the lock held, or before there are readers. Returns the replaced head, owned. */
 static struct head *put_head(struct registry *registry, struct head *head)
 {
@@ -357,8 +372,10 @@ static struct head *put_head(struct registry *registry, struct head *head)
     uint64_t *count = &registry->live[key_kind(head_environment(head))];
     *count += lives;
     *count -= replaced != NULL && replaced->version != 0;
-    registry->suspects += head->suspicion == HEAD_SUSPECT;
-    registry->suspects -= replaced != NULL && replaced->suspicion == HEAD_SUSPECT;
+    registry_count_verdict(registry, head, 1);
+    if (replaced != NULL) {
+        registry_count_verdict(registry, replaced, -1);
+    }
     registry->head_bytes += head_bytes(head);
     registry->head_bytes -= replaced == NULL ? 0 : head_bytes(replaced);
     return replaced;
@@ -392,6 +409,7 @@ void registry_apply(struct registry *registry)
     registry->position = registry->pending_position;
     registry->compaction = registry->pending_compaction;
     registry->schema_revision = registry->pending_schema_revision;
+    registry->unsettled = registry->pending_unsettled;
     pthread_rwlock_unlock(&registry->lock);
     forget_pending(registry);
 }
@@ -403,6 +421,7 @@ void registry_discard(struct registry *registry)
     registry->pending_position = registry->position;
     registry->pending_compaction = registry->compaction;
     registry->pending_schema_revision = registry->schema_revision;
+    registry->pending_unsettled = registry->unsettled;
 }
 
 /* ---- Starting ---- */
@@ -416,9 +435,10 @@ void registry_clear(struct registry *registry)
     head_table_fini(&registry->heads);
     registry->live[KEY_CONFIG] = registry->live[KEY_SCHEMA] = 0;
     registry->head_bytes = 0;
-    registry->suspects = 0;
-    registry->judging.done = false;
-    str_clear(&registry->judging.after);
+    registry->verdicts = (struct verdicts){0};
+    registry->unsettled = registry->pending_unsettled = 0;
+    registry->judging.cursor.done = false;
+    str_clear(&registry->judging.cursor.after);
     registry->schema_revision = registry->pending_schema_revision = 0;
     registry->compaction = (struct compaction){.floor = 0};
     registry->pending_compaction = registry->compaction;

@@ -94,9 +94,18 @@ void registry_set_secret_policy(struct registry *registry, const struct secret_p
 struct secret_counts *registry_secret_counts(const struct registry *registry);
 /* Tells the suspects of a value that is stored already (values_find_secrets). */
 void registry_find_secrets(struct registry *registry, const struct value *value);
-/* How many live configs have a value that looks like a secret and was not allowed. Heads that were
- * loaded at the start are looked at by this function, at most 100,000 in a call. */
-uint64_t registry_suspect_count(struct registry *registry);
+/* How many live configs have a value … */
+struct verdicts {
+    uint64_t suspect; /* … that looks like a secret and was not allowed */
+    uint64_t broken;  /* … that breaks the schema in force */
+};
+/* Heads that were loaded at the start, and those whose schemas have changed, are looked at by this
+ * function, at most 100,000 in a call: the counts follow. One thread at a time. */
+struct verdicts registry_verdicts(struct registry *registry);
+/* Whether a live head of a config keeps the schema in force. Else adds violations. *ret_resolved:
+ * as of schema_trial_check. */
+bool registry_keeps_schema(struct registry *registry, const struct head *head,
+                           struct value_report *report, bool *ret_resolved);
 
 /* Checks a value that is to be written, under the schemas that are in force for readers. False: the
  * report, which is empty before, says what is wrong. *ret_schema_revision: of the newest change of

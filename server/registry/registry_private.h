@@ -10,6 +10,12 @@
 #include "registry.h"
 #include "schema_trial.h"
 
+/* A pass over all heads that judges those whose verdict is not known or may have changed. */
+struct judging {
+    struct head_cursor cursor;
+    uint64_t revision; /* the registry's when it began */
+};
+
 struct registry {
     uint8_t epoch[EPOCH_SIZE];
     char epoch_text[EPOCH_TEXT_SIZE];
@@ -25,8 +31,8 @@ struct registry {
     struct compaction compaction;
     uint64_t schema_revision; /* the newest commit that changed a schema; 0: none did */
     size_t head_bytes;
-    uint64_t suspects;          /* live configs whose head is HEAD_SUSPECT */
-    struct head_cursor judging; /* of the one who asks for their count */
+    struct verdicts verdicts;
+    uint64_t unsettled; /* the newest commit after which heads have to be judged again */
 
     /* Only the committer's thread: commits that were accepted and not applied yet. */
     struct staged **accepted;
@@ -39,6 +45,10 @@ struct registry {
     uint64_t pending_schema_revision;
     struct changed_keys changed; /* configs, by accepted commits */
     int64_t last_time_us;
+
+    uint64_t pending_unsettled;
+
+    struct judging judging; /* of the one who asks for verdicts */
 
     struct values *values; /* owned */
 };
@@ -64,10 +74,19 @@ struct head_source registry_source(const struct registry *registry);
 /* Of the newest applied change of a schema; 0: there was none. */
 uint64_t registry_schema_revision(const struct registry *registry);
 
-/* ---- suspect_count.c ---- */
+/* Counts the verdict of a head that becomes visible (1), or is no longer (-1). With the lock, or
+ * before there are readers. */
+void registry_count_verdict(struct registry *registry, const struct head *head, int by);
+
+/* ---- judging.c ---- */
 
 /* Judges a head that is not visible yet, unless it was judged when its value was checked. */
 void registry_judge(struct registry *registry, struct head *head);
+/* Checks a value of a config by a rule. base: the head of its default, or NULL; merged below the
+ * value if the rule is about resolved values. Violations name the config. */
+bool registry_check_by(const struct rule *rule, const char *environment, const char *service,
+                       struct json_text value, const struct head *base,
+                       struct value_report *report);
 
 /* ---- schema_trial.c ---- */
 

@@ -245,24 +245,6 @@ bool schema_trial_concerns(const struct schema_trial *trial, const char *environ
     return rule_for(trial, environment, service) != NULL;
 }
 
-/* Checks a value by a rule. base: the default's head, if the rule is about resolved values. */
-static bool check_by(const struct rule *rule, const char *environment, const char *service,
-                     struct json_text value, const struct head *base, struct value_report *report)
-{
-    struct key_name name = key_name(environment, service);
-    AUTO_STR config = {0};
-    AUTO_STR merged = {0};
-    if (!rule_is_resolved(rule)) {
-        return rule_check(rule, value, name.text, report);
-    }
-    str_addf(&config, "%s resolved", name.text);
-    if (!lives(base) || strcmp(environment, DEFAULT_ENVIRONMENT) == 0) {
-        return rule_check(rule, value, config.data, report);
-    }
-    json_merge(head_payload(base), value, &merged);
-    return rule_check(rule, (struct json_text){merged.data, merged.len}, config.data, report);
-}
-
 static struct head *base_of(const struct schema_trial *trial, const struct rule *rule,
                             const char *service)
 {
@@ -280,7 +262,7 @@ bool schema_trial_check(const struct schema_trial *trial, const char *environmen
         return true;
     }
     AUTO(head_unref) struct head *base = base_of(trial, rule, service);
-    return check_by(rule, environment, service, value, base, report);
+    return registry_check_by(rule, environment, service, value, base, report);
 }
 
 /* ---- All live configs ---- */
@@ -293,8 +275,8 @@ static void check_head(struct schema_trial *trial, const struct rule *rule, cons
                        (base != NULL && base->mod_revision > trial->checked);
     if (lives(head) && (!trial->has_run || has_changed) &&
         rule_for(trial, head_environment(head), head_service(head)) == rule) {
-        check_by(rule, head_environment(head), head_service(head), head_payload(head), base,
-                 &trial->report);
+        registry_check_by(rule, head_environment(head), head_service(head), head_payload(head),
+                          base, &trial->report);
     }
 }
 
@@ -407,8 +389,8 @@ static bool check_changed(struct schema_trial *trial, const struct staging *s,
     }
     const struct head *head = staging_find(s, environment, service);
     if (lives(head)) {
-        check_by(rule, environment, service, head_payload(head),
-                 staging_find(s, DEFAULT_ENVIRONMENT, service), &trial->report);
+        registry_check_by(rule, environment, service, head_payload(head),
+                          staging_find(s, DEFAULT_ENVIRONMENT, service), &trial->report);
     }
     return true;
 }

@@ -105,20 +105,6 @@ static struct rules *rules_of_registry(const struct staging *s)
     return values_rules(s->registry->values);
 }
 
-static bool check_resolved_value(const struct rule *rule, const struct head *overlay,
-                                 const struct head *base, struct value_report *report)
-{
-    struct key_name name = key_name(head_environment(overlay), head_service(overlay));
-    AUTO_STR config = {0};
-    AUTO_STR merged = {0};
-    str_addf(&config, "%s resolved", name.text);
-    if (base == NULL || base == overlay || !lives(base)) {
-        return rule_check(rule, head_payload(overlay), config.data, report);
-    }
-    json_merge(head_payload(base), head_payload(overlay), &merged);
-    return rule_check(rule, (struct json_text){merged.data, merged.len}, config.data, report);
-}
-
 /* Checks a head by the rule in force, if that is about resolved values. */
 static bool check_resolved(struct walk *walk, struct head *head)
 {
@@ -126,9 +112,9 @@ static bool check_resolved(struct walk *walk, struct head *head)
     struct rule *rule = rules_find(rules_of_registry(walk->s), &walk->source,
                                    head_environment(head), head_service(head));
     return rule == NULL || !rule_is_resolved(rule) ||
-           check_resolved_value(rule, head,
-                                staging_find(walk->s, DEFAULT_ENVIRONMENT, head_service(head)),
-                                walk->report);
+           registry_check_by(rule, head_environment(head), head_service(head), head_payload(head),
+                             staging_find(walk->s, DEFAULT_ENVIRONMENT, head_service(head)),
+                             walk->report);
 }
 
 static bool visit_overlay(struct walk *walk, struct head *head)
@@ -213,7 +199,8 @@ static void note_suspects(struct staging *s, size_t index)
     struct head *after = s->staged->after[index];
     s->staged->commit->changes[index].secrets_allowed = allowed;
     after->secrets_allowed = allowed;
-    after->suspicion = suspect ? HEAD_SUSPECT : HEAD_CLEAN;
+    atomic_store(&after->verdict, VERDICT_JUDGED | (suspect ? (unsigned)VERDICT_SUSPECT : 0u));
+    atomic_store(&after->judged_at, s->registry->pending_schema_revision);
 }
 
 static bool check_config(struct staging *s, const struct mutation *m, size_t index,

@@ -69,6 +69,13 @@ static bool check_get_schema(struct grants grants, const ProtobufCMessage *reque
     return check_schema(grants, PERMISSION_READ, r->environment, r->service_name, st);
 }
 
+static bool check_tried_schema(struct grants grants, const ProtobufCMessage *request,
+                               struct status *st)
+{
+    const Confreg__V1__TrySchemaRequest *r = (const void *)request;
+    return check_schema(grants, PERMISSION_SCHEMA, r->environment, r->service_name, st);
+}
+
 static bool check_schema_versions(struct grants grants, const ProtobufCMessage *request,
                                   struct status *st)
 {
@@ -165,6 +172,8 @@ static const struct right rights[] = {
     {"ListSchemas", READ, RIGHT_PART, NULL},
     {"ListSchemaVersions", READ, RIGHT_NAMED, check_schema_versions},
     {"DiffSchemas", READ, RIGHT_NAMED, check_compared_schemas},
+    {"TrySchema", SCHEMA, RIGHT_NAMED, check_tried_schema},
+    {"FindBroken", READ, RIGHT_PART, NULL},
     {"SetSchema", SCHEMA, RIGHT_NAMED, check_write_schema},
     {"DeleteSchema", SCHEMA, RIGHT_NAMED, check_write_schema},
     {"Compact", OPERATE, RIGHT_ALL, NULL},

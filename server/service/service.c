@@ -5,6 +5,7 @@
 #include "access_call.h"
 #include "compare.h"
 #include "diff_configs.h"
+#include "find_broken.h"
 #include "find_secrets.h"
 #include "list.h"
 #include "list_commits.h"
@@ -25,6 +26,8 @@ RPC_HANDLER(list_versions, Confreg__V1__ListVersionsRequest, struct service)
 RPC_HANDLER(list_commits, Confreg__V1__ListCommitsRequest, struct service)
 RPC_HANDLER(compare_versions, Confreg__V1__DiffVersionsRequest, struct service)
 RPC_HANDLER(find_secrets, Confreg__V1__FindSecretsRequest, struct service)
+RPC_HANDLER(try_schema, Confreg__V1__TrySchemaRequest, struct service)
+RPC_HANDLER(find_broken, Confreg__V1__FindBrokenRequest, struct service)
 RPC_HANDLER(diff_configs, Confreg__V1__DiffConfigsRequest, struct service)
 RPC_HANDLER(schemas_get, Confreg__V1__GetSchemaRequest, struct service)
 RPC_HANDLER(schemas_list, Confreg__V1__ListSchemasRequest, struct service)
@@ -57,6 +60,8 @@ static const struct rpc_method methods[] = {
     {"DeleteSchema", RPC_UNARY, schema_write},
     {"ListSchemaVersions", RPC_UNARY, schemas_list_versions_thunk},
     {"DiffSchemas", RPC_UNARY, schemas_diff_thunk},
+    {"TrySchema", RPC_UNARY, try_schema_thunk},
+    {"FindBroken", RPC_UNARY, find_broken_thunk},
     {"Watch", RPC_SERVER_STREAM, watch_call_thunk},
     {"WatchProgress", RPC_UNARY, watch_progress_call_thunk},
     {"GetStatus", RPC_UNARY, status_call_thunk},

@@ -89,6 +89,16 @@ const struct head *rule_head(const struct rule *rule)
     return rule->head;
 }
 
+uint64_t rule_revision(const struct rule *rule)
+{
+    uint64_t newest = rule->head->mod_revision;
+    for (size_t i = 0; i < rule->n_references; i++) {
+        const struct head *head = rule->references[i].head;
+        newest = head != NULL && head->mod_revision > newest ? head->mod_revision : newest;
+    }
+    return newest;
+}
+
 bool rule_depends_on(const struct rule *rule, const char *environment, const char *service)
 {
     bool depends = head_is_named(rule->head, environment, service);

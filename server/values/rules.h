@@ -53,6 +53,8 @@ bool rule_is_resolved(const struct rule *rule);
 bool rule_text_is_resolved(const struct buf *text);
 /* The schema's head and text; borrowed. */
 const struct head *rule_head(const struct rule *rule);
+/* The newest commit that changed its schema or one that it refers to. */
+uint64_t rule_revision(const struct rule *rule);
 /* Whether the rule was made of this schema, its own or one that it refers to. */
 bool rule_depends_on(const struct rule *rule, const char *environment, const char *service);
 /* Whether the schema could be compiled. If not, adds what is wrong with it; pointers are into the

@@ -143,6 +143,8 @@ READS = {
     "DiffConfigs": lambda name: {"environment": "default", "new_environment": "other"},
     "ListCommits": lambda name: {"service_name": name},
     "FindSecrets": lambda name: {"service_name": name},
+    "TrySchema": lambda name: {"service_name": name, "schema": b"{}"},
+    "FindBroken": lambda name: {"service_name": name},
     "GetSchema": lambda name: {"service_name": name},
     "ListSchemas": lambda name: {"service_name": name},
     "ListSchemaVersions": lambda name: {"service_name": name},

@@ -93,6 +93,7 @@ PARTS = {
     ("POST", "/api/configs:batchGet"): "/api/configs:batchGet",
 }
 OTHERS = {("POST", "/api/commits"), ("GET", "/api/secrets"),  # test_secrets.py
+          ("GET", "/api/broken"),  # test_broken.py
           ("GET", "/api/session"), ("POST", "/api/session"),
           ("DELETE", "/api/session")}
 

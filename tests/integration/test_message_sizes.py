@@ -175,6 +175,30 @@ def largest_search(registry):
     return registry.stub.FindSecrets(api_pb.FindSecretsRequest(service_name=name, include_superseded=True), timeout=60)
 
 
+def largest_trial(registry):
+    """As many breaches as a version can have, and the next version on the next page."""
+    name, schema = breaking(registry, 60)
+    return registry.stub.TrySchema(api_pb.TrySchemaRequest(
+        environment=ELSEWHERE, service_name=name, schema=schema, include_superseded=True), timeout=60)
+
+
+def largest_list_of_broken(registry):
+    """As many breaches as a config can have, and the next config on the next page."""
+    for _ in range(60):
+        name, schema = breaking(registry, 1)
+        registry.set_schema(name, schema, ELSEWHERE, force=True)
+    return registry.stub.FindBroken(api_pb.FindBrokenRequest(environment=ELSEWHERE), timeout=60)
+
+
+def breaking(registry, versions):
+    """A config with values that break a schema in 64 places."""
+    name = next(NAMES)
+    keys = [f"{number:03}" + "k" * 990 for number in range(64)]
+    for _ in range(versions):
+        registry.update(name, json.dumps(dict.fromkeys(keys, 1)), environment=ELSEWHERE, allow_missing=True)
+    return name, json.dumps({"additionalProperties": {"type": "string"}}).encode()
+
+
 SCHEMA = '{"description":"%s"}' % ("d" * ((256 << 10) - 20))
 
 
@@ -286,6 +310,7 @@ LARGEST = {
     "SetSchema": largest_schema, "GetSchema": got_schema, "ListSchemas": largest_schemas,
     "ListSchemaVersions": largest_schema_versions, "DiffSchemas": largest_schema_difference,
     "DeleteSchema": deleted_schema,
+    "TrySchema": largest_trial, "FindBroken": largest_list_of_broken,
     "FindSecrets": largest_search, "ListCommits": largest_change_log, "Watch": largest_of_a_watch,
     "WatchProgress": progress_of_a_watch, "GetStatus": status, "GetAccess": access, "Compact": compaction,
 }

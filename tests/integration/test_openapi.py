@@ -16,9 +16,9 @@ NAMED, HISTORY = "/api/configs/{service_name}", "/api/configs/{service_name}/his
 DIFF, ROLLBACK = "/api/configs/{service_name}/diff", "/api/configs/{service_name}/rollback"
 UNDELETE = "/api/configs/{service_name}/undelete"
 LIST, BATCH = "/api/configs", "/api/configs:batchGet"
-COMMITS, DIFFS, SECRETS = "/api/commits", "/api/diff", "/api/secrets"
+COMMITS, DIFFS, SECRETS, BROKEN = "/api/commits", "/api/diff", "/api/secrets", "/api/broken"
 SCHEMAS, SCHEMA = "/api/schemas", "/api/schemas/{service_name}"
-SCHEMA_PARTS = {part: f"{SCHEMA}/{part}" for part in ("history", "diff", "rollback")}
+SCHEMA_PARTS = {part: f"{SCHEMA}/{part}" for part in ("history", "diff", "rollback", "try")}
 SCHEMA_DATA = {"schema": {"title": "x"}}
 WIDE = {"schema": {"x": "y" * (5 << 20)}}
 DATA = {"config_data": {"a": 1}}
@@ -100,6 +100,8 @@ WITH_SERVER = [
     (DIFFS, "GET", 410, "?old_revision=1", None, {}),
     (SECRETS, "GET", 200, "", None, {}), (SECRETS, "GET", 422, "?versions=x", None, {}),
     (SECRETS, "GET", 409, "", None, {"X-Config-Min-Revision": f"{EPOCH}-1"}),
+    (BROKEN, "GET", 200, "", None, {}), (BROKEN, "GET", 422, "?x", None, {}),
+    (BROKEN, "GET", 409, "", None, {"X-Config-Min-Revision": f"{EPOCH}-1"}),
     (SCHEMAS, "GET", 200, "", None, {}), (SCHEMAS, "GET", 422, "?x", None, {}),
     (SCHEMAS, "GET", 409, "", None, {"X-Config-Min-Revision": f"{EPOCH}-1"}),
     (SCHEMA, "GET", 200, "", None, {}), (SCHEMA, "GET", 404, "?environment=none", None, {}),
@@ -122,6 +124,12 @@ WITH_SERVER = [
     (SCHEMA_PARTS["diff"], "GET", 409, "", None, {"X-Config-Min-Revision": f"{EPOCH}-1"}),
     (SCHEMA_PARTS["diff"], "GET", 410, "?old_version=1&new_version=3", None, {}),
     (SCHEMA_PARTS["diff"], "GET", 422, "?x", None, {}),
+    (SCHEMA_PARTS["try"], "POST", 200, "", SCHEMA_DATA, {}),
+    (SCHEMA_PARTS["try"], "POST", 403, "", SCHEMA_DATA, PAGE),
+    (SCHEMA_PARTS["try"], "POST", 409, "", SCHEMA_DATA, {"X-Config-Min-Revision": f"{EPOCH}-1"}),
+    (SCHEMA_PARTS["try"], "POST", 413, "", WIDE, {}),
+    (SCHEMA_PARTS["try"], "POST", 415, "", SCHEMA_DATA, GZIP),
+    (SCHEMA_PARTS["try"], "POST", 422, "", {}, {}),
     (SCHEMA_PARTS["rollback"], "POST", 200, "", {"version": 2}, {}),
     (SCHEMA_PARTS["rollback"], "POST", 403, "", {"version": 2}, PAGE),
     (SCHEMA_PARTS["rollback"], "POST", 404, "", {"version": 99}, {}),
@@ -167,7 +175,8 @@ WITH_FAULTS = [
     (NAMED, "POST", DATA, {}, WRITE), (NAMED, "PUT", DATA, {}, WRITE),
     (NAMED, "PATCH", {}, {}, WRITE), (NAMED, "DELETE", None, {}, WRITE | {410: COMPACTED}),
     (ROLLBACK, "POST", {"version": 1}, {}, WRITE | {409: ERASED}),
-    (SECRETS, "GET", None, {}, READ), (SCHEMAS, "GET", None, {}, READ), (SCHEMA, "GET", None, {}, READ),
+    (SECRETS, "GET", None, {}, READ), (BROKEN, "GET", None, {}, READ),
+    (SCHEMA_PARTS["try"], "POST", SCHEMA_DATA, {}, READ), (SCHEMAS, "GET", None, {}, READ), (SCHEMA, "GET", None, {}, READ),
     (SCHEMA_PARTS["history"], "GET", None, {}, READ), (SCHEMA_PARTS["diff"], "GET", None, {}, READ),
     (SCHEMA, "PUT", SCHEMA_DATA, {}, WRITE), (SCHEMA, "DELETE", None, {}, WRITE),
     (SCHEMA_PARTS["rollback"], "POST", {"version": 1}, {}, WRITE),

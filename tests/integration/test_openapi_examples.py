@@ -17,7 +17,7 @@ DOCUMENT = json.loads((ROOT / "gateway" / "openapi.json").read_text())
 SENT = ["createConfig", "updateConfig", "patchConfig", "rollbackConfig", "commitChanges", "getConfig",
         "listVersions", "diffVersions", "listConfigs", "batchGetConfigs", "batchGetConfigsOfList",
         "diffConfigs", "listCommits", "deleteConfig", "undeleteConfig", "setSchema", "rollbackSchema",
-        "getSchema", "listSchemas", "getSchemaHistory", "diffSchemas", "deleteSchema", "getSession",
+        "getSchema", "listSchemas", "getSchemaHistory", "diffSchemas", "trySchema", "findBroken", "deleteSchema", "getSession",
         "signOut", "health", "stats", "livez", "readyz", "metrics"]
 STREAM = "watch"
 # Not answered as the example says by a registry without credentials and secrets: test_http_access.py and

@@ -175,6 +175,7 @@ NAMED = {  # how each method is called so that it succeeds for a caller who may
     "GetSchema": lambda r, e, s: r.schema(s, environment=e),
     "ListSchemaVersions": lambda r, e, s: r.schema_versions(s, e),
     "DiffSchemas": lambda r, e, s: r.diff_schemas(s, environment=e),
+    "TrySchema": lambda r, e, s: r.try_schema(s, "{}", e),
     "SetSchema": lambda r, e, s: r.set_schema(s, "{}", e, **DRY),
     "DeleteSchema": lambda r, e, s: r.delete_schema(s, e, **DRY),
 }
@@ -205,7 +206,8 @@ def test_a_schema_for_all_environments_is_read_by_part_and_changed_by_all(site, 
         some = any(caller.may("READ", e, service) for e in ENVIRONMENTS)
         every = caller.has_everywhere({"SCHEMA"})
         for method, allowed in (("GetSchema", some), ("ListSchemaVersions", some),
-                                ("SetSchema", every), ("DeleteSchema", every)):
+                                ("SetSchema", every), ("DeleteSchema", every),
+                                ("TrySchema", every)):
             answer = outcome(NAMED[method], site.registry(name), "", service)
             assert is_denied(answer) == (not allowed), (method, answer)
 
@@ -422,6 +424,17 @@ def test_a_search_for_secrets_has_the_allowed_part(site, name):
         assert caller.has({"READ"}) and answer.filtered == (not caller.has_everywhere({"READ"}))
 
 
+@pytest.mark.parametrize("name", CALLERS)
+def test_a_search_for_broken_configs_has_the_allowed_part(site, name):
+    """test_broken.py has what it finds."""
+    caller = site.callers[name]
+    answer = outcome(site.registry(name).find_broken)
+    if is_denied(answer):
+        assert not caller.has({"READ"})
+    else:
+        assert caller.has({"READ"}) and answer.filtered == (not caller.has_everywhere({"READ"}))
+
+
 @pytest.mark.parametrize("resolve", [False, True], ids=["plain", "resolved"])
 @pytest.mark.parametrize("name", CALLERS)
 def test_a_watch_has_the_allowed_part(site, name, resolve):
@@ -467,7 +480,7 @@ def test_the_state_of_a_node_is_for_who_operates_it(site, name):
 
 def test_every_method_is_in_the_matrix():
     tested = set(NAMED) | {"BatchGetConfigs", "WriteConfigs", "ListConfigs", "ListCommits",
-                           "DiffConfigs", "FindSecrets", "Watch", "WatchProgress", "Compact", "GetStatus", "GetAccess",
+                           "DiffConfigs", "FindSecrets", "FindBroken", "Watch", "WatchProgress", "Compact", "GetStatus", "GetAccess",
                            "ListSchemas"}
     methods = {m.name for m in api_pb.DESCRIPTOR.services_by_name["RegistryService"].methods}
     assert tested == set(METHODS) == methods

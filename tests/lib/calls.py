@@ -85,6 +85,15 @@ class Registry:
     def schema(self, service, version=0, environment="", **fields):
         return self._call("GetSchema", service, environment, version=version, **fields)
 
+    def try_schema(self, service, schema=None, environment="", **fields):
+        """As set_schema; None: the schema is deleted."""
+        if schema is not None:
+            fields["schema"] = text(schema if isinstance(schema, (str, bytes)) else json.dumps(schema))
+        return self._call("TrySchema", service, environment, **fields)
+
+    def find_broken(self, **fields):
+        return self.stub.FindBroken(api_pb.FindBrokenRequest(**fields), timeout=TIMEOUT)
+
     def delete_schema(self, service, environment="", **fields):
         return self._call("DeleteSchema", service, environment, **fields)
 
