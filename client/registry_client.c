@@ -23,6 +23,22 @@ struct typed_method {
     [REGISTRY_##NAME] = {path, &request##__descriptor, &response##__descriptor},
 static const struct typed_method methods[] = {REGISTRY_METHODS(METHOD_ROW)};
 
+bool registry_method_find(const char *name, enum registry_method *ret_method)
+{
+    for (size_t i = 0; i < REGISTRY_METHOD_COUNT; i++) {
+        if (strcmp(strrchr(methods[i].path, '/') + 1, name) == 0) {
+            *ret_method = (enum registry_method)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+const ProtobufCMessageDescriptor *registry_method_request(enum registry_method method)
+{
+    return methods[method].request;
+}
+
 #define TOKEN_FILE_BYTES 8192
 
 /* A header value; immutable, so that a call can use it while another one takes its place. */

@@ -60,6 +60,11 @@ static inline char *registry_text(const char *borrowed)
     return (char *)(uintptr_t)(borrowed == NULL ? "" : borrowed);
 }
 
+/* The method of a name, without its service: "GetConfig", "Check". False: there is none. */
+bool registry_method_find(const char *name, enum registry_method *ret_method);
+/* The type of a method's requests. */
+const ProtobufCMessageDescriptor *registry_method_request(enum registry_method method);
+
 struct registry_client;
 
 struct registry_client_options {

@@ -213,7 +213,9 @@ typedef void confreg_call_done(void *user, const struct confreg_text *response,
                                const struct confreg_error *error);
 
 /* The same without waiting: done is called exactly once, whatever happens, on the thread of
- * callbacks, and possibly before this has returned. Does not block. */
+ * callbacks, and possibly before this has returned. (In a child of a fork it is called at once,
+ * with FORKED.) Where the client is being freed, the error is CANCELLED, reason CLIENT_CLOSING: a
+ * callback that started the call again would keep the client from ending. Does not block. */
 CONFREG_API void confreg_call_start(struct confreg_client *client, const char *method,
                                     const char *request, size_t n,
                                     const struct confreg_call_options *options,
@@ -297,7 +299,8 @@ struct confreg_write_options {
             0, 0, NULL                                                                             \
     }
 
-/* data: n bytes, a JSON object. They return the new head: a reference. */
+/* They return the new head: a reference. data: n bytes, a JSON object. ALREADY_EXISTS: create;
+ * NOT_FOUND: update without allow_missing; ABORTED: something else was expected. */
 CONFREG_API const struct confreg_config *
 confreg_create(struct confreg_client *client, const char *environment, const char *service,
                const char *data, size_t n, const struct confreg_write_options *options,
@@ -306,6 +309,92 @@ CONFREG_API const struct confreg_config *
 confreg_update(struct confreg_client *client, const char *environment, const char *service,
                const char *data, size_t n, const struct confreg_write_options *options,
                struct confreg_error *error);
+
+enum confreg_patch_kind {
+    CONFREG_MERGE_PATCH = 1, /* RFC 7396, an object */
+    CONFREG_JSON_PATCH = 2   /* RFC 6902, an array of operations */
+};
+CONFREG_API const struct confreg_config *
+confreg_patch(struct confreg_client *client, const char *environment, const char *service,
+              enum confreg_patch_kind kind, const char *patch, size_t n,
+              const struct confreg_write_options *options, struct confreg_error *error);
+
+/* Adds a version with the value of options->version; 0: of the one before the head. */
+CONFREG_API const struct confreg_config *
+confreg_rollback(struct confreg_client *client, const char *environment, const char *service,
+                 const struct confreg_write_options *options, struct confreg_error *error);
+/* Brings a deleted config back, with its last value or that of options->version. */
+CONFREG_API const struct confreg_config *
+confreg_undelete(struct confreg_client *client, const char *environment, const char *service,
+                 const struct confreg_write_options *options, struct confreg_error *error);
+
+/* Deletes a config, or erases one version. NOT_FOUND: it does not exist, unless allow_missing. */
+CONFREG_API bool confreg_delete(struct confreg_client *client, const char *environment,
+                                const char *service, const struct confreg_write_options *options,
+                                struct confreg_error *error);
+
+/* Of lists and histories. INVALID_ARGUMENT, reason OPTION_UNUSED, as for writes. */
+struct confreg_list_options {
+    size_t size;
+    int64_t deadline_ms;     /* of each page */
+    const char *environment; /* lists: filters; NULL: everything */
+    const char *service;
+    const char *service_prefix;
+    uint32_t page_size;   /* 0: 1,000 at most */
+    bool without_data;    /* leave values out */
+    bool show_deleted;    /* lists: also deleted configs, with version 0 */
+    bool only_deleted;    /* lists: only those */
+    bool include_deleted; /* histories: also versions that are not live */
+    bool linearizable;    /* as in confreg_get_options, like the next two */
+    uint64_t min_revision;
+    const char *epoch;
+};
+#define CONFREG_LIST_OPTIONS_INIT                                                                  \
+    {                                                                                              \
+        sizeof(struct confreg_list_options), 0, NULL, NULL, NULL, 0, false, false, false, false,   \
+            false, 0, NULL                                                                         \
+    }
+
+/* Configs or versions that are got page by page. One thread at a time. Free it before its client.
+ */
+struct confreg_pages;
+
+/* The configs, ordered by environment and service; all as of one revision. Does not call the server
+ * yet, and so does not block. */
+CONFREG_API struct confreg_pages *confreg_list(struct confreg_client *client,
+                                               const struct confreg_list_options *options,
+                                               struct confreg_error *error);
+/* The versions of a config, newest first. Likewise. */
+CONFREG_API struct confreg_pages *confreg_history(struct confreg_client *client,
+                                                  const char *environment, const char *service,
+                                                  const struct confreg_list_options *options,
+                                                  struct confreg_error *error);
+/* Returns the next one: a reference; NULL: the end. False: the next page could not be got; it may
+ * be tried again. Blocks where a page is needed. */
+CONFREG_API bool confreg_pages_next(struct confreg_pages *pages,
+                                    const struct confreg_config **ret_config,
+                                    struct confreg_error *error);
+/* NULL is ignored. */
+CONFREG_API void confreg_pages_free(struct confreg_pages *pages);
+
+struct confreg_diff_options {
+    size_t size;
+    int64_t deadline_ms;
+    uint64_t old_version;        /* 0: the second newest; with two environments: the head */
+    uint64_t new_version;        /* 0: the newest */
+    const char *new_environment; /* of new_version; NULL: the same */
+    bool include_deleted;        /* also versions that are not live */
+};
+#define CONFREG_DIFF_OPTIONS_INIT                                                                  \
+    {                                                                                              \
+        sizeof(struct confreg_diff_options), 0, 0, 0, NULL, false                                  \
+    }
+
+/* What differs between two versions, as JSON: a Diff of registry.proto, written as confreg_call
+ * writes, with the members `added`, `removed`, `changed` and `json_patch`. */
+CONFREG_API bool confreg_diff(struct confreg_client *client, const char *environment,
+                              const char *service, const struct confreg_diff_options *options,
+                              struct confreg_text *ret_diff, struct confreg_error *error);
 
 #ifdef __cplusplus
 }

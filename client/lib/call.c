@@ -120,15 +120,31 @@ static void try_done(void *user, ProtobufCMessage *response, const struct status
 
 /* ---- Starting ---- */
 
-static void complete_request(const struct confreg_client *client, ProtobufCMessage *request)
+static void complete_write(const struct confreg_client *client, ProtobufCMessage *request)
 {
     uint8_t random[16];
     char id[2 * sizeof random + 1];
     random_bytes(random, sizeof random);
     hex_encode(random, sizeof random, id);
     message_default_text(request, "request_id", id);
-    if (client->author != NULL) {
+    if (client->author != NULL && !message_is_true(request, "created_by_empty")) {
         message_default_text(request, "created_by", client->author);
+    }
+}
+
+/* Each write of WriteConfigs is a request of its own. */
+static void complete_request(const struct confreg_client *client, ProtobufCMessage *request)
+{
+    complete_write(client, request);
+    if (request->descriptor == &confreg__v1__write_configs_request__descriptor) {
+        const Confreg__V1__WriteConfigsRequest *writes = (const void *)request;
+        for (size_t i = 0; i < writes->n_writes; i++) {
+            /* Whichever of them it is, it begins as all messages do. */
+            const Confreg__V1__Write *write = writes->writes[i];
+            if (write->write_case != CONFREG__V1__WRITE__WRITE__NOT_SET && write->create != NULL) {
+                complete_write(client, &write->create->base);
+            }
+        }
     }
 }
 

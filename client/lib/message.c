@@ -115,3 +115,14 @@ bool message_set_bool(ProtobufCMessage *message, const char *name, bool value)
     memcpy(at, &truth, sizeof truth);
     return true;
 }
+
+bool message_is_true(const ProtobufCMessage *message, const char *name)
+{
+    const ProtobufCFieldDescriptor *field =
+        protobuf_c_message_descriptor_get_field_by_name(message->descriptor, name);
+    protobuf_c_boolean truth = 0;
+    if (field != NULL) {
+        memcpy(&truth, (const char *)message + field->offset, sizeof truth);
+    }
+    return truth != 0;
+}

@@ -18,6 +18,8 @@ void message_default_text(ProtobufCMessage *message, const char *name, const cha
 bool message_set_bytes(ProtobufCMessage *message, const char *name, const void *bytes, size_t n);
 /* Of an integer or an enum. */
 bool message_set_number(ProtobufCMessage *message, const char *name, uint64_t number);
+/* Whether the message has such a field, a bool, and it is true. */
+bool message_is_true(const ProtobufCMessage *message, const char *name);
 bool message_set_bool(ProtobufCMessage *message, const char *name, bool value);
 
 #endif
