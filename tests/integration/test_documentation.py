@@ -21,11 +21,11 @@ from tokens import Key, jwks
 
 pytestmark = [pytest.mark.own_store, pytest.mark.documentation]
 
-PAGES = ["README.md", "CONTRIBUTING.md", "SECURITY.md", "client/python/README.md", "client/examples/README.md",
+PAGES = ["README.md", "CONTRIBUTING.md", "SECURITY.md", "client/python/README.md", "client/lib/README.md", "client/examples/README.md",
          *(str(page.relative_to(ROOT)) for page in sorted((ROOT / "docs").rglob("*.md")))]
 # These start from README's first steps, with the two programs running and its config there.
 NEED_PROGRAMS = {"docs/operations.md", "docs/protocol.md", "docs/guides/environments.md",
-                 "docs/guides/reverse-proxies.md", "docs/guides/python.md", "docs/schemas.md",
+                 "docs/guides/reverse-proxies.md", "docs/guides/python.md", "docs/guides/c.md", "docs/schemas.md",
                  "docs/tasks.md"}
 ENTER = """
 set -e
@@ -231,6 +231,15 @@ def the_python_package(machine):
     """Names the interpreter that has it, in a folder for the programs of the page."""
     machine.run(f"mkdir {machine.folder}/programs && cd {machine.folder}/programs && mkdir schemas\n"
                 f"export PATH={TOOLS.parent}/python-package/bin:$PATH", "the Python package")
+
+
+def the_c_library(machine):
+    """Installs it, and goes to a folder for the programs of the page."""
+    prefix = machine.folder / "installed"
+    machine.run(f"cmake --install {BUILD} --prefix {prefix} >/dev/null\n"
+                f"mkdir {machine.folder}/programs && cd {machine.folder}/programs\n"
+                f"export LD_LIBRARY_PATH={prefix}/lib PKG_CONFIG_PATH={prefix}/lib/pkgconfig",
+                "the C library")
 
 
 # ---- Reading ----

@@ -1,12 +1,18 @@
 """What `cmake --install` installs, used as from there."""
 
 import json
+import re
+import shutil
 import subprocess
 
 import pytest
 from calls import text
 from daemon import BUILD
 from google.protobuf import descriptor_pb2
+
+# How the build was made: a program of a library with sanitizers needs them, too.
+SANITIZED = [f"-fsanitize={kind}" for kind in re.findall(
+    r"^CONFREG_SANITIZE:STRING=(.+)$", (BUILD / "CMakeCache.txt").read_text(), re.M)]
 
 pytestmark = [pytest.mark.any_store, pytest.mark.own_checks]
 
@@ -62,3 +68,100 @@ def test_the_protoset_has_comments_and_imports(installed):
         assert any(location.leading_comments for location in file.source_code_info.location)
         installed_proto = installed / "share/confreg/proto" / name
         assert text(f"message {file.message_type[0].name} {{") in installed_proto.read_bytes()
+
+
+# ---- The C library ----
+
+PROGRAM = """
+#include <confreg.h>
+#include <stdio.h>
+static int log_event; /* a name that the library has inside, too */
+int main(int argc, char **argv)
+{
+    const char *addresses[] = {argv[argc - 1]};
+    struct confreg_client_options options = CONFREG_CLIENT_OPTIONS_INIT;
+    options.addresses = addresses;
+    options.n_addresses = 1;
+    struct confreg_client *client = confreg_client_new(&options, NULL);
+    struct confreg_text text;
+    if (client == NULL || !confreg_call(client, "GetStatus", "{}", 2, NULL, &text, NULL)) {
+        return 1;
+    }
+    puts(text.data);
+    confreg_text_free(&text);
+    confreg_client_free(client);
+    return log_event;
+}
+int mem_alloc(void);
+int mem_alloc(void)
+{
+    return log_event;
+}
+"""
+
+LISTS = """
+cmake_minimum_required(VERSION 3.25)
+project(user LANGUAGES C)
+find_package(confreg 0.1 REQUIRED)
+add_executable(shared program.c)
+target_link_libraries(shared PRIVATE confreg::confreg)
+add_executable(static program.c)
+target_link_libraries(static PRIVATE confreg::confreg_static)
+"""
+
+
+@pytest.fixture
+def program(tmp_path):
+    (tmp_path / "program.c").write_text(PROGRAM)
+    return tmp_path / "program.c"
+
+
+@pytest.fixture(scope="module")
+def moved(installed, tmp_path_factory):
+    """The installed files at another place."""
+    place = tmp_path_factory.mktemp("moved") / "here"
+    shutil.copytree(installed, place, symlinks=True)
+    return place
+
+
+def check_runs(program, confregd, prefix, is_shared):
+    needed = subprocess.run(["readelf", "-d", program], capture_output=True, text=True, check=True,
+                            timeout=60).stdout
+    assert ("libconfreg.so.1" in needed) == is_shared
+    shown = subprocess.run([program, confregd.listen], capture_output=True, text=True, check=True,
+                           timeout=60, env={"LD_LIBRARY_PATH": str(prefix / "lib")}).stdout
+    assert json.loads(shown)["writable"]
+
+
+@pytest.mark.parametrize("package", ["confreg", "confreg-static"])
+def test_a_program_by_pkg_config(moved, confregd, program, package):
+    flags = subprocess.run(["pkg-config", "--cflags", "--libs", package], capture_output=True,
+                           text=True, check=True, timeout=60, env={
+                               "PKG_CONFIG_PATH": str(moved / "lib" / "pkgconfig")}).stdout.split()
+    made = program.with_suffix("")
+    subprocess.run(["cc", *SANITIZED, "-o", made, program, *flags], check=True, timeout=60)
+    check_runs(made, confregd, moved, package == "confreg")
+
+
+def test_a_program_by_cmake(moved, confregd, program):
+    (program.parent / "CMakeLists.txt").write_text(LISTS)
+    build = program.parent / "build"
+    subprocess.run(["cmake", "-S", program.parent, "-B", build, f"-DCMAKE_PREFIX_PATH={moved}",
+                    f"-DCMAKE_C_FLAGS={' '.join(SANITIZED)}"], check=True, timeout=120)
+    subprocess.run(["cmake", "--build", build], check=True, timeout=120)
+    check_runs(build / "shared", confregd, moved, True)
+    check_runs(build / "static", confregd, moved, False)
+
+
+def test_what_is_installed_of_the_library(installed):
+    files = {str(path.relative_to(installed)) for path in installed.rglob("*")
+             if "confreg" in path.name and path.suffix in {".h", ".a", ".pc", ".cmake"}}
+    assert files == {"include/confreg.h", "lib/libconfreg.a", "lib/pkgconfig/confreg.pc",
+                     "lib/pkgconfig/confreg-static.pc", "lib/cmake/confreg/confreg-config.cmake",
+                     "lib/cmake/confreg/confreg-config-version.cmake"}
+    assert (installed / "lib" / "libconfreg.so").resolve().name.startswith("libconfreg.so.0.")
+    symbols = subprocess.run(["nm", "--defined-only", "--extern-only",
+                              installed / "lib" / "libconfreg.a"], capture_output=True, text=True,
+                             check=True, timeout=60).stdout.splitlines()
+    names = {line.split()[2] for line in symbols if len(line.split()) == 3}
+    assert names and all(name.startswith("confreg_") for name in names)
