@@ -103,7 +103,7 @@ def test_a_config_that_is_required(url, client, name):
         confreg.RegistryConfigProvider(NOWHERE, name, timeout_seconds=0.3, required=True)
     client.create(name, {"n": 1})
     with confreg.RegistryConfigProvider(url, name, required=True) as provider:
-        assert provider.get("n") == 1
+        until(lambda: provider.get("n") == 1, "the gateway has heard of it")
 
 
 def test_required_by_the_environment(monkeypatch):
@@ -146,7 +146,7 @@ def test_variables_of_the_environment_are_under_the_config(url, client, name, mo
     monkeypatch.setenv("BILLING_POOL", "7")
     client.create(name, {"db_host": "of-the-registry"})
     with confreg.RegistryConfigProvider(url, name, env_prefix="BILLING_") as provider:
-        assert provider.get("db_host") == "of-the-registry"
+        until(lambda: provider.get("db_host") == "of-the-registry", "the gateway has heard of it")
         assert provider.get_int("pool") == 7
         assert provider.get("other") is None
 
@@ -155,9 +155,37 @@ def test_resolved(url, client, name):
     client.create(name, {"a": 1, "b": 1})
     client.create(name, {"b": 2}, "prod")
     with confreg.RegistryConfigProvider(url, name, "prod", resolve=True) as provider:
-        assert dict(provider.snapshot()) == {"a": 1, "b": 2}
+        until(lambda: dict(provider.snapshot()) == {"a": 1, "b": 2}, "the gateway has heard of it")
         client.patch(name, {"a": 5})
         until(lambda: provider.get("a") == 5, "the change of the base has come")
+
+
+def test_references(server, client, name, monkeypatch, tmp_path, caplog):
+    secret = tmp_path / "password"
+    secret.write_text("hush\n")
+    monkeypatch.setenv("BILLING_USER", "ada")
+    monkeypatch.delenv("BILLING_NOBODY", raising=False)
+    client.create(name, {
+        "uri": f"amqp://${{env:BILLING_USER}}:${{file:{secret}}}@mq", "n": 1, "price": "${5}",
+        "deep": {"users": ["${env:BILLING_USER}"]}, "none": "${env:BILLING_NOBODY}",
+        "no_file": f"${{file:{tmp_path}/nothing}}", "int": "${env:BILLING_POOL}"})
+    monkeypatch.setenv("BILLING_POOL", "7")
+    kept = tmp_path / "kept.json"
+    with confreg.RegistryConfigProvider(server.address, name, references=True,
+                                        last_known_good=str(kept)) as provider:
+        assert provider.get("uri") == "amqp://ada:hush@mq"
+        assert provider.get("deep") == {"users": ["ada"]} == provider.snapshot()["deep"]
+        assert provider.get_pointer("/deep/users/0") == "ada"
+        assert (provider.get("price"), provider.get("n"), provider.get_int("int")) == ("${5}", 1, 7)
+        assert provider.get("none", "default") == provider.get_pointer("/none", "default") == "default"
+        assert provider.get("no_file") is None and "none" not in provider.snapshot()
+        assert "BILLING_NOBODY" in caplog.text and "hush" not in caplog.text
+        secret.write_text("hush-hush")
+        assert provider.get("uri") == "amqp://ada:hush-hush@mq", "as of now"
+        until(kept.exists, "it is kept")
+        assert "hush" not in kept.read_text(), "the file has the reference"
+    with confreg.RegistryConfigProvider(server.address, name) as provider:
+        assert provider.get("none") == "${env:BILLING_NOBODY}", "only who asks for it"
 
 
 # ---- The file with the last values ----
@@ -171,7 +199,7 @@ def test_a_start_while_the_registry_is_away(url, client, name, tmp_path):
     path = tmp_path / "billing.json"
     client.create(name, {"n": 1, "d": 0.1})
     with last_known_good(path, name, url) as provider:
-        assert provider.get("n") == 1
+        until(lambda: provider.get("n") == 1, "the gateway has heard of it")
         until(path.exists, "it is kept")
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     with last_known_good(path, name) as provider:

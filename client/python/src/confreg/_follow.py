@@ -20,9 +20,6 @@ from .models import Change, Config, Position
 
 STARTED, SNAPSHOT, SNAPSHOT_END, EVENTS = 1, 2, 3, 4  # WatchResponseKind
 
-_LOST = (errors.OutOfRangeError, errors.FailedPreconditionError)
-
-
 @dataclasses.dataclass(frozen=True)
 class Selector:
     """Configs whose names fit all members that are not empty."""
@@ -38,16 +35,27 @@ class Update:
     (first is True; config of each change is then what is there, and kind says how it was made).
 
     synthetic: the changes were found by comparing with a new snapshot, as the steps between are gone.
+    filtered: the caller may not read all that is selected; the others are left out.
     """
 
     changes: tuple[Change, ...]
     position: Position
     first: bool = False
     synthetic: bool = False
+    filtered: bool = False
+
+
+class RightsChangedError(errors.ConfregError):
+    """The caller may read more, or less, than when the stream began."""
 
 
 class MessageMissedError(errors.ConfregError):
     """A response of the stream is missing."""
+
+
+# After these the position is of no use.
+_LOST = (errors.OutOfRangeError, errors.FailedPreconditionError, MessageMissedError,
+         RightsChangedError)
 
 
 class DamagedError(errors.ConfregError):
@@ -76,6 +84,7 @@ class Follower:
         self._snapshot: dict[tuple[str, str], Config] = {}
         self._changes: list[Change] = []  # of a commit that is not complete
         self._delivered = 0  # revision of the newest event or snapshot on this stream
+        self._filtered: bool | None = None  # of the copy; None: there is none
 
     def request(self) -> Any:
         """The request of the next stream."""
@@ -92,7 +101,7 @@ class Follower:
     def lost(self, error: errors.ConfregError) -> bool:
         """The stream has ended with this. Whether the next one begins with a snapshot, because the
         position is of no use any more."""
-        if isinstance(error, (*_LOST, MessageMissedError)) and self._position is not None:
+        if isinstance(error, _LOST) and self._position is not None:
             self._position = None
             return True
         return False
@@ -113,6 +122,7 @@ class Follower:
 
     def _take(self, response: Any) -> Update | None:
         self._check_order(response)
+        self._check_rights(response)
         update = None
         if response.kind == SNAPSHOT:
             for message in response.configs:
@@ -138,6 +148,13 @@ class Follower:
         elif response.kind == EVENTS and response.events:
             self._delivered = response.events[-1].revision
 
+    def _check_rights(self, response: Any) -> None:
+        if response.kind in (SNAPSHOT, SNAPSHOT_END) or self._filtered is None:
+            self._filtered = response.filtered
+        elif response.filtered != self._filtered:
+            raise RightsChangedError("the rights have changed: a new snapshot is needed",
+                                     "UNAVAILABLE", "RIGHTS_CHANGED")
+
     def _take_changes(self, position: Position) -> Update | None:
         changes, self._changes = tuple(self._changes), []
         if self._configs is not None:
@@ -147,7 +164,7 @@ class Follower:
                     self._configs[name] = change.config
                 elif change.head_version == 0:
                     self._configs.pop(name, None)
-        return Update(changes, position) if changes else None
+        return Update(changes, position, filtered=bool(self._filtered)) if changes else None
 
     def _take_snapshot(self, position: Position) -> Update | None:
         before, self._configs, self._snapshot = self._configs, self._snapshot, {}
@@ -155,12 +172,13 @@ class Follower:
             found = sorted(self._configs.values(), key=lambda c: (c.environment, c.service_name))
             self._configs = dict(self._configs)
             return Update(tuple(_synthetic(config, None, position) for config in found), position,
-                          first=True)
+                          first=True, filtered=bool(self._filtered))
         changes = [_synthetic(config, before.get(name), position)
                    for name, config in self._configs.items() if _differs(before.get(name), config)]
         changes += [_gone(config, position)
                     for name, config in before.items() if name not in self._configs]
-        return Update(tuple(changes), position, synthetic=True) if changes else None
+        return Update(tuple(changes), position, synthetic=True,
+                      filtered=bool(self._filtered)) if changes else None
 
 
 def _differs(before: Config | None, now: Config) -> bool:

@@ -4,7 +4,6 @@ the config at first and after each change."""
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import http.client
 import socket
 import ssl
@@ -13,21 +12,12 @@ import urllib.parse
 from typing import Any, Callable
 
 from . import _json, errors
-from ._connection import Backoff, Credentials
-from ._follow import Selector
-from .client import Client, Watch
-from .models import Config, Json
+from ._connection import Backoff, Credentials, parse_targets
+from ._reading import Name, Reading
+from ._shared import Follower, Server
+from .client import Client
 
 WAIT_SECONDS = 30  # of a long poll
-
-
-@dataclasses.dataclass(frozen=True)
-class Reading:
-    """The config as the registry has it now. `tag` is another one after each change."""
-
-    data: Json | None  # None: there is no such config
-    version: int = 0
-    tag: str = ""
 
 
 class Source:
@@ -47,13 +37,6 @@ class Source:
         raise NotImplementedError
 
 
-@dataclasses.dataclass(frozen=True)
-class Name:
-    service_name: str
-    environment: str
-    resolve: bool = False  # merged over the environment "default"
-
-
 def open_source(url: str, name: Name, credentials: Credentials, timeout: float, interval: float,
                 decimals: bool) -> Source:
     """Of an address as of Client, or of "http://…" and "https://…". interval: seconds between two
@@ -63,50 +46,34 @@ def open_source(url: str, name: Name, credentials: Credentials, timeout: float, 
     return GrpcSource(url, name, credentials, timeout, decimals)
 
 
-# ---- gRPC ----
-
-def _reading_of(config: Config | None, epoch: str) -> Reading:
-    if config is None or config.deleted:
-        return Reading(None)
-    return Reading(config.data, config.version, f"{epoch}-{config.mod_revision}")
-
-
 class GrpcSource(Source):
+    """Follows on a stream that the process shares."""
+
     def __init__(self, address: str, name: Name, credentials: Credentials, timeout: float,
                  decimals: bool) -> None:
-        self._client = Client(address, credentials, timeout=timeout, decimals=decimals, repeat=False)
+        parse_targets(address, credentials)  # ValueError: it is no address
+        self._server = Server(address, credentials, name.resolve, decimals)
         self._name = name
-        self._watch: Watch | None = None
+        self._timeout = timeout
+        self._follower = Follower(self._server, name)
 
     def run(self, on_reading: Callable[[Reading], None],
             on_failure: Callable[[errors.ConfregError], None],
             on_connected: Callable[[], None]) -> None:
-        watch = self._client.watch(
-            Selector(self._name.environment, self._name.service_name), latest_only=True,
-            resolve=self._name.resolve, on_failure=on_failure, on_connected=on_connected)
-        with watch:
-            for update in watch:
-                changes = [change for change in update.changes if change.touches_head]
-                if changes:
-                    change = changes[-1]
-                    # A resolved config changes with its base, too: the revision tells these apart.
-                    revision = 0 if update.first else change.revision
-                    reading = _reading_of(change.config, update.position.epoch)
-                    on_reading(dataclasses.replace(reading, tag=f"{reading.tag}.{revision}")
-                               if self._name.resolve else reading)
-                elif update.first:
-                    on_reading(Reading(None))
+        self._follower.run(on_reading, on_failure, on_connected)
 
     def fetch(self) -> Reading:
-        try:
-            config = self._client.get(self._name.service_name, self._name.environment,
-                                      resolve=self._name.resolve)
-        except errors.NotFoundError:
-            return Reading(None)
-        return Reading(config.data, config.version)
+        with Client(self._server.address, self._server.credentials, timeout=self._timeout,
+                    decimals=self._server.decimals, repeat=False) as client:
+            try:
+                config = client.get(self._name.service_name, self._name.environment,
+                                    resolve=self._name.resolve)
+            except errors.NotFoundError:
+                return Reading(None)
+            return Reading(config.data, config.version)
 
     def close(self) -> None:
-        self._client.close()
+        self._follower.close()
 
 
 # ---- HTTP ----

@@ -15,13 +15,14 @@ from typing import Any, Callable
 
 from . import _json, errors, testing
 from ._connection import Credentials
-from ._sources import Name, Reading, Source, open_source
+from ._reading import Name, Reading
+from ._references import MISSING, replaced
+from ._sources import Source, open_source
 from .models import Json
 
 LOADING, READY, STALE = "loading", "ready", "stale"
 
 _log = logging.getLogger("confreg")
-_MISSING: Any = object()  # no value
 _TRUE = ("true", "1", "yes", "on")
 
 
@@ -50,6 +51,9 @@ class RegistryConfigProvider:
                    or has no such config. None: as CONFREG_REQUIRED=1 says
     resolve        merge the config over that of the environment "default"
     env_prefix     where the config has no key `db_host`, the variable PREFIX + "DB_HOST" counts
+    references     getters replace ${env:NAME} and ${file:PATH} in texts by the variable or the file's
+                   content, as of now. Where one leads nowhere, the key counts as missing. Whoever may
+                   write the config can then read the variables and files of this process
     last_known_good    a file that keeps the last values, for a start while the registry is away
     on_state       called with the new state, on the provider's thread
     decimals       as of confreg.Client
@@ -62,7 +66,7 @@ class RegistryConfigProvider:
                  cache_ttl_seconds: float = 60, timeout_seconds: float = 10, *,
                  credentials: Credentials | None = None, required: bool | None = None,
                  resolve: bool = False, env_prefix: str | None = None,
-                 last_known_good: str | None = None,
+                 references: bool = False, last_known_good: str | None = None,
                  on_state: Callable[[str], None] | None = None,
                  decimals: bool = False) -> None:
         self._url = registry_url
@@ -71,6 +75,7 @@ class RegistryConfigProvider:
         self._timeout = timeout_seconds
         self._credentials = credentials or Credentials()
         self._env_prefix = env_prefix
+        self._references = references
         self._on_state = on_state
         self._decimals = decimals
         self._file = None if last_known_good is None else _LastKnownGood(
@@ -143,6 +148,7 @@ class RegistryConfigProvider:
         self._become(READY)
 
     def _connected(self) -> None:
+        self._error = None
         if self._state == STALE or self._stale is not None:
             self._become(READY)
 
@@ -231,7 +237,14 @@ class RegistryConfigProvider:
 
     def snapshot(self) -> Mapping[str, Any]:
         """All values as of one version: several keys that belong together are read from one. Not to
-        be changed."""
+        be changed. With references, a key without its value is left out."""
+        values = self._values()
+        if not self._references:
+            return values
+        found = {key: replaced(value) for key, value in values.items()}
+        return {key: value for key, value in found.items() if value is not MISSING}
+
+    def _values(self) -> Mapping[str, Any]:
         overridden = testing.values_of(self._name.service_name)
         if overridden is not None:
             return overridden
@@ -243,25 +256,27 @@ class RegistryConfigProvider:
         return reading.data if reading is not None and reading.data is not None else {}
 
     def _look_up(self, key: str) -> Any:
-        """The value; _MISSING: there is none. The usual case first: it has to be quick."""
+        """The value; MISSING: there is none. The usual case first: it has to be quick."""
         values: Mapping[str, Any] | None = self._live
         if values is None or testing.is_active():
-            values = self.snapshot()
+            values = self._values()
         if key in values:
-            return values[key]
+            value = values[key] if not self._references else replaced(values[key])
+            if value is not MISSING:
+                return value
         if self._env_prefix is not None:
-            return os.environ.get(self._env_prefix + key.upper(), _MISSING)
-        return _MISSING
+            return os.environ.get(self._env_prefix + key.upper(), MISSING)
+        return MISSING
 
     def get(self, key: str, default: Any = None) -> Any:
         """The value as it is; None where it is null."""
         value = self._look_up(key)
-        return default if value is _MISSING else value
+        return default if value is MISSING else value
 
     def get_bool(self, key: str, default: bool = False) -> bool:
         """Of texts, "true", "1", "yes" and "on" in any case are true, all others false."""
         value = self._look_up(key)
-        if value is _MISSING:
+        if value is MISSING:
             return default
         return value.lower() in _TRUE if isinstance(value, str) else bool(value)
 
@@ -283,7 +298,7 @@ class RegistryConfigProvider:
 
     def get_pointer(self, pointer: str, default: Any = None) -> Any:
         """The value at an RFC 6901 pointer, such as "/db/hosts/0"."""
-        value: Any = self.snapshot()
+        value: Any = self._values()
         for step in pointer.split("/")[1:]:
             step = step.replace("~1", "/").replace("~0", "~")
             if isinstance(value, Mapping) and step in value:
@@ -292,7 +307,9 @@ class RegistryConfigProvider:
                 value = value[int(step)]
             else:
                 return default
-        return value
+        if self._references:
+            value = replaced(value)
+        return default if value is MISSING else value
 
 
 def _convert(kind: Callable[[Any], Any], value: Any, default: Any) -> Any:

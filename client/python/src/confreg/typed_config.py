@@ -16,7 +16,8 @@ from typing import Any, Callable
 
 from . import _json, errors
 from ._connection import Credentials
-from ._sources import Name, open_source
+from ._reading import Name
+from ._sources import open_source
 
 _FALSE, _TRUE = ("false", "0", "no", "off", ""), ("true", "1", "yes", "on")
 _DEFAULT_FOLDERS = ("documents/schemas/configs", "../documents/schemas/configs")

@@ -8,7 +8,8 @@ from typing import Any, Callable
 
 from . import errors
 from ._connection import Credentials
-from ._sources import Name, Reading, open_source
+from ._reading import Name, Reading
+from ._sources import open_source
 
 _log = logging.getLogger("confreg")
 
