@@ -21,7 +21,8 @@ from tokens import Key, jwks
 
 pytestmark = [pytest.mark.own_store, pytest.mark.documentation]
 
-PAGES = ["README.md", "CONTRIBUTING.md", "SECURITY.md", "client/python/README.md", "client/lib/README.md", "client/examples/README.md",
+PAGES = ["README.md", "CONTRIBUTING.md", "SECURITY.md", "client/python/README.md", "client/lib/README.md",
+         "client/examples/README.md", "tests/conformance/README.md",
          *(str(page.relative_to(ROOT)) for page in sorted((ROOT / "docs").rglob("*.md")))]
 # These start from README's first steps, with the two programs running and its config there.
 NEED_PROGRAMS = {"docs/operations.md", "docs/protocol.md", "docs/guides/environments.md",
