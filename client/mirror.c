@@ -310,9 +310,8 @@ static void ignore(void *user, ProtobufCMessage *message, const struct status *s
     }
 }
 
-/* The stream goes on behind an addition: asks the server to tell as soon as it has come as far.
- * Without an answer the next progress message tells. */
-static void ask_progress(struct mirror *mirror)
+/* Without an answer the next progress message tells. */
+void mirror_ask_progress(struct mirror *mirror)
 {
     Confreg__V1__WatchProgressRequest request = CONFREG__V1__WATCH_PROGRESS_REQUEST__INIT;
     request.watch_id = mirror->id;
@@ -326,7 +325,7 @@ static void note_first_response(struct mirror *mirror)
         call_in(mirror, 0);
     }
     if (mirror->copy.has_addition) {
-        ask_progress(mirror);
+        mirror_ask_progress(mirror); /* how soon the copy reaches the addition */
     }
 }
 

@@ -143,6 +143,10 @@ void mirror_free(struct mirror *mirror);
  * any more. Any thread, also in a callback; does not wait. */
 uint64_t mirror_select(struct mirror *mirror, const struct mirror_selector *selectors, size_t n);
 
+/* Asks the server to say how far the watch has come, so that the view's revision soon is that of
+ * the registry now. Does nothing while the watch is closed. Any thread; does not wait. */
+void mirror_ask_progress(struct mirror *mirror);
+
 /* The current state. */
 void mirror_look(struct mirror *mirror, struct mirror_view *ret_view);
 /* Returns a reference to the config or its tombstone; NULL: the name is not known. */

@@ -396,6 +396,263 @@ CONFREG_API bool confreg_diff(struct confreg_client *client, const char *environ
                               const char *service, const struct confreg_diff_options *options,
                               struct confreg_text *ret_diff, struct confreg_error *error);
 
+/* ---- What follows the registry: providers, watchers, copies ----
+ *
+ * All of a client share one stream, which is opened for the first one. It is resumed after any loss
+ * of the connection, at another address, too; after a compaction, or with another epoch (a restored
+ * backup), the client loads a new snapshot and compares. A server that hangs counts as away after
+ * 1.5 s. Free them before their client. */
+
+/* Which configs: all members that are not NULL must match; all NULL: all configs. */
+struct confreg_selector {
+    const char *environment;
+    const char *service;
+    const char *prefix; /* of the service's name */
+};
+
+enum confreg_state {
+    CONFREG_LOADING = 0, /* the registry has not been read yet */
+    CONFREG_READY = 1,
+    CONFREG_STALE = 2 /* the registry is away: the values are the last known */
+};
+
+/* ---- Watcher ---- */
+
+struct confreg_watcher;
+
+enum confreg_change_kind {
+    CONFREG_CREATE = 1, /* the first version, or the first one after a delete */
+    CONFREG_UPDATE = 2,
+    CONFREG_ROLLBACK = 3, /* a new version with the value of an older one */
+    CONFREG_DELETE = 4,   /* of the config; or of its newest version: `config` is the one below */
+    CONFREG_ERASE = 5,    /* a delete that also removed the value, for good */
+    CONFREG_IMPORT = 6,   /* a version was imported, with its number */
+    CONFREG_UNDELETE = 9
+};
+
+/* A change of a config. Borrowed until the callback returns; configs may be kept by a reference. */
+struct confreg_change {
+    enum confreg_change_kind kind; /* other values: of a later server */
+    /* The steps between `previous` and `config` are not known: they were lost with a compaction or
+     * another epoch, or several changes were made one (`newest`, `queue_limit`). Also of the first
+     * state, see `first`. */
+    bool synthetic;
+    const char *environment;
+    const char *service;
+    uint64_t revision;
+    const struct confreg_config *config;   /* as it is now; NULL: it was deleted */
+    const struct confreg_config *previous; /* as it was before; NULL: it did not exist */
+    const char *author;                    /* of the change; NULL: not given, or synthetic */
+    const char *comment;
+    int64_t time_us; /* 0: not known */
+    /* JSON Pointers (RFC 6901) of what is different. More than 10,000 are one changed "": all of
+     * it. Inside of what was added or removed nothing is listed. */
+    const char *const *added;
+    size_t n_added;
+    const char *const *removed;
+    size_t n_removed;
+    const char *const *changed;
+    size_t n_changed;
+};
+
+typedef void confreg_change_callback(void *user, const struct confreg_change *change);
+/* The registry cannot be watched now; the watcher tries on by itself. */
+typedef void confreg_error_callback(void *user, const struct confreg_error *error);
+
+struct confreg_watcher_options {
+    size_t size;
+    /* False: every change, in order. True: of changes of a config that wait for the callback only
+     * the newest. */
+    bool newest;
+    bool first; /* first tell the configs that are there, as synthetic CONFREG_CREATE */
+    /* Changes that may wait for a slow callback; 0: 1,000. From then on until it has caught up,
+     * those of one config are made one, as with `newest`. */
+    size_t queue_limit;
+    confreg_error_callback *failed; /* NULL: nobody hears */
+};
+#define CONFREG_WATCHER_OPTIONS_INIT                                                               \
+    {                                                                                              \
+        sizeof(struct confreg_watcher_options), false, false, 0, NULL                              \
+    }
+
+/* Makes a watcher of the configs that one of n selectors selects. It watches when it has been
+ * started; the state that it finds then is no change. Does not block. INVALID_ARGUMENT: there is no
+ * selector or no callback, or an option is wrong. */
+CONFREG_API struct confreg_watcher *
+confreg_watcher_new(struct confreg_client *client, const struct confreg_selector *selectors,
+                    size_t n, const struct confreg_watcher_options *options,
+                    confreg_change_callback *callback, void *user, struct confreg_error *error);
+/* Watches, and calls back as all callbacks of the client are. Does not block. FAILED_PRECONDITION:
+ * it was started before. */
+CONFREG_API bool confreg_watcher_start(struct confreg_watcher *watcher,
+                                       struct confreg_error *error);
+/* Watches, and calls back on this thread; returns true after confreg_watcher_stop. Blocks.
+ * FAILED_PRECONDITION: it was started before, or this is a callback of the client (IN_CALLBACK). */
+CONFREG_API bool confreg_watcher_run(struct confreg_watcher *watcher, struct confreg_error *error);
+/* Waits until the watcher knows the state that its changes begin from. DEADLINE_EXCEEDED: the
+ * registry did not answer; the message says why. Blocks. */
+CONFREG_API bool confreg_watcher_wait_ready(struct confreg_watcher *watcher, int64_t deadline_ms,
+                                            struct confreg_error *error);
+/* Ends it, for good. No callback begins any more; one that runs is not waited for. Any thread, also
+ * in its callback, and before it was started. */
+CONFREG_API void confreg_watcher_stop(struct confreg_watcher *watcher);
+/* Stops and frees it. Waits for a callback that runs, but not in that callback, where it returns at
+ * once. Not while another thread is in confreg_watcher_run: stop it first. NULL is ignored. */
+CONFREG_API void confreg_watcher_free(struct confreg_watcher *watcher);
+
+/* ---- Provider: the settings of one service ---- */
+
+struct confreg_provider;
+/* The values as of one version. Immutable and reference-counted; outlives its provider. */
+struct confreg_snapshot;
+
+typedef void confreg_state_callback(void *user, enum confreg_state state);
+
+struct confreg_provider_options {
+    size_t size;
+    /* How long the registry may be away until the state is CONFREG_STALE; 0: 60,000. Values change
+     * at once when the registry does. */
+    int64_t ttl_ms;
+    bool resolve; /* merge the config over that of environment "default" */
+    /* Where the config has no key `db_host`, the environment variable PREFIX + "DB_HOST" counts.
+     * The environment is read once, when the provider is made. NULL: it does not count. */
+    const char *env_prefix;
+    /* A file that keeps the last values, for a start while the registry is away: mode 0600, with a
+     * checksum, replaced at once. One that is damaged, or of another config, counts as none. NULL:
+     * none. */
+    const char *last_known_file;
+    confreg_state_callback
+        *state_changed; /* quick changes may be told as one; NULL: nobody hears */
+    void *user;
+};
+#define CONFREG_PROVIDER_OPTIONS_INIT                                                              \
+    {                                                                                              \
+        sizeof(struct confreg_provider_options), 0, false, NULL, NULL, NULL, NULL                  \
+    }
+
+/* Makes a provider, which follows the registry from now on. environment: NULL or "": "default".
+ * Does not wait for the registry, which may be away; reads last_known_file. INVALID_ARGUMENT: an
+ * option is wrong. */
+CONFREG_API struct confreg_provider *
+confreg_provider_new(struct confreg_client *client, const char *service, const char *environment,
+                     const struct confreg_provider_options *options, struct confreg_error *error);
+/* Waits for a callback of it that runs, but not in that callback. NULL is ignored. */
+CONFREG_API void confreg_provider_free(struct confreg_provider *provider);
+
+/* Waits until the registry has been read. A config that does not exist has no values. False:
+ * DEADLINE_EXCEEDED; the message says why. Blocks. */
+CONFREG_API bool confreg_provider_wait_ready(struct confreg_provider *provider, int64_t deadline_ms,
+                                             struct confreg_error *error);
+/* Reads the registry now. On success the values are at least as new as the call. Fails as
+ * confreg_get does; the values stay. deadline_ms 0: that of the client. Blocks. */
+CONFREG_API bool confreg_provider_refresh(struct confreg_provider *provider, int64_t deadline_ms,
+                                          struct confreg_error *error);
+CONFREG_API enum confreg_state confreg_provider_state(struct confreg_provider *provider);
+/* Why the registry, or the last-known file, cannot be used now. False: nothing is wrong. */
+CONFREG_API bool confreg_provider_last_error(struct confreg_provider *provider,
+                                             struct confreg_error *ret_error);
+
+/* Getters. They never fail and never wait: a value that is not there, or is of another type, is the
+ * fallback. They take no lock, and a thread never gets an older value after a newer one. Not in a
+ * signal handler.
+ *
+ * path: a key of the config, or a JSON Pointer where it begins with '/': "/db/hosts/0".
+ *
+ * bool    strings "true", "1", "yes", "on" in any case are true, all others false; a number is true
+ *         unless 0, a list or an object unless empty; null is false
+ * int64   a number without its fraction; true is 1, false 0; a string that is a whole number; white
+ *         space around it and '_' between digits are ignored
+ * double  likewise
+ * duration_ms  a number is milliseconds; a string such as "250ms", "1.5s", "1h30m" (ms, s, m, h, d)
+ * size    bytes; a string such as "64KiB", "10MB", "1.5G" (kB, MB, GB, TB are powers of 1000, all
+ *         others of 1024)
+ * string  a string as it is
+ * json    any value, as JSON; also lists and objects */
+CONFREG_API bool confreg_provider_get_bool(struct confreg_provider *provider, const char *path,
+                                           bool fallback);
+CONFREG_API int64_t confreg_provider_get_int64(struct confreg_provider *provider, const char *path,
+                                               int64_t fallback);
+CONFREG_API double confreg_provider_get_double(struct confreg_provider *provider, const char *path,
+                                               double fallback);
+CONFREG_API int64_t confreg_provider_get_duration_ms(struct confreg_provider *provider,
+                                                     const char *path, int64_t fallback);
+CONFREG_API int64_t confreg_provider_get_size(struct confreg_provider *provider, const char *path,
+                                              int64_t fallback);
+/* Copies the text and a NUL to buffer, cut where it has no room. Returns the length of the whole
+ * text, as snprintf does. buffer may be NULL where size is 0. fallback NULL: "". */
+CONFREG_API size_t confreg_provider_get_string(struct confreg_provider *provider, const char *path,
+                                               const char *fallback, char *buffer, size_t size);
+CONFREG_API size_t confreg_provider_get_json(struct confreg_provider *provider, const char *path,
+                                             const char *fallback, char *buffer, size_t size);
+
+/* The present values, so that several getters see one version: a reference, never NULL. */
+CONFREG_API struct confreg_snapshot *confreg_provider_snapshot(struct confreg_provider *provider);
+/* NULL is ignored. */
+CONFREG_API void confreg_snapshot_unref(struct confreg_snapshot *snapshot);
+
+CONFREG_API bool confreg_snapshot_get_bool(const struct confreg_snapshot *snapshot,
+                                           const char *path, bool fallback);
+CONFREG_API int64_t confreg_snapshot_get_int64(const struct confreg_snapshot *snapshot,
+                                               const char *path, int64_t fallback);
+CONFREG_API double confreg_snapshot_get_double(const struct confreg_snapshot *snapshot,
+                                               const char *path, double fallback);
+CONFREG_API int64_t confreg_snapshot_get_duration_ms(const struct confreg_snapshot *snapshot,
+                                                     const char *path, int64_t fallback);
+CONFREG_API int64_t confreg_snapshot_get_size(const struct confreg_snapshot *snapshot,
+                                              const char *path, int64_t fallback);
+/* Borrowed from the snapshot, or the fallback. */
+CONFREG_API const char *confreg_snapshot_get_string(const struct confreg_snapshot *snapshot,
+                                                    const char *path, const char *fallback);
+/* Borrowed from the snapshot and not NUL-terminated: *ret_len bytes. NULL: there is no value. path
+ * "": the whole config. */
+CONFREG_API const char *confreg_snapshot_get_json(const struct confreg_snapshot *snapshot,
+                                                  const char *path, size_t *ret_len);
+/* Members of an object, items of a list; 0 of anything else. */
+CONFREG_API size_t confreg_snapshot_count(const struct confreg_snapshot *snapshot,
+                                          const char *path);
+/* The version of the config; 0: there is none. With `resolve` that of the environment's config. */
+CONFREG_API uint64_t confreg_snapshot_version(const struct confreg_snapshot *snapshot);
+/* The newest commit that changed it, and its epoch; 0 and "": not known. */
+CONFREG_API uint64_t confreg_snapshot_revision(const struct confreg_snapshot *snapshot);
+CONFREG_API const char *confreg_snapshot_epoch(const struct confreg_snapshot *snapshot);
+
+/* ---- Copy: selected configs in memory, as the gateway has them ---- */
+
+struct confreg_copy;
+
+/* The copy at the time of a read. */
+struct confreg_copy_view {
+    enum confreg_state state; /* stale: as soon as the stream is lost or silent */
+    char epoch[20];           /* "" while loading */
+    uint64_t revision;        /* the copy is as of this revision */
+    int64_t age_ms;           /* since it was last ready; 0 while it is */
+};
+
+/* Makes a copy of the configs that one of n selectors selects. Does not block. */
+CONFREG_API struct confreg_copy *confreg_copy_new(struct confreg_client *client,
+                                                  const struct confreg_selector *selectors,
+                                                  size_t n, struct confreg_error *error);
+/* NULL is ignored. */
+CONFREG_API void confreg_copy_free(struct confreg_copy *copy);
+/* Waits until the copy is complete. DEADLINE_EXCEEDED; the message says why. Blocks. */
+CONFREG_API bool confreg_copy_wait_ready(struct confreg_copy *copy, int64_t deadline_ms,
+                                         struct confreg_error *error);
+/* Reads; they do not use the network. ret_view may be NULL. */
+CONFREG_API void confreg_copy_look(struct confreg_copy *copy, struct confreg_copy_view *ret_view);
+/* A reference; NULL: there is no such config in the copy. environment: NULL or "": "default". */
+CONFREG_API const struct confreg_config *confreg_copy_get(struct confreg_copy *copy,
+                                                          const char *environment,
+                                                          const char *service,
+                                                          struct confreg_copy_view *ret_view);
+/* The configs that the selector selects (NULL: all of the copy), by environment and service, as of
+ * one revision: an array of references. Returns how many; free it with confreg_configs_free. */
+CONFREG_API size_t confreg_copy_list(struct confreg_copy *copy,
+                                     const struct confreg_selector *selector,
+                                     const struct confreg_config *const **ret_configs,
+                                     struct confreg_copy_view *ret_view);
+/* Releases the references and the array. */
+CONFREG_API void confreg_configs_free(const struct confreg_config *const *configs, size_t n);
+
 #ifdef __cplusplus
 }
 #endif

@@ -8,6 +8,7 @@
 #include "forks.h"
 #include "mem.h"
 #include "options_size.h"
+#include "shared_watch.h"
 
 #define DEADLINE_MS 10000
 #define LOG_LINES_MAX 256
@@ -105,6 +106,7 @@ static bool connect_to(struct confreg_client *client, const struct confreg_clien
 static void destroy(void *user)
 {
     struct confreg_client *client = user;
+    shared_watch_free(client->watch);
     pthread_cond_destroy(&client->quiet);
     pthread_mutex_destroy(&client->lock);
     free(client->author);
@@ -136,6 +138,7 @@ static bool start(struct confreg_client *client, const struct confreg_client_opt
         callbacks_free(client->callbacks);
         return false;
     }
+    client->watch = shared_watch_new(client->registry);
     return true;
 }
 
@@ -216,6 +219,7 @@ static void close_client(void *user)
     struct confreg_client *client = user;
     refuse_starts(client);
     calls_end_pauses(client);
+    shared_watch_close(client->watch);
     registry_client_free(client->registry);
 }
 

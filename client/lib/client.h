@@ -12,10 +12,12 @@
 #include "registry_client.h"
 
 struct call;
+struct shared_watch;
 
 struct confreg_client {
     struct registry_client *registry;
     struct callbacks *callbacks;
+    struct shared_watch *watch; /* of providers, watchers and copies */
     int64_t deadline_ms;
     char *author; /* NULL: none */
     struct log_sink sink;

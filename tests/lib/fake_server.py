@@ -6,6 +6,7 @@ from concurrent import futures
 import grpc
 from google.protobuf import any_pb2
 
+from seed import chance
 from stubs import api_pb, error_details_pb, health_pb, rpc_status_pb
 
 EPOCH = "0123456789abcdef"
@@ -72,3 +73,84 @@ class FakeServer(grpc.GenericRpcHandler):
         yield response.SerializeToString()
         while not over.is_set() and not self.stopping.is_set():
             over.wait(0.1)
+
+
+class LogServer(grpc.GenericRpcHandler):
+    """A server of one config, whose versions are the revisions of the log. A watch begins with a
+    snapshot of version 1, or after the position that it names.
+    cuts: each stream ends after some events, now and then within a commit."""
+
+    ENVIRONMENT, SERVICE = "prod", "scripted"
+
+    def __init__(self, versions, cuts=False):
+        self.versions = versions
+        self.cuts = cuts
+        self.n_cut = 0
+        self.lock = threading.Lock()
+        self.random = chance("log server")
+        self.stopping = threading.Event()
+        self.server = grpc.server(futures.ThreadPoolExecutor(64), handlers=[self])
+        self.listen = f"127.0.0.1:{self.server.add_insecure_port('127.0.0.1:0')}"
+        self.server.start()
+
+    def stop(self):
+        self.stopping.set()
+        self.server.stop(None).wait()
+
+    def service(self, details):
+        if details.method.endswith("/Watch"):
+            return grpc.unary_stream_rpc_method_handler(
+                self._watch, request_deserializer=api_pb.WatchRequest.FromString,
+                response_serializer=api_pb.WatchResponse.SerializeToString)
+        if details.method.endswith("/GetStatus"):
+            return grpc.unary_unary_rpc_method_handler(
+                lambda _, context: self._status(), response_serializer=lambda r: r.SerializeToString())
+        return None
+
+    def _status(self):
+        response = api_pb.GetStatusResponse()
+        response.header.CopyFrom(self._position(len(self.versions)))
+        return response
+
+    def _position(self, revision):
+        return api_pb.WatchResponse(
+            header={"epoch": EPOCH, "revision": revision, "chain_hash": revision * 1000 + 1}).header
+
+    def _config(self, version):
+        return {"environment": self.ENVIRONMENT, "service_name": self.SERVICE, "version": version,
+                "revision": version, "mod_revision": version, "kind": 1 if version == 1 else 2,
+                "config_data": self.versions[version - 1].encode()}
+
+    def _response(self, kind, revision, previous, **fields):
+        return api_pb.WatchResponse(kind=kind, header=self._position(revision),
+                                    previous_revision=previous, **fields)
+
+    def _cut(self, context):
+        with self.lock:
+            self.n_cut += 1
+        context.abort(grpc.StatusCode.UNAVAILABLE, "as told")
+
+    def _watch(self, request, context):
+        at, delivered = request.resume_after.revision, 0
+        yield self._response(api_pb.WATCH_RESPONSE_KIND_STARTED, at, 0)
+        if request.include_snapshot:
+            snapshot = self._response(api_pb.WATCH_RESPONSE_KIND_SNAPSHOT, 0, 0,
+                                      configs=[self._config(1)])
+            yield snapshot
+            yield self._response(api_pb.WATCH_RESPONSE_KIND_SNAPSHOT_END, 1, 0)
+            at = delivered = 1
+        last = at + 1
+        while at < len(self.versions):
+            if self.cuts and at >= last:
+                self._cut(context)
+            cuts_in_commit = self.cuts and self.random.random() < 0.2
+            event = {"revision": at + 1, "environment": self.ENVIRONMENT,
+                     "service_name": self.SERVICE, "version": at + 1, "head_version": at + 1,
+                     "kind": 2, "config": self._config(at + 1)}
+            yield self._response(api_pb.WATCH_RESPONSE_KIND_EVENTS, at if cuts_in_commit else at + 1,
+                                 delivered, events=[event], more=cuts_in_commit)
+            if cuts_in_commit:
+                self._cut(context)
+            at = delivered = at + 1
+        while context.is_active() and not self.stopping.is_set():
+            self.stopping.wait(0.1)

@@ -1,0 +1,503 @@
+"""Providers, watchers and copies of libconfreg: what they read, and what happens to them."""
+
+import contextlib
+import json
+import subprocess
+import time
+
+import pytest
+from calls import Registry
+from daemon import TOOLS, Confregd, until
+from fake_server import FakeServer, LogServer
+from following import LOADING, READY, STALE, Follower
+from proxy import Proxy
+from seed import chance
+from stubs import api_pb
+
+pytestmark = pytest.mark.any_store
+
+
+@pytest.fixture
+def follow():
+    """follow(address…) starts a program; it must end in an orderly way."""
+    with contextlib.ExitStack() as ends:
+        def start(*addresses, **kwargs):
+            follower = Follower(*addresses, **kwargs)
+            ends.callback(follower.end)
+            return follower
+
+        yield start
+
+
+@pytest.fixture
+def own(launch):
+    """A server of a test's own, whose registry is empty, with another epoch, after each start."""
+    server = launch(Confregd, store="memory:").start()
+    yield server
+    server.end()
+
+
+def versions(changes):
+    return [change["config"]["version"] if change["config"] else 0 for change in changes]
+
+
+def streams(server):
+    status = server.stub.GetStatus(api_pb.GetStatusRequest())
+    return status.watch_streams
+
+
+# ---- Values ----
+
+VALUES = {
+    "n": 10, "f": 3.9, "big": 2**53 + 1, "neg": -3.9, "yes": True, "no": False, "nil": None,
+    "s": "text", "digits": " 42 ", "under": "1_000", "half": "3.9", "on": "ON", "off": "off", "e": "",
+    "inf": "inf", "exp": "1e3", "list": [1, {"a": 2}], "none": [], "o": {"a/b": {"c": "deep"}},
+    "empty": {}, "wait": "1h30m", "size": "64KiB"}
+
+
+def test_values(confregd, registry, name, follow):
+    registry.create(name, json.dumps(VALUES))
+    follower = follow(confregd.listen)
+    follower.provider("p", name)
+    assert follower.get("p", "/list/1/a") == 2
+    assert follower.get("p", "/o/a~1b/c", "string", "-") == "deep"
+    assert follower.get("p", "wait", "duration_ms") == 5400000
+    assert follower.get("p", "size", "size") == 65536
+    assert follower.get("p", "list", "json") == VALUES["list"]
+    assert follower.get("p", "missing", "string", "fallback") == "fallback"
+    answer = follower.ask("snapshot", "p")
+    assert answer["reply"] == VALUES
+    assert answer["version"] == 1
+
+
+COMPARISON = """
+import json, sys
+from confreg import RegistryConfigProvider
+from confreg.testing import overrides
+values = json.load(sys.stdin)
+with overrides(values):
+    p = RegistryConfigProvider("127.0.0.1:1", "s")
+    print(json.dumps({k: [p.get_bool(k, True), p.get_int(k, -1), repr(p.get_float(k, -1.0))]
+                      for k in [*values, "missing"]}))
+"""
+
+
+def test_values_are_those_of_the_python_package(confregd, registry, name, follow):
+    python = TOOLS.parent / "python-package" / "bin" / "python"
+    ran = subprocess.run([python, "-c", COMPARISON], input=json.dumps(VALUES), text=True, check=True,
+                         capture_output=True)
+    registry.create(name, json.dumps(VALUES))
+    follower = follow(confregd.listen)
+    follower.provider("p", name)
+    for key, (boolean, integer, number) in json.loads(ran.stdout).items():
+        assert follower.get("p", key, "bool", "1") == boolean, key
+        assert follower.get("p", key, "int64", -1) == integer, key
+        assert float(follower.get("p", key, "double", -1)) == float(number), key
+
+
+def test_environment_variables_stand_under_the_config(confregd, registry, name, follow):
+    registry.create(name, '{"pool": 5, "nil": null}')
+    follower = follow(confregd.listen,
+                      environment={"APP_POOL": "7", "APP_DB_HOST": "db", "APP_NIL": "1"})
+    follower.provider("p", name, prefix="APP_")
+    assert follower.get("p", "pool") == 5
+    assert follower.get("p", "nil") == -1
+    assert follower.get("p", "db_host", "string", "-") == "db"
+    assert follower.get("p", "/db_host", "string", "-") == ""
+
+
+def test_resolved_over_the_default(confregd, registry, name, follow):
+    registry.create(name, '{"a": 1, "b": {"c": 1, "d": 1}}', environment="default")
+    follower = follow(confregd.listen)
+    follower.provider("p", name, resolve=1)
+    assert follower.get("p", "a") == 1
+    registry.create(name, '{"b": {"c": 2}}')
+    follower.wait_value("p", "/b/c", 2)
+    assert follower.get("p", "/b/d") == 1
+    registry.update(name, '{"a": 3}', environment="default")
+    follower.wait_value("p", "a", 3)
+    assert follower.get("p", "/b/d") == -1
+    registry.delete(name)
+    follower.wait_value("p", "/b/c", -1)
+
+
+def test_a_config_that_comes_and_goes(confregd, registry, name, follow):
+    follower = follow(confregd.listen)
+    follower.provider("p", name)
+    assert follower.get("p", "a") == -1
+    registry.create(name, '{"a": 1}')
+    follower.wait_value("p", "a", 1)
+    registry.delete(name)
+    follower.wait_value("p", "a", -1)
+    registry.undelete(name)
+    follower.wait_value("p", "a", 1)
+
+
+def test_refresh_sees_what_was_written_before(confregd, registry, name, follow):
+    registry.create(name, '{"n": 0}')
+    follower = follow(confregd.listen)
+    follower.provider("p", name)
+    for n in range(1, 20):
+        registry.update(name, f'{{"n": {n}}}')
+        follower.do("refresh", "p", 5000)
+        assert follower.get("p", "n") == n
+
+
+# ---- Changes ----
+
+def test_what_has_changed(confregd, registry, name, follow):
+    registry.create(name, '{"pool": 10, "db": {"host": "a", "old": 1}}', created_by="ada")
+    follower = follow(confregd.listen)
+    follower.watcher("w", name)
+    registry.update(name, '{"pool": 20, "db": {"host": "a", "new": 1}}', created_by="bob")
+    registry.delete(name)
+    registry.create(name, '{"pool": 1}')
+    update, delete, create = follower.wait_told("w", 3)
+    assert update["kind"] == 2 and update["author"] == "bob" and not update["synthetic"]
+    assert update["previous"]["data"]["pool"] == 10 and update["config"]["data"]["pool"] == 20
+    assert (update["added"], update["removed"], update["changed"]) == (
+        ["/db/new"], ["/db/old"], ["/pool"])
+    assert delete["kind"] == 4 and delete["config"] is None
+    assert delete["removed"] == ["/pool", "/db"]
+    assert create["kind"] == 1 and create["previous"] is None and create["added"] == ["/pool"]
+
+
+def test_the_first_state_is_told_if_asked_for(confregd, registry, name, follow):
+    registry.create(name)
+    follower = follow(confregd.listen)
+    follower.watcher("w", name, how="first")
+    first, = follower.wait_told("w", 1)
+    assert first["synthetic"] and first["kind"] == 1 and first["config"]["version"] == 1
+    registry.update(name)
+    assert versions(follower.wait_told("w", 2)) == [1, 2]
+
+
+def test_a_slow_callback_with_newest(confregd, registry, name, follow):
+    registry.create(name, '{"n": 1}')
+    follower = follow(confregd.listen)
+    follower.watcher("w", name, how="newest")
+    follower.provider("p", name)
+    follower.do("hold")
+    registry.update(name, '{"n": 2}')
+    follower.wait_told("w", 1)
+    for n in range(3, 20):
+        registry.update(name, f'{{"n": {n}}}')
+    follower.wait_value("p", "n", 19)
+    follower.do("go")
+    last = follower.wait_told("w", 2)[1]
+    assert last["config"]["version"] == 19 and last["previous"]["version"] == 2
+    assert last["synthetic"] and last["changed"] == ["/n"]
+
+
+def test_a_queue_that_is_full_becomes_newest_states(confregd, registry, name, follow):
+    registry.create(name)
+    registry.create(name + "-b")
+    follower = follow(confregd.listen)
+    follower.watcher("w", prefix=name, limit=3)
+    follower.provider("p", name + "-b")
+    follower.do("hold")
+    registry.update(name)
+    follower.wait_told("w", 1)
+    for _ in range(6):
+        registry.update(name)
+    registry.delete(name + "-b")
+    registry.create(name + "-c")
+    registry.delete(name + "-c")
+    registry.create(name + "-d", '{"a": 5}')
+    follower.do("provider", "d", "prod", name + "-d", 0, 0, "-", "-")
+    follower.do("ready", "d", 60000)
+    follower.do("go")
+    registry.create(name + "-e")
+    told = follower.wait_told("w", 5)
+    assert [(c["service"].removeprefix(name), c["config"] and c["config"]["version"]) for c in told] == [
+        ("", 2), ("", 8), ("-b", None), ("-d", 1), ("-e", 1)]
+
+
+@pytest.mark.parametrize("deed", ["stop", "free"])
+@pytest.mark.parametrize("by", ["watcher", "run"])
+def test_stop_in_its_own_callback(confregd, registry, name, follow, by, deed):
+    registry.create(name)
+    follower = follow(confregd.listen)
+    follower.watcher("w", name, by=by)
+    follower.watcher("other", name)
+    follower.do("in_callback", deed, "w")
+    registry.update(name)
+    follower.wait_told("w", 1)
+    if by == "run":
+        assert follower.wait_told("w", 1, "returned")[0]["ok"]
+    registry.update(name)
+    assert versions(follower.wait_told("other", 2)) == [2, 3]
+    assert versions(follower.told("w")) == [2]
+
+
+def test_free_in_the_callback_of_a_state(confregd, registry, name, follow):
+    follower = follow(confregd.listen)
+    follower.do("in_callback", "free", "p")
+    follower.do("provider", "p", "prod", name, 0, 0, "-", "-")
+    follower.wait_told("p", 1, "state")
+    registry.create(name, '{"a": 1}')
+    follower.provider("q", name)
+    follower.wait_value("q", "a", 1)
+
+
+def test_stop_while_a_callback_waits(confregd, registry, name, follow):
+    registry.create(name)
+    follower = follow(confregd.listen)
+    follower.watcher("w", name)
+    follower.do("hold")
+    registry.update(name)
+    registry.update(name)
+    follower.wait_told("w", 1)
+    follower.do("stop", "w")
+    follower.do("go")
+    follower.do("free", "w")
+    assert versions(follower.told("w")) == [2]
+
+
+# ---- One stream ----
+
+def test_a_hundred_watchers_share_a_stream(own, name, follow):
+    registry = Registry(own.stub)
+    follower = follow(own.listen)
+    for i in range(100):
+        follower.do("watcher", f"w{i}", "prod", f"{name}-{i}", "-", "every", 0)
+    for i in range(100):
+        follower.do("ready", f"w{i}", 60000)
+    assert streams(own) == 1
+    for i in range(100):
+        registry.create(f"{name}-{i}")
+    for i in range(100):
+        assert versions(follower.wait_told(f"w{i}", 1)) == [1]
+    assert streams(own) == 1
+
+
+def test_more_selectors_than_a_stream_can_have(own, name, follow):
+    registry = Registry(own.stub)
+    follower = follow(own.listen)
+    for i in range(150):
+        follower.do("watcher", f"w{i}", "prod", f"{name}-{i}", "-", "every", 0)
+    for i in range(150):
+        follower.do("ready", f"w{i}", 60000)
+    registry.create(f"{name}-0")
+    registry.create(f"{name}-149")
+    registry.create(f"{name}-other")
+    registry.update(f"{name}-149")
+    assert versions(follower.wait_told("w149", 2)) == [1, 2]
+    assert versions(follower.wait_told("w0", 1)) == [1]
+    assert streams(own) == 1
+
+
+def test_changes_while_watchers_come(confregd, registry, name, follow):
+    """A watcher that is there hears each change once while others make the stream change."""
+    registry.create(name)
+    follower = follow(confregd.listen)
+    follower.watcher("w", name)
+    for i in range(20):
+        registry.update(name)
+        follower.do("watcher", f"w{i}", "prod", f"{name}-{i}", "-", "first", 0)
+        registry.create(f"{name}-{i}")
+        registry.update(name)
+        registry.update(f"{name}-{i}")
+    assert versions(follower.wait_told("w", 40)) == list(range(2, 42))
+    for i in range(20):
+        until(lambda i=i: versions(follower.told(f"w{i}"))[-1:] == [2], "the newest is told")
+        assert versions(follower.told(f"w{i}")) in ([2], [1, 2])
+
+
+def test_a_copy_and_the_gateway_agree(confregd, registry, rest, name, follow):
+    random = chance("copy", name)
+    follower = follow(confregd.listen)
+    follower.do("copy", "c", "prod", "-", name)
+    for _ in range(120):
+        service = f"{name}-{random.randrange(12)}"
+        deed = random.random()
+        with contextlib.suppress(Exception):
+            if deed < 0.2:
+                registry.delete(service)
+            elif deed < 0.3:
+                registry.undelete(service)
+            else:
+                registry.update(service, json.dumps({"n": random.random()}), allow_missing=True)
+    revision = registry.revision()
+    follower.do("ready", "c", 60000)
+    until(lambda: follower.ask("state", "c")["revision"] >= revision, "the copy has all of it")
+    listed = {c["config"]["service"]: c["config"] for c in follower.ask("list", "c")["configs"][1:]}
+    for i in range(12):
+        answer = rest.get(f"/api/configs/{name}-{i}?environment=prod&min_revision={revision}")
+        config = listed.get(f"{name}-{i}")
+        assert (answer.status == 200) == (config is not None)
+        if config is not None:
+            assert json.loads(answer.body) == config["data"]
+            assert answer.headers["X-Config-Version"] == str(config["version"])
+
+
+# ---- A server that is away ----
+
+def test_unreachable_at_the_start(launch, follow, name):
+    server = launch(Confregd, store="memory:")
+    follower = follow(server.listen)
+    follower.provider("p", name, ready=False)
+    assert follower.get("p", "a") == -1
+    assert follower.state("p") == LOADING
+    answer = follower.ask("ready", "p", 50)
+    assert (answer["code"], answer["reason"]) == ("DEADLINE_EXCEEDED", "NOT_READY")
+    assert follower.ask("refresh", "p", 200)["code"] in ("UNAVAILABLE", "DEADLINE_EXCEEDED")
+    server.start()
+    Registry(server.stub).create(name, '{"a": 1}')
+    follower.wait_value("p", "a", 1)
+    assert follower.state("p") == READY
+
+
+def test_killed_and_started_with_another_epoch(own, follow, name):
+    registry = Registry(own.stub)
+    registry.create(name, '{"a": 1}')
+    registry.create(name + "-gone")
+    follower = follow(own.listen)
+    follower.provider("p", name, ttl_ms=1)
+    follower.watcher("w", prefix=name)
+    registry.update(name, '{"a": 2}')
+    follower.wait_told("w", 1)
+    own.kill()
+    follower.wait_state("p", STALE)
+    assert follower.get("p", "a") == 2
+    own.start()
+    Registry(own.stub).create(name, '{"a": 3}')
+    follower.wait_value("p", "a", 3)
+    until(lambda: any(c["kind"] == 4 for c in follower.told("w")), "the delete is told")
+    until(lambda: follower.told("w")[-1]["config"] or len(follower.told("w")) > 2, "all is told")
+    after = follower.told("w")[1:]
+    gone = [c for c in after if c["service"] == name + "-gone"]
+    assert [(c["kind"], c["synthetic"]) for c in gone] == [(4, True)]
+    newest = [c for c in after if c["service"] == name][-1]
+    assert newest["config"]["data"] == {"a": 3}
+    follower.wait_state("p", READY)
+
+
+def test_compacted_while_it_was_away(launch, follow, name):
+    server = launch(Confregd).start()
+    registry = Registry(server.stub)
+    proxy = Proxy(int(server.listen.rpartition(":")[2]))
+    registry.create(name)
+    follower = follow(f"127.0.0.1:{proxy.port}")
+    follower.watcher("w", name)
+    proxy.hold()
+    proxy.cut()
+    for _ in range(5):
+        registry.update(name)
+    registry.stub.Compact(api_pb.CompactRequest())
+    proxy.release()
+    told = follower.wait_told("w", 1)
+    assert versions(told)[-1] == 6
+    assert told[0]["previous"]["version"] == 1 and told[0]["synthetic"]
+    proxy.close()
+
+
+def test_frozen(own, follow, name):
+    registry = Registry(own.stub)
+    registry.create(name, '{"a": 1}')
+    follower = follow(own.listen)
+    follower.provider("p", name, ttl_ms=1)
+    own.freeze()
+    follower.wait_state("p", STALE)
+    assert follower.get("p", "a") == 1
+    own.thaw()
+    follower.wait_state("p", READY)
+    registry.update(name, '{"a": 2}')
+    follower.wait_value("p", "a", 2)
+
+
+def test_frozen_while_it_ends(own):
+    registry = Registry(own.stub)
+    registry.create("a")
+    follower = Follower(own.listen)
+    follower.provider("p", "a")
+    follower.watcher("w", "a")
+    own.freeze()
+    before = time.monotonic()
+    follower.end()
+    assert time.monotonic() - before < 5
+    own.thaw()
+
+
+def test_another_address(launch, follow, name):
+    """Two nodes of one registry would share a store; two stores show which one is read."""
+    servers = [launch(Confregd, store="memory:").start() for _ in range(2)]
+    for server in servers:
+        Registry(server.stub).create(name, '{"a": 1}')
+    follower = follow(*(server.listen for server in servers))
+    follower.provider("p", name)
+    used = next(i for i in range(2) if streams(servers[i]) == 1)
+    servers[used].kill()
+    Registry(servers[1 - used].stub).update(name, '{"a": 2}')
+    follower.wait_value("p", "a", 2)
+
+
+def test_a_server_that_refuses_or_answers_garbage(follow, name):
+    server = FakeServer()
+    follower = follow(server.listen)
+    follower.provider("p", name)
+    assert follower.get("p", "a") == -1
+    server.stop()
+
+    garbage = LogServer(['{"a": 1}', "{broken", "[]", '{"a": 4}'])
+    follower = follow(garbage.listen)
+    follower.provider("p", LogServer.SERVICE)
+    follower.wait_value("p", "a", 4)
+    until(lambda: any("config_damaged" in e.get("line", "") for e in follower.events), "it is logged")
+    garbage.stop()
+
+
+def test_a_thousand_ends_of_streams(follow):
+    """Ten clients, whose streams end after each few events: no change is lost or told twice."""
+    changes, clients = 101, 10
+    server = LogServer([f'{{"n": {n}}}' for n in range(1, changes + 1)], cuts=True)
+    followers = [follow(server.listen) for _ in range(clients)]
+    for follower in followers:
+        follower.do("watcher", "w", LogServer.ENVIRONMENT, LogServer.SERVICE, "-", "first", 0)
+    for follower in followers:
+        follower.wait_told("w", changes)
+    server.cuts = False
+    for follower in followers:
+        assert versions(follower.told("w")) == list(range(1, changes + 1))
+        assert not any(c["synthetic"] for c in follower.told("w")[1:])
+    assert server.n_cut >= 1000
+    server.stop()
+
+
+# ---- The last-known file ----
+
+def test_the_last_known_file(own, follow, name, tmp_path):
+    path = tmp_path / "known"
+    registry = Registry(own.stub)
+    registry.create(name, '{"a": 1}')
+    follower = follow(own.listen)
+    follower.provider("p", name, file=path)
+    registry.update(name, '{"a": 2}')
+    until(lambda: path.exists() and '{"a":2}' in path.read_text(), "the file has the newest values")
+    assert path.stat().st_mode & 0o777 == 0o600
+    own.kill()
+
+    later = follow(own.listen)
+    later.provider("p", name, file=path, ready=False)
+    assert later.get("p", "a") == 2
+    assert later.state("p") == LOADING
+    later.provider("q", name + "-other", file=path, ready=False)
+    assert later.get("q", "a") == -1
+
+    path.write_bytes(path.read_bytes()[:-1] + b"]")
+    later.provider("r", name, file=path, ready=False)
+    assert later.get("r", "a") == -1
+    assert later.ask("state", "r")["reason"] == "LAST_KNOWN_DAMAGED"
+    own.start()
+    Registry(own.stub).create(name, '{"a": 3}')
+    later.wait_value("p", "a", 3)
+    until(lambda: '{"a":3}' in path.read_text(), "a damaged file is replaced")
+
+
+def test_a_full_disk_for_the_last_known_file(confregd, registry, name, follow):
+    registry.create(name, '{"a": 1}')
+    follower = follow(confregd.listen)
+    follower.provider("p", name, file="/dev/full/known")
+    assert follower.get("p", "a") == 1
+    until(lambda: follower.ask("state", "p").get("reason") == "FILE_UNWRITABLE", "it is told")
+    assert follower.state("p") == READY
