@@ -225,15 +225,9 @@ void handle_schema_set(struct request *r)
 void handle_schema_rollback(struct request *r)
 {
     Confreg__V1__SetSchemaRequest m = CONFREG__V1__SET_SCHEMA_REQUEST__INIT;
-    struct invalid invalid = {0};
     m.source_version = number_version(&r->body.version, VERSION_NEVER);
-    if (r->body.version.given) {
-        start_set(r, &m);
-    } else {
-        invalid_add(&invalid, "body", "version", FAULT_MISSING, "Field required");
-        request_refuse_invalid(r, &invalid);
-    }
-    invalid_fini(&invalid);
+    m.undo = !r->body.version.given;
+    start_set(r, &m);
 }
 
 static void show_deleted(struct request *r, const ProtobufCMessage *message,

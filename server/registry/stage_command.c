@@ -245,8 +245,8 @@ static bool find_source(const struct mutation *m, const struct head *head, uint6
     *ret_version = m->version != 0 ? m->version : head_version_before(head, head->version);
     if (*ret_version == 0) {
         return status_set_outcome(st, OUTCOME_NOT_ENOUGH_VERSIONS,
-                                  "%s/%s has no version before version %llu", m->environment,
-                                  m->service, (unsigned long long)head->version);
+                                  "%s has no version before version %llu", name_of(m).text,
+                                  (unsigned long long)head->version);
     }
     return head_has_version(head, *ret_version) || no_version(m, st);
 }
@@ -260,7 +260,8 @@ static bool stage_rollback(struct staging *s, const struct mutation *m, struct s
     if (!check_expectations(s, m, head, st)) {
         return false;
     }
-    if (head != NULL && head->version == 0 && key_kind(m->environment) == KEY_SCHEMA) {
+    bool is_schema = key_kind(m->environment) == KEY_SCHEMA;
+    if (head != NULL && head->version == 0 && is_schema && m->version != 0) {
         return stage_undelete(s, m, st); /* SetSchema is both */
     }
     if (head == NULL || head->version == 0) {

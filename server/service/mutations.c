@@ -157,7 +157,12 @@ static bool set_schema_content(struct making *making, struct mutation *m,
     const struct json_limits limits = {RULE_MAX_BYTES, RULE_MAX_DEPTH};
     m->content_field = mem_string("schema");
     m->allow_missing = true;
-    if (m->version != 0) {
+    bool undo = write_flag(request, form->undo);
+    if (undo && (m->version != 0 || data.len > 0)) {
+        return refuse(making, "undo", "CONTENT_AMBIGUOUS",
+                      "not together with a schema or source_version");
+    }
+    if (m->version != 0 || undo) {
         m->kind = MUTATE_ROLLBACK;
         return data.len == 0 ||
                refuse(making, "source_version", "CONTENT_AMBIGUOUS", "not together with a schema");

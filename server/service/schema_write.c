@@ -1,7 +1,9 @@
 #include "schema_write.h"
 
+#include "admission.h"
 #include "charges.h"
 #include "history.h"
+#include "overlay.h"
 #include "schema_trial.h"
 #include "write_item.h"
 
@@ -69,8 +71,10 @@ static bool find_text(const struct service *service, const struct mutation *m,
     struct version_source source = history_source(service->store);
     struct version_ref version = {0};
     struct status ignored;
-    if (!head_keeps_version(head, m->version) ||
-        !source.read(source.user, m->environment, m->service, m->version, &version, &ignored)) {
+    uint64_t wanted =
+        m->version != 0 || head == NULL ? m->version : head_version_before(head, head->version);
+    if (!head_keeps_version(head, wanted) ||
+        !source.read(source.user, m->environment, m->service, wanted, &version, &ignored)) {
         return false;
     }
     struct buf *payload = version_change(&version)->payload;
@@ -91,6 +95,21 @@ static bool refuse_late(struct status *st)
                       "the deadline passed while the schema was tried; nothing was changed");
 }
 
+/* A schema about resolved values finds out what the default layer has. rights.c sees only one that
+ * the request brings. */
+static bool may_set(const struct schema_write *w, const struct mutation *m, const struct buf *text,
+                    struct status *st)
+{
+    if (text == NULL || !rule_text_is_resolved(text) ||
+        caller_may(admission_caller(w->call), PERMISSION_READ, DEFAULT_ENVIRONMENT, m->service)) {
+        return true;
+    }
+    status_set(st, STATUS_PERMISSION_DENIED, "NOT_ALLOWED", "the caller has no grant to %s here",
+               permission_name(PERMISSION_READ));
+    status_add_info(st, "permission", permission_name(PERMISSION_READ));
+    return false;
+}
+
 /* Whether the schemas are as they were when the trial was made. */
 static bool can_go_on(const struct schema_write *w)
 {
@@ -108,6 +127,9 @@ static bool try(struct schema_write *w, struct status *st)
         m->trial = NULL;
         if (!find_text(service, m, &text)) {
             return true;
+        }
+        if (!may_set(w, m, text, st)) {
+            return false;
         }
         w->trial = schema_trial_new(service->registry, m->environment, m->service, text);
         m->trial = w->trial;

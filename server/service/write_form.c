@@ -117,6 +117,7 @@ static const struct write_form forms[] = {
         .version = MEMBER(SetSchemaRequest, source_version),
         EXPECTATIONS(SetSchemaRequest),
         .force = MEMBER(SetSchemaRequest, force),
+        .undo = MEMBER(SetSchemaRequest, undo),
         .content = MEMBER(SetSchemaRequest, schema),
         OPTIONS(SetSchemaRequest),
         .mutations = mutations_of_schema,

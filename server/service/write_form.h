@@ -32,7 +32,7 @@ struct write_form {
     enum permission permission; /* that its config needs */
     size_t environment, service_name, version;
     size_t expected_version, expected_revision, expected_epoch;
-    size_t allow_missing, erase, force, include_large, allow_secrets;
+    size_t allow_missing, erase, force, undo, include_large, allow_secrets;
     size_t content; /* of type bytes; the cases of a oneof share one place */
     size_t content_presence;
     struct write_content contents[WRITE_CONTENTS]; /* field NULL: unused */

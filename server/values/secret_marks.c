@@ -5,13 +5,18 @@
 #include <string.h>
 
 #include "json_pointer.h"
+#include "regex.h"
 
 /* The looks at subschemas together: references may lead in circles. */
 #define STEPS_MAX 2000
+/* Of all patterns together, in units of about 20 ns: what to compile one takes, and all matches. */
+#define PATTERN_STEPS 200000
+#define COMPILE_STEPS(bytes) (500 + 20 * (uint64_t)(bytes))
 
 struct walk {
     struct json_text root;
     unsigned steps;
+    uint64_t pattern_steps; /* left */
 };
 
 static bool is_text(struct json_text value, const char *text)
@@ -64,13 +69,53 @@ static bool follow_combined(struct walk *walk, struct json_text schema, const ch
     return false;
 }
 
-/* The subschema for a member. */
-static bool find_property(struct json_text schema, const char *name, struct json_text *ret_next)
+static bool matches(struct walk *walk, struct json_text pattern_token, struct json_text name)
+{
+    AUTO_STR pattern = {0};
+    AUTO_STR fault = {0};
+    AUTO(regex_free) struct regex *regex = NULL;
+    struct regex_matcher matcher = {0};
+    json_decode_string(pattern_token, &pattern);
+    const struct json_text text = {str_text(&pattern), pattern.len};
+    uint64_t cost = COMPILE_STEPS(text.len);
+    bool affordable = cost <= walk->pattern_steps;
+    walk->pattern_steps -= affordable ? cost : walk->pattern_steps;
+    bool found = affordable && regex_compile(text, &regex, &fault) &&
+                 regex_match(regex, &matcher, name, &walk->pattern_steps) == REGEX_MATCH;
+    regex_matcher_fini(&matcher);
+    return found;
+}
+
+/* patternProperties: every pattern that the name of the member matches. */
+static bool follow_patterns(struct walk *walk, struct json_text schema, struct json_text name,
+                            const char *rest, bool *ret_matched)
+{
+    struct json_text patterns;
+    struct json_text pattern;
+    struct json_text next;
+    size_t position = 0;
+    bool allowed = false;
+    *ret_matched = false;
+    if (!member_of(schema, "patternProperties", JSON_OBJECT, &patterns)) {
+        return false;
+    }
+    while (!allowed && json_member(patterns, &position, &pattern, &next)) {
+        if (matches(walk, pattern, name)) {
+            *ret_matched = true;
+            allowed = is_allowed_below(walk, next, rest);
+        }
+    }
+    return allowed;
+}
+
+/* The subschema for a member. is_matched: a pattern is for it, so it is no additional one. */
+static bool find_property(struct json_text schema, const char *name, bool is_matched,
+                          struct json_text *ret_next)
 {
     struct json_text properties;
     return (member_of(schema, "properties", JSON_OBJECT, &properties) &&
             json_find(properties, name, ret_next)) ||
-           json_find(schema, "additionalProperties", ret_next);
+           (!is_matched && json_find(schema, "additionalProperties", ret_next));
 }
 
 static bool item_at(struct json_text list, uint64_t index, struct json_text *ret_item)
@@ -107,7 +152,11 @@ static bool follow_token(struct walk *walk, struct json_text schema, const char 
         return false;
     }
     const char *rest = json_pointer_token(pointer + 1, &token);
-    return (find_property(schema, str_text(&token), &next) && is_allowed_below(walk, next, rest)) ||
+    const struct json_text name = {str_text(&token), token.len};
+    bool is_matched;
+    return follow_patterns(walk, schema, name, rest, &is_matched) ||
+           (find_property(schema, name.data, is_matched, &next) &&
+            is_allowed_below(walk, next, rest)) ||
            (find_item(schema, str_text(&token), &next) && is_allowed_below(walk, next, rest));
 }
 
@@ -124,6 +173,6 @@ static bool is_allowed_below(struct walk *walk, struct json_text schema, const c
 
 bool secret_is_allowed(struct json_text schema, const char *pointer)
 {
-    struct walk walk = {.root = schema};
+    struct walk walk = {.root = schema, .pattern_steps = PATTERN_STEPS};
     return is_allowed_below(&walk, schema, pointer);
 }

@@ -138,7 +138,7 @@ WITH_SERVER = [
     (SCHEMA_PARTS["rollback"], "POST", 412, "", {"version": 2}, NEVER),
     (SCHEMA_PARTS["rollback"], "POST", 413, "", LARGE, {}),
     (SCHEMA_PARTS["rollback"], "POST", 415, "", {"version": 2}, GZIP),
-    (SCHEMA_PARTS["rollback"], "POST", 422, "", {}, {}),
+    (SCHEMA_PARTS["rollback"], "POST", 422, "", {"version": "x"}, {}),
     ("/api/watch", "HEAD", 200, "", None, {}),
     ("/api/watch", "GET", 410, "", None, {"Last-Event-ID": f"{EPOCH}:1"}),
     ("/api/watch", "GET", 422, "", None, {"Last-Event-ID": "x"}),

@@ -217,6 +217,16 @@ def test_a_schema_of_resolved_values_needs_the_right_to_read_the_default(site):
     for name, allowed in (("super-admin-one", False), ("super-admin-pattern", True)):
         answer = outcome(site.registry(name).set_schema, "billing", schema, "prod", validate_only=True)
         assert is_denied(answer) == (not allowed), (name, answer)
+    owner = site.registry("super-admin-pattern")
+    old = owner.set_schema("billing", schema, "prod", force=True).schema.version
+    for back in ({"source_version": old}, {"undo": True}):
+        owner.set_schema("billing", {}, "prod")
+        for name, allowed in (("super-admin-one", False), ("super-admin-pattern", True)):
+            answer = outcome(site.registry(name).set_schema, "billing", None, "prod", validate_only=True, force=True,
+                             **back)
+            assert is_denied(answer) == (not allowed), (name, back, answer)
+        owner.set_schema("billing", schema, "prod", force=True)
+    owner.set_schema("billing", {}, "prod")
 
 
 @pytest.mark.parametrize("name", CALLERS)

@@ -130,6 +130,23 @@ def test_a_schema_has_versions_like_a_config(registry, name):
     assert ([v.version for v in versions.versions], versions.total_size) == ([4, 3, 2, 1], 4)
 
 
+def test_a_change_is_undone_without_naming_a_version(registry, rest, name):
+    registry.set_schema(name, PORT)
+    with refused("FAILED_PRECONDITION", "NOT_ENOUGH_VERSIONS"):
+        registry.set_schema(name, undo=True)
+    registry.set_schema(name, {})
+    back = registry.set_schema(name, undo=True).schema
+    assert (back.version, back.source_version, json.loads(back.config_data)) == (3, 1, PORT)
+    again = rest.post(f"/api/schemas/{name}/rollback", {})
+    assert (again.status, again.json()["version"], again.json()["schema"]) == (200, 4, {})
+    for fields in ({"schema": {}}, {"source_version": 1}):
+        with refused("INVALID_ARGUMENT", "CONTENT_AMBIGUOUS", "undo"):
+            registry.set_schema(name, undo=True, **fields)
+    registry.delete_schema(name)
+    with refused("NOT_FOUND", "SCHEMA_NOT_FOUND"):
+        registry.set_schema(name, undo=True)
+
+
 def test_a_repeat_of_a_request_gets_the_first_answer(registry, name):
     first = registry.set_schema(name, PORT, request_id=name)
     assert registry.set_schema(name, PORT, request_id=name).schema == first.schema

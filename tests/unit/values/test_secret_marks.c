@@ -34,6 +34,12 @@ Test(secret_marks, are_found_by_every_applicator)
 {
     expect("{\"additionalProperties\":" MARK "}", "/any", true);
     expect("{\"properties\":{\"a\":{}},\"additionalProperties\":" MARK "}", "/a", false);
+    expect("{\"patternProperties\":{\"^a\":" MARK "}}", "/ab", true);
+    expect("{\"patternProperties\":{\"^a\":" MARK "}}", "/ba", false);
+    expect("{\"patternProperties\":{\"^b\":{},\"a$\":{\"items\":" MARK "}}}", "/ba/0", true);
+    expect("{\"patternProperties\":{\"^a\":{}},\"additionalProperties\":" MARK "}", "/a", false);
+    expect("{\"patternProperties\":{\"^(a+)+$\":" MARK "}}", "/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!",
+           false);
     expect("{\"items\":" MARK "}", "/7", true);
     expect("{\"items\":" MARK "}", "/a", false);
     expect("{\"prefixItems\":[{}," MARK "]}", "/1", true);
