@@ -1,10 +1,14 @@
-"""Validation by JSON Schema, by itself: no server takes part."""
+"""Validation by JSON Schema: by itself, in a write, and of all that is there."""
 
 import json
 import statistics
 import subprocess
+import threading
+import time
 
-from harness import ROOT, figure
+from harness import ROOT, SERVICE, figure
+from loads import GrpcLoad, field, payload, switch
+from programs import Confregd, Gateway, fetch
 
 # What a property of the schema is like, and its value.
 PROPERTIES = [({"type": "string", "minLength": 1, "maxLength": 64}, "some text"),
@@ -57,3 +61,91 @@ def schema(bench):
               f"{len(text)} bytes")
     bench.row("JSON Schema against Python's jsonschema", f"{ratio:.0f}", "100",
               f"jsonschema {statistics.median(python):.0f} us")
+
+
+@figure("update-schema")
+def update_under_a_schema(bench):
+    """UpdateConfig of 500 bytes under a JSON Schema of 30 properties against one without, 50 in flight, on disk."""
+    schema, value = thirty_properties()
+    text = json.dumps(value, separators=(",", ":"))
+    loads = []
+    for title in ("with a schema", "without"):
+        server = bench.start(Confregd(bench))
+        gateway = bench.start(Gateway(bench, server))
+        if title == "with a schema":
+            set_schema(gateway, "written", schema)
+        loads.append(GrpcLoad(bench, title, server, SERVICE + "UpdateConfig",
+                              field(1, "prod") + field(2, "written") + field(3, text) + switch(8),
+                              connections=1, streams=50))
+    ratio, note = bench.compare(*loads, bench.scaled(20_000, 10_000))
+    bench.row("UpdateConfig under a schema against without", f"{ratio:.2f}", "0.95", note)
+
+
+def set_schema(gateway, service, schema):
+    fetch(f"http://{gateway.http}/api/schemas/{service}", json.dumps({"schema": schema}).encode(), "PUT")
+
+
+def fill_environments(gateway, service, value, count):
+    """One service in many environments."""
+    for start in range(0, count, 100):
+        changes = [{"create": {"service_name": service, "environment": f"e{number:06}", "config_data": value}}
+                   for number in range(start, min(start + 100, count))]
+        fetch(f"http://{gateway.http}/api/commits", json.dumps({"changes": changes}).encode(), "POST")
+
+
+@figure("schema-try")
+def schema_tried(bench):
+    """A schema of 30 properties, tried against 100,000 live configs of 500 bytes and set, while others are
+    written, 50 in flight, on disk."""
+    schema, value = thirty_properties()
+    server = bench.start(Confregd(bench))
+    gateway = bench.start(Gateway(bench, server))
+    count = bench.scaled(100_000, 20_000)
+    fill_environments(gateway, "tried", value, count)
+    load = GrpcLoad(bench, "writes", server, SERVICE + "UpdateConfig",
+                    field(1, "prod") + field(2, "written") + field(3, payload(500)) + switch(8),
+                    connections=1, streams=50)
+    writes = threading.Thread(target=load.run, args=(bench.scaled(60_000, 20_000),))
+    writes.start()
+    tried = []
+    for _ in range(bench.rounds):
+        start = time.monotonic()
+        answer = json.loads(fetch(f"http://{gateway.http}/api/schemas/tried/try",
+                                  json.dumps({"schema": schema}).encode(), "POST"))
+        tried.append(time.monotonic() - start)
+        assert (answer["checked"], answer["breaches"], answer["next"]) == (count, [], None), answer
+    start = time.monotonic()
+    set_schema(gateway, "tried", schema)
+    took = time.monotonic() - start
+    went_on = writes.is_alive()
+    writes.join()
+    note = "writes went on" if went_on else "writes had ended before"
+    bench.row(f"a schema tried against {count:,} configs", f"{statistics.median(tried):.2f} s", "1 s or less", note)
+    bench.row("the same set", f"{took:.2f} s", "", f"{note}, p99 of a write {load.p99s[0]:.1f} ms")
+
+
+# Schemas and values that are known to take validators down, with what they are.
+HOSTILE = [
+    ("^(a+)+$", {"pattern": "^(a+)+$"}, "a" * 60 + "!"),
+    ("^(a|b)*$ of 200 kB", {"pattern": "^(a|b)*$"}, "ab" * 100_000),
+    ("^(a|a)*$", {"pattern": "^(a|a)*$"}, "a" * 60 + "!"),
+    ("nested alternatives", {"pattern": "^((a|ab)(b|bb)?)*c$"}, "ab" * 5_000),
+    ("many anyOf", {"$defs": {f"d{n}": {"anyOf": [{"$ref": f"#/$defs/d{n + 1}"}, {"$ref": f"#/$defs/d{n + 1}"}]}
+                              for n in range(40)} | {"d40": False}, "$ref": "#/$defs/d0"}, 1),
+    ("uniqueItems of 20,000", {"uniqueItems": True}, [{"n": n} for n in range(20_000)]),
+    ("a list in itself", {"items": {"$ref": "#"}}, json.loads("[" * 60 + "]" * 60)),
+    ("a number of 300 digits", {"multipleOf": 0.01}, float("1e300")),
+]
+
+
+@figure("schema-hostile")
+def hostile(bench):
+    """Schemas and values that take validators down: the longest of them."""
+    longest, name = 0, ""
+    for title, made, value in HOSTILE:
+        paths = [bench.new_file(json.dumps(part).encode(), ".json") for part in (made, value)]
+        done = subprocess.run([bench.build / "bench" / "bench_schema", *paths, "0"], check=True, capture_output=True,
+                              text=True)
+        milliseconds = json.loads(done.stdout)["ns"] / 1e6
+        longest, name = max((longest, name), (milliseconds, title))
+    bench.row(f"the worst of {len(HOSTILE)} hostile schemas", f"{longest:.1f} ms", "20 ms or less", name)
