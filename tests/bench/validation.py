@@ -105,23 +105,29 @@ def schema_tried(bench):
     load = GrpcLoad(bench, "writes", server, SERVICE + "UpdateConfig",
                     field(1, "prod") + field(2, "written") + field(3, payload(500)) + switch(8),
                     connections=1, streams=50)
-    writes = threading.Thread(target=load.run, args=(bench.scaled(60_000, 20_000),))
+    ended = threading.Event()
+
+    def write():
+        while not ended.is_set():
+            load.run(5000)
+
+    writes = threading.Thread(target=write)
     writes.start()
-    tried = []
+    url = f"http://{gateway.http}/api/schemas/tried/try"
+    tried, put = [], []
     for _ in range(bench.rounds):
         start = time.monotonic()
-        answer = json.loads(fetch(f"http://{gateway.http}/api/schemas/tried/try",
-                                  json.dumps({"schema": schema}).encode(), "POST"))
+        answer = fetch(url, json.dumps({"schema": schema}).encode(), "POST")
         tried.append(time.monotonic() - start)
         assert (answer["checked"], answer["breaches"], answer["next"]) == (count, [], None), answer
-    start = time.monotonic()
-    set_schema(gateway, "tried", schema)
-    took = time.monotonic() - start
-    went_on = writes.is_alive()
+        start = time.monotonic()
+        set_schema(gateway, "tried", schema)
+        put.append(time.monotonic() - start)
+    ended.set()
     writes.join()
-    note = "writes went on" if went_on else "writes had ended before"
+    note = f"writes go on, their p99 {statistics.median(load.p99s):.1f} ms"
     bench.row(f"a schema tried against {count:,} configs", f"{statistics.median(tried):.2f} s", "1 s or less", note)
-    bench.row("the same set", f"{took:.2f} s", "", f"{note}, p99 of a write {load.p99s[0]:.1f} ms")
+    bench.row("the same set", f"{statistics.median(put):.2f} s", "", note)
 
 
 # Schemas and values that are known to take validators down, with what they are.
