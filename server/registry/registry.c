@@ -163,6 +163,13 @@ uint64_t registry_schema_revision(const struct registry *registry)
     return revision;
 }
 
+struct rule *registry_rule(const struct registry *registry, const char *environment,
+                           const char *service)
+{
+    const struct head_source source = registry_source(registry);
+    return rules_find(values_rules(registry->values), &source, environment, service);
+}
+
 bool registry_check_value(const struct registry *registry, const struct value *value,
                           struct value_report *report, uint64_t *ret_schema_revision)
 {

@@ -113,6 +113,10 @@ bool registry_keeps_schema(struct registry *registry, const struct head *head,
 bool registry_check_value(const struct registry *registry, const struct value *value,
                           struct value_report *report, uint64_t *ret_schema_revision);
 
+/* Returns a reference to the rule in force for a config; NULL: there is none. */
+struct rule *registry_rule(const struct registry *registry, const char *environment,
+                           const char *service);
+
 /* Returns one reference to the head, which may be a tombstone; NULL: the config never existed. */
 struct head *registry_get(const struct registry *registry, const char *environment,
                           const char *service);

@@ -8,6 +8,7 @@
 #include "checks.h"
 #include "deferred_read.h"
 #include "encode.h"
+#include "fill_defaults.h"
 #include "overlay.h"
 #include "rights.h"
 
@@ -22,11 +23,27 @@ static struct buf *ref_config(const struct head *head)
     return buf_ref(head->encoded);
 }
 
-static void send_config(const struct service *service, struct rpc_call *call,
-                        const struct position *position, struct buf *config)
+/* Sends a config, whose reference moves, with defaults if the request wants them. sources: further
+ * pieces of the response; they move. */
+static void send_config(struct service *service, struct rpc_call *call,
+                        const Confreg__V1__GetConfigRequest *r, const struct position *position,
+                        struct buf *config, struct answer *sources)
 {
-    struct buf *pieces[] = {answer_header(service, position), config};
-    rpc_reply_bufs(call, pieces, COUNT_OF(pieces));
+    struct answer answer = {0};
+    struct answer pointers = {0};
+    struct status st;
+    answer_add(&answer, answer_header(service, position));
+    if (r->apply_defaults && !fill_defaults(service, &config, &pointers, &st)) {
+        buf_unref(config);
+        answer_drop(&answer);
+        answer_drop(sources);
+        rpc_fail(call, &st);
+        return;
+    }
+    answer_add(&answer, config);
+    answer_append(&answer, sources);
+    answer_append(&answer, &pointers);
+    answer_send(&answer, call);
 }
 
 static void get_head(struct service *service, struct rpc_call *call,
@@ -43,7 +60,7 @@ static void get_head(struct service *service, struct rpc_call *call,
         rpc_fail(call, &st);
         return;
     }
-    send_config(service, call, &position, ref_config(head));
+    send_config(service, call, r, &position, ref_config(head), &(struct answer){0});
 }
 
 /* Reads an old version from the store and encodes it. */
@@ -85,7 +102,7 @@ static void get_version(struct service *service, struct rpc_call *call,
         ok = read_old(service, head, r->version, &config, &st);
     }
     if (ok) {
-        send_config(service, call, &position, config);
+        send_config(service, call, r, &position, config, &(struct answer){0});
     } else {
         rpc_fail(call, &st);
     }
@@ -126,13 +143,13 @@ static void get_resolved(struct service *service, struct rpc_call *call,
     struct status st;
     registry_get_many(service->registry, names, overlaid ? 2 : 1, heads, &position);
     if (lives(heads[0]) || lives(heads[1])) {
-        struct answer answer = {0};
-        answer_add(&answer, answer_header(service, &position));
-        answer_add(&answer, encode_resolved(environment, encoded_or_null(heads[0]),
-                                            encoded_or_null(heads[1])));
-        answer_add(&answer, source_of(environment, heads[0]));
-        answer_add(&answer, overlaid ? source_of(DEFAULT_ENVIRONMENT, heads[1]) : NULL);
-        answer_send(&answer, call);
+        struct answer sources = {0};
+        answer_add(&sources, source_of(environment, heads[0]));
+        answer_add(&sources, overlaid ? source_of(DEFAULT_ENVIRONMENT, heads[1]) : NULL);
+        send_config(
+            service, call, r, &position,
+            encode_resolved(environment, encoded_or_null(heads[0]), encoded_or_null(heads[1])),
+            &sources);
     } else {
         no_such_config(environment, r->service_name, &st);
         rpc_fail(call, &st);
@@ -171,8 +188,9 @@ void read_get(struct rpc_call *call, const Confreg__V1__GetConfigRequest *reques
     read_body *body = request->resolve        ? get_resolved
                       : request->version != 0 ? get_version
                                               : get_head;
+    bool is_long = request->version != 0 || request->apply_defaults;
     read_when_ready(service, call, &request->base, request->read,
-                    request->version != 0 ? READ_ON_POOL : READ_HERE, body);
+                    is_long ? READ_ON_POOL : READ_HERE, body);
 }
 
 /* ---- BatchGetConfigs: {header, repeated config = 2, missing = 3, unprocessed = 4, denied = 5}

@@ -3,6 +3,7 @@
 #include "checks.h"
 #include "compare.h"
 #include "deferred_read.h"
+#include "fill_defaults.h"
 #include "list.h"
 #include "page.h"
 #include "read.h"
@@ -27,10 +28,38 @@ static struct key_text key_of(const struct service *service, const Confreg__V1__
     return key;
 }
 
+/* Answers with a live schema and its defaults. */
+static void get_with_defaults(struct service *service, struct rpc_call *call,
+                              const struct config_name *name)
+{
+    AUTO(head_unref) struct head *head = NULL;
+    struct answer answer = {0};
+    struct position position;
+    struct status st;
+    registry_get_many(service->registry, name, 1, &head, &position);
+    if (head == NULL || head->version == 0) {
+        no_such_config(name->environment, name->service, &st);
+        rpc_fail(call, &st);
+        return;
+    }
+    answer_add(&answer, answer_header(service, &position));
+    answer_add(&answer, buf_ref(head->encoded));
+    if (add_defaults(service, name->environment, name->service, &answer, &st)) {
+        answer_send(&answer, call);
+    } else {
+        answer_drop(&answer);
+        rpc_fail(call, &st);
+    }
+}
+
 static void run_get(struct service *service, struct rpc_call *call, const ProtobufCMessage *message)
 {
     const Confreg__V1__GetSchemaRequest *r = (const void *)message;
     const struct key_text key = key_of(service, r);
+    if (r->include_defaults) {
+        get_with_defaults(service, call, &(struct config_name){key.text, r->service_name});
+        return;
+    }
     Confreg__V1__GetConfigRequest of_key = CONFREG__V1__GET_CONFIG_REQUEST__INIT;
     of_key.environment = text_of(&key);
     of_key.service_name = r->service_name;
@@ -44,6 +73,10 @@ static bool check_get(const Confreg__V1__GetSchemaRequest *r, struct status *st)
     if (r->in_force && r->version != 0) {
         return status_bad_field(st, "version", "VERSION_WITH_IN_FORCE",
                                 "version: only a head is in force");
+    }
+    if (r->include_defaults && r->version != 0) {
+        return status_bad_field(st, "version", "VERSION_WITH_DEFAULTS",
+                                "version: only a head has defaults");
     }
     if (r->include_deleted && r->version == 0) {
         return status_bad_field(st, "version", "VERSION_MISSING",
@@ -61,7 +94,8 @@ void schemas_get(struct rpc_call *call, const Confreg__V1__GetSchemaRequest *req
         return;
     }
     read_when_ready(service, call, &request->base, request->read,
-                    request->version != 0 ? READ_ON_POOL : READ_HERE, run_get);
+                    request->version != 0 || request->include_defaults ? READ_ON_POOL : READ_HERE,
+                    run_get);
 }
 
 /* ---- ListSchemas ---- */

@@ -5,6 +5,7 @@
 #include <stdatomic.h>
 #include <string.h>
 
+#include "defaults.h"
 #include "hash.h"
 #include "percent.h"
 #include "schema.h"
@@ -181,7 +182,7 @@ bool rule_check(const struct rule *rule, struct json_text value, const char *con
     return valid;
 }
 
-/* ---- Making one ---- */
+/* ---- Names of schemas ---- */
 
 static void add_uri(struct str *out, const char *environment, const char *service)
 {
@@ -217,6 +218,47 @@ static bool parse_uri(struct json_text uri, struct str *environment, struct str 
     const char *name = slash == NULL ? path : slash + 1;
     return take_name(name, (size_t)(path + n_path - name), service);
 }
+
+/* ---- Defaults ---- */
+
+static bool is_live(const struct head *head);
+
+/* A schema that the rule refers to. */
+static bool find_reference(void *user, struct json_text uri, struct json_text *ret_schema)
+{
+    const struct rule *rule = user;
+    AUTO_STR environment = {0};
+    AUTO_STR service = {0};
+    if (!parse_uri(uri, &environment, &service)) {
+        return false;
+    }
+    struct key_text key = key_of_schema(str_text(&environment));
+    for (size_t i = 0; i < rule->n_references; i++) {
+        const struct reference *r = &rule->references[i];
+        if (is_live(r->head) && strcmp(r->environment, key.text) == 0 &&
+            strcmp(r->service, service.data) == 0) {
+            *ret_schema = head_payload(r->head);
+            return true;
+        }
+    }
+    return false;
+}
+
+bool rule_fill_defaults(const struct rule *rule, struct json_text value, bool make_objects,
+                        size_t max_bytes, struct str *out, struct defaults_report *report)
+{
+    const struct defaults_options options = {.resolve = find_reference,
+                                             .user = (void *)(uintptr_t)rule,
+                                             .make_objects = make_objects,
+                                             .max_bytes = max_bytes};
+    if (rule->schema == NULL) {
+        str_add(out, value.data, value.len);
+        return true;
+    }
+    return schema_fill_defaults(head_payload(rule->head), value, &options, out, report);
+}
+
+/* ---- Making one ---- */
 
 struct making {
     struct rule *rule;

@@ -28,6 +28,7 @@ struct head_source {
     void *user;
 };
 
+struct defaults_report;
 struct value_report;
 struct rule;
 struct rules;
@@ -60,6 +61,10 @@ bool rule_depends_on(const struct rule *rule, const char *environment, const cha
 /* Whether the schema could be compiled. If not, adds what is wrong with it; pointers are into the
  * schema. */
 bool rule_is_sound(const struct rule *rule, struct value_report *report);
+/* Appends a value with the defaults that its schema has (schema/defaults.h). A schema that is wrong
+ * fills nothing in. False: it would be larger than max_bytes, or have too many. */
+bool rule_fill_defaults(const struct rule *rule, struct json_text value, bool make_objects,
+                        size_t max_bytes, struct str *out, struct defaults_report *report);
 /* Whether a value is valid; if not, adds all violations. A schema that cannot be compiled allows no
  * value. config: for the violations; NULL: the config that is written. */
 bool rule_check(const struct rule *rule, struct json_text value, const char *config,

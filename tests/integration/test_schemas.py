@@ -189,6 +189,70 @@ def test_no_value_gets_in_beside_a_change_of_the_schema(registry, name):
     race(registry, [registry] * 4, name, [chance("writer", i) for i in range(4)], 5)
 
 
+# ---- Defaults ----
+
+TREE = {"$defs": {"pool": {"properties": {"min": {"default": 1}, "max": {"default": 10}}, "default": {"max": 5}}},
+        "properties": {"port": {"default": 80, "title": "Port", "description": "of the server",
+                                "examples": [80, 8080], "deprecated": True, "readOnly": True},
+                       "pool": {"$ref": "#/$defs/pool"}, "log": {"properties": {"level": {"default": "info"}}},
+                       "servers": {"items": {"allOf": [{"properties": {"a/b~c": {"default": None}}}]}}}}
+
+
+def filled(registry, name, **fields):
+    answer = registry.get(name, apply_defaults=True, **fields)
+    return json.loads(answer.config.config_data), list(answer.defaulted)
+
+
+def test_defaults_are_filled_in_and_told(registry, name):
+    registry.create(name, '{"log":{},"servers":[{},{"a/b~c":1}],"own":null}')
+    assert filled(registry, name) == ({"log": {}, "servers": [{}, {"a/b~c": 1}], "own": None}, [])
+    registry.set_schema(name, TREE)
+    assert filled(registry, name) == (
+        {"log": {"level": "info"}, "servers": [{"a/b~c": None}, {"a/b~c": 1}], "own": None, "port": 80,
+         "pool": {"max": 5, "min": 1}},
+        ["/log/level", "/servers/0/a~1b~0c", "/port", "/pool", "/pool/min"])
+    assert registry.data(name) == b'{"log":{},"servers":[{},{"a/b~c":1}],"own":null}', "nothing was written"
+    registry.update(name, '{"port":null,"pool":{"min":2}}')
+    assert filled(registry, name) == ({"port": None, "pool": {"min": 2, "max": 10}}, ["/pool/max"])
+    assert filled(registry, name, version=1)[1]
+    registry.create(name, '{"log":{"level":"debug"}}', environment="default")
+    assert filled(registry, name, resolve=True) == (
+        {"log": {"level": "debug"}, "pool": {"min": 2, "max": 10}, "port": 80}, ["/pool/max", "/port"])
+
+
+def test_a_schema_tells_its_defaults_and_keeps_its_notes(registry, name):
+    registry.set_schema(name, TREE)
+    answer = registry.schema(name, include_defaults=True)
+    assert json.loads(answer.defaults) == {"port": 80, "pool": {"max": 5, "min": 1}, "log": {"level": "info"}}
+    assert json.loads(answer.schema.config_data) == TREE, "title, description, examples, deprecated, readOnly"
+    assert registry.schema(name).defaults == b""
+    with refused("INVALID_ARGUMENT", "VERSION_WITH_DEFAULTS", "version"):
+        registry.schema(name, 1, include_defaults=True)
+    with refused("NOT_FOUND", "SCHEMA_NOT_FOUND"):
+        registry.schema(f"{name}-none", include_defaults=True)
+
+
+def test_defaults_come_from_schemas_that_are_referred_to(registry, name):
+    registry.set_schema(f"{name}-base", {"$defs": {"port": {"default": 1}}})
+    registry.set_schema(name, {"properties": {"port": {"$ref": f"confreg:/{name}-base#/$defs/port"}}})
+    registry.create(name, "{}")
+    assert filled(registry, name) == ({"port": 1}, ["/port"])
+
+
+def test_defaults_are_bounded(registry, name):
+    registry.set_schema(name, {"properties": {"a": {"$ref": "#", "default": {}}, "b": {"$ref": "#"}}})
+    registry.create(name, "{}")
+    assert filled(registry, name) == ({"a": {"a": {}}}, ["/a", "/a/a"]), "it refers to itself, which ends there"
+    assert len(registry.schema(name, include_defaults=True).defaults) < 1000
+    registry.set_schema(name, {"items": {"properties": {"k": {"default": "x" * 1000}}},
+                               "properties": {"list": {"$ref": "#"}}})
+    registry.update(name, json.dumps({"list": [{}] * 1000}))
+    assert len(filled(registry, name)[1]) == 1000
+    registry.update(name, json.dumps({"list": [{}] * 1001}))
+    with refused("RESOURCE_EXHAUSTED", "DEFAULTS_TOO_LARGE"):
+        filled(registry, name)
+
+
 # ---- Who sees it ----
 
 def test_schemas_and_configs_do_not_mix(registry, name):

@@ -212,7 +212,7 @@ def _check_head(log, config, revision, what):
 
 
 def _check_get(log, request, response):
-    if not request.resolve and not request.version:
+    if not (request.resolve or request.version or request.apply_defaults):
         _check_head(log, response.config, response.header.revision, "GetConfig")
 
 
