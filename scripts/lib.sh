@@ -26,6 +26,7 @@ SCHEMATHESIS=schemathesis==4.32.5
 GRPCURL=github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.9.3
 HEALTH_PROBE=github.com/grpc-ecosystem/grpc-health-probe@v0.4.25
 BUF=github.com/bufbuild/buf/cmd/buf@v1.47.2
+STATICCHECK=honnef.co/go/tools/cmd/staticcheck@v0.6.1
 
 TOOLS=$PWD/build/tools
 OPENAPI=$PWD/gateway/openapi.json
@@ -278,6 +279,19 @@ python_package() {
     "$folder/lowest/bin/pip" install --quiet "$folder"/dist/*.whl $lowest pytest ||
         die "cannot install the Python package with $lowest"
     printf '%s' "$wanted" >"$mark"
+}
+
+# The Go module of client/go: the go command as $TOOLS/bin/go, what checks the module, and its program
+# for the conformance tests. The module's tests are built, so that running them later is quick.
+go_package() {
+    local go
+    go=$(find_go)
+    printf '#!/usr/bin/env bash\nexec %q "$@"\n' "$go" >"$TOOLS/bin/go"
+    chmod +x "$TOOLS/bin/go"
+    go_tool staticcheck "$STATICCHECK"
+    (cd client/go && "$go" build -o "$TOOLS/bin/confreg-go-conformance" ./internal/conformance &&
+        "$go" build -modfile=tools.mod -o /dev/null tool && "$go" test -race -c -o /dev/null .) ||
+        die "cannot build client/go; its modules have to come from a Go module proxy"
 }
 
 # is_at_its_place VENV: its scripts name its interpreter by path, so a moved one is of no use.

@@ -27,6 +27,7 @@ COMMANDS = {
     "reference": [sys.executable, CLIENTS / "reference.py", "{address}"],
     "python": [*PACKAGE, "{address}"],
     "python_asyncio": [*PACKAGE, "--asyncio", "{address}"],
+    "go": [TOOLS / "confreg-go-conformance", "{address}"],
 }
 
 # Each rule that the reference client can break, a scenario that is about it, and what that says.

@@ -21,13 +21,13 @@ from tokens import Key, jwks
 
 pytestmark = [pytest.mark.own_store, pytest.mark.documentation]
 
-PAGES = ["README.md", "CONTRIBUTING.md", "SECURITY.md", "client/python/README.md", "client/lib/README.md",
-         "client/examples/README.md", "tests/conformance/README.md",
+PAGES = ["README.md", "CONTRIBUTING.md", "SECURITY.md", "client/go/README.md", "client/lib/README.md",
+         "client/python/README.md", "client/examples/README.md", "tests/conformance/README.md",
          *(str(page.relative_to(ROOT)) for page in sorted((ROOT / "docs").rglob("*.md")))]
 # These start from README's first steps, with the two programs running and its config there.
 NEED_PROGRAMS = {"docs/operations.md", "docs/protocol.md", "docs/guides/environments.md",
-                 "docs/guides/reverse-proxies.md", "docs/guides/python.md", "docs/guides/c.md", "docs/schemas.md",
-                 "docs/tasks.md"}
+                 "docs/guides/reverse-proxies.md", "docs/guides/python.md", "docs/guides/c.md",
+                 "docs/guides/go.md", "docs/schemas.md", "docs/tasks.md"}
 ENTER = """
 set -e
 ip link set lo up
@@ -241,6 +241,20 @@ def the_c_library(machine):
                 f"mkdir {machine.folder}/programs && cd {machine.folder}/programs\n"
                 f"export LD_LIBRARY_PATH={prefix}/lib PKG_CONFIG_PATH={prefix}/lib/pkgconfig",
                 "the C library")
+
+
+def the_go_module(machine):
+    """A folder for the programs of the page, and what was fetched and built before."""
+    kept = subprocess.run([TOOLS / "go", "env", "GOMODCACHE", "GOCACHE"], capture_output=True, text=True,
+                          check=True).stdout.split()
+    machine.run(f"mkdir -p {machine.folder}/programs && cd {machine.folder}/programs\n"
+                f"export CONFREG={ROOT} GOMODCACHE={kept[0]} GOCACHE={kept[1]} GOPROXY=off GOSUMDB=off "
+                "GOFLAGS=-mod=mod\nmkdir watch calls secure", "the Go module")
+
+
+def files_of_credentials(machine):
+    machine.run("openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 1 -subj /CN=ca "
+                "-keyout ca.key -out ca.pem && echo secret >billing.token", "the files of credentials")
 
 
 # ---- Reading ----
