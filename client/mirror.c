@@ -99,11 +99,12 @@ struct mirror_config *mirror_get(struct mirror *mirror, const char *environment,
     return found;
 }
 
-void mirror_get_pair(struct mirror *mirror, const char *service_name, const char *environments[2],
-                     struct mirror_config *ret_configs[2], struct mirror_view *ret_view)
+void mirror_get_several(struct mirror *mirror, const char *service_name,
+                        const char *const *environments, size_t n,
+                        struct mirror_config **ret_configs, struct mirror_view *ret_view)
 {
     struct mirror_copy *copy = begin_reading(mirror);
-    for (int i = 0; i < 2; i++) {
+    for (size_t i = 0; i < n; i++) {
         ret_configs[i] = find(copy, environments[i], service_name);
     }
     end_reading(copy, ret_view);

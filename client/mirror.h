@@ -152,9 +152,10 @@ void mirror_look(struct mirror *mirror, struct mirror_view *ret_view);
 /* Returns a reference to the config or its tombstone; NULL: the name is not known. */
 struct mirror_config *mirror_get(struct mirror *mirror, const char *environment,
                                  const char *service_name, struct mirror_view *ret_view);
-/* Gets the configs of one service in two environments, both as of the same revision. */
-void mirror_get_pair(struct mirror *mirror, const char *service_name, const char *environments[2],
-                     struct mirror_config *ret_configs[2], struct mirror_view *ret_view);
+/* Gets the configs of one service in several environments, all as of the same revision. */
+void mirror_get_several(struct mirror *mirror, const char *service_name,
+                        const char *const *environments, size_t n,
+                        struct mirror_config **ret_configs, struct mirror_view *ret_view);
 
 struct mirror_list {
     struct mirror_config **configs; /* owned references */

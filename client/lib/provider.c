@@ -214,7 +214,7 @@ static void read_copy(struct confreg_provider *provider)
     struct mirror_config *configs[2] = {NULL, NULL};
     struct mirror_view view;
     if (provider->resolve) {
-        mirror_get_pair(provider->mirror, provider->service, environments, configs, &view);
+        mirror_get_several(provider->mirror, provider->service, environments, 2, configs, &view);
     } else {
         configs[0] = mirror_get(provider->mirror, provider->environment, provider->service, &view);
     }

@@ -58,7 +58,7 @@ static void look_up(const struct request *r, struct found *found)
     struct mirror *mirror = r->gateway->upstream->mirror;
     *found = (struct found){0};
     if (is_merged(r)) {
-        mirror_get_pair(mirror, service, environments, found->configs, &found->view);
+        mirror_get_several(mirror, service, environments, 2, found->configs, &found->view);
     } else {
         found->configs[0] = mirror_get(mirror, environments[0], service, &found->view);
     }

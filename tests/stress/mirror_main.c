@@ -168,7 +168,7 @@ static void read_merged(struct reader *reader)
     struct mirror_view view;
     char service[SERVICE_SIZE];
     snprintf(service, sizeof service, "s%zu", random_below(&reader->random, ABSENT));
-    mirror_get_pair(reader->mirror, service, environments, configs, &view);
+    mirror_get_several(reader->mirror, service, environments, 2, configs, &view);
     if (view.state == MIRROR_LOADING) {
         return;
     }
