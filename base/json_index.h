@@ -1,4 +1,4 @@
-/* An index of the members of an object by decoded key. Private to json_*.c. */
+/* An index of the members of an object by decoded key. Pure; any thread. */
 #ifndef BASE_JSON_INDEX_H
 #define BASE_JSON_INDEX_H
 

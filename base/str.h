@@ -37,5 +37,6 @@ static inline void str_auto_fini(struct str *s)
     str_fini(s);
 }
 #define AUTO_STR __attribute__((cleanup(str_auto_fini))) struct str
+#define AUTO_SECRET __attribute__((cleanup(str_fini_secret))) struct str
 
 #endif

@@ -2,11 +2,15 @@
 
 #include "config_handlers.h"
 #include "config_request.h"
+#include "door_request.h"
+#include "doors.h"
 #include "probes.h"
 #include "sessions.h"
 #include "sse_watch.h"
 #include "upstream_request.h"
 
+#define FLAGS "/api/ofrep/{environment}/*/ofrep/v1/evaluate/flags"
+#define SPRING "/api/spring/*/{profiles}"
 #define NAMED PARAMETER_ENVIRONMENT
 #define WRITE PARAMETER_VALIDATE_ONLY
 #define VALUE (WRITE | PARAMETER_ALLOW_SECRETS) /* of a write that brings values */
@@ -88,6 +92,10 @@ static const struct route rows[] = {
      PARAMETER_SERVICE_FILTER | PARAMETER_ENVIRONMENT_FILTER | PARAMETER_PREFIX_FILTER |
          PARAMETER_SNAPSHOT | PARAMETERS_STRICT,
      BODY_NONE, &upstream_read},
+    {"POST", FLAGS, handle_flags, 0, BODY_OWN, &door_ofrep},
+    {"POST", FLAGS "/{key}", handle_flag, 0, BODY_OWN, &door_ofrep},
+    {"GET", SPRING, handle_spring, 0, BODY_NONE, &door_spring},
+    {"GET", SPRING "/{label}", handle_spring, 0, BODY_NONE, &door_spring},
     {"GET", "/api/session", handle_session, PARAMETERS_STRICT, BODY_NONE, &upstream_read},
     {"POST", "/api/session", handle_sign_in, PARAMETERS_STRICT, BODY_EMPTY, &upstream_read},
     {"DELETE", "/api/session", handle_sign_out, PARAMETERS_STRICT, BODY_EMPTY, &request_open},
@@ -99,4 +107,4 @@ static const struct route rows[] = {
     {"GET", "/openapi.json", handle_openapi, 0, BODY_NONE, &request_document},
 };
 
-const struct routes api_routes = {rows, COUNT_OF(rows)};
+const struct routes api_routes = {rows, COUNT_OF(rows), DOORS_ALL};

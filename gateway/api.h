@@ -4,6 +4,7 @@
 
 #include "routes.h"
 
+/* With all doors open. */
 extern const struct routes api_routes;
 
 #endif

@@ -41,6 +41,7 @@ struct settings {
     bool insecure;
     const char *log_level;
     struct option_list origins;
+    bool ofrep, spring;
     struct call_logs_options logs;
     struct confine_options confine;
     struct cors *cors; /* made of origins */
@@ -117,6 +118,14 @@ static enum options_result read_settings(struct settings *s, int argc, char **ar
          "Lets pages of this origin call the gateway from a browser (CORS): SCHEME://HOST or "
          "SCHEME://HOST:PORT, as in https://console.example. None by default; there is no "
          "wildcard.",
+         0, 0, NULL},
+        {"ofrep", OPTION_SWITCH, &s->ofrep, "no", NULL,
+         "Serve flags in OpenFeature's remote evaluation protocol (OFREP) below "
+         "/api/ofrep/ENVIRONMENT/SERVICE, which is the base URL of a provider.",
+         0, 0, NULL},
+        {"spring", OPTION_SWITCH, &s->spring, "no", NULL,
+         "Serve configs to clients of Spring Cloud Config below /api/spring, which is their "
+         "spring.cloud.config.uri.",
          0, 0, NULL},
         {"heartbeat", OPTION_DURATION, &s->heartbeat_ms, "15s", "TIME",
          "The interval of heartbeats on a quiet stream of server-sent events.", 100, 600000, NULL},
@@ -214,6 +223,7 @@ static bool open_listener(const struct settings *settings, struct listener *list
 
 /* The parts of the gateway; all are owned. */
 struct parts {
+    struct routes routes;
     struct listener listener;
     struct gateway gateway;
     struct config_counts configs;
@@ -227,8 +237,11 @@ struct parts {
 static void start_parts(struct parts *parts, const struct settings *settings)
 {
     struct gateway *gateway = &parts->gateway;
+    parts->routes = api_routes;
+    parts->routes.doors =
+        (settings->ofrep ? DOOR_OFREP : 0u) | (settings->spring ? DOOR_SPRING : 0u);
     gateway->configs = &parts->configs;
-    gateway->routes = route_stats_new(&api_routes);
+    gateway->routes = route_stats_new(&parts->routes);
     gateway->upstream = upstream_new(settings->timeout_ms);
     gateway->worker = worker_new();
     gateway->packer = packer_new(gateway->worker);
@@ -314,7 +327,7 @@ static bool serve_parts(struct parts *parts, const struct settings *settings, st
     const struct front_settings front = {
         .listener = &parts->listener,
         .gateway = &parts->gateway,
-        .routes = &api_routes,
+        .routes = &parts->routes,
         .cors = settings->cors,
         .max_body_bytes = settings->max_body_bytes,
         .limits = parts->gateway.limits,

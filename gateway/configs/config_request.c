@@ -4,7 +4,7 @@
 
 #include "idempotency_key.h"
 
-static void parse_read(struct request *r, struct invalid *invalid)
+void config_request_parse_read(struct request *r, struct invalid *invalid)
 {
     const struct request_headers *headers = &r->headers;
     freshness_parse(headers->cache_control, headers->prefer, headers->minimum,
@@ -22,7 +22,7 @@ static void parse_write(struct request *r, struct invalid *invalid)
     }
 }
 
-static void fini(struct request *r)
+void config_request_fini(struct request *r)
 {
     struct config_request *c = config_request_of(r);
     conditions_fini(&c->conditions);
@@ -32,15 +32,15 @@ static void fini(struct request *r)
 
 const struct request_kind config_read = {
     .size = sizeof(struct config_request),
-    .parse = parse_read,
-    .fini = fini,
+    .parse = config_request_parse_read,
+    .fini = config_request_fini,
     .has_forms = true,
 };
 
 const struct request_kind config_write = {
     .size = sizeof(struct config_request),
     .parse = parse_write,
-    .fini = fini,
+    .fini = config_request_fini,
     .writes = true,
 };
 

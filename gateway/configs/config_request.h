@@ -47,6 +47,9 @@ void config_request_read(struct request *r, struct invalid *invalid, enum regist
 
 /* The kinds of requests that read or write configs. */
 extern const struct request_kind config_read, config_write;
+/* Parts of config_read, for kinds that extend it. */
+void config_request_parse_read(struct request *r, struct invalid *invalid);
+void config_request_fini(struct request *r);
 
 /* r must be of one of these kinds. */
 static inline struct config_request *config_request_of(struct request *r)

@@ -218,6 +218,9 @@ void body_parse(enum body_kind kind, bool strict, const struct str *text, const 
 {
     size_t n = text->len;
     *ret = (struct body){0};
+    if (kind == BODY_OWN) {
+        return;
+    }
     if (kind == BODY_EMPTY) {
         if (n > 0) {
             invalid_add(invalid, "body", NULL, FAULT_UNKNOWN, "A body is not permitted here");

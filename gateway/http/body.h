@@ -17,6 +17,7 @@ enum body_kind {
     BODY_VERSION, /* {"version": 3, "comment": "…", "created_by": "…"}, or no body at all */
     BODY_NAMES,   /* {"names": [ … ]}; batch_gets.c defines the items */
     BODY_CHANGES, /* {"changes": [ … ], "comment": "…", "created_by": "…"}; changes.c does */
+    BODY_OWN,     /* whatever the handler reads of request.body_text */
     BODY_PATCH,   /* a patch of the config's data, of the kind that the Content-Type says */
 };
 

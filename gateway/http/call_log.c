@@ -7,6 +7,7 @@
 #include "call_logs.h"
 #include "caller.h"
 #include "clock.h"
+#include "credential.h"
 #include "http_server.h"
 #include "routes.h"
 
@@ -30,17 +31,6 @@ bool call_log_admit(struct request *r)
 
 /* ---- Who ---- */
 
-/* NULL: there is none. */
-static const char *authorization_of(const struct http_head *head)
-{
-    for (size_t i = 0; i < head->n_fields; i++) {
-        if (strcasecmp(head->fields[i].name, "Authorization") == 0) {
-            return head->fields[i].value;
-        }
-    }
-    return NULL;
-}
-
 static void add_credential(struct str *out, enum credential_kind kind, const char *id)
 {
     str_addf(out, "%s:%s", credential_kind_name(kind), id);
@@ -49,27 +39,29 @@ static void add_credential(struct str *out, enum credential_kind kind, const cha
 /* The credential that came with the request. Whether it is good, confregd says. */
 static void find_credential(const struct request *r, struct str *out)
 {
-    const char *header = authorization_of(&r->x->head);
+    AUTO_SECRET header = {0};
     const char *token;
     size_t n;
-    if (header != NULL && bearer_parse(header, strlen(header), &token, &n) &&
-        bearer_token_check(token, n)) {
+    credential_add(r, &header);
+    if (bearer_parse(str_text(&header), header.len, &token, &n) && bearer_token_check(token, n)) {
         char id[BEARER_ID_DIGITS + 1];
         struct hash hash = bearer_token_hash(token, n);
         bearer_token_id(&hash, id);
         add_credential(out, CREDENTIAL_TOKEN, id);
-    } else if (header == NULL && r->x->certificate != NULL) {
+    } else if (header.len == 0 && r->x->certificate != NULL) {
         add_credential(out, CREDENTIAL_CERTIFICATE, r->x->certificate);
     }
 }
 
 /* ---- What ---- */
 
-static void find_names(const struct request *r, struct call_names *names)
+static void find_names(struct request *r, struct call_names *names)
 {
     const struct parameters *p = &r->parameters;
     const char *environment = p->environment == NULL ? "*" : p->environment;
-    if (r->service != NULL) {
+    if (r->route != NULL && r->route->kind->name_configs != NULL) {
+        r->route->kind->name_configs(r, names);
+    } else if (r->service != NULL) {
         call_names_add(names, environment, str_text(r->service));
     } else if (is_of_api(r) && (r->route->parameters & PARAMETER_SERVICE_FILTER) != 0) {
         AUTO_STR pattern = {0};
@@ -92,7 +84,7 @@ static void texts_fini(struct line_texts *texts)
     call_names_fini(&texts->names);
 }
 
-static struct call_line line_of(const struct request *r, struct line_texts *texts)
+static struct call_line line_of(struct request *r, struct line_texts *texts)
 {
     find_credential(r, &texts->credential);
     str_add(&texts->path, r->target.text, r->target.n_path);

@@ -143,6 +143,8 @@ static const struct header_row {
     /* Several lines make one malformed value: neither of two keys is to be taken for the other. */
     /* Several of these make one that is nobody's, too. */
     {NAME("Authorization"), offsetof(struct request_headers, authorization), true},
+    {NAME("X-Config-Token"), offsetof(struct request_headers, config_token), true},
+    {NAME("X-API-Key"), offsetof(struct request_headers, api_key), true},
     {NAME("Cookie"), offsetof(struct request_headers, cookie), false},
     {NAME("Host"), offsetof(struct request_headers, host), false},
     {NAME("Sec-Fetch-Site"), offsetof(struct request_headers, fetch_site), true},

@@ -229,14 +229,15 @@ void invalid_append(struct invalid *invalid, struct invalid *others)
     invalid_fini(others);
 }
 
-void invalid_render(const struct invalid *invalid, enum problem_form form, struct str *out)
+void invalid_render(const struct invalid *invalid, unsigned status, enum problem_form form,
+                    struct str *out)
 {
     static const char detail[] = "The request has faults, which errors lists";
     AUTO_STR items = {0};
     str_add_char(&items, '[');
     str_add(&items, str_text(&invalid->items), invalid->items.len);
     str_add_char(&items, ']');
-    const struct problem problem = {.status = 422,
+    const struct problem problem = {.status = status,
                                     .detail = detail,
                                     .n_detail = sizeof detail - 1,
                                     .faults = &items,

@@ -66,7 +66,8 @@ void invalid_add_item(struct invalid *invalid, const char *place, const char *li
                       const struct status *st);
 /* Appends the faults of `others`, which is emptied. */
 void invalid_append(struct invalid *invalid, struct invalid *others);
-/* Appends the whole body. */
-void invalid_render(const struct invalid *invalid, enum problem_form form, struct str *out);
+/* Appends the whole body. status: of the answer. */
+void invalid_render(const struct invalid *invalid, unsigned status, enum problem_form form,
+                    struct str *out);
 
 #endif

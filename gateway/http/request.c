@@ -59,15 +59,24 @@ static enum problem_form begin_problem(struct request *r)
     return form;
 }
 
+/* The reason is noted. */
+static void describe(struct request *r, const char *detail, struct str *members)
+{
+    if (r->route != NULL && r->route->kind->describe_error != NULL) {
+        r->route->kind->describe_error(r, detail, members);
+    }
+}
+
 __attribute__((format(printf, 4, 0))) static void refuse(struct request *r, unsigned status,
-                                                         const struct str *members,
-                                                         const char *format, va_list arguments)
+                                                         struct str *members, const char *format,
+                                                         va_list arguments)
 {
     char *detail = NULL;
     int n = vasprintf(&detail, format, arguments);
     if (n < 0) {
         abort();
     }
+    describe(r, detail, members);
     const struct problem problem = {
         .status = status, .detail = detail, .n_detail = (size_t)n, .members = members};
     problem_render(&r->response.body, begin_problem(r), &problem);
@@ -103,12 +112,15 @@ void request_refuse_status(struct request *r, unsigned status, const struct stat
     va_end(arguments);
 }
 
-void request_refuse_invalid(struct request *r, const struct invalid *invalid)
+void request_refuse_invalid(struct request *r, struct invalid *invalid)
 {
     enum problem_form form = begin_problem(r);
+    unsigned status = r->route == NULL ? 0 : r->route->kind->invalid_status;
+    status = status == 0 ? 422 : status;
     note_reason(r, invalid->reason);
-    invalid_render(invalid, form, &r->response.body);
-    request_answer(r, 422);
+    describe(r, "The request has faults, which detail lists", &invalid->members);
+    invalid_render(invalid, status, form, &r->response.body);
+    request_answer(r, status);
 }
 
 void request_add_header(struct request *r, const char *name, const char *value)

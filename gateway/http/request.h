@@ -17,6 +17,7 @@
 #include "query.h"
 #include "target.h"
 
+struct call_names;
 struct front;
 struct identity;
 struct packing;
@@ -26,6 +27,7 @@ struct request;
 struct route;
 
 #define RESPONSE_HEADERS 16
+#define ROUTE_NAMES 2
 
 /* A body that is produced while it is sent, with chunked coding. */
 struct response_pull {
@@ -61,9 +63,17 @@ struct request_headers {
     const char *last_event_id, *idempotency_key;
     const char *origin, *preflight_method; /* of browsers, for a page of another origin */
     const char *authorization, *cookie;    /* credentials */
+    const char *config_token, *api_key;    /* likewise, of doors (credential.h) */
     const char *host, *fetch_site, *csrf;  /* for a request that proves itself by a cookie */
 };
 #define REQUEST_HEADERS (sizeof(struct request_headers) / sizeof(const char *))
+
+/* Interfaces in the words of another ecosystem, each with routes of its own. */
+enum door {
+    DOOR_OFREP = 1 << 0,  /* OpenFeature's remote evaluation protocol */
+    DOOR_SPRING = 1 << 1, /* Spring Cloud Config's server */
+};
+#define DOORS_ALL (DOOR_OFREP | DOOR_SPRING)
 
 /* The extension of a request by a higher layer, for the requests of its routes. */
 struct request_kind {
@@ -71,9 +81,16 @@ struct request_kind {
     /* Reads the headers that are this kind's, and adds their faults. NULL: there are none. */
     void (*parse)(struct request *r, struct invalid *invalid);
     void (*fini)(struct request *r); /* NULL: nothing to free */
-    bool is_open;                    /* to everybody: front_settings.identify passes it */
-    bool writes;                     /* a request that ends without an answer may have written */
-    bool has_forms;                  /* its answers may be compressed (packer.h) */
+    unsigned door;                   /* DOOR_…; 0: the API, which is always there */
+    /* Adds the configs that the request is about, for the logs. NULL: the parameters tell. */
+    void (*name_configs)(struct request *r, struct call_names *names);
+    bool is_open;            /* to everybody: front_settings.identify passes it */
+    bool writes;             /* a request that ends without an answer may have written */
+    bool has_forms;          /* its answers may be compressed (packer.h) */
+    unsigned invalid_status; /* of a request with faults; 0: 422 */
+    /* Appends members, each behind a comma, that an error has beside those of problem.h. detail:
+     * what it says. NULL: there are none. */
+    void (*describe_error)(struct request *r, const char *detail, struct str *members);
 };
 /* struct request itself; of a route that is open to everybody. */
 extern const struct request_kind request_open;
@@ -106,7 +123,8 @@ struct request {
 
     /* Filled on the way to the handler: what the route takes, and nothing that is malformed. */
     const struct route *route;
-    const struct str *service; /* in target; NULL where the route names none */
+    const struct str *service;            /* in target; NULL where the route names none */
+    const struct str *names[ROUTE_NAMES]; /* likewise: at the "{NAME}"s of the route's path */
     struct parameters parameters;
     struct body body;
 
@@ -137,8 +155,8 @@ void request_refuse(struct request *r, unsigned status, const char *reason, cons
 /* The same with what st tells programs. */
 void request_refuse_status(struct request *r, unsigned status, const struct status *st,
                            const char *format, ...) __attribute__((format(printf, 4, 5)));
-/* Answers 422. */
-void request_refuse_invalid(struct request *r, const struct invalid *invalid);
+/* Answers 422, or the kind's invalid_status. */
+void request_refuse_invalid(struct request *r, struct invalid *invalid);
 /* Counts the request as a use of this by its address, until the next function or the end of the
  * request. False: the address uses too much, and the request is answered (429). */
 bool request_use(struct request *r, enum limit_gauge gauge);

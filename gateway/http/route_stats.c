@@ -74,13 +74,19 @@ static struct metric_labels of_route(const struct route_stats *stats, size_t ind
         {{"method", known ? route->method : ""}, {"route", known ? route->path : "unknown"}}};
 }
 
+/* A route that is not there has no samples. */
+static bool is_shown(const struct route_stats *stats, size_t index)
+{
+    return index == stats->routes->n || routes_has(stats->routes, &stats->routes->rows[index]);
+}
+
 static void add_requests(const struct route_stats *stats, struct str *page)
 {
     metrics_family(page, "confreg_gateway_requests_total", METRIC_COUNTER,
                    "HTTP requests that have ended; 499 where the client did not wait.");
     for (size_t i = 0; i <= stats->routes->n; i++) {
         struct metric_labels labels = of_route(stats, i);
-        for (size_t k = 0; k < N_STATUSES; k++) {
+        for (size_t k = 0; k < N_STATUSES && is_shown(stats, i); k++) {
             char code[16] = "other";
             uint64_t count = metric_value(&stats->by_route[i].ended[k]);
             if (count == 0 && statuses[k] != 200) {
@@ -101,8 +107,10 @@ static void add_durations(const struct route_stats *stats, struct str *page)
                    "Time from a request's first line until it was over.");
     for (size_t i = 0; i <= stats->routes->n; i++) {
         struct metric_labels labels = of_route(stats, i);
-        metrics_histogram(page, "confreg_gateway_request_duration_seconds", &labels,
-                          &stats->by_route[i].duration);
+        if (is_shown(stats, i)) {
+            metrics_histogram(page, "confreg_gateway_request_duration_seconds", &labels,
+                              &stats->by_route[i].duration);
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 #include "routes.h"
 
+#include <assert.h>
 #include <string.h>
 #include <strings.h>
 
@@ -11,25 +12,55 @@ static bool is_segment(const struct str *segment, const char *text, size_t n)
     return segment->len == n && memcmp(str_text(segment), text, n) == 0;
 }
 
-/* *ret_service gets the segment at "*". */
+/* The segments of a target that a path leaves open. */
+struct open_segments {
+    const struct str *service; /* NULL: there is none */
+    const struct str *names[ROUTE_NAMES];
+    size_t n_names;
+};
+
+/* Takes the segment at an open part of a path, which begins with a sign. */
+static void take_segment(char sign, const struct str *segment, struct open_segments *open)
+{
+    if (sign == '*') {
+        open->service = segment;
+    } else {
+        assert(open->n_names < ROUTE_NAMES);
+        open->names[open->n_names++] = segment;
+    }
+}
+
 static bool path_matches(const char *path, const struct target *target,
-                         const struct str **ret_service)
+                         struct open_segments *ret_open)
 {
     size_t i = 0;
+    *ret_open = (struct open_segments){0};
     for (; *path == '/' && i < target->n_segments; i++) {
         size_t n = strcspn(path + 1, "/");
         const struct str *segment = &target->segments[i];
-        if (path[1] == '*') {
+        if (path[1] == '*' || path[1] == '{') {
             if (segment->len == 0) {
                 return false;
             }
-            *ret_service = segment;
+            take_segment(path[1], segment, ret_open);
         } else if (!is_segment(segment, path + 1, n)) {
             return false;
         }
         path += 1 + n;
     }
     return *path == '\0' && i == target->n_segments;
+}
+
+bool routes_has(const struct routes *routes, const struct route *route)
+{
+    unsigned door = route->kind->door;
+    return door == 0 || (routes->doors & door) != 0;
+}
+
+static bool route_matches(const struct routes *routes, const struct route *route,
+                          const struct target *target, struct open_segments *ret_open)
+{
+    return routes_has(routes, route) && path_matches(route->path, target, ret_open);
 }
 
 static bool method_matches(const struct route *route, const char *method)
@@ -64,8 +95,8 @@ static void refuse_method(struct request *r, const char *allowed)
 void routes_methods(const struct routes *routes, const struct target *target, struct str *ret)
 {
     for (size_t i = 0; i < routes->n && target->sound; i++) {
-        const struct str *service;
-        if (path_matches(routes->rows[i].path, target, &service)) {
+        struct open_segments open;
+        if (route_matches(routes, &routes->rows[i], target, &open)) {
             add_method(ret, routes->rows[i].method);
         }
     }
@@ -75,13 +106,14 @@ bool routes_find(const struct routes *routes, struct request *r)
 {
     for (size_t i = 0; i < routes->n && r->target.sound; i++) {
         const struct route *route = &routes->rows[i];
-        const struct str *service = NULL;
-        if (!path_matches(route->path, &r->target, &service)) {
+        struct open_segments open;
+        if (!route_matches(routes, route, &r->target, &open)) {
             continue;
         }
         if (method_matches(route, r->method) && !r->target.slash_at_end) {
             r->route = route;
-            r->service = service;
+            r->service = open.service;
+            memcpy(r->names, open.names, sizeof r->names);
             return true;
         }
     }

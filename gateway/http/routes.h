@@ -7,7 +7,7 @@
 /* A row of the table, which is the gateway's (api.c). */
 struct route {
     const char *method;
-    const char *path; /* "*" is a segment that names a service */
+    const char *path; /* "*" is a segment that names a service; "{NAME}" is one of r->names */
     void (*handler)(struct request *r);
     unsigned parameters; /* PARAMETER_… */
     enum body_kind body;
@@ -17,10 +17,14 @@ struct route {
 struct routes {
     const struct route *rows;
     size_t n;
+    unsigned doors; /* DOOR_…, those that are open: routes of others are not there */
 };
 
-/* Sets route and service; HEAD finds the route of GET. If there is no such route, or the path ends
- * with a slash, answers with 404, 405 or 307 and returns false. */
+/* Whether a request can find the route. */
+bool routes_has(const struct routes *routes, const struct route *route);
+
+/* Sets route, service and names; HEAD finds the route of GET. If there is no such route, or the
+ * path ends with a slash, answers with 404, 405 or 307 and returns false. */
 bool routes_find(const struct routes *routes, struct request *r);
 
 /* Appends the methods of a path, "GET, HEAD, POST"; nothing if no route has it. */

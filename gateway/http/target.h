@@ -7,7 +7,7 @@
 #include "str.h"
 
 /* More than any route has, including one for a slash at the end. */
-#define TARGET_SEGMENTS 6
+#define TARGET_SEGMENTS 10
 
 struct target {
     char *text;                           /* owned: path and query as they came */

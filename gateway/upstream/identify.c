@@ -4,6 +4,7 @@
 #include <strings.h>
 
 #include "clock.h"
+#include "credential.h"
 #include "errors.h"
 #include "identities.h"
 #include "routes.h"
@@ -87,11 +88,11 @@ static bool check_forgery(struct request *r)
     return false;
 }
 
-/* Appends the header that the request or its cookie has. False: the request is answered. */
+/* Appends what the headers of the request have, or its cookie. False: the request is answered. */
 static bool read_authorization(struct request *r, struct str *authorization)
 {
-    if (r->headers.authorization != NULL) {
-        str_add_text(authorization, r->headers.authorization);
+    credential_add(r, authorization);
+    if (authorization->len > 0) {
         return true;
     }
     AUTO_STR token = {0};
@@ -154,7 +155,7 @@ bool identify_request(struct request *r)
         return identify_open(r);
     }
     r->is_private = true;
-    AUTO_STR authorization = {0};
+    AUTO_SECRET authorization = {0};
     if (!read_authorization(r, &authorization)) {
         return false;
     }

@@ -1,7 +1,8 @@
 /* Finds out whose a request is, by its headers and its client's certificate, before its body is
  * read.
  *
- * - `Authorization` counts first, then the cookie of a session, then the certificate.
+ * - `Authorization` counts first (on doors also other headers: credential.h), then the cookie of a
+ * session, then the certificate.
  * - A browser sends a cookie whatever page has made the request. So a request that may write and
  *   proves itself by the cookie needs `X-Confreg-Csrf: 1`, which no foreign page can send without
  *   being asked, and has to come from a page of this origin.

@@ -17,7 +17,7 @@ static void check_form(const struct invalid *invalid, enum problem_form form)
     static const struct json_limits limits = {1 << 20, 64};
     AUTO_STR rendered = {0};
     struct status st;
-    invalid_render(invalid, form, &rendered);
+    invalid_render(invalid, 422, form, &rendered);
     AUTO(buf_unref) struct buf *checked = NULL;
     MUST(json_check(rendered.data, rendered.len, &limits, "f", &checked, &st));
 }

@@ -8,7 +8,7 @@ import pytest
 from calls import TIMEOUT, Registry, create_change
 from daemon import Confregd, Gateway
 from errors import refused
-from rest import Rest
+from rest import Rest, path_of
 from stubs import api_pb
 from watching import Watch
 
@@ -48,7 +48,7 @@ def operations(rest, wanted):
 
 def ways_to_call(method, route, name):
     """The target and the body of calls that succeed, for each status that is no error."""
-    target = route.replace("{service_name}", name)
+    target = path_of(route, name)
     if method == "PUT":
         return [(f"{target}?upsert=true", DATA, 201), (f"{target}?upsert=true", DATA, 200)]
     if method == "POST":

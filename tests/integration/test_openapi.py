@@ -2,12 +2,13 @@
 
 import json
 import re
+from urllib.parse import parse_qsl
 
 import grpc
 import pytest
 from daemon import Confregd, Gateway
 from fake_server import EPOCH, FakeServer
-from rest import Rest, documented_statuses
+from rest import Rest, documented_statuses, path_of
 from stubs import api_pb
 
 pytestmark = pytest.mark.any_store
@@ -25,6 +26,10 @@ DATA = {"config_data": {"a": 1}}
 LARGE = {"config_data": {"x": "y" * (5 << 20)}}
 GZIP = {"Content-Encoding": "gzip"}
 LONG = "?comment=" + "x" * (16 << 10)
+FLAGS = "/api/ofrep/{environment}/{service_name}/ofrep/v1/evaluate/flags"
+FLAG, SPRING = f"{FLAGS}/{{key}}", "/api/spring/{service_name}/{profiles}"
+LABELLED = f"{SPRING}/{{label}}"
+OTHER_EPOCH = {"X-Config-Min-Revision": f"{EPOCH}-1"}
 SESSION, TOKEN = "/api/session", {"Authorization": "Bearer x"}
 PAGE = {"Origin": "https://a.example", "Content-Type": None}
 NEVER = {"If-Match": '"x"'}
@@ -37,8 +42,8 @@ def change(kind, **members):
 
 UPSERT = change("update", environment="upsert", config_data={}, upsert=True)
 
-# Statuses that a gateway with its server gives: route, method, status, query, body, headers. The
-# config has versions 1 to 3, of which the first was compacted.
+# Statuses that a gateway with its server gives: route, method, status, query (behind "#": names in the
+# path), body, headers. The config has versions 1 to 3, of which the first was compacted.
 WITH_SERVER = [
     (LIST, "GET", 200, "", None, {}), (LIST, "GET", 304, "", None, {"If-None-Match": "*"}),
     (LIST, "GET", 409, "", None, {"X-Config-Min-Revision": f"{EPOCH}-1"}),
@@ -142,6 +147,15 @@ WITH_SERVER = [
     ("/api/watch", "HEAD", 200, "", None, {}),
     ("/api/watch", "GET", 410, "", None, {"Last-Event-ID": f"{EPOCH}:1"}),
     ("/api/watch", "GET", 422, "", None, {"Last-Event-ID": "x"}),
+    *((route, "POST", *row) for route in (FLAGS, FLAG) for row in (
+        (200, "", {}, {}), (400, "", [], {}), (403, "", {}, PAGE), (404, "#service=none", {}, {}),
+        (409, "", {}, OTHER_EPOCH), (413, "", LARGE, {}), (415, "", {}, GZIP))),
+    (FLAGS, "POST", 304, "", {}, {"If-None-Match": "*"}),
+    *((route, "GET", *row) for route in (SPRING, LABELLED) for row in (
+        (200, "#profiles=default&label=3", None, {}), (404, "#service=none", None, {}),
+        (409, "", None, OTHER_EPOCH), (413, "#service=wide&profiles=default", None, {}),
+        (422, "#profiles=,", None, {}))),
+    (LABELLED, "GET", 410, "#profiles=default", None, {}),
     (SESSION, "GET", 200, "", None, {}), (SESSION, "GET", 422, "?x", None, {}),
     (SESSION, "POST", 200, "", None, TOKEN), (SESSION, "POST", 401, "", None, {}),
     (SESSION, "POST", 403, "", None, PAGE), (SESSION, "POST", 413, "", LARGE, TOKEN),
@@ -181,6 +195,8 @@ WITH_FAULTS = [
     (SCHEMA, "PUT", SCHEMA_DATA, {}, WRITE), (SCHEMA, "DELETE", None, {}, WRITE),
     (SCHEMA_PARTS["rollback"], "POST", {"version": 1}, {}, WRITE),
     (UNDELETE, "POST", {}, {}, WRITE | {409: ERASED}), (COMMITS, "POST", UPSERT, {}, WRITE),
+    *((route, "POST", {}, {}, READ | {429: OVERLOADED}) for route in (FLAGS, FLAG)),
+    *((route, "GET", None, {}, READ) for route in (SPRING, LABELLED)),
     (SESSION, "GET", None, {}, READ), (SESSION, "POST", None, TOKEN, READ),
     ("/api/watch", "GET", None, BACK, REFUSED | {
         429: (CODE.RESOURCE_EXHAUSTED, "WATCHES_COUNT"), 500: DAMAGED, 503: AWAY}),
@@ -189,7 +205,8 @@ WITH_FAULTS = [
 
 
 def call(rest, route, method, body, headers):
-    return rest.call(method, route.replace("{service_name}", "billing"), body,
+    route, _, names = route.partition("#")
+    return rest.call(method, path_of(route, **dict(parse_qsl(names))), body,
                      {"Cache-Control": "no-cache", **headers})
 
 
@@ -210,6 +227,8 @@ def start(launch):
     for schema in ({"$comment": "0"}, {"maxProperties": 0}, {"$comment": "2"}):
         assert rest.put("/api/schemas/billing?environment=lax&force=true", {"schema": schema}).status < 300
     assert rest.put("/api/schemas/other", {"schema": {"$ref": "confreg:/lax/billing"}}).status == 201
+    wide = {"config_data": {"x" * 500_000: [0] * 40}}
+    assert rest.post("/api/configs/wide", wide).status == 201
     server.stub.Compact(api_pb.CompactRequest(keep_versions=2), timeout=60)
     assert made.status == 200
     assert rest.delete("/api/configs/billing?environment=gone").status == 200

@@ -16,6 +16,7 @@ pytestmark = pytest.mark.any_store
 DOCUMENT = json.loads((ROOT / "gateway" / "openapi.json").read_text())
 SENT = ["createConfig", "updateConfig", "patchConfig", "rollbackConfig", "commitChanges", "getConfig",
         "listVersions", "diffVersions", "listConfigs", "batchGetConfigs", "batchGetConfigsOfList",
+        "evaluateFlags", "evaluateFlag", "getSpringEnvironment", "getSpringEnvironmentOfLabel",
         "diffConfigs", "listCommits", "deleteConfig", "undeleteConfig", "setSchema", "rollbackSchema",
         "getSchema", "listSchemas", "getSchemaHistory", "diffSchemas", "trySchema", "findBroken", "deleteSchema", "getSession",
         "signOut", "health", "stats", "livez", "readyz", "metrics"]
@@ -25,7 +26,7 @@ STREAM = "watch"
 ELSEWHERE = {"signIn", "findSecrets"}
 WITHOUT = {"openapi"}  # it is its own example
 # What differs from run to run, beside the version of the programs.
-VOLATILE = {"timestamp", "created_at", "updated_at", "peer", "notifications_sent",
+VOLATILE = {"state", "timestamp", "created_at", "updated_at", "peer", "notifications_sent",
             "next"}
 
 
@@ -122,7 +123,7 @@ def request_of(name):
 def steady(value):
     """Without what differs from run to run."""
     if isinstance(value, dict):
-        hidden = VOLATILE | {key for key in ("version",) if isinstance(value.get(key), str)}
+        hidden = VOLATILE | {key for key in ("version", "revision") if isinstance(value.get(key), str)}
         return {key: "…" if key in hidden and inner is not None else steady(inner)
                 for key, inner in value.items()}
     return [steady(inner) for inner in value] if isinstance(value, list) else value

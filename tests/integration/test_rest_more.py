@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from rest import from_then_on
+from rest import from_then_on, path_of
 
 pytestmark = pytest.mark.any_store
 
@@ -347,7 +347,7 @@ def test_head_has_the_headers_of_get(rest, registry, gateway, path, name):
             continue
         required = [wanted[p["name"]] for p in item["get"].get("parameters", [])
                     if p.get("in") == "query" and p.get("required") and p["name"] in wanted]
-        target = route.replace("{service_name}", name) + "?" + "&".join(required)
+        target = path_of(route, name) + "?" + "&".join(required)
         target += "" if route.startswith("/api/configs:") or route == "/api/session" else "&environment=prod"
         target += "&new_environment=default" * (route == "/api/diff")
         get, head = rest.get(target), rest.call("HEAD", target)

@@ -217,10 +217,11 @@ class Gateway(Daemon):
         super().__init__(folder)
         self.server = server
         self.port = free_port()
+        self.doors = ["--ofrep", "--spring"]  # open, so that tests of all routes have theirs, too
         self.extra = list(extra)
 
     def arguments(self):
-        return ["--listen", f"127.0.0.1:{self.port}", "--server", self.server, *self.extra]
+        return ["--listen", f"127.0.0.1:{self.port}", "--server", self.server, *self.doors, *self.extra]
 
     def connection(self):
         return http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)

@@ -93,7 +93,7 @@ def wanted_of_operation(document, item, operation):
 
 
 def missing_of_http(document, noted):
-    routes = {route: re.compile(route.replace("{service_name}", "[^/]+") + "$")
+    routes = {route: re.compile(re.sub(r"{\w+}", "[^/]+", route) + "$")
               for route in document["paths"]}
     found = set()
     for kind, method, path, status, *name in noted:

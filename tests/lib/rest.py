@@ -21,12 +21,23 @@ def documented_statuses(document):
             for status in operation["responses"]}
 
 
+def path_of(route, service="billing", **names):
+    """The path of a route of an OpenAPI document, with names for its parameters."""
+    names = {"service_name": service, "environment": "prod", "key": "a", "profiles": "prod", "label": "1",
+             **names}
+    return re.sub(r"{(\w+)}", lambda found: names[found[1]], route)
+
+
+def pattern_of(route):
+    """Matches the paths of a route."""
+    return re.compile(re.sub(r"{\w+}", "[^/]+", route))
+
+
 def undocumented(document):
     """The (method, path, status) that were seen for an operation of the document and are missing in
     it. Other calls (405, 307, unknown paths) do not count."""
     statuses = documented_statuses(document)
-    routes = {route: re.compile(route.replace("{service_name}", "[^/]+"))
-              for route, _, _ in statuses}
+    routes = {route: pattern_of(route) for route, _, _ in statuses}
     for method, path, status in sorted(SEEN):
         route = next((r for r, form in routes.items() if form.fullmatch(path)), None)
         method = "GET" if method == "HEAD" else method

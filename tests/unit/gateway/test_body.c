@@ -177,7 +177,7 @@ Test(body, a_fault_of_the_syntax_replaces_all_others)
     body_parse(BODY_CONFIG, false, &(const struct str){.data = brace, .len = 1}, NULL, &body,
                &invalid);
     cr_expect_eq(invalid.n, 1);
-    invalid_render(&invalid, PROBLEM_DOCUMENTED, &out);
+    invalid_render(&invalid, 422, PROBLEM_DOCUMENTED, &out);
     cr_expect_null(strstr(out.data, "query"));
     cr_expect_not_null(strstr(out.data, "}],\"reason\":\"JSON_SYNTAX\"}"), "%s", out.data);
     cr_expect_eq(strncmp(out.data, "{\"detail\":[{\"loc\":[\"body\",1],", 29), 0, "%s", out.data);
