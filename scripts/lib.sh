@@ -222,11 +222,33 @@ build_client_http_python() {
     say "exec $PWD/venv/bin/python $PWD/client.py"
 }
 
+# Of other ecosystems, whose own clients they use.
+build_client_spring() {
+    need_packages maven default-jdk-headless >&2 &&
+    mvn -q -B package >&2 &&
+    say "exec java -cp '$PWD/target/confreg-spring-1.jar:$PWD/target/dependency/*' example.Client"
+}
+
+build_client_openfeature_python() {
+    /usr/bin/python3 -m venv venv >&2 &&
+    venv/bin/pip install --quiet --only-binary :all: -r requirements.txt >&2 &&
+    say "exec $PWD/venv/bin/python $PWD/client.py"
+}
+
+build_client_openfeature_node() {
+    find_node >&2 &&
+    npm ci --no-audit --no-fund --ignore-scripts --silent >&2 &&
+    say "exec $(command -v node) $PWD/main.mjs"
+}
+
 # client_program LANGUAGE PREFIX: builds client/examples/LANGUAGE with what was installed below PREFIX,
 # as $TOOLS/bin/client-LANGUAGE.
 client_program() {
     local folder=$TOOLS/clients/$1 mark=$TOOLS/bin/.client-$1 contract=proto/confreg wanted command
-    [[ $1 != http_* ]] || contract=$OPENAPI
+    case $1 in
+    http_*) contract=$OPENAPI ;;
+    spring | openfeature_*) contract=client/examples/$1 ;;
+    esac
     wanted=$(cat $(git ls-files "client/examples/$1" "$contract") | cksum)
     if [ -x "$TOOLS/bin/client-$1" ] && [ "$(cat "$mark" 2>/dev/null)" = "$wanted" ]; then
         return

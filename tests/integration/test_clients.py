@@ -1,10 +1,14 @@
 """Clients with generated code: the examples of client/examples."""
 
+import os
 import subprocess
 
 import pytest
+from access import AccessFile, grant
 from calls import Registry
 from daemon import TOOLS, Confregd, Gateway, until
+from guarded import Guarded
+from rest import Rest
 
 pytestmark = [pytest.mark.own_store, pytest.mark.own_checks]
 
@@ -78,3 +82,93 @@ def test_a_client_of_the_http_interface(launch, language):
         "created 1 ada", "updated 2", "conflict 412 REVISION_MISMATCH 2", 'read {"pool":20}',
         f"listed prod/{name} 2"], ended.stderr
     assert ended.returncode == 0
+
+
+# ---- Clients of other ecosystems ----
+
+def config(gateway, service, environment, data):
+    rest = Rest(gateway.port)
+    answer = rest.put(f"/api/configs/{service}?environment={environment}&upsert=true", {"config_data": data})
+    assert answer.status < 300, answer
+
+
+class Asked(Client):
+    """A client that takes lines, each of which has it ask again."""
+
+    def __init__(self, command, log, **variables):
+        with open(log, "wb") as out:
+            self.process = subprocess.Popen(command, stdout=out, stderr=out, stdin=subprocess.PIPE,
+                                            env={**os.environ, **variables})
+        self.log = log
+
+    def ask(self):
+        self.process.stdin.write(b"\n")
+        self.process.stdin.flush()
+
+    def end(self):
+        self.process.stdin.close()
+        assert self.process.wait(60) == 0, self.log.read_text()
+
+
+FLAGS = {"new-checkout": True, "page-size": 25, "ratio": 0.25, "limits": {"items": 3}, "beta": None, "hosts": ["a"]}
+EVALUATED = ["new-checkout True STATIC on", "banner blue STATIC blue", "page-size 25 STATIC 25",
+             "ratio 0.25 STATIC 0.25", "limits {'orders': 5, 'items': 3} STATIC 1c49a16ea7d8",
+             "beta True DISABLED default", "unheard-of False ERROR FLAG_NOT_FOUND", "hosts {} ERROR PARSE_ERROR"]
+
+
+def with_flags(launch):
+    gateway = launch(Gateway, launch(Confregd).start().listen).start()
+    config(gateway, "shop", "default", {"banner": "blue", "limits": {"orders": 5}})
+    config(gateway, "shop", "prod", FLAGS)
+    return gateway
+
+
+def test_the_provider_of_openfeature_in_python(launch, tmp_path):
+    gateway = with_flags(launch)
+    client = Asked([TOOLS / "client-openfeature_python", f"{gateway.url}/api/ofrep/prod/shop"], tmp_path / "log")
+    client.expect(EVALUATED[-1])
+    assert client.lines() == EVALUATED
+    config(gateway, "shop", "prod", {**FLAGS, "new-checkout": False})
+    client.ask()
+    client.expect("new-checkout False STATIC off")
+    client.end()
+
+
+def test_the_providers_of_openfeature_in_node(launch, tmp_path):
+    """That of browsers learns by polling which flags have changed: the one, and no other."""
+    gateway = with_flags(launch)
+    client = Asked([TOOLS / "client-openfeature_node", f"{gateway.url}/api/ofrep/prod/shop"], tmp_path / "log")
+    client.expect("polling")
+    assert client.lines()[:-1] == [
+        f"{where} {line}" for where in ("server", "web") for line in (
+            "new-checkout true STATIC on", 'banner "blue" STATIC blue', "page-size 25 STATIC 25",
+            'limits {"orders":5,"items":3} STATIC 1c49a16ea7d8', "unheard-of false ERROR FLAG_NOT_FOUND")]
+    config(gateway, "shop", "prod", {**FLAGS, "new-checkout": False})
+    client.expect("changed new-checkout false")
+    client.end()
+
+
+def test_the_client_of_spring_cloud_config(launch, tmp_path):
+    """Its profile over default, a change after a refresh; and with a token, without a default."""
+    access = AccessFile(tmp_path)
+    root = access.add("root", grant("super-admin"))
+    token = access.add("pay", grant("reader", ["prod", "default"], ["pay"]))
+    server = launch(Guarded, access=access).start()
+    gateway = launch(Gateway, server.listen).start()
+    rest = Rest(gateway.port)
+
+    def write(environment, data):
+        answer = rest.put(f"/api/configs/pay?environment={environment}&upsert=true", {"config_data": data},
+                          headers={"Authorization": f"Bearer {root}"})
+        assert answer.status < 300, answer
+
+    write("prod", {"db": {"host": "db-1", "ports": [1, 2]}})
+    client = Asked([TOOLS / "client-spring", "--spring.application.name=pay", "--spring.profiles.active=prod",
+                    "--spring.cloud.config.username=any", f"--spring.cloud.config.password={token}"],
+                   tmp_path / "log", CONFREG_URL=gateway.url)
+    client.expect("host db-1 pool 0 ports [1, 2]")
+    write("default", {"db": {"host": "db-0", "pool": 5, "ports": [7, 8]}})
+    client.ask()
+    client.expect("changed [db.pool]")
+    client.expect("host db-1 pool 5 ports [1, 2]")
+    client.end()
