@@ -1,22 +1,18 @@
 #include "check_schema.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "schema.h"
+#include "schema_file.h"
 
 #define EXIT_WRONG 1   /* the schema, a file, or the arguments */
 #define EXIT_INVALID 2 /* a value */
 
-/* How much of a file is read. White space does not count for the limits behind. */
-#define FILE_MAX_BYTES (64u << 20)
 /* The largest --max-payload of confregd, and its limit of nesting. */
 #define VALUE_BYTES (8u << 20)
 #define VALUE_LEVELS 64
 
-static const struct json_limits schema_limits = {.max_bytes = SCHEMA_BYTES,
-                                                 .max_depth = SCHEMA_LEVELS};
 static const struct json_limits value_limits = {.max_bytes = VALUE_BYTES,
                                                 .max_depth = VALUE_LEVELS};
 
@@ -35,50 +31,12 @@ static const char usage[] =
     "Exit code: 0: all values are valid; 2: one is not; 1: the schema is wrong, a file cannot be\n"
     "read, or the arguments are wrong.\n";
 
-static bool read_file(const char *path, struct str *out)
-{
-    FILE *file = fopen(path, "re");
-    if (file == NULL) {
-        fprintf(stderr, "%s: %s\n", path, strerror(errno));
-        return false;
-    }
-    size_t n = 1;
-    while (n > 0 && out->len <= FILE_MAX_BYTES) {
-        char bytes[16384];
-        n = fread(bytes, 1, sizeof bytes, file);
-        str_add(out, bytes, n);
-    }
-    bool failed = ferror(file) != 0;
-    fclose(file);
-    if (failed || out->len > FILE_MAX_BYTES) {
-        fprintf(stderr, "%s: %s\n", path, failed ? "cannot be read" : "is larger than 64 MiB");
-        return false;
-    }
-    return true;
-}
-
 /* `--ref URI=FILE` by its URI: the schema, or NULL. */
 struct refs {
     char **arguments; /* "URI=FILE" */
     int n;
     bool failed; /* a file could not be read */
 };
-
-static struct buf *read_schema(const char *path)
-{
-    AUTO_STR text = {0};
-    AUTO(buf_unref) struct buf *schema = NULL;
-    struct status st;
-    if (!read_file(path, &text)) {
-        return NULL;
-    }
-    if (!json_check_value(str_text(&text), text.len, &schema_limits, "the schema", NULL, &schema,
-                          &st)) {
-        fprintf(stderr, "%s: %s\n", path, st.message);
-        return NULL;
-    }
-    return MOVE(schema);
-}
 
 static struct buf *resolve(void *user, struct json_text uri)
 {

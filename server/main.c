@@ -9,6 +9,7 @@
 #include "call_logs.h"
 #include "check_schema.h"
 #include "confine.h"
+#include "convert_schema.h"
 #include "endpoints.h"
 #include "import_legacy.h"
 #include "json.h"
@@ -169,7 +170,8 @@ static enum options_result read_settings(struct settings *s, int argc, char **ar
             "import-legacy --help`: it imports the data of the service that confreg "
             "replaces; `confregd access --help`: it makes tokens, and checks and explains "
             "access files; `confregd check-schema --help`: it checks JSON values against a JSON "
-            "Schema; and `confregd verify --help`: it checks audit logs.",
+            "Schema; `confregd convert-schema --help`: it makes a JSON Schema of a schema file of "
+            "that service; and `confregd verify --help`: it checks audit logs.",
         .prefix = "CONFREG",
         .rows = rows,
         .n_rows = COUNT_OF(rows),
@@ -385,6 +387,9 @@ int main(int argc, char **argv)
     }
     if (argc > 1 && strcmp(argv[1], "check-schema") == 0) {
         return check_schema(argc - 1, argv + 1);
+    }
+    if (argc > 1 && strcmp(argv[1], "convert-schema") == 0) {
+        return convert_schema(argc - 1, argv + 1);
     }
     if (argc > 1 && strcmp(argv[1], "verify") == 0) {
         return verify(argc - 1, argv + 1);
