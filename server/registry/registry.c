@@ -163,6 +163,12 @@ uint64_t registry_schema_revision(const struct registry *registry)
     return revision;
 }
 
+bool registry_check_secrets(const struct registry *registry, const struct value *text,
+                            struct value_report *report)
+{
+    return values_check_secrets(registry->values, text, report);
+}
+
 struct rule *registry_rule(const struct registry *registry, const char *environment,
                            const char *service)
 {

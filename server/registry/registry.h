@@ -113,6 +113,10 @@ bool registry_keeps_schema(struct registry *registry, const struct head *head,
 bool registry_check_value(const struct registry *registry, const struct value *value,
                           struct value_report *report, uint64_t *ret_schema_revision);
 
+/* Looks for secrets in a text that is no config (values_check_secrets). */
+bool registry_check_secrets(const struct registry *registry, const struct value *text,
+                            struct value_report *report);
+
 /* Returns a reference to the rule in force for a config; NULL: there is none. */
 struct rule *registry_rule(const struct registry *registry, const char *environment,
                            const char *service);

@@ -40,11 +40,14 @@ static void reply(struct rpc_task *task)
 {
     struct schema_write *w = CONTAINER_OF(task, struct schema_write, task);
     const struct write *write = &w->item.write;
+    if (!w->is_refused && !write->ok && write->st.outcome == OUTCOME_SCHEMA_TRIAL_STALE &&
+        w->trials < TRIALS_MAX) {
+        pool_add(w->item.service->pool, JOB_READ, &w->job);
+        return;
+    }
+    write_item_notice(&w->item);
     if (w->is_refused) {
         fail(w, &w->st);
-    } else if (!write->ok && write->st.outcome == OUTCOME_SCHEMA_TRIAL_STALE &&
-               w->trials < TRIALS_MAX) {
-        pool_add(w->item.service->pool, JOB_READ, &w->job);
     } else if (!write->ok) {
         fail(w, &write->st);
     } else {
@@ -195,6 +198,7 @@ void schema_write(struct rpc_call *call, const ProtobufCMessage *request, void *
     w->task.fn = reply;
     w->job = (struct job){.run = run, .drop = drop, .is_wanted = is_job_wanted};
     if (!write_item_init(&w->item, service, call, request, &st)) {
+        write_item_notice(&w->item);
         fail(w, &st);
         return;
     }

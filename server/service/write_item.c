@@ -15,6 +15,7 @@ void write_item_fini(struct write_item *w)
     mutations_fini(&w->mutations);
     value_report_fini(&w->report);
     suspects_fini(&w->suspects);
+    suspects_fini(&w->texts);
     staged_free(w->write.staged);
     free(w->credential);
     free(w->comment);
@@ -27,6 +28,7 @@ void write_item_notice(const struct write_item *w)
     bool was_made = w->form != NULL; /* else its right was refused, or it was empty */
     if (was_made && !w->write.validate_only) {
         secret_notice(w->service->registry, &w->suspects, w->mutations.items);
+        secret_notice(w->service->registry, &w->texts, w->mutations.items);
     }
 }
 
@@ -161,6 +163,72 @@ static bool check_value(struct write_item *w, size_t index, struct status *st)
     return m->is_checked || value_report_status(&w->report, st);
 }
 
+/* ---- Texts that are no values ---- */
+
+/* No secret without a telling name is shorter. */
+#define TEXT_MIN 16
+
+static void add_text(struct str *out, const char *name, const char *text)
+{
+    if (strlen(text) >= TEXT_MIN) {
+        str_add_text(out, out->len == 0 ? "{\"" : ",\"");
+        str_add_text(out, name);
+        json_add_text(out, "\":", text);
+    }
+}
+
+/* The texts of a request as an object, whose keys are the names of the fields. */
+static void add_texts(const struct write_item *w, const ProtobufCMessage *request, struct str *out)
+{
+    add_text(out, "comment", write_text(request, w->form->comment));
+    add_text(out, "created_by", write_text(request, w->form->created_by));
+    for (size_t i = 0; i < w->mutations.n; i++) {
+        add_text(out, "environment", key_environment(w->mutations.items[i].environment));
+        add_text(out, "service_name", w->mutations.items[i].service);
+    }
+    str_add_text(out, out->len == 0 ? "" : "}");
+}
+
+static struct value text_of_write(struct write_item *w, struct json_text json)
+{
+    const struct mutation *m = &w->mutations.items[0];
+    return (struct value){.environment = key_environment(m->environment),
+                          .service = m->service,
+                          .json = json,
+                          .allow_secrets = m->allow_secrets,
+                          .suspects = &w->texts};
+}
+
+static bool check_texts(struct write_item *w, const ProtobufCMessage *request, struct status *st)
+{
+    AUTO_STR texts = {0};
+    add_texts(w, request, &texts);
+    if (texts.len == 0) {
+        return true;
+    }
+    const struct value text = text_of_write(w, (struct json_text){texts.data, texts.len});
+    if (registry_check_secrets(w->service->registry, &text, &w->report)) {
+        return true;
+    }
+    const struct value_violation *first = &w->report.violations[0];
+    const char *field = first->pointer[0] == '\0' ? "comment" : first->pointer + 1;
+    return status_bad_field(st, field, first->reason, "%s: %s (%s)", field, first->message,
+                            first->rule);
+}
+
+/* The text of a schema that the request brings. */
+static bool check_schema_text(struct write_item *w, struct status *st)
+{
+    const struct mutation *m = &w->mutations.items[0];
+    if (key_kind(m->environment) != KEY_SCHEMA || m->payload == NULL) {
+        return true;
+    }
+    const struct value text = text_of_write(w, json_of_buf(m->payload));
+    snprintf(w->report.field, sizeof w->report.field, "%s", m->content_field);
+    return registry_check_secrets(w->service->registry, &text, &w->report) ||
+           value_report_status(&w->report, st);
+}
+
 static bool check_values(struct write_item *w, struct status *st)
 {
     bool ok = true;
@@ -183,7 +251,8 @@ bool write_item_init(struct write_item *w, struct service *service, struct rpc_c
         !check_text(request, form->request_id, REQUEST_ID_MAX_BYTES, "request_id", st)) {
         return false;
     }
-    if (!check_allowance(w, admission_caller(call), st) || !check_values(w, st)) {
+    if (!check_allowance(w, admission_caller(call), st) || !check_texts(w, request, st) ||
+        !check_schema_text(w, st) || !check_values(w, st)) {
         return false;
     }
     fill_command(w, call, request);

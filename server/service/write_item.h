@@ -15,6 +15,7 @@ struct write_item {
     char *credential, *comment, *created_by, *request_id;
     struct value_report report; /* what is wrong with its values */
     struct suspects suspects;   /* what in them looks like secrets, by the index of the mutation */
+    struct suspects texts;      /* the same of comment, author, names and schema; as place 0 */
     bool include_large;         /* payloads and differences, however large */
     bool brief;                 /* the response leaves out payload, comment and diff */
     const struct write_form *form;

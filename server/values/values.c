@@ -54,6 +54,12 @@ bool values_check(struct values *values, const struct head_source *source,
     return secret_check(values->secret_policy, rule, value, report) && keeps;
 }
 
+bool values_check_secrets(const struct values *values, const struct value *text,
+                          struct value_report *report)
+{
+    return secret_check(values->secret_policy, NULL, text, report);
+}
+
 void values_find_secrets(struct values *values, const struct head_source *source,
                          const struct value *value)
 {

@@ -43,6 +43,11 @@ struct secret_counts *values_secret_counts(struct values *values);
 bool values_check(struct values *values, const struct head_source *source,
                   const struct value *value, struct value_report *report);
 
+/* The part of values_check that looks for secrets, for texts that have no schema: of schemas, and
+ * of requests. */
+bool values_check_secrets(const struct values *values, const struct value *text,
+                          struct value_report *report);
+
 /* Tells the suspects of a value that is stored already. allow_secrets: it was allowed then. */
 void values_find_secrets(struct values *values, const struct head_source *source,
                          const struct value *value);

@@ -257,6 +257,31 @@ def test_http_warns(rest, name):
     assert answer.status == 201 and "X-Confreg-Warning" not in answer.headers
 
 
+# ---- Texts that are no values ----
+
+def test_texts_of_a_request_are_searched(registry, confregd, name):
+    schema = json.dumps({"properties": {"token": {"default": TOKEN}}})
+    for field, call in (
+            ("comment", lambda **more: registry.create(name, HARMLESS, comment=f"as {TOKEN} says", **more)),
+            ("created_by", lambda **more: registry.create(name, HARMLESS, created_by=TOKEN, **more)),
+            ("service_name", lambda **more: registry.create(TOKEN, HARMLESS, **more)),
+            ("schema/properties/token/default", lambda **more: registry.set_schema(name, schema, **more)),
+            ("comment", lambda **more: registry.set_schema(name, "{}", comment=TOKEN, **more))):
+        before = confregd.metric("secrets_total", rule=RULE, outcome="refused") or 0
+        with refused("INVALID_ARGUMENT", "SECRET_FOUND", field) as caught:
+            call(environment="prod")
+        assert TOKEN not in str(caught[0])
+        assert confregd.metric("secrets_total", rule=RULE, outcome="refused") == before + 1
+        warned = confregd.metric("secrets_total", rule=RULE, outcome="warned") or 0
+        answer = call(environment="dev")
+        assert confregd.metric("secrets_total", rule=RULE, outcome="warned") == warned + 1
+        if field.startswith("schema"):
+            registry.delete_schema(name, environment="dev")
+        elif hasattr(answer, "config"):
+            registry.delete(answer.config.service_name, environment="dev", erase=True)
+    assert registry.create(name, HARMLESS, comment=TOKEN, allow_secrets=True).config.version == 1
+
+
 # ---- Counting what is there ----
 
 def test_suspect_configs_are_counted(registry, confregd, name):
