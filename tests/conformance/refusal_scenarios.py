@@ -12,6 +12,12 @@ def refuse(case, *refusal, times=1, **more):
     case.server.next_streams += [lambda stream: stream.end(*refusal, **more)] * times
 
 
+def come_back(case, times):
+    """Waits until the client has come so often; each wait may take its time."""
+    for n in range(1, times + 1):
+        case.stream(n)
+
+
 @scenario(begins=False)
 def unreachable_at_start(case):
     """Nothing listens when the client starts: it goes on trying."""
@@ -27,6 +33,8 @@ def unavailable(case):
     """The server refuses six times in a row (UNAVAILABLE): the client waits before each attempt, the
     second included, and longer each time."""
     refuse(case, "UNAVAILABLE", "STORE_UNAVAILABLE", times=REFUSED)
+    case.start()
+    come_back(case, REFUSED + 1)
     case.begin()
     assert len(case.server.streams) == REFUSED + 1, (
         f"{len(case.server.streams)} calls were made, {REFUSED + 1} were due")
@@ -42,7 +50,7 @@ def unavailable_for_a_moment(case):
         stream.end("UNAVAILABLE", "SHUTTING_DOWN")
     case.server.next_streams = [appear] * REFUSED
     case.newest().end("UNAVAILABLE", "SHUTTING_DOWN")
-    case.stream(REFUSED + 2)
+    come_back(case, REFUSED + 2)
     case.waited(case.server.streams, LEAST_WAITS)
 
 
@@ -110,6 +118,7 @@ def lost_position_and_refused(case):
     case.newest().end("UNAVAILABLE", "SHUTTING_DOWN")
     with case.server.lock:
         case.server.registry.commit({"mail": None})
+    come_back(case, REFUSED + 3)
     case.tells_difference(before)
     case.waited(case.server.streams[2:], LEAST_WAITS)
 

@@ -118,7 +118,8 @@ class Server(grpc.GenericRpcHandler):
         self.next_streams = []  # functions of a stream, for the next calls of Watch
         self.next_calls = []  # functions of a call, for the next calls that a client was told to make
         self.stopped = threading.Event()
-        self.grpc = grpc.server(futures.ThreadPoolExecutor(STREAM_THREADS), handlers=[self])
+        self.grpc = grpc.server(futures.ThreadPoolExecutor(STREAM_THREADS), handlers=[self],
+                                options=[("grpc.http2.max_ping_strikes", 0)])
         add = self.grpc.add_insecure_port if credentials is None else (
             lambda address: self.grpc.add_secure_port(address, credentials))
         self.port = add("127.0.0.1:0")
