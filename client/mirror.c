@@ -13,7 +13,7 @@
 #include "status.h"
 
 /* The pause between two attempts is random, up to a bound that doubles. */
-#define BACKOFF_MIN_MS 50
+#define BACKOFF_MIN_MS 100
 #define BACKOFF_MAX_MS 2000
 #define STATUS_TIMEOUT_MS 1000
 #define PROGRESS_MS 500 /* interval of the progress messages that the server is asked for */
@@ -57,6 +57,7 @@ struct mirror {
     bool ended;                   /* the newest stream has ended */
     struct mirror_selection wanted;
     bool settled;         /* the copy can take another selection; see mirror_copy_is_settled */
+    int64_t retry_ms;     /* the server wants to be left alone for so long; 0: it did not say */
     bool planned;         /* the stream was ended for another selection */
     bool goes_on;         /* the next stream is opened at once, and the copy is in step meanwhile */
     int64_t silent_at_ns; /* then without a response until this time it is not; 0: no limit */
@@ -380,6 +381,7 @@ static void end_stream(struct registry_watch *watch, const struct status *st)
     bool goes_on = mirror_copy_end(&mirror->copy, st, planned);
     pthread_mutex_lock(&mirror->lock);
     mirror->goes_on = goes_on;
+    mirror->retry_ms = st == NULL ? 0 : (int64_t)st->retry_ms;
     mirror->ended = true;
     mirror->call = NULL;
     pthread_cond_signal(&mirror->moved);
@@ -539,13 +541,15 @@ static bool wait_ms(struct mirror *mirror, int64_t ms)
     return on;
 }
 
-/* Whether the next stream is to be opened without a pause. */
-static bool goes_on(struct mirror *mirror)
+/* Pauses before the next stream, unless that is to be opened at once. False: the mirror is to
+ * stop. */
+static bool pause_between(struct mirror *mirror, int64_t bound_ms)
 {
     pthread_mutex_lock(&mirror->lock);
     bool at_once = mirror->goes_on;
+    int64_t least_ms = mirror->retry_ms;
     pthread_mutex_unlock(&mirror->lock);
-    return at_once;
+    return at_once || wait_ms(mirror, least_ms + random_up_to(bound_ms));
 }
 
 static void *follow(void *user)
@@ -557,7 +561,7 @@ static void *follow(void *user)
         wait_for_end(mirror);
         bound_ms = mirror->progressed ? BACKOFF_MIN_MS : bound_ms * 2;
         bound_ms = bound_ms > BACKOFF_MAX_MS ? BACKOFF_MAX_MS : bound_ms;
-    } while (goes_on(mirror) || wait_ms(mirror, random_up_to(bound_ms)));
+    } while (pause_between(mirror, bound_ms));
     return NULL;
 }
 

@@ -42,10 +42,12 @@ KINDS = {pb.CHANGE_KIND_CREATE: "create", pb.CHANGE_KIND_UPDATE: "update",
 
 
 def due(event, synthetic=False):
-    """What a client has to report of an event. The kind of a synthetic change is not fixed, except
-    for a delete."""
+    """What a client has to report of an event. The kind of a synthetic change is free, except that
+    of a delete, and so is its revision."""
     told = {"environment": ENVIRONMENT, "service": event.service_name, "data": None,
-            "revision": event.revision, "synthetic": synthetic}
+            "synthetic": synthetic}
+    if not synthetic:
+        told["revision"] = event.revision
     if event.HasField("config"):
         told["version"] = event.config.version
         told["data"] = loads(event.config.config_data) if event.config.config_data else None

@@ -288,8 +288,8 @@ def garbage_bytes(case):
 
 @scenario()
 def garbage_payload(case):
-    """A config's data is no JSON, which no server sends that is sound: the client lives on, tells an
-    interruption and no such change, and tries again with waits."""
+    """A config's data is no JSON, which no server sends that is sound: the client lives on. It tells an
+    interruption and tries again with waits, or, if it hands data on as they are, the change with null."""
     stream, registry = case.newest(), case.server.registry
     damaged = pb.Event(environment="prod", service_name="billing", kind=pb.CHANGE_KIND_UPDATE,
                        version=9, head_version=9, revision=registry.revision + 1)
@@ -305,9 +305,17 @@ def garbage_payload(case):
     with case.server.lock:
         stream.follows = False
         damage(stream)
-    case.client.next(("interrupted",))
-    case.stream(3)
-    case.tells(case.server.commit({"billing": '{"pool":20}'}))
+    told = case.client.next(("interrupted", "change"))
+    if told["event"] == "interrupted":
+        case.stream(3)
+        case.tells(case.server.commit({"billing": '{"pool":20}'}))
+        return
+    assert told.get("data") is None, f"the client has told {told}"
+    with case.server.lock:
+        case.server.next_streams = []
+        registry.commit({"billing": '{"pool":20}'})  # has the revision that was damaged
+        stream.end("UNAVAILABLE", "SHUTTING_DOWN")
+    case.resumed(case.stream(2), registry.revision)
 
 
 __all__ = []

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import grpc
 import pytest
-from daemon import ROOT, TOOLS, Confregd
+from daemon import BUILD, ROOT, TOOLS, Confregd
 from errors import Refusal
 from stubs import api_pb, pb
 
@@ -26,6 +26,7 @@ PACKAGE = [TOOLS.parent / "python-package/bin/python", CLIENTS / "python_package
 COMMANDS = {
     "reference": [sys.executable, CLIENTS / "reference.py", "{address}"],
     "python": [*PACKAGE, "{address}"],
+    "c": [BUILD / "tests/library_conformance", "{address}"],
     "python_asyncio": [*PACKAGE, "--asyncio", "{address}"],
     "go": [TOOLS / "confreg-go-conformance", "{address}"],
 }
