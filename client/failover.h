@@ -1,6 +1,6 @@
 /* Which of several addresses the next call uses, and when. Calls stay with an address until it
- * fails. Each address that has failed waits, with a pause of backoff.h, and the one that waits the
- * shortest is next.
+ * fails; then they go to the next one in turn, after a random pause (backoff.h), which grows until
+ * a call works. So the clients of a server that is gone do not come to another one all at once.
  *
  * Many calls can fail for one reason, a connection that is lost. So a failure counts only if its
  * call began after the failure that was counted before.
@@ -15,17 +15,13 @@
 
 #include "backoff.h"
 
-struct failover_address {
-    struct backoff backoff;
-    int64_t not_before_ns; /* clock_monotonic_ns(); 0: at once */
-};
-
 struct failover {
-    pthread_mutex_t lock; /* of all that follows */
+    pthread_mutex_t lock; /* of all that follows but n */
     size_t current;
     uint64_t n_failures; /* that were counted */
+    struct backoff backoff;
+    int64_t not_before_ns; /* clock_monotonic_ns(); 0: at once */
     size_t n;
-    struct failover_address *addresses; /* owned */
 };
 
 /* A call's choice, which it gives back with its outcome. */

@@ -87,8 +87,7 @@ struct registry_client_options {
 bool registry_client_new(const struct registry_client_options *options,
                          struct registry_client **ret_client, struct status *st);
 /* How long a call that has failed with UNAVAILABLE should wait before it is tried again: a random
- * time (full jitter) that grows while no server can be reached; 0 where there is another address.
- * Any thread. */
+ * time (full jitter) that grows while no server can be reached. Any thread. */
 int64_t registry_client_pause_ms(struct registry_client *client);
 /* Whether the client has more than one address. */
 bool registry_client_has_choice(const struct registry_client *client);

@@ -197,7 +197,7 @@ struct confreg_call_options {
  * members that have their default value.
  *
  * Retries: a call that has not reached a server, or has lost it, is made again at the next address
- * until the deadline, after a random pause where there is no other one. A write is safe to repeat,
+ * until the deadline, after a random, growing pause. A write is safe to repeat,
  * because it carries a request id: the one in the request, or one that the library has made. Then
  * the error is that of the last try.
  *

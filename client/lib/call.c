@@ -89,7 +89,7 @@ static bool may_work_later(const struct call *call, const struct status *st)
 static bool pause_call(struct call *call, const struct status *st)
 {
     int64_t pause_ms = registry_client_pause_ms(call->client->registry);
-    pause_ms = pause_ms < st->retry_ms ? st->retry_ms : pause_ms;
+    pause_ms += st->retry_ms;
     if (!may_work_later(call, st) || pause_ms >= left_ms(call)) {
         return false;
     }
