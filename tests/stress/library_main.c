@@ -1,0 +1,194 @@
+/* libconfreg with many threads and a server that comes and goes. Writers share a client: each write
+ * is made once, whatever the server's ends have cut. Others make clients, start calls and free the
+ * clients at once, every second time in a callback: each call is told its end once. */
+#include <stdatomic.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "confreg.h"
+#include "everybody.h"
+#include "mem.h"
+#include "node.h"
+#include "stress.h"
+
+#define WRITERS 3
+#define WRITES 40
+#define RESTARTS 4
+#define CLOSERS 2
+#define CLOSES 25
+#define CALLS 8
+
+struct place {
+    char folder[40];
+    char store[80];
+    char listen[80];
+};
+
+static struct node *start(const struct place *place)
+{
+    struct node_options options = {
+        .listen = place->listen,
+        .store = place->store,
+        .may_create = true,
+        .bus = "local:",
+        .access = everybody(),
+        .max_payload_bytes = 1 << 20,
+        .ring_bytes = 8 << 20,
+        .threads = 1,
+    };
+    struct node *node = NULL;
+    struct status st;
+    CHECK(node_start(&options, &node, &st), "%s", st.message);
+    return node;
+}
+
+static struct confreg_client *connect_to(const struct place *place)
+{
+    struct confreg_client_options options = CONFREG_CLIENT_OPTIONS_INIT;
+    const char *address = place->listen;
+    struct confreg_error error;
+    options.addresses = &address;
+    options.n_addresses = 1;
+    options.deadline_ms = 100000;
+    struct confreg_client *client = confreg_client_new(&options, &error);
+    CHECK(client != NULL, "%s", error.message);
+    return client;
+}
+
+/* ---- Writers ---- */
+
+struct writer {
+    pthread_t thread;
+    struct confreg_client *client;
+    char service[16];
+    struct tally *done;
+};
+
+static void *write_all(void *user)
+{
+    struct writer *writer = user;
+    struct confreg_write_options options = CONFREG_WRITE_OPTIONS_INIT;
+    options.allow_missing = true;
+    for (uint64_t i = 1; i <= WRITES; i++) {
+        struct confreg_error error;
+        char data[40];
+        int n = snprintf(data, sizeof data, "{\"n\":%lu}", i);
+        const struct confreg_config *config = confreg_update(
+            writer->client, "prod", writer->service, data, (size_t)n, &options, &error);
+        CHECK(config != NULL, "%s: %s", error.reason, error.message);
+        CHECK(confreg_config_version(config) == i, "write %lu is version %lu", i,
+              confreg_config_version(config));
+        confreg_config_unref(config);
+        tally_add(writer->done, 1);
+    }
+    return NULL;
+}
+
+/* ---- Clients that are freed ---- */
+
+struct closing {
+    struct confreg_client *client;
+    struct tally told;
+};
+
+static void count(void *user, const struct confreg_text *response,
+                  const struct confreg_error *error)
+{
+    struct closing *closing = user;
+    CHECK((response == NULL) != (error == NULL), "a call has one outcome");
+    tally_add(&closing->told, 1);
+}
+
+static void free_and_count(void *user, const struct confreg_text *response,
+                           const struct confreg_error *error)
+{
+    struct closing *closing = user;
+    confreg_client_free(closing->client);
+    count(user, response, error);
+}
+
+static void start_calls(const struct closing *closing, confreg_call_done *last)
+{
+    for (size_t i = 1; i <= CALLS; i++) {
+        confreg_call_start(closing->client, "GetStatus", "{}", 2, NULL, i == CALLS ? last : count,
+                           (void *)(uintptr_t)closing);
+    }
+}
+
+static void *make_and_free(void *user)
+{
+    /* They stay: the last thing that a callback does with its own is to wake who waits for it. */
+    static struct closing all[CLOSERS * CLOSES];
+    static atomic_uint n_used;
+    for (size_t i = 0; i < CLOSES; i++) {
+        struct closing *closing = &all[atomic_fetch_add(&n_used, 1)];
+        *closing = (struct closing){.client = connect_to(user), .told = TALLY_INIT};
+        if (i % 2 == 0) {
+            start_calls(closing, count);
+            confreg_client_free(closing->client);
+            CHECK(tally_get(&closing->told) == CALLS, "all calls have ended with the client");
+        } else {
+            start_calls(closing, free_and_count);
+            tally_wait(&closing->told, CALLS);
+        }
+    }
+    return NULL;
+}
+
+/* ---- All of it ---- */
+
+static void write_and_restart(const struct place *place)
+{
+    struct tally done = TALLY_INIT;
+    struct writer writers[WRITERS];
+    pthread_t closers[CLOSERS];
+    struct confreg_client *client = connect_to(place);
+    struct node *node = start(place);
+    for (size_t i = 0; i < WRITERS; i++) {
+        writers[i] = (struct writer){.client = client, .done = &done};
+        snprintf(writers[i].service, sizeof writers[i].service, "s%zu", i);
+        CHECK(pthread_create(&writers[i].thread, NULL, write_all, &writers[i]) == 0, "no thread");
+    }
+    for (size_t i = 0; i < CLOSERS; i++) {
+        CHECK(pthread_create(&closers[i], NULL, make_and_free, (void *)(uintptr_t)place) == 0,
+              "no thread");
+    }
+    for (uint64_t i = 1; i <= RESTARTS; i++) {
+        tally_wait(&done, i * WRITERS * WRITES / (RESTARTS + 1));
+        node_stop(node);
+        node = start(place);
+    }
+    for (size_t i = 0; i < WRITERS; i++) {
+        pthread_join(writers[i].thread, NULL);
+    }
+    for (size_t i = 0; i < CLOSERS; i++) {
+        pthread_join(closers[i], NULL);
+    }
+    confreg_client_free(client);
+    node_stop(node);
+}
+
+static void remove_files(const struct place *place)
+{
+    static const char *const names[] = {"0.db",      "0.db-wal", "0.db-shm",
+                                        "0.db.lock", "socket",   "socket.lock"};
+    for (size_t i = 0; i < COUNT_OF(names); i++) {
+        char path[128];
+        snprintf(path, sizeof path, "%s/%s", place->folder, names[i]);
+        unlink(path);
+    }
+    rmdir(place->folder);
+}
+
+int main(void)
+{
+    struct place place = {.folder = "/tmp/confreg-stress-XXXXXX"};
+    CHECK(mkdtemp(place.folder) != NULL, "no folder in /tmp");
+    everybody();
+    snprintf(place.store, sizeof place.store, "sqlite:%s/0.db", place.folder);
+    snprintf(place.listen, sizeof place.listen, "unix:%s/socket", place.folder);
+    write_and_restart(&place);
+    remove_files(&place);
+    printf("%d writes, %d clients\n", WRITERS * WRITES, CLOSERS * CLOSES);
+    return 0;
+}
