@@ -8,7 +8,7 @@ BUILD_PACKAGES=(build-essential cmake ninja-build pkg-config libgrpc-dev libprot
 RUN_PACKAGES=("${BUILD_PACKAGES[@]}" curl)
 TEST_PACKAGES=("${RUN_PACKAGES[@]}" libcriterion-dev clang clang-format libclang-rt-14-dev
     libnghttp2-dev python3-venv ca-certificates sqlite3 e2fsprogs mount prometheus
-    rabbitmq-server openssl systemd iproute2 nginx-light chromium chromium-driver)
+    rabbitmq-server openssl valgrind systemd iproute2 nginx-light chromium chromium-driver)
 BENCH_PACKAGES=("${RUN_PACKAGES[@]}" libnghttp2-dev nghttp2-client etcd-server nginx-light wrk
     python3 python3-venv rabbitmq-server)
 

@@ -270,8 +270,21 @@ def test_loading_and_unloading(confregd):
     assert run("library_plugin", confregd.listen, LIBRARY) == "done\n"
 
 
+@pytest.mark.own_checks
+@pytest.mark.parametrize("program", [["library_typed", "checked"], ["library_closing"]])
+def test_valgrind_finds_nothing(confregd, program):
+    name, *more = program
+    done = subprocess.run(
+        ["valgrind", "-q", "--error-exitcode=9", "--leak-check=full",
+         "--show-leak-kinds=definite,indirect", "--errors-for-leak-kinds=definite,indirect",
+         PROGRAMS / name, confregd.listen, *more], capture_output=True, text=True, check=False,
+        timeout=10 * PATIENCE)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "done\n", "")
+
+
 # ---- The interface ----
 
+@pytest.mark.own_checks
 def test_the_library_exports_what_the_header_declares():
     header = re.sub(r"/\*.*?\*/", "", (ROOT / "client/include/confreg.h").read_text(), flags=re.S)
     declared = set(re.findall(r"CONFREG_API[^;(]*?\b(confreg_[a-z0-9_]+)\(", header))
@@ -284,6 +297,7 @@ def test_the_library_exports_what_the_header_declares():
     assert "soname: [libconfreg.so.1]" in soname
 
 
+@pytest.mark.own_checks
 @pytest.mark.parametrize("compiler", [
     ["cc", "-std=c99"], ["cc", "-std=c17"], ["c++", "-std=c++17"], ["clang", "-std=c99"],
     ["clang++", "-std=c++17"]])

@@ -393,6 +393,17 @@ def test_every_reason_of_an_error_is_documented_and_every_documented_one_exists(
     assert names - INTERNAL - documented_reasons() == set()
 
 
+def test_every_reason_of_the_c_library_is_documented():
+    page = (ROOT / "docs" / "guides" / "c.md").read_text()
+    table = page.split("## Reasons of the library itself")[1].split("\n## ")[0]
+    listed = {name for row in table.splitlines() if row.startswith("| `")
+              for name in re.findall(r"`([A-Z_]+)`", row.split("|")[2])}
+    names = reasons_in(["client/lib/*.c"]) - NO_REASONS
+    assert names - listed - documented_reasons() == set()
+    everywhere = reasons_in(["client/*.c", "rpc/*.c", "tls/*.c", "base/*.c"])
+    assert listed - everywhere == set()
+
+
 # Methods, a part of a name in a comment, and an error code that is no reason.
 NO_REASONS = {"DELETE", "GENERAL", "HEAD", "OPTIONS", "ORIGIN", "PATCH", "POST", "SERVICE"}
 
