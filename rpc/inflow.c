@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -10,6 +11,7 @@
 #include "socket_table.h"
 
 #define PREFACE_BYTES 24
+#define DESCRIPTORS (1 << 20) /* beyond these the lock is always taken */
 #define FRAME_DATA 0
 #define FRAME_HEADERS 1
 #define FRAME_RST_STREAM 3
@@ -183,6 +185,20 @@ static struct {
     uint64_t unfinished;         /* bytes of requests, of all sockets that are watched */
 } table = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
+/* Descriptors that may be watched, a bit each. Who closes another descriptor may hold a lock, and
+ * learns here that it need not take this one. */
+static _Atomic(uint64_t) may_be_watched[DESCRIPTORS / 64];
+
+static _Atomic(uint64_t) *word_of(int fd)
+{
+    return fd < 0 || fd >= DESCRIPTORS ? NULL : &may_be_watched[fd / 64];
+}
+
+static uint64_t bit_of(int fd)
+{
+    return UINT64_C(1) << (fd % 64);
+}
+
 /* Under the lock, like all functions up to inflow_watch. */
 static void stop_watching(struct watched *watched)
 {
@@ -234,6 +250,9 @@ static void make_room(int64_t now_ns)
 
 void inflow_watch(int fd, struct metric *cuts)
 {
+    if (word_of(fd) != NULL) {
+        atomic_fetch_or(word_of(fd), bit_of(fd));
+    }
     pthread_mutex_lock(&table.lock);
     struct socket_entry *entry = socket_table_add(&table.sockets, fd);
     struct watched *watched = entry->item == NULL ? mem_zalloc(sizeof *watched) : entry->item;
@@ -278,6 +297,10 @@ void inflow_forget(const struct metric *cuts)
 
 void inflow_closed(int fd)
 {
+    _Atomic(uint64_t) *word = word_of(fd);
+    if (word != NULL && (atomic_fetch_and(word, ~bit_of(fd)) & bit_of(fd)) == 0) {
+        return;
+    }
     pthread_mutex_lock(&table.lock);
     if (socket_table_find(&table.sockets, fd) != NULL && watched_at((size_t)fd) != NULL) {
         stop_watching(watched_at((size_t)fd));

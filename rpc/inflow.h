@@ -69,7 +69,8 @@ void inflow_watch(int fd, struct metric *cuts);
 void inflow_withhold(const struct metric *cuts);
 /* Stops watching all sockets that count in *cuts. */
 void inflow_forget(const struct metric *cuts);
-/* The descriptor is about to be closed; it may be that of anything. */
+/* The descriptor is about to be closed; it may be that of anything. Takes no lock unless it is that
+ * of a socket that was watched. */
 void inflow_closed(int fd);
 /* Bytes of requests that are not finished, of all connections. */
 uint64_t inflow_unfinished(void);
