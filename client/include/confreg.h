@@ -214,7 +214,7 @@ typedef void confreg_call_done(void *user, const struct confreg_text *response,
 
 /* The same without waiting: done is called exactly once, whatever happens, on the thread of
  * callbacks, and possibly before this has returned. (In a child of a fork it is called at once,
- * with FORKED.) Where the client is being freed, the error is CANCELLED, reason CLIENT_CLOSING: a
+ * with FORKED.) Where the client is being freed, the error is CANCELLED, reason CLIENT_FREED: a
  * callback that started the call again would keep the client from ending. Does not block. */
 CONFREG_API void confreg_call_start(struct confreg_client *client, const char *method,
                                     const char *request, size_t n,

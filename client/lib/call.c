@@ -35,7 +35,7 @@ static void finish(struct call *call, ProtobufCMessage *response, const struct s
 static void finish_closing(struct call *call)
 {
     struct status st;
-    status_set(&st, STATUS_CANCELLED, "CLIENT_CLOSING", "the client is being freed");
+    status_set(&st, STATUS_CANCELLED, "CLIENT_FREED", "the client is being freed");
     finish(call, NULL, &st);
 }
 

@@ -97,6 +97,8 @@ CALLS = [
     ("ListCommits", {"view": "COMMIT_VIEW_DIFF", "kinds": ["CHANGE_KIND_CREATE"]},
      '"created_by":"tester"'),
     ("FindSecrets", {}, '"header"'),
+    ("TrySchema", {"schema": {"required": ["b"]}}, '"checked_count":"1"'),
+    ("FindBroken", {}, '"header"'),
     ("SetSchema", {"schema": {"type": "object"}}, '"resource":"RESOURCE_KIND_SCHEMA"'),
     ("GetSchema", {}, '"config_data":{"type":"object"}'),
     ("ListSchemas", {}, '"schemas":[{'),
@@ -311,6 +313,8 @@ struct confreg_get_options get = CONFREG_GET_OPTIONS_INIT;
 struct confreg_write_options write_options = CONFREG_WRITE_OPTIONS_INIT;
 struct confreg_list_options list = CONFREG_LIST_OPTIONS_INIT;
 struct confreg_diff_options diff = CONFREG_DIFF_OPTIONS_INIT;
+struct confreg_watcher_options watcher = CONFREG_WATCHER_OPTIONS_INIT;
+struct confreg_provider_options provider = CONFREG_PROVIDER_OPTIONS_INIT;
 int main(void) { return confreg_version() == 0; }
 """)
     subprocess.run([*compiler, "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-Wstrict-prototypes"
