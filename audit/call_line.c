@@ -82,6 +82,7 @@ static void add_facts(struct str *out, const struct call_line *line)
     add_names(out, line->names);
     add_outcome(out, line);
     add_text(out, "request_id", line->request_id);
+    add_text(out, "traceparent", line->trace);
 }
 
 void call_line_add(struct str *out, const char *what, const struct call_line *line)

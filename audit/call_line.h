@@ -28,6 +28,7 @@ struct call_line {
     enum status_code code;        /* of gRPC */
     const char *reason;
     const char *request_id;
+    const char *trace; /* the request's traceparent (traceparent.h) */
     const struct call_names *names;
     int64_t duration_ns;
     uint64_t request_bytes, response_bytes;

@@ -257,7 +257,7 @@ static void finish(void *user, const struct status *st, const uint8_t *bytes, si
 
 /* ---- Headers ---- */
 
-#define HEADERS_MAX 4
+#define HEADERS_MAX 5
 
 struct headers {
     struct rpc_header items[HEADERS_MAX];
@@ -314,6 +314,9 @@ void registry_client_start(struct registry_client *client, const struct registry
     const struct typed_method *method = &methods[call->method];
     AUTO(authorization_unref) struct authorization *own = own_authorization(client);
     struct headers headers = headers_of(call->caller, own);
+    if (call->trace != NULL && call->trace[0] != '\0') {
+        add_header(&headers, "traceparent", call->trace);
+    }
     assert(call->request->descriptor == method->request && "a method has its own request");
     struct pending *pending = mem_alloc(sizeof *pending);
     *pending = (struct pending){.client = client,

@@ -123,6 +123,7 @@ struct registry_call {
     int64_t timeout_ms;              /* 0: no time-out */
     bool patient; /* wait while the server is away, instead of UNAVAILABLE; one address only */
     const struct registry_caller *caller; /* on whose behalf; NULL: on the client's own */
+    const char *trace;                    /* the header traceparent; NULL or "": none */
 };
 
 /* Starts a call; done is called exactly once. */

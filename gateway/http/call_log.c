@@ -98,6 +98,7 @@ static struct call_line line_of(struct request *r, struct line_texts *texts)
         .status = r->response.status,
         .reason = r->response.reason,
         .request_id = r->headers.idempotency_key,
+        .trace = r->trace,
         .names = &texts->names,
         .duration_ns = clock_monotonic_ns() - r->begun_ns,
         .request_bytes = r->n_body,

@@ -31,7 +31,8 @@ const struct str *cors_fields(const struct cors *cors, const char *origin, bool 
 /* The values of a preflight's answer besides the methods. */
 #define CORS_REQUEST_HEADERS                                                                       \
     "Accept, Authorization, Cache-Control, Content-Type, Idempotency-Key, If-Match, "              \
-    "If-None-Match, Last-Event-ID, Prefer, X-Config-Min-Revision"
+    "If-None-Match, Last-Event-ID, Prefer, X-API-Key, X-Config-Min-Revision, "                     \
+    "traceparent"
 #define CORS_MAX_AGE "3600" /* seconds for which a browser may keep the answer */
 
 #endif

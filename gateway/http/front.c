@@ -145,6 +145,7 @@ static const struct header_row {
     {NAME("Authorization"), offsetof(struct request_headers, authorization), true},
     {NAME("X-Config-Token"), offsetof(struct request_headers, config_token), true},
     {NAME("X-API-Key"), offsetof(struct request_headers, api_key), true},
+    {NAME("traceparent"), offsetof(struct request_headers, traceparent), true},
     {NAME("Cookie"), offsetof(struct request_headers, cookie), false},
     {NAME("Host"), offsetof(struct request_headers, host), false},
     {NAME("Sec-Fetch-Site"), offsetof(struct request_headers, fetch_site), true},
@@ -276,6 +277,9 @@ static void begin(void *user, struct http_exchange *x)
     r->is_secure = x->is_secure;
     x->user = r;
     take_headers(r, &x->head);
+    if (r->headers.traceparent != NULL) {
+        traceparent_parse(r->headers.traceparent, strlen(r->headers.traceparent), r->trace);
+    }
     r->is_foreign = r->headers.origin != NULL && !cors_allows(front->cors, r->headers.origin);
     x->fields = cors_fields(front->cors, r->headers.origin, false);
     route_stats_begin(front->gateway->routes);

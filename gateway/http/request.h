@@ -16,6 +16,7 @@
 #include "parties.h"
 #include "query.h"
 #include "target.h"
+#include "traceparent.h"
 
 struct call_names;
 struct front;
@@ -64,7 +65,8 @@ struct request_headers {
     const char *origin, *preflight_method; /* of browsers, for a page of another origin */
     const char *authorization, *cookie;    /* credentials */
     const char *config_token, *api_key;    /* likewise, of doors (credential.h) */
-    const char *host, *fetch_site, *csrf;  /* for a request that proves itself by a cookie */
+    const char *traceparent;
+    const char *host, *fetch_site, *csrf; /* for a request that proves itself by a cookie */
 };
 #define REQUEST_HEADERS (sizeof(struct request_headers) / sizeof(const char *))
 
@@ -108,12 +110,13 @@ struct request {
     struct gateway *gateway; /* borrowed */
     const char *method;      /* borrowed, like the headers, for as long as the request lives */
     struct request_headers headers;
-    const char *peer;        /* the client's address (peer_address.h) */
-    struct party *party;     /* of this address; held; NULL: it has no limits */
-    unsigned used;           /* of it: a bit each of enum limit_gauge */
-    const char *certificate; /* the name that its certificate proves; NULL: none */
-    bool is_secure;          /* it came over TLS */
-    bool is_foreign;         /* a page of an origin that is not allowed may have sent it (cors.h) */
+    char trace[TRACEPARENT_SIZE]; /* its traceparent; "": it has none */
+    const char *peer;             /* the client's address (peer_address.h) */
+    struct party *party;          /* of this address; held; NULL: it has no limits */
+    unsigned used;                /* of it: a bit each of enum limit_gauge */
+    const char *certificate;      /* the name that its certificate proves; NULL: none */
+    bool is_secure;               /* it came over TLS */
+    bool is_foreign; /* a page of an origin that is not allowed may have sent it (cors.h) */
     struct target target;
     struct str body_text;
 

@@ -165,22 +165,35 @@ const struct registry_caller *call_caller(const struct call *call)
     return call->has_caller ? &call->caller : NULL;
 }
 
+struct registry_call call_to_send(const struct call *call, enum registry_method method,
+                                  const ProtobufCMessage *message)
+{
+    return (struct registry_call){.method = method,
+                                  .request = message,
+                                  .timeout_ms = call->timeout_ms,
+                                  .caller = call_caller(call),
+                                  .trace = call->trace};
+}
+
 void call_start(struct request *r, enum registry_method method, const ProtobufCMessage *message,
                 int64_t timeout_ms, call_next *next)
 {
     struct upstream *upstream = r->gateway->upstream;
     struct call *call = &upstream_request_of(r)->call;
     request_suspend(r, &by_call);
-    *call = (struct call){
-        .method = method, .timeout_ms = timeout_ms, .calls = upstream->calls, .next = next};
+    *call = (struct call){.method = method,
+                          .timeout_ms = timeout_ms,
+                          .calls = upstream->calls,
+                          .next = next,
+                          .trace = r->trace};
     set_caller(call, r);
     if (upstream->client == NULL) {
         refuse(call);
     } else if (together_takes(method, message)) {
         add_to_others(call, upstream->client, message);
     } else {
-        registry_client_call_for(upstream->client, call_caller(call), method, message, timeout_ms,
-                                 done, call);
+        const struct registry_call sent = call_to_send(call, method, message);
+        registry_client_start(upstream->client, &sent, done, call);
     }
 }
 

@@ -31,6 +31,7 @@ struct call {
     bool has_caller;               /* false: it is the gateway's own */
     struct registry_caller caller; /* borrowed from the request's identity */
     char peer[PEER_ADDRESS_SIZE];  /* the client's host: of `caller` */
+    const char *trace;             /* borrowed from the request; "": none */
     union write_message write;     /* what it points to is borrowed; not of other calls */
     struct calls *calls;
     struct call *next_done; /* in the queue */
@@ -55,6 +56,9 @@ void call_start(struct request *r, enum registry_method method, const ProtobufCM
 
 /* NULL: it is the gateway's own. */
 const struct registry_caller *call_caller(const struct call *call);
+/* How it is sent, by itself or, with another method, for others, too. Borrowed from both. */
+struct registry_call call_to_send(const struct call *call, enum registry_method method,
+                                  const ProtobufCMessage *message);
 
 /* Sends the writes that were started in this turn of the loop. Must be called at its end. HTTP
  * thread. */

@@ -61,6 +61,9 @@ bool together_is_of(const struct together *together, const struct call *call)
 {
     const struct registry_caller *a = call_caller(together->calls[0]);
     const struct registry_caller *b = call_caller(call);
+    if (strcmp(together->calls[0]->trace, call->trace) != 0) {
+        return false;
+    }
     if (a == NULL || b == NULL) {
         return a == b;
     }
@@ -89,8 +92,8 @@ static void send_alone(struct together *together)
 {
     for (size_t i = 0; i < together->n; i++) {
         struct call *call = together->calls[i];
-        registry_client_call_for(together->client, call_caller(call), call->method,
-                                 &call->write.base, call->timeout_ms, together->done, call);
+        const struct registry_call sent = call_to_send(call, call->method, &call->write.base);
+        registry_client_start(together->client, &sent, together->done, call);
     }
     free(together);
 }
@@ -182,9 +185,9 @@ static void send_together(struct together *together)
     }
     request.n_writes = together->n;
     request.writes = pointers;
-    registry_client_call_for(together->client, call_caller(together->calls[0]),
-                             REGISTRY_WRITE_CONFIGS, &request.base, together->calls[0]->timeout_ms,
-                             answered, together);
+    const struct registry_call sent =
+        call_to_send(together->calls[0], REGISTRY_WRITE_CONFIGS, &request.base);
+    registry_client_start(together->client, &sent, answered, together);
 }
 
 void together_send(struct together *together, registry_client_done *done)

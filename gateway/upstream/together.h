@@ -1,8 +1,8 @@
 /* Writes that share one WriteConfigs call, each with its own outcome.
  *
  * They were started in the same turn of the loop, so no write waits for others to arrive, and are
- * on behalf of the same caller at the same host. HTTP thread; the response is taken on the client's
- * thread. */
+ * on behalf of the same caller at the same host, with the same traceparent. HTTP thread; the
+ * response is taken on the client's thread. */
 #ifndef GATEWAY_TOGETHER_H
 #define GATEWAY_TOGETHER_H
 
@@ -18,7 +18,7 @@ struct together;
 /* Whether it is a write whose answer is about as large as the request. */
 bool together_takes(enum registry_method method, const ProtobufCMessage *message);
 
-/* Whether its writes are of the same caller as a call. */
+/* Whether its writes are of the same caller and trace as a call. */
 bool together_is_of(const struct together *together, const struct call *call);
 
 /* Adds a call with its write; makes *together if it is NULL. False: it is full. */

@@ -4,6 +4,7 @@
 
 #include "call_identity.h"
 #include "mem.h"
+#include "traceparent.h"
 
 #define NESTING 3 /* requests have names at most this deep */
 /* Is answered whatever happens to the logs, and reads nothing of the registry. */
@@ -129,12 +130,30 @@ static bool is_health(const struct rpc_call *call)
     return strcmp(rpc_call_service(call), HEALTH) == 0;
 }
 
-/* credential: borrowed by the line. */
-static struct call_line line_of(struct rpc_call *call, const char *credential)
+/* What a line borrows. */
+struct line_texts {
+    char *credential; /* owned */
+    char trace[TRACEPARENT_SIZE];
+};
+
+static void line_texts_fini(struct line_texts *texts)
 {
+    free(texts->credential);
+}
+#define AUTO_TEXTS __attribute__((cleanup(line_texts_fini))) struct line_texts
+
+static struct call_line line_of(struct rpc_call *call, struct line_texts *texts)
+{
+    size_t n;
+    const char *trace = rpc_call_header(call, "traceparent", &n);
+    texts->credential = call_credential(call);
+    if (trace != NULL) {
+        traceparent_parse(trace, n, texts->trace);
+    }
     return (struct call_line){
         .principal = call_principal(call),
-        .credential = credential,
+        .credential = texts->credential,
+        .trace = texts->trace,
         .peer = rpc_call_peer(call),
         .service = rpc_call_service(call),
         .method = rpc_call_method(call),
@@ -144,8 +163,8 @@ static struct call_line line_of(struct rpc_call *call, const char *credential)
 /* A watch may last for months: it is a read from its beginning. */
 static void add_opened(struct call_logs *logs, struct rpc_call *call, const struct note *note)
 {
-    AUTO(free) char *credential = call_credential(call);
-    struct call_line line = line_of(call, credential);
+    AUTO_TEXTS texts = {0};
+    struct call_line line = line_of(call, &texts);
     line.names = &note->names;
     call_logs_add_opened(logs, &line);
 }
@@ -169,8 +188,8 @@ static void begun(void *user, struct rpc_call *call, const ProtobufCMessage *req
 static void ended(void *user, const struct rpc_call_end *end)
 {
     struct note *note = end->note;
-    AUTO(free) char *credential = call_credential(end->call);
-    struct call_line line = line_of(end->call, credential);
+    AUTO_TEXTS texts = {0};
+    struct call_line line = line_of(end->call, &texts);
     line.code = end->code;
     line.reason = end->reason;
     line.duration_ns = end->duration_ns;
@@ -198,8 +217,8 @@ void call_account_add_part(struct call_logs *logs, struct rpc_call *call, const 
         return;
     }
     struct call_names names = {0};
-    AUTO(free) char *credential = call_credential(call);
-    struct call_line line = line_of(call, credential);
+    AUTO_TEXTS texts = {0};
+    struct call_line line = line_of(call, &texts);
     call_names_add(&names, environment, service);
     line.method = method;
     line.code = st->code;
