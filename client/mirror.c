@@ -375,8 +375,7 @@ static void end_stream(struct registry_watch *watch, const struct status *st)
     pthread_mutex_unlock(&mirror->lock);
     if (st != NULL && !cancelled && !mirror_copy_has_served(&mirror->copy) &&
         mirror->failed != NULL) {
-        mirror->failed(mirror->user, st,
-                       mirror_copy_is_settled(&mirror->copy) ? 0 : mirror->copy.asked.number);
+        mirror->failed(mirror->user, st, mirror_copy_loading(&mirror->copy));
     }
     bool goes_on = mirror_copy_end(&mirror->copy, st, planned);
     pthread_mutex_lock(&mirror->lock);

@@ -161,6 +161,13 @@ static void replace_selection(struct mirror_selection *selection,
     mirror_selection_copy(selection, from);
 }
 
+static void move_selection(struct mirror_selection *to, struct mirror_selection *from)
+{
+    mirror_selection_fini(to);
+    *to = *from;
+    *from = (struct mirror_selection){.n = 0};
+}
+
 static void drop_addition(struct mirror_copy *copy)
 {
     mirror_table_fini(&copy->addition);
@@ -203,8 +210,9 @@ static void go_on_with_less(struct mirror_copy *copy, const struct mirror_select
     pthread_rwlock_unlock(&copy->lock);
 }
 
-/* Decides what the next stream is for. */
-static void plan_stream(struct mirror_copy *copy, const struct mirror_selection *wanted)
+/* Decides what the next stream is for. Returns what it is to select. */
+static const struct mirror_selection *plan_stream(struct mirror_copy *copy,
+                                                  const struct mirror_selection *wanted)
 {
     mirror_selection_fini(&copy->asked);
     copy->stream = MIRROR_STREAM_CHANGES;
@@ -213,19 +221,28 @@ static void plan_stream(struct mirror_copy *copy, const struct mirror_selection 
         drop_addition(copy);
         keep_selected(copy, wanted);
         mirror_selection_copy(&copy->asked, wanted);
-    } else if (copy->has_addition) {
+        return &copy->asked;
+    }
+    if (copy->has_addition) {
         keep_selected(copy, &copy->adding);
-        mirror_selection_copy(&copy->asked, &copy->adding);
-    } else if (mirror_selection_is_in(wanted, &copy->held)) {
+        return &copy->adding;
+    }
+    if (mirror_selection_is_in(wanted, &copy->held)) {
         go_on_with_less(copy, wanted);
-        mirror_selection_copy(&copy->asked, &copy->held);
     } else if (mirror_copy_lacks(copy, wanted)) {
         copy->stream = MIRROR_STREAM_ADDITION;
         replace_selection(&copy->adding, wanted);
         mirror_selection_without(wanted, &copy->held, &copy->asked);
-    } else {
-        mirror_selection_copy(&copy->asked, &copy->held); /* the rest was refused */
+        return &copy->asked;
     }
+    return &copy->held; /* and the rest of what is wanted was refused */
+}
+
+uint64_t mirror_copy_loading(const struct mirror_copy *copy)
+{
+    return mirror_copy_is_settled(copy)          ? 0
+           : copy->stream == MIRROR_STREAM_WHOLE ? copy->asked.number
+                                                 : copy->adding.number;
 }
 
 void mirror_copy_begin(struct mirror_copy *copy, const struct mirror_selection *wanted,
@@ -236,11 +253,11 @@ void mirror_copy_begin(struct mirror_copy *copy, const struct mirror_selection *
     copy->delivered = 0;
     copy->served = false;
     copy->target = UINT64_MAX;
-    plan_stream(copy, wanted);
+    const struct mirror_selection *asked = plan_stream(copy, wanted);
     request->include_snapshot = copy->stream != MIRROR_STREAM_CHANGES;
     request->resume_after = request->include_snapshot ? NULL : &copy->position;
-    request->selectors = copy->asked.list;
-    request->n_selectors = copy->asked.n;
+    request->selectors = asked->list;
+    request->n_selectors = asked->n;
 }
 
 bool mirror_copy_has_served(const struct mirror_copy *copy)
@@ -389,7 +406,7 @@ static void change_over(struct mirror_copy *copy, const Confreg__V1__Position *h
     copy->view.selection = copy->asked.number;
     pthread_rwlock_unlock(&copy->lock);
     mirror_table_fini(&noted);
-    replace_selection(&copy->held, &copy->asked);
+    move_selection(&copy->held, &copy->asked);
 }
 
 /* Keeps a complete addition aside, unless it is of another log, or of a server that lags behind the
@@ -419,9 +436,9 @@ static void absorb_addition(struct mirror_copy *copy)
         }
     }
     drop_addition(copy);
-    replace_selection(&copy->held, &copy->adding);
+    move_selection(&copy->held, &copy->adding);
     copy->snapshot_revision = copy->addition_revision;
-    copy->view.selection = copy->adding.number;
+    copy->view.selection = copy->held.number;
 }
 
 static void finish_snapshot(struct mirror_copy *copy, const Confreg__V1__WatchResponse *response)

@@ -53,7 +53,7 @@ struct mirror_copy {
     uint64_t delivered; /* revision of the newest event or snapshot on this stream */
     uint64_t target;    /* the copy is in step from this revision on; UINT64_MAX: not known */
     enum mirror_stream stream;
-    struct mirror_selection asked;  /* the selectors of the stream */
+    struct mirror_selection asked;  /* the selectors of a stream with a snapshot, until that ends */
     struct mirror_selection held;   /* what the table has */
     struct mirror_selection adding; /* what it will have with the addition */
     bool served;                    /* the stream of an addition has brought it */
@@ -96,6 +96,8 @@ bool mirror_copy_has_served(const struct mirror_copy *copy);
 /* Whether the copy has all that its stream was to bring before changes, so that another selection
  * can be taken. */
 bool mirror_copy_is_settled(const struct mirror_copy *copy);
+/* The number of the selection that the stream is to load; 0: none. */
+uint64_t mirror_copy_loading(const struct mirror_copy *copy);
 /* Whether a stream is needed for this selection, which is not the present one. */
 bool mirror_copy_lacks(const struct mirror_copy *copy, const struct mirror_selection *wanted);
 /* Whether a resumed stream still waits for mirror_copy_target. */

@@ -5,7 +5,8 @@
 
 static char *text_or_empty(const char *text)
 {
-    return mem_string(text == NULL ? "" : text);
+    bool is_empty = text == NULL || text[0] == '\0';
+    return is_empty ? (char *)(uintptr_t)protobuf_c_empty_string : mem_string(text);
 }
 
 void mirror_selection_init(struct mirror_selection *selection,
@@ -27,12 +28,19 @@ void mirror_selection_init(struct mirror_selection *selection,
     }
 }
 
+static void free_text(char *text)
+{
+    if (text != protobuf_c_empty_string) {
+        free(text);
+    }
+}
+
 void mirror_selection_fini(struct mirror_selection *selection)
 {
     for (size_t i = 0; i < selection->n; i++) {
-        free(selection->selectors[i].environment);
-        free(selection->selectors[i].service_name);
-        free(selection->selectors[i].service_name_prefix);
+        free_text(selection->selectors[i].environment);
+        free_text(selection->selectors[i].service_name);
+        free_text(selection->selectors[i].service_name_prefix);
     }
     free(selection->selectors);
     free(selection->list);

@@ -38,8 +38,8 @@ struct confreg_watcher {
     bool calls; /* a callback runs, on the thread `caller` */
     pthread_t caller;
     struct change_queue queue;
-    bool has_failed; /* `failure` was not told yet */
-    struct status failure;
+    bool has_failed;        /* `failure` was not told yet */
+    struct status *failure; /* owned; the last one; NULL: none */
 };
 
 /* ---- Life ---- */
@@ -51,6 +51,7 @@ static void release(struct confreg_watcher *watcher)
     pthread_mutex_unlock(&watcher->lock);
     if (is_last) {
         change_queue_fini(&watcher->queue);
+        free(watcher->failure);
         subscription_fini(&watcher->subscription);
         pthread_cond_destroy(&watcher->changed);
         pthread_mutex_destroy(&watcher->lock);
@@ -151,8 +152,11 @@ static bool has_work(const struct confreg_watcher *watcher)
 /* Calls back once. Called with the lock held and work to do; releases it meanwhile. */
 static void call_back(struct confreg_watcher *watcher)
 {
-    struct status failure = watcher->failure;
     bool has_failed = watcher->has_failed;
+    struct status failure = {.code = STATUS_OK};
+    if (has_failed) {
+        failure = *watcher->failure;
+    }
     watcher->has_failed = false;
     AUTO(queued_change_free)
     struct queued_change *queued = has_failed ? NULL : change_queue_take(&watcher->queue);
@@ -264,8 +268,11 @@ static void take_failure(struct subscription *subscription, const struct status 
 {
     struct confreg_watcher *watcher = watcher_of(subscription);
     pthread_mutex_lock(&watcher->lock);
-    watcher->failure = *st;
-    watcher->failure.n_violations = 0;
+    if (watcher->failure == NULL) {
+        watcher->failure = mem_alloc(sizeof *watcher->failure);
+    }
+    *watcher->failure = *st;
+    watcher->failure->n_violations = 0;
     watcher->has_failed = watcher->failed != NULL && watcher->mode != WATCHER_STOPPED;
     post_if_due(watcher);
 }
@@ -373,7 +380,10 @@ bool confreg_watcher_wait_ready(struct confreg_watcher *watcher, int64_t deadlin
         in_time = condition_wait_until(&watcher->changed, &watcher->lock, at_ns);
     }
     bool is_ready = watcher->is_ready;
-    struct status failure = watcher->failure;
+    struct status failure = {.code = STATUS_OK};
+    if (watcher->failure != NULL) {
+        failure = *watcher->failure;
+    }
     pthread_mutex_unlock(&watcher->lock);
     return is_ready || mirrored_not_ready(&failure, error);
 }

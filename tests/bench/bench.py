@@ -8,8 +8,9 @@ import subprocess
 import time
 from pathlib import Path
 
+import clients  # noqa: F401: its figures
 import document
-import events  # noqa: F401: its figures
+import events  # noqa: F401
 import gateway  # noqa: F401
 import identities  # noqa: F401
 import nodes  # noqa: F401
