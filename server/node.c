@@ -149,7 +149,7 @@ static bool make_server(struct node *node, const struct node_options *options, s
     };
     rpc_own_process();
     node->parties = limits_new(&options->limits);
-    node->charges = charges_of(node->parties);
+    node->charges = charges_of(&node->service);
     return rpc_server_new(&server_options, &node->server, st);
 }
 

@@ -66,6 +66,19 @@ bool admission_repeat(struct service *service, struct rpc_call *call,
     return rights_admit(right, grants, st) && rights_check(right, grants, request, st);
 }
 
+bool admission_by_gateway(struct service *service, struct rpc_call *call)
+{
+    struct credentials given = {.certificate = rpc_call_proven_name(call)};
+    struct caller *gateway = NULL;
+    struct status none;
+    given.authorization = rpc_call_header(call, GATEWAY_AUTHORIZATION, &given.n_authorization);
+    bool has_proof = given.authorization != NULL || given.certificate[0] != '\0';
+    bool ok = has_proof && access_identify(service->access, &given, &gateway, &none) &&
+              caller_may_somewhere(gateway, PERMISSION_DELEGATE);
+    caller_unref(gateway);
+    return ok;
+}
+
 void admission_release(void *caller)
 {
     caller_unref(caller);

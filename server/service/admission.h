@@ -19,6 +19,8 @@ bool admission_allow(void *user, struct rpc_call *call, const struct rpc_service
  * answered. Failures: those of access_renew, and NOT_ALLOWED. */
 bool admission_repeat(struct service *service, struct rpc_call *call,
                       const ProtobufCMessage *request, struct status *st);
+/* Whether a call, whoever makes it, was brought by a gateway that has proven that it is one. */
+bool admission_by_gateway(struct service *service, struct rpc_call *call);
 /* rpc_server_options.release_caller. */
 void admission_release(void *caller);
 

@@ -37,7 +37,7 @@ static bool call_begun(void *user, struct rpc_call *call, const struct rpc_metho
 {
     struct charge *charge = mem_zalloc(sizeof *charge);
     enum limit_gauge kind = method->kind == RPC_SERVER_STREAM ? LIMIT_STREAMS : LIMIT_CALLS;
-    charge->party = party_of(user, call);
+    charge->party = party_of(((struct service *)user)->parties, call);
     *ret_charge = charge;
     return take(charge, kind, 1, st) && take(charge, LIMIT_BYTES, bytes, st);
 }
@@ -60,14 +60,27 @@ bool charges_write(struct rpc_call *call, uint64_t n, struct status *st)
                               take(charge, LIMIT_CALLS, n - 1, st)); /* one is counted already */
 }
 
+/* Counts wrong credentials that came by a gateway: it is not to wait for those of one client, as it
+ * has others. Returns for how long the answer is held back. */
+static int64_t fail_at_gateway(struct party *party, struct status *st)
+{
+    struct status limited;
+    if (!party_spend(party, LIMIT_FAILURES, 1, &limited)) {
+        *st = limited;
+    }
+    return 0;
+}
+
 static int64_t call_refused(void *user, struct rpc_call *call, void **ret_charge, struct status *st)
 {
+    struct service *service = user;
     if (st->code != STATUS_UNAUTHENTICATED) {
         return 0;
     }
     struct charge *charge = mem_zalloc(sizeof *charge);
-    charge->party = limits_peer(user, rpc_call_peer(call));
-    int64_t hold_ns = party_fail(charge->party, st);
+    charge->party = limits_peer(service->parties, rpc_call_peer(call));
+    int64_t hold_ns = admission_by_gateway(service, call) ? fail_at_gateway(charge->party, st)
+                                                          : party_fail(charge->party, st);
     charge->used[LIMIT_HELD] = hold_ns > 0 ? 1 : 0;
     *ret_charge = charge;
     return hold_ns;
@@ -78,7 +91,7 @@ static int64_t call_refused(void *user, struct rpc_call *call, void **ret_charge
 static bool connected(void *user, const char *peer, void **ret_guest)
 {
     struct party *party = NULL;
-    if (!peer_connected(user, peer, &party)) {
+    if (!peer_connected(((struct service *)user)->parties, peer, &party)) {
         return false;
     }
     *ret_guest = party;
@@ -91,7 +104,7 @@ static void disconnected(void *user, void *guest)
     peer_disconnected(guest);
 }
 
-struct rpc_limits charges_of(struct limits *limits)
+struct rpc_limits charges_of(struct service *service)
 {
     return (struct rpc_limits){
         .connected = connected,
@@ -99,6 +112,6 @@ struct rpc_limits charges_of(struct limits *limits)
         .begun = call_begun,
         .refused = call_refused,
         .ended = call_ended,
-        .user = limits,
+        .user = service,
     };
 }

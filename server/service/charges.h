@@ -4,18 +4,18 @@
  *
  * A call is counted from its admission until it has gone, with its request's bytes; a watch counts
  * as a stream, every other call as a call. A call with wrong credentials counts as a failure of its
- * address, which is answered ever later (party_fail). Any thread. */
+ * address, which is answered ever later (party_fail), unless a gateway has brought it. Any thread.
+ */
 #ifndef SERVICE_CHARGES_H
 #define SERVICE_CHARGES_H
 
 #include <stdint.h>
 
-#include "parties.h"
-#include "rpc_server.h"
+#include "service.h"
 
-/* The functions that an rpc server is to ask; limits is borrowed until its last connection has
- * ended. */
-struct rpc_limits charges_of(struct limits *limits);
+/* The functions that an rpc server is to ask; service is borrowed until its last connection has
+ * ended, and complete when the first one comes. */
+struct rpc_limits charges_of(struct service *service);
 
 /* Counts n writes of a call: against the rate, and as so many calls. RESOURCE_EXHAUSTED
  * LIMIT_EXCEEDED. Once for a call, on its thread. */

@@ -8,7 +8,7 @@ import time
 
 import grpc
 import pytest
-from access import AccessFile, as_caller, grant, new_token
+from access import AccessFile, as_caller, grant, new_token, with_headers
 from calls import Registry
 from daemon import PATIENCE, Confregd, Gateway, connect, free_port, until
 from errors import Refusal, refused
@@ -197,6 +197,26 @@ def test_wrong_credentials_slow_down_and_right_ones_do_not(launch):
     server.stop()
     for call in calls:  # those that are held back end with the server
         assert Refusal(call.exception()).code in ("RESOURCE_EXHAUSTED", "UNAUTHENTICATED")
+
+
+def test_a_gateway_does_not_wait_for_what_its_clients_show(launch):
+    """It has others. What it says is the proof of a gateway counts only if it is one."""
+    server = launch(Limited).start()
+
+    def knock(proof):
+        with pytest.raises(grpc.RpcError) as caught:
+            stub = api_grpc.RegistryServiceStub(with_headers(
+                server.channel, ("authorization", f"Bearer {new_token()}"),
+                ("x-confreg-gateway-authorization", f"Bearer {proof}")))
+            stub.GetStatus(api_pb.GetStatusRequest(), timeout=PATIENCE)
+        return Refusal(caught.value).code
+
+    gateway = server.gateway_token.read_text()
+    while knock(gateway) == "UNAUTHENTICATED":
+        pass
+    assert gauge(server.metrics, "confreg_limit_held_total") == 0
+    until(lambda: knock(new_token()) == "RESOURCE_EXHAUSTED", "others count as well")
+    assert gauge(server.metrics, "confreg_limit_held_total") >= 1
 
 
 def test_connections_of_an_address(server, bystander):
