@@ -47,6 +47,8 @@ static const struct route rows[] = {
      &config_read},
     {"POST", "/api/configs/*/rollback", handle_rollback, NAMED | VALUE | PARAMETERS_STRICT,
      BODY_VERSION, &config_write},
+    {"POST", "/api/configs/*/copy", handle_copy,
+     NAMED | PARAMETER_SOURCE | VALUE | PARAMETERS_STRICT, BODY_VERSION, &config_write},
     {"POST", "/api/configs/*/undelete", handle_undelete, NAMED | VALUE | PARAMETERS_STRICT,
      BODY_VERSION, &config_write},
     {"GET", "/api/schemas", handle_schemas,

@@ -21,7 +21,7 @@ struct change_read {
         Confreg__V1__RollbackConfigRequest rollback;
         Confreg__V1__UndeleteConfigRequest undelete;
     } request;
-    struct str environment, service, epoch;
+    struct str environment, service, epoch, source;
 };
 
 /* The object of a change's members, and where their faults go. */
@@ -164,6 +164,19 @@ static void read_create(struct part *part)
     }
 }
 
+/* A copy of what the service has in another environment. False: it is not given. */
+static bool take_source(struct part *part, Confreg__V1__UpdateConfigRequest *m)
+{
+    struct json_text value;
+    m->source_version = take_number(part, "source_version");
+    if (!json_find(part->object, "source_environment", &value)) {
+        return false;
+    }
+    m->source_environment = take_name(part, "source_environment", &part->change->source);
+    m->content_case = CONFREG__V1__UPDATE_CONFIG_REQUEST__CONTENT_SOURCE_ENVIRONMENT;
+    return true;
+}
+
 static void take_content(struct part *part, Confreg__V1__UpdateConfigRequest *m)
 {
     static const struct {
@@ -183,9 +196,13 @@ static void take_content(struct part *part, Confreg__V1__UpdateConfigRequest *m)
             n++;
         }
     }
+    if (take_source(part, m)) {
+        n++;
+    }
     if (n != 1) {
         refuse(part, NULL, FAULT_NOT_ONE,
-               "Input should have one of config_data, merge_patch and json_patch");
+               "Input should have one of config_data, merge_patch, json_patch and "
+               "source_environment");
     }
 }
 
@@ -247,9 +264,9 @@ static const struct kind {
     {"update",
      CONFREG__V1__WRITE__WRITE_UPDATE,
      read_update,
-     {{"service_name", "environment", "config_data", "merge_patch", "json_patch", EXPECTED,
-       "upsert"},
-      9}},
+     {{"service_name", "environment", "config_data", "merge_patch", "json_patch",
+       "source_environment", "source_version", EXPECTED, "upsert"},
+      11}},
     {"delete",
      CONFREG__V1__WRITE__WRITE_DELETE,
      read_delete,
@@ -381,6 +398,7 @@ void changes_fini(struct changes *changes)
         str_fini(&changes->items[i].environment);
         str_fini(&changes->items[i].service);
         str_fini(&changes->items[i].epoch);
+        str_fini(&changes->items[i].source);
     }
     free(changes->list);
     free(changes->items);

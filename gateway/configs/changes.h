@@ -1,6 +1,7 @@
 /* The changes of POST /api/commits: the items of its body's list.
  *     {"create": {"service_name", "environment"?, "config_data"}}
- *     {"update": {"service_name", "environment"?, "config_data" | "merge_patch" | "json_patch",
+ *     {"update": {"service_name", "environment"?, "config_data" | "merge_patch" | "json_patch" |
+ *                 "source_environment", "source_version"?,
  *                 "expected_version"?, "expected_revision"?, "expected_epoch"?, "upsert"?}}
  *     {"delete": {"service_name", "environment"?, "version"?, "expected_…"?, "allow_missing"?,
  *                 "erase"?}}

@@ -178,6 +178,10 @@ static void add_change(struct str *out, const Confreg__V1__Event *change)
     if (change->resource == CONFREG__V1__RESOURCE_KIND__RESOURCE_KIND_SCHEMA) {
         str_add_text(out, ",\"resource\":\"schema\"");
     }
+    if (change->source_environment[0] != '\0') {
+        json_add_text(out, ",\"source_environment\":", change->source_environment);
+        str_addf(out, ",\"source_version\":%" PRIu64, change->source_version);
+    }
     if (change->previous != NULL) {
         add_payload(out, "old", change->previous);
     }

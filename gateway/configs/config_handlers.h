@@ -13,6 +13,7 @@ void handle_create(struct request *r);
 void handle_update(struct request *r);
 void handle_patch(struct request *r);
 void handle_rollback(struct request *r);
+void handle_copy(struct request *r);
 void handle_undelete(struct request *r);
 void handle_delete(struct request *r);
 void handle_diff(struct request *r);

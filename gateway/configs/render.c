@@ -11,7 +11,8 @@
 /* The fields that Config and Version share. */
 struct document {
     const char *service, *environment, *comment;
-    const char *created_by; /* NULL: none named */
+    const char *created_by;         /* NULL: none named */
+    const char *source_environment; /* NULL or "": it is no copy, or it is not known */
     uint64_t version, source_version;
     Confreg__V1__ChangeKind kind;
     bool deleted;
@@ -89,6 +90,11 @@ static bool add_document(struct str *out, const struct document *d, unsigned mem
         str_addf(out, "%c\"deleted\":true", mark);
         mark = ',';
     }
+    if (d->source_environment != NULL && d->source_environment[0] != '\0') {
+        str_addf(out, "%c\"source_version\":%" PRIu64, mark, d->source_version);
+        json_add_text(out, ",\"source_environment\":", d->source_environment);
+        mark = ',';
+    }
     str_add_text(out, mark == '{' ? "{}" : "}");
     return true;
 }
@@ -118,6 +124,7 @@ static struct document of_version(const char *service, const char *environment,
         .comment = version->comment,
         .version = version->version,
         .source_version = version->source_version,
+        .source_environment = version->source_environment,
         .kind = version->kind,
         .deleted = version->deleted,
         .time_us = time_of(version->create_time),

@@ -201,6 +201,38 @@ void handle_update(struct request *r)
     start_update(r, &m, show_put);
 }
 
+/* ---- Copy ---- */
+
+static void show_copied(struct request *r, const ProtobufCMessage *message, const struct status *st)
+{
+    if (st == NULL) {
+        answer_updated(r, message);
+    } else if (st->outcome == OUTCOME_VERSION_NOT_FOUND) {
+        request_refuse(r, 404, "VERSION_NOT_FOUND", "Version %s not found", r->body.version.text);
+    } else {
+        refuse_update(r, st);
+    }
+}
+
+/* Whether there is a config or not; a condition can only demand one. */
+void handle_copy(struct request *r)
+{
+    Confreg__V1__UpdateConfigRequest m = CONFREG__V1__UPDATE_CONFIG_REQUEST__INIT;
+    if (config_request_of(r)->conditions.none.given) {
+        struct invalid invalid = {0};
+        invalid_add(&invalid, "header", "If-None-Match", FAULT_UNKNOWN,
+                    "A copy takes If-Match only");
+        request_refuse_invalid(r, &invalid);
+        invalid_fini(&invalid);
+        return;
+    }
+    m.content_case = CONFREG__V1__UPDATE_CONFIG_REQUEST__CONTENT_SOURCE_ENVIRONMENT;
+    m.source_environment = r->parameters.source_environment;
+    m.source_version = number_version(&r->body.version, VERSION_NEVER);
+    m.allow_missing = true;
+    start_update(r, &m, show_copied);
+}
+
 /* ---- Rollback ---- */
 
 static void show_rolled_back(struct request *r, const ProtobufCMessage *message,

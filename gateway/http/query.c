@@ -187,6 +187,8 @@ static const struct row {
      offsetof(struct parameters, validate_only)},
     {PARAMETER_ALLOW_SECRETS, "allow_secrets", take_switch,
      offsetof(struct parameters, allow_secrets)},
+    {PARAMETER_SOURCE, "source_environment", take_environment,
+     offsetof(struct parameters, source_environment)},
     {PARAMETER_SIDES, "new_environment", take_environment,
      offsetof(struct parameters, new_environment)},
     {PARAMETER_SIDES, "old_revision", take_number, offsetof(struct parameters, old_revision)},
@@ -282,6 +284,9 @@ void parameters_parse(const char *query, size_t n, unsigned wanted, struct param
     if ((wanted & PARAMETER_ENVIRONMENT) != 0 && ret->environment == NULL) {
         ret->environment = mem_string("default");
     }
+    if ((wanted & PARAMETER_SOURCE) != 0 && ret->source_environment == NULL) {
+        ret->source_environment = mem_string("default");
+    }
     invalid_append(invalid, &misnamed);
 }
 
@@ -301,6 +306,7 @@ void parameters_fini(struct parameters *parameters)
     free(parameters->fields);
     free(parameters->versions);
     free(parameters->environment);
+    free(parameters->source_environment);
     free(parameters->new_environment);
     number_fini(&parameters->old_revision);
     number_fini(&parameters->new_revision);

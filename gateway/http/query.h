@@ -50,6 +50,7 @@ enum parameter {
     PARAMETER_LOG_FILTERS = 1 << 17,
     PARAMETER_SIDES = 1 << 20,    /* new_environment=, old_revision=, new_revision= */
     PARAMETER_VERSIONS = 1 << 21, /* versions=, which of them: a word */
+    PARAMETER_SOURCE = 1 << 23,   /* source_environment=, "default" where it is not given */
     PARAMETER_IN_FORCE = 1 << 24, /* in_force=true */
     PARAMETER_FORCE = 1 << 25,    /* force=true */
     /* Unknown and repeated parameters are faults, and so are unknown members of the body. */
@@ -70,7 +71,8 @@ struct parameters {
     char *actor, *credential, *kind, *since, *until, *pointer, *order,
         *view; /* owned; of PARAMETER_LOG_FILTERS */
     struct number from_revision, to_revision;
-    char *new_environment; /* owned; of PARAMETER_SIDES */
+    char *source_environment; /* owned */
+    char *new_environment;    /* owned; of PARAMETER_SIDES */
     struct number old_revision, new_revision;
     struct str ignored; /* unknown ones, as X-Config-Ignored shows them */
 };

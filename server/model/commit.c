@@ -46,6 +46,7 @@ static void free_change(struct change *change)
 {
     free(change->environment);
     free(change->service);
+    free(change->source_environment);
     free(change->given_author);
     buf_unref(change->payload);
 }

@@ -59,8 +59,9 @@ struct change {
     uint64_t head_version;     /* of the head after the change; 0: the config is deleted */
     uint64_t previous_version; /* of the head before the change; 0: there was none; compaction: the
                                   floor before */
-    uint64_t source_version;   /* rollback, undelete: the version copied; erase of the whole config:
-                                  its last_version; compaction: keep_versions */
+    uint64_t source_version;   /* rollback, undelete, copy: the version copied; erase of the whole
+                                  config: its last_version; compaction: keep_versions */
+    char *source_environment;  /* of a copy, where source_version is; owned; NULL: it is no copy */
     uint64_t removed;          /* delete, erase: how many live versions were removed; compaction:
                                   keep_versions of the compaction before */
     struct hash payload_hash;  /* SHA-256 of salt and payload, if the change adds a version */

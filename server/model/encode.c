@@ -211,11 +211,17 @@ static void describe_config(Confreg__V1__Config *config, Google__Protobuf__Times
     config->mod_revision = mod_revision;
 }
 
+static const char *source_of(const struct change *change)
+{
+    return change->source_environment == NULL ? "" : change->source_environment;
+}
+
 void describe_version(Confreg__V1__Version *message, Google__Protobuf__Timestamp *time,
                       const struct version_ref *version)
 {
     confreg__v1__version__init(message);
     DESCRIBE_VERSION(message, time, version);
+    message->source_environment = text_of(source_of(version_change(version)));
     message->secrets_allowed = version_change(version)->secrets_allowed;
 }
 
@@ -356,6 +362,10 @@ struct buf *encode_event(uint32_t field, const struct commit *commit, size_t ind
     event.revision = commit->revision;
     event.index = (uint32_t)index;
     event.secrets_allowed = change->secrets_allowed;
+    if (change->source_environment != NULL) {
+        event.source_environment = change->source_environment;
+        event.source_version = change->source_version;
+    }
     event.comment = field == FIELD_COMMIT_CHANGES ? text_of("") : commit->comment;
     if (commit->created_by != NULL) {
         event.created_by = commit->created_by;

@@ -36,7 +36,7 @@ static void put_optional_text(struct str *out, const char *text)
     }
 }
 
-static void put_change(struct str *out, const struct change *change)
+static void put_change(struct str *out, const struct change *change, uint64_t format)
 {
     bool is_schema = key_kind(change->environment) == KEY_SCHEMA;
     uint64_t marks =
@@ -49,6 +49,9 @@ static void put_change(struct str *out, const struct change *change)
     put_number(out, change->previous_version, 8);
     put_number(out, change->source_version, 8);
     put_number(out, change->removed, 8);
+    if (format >= RECORD_FORMAT_COPY) {
+        put_optional_text(out, change->source_environment);
+    }
     if (change_brings_version(change->kind)) {
         str_add(out, change->payload_hash.bytes, HASH_SIZE);
         put_number(out, change->payload_size, 8);
@@ -64,8 +67,20 @@ static size_t comment_length_bytes(uint64_t format)
     return format >= RECORD_FORMAT_LONG ? 4 : 2;
 }
 
+static bool has_copy(const struct commit *commit)
+{
+    bool has = false;
+    for (size_t i = 0; i < commit->n_changes; i++) {
+        has = has || commit->changes[i].source_environment != NULL;
+    }
+    return has;
+}
+
 static uint8_t format_of(const struct commit *commit)
 {
+    if (has_copy(commit)) {
+        return RECORD_FORMAT_COPY;
+    }
     if (commit->credential[0] != '\0' || commit->method[0] != '\0') {
         return RECORD_FORMAT_CALL;
     }
@@ -106,7 +121,7 @@ struct buf *record_encode(const struct commit *commit)
     }
     put_number(&out, commit->n_changes, 2);
     for (size_t i = 0; i < commit->n_changes; i++) {
-        put_change(&out, &commit->changes[i]);
+        put_change(&out, &commit->changes[i], format);
     }
     return str_to_buf(&out);
 }
@@ -189,7 +204,16 @@ static void take_environment(struct reader *r, bool is_schema, char **out)
     }
 }
 
-static void take_change(struct reader *r, struct change *change)
+/* Only a config that was created or updated can be a copy. */
+static void take_source(struct reader *r, struct change *change)
+{
+    bool may_copy = change->kind == CHANGE_CREATE || change->kind == CHANGE_UPDATE;
+    take_optional_text(r, &change->source_environment);
+    r->bad = r->bad || (change->source_environment != NULL &&
+                        (!may_copy || key_kind(change->environment) != KEY_CONFIG));
+}
+
+static void take_change(struct reader *r, struct change *change, uint64_t format)
 {
     uint64_t byte = take_number(r, 1);
     uint64_t kind = byte & ~(uint64_t)(RECORD_SCHEMA_BIT | RECORD_SECRETS_BIT);
@@ -209,6 +233,9 @@ static void take_change(struct reader *r, struct change *change)
     change->previous_version = take_number(r, 8);
     change->source_version = take_number(r, 8);
     change->removed = take_number(r, 8);
+    if (format >= RECORD_FORMAT_COPY) {
+        take_source(r, change);
+    }
     if (change_brings_version(change->kind)) {
         take_bytes(r, change->payload_hash.bytes, HASH_SIZE);
         change->payload_size = take_number(r, 8);
@@ -243,7 +270,7 @@ struct commit *record_decode(const uint8_t *bytes, size_t n)
 {
     struct reader r = {.at = bytes, .left = n};
     uint64_t format = take_number(&r, 1);
-    if (format < RECORD_FORMAT || format > RECORD_FORMAT_CALL) {
+    if (format < RECORD_FORMAT || format > RECORD_FORMAT_COPY) {
         return NULL;
     }
     AUTO(commit_unref) struct commit *commit = commit_new(0);
@@ -257,7 +284,7 @@ struct commit *record_decode(const uint8_t *bytes, size_t n)
     commit->changes = mem_array(n_changes, sizeof commit->changes[0]);
     commit->n_changes = n_changes;
     for (size_t i = 0; i < n_changes && !r.bad; i++) {
-        take_change(&r, &commit->changes[i]);
+        take_change(&r, &commit->changes[i], format);
     }
     return r.bad || r.left != 0 || format != format_of(commit) ? NULL : MOVE(commit);
 }

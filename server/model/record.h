@@ -14,6 +14,7 @@
  *         text environment (of a schema: without the mark), text service,
  *         u64 version, u64 head_version,
  *         u64 previous_version, u64 source_version, u64 removed,
+ *         in format 5: optional source_environment,
  *         if it adds a version: 32 bytes salted payload hash, u64 payload size,
  *         if it is an import: i64 time, optional author.
  *
@@ -21,8 +22,8 @@
  * commits with a change of kind 7 or higher, of a schema, or with allowed secrets, which a reader
  * of format 1 does not know. Format 3 is for commits of any kind whose comment exceeds 65,535
  * bytes: the length of the comment has 32 bits. Format 4 is for commits of any kind with a
- * credential or a method; its comments are those of format 3. A new layout needs a new format
- * number.
+ * credential or a method; its comments are those of format 3. Format 5 has the layout of format 4
+ * and is for commits with a copy from another environment. A new layout needs a new format number.
  *
  * Pure; any thread. */
 #ifndef MODEL_RECORD_H
@@ -34,6 +35,7 @@
 #define RECORD_FORMAT_KINDS 2
 #define RECORD_FORMAT_LONG 3
 #define RECORD_FORMAT_CALL 4
+#define RECORD_FORMAT_COPY 5
 #define RECORD_SCHEMA_BIT 0x40
 #define RECORD_SECRETS_BIT 0x80
 

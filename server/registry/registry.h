@@ -162,6 +162,7 @@ enum mutation_kind {
     MUTATE_UPDATE,
     MUTATE_MERGE_PATCH, /* RFC 7396 */
     MUTATE_JSON_PATCH,  /* RFC 6902 */
+    MUTATE_COPY,        /* an update with what the service has in another environment */
     MUTATE_DELETE,
     MUTATE_ROLLBACK,
     MUTATE_IMPORT,
@@ -180,10 +181,11 @@ struct mutation {
     const char *service;
     struct buf *payload; /* create, update, import: the checked payload; merge patch: a JSON object;
                             JSON patch: one that json_patch_check accepts */
-    const char *content_field;  /* patches: the path of the patch in the request, for refusals */
-    uint64_t version;           /* delete (0: all), rollback (0: the one before the head), import,
-                                   undelete (0: the last one of the life that ended); compact: the
-                                   floor (0: the end) */
+    const char *content_field; /* patches: the path of the patch in the request, for refusals */
+    const char *source_environment; /* copy */
+    uint64_t version; /* copy (0: the head), delete (0: all), rollback (0: the one before the head),
+                         import, undelete (0: the last one of the life that ended); compact: the
+                         floor (0: the end) */
     uint64_t keep_versions;     /* compact: for each config, 1 or more */
     uint64_t expected_version;  /* 0: any */
     uint64_t expected_revision; /* 0: any */
@@ -231,13 +233,12 @@ MEM_CLEANUP(struct staged, staged_free)
  *     does not hold (with current_epoch, current_version, current_revision);
  *   ALREADY_EXISTS CONFIG_EXISTS (with the same information): a create or an undelete of a live
  *     config; VERSION_EXISTS: an import of a number at or below last_version;
- *   NOT_FOUND CONFIG_NOT_FOUND, VERSION_NOT_FOUND;
+ *   NOT_FOUND CONFIG_NOT_FOUND, VERSION_NOT_FOUND; SOURCE_NOT_FOUND: there is nothing to copy;
  *   OUT_OF_RANGE VERSION_GAP: an import skips more than IMPORT_MAX_GAP; REVISION_AHEAD: the floor
  * of a compaction is not in the log yet; FAILED_PRECONDITION PAYLOAD_ERASED, PAYLOAD_COMPACTED: a
- * rollback to such a version, an undelete of it, or a delete after which the head would be such a
- * version;
- *   ABORTED PATCH_TEST_FAILED, INVALID_ARGUMENT, RESOURCE_EXHAUSTED: a patch does not apply
- *     (json_patch_apply), or its result is not a valid payload; the field is content_field;
+ * rollback to such a version, an undelete or a copy of it, or a delete after which the head would
+ * be such a version; ABORTED PATCH_TEST_FAILED, INVALID_ARGUMENT, RESOURCE_EXHAUSTED: a patch does
+ * not apply (json_patch_apply), or its result is not a valid payload; the field is content_field;
  *   RESOURCE_EXHAUSTED COMMIT_TOO_LARGE: more than COMMIT_MAX_BYTES of payloads;
  *   INVALID_ARGUMENT SCHEMA_VIOLATED: a value breaks the schema in force, command->report says how;
  *     FAILED_PRECONDITION SCHEMA_BREAKS_CONFIGS: live configs would break a schema;

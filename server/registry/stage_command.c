@@ -208,6 +208,34 @@ static bool make_payload(const struct staging *s, const struct mutation *m, cons
     }
 }
 
+static bool payload_gone(const struct mutation *m, uint64_t version, bool compacted,
+                         struct status *st)
+{
+    status_set(st, STATUS_FAILED_PRECONDITION, "PAYLOAD_ERASED",
+               "the payload of version %llu of %s is no longer kept", (unsigned long long)version,
+               name_of(m).text);
+    if (compacted) {
+        status_become(st, OUTCOME_PAYLOAD_COMPACTED);
+    }
+    return false;
+}
+
+/* Reads a version that was not erased. Refused if a compaction has removed, or is about to remove,
+ * its payload. */
+static bool read_kept_version(struct staging *s, const struct mutation *m, uint64_t version,
+                              struct version_ref *ret_version, struct status *st)
+{
+    bool kept = false;
+    if (!read_version(s, m, version, ret_version, st)) {
+        return false;
+    }
+    bool ok = compaction_keeps(s->registry, s->source, ret_version, &kept, st);
+    if (!ok || !kept) {
+        commit_unref(MOVE(ret_version->commit));
+    }
+    return ok && (kept || payload_gone(m, version, true, st));
+}
+
 static bool stage_update(struct staging *s, const struct mutation *m, struct status *st)
 {
     struct head *head = current_head(s, m);
@@ -226,16 +254,55 @@ static bool stage_update(struct staging *s, const struct mutation *m, struct sta
     return true;
 }
 
-static bool payload_gone(const struct mutation *m, uint64_t version, bool compacted,
-                         struct status *st)
+/* The payload of a copy, and the version that it is of. source: like the mutation, but about the
+ * key to copy from. */
+static bool copy_payload(struct staging *s, const struct mutation *source, struct buf **ret_payload,
+                         uint64_t *ret_version, struct status *st)
 {
-    status_set(st, STATUS_FAILED_PRECONDITION, "PAYLOAD_ERASED",
-               "the payload of version %llu of %s is no longer kept", (unsigned long long)version,
-               name_of(m).text);
-    if (compacted) {
-        status_become(st, OUTCOME_PAYLOAD_COMPACTED);
+    const struct head *head = current_head(s, source);
+    struct version_ref found = {0};
+    if (head == NULL || head->version == 0) {
+        return status_set(st, STATUS_NOT_FOUND, "SOURCE_NOT_FOUND",
+                          "there is no configuration for %s to copy", name_of(source).text);
     }
-    return false;
+    *ret_version = source->version != 0 ? source->version : head->version;
+    if (*ret_version == head->version) {
+        struct json_text payload = head_payload(head);
+        *ret_payload = buf_copy(payload.data, payload.len);
+        return true;
+    }
+    if (!head_has_version(head, *ret_version)) {
+        return no_version(source, st);
+    }
+    if (!read_kept_version(s, source, *ret_version, &found, st)) {
+        return false;
+    }
+    *ret_payload = buf_ref(version_change(&found)->payload);
+    commit_unref(found.commit);
+    return true;
+}
+
+static bool stage_copy(struct staging *s, const struct mutation *m, struct status *st)
+{
+    struct head *head = current_head(s, m);
+    bool exists = head != NULL && head->version != 0;
+    struct mutation source = *m;
+    struct buf *payload = NULL;
+    uint64_t version = 0;
+    source.environment = m->source_environment;
+    if (!check_expectations(s, m, head, st)) {
+        return false;
+    }
+    if (!exists && !m->allow_missing) {
+        return no_config(m, st);
+    }
+    if (!copy_payload(s, &source, &payload, &version, st)) {
+        return false;
+    }
+    add_version(s, m, head, exists ? CHANGE_UPDATE : CHANGE_CREATE, payload, version);
+    s->staged->commit->changes[s->n_made - 1].source_environment =
+        mem_string(m->source_environment);
+    return true;
 }
 
 /* The version to copy: the one that is named, or the one before the head. */
@@ -279,22 +346,6 @@ static bool stage_rollback(struct staging *s, const struct mutation *m, struct s
     }
     add_version(s, m, head, CHANGE_ROLLBACK, payload, version);
     return true;
-}
-
-/* Reads a version that was not erased. Refused if a compaction has removed, or is about to remove,
- * its payload. */
-static bool read_kept_version(struct staging *s, const struct mutation *m, uint64_t version,
-                              struct version_ref *ret_version, struct status *st)
-{
-    bool kept = false;
-    if (!read_version(s, m, version, ret_version, st)) {
-        return false;
-    }
-    bool ok = compaction_keeps(s->registry, s->source, ret_version, &kept, st);
-    if (!ok || !kept) {
-        commit_unref(MOVE(ret_version->commit));
-    }
-    return ok && (kept || payload_gone(m, version, true, st));
 }
 
 /* Continues the life that ended, with the payload of one of the config's versions: by default the
@@ -403,7 +454,7 @@ static bool stage_mutation(struct staging *s, size_t index, struct status *st)
         [MUTATE_MERGE_PATCH] = stage_update, [MUTATE_JSON_PATCH] = stage_update,
         [MUTATE_DELETE] = stage_delete,      [MUTATE_ROLLBACK] = stage_rollback,
         [MUTATE_IMPORT] = stage_import,      [MUTATE_COMPACT] = stage_compact,
-        [MUTATE_UNDELETE] = stage_undelete,
+        [MUTATE_UNDELETE] = stage_undelete,  [MUTATE_COPY] = stage_copy,
     };
     const struct mutation *m = &s->command->mutations[index];
     size_t n_made = s->n_made;
@@ -422,7 +473,8 @@ static bool stage_mutation(struct staging *s, size_t index, struct status *st)
     return false;
 }
 
-/* Payloads of rollbacks and patches are not in the request: their size is known only now. */
+/* Payloads of rollbacks, copies and patches are not in the request: their size is known only now.
+ */
 static bool check_bytes(const struct staging *s, struct status *st)
 {
     if (s->bytes > COMMIT_MAX_BYTES) {

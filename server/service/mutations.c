@@ -21,6 +21,7 @@ void mutations_fini(struct mutations *mutations)
         free_text(m->service);
         free_text(m->expected_epoch);
         free_text(m->content_field);
+        free_text(m->source_environment);
         buf_unref(m->payload);
     }
     free(mutations->items);
@@ -77,20 +78,45 @@ static bool set_payload(struct making *making, struct mutation *m, const char *f
     return true;
 }
 
+static bool set_source(struct making *making, struct mutation *m, const struct write_form *form,
+                       const ProtobufCMessage *request)
+{
+    char path[PATH_BYTES];
+    const char *source = write_source(form, request);
+    snprintf(path, sizeof path, "%ssource_environment", making->prefix);
+    if (!name_check(source, strlen(source), path, making->st)) {
+        return false;
+    }
+    if (strcmp(source, m->environment) == 0) {
+        return refuse(making, "source_environment", "SOURCE_SAME",
+                      "must be another environment; a rollback copies within one");
+    }
+    m->source_environment = mem_string(source);
+    m->version = write_number(request, form->source_version);
+    return true;
+}
+
 static bool set_content(struct making *making, struct mutation *m, const struct write_form *form,
                         const ProtobufCMessage *request)
 {
-    ProtobufCBinaryData data;
     if (form->content == 0) {
         return true;
     }
-    const struct write_content *content = write_content(form, request, &data);
+    const struct write_content *content = write_content(form, request);
     if (content == NULL) {
-        return refuse(making, "config_data", "CONTENT_MISSING",
-                      "one of config_data, merge_patch and json_patch is needed");
+        return refuse(
+            making, "config_data", "CONTENT_MISSING",
+            "one of config_data, merge_patch, json_patch and source_environment is needed");
     }
     m->kind = content->kind;
-    return set_payload(making, m, content->field, data);
+    if (content->kind == MUTATE_COPY) {
+        return set_source(making, m, form, request);
+    }
+    if (write_number(request, form->source_version) != 0) {
+        return refuse(making, "source_version", "CONTENT_AMBIGUOUS",
+                      "only together with source_environment");
+    }
+    return set_payload(making, m, content->field, write_data(form, request));
 }
 
 /* A mutation with all that requests have in common, but the names. */

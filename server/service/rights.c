@@ -122,8 +122,11 @@ static bool check_write_schema(struct grants grants, const ProtobufCMessage *req
 bool rights_check_write(struct grants grants, const ProtobufCMessage *request, struct status *st)
 {
     const struct write_form *form = write_form_of(request);
-    return check_name(grants, form->permission, write_text(request, form->environment),
-                      write_text(request, form->service_name), st);
+    const char *service = write_text(request, form->service_name);
+    const char *source = write_source(form, request);
+    return check_name(grants, form->permission, write_text(request, form->environment), service,
+                      st) &&
+           (source == NULL || check_name(grants, PERMISSION_READ, source, service, st));
 }
 
 /* An empty part is refused later. */

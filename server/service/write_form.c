@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <stddef.h>
 
+#include "checks.h"
 #include "write_answer.h"
 
 #define MEMBER(Request, member) offsetof(Confreg__V1__##Request, member)
@@ -50,7 +51,10 @@ static const struct write_form forms[] = {
                      {"merge_patch", MUTATE_MERGE_PATCH,
                       CONFREG__V1__UPDATE_CONFIG_REQUEST__CONTENT_MERGE_PATCH},
                      {"json_patch", MUTATE_JSON_PATCH,
-                      CONFREG__V1__UPDATE_CONFIG_REQUEST__CONTENT_JSON_PATCH}},
+                      CONFREG__V1__UPDATE_CONFIG_REQUEST__CONTENT_JSON_PATCH},
+                     {"source_environment", MUTATE_COPY,
+                      CONFREG__V1__UPDATE_CONFIG_REQUEST__CONTENT_SOURCE_ENVIRONMENT}},
+        .source_version = MEMBER(UpdateConfigRequest, source_version),
         OPTIONS(UpdateConfigRequest),
         .allow_secrets = MEMBER(UpdateConfigRequest, allow_secrets),
         .mutations = mutations_of_one,
@@ -196,8 +200,7 @@ bool write_flag(const ProtobufCMessage *request, size_t member)
 }
 
 const struct write_content *write_content(const struct write_form *form,
-                                          const ProtobufCMessage *request,
-                                          ProtobufCBinaryData *ret_data)
+                                          const ProtobufCMessage *request)
 {
     if (form->content == 0) {
         return NULL;
@@ -206,11 +209,22 @@ const struct write_content *write_content(const struct write_form *form,
         form->content_presence == 0 ? 0 : *(const int *)at(request, form->content_presence);
     for (size_t i = 0; i < WRITE_CONTENTS && form->contents[i].field != NULL; i++) {
         if (form->contents[i].presence == presence) {
-            *ret_data = *(const ProtobufCBinaryData *)at(request, form->content);
             return &form->contents[i];
         }
     }
     return NULL;
+}
+
+ProtobufCBinaryData write_data(const struct write_form *form, const ProtobufCMessage *request)
+{
+    return *(const ProtobufCBinaryData *)at(request, form->content);
+}
+
+const char *write_source(const struct write_form *form, const ProtobufCMessage *request)
+{
+    const struct write_content *content = write_content(form, request);
+    bool copies = content != NULL && content->kind == MUTATE_COPY;
+    return copies ? environment_or_default(write_text(request, form->content)) : NULL;
 }
 
 const char *write_author(const struct write_form *form, const ProtobufCMessage *request)

@@ -21,7 +21,7 @@ struct write_content {
     int presence; /* the case of the oneof; 0: the request has no oneof */
 };
 
-#define WRITE_CONTENTS 3
+#define WRITE_CONTENTS 4
 
 /* Members are offsets into the request's struct; 0: the request has no such member. */
 struct write_form {
@@ -33,7 +33,8 @@ struct write_form {
     size_t environment, service_name, version;
     size_t expected_version, expected_revision, expected_epoch;
     size_t allow_missing, erase, force, undo, include_large, allow_secrets;
-    size_t content; /* of type bytes; the cases of a oneof share one place */
+    size_t content; /* of type bytes, of a copy a text; the cases of a oneof share one place */
+    size_t source_version; /* of a copy */
     size_t content_presence;
     struct write_content contents[WRITE_CONTENTS]; /* field NULL: unused */
     size_t comment, created_by, created_by_empty, request_id, validate_only;
@@ -57,8 +58,10 @@ bool write_flag(const ProtobufCMessage *request, size_t member);
 
 /* The content that a request has; NULL: none. */
 const struct write_content *write_content(const struct write_form *form,
-                                          const ProtobufCMessage *request,
-                                          ProtobufCBinaryData *ret_data);
+                                          const ProtobufCMessage *request);
+ProtobufCBinaryData write_data(const struct write_form *form, const ProtobufCMessage *request);
+/* The environment that a request copies from; NULL: it does not copy. */
+const char *write_source(const struct write_form *form, const ProtobufCMessage *request);
 
 /* The author that a request names: "" if it named the empty one, NULL if it named none. */
 const char *write_author(const struct write_form *form, const ProtobufCMessage *request);

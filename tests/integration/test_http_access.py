@@ -79,6 +79,8 @@ NAMED = {
     ("DELETE", "/api/configs/{service_name}"): (DELETE, "&validate_only=true", None),
     ("GET", "/api/configs/{service_name}/history"): (READ, "", None),
     ("GET", "/api/configs/{service_name}/diff"): (READ, "&old_version=1&new_version=1", None),
+    ("POST", "/api/configs/{service_name}/copy"):
+        (WRITE, "&validate_only=true&source_environment=prod", {}),
     ("POST", "/api/configs/{service_name}/rollback"):
         (WRITE, "&validate_only=true", {"version": 1}),
     ("POST", "/api/configs/{service_name}/undelete"): (WRITE, "&validate_only=true", {}),

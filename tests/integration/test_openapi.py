@@ -16,6 +16,7 @@ pytestmark = pytest.mark.any_store
 NAMED, HISTORY = "/api/configs/{service_name}", "/api/configs/{service_name}/history"
 DIFF, ROLLBACK = "/api/configs/{service_name}/diff", "/api/configs/{service_name}/rollback"
 UNDELETE = "/api/configs/{service_name}/undelete"
+COPY = "/api/configs/{service_name}/copy"
 LIST, BATCH = "/api/configs", "/api/configs:batchGet"
 COMMITS, DIFFS, SECRETS, BROKEN = "/api/commits", "/api/diff", "/api/secrets", "/api/broken"
 SCHEMAS, SCHEMA = "/api/schemas", "/api/schemas/{service_name}"
@@ -100,6 +101,13 @@ WITH_SERVER = [
     (UNDELETE, "POST", 412, "", {}, NEVER), (UNDELETE, "POST", 413, "", LARGE, {}),
     (UNDELETE, "POST", 415, "", {}, GZIP), (UNDELETE, "POST", 422, "", {"version": "x"}, {}),
     (UNDELETE, "POST", 403, "", {}, PAGE),
+    (COPY, "POST", 200, "?environment=lax&validate_only=true", {}, {}),
+    (COPY, "POST", 201, "?environment=copied", {}, {}),
+    (COPY, "POST", 404, "?environment=copied&source_environment=none", {}, {}),
+    (COPY, "POST", 410, "?environment=copied", {"version": 1}, {}),
+    (COPY, "POST", 412, "?environment=copied", {}, NEVER), (COPY, "POST", 413, "", LARGE, {}),
+    (COPY, "POST", 415, "", {}, GZIP), (COPY, "POST", 422, "", {}, {}),
+    (COPY, "POST", 403, "", {}, PAGE),
     (DIFFS, "GET", 200, "?new_environment=x", None, {}), (DIFFS, "GET", 422, "", None, {}),
     (DIFFS, "GET", 409, "?new_environment=x", None, {"X-Config-Min-Revision": f"{EPOCH}-1"}),
     (DIFFS, "GET", 410, "?old_revision=1", None, {}),
@@ -194,7 +202,8 @@ WITH_FAULTS = [
     (SCHEMA_PARTS["history"], "GET", None, {}, READ), (SCHEMA_PARTS["diff"], "GET", None, {}, READ),
     (SCHEMA, "PUT", SCHEMA_DATA, {}, WRITE), (SCHEMA, "DELETE", None, {}, WRITE),
     (SCHEMA_PARTS["rollback"], "POST", {"version": 1}, {}, WRITE),
-    (UNDELETE, "POST", {}, {}, WRITE | {409: ERASED}), (COMMITS, "POST", UPSERT, {}, WRITE),
+    (UNDELETE, "POST", {}, {}, WRITE | {409: ERASED}), (COPY, "POST", {}, {}, WRITE),
+    (COMMITS, "POST", UPSERT, {}, WRITE),
     *((route, "POST", {}, {}, READ | {429: OVERLOADED}) for route in (FLAGS, FLAG)),
     *((route, "GET", None, {}, READ) for route in (SPRING, LABELLED)),
     (SESSION, "GET", None, {}, READ), (SESSION, "POST", None, TOKEN, READ),

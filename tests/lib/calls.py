@@ -34,6 +34,10 @@ class Registry:
     def json_patch(self, service, patch, environment="prod", **fields):
         return self._call("UpdateConfig", service, environment, json_patch=text(patch), **fields)
 
+    def copy(self, service, source, environment="prod", **fields):
+        return self._call("UpdateConfig", service, environment, source_environment=source,
+                          **fields)
+
     def without_content(self, service):
         return self._call("UpdateConfig", service, "prod")
 

@@ -5,6 +5,7 @@
 #include "head.h"
 #include "key.h"
 #include "leak_check.h"
+#include "record.h"
 
 static const uint8_t epoch[EPOCH_SIZE] = {0xca, 0xfe, 3, 4, 5, 6, 7, 8};
 
@@ -145,13 +146,48 @@ Test(commit, credential_and_method_have_a_format_of_their_own)
         cr_assert(commit_decode(commit->record, &copy, &st));
         cr_assert_str_eq(copy->credential, cases[i].credential);
         cr_assert_str_eq(copy->method, cases[i].method);
-        for (uint8_t format = 0; format < 6; format++) {
+        for (uint8_t format = 0; format < 7; format++) {
             AUTO(buf_unref) struct buf *other = buf_copy(commit->record->data, commit->record->len);
             struct commit *none = NULL;
             other->data[0] = format;
             cr_assert(format == cases[i].format || !commit_decode(other, &none, &st),
                       "a commit has one form");
         }
+    }
+    leak_check();
+}
+
+Test(commit, a_copy_has_a_format_of_its_own)
+{
+    AUTO(commit_unref) struct commit *commit = commit_new(2);
+    AUTO(commit_unref) struct commit *copy = NULL;
+    struct status st;
+    for (size_t i = 0; i < 2; i++) {
+        commit->changes[i] = (struct change){.kind = CHANGE_UPDATE,
+                                             .environment = mem_string("prod"),
+                                             .service = mem_string(i == 0 ? "billing" : "mail"),
+                                             .version = 4,
+                                             .payload = buf_copy("{}", 2)};
+    }
+    commit->changes[1].source_environment = mem_string("dev");
+    commit->changes[1].source_version = 3;
+    commit_seal(commit, epoch);
+    cr_assert_eq(commit->record->data[0], 5);
+    cr_assert(commit_decode(commit->record, &copy, &st), "%s", st.message);
+    cr_assert_null(copy->changes[0].source_environment);
+    cr_assert_str_eq(copy->changes[1].source_environment, "dev");
+    cr_assert_eq(copy->changes[1].source_version, 3);
+    for (enum change_kind kind = CHANGE_CREATE; kind < CHANGE_KINDS; kind++) {
+        AUTO(commit_unref) struct commit *other = commit_new(1);
+        struct commit *decoded = NULL;
+        other->changes[0] = (struct change){.kind = kind,
+                                            .environment = mem_string("prod"),
+                                            .service = mem_string("billing"),
+                                            .source_environment = mem_string("dev")};
+        AUTO(buf_unref) struct buf *record = record_encode(other);
+        bool ok = (decoded = record_decode(record->data, record->len)) != NULL;
+        cr_expect_eq(ok, kind == CHANGE_CREATE || kind == CHANGE_UPDATE, "%d", kind);
+        commit_unref(decoded);
     }
     leak_check();
 }
