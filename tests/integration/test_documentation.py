@@ -23,12 +23,12 @@ from tokens import Key, jwks
 pytestmark = [pytest.mark.own_store, pytest.mark.documentation]
 
 PAGES = ["README.md", "CONTRIBUTING.md", "SECURITY.md", "client/go/README.md", "client/lib/README.md",
-         "client/python/README.md", "client/examples/README.md", "tests/conformance/README.md",
+         "client/node/README.md", "client/python/README.md", "client/examples/README.md", "tests/conformance/README.md",
          *(str(page.relative_to(ROOT)) for page in sorted((ROOT / "docs").rglob("*.md")))]
 # These start from README's first steps, with the two programs running and its config there.
 NEED_PROGRAMS = {"docs/operations.md", "docs/protocol.md", "docs/guides/environments.md",
                  "docs/guides/reverse-proxies.md", "docs/guides/python.md", "docs/guides/c.md",
-                 "docs/guides/go.md", "docs/schemas.md", "docs/tasks.md"}
+                 "docs/guides/go.md", "docs/guides/node.md", "docs/schemas.md", "docs/tasks.md"}
 ENTER = """
 set -e
 ip link set lo up
@@ -287,6 +287,14 @@ def the_go_module(machine):
 def files_of_credentials(machine):
     machine.run("openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 1 -subj /CN=ca "
                 "-keyout ca.key -out ca.pem && echo secret >billing.token", "the files of credentials")
+
+
+def the_node_package(machine):
+    """A folder for the programs of the page that has it."""
+    programs = machine.folder / "programs"
+    machine.run(f"mkdir {programs} && cd {programs}\n"
+                f"ln -s {TOOLS.parent}/node-package/installed/node_modules node_modules",
+                "the Node package")
 
 
 # ---- Reading ----
