@@ -3,12 +3,15 @@
 import os
 import subprocess
 
+import grpc
 import pytest
-from access import AccessFile, grant
+from access import AccessFile, as_caller, grant
 from calls import Registry
-from daemon import TOOLS, Confregd, Gateway, until
+from certificates import Authority
+from daemon import CHANNEL_OPTIONS, TOOLS, Confregd, Gateway, until
 from guarded import Guarded
 from rest import Rest
+from stubs import api_grpc
 
 pytestmark = [pytest.mark.own_store, pytest.mark.own_checks]
 
@@ -17,6 +20,37 @@ CLIENTS = {
     "go": ["client-go"], "node": ["client-node"], "java": ["client-java"],
     "python": ["client-python"],
     "python_asyncio": ["env", "CLIENT=client_asyncio", "client-python"]}
+
+# Those that read their config back, and take the files of an authority and of a token.
+READERS = ["go", "java"]
+
+
+class Secure(Confregd):
+    """confregd with TLS and one token, which its stub shows."""
+
+    def __init__(self, folder):
+        super().__init__(folder)
+        self.authority = Authority(self.folder / "authority")
+        self.pair = self.authority.server()
+        self.access = AccessFile(self.folder)
+        self.token = self.access.add("tester", grant("admin"))
+        self.token_file = self.folder / "token"
+        self.token_file.write_text(f"{self.token}\n")
+
+    def arguments(self):
+        return [*super().arguments(), *self.access.arguments(), "--tls-cert", str(self.pair.cert),
+                "--tls-key", str(self.pair.key)]
+
+    def reconnect(self):
+        if self.channel is not None:
+            self.channel.close()
+        self.channel = grpc.secure_channel(
+            self.listen, grpc.ssl_channel_credentials(self.authority.ca.read_bytes()),
+            options=CHANNEL_OPTIONS)
+
+    @property
+    def stub(self):
+        return api_grpc.RegistryServiceStub(as_caller(self.channel, self.token))
 
 
 class Client:
@@ -42,9 +76,10 @@ class Client:
 def start_client(launch, tmp_path):
     clients = []
 
-    def start(language, server):
+    def start(language, server, *files):
         *prefix, program = CLIENTS[language]
-        clients.append(Client([*prefix, TOOLS / program, server.listen], tmp_path / "client.log"))
+        clients.append(Client([*prefix, TOOLS / program, server.listen, *files],
+                              tmp_path / "client.log"))
         return clients[-1]
     yield start
     for client in clients:
@@ -52,23 +87,36 @@ def start_client(launch, tmp_path):
         client.process.wait(60)
 
 
-@pytest.mark.parametrize("language", CLIENTS)
-def test_a_generated_client(launch, start_client, language):
-    """Creates, meets a conflict, changes, watches from a snapshot on, and resumes over a restart."""
-    server = launch(Confregd).start()
-    client = start_client(language, server)
+def follow(server, client, language, end=Confregd.stop):
+    """Drives a client from its start to its end, over a restart of the server."""
     client.expect("watching")
     Registry(server.stub).update(f"client-{language}", '{"pool":30}')
     client.expect('event 3 {"pool":30}')
-    server.stop()
+    end(server)
     client.expect("interrupted")
     server.start()
     Registry(server.stub).update(f"client-{language}", '{"pool":40}')
     client.expect('event 4 {"pool":40}')
     assert client.process.wait(60) == 0, client.log.read_text()
     assert [line for line in client.lines() if line != "interrupted"] == [
-        "created 1 ada", "conflict VERSION_MISMATCH 1", "updated 2",
+        "created 1 ada", *(['read {"pool":10}'] if language in READERS else []),
+        "conflict VERSION_MISMATCH 1", "updated 2",
         'snapshot 2 {"pool":20}', "watching", 'event 3 {"pool":30}', 'event 4 {"pool":40}']
+
+
+@pytest.mark.parametrize("language", CLIENTS)
+def test_a_generated_client(launch, start_client, language):
+    """Creates, meets a conflict, changes, watches from a snapshot on, and resumes over a restart."""
+    server = launch(Confregd).start()
+    follow(server, start_client(language, server), language)
+
+
+@pytest.mark.parametrize("language", READERS)
+def test_a_generated_client_with_tls_and_a_token(launch, start_client, language):
+    """The same, by TLS and with a token, over the end of a server that is killed."""
+    server = launch(Secure).start()
+    client = start_client(language, server, server.authority.ca, server.token_file)
+    follow(server, client, language, Confregd.kill)
 
 
 @pytest.mark.parametrize("language", ["http_node", "http_python"])

@@ -284,6 +284,12 @@ def the_go_module(machine):
                 "GOFLAGS=-mod=mod\nmkdir watch calls secure", "the Go module")
 
 
+def the_java_example(machine, block):
+    """test_clients.py runs that one."""
+    example = ROOT / "client" / "examples" / "java" / "src" / "main" / "java" / "example" / "Client.java"
+    assert block.text == example.read_text()
+
+
 def files_of_credentials(machine):
     machine.run("openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 1 -subj /CN=ca "
                 "-keyout ca.key -out ca.pem && echo secret >billing.token", "the files of credentials")
