@@ -117,5 +117,5 @@ void published_fini(struct published *published)
     if (object != NULL) {
         published->unref(object);
     }
-    *published = (struct published){0};
+    *published = (struct published){.unref = NULL};
 }
