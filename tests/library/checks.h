@@ -1,4 +1,4 @@
-/* What the programs of users share. */
+/* Checks and a client, for the programs of users. */
 #ifndef TESTS_LIBRARY_CHECKS_H
 #define TESTS_LIBRARY_CHECKS_H
 

@@ -113,7 +113,7 @@ static void two_clients(const char *address)
     confreg_client_free(other);
 }
 
-/* What cannot be asked for is told by the callback, too. */
+/* A request that cannot be made ends in the callback, too. */
 static void bad_request(const char *address)
 {
     begin(address);

@@ -117,7 +117,7 @@ static void start_calls(const struct closing *closing, confreg_call_done *last)
 
 static void *make_and_free(void *user)
 {
-    /* They stay: the last thing that a callback does with its own is to wake who waits for it. */
+    /* Static: a callback's last step is to wake the waiter, which would free it too early. */
     static struct closing all[CLOSERS * CLOSES];
     static atomic_uint n_used;
     for (size_t i = 0; i < CLOSES; i++) {

@@ -103,7 +103,7 @@ static void add_message(struct str *out, const ProtobufCMessageDescriptor *type,
     str_add_text(out, before[0] == '{' ? "{}" : "}");
 }
 
-/* What is written, is what was read: with the names of the .proto files. */
+/* Writing gives back the JSON that was read, with the names of the .proto files. */
 static void check_all_fields(const ProtobufCMessageDescriptor *type, unsigned choice)
 {
     AUTO_STR snake = {0}, camel = {0};
