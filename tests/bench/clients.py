@@ -3,6 +3,7 @@
 import os
 import statistics
 import subprocess
+import time
 
 from harness import ROOT, figure
 from programs import Confregd
@@ -105,3 +106,29 @@ def start_from_file(bench):
     times = [ask(bench, "file", path)[0][0] for _ in range(bench.scaled(21, 7))]
     bench.row("start from the last-known-good file in C", f"{statistics.median(times):.1f} ms",
               "under 10 ms")
+
+
+def requests(server, method):
+    name = f'confreg_requests_total{{grpc_service="confreg.v1.RegistryService",grpc_method="{method}"'
+    return server.metric(f'{name},grpc_code="OK"}}') or 0
+
+
+@figure("client-c-restart")
+def restart_under_clients(bench):
+    """How many calls each client of many makes until it follows a server again that was restarted."""
+    server, count = start_server(bench), bench.scaled(2000, 500)
+    clients = subprocess.Popen([program(bench), "stay", server.address, str(count)], text=True,
+                               stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert clients.stdout.readline() == "ready\n", "the clients could not begin"
+    server.stop()
+    server.start()
+    begun = time.monotonic()
+    while requests(server, "GetStatus") < count or server.metric("confreg_watch_streams") < count:
+        assert time.monotonic() - begun < 60, "not all clients came back"
+        time.sleep(0.05)
+    took = time.monotonic() - begun
+    calls = server.metric("confreg_watch_streams") + sum(
+        requests(server, method) for method in ("GetStatus", "Watch", "WatchProgress"))
+    clients.communicate("")
+    bench.row(f"a restart under {count:,} clients: calls of each", f"{calls / count:.2f}", "3 at most",
+              f"all were back after {took:.1f} s")

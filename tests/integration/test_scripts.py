@@ -186,7 +186,8 @@ def test_bench_takes_lists_of_figures_and_names_all_where_one_is_unknown(bench):
     assert done.returncode == 2 and "--etcd" in done.stderr
     good = bench("--only", "get-etcd,update-etcd", "--only", "get-empty", "--etcd", "both")
     assert good.returncode == 1 and "was called" in good.stdout + good.stderr
-    clients = bench("--only", "client-c-getters,client-callbacks,client-c-watchers,client-c-file")
+    clients = bench("--only", "client-c-getters,client-callbacks,client-c-watchers,client-c-file",
+                    "--only", "client-c-restart")
     assert clients.returncode == 1 and "was called" in clients.stdout + clients.stderr
 
 
