@@ -36,11 +36,6 @@ bool coercion_to_integer(double number, int64_t *ret_integer)
     return true;
 }
 
-struct setting setting_of_string(const char *borrowed)
-{
-    return (struct setting){.type = JSON_STRING, .string = borrowed, .n_string = strlen(borrowed)};
-}
-
 /* ---- Texts of numbers ---- */
 
 static bool is_blank(char c)
@@ -204,11 +199,6 @@ double setting_to_double(const struct setting *setting, double fallback)
         break;
     }
     return fallback;
-}
-
-const char *setting_to_string(const struct setting *setting)
-{
-    return setting == NULL ? NULL : setting->string;
 }
 
 /* ---- Quantities ---- */

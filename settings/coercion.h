@@ -25,12 +25,6 @@ int64_t setting_to_duration_ms(const struct setting *setting, int64_t fallback);
  * KiB, MiB, GiB, TiB, and K, M, G, T (powers of 1024), in any case. What is negative or does not
  * fit: the fallback. */
 int64_t setting_to_size(const struct setting *setting, int64_t fallback);
-/* A string as it is; NULL: it is none. Borrowed. */
-const char *setting_to_string(const struct setting *setting);
-
-/* A setting that is a string, from elsewhere than a config; borrows it. */
-struct setting setting_of_string(const char *borrowed);
-
 /* Like strtod, but with '.' whatever the locale. */
 double coercion_strtod(const char *text);
 /* Cuts the fraction off. False: it does not fit. */

@@ -147,11 +147,3 @@ Test(coercion, sizes)
         {"\"9999999TiB\"", -7}};
     expect_rows(setting_to_size, rows, COUNT_OF(rows));
 }
-
-Test(coercion, of_a_text_from_elsewhere)
-{
-    struct setting setting = setting_of_string("5");
-    cr_assert_eq(setting_to_int64(&setting, -7), 5);
-    cr_assert_str_eq(setting_to_string(&setting), "5");
-    cr_assert_null(setting_to_string(NULL));
-}
