@@ -30,8 +30,9 @@ static const struct route rows[] = {
     {"POST", "/api/configs:batchGet", handle_batch, PARAMETER_FIELDS | PARAMETERS_STRICT,
      BODY_NAMES, &config_read},
     {"GET", "/api/configs/*", handle_get,
-     NAMED | PARAMETER_VERSION | PARAMETER_RESOLVE | PARAMETER_INCLUDE_DELETED, BODY_NONE,
-     &config_read},
+     NAMED | PARAMETER_VERSION | PARAMETER_RESOLVE | PARAMETER_INCLUDE_DELETED |
+         PARAMETER_APPLY_DEFAULTS,
+     BODY_NONE, &config_read},
     {"POST", "/api/configs/*", handle_create, NAMED | VALUE, BODY_CONFIG, &config_write},
     {"PUT", "/api/configs/*", handle_update, NAMED | VALUE | PARAMETER_UPSERT, BODY_CONFIG,
      &config_write},

@@ -38,6 +38,9 @@ void handle_schema_delete(struct request *r);
 void handle_schema_history(struct request *r);
 void handle_schema_diff(struct request *r);
 
+/* filled_gets.c; GET with apply_defaults */
+void handle_filled_get(struct request *r);
+
 /* breaches.c */
 void handle_schema_try(struct request *r);
 void handle_broken(struct request *r);

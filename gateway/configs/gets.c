@@ -369,7 +369,9 @@ static void ask_server(struct request *r)
 
 void handle_get(struct request *r)
 {
-    if (identify_ensure(r, handle_get) && !answer_from_mirror(r)) {
+    if (r->parameters.apply_defaults) {
+        handle_filled_get(r);
+    } else if (identify_ensure(r, handle_get) && !answer_from_mirror(r)) {
         ask_server(r);
     }
 }

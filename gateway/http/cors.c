@@ -11,8 +11,9 @@
  * lets through (Cache-Control, Content-Length, Content-Type and the like). */
 #define EXPOSED                                                                                    \
     "Access-Control-Expose-Headers: Accept-Patch, Age, Allow, ETag, Link, Location, "              \
-    "Preference-Applied, Retry-After, Vary, WWW-Authenticate, Warning, X-Config-Filtered, "        \
-    "X-Config-Ignored, X-Config-Revision, X-Config-Version, X-Confreg-Warning\r\n"
+    "Preference-Applied, Retry-After, Vary, WWW-Authenticate, Warning, X-Config-Defaulted, "       \
+    "X-Config-Filtered, X-Config-Ignored, X-Config-Revision, X-Config-Version, "                   \
+    "X-Confreg-Warning\r\n"
 #define ORIGIN_MAX 300 /* bytes: a host has 253 at most */
 #define VARY "Vary: Origin\r\n"
 #define PRIVATE "Cache-Control: private\r\nVary: Authorization, Cookie\r\n"

@@ -209,6 +209,8 @@ static const struct row {
     {PARAMETER_DELETED, "deleted", take_switch, offsetof(struct parameters, deleted)},
     {PARAMETER_VERSIONS, "versions", take_text, offsetof(struct parameters, versions)},
     {PARAMETER_IN_FORCE, "in_force", take_switch, offsetof(struct parameters, in_force)},
+    {PARAMETER_APPLY_DEFAULTS, "apply_defaults", take_switch,
+     offsetof(struct parameters, apply_defaults)},
     {PARAMETER_FORCE, "force", take_switch, offsetof(struct parameters, force)},
 };
 

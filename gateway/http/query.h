@@ -48,11 +48,12 @@ enum parameter {
     /* actor=, credential=, kind=, since=, until=, from_revision=, to_revision=, pointer=, order=,
      * view= */
     PARAMETER_LOG_FILTERS = 1 << 17,
-    PARAMETER_SIDES = 1 << 20,    /* new_environment=, old_revision=, new_revision= */
-    PARAMETER_VERSIONS = 1 << 21, /* versions=, which of them: a word */
-    PARAMETER_SOURCE = 1 << 23,   /* source_environment=, "default" where it is not given */
-    PARAMETER_IN_FORCE = 1 << 24, /* in_force=true */
-    PARAMETER_FORCE = 1 << 25,    /* force=true */
+    PARAMETER_SIDES = 1 << 20,          /* new_environment=, old_revision=, new_revision= */
+    PARAMETER_VERSIONS = 1 << 21,       /* versions=, which of them: a word */
+    PARAMETER_APPLY_DEFAULTS = 1 << 22, /* apply_defaults=true */
+    PARAMETER_SOURCE = 1 << 23,         /* source_environment=, "default" where it is not given */
+    PARAMETER_IN_FORCE = 1 << 24,       /* in_force=true */
+    PARAMETER_FORCE = 1 << 25,          /* force=true */
     /* Unknown and repeated parameters are faults, and so are unknown members of the body. */
     PARAMETERS_STRICT = 1 << 30,
 };
@@ -63,7 +64,7 @@ struct parameters {
     char *environment;    /* owned; the filter, where the route takes that */
     struct number version, limit, old_version, new_version;
     bool resolve, snapshot, upsert, validate_only, allow_secrets, include_deleted, deleted;
-    bool in_force, force;
+    bool in_force, force, apply_defaults;
     char *prefix_filter;        /* owned */
     char *comment, *created_by; /* owned */
     char *page, *fields;        /* owned */

@@ -1,11 +1,14 @@
 """What breaks a schema: tried before it is set, and listed and counted afterwards."""
 
+import gzip
 import re
 
 import pytest
 from calls import Registry
 from daemon import Confregd, free_port
 from errors import refused
+from rest import from_then_on
+from test_http_access import Site
 from test_metrics import scrape
 
 PORT = {"properties": {"port": {"type": "integer"}}, "required": ["port"]}
@@ -223,3 +226,53 @@ def test_over_http(rest, registry, name):
     found = rest.get(f"/api/broken?service_name={name}").json()["breaches"]
     assert found == whole["breaches"]
     assert rest.get(f"/api/broken?prefix={name}&environment=a").json()["breaches"] == found[:1]
+
+
+def test_pages_over_http_are_packed_and_new_enough(rest, registry, name):
+    for number in range(20):
+        registry.create(name, BAD, environment=f"e{number}")
+    headers = {"Accept-Encoding": "gzip", **from_then_on(registry.set_schema(name, PORT, force=True))}
+    for call in (lambda **more: rest.get(f"/api/broken?service_name={name}", **more),
+                 lambda **more: rest.post(f"/api/schemas/{name}/try", {"schema": PORT}, **more)):
+        answer = call(headers=headers)
+        assert (answer.headers["Content-Encoding"], answer.headers["Vary"]) == ("gzip", "Accept-Encoding")
+        assert gzip.decompress(answer.body) == call().body
+    first = rest.get(f"/api/broken?service_name={name}&limit=1")
+    assert len(first.json()["breaches"]) == 1
+    assert first.json()["next"] in first.headers["Link"]
+
+
+def test_callers_are_told_what_they_may_read(launch, tmp_path):
+    """The schema of web refers to that of billing, so that a change of that one concerns both."""
+    site = Site(launch, tmp_path)
+    for service, schema in (("billing", {"$defs": {"port": {}}}),
+                            ("web", {"properties": {"port": {"$ref": "confreg:/prod/billing#/$defs/port"}}})):
+        assert site.call(site.root, "PUT", f"/api/schemas/{service}?environment=prod", {"schema": schema}).status == 201
+        assert site.call(site.root, "POST", f"/api/configs/{service}?environment=prod",
+                         {"config_data": {"port": "x"}}).status == 201
+    body = {"schema": {"$defs": {"port": {"type": "integer"}}, **PORT}}
+    for act in ("try", "set"):
+        for role, token in {**site.tokens, "root": site.root}.items():
+            answer = (site.call(token, "POST", "/api/schemas/billing/try?environment=prod", body) if act == "try" else
+                      site.call(token, "GET", "/api/broken"))
+            may = role in ("super-admin", "root") or (act == "set" and role in ("reader", "admin"))
+            assert answer.status == (200 if may else 403), (role, answer)
+            if may:
+                seen = ["billing", "web"] if role == "root" else ["billing"]
+                assert [b["service_name"] for b in answer.json()["breaches"]] == seen
+                assert answer.headers["X-Config-Filtered"] == (None if role == "root" else "true")
+        set_it = site.call(site.root, "PUT", "/api/schemas/billing?environment=prod&force=true", body)
+        assert set_it.status == 200
+    assert site.call(None, "GET", "/api/broken").status == 401
+    assert site.call(None, "POST", "/api/schemas/billing/try", body).status == 401
+
+
+def test_faults_of_a_resolved_value_are_told_to_who_may_read_the_default(launch, tmp_path):
+    site = Site(launch, tmp_path)
+    for environment in ("default", "prod"):
+        site.call(site.root, "POST", f"/api/configs/billing?environment={environment}", {"config_data": {}})
+    schema = {"schema": {**PORT, "x-confreg-resolved": True}}
+    assert site.call(site.root, "PUT", "/api/schemas/billing?force=true", schema).status == 201
+    assert len(site.call(site.root, "GET", "/api/broken").json()["breaches"]) == 2
+    answer = site.call(site.tokens["reader"], "GET", "/api/broken")
+    assert (answer.json()["breaches"], answer.headers["X-Config-Filtered"]) == ([], "true")

@@ -220,6 +220,20 @@ def test_defaults_are_filled_in_and_told(registry, name):
         {"log": {"level": "debug"}, "pool": {"min": 2, "max": 10}, "port": 80}, ["/pool/max", "/port"])
 
 
+def test_defaults_are_filled_in_over_http(registry, rest, name):
+    registry.set_schema(name, TREE)
+    registry.create(name, '{"log":{}}')
+    answer = rest.get(f"/api/configs/{name}?environment=prod&apply_defaults=true")
+    assert answer.json() == {"log": {"level": "info"}, "port": 80, "pool": {"max": 5, "min": 1}}
+    assert (answer.headers["X-Config-Defaulted"], answer.headers["X-Config-Version"], answer.headers["ETag"]) == (
+        "4", "1", None)
+    plain = rest.get(f"/api/configs/{name}?environment=prod&apply_defaults=false")
+    assert plain.json() == {"log": {}} and plain.headers["X-Config-Defaulted"] is None
+    assert rest.get(f"/api/configs/{name}?environment=prod&resolve=true&apply_defaults=true").status == 200
+    assert rest.get(f"/api/configs/{name}-none?apply_defaults=true").status == 404
+    assert rest.get(f"/api/configs/{name}?apply_defaults=x").status == 422
+
+
 def test_a_schema_tells_its_defaults_and_keeps_its_notes(registry, name):
     registry.set_schema(name, TREE)
     answer = registry.schema(name, include_defaults=True)
