@@ -1,12 +1,16 @@
 /* The parts of a request that the gateway parses. Lines: target, entity tags, Cache-Control,
- * Prefer, minimum, content type; the rest is the body. The line of the tags is read as a time, too.
- */
+ * Prefer, minimum, content type; the rest is the body, and a config of a door. The line of the tags
+ * is read as a time, a credential and a trace, too. */
 #include "api.h"
 #include "body.h"
 #include "clock.h"
+#include "credential.h"
+#include "door_request.h"
 #include "etag.h"
+#include "flags.h"
 #include "freshness.h"
 #include "fuzz.h"
+#include "properties.h"
 #include "query.h"
 #include "target.h"
 #include "utf8.h"
@@ -121,6 +125,54 @@ static void try_body(enum body_kind kind, const char *content_type, const uint8_
     check_faults(&invalid);
 }
 
+/* A config as flags, alone and over itself, and as properties: JSON without a name twice. */
+static void try_config(const uint8_t *bytes, size_t n)
+{
+    static const struct json_limits limits = {1 << 20, 64};
+    static const struct json_limits shown = {64 << 20, 70};
+    struct status st;
+    AUTO(buf_unref) struct buf *config = NULL;
+    if (!json_check((const char *)bytes, n, &limits, "f", &config, &st)) {
+        return;
+    }
+    const struct door_head head = {"prod", 1, 1, json_of_buf(config)};
+    struct door_heads heads = {.items = {head, head}};
+    for (heads.n = 1; heads.n <= 2; heads.n++) {
+        AUTO_STR flags = {0};
+        AUTO(buf_unref) struct buf *checked = NULL;
+        flags_add_all(&heads, &flags);
+        MUST(json_check_value(flags.data, flags.len, &shown, "f", NULL, &checked, &st));
+    }
+    AUTO_STR properties = {0};
+    AUTO(buf_unref) struct buf *checked = NULL;
+    if (properties_add(head.data, &properties)) {
+        MUST(json_check(properties.data, properties.len, &shown, "f", &checked, &st));
+    }
+}
+
+static void try_credential(const char *header)
+{
+    static struct gateway gateway;
+    struct door_request d = {0};
+    struct request *r = &d.config.upstream.base;
+    AUTO_SECRET found = {0};
+    request_init(r, &gateway, "/api/spring/a/b");
+    r->method = "GET";
+    r->headers.authorization = header;
+    MUST(routes_find(&api_routes, r));
+    credential_add(r, &found);
+    MUST(strlen(str_text(&found)) == found.len);
+    request_fini(r);
+}
+
+static void try_trace(const char *value)
+{
+    char trace[TRACEPARENT_SIZE], again[TRACEPARENT_SIZE];
+    bool good = traceparent_parse(value, strlen(value), trace);
+    MUST(strlen(trace) == (good ? TRACEPARENT_SIZE - 1 : 0));
+    MUST(!good || traceparent_parse(trace, strlen(trace), again));
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct input in = {data, size};
@@ -133,9 +185,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     try_target(target);
     try_tags(tags);
     try_time(tags);
+    try_credential(tags);
+    try_trace(tags);
     try_freshness(cache_control, prefer, minimum);
     try_body(BODY_CONFIG, content_type, in.data, in.size);
     try_body(BODY_VERSION, content_type, in.data, in.size);
     try_body(BODY_PATCH, content_type, in.data, in.size);
+    try_config(in.data, in.size);
     return 0;
 }
