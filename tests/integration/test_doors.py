@@ -2,6 +2,7 @@
 clients of both are in test_clients.py."""
 
 import base64
+import gzip
 import json
 
 import pytest
@@ -145,10 +146,16 @@ def test_the_tag_of_all_flags_changes_with_them_only(rest, name):
     assert len(set(tags)) == 5
 
 
-def test_all_flags_are_compressed(rest, name):
-    write(rest, name, **{f"flag-{i}": i for i in range(50)})
-    packed = rest.post(flags_of(name), {}, headers={"Accept-Encoding": "gzip"})
-    assert packed.headers["Content-Encoding"] == "gzip"
+def test_answers_are_compressed(rest, name):
+    write(rest, name, large={f"flag-{i}": i for i in range(100)})
+    gzip_too = {"Accept-Encoding": "gzip"}
+    for method, path in (("POST", flags_of(name)), ("POST", flags_of(name, key="large")),
+                         ("GET", spring_of(name, "default")), ("GET", spring_of(name, "default", "1"))):
+        body = {} if method == "POST" else None
+        packed = rest.call(method, path, body, gzip_too)
+        assert packed.headers["Content-Encoding"] == "gzip"
+        assert gzip.decompress(packed.body) == rest.call(method, path, body).body
+    packed = rest.post(flags_of(name), {}, headers=gzip_too)
     assert rest.post(flags_of(name), {}, headers={"If-None-Match": packed.headers["ETag"]}).status == 304
 
 
@@ -161,8 +168,9 @@ def test_too_many_evaluations(launch):
         held.sendall(f"POST {flags_of('x')} HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{{".encode())
         livez = b"GET /livez HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
         until(lambda: rest.raw(livez).status == 429, "the one request is counted")
-        answer = rest.post(flags_of("x"), {})
-        assert answer.status == 429 and int(answer.headers["Retry-After"]) >= 1
+        for path in (flags_of("x"), flags_of("x", key="a")):
+            answer = rest.post(path, {})
+            assert answer.status == 429 and int(answer.headers["Retry-After"]) >= 1
     server.stop()
 
 
