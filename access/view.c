@@ -56,3 +56,57 @@ bool view_has_service(const struct view *view, const char *service)
     return view->extent == VIEW_ALL ||
            view_of(view->grants, view->permission, NULL, service, NULL).extent != VIEW_NOTHING;
 }
+
+/* What the texts have in common that some patterns match, seen so far. */
+struct common {
+    bool is_known;    /* there was a pattern */
+    const char *name; /* the only text; NULL: there are several */
+    size_t n_prefix;  /* of prefix, which all begin with */
+    const char *prefix;
+};
+
+static void add_pattern(struct common *common, const char *pattern)
+{
+    size_t n = strcspn(pattern, "*");
+    bool is_name = pattern[n] == '\0';
+    if (!common->is_known) {
+        *common = (struct common){true, is_name ? pattern : NULL, n, pattern};
+        return;
+    }
+    if (common->name != NULL && (!is_name || strcmp(common->name, pattern) != 0)) {
+        common->name = NULL;
+    }
+    size_t same = 0;
+    while (same < n && same < common->n_prefix && pattern[same] == common->prefix[same]) {
+        same++;
+    }
+    common->n_prefix = same;
+}
+
+/* No patterns match every text. */
+static void add_patterns(struct common *common, const char *const *patterns, size_t n)
+{
+    if (n == 0) {
+        add_pattern(common, "*");
+    }
+    for (size_t i = 0; i < n; i++) {
+        add_pattern(common, patterns[i]);
+    }
+}
+
+void view_bounds(const struct view *view, struct view_bounds *ret)
+{
+    struct common environments = {.is_known = false};
+    struct common services = {.is_known = false};
+    for (size_t i = 0; i < view->grants.n; i++) {
+        const struct grant *grant = &view->grants.items[i];
+        if (access_role_has(grant->role, view->permission)) {
+            add_patterns(&environments, grant->environments, grant->n_environments);
+            add_patterns(&services, grant->services, grant->n_services);
+        }
+    }
+    *ret = (struct view_bounds){.environment = environments.name, .service = services.name};
+    if (services.n_prefix > 0) {
+        memcpy(ret->service_prefix, services.prefix, services.n_prefix);
+    }
+}

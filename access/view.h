@@ -6,6 +6,7 @@
 #define ACCESS_VIEW_H
 
 #include "grants.h"
+#include "utf8.h"
 
 /* How many of the selected configs, present and future ones. In this order. */
 enum view_extent { VIEW_NOTHING, VIEW_PART, VIEW_ALL };
@@ -21,6 +22,13 @@ struct view {
  * several grants together give everything. */
 struct view view_of(struct grants grants, enum permission permission, const char *environment,
                     const char *service, const char *service_prefix);
+
+/* What all configs of a view have in common: where to look for them. */
+struct view_bounds {
+    const char *environment, *service;       /* NULL: not one; borrowed from the grants */
+    char service_prefix[NAME_MAX_BYTES + 1]; /* of their services; "": none */
+};
+void view_bounds(const struct view *view, struct view_bounds *ret);
 
 /* The extent where both of two views are needed, and where either will do. */
 static inline enum view_extent view_both(enum view_extent a, enum view_extent b)

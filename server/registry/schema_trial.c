@@ -197,6 +197,14 @@ static bool refuse_referrer(const struct schema_trial *trial, struct status *st)
                       first->rule, first->message);
 }
 
+bool schema_trial_reference(const struct schema_trial *trial, size_t i,
+                            const char **ret_environment, const char **ret_service)
+{
+    const struct rule *rule =
+        find_rule(trial, head_environment(trial->candidate), head_service(trial->candidate));
+    return lives(trial->candidate) && rule_reference(rule, i, ret_environment, ret_service);
+}
+
 bool schema_trial_is_right(struct schema_trial *trial, struct status *st)
 {
     const struct head *candidate = trial->candidate;

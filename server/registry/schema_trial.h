@@ -28,6 +28,9 @@ MEM_CLEANUP(struct schema_trial, schema_trial_free)
 /* Whether no schema has changed since; else another trial has to be made. */
 bool schema_trial_is_current(const struct schema_trial *trial);
 
+/* The keys of the schemas that the new text refers to, as rule_reference. */
+bool schema_trial_reference(const struct schema_trial *trial, size_t i,
+                            const char **ret_environment, const char **ret_service);
 /* Whether the schema and those that refer to it are right. INVALID_ARGUMENT SCHEMA_INVALID, with
  * violations that are borrowed from the trial; FAILED_PRECONDITION SCHEMA_REFERENCED. */
 bool schema_trial_is_right(struct schema_trial *trial, struct status *st);

@@ -31,7 +31,8 @@ struct stream {
 struct side {
     const char *environment;
     uint64_t revision;
-    struct view view;     /* what the caller may read of it */
+    struct view view; /* what the caller may read of it */
+    struct view_bounds bounds;
     struct stream stream; /* unused on the new side if both have one environment */
 };
 
@@ -53,13 +54,15 @@ struct diff_page {
 
 /* ---- Streams ---- */
 
-static void stream_begin(struct stream *stream, const struct diff_page *page,
-                         const char *environment)
+static void stream_begin(struct side *side, const struct diff_page *page)
 {
+    struct stream *stream = &side->stream;
+    const char *environment = side->environment;
     const Confreg__V1__DiffConfigsRequest *r = page->request;
     stream->filter = (struct head_filter){.environment = environment,
                                           .service = filter_text(r->service_name),
                                           .service_prefix = filter_text(r->service_name_prefix)};
+    rights_narrow(&side->view, &side->bounds, &stream->filter);
     if (page->token.n_key > 0) {
         str_add(&stream->cursor.after, environment, strlen(environment) + 1);
         str_add(&stream->cursor.after, page->token.key, page->token.n_key);
@@ -379,8 +382,8 @@ static void begin(struct diff_page *page)
     page->new_side.revision = r->new_revision == 0 ? now : r->new_revision;
     page->old_side.environment = environment_or_default(r->environment);
     page->old_side.revision = r->old_revision == 0 ? page->new_side.revision : r->old_revision;
-    stream_begin(&page->old_side.stream, page, page->old_side.environment);
-    stream_begin(&page->new_side.stream, page, page->new_side.environment);
+    stream_begin(&page->old_side, page);
+    stream_begin(&page->new_side, page);
 }
 
 /* A compaction may have removed payloads while the page was made, also where that made it fail. */

@@ -118,7 +118,7 @@ static void run_trial(struct service *service, struct rpc_call *call,
     AUTO(schema_trial_free)
     struct schema_trial *trial =
         schema_trial_new(service->registry, key.text, r->service_name, text);
-    if (!schema_trial_is_right(trial, &st)) {
+    if (!rights_check_references(call, trial, &st) || !schema_trial_is_right(trial, &st)) {
         rpc_fail(call, &st);
         return;
     }

@@ -23,6 +23,7 @@ struct config_page {
     struct page_token token; /* the start of the next page */
     struct head_filter filter;
     struct view view;
+    struct view_bounds bounds; /* of the filter */
     bool basic, include_large;
     enum configs_shown show;
     size_t left; /* items that still fit on the page */
@@ -193,6 +194,9 @@ void list_keys(struct service *service, struct rpc_call *call,
         !is_still_there(&page, &st)) {
         rpc_fail(call, &st);
         return;
+    }
+    if (kind == KEY_CONFIG) { /* a schema is for all environments, or for one */
+        rights_narrow(&page.view, &page.bounds, &page.filter);
     }
     answer_add(&page.answer, answer_header(service, &page.token.position));
     /* Check again: a compaction may have removed payloads while the page was read. */

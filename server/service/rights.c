@@ -9,6 +9,7 @@
 #include "key.h"
 #include "overlay.h"
 #include "rules.h"
+#include "schema_trial.h"
 #include "view_key.h"
 #include "write_form.h"
 
@@ -235,6 +236,35 @@ struct view rights_view(const struct rpc_call *call, enum permission permission,
     return view_of(caller_grants(admission_caller(call)), permission,
                    view_environment(selection->environment), selection->service,
                    selection->service_prefix);
+}
+
+bool rights_check_references(const struct rpc_call *call, const struct schema_trial *trial,
+                             struct status *st)
+{
+    struct grants grants = caller_grants(admission_caller(call));
+    const char *environment;
+    const char *service;
+    bool ok = true;
+    for (size_t i = 0; ok && schema_trial_reference(trial, i, &environment, &service); i++) {
+        ok = check_schema(grants, PERMISSION_READ, key_environment(environment), service, st);
+    }
+    return ok;
+}
+
+void rights_narrow(const struct view *view, struct view_bounds *bounds,
+                   struct head_filter *selection)
+{
+    const char *prefix = selection->service_prefix == NULL ? "" : selection->service_prefix;
+    view_bounds(view, bounds);
+    if (selection->environment == NULL) {
+        selection->environment = bounds->environment;
+    }
+    if (selection->service == NULL) {
+        selection->service = bounds->service;
+    }
+    if (strlen(bounds->service_prefix) > strlen(prefix)) {
+        selection->service_prefix = bounds->service_prefix;
+    }
 }
 
 bool rights_see(const struct view *view, struct status *st)

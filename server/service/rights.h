@@ -19,6 +19,8 @@
 #include "registry.h"
 #include "view.h"
 
+struct schema_trial;
+
 /* For which configs a method needs its permission. */
 enum right_scope {
     RIGHT_NAMED,  /* for all that the request names; else the call is refused */
@@ -50,10 +52,19 @@ bool rights_check(const struct right *right, struct grants grants, const Protobu
                   struct status *st);
 /* The same for one writing request (write_form.h), which may be a part of another. */
 bool rights_check_write(struct grants grants, const ProtobufCMessage *request, struct status *st);
+/* The same for the schemas that a new one refers to, whether there are any or not: what it finds
+ * tells what they demand. */
+bool rights_check_references(const struct rpc_call *call, const struct schema_trial *trial,
+                             struct status *st);
 
 /* The view that the caller of a call has of a selection of configs. */
 struct view rights_view(const struct rpc_call *call, enum permission permission,
                         const struct head_filter *selection);
+/* Narrows a selection of configs to where the view's are, so that a caller with few rights does not
+ * have all heads looked at. It selects the same configs of the view as before. bounds has the texts
+ * that it borrows. */
+void rights_narrow(const struct view *view, struct view_bounds *bounds,
+                   struct head_filter *selection);
 /* PERMISSION_DENIED NOT_ALLOWED: the view has nothing, whatever there is. */
 bool rights_see(const struct view *view, struct status *st);
 

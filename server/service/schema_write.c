@@ -4,6 +4,7 @@
 #include "charges.h"
 #include "history.h"
 #include "overlay.h"
+#include "rights.h"
 #include "schema_trial.h"
 #include "write_item.h"
 
@@ -136,7 +137,8 @@ static bool try(struct schema_write *w, struct status *st)
         }
         w->trial = schema_trial_new(service->registry, m->environment, m->service, text);
         m->trial = w->trial;
-        if (!schema_trial_is_right(w->trial, st)) {
+        if (!rights_check_references(w->call, w->trial, st) ||
+            !schema_trial_is_right(w->trial, st)) {
             return false;
         }
     }

@@ -130,6 +130,7 @@ void value_search_answer(struct value_search *search, struct rpc_call *call,
         rpc_fail(call, &st);
         return;
     }
+    rights_narrow(&search->view, &search->bounds, &search->filter);
     answer_add(&search->answer, answer_header(service, &search->token.position));
     if (!fill(search, &st)) {
         answer_drop(&search->answer);

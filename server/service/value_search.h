@@ -32,6 +32,7 @@ struct value_search {
     const char *page_token;
 
     struct view view;
+    struct view_bounds bounds; /* of the filter */
     int64_t until_ns;
     bool full, has_moved;
     struct page_token token; /* the last config, or the last version of it, that was searched */

@@ -100,6 +100,17 @@ uint64_t rule_revision(const struct rule *rule)
     return newest;
 }
 
+bool rule_reference(const struct rule *rule, size_t i, const char **ret_environment,
+                    const char **ret_service)
+{
+    if (i >= rule->n_references) {
+        return false;
+    }
+    *ret_environment = rule->references[i].environment;
+    *ret_service = rule->references[i].service;
+    return true;
+}
+
 bool rule_depends_on(const struct rule *rule, const char *environment, const char *service)
 {
     bool depends = head_is_named(rule->head, environment, service);

@@ -56,6 +56,10 @@ bool rule_text_is_resolved(const struct buf *text);
 const struct head *rule_head(const struct rule *rule);
 /* The newest commit that changed its schema or one that it refers to. */
 uint64_t rule_revision(const struct rule *rule);
+/* The keys of the schemas that it refers to, itself or through others, whether there are any or
+ * not; i: from 0 on. False: there are no more. Borrowed. */
+bool rule_reference(const struct rule *rule, size_t i, const char **ret_environment,
+                    const char **ret_service);
 /* Whether the rule was made of this schema, its own or one that it refers to. */
 bool rule_depends_on(const struct rule *rule, const char *environment, const char *service);
 /* Whether the schema could be compiled. If not, adds what is wrong with it; pointers are into the

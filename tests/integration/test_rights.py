@@ -229,6 +229,30 @@ def test_a_schema_of_resolved_values_needs_the_right_to_read_the_default(site):
     owner.set_schema("billing", {}, "prod")
 
 
+def test_a_schema_refers_only_to_what_its_author_may_read(site):
+    """The same whether there is one or not, and also through others."""
+    root, one = site.registry_of(site.root), site.registry("super-admin-one")
+    root.set_schema("hidden", {"type": "object"})
+    for target in ("hidden", "no-such-service", "prod/hidden"):
+        for schema in ({"$ref": f"confreg:/{target}"},
+                       {"$id": "confreg:/x", "properties": {"a": {"$ref": f"/{target}"}}}):
+            with refused("PERMISSION_DENIED", "NOT_ALLOWED"):
+                one.set_schema("billing", schema, "prod", validate_only=True)
+            with refused("PERMISSION_DENIED", "NOT_ALLOWED"):
+                one.stub.TrySchema(api_pb.TrySchemaRequest(
+                    environment="prod", service_name="billing", schema=json.dumps(schema).encode()),
+                    timeout=TIMEOUT)
+    kept = root.schema("billing").schema.version
+    root.set_schema("billing", {"$ref": "confreg:/hidden"})
+    with refused("PERMISSION_DENIED", "NOT_ALLOWED"):
+        one.set_schema("billing", {"$ref": "confreg:/billing"}, "prod", validate_only=True)
+    with refused("INVALID_ARGUMENT", "SCHEMA_INVALID"):
+        root.set_schema("billing", {"$ref": "confreg:/no-such-service"}, "prod",
+                        validate_only=True)
+    root.set_schema("billing", source_version=kept)
+    root.delete_schema("hidden")
+
+
 @pytest.mark.parametrize("name", CALLERS)
 def test_a_list_of_schemas_has_those_of_visible_configs(site, name):
     caller = site.callers[name]

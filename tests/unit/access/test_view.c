@@ -125,3 +125,47 @@ Test(view, agrees_with_a_look_at_every_name)
         }
     }
 }
+
+#define TWO(environment, service)                                                                  \
+    {                                                                                              \
+        .role = ROLE_READER, .environments = environment, .n_environments = 2,                     \
+        .services = service, .n_services = 2                                                       \
+    }
+
+static bool eq_text(const char *a, const char *b)
+{
+    return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
+}
+
+Test(view, bounds_are_what_its_configs_have_in_common)
+{
+    static const char *const prods[] = {"prod", "prod*"};
+    static const char *const billing[] = {"billing*", "bill-old"};
+    static const char *const mail[] = {"mail"};
+    static const struct {
+        struct grant grants[2];
+        size_t n;
+        const char *environment, *service, *prefix;
+    } cases[] = {
+        {{GRANT(ROLE_READER, prod, mail)}, 1, "prod", "mail", "mail"},
+        {{TWO(prods, billing)}, 1, NULL, NULL, "bill"},
+        {{GRANT(ROLE_READER, NULL, mail)}, 1, NULL, "mail", "mail"},
+        {{GRANT(ROLE_READER, prod, NULL)}, 1, "prod", NULL, ""},
+        {{GRANT(ROLE_READER, prod, mail), GRANT(ROLE_READER, prod, billing)}, 2, "prod", NULL, ""},
+        {{GRANT(ROLE_READER, prod, mail), GRANT(ROLE_READER, NULL, mail)}, 2, NULL, "mail", "mail"},
+        {{GRANT(ROLE_READER, prod, mail), GRANT(ROLE_AUDITOR, NULL, NULL)},
+         2,
+         "prod",
+         "mail",
+         "mail"},
+    };
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        const struct grants grants = {cases[i].grants, cases[i].n};
+        struct view view = view_of(grants, PERMISSION_READ, NULL, NULL, NULL);
+        struct view_bounds bounds;
+        view_bounds(&view, &bounds);
+        cr_expect(eq_text(bounds.environment, cases[i].environment), "%zu", i);
+        cr_expect(eq_text(bounds.service, cases[i].service), "%zu", i);
+        cr_expect_str_eq(bounds.service_prefix, cases[i].prefix, "%zu", i);
+    }
+}
