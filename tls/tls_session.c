@@ -313,6 +313,18 @@ static const void *next_record(struct place place, char *room, size_t *ret_size)
     return room;
 }
 
+/* OpenSSL calls it the end of the stream if a write fails on a socket of a peer that has sent
+ * close_notify before. A writer would try again for ever: its connection is broken. */
+static ssize_t nothing_written(struct tls_session *session, int result)
+{
+    ssize_t put = without_bytes(session, result);
+    if (put == 0) {
+        session->is_over = true;
+        return over();
+    }
+    return put;
+}
+
 /* After EAGAIN the caller comes again with the same bytes, and maybe more behind them, as OpenSSL
  * demands. */
 static ssize_t write_parts(struct tls_session *session, const struct iovec *parts, size_t n)
@@ -327,7 +339,7 @@ static ssize_t write_parts(struct tls_session *session, const struct iovec *part
         const void *bytes = next_record(place, room, &size);
         int result = SSL_write_ex(session->ssl, bytes, size, &put);
         if (result != 1) {
-            return total > 0 ? (ssize_t)total : without_bytes(session, result);
+            return total > 0 ? (ssize_t)total : nothing_written(session, result);
         }
         total += put;
         skip(&place, put);

@@ -36,7 +36,7 @@ enum tls_step { TLS_STEP_DONE, TLS_STEP_READ, TLS_STEP_WRITE, TLS_STEP_FAILED };
  * read or written. FAILED: the connection is of no use; *ret_failure says why. */
 enum tls_step tls_session_handshake(struct tls_session *session, enum tls_failure *ret_failure);
 
-/* As readv and writev: how many bytes, 0 at the end, -1 with errno. */
+/* As readv and writev: how many bytes, -1 with errno; of a read 0 at the end. */
 ssize_t tls_session_read(struct tls_session *session, const struct iovec *parts, size_t n);
 ssize_t tls_session_write(struct tls_session *session, const struct iovec *parts, size_t n);
 /* Tells the client that nothing more will be written (close_notify); reading goes on. WRITE: call

@@ -6,6 +6,7 @@
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -288,6 +289,23 @@ Test(tls, reads_are_complete_at_eagain)
     cr_expect(got == sizeof sent);
     SSL_shutdown(pair.client);
     cr_expect(tls_session_read(pair.session, parts, 2) == 0, "the client has ended");
+    disconnect(&pair);
+}
+
+Test(tls, a_write_to_a_client_that_has_gone_fails)
+{
+    struct pair pair = connect_pair();
+    char byte = 'x';
+    const struct iovec part = {&byte, 1};
+    signal(SIGPIPE, SIG_IGN);
+    SSL_shutdown(pair.client);
+    cr_expect(tls_session_read(pair.session, &part, 1) == 0, "the client has ended");
+    close(pair.fds[1]);
+    pair.fds[1] = open("/dev/null", O_RDONLY);
+    for (int i = 0; i < 2; i++) {
+        cr_expect(tls_session_write(pair.session, &part, 1) < 0 && errno == ECONNRESET,
+                  "a result of 0 would be tried again for ever");
+    }
     disconnect(&pair);
 }
 
