@@ -17,12 +17,12 @@ pytestmark = [pytest.mark.own_store, pytest.mark.own_checks]
 
 # scripts/test builds them. Of the two in Python, CLIENT names the program.
 CLIENTS = {
-    "go": ["client-go"], "node": ["client-node"], "java": ["client-java"],
+    "go": ["client-go"], "node": ["env", "NODE_NO_WARNINGS=1", "client-node"], "java": ["client-java"],
     "python": ["client-python"],
     "python_asyncio": ["env", "CLIENT=client_asyncio", "client-python"]}
 
 # Those that read their config back, and take the files of an authority and of a token.
-READERS = ["go", "java"]
+READERS = ["go", "java", "node"]
 
 
 class Secure(Confregd):
