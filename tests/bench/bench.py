@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import clients  # noqa: F401: its figures
+import abuse  # noqa: F401
 import document
 import events  # noqa: F401
 import gateway  # noqa: F401
