@@ -364,7 +364,8 @@ type Config struct {
 	// The newest commit that changed the head: the one that added this version, or one that deleted a
 	// newer version.
 	ModRevision uint64 `protobuf:"varint,9,opt,name=mod_revision,json=modRevision,proto3" json:"mod_revision,omitempty"`
-	// Rollback, undelete: the version that the payload was copied from.
+	// Rollback, undelete, copy: the version that the payload was copied from; of a copy, one in another
+	// environment, which the history and the change log name.
 	SourceVersion uint64       `protobuf:"varint,10,opt,name=source_version,json=sourceVersion,proto3" json:"source_version,omitempty"`
 	PayloadState  PayloadState `protobuf:"varint,11,opt,name=payload_state,json=payloadState,proto3,enum=confreg.v1.PayloadState" json:"payload_state,omitempty"`
 	// Only of a deleted config: the highest version number that was ever given.
@@ -530,6 +531,8 @@ type Version struct {
 	Deleted        bool   `protobuf:"varint,12,opt,name=deleted,proto3" json:"deleted,omitempty"`
 	CreatedByEmpty bool   `protobuf:"varint,13,opt,name=created_by_empty,json=createdByEmpty,proto3" json:"created_by_empty,omitempty"`
 	ConfigData     []byte `protobuf:"bytes,15,opt,name=config_data,json=configData,proto3" json:"config_data,omitempty"`
+	// Of a copy: the environment that source_version is of.
+	SourceEnvironment string `protobuf:"bytes,14,opt,name=source_environment,json=sourceEnvironment,proto3" json:"source_environment,omitempty"`
 	// As in Event.
 	SecretsAllowed bool `protobuf:"varint,16,opt,name=secrets_allowed,json=secretsAllowed,proto3" json:"secrets_allowed,omitempty"`
 	unknownFields  protoimpl.UnknownFields
@@ -643,6 +646,13 @@ func (x *Version) GetConfigData() []byte {
 	return nil
 }
 
+func (x *Version) GetSourceEnvironment() string {
+	if x != nil {
+		return x.SourceEnvironment
+	}
+	return ""
+}
+
 func (x *Version) GetSecretsAllowed() bool {
 	if x != nil {
 		return x.SecretsAllowed
@@ -691,8 +701,11 @@ type Event struct {
 	Resource       ResourceKind `protobuf:"varint,16,opt,name=resource,proto3,enum=confreg.v1.ResourceKind" json:"resource,omitempty"`
 	// The new value looks like a secret, and the writer had it written by allow_secrets.
 	SecretsAllowed bool `protobuf:"varint,17,opt,name=secrets_allowed,json=secretsAllowed,proto3" json:"secrets_allowed,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// Of a copy: the environment and the version that the payload is of.
+	SourceEnvironment string `protobuf:"bytes,18,opt,name=source_environment,json=sourceEnvironment,proto3" json:"source_environment,omitempty"`
+	SourceVersion     uint64 `protobuf:"varint,19,opt,name=source_version,json=sourceVersion,proto3" json:"source_version,omitempty"`
+	unknownFields     protoimpl.UnknownFields
+	sizeCache         protoimpl.SizeCache
 }
 
 func (x *Event) Reset() {
@@ -842,6 +855,20 @@ func (x *Event) GetSecretsAllowed() bool {
 		return x.SecretsAllowed
 	}
 	return false
+}
+
+func (x *Event) GetSourceEnvironment() string {
+	if x != nil {
+		return x.SourceEnvironment
+	}
+	return ""
+}
+
+func (x *Event) GetSourceVersion() uint64 {
+	if x != nil {
+		return x.SourceVersion
+	}
+	return 0
 }
 
 // A place in a config that looks like a secret. The value is never told.
@@ -1458,7 +1485,7 @@ const file_confreg_v1_registry_proto_rawDesc = "" +
 	"\x10created_by_empty\x18\r \x01(\bR\x0ecreatedByEmpty\x124\n" +
 	"\bresource\x18\x0e \x01(\x0e2\x18.confreg.v1.ResourceKindR\bresource\x12\x1f\n" +
 	"\vconfig_data\x18\x0f \x01(\fR\n" +
-	"configData\"\xd5\x03\n" +
+	"configData\"\x84\x04\n" +
 	"\aVersion\x12\x18\n" +
 	"\aversion\x18\x03 \x01(\x04R\aversion\x12*\n" +
 	"\x04kind\x18\x04 \x01(\x0e2\x16.confreg.v1.ChangeKindR\x04kind\x12;\n" +
@@ -1474,8 +1501,9 @@ const file_confreg_v1_registry_proto_rawDesc = "" +
 	"\adeleted\x18\f \x01(\bR\adeleted\x12(\n" +
 	"\x10created_by_empty\x18\r \x01(\bR\x0ecreatedByEmpty\x12\x1f\n" +
 	"\vconfig_data\x18\x0f \x01(\fR\n" +
-	"configData\x12'\n" +
-	"\x0fsecrets_allowed\x18\x10 \x01(\bR\x0esecretsAllowed\"\x93\x05\n" +
+	"configData\x12-\n" +
+	"\x12source_environment\x18\x0e \x01(\tR\x11sourceEnvironment\x12'\n" +
+	"\x0fsecrets_allowed\x18\x10 \x01(\bR\x0esecretsAllowed\"\xe9\x05\n" +
 	"\x05Event\x12*\n" +
 	"\x04kind\x18\x01 \x01(\x0e2\x16.confreg.v1.ChangeKindR\x04kind\x12*\n" +
 	"\x06config\x18\x02 \x01(\v2\x12.confreg.v1.ConfigR\x06config\x12 \n" +
@@ -1496,7 +1524,9 @@ const file_confreg_v1_registry_proto_rawDesc = "" +
 	"\x04diff\x18\x0e \x01(\v2\x10.confreg.v1.DiffR\x04diff\x12(\n" +
 	"\x10created_by_empty\x18\x0f \x01(\bR\x0ecreatedByEmpty\x124\n" +
 	"\bresource\x18\x10 \x01(\x0e2\x18.confreg.v1.ResourceKindR\bresource\x12'\n" +
-	"\x0fsecrets_allowed\x18\x11 \x01(\bR\x0esecretsAllowed\"\xa5\x02\n" +
+	"\x0fsecrets_allowed\x18\x11 \x01(\bR\x0esecretsAllowed\x12-\n" +
+	"\x12source_environment\x18\x12 \x01(\tR\x11sourceEnvironment\x12%\n" +
+	"\x0esource_version\x18\x13 \x01(\x04R\rsourceVersion\"\xa5\x02\n" +
 	"\aSuspect\x12 \n" +
 	"\venvironment\x18\x01 \x01(\tR\venvironment\x12!\n" +
 	"\fservice_name\x18\x02 \x01(\tR\vserviceName\x12\x18\n" +

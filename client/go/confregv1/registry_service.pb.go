@@ -633,7 +633,10 @@ type UpdateConfigRequest struct {
 	//	*UpdateConfigRequest_ConfigData
 	//	*UpdateConfigRequest_MergePatch
 	//	*UpdateConfigRequest_JsonPatch
+	//	*UpdateConfigRequest_SourceEnvironment
 	Content isUpdateConfigRequest_Content `protobuf_oneof:"content"`
+	// With source_environment: the version to copy; 0: the head.
+	SourceVersion uint64 `protobuf:"varint,22,opt,name=source_version,json=sourceVersion,proto3" json:"source_version,omitempty"`
 	// ABORTED if the head has another version.
 	ExpectedVersion uint64 `protobuf:"varint,5,opt,name=expected_version,json=expectedVersion,proto3" json:"expected_version,omitempty"`
 	// ABORTED if the head has another mod_revision.
@@ -731,6 +734,22 @@ func (x *UpdateConfigRequest) GetJsonPatch() []byte {
 		}
 	}
 	return nil
+}
+
+func (x *UpdateConfigRequest) GetSourceEnvironment() string {
+	if x != nil {
+		if x, ok := x.Content.(*UpdateConfigRequest_SourceEnvironment); ok {
+			return x.SourceEnvironment
+		}
+	}
+	return ""
+}
+
+func (x *UpdateConfigRequest) GetSourceVersion() uint64 {
+	if x != nil {
+		return x.SourceVersion
+	}
+	return 0
 }
 
 func (x *UpdateConfigRequest) GetExpectedVersion() uint64 {
@@ -831,11 +850,19 @@ type UpdateConfigRequest_JsonPatch struct {
 	JsonPatch []byte `protobuf:"bytes,9,opt,name=json_patch,json=jsonPatch,proto3,oneof"`
 }
 
+type UpdateConfigRequest_SourceEnvironment struct {
+	// A copy: what this service has in another environment, empty: "default". Takes the right to
+	// read it. NOT_FOUND SOURCE_NOT_FOUND: it has nothing there.
+	SourceEnvironment string `protobuf:"bytes,10,opt,name=source_environment,json=sourceEnvironment,proto3,oneof"`
+}
+
 func (*UpdateConfigRequest_ConfigData) isUpdateConfigRequest_Content() {}
 
 func (*UpdateConfigRequest_MergePatch) isUpdateConfigRequest_Content() {}
 
 func (*UpdateConfigRequest_JsonPatch) isUpdateConfigRequest_Content() {}
+
+func (*UpdateConfigRequest_SourceEnvironment) isUpdateConfigRequest_Content() {}
 
 type UpdateConfigResponse struct {
 	state  protoimpl.MessageState `protogen:"open.v1"`
@@ -2104,8 +2131,11 @@ type GetConfigRequest struct {
 	// Also return a version that is not live: of a deleted config, or from before a delete. Needs a
 	// version.
 	IncludeDeleted bool `protobuf:"varint,6,opt,name=include_deleted,json=includeDeleted,proto3" json:"include_deleted,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// Fill in the members that config_data lacks and for which the schema in force has a default.
+	// RESOURCE_EXHAUSTED DEFAULTS_TOO_LARGE: more than 1,000 members, or a payload beyond the limits.
+	ApplyDefaults bool `protobuf:"varint,7,opt,name=apply_defaults,json=applyDefaults,proto3" json:"apply_defaults,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *GetConfigRequest) Reset() {
@@ -2180,6 +2210,13 @@ func (x *GetConfigRequest) GetIncludeDeleted() bool {
 	return false
 }
 
+func (x *GetConfigRequest) GetApplyDefaults() bool {
+	if x != nil {
+		return x.ApplyDefaults
+	}
+	return false
+}
+
 // One of the configs that a resolved config was merged from.
 type ResolvedSource struct {
 	state       protoimpl.MessageState `protogen:"open.v1"`
@@ -2250,7 +2287,9 @@ type GetConfigResponse struct {
 	// of the overlay, or of the default if there is no overlay.
 	Config *Config `protobuf:"bytes,2,opt,name=config,proto3" json:"config,omitempty"`
 	// Only with resolve: the overlay first, then the default.
-	Sources       []*ResolvedSource `protobuf:"bytes,3,rep,name=sources,proto3" json:"sources,omitempty"`
+	Sources []*ResolvedSource `protobuf:"bytes,3,rep,name=sources,proto3" json:"sources,omitempty"`
+	// Only with apply_defaults: JSON Pointers (RFC 6901) to the members that were filled in.
+	Defaulted     []string `protobuf:"bytes,4,rep,name=defaulted,proto3" json:"defaulted,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2302,6 +2341,13 @@ func (x *GetConfigResponse) GetConfig() *Config {
 func (x *GetConfigResponse) GetSources() []*ResolvedSource {
 	if x != nil {
 		return x.Sources
+	}
+	return nil
+}
+
+func (x *GetConfigResponse) GetDefaulted() []string {
+	if x != nil {
+		return x.Defaulted
 	}
 	return nil
 }
@@ -3614,7 +3660,9 @@ type SetSchemaRequest struct {
 	// "default".
 	Schema []byte `protobuf:"bytes,3,opt,name=schema,proto3" json:"schema,omitempty"`
 	// Instead of schema: set it to what it was in this version. A deleted one is brought back.
-	SourceVersion    uint64 `protobuf:"varint,4,opt,name=source_version,json=sourceVersion,proto3" json:"source_version,omitempty"`
+	SourceVersion uint64 `protobuf:"varint,4,opt,name=source_version,json=sourceVersion,proto3" json:"source_version,omitempty"`
+	// Instead of schema and source_version: set it to what it was in the version before the head.
+	Undo             bool   `protobuf:"varint,9,opt,name=undo,proto3" json:"undo,omitempty"`
 	ExpectedVersion  uint64 `protobuf:"varint,5,opt,name=expected_version,json=expectedVersion,proto3" json:"expected_version,omitempty"`
 	ExpectedRevision uint64 `protobuf:"varint,6,opt,name=expected_revision,json=expectedRevision,proto3" json:"expected_revision,omitempty"`
 	ExpectedEpoch    string `protobuf:"bytes,7,opt,name=expected_epoch,json=expectedEpoch,proto3" json:"expected_epoch,omitempty"`
@@ -3686,6 +3734,13 @@ func (x *SetSchemaRequest) GetSourceVersion() uint64 {
 		return x.SourceVersion
 	}
 	return 0
+}
+
+func (x *SetSchemaRequest) GetUndo() bool {
+	if x != nil {
+		return x.Undo
+	}
+	return false
 }
 
 func (x *SetSchemaRequest) GetExpectedVersion() uint64 {
@@ -3831,8 +3886,10 @@ type GetSchemaRequest struct {
 	InForce        bool         `protobuf:"varint,4,opt,name=in_force,json=inForce,proto3" json:"in_force,omitempty"`
 	Read           *ReadOptions `protobuf:"bytes,5,opt,name=read,proto3" json:"read,omitempty"`
 	IncludeDeleted bool         `protobuf:"varint,6,opt,name=include_deleted,json=includeDeleted,proto3" json:"include_deleted,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// Also return the defaults, as a value. Not allowed with version.
+	IncludeDefaults bool `protobuf:"varint,7,opt,name=include_defaults,json=includeDefaults,proto3" json:"include_defaults,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
 }
 
 func (x *GetSchemaRequest) Reset() {
@@ -3907,10 +3964,20 @@ func (x *GetSchemaRequest) GetIncludeDeleted() bool {
 	return false
 }
 
+func (x *GetSchemaRequest) GetIncludeDefaults() bool {
+	if x != nil {
+		return x.IncludeDefaults
+	}
+	return false
+}
+
 type GetSchemaResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Header        *Position              `protobuf:"bytes,1,opt,name=header,proto3" json:"header,omitempty"`
-	Schema        *Config                `protobuf:"bytes,2,opt,name=schema,proto3" json:"schema,omitempty"`
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Header *Position              `protobuf:"bytes,1,opt,name=header,proto3" json:"header,omitempty"`
+	Schema *Config                `protobuf:"bytes,2,opt,name=schema,proto3" json:"schema,omitempty"`
+	// Only with include_defaults: an object with every default that the schema has, in the objects
+	// that they are in.
+	Defaults      []byte `protobuf:"bytes,3,opt,name=defaults,proto3" json:"defaults,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3955,6 +4022,13 @@ func (x *GetSchemaResponse) GetHeader() *Position {
 func (x *GetSchemaResponse) GetSchema() *Config {
 	if x != nil {
 		return x.Schema
+	}
+	return nil
+}
+
+func (x *GetSchemaResponse) GetDefaults() []byte {
+	if x != nil {
+		return x.Defaults
 	}
 	return nil
 }
@@ -6038,7 +6112,7 @@ const file_confreg_v1_registry_service_proto_rawDesc = "" +
 	"\x06config\x18\x02 \x01(\v2\x12.confreg.v1.ConfigR\x06config\x12$\n" +
 	"\x04diff\x18\x03 \x01(\v2\x10.confreg.v1.DiffR\x04diff\x12/\n" +
 	"\bsuspects\x18\n" +
-	" \x03(\v2\x13.confreg.v1.SuspectR\bsuspects\"\xe1\x04\n" +
+	" \x03(\v2\x13.confreg.v1.SuspectR\bsuspects\"\xb9\x05\n" +
 	"\x13UpdateConfigRequest\x12 \n" +
 	"\venvironment\x18\x01 \x01(\tR\venvironment\x12!\n" +
 	"\fservice_name\x18\x02 \x01(\tR\vserviceName\x12!\n" +
@@ -6047,7 +6121,10 @@ const file_confreg_v1_registry_service_proto_rawDesc = "" +
 	"\vmerge_patch\x18\x04 \x01(\fH\x00R\n" +
 	"mergePatch\x12\x1f\n" +
 	"\n" +
-	"json_patch\x18\t \x01(\fH\x00R\tjsonPatch\x12)\n" +
+	"json_patch\x18\t \x01(\fH\x00R\tjsonPatch\x12/\n" +
+	"\x12source_environment\x18\n" +
+	" \x01(\tH\x00R\x11sourceEnvironment\x12%\n" +
+	"\x0esource_version\x18\x16 \x01(\x04R\rsourceVersion\x12)\n" +
 	"\x10expected_version\x18\x05 \x01(\x04R\x0fexpectedVersion\x12+\n" +
 	"\x11expected_revision\x18\x06 \x01(\x04R\x10expectedRevision\x12%\n" +
 	"\x0eexpected_epoch\x18\a \x01(\tR\rexpectedEpoch\x12#\n" +
@@ -6167,22 +6244,24 @@ const file_confreg_v1_registry_service_proto_rawDesc = "" +
 	"\aoutcome\"z\n" +
 	"\x14WriteConfigsResponse\x12,\n" +
 	"\x06header\x18\x01 \x01(\v2\x14.confreg.v1.PositionR\x06header\x124\n" +
-	"\boutcomes\x18\x02 \x03(\v2\x18.confreg.v1.WriteOutcomeR\boutcomes\"\xe1\x01\n" +
+	"\boutcomes\x18\x02 \x03(\v2\x18.confreg.v1.WriteOutcomeR\boutcomes\"\x88\x02\n" +
 	"\x10GetConfigRequest\x12 \n" +
 	"\venvironment\x18\x01 \x01(\tR\venvironment\x12!\n" +
 	"\fservice_name\x18\x02 \x01(\tR\vserviceName\x12\x18\n" +
 	"\aversion\x18\x03 \x01(\x04R\aversion\x12\x18\n" +
 	"\aresolve\x18\x04 \x01(\bR\aresolve\x12+\n" +
 	"\x04read\x18\x05 \x01(\v2\x17.confreg.v1.ReadOptionsR\x04read\x12'\n" +
-	"\x0finclude_deleted\x18\x06 \x01(\bR\x0eincludeDeleted\"o\n" +
+	"\x0finclude_deleted\x18\x06 \x01(\bR\x0eincludeDeleted\x12%\n" +
+	"\x0eapply_defaults\x18\a \x01(\bR\rapplyDefaults\"o\n" +
 	"\x0eResolvedSource\x12 \n" +
 	"\venvironment\x18\x01 \x01(\tR\venvironment\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\x04R\aversion\x12!\n" +
-	"\fmod_revision\x18\x03 \x01(\x04R\vmodRevision\"\xa3\x01\n" +
+	"\fmod_revision\x18\x03 \x01(\x04R\vmodRevision\"\xc1\x01\n" +
 	"\x11GetConfigResponse\x12,\n" +
 	"\x06header\x18\x01 \x01(\v2\x14.confreg.v1.PositionR\x06header\x12*\n" +
 	"\x06config\x18\x02 \x01(\v2\x12.confreg.v1.ConfigR\x06config\x124\n" +
-	"\asources\x18\x03 \x03(\v2\x1a.confreg.v1.ResolvedSourceR\asources\"\x98\x01\n" +
+	"\asources\x18\x03 \x03(\v2\x1a.confreg.v1.ResolvedSourceR\asources\x12\x1c\n" +
+	"\tdefaulted\x18\x04 \x03(\tR\tdefaulted\"\x98\x01\n" +
 	"\x16BatchGetConfigsRequest\x12,\n" +
 	"\x05names\x18\x01 \x03(\v2\x16.confreg.v1.ConfigNameR\x05names\x12+\n" +
 	"\x04read\x18\x02 \x01(\v2\x17.confreg.v1.ReadOptionsR\x04read\x12#\n" +
@@ -6300,12 +6379,13 @@ const file_confreg_v1_registry_service_proto_rawDesc = "" +
 	"\x06header\x18\x01 \x01(\v2\x14.confreg.v1.PositionR\x06header\x12&\n" +
 	"\x05diffs\x18\x02 \x03(\v2\x10.confreg.v1.DiffR\x05diffs\x12&\n" +
 	"\x0fnext_page_token\x18\x03 \x01(\tR\rnextPageToken\x12\x1a\n" +
-	"\bfiltered\x18\x04 \x01(\bR\bfiltered\"\xf7\x03\n" +
+	"\bfiltered\x18\x04 \x01(\bR\bfiltered\"\x8b\x04\n" +
 	"\x10SetSchemaRequest\x12 \n" +
 	"\venvironment\x18\x01 \x01(\tR\venvironment\x12!\n" +
 	"\fservice_name\x18\x02 \x01(\tR\vserviceName\x12\x16\n" +
 	"\x06schema\x18\x03 \x01(\fR\x06schema\x12%\n" +
-	"\x0esource_version\x18\x04 \x01(\x04R\rsourceVersion\x12)\n" +
+	"\x0esource_version\x18\x04 \x01(\x04R\rsourceVersion\x12\x12\n" +
+	"\x04undo\x18\t \x01(\bR\x04undo\x12)\n" +
 	"\x10expected_version\x18\x05 \x01(\x04R\x0fexpectedVersion\x12+\n" +
 	"\x11expected_revision\x18\x06 \x01(\x04R\x10expectedRevision\x12%\n" +
 	"\x0eexpected_epoch\x18\a \x01(\tR\rexpectedEpoch\x12\x14\n" +
@@ -6321,17 +6401,19 @@ const file_confreg_v1_registry_service_proto_rawDesc = "" +
 	"\x11SetSchemaResponse\x12,\n" +
 	"\x06header\x18\x01 \x01(\v2\x14.confreg.v1.PositionR\x06header\x12*\n" +
 	"\x06schema\x18\x02 \x01(\v2\x12.confreg.v1.ConfigR\x06schema\x12$\n" +
-	"\x04diff\x18\x03 \x01(\v2\x10.confreg.v1.DiffR\x04diff\"\xe2\x01\n" +
+	"\x04diff\x18\x03 \x01(\v2\x10.confreg.v1.DiffR\x04diff\"\x8d\x02\n" +
 	"\x10GetSchemaRequest\x12 \n" +
 	"\venvironment\x18\x01 \x01(\tR\venvironment\x12!\n" +
 	"\fservice_name\x18\x02 \x01(\tR\vserviceName\x12\x18\n" +
 	"\aversion\x18\x03 \x01(\x04R\aversion\x12\x19\n" +
 	"\bin_force\x18\x04 \x01(\bR\ainForce\x12+\n" +
 	"\x04read\x18\x05 \x01(\v2\x17.confreg.v1.ReadOptionsR\x04read\x12'\n" +
-	"\x0finclude_deleted\x18\x06 \x01(\bR\x0eincludeDeleted\"m\n" +
+	"\x0finclude_deleted\x18\x06 \x01(\bR\x0eincludeDeleted\x12)\n" +
+	"\x10include_defaults\x18\a \x01(\bR\x0fincludeDefaults\"\x89\x01\n" +
 	"\x11GetSchemaResponse\x12,\n" +
 	"\x06header\x18\x01 \x01(\v2\x14.confreg.v1.PositionR\x06header\x12*\n" +
-	"\x06schema\x18\x02 \x01(\v2\x12.confreg.v1.ConfigR\x06schema\"\xde\x02\n" +
+	"\x06schema\x18\x02 \x01(\v2\x12.confreg.v1.ConfigR\x06schema\x12\x1a\n" +
+	"\bdefaults\x18\x03 \x01(\fR\bdefaults\"\xde\x02\n" +
 	"\x12ListSchemasRequest\x12 \n" +
 	"\venvironment\x18\x01 \x01(\tR\venvironment\x12!\n" +
 	"\fservice_name\x18\x02 \x01(\tR\vserviceName\x12.\n" +
@@ -6863,6 +6945,7 @@ func file_confreg_v1_registry_service_proto_init() {
 		(*UpdateConfigRequest_ConfigData)(nil),
 		(*UpdateConfigRequest_MergePatch)(nil),
 		(*UpdateConfigRequest_JsonPatch)(nil),
+		(*UpdateConfigRequest_SourceEnvironment)(nil),
 	}
 	file_confreg_v1_registry_service_proto_msgTypes[11].OneofWrappers = []any{
 		(*Write_Create)(nil),
