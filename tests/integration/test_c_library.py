@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import re
 import subprocess
 
@@ -15,12 +16,14 @@ from stubs import api_pb
 from test_tls import TlsServer
 
 PROGRAMS = BUILD / "tests"
+# Leaks of libraries below, in builds with AddressSanitizer.
+ENVIRONMENT = {**os.environ, "LSAN_OPTIONS": f"suppressions={ROOT}/tests/lib/lsan.supp:print_suppressions=0"}
 LIBRARY = BUILD / "client" / "lib" / "libconfreg.so.1"
 
 
 def run(program, *arguments, seconds=PATIENCE):
     done = subprocess.run([PROGRAMS / program, *map(str, arguments)], capture_output=True, text=True,
-                          timeout=seconds, check=False)
+                          timeout=seconds, check=False, env=ENVIRONMENT)
     assert (done.returncode, done.stderr) == (0, ""), f"{done.stdout}{done.stderr}"
     return done.stdout
 
@@ -33,7 +36,8 @@ class Caller:
         self.process = subprocess.Popen(
             [PROGRAMS / "library_calls", ",".join(addresses), str(deadline_ms),
              *(f"{name}={path}" for name, path in files.items())],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            env=ENVIRONMENT)
 
     def start(self, method, request):
         text = request if isinstance(request, str) else json.dumps(request)
@@ -58,8 +62,8 @@ class Caller:
 
     def end(self):
         self.process.stdin.close()
-        assert self.process.wait(PATIENCE) == 0
-        assert self.process.stderr.read() == "", "the library writes nothing"
+        written = self.process.stderr.read()
+        assert (self.process.wait(PATIENCE), written) == (0, ""), "the library writes nothing"
 
 
 @pytest.fixture
