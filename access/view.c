@@ -57,7 +57,7 @@ bool view_has_service(const struct view *view, const char *service)
            view_of(view->grants, view->permission, NULL, service, NULL).extent != VIEW_NOTHING;
 }
 
-/* What the texts have in common that some patterns match, seen so far. */
+/* The common part of the texts that some patterns match. */
 struct common {
     bool is_known;    /* there was a pattern */
     const char *name; /* the only text; NULL: there are several */

@@ -23,7 +23,7 @@ struct view {
 struct view view_of(struct grants grants, enum permission permission, const char *environment,
                     const char *service, const char *service_prefix);
 
-/* What all configs of a view have in common: where to look for them. */
+/* The names that all configs of a view share: where to look for them. */
 struct view_bounds {
     const char *environment, *service;       /* NULL: not one; borrowed from the grants */
     char service_prefix[NAME_MAX_BYTES + 1]; /* of their services; "": none */
