@@ -252,6 +252,7 @@ void mirror_copy_begin(struct mirror_copy *copy, const struct mirror_selection *
     mirror_table_fini(&copy->snapshot);
     copy->delivered = 0;
     copy->served = false;
+    copy->heard = false;
     copy->target = UINT64_MAX;
     const struct mirror_selection *asked = plan_stream(copy, wanted);
     request->include_snapshot = copy->stream != MIRROR_STREAM_CHANGES;
@@ -437,6 +438,7 @@ static void absorb_addition(struct mirror_copy *copy)
     }
     drop_addition(copy);
     move_selection(&copy->held, &copy->adding);
+    copy->filtered = copy->filtered || copy->addition_filtered;
     copy->snapshot_revision = copy->addition_revision;
     copy->view.selection = copy->held.number;
 }
@@ -618,16 +620,39 @@ static void take_by_kind(struct mirror_copy *copy, Confreg__V1__WatchResponse **
     }
 }
 
+/* Whether nothing is missing before the response. */
+static bool is_next(const struct mirror_copy *copy, const Confreg__V1__WatchResponse *response,
+                    struct status *st)
+{
+    return (response->header != NULL && response->previous_revision == copy->delivered) ||
+           status_set(st, STATUS_DATA_LOSS, "MESSAGE_MISSED",
+                      "the watch does not go on from what it told last");
+}
+
+/* Whether the caller may read as much as when the copy was loaded. A stream with a snapshot says at
+ * its beginning what that is made of. */
+static bool has_same_rights(struct mirror_copy *copy, bool filtered, struct status *st)
+{
+    bool is_addition = copy->stream == MIRROR_STREAM_ADDITION;
+    bool *loaded = is_addition ? &copy->addition_filtered : &copy->filtered;
+    if (copy->stream != MIRROR_STREAM_CHANGES && !copy->heard) {
+        *loaded = filtered;
+    }
+    copy->heard = true;
+    bool expected = *loaded || (copy->has_addition && copy->addition_filtered);
+    return filtered == expected || status_set(st, STATUS_FAILED_PRECONDITION, "RIGHTS_CHANGED",
+                                              "the caller may now read other configs than before");
+}
+
 bool mirror_copy_take(struct mirror_copy *copy, Confreg__V1__WatchResponse *response,
                       struct status *st)
 {
-    bool sound = response->header != NULL && response->previous_revision == copy->delivered;
+    bool sound = is_next(copy, response, st) && has_same_rights(copy, response->filtered, st);
     if (sound && !mirror_copy_has_served(copy)) {
         take_by_kind(copy, &response);
     }
     if (response != NULL) {
         confreg__v1__watch_response__free_unpacked(response, NULL);
     }
-    return sound || status_set(st, STATUS_DATA_LOSS, "MESSAGE_MISSED",
-                               "the watch does not go on from what it told last");
+    return sound;
 }

@@ -56,9 +56,12 @@ struct mirror_copy {
     struct mirror_selection asked;  /* the selectors of a stream with a snapshot, until that ends */
     struct mirror_selection held;   /* what the table has */
     struct mirror_selection adding; /* what it will have with the addition */
-    bool served;                    /* the stream of an addition has brought it */
-    bool has_addition;              /* one is complete and waits for the table */
-    struct mirror_table addition;   /* of names that held does not select */
+    bool heard;                     /* a response has come on this stream */
+    bool filtered;                /* the caller may not read all that the table's selection names */
+    bool addition_filtered;       /* the same of the addition */
+    bool served;                  /* the stream of an addition has brought it */
+    bool has_addition;            /* one is complete and waits for the table */
+    struct mirror_table addition; /* of names that held does not select */
     uint64_t addition_revision;
     uint64_t refused; /* number of a selection that the server has refused; 0: none */
 };
@@ -77,9 +80,10 @@ void mirror_copy_fini(struct mirror_copy *copy);
 /* Before a stream is opened: sets start and selectors of its request, which borrows from copy. */
 void mirror_copy_begin(struct mirror_copy *copy, const struct mirror_selection *wanted,
                        Confreg__V1__WatchRequest *request);
-/* Applies the next response of the stream and takes ownership of it. DATA_LOSS MESSAGE_MISSED: a
- * response is missing; the caller must cancel the stream, and the next one starts with a
- * snapshot. */
+/* Applies the next response of the stream and takes ownership of it. On an error the caller must
+ * end the stream with it, and the next one starts with a snapshot: DATA_LOSS MESSAGE_MISSED, a
+ * response is missing; FAILED_PRECONDITION RIGHTS_CHANGED, the caller may read more or less than
+ * what the copy was made of. */
 bool mirror_copy_take(struct mirror_copy *copy, Confreg__V1__WatchResponse *response,
                       struct status *st);
 /* Sets the server's revision after the stream was resumed: when the copy has reached it, it is in

@@ -71,7 +71,7 @@ struct said {
     const char *epoch;
     uint64_t revision;
     uint64_t previous;
-    bool more;
+    bool more, filtered;
     const char *configs; /* "a:VERSION:MOD_REVISION b:…" */
     const char *events; /* "REVISION:a:VERSION …"; version 0 deletes, "a:1!" erased since, "a:-" one
                            that leaves the head alone */
@@ -146,7 +146,7 @@ static size_t read_events(const char *text, char (*names)[16], Confreg__V1__Even
     return n;
 }
 
-static bool take(struct mirror_copy *copy, const struct said *said)
+static bool take(struct mirror_copy *copy, const struct said *said, struct status *st)
 {
     char names[2 * MOST][16];
     char epoch[MIRROR_EPOCH_SIZE];
@@ -162,6 +162,7 @@ static bool take(struct mirror_copy *copy, const struct said *said)
     response.kind = said->kind;
     response.previous_revision = said->previous;
     response.more = said->more;
+    response.filtered = said->filtered;
     response.configs = configs;
     response.n_configs = read_configs(said->configs, names, configs);
     response.events = events;
@@ -176,11 +177,11 @@ static bool take(struct mirror_copy *copy, const struct said *said)
         free(events[i]->config);
         free(events[i]);
     }
-    struct status st;
-    return mirror_copy_take(copy, confreg__v1__watch_response__unpack(NULL, size, bytes), &st);
+    return mirror_copy_take(copy, confreg__v1__watch_response__unpack(NULL, size, bytes), st);
 }
 
-#define TAKE(copy, ...) cr_assert(take(copy, &(const struct said){__VA_ARGS__}))
+#define TAKE(copy, ...)                                                                            \
+    cr_assert(take(copy, &(const struct said){__VA_ARGS__}, &(struct status){0}))
 
 /* A copy with a at version 1 and b at version 7, as of revision 10. */
 static void load(struct mirror_copy *copy)
@@ -446,6 +447,60 @@ Test(copy, another_log_replaces_everything_at_once)
     mirror_copy_fini(&copy);
 }
 
+/* ---- Rights ---- */
+
+static void refuse(struct mirror_copy *copy, const struct said *said)
+{
+    struct status st;
+    cr_assert_not(take(copy, said, &st));
+    cr_expect_str_eq(st.reason, "RIGHTS_CHANGED");
+    mirror_copy_end(copy, &st, false);
+}
+
+Test(copy, wider_rights_bring_what_could_not_be_read)
+{
+    struct mirror_copy copy;
+    start(&copy);
+    TAKE(&copy, .kind = KIND(SNAPSHOT), .filtered = true, .configs = "a:1:3");
+    TAKE(&copy, .kind = KIND(SNAPSHOT_END), .filtered = true, .revision = 10);
+    refuse(&copy, &(const struct said){.kind = KIND(PROGRESS), .revision = 12, .previous = 10});
+    expect_view(&copy, MIRROR_STALE, 10, 1);
+    begin_again(&copy, 0);
+    TAKE(&copy, .kind = KIND(SNAPSHOT), .configs = "a:1:3 b:7:10");
+    TAKE(&copy, .kind = KIND(SNAPSHOT_END), .revision = 12);
+    expect_view(&copy, MIRROR_IN_STEP, 12, 2);
+    cr_expect_str_eq(told.text, "~10 b@-1->7;");
+    mirror_copy_fini(&copy);
+}
+
+/* The rights have changed while no stream was open. */
+Test(copy, narrower_rights_take_away_what_cannot_be_read_any_more)
+{
+    struct mirror_copy copy;
+    load(&copy);
+    end(&copy, STATUS_UNAVAILABLE);
+    begin_again(&copy, 10);
+    refuse(&copy, &(const struct said){.kind = KIND(STARTED), .filtered = true, .revision = 10});
+    begin_again(&copy, 0);
+    TAKE(&copy, .kind = KIND(STARTED), .filtered = true);
+    TAKE(&copy, .kind = KIND(SNAPSHOT), .filtered = true, .configs = "a:1:3");
+    TAKE(&copy, .kind = KIND(SNAPSHOT_END), .filtered = true, .revision = 10);
+    expect_view(&copy, MIRROR_IN_STEP, 10, 1);
+    TAKE(&copy, .kind = KIND(EVENTS), .filtered = true, .revision = 11, .previous = 10,
+         .events = "11:a:2");
+    mirror_copy_fini(&copy);
+}
+
+Test(copy, rights_that_change_within_a_snapshot)
+{
+    struct mirror_copy copy;
+    start(&copy);
+    TAKE(&copy, .kind = KIND(SNAPSHOT), .filtered = true, .configs = "a:1:3");
+    refuse(&copy, &(const struct said){.kind = KIND(SNAPSHOT_END), .revision = 10});
+    begin_again(&copy, 0);
+    mirror_copy_fini(&copy);
+}
+
 Test(copy, what_a_snapshot_confirms_keeps_what_is_attached)
 {
     struct mirror_copy copy;
@@ -624,8 +679,10 @@ Test(copy, a_missed_message_is_noticed)
     };
     for (size_t i = 0; i < COUNT_OF(wrong); i++) {
         struct mirror_copy copy;
+        struct status st;
         load(&copy);
-        cr_expect_not(take(&copy, &wrong[i]));
+        cr_expect_not(take(&copy, &wrong[i], &st));
+        cr_expect_str_eq(st.reason, "MESSAGE_MISSED");
         expect(&copy, "a", 1, 3);
         end(&copy, STATUS_DATA_LOSS);
         begin_again(&copy, 0);
@@ -841,6 +898,40 @@ Test(copy, a_progress_mark_shows_an_addition)
     cr_expect_eq(copy.view.selection, 1);
     TAKE(&copy, .kind = KIND(PROGRESS), .revision = 15);
     cr_expect_eq(copy.view.selection, 2, "there is no b, and that is known");
+    finish(&copy);
+}
+
+/* Load b, which the caller may read in part, beside a, which he may read. */
+static void add_filtered(struct mirror_copy *copy)
+{
+    load_one_and_select(copy);
+    mirror_copy_end(copy, NULL, true);
+    begin_for(copy, MIRROR_STREAM_ADDITION, "b");
+    TAKE(copy, .kind = KIND(STARTED), .filtered = true);
+    TAKE(copy, .kind = KIND(SNAPSHOT_END), .filtered = true, .revision = 15);
+    mirror_copy_end(copy, NULL, false);
+    begin_for(copy, MIRROR_STREAM_CHANGES, "ab");
+}
+
+Test(copy, an_addition_that_may_be_read_in_part)
+{
+    struct mirror_copy copy;
+    add_filtered(&copy);
+    TAKE(&copy, .kind = KIND(STARTED), .filtered = true, .revision = 10);
+    TAKE(&copy, .kind = KIND(PROGRESS), .filtered = true, .revision = 15);
+    cr_expect_eq(copy.view.selection, 2);
+    TAKE(&copy, .kind = KIND(PROGRESS), .filtered = true, .revision = 16);
+    refuse(&copy, &(const struct said){.kind = KIND(PROGRESS), .revision = 17});
+    begin_for(&copy, MIRROR_STREAM_WHOLE, "ab");
+    finish(&copy);
+}
+
+Test(copy, an_addition_that_may_be_read_before_the_copy_has_it)
+{
+    struct mirror_copy copy;
+    add_filtered(&copy);
+    refuse(&copy, &(const struct said){.kind = KIND(STARTED), .revision = 10});
+    begin_for(&copy, MIRROR_STREAM_WHOLE, "ab");
     finish(&copy);
 }
 
