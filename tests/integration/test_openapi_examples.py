@@ -18,8 +18,8 @@ SENT = ["createConfig", "updateConfig", "patchConfig", "rollbackConfig", "commit
         "listVersions", "diffVersions", "listConfigs", "batchGetConfigs", "batchGetConfigsOfList",
         "evaluateFlags", "evaluateFlag", "getSpringEnvironment", "getSpringEnvironmentOfLabel",
         "diffConfigs", "listCommits", "deleteConfig", "undeleteConfig", "setSchema", "rollbackSchema",
-        "getSchema", "listSchemas", "getSchemaHistory", "diffSchemas", "trySchema", "findBroken", "deleteSchema", "getSession",
-        "signOut", "health", "stats", "livez", "readyz", "metrics"]
+        "getSchema", "listSchemas", "getSchemaHistory", "diffSchemas", "trySchema", "findBroken", "deleteSchema",
+        "getSession", "signOut", "health", "stats", "livez", "readyz", "metrics", "copyConfig"]
 STREAM = "watch"
 # Not answered as the example says by a registry without credentials and secrets: test_http_access.py and
 # test_secrets.py have these.
@@ -58,9 +58,9 @@ def main_response(operation):
 
 
 def response_of(name):
-    """A PUT creates only where it is asked to."""
+    """A PUT and a copy replace what is there; a PUT creates only where it is asked to."""
     operation = OPERATIONS[name][2]
-    return (200, operation["responses"]["200"]) if name == "updateConfig" else main_response(operation)
+    return (200, operation["responses"]["200"]) if name in {"updateConfig", "copyConfig"} else main_response(operation)
 
 
 def check_schema(schema, value, where):
