@@ -13,7 +13,7 @@ struct channel_source;
 struct grpc_channel *channel_core(const struct channel *channel);
 void channel_unref(struct channel *channel);
 
-/* Makes the first channel; fails as rpc_client_new does where the files cannot be used. */
+/* Makes the first channel; fails as rpc_client_open does where the files cannot be used. */
 bool channel_source_new(const char *address, const struct rpc_client_options *options,
                         struct channel_source **ret_source, struct status *st);
 /* A reference to the newest channel. */

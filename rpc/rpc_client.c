@@ -102,12 +102,6 @@ bool rpc_client_open(const char *const *addresses, size_t n,
     return true;
 }
 
-bool rpc_client_new(const char *address, const struct rpc_client_options *options,
-                    struct rpc_client **ret_client, struct status *st)
-{
-    return rpc_client_open(&address, 1, options, ret_client, st);
-}
-
 void rpc_client_reload(struct rpc_client *client)
 {
     for (size_t i = 0; i < client->n_channels; i++) {

@@ -40,9 +40,6 @@ struct rpc_client_options {
 bool rpc_client_open(const char *const *addresses, size_t n,
                      const struct rpc_client_options *options, struct rpc_client **ret_client,
                      struct status *st);
-/* The same with one address. */
-bool rpc_client_new(const char *address, const struct rpc_client_options *options,
-                    struct rpc_client **ret_client, struct status *st);
 /* Reads the files of TLS again soon. Any thread. */
 void rpc_client_reload(struct rpc_client *client);
 /* Cancels open calls, waits for their callbacks and ends the thread. NULL is ignored. Must not be

@@ -1,5 +1,5 @@
-/* What only a program may do with the gRPC core, because it is for the whole process; a library in
- * somebody else's program may not. */
+/* Settings of the gRPC core for the whole process: for programs, not for a library in somebody
+ * else's program. */
 #ifndef RPC_PROCESS_H
 #define RPC_PROCESS_H
 

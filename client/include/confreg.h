@@ -246,7 +246,7 @@ CONFREG_API const char *confreg_config_epoch(const struct confreg_config *config
 /* The value, a JSON object; NULL: the payload was erased, compacted or not requested. */
 CONFREG_API const char *confreg_config_data(const struct confreg_config *config);
 CONFREG_API size_t confreg_config_data_len(const struct confreg_config *config);
-/* Who has written it, as he said; NULL: not given. */
+/* The author, as the writer named himself; NULL: not given. */
 CONFREG_API const char *confreg_config_author(const struct confreg_config *config);
 CONFREG_API const char *confreg_config_comment(const struct confreg_config *config);
 /* When this version was made, microseconds since 1970-01-01T00:00:00Z. */
@@ -299,7 +299,7 @@ struct confreg_write_options {
             0, 0, NULL                                                                             \
     }
 
-/* They return the new head: a reference. data: n bytes, a JSON object. ALREADY_EXISTS: create;
+/* Writes return the new head: a reference. data: n bytes, a JSON object. ALREADY_EXISTS: create;
  * NOT_FOUND: update without allow_missing; ABORTED: something else was expected. */
 CONFREG_API const struct confreg_config *
 confreg_create(struct confreg_client *client, const char *environment, const char *service,
@@ -390,8 +390,8 @@ struct confreg_diff_options {
         sizeof(struct confreg_diff_options), 0, 0, 0, NULL, false                                  \
     }
 
-/* What differs between two versions, as JSON: a Diff of registry.proto, written as confreg_call
- * writes, with the members `added`, `removed`, `changed` and `json_patch`. */
+/* The difference of two versions as JSON: a Diff of registry.proto, written as confreg_call writes,
+ * with the members `added`, `removed`, `changed` and `json_patch`. */
 CONFREG_API bool confreg_diff(struct confreg_client *client, const char *environment,
                               const char *service, const struct confreg_diff_options *options,
                               struct confreg_text *ret_diff, struct confreg_error *error);

@@ -20,7 +20,7 @@ struct confreg_config {
     const char *data, *author, *comment; /* NULL: none */
 };
 
-/* What a config is made of; borrowed. NULL where there is none, but of the first three. */
+/* The parts of a config; borrowed. Texts but the first three are NULL where there is none. */
 struct config_parts {
     const char *environment, *service, *epoch;
     uint64_t version, revision, mod_revision;

@@ -83,7 +83,7 @@ bool confreg_diff(struct confreg_client *client, const char *environment, const 
 
 /* ---- Writes ---- */
 
-/* What is written, beyond the options. */
+/* A write, without its options. */
 struct write {
     enum registry_method method;
     const char *environment, *service;

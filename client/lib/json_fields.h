@@ -1,4 +1,4 @@
-/* What reading and writing of messages as JSON share. Private to json_*.c. */
+/* The parts that reading and writing of messages as JSON share. Private to json_*.c. */
 #ifndef LIB_JSON_FIELDS_H
 #define LIB_JSON_FIELDS_H
 

@@ -1,4 +1,4 @@
-/* What the typed calls share. Any thread. */
+/* The parts that the typed calls share. Any thread. */
 #ifndef LIB_REQUEST_H
 #define LIB_REQUEST_H
 

@@ -9,7 +9,7 @@
 #define DOOR_SHARED "default" /* the environment under all others */
 #define DOOR_ENVIRONMENTS 9   /* eight and DOOR_SHARED */
 
-/* What went wrong, for OpenFeature. */
+/* The errors that OpenFeature knows. */
 enum flag_error {
     FLAG_ERROR_GENERAL, /* the reason of the error tells more */
     FLAG_ERROR_NOT_FOUND,

@@ -130,7 +130,7 @@ static bool is_health(const struct rpc_call *call)
     return strcmp(rpc_call_service(call), HEALTH) == 0;
 }
 
-/* What a line borrows. */
+/* The texts that a line borrows. */
 struct line_texts {
     char *credential; /* owned */
     char trace[TRACEPARENT_SIZE];

@@ -13,7 +13,7 @@ static const struct {
     const ProtobufCMessageDescriptor *request, *response;
 } types[] = {REGISTRY_METHODS(TYPES)};
 
-/* What was read, is written and read again as the same. */
+/* A message that was read is written, and read again as the same. */
 static void check_request(const ProtobufCMessageDescriptor *type, const char *text, size_t n)
 {
     ProtobufCMessage *message = NULL;

@@ -8,6 +8,7 @@
 #include "node.h"
 #include "node_watcher.h"
 #include "registry_client.h"
+#include "rpc_client_to.h"
 
 #define WRITERS 4
 #define WRITES 120 /* of each writer and life of the server */
@@ -188,7 +189,7 @@ static void watch_and_write(const struct place *place)
     struct watching all = {.goal = UINT64_MAX, .through = TALLY_INIT};
     atomic_uint_fast64_t newest = 0;
     struct status st;
-    CHECK(rpc_client_new(place->listen, NULL, &all.rpc, &st), "%s", st.message);
+    CHECK(rpc_client_to(place->listen, NULL, &all.rpc, &st), "%s", st.message);
     for (size_t i = 0; i < WATCHERS; i++) {
         watcher_init(&watchers[i], &all, i);
         watcher_begin(&watchers[i]); /* waits for the server */

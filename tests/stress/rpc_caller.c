@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "echo.pb-c.h"
-#include "rpc_client.h"
+#include "rpc_client_to.h"
 
 #define SLOTS 16
 
@@ -198,7 +198,7 @@ struct caller *caller_start(int port, uint64_t seed, uint64_t n_calls, struct ta
     struct status st;
     snprintf(address, sizeof address, "127.0.0.1:%d", port);
     struct rpc_client_options options = {.minimal_stack = seed % 2 == 0};
-    CHECK(rpc_client_new(address, &options, &caller->rpc, &st), "%s", st.message);
+    CHECK(rpc_client_to(address, &options, &caller->rpc, &st), "%s", st.message);
     caller->finished = finished;
     caller->random.state = seed;
     caller->n_left = n_calls;

@@ -281,7 +281,7 @@ void fixture_start(void)
     cr_assert_gt(port, 0);
     rpc_server_start(fixture.server);
     snprintf(fixture.address, sizeof fixture.address, "127.0.0.1:%d", port);
-    cr_assert(rpc_client_new(fixture.address, NULL, &fixture.client, &st), "%s", st.message);
+    cr_assert(rpc_client_to(fixture.address, NULL, &fixture.client, &st), "%s", st.message);
 }
 
 void fixture_setup(void)

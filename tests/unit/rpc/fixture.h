@@ -8,7 +8,7 @@
 #include <pthread.h>
 
 #include "echo.pb-c.h"
-#include "rpc_client.h"
+#include "rpc_client_to.h"
 #include "rpc_server.h"
 
 /* Something that is counted by rpc's threads and waited for by the test. */

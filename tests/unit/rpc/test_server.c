@@ -53,7 +53,7 @@ Test(unstarted, addresses_that_are_none)
         expect_no_listening(addresses[i], STATUS_INVALID_ARGUMENT);
         struct rpc_client *client;
         struct status st;
-        cr_expect(!rpc_client_new(addresses[i], NULL, &client, &st));
+        cr_expect(!rpc_client_to(addresses[i], NULL, &client, &st));
         cr_expect_eq(st.code, STATUS_INVALID_ARGUMENT);
     }
     char path[200] = "unix:/tmp/";
@@ -76,7 +76,7 @@ Test(unstarted, a_mode_is_for_who_listens)
 {
     struct rpc_client *client;
     struct status st;
-    cr_expect(!rpc_client_new("unix:/tmp/x?mode=0660", NULL, &client, &st));
+    cr_expect(!rpc_client_to("unix:/tmp/x?mode=0660", NULL, &client, &st));
     cr_expect_eq(st.code, STATUS_INVALID_ARGUMENT);
     cr_expect_not_null(strstr(st.message, "mode"), "%s", st.message);
 }
@@ -94,7 +94,7 @@ static void expect_service_at(const char *address)
 {
     struct rpc_client *client;
     struct status st;
-    cr_assert(rpc_client_new(address, NULL, &client, &st), "%s", st.message);
+    cr_assert(rpc_client_to(address, NULL, &client, &st), "%s", st.message);
     expect_echo(client);
     rpc_client_free(client);
 }
@@ -104,7 +104,7 @@ static void expect_peer_at(const char *address, const char *peer)
 {
     struct rpc_client *client;
     struct status st;
-    cr_assert(rpc_client_new(address, NULL, &client, &st), "%s", st.message);
+    cr_assert(rpc_client_to(address, NULL, &client, &st), "%s", st.message);
     Rpc__Test__EchoRequest request = echo_request("");
     AUTO_ANSWER answer =
         call_and_wait(client, &(struct rpc_request){.path = "/rpc.test.Echo/Describe",
@@ -262,7 +262,7 @@ Test(server, a_client_with_the_minimal_stack_works_and_keeps_deadlines)
     struct rpc_client *client;
     struct status st;
     const struct rpc_client_options options = {.minimal_stack = true};
-    cr_assert(rpc_client_new(fixture.address, &options, &client, &st));
+    cr_assert(rpc_client_to(fixture.address, &options, &client, &st));
     expect_echo(client);
     Rpc__Test__EchoRequest message = echo_request("");
     AUTO_ANSWER answer = call_and_wait(client, &(struct rpc_request){.path = "/rpc.test.Echo/Hold",
@@ -467,7 +467,7 @@ Test(server, a_server_that_stops_cancels_no_call)
     counter_init(&given_up);
     fixture_release(1);
     for (size_t i = 0; i < CLIENTS; i++) {
-        cr_assert(rpc_client_new(fixture.address, NULL, &clients[i], &st), "%s", st.message);
+        cr_assert(rpc_client_to(fixture.address, NULL, &clients[i], &st), "%s", st.message);
     }
     for (size_t i = 0; i < CALLS; i++) {
         callers[i] = (struct persistent){.client = clients[i % CLIENTS],
@@ -498,7 +498,7 @@ static struct rpc_client *pinging_client(int64_t every_ms)
     const struct rpc_client_options options = {.keepalive_ms = every_ms};
     struct rpc_client *client;
     struct status st;
-    cr_assert(rpc_client_new(fixture.address, &options, &client, &st));
+    cr_assert(rpc_client_to(fixture.address, &options, &client, &st));
     return client;
 }
 

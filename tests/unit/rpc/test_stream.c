@@ -17,7 +17,7 @@ static struct rpc_client *new_client(void)
 {
     struct rpc_client *client;
     struct status st;
-    cr_assert(rpc_client_new(fixture.address, NULL, &client, &st), "%s", st.message);
+    cr_assert(rpc_client_to(fixture.address, NULL, &client, &st), "%s", st.message);
     return client;
 }
 

@@ -182,7 +182,7 @@ Test(unary, a_call_knows_its_peer_after_its_connection_has_ended)
         struct rpc_client *other;
         struct status st;
         char others[64];
-        cr_assert(rpc_client_new(fixture.address, NULL, &other, &st), "%s", st.message);
+        cr_assert(rpc_client_to(fixture.address, NULL, &other, &st), "%s", st.message);
         describe_peer(other, others);
         cr_expect_str_neq(others, peer);
         rpc_client_free(other);
