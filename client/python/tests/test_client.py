@@ -3,14 +3,17 @@
 import asyncio
 import datetime
 import inspect
+import json
 import os
 import threading
 from decimal import Decimal
 
+import grpc
 import pytest
 from conftest import Server, free_port, until
 
 import confreg
+from confreg import _api
 
 NOW = datetime.timezone.utc
 
@@ -120,6 +123,68 @@ def test_a_resolved_config(client, name):
     assert client.get(name, "prod", resolve=True).data == {"a": 1, "b": 2}
 
 
+def test_a_copy_from_another_environment(client, name):
+    client.create(name, {"pool": 10}, "staging")
+    client.update(name, {"pool": 20}, "staging")
+    assert client.copy(name, "staging", "prod", comment="tried").config.data == {"pool": 20}
+    copied = client.copy(name, "staging", "prod", 1, expected_version=1)
+    assert (copied.config.version, copied.config.data) == (2, {"pool": 10})
+    assert [(v.source_environment, v.source_version) for v in client.versions(name, "prod")] == [
+        ("staging", 1), ("staging", 2)]
+    change, = next(client.commits("prod", name)).changes
+    assert (change.source_environment, change.source_version) == ("staging", 1)
+    with pytest.raises(confreg.NotFoundError) as missing:
+        client.copy(name, "nowhere", "prod")
+    assert missing.value.reason == "SOURCE_NOT_FOUND"
+    with pytest.raises(confreg.NotFoundError):
+        client.copy(name, "staging", "dev", allow_missing=False)
+
+
+# ---- Schemas ----
+
+PORT = {"properties": {"port": {"type": "integer", "default": 80}}}
+
+
+@pytest.fixture
+def set_schema(server, name):
+    """Sets a schema of the service for all environments, whatever breaks it."""
+    def use(schema):
+        method = _api.Method("SetSchema")
+        request = _api.new("SetSchemaRequest", service_name=name, force=True,
+                           schema=json.dumps(schema).encode())
+        with grpc.insecure_channel(server.address) as channel:
+            channel.unary_unary(method.path, method.encode, method.decode)(request, timeout=60)
+    return use
+
+
+def test_defaults_of_the_schema_are_filled_in(client, name, set_schema):
+    set_schema(PORT)
+    client.create(name, {"host": "a"})
+    filled = client.get(name, apply_defaults=True)
+    assert (filled.data, filled.defaulted) == ({"host": "a", "port": 80}, ("/port",))
+    assert (client.get(name).data, client.get(name).defaulted) == ({"host": "a"}, ())
+
+
+def test_what_breaks_a_schema(client, name, set_schema):
+    client.create(name, {"port": "a"}, "dev")
+    client.create(name, {"port": "b"}, "prod")
+    written = client.update(name, {"port": 1}, "prod")
+    assert [b.environment for b in client.try_schema(name, PORT)] == ["dev"]
+    assert [(b.environment, b.version, b.pointer, b.superseded) for b in client.try_schema(
+        name, PORT, include_superseded=True, page_size=1)] == [
+            ("dev", 1, "/port", False), ("prod", 1, "/port", True)]
+    assert list(client.try_schema(name, PORT, "prod")) == []
+    with pytest.raises(confreg.InvalidArgumentError):
+        list(client.try_schema(name, {"type": "int"}))
+    assert list(client.find_broken(service_name=name)) == []
+    set_schema(PORT)
+    breach, = client.find_broken(prefix=name)
+    assert breach.service_name == name and breach.revision < written.position.revision
+    assert breach.rule == f"confreg:/{name}#/properties/port/type"
+    assert breach.description.startswith("must be an integer") and not breach.resolved
+    assert list(client.try_schema(name, None)) == [], "without a schema nothing is broken"
+
+
 def test_the_state_of_the_node(client):
     status = client.status()
     assert (status.store, status.writable) == ("sqlite", True)
@@ -213,6 +278,11 @@ def test_asyncio(server, name):
             assert (await client.diff(name)).removed == {"m": 3}
             assert (await client.delete(name)).deleted_count == 4
             assert (await client.undelete(name)).config.version == 5
+            assert (await client.copy(name, "default", "prod")).config.data == {"n": 1}
+            assert [b.environment async for b in client.try_schema(name, {"maxProperties": 0})] == [
+                "default", "prod"]
+            assert [b async for b in client.find_broken(service_name=name)] == []
+            assert (await client.get(name, apply_defaults=True)).defaulted == ()
             assert len([c async for c in client.commits("default", name)]) == 6
             assert (await client.status()).writable
             assert await client.get_many([("default", name), ("none", name)])

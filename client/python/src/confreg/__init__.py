@@ -28,6 +28,7 @@ from .errors import (
                      UnavailableError,
 )
 from .models import (
+                     Breach,
                      Change,
                      Commit,
                      Config,
@@ -48,8 +49,8 @@ from .updates import ConfigUpdate
 from .watcher import ConfigWatcher
 
 __all__ = [
-    "LOADING", "READY", "STALE", "AlreadyExistsError", "AsyncClient", "Change", "Client", "Commit",
-    "Config", "ConfigSchemaError", "ConfigUpdate", "ConfigValidationError", "ConfigWatcher",
+    "LOADING", "READY", "STALE", "AlreadyExistsError", "AsyncClient", "Breach", "Change", "Client",
+    "Commit", "Config", "ConfigSchemaError", "ConfigUpdate", "ConfigValidationError", "ConfigWatcher",
     "ConflictError", "ConfregError", "Create", "Credentials", "Delete", "Diff",
     "FailedPreconditionError", "InvalidArgumentError", "NotFoundError", "OutOfRangeError", "Page",
     "PermissionDeniedError", "Position", "RegistryConfigProvider", "ResourceExhaustedError",

@@ -8,13 +8,15 @@ import datetime
 from collections.abc import Sequence
 from typing import Any, Callable, Generic, TypeVar
 
-from . import _api, errors
+from . import _api, _json, errors
 from .models import (
     WRITE_NAMES,
+    Breach,
     Change,
     Commit,
     Config,
     Diff,
+    Json,
     Position,
     Status,
     Write,
@@ -61,13 +63,14 @@ class Calls:
     # ---- Reads ----
 
     def get(self, service_name: str, environment: str, version: int, resolve: bool,
-            include_deleted: bool, after: Position | None, linearizable: bool) -> Call[Config]:
+            include_deleted: bool, apply_defaults: bool, after: Position | None,
+            linearizable: bool) -> Call[Config]:
         return self._call(
             "GetConfig",
             _api.new("GetConfigRequest", service_name=service_name, environment=environment,
                      version=version, resolve=resolve, include_deleted=include_deleted,
-                     read=_read_options(after, linearizable)),
-            lambda response: Config.of(response.config, self._decimals))
+                     apply_defaults=apply_defaults, read=_read_options(after, linearizable)),
+            lambda response: Config.of_get(response, self._decimals))
 
     def get_many(self, names: Sequence[tuple[str, str]]) -> Call[tuple[list[Config],
                                                                      list[tuple[str, str]]]]:
@@ -139,6 +142,25 @@ class Calls:
             request.end_time.FromDatetime(until)
         return self._call("ListCommits", request, lambda response: self._page(
             response, [Commit.of(commit, self._decimals) for commit in response.commits]))
+
+    def try_schema(self, service_name: str, schema: Json | None, environment: str,
+                   include_superseded: bool, page_size: int, token: str) -> Call[Page[Breach]]:
+        return self._call(
+            "TrySchema",
+            _api.new("TrySchemaRequest", service_name=service_name, environment=environment,
+                     schema=b"" if schema is None else _json.dumps(schema),
+                     include_superseded=include_superseded, page_size=page_size, page_token=token),
+            lambda response: self._page(response, [Breach.of(breach)
+                                                   for breach in response.breaches]))
+
+    def find_broken(self, environment: str, service_name: str, prefix: str, page_size: int,
+                    token: str) -> Call[Page[Breach]]:
+        return self._call(
+            "FindBroken",
+            _api.new("FindBrokenRequest", environment=environment, service_name=service_name,
+                     service_name_prefix=prefix, page_size=page_size, page_token=token),
+            lambda response: self._page(response, [Breach.of(breach)
+                                                   for breach in response.breaches]))
 
     def status(self) -> Call[Status]:
         return self._call("GetStatus", _api.new("GetStatusRequest"), Status.of)

@@ -25,6 +25,7 @@ from ._connection import Backoff, Credentials
 from ._follow import Follower, Selector, Update, decode
 from ._silence import SILENCE_SECONDS
 from .models import (
+    Breach,
     Commit,
     Config,
     Create,
@@ -127,9 +128,11 @@ class AsyncClient:
 
     async def get(self, service_name: str, environment: str = "default", *, version: int = 0,
                   resolve: bool = False, include_deleted: bool = False,
-                  after: Position | None = None, linearizable: bool = False) -> Config:
+                  apply_defaults: bool = False, after: Position | None = None,
+                  linearizable: bool = False) -> Config:
         return await self._run(self._calls.get(service_name, environment, version, resolve,
-                                               include_deleted, after, linearizable))
+                                               include_deleted, apply_defaults, after,
+                                               linearizable))
 
     async def get_many(self, names: Sequence[tuple[str, str]]) -> list[Config]:
         found: list[Config] = []
@@ -174,6 +177,16 @@ class AsyncClient:
             environment, service_name, prefix, actor, created_by, kinds, since, until,
             start_revision, end_revision, pointer, oldest_first, view, token))
 
+    def try_schema(self, service_name: str, schema: Json | None, environment: str = "", *,
+                   include_superseded: bool = False, page_size: int = 0) -> AsyncIterator[Breach]:
+        return self._pages(lambda token: self._calls.try_schema(
+            service_name, schema, environment, include_superseded, page_size, token))
+
+    def find_broken(self, environment: str = "", service_name: str = "", prefix: str = "", *,
+                    page_size: int = 0) -> AsyncIterator[Breach]:
+        return self._pages(lambda token: self._calls.find_broken(
+            environment, service_name, prefix, page_size, token))
+
     async def status(self) -> Status:
         return await self._run(self._calls.status())
 
@@ -199,6 +212,13 @@ class AsyncClient:
     async def rollback(self, service_name: str, environment: str = "default", version: int = 0,
                        **options: Any) -> WriteResult:
         return await self.write(Rollback(service_name, environment, version=version, **options))
+
+    async def copy(self, service_name: str, source_environment: str, environment: str = "default",
+                   version: int = 0, **options: Any) -> WriteResult:
+        options.setdefault("allow_missing", True)
+        return await self.write(UpdateConfig(
+            service_name, environment, source_environment=source_environment,
+            source_version=version, **options))
 
     async def undelete(self, service_name: str, environment: str = "default",
                        **options: Any) -> WriteResult:

@@ -17,6 +17,7 @@ from ._connection import Backoff, Credentials
 from ._follow import Follower, Selector, Update, decode
 from ._silence import Guard, guards
 from .models import (
+    Breach,
     Commit,
     Config,
     Create,
@@ -108,12 +109,13 @@ class Client:
     # ---- Reads ----
 
     def get(self, service_name: str, environment: str = "default", *, version: int = 0,
-            resolve: bool = False, include_deleted: bool = False,
+            resolve: bool = False, include_deleted: bool = False, apply_defaults: bool = False,
             after: Position | None = None, linearizable: bool = False) -> Config:
         """The config's head, or a version of it. resolve: merged over the one of the environment
-        "default". after: at least as new as this position, such as that of a write."""
+        "default". apply_defaults: with the defaults of the schema in force where it lacks a member.
+        after: at least as new as this position, such as that of a write."""
         return self._run(self._calls.get(service_name, environment, version, resolve,
-                                         include_deleted, after, linearizable))
+                                         include_deleted, apply_defaults, after, linearizable))
 
     def get_many(self, names: Sequence[tuple[str, str]]) -> list[Config]:
         """The configs of these (environment, service name) that exist."""
@@ -164,6 +166,21 @@ class Client:
             environment, service_name, prefix, actor, created_by, kinds, since, until,
             start_revision, end_revision, pointer, oldest_first, view, token))
 
+    def try_schema(self, service_name: str, schema: Json | None, environment: str = "", *,
+                   include_superseded: bool = False, page_size: int = 0) -> Iterator[Breach]:
+        """What would break the schema of a service, if it were set; None: if it were deleted.
+        environment "": the one for all environments. include_superseded: of all versions that are
+        kept, not only of the heads."""
+        return self._pages(lambda token: self._calls.try_schema(
+            service_name, schema, environment, include_superseded, page_size, token))
+
+    def find_broken(self, environment: str = "", service_name: str = "", prefix: str = "", *,
+                    page_size: int = 0) -> Iterator[Breach]:
+        """What breaks the schemas in force: they were set with force, or an erase has brought an
+        older version back. Empty texts fit everything."""
+        return self._pages(lambda token: self._calls.find_broken(
+            environment, service_name, prefix, page_size, token))
+
     def status(self) -> Status:
         """The state of the node."""
         return self._run(self._calls.status())
@@ -195,6 +212,15 @@ class Client:
                  **options: Any) -> WriteResult:
         """Goes back to a version; 0: undoes the last change. Options: those of confreg.Rollback."""
         return self.write(Rollback(service_name, environment, version=version, **options))
+
+    def copy(self, service_name: str, source_environment: str, environment: str = "default",
+             version: int = 0, **options: Any) -> WriteResult:
+        """Copies what the service has in another environment, whether it has a config here or not;
+        version 0: its head. Options are the members of confreg.Update."""
+        options.setdefault("allow_missing", True)
+        return self.write(UpdateConfig(
+            service_name, environment, source_environment=source_environment,
+            source_version=version, **options))
 
     def undelete(self, service_name: str, environment: str = "default",
                  **options: Any) -> WriteResult:

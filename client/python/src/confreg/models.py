@@ -40,9 +40,11 @@ class Config:
     comment: str
     revision: int      # the commit that made this version
     mod_revision: int  # the newest commit that changed the head: order copies by it
-    source_version: int  # of a rollback or undelete: where the payload comes from; 0: none
+    source_version: int  # of a rollback, undelete or copy: where the payload comes from; 0: none
     payload: str  # "": it is in data; "erased", "compacted", "omitted"
     deleted: bool = False
+    source_environment: str = ""  # of a copy, in a list of versions: what source_version is of
+    defaulted: tuple[str, ...] = ()  # with apply_defaults: JSON Pointers to what was filled in
 
     @classmethod
     def of(cls, message: Any, decimals: bool = False, environment: str = "",
@@ -65,7 +67,14 @@ class Config:
             mod_revision=message.mod_revision if is_config else message.revision,
             source_version=message.source_version,
             payload=_api.enum_name("PayloadState", state, "PAYLOAD_STATE_") if state else "",
-            deleted=deleted)
+            deleted=deleted,
+            source_environment="" if is_config else message.source_environment)
+
+    @classmethod
+    def of_get(cls, response: Any, decimals: bool) -> Config:
+        """Of a GetConfigResponse."""
+        return dataclasses.replace(cls.of(response.config, decimals),
+                                   defaulted=tuple(response.defaulted))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -117,6 +126,8 @@ class Change:
     created_by: str
     comment: str
     diff: Diff | None = None
+    source_environment: str = ""  # of a copy: the environment and the version of the payload
+    source_version: int = 0
 
     @property
     def touches_head(self) -> bool:
@@ -136,7 +147,9 @@ class Change:
             time=message.commit_time.ToDatetime(tzinfo=datetime.timezone.utc),
             created_by=message.created_by,
             comment=message.comment,
-            diff=Diff.of(message.diff, decimals) if message.HasField("diff") else None)
+            diff=Diff.of(message.diff, decimals) if message.HasField("diff") else None,
+            source_environment=message.source_environment,
+            source_version=message.source_version)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -165,6 +178,26 @@ class Commit:
             peer=message.peer,
             changes=tuple(Change.of(change, decimals) for change in message.changes),
             change_count=message.change_count)
+
+
+@dataclasses.dataclass(frozen=True)
+class Breach:
+    """A place in a config that breaks a schema. The value is not told."""
+
+    environment: str
+    service_name: str
+    version: int   # that has it
+    revision: int  # the commit of this version
+    pointer: str   # JSON Pointer into the value
+    rule: str      # the place in the schema: "confreg:/billing#/properties/port/maximum"
+    description: str  # a sentence without subject: "must be at most 65535"
+    superseded: bool  # the version is not the head
+    resolved: bool    # the value resolved with the environment "default" breaks it
+
+    @classmethod
+    def of(cls, message: Any) -> Breach:
+        return cls(**{field.name: getattr(message, field.name)
+                      for field in dataclasses.fields(cls)})
 
 
 @dataclasses.dataclass(frozen=True)
@@ -258,23 +291,29 @@ class _Conditional(_Write):
 
 @dataclasses.dataclass(frozen=True)
 class Update(_Conditional):
-    """Adds a version: by one of the whole new value, an RFC 7396 patch and an RFC 6902 patch."""
+    """Adds a version: by one of the whole new value, an RFC 7396 patch, an RFC 6902 patch, and a
+    copy of what the service has in source_environment."""
 
     data: Json | None = None
     merge_patch: Json | None = None
     json_patch: list[Json] | None = None
     allow_missing: bool = False  # create the config where it does not exist
+    source_environment: str | None = None
+    source_version: int = 0  # with source_environment: the version to copy; 0: the head
 
     def message(self) -> Any:
-        given = {name: value for name, value in (("config_data", self.data),
-                                                 ("merge_patch", self.merge_patch),
-                                                 ("json_patch", self.json_patch))
-                 if value is not None}
-        if len(given) != 1:
-            raise ValueError("an update has exactly one of data, merge_patch and json_patch")
-        (name, value), = given.items()
+        content: dict[str, Any] = {
+            name: _json.dumps(value) for name, value in (("config_data", self.data),
+                                                         ("merge_patch", self.merge_patch),
+                                                         ("json_patch", self.json_patch))
+            if value is not None}
+        if self.source_environment is not None:
+            content["source_environment"] = self.source_environment
+        if len(content) != 1:
+            raise ValueError("an update has exactly one of data, merge_patch, json_patch and "
+                             "source_environment")
         return _api.new("UpdateConfigRequest", allow_missing=self.allow_missing,
-                        **{name: _json.dumps(value)}, **self._conditions())
+                        source_version=self.source_version, **content, **self._conditions())
 
 
 @dataclasses.dataclass(frozen=True)
