@@ -8,6 +8,7 @@
 #include "config_counts.h"
 #include "errors.h"
 #include "json.h"
+#include "payload.h"
 #include "percent.h"
 #include "render.h"
 
@@ -39,6 +40,30 @@ bool config_answer_is_whole(struct request *r, const void *part)
         config_answer_incomplete(r);
     }
     return part != NULL;
+}
+
+bool config_answer_payload(struct request *r, const Confreg__V1__GetConfigResponse *response,
+                           const struct status *st, struct json_text *ret_payload)
+{
+    if (st != NULL && st->code == STATUS_NOT_FOUND) {
+        request_refuse_status(r, 404, st, "Configuration not found");
+        return false;
+    }
+    if (st != NULL) {
+        errors_answer(r, st);
+        return false;
+    }
+    if (!config_answer_is_whole(r, response->header) ||
+        !config_answer_is_whole(r, response->config)) {
+        return false;
+    }
+    struct json_text payload = payload_of_config(response->config);
+    if (payload.len == 0) {
+        config_answer_incomplete(r);
+        return false;
+    }
+    *ret_payload = payload;
+    return true;
 }
 
 void config_answer_count_mirror(struct request *r, const struct mirror_view *view)

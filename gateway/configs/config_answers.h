@@ -18,6 +18,10 @@ void config_answer_add_tag(struct request *r, uint64_t version, const char *tag,
 bool config_answer_is_whole(struct request *r, const void *part);
 /* Answers 500: the server's response lacks something that the protocol promises. */
 void config_answer_incomplete(struct request *r);
+/* The payload of a config that the server was asked for; borrowed from the response. False: the
+ * call failed, or the payload is not there; that was answered instead. */
+bool config_answer_payload(struct request *r, const Confreg__V1__GetConfigResponse *response,
+                           const struct status *st, struct json_text *ret_payload);
 
 /* The server's answer to a write that makes a version. config and diff may be NULL. */
 struct config_written {

@@ -6,28 +6,13 @@
 #include "config_answers.h"
 #include "config_counts.h"
 #include "config_handlers.h"
-#include "errors.h"
-#include "payload.h"
 
 static void show_filled(struct request *r, const ProtobufCMessage *message, const struct status *st)
 {
     const Confreg__V1__GetConfigResponse *response = (const void *)message;
     char number[24];
-    if (st != NULL && st->code == STATUS_NOT_FOUND) {
-        request_refuse_status(r, 404, st, "Configuration not found");
-        return;
-    }
-    if (st != NULL) {
-        errors_answer(r, st);
-        return;
-    }
-    if (!config_answer_is_whole(r, response->header) ||
-        !config_answer_is_whole(r, response->config)) {
-        return;
-    }
-    struct json_text payload = payload_of_config(response->config);
-    if (payload.len == 0) {
-        config_answer_incomplete(r);
+    struct json_text payload;
+    if (!config_answer_payload(r, response, st, &payload)) {
         return;
     }
     snprintf(number, sizeof number, "%" PRIu64, response->config->version);

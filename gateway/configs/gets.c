@@ -8,11 +8,9 @@
 #include "config_answers.h"
 #include "config_counts.h"
 #include "config_handlers.h"
-#include "errors.h"
 #include "identify.h"
 #include "identities.h"
 #include "json.h"
-#include "payload.h"
 #include "prepared.h"
 #include "render.h"
 
@@ -319,21 +317,8 @@ static void format_tag(const Confreg__V1__GetConfigResponse *response, char tag[
 static void show_config(struct request *r, const ProtobufCMessage *message, const struct status *st)
 {
     const Confreg__V1__GetConfigResponse *response = (const void *)message;
-    if (st != NULL && st->code == STATUS_NOT_FOUND) {
-        request_refuse_status(r, 404, st, "Configuration not found");
-        return;
-    }
-    if (st != NULL) {
-        errors_answer(r, st);
-        return;
-    }
-    if (!config_answer_is_whole(r, response->header) ||
-        !config_answer_is_whole(r, response->config)) {
-        return;
-    }
-    struct json_text payload = payload_of_config(response->config);
-    if (payload.len == 0) {
-        config_answer_incomplete(r);
+    struct json_text payload;
+    if (!config_answer_payload(r, response, st, &payload)) {
         return;
     }
     char tag[ETAG_SIZE];

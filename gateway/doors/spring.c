@@ -9,9 +9,7 @@
 #include "config_counts.h"
 #include "door_read.h"
 #include "doors.h"
-#include "errors.h"
 #include "identify.h"
-#include "payload.h"
 #include "properties.h"
 #include "utf8.h"
 
@@ -238,21 +236,8 @@ static void keep_labelled(struct request *r, const ProtobufCMessage *message,
 {
     const Confreg__V1__GetConfigResponse *response = (const void *)message;
     struct door_request *d = door_request_of(r);
-    if (st != NULL && st->code == STATUS_NOT_FOUND) {
-        request_refuse_status(r, 404, st, "Configuration not found");
-        return;
-    }
-    if (st != NULL) {
-        errors_answer(r, st);
-        return;
-    }
-    if (!config_answer_is_whole(r, response->header) ||
-        !config_answer_is_whole(r, response->config)) {
-        return;
-    }
-    struct json_text payload = payload_of_config(response->config);
-    if (payload.len == 0) {
-        config_answer_incomplete(r);
+    struct json_text payload;
+    if (!config_answer_payload(r, response, st, &payload)) {
         return;
     }
     config_answer_hand_out(r, response->header);
