@@ -142,7 +142,7 @@ static enum options_result read_settings(struct settings *s, int argc, char **ar
          "The most connections from one address.", 0, UINT64_C(1) << 40, NULL},
         {"peer-failures", OPTION_NUMBER, &s->node.limits.rates[LIMIT_FAILURES].a_second, "10", "N",
          "The most wrong credentials from one address in a second, after those of the first ten "
-         "seconds; more get LIMIT_EXCEEDED.",
+         "seconds; more get LIMIT_EXCEEDED, each later than the one before.",
          0, UINT64_C(1) << 40, NULL},
         {"compact-keep-versions", OPTION_NUMBER, &s->node.compact_keep_versions, "0", "N",
          "Remove the payloads of all but the newest N versions of each config; 0 keeps all. With "
