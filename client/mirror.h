@@ -17,7 +17,7 @@
  * - Its selection can be changed while it runs (mirror_select). What was selected before goes on
  *   without a gap; what is new appears at once, as of the revision of the copy.
  * - A config that was deleted while the mirror watched remains as a tombstone with its
- * mod_revision. A config that was deleted before the snapshot is not known.
+ *   mod_revision. A config that was deleted before the snapshot is not known.
  *
  * Threads: any thread may read. `changed` and `free_attachment` are called on threads of the
  * mirror. They must not block, and must not call the mirror except to read it.

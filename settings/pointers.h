@@ -15,9 +15,9 @@ struct pointer_list {
     size_t n, room;
 };
 
+/* In the order of the config; those removed in that of the old one. */
 struct pointers {
-    struct pointer_list added, removed,
-        changed; /* in the order of the config; removed: the old one */
+    struct pointer_list added, removed, changed;
 };
 
 /* NULL stands for a config that is not there: an object without members. Any thread. */

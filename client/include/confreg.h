@@ -19,17 +19,17 @@
  * - Threads: any thread may call any function, at the same time as others. Only a handle that is
  *   being freed must not be used any more.
  * - Texts are UTF-8 and NUL-terminated. Those that are given are borrowed until the function
- * returns. Those that are returned by accessors live as long as their handle.
+ *   returns. Those that are returned by accessors live as long as their handle.
  * - Times are milliseconds.
  * - Errors: a function that fails returns NULL or false and fills *error, which may be NULL. On
  *   success *error stays as it was.
  * - Options: NULL means the defaults. Initialise a struct with its CONFREG_…_INIT: its size tells
- * the library which members the program knows, so that later versions can add some at the end.
+ *   the library which members the program knows, so that later versions can add some at the end.
  * - Blocking: functions that wait for a server say so, and end at their deadline.
  * - Callbacks run on one thread of the library, one at a time for each client. They may block,
- * which delays only the callbacks of that client. In a callback all functions may be called that do
- * not block; those that do fail with FAILED_PRECONDITION, reason IN_CALLBACK, if they would wait
- * for the client whose callback it is.
+ *   which delays only the callbacks of that client. In a callback all functions may be called that
+ *   do not block; those that do fail with FAILED_PRECONDITION, reason IN_CALLBACK, if they would
+ *   wait for the client whose callback it is.
  *
  * The library never writes to standard error, changes no signal handler, and leaves the settings of
  * gRPC's core, which the process may share with others, as they are. (The core itself can write
@@ -521,8 +521,8 @@ struct confreg_provider_options {
      * checksum, replaced at once. One that is damaged, or of another config, counts as none. NULL:
      * none. */
     const char *last_known_file;
-    confreg_state_callback
-        *state_changed; /* quick changes may be told as one; NULL: nobody hears */
+    /* Quick changes may be told as one. NULL: nobody hears. */
+    confreg_state_callback *state_changed;
     void *user;
 };
 #define CONFREG_PROVIDER_OPTIONS_INIT                                                              \

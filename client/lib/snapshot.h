@@ -11,8 +11,8 @@
 struct confreg_snapshot {
     atomic_uint refs;
     struct settings *settings; /* owned; {} where there is no config */
-    struct settings
-        *environment; /* owned; variables by their name without the prefix; NULL: none */
+    /* Owned; variables by their name without the prefix; NULL: none. */
+    struct settings *environment;
     uint64_t version;
     uint64_t revision;
     char epoch[20];
