@@ -24,6 +24,7 @@ type follower struct {
 	configs  map[Name]*Config // all that is watched; nil: not known
 	epoch    string           // of configs
 	filtered bool             // as of configs, or of position
+	atOnce   bool             // the stream was opened without a wait, as a position was lost
 
 	// Of the stream that is open:
 	snapshot  map[Name]*Config
@@ -61,16 +62,18 @@ func (f *follower) request() *pb.WatchRequest {
 	return request
 }
 
-// lost is told what has ended a stream, and says whether that has made the position useless: the next
-// one begins with a snapshot.
+// lost is told what has ended a stream, and says whether the next one is opened at once: the position
+// has become useless, so that one begins with a snapshot. If a stream that was opened so loses its
+// position, too, there is a wait, so that a server that takes away every position is not overrun.
 func (f *follower) lost(err error) bool {
 	code, _ := codeOf(err)
-	if f.position != nil &&
-		(code == codes.OutOfRange || code == codes.FailedPrecondition || errors.Is(err, errMissed)) {
+	isLost := f.position != nil &&
+		(code == codes.OutOfRange || code == codes.FailedPrecondition || errors.Is(err, errMissed))
+	if isLost {
 		f.position = nil
-		return true
 	}
-	return false
+	f.atOnce = isLost && !f.atOnce
+	return f.atOnce
 }
 
 // feed takes the next response, and returns an update if there is a whole one. On an error the stream is

@@ -268,3 +268,17 @@ func TestErrorsAreTold(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestAServerThatTakesAwayEveryPositionIsNotOverrun(t *testing.T) {
+	s := newScript(t, WatchOptions{})
+	s.expect("first @1", s.snapshotEnd(1))
+	for _, atOnce := range []bool{true, false, true} {
+		if s.lost(&Error{Code: codes.OutOfRange, Reason: "COMPACTED"}) != atOnce {
+			t.Fatalf("the next stream is opened at once: %t", !atOnce)
+		}
+		if !s.request().IncludeSnapshot {
+			t.Fatal("it resumes at a position that is lost")
+		}
+		s.expect("", s.snapshotEnd(1))
+	}
+}

@@ -102,6 +102,17 @@ def test_a_lost_position_is_bridged_by_comparing(error):
                     config("new", 1, 9)) is None, "nothing has changed"
 
 
+def test_a_server_that_takes_away_every_position_is_not_overrun():
+    watch = follower()
+    error = errors.OutOfRangeError("", "OUT_OF_RANGE", "COMPACTED")
+    at_once = []
+    for revision in (3, 4, 5):
+        snapshot(watch, revision)
+        at_once.append(watch.lost(error))
+        assert watch.request().include_snapshot
+    assert at_once == [True, False, True]
+
+
 def test_other_failures_keep_the_position():
     watch = follower()
     snapshot(watch, 3)

@@ -150,6 +150,7 @@ class Copy:
         self.configs = None  # (environment, service) to config; None: there was no snapshot
         self.position = None
         self.parts, self.events, self.delivered = {}, [], 0
+        self.at_once = False  # the stream was opened without a wait
 
     def request(self):
         """The request of the next stream."""
@@ -167,11 +168,12 @@ class Copy:
         return request
 
     def lost(self, failure):
-        """Whether the next stream has to begin with a snapshot, where this one did not."""
-        if failure.code in LOST and self.position is not None:
+        """Whether the next stream is to be opened at once, with a snapshot."""
+        is_lost = failure.code in LOST and self.position is not None
+        if is_lost:
             self.position = None
-            return True
-        return False
+        self.at_once = is_lost and not self.at_once
+        return self.at_once
 
     def take(self, response):
         """Whether the stream has got somewhere, so that it counts as a success."""

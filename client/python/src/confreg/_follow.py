@@ -85,6 +85,7 @@ class Follower:
         self._changes: list[Change] = []  # of a commit that is not complete
         self._delivered = 0  # revision of the newest event or snapshot on this stream
         self._filtered: bool | None = None  # of the copy; None: there is none
+        self._at_once = False  # the stream was opened without a wait, as a position was lost
 
     def request(self) -> Any:
         """The request of the next stream."""
@@ -99,12 +100,15 @@ class Follower:
         return request
 
     def lost(self, error: errors.ConfregError) -> bool:
-        """The stream has ended with this. Whether the next one begins with a snapshot, because the
-        position is of no use any more."""
-        if isinstance(error, _LOST) and self._position is not None:
+        """The stream has ended with this. Whether the next one is opened at once: the position is of
+        no use any more, so that one begins with a snapshot. If a stream that was opened so loses its
+        position, too, there is a wait, so that a server that takes away every position is not
+        overrun."""
+        is_lost = isinstance(error, _LOST) and self._position is not None
+        if is_lost:
             self._position = None
-            return True
-        return False
+        self._at_once = is_lost and not self._at_once
+        return self._at_once
 
     @staticmethod
     def has_succeeded(response: Any) -> bool:
