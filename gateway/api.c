@@ -57,8 +57,9 @@ static const struct route rows[] = {
          PARAMETER_LIMIT | PARAMETER_PAGE | PARAMETERS_STRICT,
      BODY_NONE, &config_read},
     {"GET", "/api/schemas/*", handle_schema,
-     OF_SCHEMA | PARAMETER_VERSION | PARAMETER_IN_FORCE | PARAMETER_INCLUDE_DELETED, BODY_NONE,
-     &config_read},
+     OF_SCHEMA | PARAMETER_VERSION | PARAMETER_IN_FORCE | PARAMETER_INCLUDE_DELETED |
+         PARAMETER_DEFAULTS,
+     BODY_NONE, &config_read},
     {"PUT", "/api/schemas/*", handle_schema_set, OF_SCHEMA | WRITE | PARAMETER_FORCE, BODY_SCHEMA,
      &config_write},
     {"DELETE", "/api/schemas/*", handle_schema_delete, OF_SCHEMA | WRITE | SIGNED | PARAMETER_FORCE,

@@ -1,5 +1,6 @@
 /* Schemas: /api/schemas. Answered by the server: the mirror has configs only. */
 #include <inttypes.h>
+#include <stdio.h>
 
 #include "config_answers.h"
 #include "config_handlers.h"
@@ -22,6 +23,25 @@ static char *service_of(const struct request *r)
 
 /* ---- Reads ---- */
 
+/* Without an ETag: defaults change with the schemas that this one refers to, too. */
+static void answer_with_defaults(struct request *r, const Confreg__V1__GetSchemaResponse *response)
+{
+    struct json_text text = payload_of_config(response->schema);
+    char number[24];
+    if (text.len == 0 || response->defaults.len == 0) {
+        config_answer_incomplete(r);
+        return;
+    }
+    snprintf(number, sizeof number, "%" PRIu64, response->schema->version);
+    request_add_header(r, "X-Config-Version", number);
+    str_add_text(&r->response.body, "{\"schema\":");
+    str_add(&r->response.body, text.data, text.len);
+    str_add_text(&r->response.body, ",\"defaults\":");
+    str_add(&r->response.body, response->defaults.data, response->defaults.len);
+    str_add_char(&r->response.body, '}');
+    request_answer(r, 200);
+}
+
 static void show_schema(struct request *r, const ProtobufCMessage *message, const struct status *st)
 {
     const Confreg__V1__GetSchemaResponse *response = (const void *)message;
@@ -31,6 +51,10 @@ static void show_schema(struct request *r, const ProtobufCMessage *message, cons
     }
     if (!config_answer_is_whole(r, response->header) ||
         !config_answer_is_whole(r, response->schema)) {
+        return;
+    }
+    if (r->parameters.include_defaults) {
+        answer_with_defaults(r, response);
         return;
     }
     struct json_text text = payload_of_config(response->schema);
@@ -49,6 +73,7 @@ void handle_schema(struct request *r)
     m.service_name = service_of(r);
     m.version = number_version(&r->parameters.version, VERSION_NEVER);
     m.in_force = r->parameters.in_force;
+    m.include_defaults = r->parameters.include_defaults;
     m.include_deleted = r->parameters.include_deleted;
     m.read = config_answer_read_options(r, &read);
     call_start(r, REGISTRY_GET_SCHEMA, &m.base, r->gateway->upstream->timeout_ms, show_schema);

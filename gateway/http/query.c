@@ -211,6 +211,8 @@ static const struct row {
     {PARAMETER_IN_FORCE, "in_force", take_switch, offsetof(struct parameters, in_force)},
     {PARAMETER_APPLY_DEFAULTS, "apply_defaults", take_switch,
      offsetof(struct parameters, apply_defaults)},
+    {PARAMETER_DEFAULTS, "include_defaults", take_switch,
+     offsetof(struct parameters, include_defaults)},
     {PARAMETER_FORCE, "force", take_switch, offsetof(struct parameters, force)},
 };
 

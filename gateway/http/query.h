@@ -54,6 +54,7 @@ enum parameter {
     PARAMETER_SOURCE = 1 << 23,         /* source_environment=, "default" where it is not given */
     PARAMETER_IN_FORCE = 1 << 24,       /* in_force=true */
     PARAMETER_FORCE = 1 << 25,          /* force=true */
+    PARAMETER_DEFAULTS = 1 << 26,       /* include_defaults=true */
     /* Unknown and repeated parameters are faults, and so are unknown members of the body. */
     PARAMETERS_STRICT = 1 << 30,
 };
@@ -64,7 +65,7 @@ struct parameters {
     char *environment;    /* owned; the filter, where the route takes that */
     struct number version, limit, old_version, new_version;
     bool resolve, snapshot, upsert, validate_only, allow_secrets, include_deleted, deleted;
-    bool in_force, force, apply_defaults;
+    bool in_force, force, apply_defaults, include_defaults;
     char *prefix_filter;        /* owned */
     char *comment, *created_by; /* owned */
     char *page, *fields;        /* owned */

@@ -246,6 +246,23 @@ def test_a_schema_tells_its_defaults_and_keeps_its_notes(registry, name):
         registry.schema(f"{name}-none", include_defaults=True)
 
 
+def test_a_schema_tells_its_defaults_over_http(rest, name):
+    path = f"/api/schemas/{name}"
+    tag = rest.put(path, {"schema": TREE}).headers["ETag"]
+    answer = rest.get(path, query={"include_defaults": "true"})
+    assert answer.json() == {
+        "schema": TREE, "defaults": {"port": 80, "pool": {"max": 5, "min": 1}, "log": {"level": "info"}}}
+    assert (answer.headers["X-Config-Version"], answer.headers["ETag"]) == ("1", None)
+    assert rest.get(path, query={"environment": "prod", "in_force": "true", "include_defaults": "true"}).json() == (
+        answer.json())
+    assert rest.put(path, {"schema": {}}, headers={"If-Match": tag}).status == 200
+    assert rest.get(path, query={"include_defaults": "true"}).json() == {"schema": {}, "defaults": {}}
+    assert rest.get(path, query={"include_defaults": "false"}).json() == {}
+    for wrong in ({"include_defaults": "x"}, {"include_defaults": "true", "version": 1}):
+        assert rest.get(path, query=wrong).status == 422
+    assert rest.get(f"{path}-none", query={"include_defaults": "true"}).status == 404
+
+
 def test_defaults_come_from_schemas_that_are_referred_to(registry, name):
     registry.set_schema(f"{name}-base", {"$defs": {"port": {"default": 1}}})
     registry.set_schema(name, {"properties": {"port": {"$ref": f"confreg:/{name}-base#/$defs/port"}}})
