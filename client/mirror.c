@@ -340,12 +340,23 @@ static void note_progress(struct mirror *mirror)
     pthread_mutex_unlock(&mirror->lock);
 }
 
+/* The copy is of no more use for the stream: tells why, which is not that the stream then ends as
+ * cancelled. */
+static void give_up(struct mirror *mirror, const struct status *st)
+{
+    if (mirror->failed != NULL) {
+        mirror->failed(mirror->user, st, mirror_copy_loading(&mirror->copy));
+    }
+    mirror_copy_end(&mirror->copy, st, false);
+    cancel_stream(mirror);
+}
+
 static bool take_response(struct registry_watch *watch, Confreg__V1__WatchResponse *response)
 {
     struct mirror *mirror = CONTAINER_OF(watch, struct mirror, watch);
     struct status st;
     if (!mirror_copy_take(&mirror->copy, response, &st)) {
-        mirror_copy_end(&mirror->copy, &st, false);
+        give_up(mirror, &st);
         return false;
     }
     /* After mirror_copy_take, because applying a large snapshot may itself take longer than

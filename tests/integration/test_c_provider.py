@@ -6,10 +6,12 @@ import subprocess
 import time
 
 import pytest
+from access import AccessFile, grant
 from calls import Registry
 from daemon import TOOLS, Confregd, until
 from fake_server import FakeServer, LogServer
 from following import LOADING, READY, STALE, Follower
+from guarded import Guarded
 from proxy import Proxy
 from seed import chance
 from stubs import api_pb
@@ -228,6 +230,30 @@ def test_stop_in_its_own_callback(confregd, registry, name, follow, by, deed):
     registry.update(name)
     assert versions(follower.wait_told("other", 2)) == [2, 3]
     assert versions(follower.told("w")) == [2]
+
+
+def test_rights_that_change(launch, tmp_path, name, follow):
+    access = AccessFile(tmp_path)
+    owner = access.add("owner", grant("admin"))
+    token = tmp_path / "token"
+    token.write_text(access.add("app", grant("reader", services=[name])))
+    server = launch(Guarded, access=access).start()
+    registry = server.registry(owner)
+    registry.create(name)
+    registry.create(name + "-b", '{"a": 1}')
+    follower = follow(server.listen, environment={"FOLLOW_TOKEN_FILE": str(token)})
+    follower.watcher("w", prefix=name, how="first")
+    follower.provider("p", name + "-b", ready=False)
+    assert [c["service"] for c in follower.wait_told("w", 1)] == [name]
+    access.set_grants("app", grant("reader"))
+    server.access_reloaded()
+    assert [c["service"] for c in follower.wait_told("w", 2)] == [name, name + "-b"]
+    follower.wait_value("p", "a", 1)
+    access.set_grants("app", grant("reader", services=[name]))
+    server.access_reloaded()
+    assert follower.wait_told("w", 3)[2]["config"] is None
+    follower.wait_value("p", "a", -1)
+    assert {told["reason"] for told in follower.told("w", "failed")} == {"RIGHTS_CHANGED"}
 
 
 def test_free_in_the_callback_of_a_state(confregd, registry, name, follow):

@@ -486,6 +486,7 @@ int main(int argc, char **argv)
     char line[4096];
     options.addresses = (const char *const *)argv + 1;
     options.n_addresses = (size_t)argc - 1;
+    options.token_file = getenv("FOLLOW_TOKEN_FILE");
     options.log = told_log;
     client = confreg_client_new(&options, &error);
     if (client == NULL) {
