@@ -31,7 +31,7 @@ export interface WatchOptions {
 const SILENT_INTERVALS = 4;
 
 /** What a repeat does not mend: the request itself is refused. */
-const FINAL = new Set(["INVALID_ARGUMENT", "UNIMPLEMENTED"]);
+const FINAL = "INVALID_ARGUMENT";
 
 const CLOSED = Symbol("closed");
 
@@ -127,7 +127,7 @@ export class Watch implements AsyncIterableIterator<Update> {
   }
 
   async #interrupted(error: ConfregError): Promise<void> {
-    if (FINAL.has(error.code)) {
+    if (error.code === FINAL) {
       throw error;
     }
     this.#follower.interrupted(error);

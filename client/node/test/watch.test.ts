@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { before, test } from "node:test";
-import { ServerCredentials, Server as Scripted, type ServerWritableStream } from "@grpc/grpc-js";
+import { ServerCredentials, Server as Scripted, status, type ServerWritableStream } from "@grpc/grpc-js";
 import { Client, ConfregError, type Update, type Watch } from "confreg";
 import {
   ChangeKind, CompactRequest, RegistryServiceService as service, WatchResponse, WatchResponseKind, type DeepPartial,
@@ -210,6 +210,20 @@ test("other rights are bridged by a snapshot", async () => {
   assert.equal(update.changes[0]?.previous?.data?.["n"], 1);
   assert.deepEqual(failures, ["RIGHTS_CHANGED"]);
   assert.deepEqual(requests.map(({ includeSnapshot }) => includeSnapshot), [true, true]);
+  await client.close();
+  stop();
+});
+
+// A proxy on the way that has lost its server says so, too.
+test("a server that does not know the call is asked again", async () => {
+  const { client, stop } = await scripted([
+    (stream) => stream.emit("error", { code: status.UNIMPLEMENTED }),
+    (stream) => snapshot(stream, 5n, 1, false),
+  ]);
+  const failures: string[] = [];
+  const watch = client.watch({ onFailure: ({ code }) => failures.push(code) });
+  assert.equal((await next(watch)).first, true);
+  assert.deepEqual(failures, ["UNIMPLEMENTED"]);
   await client.close();
   stop();
 });
