@@ -5,8 +5,8 @@
  *    about 40 bytes on each. For each the core allocates a call of 13 KiB, no longer counts it as
  *    an open stream, and reads on as long as there is input. So a connection is cut once it has
  *    reset too many young calls. A client may reset INFLOW_RESETS young calls at once (a token
- * bucket), refilled at INFLOW_RESETS_A_SECOND. Calls older than two seconds, such as watches, may
- * all be reset together, because the number of open calls bounds them.
+ *    bucket), refilled at INFLOW_RESETS_A_SECOND. Calls older than two seconds, such as watches,
+ *    may all be reset together, because the number of open calls bounds them.
  * 2. Requests that are begun and not finished: the core keeps what it has of each until it is
  *    complete, and nobody has seen it by then, so nobody has checked who sends it. All connections
  *    together may have INFLOW_UNFINISHED bytes of them. Beyond that those are cut that have more of
