@@ -8,6 +8,13 @@
 
 int64_t clock_wall_us(void);
 int64_t clock_monotonic_ns(void);
+/* The monotonic clock in ms milliseconds: 0 if it is less, 146 years if it is more. */
+static inline int64_t clock_after_ms(int64_t ms)
+{
+    const int64_t most_ms = INT64_MAX / 2 / 1000000;
+    int64_t wait_ms = ms < 0 ? 0 : ms < most_ms ? ms : most_ms;
+    return clock_monotonic_ns() + wait_ms * 1000000;
+}
 /* The earlier of two times on the monotonic clock; -1 means none. */
 static inline int64_t clock_earlier(int64_t a_ns, int64_t b_ns)
 {

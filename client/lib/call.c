@@ -152,13 +152,12 @@ void call_start(struct confreg_client *client, enum registry_method method,
                 ProtobufCMessage *request, int64_t deadline_ms, call_finished *finished, void *user)
 {
     int64_t timeout = deadline_ms <= 0 ? client->deadline_ms : deadline_ms;
-    int64_t longest = INT64_MAX / NS_A_MS / 2;
     struct call *call = mem_zalloc(sizeof *call);
     *call = (struct call){
         .client = client,
         .method = method,
         .request = request,
-        .deadline_ns = clock_monotonic_ns() + (timeout < longest ? timeout : longest) * NS_A_MS,
+        .deadline_ns = clock_after_ms(timeout),
         .finished = finished,
         .user = user,
     };

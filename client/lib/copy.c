@@ -10,8 +10,6 @@
 #include "mirrored.h"
 #include "shared_watch.h"
 
-#define NS_PER_MS INT64_C(1000000)
-
 struct confreg_copy {
     struct confreg_client *client;
     struct subscription subscription;
@@ -125,7 +123,7 @@ bool confreg_copy_wait_ready(struct confreg_copy *copy, int64_t deadline_ms,
     if (!client_check(copy->client, true, error)) {
         return false;
     }
-    int64_t at_ns = clock_monotonic_ns() + deadline_ms * NS_PER_MS;
+    int64_t at_ns = clock_after_ms(deadline_ms);
     bool in_time = true;
     pthread_mutex_lock(&copy->lock);
     while (copy->mirror == NULL && in_time) {

@@ -20,7 +20,6 @@
 #include "utf8.h"
 
 #define TTL_MS INT64_C(60000)
-#define NS_PER_MS INT64_C(1000000)
 #define WATCH_WAIT_MS 1000 /* how long a refresh waits for the watch before it reads the config */
 #define BASE_ENVIRONMENT "default" /* what configs are resolved over */
 
@@ -263,7 +262,7 @@ static void start_expiry(struct confreg_provider *provider)
     if (!provider->expires && confreg_provider_state(provider) == CONFREG_READY) {
         provider->expires = true;
         registry_client_set_timer(provider->client->registry, &provider->expiry,
-                                  clock_monotonic_ns() + provider->ttl_ms * NS_PER_MS);
+                                  clock_after_ms(provider->ttl_ms));
     }
 }
 
@@ -501,7 +500,7 @@ bool confreg_provider_wait_ready(struct confreg_provider *provider, int64_t dead
     if (!client_check(provider->client, true, error)) {
         return false;
     }
-    int64_t at_ns = clock_monotonic_ns() + deadline_ms * NS_PER_MS;
+    int64_t at_ns = clock_after_ms(deadline_ms);
     struct status failure;
     bool is_ready = wait_for(provider, 0, at_ns);
     failure = last_failure(provider);
@@ -661,8 +660,7 @@ bool confreg_provider_refresh(struct confreg_provider *provider, int64_t deadlin
 {
     struct confreg_client *client = provider->client;
     int64_t wait_ms = deadline_ms == 0 ? client->deadline_ms : deadline_ms;
-    int64_t at_ns =
-        clock_monotonic_ns() + (wait_ms < WATCH_WAIT_MS ? wait_ms : WATCH_WAIT_MS) * NS_PER_MS;
+    int64_t at_ns = clock_after_ms(wait_ms < WATCH_WAIT_MS ? wait_ms : WATCH_WAIT_MS);
     struct refresh refresh = {.task.fn = take_refresh, .provider = provider};
     Confreg__V1__GetStatusResponse *response = (Confreg__V1__GetStatusResponse *)call_wait(
         client, REGISTRY_GET_STATUS, message_new(&confreg__v1__get_status_request__descriptor),

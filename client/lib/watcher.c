@@ -15,7 +15,6 @@
 #include "shared_watch.h"
 
 #define QUEUE_LIMIT 1000
-#define NS_PER_MS INT64_C(1000000)
 
 enum watcher_mode { WATCHER_NEW, WATCHER_POSTS, WATCHER_RUNS, WATCHER_STOPPED };
 
@@ -373,7 +372,7 @@ bool confreg_watcher_wait_ready(struct confreg_watcher *watcher, int64_t deadlin
     if (!client_check(watcher->client, true, error)) {
         return false;
     }
-    int64_t at_ns = clock_monotonic_ns() + deadline_ms * NS_PER_MS;
+    int64_t at_ns = clock_after_ms(deadline_ms);
     bool in_time = true;
     pthread_mutex_lock(&watcher->lock);
     while (!watcher->is_ready && in_time && watcher->mode != WATCHER_STOPPED) {

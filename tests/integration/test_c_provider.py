@@ -432,6 +432,24 @@ def test_frozen(own, follow, name):
     follower.wait_value("p", "a", 2)
 
 
+def test_times_without_an_end(own, name, follow):
+    never = 2**63 - 1
+    Registry(own.stub).create(name, '{"a": 1}')
+    follower = follow(own.listen)
+    follower.do("copy", "c", "prod", name, "-")
+    follower.do("ready", "c", never)
+    follower.do("watcher", "w", "prod", name, "-", "every", 0)
+    follower.do("ready", "w", never)
+    follower.provider("p", name, ttl_ms=never, ready=False)
+    follower.do("ready", "p", never)
+    follower.provider("short", name, ttl_ms=1)
+    own.kill()
+    follower.wait_state("short", STALE)
+    assert follower.state("p") == READY
+    own.start()
+    follower.wait_state("short", READY)
+
+
 def test_frozen_while_it_ends(own):
     registry = Registry(own.stub)
     registry.create("a")

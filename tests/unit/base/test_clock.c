@@ -103,3 +103,14 @@ Test(clock, times_have_one_form)
         cr_expect(!clock_parse(others[i], &found), "%s", others[i]);
     }
 }
+
+Test(clock, a_time_ahead_does_not_overflow)
+{
+    int64_t now = clock_monotonic_ns();
+    cr_expect_geq(clock_after_ms(20), now + 20 * INT64_C(1000000));
+    cr_expect_lt(clock_after_ms(20), now + 20 * INT64_C(1000000000));
+    cr_expect_gt(clock_after_ms(INT64_MAX), now + INT64_MAX / 4);
+    cr_expect_gt(clock_after_ms(INT64_MAX / 1000000), now + INT64_MAX / 4);
+    cr_expect_geq(clock_after_ms(-1), now);
+    cr_expect_lt(clock_after_ms(INT64_MIN), now + 20 * INT64_C(1000000000));
+}
