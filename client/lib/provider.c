@@ -53,6 +53,7 @@ struct confreg_provider {
     bool calls; /* the callback runs, on the client's thread for callbacks */
     bool is_closed, has_ended;
     uint64_t revision;                   /* of the copy */
+    char epoch[MIRROR_EPOCH_SIZE];       /* of the copy */
     struct status failure, file_failure; /* STATUS_OK: none */
 };
 
@@ -270,6 +271,7 @@ static void note_step(struct confreg_provider *provider, const struct mirror_vie
 {
     pthread_mutex_lock(&provider->lock);
     provider->revision = view->revision;
+    memcpy(provider->epoch, view->epoch, sizeof view->epoch);
     provider->failure.code = STATUS_OK;
     pthread_cond_broadcast(&provider->changed);
     pthread_mutex_unlock(&provider->lock);
@@ -277,9 +279,11 @@ static void note_step(struct confreg_provider *provider, const struct mirror_vie
     become(provider, CONFREG_READY);
 }
 
+/* A copy of another log is behind until it is in step: it may be of the log before a restore. */
 static bool is_behind(struct confreg_provider *provider, const struct mirror_view *view)
 {
-    if (strcmp(view->epoch, provider->floor_epoch) != 0 || view->revision >= provider->floor) {
+    bool is_other = strcmp(view->epoch, provider->floor_epoch) != 0;
+    if (is_other ? view->state == MIRROR_IN_STEP : view->revision >= provider->floor) {
         provider->floor = 0;
     }
     return provider->floor != 0;
@@ -472,15 +476,25 @@ void confreg_provider_free(struct confreg_provider *provider)
 
 /* ---- Waiting ---- */
 
-/* Waits until the provider is ready and its copy has a revision. False: the time has passed. */
-static bool wait_for(struct confreg_provider *provider, uint64_t revision, int64_t at_ns)
+/* Called with the lock held. Whether the provider is ready and its copy has reached a revision of a
+ * log; epoch NULL: of any. */
+static bool has_reached(const struct confreg_provider *provider, const char *epoch,
+                        uint64_t revision)
+{
+    return provider->state != CONFREG_LOADING &&
+           (epoch == NULL || strcmp(provider->epoch, epoch) == 0) && provider->revision >= revision;
+}
+
+/* Waits for that. False: the time has passed. */
+static bool wait_for(struct confreg_provider *provider, const char *epoch, uint64_t revision,
+                     int64_t at_ns)
 {
     bool in_time = true;
     pthread_mutex_lock(&provider->lock);
-    while ((provider->state == CONFREG_LOADING || provider->revision < revision) && in_time) {
+    while (!has_reached(provider, epoch, revision) && in_time) {
         in_time = condition_wait_until(&provider->changed, &provider->lock, at_ns);
     }
-    bool is_there = provider->state != CONFREG_LOADING && provider->revision >= revision;
+    bool is_there = has_reached(provider, epoch, revision);
     pthread_mutex_unlock(&provider->lock);
     return is_there;
 }
@@ -502,7 +516,7 @@ bool confreg_provider_wait_ready(struct confreg_provider *provider, int64_t dead
     }
     int64_t at_ns = clock_after_ms(deadline_ms);
     struct status failure;
-    bool is_ready = wait_for(provider, 0, at_ns);
+    bool is_ready = wait_for(provider, NULL, 0, at_ns);
     failure = last_failure(provider);
     return is_ready || mirrored_not_ready(&failure, error);
 }
@@ -675,7 +689,7 @@ bool confreg_provider_refresh(struct confreg_provider *provider, int64_t deadlin
     message_free(&response->base);
     if (confreg_provider_state(provider) == CONFREG_READY) {
         mirror_ask_progress(provider->mirror);
-        return wait_for(provider, refresh.revision, at_ns) ||
+        return wait_for(provider, refresh.epoch, refresh.revision, at_ns) ||
                read_config(provider, &refresh, deadline_ms, error);
     }
     return read_config(provider, &refresh, deadline_ms, error);

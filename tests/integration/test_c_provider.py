@@ -5,6 +5,7 @@ import json
 import subprocess
 import time
 
+import grpc
 import pytest
 from access import AccessFile, grant
 from calls import Registry
@@ -143,6 +144,42 @@ def test_refresh_sees_what_was_written_before(confregd, registry, name, follow):
         registry.update(name, f'{{"n": {n}}}')
         follower.do("refresh", "p", 5000)
         assert follower.get("p", "n") == n
+
+
+class RestoredServer(LogServer):
+    """Has a shorter log of another epoch from `restored` on; streams that are open do not hear of it."""
+
+    restored = False
+
+    def service(self, details):
+        if details.method.endswith("/GetConfig"):
+            return grpc.unary_unary_rpc_method_handler(
+                lambda _, context: self._answer(), response_serializer=lambda r: r.SerializeToString())
+        return super().service(details)
+
+    def _answer(self):
+        return api_pb.GetConfigResponse(header=self._position(1), config=self._config(1))
+
+    def _position(self, revision):
+        position = super()._position(revision)
+        position.epoch = "f" * 16 if self.restored else position.epoch
+        return position
+
+    def _watch(self, request, context):
+        if self.restored:
+            context.abort(grpc.StatusCode.UNAVAILABLE, "as told")
+        yield from super()._watch(request, context)
+
+
+def test_refresh_after_a_restore(follow):
+    server = RestoredServer(['{"a": 1}', '{"a": 2}'])
+    follower = follow(server.listen)
+    follower.provider("p", server.SERVICE)
+    follower.wait_value("p", "a", 2)
+    server.versions, server.restored = ['{"a": 3}'], True
+    follower.do("refresh", "p", 60000)
+    assert follower.get("p", "a") == 3
+    server.stop()
 
 
 # ---- Changes ----
