@@ -524,10 +524,17 @@ struct confreg_provider_options {
     /* Quick changes may be told as one. NULL: nobody hears. */
     confreg_state_callback *state_changed;
     void *user;
+    /* In strings of the config, ${env:NAME} stands for an environment variable and ${file:PATH} for
+     * the content of a regular file without white space at its end, of at most 1 MiB of UTF-8. A
+     * key in whose value one leads nowhere counts as missing, which is logged. The environment is
+     * read once, when the provider is made; files each time that the config changes.
+     * last_known_file keeps the references. Who may write the config can read the program's
+     * variables and files by this. */
+    bool references;
 };
 #define CONFREG_PROVIDER_OPTIONS_INIT                                                              \
     {                                                                                              \
-        sizeof(struct confreg_provider_options), 0, false, NULL, NULL, NULL, NULL                  \
+        sizeof(struct confreg_provider_options), 0, false, NULL, NULL, NULL, NULL, false           \
     }
 
 /* Makes a provider, which follows the registry from now on. environment: NULL or "": "default".

@@ -15,6 +15,7 @@
 #include "mirrored.h"
 #include "options_size.h"
 #include "published.h"
+#include "references.h"
 #include "shared_watch.h"
 #include "snapshot.h"
 #include "utf8.h"
@@ -34,6 +35,7 @@ struct confreg_provider {
     confreg_state_callback *state_changed; /* NULL: nobody hears */
     void *user;
     struct settings *variables; /* of the environment; NULL: they do not count */
+    struct settings *referable; /* the whole environment; NULL: references are not replaced */
     struct file_writer *writer; /* NULL: there is no file */
 
     /* Only the registry client's thread. */
@@ -73,6 +75,7 @@ static void release(struct confreg_provider *provider)
         published_fini(&provider->values);
         subscription_fini(&provider->subscription);
         settings_unref(provider->variables);
+        settings_unref(provider->referable);
         pthread_cond_destroy(&provider->changed);
         pthread_mutex_destroy(&provider->lock);
         free(provider->environment);
@@ -135,13 +138,35 @@ struct reading {
     const char *epoch;
 };
 
+static void log_left_out(void *user, const struct status *st)
+{
+    log_problem(user, "config_reference", st);
+}
+
+/* Moves what its references stand for into *settings. */
+static bool replace_references(struct confreg_provider *provider, struct settings **settings,
+                               struct status *st)
+{
+    const struct references references = {provider->referable, log_left_out, provider};
+    if (provider->referable == NULL || !references_may_be_in(*settings)) {
+        return true;
+    }
+    AUTO_SECRET text = {0};
+    struct settings *written = *settings;
+    references_replace(&references, written, &text);
+    bool ok = settings_parse(text.data, text.len, settings, st);
+    settings_unref(written);
+    return ok;
+}
+
 static bool publish(struct confreg_provider *provider, const struct reading *reading)
 {
     struct settings *settings = NULL;
     struct status st;
     bool has_data = reading->data != NULL;
     if (!settings_parse(has_data ? reading->data : "{}", has_data ? reading->n_data : 2, &settings,
-                        &st)) {
+                        &st) ||
+        !replace_references(provider, &settings, &st)) {
         log_problem(provider, "config_damaged", &st);
         return false;
     }
@@ -404,6 +429,9 @@ static struct confreg_provider *create(struct confreg_client *client, const char
     provider->refs = 1;
     if (options->env_prefix != NULL) {
         provider->variables = snapshot_read_environment(options->env_prefix);
+    }
+    if (options->references) {
+        provider->referable = snapshot_read_environment("");
     }
     subscription_init(&provider->subscription, &ops, selectors, provider->resolve ? 2 : 1);
     pthread_mutex_init(&provider->lock, NULL);

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import subprocess
 import time
 
@@ -107,6 +108,36 @@ def test_environment_variables_stand_under_the_config(confregd, registry, name, 
     assert follower.get("p", "nil") == -1
     assert follower.get("p", "db_host", "string", "-") == "db"
     assert follower.get("p", "/db_host", "string", "-") == ""
+
+
+def test_references(confregd, registry, name, follow, tmp_path):
+    secret, kept, pipe = tmp_path / "password", tmp_path / "kept", tmp_path / "pipe"
+    secret.write_text("hush\n")
+    os.mkfifo(pipe)
+    registry.create(name, json.dumps({
+        "uri": f"amqp://${{env:APP_USER}}:${{file:{secret}}}@mq", "price": "${5}${env:}${env:x", "n": 1.50,
+        "deep": {"users": ["${env:APP_USER}", True]}, "pool": "${env:APP_POOL}",
+        "none": {"a": ["${env:APP_NOBODY}"]}, "no_file": f"${{file:{tmp_path}/nothing}}",
+        "folder": f"${{file:{tmp_path}}}", "pipe": f"${{file:{pipe}}}", "nul": "a\0${env:APP_POOL}"}))
+    follower = follow(confregd.listen, environment={"APP_USER": 'a"da', "APP_POOL": "7"})
+    follower.provider("p", name, file=kept, references=1)
+    assert follower.get("p", "uri", "string", "-") == 'amqp://a"da:hush@mq'
+    assert follower.get("p", "price", "string", "-") == "${5}${env:}${env:x"
+    assert follower.get("p", "deep", "json", "0") == {"users": ['a"da', True]}
+    assert follower.get("p", "pool") == 7 and follower.get("p", "n", "double") == "1.5"
+    assert follower.get("p", "/nul", "json", "0") == "a\x007"
+    for key in ("none", "/none/a", "no_file", "folder", "pipe"):
+        assert follower.get("p", key, "json", "0") == 0, key
+    lines = [event["line"] for event in follower.events if event["event"] == "log"]
+    assert sum("config_reference" in line for line in lines) == 4, lines
+    assert not any("hush" in line for line in lines), "values are not logged"
+    until(kept.exists, "it is kept")
+    assert "hush" not in kept.read_text() and "${file:" in kept.read_text()
+    secret.write_text("hush-hush")
+    registry.update(name, json.dumps({"uri": f"${{file:{secret}}}"}))
+    until(lambda: follower.get("p", "uri", "string", "-") == "hush-hush", "the file is read again")
+    follower.provider("plain", name)
+    assert follower.get("plain", "uri", "string", "-") == f"${{file:{secret}}}", "only who asks for it"
 
 
 def test_resolved_over_the_default(confregd, registry, name, follow):
@@ -243,7 +274,7 @@ def test_a_queue_that_is_full_becomes_newest_states(confregd, registry, name, fo
     registry.create(name + "-c")
     registry.delete(name + "-c")
     registry.create(name + "-d", '{"a": 5}')
-    follower.do("provider", "d", "prod", name + "-d", 0, 0, "-", "-")
+    follower.do("provider", "d", "prod", name + "-d", 0, 0, "-", "-", 0)
     follower.do("ready", "d", 60000)
     follower.do("go")
     registry.create(name + "-e")
@@ -296,7 +327,7 @@ def test_rights_that_change(launch, tmp_path, name, follow):
 def test_free_in_the_callback_of_a_state(confregd, registry, name, follow):
     follower = follow(confregd.listen)
     follower.do("in_callback", "free", "p")
-    follower.do("provider", "p", "prod", name, 0, 0, "-", "-")
+    follower.do("provider", "p", "prod", name, 0, 0, "-", "-", 0)
     follower.wait_told("p", 1, "state")
     registry.create(name, '{"a": 1}')
     follower.provider("q", name)

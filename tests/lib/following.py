@@ -43,8 +43,8 @@ class Follower:
         assert answer["reply"] is not False, answer
 
     def provider(self, name, service, environment="prod", ttl_ms=0, resolve=0, prefix="-", file="-",
-                 ready=True):
-        self.do("provider", name, environment, service, ttl_ms, resolve, prefix, file)
+                 ready=True, references=0):
+        self.do("provider", name, environment, service, ttl_ms, resolve, prefix, file, references)
         if ready:
             self.do("ready", name, PATIENCE * 1000)
             self.wait_told(name, 1, "state")

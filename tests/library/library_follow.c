@@ -263,6 +263,7 @@ static void make_provider(char **words)
     options.resolve = words[5][0] == '1';
     options.env_prefix = or_null(words[6]);
     options.last_known_file = or_null(words[7]);
+    options.references = words[8][0] == '1';
     options.state_changed = told_state;
     options.user = object;
     object->provider =
