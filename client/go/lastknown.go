@@ -66,11 +66,14 @@ func checksum(line []byte) string {
 // write keeps the values. The file has the old ones or the new ones at any time, also after a loss of
 // power.
 func (l *lastKnown) write(values *Values) error {
-	line, err := json.Marshal(kept{l.name.Environment, l.name.Service, l.resolve, values.version,
-		values.position.Epoch, values.position.Revision, values.raw})
-	if err != nil {
+	var text bytes.Buffer
+	encoder := json.NewEncoder(&text)
+	encoder.SetEscapeHTML(false) // the payload stays as it is
+	if err := encoder.Encode(kept{l.name.Environment, l.name.Service, l.resolve, values.version,
+		values.position.Epoch, values.position.Revision, values.raw}); err != nil {
 		return err
 	}
+	line := bytes.TrimSuffix(text.Bytes(), []byte("\n"))
 	folder := filepath.Dir(l.path)
 	file, err := os.CreateTemp(folder, filepath.Base(l.path)+".*") // with mode 0600
 	if err != nil {

@@ -1,6 +1,7 @@
 package confreg
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"log/slog"
@@ -357,6 +358,21 @@ func TestChangesSinceTheFileAreTold(t *testing.T) {
 	f.event(3, set("billing", 4))
 	if got := <-changes; got != 34 {
 		t.Error(got)
+	}
+}
+
+// Else a start with the file would tell a change to the registry's values, which are the same.
+func TestTheFileKeepsTheTextOfValues(t *testing.T) {
+	file := lastKnown{filepath.Join(t.TempDir(), "billing.json"), Name{"prod", "billing"}, false}
+	values, err := ParseValues([]byte(`{"url":"http://db-1/?a=1&b=<2>"}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := file.write(values); err != nil {
+		t.Fatal(err)
+	}
+	if kept, err := file.read(); err != nil || !bytes.Equal(kept.raw, values.raw) {
+		t.Error(kept, err)
 	}
 }
 
