@@ -37,6 +37,12 @@ type ProviderOptions struct {
 	StaleAfter time.Duration
 	// EnvPrefix: where the config has no key such as db_host, the variable EnvPrefix + "DB_HOST" counts.
 	EnvPrefix string
+	// References replaces ${env:NAME} in texts by the variable, and ${file:PATH} by the content of a regular
+	// file without white space at its end, of at most 1 MiB of UTF-8, each time that the config changes.
+	// A key in whose value one leads nowhere counts as missing, which is logged. Values.Data and the
+	// LastKnownGood file have the references. Who may write the config can read the program's variables
+	// and files by this.
+	References bool
 	// LastKnownGood is a file that keeps the last values, for a start while the registry is away. A file
 	// that is damaged or cannot be written is no error: the logger hears of it.
 	LastKnownGood string
@@ -96,7 +102,7 @@ func (p *Provider) readFile() {
 		p.client.log.Warn("confreg: the last known values cannot be used", "error", err)
 	}
 	if values != nil {
-		values.envPrefix = p.options.EnvPrefix
+		p.complete(values)
 		p.values.Store(values)
 		p.known = true
 	}
@@ -192,8 +198,17 @@ func (p *Provider) valuesOf(config *Config, position Position) (*Values, error) 
 		}
 		values, parsed.version = parsed, config.Version
 	}
-	values.position, values.envPrefix = position, p.options.EnvPrefix
+	values.position = position
+	p.complete(values)
 	return values, nil
+}
+
+// complete makes the values what the options say.
+func (p *Provider) complete(values *Values) {
+	values.envPrefix = p.options.EnvPrefix
+	if p.options.References {
+		values.replaceReferences(p.client.log)
+	}
 }
 
 // keep writes the values to the file; those of a config that was deleted are none to start with.

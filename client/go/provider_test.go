@@ -99,6 +99,49 @@ func has(p *Provider, n int64) func() bool {
 	return func() bool { return p.Int("n", -1) == n }
 }
 
+func TestReferences(t *testing.T) {
+	noLeaks(t)
+	folder := t.TempDir()
+	secret, pipe, kept := filepath.Join(folder, "secret"), filepath.Join(folder, "pipe"), filepath.Join(folder, "kept")
+	if err := errors.Join(os.WriteFile(secret, []byte("hush\n"), 0o600), syscall.Mkfifo(pipe, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("BILLING_USER", "ada")
+	config := configAt("prod", "billing", 1)
+	config.ConfigData = []byte(`{"n": 1.50, "uri": "amqp://${env:BILLING_USER}:${file:` + secret + `}@mq", "price": "${5}${env:}",
+		"deep": {"users": ["${env:BILLING_USER}"]}, "none": ["${env:BILLING_NOBODY}"], "file": "${file:` + folder + `/none}",
+		"pipe": "${file:` + pipe + `}"}`)
+	f := newFeeder(t)
+	client := clientOf(t, Options{Addresses: []string{f.address}})
+	p := provider(t, client, ProviderOptions{References: true, LastKnownGood: kept})
+	f.state(1, config)
+	ready(t, p)
+	for key, text := range map[string]string{"uri": "amqp://ada:hush@mq", "/deep/users/0": "ada", "n": "1.50",
+		"price": "${5}${env:}", "none": "-", "/none/0": "-", "file": "-", "pipe": "-"} {
+		if found := p.String(key, "-"); found != text {
+			t.Errorf("%s is %s", key, found)
+		}
+	}
+	var whole map[string]any
+	if err := p.Decode("", &whole); err != nil || len(whole) != 4 || whole["uri"] != "amqp://ada:hush@mq" {
+		t.Error(whole, err)
+	}
+	if !bytes.Equal(p.Snapshot().Data(), config.ConfigData) {
+		t.Error("the text has the references")
+	}
+	_ = p.Close() // the file is written
+	if text, err := os.ReadFile(kept); err != nil || bytes.Contains(text, []byte("hush")) {
+		t.Error("the file has the references", err)
+	}
+	away := clientOf(t, Options{Addresses: []string{"127.0.0.1:1"}})
+	if p := provider(t, away, ProviderOptions{References: true, LastKnownGood: kept}); p.String("uri", "") != "amqp://ada:hush@mq" {
+		t.Error("values of the file have references, too")
+	}
+	if p := provider(t, away, ProviderOptions{LastKnownGood: kept}); p.String("/none/0", "") != "${env:BILLING_NOBODY}" {
+		t.Error("only who asks for it")
+	}
+}
+
 func TestAProviderFollows(t *testing.T) {
 	noLeaks(t)
 	f := newFeeder(t)

@@ -44,6 +44,7 @@ type Values struct {
 	version   uint64
 	position  Position
 	envPrefix string
+	referred  bool // data has what references of raw stand for
 }
 
 var (
@@ -239,12 +240,19 @@ func (v *Values) Decode(key string, into any) error {
 		if v.raw == nil {
 			return ErrNoValue
 		}
-		return json.Unmarshal(v.raw, into)
+		if !v.referred {
+			return json.Unmarshal(v.raw, into)
+		}
+		return convert(v.data, into)
 	}
 	value, ok := v.Lookup(key)
 	if !ok {
 		return fmt.Errorf("%w: %s", ErrNoValue, key)
 	}
+	return convert(value, into)
+}
+
+func convert(value, into any) error {
 	text, err := json.Marshal(value)
 	if err != nil {
 		return err
