@@ -130,9 +130,18 @@ static void begin_merging(struct change_queue *queue)
 
 /* ---- The queue ---- */
 
+/* Of two logs, whose revisions and versions have nothing to do with each other. */
+static bool is_same_of_another_log(const struct mirror_config *before,
+                                   const struct mirror_config *after)
+{
+    return is_live(before) && is_live(after) && strcmp(before->epoch, after->epoch) != 0 &&
+           (before->data == NULL) == (after->data == NULL) && before->n_data == after->n_data &&
+           (before->n_data == 0 || memcmp(before->data, after->data, before->n_data) == 0);
+}
+
 void change_queue_add(struct change_queue *queue, const struct mirror_change *change)
 {
-    if (change->after == NULL) {
+    if (change->after == NULL || is_same_of_another_log(change->before, change->after)) {
         return;
     }
     if (!queue->merges && queue->n >= queue->limit) {

@@ -28,7 +28,8 @@ struct change_queue {
 
 void change_queue_init(struct change_queue *queue, bool newest, size_t limit);
 void change_queue_fini(struct change_queue *queue);
-/* Adds a copy. One that leaves the head of the config alone is no change here. */
+/* Adds a copy. One that leaves the head of the config alone is no change here, nor is one from the
+ * log before to another in which the config has the same value. */
 void change_queue_add(struct change_queue *queue, const struct mirror_change *change);
 /* The oldest, which moves to the caller; NULL: there is none. */
 struct queued_change *change_queue_take(struct change_queue *queue);

@@ -45,6 +45,7 @@ WRONG = {
     "no_first_wait": ("streams_reset", "has waited 0."),
     "fixed_wait": ("streams_reset", "the waits are not random"),
     "ignores_retry_info": ("told_when", "1.5 s were told"),
+    "compares_revisions": ("another_epoch", "'service': 'mail'"),
     "keeps_what_is_gone": ("compacted", "the client has told no change"),
     "tells_snapshots": ("compacted", "'event': 'snapshot'"),
     "keeps_parts": ("snapshot_broken_off", "the client has found"),

@@ -59,6 +59,7 @@ export class Follower {
   readonly #options: FollowOptions;
   #resumeAfter: Partial<Header> | undefined; // undefined: begin with a snapshot
   #copy: Copy | undefined; // undefined: not known
+  #epoch = ""; // of the copy
   #snapshot: Copy = new Map();
   #changes: Change[] = []; // of a commit that is not complete
   #delivered = 0n; // revision of the newest event or snapshot of this stream
@@ -164,15 +165,22 @@ export class Follower {
     const before = this.#copy;
     const now = this.#copy = this.#snapshot;
     this.#snapshot = new Map();
+    const isSame = this.#epoch === position.epoch ? isDeepStrictEqual : isSameValue;
+    this.#epoch = position.epoch;
     if (before === undefined) {
       const changes = [...now.values()].map((config) => found(config, undefined, position));
       return { changes, position, first: true, synthetic: false };
     }
-    const changes = [...now].filter(([key, config]) => !isDeepStrictEqual(before.get(key), config))
+    const changes = [...now].filter(([key, config]) => !isSame(before.get(key), config))
       .map(([key, config]) => found(config, before.get(key), position));
     changes.push(...[...before].filter(([key]) => !now.has(key)).map(([, config]) => gone(config, position)));
     return changes.length > 0 ? { changes, position, first: false, synthetic: true } : undefined;
   }
+}
+
+/** Of two logs, whose revisions and versions have nothing to do with each other. */
+function isSameValue(before: Config | undefined, now: Config): boolean {
+  return before?.payload === now.payload && before.text === now.text;
 }
 
 function found(config: Config, previous: Config | undefined, { revision }: Position): Change {

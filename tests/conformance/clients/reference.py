@@ -37,6 +37,7 @@ RULES = {
     "no_first_wait": "waits only from the second attempt on",
     "fixed_wait": "waits always as long",
     "ignores_retry_info": "calls before the time that the server has told",
+    "compares_revisions": "tells what is equal, but has other revisions in another log",
     "keeps_what_is_gone": "does not tell what a new snapshot has no more",
     "tells_snapshots": "tells the whole state again after a new snapshot",
     "keeps_parts": "keeps the parts of a snapshot that was broken off",
@@ -147,6 +148,7 @@ class Copy:
     """What is known, the position that it is as of, and what a stream has brought beyond."""
 
     def __init__(self):
+        self.epoch = ""  # of configs
         self.configs = None  # (environment, service) to config; None: there was no snapshot
         self.position = None
         self.parts, self.events, self.delivered = {}, [], 0
@@ -190,7 +192,7 @@ class Copy:
             self.parts.update({(c.environment, c.service_name): c for c in response.configs})
         elif kind == api_pb.WATCH_RESPONSE_KIND_SNAPSHOT_END:
             self.delivered = response.header.revision
-            self.replace(response.header.revision)
+            self.replace(response.header)
         elif kind == api_pb.WATCH_RESPONSE_KIND_EVENTS or (
                 "trusts_unknown" in WRONG and kind > api_pb.WATCH_RESPONSE_KIND_PROGRESS):
             self.take_events(response)
@@ -228,9 +230,10 @@ class Copy:
             self.configs.pop(name, None)
         tell_change(name, event.kind, config, event.revision, False)
 
-    def replace(self, revision):
+    def replace(self, header):
         """A snapshot is complete."""
         before, self.configs, self.parts = self.configs, self.parts, {}
+        same_log, self.epoch = self.epoch == header.epoch, header.epoch
         if before is None or "tells_snapshots" in WRONG:
             for (environment, service), config in self.configs.items():
                 say("snapshot", config, environment=environment, service=service,
@@ -239,11 +242,20 @@ class Copy:
             self.configs = dict(self.configs)
             return
         for name, config in self.configs.items():
-            if before.get(name) != config:
-                tell_change(name, config.kind, config, revision, True)
+            if "compares_revisions" in WRONG or same_log:
+                is_same = before.get(name) == config
+            else:
+                is_same = name in before and values(before[name]) == values(config)
+            if not is_same:
+                tell_change(name, config.kind, config, header.revision, True)
         for name in before.keys() - self.configs.keys():
             if "keeps_what_is_gone" not in WRONG:
-                tell_change(name, pb.CHANGE_KIND_DELETE, None, revision, True)
+                tell_change(name, pb.CHANGE_KIND_DELETE, None, header.revision, True)
+
+
+def values(config):
+    """What of a config can be compared between two logs."""
+    return config.payload_state, config.config_data
 
 
 def tell_change(name, kind, config, revision, synthetic):

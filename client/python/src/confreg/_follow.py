@@ -81,6 +81,7 @@ class Follower:
         if resume_after is not None:
             self._position = _api.new("Position", token=resume_after.token)
         self._configs: dict[tuple[str, str], Config] | None = None  # None: not known
+        self._epoch = ""  # of _configs
         self._snapshot: dict[tuple[str, str], Config] = {}
         self._changes: list[Change] = []  # of a commit that is not complete
         self._delivered = 0  # revision of the newest event or snapshot on this stream
@@ -172,13 +173,15 @@ class Follower:
 
     def _take_snapshot(self, position: Position) -> Update | None:
         before, self._configs, self._snapshot = self._configs, self._snapshot, {}
+        differs = _differs if self._epoch == position.epoch else _differs_in_value
+        self._epoch = position.epoch
         if before is None:
             found = sorted(self._configs.values(), key=lambda c: (c.environment, c.service_name))
             self._configs = dict(self._configs)
             return Update(tuple(_synthetic(config, None, position) for config in found), position,
                           first=True, filtered=bool(self._filtered))
         changes = [_synthetic(config, before.get(name), position)
-                   for name, config in self._configs.items() if _differs(before.get(name), config)]
+                   for name, config in self._configs.items() if differs(before.get(name), config)]
         changes += [_gone(config, position)
                     for name, config in before.items() if name not in self._configs]
         return Update(tuple(changes), position, synthetic=True,
@@ -188,6 +191,11 @@ class Follower:
 def _differs(before: Config | None, now: Config) -> bool:
     return before is None or dataclasses.replace(before, data=None) != dataclasses.replace(
         now, data=None) or before.data != now.data
+
+
+def _differs_in_value(before: Config | None, now: Config) -> bool:
+    """Of two logs, whose revisions and versions have nothing to do with each other."""
+    return before is None or before.payload != now.payload or before.data != now.data
 
 
 def _synthetic(config: Config, before: Config | None, position: Position) -> Change:
