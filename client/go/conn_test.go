@@ -314,3 +314,13 @@ func TestEachWaitIsRandom(t *testing.T) {
 }
 
 var _ grpc.ClientConnInterface = (*conn)(nil)
+
+func TestAWaitThatNobodyCanMeanIsNotBelieved(t *testing.T) {
+	for said, want := range map[int64]time.Duration{3600: time.Hour, 25 * 3600: 0, 1 << 40: 0, -1: 0} {
+		err := asError(failure(codes.Unavailable, "LATER",
+			&errdetails.RetryInfo{RetryDelay: &durationpb.Duration{Seconds: said}}))
+		if _, atLeast := codeOf(err); atLeast != want {
+			t.Errorf("after %d s: %s, not %s", said, atLeast, want)
+		}
+	}
+}

@@ -94,6 +94,9 @@ func (e *Error) GRPCStatus() *status.Status {
 	return e.status
 }
 
+// mostRetryAfter is the longest wait that is believed: the sum with a random one fits into a Duration.
+const mostRetryAfter = 24 * time.Hour
+
 // asError returns the *Error of what gRPC returned, with what is in its details.
 func asError(err error) error {
 	var known *Error
@@ -111,7 +114,9 @@ func asError(err error) error {
 				e.Violations = append(e.Violations, Violation{violation.Field, violation.Description})
 			}
 		case *errdetails.RetryInfo:
-			e.RetryAfter = detail.RetryDelay.AsDuration()
+			if after := detail.RetryDelay.AsDuration(); after > 0 && after <= mostRetryAfter {
+				e.RetryAfter = after
+			}
 		}
 	}
 	if len(e.Violations) > 0 {

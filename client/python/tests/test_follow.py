@@ -113,6 +113,24 @@ def test_a_server_that_takes_away_every_position_is_not_overrun():
     assert at_once == [True, False, True]
 
 
+def test_json_that_nests_deeper_than_the_stack_is_damaged():
+    watch = follower()
+    watch.request()
+    deep = config("a", 1, 2)
+    deep.config_data = b'{"a":' + 100_000 * b"[" + 100_000 * b"]" + b"}"
+    with pytest.raises(DamagedError, match="too deep"):
+        watch.feed(response(SNAPSHOT, 0, configs=[deep]))
+
+
+@pytest.mark.parametrize("said, wait", [(3600, 3600), (25 * 3600, 0), (1 << 40, 0), (-1, 0)])
+def test_a_wait_that_nobody_can_mean_is_not_believed(said, wait):
+    retry = _api.message_class("google.rpc.RetryInfo")()
+    retry.retry_delay.seconds = said
+    status = _api.message_class("google.rpc.Status")(code=14)
+    status.details.add().Pack(retry)
+    assert errors.of_status(status).retry_after == wait
+
+
 def test_other_failures_keep_the_position():
     watch = follower()
     snapshot(watch, 3)

@@ -10,7 +10,11 @@ from typing import Any
 
 
 def loads(data: bytes | str, decimals: bool = False) -> Any:
-    return json.loads(data, parse_float=Decimal if decimals else float)
+    """ValueError: it is no JSON, or nests deeper than Python's stack."""
+    try:
+        return json.loads(data, parse_float=Decimal if decimals else float)
+    except RecursionError:
+        raise ValueError("the JSON nests too deep") from None
 
 
 def _parts(value: Any) -> Iterator[str]:

@@ -95,6 +95,8 @@ _CLASSES: dict[str, type[ConfregError]] = {
     "DEADLINE_EXCEEDED": UnavailableError,
 }
 
+_MOST_RETRY_AFTER = 24 * 3600  # seconds; a longer wait is not believed: no timer may take it
+
 _CODES = {code.value[0]: code.name for code in grpc.StatusCode}
 
 
@@ -114,7 +116,8 @@ def of_status(status: Any) -> ConfregError:
         elif packed.Unpack(request):
             faults += [(fault.field, fault.description) for fault in request.field_violations]
         elif packed.Unpack(retry):
-            retry_after = retry.retry_delay.ToMilliseconds() / 1000
+            said = retry.retry_delay.seconds + retry.retry_delay.nanos / 1e9
+            retry_after = said if 0 < said <= _MOST_RETRY_AFTER else 0.0
     if faults:
         field = faults[0][0]
     return _CLASSES.get(code, ConfregError)(status.message, code, reason, field, details,
