@@ -59,6 +59,9 @@ export function isAnswer(error: ConfregError): boolean {
   return error.cause !== undefined && error.reason !== "";
 }
 
+/** A longer wait is not believed: timers of Node take one of more than 24 days for none. */
+const MOST_RETRY_AFTER_MS = 24 * 3_600_000;
+
 function decodeDetails(status: Status): Omit<ErrorMembers, "code"> {
   const members: Omit<ErrorMembers, "code"> = {};
   for (const { typeUrl, value } of status.details) {
@@ -74,7 +77,8 @@ function decodeDetails(status: Status): Omit<ErrorMembers, "code"> {
         break;
       case "google.rpc.RetryInfo": {
         const delay = RetryInfo.decode(value).retryDelay;
-        members.retryAfterMs = delay && Number(delay.seconds) * 1000 + delay.nanos / 1e6;
+        const ms = delay === undefined ? 0 : Number(delay.seconds) * 1000 + delay.nanos / 1e6;
+        members.retryAfterMs = ms > 0 && ms <= MOST_RETRY_AFTER_MS ? ms : undefined;
         break;
       }
     }

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { before, test } from "node:test";
-import { ServerCredentials, Server as Scripted, status, type ServerWritableStream } from "@grpc/grpc-js";
+import { Metadata, ServerCredentials, Server as Scripted, status, type ServerWritableStream } from "@grpc/grpc-js";
 import { Client, ConfregError, type Update, type Watch } from "confreg";
 import {
   ChangeKind, CompactRequest, RegistryServiceService as service, WatchResponse, WatchResponseKind, type DeepPartial,
@@ -192,6 +192,42 @@ async function scripted(scripts: ((stream: Stream) => void)[]): Promise<{
   const client = new Client(`127.0.0.1:${port}`, { progressMs: 200 });
   return { client, requests, stop: () => acting.forceShutdown() };
 }
+
+/** A member of a message that is a varint. */
+function varint(number: number, value: bigint): Buffer {
+  const bytes = [number << 3];
+  let rest = BigInt.asUintN(64, value);
+  for (; rest > 0x7fn; rest >>= 7n) {
+    bytes.push(Number(rest & 0x7fn) | 0x80);
+  }
+  return Buffer.from([...bytes, Number(rest)]);
+}
+
+function member(number: number, value: Buffer): Buffer {
+  return Buffer.concat([Buffer.from([(number << 3) | 2, value.length]), value]);
+}
+
+/** Refuses with a RetryInfo that has this Duration. */
+function refuse(delay: Buffer): (stream: Stream) => void {
+  const metadata = new Metadata();
+  metadata.set("grpc-status-details-bin", member(3, Buffer.concat([
+    member(1, Buffer.from("type.googleapis.com/google.rpc.RetryInfo")), member(2, member(1, delay))])));
+  return (stream) => stream.emit("error", { code: status.UNAVAILABLE, details: "later", metadata });
+}
+
+test("a wait that nobody can mean is not believed", async () => {
+  const sixtyDays = 60n * 24n * 3600n;
+  const { client, stop } = await scripted([
+    refuse(varint(2, 2_000_000n)), refuse(varint(1, sixtyDays)), refuse(varint(1, -1n)),
+    (stream) => snapshot(stream, 5n, 1, false),
+  ]);
+  const waits: unknown[] = [];
+  const watch = client.watch({ onFailure: ({ retryAfterMs }) => waits.push(retryAfterMs) });
+  assert.equal((await next(watch)).first, true);
+  assert.deepEqual(waits, [2, undefined, undefined]);
+  await client.close();
+  stop();
+});
 
 test("other rights are bridged by a snapshot", async () => {
   const { client, requests, stop } = await scripted([
