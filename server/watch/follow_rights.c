@@ -77,6 +77,15 @@ static bool refuse(struct status *st)
     return false;
 }
 
+/* Another part of the selection: `filtered` stays as it was and cannot tell it. The code is one
+ * that makes every client take a new snapshot. */
+static bool end_for_another_part(struct status *st)
+{
+    return status_set(st, STATUS_FAILED_PRECONDITION, "RIGHTS_CHANGED",
+                      "the rights to a part of what the watch selects have changed: take a new "
+                      "snapshot");
+}
+
 bool watch_follow_rights(struct watch *watch, struct status *st)
 {
     const struct access *access = watch->hub->access;
@@ -86,8 +95,13 @@ bool watch_follow_rights(struct watch *watch, struct status *st)
         if (!access_renew(watch->hub->access, watch->caller, &renewed, st)) {
             return false;
         }
+        bool was_part = watch->view.extent == VIEW_PART &&
+                        !grants_equal(caller_grants(watch->caller), caller_grants(renewed));
         watch_set_caller(watch, renewed);
         watch->generation = generation;
+        if (was_part && watch->view.extent == VIEW_PART) {
+            return end_for_another_part(st);
+        }
     }
     return watch->view.extent != VIEW_NOTHING || refuse(st);
 }
