@@ -152,16 +152,20 @@ struct confreg_client_options {
     const char *author;      /* created_by of writes that name no author; NULL: none */
     confreg_log *log;        /* NULL: nobody hears */
     void *log_user;
+    /* Send the token to other machines without TLS, too, where something else protects the network.
+     */
+    bool token_in_clear;
 };
 #define CONFREG_CLIENT_OPTIONS_INIT                                                                \
     {                                                                                              \
         sizeof(struct confreg_client_options), NULL, 0, false, NULL, NULL, NULL, NULL, NULL, 0,    \
-            NULL, NULL, NULL                                                                       \
+            NULL, NULL, NULL, false                                                                \
     }
 
 /* Makes a client. Does not block, except to read the files, and does not connect: the first call
- * does. Fails with INVALID_ARGUMENT (an address or an option is wrong), UNAVAILABLE (a file cannot
- * be used: TLS_FILE_BROKEN, TOKEN_FILE_BROKEN) or FAILED_PRECONDITION (FORKED). */
+ * does. Fails with INVALID_ARGUMENT (an address or an option is wrong; TOKEN_IN_CLEAR: the token
+ * would cross the network without TLS), UNAVAILABLE (a file cannot be used: TLS_FILE_BROKEN,
+ * TOKEN_FILE_BROKEN) or FAILED_PRECONDITION (FORKED). */
 CONFREG_API struct confreg_client *confreg_client_new(const struct confreg_client_options *options,
                                                       struct confreg_error *error);
 

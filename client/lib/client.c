@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "address.h"
 #include "call.h"
 #include "error.h"
 #include "forks.h"
@@ -67,6 +68,31 @@ static void take_line(void *user, enum log_level level, const char *text)
 
 /* ---- Making ---- */
 
+static bool has_tls(const struct confreg_client_options *options)
+{
+    return options->tls || options->ca_file != NULL || options->cert_file != NULL;
+}
+
+/* An address that is none is refused later. */
+static bool check_clear(const struct confreg_client_options *options, struct status *st)
+{
+    if (options->token_file == NULL || options->token_in_clear || has_tls(options)) {
+        return true;
+    }
+    for (size_t i = 0; i < options->n_addresses; i++) {
+        struct address address;
+        struct status ignored;
+        if (address_parse(options->addresses[i], ADDRESS_TO_CONNECT, &address, &ignored) &&
+            !address_is_local(&address)) {
+            return status_bad_field(st, "token_file", "TOKEN_IN_CLEAR",
+                                    "without TLS the token would cross the network to %s in the "
+                                    "clear: use TLS, or token_in_clear",
+                                    options->addresses[i]);
+        }
+    }
+    return true;
+}
+
 static bool check_options(const struct confreg_client_options *options, struct status *st)
 {
     if (options->addresses == NULL || options->n_addresses == 0) {
@@ -81,8 +107,11 @@ static bool check_options(const struct confreg_client_options *options, struct s
         return status_bad_field(st, options->cert_file == NULL ? "cert_file" : "key_file",
                                 "TLS_SETTINGS", "cert_file and key_file go together");
     }
-    return options->deadline_ms >= 0 ||
-           status_bad_field(st, "deadline_ms", "DEADLINE_NEGATIVE", "a deadline is not negative");
+    if (options->deadline_ms < 0) {
+        return status_bad_field(st, "deadline_ms", "DEADLINE_NEGATIVE",
+                                "a deadline is not negative");
+    }
+    return check_clear(options, st);
 }
 
 static bool connect_to(struct confreg_client *client, const struct confreg_client_options *options,
@@ -91,11 +120,10 @@ static bool connect_to(struct confreg_client *client, const struct confreg_clien
     static const struct pem_names names = {"ca_file", "cert_file", "key_file"};
     const struct tls_client_settings tls = {options->ca_file, options->cert_file, options->key_file,
                                             options->server_name, &names};
-    bool has_tls = options->tls || options->ca_file != NULL || options->cert_file != NULL;
     const struct registry_client_options registry = {
         .addresses = options->addresses,
         .n_addresses = options->n_addresses,
-        .tls = has_tls ? &tls : NULL,
+        .tls = has_tls(options) ? &tls : NULL,
         .token_file = options->token_file,
         .token_name = "token_file",
         .log = &client->sink,

@@ -256,6 +256,15 @@ def test_a_token_is_read_again(launch, caller, tmp_path):
         "new TOKEN_FILE_BROKEN token_file: ")
 
 
+def test_a_token_does_not_cross_the_network_in_the_clear(caller, tmp_path):
+    token = tmp_path / "token"
+    token.write_text("cfr_secret\n")
+    for address in ("registry.example:50051", "192.0.2.1:1", "[2001:db8::1]:1",
+                    "127.0.0.1:1,registry.example:1"):
+        line = caller(address, token=token).line()
+        assert line.startswith("new TOKEN_IN_CLEAR ") and "secret" not in line
+
+
 # ---- The process ----
 
 def test_callbacks_and_closing(confregd):

@@ -32,6 +32,14 @@ export interface Credentials {
   /** A bearer token, or the file that it stands in. */
   token?: string;
   tokenFile?: string;
+  /** Send the token to other machines without TLS, too, where something else protects the network. */
+  tokenInClear?: boolean;
+}
+
+/** Whether what is sent there stays on this machine. */
+function isLocal(address: string): boolean {
+  const host = address.replace(/:\d+$/, "");
+  return address.startsWith("unix:") || /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/.test(host);
 }
 
 interface Target {
@@ -45,7 +53,13 @@ function parseTarget(text: string, given: Credentials): Target {
   if (!["grpc", "grpcs"].includes(scheme) || !(unix ? address.length > 5 : /:\d+$/.test(address))) {
     throw new TypeError(`"${text}" is no address: HOST:PORT, grpcs://HOST:PORT or unix:PATH`);
   }
-  return { address, tls: !unix && (scheme === "grpcs" || given.tls === true || given.caFile !== undefined) };
+  const tls = !unix && (scheme === "grpcs" || given.tls === true || given.caFile !== undefined);
+  const hasToken = given.token !== undefined || given.tokenFile !== undefined;
+  if (hasToken && !tls && given.tokenInClear !== true && !isLocal(address)) {
+    throw new TypeError(
+      `without TLS the token would cross the network to ${address} in the clear: use TLS, or tokenInClear`);
+  }
+  return { address, tls };
 }
 
 /** The files of TLS as they are now; null: not given. */

@@ -170,6 +170,19 @@ test("a frozen server, a deadline and a signal", async () => {
   }
 });
 
+test("a token does not cross the network in the clear", async () => {
+  for (const address of ["registry.example:50051", "grpc://192.0.2.1:1", "[2001:db8::1]:1", "127.0.0.1.example:1"]) {
+    for (const given of [{ token: "cfr_secret" }, { tokenFile: "/nowhere" }]) {
+      assert.throws(() => new Client(address, given), { name: "TypeError", message: /in the clear/ });
+      await new Client(address, { ...given, tokenInClear: true }).close();
+      await new Client(address, { ...given, tls: true }).close();
+    }
+  }
+  for (const address of ["localhost:1", "127.0.0.1:1", "[::1]:1", "unix:/x"]) {
+    await new Client(address, { token: "cfr_secret" }).close();
+  }
+});
+
 test("TLS and tokens, which are read again", async () => {
   const own = folder();
   const file = (name: string): string => join(own, name);

@@ -2,6 +2,7 @@
 
 import http.server
 import json
+import os
 import stat
 import subprocess
 import sys
@@ -12,7 +13,7 @@ import pytest
 from conftest import Server, free_port, until
 
 import confreg
-from confreg import testing
+from confreg import _references, testing
 
 NOWHERE = f"127.0.0.1:{free_port()}"
 
@@ -352,6 +353,35 @@ def test_overrides():
             assert provider.get_int("pool") == 1
         assert provider.get("none", "default") == "default"
     assert not testing.is_active()
+
+
+def test_references_read_regular_files_of_bounded_size(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "large").write_bytes(b"x" * ((1 << 20) + 1))
+    (tmp_path / "largest").write_bytes(b"x" * (1 << 20))
+    for name in ("pipe", "large", ".", "none"):
+        assert _references.replaced(f"${{file:{tmp_path / name}}}") is _references.MISSING
+    assert len(_references.replaced(f"${{file:{tmp_path / 'largest'}}}")) == 1 << 20
+    assert _references.replaced("${file:/dev/zero}") is _references.MISSING
+
+
+@pytest.mark.parametrize("address", ["registry.example:50051", "grpc://192.0.2.1:1", "[2001:db8::1]:1",
+                                     "127.0.0.1:1,registry.example:1", "http://registry.example"])
+def test_a_token_does_not_cross_the_network_in_the_clear(address):
+    for token in ({"token": "cfr_secret"}, {"token_file": "/nowhere"}):
+        with pytest.raises(ValueError, match="in the clear") as caught:
+            confreg.RegistryConfigProvider(address, "billing", credentials=confreg.Credentials(**token))
+        assert "secret" not in str(caught.value)
+        confreg.RegistryConfigProvider(
+            address, "billing", credentials=confreg.Credentials(**token, token_in_clear=True)).close()
+    confreg.RegistryConfigProvider(address, "billing").close()
+
+
+@pytest.mark.parametrize("address", ["localhost:1", "127.0.0.1:1", "[::1]:1", "unix:/x",
+                                     "grpcs://registry.example:1", "https://registry.example"])
+def test_a_token_may_be_sent_to_this_machine_or_by_tls(address):
+    confreg.RegistryConfigProvider(address, "billing",
+                                   credentials=confreg.Credentials(token="cfr_secret")).close()
 
 
 def test_a_token_is_sent(old, tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import ipaddress
 import os
 import pathlib
 import random
@@ -28,6 +29,8 @@ class Credentials:
     cert_file, key_file  the client's own certificate
     server_name          the name in the server's certificate, where the address has another
     token, token_file    a bearer token, or the file that it stands in
+    token_in_clear       sends the token to other machines without TLS, too, where something else
+                         protects the network
     """
 
     ca_file: str | None = None
@@ -36,6 +39,7 @@ class Credentials:
     server_name: str | None = None
     token: str | None = None
     token_file: str | None = None
+    token_in_clear: bool = False
 
     def __repr__(self) -> str:
         return f"Credentials(ca_file={self.ca_file!r}, cert_file={self.cert_file!r})"
@@ -50,9 +54,26 @@ class Credentials:
             return None
         return f"Bearer {token}"
 
+    @property
+    def has_token(self) -> bool:
+        return self.token is not None or self.token_file is not None
+
+    def check_clear(self, host: str) -> None:
+        """ValueError: the token would cross the network without TLS."""
+        if self.has_token and not self.token_in_clear and not _is_local(host):
+            raise ValueError(f"without TLS the token would cross the network to {host} in the clear: "
+                             "use TLS, or token_in_clear")
+
     def state(self) -> tuple[object, ...]:
         """Differs from before when one of the files of TLS was replaced."""
         return tuple(_identity(path) for path in (self.ca_file, self.cert_file, self.key_file))
+
+
+def _is_local(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _identity(path: str | None) -> object:
@@ -79,7 +100,7 @@ class Target:
 
 def parse_targets(text: str, credentials: Credentials) -> list[Target]:
     """Of "HOST:PORT", "grpc://HOST:PORT", "grpcs://HOST:PORT" or "unix:PATH", or several of these with
-    commas between them. ValueError: it is none."""
+    commas between them. ValueError: it is none, or a token would cross the network in the clear."""
     targets = []
     for item in text.split(","):
         scheme, separator, rest = item.strip().partition("://")
@@ -89,8 +110,10 @@ def parse_targets(text: str, credentials: Credentials) -> list[Target]:
             raise ValueError(f"{item!r} is no address: HOST:PORT, grpc://HOST:PORT, "
                              "grpcs://HOST:PORT or unix:PATH")
         is_unix = rest.startswith("unix:")
-        targets.append(Target(rest, not is_unix and (scheme == "grpcs"
-                                                     or credentials.ca_file is not None)))
+        tls = not is_unix and (scheme == "grpcs" or credentials.ca_file is not None)
+        if not is_unix and not tls:
+            credentials.check_clear(rest.rpartition(":")[0].strip("[]"))
+        targets.append(Target(rest, tls))
     return targets
 
 

@@ -12,6 +12,7 @@ from typing import Any
 MISSING: Any = object()  # a value that is not there
 
 _log = logging.getLogger("confreg")
+_FILE_MAX = 1 << 20  # bytes
 _REFERENCE = re.compile(r"\$\{(env|file):([^}]+)\}")
 
 
@@ -39,6 +40,17 @@ def _replaced(value: Any) -> Any:
     return value
 
 
+def _read(path: pathlib.Path) -> str:
+    """A regular file: a pipe would hold up the caller, a device has no end."""
+    if not path.is_file():
+        raise OSError(f"{path} is no file")
+    with path.open("rb") as file:
+        content = file.read(_FILE_MAX + 1)
+    if len(content) > _FILE_MAX:
+        raise OSError(f"{path} has more than {_FILE_MAX} bytes")
+    return content.decode()
+
+
 def _content(found: re.Match[str]) -> str:
     kind, name = found.groups()
     if kind == "env":
@@ -46,6 +58,6 @@ def _content(found: re.Match[str]) -> str:
             raise _NotThere(f"the variable {name}, which a config refers to, is not set")
         return os.environ[name]
     try:
-        return pathlib.Path(name).read_text().rstrip()
+        return _read(pathlib.Path(name)).rstrip()
     except (OSError, ValueError) as error:
         raise _NotThere(f"a file that a config refers to cannot be read: {error}") from None

@@ -37,6 +37,14 @@ class Source:
         raise NotImplementedError
 
 
+def check_clear(url: str, credentials: Credentials) -> None:
+    """ValueError: a token would cross the network in the clear."""
+    if url.startswith("http://"):
+        credentials.check_clear(urllib.parse.urlsplit(url).hostname or "")
+    elif credentials.has_token and not url.startswith("https://"):
+        parse_targets(url, credentials)
+
+
 def open_source(url: str, name: Name, credentials: Credentials, timeout: float, interval: float,
                 decimals: bool) -> Source:
     """Of an address as of Client, or of "http://…" and "https://…". interval: seconds between two
@@ -84,6 +92,7 @@ class HttpSource(Source):
         self._url = urllib.parse.urlsplit(url)
         if not self._url.hostname:
             raise ValueError(f"{url!r} names no host")
+        check_clear(url, credentials)
         self._credentials = credentials
         self._timeout = timeout
         self._interval = interval

@@ -17,7 +17,7 @@ from . import _json, errors, testing
 from ._connection import Credentials
 from ._reading import Name, Reading
 from ._references import MISSING, replaced
-from ._sources import Source, open_source
+from ._sources import Source, check_clear, open_source
 from .models import Json
 
 LOADING, READY, STALE = "loading", "ready", "stale"
@@ -74,6 +74,7 @@ class RegistryConfigProvider:
         self._ttl = cache_ttl_seconds
         self._timeout = timeout_seconds
         self._credentials = credentials or Credentials()
+        check_clear(registry_url, self._credentials)
         self._env_prefix = env_prefix
         self._references = references
         self._on_state = on_state
