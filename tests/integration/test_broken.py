@@ -158,6 +158,20 @@ def test_what_a_forced_schema_breaks_is_listed_and_counted_until_it_is_mended(re
     assert not broken(registry, service_name=name) and count() == start
 
 
+def test_broken_configs_in_pages(registry, rest, name):
+    for environment in ("a", "b", "c"):
+        registry.create(name, BAD, environment=environment)
+    registry.set_schema(name, PORT, force=True)
+    assert [b.environment for b in broken(registry, service_name=name, page_size=1)] == ["a", "b", "c"]
+    found, target = [], f"/api/broken?service_name={name}&limit=2"
+    while target:
+        answer = rest.get(target)
+        found.append([b["environment"] for b in answer.json()["breaches"]])
+        link = answer.headers["Link"]
+        target = link and re.fullmatch(r'<(/[^<>"]+)>; rel="next"', link)[1]
+    assert found == [["a", "b"], ["c"]]
+
+
 def test_the_default_mends_its_overlays(registry, confregd, name):
     start = confregd.metric("broken_configs")
     registry.create(name, "{}", environment="default")
@@ -261,6 +275,8 @@ def test_callers_are_told_what_they_may_read(launch, tmp_path):
                 seen = ["billing", "web"] if role == "root" else ["billing"]
                 assert [b["service_name"] for b in answer.json()["breaches"]] == seen
                 assert answer.headers["X-Config-Filtered"] == (None if role == "root" else "true")
+        told = site.server.registry(site.tokens["super-admin"]).try_schema("billing", body["schema"], "prod")
+        assert told.filtered
         set_it = site.call(site.root, "PUT", "/api/schemas/billing?environment=prod&force=true", body)
         assert set_it.status == 200
     assert site.call(None, "GET", "/api/broken").status == 401

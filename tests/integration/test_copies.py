@@ -140,6 +140,9 @@ def test_a_copy_over_http(rest, name):
     assert rest.post(path, headers={"If-None-Match": "*"}).status == 422
     assert rest.post(path, {"version": 1}).json()["config_data"] == {"a": 1}
     assert rest.post(path, {"version": 7}).json()["reason"] == "VERSION_NOT_FOUND"
+    key = {"Idempotency-Key": f'"copy of {name}"'}
+    once, twice = (rest.post(path.replace("prod", "qa"), {}, headers=key) for _ in range(2))
+    assert (once.status, twice.status, once.json()) == (201, 201, twice.json())
     history = rest.get(f"/api/configs/{name}/history?environment=prod").json()
     assert [(v["source_environment"], v["source_version"]) for v in history] == [
         ("dev", 1), ("dev", 2), ("dev", 1)]

@@ -257,6 +257,20 @@ def test_http_warns(rest, name):
     assert answer.status == 201 and "X-Confreg-Warning" not in answer.headers
 
 
+def test_copies_over_http(rest, name):
+    def copy(source, target, query=""):
+        return rest.post(f"/api/configs/{name}/copy?source_environment={source}&environment={target}{query}", {})
+
+    rest.post(f"/api/configs/{name}?environment=prod&allow_secrets=true", {"config_data": json.loads(SECRET)})
+    for status in (201, 200):
+        answer = copy("prod", "dev")
+        assert answer.status == status
+        assert answer.headers["X-Confreg-Warning"].startswith("SECRET_FOUND environment=dev ")
+    assert copy("dev", "prod").json()["reason"] == "SECRET_FOUND"
+    answer = copy("dev", "prod", "&allow_secrets=true")
+    assert answer.status == 200 and "X-Confreg-Warning" not in answer.headers
+
+
 # ---- Texts that are no values ----
 
 def test_texts_of_a_request_are_searched(registry, confregd, name):
