@@ -142,7 +142,7 @@ Test(view, bounds_are_what_its_configs_have_in_common)
     static const char *const prods[] = {"prod", "prod*"};
     static const char *const billing[] = {"billing*", "bill-old"};
     static const char *const mail[] = {"mail"};
-    static const struct {
+    const struct {
         struct grant grants[2];
         size_t n;
         const char *environment, *service, *prefix;
