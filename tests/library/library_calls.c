@@ -38,7 +38,7 @@ static void set(struct confreg_client_options *options, const char *argument)
             return;
         }
     }
-    CHECK(!"known");
+    CHECK(false && "known");
 }
 
 static void make(struct confreg_client *client, char *line)
