@@ -9,6 +9,7 @@ import type { Update } from "./follow.js";
 import { parseObject, type JsonObject, type JsonValue } from "./json.js";
 import { LastKnownGood, type Kept } from "./last-known-good.js";
 import type { Config, Position } from "./models.js";
+import { withReferences } from "./references.js";
 import { Scope } from "./scope.js";
 import type { Watch } from "./watch.js";
 
@@ -27,6 +28,11 @@ export interface ProviderOptions {
   staleAfterMs?: number;
   /** Where the config has no key `db_host`, the variable PREFIX + "DB_HOST" counts. */
   envPrefix?: string;
+  /**
+   * Replace ${env:NAME} and ${file:PATH} in texts, each time that the config changes. A key whose reference leads
+   * nowhere is left out and told by "failure". The file with the last values keeps the references.
+   */
+  references?: boolean;
   /** A file that keeps the last values, for a start while the registry is away. */
   lastKnownGood?: string;
 }
@@ -60,6 +66,7 @@ export class Provider {
   readonly #client: Client;
   readonly #name: { serviceName: string; environment: string; resolve: boolean };
   readonly #envPrefix: string | undefined;
+  readonly #references: boolean;
   readonly #staleAfterMs: number;
   readonly #events = new EventEmitter().setMaxListeners(0);
   readonly #file: LastKnownGood | undefined;
@@ -81,6 +88,7 @@ export class Provider {
     this.#client = client;
     this.#name = { serviceName, environment, resolve };
     this.#envPrefix = options.envPrefix;
+    this.#references = options.references ?? false;
     this.#staleAfterMs = options.staleAfterMs ?? 60_000;
     this.#read = new Promise((resolved, rejected) => {
       this.#wasRead = resolved;
@@ -122,9 +130,14 @@ export class Provider {
   #takeKept(kept: Kept | undefined): void {
     if (kept !== undefined) {
       const { text, version, position } = kept;
-      this.#values = parseObject(text, this.#client.numbers); // the checksum says that it is one
+      this.#values = this.#referred(parseObject(text, this.#client.numbers)); // the checksum says that it is one
       this.#reading = { text, version, position: { ...NOWHERE, token: position } };
     }
+  }
+
+  #referred(values: Readonly<JsonObject>): Readonly<JsonObject> {
+    return !this.#references ? values : withReferences(values, (key, error) =>
+      this.#emit("failure", unavailable(`${key} is left out: ${error.message}`, "REFERENCE_BROKEN", error)));
   }
 
   /** Of the registry. What is older than the reading, as the answer of another node may be, is left. */
@@ -132,7 +145,9 @@ export class Provider {
     const before = this.#reading;
     if (before.position.epoch !== position.epoch || before.position.revision <= position.revision) {
       const text = config?.data && config.text;
-      this.#values = config?.data ?? NO_VALUES;
+      if (text === undefined || text !== before.text) {
+        this.#values = this.#referred(config?.data ?? NO_VALUES);
+      }
       this.#reading = { text, version: config?.version ?? 0n, position };
       if (config !== undefined && text !== undefined) {
         this.#file?.write({ text, version: config.version, position: position.token });

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { before, test } from "node:test";
@@ -20,6 +21,33 @@ async function ready(serviceName: string, options: ProviderOptions = {}, of = cl
   await provider.ready();
   return provider;
 }
+
+test("references", async () => {
+  const name = newName();
+  const at = folder();
+  writeFileSync(join(at, "password"), "geheim \n");
+  writeFileSync(join(at, "large"), Buffer.alloc((1 << 20) + 1, "x"));
+  execFileSync("mkfifo", [join(at, "pipe")]);
+  process.env["BILLING_HOST"] = "db-1";
+  await client.create(name, {
+    url: `pg://\${env:BILLING_HOST}/\${file:${at}/password}`, list: [{ deep: "${env:BILLING_HOST}" }], pool: 3,
+    plain: "${x:y}", none: "${env:NOT_THERE}", device: "${file:/dev/zero}",
+    large: `\${file:${at}/large}`, pipe: `\${file:${at}/pipe}`,
+  });
+  const kept = join(at, "kept");
+  const provider = new Provider(client, name, { references: true, lastKnownGood: kept });
+  const left: string[] = [];
+  provider.on("failure", ({ message, reason }) => left.push(`${reason} ${message.split(" ")[0]}`));
+  await provider.ready();
+  assert.deepEqual({ ...provider.snapshot() }, {
+    url: "pg://db-1/geheim", list: [{ deep: "db-1" }], pool: 3, plain: "${x:y}",
+  });
+  await until(() => left.length === 4, "what leads nowhere is told");
+  assert.deepEqual(left.sort(), ["device", "large", "none", "pipe"].map((key) => `REFERENCE_BROKEN ${key}`));
+  await provider.close();
+  assert.ok(readFileSync(kept, "utf8").includes("${env:BILLING_HOST}"));
+  assert.equal((await ready(name)).get("none"), "${env:NOT_THERE}");
+});
 
 test("values and their conversion", async () => {
   const name = newName();
