@@ -95,7 +95,7 @@ def notices(rule):
     """None, or what the program has said of a client that breaks the rule."""
     scenario, said = WRONG[rule]
     command = [*COMMANDS["reference"], "--wrong", rule]
-    for _ in range(5 if rule in BY_TIME else 1):
+    for _ in range(10 if rule in BY_TIME else 1):
         played = play(command, "--only", scenario, patience=6)
         if played.returncode == 1 and said in played.stdout:
             return None
@@ -103,8 +103,10 @@ def notices(rule):
 
 
 def test_wrong_clients_are_noticed():
+    """Those whose waits are wrong go one at a time: a busy machine makes every wait a random one."""
     with ThreadPoolExecutor(6) as pool:
-        assert [said for said in pool.map(notices, WRONG) if said] == []
+        assert [said for said in pool.map(notices, WRONG.keys() - BY_TIME) if said] == []
+    assert [said for said in map(notices, BY_TIME) if said] == []
 
 
 def test_every_rule_is_broken_once():
