@@ -12,7 +12,7 @@ import pytest
 from certificates import Authority, Pair
 from daemon import PATIENCE, Confregd, Gateway, free_port, until
 from rest import Rest, read_answer
-from sse import EventStream
+from sse import EventStream, Refused
 from test_http_framing import LAST, ROWS, expected, read_to_the_end, send_all, statuses
 from test_metrics import scrape
 
@@ -298,11 +298,21 @@ def test_revoking_ends_what_is_open(launch, server, tmp_path):
     other.close()
 
 
+def has_its_copy(gateway):
+    """Whether it serves streams, which is a little after /readyz has said that the server is there."""
+    try:
+        EventStream(gateway.port, context=gateway.context()).close()
+    except Refused:
+        return False
+    return True
+
+
 def test_a_certificate_that_expires_ends_what_is_open(launch, server, authority):
-    end = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=6)
-    short = authority.client("short", end=end.strftime("%Y%m%d%H%M%SZ"))
     gateway = launch(HttpsGateway, server.listen, authority, client=authority.client(),
                      extra=asking(authority)).start()
+    until(lambda: has_its_copy(gateway), "the gateway has its copy")
+    end = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=6)
+    short = authority.client("short", end=end.strftime("%Y%m%d%H%M%SZ"))
     stream = EventStream(gateway.port, context=gateway.context(short))
     stream.begun()
     expect_end(stream)
@@ -480,6 +490,13 @@ def test_redirects_of_odd_requests(redirect):
 
 # ---- Metrics ----
 
+def accepts(address):
+    host, _, port = address.partition(":")
+    with contextlib.suppress(OSError), socket.create_connection((host, int(port))):
+        return True
+    return False
+
+
 @pytest.fixture(scope="module")
 def metrics(launch, authority):
     """Both programs with TLS and a listener for metrics."""
@@ -492,7 +509,7 @@ def metrics(launch, authority):
     gateway = launch(HttpsGateway, server.listen, authority, client=authority.client(),
                      extra=["--metrics", addresses[1], *asking(authority)])
     gateway.spawn()
-    until(lambda: gateway.status_of("/livez") == 200, "the gateway listens")
+    until(lambda: all(map(accepts, addresses)), "both listen")
     return dict(zip(("server", "gateway"), addresses, strict=True))
 
 
