@@ -1,221 +1,14 @@
 /* The mirror's copy, fed by hand: what a watch may bring, in every order that matters. */
-#include "mirror_copy.h"
-
+#include <criterion/criterion.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "clock.h"
 #include "leak_check.h"
 #include "mirror_config.h"
+#include "mirror_feed.h"
 
 TestSuite(copy, .fini = leak_check);
-
-#define EPOCH "0123456789abcdef"
-#define OTHER_EPOCH "fedcba9876543210"
-#define KIND(name) CONFREG__V1__WATCH_RESPONSE_KIND__WATCH_RESPONSE_KIND_##name
-#define CHANGE(name) CONFREG__V1__CHANGE_KIND__CHANGE_KIND_##name
-
-/* ---- What is told ---- */
-
-struct told {
-    char text[4096];
-    size_t n_calls;
-    size_t n_freed;
-};
-
-static struct told told;
-
-/* "5 a@1 -> 2;" a change of revision 5, "|" the end of a commit, "~" a synthetic one. */
-static void changed(void *user, const struct mirror_view *view, const struct mirror_change *changes,
-                    size_t n)
-{
-    struct told *t = user;
-    (void)view;
-    t->n_calls++;
-    for (size_t i = 0; i < n; i++) {
-        const struct mirror_change *c = &changes[i];
-        size_t len = strlen(t->text);
-        snprintf(t->text + len, sizeof t->text - len, "%s%d %s@%d->%d%s", c->synthetic ? "~" : "",
-                 (int)c->revision, c->service_name,
-                 c->before == NULL ? -1 : (int)c->before->version,
-                 c->after == NULL ? -1 : (int)c->after->version, c->ends_commit ? "|" : ";");
-    }
-}
-
-static void free_attached(void *attachment)
-{
-    (void)attachment;
-    told.n_freed++;
-}
-
-/* All configs, unless a test selects others. */
-static struct mirror_selection wanted;
-
-static void start(struct mirror_copy *copy)
-{
-    const struct mirror_options options = {
-        .changed = changed, .free_attachment = free_attached, .user = &told};
-    Confreg__V1__WatchRequest request = CONFREG__V1__WATCH_REQUEST__INIT;
-    told = (struct told){0};
-    mirror_copy_init(copy, &options);
-    mirror_copy_begin(copy, &wanted, &request);
-    cr_assert(request.include_snapshot);
-    cr_assert_null(request.resume_after);
-}
-
-/* ---- What comes ---- */
-
-struct said {
-    Confreg__V1__WatchResponseKind kind;
-    const char *epoch;
-    uint64_t revision;
-    uint64_t previous;
-    bool more, filtered;
-    const char *configs; /* "a:VERSION:MOD_REVISION b:…" */
-    const char *events; /* "REVISION:a:VERSION …"; version 0 deletes, "a:1!" erased since, "a:-" one
-                           that leaves the head alone */
-};
-
-static Confreg__V1__Config *config_of(char *service, uint64_t version, uint64_t mod_revision)
-{
-    static char environment[] = "prod";
-    static uint8_t data[] = "{}";
-    Confreg__V1__Config *config = mem_alloc(sizeof *config);
-    confreg__v1__config__init(config);
-    config->environment = environment;
-    config->service_name = service;
-    config->version = version;
-    config->mod_revision = mod_revision;
-    config->revision = mod_revision;
-    config->config_data = (ProtobufCBinaryData){2, data};
-    return config;
-}
-
-#define MOST 8
-
-static size_t read_configs(const char *text, char (*names)[16], Confreg__V1__Config **configs)
-{
-    size_t n = 0;
-    int used;
-    unsigned long version, mod_revision;
-    while (text != NULL &&
-           sscanf(text, " %15[a-z]:%lu:%lu%n", names[n], &version, &mod_revision, &used) == 3) {
-        configs[n] = config_of(names[n], version, mod_revision);
-        n++;
-        text += used;
-    }
-    return n;
-}
-
-static Confreg__V1__Event *event_of(uint64_t revision, char *service, const char *version)
-{
-    static char environment[] = "prod";
-    Confreg__V1__Event *event = mem_alloc(sizeof *event);
-    confreg__v1__event__init(event);
-    event->revision = revision;
-    event->environment = environment;
-    event->service_name = service;
-    event->version = strtoul(version, NULL, 10);
-    event->head_version = event->version;
-    event->kind = event->version == 0 ? CHANGE(DELETE) : CHANGE(UPDATE);
-    if (version[0] == '-') {
-        event->head_version = 1;
-    } else if (event->version != 0) {
-        event->config = config_of(service, event->version, revision);
-    }
-    if (strchr(version, '!') != NULL) {
-        event->config->payload_state = CONFREG__V1__PAYLOAD_STATE__PAYLOAD_STATE_ERASED;
-        event->config->config_data.len = 0;
-    }
-    return event;
-}
-
-static size_t read_events(const char *text, char (*names)[16], Confreg__V1__Event **events)
-{
-    size_t n = 0;
-    int used;
-    unsigned long revision;
-    char version[16];
-    while (text != NULL &&
-           sscanf(text, " %lu:%15[a-z]:%15[-!0-9]%n", &revision, names[n], version, &used) == 3) {
-        events[n] = event_of(revision, names[n], version);
-        n++;
-        text += used;
-    }
-    return n;
-}
-
-static bool take(struct mirror_copy *copy, const struct said *said, struct status *st)
-{
-    char names[2 * MOST][16];
-    char epoch[MIRROR_EPOCH_SIZE];
-    Confreg__V1__Config *configs[MOST];
-    Confreg__V1__Event *events[MOST];
-    Confreg__V1__Position header = CONFREG__V1__POSITION__INIT;
-    Confreg__V1__WatchResponse response = CONFREG__V1__WATCH_RESPONSE__INIT;
-    snprintf(epoch, sizeof epoch, "%s", said->epoch == NULL ? EPOCH : said->epoch);
-    header.epoch = epoch;
-    header.revision = said->revision;
-    header.chain_hash = said->kind == KIND(STARTED) ? 0 : said->revision * 1000;
-    response.header = &header;
-    response.kind = said->kind;
-    response.previous_revision = said->previous;
-    response.more = said->more;
-    response.filtered = said->filtered;
-    response.configs = configs;
-    response.n_configs = read_configs(said->configs, names, configs);
-    response.events = events;
-    response.n_events = read_events(said->events, names + MOST, events);
-
-    AUTO(free) uint8_t *bytes = mem_alloc(protobuf_c_message_get_packed_size(&response.base) + 1);
-    size_t size = protobuf_c_message_pack(&response.base, bytes);
-    for (size_t i = 0; i < response.n_configs; i++) {
-        free(configs[i]);
-    }
-    for (size_t i = 0; i < response.n_events; i++) {
-        free(events[i]->config);
-        free(events[i]);
-    }
-    return mirror_copy_take(copy, confreg__v1__watch_response__unpack(NULL, size, bytes), st);
-}
-
-#define TAKE(copy, ...)                                                                            \
-    cr_assert(take(copy, &(const struct said){__VA_ARGS__}, &(struct status){0}))
-
-/* A copy with a at version 1 and b at version 7, as of revision 10. */
-static void load(struct mirror_copy *copy)
-{
-    start(copy);
-    TAKE(copy, .kind = KIND(SNAPSHOT), .configs = "a:1:3 b:7:10");
-    TAKE(copy, .kind = KIND(SNAPSHOT_END), .revision = 10);
-    told.n_calls = 0;
-}
-
-static void end(struct mirror_copy *copy, enum status_code code)
-{
-    struct status st;
-    status_set(&st, code, "", "gone");
-    mirror_copy_end(copy, &st, false);
-}
-
-/* ---- What it holds ---- */
-
-static void expect(const struct mirror_copy *copy, const char *service, uint64_t version,
-                   uint64_t mod_revision)
-{
-    const struct mirror_config *found = mirror_table_find(&copy->table, "prod", service);
-    cr_assert_not_null(found, "%s is not there", service);
-    cr_expect_eq(found->version, version, "%s: version %d", service, (int)found->version);
-    cr_expect_eq(found->mod_revision, mod_revision, "%s: %d", service, (int)found->mod_revision);
-}
-
-static void expect_view(const struct mirror_copy *copy, enum mirror_state state, uint64_t revision,
-                        size_t n_live)
-{
-    cr_expect_eq(copy->view.state, state, "state %d", copy->view.state);
-    cr_expect_eq(copy->view.revision, revision, "revision %d", (int)copy->view.revision);
-    cr_expect_eq(copy->table.n_live, n_live, "%zu configs", copy->table.n_live);
-}
 
 Test(copy, a_snapshot_is_seen_when_it_is_complete)
 {
@@ -331,26 +124,13 @@ Test(copy, a_commit_in_parts_appears_at_once)
     mirror_copy_fini(&copy);
 }
 
-static void begin_again(struct mirror_copy *copy, uint64_t revision)
-{
-    Confreg__V1__WatchRequest request = CONFREG__V1__WATCH_REQUEST__INIT;
-    mirror_copy_begin(copy, &wanted, &request);
-    cr_assert_eq(request.include_snapshot, revision == 0);
-    if (revision != 0) {
-        cr_assert_not_null(request.resume_after);
-        cr_expect_eq(request.resume_after->revision, revision);
-        cr_expect_eq(request.resume_after->chain_hash, revision * 1000);
-        cr_expect_str_eq(request.resume_after->epoch, EPOCH);
-    }
-}
-
 Test(copy, a_lost_connection_goes_on_where_it_was)
 {
     struct mirror_copy copy;
     load(&copy);
     TAKE(&copy, .kind = KIND(EVENTS), .revision = 11, .previous = 10, .more = true,
          .events = "11:a:2 12:a:3");
-    end(&copy, STATUS_UNAVAILABLE);
+    end_stream(&copy, STATUS_UNAVAILABLE);
     expect_view(&copy, MIRROR_STALE, 10, 2);
     begin_again(&copy, 10);
     TAKE(&copy, .kind = KIND(STARTED), .revision = 10);
@@ -370,7 +150,7 @@ Test(copy, events_before_the_target_count)
 {
     struct mirror_copy copy;
     load(&copy);
-    end(&copy, STATUS_UNAVAILABLE);
+    end_stream(&copy, STATUS_UNAVAILABLE);
     begin_again(&copy, 10);
     TAKE(&copy, .kind = KIND(STARTED), .revision = 10);
     TAKE(&copy, .kind = KIND(EVENTS), .revision = 12, .events = "12:a:2");
@@ -387,7 +167,7 @@ Test(copy, a_copy_at_the_target_is_in_step)
 {
     struct mirror_copy copy;
     load(&copy);
-    end(&copy, STATUS_UNAVAILABLE);
+    end_stream(&copy, STATUS_UNAVAILABLE);
     begin_again(&copy, 10);
     TAKE(&copy, .kind = KIND(STARTED), .revision = 10);
     TAKE(&copy, .kind = KIND(EVENTS), .revision = 12, .events = "12:a:2");
@@ -403,10 +183,10 @@ Test(copy, two_connections_lost_in_a_row)
 {
     struct mirror_copy copy;
     load(&copy);
-    end(&copy, STATUS_UNAVAILABLE);
+    end_stream(&copy, STATUS_UNAVAILABLE);
     begin_again(&copy, 10);
     TAKE(&copy, .kind = KIND(STARTED), .revision = 10);
-    end(&copy, STATUS_UNAVAILABLE);
+    end_stream(&copy, STATUS_UNAVAILABLE);
     begin_again(&copy, 10);
     mirror_copy_fini(&copy);
 }
@@ -417,7 +197,7 @@ Test(copy, lost_positions_take_a_snapshot)
     for (size_t i = 0; i < COUNT_OF(codes); i++) {
         struct mirror_copy copy;
         load(&copy);
-        end(&copy, codes[i]);
+        end_stream(&copy, codes[i]);
         expect_view(&copy, MIRROR_STALE, 10, 2);
         begin_again(&copy, 0);
         mirror_copy_fini(&copy);
@@ -428,7 +208,7 @@ Test(copy, another_log_replaces_everything_at_once)
 {
     struct mirror_copy copy;
     load(&copy);
-    end(&copy, STATUS_FAILED_PRECONDITION);
+    end_stream(&copy, STATUS_FAILED_PRECONDITION);
     begin_again(&copy, 0);
     TAKE(&copy, .kind = KIND(SNAPSHOT), .epoch = OTHER_EPOCH, .configs = "b:2:2 d:1:1");
     expect_view(&copy, MIRROR_STALE, 10, 2);
@@ -447,14 +227,6 @@ Test(copy, another_log_replaces_everything_at_once)
 }
 
 /* ---- Rights ---- */
-
-static void refuse(struct mirror_copy *copy, const struct said *said)
-{
-    struct status st;
-    cr_assert_not(take(copy, said, &st));
-    cr_expect_str_eq(st.reason, "RIGHTS_CHANGED");
-    mirror_copy_end(copy, &st, false);
-}
 
 Test(copy, wider_rights_bring_what_could_not_be_read)
 {
@@ -477,7 +249,7 @@ Test(copy, narrower_rights_take_away_what_cannot_be_read_any_more)
 {
     struct mirror_copy copy;
     load(&copy);
-    end(&copy, STATUS_UNAVAILABLE);
+    end_stream(&copy, STATUS_UNAVAILABLE);
     begin_again(&copy, 10);
     refuse(&copy, &(const struct said){.kind = KIND(STARTED), .filtered = true, .revision = 10});
     begin_again(&copy, 0);
@@ -507,7 +279,7 @@ Test(copy, what_a_snapshot_confirms_keeps_what_is_attached)
     load(&copy);
     mirror_attach(mirror_table_find(&copy.table, "prod", "a"), &a);
     mirror_attach(mirror_table_find(&copy.table, "prod", "b"), &a);
-    end(&copy, STATUS_OUT_OF_RANGE);
+    end_stream(&copy, STATUS_OUT_OF_RANGE);
     begin_again(&copy, 0);
     TAKE(&copy, .kind = KIND(SNAPSHOT_END), .revision = 30, .configs = "a:1:3 b:8:25");
     cr_expect_eq(mirror_attachment(mirror_table_find(&copy.table, "prod", "a")), &a);
@@ -525,7 +297,7 @@ Test(copy, the_same_revision_in_another_epoch_is_another_config)
     static int a;
     load(&copy);
     mirror_attach(mirror_table_find(&copy.table, "prod", "a"), &a);
-    end(&copy, STATUS_FAILED_PRECONDITION);
+    end_stream(&copy, STATUS_FAILED_PRECONDITION);
     begin_again(&copy, 0);
     TAKE(&copy, .kind = KIND(SNAPSHOT_END), .epoch = OTHER_EPOCH, .revision = 10,
          .configs = "a:1:3 b:7:10");
@@ -567,7 +339,7 @@ Test(copy, silence_of_what_is_not_in_step)
     expect_view(&copy, MIRROR_LOADING, 0, 0);
     mirror_copy_fini(&copy);
     load(&copy);
-    end(&copy, STATUS_UNAVAILABLE);
+    end_stream(&copy, STATUS_UNAVAILABLE);
     begin_again(&copy, 10);
     mirror_copy_silent(&copy, clock_monotonic_ns());
     TAKE(&copy, .kind = KIND(STARTED), .revision = 10);
@@ -652,7 +424,7 @@ Test(copy, a_snapshot_forgets_what_was_noted)
     load(&copy);
     note(&copy, "c", 10, 4);
     note(&copy, "d", 10, 0);
-    end(&copy, STATUS_OUT_OF_RANGE);
+    end_stream(&copy, STATUS_OUT_OF_RANGE);
     begin_again(&copy, 0);
     note(&copy, "e", 10, 0);
     TAKE(&copy, .kind = KIND(SNAPSHOT_END), .revision = 12, .configs = "a:1:3 b:7:10 d:1:12");
@@ -683,7 +455,7 @@ Test(copy, a_missed_message_is_noticed)
         cr_expect_not(take(&copy, &wrong[i], &st));
         cr_expect_str_eq(st.reason, "MESSAGE_MISSED");
         expect(&copy, "a", 1, 3);
-        end(&copy, STATUS_DATA_LOSS);
+        end_stream(&copy, STATUS_DATA_LOSS);
         begin_again(&copy, 0);
         mirror_copy_fini(&copy);
     }
@@ -693,10 +465,10 @@ Test(copy, a_snapshot_that_breaks_off_leaves_the_copy)
 {
     struct mirror_copy copy;
     load(&copy);
-    end(&copy, STATUS_OUT_OF_RANGE);
+    end_stream(&copy, STATUS_OUT_OF_RANGE);
     begin_again(&copy, 0);
     TAKE(&copy, .kind = KIND(SNAPSHOT), .configs = "z:1:11");
-    end(&copy, STATUS_UNAVAILABLE);
+    end_stream(&copy, STATUS_UNAVAILABLE);
     expect_view(&copy, MIRROR_STALE, 10, 2);
     begin_again(&copy, 0);
     TAKE(&copy, .kind = KIND(SNAPSHOT_END), .revision = 12, .configs = "a:1:3 b:7:10");
@@ -709,7 +481,7 @@ Test(copy, progress_brings_a_selection_in_step)
 {
     struct mirror_copy copy;
     load(&copy);
-    end(&copy, STATUS_UNAVAILABLE);
+    end_stream(&copy, STATUS_UNAVAILABLE);
     begin_again(&copy, 10);
     TAKE(&copy, .kind = KIND(STARTED), .revision = 10);
     mirror_copy_target(&copy, 15);
@@ -743,240 +515,4 @@ Test(copy, the_first_to_attach_wins)
     cr_expect_eq(mirror_attachment(a), &one);
     cr_expect_eq(told.n_freed, 1);
     mirror_copy_fini(&copy);
-}
-
-/* ---- Other selections ---- */
-
-static void select_services(const char *a, const char *b, uint64_t number)
-{
-    const struct mirror_selector selectors[] = {{NULL, a, NULL}, {NULL, b, NULL}};
-    mirror_selection_fini(&wanted);
-    mirror_selection_init(&wanted, selectors, b == NULL ? 1 : 2, number);
-}
-
-static void begin_for(struct mirror_copy *copy, enum mirror_stream stream, const char *services)
-{
-    Confreg__V1__WatchRequest request = CONFREG__V1__WATCH_REQUEST__INIT;
-    char found[64] = "";
-    mirror_copy_begin(copy, &wanted, &request);
-    cr_assert_eq(copy->stream, stream, "stream %d", copy->stream);
-    cr_expect_eq(request.include_snapshot, stream != MIRROR_STREAM_CHANGES);
-    cr_expect_eq(request.resume_after == NULL, stream != MIRROR_STREAM_CHANGES);
-    for (size_t i = 0; i < request.n_selectors; i++) {
-        strcat(found, request.selectors[i]->service_name);
-    }
-    cr_expect_str_eq(found, services);
-}
-
-/* A copy of a alone, at version 1, as of revision 10; then b is selected, too. */
-static void load_one_and_select(struct mirror_copy *copy)
-{
-    select_services("a", NULL, 1);
-    start(copy);
-    TAKE(copy, .kind = KIND(SNAPSHOT), .configs = "a:1:3");
-    TAKE(copy, .kind = KIND(SNAPSHOT_END), .revision = 10);
-    cr_expect(mirror_copy_is_settled(copy));
-    cr_expect_eq(copy->view.selection, 1);
-    cr_expect_not(mirror_copy_lacks(copy, &wanted));
-    select_services("a", "b", 2);
-    cr_expect(mirror_copy_lacks(copy, &wanted));
-}
-
-static void finish(struct mirror_copy *copy)
-{
-    mirror_copy_fini(copy);
-    mirror_selection_fini(&wanted);
-}
-
-Test(copy, an_addition_appears_when_the_copy_reaches_it)
-{
-    struct mirror_copy copy;
-    load_one_and_select(&copy);
-    cr_expect(mirror_copy_end(&copy, NULL, true));
-    expect_view(&copy, MIRROR_IN_STEP, 10, 1);
-    begin_for(&copy, MIRROR_STREAM_ADDITION, "b");
-    TAKE(&copy, .kind = KIND(STARTED));
-    TAKE(&copy, .kind = KIND(SNAPSHOT), .configs = "b:7:12");
-    cr_expect_not(mirror_copy_has_served(&copy));
-    TAKE(&copy, .kind = KIND(SNAPSHOT_END), .revision = 15);
-    cr_expect(mirror_copy_has_served(&copy));
-    expect_view(&copy, MIRROR_IN_STEP, 10, 1);
-    cr_expect(mirror_copy_end(&copy, NULL, false));
-
-    begin_for(&copy, MIRROR_STREAM_CHANGES, "ab");
-    TAKE(&copy, .kind = KIND(STARTED), .revision = 10);
-    TAKE(&copy, .kind = KIND(EVENTS), .revision = 12, .events = "11:b:6 12:a:2 12:b:7");
-    expect_view(&copy, MIRROR_IN_STEP, 12, 1);
-    cr_expect_eq(copy.view.selection, 1);
-    cr_expect_not(mirror_copy_is_settled(&copy));
-    TAKE(&copy, .kind = KIND(EVENTS), .revision = 16, .previous = 12, .events = "16:b:8");
-    expect_view(&copy, MIRROR_IN_STEP, 16, 2);
-    expect(&copy, "a", 2, 12);
-    expect(&copy, "b", 8, 16);
-    cr_expect_eq(copy.view.selection, 2);
-    cr_expect(mirror_copy_is_settled(&copy));
-    cr_expect_str_eq(told.text, "12 a@1->2|16 b@7->8|");
-    finish(&copy);
-}
-
-Test(copy, a_progress_mark_shows_an_addition)
-{
-    struct mirror_copy copy;
-    load_one_and_select(&copy);
-    mirror_copy_end(&copy, NULL, true);
-    begin_for(&copy, MIRROR_STREAM_ADDITION, "b");
-    TAKE(&copy, .kind = KIND(SNAPSHOT_END), .revision = 15);
-    mirror_copy_end(&copy, NULL, false);
-    begin_for(&copy, MIRROR_STREAM_CHANGES, "ab");
-    TAKE(&copy, .kind = KIND(STARTED), .revision = 10);
-    cr_expect_eq(copy.view.selection, 1);
-    TAKE(&copy, .kind = KIND(PROGRESS), .revision = 15);
-    cr_expect_eq(copy.view.selection, 2, "there is no b, and that is known");
-    finish(&copy);
-}
-
-/* Load b, which the caller may read in part, beside a, which he may read. */
-static void add_filtered(struct mirror_copy *copy)
-{
-    load_one_and_select(copy);
-    mirror_copy_end(copy, NULL, true);
-    begin_for(copy, MIRROR_STREAM_ADDITION, "b");
-    TAKE(copy, .kind = KIND(STARTED), .filtered = true);
-    TAKE(copy, .kind = KIND(SNAPSHOT_END), .filtered = true, .revision = 15);
-    mirror_copy_end(copy, NULL, false);
-    begin_for(copy, MIRROR_STREAM_CHANGES, "ab");
-}
-
-Test(copy, an_addition_that_may_be_read_in_part)
-{
-    struct mirror_copy copy;
-    add_filtered(&copy);
-    TAKE(&copy, .kind = KIND(STARTED), .filtered = true, .revision = 10);
-    TAKE(&copy, .kind = KIND(PROGRESS), .filtered = true, .revision = 15);
-    cr_expect_eq(copy.view.selection, 2);
-    TAKE(&copy, .kind = KIND(PROGRESS), .filtered = true, .revision = 16);
-    refuse(&copy, &(const struct said){.kind = KIND(PROGRESS), .revision = 17});
-    begin_for(&copy, MIRROR_STREAM_WHOLE, "ab");
-    finish(&copy);
-}
-
-Test(copy, an_addition_that_may_be_read_before_the_copy_has_it)
-{
-    struct mirror_copy copy;
-    add_filtered(&copy);
-    refuse(&copy, &(const struct said){.kind = KIND(STARTED), .revision = 10});
-    begin_for(&copy, MIRROR_STREAM_WHOLE, "ab");
-    finish(&copy);
-}
-
-/* Of an empty registry everything is as of revision 0. */
-Test(copy, an_addition_of_nothing)
-{
-    struct mirror_copy copy;
-    select_services("a", NULL, 1);
-    start(&copy);
-    TAKE(&copy, .kind = KIND(SNAPSHOT_END));
-    select_services("a", "b", 2);
-    mirror_copy_end(&copy, NULL, true);
-    begin_for(&copy, MIRROR_STREAM_ADDITION, "b");
-    TAKE(&copy, .kind = KIND(SNAPSHOT_END));
-    cr_expect(mirror_copy_has_served(&copy));
-    mirror_copy_end(&copy, NULL, false);
-    begin_for(&copy, MIRROR_STREAM_CHANGES, "ab");
-    TAKE(&copy, .kind = KIND(STARTED));
-    cr_expect_eq(copy.view.selection, 2);
-    finish(&copy);
-}
-
-/* A config of both selections stays as the table has it, so that no change of it is missed. */
-Test(copy, an_addition_leaves_alone_what_is_there)
-{
-    const struct mirror_selector both[] = {{NULL, "a", NULL}, {"prod", NULL, NULL}};
-    struct mirror_copy copy;
-    load_one_and_select(&copy);
-    mirror_selection_fini(&wanted);
-    mirror_selection_init(&wanted, both, 2, 2);
-    mirror_copy_end(&copy, NULL, true);
-    begin_for(&copy, MIRROR_STREAM_ADDITION, "");
-    TAKE(&copy, .kind = KIND(SNAPSHOT), .configs = "a:2:12 b:7:9");
-    TAKE(&copy, .kind = KIND(SNAPSHOT_END), .revision = 15);
-    mirror_copy_end(&copy, NULL, false);
-    begin_for(&copy, MIRROR_STREAM_CHANGES, "a");
-    TAKE(&copy, .kind = KIND(EVENTS), .revision = 20, .events = "12:a:2");
-    expect(&copy, "b", 7, 9);
-    cr_expect_str_eq(told.text, "12 a@1->2|");
-    finish(&copy);
-}
-
-Test(copy, an_addition_from_elsewhere)
-{
-    struct mirror_copy copy;
-    load_one_and_select(&copy);
-    mirror_copy_end(&copy, NULL, true);
-    begin_for(&copy, MIRROR_STREAM_ADDITION, "b");
-    TAKE(&copy, .kind = KIND(SNAPSHOT), .configs = "b:7:9");
-    TAKE(&copy, .kind = KIND(SNAPSHOT_END), .revision = 9);
-    cr_expect_not(mirror_copy_end(&copy, NULL, false), "a server that lags is asked again later");
-    begin_for(&copy, MIRROR_STREAM_ADDITION, "b");
-    TAKE(&copy, .kind = KIND(SNAPSHOT_END), .epoch = OTHER_EPOCH, .revision = 20);
-    cr_expect_not(mirror_copy_end(&copy, NULL, false));
-    begin_for(&copy, MIRROR_STREAM_WHOLE, "ab");
-    TAKE(&copy, .kind = KIND(SNAPSHOT), .epoch = OTHER_EPOCH, .configs = "b:1:1");
-    TAKE(&copy, .kind = KIND(SNAPSHOT_END), .epoch = OTHER_EPOCH, .revision = 2);
-    expect_view(&copy, MIRROR_IN_STEP, 2, 1);
-    cr_expect_eq(copy.view.selection, 2);
-    finish(&copy);
-}
-
-Test(copy, a_refused_addition_keeps_the_rest)
-{
-    struct status st;
-    struct mirror_copy copy;
-    load_one_and_select(&copy);
-    mirror_copy_end(&copy, NULL, true);
-    begin_for(&copy, MIRROR_STREAM_ADDITION, "b");
-    status_set(&st, STATUS_PERMISSION_DENIED, "", "no");
-    cr_expect(mirror_copy_end(&copy, &st, false));
-    expect_view(&copy, MIRROR_IN_STEP, 10, 1);
-    begin_for(&copy, MIRROR_STREAM_CHANGES, "a");
-    TAKE(&copy, .kind = KIND(EVENTS), .revision = 11, .events = "11:a:2");
-    cr_expect_str_eq(told.text, "11 a@1->2|");
-    cr_expect_not(mirror_copy_lacks(&copy, &wanted));
-    end(&copy, STATUS_UNAVAILABLE);
-    cr_expect(mirror_copy_lacks(&copy, &wanted), "it is asked for again on a new connection");
-    finish(&copy);
-}
-
-Test(copy, what_is_not_selected_any_more_goes)
-{
-    struct mirror_copy copy;
-    select_services("a", "b", 1);
-    load(&copy);
-    select_services("b", "c", 2);
-    mirror_copy_end(&copy, NULL, true);
-    begin_for(&copy, MIRROR_STREAM_ADDITION, "c");
-    TAKE(&copy, .kind = KIND(SNAPSHOT), .configs = "c:1:9");
-    TAKE(&copy, .kind = KIND(SNAPSHOT_END), .revision = 10);
-    mirror_copy_end(&copy, NULL, false);
-    begin_for(&copy, MIRROR_STREAM_CHANGES, "bc");
-    cr_expect_null(mirror_table_find(&copy.table, "prod", "a"));
-    TAKE(&copy, .kind = KIND(STARTED), .revision = 10);
-    expect_view(&copy, MIRROR_IN_STEP, 10, 2);
-    cr_expect_str_eq(told.text, "");
-    finish(&copy);
-}
-
-Test(copy, a_selection_that_is_there_already)
-{
-    struct mirror_copy copy;
-    select_services("a", "b", 1);
-    load(&copy);
-    select_services("b", NULL, 2);
-    cr_expect(mirror_copy_lacks(&copy, &wanted));
-    mirror_copy_end(&copy, NULL, true);
-    begin_for(&copy, MIRROR_STREAM_CHANGES, "b");
-    cr_expect_eq(copy.view.selection, 2);
-    cr_expect_not(mirror_copy_lacks(&copy, &wanted));
-    expect_view(&copy, MIRROR_IN_STEP, 10, 1);
-    finish(&copy);
 }
