@@ -101,17 +101,24 @@ type CreateOptions struct {
 	ValidateOnly bool
 }
 
-// Create makes a config of a JSON object. ErrExists: there is one.
-func (c *Client) Create(ctx context.Context, name Name, data []byte, options CreateOptions) (*Result, error) {
-	response, err := c.service.CreateConfig(ctx, &pb.CreateConfigRequest{
-		Environment: name.Environment, ServiceName: name.Service, ConfigData: data,
-		Comment: options.Comment, CreatedBy: c.authorOr(options.Author), RequestId: options.RequestID,
-		ValidateOnly: options.ValidateOnly, IncludeLarge: true,
-	})
+// resultOf is the end of a write that answers with a config.
+func resultOf(response interface {
+	GetConfig() *pb.Config
+	GetHeader() *pb.Position
+}, err error) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Result{Config: configOf(response.Config), Position: positionOf(response.Header)}, nil
+	return &Result{Config: configOf(response.GetConfig()), Position: positionOf(response.GetHeader())}, nil
+}
+
+// Create makes a config of a JSON object. ErrExists: there is one.
+func (c *Client) Create(ctx context.Context, name Name, data []byte, options CreateOptions) (*Result, error) {
+	return resultOf(c.service.CreateConfig(ctx, &pb.CreateConfigRequest{
+		Environment: name.Environment, ServiceName: name.Service, ConfigData: data,
+		Comment: options.Comment, CreatedBy: c.authorOr(options.Author), RequestId: options.RequestID,
+		ValidateOnly: options.ValidateOnly, IncludeLarge: true,
+	}))
 }
 
 // UpdateOptions of an Update and a Patch.
@@ -176,11 +183,7 @@ func (c *Client) updateRequest(name Name, options UpdateOptions) *pb.UpdateConfi
 }
 
 func (c *Client) update(ctx context.Context, request *pb.UpdateConfigRequest) (*Result, error) {
-	response, err := c.service.UpdateConfig(ctx, request)
-	if err != nil {
-		return nil, err
-	}
-	return &Result{Config: configOf(response.Config), Position: positionOf(response.Header)}, nil
+	return resultOf(c.service.UpdateConfig(ctx, request))
 }
 
 // DeleteOptions of a Delete.
@@ -230,18 +233,14 @@ type RollbackOptions struct {
 
 // Rollback adds a version with the value of an older one.
 func (c *Client) Rollback(ctx context.Context, name Name, options RollbackOptions) (*Result, error) {
-	response, err := c.service.RollbackConfig(ctx, &pb.RollbackConfigRequest{
+	return resultOf(c.service.RollbackConfig(ctx, &pb.RollbackConfigRequest{
 		Environment: name.Environment, ServiceName: name.Service, Version: options.Version,
 		ExpectedVersion:  options.ExpectedVersion,
 		ExpectedRevision: options.ExpectedRevision.Revision,
 		ExpectedEpoch:    options.ExpectedRevision.Epoch,
 		Comment:          options.Comment, CreatedBy: c.authorOr(options.Author),
 		RequestId: options.RequestID, ValidateOnly: options.ValidateOnly, IncludeLarge: true,
-	})
-	if err != nil {
-		return nil, err
-	}
-	return &Result{Config: configOf(response.Config), Position: positionOf(response.Header)}, nil
+	}))
 }
 
 // UndeleteOptions of an Undelete.
@@ -257,17 +256,13 @@ type UndeleteOptions struct {
 
 // Undelete brings a deleted config back, with the history that it had. ErrExists: it is not deleted.
 func (c *Client) Undelete(ctx context.Context, name Name, options UndeleteOptions) (*Result, error) {
-	response, err := c.service.UndeleteConfig(ctx, &pb.UndeleteConfigRequest{
+	return resultOf(c.service.UndeleteConfig(ctx, &pb.UndeleteConfigRequest{
 		Environment: name.Environment, ServiceName: name.Service, Version: options.Version,
 		ExpectedRevision: options.ExpectedRevision.Revision,
 		ExpectedEpoch:    options.ExpectedRevision.Epoch,
 		Comment:          options.Comment, CreatedBy: c.authorOr(options.Author),
 		RequestId: options.RequestID, ValidateOnly: options.ValidateOnly, IncludeLarge: true,
-	})
-	if err != nil {
-		return nil, err
-	}
-	return &Result{Config: configOf(response.Config), Position: positionOf(response.Header)}, nil
+	}))
 }
 
 func (c *Client) authorOr(named string) string {
