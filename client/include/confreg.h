@@ -148,7 +148,7 @@ struct confreg_client_options {
     const char *key_file;    /* without a passphrase */
     const char *server_name; /* the name in the server's certificate; NULL: the address's host */
     const char *token_file;  /* one line, a bearer token; read again when it changes; NULL: none */
-    int64_t deadline_ms;     /* of calls without one of their own; 0: 10,000 */
+    int64_t timeout_ms;      /* of calls without one of their own; 0: 10,000 */
     const char *author;      /* created_by of writes that name no author; NULL: none */
     confreg_log *log;        /* NULL: nobody hears */
     void *log_user;
@@ -179,7 +179,7 @@ CONFREG_API void confreg_client_free(struct confreg_client *client);
 
 struct confreg_call_options {
     size_t size;
-    int64_t deadline_ms; /* 0: that of the client */
+    int64_t timeout_ms; /* 0: that of the client */
 };
 #define CONFREG_CALL_OPTIONS_INIT                                                                  \
     {                                                                                              \
@@ -258,7 +258,7 @@ CONFREG_API int64_t confreg_config_time_us(const struct confreg_config *config);
 
 struct confreg_get_options {
     size_t size;
-    int64_t deadline_ms;
+    int64_t timeout_ms;
     uint64_t version;      /* 0: the head */
     bool resolve;          /* merged over the config of environment "default" */
     bool include_deleted;  /* also a version that is not live */
@@ -284,7 +284,7 @@ CONFREG_API const struct confreg_config *confreg_get(struct confreg_client *clie
  */
 struct confreg_write_options {
     size_t size;
-    int64_t deadline_ms;
+    int64_t timeout_ms;
     const char *author;        /* NULL: that of the client */
     const char *comment;       /* why */
     const char *request_id;    /* NULL: the library makes one */
@@ -340,7 +340,7 @@ CONFREG_API bool confreg_delete(struct confreg_client *client, const char *envir
 /* Of lists and histories. INVALID_ARGUMENT, reason OPTION_UNUSED, as for writes. */
 struct confreg_list_options {
     size_t size;
-    int64_t deadline_ms;     /* of each page */
+    int64_t timeout_ms;      /* of each page */
     const char *environment; /* lists: filters; NULL: everything */
     const char *service;
     const char *service_prefix;
@@ -383,7 +383,7 @@ CONFREG_API void confreg_pages_free(struct confreg_pages *pages);
 
 struct confreg_diff_options {
     size_t size;
-    int64_t deadline_ms;
+    int64_t timeout_ms;
     uint64_t old_version;        /* 0: the second newest; with two environments: the head */
     uint64_t new_version;        /* 0: the newest */
     const char *new_environment; /* of new_version; NULL: the same */
@@ -438,8 +438,8 @@ enum confreg_change_kind {
 struct confreg_change {
     enum confreg_change_kind kind; /* other values: of a later server */
     /* The steps between `previous` and `config` are not known: they were lost with a compaction or
-     * another epoch, or several changes were made one (`newest`, `queue_limit`). Also of the first
-     * state, see `first`. */
+     * another epoch, or several changes were made one (`latest_only`,
+     * `queue_limit`). Also of the first state, see `first`. */
     bool synthetic;
     const char *environment;
     const char *service;
@@ -467,12 +467,12 @@ struct confreg_watcher_options {
     size_t size;
     /* False: every change, in order. True: of changes of a config that wait for the callback only
      * the newest. */
-    bool newest;
+    bool latest_only;
     bool first; /* first tell the configs that are there, as synthetic CONFREG_CREATE */
     /* Changes that may wait for a slow callback; 0: 1,000. From then on until it has caught up,
-     * those of one config are made one, as with `newest`. */
+     * those of one config are made one, as with `latest_only`. */
     size_t queue_limit;
-    confreg_error_callback *failed; /* NULL: nobody hears */
+    confreg_error_callback *on_failure; /* NULL: nobody hears */
 };
 #define CONFREG_WATCHER_OPTIONS_INIT                                                               \
     {                                                                                              \
@@ -495,7 +495,7 @@ CONFREG_API bool confreg_watcher_start(struct confreg_watcher *watcher,
 CONFREG_API bool confreg_watcher_run(struct confreg_watcher *watcher, struct confreg_error *error);
 /* Waits until the watcher knows the state that its changes begin from. DEADLINE_EXCEEDED: the
  * registry did not answer; the message says why. Blocks. */
-CONFREG_API bool confreg_watcher_wait_ready(struct confreg_watcher *watcher, int64_t deadline_ms,
+CONFREG_API bool confreg_watcher_wait_ready(struct confreg_watcher *watcher, int64_t timeout_ms,
                                             struct confreg_error *error);
 /* Ends it, for good. No callback begins any more; one that runs is not waited for. Any thread, also
  * in its callback, and before it was started. */
@@ -516,7 +516,7 @@ struct confreg_provider_options {
     size_t size;
     /* How long the registry may be away until the state is CONFREG_STALE; 0: 60,000. Values change
      * at once when the registry does. */
-    int64_t ttl_ms;
+    int64_t stale_after_ms;
     bool resolve; /* merge the config over that of environment "default" */
     /* Where the config has no key `db_host`, the environment variable PREFIX + "DB_HOST" counts.
      * The environment is read once, when the provider is made. NULL: it does not count. */
@@ -524,15 +524,15 @@ struct confreg_provider_options {
     /* A file that keeps the last values, for a start while the registry is away: mode 0600, with a
      * checksum, replaced at once. One that is damaged, or of another config, counts as none. NULL:
      * none. */
-    const char *last_known_file;
+    const char *last_known_good;
     /* Quick changes may be told as one. NULL: nobody hears. */
-    confreg_state_callback *state_changed;
+    confreg_state_callback *on_state;
     void *user;
     /* In strings of the config, ${env:NAME} stands for an environment variable and ${file:PATH} for
      * the content of a regular file without white space at its end, of at most 1 MiB of UTF-8. A
      * key in whose value one leads nowhere counts as missing, which is logged. The environment is
      * read once, when the provider is made; files each time that the config changes.
-     * last_known_file keeps the references. Who may write the config can read the program's
+     * last_known_good keeps the references. Who may write the config can read the program's
      * variables and files by this. */
     bool references;
 };
@@ -542,7 +542,7 @@ struct confreg_provider_options {
     }
 
 /* Makes a provider, which follows the registry from now on. environment: NULL or "": "default".
- * Does not wait for the registry, which may be away; reads last_known_file. INVALID_ARGUMENT: an
+ * Does not wait for the registry, which may be away; reads last_known_good. INVALID_ARGUMENT: an
  * option is wrong. */
 CONFREG_API struct confreg_provider *
 confreg_provider_new(struct confreg_client *client, const char *service, const char *environment,
@@ -552,11 +552,11 @@ CONFREG_API void confreg_provider_free(struct confreg_provider *provider);
 
 /* Waits until the registry has been read. A config that does not exist has no values. False:
  * DEADLINE_EXCEEDED; the message says why. Blocks. */
-CONFREG_API bool confreg_provider_wait_ready(struct confreg_provider *provider, int64_t deadline_ms,
+CONFREG_API bool confreg_provider_wait_ready(struct confreg_provider *provider, int64_t timeout_ms,
                                              struct confreg_error *error);
 /* Reads the registry now. On success the values are at least as new as the call. Fails as
- * confreg_get does; the values stay. deadline_ms 0: that of the client. Blocks. */
-CONFREG_API bool confreg_provider_refresh(struct confreg_provider *provider, int64_t deadline_ms,
+ * confreg_get does; the values stay. timeout_ms 0: that of the client. Blocks. */
+CONFREG_API bool confreg_provider_refresh(struct confreg_provider *provider, int64_t timeout_ms,
                                           struct confreg_error *error);
 CONFREG_API enum confreg_state confreg_provider_state(struct confreg_provider *provider);
 /* Why the registry, or the last-known file, cannot be used now. False: nothing is wrong. */
@@ -646,7 +646,7 @@ CONFREG_API struct confreg_copy *confreg_copy_new(struct confreg_client *client,
 /* NULL is ignored. */
 CONFREG_API void confreg_copy_free(struct confreg_copy *copy);
 /* Waits until the copy is complete. DEADLINE_EXCEEDED; the message says why. Blocks. */
-CONFREG_API bool confreg_copy_wait_ready(struct confreg_copy *copy, int64_t deadline_ms,
+CONFREG_API bool confreg_copy_wait_ready(struct confreg_copy *copy, int64_t timeout_ms,
                                          struct confreg_error *error);
 /* Reads; they do not use the network. ret_view may be NULL. */
 CONFREG_API void confreg_copy_look(struct confreg_copy *copy, struct confreg_copy_view *ret_view);

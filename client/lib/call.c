@@ -50,7 +50,7 @@ static int64_t left_ms(const struct call *call)
 
 /* With several addresses a try gets half of the time, so that one that hangs leaves some for the
  * next one. */
-static int64_t timeout_ms(const struct call *call)
+static int64_t try_timeout_ms(const struct call *call)
 {
     int64_t left = left_ms(call);
     int64_t most = registry_client_has_choice(call->client->registry) ? left / 2 : left;
@@ -64,7 +64,7 @@ static void try(struct call *call)
     const struct registry_call attempt = {
         .method = call->method,
         .request = call->request,
-        .timeout_ms = timeout_ms(call),
+        .timeout_ms = try_timeout_ms(call),
         .patient = call->n_tries > 0,
     };
     call->n_tries++;
@@ -149,9 +149,9 @@ static void complete_request(const struct confreg_client *client, ProtobufCMessa
 }
 
 void call_start(struct confreg_client *client, enum registry_method method,
-                ProtobufCMessage *request, int64_t deadline_ms, call_finished *finished, void *user)
+                ProtobufCMessage *request, int64_t timeout_ms, call_finished *finished, void *user)
 {
-    int64_t timeout = deadline_ms <= 0 ? client->deadline_ms : deadline_ms;
+    int64_t timeout = timeout_ms <= 0 ? client->timeout_ms : timeout_ms;
     struct call *call = mem_zalloc(sizeof *call);
     *call = (struct call){
         .client = client,
@@ -232,7 +232,7 @@ static void wake(void *user, ProtobufCMessage *response, const struct status *st
 }
 
 ProtobufCMessage *call_wait(struct confreg_client *client, enum registry_method method,
-                            ProtobufCMessage *request, int64_t deadline_ms,
+                            ProtobufCMessage *request, int64_t timeout_ms,
                             struct confreg_error *error)
 {
     if (!client_check(client, true, error)) {
@@ -242,7 +242,7 @@ ProtobufCMessage *call_wait(struct confreg_client *client, enum registry_method 
     struct waiter waiter = {.error = error};
     pthread_mutex_init(&waiter.lock, NULL);
     pthread_cond_init(&waiter.ended, NULL);
-    call_start(client, method, request, deadline_ms, wake, &waiter);
+    call_start(client, method, request, timeout_ms, wake, &waiter);
     pthread_mutex_lock(&waiter.lock);
     while (!waiter.has_ended) {
         pthread_cond_wait(&waiter.ended, &waiter.lock);

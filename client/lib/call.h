@@ -10,14 +10,13 @@
 typedef void call_finished(void *user, ProtobufCMessage *response, const struct status *st);
 
 /* Starts a call. request, of the method's type, is moved. Where it has a field request_id that is
- * empty, one is made, and the client's author stands where created_by is empty. deadline_ms 0: that
+ * empty, one is made, and the client's author stands where created_by is empty. timeout_ms 0: that
  * of the client. Does not block. */
 void call_start(struct confreg_client *client, enum registry_method method,
-                ProtobufCMessage *request, int64_t deadline_ms, call_finished *finished,
-                void *user);
+                ProtobufCMessage *request, int64_t timeout_ms, call_finished *finished, void *user);
 /* The same, and waits for the response, which is the caller's. NULL: it has failed. */
 ProtobufCMessage *call_wait(struct confreg_client *client, enum registry_method method,
-                            ProtobufCMessage *request, int64_t deadline_ms,
+                            ProtobufCMessage *request, int64_t timeout_ms,
                             struct confreg_error *error);
 
 /* Ends the calls that are between two tries. Not on the thread of client->registry; client->closing

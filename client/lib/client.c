@@ -11,7 +11,7 @@
 #include "options_size.h"
 #include "shared_watch.h"
 
-#define DEADLINE_MS 10000
+#define TIMEOUT_MS 10000
 #define LOG_LINES_MAX 256
 
 int confreg_version(void)
@@ -107,9 +107,8 @@ static bool check_options(const struct confreg_client_options *options, struct s
         return status_bad_field(st, options->cert_file == NULL ? "cert_file" : "key_file",
                                 "TLS_SETTINGS", "cert_file and key_file go together");
     }
-    if (options->deadline_ms < 0) {
-        return status_bad_field(st, "deadline_ms", "DEADLINE_NEGATIVE",
-                                "a deadline is not negative");
+    if (options->timeout_ms < 0) {
+        return status_bad_field(st, "timeout_ms", "TIMEOUT_NEGATIVE", "a timeout is not negative");
     }
     return check_clear(options, st);
 }
@@ -144,7 +143,7 @@ static void destroy(void *user)
 static struct confreg_client *create(const struct confreg_client_options *options)
 {
     struct confreg_client *client = mem_zalloc(sizeof *client);
-    client->deadline_ms = options->deadline_ms == 0 ? DEADLINE_MS : options->deadline_ms;
+    client->timeout_ms = options->timeout_ms == 0 ? TIMEOUT_MS : options->timeout_ms;
     client->author = options->author == NULL ? NULL : mem_string(options->author);
     client->sink = (struct log_sink){take_line, client};
     client->log = options->log;

@@ -18,7 +18,7 @@ struct confreg_client {
     struct registry_client *registry;
     struct callbacks *callbacks;
     struct shared_watch *watch; /* of providers, watchers and copies */
-    int64_t deadline_ms;
+    int64_t timeout_ms;
     char *author; /* NULL: none */
     struct log_sink sink;
     confreg_log *log; /* NULL: nobody hears */

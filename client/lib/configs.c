@@ -45,7 +45,7 @@ const struct confreg_config *confreg_get(struct confreg_client *client, const ch
     ((Confreg__V1__GetConfigRequest *)request)->read =
         request_read(own.linearizable, own.min_revision, own.epoch);
     Confreg__V1__GetConfigResponse *response = (Confreg__V1__GetConfigResponse *)call_wait(
-        client, REGISTRY_GET_CONFIG, request, own.deadline_ms, error);
+        client, REGISTRY_GET_CONFIG, request, own.timeout_ms, error);
     return response == NULL ? NULL
                             : config_of(&response->base, response->config, response->header, error);
 }
@@ -66,7 +66,7 @@ bool confreg_diff(struct confreg_client *client, const char *environment, const 
     message_set_text(request, "new_environment", own.new_environment);
     message_set_bool(request, "include_deleted", own.include_deleted);
     Confreg__V1__DiffVersionsResponse *response = (Confreg__V1__DiffVersionsResponse *)call_wait(
-        client, REGISTRY_DIFF_VERSIONS, request, own.deadline_ms, error);
+        client, REGISTRY_DIFF_VERSIONS, request, own.timeout_ms, error);
     if (response == NULL) {
         return false;
     }
@@ -133,7 +133,7 @@ static ProtobufCMessage *write_and_wait(struct confreg_client *client, const str
         message_free(request);
         return NULL;
     }
-    return call_wait(client, write->method, request, own.deadline_ms, error);
+    return call_wait(client, write->method, request, own.timeout_ms, error);
 }
 
 /* Responses of writes that return a head have its members at the same places. */

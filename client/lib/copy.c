@@ -117,13 +117,13 @@ void confreg_copy_free(struct confreg_copy *copy)
     destroy(copy);
 }
 
-bool confreg_copy_wait_ready(struct confreg_copy *copy, int64_t deadline_ms,
+bool confreg_copy_wait_ready(struct confreg_copy *copy, int64_t timeout_ms,
                              struct confreg_error *error)
 {
     if (!client_check(copy->client, true, error)) {
         return false;
     }
-    int64_t at_ns = clock_after_ms(deadline_ms);
+    int64_t at_ns = clock_after_ms(timeout_ms);
     bool in_time = true;
     pthread_mutex_lock(&copy->lock);
     while (copy->mirror == NULL && in_time) {

@@ -12,7 +12,7 @@
 struct asked {
     enum registry_method method;
     ProtobufCMessage *request; /* owned, until it is moved */
-    int64_t deadline_ms;
+    int64_t timeout_ms;
 };
 
 static bool ask(const char *method, const char *request, size_t n,
@@ -33,7 +33,7 @@ static bool ask(const char *method, const char *request, size_t n,
                            &ret_asked->request, &st)) {
         return error_of(error, &st);
     }
-    ret_asked->deadline_ms = own.deadline_ms;
+    ret_asked->timeout_ms = own.timeout_ms;
     return true;
 }
 
@@ -55,7 +55,7 @@ bool confreg_call(struct confreg_client *client, const char *method, const char 
         return false;
     }
     ProtobufCMessage *response =
-        call_wait(client, asked.method, asked.request, asked.deadline_ms, error);
+        call_wait(client, asked.method, asked.request, asked.timeout_ms, error);
     if (response == NULL) {
         return false;
     }
@@ -114,6 +114,6 @@ void confreg_call_start(struct confreg_client *client, const char *method, const
     } else if (!ask(method, request, n, options, &asked, &started->error)) {
         callbacks_post(client->callbacks, &started->callback);
     } else {
-        call_start(client, asked.method, asked.request, asked.deadline_ms, finished, started);
+        call_start(client, asked.method, asked.request, asked.timeout_ms, finished, started);
     }
 }

@@ -118,7 +118,7 @@ static bool get_page(struct confreg_pages *pages, struct confreg_error *error)
     ProtobufCMessage *request = request_of(pages, error);
     ProtobufCMessage *response = request == NULL ? NULL
                                                  : call_wait(pages->client, pages->method, request,
-                                                             pages->options.deadline_ms, error);
+                                                             pages->options.timeout_ms, error);
     if (response == NULL) {
         return false;
     }

@@ -20,7 +20,7 @@
 #include "snapshot.h"
 #include "utf8.h"
 
-#define TTL_MS INT64_C(60000)
+#define STALE_AFTER_MS INT64_C(60000)
 #define WATCH_WAIT_MS 1000 /* how long a refresh waits for the watch before it reads the config */
 #define BASE_ENVIRONMENT "default" /* what configs are resolved over */
 
@@ -31,8 +31,8 @@ struct confreg_provider {
     struct callback posted;
     char *environment, *service; /* owned */
     bool resolve;
-    int64_t ttl_ms;
-    confreg_state_callback *state_changed; /* NULL: nobody hears */
+    int64_t stale_after_ms;
+    confreg_state_callback *on_state; /* NULL: nobody hears */
     void *user;
     struct settings *variables; /* of the environment; NULL: they do not count */
     struct settings *referable; /* the whole environment; NULL: references are not replaced */
@@ -96,7 +96,7 @@ static void run_posted(struct callback *posted)
         provider->told = state;
         provider->calls = true;
         pthread_mutex_unlock(&provider->lock);
-        provider->state_changed(provider->user, state);
+        provider->on_state(provider->user, state);
         pthread_mutex_lock(&provider->lock);
         provider->calls = false;
         pthread_cond_broadcast(&provider->changed);
@@ -109,7 +109,7 @@ static void become(struct confreg_provider *provider, enum confreg_state state)
     pthread_mutex_lock(&provider->lock);
     provider->state = state;
     bool posts = state != provider->told && !provider->is_posted && !provider->is_closed &&
-                 provider->state_changed != NULL;
+                 provider->on_state != NULL;
     if (posts) {
         provider->is_posted = true;
         provider->refs++;
@@ -288,7 +288,7 @@ static void start_expiry(struct confreg_provider *provider)
     if (!provider->expires && confreg_provider_state(provider) == CONFREG_READY) {
         provider->expires = true;
         registry_client_set_timer(provider->client->registry, &provider->expiry,
-                                  clock_after_ms(provider->ttl_ms));
+                                  clock_after_ms(provider->stale_after_ms));
     }
 }
 
@@ -370,7 +370,7 @@ static void note_file(void *user, const struct status *st)
     }
     pthread_mutex_unlock(&provider->lock);
     if (is_first) {
-        log_problem(provider, "last_known_file", st);
+        log_problem(provider, "last_known_good", st);
     }
 }
 
@@ -404,8 +404,9 @@ static bool check_options(const char *service, const char *environment,
     return name_check(service == NULL ? "" : service, service == NULL ? 0 : strlen(service),
                       "service_name", st) &&
            name_check(environment, strlen(environment), "environment", st) &&
-           (options->ttl_ms >= 0 ||
-            status_bad_field(st, "ttl_ms", "TTL_NEGATIVE", "a time to live is not negative"));
+           (options->stale_after_ms >= 0 ||
+            status_bad_field(st, "stale_after_ms", "STALE_AFTER_NEGATIVE",
+                             "stale_after_ms is not negative"));
 }
 
 static struct confreg_provider *create(struct confreg_client *client, const char *service,
@@ -423,8 +424,9 @@ static struct confreg_provider *create(struct confreg_client *client, const char
     provider->environment = mem_string(environment);
     provider->service = mem_string(service);
     provider->resolve = options->resolve && strcmp(environment, BASE_ENVIRONMENT) != 0;
-    provider->ttl_ms = options->ttl_ms == 0 ? TTL_MS : options->ttl_ms;
-    provider->state_changed = options->state_changed;
+    provider->stale_after_ms =
+        options->stale_after_ms == 0 ? STALE_AFTER_MS : options->stale_after_ms;
+    provider->on_state = options->on_state;
     provider->user = options->user;
     provider->refs = 1;
     if (options->env_prefix != NULL) {
@@ -469,7 +471,7 @@ struct confreg_provider *confreg_provider_new(struct confreg_client *client, con
         return NULL;
     }
     struct confreg_provider *provider = create(client, service, environment, &own);
-    bool has_file = own.last_known_file == NULL || use_file(provider, own.last_known_file);
+    bool has_file = own.last_known_good == NULL || use_file(provider, own.last_known_good);
     if (!has_file || !subscribe(provider)) {
         file_writer_free(provider->writer);
         pthread_mutex_lock(&provider->lock);
@@ -536,13 +538,13 @@ static struct status last_failure(struct confreg_provider *provider)
     return failure;
 }
 
-bool confreg_provider_wait_ready(struct confreg_provider *provider, int64_t deadline_ms,
+bool confreg_provider_wait_ready(struct confreg_provider *provider, int64_t timeout_ms,
                                  struct confreg_error *error)
 {
     if (!client_check(provider->client, true, error)) {
         return false;
     }
-    int64_t at_ns = clock_after_ms(deadline_ms);
+    int64_t at_ns = clock_after_ms(timeout_ms);
     struct status failure;
     bool is_ready = wait_for(provider, NULL, 0, at_ns);
     failure = last_failure(provider);
@@ -668,11 +670,11 @@ static void take_refresh(struct rpc_task *task)
 
 /* Reads the config itself, as the watch does not bring it. */
 static bool read_config(struct confreg_provider *provider, struct refresh *refresh,
-                        int64_t deadline_ms, struct confreg_error *error)
+                        int64_t timeout_ms, struct confreg_error *error)
 {
     struct confreg_get_options options = CONFREG_GET_OPTIONS_INIT;
     struct confreg_error own;
-    options.deadline_ms = deadline_ms;
+    options.timeout_ms = timeout_ms;
     options.resolve = provider->resolve;
     refresh->config =
         confreg_get(provider->client, provider->environment, provider->service, &options, &own);
@@ -697,16 +699,16 @@ static bool read_config(struct confreg_provider *provider, struct refresh *refre
     return true;
 }
 
-bool confreg_provider_refresh(struct confreg_provider *provider, int64_t deadline_ms,
+bool confreg_provider_refresh(struct confreg_provider *provider, int64_t timeout_ms,
                               struct confreg_error *error)
 {
     struct confreg_client *client = provider->client;
-    int64_t wait_ms = deadline_ms == 0 ? client->deadline_ms : deadline_ms;
+    int64_t wait_ms = timeout_ms == 0 ? client->timeout_ms : timeout_ms;
     int64_t at_ns = clock_after_ms(wait_ms < WATCH_WAIT_MS ? wait_ms : WATCH_WAIT_MS);
     struct refresh refresh = {.task.fn = take_refresh, .provider = provider};
     Confreg__V1__GetStatusResponse *response = (Confreg__V1__GetStatusResponse *)call_wait(
         client, REGISTRY_GET_STATUS, message_new(&confreg__v1__get_status_request__descriptor),
-        deadline_ms, error);
+        timeout_ms, error);
     if (response == NULL) {
         return false;
     }
@@ -718,7 +720,7 @@ bool confreg_provider_refresh(struct confreg_provider *provider, int64_t deadlin
     if (confreg_provider_state(provider) == CONFREG_READY) {
         mirror_ask_progress(provider->mirror);
         return wait_for(provider, refresh.epoch, refresh.revision, at_ns) ||
-               read_config(provider, &refresh, deadline_ms, error);
+               read_config(provider, &refresh, timeout_ms, error);
     }
-    return read_config(provider, &refresh, deadline_ms, error);
+    return read_config(provider, &refresh, timeout_ms, error);
 }

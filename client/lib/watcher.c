@@ -23,7 +23,7 @@ struct confreg_watcher {
     struct subscription subscription;
     struct callback posted;
     confreg_change_callback *callback;
-    confreg_error_callback *failed; /* NULL: nobody hears */
+    confreg_error_callback *on_failure; /* NULL: nobody hears */
     void *user;
     bool tells_first;
 
@@ -140,7 +140,7 @@ static void tell_failure(struct confreg_watcher *watcher, const struct status *s
 {
     struct confreg_error error;
     error_of(&error, st);
-    watcher->failed(watcher->user, &error);
+    watcher->on_failure(watcher->user, &error);
 }
 
 static bool has_work(const struct confreg_watcher *watcher)
@@ -272,7 +272,7 @@ static void take_failure(struct subscription *subscription, const struct status 
     }
     *watcher->failure = *st;
     watcher->failure->n_violations = 0;
-    watcher->has_failed = watcher->failed != NULL && watcher->mode != WATCHER_STOPPED;
+    watcher->has_failed = watcher->on_failure != NULL && watcher->mode != WATCHER_STOPPED;
     post_if_due(watcher);
 }
 
@@ -306,12 +306,12 @@ struct confreg_watcher *confreg_watcher_new(struct confreg_client *client,
     watcher->client = client;
     watcher->posted.run = run_posted;
     watcher->callback = callback;
-    watcher->failed = own.failed;
+    watcher->on_failure = own.on_failure;
     watcher->user = user;
     watcher->tells_first = own.first;
     watcher->refs = 1;
     subscription_init(&watcher->subscription, &ops, selected, n);
-    change_queue_init(&watcher->queue, own.newest,
+    change_queue_init(&watcher->queue, own.latest_only,
                       own.queue_limit == 0 ? QUEUE_LIMIT : own.queue_limit);
     pthread_mutex_init(&watcher->lock, NULL);
     pthread_cond_init(&watcher->changed, NULL);
@@ -366,13 +366,13 @@ bool confreg_watcher_run(struct confreg_watcher *watcher, struct confreg_error *
     return started;
 }
 
-bool confreg_watcher_wait_ready(struct confreg_watcher *watcher, int64_t deadline_ms,
+bool confreg_watcher_wait_ready(struct confreg_watcher *watcher, int64_t timeout_ms,
                                 struct confreg_error *error)
 {
     if (!client_check(watcher->client, true, error)) {
         return false;
     }
-    int64_t at_ns = clock_after_ms(deadline_ms);
+    int64_t at_ns = clock_after_ms(timeout_ms);
     bool in_time = true;
     pthread_mutex_lock(&watcher->lock);
     while (!watcher->is_ready && in_time && watcher->mode != WATCHER_STOPPED) {

@@ -53,7 +53,7 @@ static struct confreg_provider *provide(struct confreg_client *client, const cha
 {
     struct confreg_provider_options options = CONFREG_PROVIDER_OPTIONS_INIT;
     struct confreg_error error;
-    options.last_known_file = file;
+    options.last_known_good = file;
     struct confreg_provider *provider =
         confreg_provider_new(client, "service-42", "prod", &options, &error);
     check(provider != NULL, &error);

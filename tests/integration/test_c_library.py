@@ -31,10 +31,10 @@ def run(program, *arguments, seconds=PATIENCE):
 class Caller:
     """A client that makes calls, one after the other."""
 
-    def __init__(self, *addresses, deadline_ms=60000, **files):
+    def __init__(self, *addresses, timeout_ms=60000, **files):
         self.log = []
         self.process = subprocess.Popen(
-            [PROGRAMS / "library_calls", ",".join(addresses), str(deadline_ms),
+            [PROGRAMS / "library_calls", ",".join(addresses), str(timeout_ms),
              *(f"{name}={path}" for name, path in files.items())],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
             env=ENVIRONMENT)
@@ -177,7 +177,7 @@ def test_a_call_waits_for_a_server_that_is_down(launch, caller):
 
 
 def test_a_call_without_a_server_fails_at_its_deadline(caller):
-    client = caller(f"127.0.0.1:{free_port()}", deadline_ms=300)
+    client = caller(f"127.0.0.1:{free_port()}", timeout_ms=300)
     assert client.call("GetStatus", {}).startswith("UNAVAILABLE ")
 
 
@@ -200,7 +200,7 @@ def test_calls_move_to_an_address_that_works(proxies, caller):
 
 
 def test_calls_leave_an_address_that_hangs(proxies, caller):
-    client = caller(*(f"127.0.0.1:{proxy.port}" for proxy in proxies), deadline_ms=8000)
+    client = caller(*(f"127.0.0.1:{proxy.port}" for proxy in proxies), timeout_ms=8000)
     assert client.call("GetStatus", {})["store"]
     next(proxy for proxy in proxies if proxy.connections).hold()
     assert client.call("GetStatus", {})["store"]
@@ -231,7 +231,7 @@ def test_tls_with_a_certificate_of_the_client(launch, authority, caller, tmp_pat
     pair = authority.client()
     files = {"ca": authority.ca, "cert": pair.cert, "key": pair.key}
     assert caller(server.listen, **files).call("GetStatus", {})["store"] == "memory"
-    assert caller(server.listen, **files, server_name="other.example", deadline_ms=500).call(
+    assert caller(server.listen, **files, server_name="other.example", timeout_ms=500).call(
         "GetStatus", {}).startswith("UNAVAILABLE ")
     nothing = tmp_path / "nothing.pem"
     assert caller(server.listen, ca=nothing).line().startswith("new TLS_FILE_BROKEN ca_file: ")

@@ -42,9 +42,9 @@ class Follower:
         answer = self.ask(*words)
         assert answer["reply"] is not False, answer
 
-    def provider(self, name, service, environment="prod", ttl_ms=0, resolve=0, prefix="-", file="-",
+    def provider(self, name, service, environment="prod", stale_after_ms=0, resolve=0, prefix="-", file="-",
                  ready=True, references=0):
-        self.do("provider", name, environment, service, ttl_ms, resolve, prefix, file, references)
+        self.do("provider", name, environment, service, stale_after_ms, resolve, prefix, file, references)
         if ready:
             self.do("ready", name, PATIENCE * 1000)
             self.wait_told(name, 1, "state")

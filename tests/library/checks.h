@@ -25,13 +25,13 @@
     } while (0)
 
 /* A client of one address. */
-static inline struct confreg_client *client_of(const char *address, int64_t deadline_ms)
+static inline struct confreg_client *client_of(const char *address, int64_t timeout_ms)
 {
     struct confreg_client_options options = CONFREG_CLIENT_OPTIONS_INIT;
     struct confreg_error error;
     options.addresses = &address;
     options.n_addresses = 1;
-    options.deadline_ms = deadline_ms;
+    options.timeout_ms = timeout_ms;
     options.author = "tester";
     struct confreg_client *client = confreg_client_new(&options, &error);
     if (client == NULL) {

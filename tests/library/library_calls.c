@@ -67,7 +67,7 @@ int main(int argc, char **argv)
     CHECK(argc > 2);
     options.addresses = addresses;
     options.n_addresses = split(argv[1], addresses);
-    options.deadline_ms = strtol(argv[2], NULL, 10);
+    options.timeout_ms = strtol(argv[2], NULL, 10);
     options.author = "tester";
     options.log = print_log;
     for (int i = 3; i < argc; i++) {

@@ -110,14 +110,14 @@ static const struct confreg_config *call(struct confreg_client *client, json_t *
 {
     const char *environment = json_string_value(json_object_get(command, "environment"));
     const char *service = json_string_value(json_object_get(command, "service"));
-    int64_t deadline_ms = json_integer_value(json_object_get(command, "deadline_ms"));
+    int64_t timeout_ms = json_integer_value(json_object_get(command, "deadline_ms"));
     if (strcmp(json_string_value(json_object_get(command, "do")), "get") == 0) {
         struct confreg_get_options options = CONFREG_GET_OPTIONS_INIT;
-        options.deadline_ms = deadline_ms;
+        options.timeout_ms = timeout_ms;
         return confreg_get(client, environment, service, &options, error);
     }
     struct confreg_write_options options = CONFREG_WRITE_OPTIONS_INIT;
-    options.deadline_ms = deadline_ms;
+    options.timeout_ms = timeout_ms;
     char *data = json_dumps(json_object_get(command, "data"), JSON_COMPACT);
     const struct confreg_config *config =
         confreg_update(client, environment, service, data, strlen(data), &options, error);
@@ -160,7 +160,7 @@ int main(int argc, char **argv)
     }
     struct confreg_selector selector = {.environment = "prod"};
     struct confreg_watcher_options watching = CONFREG_WATCHER_OPTIONS_INIT;
-    watching.failed = take_failure;
+    watching.on_failure = take_failure;
     struct confreg_watcher *watcher =
         confreg_watcher_new(client, &selector, 1, &watching, take_change, NULL, &error);
     struct confreg_copy *copy = confreg_copy_new(client, &selector, 1, &error);

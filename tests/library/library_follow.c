@@ -259,12 +259,12 @@ static void make_provider(char **words)
     struct confreg_provider_options options = CONFREG_PROVIDER_OPTIONS_INIT;
     struct confreg_error error;
     struct object *object = add(words[1], PROVIDER);
-    options.ttl_ms = atol(words[4]);
+    options.stale_after_ms = atol(words[4]);
     options.resolve = words[5][0] == '1';
     options.env_prefix = or_null(words[6]);
-    options.last_known_file = or_null(words[7]);
+    options.last_known_good = or_null(words[7]);
     options.references = words[8][0] == '1';
-    options.state_changed = told_state;
+    options.on_state = told_state;
     options.user = object;
     object->provider =
         confreg_provider_new(client, or_null(words[3]), or_null(words[2]), &options, &error);
@@ -293,10 +293,10 @@ static void make_watcher(char **words, bool runs)
     struct confreg_watcher_options options = CONFREG_WATCHER_OPTIONS_INIT;
     struct confreg_error error;
     struct object *object = add(words[1], WATCHER);
-    options.newest = strcmp(words[5], "newest") == 0;
+    options.latest_only = strcmp(words[5], "newest") == 0;
     options.first = strcmp(words[5], "first") == 0;
     options.queue_limit = (size_t)atol(words[6]);
-    options.failed = told_failure;
+    options.on_failure = told_failure;
     object->watcher =
         confreg_watcher_new(client, &selector, 1, &options, told_change, object, &error);
     bool ok = object->watcher != NULL;

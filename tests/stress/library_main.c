@@ -49,7 +49,7 @@ static struct confreg_client *connect_to(const struct place *place)
     struct confreg_error error;
     options.addresses = &address;
     options.n_addresses = 1;
-    options.deadline_ms = 100000;
+    options.timeout_ms = 100000;
     struct confreg_client *client = confreg_client_new(&options, &error);
     CHECK(client != NULL, "%s", error.message);
     return client;
