@@ -13,7 +13,7 @@ import { Watch, type WatchOptions } from "./watch.js";
 export type Int64 = bigint | string | number;
 
 export interface ClientOptions extends Credentials {
-  /** createdBy of writes that name no other author. */
+  /** Of writes that name no other one: the API's created_by. */
   author?: string;
   /** For a call with its repeats, in ms: 10,000. */
   timeoutMs?: number;
@@ -75,8 +75,8 @@ export interface DiffOptions extends NameOptions {
 
 export interface WriteOptions extends NameOptions {
   comment?: string;
-  /** The author; otherwise that of the client. */
-  createdBy?: string;
+  /** Otherwise that of the client. */
+  author?: string;
   /** A repeat with the same id is answered as the first one was. One is made where none is given. */
   requestId?: string;
   /** Check everything and change nothing. */
@@ -98,7 +98,7 @@ export interface Expected {
 
 export interface UpdateOptions extends ValueOptions, Expected {
   /** Create the config where there is none. */
-  upsert?: boolean;
+  allowMissing?: boolean;
 }
 
 export interface DeleteOptions extends WriteOptions, Expected {
@@ -270,7 +270,7 @@ export class Client {
     options: UpdateOptions): Promise<WriteResult> {
     return this.#write(service.updateConfig, proto.UpdateConfigRequest.fromPartial({
       ...this.#common(serviceName, options), ...expectedOf(options), ...content,
-      allowMissing: options.upsert, allowSecrets: options.allowSecrets,
+      allowMissing: options.allowMissing, allowSecrets: options.allowSecrets,
     }), options);
   }
 
@@ -299,8 +299,8 @@ export class Client {
   }
 
   #common(serviceName: string, options: WriteOptions): object {
-    const { environment, comment, createdBy = this.#author, requestId = randomUUID(), validateOnly } = options;
-    return { environment, serviceName, comment, createdBy, requestId, validateOnly, includeLarge: true };
+    const { environment, comment, author = this.#author, requestId = randomUUID(), validateOnly } = options;
+    return { environment, serviceName, comment, createdBy: author, requestId, validateOnly, includeLarge: true };
   }
 
   async #write<Request>(method: Method<Request, Parameters<typeof writeResultOf>[0]>, request: Request,

@@ -184,10 +184,10 @@ function isSameValue(before: Config | undefined, now: Config): boolean {
 }
 
 function found(config: Config, previous: Config | undefined, { revision }: Position): Change {
-  const { environment, serviceName, kind, version, createdBy, comment } = config;
+  const { environment, serviceName, kind, version, author, comment } = config;
   return {
     environment, serviceName, kind, version, config, previous, headVersion: version, touchesHead: true,
-    revision, time: undefined, createdBy, comment,
+    revision, time: undefined, author, comment,
   };
 }
 
@@ -195,6 +195,6 @@ function gone(previous: Config, { revision }: Position): Change {
   const { environment, serviceName } = previous;
   return {
     environment, serviceName, kind: "delete", version: 0n, config: undefined, previous, headVersion: 0n,
-    touchesHead: true, revision, time: undefined, createdBy: "", comment: "",
+    touchesHead: true, revision, time: undefined, author: "", comment: "",
   };
 }

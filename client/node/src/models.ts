@@ -29,7 +29,7 @@ export interface Config {
   readonly payload: Payload;
   readonly kind: Kind;
   readonly createdAt: Date;
-  readonly createdBy: string;
+  readonly author: string;
   readonly comment: string;
   /** The commit that made this version. */
   readonly revision: bigint;
@@ -57,7 +57,7 @@ export interface Change {
   readonly revision: bigint;
   /** When it was committed; undefined: it was found by comparing two copies. */
   readonly time: Date | undefined;
-  readonly createdBy: string;
+  readonly author: string;
   readonly comment: string;
 }
 
@@ -127,7 +127,7 @@ function commonOf(message: proto.Config | proto.Version, numbers: Numbers): Omit
     payload,
     kind: KINDS[message.kind] ?? "unknown",
     createdAt: message.createTime ?? new Date(0),
-    createdBy: message.createdBy,
+    author: message.createdBy,
     comment: message.comment,
     revision: message.revision,
     sourceVersion: message.sourceVersion,
@@ -169,7 +169,7 @@ export function changeOf(event: proto.Event, numbers: Numbers): Change {
     touchesHead: event.config !== undefined || event.headVersion === 0n,
     revision: event.revision,
     time: event.commitTime,
-    createdBy: event.createdBy,
+    author: event.createdBy,
     comment: event.comment,
   };
 }

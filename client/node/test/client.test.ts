@@ -36,10 +36,10 @@ test("writes and reads", async () => {
   const name = newName();
   const environment = "prod";
   const created = (await client.create(name, { pool: 10 }, { environment, comment: "first" })).config as Config;
-  assert.deepEqual([created.version, created.data, created.createdBy, created.comment, created.kind],
+  assert.deepEqual([created.version, created.data, created.author, created.comment, created.kind],
     [1n, { pool: 10 }, "ada", "first", "create"]);
   assert.ok(Date.now() - created.createdAt.getTime() < 60_000);
-  await client.update(name, { pool: 20 }, { environment, expectedVersion: created.version, createdBy: "bob" });
+  await client.update(name, { pool: 20 }, { environment, expectedVersion: created.version, author: "bob" });
   await client.patch(name, { host: "a" }, { environment, expectedVersion: "2" });
   const { config, position } = await client.patch(name, [{ op: "replace", path: "/pool", value: 30 }], { environment });
   assert.deepEqual(config?.data, { pool: 30, host: "a" });
@@ -72,7 +72,7 @@ test("conditions and refusals", async () => {
     return true;
   });
   await assert.rejects(client.update(newName(), { n: 1 }), failure("NOT_FOUND", "CONFIG_NOT_FOUND"));
-  assert.equal((await client.update(newName(), { n: 1 }, { upsert: true })).config?.version, 1n);
+  assert.equal((await client.update(newName(), { n: 1 }, { allowMissing: true })).config?.version, 1n);
   assert.equal((await client.delete(newName(), { allowMissing: true })).deletedCount, 0n);
   const { diff, config } = await client.update(name, { n: 2 }, { validateOnly: true });
   assert.deepEqual([diff?.changed, config?.version], [{ n: { before: 1, after: 2 } }, 2n]);
