@@ -139,6 +139,8 @@ class RegistryConfigProvider:
             asked.set()
 
     def _take(self, reading: Reading) -> None:
+        # The state before the values: who has read them does not find "loading" or "stale".
+        changed = self._set_state(READY)
         self._reading = reading
         if self._following:
             self._live = reading.data
@@ -146,7 +148,7 @@ class RegistryConfigProvider:
         if self._file is not None:
             self._file.write(reading)
         self._asked.set()
-        self._become(READY)
+        self._tell(READY, changed)
 
     def _connected(self) -> None:
         self._error = None
@@ -166,13 +168,20 @@ class RegistryConfigProvider:
                 self._stale.start()
 
     def _become(self, state: str) -> None:
+        self._tell(state, self._set_state(state))
+
+    def _set_state(self, state: str) -> bool:
+        """False: it was the state already, or a close or a reading came first."""
         with self._lock:
             if self._closed or (state == STALE and self._stale is None):
-                return
+                return False
             if self._stale is not None:
                 self._stale.cancel()
                 self._stale = None
             changed, self._state = self._state != state, state
+            return changed
+
+    def _tell(self, state: str, changed: bool) -> None:
         if state == READY:
             self._ready.set()
         if changed and self._on_state is not None:
