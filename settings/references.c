@@ -8,15 +8,21 @@
 
 static const char env_start[] = "${env:", file_start[] = "${file:";
 
-bool references_may_be_in(const struct settings *settings)
+static bool have(const struct settings *settings, const char *text)
 {
     for (uint32_t i = 0; i < settings->n; i++) {
-        if (settings->settings[i].string != NULL &&
-            memmem(settings->settings[i].string, settings->settings[i].n_string, "${", 2) != NULL) {
+        const struct setting *found = &settings->settings[i];
+        if (found->string != NULL &&
+            memmem(found->string, found->n_string, text, strlen(text)) != NULL) {
             return true;
         }
     }
     return false;
+}
+
+bool references_may_be_in(const struct settings *settings)
+{
+    return have(settings, "${");
 }
 
 static bool starts_with(const char *text, size_t n, const char *start)
@@ -154,7 +160,7 @@ static bool add_value(const struct references *references, const struct settings
     }
 }
 
-void references_replace(const struct references *references, const struct settings *settings,
+bool references_replace(const struct references *references, const struct settings *settings,
                         struct str *out)
 {
     size_t start = out->len + 1;
@@ -168,8 +174,9 @@ void references_replace(const struct references *references, const struct settin
         if (!add_value(references, settings, key, out, &st)) {
             str_truncate(out, before);
             status_context(&st, "%s is left out", key->name);
-            references->left_out(references->user, &st);
+            references->left_out(references->user, key, &st);
         }
     }
     str_add_char(out, '}');
+    return have(settings, file_start);
 }

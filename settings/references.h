@@ -15,12 +15,13 @@ struct references {
     const struct settings *variables; /* of the environment, by name; strings */
     /* A key of the config is left out, as a reference in its value leads nowhere. The message says
      * which one; it has no value. */
-    void (*left_out)(void *user, const struct status *st);
+    void (*left_out)(void *user, const struct setting *key, const struct status *st);
     void *user;
 };
 
-/* Adds the config's object to *out, with what its references stand for. Waits for the disk. */
-void references_replace(const struct references *references, const struct settings *settings,
+/* Adds the config's object to *out, with what its references stand for. Waits for the disk. Returns
+ * whether one refers to a file, so that the result can become another one. */
+bool references_replace(const struct references *references, const struct settings *settings,
                         struct str *out);
 
 #endif

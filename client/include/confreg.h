@@ -407,7 +407,7 @@ CONFREG_API bool confreg_diff(struct confreg_client *client, const char *environ
  * backup), the client loads a new snapshot and compares. A server that hangs counts as away after
  * 1.5 s. Free them before their client. */
 
-/* Which configs: all members that are not NULL must match; all NULL: all configs. */
+/* Which configs: all members that are not NULL or "" must match; none: all configs. */
 struct confreg_selector {
     const char *environment;
     const char *service;
@@ -535,10 +535,13 @@ struct confreg_provider_options {
      * last_known_good keeps the references. Who may write the config can read the program's
      * variables and files by this. */
     bool references;
+    /* How soon the content of a file that has been replaced counts; 0: 10,000. While one cannot be
+     * used the values stay as they are, which is logged once. */
+    int64_t references_ttl_ms;
 };
 #define CONFREG_PROVIDER_OPTIONS_INIT                                                              \
     {                                                                                              \
-        sizeof(struct confreg_provider_options), 0, false, NULL, NULL, NULL, NULL, false           \
+        sizeof(struct confreg_provider_options), 0, false, NULL, NULL, NULL, NULL, false, 0        \
     }
 
 /* Makes a provider, which follows the registry from now on. environment: NULL or "": "default".
@@ -554,8 +557,9 @@ CONFREG_API void confreg_provider_free(struct confreg_provider *provider);
  * DEADLINE_EXCEEDED; the message says why. Blocks. */
 CONFREG_API bool confreg_provider_wait_ready(struct confreg_provider *provider, int64_t timeout_ms,
                                              struct confreg_error *error);
-/* Reads the registry now. On success the values are at least as new as the call. Fails as
- * confreg_get does; the values stay. timeout_ms 0: that of the client. Blocks. */
+/* Reads the registry now. On success the values are at least as new as the call, and never older
+ * than they were. Fails as confreg_get does; the values stay. timeout_ms 0: that of the client.
+ * Blocks. */
 CONFREG_API bool confreg_provider_refresh(struct confreg_provider *provider, int64_t timeout_ms,
                                           struct confreg_error *error);
 CONFREG_API enum confreg_state confreg_provider_state(struct confreg_provider *provider);
@@ -621,9 +625,11 @@ CONFREG_API const char *confreg_snapshot_get_json(const struct confreg_snapshot 
 /* Members of an object, items of a list; 0 of anything else. */
 CONFREG_API size_t confreg_snapshot_count(const struct confreg_snapshot *snapshot,
                                           const char *path);
-/* The version of the config; 0: there is none. With `resolve` that of the environment's config. */
+/* The version of the config; 0: there is none. With `resolve` that of the environment's config, or
+ * of the one in "default" where the environment has none. */
 CONFREG_API uint64_t confreg_snapshot_version(const struct confreg_snapshot *snapshot);
-/* The newest commit that changed it, and its epoch; 0 and "": not known. */
+/* The newest commit that changed it (with `resolve`, one of the two), and its epoch; 0 and "": not
+ * known. A delete that was before the first reading is not known. */
 CONFREG_API uint64_t confreg_snapshot_revision(const struct confreg_snapshot *snapshot);
 CONFREG_API const char *confreg_snapshot_epoch(const struct confreg_snapshot *snapshot);
 

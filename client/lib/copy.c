@@ -27,6 +27,11 @@ static struct confreg_copy *copy_of(struct subscription *subscription)
     return CONTAINER_OF(subscription, struct confreg_copy, subscription);
 }
 
+static void take_adding(struct subscription *subscription)
+{
+    (void)subscription;
+}
+
 static void take_start(struct subscription *subscription, struct mirror *mirror)
 {
     struct confreg_copy *copy = copy_of(subscription);
@@ -66,8 +71,8 @@ static void take_end(struct subscription *subscription)
     pthread_mutex_unlock(&copy->lock);
 }
 
-static const struct subscription_ops ops = {take_start, take_change, take_view, take_failure,
-                                            take_end};
+static const struct subscription_ops ops = {take_adding, take_start,   take_change,
+                                            take_view,   take_failure, take_end};
 
 /* ---- Making and freeing ---- */
 
@@ -194,13 +199,20 @@ const struct confreg_config *confreg_copy_get(struct confreg_copy *copy, const c
     return has ? mirrored_config(found) : NULL;
 }
 
+/* Empty is like NULL, as in selectors of a watch. */
+static const char *name_or_all(const char *name)
+{
+    return name == NULL || name[0] == '\0' ? NULL : name;
+}
+
 size_t confreg_copy_list(struct confreg_copy *copy, const struct confreg_selector *selector,
                          const struct confreg_config *const **ret_configs,
                          struct confreg_copy_view *ret_view)
 {
     static const struct confreg_selector all = {NULL, NULL, NULL};
     const struct confreg_selector *s = selector == NULL ? &all : selector;
-    const struct mirror_selector wanted = {s->environment, s->service, s->prefix};
+    const struct mirror_selector wanted = {name_or_all(s->environment), name_or_all(s->service),
+                                           name_or_all(s->prefix)};
     struct mirror *mirror = mirror_of(copy);
     struct mirror_list list = {0};
     struct mirror_view view;

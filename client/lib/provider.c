@@ -1,5 +1,5 @@
-/* Providers. The thread of the registry client makes a snapshot of each state of the config and
- * publishes it; getters read it without a lock. */
+/* Providers. The thread of the registry client publishes each state of the config
+ * (provider_values.h); getters read it without a lock. */
 #include <assert.h>
 #include <stdio.h>
 #include <string.h>
@@ -14,38 +14,38 @@
 #include "message.h"
 #include "mirrored.h"
 #include "options_size.h"
-#include "published.h"
-#include "references.h"
+#include "provider_values.h"
 #include "shared_watch.h"
 #include "snapshot.h"
 #include "utf8.h"
 
 #define STALE_AFTER_MS INT64_C(60000)
+#define REFERENCES_TTL_MS INT64_C(10000)
+#define LAG_MS 5000        /* how long a copy that is behind the values is not believed */
 #define WATCH_WAIT_MS 1000 /* how long a refresh waits for the watch before it reads the config */
 #define BASE_ENVIRONMENT "default" /* what configs are resolved over */
 
 struct confreg_provider {
-    struct published values; /* snapshots; set by the registry client's thread */
+    struct provider_values values; /* set by the registry client's thread */
     struct confreg_client *client;
     struct subscription subscription;
     struct callback posted;
     char *environment, *service; /* owned */
     bool resolve;
     int64_t stale_after_ms;
+    int64_t references_ttl_ms;        /* 0: there are none */
     confreg_state_callback *on_state; /* NULL: nobody hears */
     void *user;
-    struct settings *variables; /* of the environment; NULL: they do not count */
-    struct settings *referable; /* the whole environment; NULL: references are not replaced */
     struct file_writer *writer; /* NULL: there is no file */
 
     /* Only the registry client's thread. */
     struct mirror *mirror;
     bool is_dirty; /* the config has changed since it was published */
     struct rpc_timer expiry;
-    bool expires; /* the timer is set */
-    /* A refresh has read values that are newer than the copy until that reaches this revision. */
-    uint64_t floor;
-    char floor_epoch[MIRROR_EPOCH_SIZE];
+    bool expires;            /* the timer is set */
+    bool is_refreshed;       /* the values were not read from the copy */
+    int64_t behind_since_ns; /* the copy is behind the values; 0: it is not */
+    struct rpc_timer reading_again;
 
     pthread_mutex_t lock; /* of all that follows */
     pthread_cond_t changed;
@@ -61,21 +61,14 @@ struct confreg_provider {
 
 /* ---- Life ---- */
 
-static void unref_snapshot(void *object)
-{
-    confreg_snapshot_unref(object);
-}
-
 /* Called with the lock held, which it gives back. */
 static void release(struct confreg_provider *provider)
 {
     bool is_last = --provider->refs == 0;
     pthread_mutex_unlock(&provider->lock);
     if (is_last) {
-        published_fini(&provider->values);
+        provider_values_fini(&provider->values);
         subscription_fini(&provider->subscription);
-        settings_unref(provider->variables);
-        settings_unref(provider->referable);
         pthread_cond_destroy(&provider->changed);
         pthread_mutex_destroy(&provider->lock);
         free(provider->environment);
@@ -121,62 +114,14 @@ static void become(struct confreg_provider *provider, enum confreg_state state)
     }
 }
 
-static void log_problem(const struct confreg_provider *provider, const char *event,
-                        const struct status *st)
+static void log_problem(void *user, const char *event, const struct status *st)
 {
+    const struct confreg_provider *provider = user;
     log_event_to(&provider->client->sink, LOG_WARNING, event, "environment", provider->environment,
                  "service", provider->service, "message", st->message, NULL);
 }
 
 /* ---- Publishing, on the registry client's thread ---- */
-
-/* A state of the config. */
-struct reading {
-    const char *data; /* NULL: there is none */
-    size_t n_data;
-    uint64_t version, mod_revision, revision;
-    const char *epoch;
-};
-
-static void log_left_out(void *user, const struct status *st)
-{
-    log_problem(user, "config_reference", st);
-}
-
-/* Moves what its references stand for into *settings. */
-static bool replace_references(struct confreg_provider *provider, struct settings **settings,
-                               struct status *st)
-{
-    const struct references references = {provider->referable, log_left_out, provider};
-    if (provider->referable == NULL || !references_may_be_in(*settings)) {
-        return true;
-    }
-    AUTO_SECRET text = {0};
-    struct settings *written = *settings;
-    references_replace(&references, written, &text);
-    bool ok = settings_parse(text.data, text.len, settings, st);
-    settings_unref(written);
-    return ok;
-}
-
-static bool publish(struct confreg_provider *provider, const struct reading *reading)
-{
-    struct settings *settings = NULL;
-    struct status st;
-    bool has_data = reading->data != NULL;
-    if (!settings_parse(has_data ? reading->data : "{}", has_data ? reading->n_data : 2, &settings,
-                        &st) ||
-        !replace_references(provider, &settings, &st)) {
-        log_problem(provider, "config_damaged", &st);
-        return false;
-    }
-    struct confreg_snapshot *snapshot = snapshot_new(settings, provider->variables);
-    snapshot->version = has_data ? reading->version : 0;
-    snapshot->revision = reading->mod_revision;
-    snprintf(snapshot->epoch, sizeof snapshot->epoch, "%s", reading->epoch);
-    published_set(&provider->values, snapshot);
-    return true;
-}
 
 static void keep_in_file(struct confreg_provider *provider, const struct reading *reading)
 {
@@ -192,9 +137,25 @@ static void keep_in_file(struct confreg_provider *provider, const struct reading
 
 static void take_reading(struct confreg_provider *provider, const struct reading *reading)
 {
-    if (publish(provider, reading)) {
+    if (provider_values_take(&provider->values, reading)) {
         keep_in_file(provider, reading);
     }
+}
+
+/* Files that references name are read again, whether the registry is there or not. */
+static void read_again_later(struct confreg_provider *provider)
+{
+    registry_client_set_timer(provider->client->registry, &provider->reading_again,
+                              clock_after_ms(provider->references_ttl_ms));
+}
+
+static void read_again(struct rpc_timer *timer)
+{
+    struct confreg_provider *provider = CONTAINER_OF(timer, struct confreg_provider, reading_again);
+    if (provider_values_read_files(&provider->values)) {
+        provider_values_read_again(&provider->values);
+    }
+    read_again_later(provider);
 }
 
 static bool has_data(const struct mirror_config *config)
@@ -255,6 +216,14 @@ static struct confreg_provider *provider_of(struct subscription *subscription)
     return CONTAINER_OF(subscription, struct confreg_provider, subscription);
 }
 
+static void take_adding(struct subscription *subscription)
+{
+    struct confreg_provider *provider = provider_of(subscription);
+    if (provider->references_ttl_ms > 0) {
+        read_again_later(provider);
+    }
+}
+
 static void take_start(struct subscription *subscription, struct mirror *mirror)
 {
     struct confreg_provider *provider = provider_of(subscription);
@@ -304,23 +273,45 @@ static void note_step(struct confreg_provider *provider, const struct mirror_vie
     become(provider, CONFREG_READY);
 }
 
-/* A copy of another log is behind until it is in step: it may be of the log before a restore. */
+/* A copy of another log than what a refresh has read may be of the log before a restore, until it
+ * is in step. In the same log a node that lags has caught up in time; one that is behind for longer
+ * has lost commits. */
 static bool is_behind(struct confreg_provider *provider, const struct mirror_view *view)
 {
-    bool is_other = strcmp(view->epoch, provider->floor_epoch) != 0;
-    if (is_other ? view->state == MIRROR_IN_STEP : view->revision >= provider->floor) {
-        provider->floor = 0;
+    const struct provider_values *values = &provider->values;
+    int64_t now_ns = clock_monotonic_ns();
+    if (provider_values_are_of_another(values, view->epoch)) {
+        return provider->is_refreshed && view->state != MIRROR_IN_STEP;
     }
-    return provider->floor != 0;
+    if (!provider_values_are_ahead(values, view->epoch, view->revision)) {
+        provider->behind_since_ns = 0;
+        return false;
+    }
+    if (provider->behind_since_ns == 0) {
+        provider->behind_since_ns = now_ns;
+    }
+    return now_ns < provider->behind_since_ns + LAG_MS * INT64_C(1000000);
+}
+
+static void follow_copy(struct confreg_provider *provider, const struct mirror_view *view)
+{
+    struct provider_values *values = &provider->values;
+    if (is_behind(provider, view)) {
+        return;
+    }
+    if (provider->is_dirty || provider_values_are_of_another(values, view->epoch) ||
+        provider_values_are_ahead(values, view->epoch, view->revision)) {
+        provider->is_dirty = false;
+        provider->is_refreshed = false;
+        read_copy(provider);
+    }
+    provider_values_advance(values, view->revision);
 }
 
 static void take_view(struct subscription *subscription, const struct mirror_view *view)
 {
     struct confreg_provider *provider = provider_of(subscription);
-    if (provider->is_dirty && !is_behind(provider, view)) {
-        provider->is_dirty = false;
-        read_copy(provider);
-    }
+    follow_copy(provider, view);
     if (view->state == MIRROR_IN_STEP) {
         note_step(provider, view);
     } else if (confreg_provider_state(provider) == CONFREG_LOADING) {
@@ -347,14 +338,15 @@ static void take_end(struct subscription *subscription)
 {
     struct confreg_provider *provider = provider_of(subscription);
     stop_expiry(provider);
+    registry_client_clear_timer(provider->client->registry, &provider->reading_again);
     pthread_mutex_lock(&provider->lock);
     provider->has_ended = true;
     pthread_cond_broadcast(&provider->changed);
     release(provider);
 }
 
-static const struct subscription_ops ops = {take_start, take_change, take_view, take_failure,
-                                            take_end};
+static const struct subscription_ops ops = {take_adding, take_start,   take_change,
+                                            take_view,   take_failure, take_end};
 
 /* ---- The last-known file ---- */
 
@@ -387,7 +379,7 @@ static bool use_file(struct confreg_provider *provider, const char *path)
                                         0,
                                         known.revision,
                                         known.epoch};
-        publish(provider, &reading);
+        provider_values_take(&provider->values, &reading);
         buf_unref(known.data);
     } else if (st.code != STATUS_NOT_FOUND) {
         note_file(provider, &st);
@@ -406,7 +398,10 @@ static bool check_options(const char *service, const char *environment,
            name_check(environment, strlen(environment), "environment", st) &&
            (options->stale_after_ms >= 0 ||
             status_bad_field(st, "stale_after_ms", "STALE_AFTER_NEGATIVE",
-                             "stale_after_ms is not negative"));
+                             "stale_after_ms is not negative")) &&
+           (options->references_ttl_ms >= 0 ||
+            status_bad_field(st, "references_ttl_ms", "REFERENCES_TTL_NEGATIVE",
+                             "references_ttl_ms is not negative"));
 }
 
 static struct confreg_provider *create(struct confreg_client *client, const char *service,
@@ -415,30 +410,33 @@ static struct confreg_provider *create(struct confreg_client *client, const char
 {
     const struct mirror_selector selectors[] = {{environment, service, NULL},
                                                 {BASE_ENVIRONMENT, service, NULL}};
-    static const struct reading nothing = {.epoch = ""};
     struct confreg_provider *provider = mem_zalloc(sizeof *provider);
-    published_init(&provider->values, unref_snapshot);
     provider->client = client;
     provider->posted.run = run_posted;
     provider->expiry.fn = expire;
+    provider->reading_again.fn = read_again;
     provider->environment = mem_string(environment);
     provider->service = mem_string(service);
     provider->resolve = options->resolve && strcmp(environment, BASE_ENVIRONMENT) != 0;
     provider->stale_after_ms =
         options->stale_after_ms == 0 ? STALE_AFTER_MS : options->stale_after_ms;
+    if (options->references) {
+        provider->references_ttl_ms =
+            options->references_ttl_ms == 0 ? REFERENCES_TTL_MS : options->references_ttl_ms;
+    }
     provider->on_state = options->on_state;
     provider->user = options->user;
     provider->refs = 1;
-    if (options->env_prefix != NULL) {
-        provider->variables = snapshot_read_environment(options->env_prefix);
-    }
-    if (options->references) {
-        provider->referable = snapshot_read_environment("");
-    }
     subscription_init(&provider->subscription, &ops, selectors, provider->resolve ? 2 : 1);
     pthread_mutex_init(&provider->lock, NULL);
     pthread_cond_init(&provider->changed, NULL);
-    publish(provider, &nothing);
+    const struct provider_values_options values = {
+        .env_prefix = options->env_prefix,
+        .references = options->references,
+        .problem = log_problem,
+        .user = provider,
+    };
+    provider_values_init(&provider->values, &values);
     return provider;
 }
 
@@ -573,7 +571,7 @@ bool confreg_provider_last_error(struct confreg_provider *provider, struct confr
 struct confreg_snapshot *confreg_provider_snapshot(struct confreg_provider *provider)
 {
     struct published_reader *reader;
-    struct confreg_snapshot *snapshot = published_enter(&provider->values, &reader);
+    struct confreg_snapshot *snapshot = published_enter(&provider->values.snapshots, &reader);
     atomic_fetch_add_explicit(&snapshot->refs, 1, memory_order_relaxed);
     published_leave(reader);
     return snapshot;
@@ -584,7 +582,8 @@ struct confreg_snapshot *confreg_provider_snapshot(struct confreg_provider *prov
                                      type fallback)                                                \
     {                                                                                              \
         struct published_reader *reader;                                                           \
-        const struct confreg_snapshot *snapshot = published_enter(&provider->values, &reader);     \
+        const struct confreg_snapshot *snapshot =                                                  \
+            published_enter(&provider->values.snapshots, &reader);                                 \
         type found = setting_to_##name(snapshot_find(snapshot, path), fallback);                   \
         published_leave(reader);                                                                   \
         return found;                                                                              \
@@ -610,7 +609,7 @@ size_t confreg_provider_get_string(struct confreg_provider *provider, const char
                                    const char *fallback, char *buffer, size_t size)
 {
     struct published_reader *reader;
-    const struct confreg_snapshot *snapshot = published_enter(&provider->values, &reader);
+    const struct confreg_snapshot *snapshot = published_enter(&provider->values.snapshots, &reader);
     size_t n;
     const char *text = snapshot_string(snapshot, path, fallback, &n);
     copy_out(text, n, buffer, size);
@@ -622,7 +621,7 @@ size_t confreg_provider_get_json(struct confreg_provider *provider, const char *
                                  const char *fallback, char *buffer, size_t size)
 {
     struct published_reader *reader;
-    const struct confreg_snapshot *snapshot = published_enter(&provider->values, &reader);
+    const struct confreg_snapshot *snapshot = published_enter(&provider->values.snapshots, &reader);
     size_t n;
     const char *text = confreg_snapshot_get_json(snapshot, path, &n);
     if (text == NULL) {
@@ -639,88 +638,187 @@ size_t confreg_provider_get_json(struct confreg_provider *provider, const char *
 struct refresh {
     struct rpc_task task;
     struct confreg_provider *provider;
-    const struct confreg_config *config; /* NULL: there is none */
-    uint64_t revision;                   /* of the registry before it was read */
+    int64_t deadline_ns;
+    char seen_epoch[MIRROR_EPOCH_SIZE];       /* of the values when it began */
+    Confreg__V1__GetConfigResponse *response; /* owned; NULL: there is no config */
+    /* The log; the config was read at one of these revisions: there is no answer with an exact one
+     * for a config that does not exist. */
     char epoch[MIRROR_EPOCH_SIZE];
+    uint64_t at_least, at_most;
     bool is_done;
 };
+
+static uint64_t newest_source(const Confreg__V1__GetConfigResponse *response)
+{
+    uint64_t newest = response->config->mod_revision;
+    for (size_t i = 0; i < response->n_sources; i++) {
+        uint64_t revision = response->sources[i]->mod_revision;
+        newest = revision > newest ? revision : newest;
+    }
+    return newest;
+}
+
+static struct reading reading_of(const struct refresh *refresh)
+{
+    const Confreg__V1__GetConfigResponse *response = refresh->response;
+    struct reading reading = {.revision = refresh->at_most, .epoch = refresh->epoch};
+    if (response != NULL) {
+        const Confreg__V1__Config *config = response->config;
+        bool whole = config->payload_state == CONFREG__V1__PAYLOAD_STATE__PAYLOAD_STATE_UNSPECIFIED;
+        reading.data = whole ? (const char *)config->config_data.data : NULL;
+        reading.n_data = config->config_data.len;
+        reading.version = config->version;
+        reading.mod_revision = newest_source(response);
+    }
+    return reading;
+}
+
+/* The copy may have brought newer values while the answer was on its way. */
+static bool is_outdated(const struct refresh *refresh)
+{
+    const struct provider_values *values = &refresh->provider->values;
+    return provider_values_are_of_another(values, refresh->epoch)
+               ? provider_values_are_of_another(values, refresh->seen_epoch)
+               : provider_values_are_ahead(values, refresh->epoch, refresh->at_least);
+}
 
 /* On the registry client's thread. */
 static void take_refresh(struct rpc_task *task)
 {
     struct refresh *refresh = CONTAINER_OF(task, struct refresh, task);
     struct confreg_provider *provider = refresh->provider;
-    const struct confreg_config *config = refresh->config;
-    struct reading reading = {.revision = refresh->revision, .epoch = refresh->epoch};
-    if (config != NULL) {
-        reading.data = confreg_config_data(config);
-        reading.n_data = confreg_config_data_len(config);
-        reading.version = confreg_config_version(config);
-        reading.mod_revision = confreg_config_mod_revision(config);
+    if (!is_outdated(refresh)) {
+        const struct reading reading = reading_of(refresh);
+        take_reading(provider, &reading);
+        provider->is_refreshed = true;
+        provider->is_dirty = true;
     }
-    take_reading(provider, &reading);
-    provider->floor = refresh->revision;
-    memcpy(provider->floor_epoch, refresh->epoch, sizeof refresh->epoch);
-    provider->is_dirty = true;
     pthread_mutex_lock(&provider->lock);
     refresh->is_done = true;
     pthread_cond_broadcast(&provider->changed);
     pthread_mutex_unlock(&provider->lock);
 }
 
-/* Reads the config itself, as the watch does not bring it. */
-static bool read_config(struct confreg_provider *provider, struct refresh *refresh,
-                        int64_t timeout_ms, struct confreg_error *error)
+static int64_t left_ms(const struct refresh *refresh)
 {
-    struct confreg_get_options options = CONFREG_GET_OPTIONS_INIT;
-    struct confreg_error own;
-    options.timeout_ms = timeout_ms;
-    options.resolve = provider->resolve;
-    refresh->config =
-        confreg_get(provider->client, provider->environment, provider->service, &options, &own);
-    if (refresh->config == NULL && own.code != CONFREG_NOT_FOUND) {
-        if (error != NULL) {
-            *error = own;
-        }
+    int64_t left = (refresh->deadline_ns - clock_monotonic_ns()) / 1000000;
+    return left < 1 ? 1 : left;
+}
+
+/* Which revision the registry has now. */
+static bool look_at_log(struct refresh *refresh, uint64_t *ret_revision,
+                        struct confreg_error *error)
+{
+    Confreg__V1__GetStatusResponse *response = (Confreg__V1__GetStatusResponse *)call_wait(
+        refresh->provider->client, REGISTRY_GET_STATUS,
+        message_new(&confreg__v1__get_status_request__descriptor), left_ms(refresh), error);
+    if (response == NULL) {
         return false;
     }
-    if (!client_enter(provider->client)) {
-        confreg_config_unref(refresh->config);
-        return error_set(error, STATUS_CANCELLED, "CLIENT_FREED", "the client is being freed");
+    *ret_revision = 0;
+    if (response->header != NULL) {
+        *ret_revision = response->header->revision;
+        snprintf(refresh->epoch, sizeof refresh->epoch, "%s", response->header->epoch);
     }
-    registry_client_post(provider->client->registry, &refresh->task);
-    pthread_mutex_lock(&provider->lock);
-    while (!refresh->is_done) {
-        pthread_cond_wait(&provider->changed, &provider->lock);
-    }
-    pthread_mutex_unlock(&provider->lock);
-    client_leave(provider->client);
-    confreg_config_unref(refresh->config);
+    message_free(&response->base);
     return true;
+}
+
+static bool note_config(struct refresh *refresh, Confreg__V1__GetConfigResponse *response,
+                        struct confreg_error *error)
+{
+    if (response->config == NULL || response->header == NULL) {
+        message_free(&response->base);
+        return error_set(error, STATUS_INTERNAL, "MALFORMED_MESSAGE", "the response has no config");
+    }
+    refresh->response = response;
+    snprintf(refresh->epoch, sizeof refresh->epoch, "%s", response->header->epoch);
+    refresh->at_least = refresh->at_most = response->header->revision;
+    return true;
+}
+
+static bool read_config(struct refresh *refresh, struct confreg_error *error);
+
+static bool note_absence(struct refresh *refresh, struct confreg_error *error)
+{
+    char epoch[MIRROR_EPOCH_SIZE];
+    memcpy(epoch, refresh->epoch, sizeof epoch);
+    if (!look_at_log(refresh, &refresh->at_most, error)) {
+        return false;
+    }
+    bool is_same = strcmp(epoch, refresh->epoch) == 0;
+    refresh->at_least = is_same ? refresh->at_least : refresh->at_most;
+    return is_same || read_config(refresh, error); /* it was read from the log of a moment ago */
+}
+
+/* Reads the config itself, as the watch does not bring it. */
+static bool read_config(struct refresh *refresh, struct confreg_error *error)
+{
+    struct confreg_provider *provider = refresh->provider;
+    ProtobufCMessage *request = message_new(&confreg__v1__get_config_request__descriptor);
+    struct confreg_error own;
+    message_set_text(request, "environment", provider->environment);
+    message_set_text(request, "service_name", provider->service);
+    message_set_bool(request, "resolve", provider->resolve);
+    Confreg__V1__GetConfigResponse *response = (Confreg__V1__GetConfigResponse *)call_wait(
+        provider->client, REGISTRY_GET_CONFIG, request, left_ms(refresh), &own);
+    if (response != NULL) {
+        return note_config(refresh, response, error);
+    }
+    if (own.code == CONFREG_NOT_FOUND) {
+        return note_absence(refresh, error);
+    }
+    if (error != NULL) {
+        *error = own;
+    }
+    return false;
+}
+
+/* Hands what was read over to the registry client's thread, and waits for it. */
+static bool hand_over(struct refresh *refresh, struct confreg_error *error)
+{
+    struct confreg_provider *provider = refresh->provider;
+    bool is_open = client_enter(provider->client);
+    if (is_open) {
+        registry_client_post(provider->client->registry, &refresh->task);
+        pthread_mutex_lock(&provider->lock);
+        while (!refresh->is_done) {
+            pthread_cond_wait(&provider->changed, &provider->lock);
+        }
+        pthread_mutex_unlock(&provider->lock);
+        client_leave(provider->client);
+    }
+    if (refresh->response != NULL) {
+        message_free(&refresh->response->base);
+    }
+    return is_open ||
+           error_set(error, STATUS_CANCELLED, "CLIENT_FREED", "the client is being freed");
+}
+
+/* Whether the watch brings the values in time. */
+static bool wait_for_watch(const struct refresh *refresh)
+{
+    struct confreg_provider *provider = refresh->provider;
+    int64_t at_ns = clock_after_ms(WATCH_WAIT_MS);
+    if (confreg_provider_state(provider) != CONFREG_READY) {
+        return false;
+    }
+    mirror_ask_progress(provider->mirror);
+    return wait_for(provider, refresh->epoch, refresh->at_least,
+                    at_ns < refresh->deadline_ns ? at_ns : refresh->deadline_ns);
 }
 
 bool confreg_provider_refresh(struct confreg_provider *provider, int64_t timeout_ms,
                               struct confreg_error *error)
 {
-    struct confreg_client *client = provider->client;
-    int64_t wait_ms = timeout_ms == 0 ? client->timeout_ms : timeout_ms;
-    int64_t at_ns = clock_after_ms(wait_ms < WATCH_WAIT_MS ? wait_ms : WATCH_WAIT_MS);
-    struct refresh refresh = {.task.fn = take_refresh, .provider = provider};
-    Confreg__V1__GetStatusResponse *response = (Confreg__V1__GetStatusResponse *)call_wait(
-        client, REGISTRY_GET_STATUS, message_new(&confreg__v1__get_status_request__descriptor),
-        timeout_ms, error);
-    if (response == NULL) {
-        return false;
-    }
-    if (response->header != NULL) {
-        refresh.revision = response->header->revision;
-        snprintf(refresh.epoch, sizeof refresh.epoch, "%s", response->header->epoch);
-    }
-    message_free(&response->base);
-    if (confreg_provider_state(provider) == CONFREG_READY) {
-        mirror_ask_progress(provider->mirror);
-        return wait_for(provider, refresh.epoch, refresh.revision, at_ns) ||
-               read_config(provider, &refresh, timeout_ms, error);
-    }
-    return read_config(provider, &refresh, timeout_ms, error);
+    int64_t wait_ms = timeout_ms <= 0 ? provider->client->timeout_ms : timeout_ms;
+    struct refresh refresh = {
+        .task.fn = take_refresh, .provider = provider, .deadline_ns = clock_after_ms(wait_ms)};
+    struct published_reader *reader;
+    const struct confreg_snapshot *now = published_enter(&provider->values.snapshots, &reader);
+    memcpy(refresh.seen_epoch, now->epoch, sizeof refresh.seen_epoch);
+    published_leave(reader);
+    return look_at_log(&refresh, &refresh.at_least, error) &&
+           (wait_for_watch(&refresh) ||
+            (read_config(&refresh, error) && hand_over(&refresh, error)));
 }

@@ -277,6 +277,7 @@ static void add(struct rpc_task *task)
     struct mirror_view view;
     assert(!watch->is_closed && "nobody subscribes to a watch that was closed");
     LIST_INSERT_HEAD(&watch->subscriptions, subscription, link);
+    subscription->ops->added(subscription);
     select_more(watch, subscription);
     mirror_look(watch->mirror, &view);
     if (view.state != MIRROR_LOADING && view.selection >= subscription->selection) {

@@ -18,6 +18,8 @@ struct shared_watch;
 struct subscription;
 
 struct subscription_ops {
+    /* The watch has it now; the first call. */
+    void (*added)(struct subscription *subscription);
     /* The copy has what is selected. Its configs are those before any change that is told later. */
     void (*started)(struct subscription *subscription, struct mirror *mirror);
     /* One of the selected configs has changed; in order. */

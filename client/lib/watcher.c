@@ -239,6 +239,11 @@ static void add_first(struct confreg_watcher *watcher, struct mirror_config *con
     }
 }
 
+static void take_adding(struct subscription *subscription)
+{
+    (void)subscription;
+}
+
 static void take_start(struct subscription *subscription, struct mirror *mirror)
 {
     struct confreg_watcher *watcher = watcher_of(subscription);
@@ -281,8 +286,8 @@ static void take_end(struct subscription *subscription)
     release_unlocked(watcher_of(subscription));
 }
 
-static const struct subscription_ops ops = {take_start, take_change, take_view, take_failure,
-                                            take_end};
+static const struct subscription_ops ops = {take_adding, take_start,   take_change,
+                                            take_view,   take_failure, take_end};
 
 /* ---- The public functions ---- */
 

@@ -4,13 +4,14 @@ import contextlib
 import json
 import os
 import subprocess
+import threading
 import time
 
 import grpc
 import pytest
 from access import AccessFile, grant
 from calls import Registry
-from daemon import TOOLS, Confregd, until
+from daemon import PATIENCE, TOOLS, Confregd, until
 from fake_server import FakeServer, LogServer
 from following import LOADING, READY, STALE, Follower
 from guarded import Guarded
@@ -213,6 +214,56 @@ def test_refresh_after_a_restore(follow):
     server.stop()
 
 
+class OvertakenServer(LogServer):
+    """Its streams tell changes up to revision `told`. It has a GetConfig wait until `answers` is set, and then
+    answers as of when that came; `gone`: that there is no config."""
+
+    def __init__(self, versions, gone=False):
+        self.told, self.gone = 1, gone
+        self.asked, self.answers = threading.Event(), threading.Event()
+        super().__init__(versions)
+
+    def service(self, details):
+        if details.method.endswith("/GetConfig"):
+            return grpc.unary_unary_rpc_method_handler(
+                lambda _, context: self._answer(context),
+                response_serializer=lambda r: r.SerializeToString())
+        return super().service(details)
+
+    def _answer(self, context):
+        newest = len(self.versions)
+        answer = api_pb.GetConfigResponse(header=self._position(newest), config=self._config(newest))
+        self.asked.set()
+        assert self.answers.wait(PATIENCE)
+        if self.gone:
+            context.abort(grpc.StatusCode.NOT_FOUND, "as told")
+        return answer
+
+    def _watch(self, request, context):
+        for response in super()._watch(request, context):
+            while response.header.revision > self.told and context.is_active():
+                self.stopping.wait(0.01)
+            yield response
+
+
+@pytest.mark.parametrize("gone", [False, True])
+def test_a_refresh_that_is_overtaken(follow, gone):
+    """While it reads revision 2 by itself, the stream brings revision 3."""
+    server = OvertakenServer(['{"a": 1}', '{"a": 2}'], gone)
+    follower = follow(server.listen)
+    follower.watcher("w", server.SERVICE)
+    follower.provider("p", server.SERVICE)  # after the watcher, so that it has a change before that tells it
+    follower.send("refresh", "p", 60000)
+    assert server.asked.wait(PATIENCE)
+    server.versions.append('{"a": 3}')
+    server.told = 3
+    follower.wait_told("w", 2)
+    server.answers.set()
+    assert follower.reply()["reply"] is True
+    assert follower.get("p", "a") == 3
+    server.stop()
+
+
 # ---- Changes ----
 
 def test_what_has_changed(confregd, registry, name, follow):
@@ -398,6 +449,29 @@ def test_changes_while_watchers_come(confregd, registry, name, follow):
         assert versions(follower.told(f"w{i}")) in ([2], [1, 2])
 
 
+def test_files_that_are_rotated(own, follow, name, tmp_path):
+    """Their new content counts without a change of the config, with or without the registry."""
+    secret, link = tmp_path / "password-1", tmp_path / "password"
+    secret.write_text("one")
+    link.symlink_to(secret)
+    Registry(own.stub).create(name, json.dumps({"a": 1, "password": f"${{file:{link}}}"}))
+    follower = follow(own.listen)
+    follower.provider("p", name, references=1, references_ttl_ms=5)
+    holds = lambda text: until(  # noqa: E731
+        lambda: follower.get("p", "password", "string", "-") == text, f"the password is {text}")
+    holds("one")
+    secret.write_text("two")
+    holds("two")
+    own.kill()
+    secret.unlink()
+    until(lambda: any("config_reference_kept" in e.get("line", "") for e in follower.events), "it is told")
+    assert follower.get("p", "password", "string", "-") == "two"
+    secret.write_text("three")
+    holds("three")
+    assert sum("config_reference" in e.get("line", "") for e in follower.events) == 1, "and only once"
+    assert follower.get("p", "a") == 1
+
+
 def test_a_copy_and_the_gateway_agree(confregd, registry, rest, name, follow):
     random = chance("copy", name)
     follower = follow(confregd.listen)
@@ -423,6 +497,17 @@ def test_a_copy_and_the_gateway_agree(confregd, registry, rest, name, follow):
         if config is not None:
             assert json.loads(answer.body) == config["data"]
             assert answer.headers["X-Config-Version"] == str(config["version"])
+
+
+def test_empty_names_of_a_selector_select_everything(confregd, registry, name, follow):
+    registry.create(name + "-a")
+    registry.create(name + "-b")
+    follower = follow(confregd.listen)
+    follower.do("copy", "c", "''", "''", name)
+    follower.do("ready", "c", 60000)
+    for selector in ((), ("''", "''", "''"), ("prod", "''", "''"), ("''", "''", name)):
+        assert follower.ask("list", "c", *selector)["reply"] == 2, selector
+    assert follower.ask("list", "c", "''", name + "-a", "''")["reply"] == 1
 
 
 # ---- A server that is away ----

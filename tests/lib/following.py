@@ -33,18 +33,25 @@ class Follower:
                 self.events.append(told)
                 self.arrived.notify_all()
 
-    def ask(self, *words):
+    def send(self, *words):
         self.process.stdin.write(" ".join(str(word) for word in words) + "\n")
         self.process.stdin.flush()
+
+    def reply(self):
         return self.replies.get(timeout=PATIENCE)
+
+    def ask(self, *words):
+        self.send(*words)
+        return self.reply()
 
     def do(self, *words):
         answer = self.ask(*words)
         assert answer["reply"] is not False, answer
 
     def provider(self, name, service, environment="prod", stale_after_ms=0, resolve=0, prefix="-", file="-",
-                 ready=True, references=0):
-        self.do("provider", name, environment, service, stale_after_ms, resolve, prefix, file, references)
+                 ready=True, references=0, references_ttl_ms=0):
+        self.do("provider", name, environment, service, stale_after_ms, resolve, prefix, file, references,
+                references_ttl_ms)
         if ready:
             self.do("ready", name, PATIENCE * 1000)
             self.wait_told(name, 1, "state")

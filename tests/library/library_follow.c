@@ -3,17 +3,18 @@
  *
  *     usage: library_follow ADDRESS…
  *
- * A line is words with blanks between them; "-" stands for NULL. Each command is answered by one
- * line with "reply". NAME is chosen by the driver.
+ * A line is words with blanks between them; "-" stands for NULL, "''" for "". Each command is
+ * answered by one line with "reply". NAME is chosen by the driver.
  *
- *     provider NAME ENVIRONMENT SERVICE TTL_MS RESOLVE(0|1) ENV_PREFIX FILE
+ *     provider NAME ENVIRONMENT SERVICE STALE_AFTER_MS RESOLVE(0|1) ENV_PREFIX FILE REFERENCES(0|1)
+ *              REFERENCES_TTL_MS
  *     watcher NAME ENVIRONMENT SERVICE PREFIX newest|every|first LIMIT   started
  *     run NAME …             the same, on a thread of the program
  *     copy NAME ENVIRONMENT SERVICE PREFIX
  *     ready NAME MS          refresh NAME MS          state NAME
  *     get NAME TYPE PATH FALLBACK                     of a provider
  *     snapshot NAME          revision of a provider's values, and its config
- *     list NAME              of a copy
+ *     list NAME ENVIRONMENT SERVICE PREFIX            of a copy
  *     hold | go              callbacks of changes wait; go on
  *     in_callback stop|free NAME     in its next callback
  *     stop NAME              free NAME
@@ -251,7 +252,7 @@ static void told_log(void *user, enum confreg_log_level level, const char *line)
 
 static const char *or_null(const char *word)
 {
-    return word == NULL || strcmp(word, "-") == 0 ? NULL : word;
+    return word == NULL || strcmp(word, "-") == 0 ? NULL : strcmp(word, "''") == 0 ? "" : word;
 }
 
 static void make_provider(char **words)
@@ -264,6 +265,7 @@ static void make_provider(char **words)
     options.env_prefix = or_null(words[6]);
     options.last_known_good = or_null(words[7]);
     options.references = words[8][0] == '1';
+    options.references_ttl_ms = atol(words[9]);
     options.on_state = told_state;
     options.user = object;
     object->provider =
@@ -406,7 +408,9 @@ static void list(char **words)
 {
     struct confreg_copy_view view;
     const struct confreg_config *const *configs;
-    size_t n = confreg_copy_list(find(words[1])->copy, NULL, &configs, &view);
+    const struct confreg_selector selector = {or_null(words[2]), or_null(words[3]),
+                                              or_null(words[4])};
+    size_t n = confreg_copy_list(find(words[1])->copy, &selector, &configs, &view);
     begin();
     printf("\"reply\":%zu,\"revision\":%lu,\"configs\":[{\"version\":0}", n,
            (unsigned long)view.revision);

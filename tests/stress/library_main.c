@@ -1,6 +1,7 @@
 /* libconfreg with many threads and a server that comes and goes. Writers share a client: each write
  * is made once, whatever the server's ends have cut. Others make clients, start calls and free the
- * clients at once, every second time in a callback: each call is told its end once. */
+ * clients at once, every second time in a callback: each call is told its end once. Meanwhile
+ * threads read a provider and have it read the registry: no value is ever older than one before. */
 #include <stdatomic.h>
 #include <string.h>
 #include <unistd.h>
@@ -17,6 +18,8 @@
 #define CLOSERS 2
 #define CLOSES 25
 #define CALLS 8
+#define READERS 5
+#define REFRESHERS 4
 
 struct place {
     char folder[40];
@@ -135,6 +138,57 @@ static void *make_and_free(void *user)
     return NULL;
 }
 
+/* ---- Readers ---- */
+
+struct reader {
+    pthread_t thread;
+    struct confreg_provider *provider;
+    bool refreshes;
+    atomic_bool *is_over;
+};
+
+static void *read_on(void *user)
+{
+    struct reader *reader = user;
+    uint64_t newest = 0;
+    while (!atomic_load(reader->is_over)) {
+        struct confreg_snapshot *snapshot = confreg_provider_snapshot(reader->provider);
+        uint64_t version = confreg_snapshot_version(snapshot);
+        int64_t n = confreg_snapshot_get_int64(snapshot, "n", 0);
+        confreg_snapshot_unref(snapshot);
+        CHECK(n == (int64_t)version, "version %lu has %ld", version, n);
+        CHECK(version >= newest, "version %lu after %lu", version, newest);
+        newest = version;
+        if (reader->refreshes) {
+            confreg_provider_refresh(reader->provider, 200,
+                                     NULL); /* fails while the server is away */
+        }
+    }
+    return NULL;
+}
+
+static void start_readers(struct reader *readers, struct confreg_client *client,
+                          atomic_bool *is_over)
+{
+    struct confreg_error error;
+    struct confreg_provider *provider = confreg_provider_new(client, "s0", "prod", NULL, &error);
+    CHECK(provider != NULL, "%s", error.message);
+    for (size_t i = 0; i < READERS; i++) {
+        readers[i] =
+            (struct reader){.provider = provider, .refreshes = i < REFRESHERS, .is_over = is_over};
+        CHECK(pthread_create(&readers[i].thread, NULL, read_on, &readers[i]) == 0, "no thread");
+    }
+}
+
+static void end_readers(struct reader *readers, atomic_bool *is_over)
+{
+    atomic_store(is_over, true);
+    for (size_t i = 0; i < READERS; i++) {
+        pthread_join(readers[i].thread, NULL);
+    }
+    confreg_provider_free(readers[0].provider);
+}
+
 /* ---- All of it ---- */
 
 static void write_and_restart(const struct place *place)
@@ -144,6 +198,9 @@ static void write_and_restart(const struct place *place)
     pthread_t closers[CLOSERS];
     struct confreg_client *client = connect_to(place);
     struct node *node = start(place);
+    atomic_bool is_over = false;
+    struct reader readers[READERS];
+    start_readers(readers, client, &is_over);
     for (size_t i = 0; i < WRITERS; i++) {
         writers[i] = (struct writer){.client = client, .done = &done};
         snprintf(writers[i].service, sizeof writers[i].service, "s%zu", i);
@@ -164,6 +221,7 @@ static void write_and_restart(const struct place *place)
     for (size_t i = 0; i < CLOSERS; i++) {
         pthread_join(closers[i], NULL);
     }
+    end_readers(readers, &is_over);
     confreg_client_free(client);
     node_stop(node);
 }

@@ -18,8 +18,9 @@ static struct settings *parse(const char *text)
     return settings;
 }
 
-static void note(void *user, const struct status *st)
+static void note(void *user, const struct setting *key, const struct status *st)
 {
+    cr_expect_eq(strncmp(st->message, key->name, key->n_name), 0);
     str_addf(user, "%s\n", st->message);
 }
 
@@ -32,7 +33,8 @@ static void expect(const char *config, const char *expected, const char *left_ou
     AUTO_STR found = {0};
     AUTO_STR lines = {0};
     const struct references references = {variables, note, &lines};
-    references_replace(&references, settings, &found);
+    bool may_change = references_replace(&references, settings, &found);
+    cr_expect_eq(may_change, strstr(config, "${file:") != NULL);
     cr_assert_str_eq(str_text(&found), expected);
     cr_assert_str_eq(str_text(&lines), left_out);
     settings_unref(parse(str_text(&found)));
