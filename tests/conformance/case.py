@@ -21,18 +21,19 @@ SCENARIOS = {}  # name: Scenario, in the order of the files
 
 class Scenario:
     """begins: the client is started, and has reported the first state, before the body runs.
+    addresses: how many the server has.
     is_long: it takes some 10 s, of which most is waiting; begin with it."""
 
-    def __init__(self, body, begins, is_secure, is_long):
+    def __init__(self, body, begins, is_secure, addresses, is_long):
         self.name, self.text = body.__name__, " ".join(body.__doc__.split())
         self.body, self.begins, self.is_secure = body, begins, is_secure
-        self.is_long = is_long
+        self.addresses, self.is_long = addresses, is_long
 
 
-def scenario(begins=True, is_secure=False, is_long=False):
+def scenario(begins=True, is_secure=False, addresses=1, is_long=False):
     """The name of a scenario is that of its function, and what it is about the docstring."""
     def add(body):
-        SCENARIOS[body.__name__] = Scenario(body, begins, is_secure, is_long)
+        SCENARIOS[body.__name__] = Scenario(body, begins, is_secure, addresses, is_long)
         return body
     return add
 
@@ -57,7 +58,9 @@ def due(event, synthetic=False):
 
 
 class Case:
-    def __init__(self, command, is_secure=False):
+    """wires: one an address; wire is the first."""
+
+    def __init__(self, command, is_secure=False, addresses=1):
         self.command = command
         self.ends = contextlib.ExitStack()
         self.variables = {}
@@ -65,9 +68,11 @@ class Case:
         credentials = self._make_secure() if is_secure else None
         self.server = Server(credentials)
         self.ends.callback(self.server.stop)
-        self.wire = Wire(("127.0.0.1", self.server.port), has_frames=not is_secure)
-        self.ends.callback(self.wire.cut)
-        self.ends.callback(self.wire.close)
+        self.wires = [Wire(("127.0.0.1", self.server.port), has_frames=not is_secure)
+                      for _ in range(addresses)]
+        self.wire = self.wires[0]
+        for wire in self.wires:
+            self.ends.callback(wire.end)
         self.client = None
         self.server.commit({"billing": '{"pool":10}'})
         self.server.commit({"mail": '{"host":"a","port":25}'})
@@ -94,7 +99,7 @@ class Case:
     def start(self):
         """Starts the client and does not wait for anything."""
         host = "localhost" if self.variables else "127.0.0.1"
-        self.client = Client(self.command, f"{host}:{self.wire.port}",
+        self.client = Client(self.command, ",".join(f"{host}:{wire.port}" for wire in self.wires),
                              {"GRPC_VERBOSITY": os.environ.get("GRPC_VERBOSITY", "NONE"),
                               **self.variables})
         self.ends.callback(self.client.kill)
@@ -128,13 +133,13 @@ class Case:
     def tells_difference(self, before):
         """The client has compared: it has to report what differs between a Registry.state() and now."""
         registry, events = self.server.registry, []
-        for service, head in registry.heads.items():
+        for service, head in registry.readable().items():
             if before.get(service) != registry.state()[service]:
                 events.append(pb.Event(service_name=service, kind=head.kind, config=head,
                                        revision=registry.revision))
         events += [pb.Event(service_name=service, kind=pb.CHANGE_KIND_DELETE,
                             revision=registry.revision)
-                   for service in before if service not in registry.heads]
+                   for service in before if service not in registry.readable()]
         self.tells(events, synthetic=True)
 
     def commit(self, **changes):
@@ -182,6 +187,10 @@ class Case:
 
     def newest(self):
         return self.server.streams[-1]
+
+    def wire_of(self, call):
+        """The wire that a stream or a call has come by."""
+        return next(wire for wire in self.wires if call.peer in wire.peers)
 
     def resumed(self, stream, revision):
         """The stream has to resume after this revision of the log that it was told of."""

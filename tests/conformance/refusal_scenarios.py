@@ -5,6 +5,13 @@ from case import TOKEN, pause, scenario
 REFUSED = 6  # times in a row
 # Waits with full jitter whose bounds are 0.1 s, 0.2 s … 2 s are shorter together once in 200,000 times.
 LEAST_WAITS = 0.2
+# In this time clients come 5 to 10 times. One whose first bound is 0.1 s and whose last is 2 s comes
+# more than 25 times less often than once in a million times; one whose waits do not grow, 60 times.
+AWAY_SECONDS, MOST_ATTEMPTS = 6, 25
+# Of streams whose positions are lost, every second one is followed by a wait. 40 waits with the
+# bound 0.1 s are together shorter than this once in 100,000 times; those with a larger bound end
+# the scenario earlier.
+POSITIONS, LEAST_WAITS_OF_ALL = 80, 1.2
 
 
 def refuse(case, *refusal, times=1, **more):
@@ -52,6 +59,42 @@ def unavailable_for_a_moment(case):
     case.newest().end("UNAVAILABLE", "SHUTTING_DOWN")
     come_back(case, REFUSED + 2)
     case.waited(case.server.streams, LEAST_WAITS)
+
+
+@scenario(begins=False, is_long=True)
+def away_for_long(case):
+    """The server refuses for 6 s: the waits grow, so that the client comes a few times, not dozens."""
+    refuse(case, "UNAVAILABLE", "STORE_UNAVAILABLE", times=1000)
+    case.start()
+    case.stream(1)
+    came = case.server.look_for(lambda: len(case.server.streams) > MOST_ATTEMPTS, AWAY_SECONDS)
+    assert not came, f"the client has come {len(case.server.streams)} times within {AWAY_SECONDS} s"
+    with case.server.lock:
+        case.server.next_streams = []
+    case.begin()
+
+
+@scenario(is_long=True)
+def every_position_lost(case):
+    """The server takes away each position after its snapshot (OUT_OF_RANGE): a stream that was opened
+    at once and loses its position is followed by a wait."""
+    def take_away(stream):
+        case.begins_anew(stream)
+        stream.send(*case.server.registry.first_responses(stream.request))
+        stream.end("OUT_OF_RANGE", "COMPACTED")
+
+    def waits():
+        return case.waited(case.server.streams, 0)
+
+    case.server.next_streams = [take_away] * POSITIONS
+    case.newest().end("OUT_OF_RANGE", "COMPACTED")
+    case.server.wait_for(
+        lambda: sum(waits()) >= LEAST_WAITS_OF_ALL or len(case.server.streams) >= POSITIONS,
+        f"the client has come {POSITIONS} times or waited {LEAST_WAITS_OF_ALL} s in all")
+    with case.server.lock:
+        case.server.next_streams = []
+    case.waited(case.server.streams, LEAST_WAITS_OF_ALL)
+    case.server.wait_for(lambda: case.newest().follows, "the client follows")
 
 
 @scenario(begins=False)

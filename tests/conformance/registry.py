@@ -32,6 +32,7 @@ class Registry:
         self.commits = []  # of revision 1, 2 …: the events
         self.heads = {}  # service: Config
         self.versions = {}  # service: the newest version number
+        self.hidden = frozenset()  # services that the client may not read
 
     @property
     def revision(self):
@@ -73,10 +74,14 @@ class Registry:
         self.commits.append([])
         self.oldest = revision + 1
 
+    def readable(self):
+        """The heads that the client may read."""
+        return {service: head for service, head in self.heads.items() if service not in self.hidden}
+
     def state(self):
         """What a client that has everything reports: service to (version, data)."""
         return {service: (head.version, loads(head.config_data))
-                for service, head in self.heads.items()}
+                for service, head in self.readable().items()}
 
     # ---- What a watch answers ----
 
@@ -101,11 +106,11 @@ class Registry:
         if request.include_snapshot:
             return [*self.snapshot_parts(), self.snapshot_end()]
         start = after[1] if after else self.revision
-        started = api_pb.WatchResponse(kind=api_pb.WATCH_RESPONSE_KIND_STARTED,
-                                       header=position(self.epoch, start))
+        started = self._response(kind=api_pb.WATCH_RESPONSE_KIND_STARTED,
+                                 header=position(self.epoch, start))
         responses, delivered, batch = [started], 0, []
         for revision in range(start + 1, self.revision + 1):
-            commit = self.commits[revision - 1]
+            commit = self._readable_events(revision)
             if batch and _size(batch) + _size(commit) > BATCH:
                 responses += self._responses(batch, delivered)
                 delivered, batch = batch[-1].revision, []
@@ -117,17 +122,24 @@ class Registry:
 
     def snapshot_parts(self):
         """Each config in a response of its own, in the order of the names."""
-        return [api_pb.WatchResponse(kind=api_pb.WATCH_RESPONSE_KIND_SNAPSHOT,
-                                     header=pb.Position(epoch=self.epoch), configs=[head])
-                for _, head in sorted(self.heads.items())]
+        return [self._response(kind=api_pb.WATCH_RESPONSE_KIND_SNAPSHOT,
+                               header=pb.Position(epoch=self.epoch), configs=[head])
+                for _, head in sorted(self.readable().items())]
 
     def snapshot_end(self):
-        return api_pb.WatchResponse(kind=api_pb.WATCH_RESPONSE_KIND_SNAPSHOT_END, header=self.here())
+        return self._response(kind=api_pb.WATCH_RESPONSE_KIND_SNAPSHOT_END, header=self.here())
 
     def events(self, revision, delivered):
-        """The responses with a commit, none if it has no events. delivered: the revision of the event
-        or snapshot that the stream has delivered last."""
-        return self._responses(self.commits[revision - 1], delivered)
+        """The responses with a commit, none if the client may read none of its events. delivered: the
+        revision of the event or snapshot that the stream has delivered last."""
+        return self._responses(self._readable_events(revision), delivered)
+
+    def _readable_events(self, revision):
+        return [event for event in self.commits[revision - 1]
+                if event.service_name not in self.hidden]
+
+    def _response(self, **members):
+        return api_pb.WatchResponse(filtered=bool(self.hidden), **members)
 
     def _responses(self, events, delivered):
         """The responses with the events of one or more commits; only one that is alone is split."""
@@ -135,15 +147,15 @@ class Registry:
         for index, part in enumerate(parts):
             more = index < len(parts) - 1
             revision = part[-1].revision
-            responses.append(api_pb.WatchResponse(
+            responses.append(self._response(
                 kind=api_pb.WATCH_RESPONSE_KIND_EVENTS, events=part, more=more,
                 previous_revision=revision if index else delivered,
                 header=position(self.epoch, revision - 1 if more else revision)))
         return responses
 
     def progress(self, delivered):
-        return api_pb.WatchResponse(kind=api_pb.WATCH_RESPONSE_KIND_PROGRESS, header=self.here(),
-                                    previous_revision=delivered)
+        return self._response(kind=api_pb.WATCH_RESPONSE_KIND_PROGRESS, header=self.here(),
+                              previous_revision=delivered)
 
 
 def _size(events):

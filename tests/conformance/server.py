@@ -46,11 +46,12 @@ class Refusal(Exception):
 
 
 class Stream:
-    """One call of Watch. `at` is when it came, on time.monotonic()."""
+    """One call of Watch. `at` is when it came, on time.monotonic(); peer is whom it came from."""
 
     def __init__(self, request, context):
         self.at = time.monotonic()
         self.request = request
+        self.peer = context.peer()
         self.token = dict(context.invocation_metadata()).get("authorization")
         self.items = queue.Queue()
         self.delivered = 0
@@ -103,6 +104,7 @@ class Call:
     def __init__(self, method, request, context):
         self.at = time.monotonic()
         self.method, self.request = method, request
+        self.peer = context.peer()
         self.seconds_left = context.time_remaining()
         self.token = dict(context.invocation_metadata()).get("authorization")
 
@@ -215,6 +217,15 @@ class Server(grpc.GenericRpcHandler):
                     stream.send(*self.registry.events(self.registry.revision, stream.delivered))
             return events
 
+    def change_rights(self, *hidden):
+        """From now on the client may not read these services. Streams that follow are told at once
+        whether that is all that they select."""
+        with self.lock:
+            self.registry.hidden = frozenset(hidden)
+            for stream in self.streams:
+                if stream.follows:
+                    stream.send(self.registry.progress(stream.delivered))
+
     def _mark_progress(self):
         while not self.stopped.wait(0.05):
             with self.lock:
@@ -226,15 +237,20 @@ class Server(grpc.GenericRpcHandler):
 
     def wait_for(self, condition, what, seconds=PATIENCE):
         """Waits until condition() returns a true value, and returns it."""
+        value = self.look_for(condition, seconds)
+        if not value:
+            raise AssertionError(f"within {seconds:g} s not: {what}")
+        return value
+
+    def look_for(self, condition, seconds):
+        """The same; where that has not come in this time, returns the last value."""
         with self.moved:
             deadline = time.monotonic() + seconds
             while True:
                 value = condition()
-                if value:
-                    return value
                 left = deadline - time.monotonic()
-                if left <= 0:
-                    raise AssertionError(f"within {seconds:g} s not: {what}")
+                if value or left <= 0:
+                    return value
                 self.moved.wait(min(left, 0.05))
 
     def stream(self, n):

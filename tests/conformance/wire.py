@@ -134,9 +134,14 @@ class Wire:
         self.target = target
         self.has_frames = has_frames
         self.connections = []
+        self.peers = set()  # as whom the server sees the connections, those that are gone included
         self.lock = threading.Lock()
         self.listener = None
-        self.port = 0
+        # Bound for good, so that nobody else gets the port while nothing listens at it.
+        self.holder = socket.socket()
+        self.holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self.holder.bind(("127.0.0.1", 0))
+        self.port = self.holder.getsockname()[1]
         self.open()
 
     @property
@@ -145,7 +150,6 @@ class Wire:
 
     def open(self):
         self.listener = socket.create_server(("127.0.0.1", self.port))
-        self.port = self.listener.getsockname()[1]
         threading.Thread(target=self._accept, args=(self.listener,), daemon=True).start()
 
     def _accept(self, listener):
@@ -161,6 +165,7 @@ class Wire:
             connection = Connection(near, far, self.has_frames)
             with self.lock:
                 self.connections.append(connection)
+                self.peers.add(f"ipv4:127.0.0.1:{far.getsockname()[1]}")
             connection.run()
 
     def live(self):
@@ -179,6 +184,12 @@ class Wire:
         """Ends all connections."""
         for connection in self.live():
             connection.close(abruptly)
+
+    def end(self):
+        """For good."""
+        self.close()
+        self.cut()
+        self.holder.close()
 
     def refuse_for(self, seconds):
         """Ends all connections and refuses new ones for this time."""

@@ -35,6 +35,13 @@ COMMANDS = {
 
 # Each rule that the reference client can break, a scenario that is about it, and what that says.
 WRONG = {
+    "first_address_only": ("address_away", "the client has told no change"),
+    "next_address_at_once": ("address_turns_away", "has waited 0."),
+    "ignores_rights": ("rights_taken", "the client has told no change"),
+    "keeps_position_of_old_rights": ("rights_changed", "the client has told no change"),
+    "mixes_rights": ("rights_taken_within_snapshot", "the client has found"),
+    "always_at_once": ("every_position_lost", "has waited 0."),
+    "fixed_bound": ("away_for_long", "the client has come 26 times"),
     "forgets_position": ("progress", "begins with a snapshot, where it had a position"),
     "position_too_early": ("commit_broken_off", "resumes after revision 3, not 2"),
     "position_too_late": ("stream_ended", "resumes after revision 1, not 2"),
@@ -67,7 +74,8 @@ WRONG = {
     "does_not_end": ("changes", "has not ended within"),
 }
 # A machine that is busy can make waits of what are none.
-BY_TIME = {"no_wait", "no_first_wait", "fixed_wait"}
+BY_TIME = {"no_wait", "no_first_wait", "fixed_wait", "fixed_bound", "next_address_at_once",
+           "always_at_once"}
 
 
 def play(command, *options, patience=20):

@@ -1,13 +1,15 @@
 /* libconfreg under the conformance program: tests/conformance/README.md says what is printed and
  * read.
  *
- *     usage: library_conformance ADDRESS */
+ *     usage: library_conformance ADDRESS[,ADDRESS…] */
 #include <confreg.h>
 #include <jansson.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define MOST_ADDRESSES 4
 
 static pthread_mutex_t output = PTHREAD_MUTEX_INITIALIZER;
 
@@ -145,13 +147,25 @@ static void give_up(const struct confreg_error *error)
     exit(1);
 }
 
+/* Splits a text at its commas, in place. */
+static size_t split(char *text, const char *ret_addresses[MOST_ADDRESSES])
+{
+    size_t n = 0;
+    char *rest = NULL;
+    for (char *part = strtok_r(text, ",", &rest); part != NULL && n < MOST_ADDRESSES;
+         part = strtok_r(NULL, ",", &rest)) {
+        ret_addresses[n++] = part;
+    }
+    return n;
+}
+
 int main(int argc, char **argv)
 {
     struct confreg_error error;
-    const char *address = argc == 2 ? argv[1] : "";
+    const char *addresses[MOST_ADDRESSES];
     struct confreg_client_options options = CONFREG_CLIENT_OPTIONS_INIT;
-    options.addresses = &address;
-    options.n_addresses = 1;
+    options.addresses = addresses;
+    options.n_addresses = argc == 2 ? split(argv[1], addresses) : 0;
     options.ca_file = getenv("CONFORMANCE_CA_FILE");
     options.token_file = getenv("CONFORMANCE_TOKEN_FILE");
     struct confreg_client *client = confreg_client_new(&options, &error);

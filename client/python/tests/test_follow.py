@@ -113,6 +113,21 @@ def test_a_server_that_takes_away_every_position_is_not_overrun():
     assert at_once == [True, False, True]
 
 
+def test_a_snapshot_during_which_the_rights_change_is_not_told():
+    watch = follower()
+    watch.request()
+    assert watch.feed(response(SNAPSHOT, 0, configs=[config("a", 1, 2)])) is None
+    with pytest.raises(errors.FailedPreconditionError) as changed:
+        watch.feed(response(SNAPSHOT_END, 3, filtered=True))
+    assert changed.value.reason == "RIGHTS_CHANGED"
+    assert not watch.lost(changed.value), "a snapshot that is of no use is tried again with a wait"
+    update = snapshot(watch, 3, config("b", 1, 2))
+    assert update.first and told(update) == [("update", "b", 1)]
+    with pytest.raises(errors.FailedPreconditionError) as changed:
+        watch.feed(response(PROGRESS, 4, before=3, filtered=True))
+    assert watch.lost(changed.value) and watch.request().include_snapshot
+
+
 def test_json_that_nests_deeper_than_the_stack_is_damaged():
     watch = follower()
     watch.request()

@@ -2,7 +2,7 @@
 """The contract of docs/clients.md in one file, on generated stubs: a client that keeps it, and wrong
 ones, each of which breaks one rule.
 
-    reference.py [--wrong RULE] ADDRESS"""
+    reference.py [--wrong RULE] ADDRESS[,ADDRESS…]"""
 
 import argparse
 import json
@@ -27,6 +27,13 @@ SERVICE = "/confreg.v1.RegistryService/"
 LOST = ("OUT_OF_RANGE", "FAILED_PRECONDITION")
 WRONG = set()  # rules that this client breaks
 RULES = {
+    "first_address_only": "does not go on to the next address",
+    "next_address_at_once": "does not wait before it goes to the next address",
+    "ignores_rights": "does not look at `filtered`",
+    "keeps_position_of_old_rights": "resumes after RIGHTS_CHANGED",
+    "mixes_rights": "keeps a snapshot during which the rights have changed",
+    "always_at_once": "never waits after a position that is lost",
+    "fixed_bound": "waits at random, but not longer from time to time",
     "forgets_position": "begins every stream with a snapshot",
     "position_too_early": "takes the position of a response before it has handled it",
     "position_too_late": "resumes one revision before the one that it has handled",
@@ -105,6 +112,8 @@ class Backoff:
 
     def next(self, least):
         bound, self.bound = self.bound, min(self.bound * 2, MOST_BOUND)
+        if "fixed_bound" in WRONG:
+            self.bound = FIRST_BOUND
         if "no_wait" in WRONG or ("no_first_wait" in WRONG and bound == FIRST_BOUND):
             return least
         if "fixed_wait" in WRONG:
@@ -116,29 +125,38 @@ class Backoff:
 
 
 class Server:
-    """The channel and the token."""
+    """A channel an address, of which the first is in use, and the token."""
 
-    def __init__(self, address):
+    def __init__(self, addresses):
         ca, self.token_file = (os.environ.get(f"CONFORMANCE_{name}_FILE") for name in ("CA", "TOKEN"))
         options = [("grpc.enable_retries", 0), ("grpc.max_receive_message_length", 16 << 20)]
-        self.channel = (grpc.insecure_channel(address, options) if ca is None else
-                        grpc.secure_channel(address, grpc.ssl_channel_credentials(
-                            Path(ca).read_bytes()), options))
+        self.channels = [
+            grpc.insecure_channel(address, options) if ca is None else
+            grpc.secure_channel(address, grpc.ssl_channel_credentials(Path(ca).read_bytes()), options)
+            for address in addresses]
+        self.lock = threading.Lock()
         self.token = None
+
+    def failed(self, channel):
+        """The server is away at this address: the next one is in use from now on, if nobody else has
+        seen to that."""
+        with self.lock:
+            if channel is self.channels[0] and "first_address_only" not in WRONG:
+                self.channels.append(self.channels.pop(0))
 
     def metadata(self):
         if self.token_file and (self.token is None or "keeps_token" not in WRONG):
             self.token = Path(self.token_file).read_text().strip()
         return [("authorization", f"Bearer {self.token}")] if self.token else []
 
-    def watch(self, request):
-        call = self.channel.unary_stream(
+    def watch(self, channel, request):
+        call = channel.unary_stream(
             f"{SERVICE}Watch", request_serializer=api_pb.WatchRequest.SerializeToString,
             response_deserializer=lambda data: data)
         return call(request, metadata=self.metadata())
 
-    def call(self, method, request, seconds):
-        call = self.channel.unary_unary(
+    def call(self, channel, method, request, seconds):
+        call = channel.unary_unary(
             f"{SERVICE}{method}", request_serializer=lambda message: message.SerializeToString(),
             response_deserializer=getattr(api_pb, f"{method}Response").FromString)
         return call(request, metadata=self.metadata(), timeout=seconds)
@@ -153,6 +171,7 @@ class Copy:
         self.position = None
         self.parts, self.events, self.delivered = {}, [], 0
         self.at_once = False  # the stream was opened without a wait
+        self.filtered = None  # as of the copy, or of the snapshot that comes; None: not known
 
     def request(self):
         """The request of the next stream."""
@@ -163,6 +182,7 @@ class Copy:
         request.progress_interval.FromSeconds(PROGRESS_S)
         if self.position is None or "forgets_position" in WRONG:
             request.include_snapshot = True
+            self.filtered = None
         elif "position_too_late" in WRONG:
             request.start_revision, request.epoch = self.position.revision, self.position.epoch
         else:
@@ -171,10 +191,11 @@ class Copy:
 
     def lost(self, failure):
         """Whether the next stream is to be opened at once, with a snapshot."""
-        is_lost = failure.code in LOST and self.position is not None
+        is_lost = failure.code in LOST and self.position is not None and not (
+            failure.reason == "RIGHTS_CHANGED" and "keeps_position_of_old_rights" in WRONG)
         if is_lost:
             self.position = None
-        self.at_once = is_lost and not self.at_once
+        self.at_once = is_lost and (not self.at_once or "always_at_once" in WRONG)
         return self.at_once
 
     def take(self, response):
@@ -183,6 +204,7 @@ class Copy:
                 and "ignores_previous_revision" not in WRONG):
             raise Unusable("OUT_OF_RANGE", "MESSAGE_MISSED")
         kind = response.kind
+        self.check_rights(response)
         if "position_too_early" in WRONG and response.header.revision:
             self.position = response.header
             if response.events:
@@ -200,6 +222,15 @@ class Copy:
                 "ignores_progress" in WRONG and kind == api_pb.WATCH_RESPONSE_KIND_PROGRESS):
             self.position = response.header
         return kind != api_pb.WATCH_RESPONSE_KIND_STARTED
+
+    def check_rights(self, response):
+        is_part = response.kind in (api_pb.WATCH_RESPONSE_KIND_SNAPSHOT,
+                                    api_pb.WATCH_RESPONSE_KIND_SNAPSHOT_END)
+        if self.filtered is None or "ignores_rights" in WRONG or (
+                is_part and "mixes_rights" in WRONG):
+            self.filtered = response.filtered
+        if response.filtered != self.filtered:
+            raise Unusable("FAILED_PRECONDITION", "RIGHTS_CHANGED")
 
     def take_events(self, response):
         events = list(response.events) or [
@@ -273,8 +304,9 @@ class Watch:
 
     def run(self):
         while True:
+            channel = self.server.channels[0]
             try:
-                self.follow()
+                self.follow(channel)
                 failure = Unusable("UNAVAILABLE")
                 if "ends_with_the_stream" in WRONG:
                     return
@@ -285,12 +317,16 @@ class Watch:
             say("interrupted", code=failure.code, reason=failure.reason)
             if "dies_of_garbage" in WRONG and failure.code not in ("UNAVAILABLE", *LOST):
                 return
-            if not self.copy.lost(failure):
+            if failure.code == "UNAVAILABLE":
+                self.server.failed(channel)
+            at_once = self.copy.lost(failure) or (
+                "next_address_at_once" in WRONG and self.server.channels[0] is not channel)
+            if not at_once:
                 time.sleep(self.backoff.next(failure.retry_s))
 
-    def follow(self):
+    def follow(self, channel):
         """One stream."""
-        call = self.server.watch(self.copy.request())
+        call = self.server.watch(channel, self.copy.request())
         responses = queue.Queue()
         threading.Thread(target=self.receive, args=(call, responses), daemon=True).start()
         try:
@@ -335,13 +371,16 @@ def obey(server, command):
     deadline = time.monotonic() + command.get("deadline_ms", 10_000) / 1000
     backoff = Backoff()
     while True:
+        channel = server.channels[0]
         try:
-            config = server.call(method, request, None if "no_deadline" in WRONG
+            config = server.call(channel, method, request, None if "no_deadline" in WRONG
                                  else deadline - time.monotonic()).config
             return say("result", config, environment=config.environment,
                        service=config.service_name, version=config.version)
         except grpc.RpcError as error:
             failure = failure_of(error)
+        if failure.code == "UNAVAILABLE":
+            server.failed(channel)
         wait = backoff.next(failure.retry_s)
         again = failure.code == "UNAVAILABLE" or "repeats_refusals" in WRONG
         if not again or "repeats_nothing" in WRONG or time.monotonic() + wait > deadline:
@@ -355,10 +394,10 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--wrong", choices=RULES)
-    parser.add_argument("address")
+    parser.add_argument("addresses", help="HOST:PORT, or several with commas")
     given = parser.parse_args()
     WRONG.update({given.wrong} - {None})
-    server = Server(given.address)
+    server = Server(given.addresses.split(","))
     threading.Thread(target=Watch(server).run, daemon=True).start()
     for line in sys.stdin:
         threading.Thread(target=obey, args=(server, json.loads(line)), daemon=True).start()

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"log"
 	"os"
+	"strings"
 	"sync"
 	"time"
 
@@ -24,15 +25,15 @@ const environment = "prod"
 func main() {
 	log.SetFlags(0)
 	if len(os.Args) != 2 {
-		log.Fatal("usage: conformance HOST:PORT")
+		log.Fatal("usage: conformance HOST:PORT[,HOST:PORT]")
 	}
 	if err := run(os.Args[1]); err != nil {
 		log.Fatal(err)
 	}
 }
 
-func run(address string) error {
-	options := confreg.Options{Addresses: []string{address}, TokenFile: os.Getenv("CONFORMANCE_TOKEN_FILE")}
+func run(addresses string) error {
+	options := confreg.Options{Addresses: strings.Split(addresses, ","), TokenFile: os.Getenv("CONFORMANCE_TOKEN_FILE")}
 	if file := os.Getenv("CONFORMANCE_CA_FILE"); file != "" {
 		options.TLS = &confreg.TLS{CAFile: file}
 	}

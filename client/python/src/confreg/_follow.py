@@ -45,17 +45,12 @@ class Update:
     filtered: bool = False
 
 
-class RightsChangedError(errors.ConfregError):
-    """The caller may read more, or less, than when the stream began."""
-
-
 class MessageMissedError(errors.ConfregError):
     """A response of the stream is missing."""
 
 
 # After these the position is of no use.
-_LOST = (errors.OutOfRangeError, errors.FailedPreconditionError, MessageMissedError,
-         RightsChangedError)
+_LOST = (errors.OutOfRangeError, errors.FailedPreconditionError, MessageMissedError)
 
 
 class DamagedError(errors.ConfregError):
@@ -85,12 +80,15 @@ class Follower:
         self._snapshot: dict[tuple[str, str], Config] = {}
         self._changes: list[Change] = []  # of a commit that is not complete
         self._delivered = 0  # revision of the newest event or snapshot on this stream
-        self._filtered: bool | None = None  # of the copy; None: there is none
+        # Of the copy, and of the snapshot that replaces it; None: not known yet.
+        self._filtered: bool | None = None
         self._at_once = False  # the stream was opened without a wait, as a position was lost
 
     def request(self) -> Any:
         """The request of the next stream."""
         self._snapshot, self._changes, self._delivered = {}, [], 0
+        if self._position is None:
+            self._filtered = None
         request = _api.new(
             "WatchRequest", conflate=self._latest_only, resolve=self._resolve, include_large=True,
             include_snapshot=self._position is None, resume_after=self._position,
@@ -154,11 +152,11 @@ class Follower:
             self._delivered = response.events[-1].revision
 
     def _check_rights(self, response: Any) -> None:
-        if response.kind in (SNAPSHOT, SNAPSHOT_END) or self._filtered is None:
+        if self._filtered is None:
             self._filtered = response.filtered
         elif response.filtered != self._filtered:
-            raise RightsChangedError("the rights have changed: a new snapshot is needed",
-                                     "UNAVAILABLE", "RIGHTS_CHANGED")
+            raise errors.FailedPreconditionError("the rights have changed: a new snapshot is needed",
+                                                 "FAILED_PRECONDITION", "RIGHTS_CHANGED")
 
     def _take_changes(self, position: Position) -> Update | None:
         changes, self._changes = tuple(self._changes), []

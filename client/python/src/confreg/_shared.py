@@ -13,7 +13,7 @@ from typing import Callable, Union
 
 from . import errors
 from ._connection import Credentials
-from ._follow import RightsChangedError, Selector, Update
+from ._follow import Selector, Update
 from ._reading import Name, Reading
 from .client import Client, Watch
 from .models import Change, Config
@@ -130,7 +130,7 @@ class SharedWatch:
                     self._take(update)
 
     def _failed(self, error: errors.ConfregError) -> None:
-        if not isinstance(error, RightsChangedError):  # a snapshot comes at once
+        if error.reason != "RIGHTS_CHANGED":  # a snapshot comes at once
             for follower in self._followers:
                 follower.tell(error)
 
