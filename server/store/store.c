@@ -366,63 +366,6 @@ static bool walk_version(void *user, const struct store_row *row)
     return walk->visit(walk->user, &version);
 }
 
-static bool keep_version(void *user, const struct version_ref *version)
-{
-    struct version_ref *kept = user;
-    *kept = (struct version_ref){.commit = commit_ref(version->commit), .index = version->index};
-    return false;
-}
-
-bool store_read_version(struct store *store, const char *environment, const char *service,
-                        uint64_t version, struct version_ref *ret_version, struct status *st)
-{
-    struct version_ref found = {0};
-    struct version_walk walk = {.store = store,
-                                .environment = environment,
-                                .service = service,
-                                .next = version,
-                                .visit = keep_version,
-                                .user = &found,
-                                .st = st};
-    if (!store->ops->read_version(store, environment, service, version, walk_version, &walk, st) ||
-        walk.failed) {
-        commit_unref(found.commit);
-        return false;
-    }
-    if (found.commit == NULL) {
-        return status_set_outcome(st, OUTCOME_VERSION_NOT_FOUND, "%s has no version %" PRIu64,
-                                  key_name(environment, service).text, version);
-    }
-    if (version_change(&found)->version != version) {
-        uint64_t revision = found.commit->revision;
-        commit_unref(found.commit);
-        return damaged(st, revision, "is listed for another version");
-    }
-    *ret_version = found;
-    return true;
-}
-
-/* Reads a version that is known to exist. NOT_FOUND: it is lost, rather than not visible yet. */
-static bool read_seen_version(struct store *store, const char *environment, const char *service,
-                              uint64_t version, struct version_ref *ret_version, struct status *st)
-{
-    if (store_read_version(store, environment, service, version, ret_version, st)) {
-        return true;
-    }
-    return st->code == STATUS_NOT_FOUND && store->shared && !is_behind(store, st) &&
-           store_read_version(store, environment, service, version, ret_version, st);
-}
-
-bool store_read_live_version(struct store *store, const char *environment, const char *service,
-                             uint64_t version, struct version_ref *ret_version, struct status *st)
-{
-    return read_seen_version(store, environment, service, version, ret_version, st) ||
-           (st->code == STATUS_NOT_FOUND &&
-            status_set(st, STATUS_DATA_LOSS, "LOG_DAMAGED",
-                       "the log has lost version %" PRIu64 " of %s", version,
-                       key_name(environment, service).text));
-}
-
 bool store_read_versions(struct store *store, const char *environment, const char *service,
                          uint64_t from, uint64_t down_to, bool with_payloads,
                          store_version_visitor *visit, void *user, struct status *st)
@@ -442,34 +385,191 @@ bool store_read_versions(struct store *store, const char *environment, const cha
            !walk.failed;
 }
 
-static bool keep_commit(void *user, struct commit *commit)
+/* ---- Many names at once ---- */
+
+/* A read that finds a commit and the index of a change for each of some names. */
+struct find_walk {
+    struct store *store;
+    const struct store_config *configs; /* of a read of changes at or before `revision` */
+    uint64_t revision;
+    const struct store_version *versions; /* of a read of versions */
+    struct version_ref *found;            /* by name */
+    size_t n;
+    struct status *st;
+    bool failed;
+};
+
+static void drop_found(struct version_ref *found, size_t n)
 {
-    *(struct commit **)user = commit_ref(commit);
-    return false;
+    for (size_t i = 0; i < n; i++) {
+        commit_unref(MOVE(found[i].commit));
+    }
+}
+
+/* Takes the commit over if it contains what it is listed for. Its hash does not cover the backend's
+ * index. */
+static bool keep_found(struct find_walk *walk, size_t which, struct commit *commit, size_t index,
+                       bool is_listed_right)
+{
+    assert(which < walk->n && walk->found[which].commit == NULL && "each name is found once");
+    walk->failed = !is_listed_right;
+    if (walk->failed) {
+        return damaged(walk->st, commit->revision, "does not change what it is listed for");
+    }
+    note_known(walk->store, commit->revision);
+    walk->found[which] = (struct version_ref){commit_ref(commit), index};
+    return true;
+}
+
+/* Hands over what was found, if the read went well. */
+static bool end_find(struct find_walk *walk, bool ok, struct version_ref *ret_found)
+{
+    if (!ok || walk->failed) {
+        drop_found(walk->found, walk->n);
+        return false;
+    }
+    memcpy(ret_found, walk->found, walk->n * sizeof walk->found[0]);
+    return true;
+}
+
+/* Whether a row is of this commit, which then need not be decoded again. */
+static bool is_of_row(const struct commit *commit, const struct store_row *row)
+{
+    return commit != NULL && row->record != NULL && hash_equal(&commit->hash, &row->hash) &&
+           (commit->record == row->record ||
+            (commit->record->len == row->record->len &&
+             memcmp(commit->record->data, row->record->data, row->record->len) == 0));
+}
+
+/* A commit that was found for another name already; NULL: none. */
+static struct commit *found_before(const struct find_walk *walk, const struct store_row *row)
+{
+    size_t i = 0;
+    while (i < walk->n && !is_of_row(walk->found[i].commit, row)) {
+        i++;
+    }
+    return i == walk->n ? NULL : commit_ref(walk->found[i].commit);
+}
+
+static bool walk_change(void *user, size_t which, const struct store_row *row)
+{
+    struct find_walk *walk = user;
+    const struct store_config *config = &walk->configs[which];
+    AUTO(commit_unref) struct commit *commit = found_before(walk, row);
+    walk->failed = commit == NULL && !decode_commit(walk->store, row, &commit, walk->st);
+    return !walk->failed &&
+           keep_found(
+               walk, which, commit, row->index,
+               commit->revision <= walk->revision && row->index < commit->n_changes &&
+                   is_of(&commit->changes[row->index], config->environment, config->service));
+}
+
+bool store_find_changes(struct store *store, const struct store_config *configs, size_t n,
+                        uint64_t revision, struct version_ref *ret_changes, struct status *st)
+{
+    struct version_ref found[STORE_FIND_MAX] = {0};
+    struct find_walk walk = {
+        .store = store, .configs = configs, .revision = revision, .found = found, .n = n, .st = st};
+    assert(n >= 1 && n <= STORE_FIND_MAX && "a read of many names is bounded");
+    return end_find(&walk,
+                    store->ops->find_changes(store, configs, n, revision, walk_change, &walk, st),
+                    ret_changes);
 }
 
 bool store_find_change(struct store *store, const char *environment, const char *service,
                        uint64_t revision, struct version_ref *ret_change, struct status *st)
 {
-    uint64_t found = 0;
-    uint32_t index = 0;
-    *ret_change = (struct version_ref){0};
-    if (!store->ops->find_change(store, environment, service, revision, &found, &index, st)) {
-        return false;
-    }
-    if (found == 0) {
-        return true;
-    }
+    const struct store_config config = {environment, service};
+    return store_find_changes(store, &config, 1, revision, ret_change, st);
+}
+
+static bool brings(const struct commit *commit, size_t index, const struct store_version *version)
+{
+    const struct change *change = &commit->changes[index];
+    return index < commit->n_changes && change_brings_version(change->kind) &&
+           change->version == version->version &&
+           is_of(change, version->environment, version->service);
+}
+
+static bool walk_found_version(void *user, size_t which, const struct store_row *row)
+{
+    struct find_walk *walk = user;
     AUTO(commit_unref) struct commit *commit = NULL;
-    if (!store_read_commits(store, found, found, false, keep_commit, &commit, st)) {
+    walk->failed = !make_commit(walk->store, row, &commit, walk->st);
+    return !walk->failed && keep_found(walk, which, commit, row->index,
+                                       brings(commit, row->index, &walk->versions[which]));
+}
+
+/* commit NULL: the log does not have the version. */
+static bool find_versions(struct store *store, const struct store_version *versions, size_t n,
+                          struct version_ref *ret_versions, struct status *st)
+{
+    struct version_ref found[STORE_FIND_MAX] = {0};
+    struct find_walk walk = {
+        .store = store, .versions = versions, .found = found, .n = n, .st = st};
+    assert(n >= 1 && n <= STORE_FIND_MAX && "a read of many names is bounded");
+    return end_find(&walk,
+                    store->ops->find_versions(store, versions, n, walk_found_version, &walk, st),
+                    ret_versions);
+}
+
+bool store_read_version(struct store *store, const char *environment, const char *service,
+                        uint64_t version, struct version_ref *ret_version, struct status *st)
+{
+    const struct store_version wanted = {environment, service, version};
+    struct version_ref found;
+    if (!find_versions(store, &wanted, 1, &found, st)) {
         return false;
     }
-    if (commit == NULL || index >= commit->n_changes ||
-        !is_of(&commit->changes[index], environment, service)) {
-        return damaged(st, found, "lacks a change");
+    if (found.commit == NULL) {
+        return status_set_outcome(st, OUTCOME_VERSION_NOT_FOUND, "%s has no version %" PRIu64,
+                                  key_name(environment, service).text, version);
     }
-    *ret_change = (struct version_ref){.commit = MOVE(commit), .index = index};
+    *ret_version = found;
     return true;
+}
+
+/* The index of the first version that was not found; n: all were found. */
+static size_t first_missing(const struct version_ref *found, size_t n)
+{
+    size_t i = 0;
+    while (i < n && found[i].commit != NULL) {
+        i++;
+    }
+    return i;
+}
+
+bool store_read_live_versions(struct store *store, const struct store_version *versions, size_t n,
+                              struct version_ref *ret_versions, struct status *st)
+{
+    struct version_ref found[STORE_FIND_MAX];
+    if (!find_versions(store, versions, n, found, st)) {
+        return false;
+    }
+    size_t missing = first_missing(found, n);
+    if (missing < n && store->shared) { /* they may not have been visible yet */
+        drop_found(found, n);
+        if (is_behind(store, st) || !find_versions(store, versions, n, found, st)) {
+            return false;
+        }
+        missing = first_missing(found, n);
+    }
+    if (missing < n) {
+        const struct store_version *lost = &versions[missing];
+        drop_found(found, n);
+        return status_set(st, STATUS_DATA_LOSS, "LOG_DAMAGED",
+                          "the log has lost version %" PRIu64 " of %s", lost->version,
+                          key_name(lost->environment, lost->service).text);
+    }
+    memcpy(ret_versions, found, n * sizeof found[0]);
+    return true;
+}
+
+bool store_read_live_version(struct store *store, const char *environment, const char *service,
+                             uint64_t version, struct version_ref *ret_version, struct status *st)
+{
+    const struct store_version wanted = {environment, service, version};
+    return store_read_live_versions(store, &wanted, 1, ret_version, st);
 }
 
 struct search_walk {
@@ -555,14 +655,6 @@ struct head_walk {
     struct status *st;
     bool failed;
 };
-
-static bool is_of_row(const struct commit *commit, const struct store_row *row)
-{
-    return commit != NULL && row->record != NULL && hash_equal(&commit->hash, &row->hash) &&
-           (commit->record == row->record ||
-            (commit->record->len == row->record->len &&
-             memcmp(commit->record->data, row->record->data, row->record->len) == 0));
-}
 
 /* The commit of a row's newest version; borrowed from the walk's cache. */
 static bool recent_commit(struct head_walk *walk, const struct store_head_row *row,

@@ -131,9 +131,11 @@ struct store_row {
      * that is missing without having been erased. Only of a row with payloads. */
     bool tells_erased;
     size_t n_erased;
-    uint32_t index; /* of a version: the change that added it */
+    uint32_t index; /* of a version: the change that added it; of a change: itself */
 };
 typedef bool store_row_visitor(void *user, const struct store_row *row);
+/* Of a read of many names: the row that was found for the name with this index. */
+typedef bool store_found_visitor(void *user, size_t which, const struct store_row *row);
 
 struct store_head_row {
     const char *environment, *service;
@@ -165,6 +167,13 @@ struct store_config {
     const char *environment, *service;
 };
 
+/* A version of a config; the names are borrowed. */
+struct store_version {
+    const char *environment, *service;
+    uint64_t version;
+};
+
+#define STORE_FIND_MAX 64 /* names in one read */
 #define STORE_SEARCH_CONFIGS 64
 #define STORE_SEARCH_COMMITS 1000
 
@@ -192,14 +201,18 @@ struct store_ops {
     bool (*append)(struct store *store, struct commit *const *commits, size_t n, struct status *st);
     bool (*read_commits)(struct store *store, uint64_t from, uint64_t through, bool with_payloads,
                          store_row_visitor *visit, void *user, struct status *st);
-    bool (*read_version)(struct store *store, const char *environment, const char *service,
-                         uint64_t version, store_row_visitor *visit, void *user, struct status *st);
+    /* Visits those of the versions that the log has, each once, in any order, with their payloads.
+     */
+    bool (*find_versions)(struct store *store, const struct store_version *versions, size_t n,
+                          store_found_visitor *visit, void *user, struct status *st);
     bool (*read_versions)(struct store *store, const char *environment, const char *service,
                           uint64_t from, uint64_t down_to, bool with_payloads,
                           store_row_visitor *visit, void *user, struct status *st);
-    bool (*find_change)(struct store *store, const char *environment, const char *service,
-                        uint64_t revision, uint64_t *ret_revision, uint32_t *ret_index,
-                        struct status *st);
+    /* Visits the change of each config that has one, once, in any order: the row of its commit,
+     * without payloads. */
+    bool (*find_changes)(struct store *store, const struct store_config *configs, size_t n,
+                         uint64_t revision, store_found_visitor *visit, void *user,
+                         struct status *st);
     bool (*search)(struct store *store, const struct store_search *search, store_row_visitor *visit,
                    void *user, struct status *st);
     /* revisions: zeroed by the caller; a backend fills in those that it finds. */
@@ -319,8 +332,13 @@ bool store_read_all_commits(struct store *store, uint64_t from, uint64_t through
 bool store_read_version(struct store *store, const char *environment, const char *service,
                         uint64_t version, struct version_ref *ret_version, struct status *st);
 
-/* The same, for a version that the registry knows to be live. If it is missing, DATA_LOSS, or
- * UNAVAILABLE if a shared store shows less of the log than it did before. */
+/* Reads 1 to STORE_FIND_MAX different versions that the registry knows to be live, in one round
+ * trip; the references are the caller's. If one is missing, DATA_LOSS, or UNAVAILABLE if a shared
+ * store shows less of the log than it did before. */
+bool store_read_live_versions(struct store *store, const struct store_version *versions, size_t n,
+                              struct version_ref *ret_versions, struct status *st);
+
+/* The same for one version. */
 bool store_read_live_version(struct store *store, const char *environment, const char *service,
                              uint64_t version, struct version_ref *ret_version, struct status *st);
 
@@ -329,9 +347,14 @@ bool store_read_versions(struct store *store, const char *environment, const cha
                          uint64_t from, uint64_t down_to, bool with_payloads,
                          store_version_visitor *visit, void *user, struct status *st);
 
-/* Finds the newest change of a config at or before a revision, as an index into its commit, which
- * has no payloads. ret_change->commit NULL: there is none. If the commit changed the config twice,
- * the later change counts. */
+/* Finds for each of 1 to STORE_FIND_MAX different configs its newest change at or before a
+ * revision, as an index into its commit, which has no payloads; the references are the caller's.
+ * commit NULL: there is none. If a commit changed a config twice, the later change counts. Usually
+ * one round trip for all configs; never more than one for each. */
+bool store_find_changes(struct store *store, const struct store_config *configs, size_t n,
+                        uint64_t revision, struct version_ref *ret_changes, struct status *st);
+
+/* The same for one config. */
 bool store_find_change(struct store *store, const char *environment, const char *service,
                        uint64_t revision, struct version_ref *ret_change, struct status *st);
 

@@ -12,6 +12,12 @@
 #define RETRY_NS INT64_C(10000000000)
 #define TAKE_OVER_NS INT64_C(60000000000) /* until the compaction of another node is resumed */
 
+/* A config of a page, and what the compaction drops of it. */
+struct candidate {
+    struct head *head; /* owned */
+    uint64_t through;  /* versions up to this one; 0: none */
+};
+
 struct compactor {
     struct store *store;
     const struct registry *registry;
@@ -20,38 +26,14 @@ struct compactor {
     uint64_t done;    /* compactions up to this revision are finished, as last read from the mark */
     uint64_t revision; /* compaction of the members below */
     struct head_cursor cursor;
-    struct head *head; /* owned; its versions next to through are still to be dropped */
-    uint64_t next, through;
+    struct candidate page[STORE_FIND_MAX]; /* configs that are looked up together, … */
+    size_t n_page;
+    size_t at;       /* … those before this one are done … */
+    uint64_t next;   /* … and of this one, the versions before this one */
     bool space_left; /* the store has more space to release */
 };
 
 /* ---- What goes ---- */
-
-/* The newest change of a config at or before a revision: the head itself if it is old enough, else
- * read from the log. */
-static bool find_change(struct compactor *c, const struct head *head, uint64_t revision,
-                        struct change *ret_change, bool *ret_found, struct status *st)
-{
-    *ret_change = (struct change){.head_version = head->version};
-    *ret_found = true;
-    if (head->row_revision <= revision && head->version != 0) {
-        return true;
-    }
-    struct version_ref found = {0};
-    if (!store_find_change(c->store, head_environment(head), head_service(head), revision, &found,
-                           st)) {
-        return false;
-    }
-    *ret_found = found.commit != NULL;
-    if (*ret_found) { /* no pointers: the commit is released */
-        const struct change *change = version_change(&found);
-        ret_change->head_version = change->head_version;
-        ret_change->previous_version = change->previous_version;
-        ret_change->source_version = change->source_version;
-    }
-    commit_unref(found.commit);
-    return true;
-}
 
 /* Whether the compaction drops nothing of this config: it had few versions at the compaction, or
  * has not changed since the compaction before, which kept no more. */
@@ -63,51 +45,127 @@ static bool is_untouched(const struct compaction *compaction, const struct head 
             compaction->keep_versions >= compaction->keep_versions_before);
 }
 
-static bool find_through(struct compactor *c, const struct compaction *compaction,
-                         const struct head *head, uint64_t *ret_through, struct status *st)
+/* The changes of a page's configs, by index. head_version and the like only: no pointers. */
+struct page_changes {
+    struct change changes[STORE_FIND_MAX];
+    bool found[STORE_FIND_MAX];
+};
+
+/* Of a config that has not changed since the revision, the head tells the change. */
+static bool head_tells_change(const struct head *head, uint64_t revision)
 {
-    struct change at_floor;
-    struct change at_commit;
-    bool floor_found = false;
-    bool commit_found = false;
-    *ret_through = 0;
-    if (is_untouched(compaction, head)) {
-        return true;
+    return head->row_revision <= revision && head->version != 0;
+}
+
+/* Finds the newest change at or before a revision of each of the page's configs: from the heads,
+ * and for those that are newer in one read of the log. */
+static bool find_changes(const struct compactor *c, uint64_t revision,
+                         struct page_changes *ret_changes, struct status *st)
+{
+    struct store_config configs[STORE_FIND_MAX];
+    struct version_ref found[STORE_FIND_MAX];
+    size_t places[STORE_FIND_MAX]; /* in the page */
+    size_t n = 0;
+    for (size_t i = 0; i < c->n_page; i++) {
+        const struct head *head = c->page[i].head;
+        ret_changes->changes[i] = (struct change){.head_version = head->version};
+        ret_changes->found[i] = true;
+        if (!head_tells_change(head, revision)) {
+            places[n] = i;
+            configs[n++] = (struct store_config){head_environment(head), head_service(head)};
+        }
     }
-    if (!find_change(c, head, compaction->floor, &at_floor, &floor_found, st) ||
-        !find_change(c, head, compaction->revision, &at_commit, &commit_found, st)) {
+    if (n > 0 && !store_find_changes(c->store, configs, n, revision, found, st)) {
         return false;
     }
-    *ret_through = compaction_through(compaction, floor_found ? &at_floor : NULL, &at_commit);
+    for (size_t i = 0; i < n; i++) {
+        struct change *change = &ret_changes->changes[places[i]];
+        ret_changes->found[places[i]] = found[i].commit != NULL;
+        if (found[i].commit != NULL) {
+            change->head_version = version_change(&found[i])->head_version;
+            change->previous_version = version_change(&found[i])->previous_version;
+            change->source_version = version_change(&found[i])->source_version;
+        }
+        commit_unref(found[i].commit);
+    }
+    return true;
+}
+
+/* Finds out what the compaction drops of each of the page's configs. */
+static bool find_through(struct compactor *c, const struct compaction *compaction,
+                         struct status *st)
+{
+    struct page_changes at_floor;
+    struct page_changes at_commit;
+    if (!find_changes(c, compaction->floor, &at_floor, st) ||
+        !find_changes(c, compaction->revision, &at_commit, st)) {
+        return false;
+    }
+    for (size_t i = 0; i < c->n_page; i++) {
+        const struct change *floor = at_floor.found[i] ? &at_floor.changes[i] : NULL;
+        c->page[i].through = compaction_through(compaction, floor, &at_commit.changes[i]);
+    }
     return true;
 }
 
 /* ---- Step by step ---- */
 
-static void reset(struct compactor *c)
+static void drop_page(struct compactor *c)
 {
-    head_unref(MOVE(c->head));
-    str_fini(&c->cursor.after);
-    c->cursor = (struct head_cursor){.done = false};
+    for (size_t i = 0; i < c->n_page; i++) {
+        head_unref(MOVE(c->page[i].head));
+    }
+    c->n_page = 0;
+    c->at = 0;
     c->next = 1;
-    c->through = 0;
 }
 
-/* Finds the next config with versions to drop. None: the step has examined enough heads. */
-static bool next_config(struct compactor *c, const struct compaction *compaction, size_t *looks,
-                        struct status *st)
+static void reset(struct compactor *c)
+{
+    drop_page(c);
+    str_fini(&c->cursor.after);
+    c->cursor = (struct head_cursor){.done = false};
+}
+
+/* Replaces the page by the next configs, without those of which nothing is dropped. looks: counts
+ * the heads that were examined. */
+static bool next_page(struct compactor *c, const struct compaction *compaction, size_t *looks,
+                      struct status *st)
 {
     static const struct head_filter everything = {.kind = KEY_ANY};
-    c->next = 1;
-    c->through = 0;
-    while (c->through == 0 && !c->cursor.done && (*looks)++ < STEP_CONFIGS) {
-        head_unref(MOVE(c->head));
-        if (registry_list(c->registry, &everything, &c->cursor, &c->head, 1) == 1 &&
-            !find_through(c, compaction, c->head, &c->through, st)) {
+    struct head *heads[STORE_FIND_MAX];
+    drop_page(c);
+    size_t n = registry_list(c->registry, &everything, &c->cursor, heads, COUNT_OF(heads));
+    *looks += COUNT_OF(heads);
+    for (size_t i = 0; i < n; i++) {
+        if (is_untouched(compaction, heads[i])) {
+            head_unref(heads[i]);
+        } else {
+            c->page[c->n_page++] = (struct candidate){.head = heads[i]};
+        }
+    }
+    return c->n_page == 0 || find_through(c, compaction, st);
+}
+
+/* Finds the next config with versions to drop. NULL: none is left, or the step has examined enough
+ * heads. */
+static bool next_candidate(struct compactor *c, const struct compaction *compaction, size_t *looks,
+                           const struct candidate **ret_candidate, struct status *st)
+{
+    for (;;) {
+        while (c->at < c->n_page && c->next > c->page[c->at].through) {
+            c->at++;
+            c->next = 1;
+        }
+        bool found = c->at < c->n_page;
+        if (found || c->cursor.done || *looks >= STEP_CONFIGS) {
+            *ret_candidate = found ? &c->page[c->at] : NULL;
+            return true;
+        }
+        if (!next_page(c, compaction, looks, st)) {
             return false;
         }
     }
-    return true;
 }
 
 struct step {
@@ -116,15 +174,17 @@ struct step {
     size_t n;
 };
 
-static void add_range(struct compactor *c, struct step *step, uint64_t *left)
+static void add_range(struct compactor *c, const struct candidate *candidate, struct step *step,
+                      uint64_t *left)
 {
-    uint64_t all = c->through - c->next + 1;
+    uint64_t all = candidate->through - c->next + 1;
     uint64_t n = all < *left ? all : *left;
-    step->heads[step->n] = head_ref(c->head);
-    step->ranges[step->n++] = (struct version_range){.environment = head_environment(c->head),
-                                                     .service = head_service(c->head),
-                                                     .from = c->next,
-                                                     .through = c->next + n - 1};
+    step->heads[step->n] = head_ref(candidate->head);
+    step->ranges[step->n++] =
+        (struct version_range){.environment = head_environment(candidate->head),
+                               .service = head_service(candidate->head),
+                               .from = c->next,
+                               .through = c->next + n - 1};
     c->next += n;
     *left -= n;
 }
@@ -135,13 +195,14 @@ static bool gather(struct compactor *c, const struct compaction *compaction, str
     uint64_t left = STEP_VERSIONS;
     size_t looks = 0;
     while (left > 0 && step->n < STEP_RANGES) {
-        if (c->next > c->through && !next_config(c, compaction, &looks, st)) {
+        const struct candidate *candidate = NULL;
+        if (!next_candidate(c, compaction, &looks, &candidate, st)) {
             return false;
         }
-        if (c->through == 0) {
+        if (candidate == NULL) {
             return true;
         }
-        add_range(c, step, &left);
+        add_range(c, candidate, step, &left);
     }
     return true;
 }
@@ -159,7 +220,9 @@ static bool take_step(struct compactor *c, const struct compaction *compaction, 
 
 static bool is_complete(const struct compactor *c)
 {
-    return c->cursor.done && c->next > c->through && !c->space_left;
+    bool all_dropped =
+        c->at == c->n_page || (c->at + 1 == c->n_page && c->next > c->page[c->at].through);
+    return c->cursor.done && all_dropped && !c->space_left;
 }
 
 static bool finish(struct compactor *c, const struct compaction *compaction, struct status *st)

@@ -44,12 +44,28 @@ static bool read_commits(struct store *store, uint64_t from, uint64_t through, b
     return true;
 }
 
-static bool read_version(struct store *store, const char *environment, const char *service,
-                         uint64_t version, store_row_visitor *visit, void *user, struct status *st)
+static bool find_versions(struct store *store, const struct store_version *versions, size_t n,
+                          store_found_visitor *visit, void *user, struct status *st)
 {
-    (void)environment;
-    (void)service;
-    return read_commits(store, version, version, true, visit, user, st);
+    (void)st;
+    for (size_t i = 0; i < n && versions[i].version == 1; i++) {
+        visit(user, i, &((struct one_row *)(void *)store)->row);
+    }
+    return true;
+}
+
+static bool find_changes(struct store *store, const struct store_config *configs, size_t n,
+                         uint64_t revision, store_found_visitor *visit, void *user,
+                         struct status *st)
+{
+    (void)configs;
+    (void)revision;
+    (void)st;
+    bool more = true;
+    for (size_t i = 0; i < n && more; i++) {
+        more = visit(user, i, &((struct one_row *)(void *)store)->row);
+    }
+    return true;
 }
 
 static bool take_head(void *user, struct head *head)
@@ -82,6 +98,12 @@ static void try_row(struct one_row *one)
     } else {
         MUST(st.code == STATUS_DATA_LOSS);
     }
+    if (store_find_change(&one->store, "e", "s", 1, &found, &st)) {
+        MUST(strcmp(version_change(&found)->service, "s") == 0);
+        commit_unref(found.commit);
+    } else {
+        MUST(st.code == STATUS_DATA_LOSS);
+    }
 }
 
 /* A byte each for the numbers of the head, then a line for the payload, then the record. */
@@ -91,7 +113,8 @@ static void try_rows(struct input *in)
         .scheme = "fuzz",
         .load_heads = load_heads,
         .read_commits = read_commits,
-        .read_version = read_version,
+        .find_versions = find_versions,
+        .find_changes = find_changes,
     };
     static const uint8_t salt[SALT_SIZE];
     struct one_row one = {.store.ops = &ops};

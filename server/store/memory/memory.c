@@ -463,14 +463,17 @@ static struct row_room *find_version(struct memory_store *m, const char *environ
     return copy;
 }
 
-static bool memory_read_version(struct store *store, const char *environment, const char *service,
-                                uint64_t version, store_row_visitor *visit, void *user,
-                                struct status *st)
+static bool memory_find_versions(struct store *store, const struct store_version *versions,
+                                 size_t n, store_found_visitor *visit, void *user,
+                                 struct status *st)
 {
     (void)st;
-    struct row_room *copy = find_version(memory_of(store), environment, service, version, true);
-    if (copy != NULL) {
-        visit_copy(copy, visit, user);
+    bool more = true;
+    for (size_t i = 0; more && i < n; i++) {
+        AUTO(row_room_free)
+        struct row_room *copy = find_version(memory_of(store), versions[i].environment,
+                                             versions[i].service, versions[i].version, true);
+        more = copy == NULL || visit(user, i, &copy->row);
     }
     return true;
 }
@@ -493,24 +496,34 @@ static bool memory_read_versions(struct store *store, const char *environment, c
     return true;
 }
 
-static bool memory_find_change(struct store *store, const char *environment, const char *service,
-                               uint64_t revision, uint64_t *ret_revision, uint32_t *ret_index,
-                               struct status *st)
+/* The row of the config's newest change at or before a revision; NULL: there is none. */
+static struct row_room *find_change(struct memory_store *m, const struct store_config *name,
+                                    uint64_t revision)
 {
-    (void)st;
-    struct memory_store *m = memory_of(store);
-    *ret_revision = 0;
-    *ret_index = 0;
+    struct row_room *copy = NULL;
     pthread_rwlock_rdlock(&m->lock);
-    const struct config_log *config = find_config(m, environment, service);
-    for (size_t i = config == NULL ? 0 : config->n; i-- > 0;) {
-        if (config->places[i].revision <= revision) {
-            *ret_revision = config->places[i].revision;
-            *ret_index = config->places[i].index;
-            break;
+    const struct config_log *config = find_config(m, name->environment, name->service);
+    for (size_t i = config == NULL ? 0 : config->n; copy == NULL && i-- > 0;) {
+        const struct place *place = &config->places[i];
+        if (place->revision <= revision) {
+            copy = copy_row(m->commits[place->revision - 1], place->index, NO_PAYLOADS);
         }
     }
     pthread_rwlock_unlock(&m->lock);
+    return copy;
+}
+
+static bool memory_find_changes(struct store *store, const struct store_config *configs, size_t n,
+                                uint64_t revision, store_found_visitor *visit, void *user,
+                                struct status *st)
+{
+    (void)st;
+    bool more = true;
+    for (size_t i = 0; more && i < n; i++) {
+        AUTO(row_room_free)
+        struct row_room *copy = find_change(memory_of(store), &configs[i], revision);
+        more = copy == NULL || visit(user, i, &copy->row);
+    }
     return true;
 }
 
@@ -586,9 +599,9 @@ const struct store_ops store_memory = {
     .tail = memory_tail,
     .append = memory_append,
     .read_commits = memory_read_commits,
-    .read_version = memory_read_version,
+    .find_versions = memory_find_versions,
     .read_versions = memory_read_versions,
-    .find_change = memory_find_change,
+    .find_changes = memory_find_changes,
     .search = memory_search,
     .find_requests = memory_find_requests,
     .load_heads = memory_load_heads,

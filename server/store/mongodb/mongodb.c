@@ -12,8 +12,8 @@
 #define METHODS                                                                                    \
     .close = mongo_store_close, .interrupt = mongo_store_interrupt, .tail = mongo_tail,            \
     .append = mongo_append, .read_commits = mongo_read_commits,                                    \
-    .read_version = mongo_read_version, .read_versions = mongo_read_versions,                      \
-    .find_change = mongo_find_change, .search = mongo_search,                                      \
+    .find_versions = mongo_find_versions, .read_versions = mongo_read_versions,                    \
+    .find_changes = mongo_find_changes, .search = mongo_search,                                    \
     .find_requests = mongo_find_requests, .load_heads = mongo_load_heads, .load = mongo_load,      \
     .save_heads = mongo_save_heads, .scrub = mongo_scrub, .drop = mongo_drop,                      \
     .get_mark = mongo_get_mark, .renew = mongo_renew, .set_mark = mongo_set_mark,                  \

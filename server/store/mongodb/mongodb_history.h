@@ -44,14 +44,14 @@ bool mongo_history_end(struct mongo_history_walk *history, const char *doing, st
 bool mongo_tell_lost(uint64_t revision, struct status *st);
 
 /* See store.h. */
-bool mongo_read_version(struct store *store, const char *environment, const char *service,
-                        uint64_t version, store_row_visitor *visit, void *user, struct status *st);
+bool mongo_find_versions(struct store *store, const struct store_version *versions, size_t n,
+                         store_found_visitor *visit, void *user, struct status *st);
 bool mongo_read_versions(struct store *store, const char *environment, const char *service,
                          uint64_t from, uint64_t down_to, bool with_payloads,
                          store_row_visitor *visit, void *user, struct status *st);
-bool mongo_find_change(struct store *store, const char *environment, const char *service,
-                       uint64_t revision, uint64_t *ret_revision, uint32_t *ret_index,
-                       struct status *st);
+bool mongo_find_changes(struct store *store, const struct store_config *configs, size_t n,
+                        uint64_t revision, store_found_visitor *visit, void *user,
+                        struct status *st);
 bool mongo_search(struct store *store, const struct store_search *search, store_row_visitor *visit,
                   void *user, struct status *st);
 bool mongo_find_requests(struct store *store, const struct hash *keys, size_t n,

@@ -128,19 +128,38 @@ bool sqlite_read_commits(struct store *store, uint64_t from, uint64_t through, b
 
 /* ---- Versions ---- */
 
-/* Rows of record, hash, change id, salt, payload. */
+static void bind_versions(struct reading *r, const char *environment, const char *service,
+                          uint64_t from, uint64_t down_to)
+{
+    sqlite_bind_text(r->q, 1, environment);
+    sqlite_bind_text(r->q, 2, service);
+    sqlite_bind_number(r->q, 3, down_to);
+    sqlite_bind_number(r->q, 4, from);
+}
+
+/* Reads the next row of record, hash, change id, salt, payload into an empty room. False where
+ * there is none; *ok is false then if the store has failed. */
+static bool next_version(struct reading *r, bool with_payload, struct row_room *room, bool *ok,
+                         struct status *st)
+{
+    if (!next_row(r->c, r->q, ok, "reading versions", st)) {
+        return false;
+    }
+    room->row.record = sqlite_buf(r->q, 0);
+    room->row.hash = sqlite_hash(r->q, 1);
+    room->row.index = sqlite_change_index(sqlite_number(r->q, 2));
+    *ok = !with_payload || sqlite_payload(room, r->q, room->row.index, 3, st);
+    return *ok;
+}
+
 static bool walk_versions(struct reading *r, bool with_payloads, store_row_visitor *visit,
                           void *user, struct status *st)
 {
     AUTO(row_room_free) struct row_room *room = row_room_new();
     bool ok = true;
     bool more = true;
-    while (ok && more && next_row(r->c, r->q, &ok, "reading versions", st)) {
-        room->row.record = sqlite_buf(r->q, 0);
-        room->row.hash = sqlite_hash(r->q, 1);
-        room->row.index = sqlite_change_index(sqlite_number(r->q, 2));
-        ok = !with_payloads || sqlite_payload(room, r->q, room->row.index, 3, st);
-        more = ok && visit(user, &room->row);
+    while (more && next_version(r, with_payloads, room, &ok, st)) {
+        more = visit(user, &room->row);
         row_room_clear(room);
     }
     return ok;
@@ -153,56 +172,111 @@ bool sqlite_read_versions(struct store *store, const char *environment, const ch
     struct reading r;
     bool ok = begin_reading(&r, store, SQL_READ_VERSIONS, st);
     if (ok) {
-        sqlite_bind_text(r.q, 1, environment);
-        sqlite_bind_text(r.q, 2, service);
-        sqlite_bind_number(r.q, 3, down_to);
-        sqlite_bind_number(r.q, 4, from);
+        bind_versions(&r, environment, service, from, down_to);
         ok = walk_versions(&r, with_payloads, visit, user, st);
     }
     end_reading(&r);
     return ok;
 }
 
-bool sqlite_read_version(struct store *store, const char *environment, const char *service,
-                         uint64_t version, store_row_visitor *visit, void *user, struct status *st)
-{
-    return sqlite_read_versions(store, environment, service, version, version, true, visit, user,
-                                st);
-}
-
-/* ---- Looking up ---- */
-
-static bool find_before(struct store *store, enum statement which, const char *environment,
-                        const char *service, uint64_t revision, uint64_t *ret_id, struct status *st)
+bool sqlite_find_versions(struct store *store, const struct store_version *versions, size_t n,
+                          store_found_visitor *visit, void *user, struct status *st)
 {
     struct reading r;
-    bool ok = begin_reading(&r, store, which, st);
-    if (ok) {
-        sqlite_bind_text(r.q, 1, environment);
-        sqlite_bind_text(r.q, 2, service);
-        sqlite3_bind_int64(r.q, 3, sqlite_last_change_id(revision));
-        ok = sqlite_find_number(r.c, r.q, ret_id, st);
+    AUTO(row_room_free) struct row_room *room = row_room_new();
+    bool ok = begin_reading(&r, store, SQL_READ_VERSIONS, st);
+    bool more = true;
+    for (size_t i = 0; ok && more && i < n; i++) {
+        bind_versions(&r, versions[i].environment, versions[i].service, versions[i].version,
+                      versions[i].version);
+        if (next_version(&r, true, room, &ok, st)) {
+            more = visit(user, i, &room->row);
+        }
+        row_room_clear(room);
+        sqlite3_reset(r.q);
     }
     end_reading(&r);
     return ok;
 }
 
-bool sqlite_find_change(struct store *store, const char *environment, const char *service,
-                        uint64_t revision, uint64_t *ret_revision, uint32_t *ret_index,
+/* ---- Looking up ---- */
+
+static bool find_before(struct connection *c, enum statement which,
+                        const struct store_config *config, uint64_t revision, uint64_t *ret_id,
                         struct status *st)
+{
+    sqlite3_stmt *q = connection_statement(c, which, st);
+    if (q == NULL) {
+        return false;
+    }
+    sqlite_bind_text(q, 1, config->environment);
+    sqlite_bind_text(q, 2, config->service);
+    sqlite3_bind_int64(q, 3, sqlite_last_change_id(revision));
+    return sqlite_find_number(c, q, ret_id, st);
+}
+
+/* The id of the config's newest change at or before a revision; 0: there is none. */
+static bool find_change(struct connection *c, const struct store_config *config, uint64_t revision,
+                        uint64_t *ret_id, struct status *st)
 {
     uint64_t brought = 0;
     uint64_t removed = 0;
-    if (!find_before(store, SQL_FIND_VERSION_BEFORE, environment, service, revision, &brought,
-                     st) ||
-        !find_before(store, SQL_FIND_REMOVAL_BEFORE, environment, service, revision, &removed,
-                     st)) {
+    if (!find_before(c, SQL_FIND_VERSION_BEFORE, config, revision, &brought, st) ||
+        !find_before(c, SQL_FIND_REMOVAL_BEFORE, config, revision, &removed, st)) {
         return false;
     }
-    uint64_t id = brought > removed ? brought : removed;
-    *ret_revision = sqlite_change_revision(id);
-    *ret_index = sqlite_change_index(id);
+    *ret_id = brought > removed ? brought : removed;
     return true;
+}
+
+/* Reads the commit of a change into an empty room. */
+static bool read_change(struct reading *r, uint64_t id, struct row_room *room, struct status *st)
+{
+    bool ok;
+    sqlite_bind_number(r->q, 1, sqlite_change_revision(id));
+    sqlite_bind_number(r->q, 2, sqlite_change_revision(id));
+    if (next_row(r->c, r->q, &ok, "reading a change", st)) {
+        room->row.record = sqlite_buf(r->q, 1);
+        room->row.hash = sqlite_hash(r->q, 2);
+        room->row.index = sqlite_change_index(id);
+    } else {
+        ok = ok && sqlite_damaged(st, "a change has no commit");
+    }
+    sqlite3_reset(r->q);
+    return ok;
+}
+
+static bool walk_changes(struct reading *r, const struct store_config *configs, size_t n,
+                         uint64_t revision, store_found_visitor *visit, void *user,
+                         struct status *st)
+{
+    AUTO(row_room_free) struct row_room *room = row_room_new();
+    bool ok = true;
+    bool more = true;
+    for (size_t i = 0; ok && more && i < n; i++) {
+        uint64_t id = 0;
+        ok = find_change(r->c, &configs[i], revision, &id, st);
+        if (ok && id != 0) {
+            ok = read_change(r, id, room, st);
+            more = ok && visit(user, i, &room->row);
+            row_room_clear(room);
+        }
+    }
+    return ok;
+}
+
+bool sqlite_find_changes(struct store *store, const struct store_config *configs, size_t n,
+                         uint64_t revision, store_found_visitor *visit, void *user,
+                         struct status *st)
+{
+    struct reading r;
+    if (!log_is_known(store, st)) {
+        return false;
+    }
+    bool ok = begin_reading(&r, store, SQL_READ_COMMITS, st) &&
+              walk_changes(&r, configs, n, revision, visit, user, st);
+    end_reading(&r);
+    return ok;
 }
 
 bool sqlite_find_requests(struct store *store, const struct hash *keys, size_t n,

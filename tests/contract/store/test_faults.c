@@ -7,9 +7,8 @@
 #include "place.h"
 #include "trace.h"
 
-/* Of the untouched scenario; find_change makes two. On a shared store a search also looks at the
- * log's end. */
-#define CALLS 15
+/* Of the untouched scenario. On a shared store a search also looks at the log's end. */
+#define CALLS 14
 
 struct sweep {
     struct place *place;

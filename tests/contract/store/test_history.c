@@ -176,6 +176,131 @@ CONTRACT(history, finds_the_newest_change_before)
     book_fini(&book);
 }
 
+/* ---- Many names at once ---- */
+
+#define CROWD 40
+
+/* A crowd of configs, made by two commits; then one of them changes more often than there are
+ * configs, one is deleted, one is erased and brought back. */
+static void write_crowd(struct book *book, struct store *store, char names[CROWD][16])
+{
+    struct line lines[CROWD];
+    book_init(book, store);
+    for (size_t i = 0; i < CROWD; i++) {
+        snprintf(names[i], sizeof names[i], "s%zu", i);
+        lines[i] = (struct line){CHANGE_CREATE, names[i], 1, "{\"n\":1}"};
+    }
+    book_write(book, lines, CROWD / 2);
+    book_write(book, &lines[CROWD / 2], CROWD / 2);
+    for (size_t i = 0; i < 3 * (size_t)CROWD; i++) {
+        const struct line hot = {CHANGE_UPDATE, names[0], i + 2, "{\"n\":2}"};
+        book_write(book, &hot, 1);
+    }
+    const struct line deleted = {CHANGE_DELETE, names[1], 0, NULL};
+    const struct line twice[] = {{CHANGE_UPDATE, names[2], 2, "{\"n\":2}"},
+                                 {CHANGE_UPDATE, names[2], 3, "{\"n\":3}"}};
+    book_write(book, &deleted, 1);
+    book_write(book, twice, COUNT_OF(twice));
+    book_append(book, store, 1);
+}
+
+/* As the book says: the index of the newest change at or before a revision. NULL: none. */
+static const struct commit *newest_change(const struct book *book, const char *service,
+                                          uint64_t revision, size_t *ret_index)
+{
+    for (size_t i = revision < book->n ? revision : book->n; i-- > 0;) {
+        for (size_t j = book->commits[i]->n_changes; j-- > 0;) {
+            if (strcmp(book->commits[i]->changes[j].service, service) == 0) {
+                *ret_index = j;
+                return book->commits[i];
+            }
+        }
+    }
+    return NULL;
+}
+
+static void expect_changes(const struct book *book, struct store *store,
+                           const struct store_config *configs, size_t n, uint64_t revision)
+{
+    struct version_ref found[STORE_FIND_MAX];
+    struct status st;
+    cr_assert(store_find_changes(store, configs, n, revision, found, &st), "%s", st.message);
+    for (size_t i = 0; i < n; i++) {
+        size_t index = 0;
+        const struct commit *wanted = newest_change(book, configs[i].service, revision, &index);
+        cr_assert_eq(found[i].commit == NULL, wanted == NULL, "%s at %zu", configs[i].service,
+                     (size_t)revision);
+        if (wanted != NULL) {
+            book_compare(found[i].commit, wanted, false);
+            cr_assert_eq(found[i].index, index, "%s at %zu", configs[i].service, (size_t)revision);
+        }
+        commit_unref(found[i].commit);
+    }
+}
+
+CONTRACT(history, finds_the_newest_changes_of_many_configs)
+{
+    struct book book;
+    char names[CROWD][16];
+    struct store_config configs[CROWD + 1];
+    write_crowd(&book, place->store, names);
+    for (size_t i = 0; i < CROWD; i++) {
+        configs[CROWD - i] = (struct store_config){"prod", names[i]};
+    }
+    configs[0] = (struct store_config){"prod", "nobody"};
+    const uint64_t at[] = {0, 1, 2, 3, book.n / 2, book.n - 2, book.n - 1, book.n, UINT64_MAX};
+    for (size_t i = 0; i < COUNT_OF(at); i++) {
+        expect_changes(&book, place->store, configs, COUNT_OF(configs), at[i]);
+        expect_changes(&book, place->store, &configs[CROWD - 1], 2, at[i]);
+        expect_changes(&book, place->store, configs, 1, at[i]);
+    }
+    book_fini(&book);
+}
+
+/* Several versions of one commit, and of one config; each comes with its own payload only. */
+CONTRACT(history, reads_versions_of_many_configs)
+{
+    struct book book;
+    char names[CROWD][16];
+    struct store_version wanted[CROWD + 2];
+    struct version_ref found[COUNT_OF(wanted)];
+    struct status st;
+    write_crowd(&book, place->store, names);
+    for (size_t i = 0; i < CROWD; i++) {
+        wanted[CROWD - 1 - i] = (struct store_version){"prod", names[i], 1};
+    }
+    wanted[CROWD] = (struct store_version){"prod", names[2], 3};
+    wanted[CROWD + 1] = (struct store_version){"prod", names[0], CROWD};
+    cr_assert(store_read_live_versions(place->store, wanted, COUNT_OF(wanted), found, &st), "%s",
+              st.message);
+    for (size_t i = 0; i < COUNT_OF(wanted); i++) {
+        const struct change *change = version_change(&found[i]);
+        size_t n_payloads = 0;
+        for (size_t j = 0; j < found[i].commit->n_changes; j++) {
+            n_payloads += found[i].commit->changes[j].payload != NULL;
+        }
+        cr_assert_str_eq(change->service, wanted[i].service);
+        cr_assert_eq(change->version, wanted[i].version);
+        cr_assert_not_null(change->payload);
+        cr_assert_eq(n_payloads, 1);
+        commit_unref(found[i].commit);
+    }
+    book_fini(&book);
+}
+
+CONTRACT(history, one_of_many_versions_is_lost)
+{
+    struct book book;
+    struct version_ref found[2];
+    struct status st;
+    write_life(&book, place->store);
+    const struct store_version wanted[] = {{"prod", "a", 1}, {"prod", "a", 7}};
+    cr_assert_not(store_read_live_versions(place->store, wanted, COUNT_OF(wanted), found, &st));
+    cr_assert_eq(st.code, STATUS_DATA_LOSS, "%s", st.message);
+    cr_assert_not_null(strstr(st.message, "version 7"), "%s", st.message);
+    book_fini(&book);
+}
+
 static void expect_request(struct store *store, const char *actor, const char *id,
                            uint64_t revision)
 {

@@ -180,12 +180,23 @@ bool doubt_tail(struct doubt_state *doubt, uint64_t *ret_revision, struct buf **
     return true;
 }
 
+/* Whether reads that see the log up to `last` do not see the row. */
+static bool is_hidden(const struct store_row *row, uint64_t last)
+{
+    AUTO(commit_unref) struct commit *commit = NULL;
+    struct status ignored;
+    return last != UINT64_MAX && commit_decode(row->record, &commit, &ignored) &&
+           commit->revision > last;
+}
+
 bool doubt_visit(void *user, const struct store_row *row)
 {
     struct doubt_rows *rows = user;
-    AUTO(commit_unref) struct commit *commit = NULL;
-    struct status ignored;
-    bool hidden = rows->last != UINT64_MAX && commit_decode(row->record, &commit, &ignored) &&
-                  commit->revision > rows->last;
-    return hidden || rows->visit(rows->user, row);
+    return is_hidden(row, rows->last) || rows->visit(rows->user, row);
+}
+
+bool doubt_visit_found(void *user, size_t which, const struct store_row *row)
+{
+    struct doubt_found *found = user;
+    return is_hidden(row, found->last) || found->visit(found->user, which, row);
 }

@@ -49,4 +49,12 @@ struct doubt_rows {
 };
 bool doubt_visit(void *user, const struct store_row *row);
 
+/* The same for reads of many names. */
+struct doubt_found {
+    uint64_t last;
+    store_found_visitor *visit;
+    void *user;
+};
+bool doubt_visit_found(void *user, size_t which, const struct store_row *row);
+
 #endif

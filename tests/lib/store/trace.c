@@ -129,15 +129,14 @@ static bool trace_read_commits(struct store *store, uint64_t from, uint64_t thro
     return end(&p, ok, st);
 }
 
-static bool trace_read_version(struct store *store, const char *environment, const char *service,
-                               uint64_t version, store_row_visitor *visit, void *user,
-                               struct status *st)
+static bool trace_find_versions(struct store *store, const struct store_version *versions, size_t n,
+                                store_found_visitor *visit, void *user, struct status *st)
 {
-    struct passing p = begin(store, "read_version");
-    struct doubt_rows rows = {.visit = visit, .user = user};
-    bool ok = kept_back(&p) || (doubt_horizon(&p.trace->doubt, &rows.last, st) &&
-                                INNER(p)->ops->read_version(INNER(p), environment, service, version,
-                                                            doubt_visit, &rows, st));
+    struct passing p = begin(store, "find_versions");
+    struct doubt_found found = {.visit = visit, .user = user};
+    bool ok = kept_back(&p) ||
+              (doubt_horizon(&p.trace->doubt, &found.last, st) &&
+               INNER(p)->ops->find_versions(INNER(p), versions, n, doubt_visit_found, &found, st));
     return end(&p, ok, st);
 }
 
@@ -154,16 +153,16 @@ static bool trace_read_versions(struct store *store, const char *environment, co
     return end(&p, ok, st);
 }
 
-static bool trace_find_change(struct store *store, const char *environment, const char *service,
-                              uint64_t revision, uint64_t *ret_revision, uint32_t *ret_index,
-                              struct status *st)
+static bool trace_find_changes(struct store *store, const struct store_config *configs, size_t n,
+                               uint64_t revision, store_found_visitor *visit, void *user,
+                               struct status *st)
 {
-    struct passing p = begin(store, "find_change");
+    struct passing p = begin(store, "find_changes");
     uint64_t last = 0;
-    bool ok = kept_back(&p) || (doubt_horizon(&p.trace->doubt, &last, st) &&
-                                INNER(p)->ops->find_change(INNER(p), environment, service,
-                                                           revision < last ? revision : last,
-                                                           ret_revision, ret_index, st));
+    bool ok = kept_back(&p) ||
+              (doubt_horizon(&p.trace->doubt, &last, st) &&
+               INNER(p)->ops->find_changes(INNER(p), configs, n, revision < last ? revision : last,
+                                           visit, user, st));
     return end(&p, ok, st);
 }
 
@@ -281,9 +280,9 @@ static const struct store_ops trace_ops = {
     .tail = trace_tail,
     .append = trace_append,
     .read_commits = trace_read_commits,
-    .read_version = trace_read_version,
+    .find_versions = trace_find_versions,
     .read_versions = trace_read_versions,
-    .find_change = trace_find_change,
+    .find_changes = trace_find_changes,
     .search = trace_search,
     .find_requests = trace_find_requests,
     .load_heads = trace_load_heads,

@@ -41,8 +41,8 @@ struct trace_doubt {
 };
 /* Makes the next append end in doubt. */
 void trace_doubt_next(struct store *trace, const struct trace_doubt *doubt);
-/* The next `calls` reads of the log (tail, read_commits, read_version, read_versions, find_change,
- * find_requests) do not see its last `lag` commits. */
+/* The next `calls` reads of the log (tail, read_commits, find_versions, read_versions,
+ * find_changes, find_requests) do not see its last `lag` commits. */
 void trace_lag(struct store *trace, uint64_t lag, uint64_t calls);
 
 /* The number of calls so far. */

@@ -236,7 +236,7 @@ static void with_faults(enum trace_fault fault, uint64_t times)
         cr_assert_lt(n, 1000);
     }
     static const char *const calls[] = {
-        "tail",          "append",     "read_commits", "load_heads", "read_version",
+        "tail",          "append",     "read_commits", "load_heads", "find_versions",
         "find_requests", "save_heads", "scrub",        "get_mark",   "set_mark"};
     for (size_t i = 0; i < COUNT_OF(calls); i++) {
         cr_assert_not_null(strstr(str_text(&failed), calls[i]), "%s never failed", calls[i]);

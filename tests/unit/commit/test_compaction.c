@@ -2,6 +2,7 @@
 #include <criterion/criterion.h>
 #include <inttypes.h>
 #include <semaphore.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -22,7 +23,8 @@ struct bench {
     struct store *store; /* a trace over sqlite */
     struct registry *registry;
     struct committer *committer;
-    sem_t marked; /* posted when a mark was set */
+    sem_t marked;      /* posted when a mark was set */
+    atomic_uint finds; /* reads of the log for changes */
 };
 
 static void committed(void *user, const struct staged *staged)
@@ -44,6 +46,7 @@ static void on_call(void *user, const struct trace_event *event)
     if (strcmp(event->call, "set_mark") == 0) {
         sem_post(&bench->marked);
     }
+    bench->finds += strcmp(event->call, "find_changes") == 0;
 }
 
 static void bench_open(struct bench *bench)
@@ -178,6 +181,29 @@ Test(compaction, superseded_versions_go_and_heads_stay, .timeout = 240)
         cr_assert_eq(look(&bench, "a", v), a[v - 1], "version %" PRIu64, v);
     }
     cr_assert_eq(look(&bench, "b", 1), KEPT);
+    bench_fini(&bench);
+    leak_check();
+}
+
+/* All have changed since the floor, so the log tells what they had there. */
+Test(compaction, many_configs_are_looked_up_together, .timeout = 240)
+{
+    struct bench bench;
+    char names[STORE_FIND_MAX + 2][16];
+    bench_init(&bench);
+    for (size_t i = 0; i < 3 * COUNT_OF(names); i++) {
+        char *name = names[i % COUNT_OF(names)];
+        snprintf(name, sizeof names[0], "s%zu", i % COUNT_OF(names));
+        put(&bench, name);
+    }
+    cr_assert_null(compact(&bench, revision(&bench) - COUNT_OF(names), 1));
+    wait_compacted(&bench);
+    cr_assert_eq(bench.finds, 2, "a read for each page of configs, not %u", bench.finds);
+    for (size_t i = 0; i < COUNT_OF(names); i++) {
+        cr_assert_eq(look(&bench, names[i], 1), COMPACTED);
+        cr_assert_eq(look(&bench, names[i], 2), KEPT);
+        cr_assert_eq(look(&bench, names[i], 3), KEPT);
+    }
     bench_fini(&bench);
     leak_check();
 }
