@@ -94,26 +94,3 @@ bool grants_may_somewhere(struct grants grants, enum permission permission)
     }
     return false;
 }
-
-static bool patterns_equal(const char *const *a, uint32_t n_a, const char *const *b, uint32_t n_b)
-{
-    bool equal = n_a == n_b;
-    for (uint32_t i = 0; equal && i < n_a; i++) {
-        equal = strcmp(a[i], b[i]) == 0;
-    }
-    return equal;
-}
-
-bool grants_equal(struct grants a, struct grants b)
-{
-    bool equal = a.n == b.n;
-    for (size_t i = 0; equal && i < a.n; i++) {
-        const struct grant *x = &a.items[i];
-        const struct grant *y = &b.items[i];
-        equal = x->role == y->role &&
-                patterns_equal(x->environments, x->n_environments, y->environments,
-                               y->n_environments) &&
-                patterns_equal(x->services, x->n_services, y->services, y->n_services);
-    }
-    return equal;
-}

@@ -42,9 +42,6 @@ bool grants_may_somewhere(struct grants grants, enum permission permission);
 size_t grants_which(struct grants grants, enum permission permission, const char *environment,
                     const char *service);
 
-/* Whether both are the same grants in the same order. */
-bool grants_equal(struct grants a, struct grants b);
-
 bool pattern_matches(const char *pattern, const char *name);
 /* Whether a text can be a pattern: 1 to NAME_MAX_BYTES bytes that a name can have (name_check).
  * INVALID_ARGUMENT with the field. */

@@ -1,6 +1,10 @@
 #include "view.h"
 
+#include <inttypes.h>
 #include <string.h>
+
+#include "hash.h"
+#include "str.h"
 
 /* Whether the pattern matches every text with this prefix: its end stands for all that can follow.
  */
@@ -49,6 +53,42 @@ struct view view_of(struct grants grants, enum permission permission, const char
         }
     }
     return view;
+}
+
+/* ---- Digests ---- */
+
+#define DIGEST_ALL 1u   /* the view is all of what was selected */
+#define DIGEST_KNOWN 2u /* so that no digest is 0 */
+#define DIGEST_FLAGS (DIGEST_ALL | DIGEST_KNOWN)
+
+static void digest_patterns(struct str *text, const char *const *patterns, uint32_t n)
+{
+    str_addf(text, "%" PRIu32 ":", n);
+    for (uint32_t i = 0; i < n; i++) {
+        str_add(text, patterns[i], strlen(patterns[i]) + 1);
+    }
+}
+
+uint64_t view_digest(const struct view *view)
+{
+    AUTO_STR text = {0};
+    for (size_t i = 0; i < view->grants.n; i++) {
+        const struct grant *grant = &view->grants.items[i];
+        if (access_role_has(grant->role, view->permission)) {
+            digest_patterns(&text, grant->environments, grant->n_environments);
+            digest_patterns(&text, grant->services, grant->n_services);
+        }
+    }
+    const struct hash hash = hash_bytes(str_text(&text), text.len);
+    uint64_t all = view->extent == VIEW_ALL ? DIGEST_ALL : 0;
+    return (hash_short(&hash) & ~(uint64_t)DIGEST_FLAGS) | DIGEST_KNOWN | all;
+}
+
+bool view_digests_fit(uint64_t a, uint64_t b)
+{
+    bool both_all = (a & b & DIGEST_ALL) != 0;
+    bool is_void = a == VIEW_DIGEST_VOID || b == VIEW_DIGEST_VOID;
+    return a == 0 || b == 0 || both_all || (!is_void && ((a ^ b) & ~(uint64_t)DIGEST_ALL) == 0);
 }
 
 bool view_has_service(const struct view *view, const char *service)

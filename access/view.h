@@ -47,6 +47,16 @@ static inline bool view_has(const struct view *view, const char *environment, co
            (view->extent == VIEW_PART &&
             grants_may(view->grants, view->permission, environment, service));
 }
+/* A number for what a view is made of: whether it is all of what was selected, and a hash of the
+ * grants with the permission. It is the same on every node: a client can hand it back later. Never
+ * 0. */
+uint64_t view_digest(const struct view *view);
+/* Of a copy that is none of any view: rights have changed while it was made. It fits no digest. */
+#define VIEW_DIGEST_VOID UINT64_C(2)
+/* Whether a copy of what one view showed is one of what the other shows: both are all of their
+ * selections, or made of the same grants. 0: not known, which fits. */
+bool view_digests_fit(uint64_t a, uint64_t b);
+
 /* Whether the view has the service in some environment. */
 bool view_has_service(const struct view *view, const char *service);
 

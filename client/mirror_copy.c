@@ -34,6 +34,7 @@ static void drop_unfinished(struct mirror_copy *copy)
 void mirror_copy_fini(struct mirror_copy *copy)
 {
     drop_unfinished(copy);
+    free(copy->token);
     mirror_table_fini(&copy->snapshot);
     mirror_table_fini(&copy->addition);
     mirror_table_fini(&copy->noted);
@@ -146,8 +147,12 @@ static void keep_position(struct mirror_copy *copy, const Confreg__V1__Position 
     strncpy(copy->epoch, header->epoch, sizeof copy->epoch - 1);
     copy->position.epoch = copy->epoch;
     copy->position.revision = header->revision;
-    /* The first response of a stream may lack the hash: keep the one that is known. */
+    /* The first response of a stream may lack the hash: keep what is known. The token also says
+     * what the caller could read. */
     if (!same || header->chain_hash != 0) {
+        free(copy->token);
+        copy->token = mem_string(header->token);
+        copy->position.token = copy->token;
         copy->position.chain_hash = header->chain_hash;
     }
 }

@@ -46,6 +46,7 @@ struct mirror_copy {
     /* Only the watch side. */
     Confreg__V1__Position position;
     char epoch[MIRROR_EPOCH_SIZE]; /* of position */
+    char *token;                   /* of position; owned; NULL: there is no position */
     bool wants_snapshot;
     struct mirror_table snapshot;            /* the parts received so far */
     Confreg__V1__WatchResponse **unfinished; /* responses whose last commit is incomplete */

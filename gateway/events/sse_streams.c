@@ -7,6 +7,7 @@
 
 #include "clock.h"
 #include "errors.h"
+#include "etag.h"
 #include "http_server.h"
 #include "identities.h"
 #include "metrics.h"
@@ -34,7 +35,8 @@ struct sse_stream {
     struct mirror_selector selector;
     struct identity *identity; /* of the request */
     enum view_extent extent;   /* what the caller may read of the selection */
-    bool waits_for_rights;     /* they are not known at the moment */
+    uint64_t rights; /* the digest of that when it began; void once it does not fit any more */
+    bool waits_for_rights; /* they are not known at the moment */
     char epoch[MIRROR_EPOCH_SIZE];
     enum phase phase;
     uint64_t position; /* of the last commit that the client has, or that it does not want */
@@ -168,8 +170,11 @@ static bool selects(const struct sse_stream *stream, const struct sse_event *eve
 /* Sends `before`, then an id from which a client can resume. */
 static void send_id(struct sse_stream *stream, const char *before, uint64_t revision)
 {
-    int n = snprintf(stream->line, sizeof stream->line, "%sid: %s:%" PRIu64 "\n\n", before,
-                     stream->epoch, revision);
+    char text[EVENT_ID_SIZE];
+    struct event_id id = {.last.revision = revision, .rights = stream->rights};
+    memcpy(id.last.epoch, stream->epoch, sizeof id.last.epoch);
+    event_id_format(&id, text);
+    int n = snprintf(stream->line, sizeof stream->line, "%sid: %s\n\n", before, text);
     assert(n > 0 && (size_t)n < sizeof stream->line);
     stream->line_at = 0;
     stream->line_end = (size_t)n;
@@ -471,6 +476,7 @@ static struct sse_stream *new_stream(struct request *r, const struct sse_stream_
         .selector = start->selector,
         .identity = identity_ref(r->identity),
         .extent = identity_view(r->identity, &start->selector).extent,
+        .rights = identity_digest(r->identity, &start->selector),
         .position = start->position,
         .caught_up = start->position,
         .silent_since_ns = clock_monotonic_ns(),
@@ -625,6 +631,10 @@ static void follow_rights(struct sse_stream *stream)
         drop_pieces(stream);
     } else if (identity_is_known(stream->identity)) {
         stream->extent = identity_view(stream->identity, &stream->selector).extent;
+        if (!view_digests_fit(stream->rights,
+                              identity_digest(stream->identity, &stream->selector))) {
+            stream->rights = VIEW_DIGEST_VOID;
+        }
         if (before != stream->extent || stream->extent == VIEW_PART) {
             begin_again(stream);
         }

@@ -9,8 +9,10 @@
  * - A stream shows what its caller may read. His rights are asked for again and again while it is
  *   open: it waits while they are not known, follows them where they change, and ends if the server
  *   does not know the caller any more.
- * - The events of a commit are sent together. The last of them carries the id, EPOCH:REVISION, so
- *   a client that was disconnected within a commit receives the whole commit again. */
+ * - The events of a commit are sent together. The last of them carries the id (etag.h), so a client
+ *   that was disconnected within a commit receives the whole commit again. Its rights are those
+ * with which the stream began: a client whose rights have changed since is refused when it resumes.
+ */
 #ifndef GATEWAY_SSE_STREAMS_H
 #define GATEWAY_SSE_STREAMS_H
 

@@ -22,7 +22,8 @@ static void refuse_event_id(struct request *r)
 static bool find_start(struct request *r, struct sse_stream_start *start)
 {
     const char *id = r->headers.last_event_id;
-    struct expectation last;
+    struct event_id last;
+    struct status st;
     start->position = start->view->revision;
     start->snapshot = r->parameters.snapshot;
     if (id == NULL || id[0] == '\0') {
@@ -32,14 +33,20 @@ static bool find_start(struct request *r, struct sse_stream_start *start)
         refuse_event_id(r);
         return false;
     }
-    if (strcmp(last.epoch, start->view->epoch) != 0) {
-        struct status st;
+    if (strcmp(last.last.epoch, start->view->epoch) != 0) {
         status_set_outcome(&st, OUTCOME_EPOCH_MISMATCH,
                            "Last-Event-ID is of another log; start with snapshot=true");
         sse_stream_refuse_position(r, &st, start->view);
         return false;
     }
-    start->position = last.revision;
+    if (!view_digests_fit(last.rights, identity_digest(r->identity, &start->selector))) {
+        status_set(&st, STATUS_FAILED_PRECONDITION, "RIGHTS_CHANGED",
+                   "the rights to a part of what the stream selects have changed; start with "
+                   "snapshot=true");
+        sse_stream_refuse_position(r, &st, start->view);
+        return false;
+    }
+    start->position = last.last.revision;
     start->snapshot = false; /* a client that comes back asks the same, and has it already */
     return true;
 }

@@ -1,10 +1,12 @@
 #include "etag.h"
 
+#include <endian.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "hash.h"
 #include "mem.h"
 
 void etag_format(const char *epoch, uint64_t revision, char text[ETAG_SIZE])
@@ -140,11 +142,29 @@ bool etag_parse(const char *text, size_t n, struct expectation *ret)
     return true;
 }
 
-bool event_id_parse(const char *text, struct expectation *ret)
+void event_id_format(const struct event_id *id, char text[EVENT_ID_SIZE])
+{
+    int n = snprintf(text, EVENT_ID_SIZE, "%s:%" PRIu64, id->last.epoch, id->last.revision);
+    if (id->rights != 0) {
+        snprintf(text + n, EVENT_ID_SIZE - (size_t)n, ":%016" PRIx64, id->rights);
+    }
+}
+
+bool event_id_parse(const char *text, struct event_id *ret)
 {
     size_t n = strlen(text);
-    return parse_epoch(text, n, ':', ret) &&
-           parse_half(text + EPOCH_DIGITS + 1, n - EPOCH_DIGITS - 1, &ret->revision);
+    uint64_t big_endian = 0;
+    if (!parse_epoch(text, n, ':', &ret->last)) {
+        return false;
+    }
+    const char *revision = text + EPOCH_DIGITS + 1;
+    size_t n_revision = strcspn(revision, ":");
+    const char *rights = revision + n_revision;
+    if (*rights == ':' && !hex_decode(rights + 1, strlen(rights + 1), &big_endian, 8)) {
+        return false;
+    }
+    ret->rights = be64toh(big_endian);
+    return parse_half(revision, n_revision, &ret->last.revision);
 }
 
 uint64_t etag_list_newest(const char *list, const char *epoch)

@@ -60,7 +60,15 @@ void etag_set_parse(const char *list, enum etag_comparison comparison, struct et
 bool etag_set_has(const struct etag_set *set, const struct expectation *head);
 void etag_set_fini(struct etag_set *set);
 
-/* The id of a server-sent event, "EPOCH:REVISION". False where it is none. */
-bool event_id_parse(const char *text, struct expectation *ret);
+/* The id of a server-sent event: "EPOCH:REVISION", and where rights are in force ":RIGHTS", the
+ * digest (view.h) of what the caller could read, in 16 hexadecimal digits. */
+struct event_id {
+    struct expectation last;
+    uint64_t rights; /* 0: it has none */
+};
+#define EVENT_ID_SIZE (EPOCH_DIGITS + sizeof ":18446744073709551615:0123456789abcdef")
+void event_id_format(const struct event_id *id, char text[EVENT_ID_SIZE]);
+/* False where it is none. */
+bool event_id_parse(const char *text, struct event_id *ret);
 
 #endif

@@ -293,6 +293,12 @@ struct view identity_view(const struct identity *identity, const struct mirror_s
                    selector->service_name_prefix);
 }
 
+uint64_t identity_digest(const struct identity *identity, const struct mirror_selector *selector)
+{
+    struct view view = identity_view(identity, selector);
+    return identity->identities->mode == ACCESS_OPEN ? 0 : view_digest(&view);
+}
+
 bool identity_caller(const struct identity *identity, const char *peer,
                      struct registry_caller *ret_caller)
 {

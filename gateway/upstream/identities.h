@@ -66,6 +66,9 @@ bool identity_may_read(const struct identity *identity, const char *environment,
  * until identities_run. */
 struct view identity_view(const struct identity *identity, const struct mirror_selector *selector);
 
+/* The digest of identity_view; 0: no rights are in force. */
+uint64_t identity_digest(const struct identity *identity, const struct mirror_selector *selector);
+
 /* Has the rights asked for again and again until identity_unwatch. May be repeated. */
 void identity_watch(struct identity *identity);
 void identity_unwatch(struct identity *identity);

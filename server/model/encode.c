@@ -10,6 +10,7 @@
 #include "str.h"
 #include "wire.h"
 
+#define HEX_DIGITS 16 /* of a number in a token */
 #define OPENING_MAX_BYTES (2 * WIRE_VARINT_MAX_BYTES)
 
 /* protobuf-c's text members are not const; it does not write to what it encodes. */
@@ -102,27 +103,49 @@ void describe_position(struct described_position *position, const char *epoch, u
     put_token(position->token, epoch, revision, chain);
 }
 
-bool parse_position_token(const char *token, char ret_epoch[EPOCH_TEXT_SIZE],
-                          uint64_t *ret_revision, uint64_t *ret_chain)
+void describe_rights(struct described_position *position, uint64_t rights)
+{
+    if (rights != 0) {
+        uint64_t big_endian = htobe64(rights);
+        char *at = position->token + strlen(position->token);
+        *at++ = '-';
+        hex_encode(&big_endian, sizeof big_endian, at);
+    }
+}
+
+/* Takes "-" and 16 digits, and moves *at behind them. */
+static bool take_digits(const char **at, uint64_t *ret)
+{
+    uint64_t big_endian;
+    if (**at != '-' || strlen(*at) <= HEX_DIGITS ||
+        !hex_decode(*at + 1, HEX_DIGITS, &big_endian, sizeof big_endian)) {
+        return false;
+    }
+    *ret = be64toh(big_endian);
+    *at += 1 + HEX_DIGITS;
+    return true;
+}
+
+bool parse_position_token(const char *token, struct parsed_position *ret)
 {
     uint8_t epoch[EPOCH_SIZE];
-    char *end;
     size_t n_epoch = strcspn(token, "-");
     if (n_epoch != EPOCH_TEXT_SIZE - 1 || token[n_epoch] != '-' ||
         !hex_decode(token, n_epoch, epoch, sizeof epoch)) {
         return false;
     }
-    memcpy(ret_epoch, token, n_epoch);
-    ret_epoch[n_epoch] = '\0';
+    struct parsed_position parsed = {.rights = 0};
+    memcpy(parsed.epoch, token, n_epoch);
     const char *revision = token + n_epoch + 1;
-    const char *chain = revision + strspn(revision, "0123456789");
-    if (chain == revision || *chain != '-') {
+    const char *at = revision + strspn(revision, "0123456789");
+    errno = 0;
+    parsed.revision = strtoull(revision, NULL, 10);
+    if (at == revision || errno != 0 || !take_digits(&at, &parsed.chain) ||
+        (*at != '\0' && !take_digits(&at, &parsed.rights)) || *at != '\0') {
         return false;
     }
-    errno = 0;
-    *ret_revision = strtoull(revision, NULL, 10);
-    *ret_chain = strtoull(chain + 1, &end, 16);
-    return errno == 0 && strspn(chain + 1, "0123456789abcdef") == 16 && *end == '\0';
+    *ret = parsed;
+    return true;
 }
 
 void describe_time(Google__Protobuf__Timestamp *time, int64_t wall_us)

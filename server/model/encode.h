@@ -80,8 +80,10 @@ bool event_has_config(const struct change *change);
 bool event_has_previous(const struct change *change);
 
 /* The token of a position: "EPOCH-REVISION-HASH", with the first 8 bytes of the hash as 16
- * hexadecimal digits. */
-#define POSITION_TOKEN_SIZE (EPOCH_TEXT_SIZE + sizeof "-18446744073709551615-0123456789abcdef")
+ * hexadecimal digits. Where rights are in force, that of a watch goes on with "-RIGHTS", 16 more:
+ * the digest of what its caller could read (view_digest). */
+#define POSITION_TOKEN_SIZE                                                                        \
+    (EPOCH_TEXT_SIZE + sizeof "-18446744073709551615-0123456789abcdef-0123456789abcdef")
 struct described_position {
     Confreg__V1__Position message;
     char token[POSITION_TOKEN_SIZE]; /* the message points to it */
@@ -89,9 +91,17 @@ struct described_position {
 /* Fills a Position message. chain: the first 8 bytes of the commit's hash. epoch is borrowed. */
 void describe_position(struct described_position *position, const char *epoch, uint64_t revision,
                        uint64_t chain);
+/* Adds rights to the token of a position that was described. 0: none. */
+void describe_rights(struct described_position *position, uint64_t rights);
+
+struct parsed_position {
+    char epoch[EPOCH_TEXT_SIZE];
+    uint64_t revision;
+    uint64_t chain;
+    uint64_t rights; /* 0: the token has none */
+};
 /* Parses a token. False: it is not one. */
-bool parse_position_token(const char *token, char ret_epoch[EPOCH_TEXT_SIZE],
-                          uint64_t *ret_revision, uint64_t *ret_chain);
+bool parse_position_token(const char *token, struct parsed_position *ret);
 
 /* Fills a Commit without its changes; borrows all members from the commit. time: memory of the
  * caller, which the message points to. */

@@ -89,44 +89,40 @@ static bool check_not_last(uint64_t revision, struct status *st)
     return false;
 }
 
-/* A position that came in. */
-struct resume_point {
-    const char *epoch; /* "": any */
-    uint64_t revision, chain;
-    char token_epoch[EPOCH_TEXT_SIZE];
-};
-
 /* Members beside a token must be unset or equal to it. They are not if a client kept them in
  * numbers with less than 64 bits; its position could then mean another commit. */
-static bool read_token(const Confreg__V1__Position *after, struct resume_point *ret,
+static bool read_token(const Confreg__V1__Position *after, struct parsed_position *ret,
                        struct status *st)
 {
-    if (!parse_position_token(after->token, ret->token_epoch, &ret->revision, &ret->chain)) {
+    if (!parse_position_token(after->token, ret)) {
         return status_bad_field(st, "resume_after.token", "POSITION_TOKEN",
                                 "resume_after.token: not the token of a position");
     }
     if ((after->revision != 0 && after->revision != ret->revision) ||
         (after->chain_hash != 0 && after->chain_hash != ret->chain) ||
-        (after->epoch[0] != '\0' && strcmp(after->epoch, ret->token_epoch) != 0)) {
+        (after->epoch[0] != '\0' && strcmp(after->epoch, ret->epoch) != 0)) {
         return status_bad_field(st, "resume_after", "POSITION_ROUNDED",
                                 "resume_after: its numbers differ from its token; a client that "
                                 "rounds 64-bit integers must send the token alone");
     }
-    ret->epoch = ret->token_epoch;
     return true;
 }
 
 static bool take_after(const struct service *service, const Confreg__V1__Position *after,
                        struct watch_spec *spec, struct status *st)
 {
-    struct resume_point position = {
-        .epoch = after->epoch, .revision = after->revision, .chain = after->chain_hash};
-    if (after->token[0] != '\0' && !read_token(after, &position, st)) {
-        return false;
+    struct parsed_position position = {.revision = after->revision, .chain = after->chain_hash};
+    const char *epoch = after->epoch;
+    if (after->token[0] != '\0') {
+        if (!read_token(after, &position, st)) {
+            return false;
+        }
+        epoch = position.epoch;
     }
     spec->start = position.revision + 1;
     spec->chain = position.chain;
-    return check_epoch(service, position.epoch, "resume_after.epoch", st) &&
+    spec->rights = position.rights;
+    return check_epoch(service, epoch, "resume_after.epoch", st) &&
            check_not_last(position.revision, st);
 }
 

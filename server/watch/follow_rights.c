@@ -66,6 +66,7 @@ void watch_set_caller(struct watch *watch, struct caller *caller)
     watch->seen.revision = 0;
     watch->view = (struct view){.grants = caller_grants(caller), .permission = PERMISSION_READ};
     watch->view.extent = whole_extent(watch);
+    watch->rights = access_is_open(watch->hub->access) ? 0 : view_digest(&watch->view);
     /* The client learns at once that its copy is no longer what it was. */
     watch->mark_asked = watch->mark_asked || (watch->listed && watch->view.extent != before);
 }
@@ -95,15 +96,22 @@ bool watch_follow_rights(struct watch *watch, struct status *st)
         if (!access_renew(watch->hub->access, watch->caller, &renewed, st)) {
             return false;
         }
-        bool was_part = watch->view.extent == VIEW_PART &&
-                        !grants_equal(caller_grants(watch->caller), caller_grants(renewed));
+        bool was_part = watch->view.extent == VIEW_PART;
+        uint64_t before = watch->rights;
         watch_set_caller(watch, renewed);
         watch->generation = generation;
-        if (was_part && watch->view.extent == VIEW_PART) {
+        bool fits = view_digests_fit(before, watch->rights);
+        watch->is_mixed = watch->is_mixed || !fits;
+        if (!fits && was_part && watch->view.extent == VIEW_PART) {
             return end_for_another_part(st);
         }
     }
     return watch->view.extent != VIEW_NOTHING || refuse(st);
+}
+
+bool watch_has_same_rights(const struct watch *watch, struct status *st)
+{
+    return view_digests_fit(watch->resumed, watch->rights) || end_for_another_part(st);
 }
 
 /* ---- The look of the hub ---- */

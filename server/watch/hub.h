@@ -70,16 +70,17 @@ struct watch_spec {
     struct head_filter *selectors; /* borrowed; n_selectors 0: everything */
     size_t n_selectors;            /* those of configs before those of schemas */
     uint64_t start;                /* the first revision to deliver; 0: the next one */
-    uint64_t chain; /* first 8 bytes of the hash of the commit before start; 0: not checked */
-    bool snapshot;  /* deliver the heads first; start is 0 */
+    uint64_t chain;  /* first 8 bytes of the hash of the commit before start; 0: not checked */
+    uint64_t rights; /* the digest (view.h) of what the caller could read; 0: not checked */
+    bool snapshot;   /* deliver the heads first; start is 0 */
     struct watch_wishes wishes;
     const char *id;              /* borrowed; "": none */
     const struct caller *caller; /* borrowed: whose rights the stream has */
 };
 
 /* Turns the call into a stream; consumes the call. The stream ends with FAILED_PRECONDITION
- * POSITION_MISMATCH if chain is not the log's, and with RESOURCE_EXHAUSTED WATCHES_COUNT if its
- * connection has too many streams.
+ * POSITION_MISMATCH if chain is not the log's, RIGHTS_CHANGED if rights are not the caller's, with
+ * RESOURCE_EXHAUSTED WATCHES_COUNT if its connection has too many streams.
  *
  * A stream delivers what its caller may read at the time of delivery. Within RIGHTS_LOOK_NS after
  * rights have changed it narrows or widens, or ends: with UNAUTHENTICATED if the credential is no

@@ -273,6 +273,9 @@ static bool find_chain(const struct watch *watch, uint64_t *ret_chain)
 enum rpc_next watch_begin(struct watch *watch, struct rpc_pieces *pieces, struct status *st)
 {
     uint64_t chain;
+    if (!watch_has_same_rights(watch, st)) {
+        return RPC_NEXT_END;
+    }
     if (!find_chain(watch, &chain)) {
         start_reading(watch);
         return RPC_NEXT_IDLE;

@@ -111,6 +111,9 @@ struct watch {
     uint64_t generation;   /* of the rights that the caller has */
     struct view view; /* what the caller may read of the selection; belongs to the job while one
                          runs */
+    uint64_t rights;  /* its digest; 0: none are in force */
+    bool is_mixed;    /* the digest has changed since the stream began */
+    uint64_t resumed; /* the digest that the client came back with; 0: none */
     struct seen_change {
         uint64_t revision; /* 0: none */
         size_t index;
@@ -169,6 +172,8 @@ void watch_set_caller(struct watch *watch, struct caller *caller);
 /* Gives the stream its caller's rights, if they have changed since the last time. False: the stream
  * ends with st. Not while a job runs. */
 bool watch_follow_rights(struct watch *watch, struct status *st);
+/* Whether what the client came back with is a copy of what it may read now. */
+bool watch_has_same_rights(const struct watch *watch, struct status *st);
 /* Begins to look whether rights have changed. With the first stream. */
 void hub_follow_rights(struct hub *hub);
 

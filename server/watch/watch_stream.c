@@ -79,6 +79,7 @@ struct buf *watch_response(const struct watch *watch, int kind,
     confreg__v1__watch_response__init(&response);
     describe_position(&header, registry_epoch(watch->hub->registry), position->revision,
                       position->chain);
+    describe_rights(&header, watch->is_mixed ? VIEW_DIGEST_VOID : watch->rights);
     response.header = &header.message;
     response.kind = (Confreg__V1__WatchResponseKind)kind;
     response.previous_revision = watch->previous_revision;
@@ -329,6 +330,7 @@ static void set_start(struct watch *watch, const struct watch_spec *spec)
         watch->cursor = (struct watch_position){now.revision, hash_short(&now.hash)};
     } else {
         watch->cursor = (struct watch_position){spec->start - 1, spec->chain};
+        watch->resumed = spec->rights;
     }
 }
 

@@ -85,7 +85,7 @@ static void try_tags(const char *list)
     }
     etag_set_fini(&match);
     content_encoding_is_plain(list);
-    MUST(!event_id_parse(list, &event) || strlen(event.epoch) == EPOCH_DIGITS);
+    MUST(!event_id_parse(list, &event) || strlen(event.last.epoch) == EPOCH_DIGITS);
     enum coding coding;
     etag_list_find(list, "0123456789abcdef-1", &coding);
     etag_list_newest(list, "0123456789abcdef");

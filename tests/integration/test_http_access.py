@@ -185,8 +185,9 @@ def test_a_commit_is_all_or_none(site):
             assert answer.status == (200 if allowed else 403), (role, answer)
 
 
-def stream_of(site, token, query=""):
-    return EventStream(site.gateway.port, query, headers={"Authorization": f"Bearer {token}"})
+def stream_of(site, token, query="", **options):
+    return EventStream(site.gateway.port, query, headers={"Authorization": f"Bearer {token}"},
+                       **options)
 
 
 # ---- The mirror ----
@@ -258,12 +259,34 @@ def test_rights_that_change_are_followed_within_a_second(launch, tmp_path):
         site.call(site.root, "PUT", f"/api/configs/{service}?environment=prod",
                   {"config_data": {"n": 1}})
     assert stream.next().data["service_name"] == "b"
+    with pytest.raises(Refused) as caught:  # its copy has what it may not read any more
+        stream_of(site, token, last_id=stream.last_id)
+    assert (caught.value.status, caught.value.body["reason"]) == (410, "RIGHTS_CHANGED")
     site.access.revoke(token)
     site.server.access_reloaded()
     with pytest.raises(StopIteration):
         while True:
             stream.next()
     assert read(site, token, "/api/configs/b?environment=prod").status == 401
+
+
+def test_rights_that_changed_while_a_reader_was_away(launch, tmp_path):
+    """Another part, by grants of the same size; the id tells, as nothing else does."""
+    site = Site(launch, tmp_path)
+    token = site.access.add("ada", grant("reader", ["prod"], ["a"]))
+    site.server.access_reloaded()
+    stream = stream_of(site, token)
+    stream.begun()
+    last_id = stream.last_id
+    stream.close()
+    stream_of(site, token, last_id=last_id).close()
+    site.access.set_grants("ada", grant("reader", ["prod"], ["b"]))
+    site.server.access_reloaded()
+    time_of_rights(site, token)
+    with pytest.raises(Refused) as caught:
+        stream_of(site, token, last_id=last_id)
+    assert (caught.value.status, caught.value.body["reason"]) == (410, "RIGHTS_CHANGED")
+    stream_of(site, token, last_id=last_id.rpartition(":")[0]).close()  # an id of before
 
 
 def time_of_rights(site, token):

@@ -651,6 +651,10 @@ def test_a_change_log_does_not_count_what_it_hides(ada, bob):
 
 # ---- Rights that change ----
 
+PROD = [api_pb.Selector(environment="prod")]
+BILLING, WEB, ALL = (grant("reader", ["prod"], services) for services in (["billing"], ["web"], None))
+
+
 @pytest.fixture
 def visitor(server):
     """A principal who may read all of prod, as (registry, what changes his grants)."""
@@ -678,7 +682,10 @@ def test_an_open_watch_narrows_and_widens(ada, visitor):
         allow(grant("reader", ["prod"]))
         assert not watch.next().filtered
         ada.update("web", '{"shown":3}')
-        assert [e.service_name for e in watch.next().events] == ["web"]
+        last = watch.next()
+        assert [e.service_name for e in last.events] == ["web"]
+    with refused("FAILED_PRECONDITION", "RIGHTS_CHANGED"):  # what was hidden meanwhile is missing
+        Watch(registry.stub, selectors=PROD, resume_after=last.header).next()
 
 
 def test_an_open_watch_ends_when_its_part_becomes_another_one(server, ada, visitor):
@@ -697,6 +704,42 @@ def test_an_open_watch_ends_when_its_part_becomes_another_one(server, ada, visit
     with Watch(registry.stub, selectors=[api_pb.Selector(environment="prod")],
                include_snapshot=True) as watch:
         assert {c.service_name for c in watch.snapshot()[0]} == {"web"}
+
+
+def position_of(registry, **request):
+    with Watch(registry.stub, **request) as watch:
+        return watch.started().header
+
+
+@pytest.mark.parametrize("before, after", [(BILLING, WEB), (BILLING, ALL), (ALL, BILLING)],
+                         ids=["another part", "more", "less"])
+@pytest.mark.parametrize("form", ["header", "token"])
+def test_rights_that_changed_while_a_client_was_away(ada, visitor, before, after, form):
+    """It comes back with what its copy was made of, and is told to take a new snapshot."""
+    registry, allow = visitor
+    allow(before)
+    header = position_of(registry, selectors=PROD)
+    position = header if form == "header" else pb.Position(token=header.token)
+    allow(after)
+    with refused("FAILED_PRECONDITION", "RIGHTS_CHANGED"):
+        Watch(registry.stub, selectors=PROD, resume_after=position).next()
+    with Watch(registry.stub, selectors=PROD, include_snapshot=True) as watch:
+        watch.snapshot()
+        header = watch.position
+    assert position_of(registry, selectors=PROD, resume_after=header).token == header.token
+
+
+def test_rights_that_changed_nothing_of_a_selection(server, ada, visitor):
+    """All of it before and after, by other grants; the same part, by another role; a position without
+    rights, as of an answer or made by hand."""
+    registry, allow = visitor
+    billing = [api_pb.Selector(environment="prod", service_name="billing")]
+    whole = position_of(registry, selectors=billing)
+    allow(BILLING)
+    part = position_of(registry, selectors=PROD, resume_after=ada.status().header)
+    assert position_of(registry, selectors=billing, resume_after=whole).revision
+    allow(grant("admin", ["prod"], ["billing"]), grant("auditor"))
+    assert position_of(registry, selectors=PROD, resume_after=part).token == part.token
 
 
 def test_an_open_watch_ends_when_nothing_is_left_to_see(visitor):

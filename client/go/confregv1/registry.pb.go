@@ -222,7 +222,8 @@ type Position struct {
 	ChainHash uint64 `protobuf:"fixed64,3,opt,name=chain_hash,json=chainHash,proto3" json:"chain_hash,omitempty"`
 	// The same position as text, for languages whose numbers cannot hold 64 bits (JavaScript): a
 	// client that sends it back may leave the other fields out. INVALID_ARGUMENT POSITION_ROUNDED: the
-	// other fields are set and differ from it.
+	// other fields are set and differ from it. That of a watch also tells what its caller could read:
+	// FAILED_PRECONDITION RIGHTS_CHANGED where one resumes after it and may read something else.
 	Token         string `protobuf:"bytes,4,opt,name=token,proto3" json:"token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

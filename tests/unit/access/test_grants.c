@@ -104,25 +104,3 @@ Test(grants, patterns_are_names_with_stars)
     cr_expect(!pattern_check("", 0, "f", &st));
     cr_expect(!pattern_check("a/b", 3, "f", &st));
 }
-
-Test(grants, equal_grants)
-{
-    static const char *const first[] = {"prod"};
-    static const char *const both[] = {"prod", "test"};
-    static const char *const other[] = {"web"};
-    static const struct grant grants[] = {
-        {.environments = first, .n_environments = 1, .role = ROLE_READER},
-        {.environments = first, .n_environments = 1, .role = ROLE_ADMIN},
-        {.environments = both, .n_environments = 2, .role = ROLE_READER},
-        {.environments = other, .n_environments = 1, .role = ROLE_READER},
-        {.environments = first, .n_environments = 1, .services = other, .n_services = 1},
-    };
-    for (size_t i = 0; i < COUNT_OF(grants); i++) {
-        for (size_t j = 0; j < COUNT_OF(grants); j++) {
-            cr_expect_eq(
-                grants_equal((struct grants){&grants[i], 1}, (struct grants){&grants[j], 1}),
-                i == j, "%zu %zu", i, j);
-        }
-        cr_expect_not(grants_equal((struct grants){grants, 1}, (struct grants){grants, 2}));
-    }
-}

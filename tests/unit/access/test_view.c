@@ -169,3 +169,48 @@ Test(view, bounds_are_what_its_configs_have_in_common)
         cr_expect_str_eq(bounds.service_prefix, cases[i].prefix, "%zu", i);
     }
 }
+
+Test(view, digests_tell_what_a_copy_was_made_of)
+{
+    static const char *const web[] = {"web"};
+    const struct grant rows[] = {
+        GRANT(ROLE_READER, NULL, NULL), GRANT(ROLE_READER, prod, NULL),
+        GRANT(ROLE_READER, prod, bill), GRANT(ROLE_READER, prod, web),
+        GRANT(ROLE_READER, NULL, prod), /* the same texts at another place */
+    };
+    const struct grant admin = GRANT(ROLE_ADMIN, prod, bill);
+    const struct grant audited[] = {GRANT(ROLE_AUDITOR, NULL, NULL), rows[2]};
+    const struct view same[] = {
+        view_of((struct grants){&rows[2], 1}, PERMISSION_READ, NULL, NULL, NULL),
+        view_of((struct grants){&admin, 1}, PERMISSION_READ, NULL, NULL, NULL),
+        view_of((struct grants){audited, 2}, PERMISSION_READ, NULL, NULL, NULL),
+        view_of((struct grants){&rows[2], 1}, PERMISSION_READ, "prod", "billing", NULL),
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        const struct view a =
+            view_of((struct grants){&rows[i], 1}, PERMISSION_READ, NULL, NULL, NULL);
+        cr_expect_neq(view_digest(&a), 0);
+        cr_expect(view_digests_fit(0, view_digest(&a)), "an unknown one fits");
+        cr_expect(!view_digests_fit(VIEW_DIGEST_VOID, view_digest(&a)), "a void one does not");
+        for (size_t j = 0; j < COUNT_OF(rows); j++) {
+            const struct view b =
+                view_of((struct grants){&rows[j], 1}, PERMISSION_READ, NULL, NULL, NULL);
+            cr_expect_eq(view_digests_fit(view_digest(&a), view_digest(&b)), i == j, "%zu %zu", i,
+                         j);
+        }
+    }
+    for (size_t i = 0; i < COUNT_OF(same); i++) {
+        cr_expect(view_digests_fit(view_digest(&same[0]), view_digest(&same[i])), "%zu", i);
+    }
+}
+
+Test(view, all_of_a_selection_is_all_by_whatever_grants)
+{
+    const struct grant everything = GRANT(ROLE_READER, NULL, NULL);
+    const struct grant of_prod = GRANT(ROLE_READER, prod, NULL);
+    const struct view a =
+        view_of((struct grants){&everything, 1}, PERMISSION_READ, "prod", NULL, NULL);
+    const struct view b =
+        view_of((struct grants){&of_prod, 1}, PERMISSION_READ, "prod", NULL, NULL);
+    cr_expect(view_digests_fit(view_digest(&a), view_digest(&b)));
+}

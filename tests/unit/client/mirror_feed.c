@@ -131,6 +131,9 @@ bool take(struct mirror_copy *copy, const struct said *said, struct status *st)
     header.epoch = epoch;
     header.revision = said->revision;
     header.chain_hash = said->kind == KIND(STARTED) ? 0 : said->revision * 1000;
+    char token[32];
+    snprintf(token, sizeof token, "%d-%d", (int)said->revision, (int)header.chain_hash);
+    header.token = token;
     response.header = &header;
     response.kind = said->kind;
     response.previous_revision = said->previous;
@@ -197,6 +200,9 @@ void begin_again(struct mirror_copy *copy, uint64_t revision)
         cr_expect_eq(request.resume_after->revision, revision);
         cr_expect_eq(request.resume_after->chain_hash, revision * 1000);
         cr_expect_str_eq(request.resume_after->epoch, EPOCH);
+        char token[32];
+        snprintf(token, sizeof token, "%d-%d", (int)revision, (int)revision * 1000);
+        cr_expect_str_eq(request.resume_after->token, token, "it tells what could be read");
     }
 }
 

@@ -132,28 +132,39 @@ Test(etag, ids_of_events)
     static const struct {
         const char *text;
         bool sound;
-        uint64_t revision;
+        uint64_t revision, rights;
     } cases[] = {
-        {EPOCH ":7", true, 7},
-        {EPOCH ":0", true, 0},
-        {EPOCH ":18446744073709551615", true, UINT64_MAX},
-        {EPOCH ":18446744073709551616", false, 0},
-        {EPOCH ":", false, 0},
-        {EPOCH ":07", false, 0},
-        {EPOCH ":7.8", false, 0},
-        {EPOCH ":7 ", false, 0},
-        {EPOCH "-7", false, 0},
-        {"0123456789ABCDEF:7", false, 0},
-        {":7", false, 0},
-        {"7", false, 0},
-        {"", false, 0},
+        {EPOCH ":7", true, 7, 0},
+        {EPOCH ":0", true, 0, 0},
+        {EPOCH ":18446744073709551615", true, UINT64_MAX, 0},
+        {EPOCH ":7:00000000000000fe", true, 7, 0xfe},
+        {EPOCH ":18446744073709551615:ffffffffffffffff", true, UINT64_MAX, UINT64_MAX},
+        {EPOCH ":7:", false, 0, 0},
+        {EPOCH ":7:fe", false, 0, 0},
+        {EPOCH ":7:00000000000000FE", false, 0, 0},
+        {EPOCH ":7:00000000000000fe:", false, 0, 0},
+        {EPOCH "::00000000000000fe", false, 0, 0},
+        {EPOCH ":18446744073709551616", false, 0, 0},
+        {EPOCH ":", false, 0, 0},
+        {EPOCH ":07", false, 0, 0},
+        {EPOCH ":7.8", false, 0, 0},
+        {EPOCH ":7 ", false, 0, 0},
+        {EPOCH "-7", false, 0, 0},
+        {"0123456789ABCDEF:7", false, 0, 0},
+        {":7", false, 0, 0},
+        {"7", false, 0, 0},
+        {"", false, 0, 0},
     };
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
-        struct expectation found;
+        struct event_id found;
+        char text[EVENT_ID_SIZE];
         cr_expect_eq(event_id_parse(cases[i].text, &found), cases[i].sound, "%s", cases[i].text);
         if (cases[i].sound) {
-            cr_expect_str_eq(found.epoch, EPOCH);
-            cr_expect_eq(found.revision, cases[i].revision, "%s", cases[i].text);
+            cr_expect_str_eq(found.last.epoch, EPOCH);
+            cr_expect_eq(found.last.revision, cases[i].revision, "%s", cases[i].text);
+            cr_expect_eq(found.rights, cases[i].rights, "%s", cases[i].text);
+            event_id_format(&found, text);
+            cr_expect_str_eq(text, cases[i].text);
         }
     }
 }

@@ -15,6 +15,7 @@ TestSuite(sse_streams, .fini = leak_check);
 
 #define HOUR_NS INT64_C(3600000000000)
 #define EPOCH "0123456789abcdef"
+#define RIGHTS ":390feabc786e369f" /* the digest of who may read everything */
 #define CHANGE(name) CONFREG__V1__CHANGE_KIND__CHANGE_KIND_##name
 
 static struct sse_event *event_of(uint64_t revision, const char *service, bool ends_commit)
@@ -237,7 +238,9 @@ Test(sse_streams, any_size_of_reading_gives_the_same)
         request_fini(&r);
         stop();
     }
-    cr_expect_eq(strncmp(first, "retry: 1000\nid: " EPOCH ":10\n\nevent: updated\ndata: {", 59), 0);
+    cr_expect_eq(
+        strncmp(first, "retry: 1000\nid: " EPOCH ":10" RIGHTS "\n\nevent: updated\ndata: {", 76),
+        0);
 }
 
 Test(sse_streams, ids_stand_behind_what_is_selected_of_a_commit)
@@ -335,7 +338,7 @@ Test(sse_streams, heartbeats_tell_how_far_a_quiet_stream_is)
     cr_expect_leq(sse_streams_next_ns(gateway.streams), clock_monotonic_ns());
     sse_streams_run(gateway.streams, resume, NULL);
     cr_expect_eq(n_resumed, 1);
-    cr_expect_str_eq(read_all(&r, 64), ":\nid: " EPOCH ":6\n\n");
+    cr_expect_str_eq(read_all(&r, 64), ":\nid: " EPOCH ":6" RIGHTS "\n\n");
     request_fini(&r);
     cr_expect_eq(sse_streams_next_ns(gateway.streams), -1);
     stop();

@@ -414,3 +414,45 @@ Test(head, holes_and_falls)
     head_unref(head);
     leak_check();
 }
+
+/* ---- Position tokens ---- */
+
+Test(position, a_token_is_read_as_it_was_written)
+{
+    static const uint64_t rights[] = {0, 1, UINT64_MAX};
+    for (size_t i = 0; i < COUNT_OF(rights); i++) {
+        struct described_position described;
+        struct parsed_position parsed;
+        describe_position(&described, "0123456789abcdef", UINT64_MAX, 0x1122334455667788);
+        describe_rights(&described, rights[i]);
+        cr_assert(parse_position_token(described.token, &parsed), "%s", described.token);
+        cr_expect_str_eq(parsed.epoch, "0123456789abcdef");
+        cr_expect_eq(parsed.revision, UINT64_MAX);
+        cr_expect_eq(parsed.chain, 0x1122334455667788);
+        cr_expect_eq(parsed.rights, rights[i]);
+    }
+}
+
+Test(position, what_is_no_token)
+{
+    static const char *const texts[] = {
+        "",
+        "0123456789abcdef",
+        "0123456789abcdef-1",
+        "0123456789abcdef-1-",
+        "0123456789abcdef-1-012345678",
+        "0123456789abcdef-1-0123456789abcdeF",
+        "0123456789abcdef-1-0123456789abcdef0",
+        "0123456789abcdef-1-0123456789abcdef-",
+        "0123456789abcdef-1-0123456789abcdef-012345678",
+        "0123456789abcdef-1-0123456789abcdef-0123456789abcdefg",
+        "0123456789abcdef-1-0123456789abcdef-0123456789abcdef-",
+        "0123456789abcdef-18446744073709551616-0123456789abcdef",
+        "0123456789abcdef--1-0123456789abcdef",
+        "0123456789abcdeg-1-0123456789abcdef",
+    };
+    struct parsed_position parsed;
+    for (size_t i = 0; i < COUNT_OF(texts); i++) {
+        cr_expect_not(parse_position_token(texts[i], &parsed), "%s", texts[i]);
+    }
+}
