@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <pcre2.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -78,24 +79,57 @@ size_t regex_bytes(const struct regex *regex)
     return bytes + sizeof *regex;
 }
 
-static void prepare(struct regex_matcher *matcher)
+/* ---- Matchers ---- */
+
+/* What PCRE2 needs for a match: a thread keeps its own, as it takes longer to make than a short
+ * match takes. */
+struct matcher {
+    pcre2_match_data *data;
+    pcre2_match_context *context;
+};
+
+static pthread_key_t matcher_key;
+
+static void free_matcher(void *kept)
 {
-    if (matcher->data != NULL) {
-        return;
+    struct matcher *matcher = kept;
+    pcre2_match_data_free(matcher->data);
+    pcre2_match_context_free(matcher->context);
+    free(matcher);
+}
+
+static void make_key(void)
+{
+    int error = pthread_key_create(&matcher_key, free_matcher);
+    assert(error == 0 && "a process has keys for its threads");
+}
+
+static struct matcher *thread_matcher(void)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, make_key);
+    struct matcher *matcher = pthread_getspecific(matcher_key);
+    if (matcher != NULL) {
+        return matcher;
     }
+    matcher = mem_alloc(sizeof *matcher);
     matcher->data = pcre2_match_data_create(1, NULL);
     matcher->context = pcre2_match_context_create(NULL);
     assert(matcher->data != NULL && matcher->context != NULL && "there is memory");
     pcre2_set_heap_limit(matcher->context, REGEX_HEAP_KIB);
     pcre2_set_depth_limit(matcher->context, REGEX_DEPTH);
+    pthread_setspecific(matcher_key, matcher);
+    return matcher;
 }
 
-void regex_matcher_fini(struct regex_matcher *matcher)
+/* Gives back the memory of a match that may have needed much. */
+static void drop_matcher(struct matcher *matcher)
 {
-    pcre2_match_data_free(matcher->data);
-    pcre2_match_context_free(matcher->context);
-    *matcher = (struct regex_matcher){0};
+    pthread_setspecific(matcher_key, NULL);
+    free_matcher(matcher);
 }
+
+/* ---- Matches ---- */
 
 static enum regex_result result_of(int code)
 {
@@ -112,22 +146,29 @@ static uint64_t cost_of(const struct regex *regex, size_t n, uint32_t limit)
     return n / BYTES_PER_STEP + places * look * limit / (limit == FIRST_BACKTRACKS ? 8 : 2);
 }
 
-enum regex_result regex_match(const struct regex *regex, struct regex_matcher *matcher,
-                              struct json_text text, uint64_t *steps)
+static int try_match(const struct regex *regex, const struct matcher *matcher,
+                     struct json_text text, uint32_t limit)
 {
-    prepare(matcher);
-    for (uint32_t limit = FIRST_BACKTRACKS; limit <= REGEX_BACKTRACKS; limit *= 16) {
+    pcre2_set_match_limit(matcher->context, limit);
+    return pcre2_match(regex->code, (PCRE2_SPTR)text.data, text.len, 0, PCRE2_NO_UTF_CHECK,
+                       matcher->data, matcher->context);
+}
+
+enum regex_result regex_match(const struct regex *regex, struct json_text text, uint64_t *steps)
+{
+    struct matcher *matcher = thread_matcher();
+    int code = PCRE2_ERROR_MATCHLIMIT;
+    uint32_t limit = FIRST_BACKTRACKS;
+    for (; code == PCRE2_ERROR_MATCHLIMIT && limit <= REGEX_BACKTRACKS; limit *= 16) {
         uint64_t cost = cost_of(regex, text.len, limit);
         if (cost > *steps) {
-            return REGEX_LIMIT;
+            break;
         }
         *steps -= cost;
-        pcre2_set_match_limit(matcher->context, limit);
-        int code = pcre2_match(regex->code, (PCRE2_SPTR)text.data, text.len, 0, PCRE2_NO_UTF_CHECK,
-                               matcher->data, matcher->context);
-        if (code != PCRE2_ERROR_MATCHLIMIT) {
-            return result_of(code);
-        }
+        code = try_match(regex, matcher, text, limit);
     }
-    return REGEX_LIMIT;
+    if (limit > FIRST_BACKTRACKS * 16) { /* more than the first try */
+        drop_matcher(matcher);
+    }
+    return result_of(code);
 }

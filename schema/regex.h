@@ -7,7 +7,7 @@
  * escaped ASCII character that is no letter or digit is that character, and `{`, `}`, `]` may stand
  * for themselves. Stricter: a lookbehind must have alternatives of fixed length.
  *
- * A compiled expression is immutable: any thread. A matcher belongs to one thread. */
+ * A compiled expression is immutable: any thread. */
 #ifndef SCHEMA_REGEX_H
 #define SCHEMA_REGEX_H
 
@@ -20,7 +20,7 @@
 
 /* The longest pattern, in bytes. */
 #define REGEX_PATTERN_MAX 16384
-/* Memory of the matcher for backtracking, in KiB. */
+/* Memory of a match for backtracking, in KiB. */
 #define REGEX_HEAP_KIB 8192
 /* How deep backtracking may nest. */
 #define REGEX_DEPTH 50000
@@ -38,18 +38,10 @@ size_t regex_bytes(const struct regex *regex);
 
 MEM_CLEANUP(struct regex, regex_free)
 
-/* Zeroed: ready. */
-struct regex_matcher {
-    void *data; /* pcre2_match_data */
-    void *context;
-};
-void regex_matcher_fini(struct regex_matcher *matcher);
-
 enum regex_result { REGEX_MATCH, REGEX_NO_MATCH, REGEX_LIMIT };
 
 /* Looks for the expression anywhere in text (UTF-8). Takes from *steps what it may have cost, in
  * units of about 20 ns; REGEX_LIMIT where that or a limit above is not enough. */
-enum regex_result regex_match(const struct regex *regex, struct regex_matcher *matcher,
-                              struct json_text text, uint64_t *steps);
+enum regex_result regex_match(const struct regex *regex, struct json_text text, uint64_t *steps);
 
 #endif

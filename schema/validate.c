@@ -66,7 +66,7 @@ bool validation_charge(struct validation *v, const struct instruction *i, uint32
 
 enum regex_result validation_match(struct validation *v, uint32_t regex, struct json_text text)
 {
-    return regex_match(v->schema->regexes.items[regex], &v->matcher, text, &v->steps);
+    return regex_match(v->schema->regexes.items[regex], text, &v->steps);
 }
 
 /* ---- Marks ---- */
@@ -589,7 +589,6 @@ bool schema_validate(const struct schema *schema, struct json_text value,
     bool ok = validation_check(&v, 0, 0, 0);
     report->steps = steps - v.steps;
     flat_json_fini(&v.value);
-    regex_matcher_fini(&v.matcher);
     str_fini(&v.text);
     free(v.words.items);
     return ok && !v.limited;

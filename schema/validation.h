@@ -16,7 +16,6 @@ struct validation {
     uint32_t quiet; /* more than 0: a violation is only counted as one */
     bool over;      /* out of steps or calls: all further checks fail at once */
     bool limited;   /* a limit was reached: the value is not valid, whatever else was found */
-    struct regex_matcher matcher;
     struct str text;                  /* of a string with escapes */
     VECTOR(uint64_t) words;           /* stack of marks and other bits */
     uint32_t scope[SCHEMA_CALLS + 1]; /* resources entered, the outermost first */

@@ -74,16 +74,13 @@ static bool matches(struct walk *walk, struct json_text pattern_token, struct js
     AUTO_STR pattern = {0};
     AUTO_STR fault = {0};
     AUTO(regex_free) struct regex *regex = NULL;
-    struct regex_matcher matcher = {0};
     json_decode_string(pattern_token, &pattern);
     const struct json_text text = {str_text(&pattern), pattern.len};
     uint64_t cost = COMPILE_STEPS(text.len);
     bool affordable = cost <= walk->pattern_steps;
     walk->pattern_steps -= affordable ? cost : walk->pattern_steps;
-    bool found = affordable && regex_compile(text, &regex, &fault) &&
-                 regex_match(regex, &matcher, name, &walk->pattern_steps) == REGEX_MATCH;
-    regex_matcher_fini(&matcher);
-    return found;
+    return affordable && regex_compile(text, &regex, &fault) &&
+           regex_match(regex, name, &walk->pattern_steps) == REGEX_MATCH;
 }
 
 /* patternProperties: every pattern that the name of the member matches. */
