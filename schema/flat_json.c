@@ -1,120 +1,134 @@
 #include "flat_json.h"
 
 #include <assert.h>
+#include <endian.h>
 #include <string.h>
 
 #include "hash.h"
 #include "json_number.h"
 
 struct builder {
-    struct flat_json *tree;
+    struct json_text text;
+    struct flat_node *nodes;
     size_t room;
-    uint32_t open[JSON_DEPTH_MAX + 1]; /* containers around the place that is read */
-    size_t depth;
+    uint32_t n;
+    uint32_t open; /* innermost open container; its `end` is the one around it until it is closed */
 };
 
-static void add_node(struct builder *b, struct flat_node node)
+static struct flat_node *add_node(struct builder *b, size_t start, enum json_type type)
 {
-    struct flat_json *tree = b->tree;
-    if (tree->n == b->room) {
+    if (b->n == b->room) {
         b->room *= 2;
-        tree->nodes = mem_grow(tree->nodes, b->room, sizeof *tree->nodes);
+        b->nodes = mem_grow(b->nodes, b->room, sizeof *b->nodes);
     }
-    node.end = tree->n + 1;
-    tree->nodes[tree->n++] = node;
+    struct flat_node *node = &b->nodes[b->n++];
+    *node = (struct flat_node){.start = (uint32_t)start, .end = b->n, .type = (uint8_t)type};
+    return node;
 }
 
-/* Counts a child of the innermost container. */
-static void count_child(struct builder *b)
+static void open_container(struct builder *b, size_t at)
 {
-    if (b->depth > 0) {
-        b->tree->nodes[b->open[b->depth - 1]].n++;
-    }
+    uint32_t index = b->n;
+    struct flat_node *node = add_node(b, at, b->text.data[at] == '{' ? JSON_OBJECT : JSON_ARRAY);
+    node->end = b->open;
+    b->open = index;
 }
 
-static void open_container(struct builder *b, struct json_text text, size_t at)
-{
-    assert(b->depth < JSON_DEPTH_MAX && "json_check bounds the depth");
-    enum json_type type = text.data[at] == '{' ? JSON_OBJECT : JSON_ARRAY;
-    count_child(b);
-    b->open[b->depth++] = b->tree->n;
-    add_node(b, (struct flat_node){.start = (uint32_t)at, .type = (uint8_t)type});
-}
-
+/* Its commas have been counted. */
 static void close_container(struct builder *b, size_t at)
 {
-    assert(b->depth > 0 && "a checked text is balanced");
-    struct flat_node *node = &b->tree->nodes[b->open[--b->depth]];
+    struct flat_node *node = &b->nodes[b->open];
+    node->n += b->n > b->open + 1 ? 1 : 0;
     node->size = (uint32_t)(at + 1 - node->start);
-    node->end = b->tree->n;
+    b->open = node->end;
+    node->end = b->n;
 }
 
-/* Adds the string that starts at `at` and returns the offset behind it. A key is counted as its
- * member, the value behind it is not. */
-static size_t add_string(struct builder *b, struct json_text text, size_t at)
+#define ALL_BYTES(byte) (UINT64_MAX / UINT8_MAX * (byte))
+
+/* 0: none of the eight bytes is this one. Else the lowest bit that is set lies in the lowest byte
+ * that is. */
+static uint64_t find_byte(uint64_t word, uint8_t byte)
 {
-    const char *p = text.data + at + 1;
-    bool escaped = false;
-    for (; *p != '"'; p++) {
-        if (*p == '\\') {
-            escaped = true;
-            p++;
+    uint64_t rest = word ^ ALL_BYTES(byte);
+    return (rest - ALL_BYTES(0x01)) & ~rest & ALL_BYTES(0x80);
+}
+
+/* The first quote or backslash; there is one. */
+static const char *skip_plain(const char *p, const char *end)
+{
+    uint64_t word;
+    for (; (size_t)(end - p) >= sizeof word; p += sizeof word) {
+        memcpy(&word, p, sizeof word);
+        word = le64toh(word);
+        uint64_t found = find_byte(word, '"') | find_byte(word, '\\');
+        if (found != 0) {
+            return p + __builtin_ctzll(found) / 8;
         }
     }
-    size_t end = (size_t)(p + 1 - text.data);
-    bool is_key = end < text.len && text.data[end] == ':';
-    if (!is_key) {
-        count_child(b);
+    while (*p != '"' && *p != '\\') {
+        p++;
     }
-    add_node(b, (struct flat_node){.start = (uint32_t)at,
-                                   .size = (uint32_t)(end - at),
-                                   .type = JSON_STRING,
-                                   .escaped = escaped});
-    return end;
+    return p;
 }
 
-static size_t add_scalar(struct builder *b, struct json_text text, size_t at)
+/* Adds the string that starts at `at` and returns the offset behind it. */
+static size_t add_string(struct builder *b, size_t at)
 {
+    const char *start = b->text.data + at;
+    const char *text_end = b->text.data + b->text.len;
+    const char *p = skip_plain(start + 1, text_end);
+    struct flat_node *node = add_node(b, at, JSON_STRING);
+    node->escaped = *p != '"';
+    while (*p != '"') {
+        p = skip_plain(p + 2, text_end);
+    }
+    node->size = (uint32_t)(p + 1 - start);
+    return at + node->size;
+}
+
+static size_t add_scalar(struct builder *b, size_t at)
+{
+    const char *text = b->text.data;
     size_t end = at;
-    while (end < text.len && text.data[end] != ',' && text.data[end] != '}' &&
-           text.data[end] != ']') {
+    while (end < b->text.len && text[end] != ',' && text[end] != '}' && text[end] != ']') {
         end++;
     }
-    struct json_text token = {text.data + at, end - at};
-    count_child(b);
-    add_node(b, (struct flat_node){.start = (uint32_t)at,
-                                   .size = (uint32_t)token.len,
-                                   .type = (uint8_t)json_type_of(token)});
+    struct json_text token = {text + at, end - at};
+    add_node(b, at, json_type_of(token))->size = (uint32_t)token.len;
     return end;
 }
 
 void flat_json_init(struct flat_json *tree, struct json_text text)
 {
     assert(text.len > 0 && text.len < UINT32_MAX && "offsets have 32 bits");
-    *tree = (struct flat_json){.text = text.data};
-    struct builder b = {.tree = tree, .room = 8 + text.len / 8};
-    tree->nodes = mem_grow(NULL, b.room, sizeof *tree->nodes);
+    struct builder b = {.text = text, .room = 8 + text.len / 8};
+    b.nodes = mem_grow(NULL, b.room, sizeof *b.nodes);
     for (size_t at = 0; at < text.len;) {
         switch (text.data[at]) {
         case '{':
         case '[':
-            open_container(&b, text, at++);
+            open_container(&b, at++);
             break;
         case '}':
         case ']':
             close_container(&b, at++);
             break;
         case ',':
+            b.nodes[b.open].n++;
+            at++;
+            break;
         case ':':
             at++;
             break;
         case '"':
-            at = add_string(&b, text, at);
+            at = add_string(&b, at);
             break;
         default:
-            at = add_scalar(&b, text, at);
+            at = add_scalar(&b, at);
         }
     }
+    *tree = (struct flat_json){.text = text.data, .nodes = b.nodes, .n = b.n};
 }
 
 void flat_json_fini(struct flat_json *tree)
@@ -123,14 +137,10 @@ void flat_json_fini(struct flat_json *tree)
     *tree = (struct flat_json){0};
 }
 
-struct json_text flat_json_string(const struct flat_json *tree, uint32_t node, struct str *room)
+struct json_text flat_json_decode(const struct flat_json *tree, uint32_t node, struct str *room)
 {
-    struct json_text token = flat_json_text(tree, node);
-    if (!tree->nodes[node].escaped) {
-        return (struct json_text){token.data + 1, token.len - 2};
-    }
     str_clear(room);
-    json_decode_string(token, room);
+    json_decode_string(flat_json_text(tree, node), room);
     return (struct json_text){str_text(room), room->len};
 }
 

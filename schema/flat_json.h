@@ -35,9 +35,17 @@ static inline struct json_text flat_json_text(const struct flat_json *tree, uint
     return (struct json_text){tree->text + n->start, n->size};
 }
 
+/* Of a string with escapes. */
+struct json_text flat_json_decode(const struct flat_json *tree, uint32_t node, struct str *room);
 /* The decoded bytes of a string. They are part of the text where it has no escapes, else of `room`,
  * which they replace. */
-struct json_text flat_json_string(const struct flat_json *tree, uint32_t node, struct str *room);
+static inline struct json_text flat_json_string(const struct flat_json *tree, uint32_t node,
+                                                struct str *room)
+{
+    const struct flat_node *n = &tree->nodes[node];
+    return n->escaped ? flat_json_decode(tree, node, room)
+                      : (struct json_text){tree->text + n->start + 1, n->size - 2};
+}
 /* Whether a string is `text`, which has no escapes and no quotes. */
 bool flat_json_is(const struct flat_json *tree, uint32_t node, const char *text, size_t n);
 

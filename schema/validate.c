@@ -48,20 +48,14 @@ bool validation_limit(struct validation *v, const struct instruction *i, uint32_
     return false;
 }
 
-bool validation_charge(struct validation *v, const struct instruction *i, uint32_t node,
-                       uint64_t steps)
+bool validation_exhaust(struct validation *v, const struct instruction *i, uint32_t node)
 {
-    if (v->over) {
-        return false;
-    }
-    if (v->steps < steps) {
+    if (!v->over) {
         validation_limit(v, i, i->node, node, "takes more steps to check than are allowed");
         v->steps = 0;
         v->over = true;
-        return false;
     }
-    v->steps -= steps;
-    return true;
+    return false;
 }
 
 enum regex_result validation_match(struct validation *v, uint32_t regex, struct json_text text)
@@ -96,16 +90,32 @@ static void merge_marks(struct validation *v, uint32_t node, uint32_t into, uint
 
 /* ---- Any value ---- */
 
-static bool check_type(struct validation *v, const struct instruction *i, uint32_t node)
+/* Digits alone, which nearly all integers are. */
+static bool is_plain_integer(struct json_text number)
+{
+    size_t at = number.data[0] == '-' ? 1 : 0;
+    while (at < number.len && number.data[at] >= '0' && number.data[at] <= '9') {
+        at++;
+    }
+    return at == number.len;
+}
+
+static bool fits_type(const struct validation *v, uint32_t types, uint32_t node)
 {
     enum json_type type = v->value.nodes[node].type;
-    bool fits = (i->a >> type & 1) != 0;
-    if (!fits && type == JSON_NUMBER && (i->a & TYPE_INTEGER) != 0) {
-        struct json_text number = flat_json_text(&v->value, node);
-        int64_t value;
-        fits = program_short_integer(number, &value) || json_number_is_integer(number);
+    if ((types >> type & 1) != 0) {
+        return true;
     }
-    if (fits) {
+    if (type != JSON_NUMBER || (types & TYPE_INTEGER) == 0) {
+        return false;
+    }
+    struct json_text number = flat_json_text(&v->value, node);
+    return is_plain_integer(number) || json_number_is_integer(number);
+}
+
+static bool check_type(struct validation *v, const struct instruction *i, uint32_t node)
+{
+    if (fits_type(v, i->a, node)) {
         return true;
     }
     static const char *const names[] = {"an object", "an array", "a string", "a number",
@@ -125,6 +135,7 @@ static bool check_type(struct validation *v, const struct instruction *i, uint32
             str_addf(&wanted, "%s%s", wanted.len == 0 ? "" : " or ", types[t].name);
         }
     }
+    enum json_type type = v->value.nodes[node].type;
     bool fraction = type == JSON_NUMBER && (i->a & TYPE_INTEGER) != 0;
     return validation_violate(v, i, i->node, node, "must be %s, but is %s%s", str_text(&wanted),
                               names[type], fraction ? " with a fraction" : "");
@@ -246,25 +257,25 @@ static uint32_t count_characters(struct json_text text)
     return n;
 }
 
+/* A character has one to four bytes: few texts need to be counted. */
 static bool check_length(struct validation *v, const struct instruction *i, uint32_t node,
                          struct json_text text)
 {
-    uint32_t n = count_characters(text);
     bool most = i->operation == OPERATION_MAX_LENGTH;
+    if (most ? text.len <= i->a : text.len / 4 >= i->a) {
+        return true;
+    }
+    uint32_t n = count_characters(text);
     return (most ? n <= i->a : n >= i->a) ||
            validation_violate(v, i, i->node, node, "must have at %s %u character%s, but has %u",
                               most ? "most" : "least", i->a, i->a == 1 ? "" : "s", n);
 }
 
-static bool check_pattern(struct validation *v, const struct instruction *i, uint32_t node,
-                          struct json_text text)
+static bool mismatch(struct validation *v, const struct instruction *i, uint32_t node,
+                     enum regex_result result)
 {
     AUTO_STR room = {0};
     AUTO_STR quoted = {0};
-    enum regex_result result = validation_match(v, i->a, text);
-    if (result == REGEX_MATCH) {
-        return true;
-    }
     const struct flat_json *tree = &v->schema->documents.items[i->document].tree;
     report_quote(&quoted, flat_json_string(tree, i->node, &room));
     if (result == REGEX_LIMIT) {
@@ -272,6 +283,13 @@ static bool check_pattern(struct validation *v, const struct instruction *i, uin
                                 "takes more steps to match %s than are allowed", quoted.data);
     }
     return validation_violate(v, i, i->node, node, "must match %s", quoted.data);
+}
+
+static bool check_pattern(struct validation *v, const struct instruction *i, uint32_t node,
+                          struct json_text text)
+{
+    enum regex_result result = validation_match(v, i->a, text);
+    return result == REGEX_MATCH || mismatch(v, i, node, result);
 }
 
 static bool check_string(struct validation *v, const struct instruction *i, uint32_t node)

@@ -11,12 +11,12 @@ struct validation {
     const struct schema *schema;
     struct flat_json value;
     struct schema_report *report;
-    uint64_t steps; /* left */
-    uint32_t calls; /* subschemas that are being checked, one within the other */
-    uint32_t quiet; /* more than 0: a violation is only counted as one */
-    bool over;      /* out of steps or calls: all further checks fail at once */
-    bool limited;   /* a limit was reached: the value is not valid, whatever else was found */
-    struct str text;                  /* of a string with escapes */
+    uint64_t steps;  /* left */
+    uint32_t calls;  /* subschemas that are being checked, one within the other */
+    uint32_t quiet;  /* more than 0: a violation is only counted as one */
+    bool over;       /* out of steps or calls: all further checks fail at once */
+    bool limited;    /* a limit was reached: the value is not valid, whatever else was found */
+    struct str text; /* of a string with escapes */
     VECTOR(uint64_t) words;           /* stack of marks and other bits */
     uint32_t scope[SCHEMA_CALLS + 1]; /* resources entered, the outermost first */
     uint32_t n_scope;
@@ -38,9 +38,18 @@ bool validation_violate(struct validation *v, const struct instruction *i, uint3
 /* A limit was reached: the same, also where nothing is reported otherwise. */
 bool validation_limit(struct validation *v, const struct instruction *i, uint32_t operand,
                       uint32_t node, const char *format, ...) __attribute__((format(printf, 5, 6)));
+/* There are not enough steps left: reports that once, and returns false. */
+bool validation_exhaust(struct validation *v, const struct instruction *i, uint32_t node);
 /* Takes steps; false: there are not so many left, which is reported. */
-bool validation_charge(struct validation *v, const struct instruction *i, uint32_t node,
-                       uint64_t steps);
+static inline bool validation_charge(struct validation *v, const struct instruction *i,
+                                     uint32_t node, uint64_t steps)
+{
+    if (v->over || v->steps < steps) {
+        return validation_exhaust(v, i, node);
+    }
+    v->steps -= steps;
+    return true;
+}
 enum regex_result validation_match(struct validation *v, uint32_t regex, struct json_text text);
 
 /* A run of n bits, all 0, on the stack; popped by the length of `words` before. */

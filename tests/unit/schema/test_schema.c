@@ -114,6 +114,54 @@ Test(schema, tells_every_violation_with_its_places)
     expect("false", "1", "[  : is not allowed]");
 }
 
+/* With and without an escape, at every place of the words that a text is searched by. */
+Test(schema, reads_strings_of_every_length)
+{
+    for (int n = 0; n <= 24; n++) {
+        AUTO_STR found = {0};
+        AUTO_STR value = {0};
+        char plain[32] = "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxx";
+        str_addf(&value, "{\"%.*s\\\"a\":[\"%.*s\",\"\\\\%.*s\"]}", n, plain, n, plain, n, plain);
+        validate("{\"additionalProperties\":{\"items\":{\"type\":\"null\"}}}", str_text(&value),
+                 &found);
+        AUTO_STR wanted = {0};
+        for (int item = 0; item < 2; item++) {
+            str_addf(&wanted,
+                     "%s[/%.*s\"a/%d type /additionalProperties/items/type: must be null, but is a "
+                     "string]",
+                     item == 0 ? "" : " ", n, plain, item);
+        }
+        cr_expect_str_eq(str_text(&found), str_text(&wanted), "%s", str_text(&value));
+        str_clear(&found);
+        validate("{\"additionalProperties\":{\"items\":{\"const\":\"xxxxxxxx\"}}}",
+                 str_text(&value), &found);
+        const char *first = strstr(str_text(&found), "/0 const");
+        cr_expect_eq(first == NULL, n == 8, "%s", str_text(&value));
+    }
+}
+
+Test(schema, counts_characters_not_bytes)
+{
+    const struct {
+        const char *text;
+        int n;
+    } texts[] = {{"\"\"", 0},
+                 {"\"abcdefgh\"", 8},
+                 {"\"\u00e9\u00e9\u00e9\u00e9\u00e9\"", 5},
+                 {"\"\xf0\x9f\x98\x80\xf0\x9f\x98\x80\"", 2},
+                 {"\"a\xf0\x9f\x98\x80\xe2\x82\xac\"", 3}};
+    for (size_t i = 0; i < COUNT_OF(texts); i++) {
+        for (int bound = 0; bound <= 9; bound++) {
+            AUTO_STR schema = {0};
+            AUTO_STR found = {0};
+            str_addf(&schema, "{\"minLength\":%d,\"maxLength\":%d}", bound, bound);
+            validate(str_text(&schema), texts[i].text, &found);
+            cr_expect_eq(found.len == 0, texts[i].n == bound, "%s: %s", texts[i].text,
+                         str_text(&found));
+        }
+    }
+}
+
 Test(schema, holds_numbers_exactly)
 {
     expect("{\"const\":9007199254740993}", "9007199254740992",
