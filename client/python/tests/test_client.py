@@ -2,24 +2,22 @@
 
 import asyncio
 import datetime
-import inspect
 import json
 import os
+import subprocess
 import threading
 from decimal import Decimal
 
-import grpc
 import pytest
-from conftest import Server, free_port, until
+from conftest import BUILD, Server, free_port, until
 
 import confreg
-from confreg import _api
 
 NOW = datetime.timezone.utc
 
 
 def test_the_life_of_a_config(client, name):
-    created = client.create(name, {"pool": 10}, "prod", created_by="ada", comment="first")
+    created = client.create(name, {"pool": 10}, "prod", author="ada", comment="first")
     assert (created.config.version, created.config.kind) == (1, "create")
     assert (created.config.created_by, created.config.comment) == ("ada", "first")
     assert client.patch(name, {"tls": True}, "prod").config.data == {"pool": 10, "tls": True}
@@ -73,9 +71,11 @@ def test_looking_before_writing(client, name):
 
 
 def test_several_writes(client, name):
-    commit = client.commit([confreg.Create(name, "dev", data={"n": 1}),
-                            confreg.Create(name, "prod", data={"n": 1})], comment="both")
-    assert (commit.change_count, commit.comment) == (2, "both")
+    made = client.commit([confreg.Create(name, "dev", data={"n": 1}),
+                          confreg.Create(name, "prod", data={"n": 1})], comment="both")
+    assert (made.commit.change_count, made.commit.comment) == (2, "both")
+    assert client.get(name, "dev", after=made.position).revision == made.position.revision
+    assert client.commit([confreg.Delete(name, "none", allow_missing=True)]).commit is None
     with pytest.raises(confreg.AlreadyExistsError):
         client.commit([confreg.Update(name, "dev", merge_patch={"n": 2}),
                        confreg.Create(name, "prod", data={})])
@@ -86,7 +86,8 @@ def test_several_writes(client, name):
     assert good.config.data == {"n": 2}
     assert isinstance(bad, confreg.AlreadyExistsError)
     found = client.get_many([("dev", name), ("prod", name), ("none", name)])
-    assert sorted(c.environment for c in found) == ["dev", "prod"]
+    assert [c.environment for c in found.configs] == ["dev", "prod"]
+    assert (found.missing, found.denied) == ((("none", name),), ())
     assert [d.changed for d in client.diffs("prod", "dev", service_name=name)] == [{"n": (1, 2)}]
 
 
@@ -145,31 +146,22 @@ def test_a_copy_from_another_environment(client, name):
 PORT = {"properties": {"port": {"type": "integer", "default": 80}}}
 
 
-@pytest.fixture
-def set_schema(server, name):
-    """Sets a schema of the service for all environments, whatever breaks it."""
-    def use(schema):
-        method = _api.Method("SetSchema")
-        request = _api.new("SetSchemaRequest", service_name=name, force=True,
-                           schema=json.dumps(schema).encode())
-        with grpc.insecure_channel(server.address) as channel:
-            channel.unary_unary(method.path, method.encode, method.decode)(request, timeout=60)
-    return use
-
-
-def test_defaults_of_the_schema_are_filled_in(client, name, set_schema):
-    set_schema(PORT)
+def test_defaults_of_the_schema_are_filled_in(client, name):
+    client.set_schema(name, PORT)
     client.create(name, {"host": "a"})
     filled = client.get(name, apply_defaults=True)
     assert (filled.data, filled.defaulted) == ({"host": "a", "port": 80}, ("/port",))
     assert (client.get(name).data, client.get(name).defaulted) == ({"host": "a"}, ())
 
 
-def test_what_breaks_a_schema(client, name, set_schema):
+def test_what_breaks_a_schema(client, name):
     client.create(name, {"port": "a"}, "dev")
     client.create(name, {"port": "b"}, "prod")
     written = client.update(name, {"port": 1}, "prod")
-    assert [b.environment for b in client.try_schema(name, PORT)] == ["dev"]
+    tried = client.try_schema(name, PORT)
+    assert [b.environment for b in tried] == ["dev"]
+    assert (tried.checked_count, tried.filtered) == (2, False)
+    assert tried.position.revision >= written.position.revision
     assert [(b.environment, b.version, b.pointer, b.superseded) for b in client.try_schema(
         name, PORT, include_superseded=True, page_size=1)] == [
             ("dev", 1, "/port", False), ("prod", 1, "/port", True)]
@@ -177,7 +169,10 @@ def test_what_breaks_a_schema(client, name, set_schema):
     with pytest.raises(confreg.InvalidArgumentError):
         list(client.try_schema(name, {"type": "int"}))
     assert list(client.find_broken(service_name=name)) == []
-    set_schema(PORT)
+    with pytest.raises(confreg.FailedPreconditionError) as refused:
+        client.set_schema(name, PORT)
+    assert refused.value.reason == "SCHEMA_BREAKS_CONFIGS"
+    client.set_schema(name, PORT, force=True)
     breach, = client.find_broken(prefix=name)
     assert breach.service_name == name and breach.revision < written.position.revision
     assert breach.rule == f"confreg:/{name}#/properties/port/type"
@@ -185,10 +180,99 @@ def test_what_breaks_a_schema(client, name, set_schema):
     assert list(client.try_schema(name, None)) == [], "without a schema nothing is broken"
 
 
+def test_the_life_of_a_schema(client, name):
+    first = client.set_schema(name, PORT, comment="first", author="ada")
+    assert (first.config.data, first.config.created_by) == (PORT, "ada")
+    second = client.set_schema(name, {"type": "object"}, expected_version=1)
+    assert client.get_schema(name, after=second.position).version == 2
+    assert client.get_schema(name, "prod", in_force=True).environment == ""
+    assert client.diff_schema(name).added == {"type": "object"}
+    with pytest.raises(confreg.ConflictError):
+        client.set_schema(name, PORT, expected_version=1)
+    assert client.set_schema(name, None, undo=True).config.data == PORT
+    assert client.set_schema(name, None, source_version=2).config.data == {"type": "object"}
+    assert [s.version for s in client.schema_versions(name, page_size=2)] == [4, 3, 2, 1]
+    assert [s.version for s in client.schemas(prefix=name)] == [4]
+    assert client.delete_schema(name, validate_only=True).diff is not None
+    assert client.delete_schema(name).deleted_count == 4
+    assert [s.deleted for s in client.schemas(prefix=name, deleted=True)] == [True]
+    with pytest.raises(confreg.NotFoundError):
+        client.get_schema(name)
+
+
+# ---- Secrets and rights ----
+
+TOKEN = "hv" + "s." + "q8Zx4nLw1RbY7uPeK3mTd9Vh"  # none that is real
+
+
+def test_what_looks_like_a_secret(launch):
+    server = launch(Server).start("--secrets", "refuse,dev=warn")
+    with confreg.Client(server.address, author="ada") as client:
+        warned = client.create("billing", {"key": TOKEN}, "dev")
+        suspect, = warned.suspects
+        assert (suspect.pointer, suspect.version) == ("/key", 0), "it was not written yet"
+        assert warned.config.created_by == "ada"
+        made = client.commit([confreg.Create("mail", "dev", data={"key": TOKEN})])
+        assert [s.service_name for s in made.suspects] == ["mail"]
+        refused = [lambda **more: client.create("billing", {"key": TOKEN}, "prod", **more),
+                   lambda **more: client.update("billing", {"n": TOKEN}, "prod", **more),
+                   lambda **more: client.copy("mail", "dev", "prod", **more),
+                   lambda **more: client.write_many([confreg.Create(
+                       "search", "prod", data={"key": TOKEN}, **more)]),
+                   lambda **more: client.commit([confreg.Create(
+                       "ads", "prod", data={"key": TOKEN})], **more)]
+        for write in refused:
+            with pytest.raises(confreg.ConfregError) as error:
+                first = write()
+                raise first[0]  # of several writes
+            assert "SECRET" in error.value.reason
+            write(allow_secrets=True)
+        found = client.find_secrets("prod")
+        assert {(s.service_name, s.allowed) for s in found} == {
+            (name, True) for name in ("billing", "mail", "search", "ads")}
+        assert not found.filtered
+
+
+def test_what_may_not_be_read_is_left_out(launch):
+    server = launch(Server)
+    access = server.folder / "access.json"
+    tokens = [subprocess.run(
+        [BUILD / "confregd", "access", "token", name, "--access", access, "--role", role],
+        check=True, capture_output=True, text=True).stdout.strip()
+        for name, role in (("ada", "super-admin"), ("bob", "reader"))]
+    content = json.loads(access.read_text())
+    for principal in content["principals"]:
+        if principal["name"] == "bob":
+            principal["grants"][0]["services"] = ["mine"]
+    access.write_text(json.dumps(content))
+    server.spawn("confregd", "--listen", server.address, "--store", f"sqlite:{server.store}",
+                 "--access", "access.json")
+    ada, bob = (confreg.Client(server.address, confreg.Credentials(token=token), timeout=60)
+                for token in tokens)
+    with ada, bob:
+        ada.commit([confreg.Create(name, data={"n": 1}) for name in ("mine", "yours")])
+        lists = [lambda client: client.configs(), lambda client: client.commits(),
+                 lambda client: client.diffs("default", "prod"),
+                 lambda client: client.find_broken()]
+        for found in lists:
+            mine, every = found(bob), found(ada)
+            assert len(list(mine)) <= len(list(every))
+            assert (mine.filtered, every.filtered) == (True, False)
+        batch = bob.get_many([("default", "mine"), ("default", "yours")])
+        assert [c.service_name for c in batch.configs] == ["mine"]
+        assert batch.denied == (("default", "yours"),)
+        who = bob.access()
+        assert (who.name, who.credential_kind, who.rights_in_force) == ("bob", "token", True)
+        assert [(g.role, g.services) for g in who.grants] == [("reader", ("mine",))]
+        assert (bob.status().filtered, ada.status().filtered) == (True, False)
+
+
 def test_the_state_of_the_node(client):
     status = client.status()
     assert (status.store, status.writable) == ("sqlite", True)
     assert status.position.revision >= status.oldest_revision - 1
+    assert status.started_at < datetime.datetime.now(NOW) and not status.filtered
+    assert status.log_revision >= status.position.revision and status.relay.bus == "local"
 
 
 def test_compaction(launch, name):
@@ -218,14 +302,16 @@ def test_a_call_ends_in_time_where_there_is_no_server():
 
 
 def test_another_address_is_tried(server, name):
-    with confreg.Client(f"127.0.0.1:{free_port()},{server.address}") as client:
-        assert client.create(name, {}).config.version == 1
+    away = f"127.0.0.1:{free_port()}"
+    for addresses in (f"{away},{server.address}", [away, server.address]):
+        with confreg.Client(addresses) as client:
+            client.update(name, {}, allow_missing=True)
 
 
-@pytest.mark.parametrize("address", ["", "http://127.0.0.1:1", "a:1,,b:1", "ftp://x"])
-def test_what_is_no_address(address):
+@pytest.mark.parametrize("addresses", ["", "http://127.0.0.1:1", "a:1,,b:1", "ftp://x", []])
+def test_what_is_no_address(addresses):
     with pytest.raises(ValueError, match="is no address"):
-        confreg.Client(address)
+        confreg.Client(addresses)
 
 
 def test_a_closed_client_says_so(server):
@@ -250,21 +336,6 @@ def test_a_client_after_a_fork(server, name):
 
 # ---- asyncio ----
 
-def test_asyncio_has_the_same_calls():
-    def public(kind):
-        return {name: function for name, function in vars(kind).items()
-                if not name.startswith("_") and inspect.isfunction(function)}
-
-    sync, other = public(confreg.Client), public(confreg.AsyncClient)
-    assert set(sync) == set(other)
-    for name, function in sync.items():
-        assert (inspect.signature(function).parameters.keys()
-                == inspect.signature(other[name]).parameters.keys()), name
-        for parameter in inspect.signature(function).parameters.values():
-            assert parameter.default == inspect.signature(
-                other[name]).parameters[parameter.name].default, (name, parameter)
-
-
 def test_asyncio(server, name):
     async def use():
         async with confreg.AsyncClient(server.address) as client:
@@ -285,12 +356,21 @@ def test_asyncio(server, name):
             assert (await client.get(name, apply_defaults=True)).defaulted == ()
             assert len([c async for c in client.commits("default", name)]) == 6
             assert (await client.status()).writable
-            assert await client.get_many([("default", name), ("none", name)])
+            found = await client.get_many([("default", name), ("none", name)])
+            assert (len(found.configs), found.missing) == (1, (("none", name),))
             with pytest.raises(confreg.NotFoundError):
                 await client.get("none-such")
             outcomes = await client.write_many([confreg.Create(name, "x", data={})])
             assert outcomes[0].config.version == 1
-            assert (await client.commit([confreg.Delete(name, "x")])).change_count == 1
+            made = await client.commit([confreg.Delete(name, "x")], author="ada")
+            assert (made.commit.change_count, made.commit.created_by) == (1, "ada")
+            assert (await client.set_schema(name, {"maxProperties": 9})).config.version == 1
+            assert (await client.get_schema(name)).data == {"maxProperties": 9}
+            assert [s.version async for s in client.schema_versions(name)] == [1]
+            assert [s.service_name async for s in client.schemas(service_name=name)] == [name]
+            assert [s async for s in client.find_secrets(service_name=name)] == []
+            assert (await client.delete_schema(name)).deleted_count == 1
+            assert not (await client.access()).rights_in_force
             assert [d.service_name async for d in client.diffs(
                 "default", "nowhere", service_name=name)] == [name]
     asyncio.run(use())

@@ -128,6 +128,33 @@ def test_a_snapshot_during_which_the_rights_change_is_not_told():
     assert watch.lost(changed.value) and watch.request().include_snapshot
 
 
+def delivered(kind, n):
+    """previous_revision of the n-th part of a snapshot, or of commit 4 on a new stream."""
+    return 4 if kind == EVENTS and n else 0
+
+
+@pytest.mark.parametrize("kind", [SNAPSHOT, EVENTS])
+def test_what_never_ends_is_not_kept(kind):
+    watch = Follower([Selector("prod")], False, False, False, None, max_bytes=50_000)
+    snapshot(watch, 3, config("a", 1, 2))
+    if kind == SNAPSHOT:
+        watch.lost(errors.OutOfRangeError(""))
+    watch.request()
+    part = {"configs": [config("b", 1, 2)]} if kind == SNAPSHOT else {"events": [event("b", 1, 4)]}
+    for _ in range(2):  # nothing is left of the first time
+        for n in range(30):
+            watch.feed(response(kind, 0, before=delivered(kind, n), more=kind == EVENTS, **part))
+        with pytest.raises(errors.ResourceExhaustedError) as refused:
+            for n in range(30, 100):
+                watch.feed(response(kind, 0, before=delivered(kind, n), more=kind == EVENTS, **part))
+        assert refused.value.reason == "WATCH_TOO_LARGE" and refused.value.retry_after > 0
+        assert not watch.lost(refused.value)
+        assert watch.request().include_snapshot == (kind == SNAPSHOT)
+    if kind == EVENTS:
+        update = watch.feed(response(EVENTS, 5, events=[event("a", 2, 5)]))
+        assert told(update) == [("update", "a", 2)], "the position is that before"
+
+
 def test_json_that_nests_deeper_than_the_stack_is_damaged():
     watch = follower()
     watch.request()

@@ -70,7 +70,7 @@ def test_a_commit_comes_at_once(client, name, collect):
 def test_a_delete_is_told(client, name, collect):
     client.create(name, {"n": 0})
     seen = collect(client, confreg.Selector("default", name))
-    client.delete(name, created_by="ada", comment="why")
+    client.delete(name, author="ada", comment="why")
     until(seen.changes, "it has come")
     change, = seen.changes()
     assert (change.kind, change.head_version, change.config) == ("delete", 0, None)
@@ -84,6 +84,26 @@ def test_resuming(client, name, collect):
     seen = collect(client, confreg.Selector("default", name), resume_after=position)
     until(lambda: len(seen.numbers()) == 3, "all have come")
     assert seen.numbers() == [1, 2, 3]
+
+
+def test_a_progress_mark_that_is_asked_for(client, name, collect):
+    client.create(name, {"n": 0})
+    collect(client, confreg.Selector("default", name), watch_id=name)
+    assert client.watch_progress(name).watch_count == 1
+    with pytest.raises(confreg.NotFoundError):
+        client.watch_progress(f"{name}-other")
+
+
+def test_a_snapshot_that_is_too_large_is_told(server, name):
+    failures = []
+    with confreg.Client(server.address, max_watch_bytes=10_000) as client:
+        client.commit([confreg.Create(f"{name}{n}", data={"n": n}) for n in range(10)])
+        with client.watch(confreg.Selector("default", f"{name}7")) as watch:
+            assert next(watch).first
+        watch = client.watch(confreg.Selector("default", prefix=name), on_failure=lambda error: (
+            failures.append(error), watch.close()))
+        assert list(watch) == []
+    assert (failures[0].code, failures[0].reason) == ("RESOURCE_EXHAUSTED", "WATCH_TOO_LARGE")
 
 
 def test_only_the_newest(client, name, collect):

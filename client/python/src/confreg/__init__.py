@@ -8,12 +8,13 @@
 Client has every call of the API, ConfigWatcher calls back, AsyncClient is for asyncio.
 """
 
-from ._calls import Page
 from ._connection import Credentials
 from ._follow import Selector
 from ._follow import Update as WatchUpdate
+from ._pages import AsyncPages, Pages
+from ._watch import AsyncWatch, Watch
 from .aio import AsyncClient
-from .client import Client, Watch
+from .client import Client
 from .errors import (
                      AlreadyExistsError,
                      ConflictError,
@@ -28,18 +29,25 @@ from .errors import (
                      UnavailableError,
 )
 from .models import (
+                     Access,
+                     Batch,
                      Breach,
                      Change,
                      Commit,
+                     CommitResult,
                      Config,
                      Create,
                      Delete,
                      Diff,
+                     Grant,
                      Position,
+                     Relay,
                      Rollback,
                      Status,
+                     Suspect,
                      Undelete,
                      Update,
+                     WatchProgress,
                      WriteResult,
 )
 from .provider import LOADING, READY, STALE, RegistryConfigProvider
@@ -49,12 +57,13 @@ from .updates import ConfigUpdate
 from .watcher import ConfigWatcher
 
 __all__ = [
-    "LOADING", "READY", "STALE", "AlreadyExistsError", "AsyncClient", "Breach", "Change", "Client",
-    "Commit", "Config", "ConfigSchemaError", "ConfigUpdate", "ConfigValidationError", "ConfigWatcher",
-    "ConflictError", "ConfregError", "Create", "Credentials", "Delete", "Diff",
-    "FailedPreconditionError", "InvalidArgumentError", "NotFoundError", "OutOfRangeError", "Page",
-    "PermissionDeniedError", "Position", "RegistryConfigProvider", "ResourceExhaustedError",
-    "Rollback", "Selector", "Status", "Subscriber", "TypedConfig", "UnauthenticatedError",
-    "UnavailableError", "Undelete", "Update", "Watch", "WatchUpdate", "WriteResult",
+    "LOADING", "READY", "STALE", "Access", "AlreadyExistsError", "AsyncClient", "AsyncPages",
+    "AsyncWatch", "Batch", "Breach", "Change", "Client", "Commit", "CommitResult", "Config",
+    "ConfigSchemaError", "ConfigUpdate", "ConfigValidationError", "ConfigWatcher", "ConflictError",
+    "ConfregError", "Create", "Credentials", "Delete", "Diff", "FailedPreconditionError", "Grant",
+    "InvalidArgumentError", "NotFoundError", "OutOfRangeError", "Pages", "PermissionDeniedError",
+    "Position", "RegistryConfigProvider", "Relay", "ResourceExhaustedError", "Rollback", "Selector",
+    "Status", "Subscriber", "Suspect", "TypedConfig", "UnauthenticatedError", "UnavailableError",
+    "Undelete", "Update", "Watch", "WatchProgress", "WatchUpdate", "WriteResult",
     "create_subscriber", "load_typed_config",
 ]

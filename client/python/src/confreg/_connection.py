@@ -7,6 +7,7 @@ import ipaddress
 import os
 import pathlib
 import random
+from collections.abc import Sequence
 
 import grpc
 
@@ -98,11 +99,13 @@ class Target:
     tls: bool
 
 
-def parse_targets(text: str, credentials: Credentials) -> list[Target]:
-    """Of "HOST:PORT", "grpc://HOST:PORT", "grpcs://HOST:PORT" or "unix:PATH", or several of these with
-    commas between them. ValueError: it is none, or a token would cross the network in the clear."""
+def parse_targets(addresses: str | Sequence[str], credentials: Credentials) -> list[Target]:
+    """Of "HOST:PORT", "grpc://HOST:PORT", "grpcs://HOST:PORT" or "unix:PATH", or several of these, in a
+    list or with commas between them. ValueError: it is none, or a token would cross the network in the
+    clear."""
     targets = []
-    for item in text.split(","):
+    items = addresses.split(",") if isinstance(addresses, str) else addresses
+    for item in items:
         scheme, separator, rest = item.strip().partition("://")
         if not separator:
             scheme, rest = "grpc", item.strip()
@@ -114,6 +117,8 @@ def parse_targets(text: str, credentials: Credentials) -> list[Target]:
         if not is_unix and not tls:
             credentials.check_clear(rest.rpartition(":")[0].strip("[]"))
         targets.append(Target(rest, tls))
+    if not targets:
+        raise ValueError("an empty list is no address")
     return targets
 
 

@@ -14,9 +14,13 @@ from typing import Any
 from google.protobuf.message import DecodeError
 
 from . import _api, errors
-from ._calls import WATCH
+from ._connection import Backoff
 from ._silence import PROGRESS_SECONDS
 from .models import Change, Config, Position
+
+WATCH = _api.Method("Watch")
+MAX_WATCH_BYTES = 256 << 20
+ITEM_BYTES = 1 << 10  # what a config takes beyond its message, roughly
 
 STARTED, SNAPSHOT, SNAPSHOT_END, EVENTS = 1, 2, 3, 4  # WatchResponseKind
 
@@ -66,12 +70,19 @@ def decode(data: bytes) -> Any:
 
 
 class Follower:
+    """max_bytes: what an unfinished snapshot or commit may hold, its messages and ITEM_BYTES for each
+    config; a server that sends endless ones must not take all memory."""
+
     def __init__(self, selectors: Sequence[Selector], decimals: bool, latest_only: bool,
-                 resolve: bool, resume_after: Position | None) -> None:
+                 resolve: bool, resume_after: Position | None, watch_id: str = "",
+                 max_bytes: int = MAX_WATCH_BYTES) -> None:
         self._selectors = list(selectors)
         self._decimals = decimals
         self._latest_only = latest_only
         self._resolve = resolve
+        self._watch_id = watch_id
+        self._max_bytes = max_bytes
+        self._unfinished_bytes = 0  # of _snapshot and _changes
         self._position: Any = None  # of the last response handled; None: begin with a snapshot
         if resume_after is not None:
             self._position = _api.new("Position", token=resume_after.token)
@@ -87,11 +98,13 @@ class Follower:
     def request(self) -> Any:
         """The request of the next stream."""
         self._snapshot, self._changes, self._delivered = {}, [], 0
+        self._unfinished_bytes = 0
         if self._position is None:
             self._filtered = None
         request = _api.new(
             "WatchRequest", conflate=self._latest_only, resolve=self._resolve, include_large=True,
-            include_snapshot=self._position is None, resume_after=self._position,
+            watch_id=self._watch_id, include_snapshot=self._position is None,
+            resume_after=self._position,
             selectors=[_api.new("Selector", environment=s.environment,
                                 service_name=s.service_name, service_name_prefix=s.prefix)
                        for s in self._selectors])
@@ -116,7 +129,8 @@ class Follower:
 
     def feed(self, response: Any) -> Update | None:
         """Takes the next response. MessageMissedError: one before it is missing; DamagedError: it is
-        not what a server sends. End the stream then."""
+        not what a server sends; FailedPreconditionError: the rights have changed;
+        ResourceExhaustedError: what is unfinished is too large. End the stream then."""
         try:
             return self._take(response)
         except ValueError as error:
@@ -126,6 +140,7 @@ class Follower:
     def _take(self, response: Any) -> Update | None:
         self._check_order(response)
         self._check_rights(response)
+        self._check_size(response)
         update = None
         if response.kind == SNAPSHOT:
             for message in response.configs:
@@ -157,6 +172,18 @@ class Follower:
         elif response.filtered != self._filtered:
             raise errors.FailedPreconditionError("the rights have changed: a new snapshot is needed",
                                                  "FAILED_PRECONDITION", "RIGHTS_CHANGED")
+
+    def _check_size(self, response: Any) -> None:
+        if response.kind == SNAPSHOT or response.more:
+            items = len(response.configs) + len(response.events)
+            self._unfinished_bytes += response.ByteSize() + items * ITEM_BYTES
+            if self._unfinished_bytes > self._max_bytes:
+                raise errors.ResourceExhaustedError(
+                    f"the server has sent more than {self._max_bytes} bytes of a snapshot or a commit "
+                    "that is not complete: see max_watch_bytes", "RESOURCE_EXHAUSTED",
+                    "WATCH_TOO_LARGE", retry_after=Backoff.MOST)
+        elif response.kind in (SNAPSHOT_END, EVENTS):
+            self._unfinished_bytes = 0
 
     def _take_changes(self, position: Position) -> Update | None:
         changes, self._changes = tuple(self._changes), []

@@ -15,7 +15,8 @@ from . import errors
 from ._connection import Credentials
 from ._follow import Selector, Update
 from ._reading import Name, Reading
-from .client import Client, Watch
+from ._watch import Watch
+from .client import Client
 from .models import Change, Config
 
 MOST_NAMES = 128  # selectors of a watch

@@ -201,24 +201,127 @@ class Breach:
 
 
 @dataclasses.dataclass(frozen=True)
+class Suspect:
+    """A place in a config that looks like a secret. The value is not told."""
+
+    environment: str
+    service_name: str
+    version: int   # that has it; 0: it is not written yet
+    revision: int  # the commit of this version
+    pointer: str   # JSON Pointer to the string; for a key that is a secret itself, to its object
+    rule: str      # one of those in docs/secrets.md: "github-token"
+    description: str  # "a token of GitHub"
+    in_key: bool      # a key of the object is what looks like a secret
+    superseded: bool  # the version is not the head
+    allowed: bool     # it was written with allow_secrets, or the schema allows it now
+
+    @classmethod
+    def of(cls, message: Any) -> Suspect:
+        return cls(**{field.name: getattr(message, field.name)
+                      for field in dataclasses.fields(cls)})
+
+
+@dataclasses.dataclass(frozen=True)
+class Batch:
+    """What there is of several configs. Names are (environment, service name)."""
+
+    configs: tuple[Config, ...]  # in the order of the names
+    missing: tuple[tuple[str, str], ...]
+    denied: tuple[tuple[str, str], ...]  # the caller may not read these, whether they exist or not
+
+
+@dataclasses.dataclass(frozen=True)
+class Relay:
+    """The state of publishing events on the bus."""
+
+    bus: str    # "local", "amqp", "amqps"
+    state: str  # "connecting", "publishing"; "standing_by": another node publishes
+    published_revision: int
+    commits_behind: int
+    reason: str  # of "connecting"
+
+    @classmethod
+    def of(cls, message: Any) -> Relay:
+        return cls(bus=message.bus,
+                   state=_api.enum_name("RelayState", message.state, "RELAY_STATE_"),
+                   published_revision=message.published_revision,
+                   commits_behind=message.commits_behind, reason=message.reason)
+
+
+@dataclasses.dataclass(frozen=True)
 class Status:
     """The state of the node that was asked."""
 
     position: Position
     version: str
     store: str
+    started_at: datetime.datetime | None  # in UTC
     oldest_revision: int
     config_count: int
     watch_streams: int
     notifications_sent: int
     writable: bool
     not_writable_reason: str
+    log_revision: int  # the newest revision that the node has seen in the store
+    relay: Relay | None
+    filtered: bool  # the caller may see position, version, oldest_revision and writable only
 
     @classmethod
     def of(cls, message: Any) -> Status:
-        names = [field.name for field in dataclasses.fields(cls) if field.name != "position"]
-        return cls(position=Position.of(message.header),
-                   **{name: getattr(message, name) for name in names})
+        plain = {name: getattr(message, name) for name in (
+            "version", "store", "oldest_revision", "config_count", "watch_streams",
+            "notifications_sent", "writable", "not_writable_reason", "log_revision", "filtered")}
+        return cls(position=Position.of(message.header), started_at=_time(message, "start_time"),
+                   relay=Relay.of(message.relay) if message.HasField("relay") else None, **plain)
+
+
+@dataclasses.dataclass(frozen=True)
+class Grant:
+    """A role for the configs whose environment and service match one of the patterns each. No pattern:
+    all of them."""
+
+    role: str  # "reader", "admin", "super_admin", "auditor", "gateway"
+    environments: tuple[str, ...]
+    services: tuple[str, ...]
+
+    @classmethod
+    def of(cls, message: Any) -> Grant:
+        return cls(_api.enum_name("AccessRole", message.role, "ACCESS_ROLE_"),
+                   tuple(message.environments), tuple(message.services))
+
+
+@dataclasses.dataclass(frozen=True)
+class Access:
+    """Who the caller is and what he may."""
+
+    position: Position
+    name: str  # "": a caller without a credential
+    credential_kind: str  # "none", "token", "certificate" or "jwt"
+    grants: tuple[Grant, ...]
+    expires_at: datetime.datetime | None  # of the credential, in UTC; None: never
+    generation: int  # another one when the rights in force may have changed
+    rights_in_force: bool  # False: everybody may do everything
+
+    @classmethod
+    def of(cls, message: Any) -> Access:
+        return cls(position=Position.of(message.header), name=message.name,
+                   credential_kind=message.credential_kind,
+                   grants=tuple(Grant.of(grant) for grant in message.grants),
+                   expires_at=_time(message, "expire_time"), generation=message.generation,
+                   rights_in_force=message.rights_in_force)
+
+
+@dataclasses.dataclass(frozen=True)
+class WatchProgress:
+    """position: the end of the log. Each of watch_count watches tells a mark of it, or of a later one,
+    after its changes up to there."""
+
+    position: Position
+    watch_count: int
+
+    @classmethod
+    def of(cls, message: Any) -> WatchProgress:
+        return cls(Position.of(message.header), message.watch_count)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -229,14 +332,50 @@ class WriteResult:
     config: Config | None  # the head afterwards; None: there is none
     deleted_count: int        # of a delete: how many versions
     diff: Diff | None      # only with validate_only
+    suspects: tuple[Suspect, ...] = ()  # that look like secrets, where the server warns of them
 
     @classmethod
     def of(cls, message: Any, decimals: bool = False) -> WriteResult:
+        config = _member(message, "config") or _member(message, "schema")
+        diff = _member(message, "diff")
         return cls(
             position=Position.of(message.header),
-            config=Config.of(message.config, decimals) if message.HasField("config") else None,
+            config=Config.of(config, decimals) if config is not None else None,
             deleted_count=getattr(message, "deleted_count", 0),
-            diff=Diff.of(message.diff, decimals) if message.HasField("diff") else None)
+            diff=Diff.of(diff, decimals) if diff is not None else None,
+            suspects=_suspects(message))
+
+
+@dataclasses.dataclass(frozen=True)
+class CommitResult:
+    """What a commit of several writes has done; with validate_only, what it would do."""
+
+    position: Position
+    commit: Commit | None  # None: nothing was to be changed
+    suspects: tuple[Suspect, ...] = ()  # as of WriteResult, of all writes
+
+    @classmethod
+    def of(cls, message: Any, decimals: bool = False) -> CommitResult:
+        commit = _member(message, "commit")
+        return cls(Position.of(message.header),
+                   Commit.of(commit, decimals) if commit is not None else None, _suspects(message))
+
+
+def _suspects(message: Any) -> tuple[Suspect, ...]:
+    return tuple(Suspect.of(suspect) for suspect in getattr(message, "suspects", ()))
+
+
+def _member(message: Any, name: str) -> Any:
+    """A message in a message; None: it is not there, or this kind of message does not have it."""
+    known = name in message.DESCRIPTOR.fields_by_name
+    return getattr(message, name) if known and message.HasField(name) else None
+
+
+def _time(message: Any, name: str) -> datetime.datetime | None:
+    if not message.HasField(name):
+        return None
+    time: datetime.datetime = getattr(message, name).ToDatetime(tzinfo=datetime.timezone.utc)
+    return time
 
 
 # ---- Writes ----
@@ -245,31 +384,53 @@ def new_request_id() -> str:
     return uuid.uuid4().hex
 
 
+# Of members that are the content of a write: of a client's method they are arguments, not options.
+_CONTENT = {"content": True}
+
+
 @dataclasses.dataclass(frozen=True)
 class _Write:
-    """Members of all writes. request_id makes a repeat safe; one is made where none is given. The
-    other members are those of the requests of docs/protocol.md."""
+    """Members of all writes. request_id makes a repeat safe; one is made where none is given. author:
+    the created_by of the version; "": that of the client. The other members are those of the requests
+    of docs/protocol.md."""
 
     service_name: str
     environment: str = "default"
-    comment: str = dataclasses.field(default="", compare=False)
-    created_by: str = ""
-    request_id: str = dataclasses.field(default_factory=new_request_id)
+    comment: str = ""
+    author: str = ""
+    request_id: str = ""
     validate_only: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.request_id:
+            object.__setattr__(self, "request_id", new_request_id())
 
     def message(self) -> Any:
         """The request of the single call."""
         raise NotImplementedError
 
     def _common(self) -> dict[str, Any]:
-        return {field.name: getattr(self, field.name) for field in dataclasses.fields(_Write)}
+        return {"service_name": self.service_name, "environment": self.environment,
+                "comment": self.comment, "created_by": self.author, "request_id": self.request_id,
+                "validate_only": self.validate_only}
 
 
 @dataclasses.dataclass(frozen=True)
-class Create(_Write):
+class _Valued(_Write):
+    """A write of a value. allow_secrets: also one that looks like a secret, which takes the role
+    super-admin; for a commit of several writes it is an option of that."""
+
+    allow_secrets: bool = False
+
+    def _common(self) -> dict[str, Any]:
+        return {"allow_secrets": self.allow_secrets, **super()._common()}
+
+
+@dataclasses.dataclass(frozen=True)
+class Create(_Valued):
     """Makes a config that does not exist."""
 
-    data: Json = dataclasses.field(default_factory=dict)
+    data: Json = dataclasses.field(default_factory=dict, metadata=_CONTENT)
 
     def message(self) -> Any:
         return _api.new("CreateConfigRequest", config_data=_json.dumps(self.data), **self._common())
@@ -290,16 +451,17 @@ class _Conditional(_Write):
 
 
 @dataclasses.dataclass(frozen=True)
-class Update(_Conditional):
+class Update(_Valued, _Conditional):
     """Adds a version: by one of the whole new value, an RFC 7396 patch, an RFC 6902 patch, and a
     copy of what the service has in source_environment."""
 
-    data: Json | None = None
-    merge_patch: Json | None = None
-    json_patch: list[Json] | None = None
+    data: Json | None = dataclasses.field(default=None, metadata=_CONTENT)
+    merge_patch: Json | None = dataclasses.field(default=None, metadata=_CONTENT)
+    json_patch: list[Json] | None = dataclasses.field(default=None, metadata=_CONTENT)
     allow_missing: bool = False  # create the config where it does not exist
-    source_environment: str | None = None
-    source_version: int = 0  # with source_environment: the version to copy; 0: the head
+    source_environment: str | None = dataclasses.field(default=None, metadata=_CONTENT)
+    # With source_environment: the version to copy; 0: the head.
+    source_version: int = dataclasses.field(default=0, metadata=_CONTENT)
 
     def message(self) -> Any:
         content: dict[str, Any] = {
@@ -330,7 +492,7 @@ class Delete(_Conditional):
 
 
 @dataclasses.dataclass(frozen=True)
-class Rollback(_Conditional):
+class Rollback(_Valued, _Conditional):
     """Adds a version with the payload of an older one; version 0: the one before the head."""
 
     version: int = 0
@@ -340,7 +502,7 @@ class Rollback(_Conditional):
 
 
 @dataclasses.dataclass(frozen=True)
-class Undelete(_Write):
+class Undelete(_Valued):
     """Brings a deleted config back; version 0: with its last payload."""
 
     version: int = 0
