@@ -11,7 +11,7 @@ import time
 
 from patience import PATIENCE
 
-SECONDS_TO_END = 10
+SECONDS_TO_END = max(10, PATIENCE / 2)
 
 
 def loads(text):
@@ -85,7 +85,7 @@ class Client:
         try:
             code = self.process.wait(SECONDS_TO_END)
         except subprocess.TimeoutExpired:
-            raise AssertionError(f"the client has not ended within {SECONDS_TO_END} s after the end of "
+            raise AssertionError(f"the client has not ended within {SECONDS_TO_END:g} s after the end of "
                                  "its standard input") from None
         for reader in self.readers:
             reader.join(SECONDS_TO_END)
