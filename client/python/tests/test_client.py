@@ -314,6 +314,33 @@ def test_what_is_no_address(addresses):
         confreg.Client(addresses)
 
 
+@pytest.mark.parametrize("content", [None, b"", b"\xff\xfe", b"two\nlines"])
+def test_a_token_that_cannot_be_used(server, tmp_path, content):
+    """A call tells so, and a watch goes on with the next one."""
+    path, failures = tmp_path / "token", []
+    if content is not None:
+        path.write_bytes(content)
+
+    def failed(error):
+        failures.append(error)
+        path.write_text("cfr_token\n")
+
+    async def use():
+        async with confreg.AsyncClient(server.address, credentials) as other:
+            with pytest.raises(confreg.UnavailableError):
+                await other.status()
+
+    credentials = confreg.Credentials(token_file=str(path))
+    asyncio.run(use())
+    with confreg.Client(server.address, credentials) as client:
+        with pytest.raises(confreg.UnavailableError) as broken:
+            client.status()
+        assert broken.value.reason == "CREDENTIALS_BROKEN"
+        with client.watch(on_failure=failed) as watch:
+            assert next(watch).first
+    assert failures[0].reason == "CREDENTIALS_BROKEN"
+
+
 def test_a_closed_client_says_so(server):
     client = confreg.Client(server.address)
     client.close()

@@ -1,6 +1,8 @@
 """RegistryConfigProvider."""
 
+import contextlib
 import http.server
+import itertools
 import json
 import os
 import stat
@@ -13,7 +15,7 @@ import pytest
 from conftest import Server, free_port, until
 
 import confreg
-from confreg import _references, testing
+from confreg import _references, _sources, testing
 
 NOWHERE = f"127.0.0.1:{free_port()}"
 
@@ -339,6 +341,44 @@ def test_an_answer_that_is_no_object(old):
     with confreg.RegistryConfigProvider(old.url, "billing") as provider:
         assert provider.get("n", 7) == 7
         assert "no JSON object" in str(provider.last_error)
+
+
+def answers(old, status, headers, parts):
+    """From now on it answers so."""
+    def answer(self):
+        self.send_response(status)
+        for header in headers.items():
+            self.send_header(*header)
+        self.end_headers()
+        with contextlib.suppress(OSError):  # the client has gone away
+            for part in parts:
+                self.wfile.write(part)
+    old.do_GET = answer
+
+
+def test_an_answer_without_an_end(old, monkeypatch):
+    monkeypatch.setattr(_sources, "MOST_BYTES", 1 << 20)
+    answers(old, 200, {}, itertools.repeat(b" " * 65536))
+    with confreg.RegistryConfigProvider(old.url, "billing") as provider:
+        assert not provider.refresh()
+        assert "more than 1048576 bytes" in str(provider.last_error)
+
+
+def test_garbage_in_an_answer_does_not_end_a_provider(old):
+    answers(old, 200, {"X-Config-Version": "new"}, [b"{}"])
+    with confreg.RegistryConfigProvider(old.url, "billing", cache_ttl_seconds=0.05) as provider:
+        assert provider.get("n", 7) == 7
+        assert "cannot be read" in str(provider.last_error)
+        old.do_GET = Old.do_GET
+        until(lambda: provider.get("n") == 1, "it goes on")
+
+
+@pytest.mark.parametrize("told, waits", [("3600", 3600), ("soon", 0), (str(1 << 40), 0)])
+def test_the_time_to_wait_is_that_of_the_server(old, told, waits):
+    answers(old, 429, {"Retry-After": told}, [b"{}"])
+    with confreg.RegistryConfigProvider(old.url, "billing") as provider:
+        assert not provider.refresh()
+        assert (provider.last_error.code, provider.last_error.retry_after) == ("HTTP_429", waits)
 
 
 # ---- For tests of programs ----

@@ -11,6 +11,10 @@ import grpc
 from . import _connection
 
 
+class ClosedError(ValueError):
+    """The client was closed."""
+
+
 class Channels:
     """Opens a channel at the first call, and again in a child process after a fork, after the files of
     TLS changed, and to the next address after a failure. Any thread."""
@@ -27,10 +31,10 @@ class Channels:
         self._closed = False
 
     def get(self) -> grpc.Channel:
-        """ValueError: it was closed. OSError: a file of TLS cannot be read."""
+        """ClosedError; OSError: a file of TLS cannot be read."""
         with self._lock:
             if self._closed:
-                raise ValueError("the client was closed")
+                raise ClosedError("the client was closed")
             files = self._credentials.state()
             if self._channel is None or self._opened_by != os.getpid() or files != self._files:
                 # The old channel is left to calls that use it; in a child it is the parent's.

@@ -46,9 +46,12 @@ class Credentials:
         return f"Credentials(ca_file={self.ca_file!r}, cert_file={self.cert_file!r})"
 
     def bearer(self) -> str | None:
-        """The value of the header `authorization`; None: there is no token."""
+        """The value of the header `authorization`; None: there is no token. OSError: the file cannot be
+        used."""
         if self.token_file is not None:
-            token = pathlib.Path(self.token_file).read_text().strip()
+            token = pathlib.Path(self.token_file).read_text(errors="replace").strip()
+            if not (token.isascii() and token.isprintable() and token):
+                raise OSError(f"{self.token_file} has no token")
         elif self.token is not None:
             token = self.token
         else:

@@ -18,6 +18,7 @@ from ._shared import Follower, Server
 from .client import Client
 
 WAIT_SECONDS = 30  # of a long poll
+MOST_BYTES = 64 << 20  # of an answer
 
 
 class Source:
@@ -115,7 +116,7 @@ class HttpSource(Source):
         return http.client.HTTPSConnection(host, port, timeout=timeout, context=context)
 
     def _get(self, headers: dict[str, str], timeout: float) -> tuple[Any, bytes]:
-        """The response and its body. OSError, HTTPException: there is none."""
+        """The response and its body. OSError, HTTPException: there is none that can be used."""
         bearer = self._credentials.bearer()
         if bearer is not None:
             headers = {**headers, "Authorization": bearer}
@@ -128,7 +129,10 @@ class HttpSource(Source):
                 raise OSError("the source was closed")
             connection.request("GET", self._target, headers=headers)
             response = connection.getresponse()
-            return response, response.read()
+            body = response.read(MOST_BYTES + 1)
+            if len(body) > MOST_BYTES:
+                raise http.client.HTTPException(f"the answer has more than {MOST_BYTES} bytes")
+            return response, body
         finally:
             with self._lock:
                 self._open.discard(connection)
@@ -157,17 +161,18 @@ class HttpSource(Source):
             return Reading(None), waits
         if response.status == 200:
             return self._reading(response, body), waits
-        raise _error_of(response.status, body)
+        raise _error_of(response, body)
 
     def _reading(self, response: Any, body: bytes) -> Reading:
         try:
             data = _json.loads(body, self._decimals)
-        except ValueError:
-            data = None
+            version = int(response.headers.get("X-Config-Version") or 0)
+        except ValueError as error:
+            raise errors.UnavailableError(f"the answer cannot be read: {error}",
+                                          "UNAVAILABLE") from None
         if not isinstance(data, dict):
             raise errors.UnavailableError("the answer is no JSON object", "UNAVAILABLE")
-        return Reading(data, int(response.headers.get("X-Config-Version") or 0),
-                       response.headers.get("ETag") or "")
+        return Reading(data, version, response.headers.get("ETag") or "")
 
     def run(self, on_reading: Callable[[Reading], None],
             on_failure: Callable[[errors.ConfregError], None],
@@ -183,7 +188,7 @@ class HttpSource(Source):
                 connected = False
                 if not self._stop.is_set():
                     on_failure(error)
-                self._stop.wait(min(backoff.next(), self._interval))
+                self._stop.wait(error.retry_after + min(backoff.next(), self._interval))
                 continue
             backoff.reset()
             if not connected:
@@ -220,7 +225,8 @@ _BY_STATUS: dict[int, type[errors.ConfregError]] = {
 }
 
 
-def _error_of(status: int, body: bytes) -> errors.ConfregError:
+def _error_of(response: Any, body: bytes) -> errors.ConfregError:
+    status, told = response.status, response.headers.get("Retry-After") or ""
     try:
         answer = _json.loads(body)
     except ValueError:
@@ -228,4 +234,5 @@ def _error_of(status: int, body: bytes) -> errors.ConfregError:
     detail = answer.get("detail") if isinstance(answer, dict) else None
     kind = _BY_STATUS.get(status, errors.ConfregError)
     return kind(f"HTTP {status}: {detail}" if detail else f"HTTP {status}", f"HTTP_{status}",
-                str(answer.get("reason", "")) if isinstance(answer, dict) else "")
+                str(answer.get("reason", "")) if isinstance(answer, dict) else "",
+                retry_after=errors.believed(int(told) if told.isdecimal() else 0))

@@ -52,10 +52,10 @@ class Watch:
                 error = self._error_of(failure)
             except errors.ConfregError as unusable:
                 error = unusable
-            except OSError as unreadable:  # a file of credentials
-                error = errors.UnavailableError(str(unreadable), "UNAVAILABLE")
-            except ValueError:
-                break  # the client was closed
+            except OSError as unreadable:
+                error = errors.of_file(unreadable)
+            except _channels.ClosedError:
+                break
             self._interrupted(error, channel)
         raise StopIteration
 

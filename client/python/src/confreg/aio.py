@@ -75,12 +75,14 @@ class AsyncClient(ClientBase, AsyncMethods):
     async def _run(self, call: Call[T]) -> T:
         attempts = Attempts(self)
         while True:
-            channel = self._open()
             try:
+                channel = self._open()
                 return call.parse(await _channels.unary(channel, call.method)(
                     call.request, timeout=attempts.seconds_left(), metadata=self._metadata()))
             except grpc.aio.AioRpcError as failure:
                 error = errors.of_call(failure)
+            except OSError as unreadable:
+                raise errors.of_file(unreadable) from None
             if error.code == "UNAVAILABLE":
                 self._failed(channel)
             await asyncio.sleep(attempts.wait_after(error))
@@ -130,8 +132,8 @@ class AsyncClient(ClientBase, AsyncMethods):
                 error = errors.of_call(failure)
             except errors.ConfregError as unusable:
                 error = unusable
-            except OSError as unreadable:  # a file of credentials
-                error = errors.UnavailableError(str(unreadable), "UNAVAILABLE")
+            except OSError as unreadable:
+                error = errors.of_file(unreadable)
             finally:
                 alarm.stop()
                 if call is not None:

@@ -59,13 +59,15 @@ class Client(ClientBase, Methods):
     def _run(self, call: Call[T]) -> T:
         attempts = Attempts(self)
         while True:
-            channel = self._channels.get()
             try:
+                channel = self._channels.get()
                 return call.parse(_channels.unary(channel, call.method)(
                     call.request, timeout=attempts.seconds_left(),
                     metadata=self._channels.metadata()))
             except grpc.RpcError as failure:
                 error = errors.of_call(failure)
+            except OSError as unreadable:
+                raise errors.of_file(unreadable) from None
             if error.code == "UNAVAILABLE":
                 self._channels.failed(channel)
             time.sleep(attempts.wait_after(error))

@@ -100,6 +100,11 @@ _MOST_RETRY_AFTER = 24 * 3600  # seconds; a longer wait is not believed: no time
 _CODES = {code.value[0]: code.name for code in grpc.StatusCode}
 
 
+def believed(retry_after: float) -> float:
+    """0 for a wait that nobody can mean."""
+    return retry_after if 0 < retry_after <= _MOST_RETRY_AFTER else 0.0
+
+
 def of_status(status: Any) -> ConfregError:
     """The error of a google.rpc.Status."""
     code = _CODES.get(status.code, "UNKNOWN")
@@ -116,12 +121,16 @@ def of_status(status: Any) -> ConfregError:
         elif packed.Unpack(request):
             faults += [(fault.field, fault.description) for fault in request.field_violations]
         elif packed.Unpack(retry):
-            said = retry.retry_delay.seconds + retry.retry_delay.nanos / 1e9
-            retry_after = said if 0 < said <= _MOST_RETRY_AFTER else 0.0
+            retry_after = believed(retry.retry_delay.seconds + retry.retry_delay.nanos / 1e9)
     if faults:
         field = faults[0][0]
     return _CLASSES.get(code, ConfregError)(status.message, code, reason, field, details,
                                             tuple(faults), retry_after)
+
+
+def of_file(error: OSError) -> ConfregError:
+    """A file of credentials cannot be used."""
+    return UnavailableError(str(error), "UNAVAILABLE", "CREDENTIALS_BROKEN")
 
 
 def of_call(error: Any) -> ConfregError:
