@@ -21,9 +21,9 @@ export interface Method<Request, Response> {
   readonly responseDeserialize: (value: Buffer) => Response;
 }
 
-/** Whether a repeat may succeed, and does no harm: every write has a request_id. */
+/** Everything else is an answer. A repeat does no harm: every write has a request_id. */
 function mayRepeat(error: ConfregError): boolean {
-  return error.code === "UNAVAILABLE" || (error.code === "RESOURCE_EXHAUSTED" && error.retryAfterMs !== undefined);
+  return error.code === "UNAVAILABLE";
 }
 
 /** Makes calls with deadlines, and repeats them. */

@@ -7,6 +7,7 @@ import {
 } from "./models.js";
 import * as proto from "./proto.js";
 import { RegistryServiceService as service } from "./proto.js";
+import { SharedWatches } from "./shared.js";
 import { Watch, type WatchOptions } from "./watch.js";
 
 /** A 64-bit number: a bigint, a text of digits, or a number that holds it. */
@@ -22,10 +23,16 @@ export interface ClientOptions extends Credentials {
   /** How numbers of configs are read: "number". */
   numbers?: Numbers;
   /**
-   * Watches ask for a sign of life this often, in ms: 6,000; they give a stream up after four intervals
-   * without one. Connections are pinged every two, which the server allows every 10 s.
+   * Watches ask for a sign of life this often, in ms: 6,000, of 100 to 10,000. They give a stream up after four
+   * intervals without one, and after 30 s at most. Connections are pinged every two, which the server allows
+   * every 10 s.
    */
   progressMs?: number;
+  /**
+   * What a snapshot or a commit may hold in memory that is not complete, in bytes: 268,435,456 (256 MiB). A
+   * watch beyond it is interrupted by RESOURCE_EXHAUSTED, reason WATCH_TOO_LARGE, and tries again.
+   */
+  maxWatchBytes?: number;
 }
 
 /** The config that is meant; environment: "default". */
@@ -127,26 +134,37 @@ interface Page<T> {
 
 const MANY = 1000; // names in a batch
 
+/** A stream is given up after this many intervals of progress marks without one, and after this time. */
+const SILENT_INTERVALS = 4;
+const MOST_SILENCE_MS = 30_000;
+
 /** A client of the registry. It connects when it is used; close() ends all that it does. */
 export class Client {
   readonly #connections: Connections;
   readonly #calls: Calls;
   readonly #watches = new Set<Watch>();
+  readonly #shared: SharedWatches;
   readonly #author: string;
   readonly numbers: Numbers;
-  readonly #progressMs: number;
 
   /**
    * @param addresses "HOST:PORT", "grpcs://HOST:PORT" or "unix:PATH"; of several, the next one is used
    * while one is away. TypeError: one is no address.
    */
   constructor(addresses: string | readonly string[], options: ClientOptions = {}) {
-    this.#progressMs = options.progressMs ?? 6000;
+    const { progressMs = 6000, maxWatchBytes = 256 << 20 } = options;
+    if (!(progressMs >= 100 && progressMs <= 10_000)) {
+      throw new TypeError("progressMs is from 100 to 10,000");
+    }
     this.#connections = new Connections(
-      typeof addresses === "string" ? addresses.split(",") : addresses, options, this.#progressMs);
+      typeof addresses === "string" ? addresses.split(",") : addresses, options, progressMs);
     this.#calls = new Calls(this.#connections, options.timeoutMs ?? 10_000, options.repeat ?? true);
     this.#author = options.author ?? "";
     this.numbers = options.numbers ?? "number";
+    this.#shared = new SharedWatches({
+      connections: this.#connections, numbers: this.numbers, maxWatchBytes, progressMs,
+      silenceMs: Math.min(SILENT_INTERVALS * progressMs, MOST_SILENCE_MS),
+    });
   }
 
   /** Ends all watches, rejects the calls that are open, and closes the connections. */
@@ -310,17 +328,12 @@ export class Client {
 
   // ---- Watches ----
 
-  /** Iterate over it: the state of all that is selected, then every change of it. */
+  /**
+   * Iterate over it: the state of all that is selected, then every change of it. TypeError: the options cannot
+   * be meant.
+   */
   watch(options: WatchOptions = {}): Watch {
-    const { resumeAfter } = options;
-    const watch = new Watch(this.#connections, options, {
-      selectors: options.selectors ?? [],
-      latestOnly: options.latestOnly ?? false,
-      resolve: options.resolve ?? false,
-      resumeAfter: typeof resumeAfter === "object" ? resumeAfter.token : resumeAfter,
-      progressMs: this.#progressMs,
-      numbers: this.numbers,
-    }, (closed) => this.#watches.delete(closed));
+    const watch = new Watch(this.#shared, options, (closed) => this.#watches.delete(closed));
     this.#watches.add(watch);
     return watch;
   }

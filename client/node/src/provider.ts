@@ -1,5 +1,6 @@
 import { EventEmitter } from "node:events";
 import { setTimeout as delay } from "node:timers/promises";
+import { isDeepStrictEqual } from "node:util";
 import type { CallOptions } from "./calls.js";
 import type { Client } from "./client.js";
 import { clientClosed } from "./connections.js";
@@ -9,7 +10,8 @@ import type { Update } from "./follow.js";
 import { parseObject, type JsonObject, type JsonValue } from "./json.js";
 import { LastKnownGood, type Kept } from "./last-known-good.js";
 import type { Config, Position } from "./models.js";
-import { withReferences } from "./references.js";
+import { toDurationMs, toSize } from "./quantity.js";
+import { haveChanged, withReferences, type Files } from "./references.js";
 import { Scope } from "./scope.js";
 import type { Watch } from "./watch.js";
 
@@ -29,8 +31,9 @@ export interface ProviderOptions {
   /** Where the config has no key `db_host`, the variable PREFIX + "DB_HOST" counts. */
   envPrefix?: string;
   /**
-   * Replace ${env:NAME} and ${file:PATH} in texts, each time that the config changes. A key whose reference leads
-   * nowhere is left out and told by "failure". The file with the last values keeps the references.
+   * Replace ${env:NAME} and ${file:PATH} in texts, each time that the config or one of the files changes. A key
+   * whose reference leads nowhere is left out and told by "failure". The file with the last values keeps the
+   * references.
    */
   references?: boolean;
   /** A file that keeps the last values, for a start while the registry is away. */
@@ -54,6 +57,7 @@ interface Reading {
 }
 
 const NO_VALUES: Readonly<JsonObject> = Object.freeze({});
+const FILES_MS = 1000; // between two looks at the files that are referred to
 const NOWHERE: Position = { epoch: "", revision: 0n, token: "" };
 
 /**
@@ -67,6 +71,7 @@ export class Provider {
   readonly #name: { serviceName: string; environment: string; resolve: boolean };
   readonly #envPrefix: string | undefined;
   readonly #references: boolean;
+  readonly #lookAtFiles: NodeJS.Timeout | undefined;
   readonly #staleAfterMs: number;
   readonly #events = new EventEmitter().setMaxListeners(0);
   readonly #file: LastKnownGood | undefined;
@@ -75,10 +80,14 @@ export class Provider {
   #wasRead!: () => void;
   #neverRead!: (reason: ConfregError) => void;
   #values: Readonly<JsonObject> = NO_VALUES; // replaced as a whole
+  #plain: Readonly<JsonObject> = NO_VALUES; // the same with their references
+  #files: Files = new Map(); // that the values have come from
   #reading: Reading = { text: undefined, version: 0n, position: NOWHERE };
   #state: State = "loading";
   #lastError: ConfregError | undefined;
   #staleTimer: NodeJS.Timeout | undefined;
+  #isUnsure = false; // the stream leaves the config out, and get() says why
+  #isClosed = false;
 
   constructor(client: Client, serviceName: string, options: ProviderOptions = {}) {
     const { environment = "default", resolve = false, lastKnownGood } = options;
@@ -89,6 +98,9 @@ export class Provider {
     this.#name = { serviceName, environment, resolve };
     this.#envPrefix = options.envPrefix;
     this.#references = options.references ?? false;
+    if (this.#references) {
+      this.#lookAtFiles = setInterval(() => void this.#readFilesAgain(), FILES_MS).unref();
+    }
     this.#staleAfterMs = options.staleAfterMs ?? 60_000;
     this.#read = new Promise((resolved, rejected) => {
       this.#wasRead = resolved;
@@ -102,7 +114,7 @@ export class Provider {
     this.#watch = client.watch({
       selectors: [{ environment, serviceName }], latestOnly: true, resolve,
       onFailure: (error) => this.#failed(error),
-      onConnected: () => this.#connected(),
+      onConnected: () => this.#isUnsure ? void this.#ask() : this.#connected(),
     });
     void this.#follow();
   }
@@ -110,34 +122,57 @@ export class Provider {
   // ---- Following ----
 
   async #follow(): Promise<void> {
-    try {
-      await this.#watch.forEach((update) => this.#takeUpdate(update));
-      this.#neverRead(clientClosed());
-    } catch (failure) { // the registry refuses the request
-      const error = errorOf(failure);
-      this.#failed(error);
-      this.#neverRead(error);
+    await this.#watch.forEach((update) => this.#takeUpdate(update));
+    clearInterval(this.#lookAtFiles);
+    this.#neverRead(clientClosed());
+  }
+
+  #takeUpdate({ changes, position, first, synthetic, filtered }: Update): void {
+    const change = changes.filter(({ touchesHead }) => touchesHead).at(-1);
+    const isMissing = change === undefined ? first || (synthetic && this.#isUnsure) : change.config === undefined;
+    this.#isUnsure = isMissing && filtered;
+    if (this.#isUnsure) {
+      void this.#ask();
+    } else if (change !== undefined || isMissing) {
+      this.#takeAnswer(change?.config, position);
     }
   }
 
-  #takeUpdate({ changes, position, first }: Update): void {
-    const change = changes.filter(({ touchesHead }) => touchesHead).at(-1);
-    if (change !== undefined || first) {
-      this.#takeAnswer(change?.config, position);
+  /** What a stream leaves out may not exist, or may not be read. */
+  async #ask(): Promise<void> {
+    try {
+      await this.refresh();
+    } catch (failure) {
+      if (this.#isUnsure && !this.#isClosed) {
+        this.#failed(errorOf(failure));
+      }
     }
   }
 
   #takeKept(kept: Kept | undefined): void {
     if (kept !== undefined) {
       const { text, version, position } = kept;
-      this.#values = this.#referred(parseObject(text, this.#client.numbers)); // the checksum says that it is one
+      this.#setValues(parseObject(text, this.#client.numbers)); // the checksum says that it is one
       this.#reading = { text, version, position: { ...NOWHERE, token: position } };
     }
   }
 
-  #referred(values: Readonly<JsonObject>): Readonly<JsonObject> {
-    return !this.#references ? values : withReferences(values, (key, error) =>
+  #setValues(plain: Readonly<JsonObject>): void {
+    this.#plain = plain;
+    this.#files = new Map();
+    this.#values = !this.#references ? plain : withReferences(plain, this.#files, (key, error) =>
       this.#emit("failure", unavailable(`${key} is left out: ${error.message}`, "REFERENCE_BROKEN", error)));
+  }
+
+  async #readFilesAgain(): Promise<void> {
+    const files = this.#files;
+    if (files.size > 0 && await haveChanged(files) && files === this.#files) {
+      const before = this.#values;
+      this.#setValues(this.#plain);
+      if (!isDeepStrictEqual(before, this.#values)) {
+        this.#emit("change", this.#values);
+      }
+    }
   }
 
   /** Of the registry. What is older than the reading, as the answer of another node may be, is left. */
@@ -146,7 +181,7 @@ export class Provider {
     if (before.position.epoch !== position.epoch || before.position.revision <= position.revision) {
       const text = config?.data && config.text;
       if (text === undefined || text !== before.text) {
-        this.#values = this.#referred(config?.data ?? NO_VALUES);
+        this.#setValues(config?.data ?? NO_VALUES);
       }
       this.#reading = { text, version: config?.version ?? 0n, position };
       if (config !== undefined && text !== undefined) {
@@ -202,6 +237,7 @@ export class Provider {
 
   /** Ends the following. Resolves when the file with the last values is written. */
   async close(): Promise<void> {
+    this.#isClosed = true;
     await this.#watch.close();
     clearTimeout(this.#staleTimer);
     await this.#file?.written();
@@ -302,5 +338,18 @@ export class Provider {
   /** A number, or a text that is one. Else the fallback. */
   getNumber(key: string, fallback = 0): number {
     return this.#converted(key, toNumber, fallback);
+  }
+
+  /** Milliseconds: a number, or a text such as "250ms", "1.5s", "1h30m" (ms, s, m, h, d). Else the fallback. */
+  getDurationMs(key: string, fallback = 0): number {
+    return this.#converted(key, toDurationMs, fallback);
+  }
+
+  /**
+   * Bytes: a number, or a text such as "64KiB", "10MB", "1.5G" (kB, MB, GB, TB are powers of 1000, all others of
+   * 1024). Else the fallback.
+   */
+  getSize(key: string, fallback = 0): number {
+    return this.#converted(key, toSize, fallback);
   }
 }

@@ -1,14 +1,13 @@
-import { setTimeout as delay } from "node:timers/promises";
-import type { ClientReadableStream } from "@grpc/grpc-js";
-import { Backoff } from "./backoff.js";
-import type { Connections } from "./connections.js";
-import { ConfregError, errorOf, unavailable } from "./errors.js";
-import { Follower, type FollowOptions, type Selector, type Update } from "./follow.js";
-import { RegistryServiceService, type WatchRequest, type WatchResponse } from "./proto.js";
+import type { ConfregError } from "./errors.js";
+import { Follower, type Update } from "./follow.js";
+import type { Member } from "./line.js";
 import { Scope } from "./scope.js";
+import { fullSelectors, MOST_SELECTORS, type Selector } from "./selection.js";
+import type { Place, SharedWatches } from "./shared.js";
+import { Updates } from "./updates.js";
 
 export interface WatchOptions {
-  /** A config is watched if at least one of them fits; none: all configs. */
+  /** A config is watched if at least one of them fits, of at most 128; none: all configs. */
   selectors?: readonly Selector[];
   /** Of several changes of a config that wait, only the newest. */
   latestOnly?: boolean;
@@ -27,40 +26,64 @@ export interface WatchOptions {
   signal?: AbortSignal;
 }
 
-/** A stream is given up after this many intervals of progress marks without one. */
-const SILENT_INTERVALS = 4;
-
-/** What a repeat does not mend: the request itself is refused. */
-const FINAL = "INVALID_ARGUMENT";
-
 const CLOSED = Symbol("closed");
+
+function tell<T extends unknown[]>(listener: ((...of: T) => void) | undefined, ...of: T): void {
+  if (listener !== undefined) {
+    process.nextTick(listener, ...of);
+  }
+}
 
 /**
  * An iterator over updates: first the state of all that is selected, then every change, each once and in
- * order, for ever. It goes on over restarts of the server and ends by close(), by leaving the loop, or by
- * the signal. A request that the server refuses as wrong (INVALID_ARGUMENT) is thrown.
+ * order, for ever. It goes on over restarts of the server and whatever it answers, and ends by close(), by
+ * leaving the loop, or by the signal.
  *
- * The server is read no faster than the iteration goes.
+ * All watches of a client share a stream. One whose reader is slow delays no other: at most 16 MiB wait for
+ * it, and the server keeps the rest.
  */
 export class Watch implements AsyncIterableIterator<Update> {
-  readonly #connections: Connections;
-  readonly #follower: Follower;
-  readonly #options: WatchOptions;
-  readonly #silenceMs: number;
+  readonly #shared: SharedWatches;
+  readonly #member: Member;
+  readonly #resolve: boolean;
   readonly #scope: Scope;
   readonly #onClosed: (watch: Watch) => void;
-  readonly #backoff = new Backoff();
+  readonly #waiting: Updates;
   readonly #updates = this.#run();
+  #isConnected = false;
+  #hasLeft = false; // the shared stream, as too much waits
+  #wake: (() => void) | undefined; // somebody waits for an update or the end
 
-  /** Made by Client.watch. */
-  constructor(connections: Connections, options: WatchOptions, follow: FollowOptions,
-    onClosed: (watch: Watch) => void) {
-    this.#connections = connections;
-    this.#follower = new Follower(follow);
-    this.#options = options;
-    this.#silenceMs = SILENT_INTERVALS * follow.progressMs;
+  /** Made by Client.watch. TypeError: the options cannot be meant. */
+  constructor(shared: SharedWatches, options: WatchOptions, onClosed: (watch: Watch) => void) {
+    const { latestOnly = false, resolve = false, resumeAfter, onFailure, onConnected } = options;
+    const selectors = fullSelectors(options.selectors);
+    if (selectors.length > MOST_SELECTORS) {
+      throw new TypeError(`a watch has at most ${MOST_SELECTORS} selectors`);
+    }
+    if (resolve && selectors.some(({ environment }) => environment === "")) {
+      throw new TypeError("with resolve every selector names an environment");
+    }
+    this.#shared = shared;
+    this.#resolve = resolve;
     this.#scope = new Scope(options.signal);
     this.#onClosed = onClosed;
+    this.#waiting = new Updates(latestOnly);
+    this.#member = {
+      follower: new Follower(selectors, latestOnly, typeof resumeAfter === "object" ? resumeAfter.token : resumeAfter),
+      latestOnly,
+      take: (update) => this.#take(update),
+      interrupted: (error) => {
+        this.#isConnected = false;
+        tell(onFailure, error);
+      },
+      connected: () => {
+        if (!this.#isConnected) { // it may have moved to another stream
+          this.#isConnected = true;
+          tell(onConnected);
+        }
+      },
+    };
   }
 
   [Symbol.asyncIterator](): this {
@@ -95,15 +118,25 @@ export class Watch implements AsyncIterableIterator<Update> {
     this.#onClosed(this);
   }
 
+  #take(update: Update): boolean {
+    this.#hasLeft = !this.#waiting.push(update);
+    this.#wake?.();
+    return !this.#hasLeft;
+  }
+
   async *#run(): AsyncGenerator<Update, undefined, undefined> {
+    const { signal } = this.#scope;
+    let place: Place | undefined;
     try {
+      signal.throwIfAborted();
+      place = this.#shared.join(this.#member, this.#resolve);
       for (;;) {
-        try {
-          yield* this.#stream();
-        } catch (failure) {
-          this.#throwIfEnded();
-          await this.#interrupted(errorOf(failure));
+        const update = await this.#nextUpdate(signal);
+        if (this.#hasLeft && this.#waiting.isEmpty) {
+          this.#hasLeft = false;
+          place.rejoin();
         }
+        yield update;
       }
     } catch (error) {
       if (error !== CLOSED) {
@@ -111,87 +144,31 @@ export class Watch implements AsyncIterableIterator<Update> {
       }
       return undefined;
     } finally {
+      place?.leave();
       this.#end();
     }
   }
 
   /** Throws what the scope was aborted with. */
-  #throwIfEnded(): void {
-    this.#scope.signal.throwIfAborted();
-  }
-
-  #tell<T extends unknown[]>(listener: ((...of: T) => void) | undefined, ...of: T): void {
-    if (listener !== undefined) {
-      process.nextTick(listener, ...of);
-    }
-  }
-
-  async #interrupted(error: ConfregError): Promise<void> {
-    if (error.code === FINAL) {
-      throw error;
-    }
-    this.#follower.interrupted(error);
-    this.#tell(this.#options.onFailure, error);
-    await delay(this.#backoff.next(error.retryAfterMs), undefined, { signal: this.#scope.signal })
-      .catch(() => this.#throwIfEnded());
-  }
-
-  /** The updates of one stream. Throws when the stream has ended, in any way. */
-  async *#stream(): AsyncGenerator<Update, never, undefined> {
-    this.#throwIfEnded();
-    const metadata = await this.#connections.metadata();
-    const connection = await this.#connections.take();
-    const { path, requestSerialize, responseDeserialize } = RegistryServiceService.watch;
-    const stream = connection.channel.makeServerStreamRequest<WatchRequest, WatchResponse>(
-      path, requestSerialize, responseDeserialize, this.#follower.request(), metadata);
-    const cancel = (): void => stream.cancel();
-    this.#scope.signal.addEventListener("abort", cancel);
-    try {
-      this.#throwIfEnded();
-      yield* this.#follow(stream);
-      throw unavailable("the server has ended the stream", "");
-    } catch (failure) {
-      const error = errorOf(failure);
-      this.#connections.failed(connection, error);
-      throw error;
-    } finally {
-      this.#scope.signal.removeEventListener("abort", cancel);
-      stream.on("error", () => undefined).cancel(); // leaving the loop does not end the call
-      connection.release();
-    }
-  }
-
-  async *#follow(stream: ClientReadableStream<WatchResponse>): AsyncGenerator<Update, void, undefined> {
-    const responses: AsyncIterator<WatchResponse> = stream[Symbol.asyncIterator]();
-    for (let connected = false; ; connected = true) {
-      const { done, value } = await this.#nextOf(responses, stream);
-      if (done) {
-        return;
-      }
-      if (!connected) {
-        this.#tell(this.#options.onConnected);
-      }
-      const update = this.#follower.feed(value);
+  async #nextUpdate(signal: AbortSignal): Promise<Update> {
+    for (;;) {
+      signal.throwIfAborted();
+      const update = this.#waiting.shift();
       if (update !== undefined) {
-        this.#backoff.reset();
-        yield update;
-        this.#throwIfEnded();
+        return update;
       }
+      await this.#news(signal);
     }
   }
 
-  /** The next response. A server that stays silent is one that is away. */
-  async #nextOf(responses: AsyncIterator<WatchResponse>,
-    stream: ClientReadableStream<WatchResponse>): Promise<IteratorResult<WatchResponse, undefined>> {
-    const silence = new AbortController();
-    silence.signal.addEventListener("abort", () => stream.cancel());
-    const timer = setTimeout(() => silence.abort(), this.#silenceMs);
-    try {
-      return await responses.next();
-    } catch (error) {
-      throw silence.signal.aborted ? unavailable(`the server was silent for ${this.#silenceMs} ms`, "SILENT") : error;
-    } finally {
-      clearTimeout(timer);
-    }
+  #news(signal: AbortSignal): Promise<void> {
+    return new Promise((resolve) => {
+      const wake = this.#wake = (): void => {
+        this.#wake = undefined;
+        signal.removeEventListener("abort", wake);
+        resolve();
+      };
+      signal.addEventListener("abort", wake);
+    });
   }
 }

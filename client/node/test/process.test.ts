@@ -55,7 +55,7 @@ test("so does one whose registry is away", async () => {
     await provider.ready({ timeoutMs: 50 }).catch((error) => console.log(error.code));
     await client.close();
     console.log((await pending).done);
-  `, away.address), "UNAVAILABLE\nCLIENT_CLOSED\n20\ntrue\n");
+  `, away.address), "UNAVAILABLE\ntrue\nCLIENT_CLOSED\n20\n");
 });
 
 test("and one that has closed its watch and never used the client", async () => {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { before, test } from "node:test";
 import { Client, ConfregError, LosslessNumber, Provider, type ProviderOptions } from "confreg";
@@ -82,6 +82,46 @@ test("values and their conversion", async () => {
   });
   await exact.close();
   assert.equal(provider.getString("text"), "db-1", "the values stay");
+});
+
+// The same rows as of C, tests/unit/settings/test_coercion.c.
+test("durations and sizes", async () => {
+  const durations: [unknown, number][] = [
+    [250, 250], [1.9, 1], [-1, -7], ["250", 250], ["250ms", 250], ["2s", 2000], ["1.5s", 1500], ["2m", 120000],
+    ["1h30m", 5400000], ["1d", 86400000], ["1H", 3600000], ["0", 0], ["-1s", -7], ["1y", -7], ["s", -7], ["1h-2m", -7],
+    ["", -7], [true, -7], [null, -7], ["1e300d", -7], ["infs", -7], ["inf", -7], [" 1_000 ", 1000],
+  ];
+  const sizes: [unknown, number][] = [
+    [4096, 4096], ["4096", 4096], ["1kB", 1000], ["1KiB", 1024], ["1k", 1024], ["2M", 2 ** 21], ["2MB", 2000000],
+    ["1.5GiB", 3 * 2 ** 29], ["1T", 2 ** 40], ["10B", 10], ["1K1K", -7], ["1 MB", -7], ["-1", -7], ["1X", -7],
+    [null, -7], ["9999999TiB", -7],
+  ];
+  const name = newName();
+  await client.create(name, { durations: durations.map(([given]) => given), sizes: sizes.map(([given]) => given) });
+  const provider = await ready(name);
+  assert.deepEqual(durations.map((_, n) => provider.getDurationMs(`/durations/${n}`, -7)), durations.map(([, ms]) => ms));
+  assert.deepEqual(sizes.map((_, n) => provider.getSize(`/sizes/${n}`, -7)), sizes.map(([, bytes]) => bytes));
+  assert.deepEqual([provider.getDurationMs("none", 5), provider.getSize("none")], [5, 0]);
+  await provider.close();
+});
+
+test("a secret whose file is replaced is read again", async () => {
+  const name = newName();
+  const secret = join(folder(), "secret");
+  await client.create(name, { password: `\${file:${secret}}` });
+  const provider = new Provider(client, name, { references: true });
+  const changes: unknown[] = [];
+  provider.on("change", ({ password }) => changes.push(password));
+  await provider.ready();
+  assert.equal(provider.get("password"), undefined);
+  for (const content of ["first", "second"]) {
+    writeFileSync(`${secret}.new`, content);
+    renameSync(`${secret}.new`, secret);
+    await until(() => changes.at(-1) === content, "it is told");
+    assert.equal(provider.getString("password"), content);
+  }
+  assert.deepEqual(changes, [undefined, "first", "second"]);
+  await provider.close();
 });
 
 test("it follows the registry", async () => {

@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { before, test } from "node:test";
-import { Metadata, ServerCredentials, Server as Scripted, status, type ServerWritableStream } from "@grpc/grpc-js";
+import { Metadata, status } from "@grpc/grpc-js";
 import { Client, ConfregError, type Update, type Watch } from "confreg";
+import { ChangeKind, CompactRequest, RegistryServiceService as service } from "confreg/proto";
 import {
-  ChangeKind, CompactRequest, RegistryServiceService as service, WatchResponse, WatchResponseKind, type DeepPartial,
-  type WatchRequest,
-} from "confreg/proto";
-import { newName, Server, told } from "./server.js";
+  END, EVENTS, next, PROGRESS, scripted, send, SNAPSHOT, snapshot, UNKNOWN, type Stream,
+} from "./scripted.js";
+import { newName, Server, told, until } from "./server.js";
 
 let server: Server;
 let client: Client;
@@ -15,12 +15,6 @@ before(async () => {
   server = await Server.start();
   client = server.client();
 });
-
-async function next(watch: Watch): Promise<Update> {
-  const { value } = await watch.next();
-  assert.ok(value, "the watch has ended");
-  return value;
-}
 
 test("the first state, then every change, to the end of the loop", async () => {
   const environment = newName();
@@ -106,7 +100,7 @@ test("a compaction is bridged by a snapshot", async () => {
   await resumed.close();
 });
 
-test("ends: close while it waits, a signal, the client, a request that is wrong", async () => {
+test("ends: close while it waits, a signal, the client", async () => {
   const watch = client.watch();
   await next(watch);
   const pending = watch.next();
@@ -129,8 +123,7 @@ test("ends: close while it waits, a signal, the client, a request that is wrong"
   assert.equal((await client.watch({ signal: AbortSignal.abort() }).next().catch(() => ({ done: "rejected" }))).done,
     "rejected");
 
-  await assert.rejects(client.watch({ resolve: true }).next(),
-    { code: "INVALID_ARGUMENT", reason: "RESOLVE_WITHOUT_ENVIRONMENT" });
+  assert.throws(() => client.watch({ resolve: true }), TypeError);
 });
 
 test("a slow reader gets every change, or only the newest", async () => {
@@ -157,41 +150,6 @@ test("a slow reader gets every change, or only the newest", async () => {
 });
 
 // ---- A server that does what real ones seldom do; tests/conformance has most of it ----
-
-type Stream = ServerWritableStream<WatchRequest, WatchResponse>;
-
-const { WATCH_RESPONSE_KIND_SNAPSHOT: SNAPSHOT, WATCH_RESPONSE_KIND_SNAPSHOT_END: END,
-  WATCH_RESPONSE_KIND_EVENTS: EVENTS } = WatchResponseKind;
-
-function send(stream: Stream, response: DeepPartial<WatchResponse>): void {
-  stream.write(WatchResponse.fromPartial(response));
-}
-
-function snapshot(stream: Stream, revision: bigint, n: number, filtered: boolean): void {
-  const config = { environment: "prod", serviceName: "a", version: 1n, revision: 1n, modRevision: 1n };
-  const configData = Buffer.from(`{"n":${n}}`);
-  send(stream, { kind: SNAPSHOT, filtered, header: {}, configs: [{ ...config, configData }] });
-  send(stream, { kind: END, filtered, header: { revision, token: `t${revision}` } });
-}
-
-/** A client of a server that plays one script a stream, and the requests of the streams. */
-async function scripted(scripts: ((stream: Stream) => void)[]): Promise<{
-  client: Client; requests: WatchRequest[]; stop: () => void;
-}> {
-  const requests: WatchRequest[] = [];
-  const acting = new Scripted();
-  const watch = (stream: Stream): void => {
-    requests.push(stream.request);
-    scripts[requests.length - 1]?.(stream);
-  };
-  acting.addService(service, { watch });
-  const port = await new Promise<number>((resolve, reject) => {
-    acting.bindAsync("127.0.0.1:0", ServerCredentials.createInsecure(),
-      (error, bound) => error ? reject(error) : resolve(bound));
-  });
-  const client = new Client(`127.0.0.1:${port}`, { progressMs: 200 });
-  return { client, requests, stop: () => acting.forceShutdown() };
-}
 
 /** A member of a message that is a varint. */
 function varint(number: number, value: bigint): Buffer {
@@ -274,6 +232,114 @@ test("a server that is silent is left", async () => {
   await next(watch);
   assert.deepEqual(told(await next(watch)), [["unknown", "a", undefined]]);
   assert.equal(requests[1]?.resumeAfter?.token, "t5");
+  await client.close();
+  stop();
+});
+
+// ---- The rules of docs/clients.md that tests/conformance does not look at ----
+
+const event = { kind: ChangeKind.CHANGE_KIND_DELETE, environment: "prod", serviceName: "a" };
+
+/** The second stream of a client whose first one did this after its snapshot. */
+async function secondRequest(...scripts: ((stream: Stream) => void)[]): Promise<{ token: string | undefined;
+  failures: string[] }> {
+  const { client, requests, stop } = await scripted([...scripts, () => undefined]);
+  const failures: string[] = [];
+  const watch = client.watch({ onFailure: ({ code, reason }) => failures.push(`${code} ${reason}`) });
+  await next(watch);
+  const pending = watch.next();
+  await until(() => requests.length >= 2, "the stream is opened again");
+  await client.close();
+  await pending;
+  stop();
+  return { token: requests[1]?.includeSnapshot ? undefined : requests[1]?.resumeAfter?.token, failures };
+}
+
+test("a response of an unknown kind moves the position, but not within a commit", async () => {
+  const header = (n: bigint): object => ({ revision: n, token: `t${n}` });
+  assert.deepEqual(await secondRequest((stream) => {
+    snapshot(stream, 5n, 1, false);
+    send(stream, { kind: UNKNOWN, previousRevision: 5n, header: header(8n) });
+    stream.end();
+  }), { token: "t8", failures: ["UNAVAILABLE "] });
+  assert.deepEqual(await secondRequest((stream) => {
+    snapshot(stream, 5n, 1, false);
+    send(stream, { kind: EVENTS, previousRevision: 5n, header: header(5n), more: true,
+      events: [{ ...event, revision: 6n }] });
+    send(stream, { kind: PROGRESS, previousRevision: 6n, header: header(6n) });
+    stream.end();
+  }), { token: "t5", failures: ["UNAVAILABLE "] });
+});
+
+test("what does not belong there ends the stream and moves nothing", async () => {
+  for (const wrong of [
+    { kind: END, previousRevision: 5n, header: { revision: 6n } },
+    { kind: EVENTS, previousRevision: 5n, events: [{ ...event, revision: 6n }] },
+  ]) {
+    assert.deepEqual(await secondRequest((stream) => {
+      snapshot(stream, 5n, 1, false);
+      send(stream, wrong);
+    }), { token: "t5", failures: ["DATA_LOSS RESPONSE_UNEXPECTED"] });
+  }
+});
+
+test("a snapshot whose end has no header is none", async () => {
+  const { client, requests, stop } = await scripted([
+    (stream) => send(stream, { kind: END }),
+    (stream) => send(stream, { kind: EVENTS, header: { revision: 6n }, events: [{ ...event, revision: 6n }] }),
+    (stream) => snapshot(stream, 5n, 1, false),
+  ]);
+  const failures: string[] = [];
+  const watch = client.watch({ onFailure: ({ reason }) => failures.push(reason) });
+  assert.deepEqual(told(await next(watch)), [["unknown", "a", { n: 1 }]]);
+  assert.deepEqual(failures, ["RESPONSE_UNEXPECTED", "RESPONSE_UNEXPECTED"]);
+  assert.equal(requests.length, 3);
+  await client.close();
+  stop();
+});
+
+test("a lost position is followed by a snapshot at once, another one by a wait", async (context) => {
+  const lose = (stream: Stream): void => {
+    snapshot(stream, 5n, 1, false);
+    stream.emit("error", { code: status.OUT_OF_RANGE, details: "" });
+  };
+  const waits = context.mock.method(Math, "random");
+  const { client, requests, stop } = await scripted([lose, lose, lose, (stream) => snapshot(stream, 9n, 2, false)]);
+  const counts: number[] = [];
+  const watch = client.watch({ onFailure: () => counts.push(waits.mock.callCount()) });
+  await next(watch);
+  await next(watch);
+  assert.deepEqual(requests.map(({ includeSnapshot }) => includeSnapshot), [true, true, true, true]);
+  const since = counts.map((count) => count - (counts[0] ?? 0));
+  assert.deepEqual(since, [0, 1, 1], "the second one has waited, no other");
+  await client.close();
+  stop();
+});
+
+test("a snapshot or a commit without an end is given up", async () => {
+  const fill = Buffer.from(`{"fill":"${"x".repeat(1000)}"}`);
+  const { client, stop } = await scripted([
+    (stream) => {
+      for (let n = 0; n < 20; n++) {
+        send(stream, { kind: SNAPSHOT, configs: [{ environment: "prod", serviceName: `s${n}`, version: 1n,
+          configData: fill }] });
+      }
+    },
+    (stream) => {
+      snapshot(stream, 5n, 1, false);
+      for (let n = 0n; n < 20n; n++) {
+        send(stream, { kind: EVENTS, previousRevision: n === 0n ? 5n : 6n, more: true, header: { revision: 5n },
+          events: [{ ...event, revision: 6n, comment: fill.toString() }] });
+      }
+    },
+    (stream) => send(stream, { kind: EVENTS, header: { revision: 6n }, events: [{ ...event, revision: 6n }] }),
+  ], { maxWatchBytes: 10_000 });
+  const failures: string[] = [];
+  const watch = client.watch({ onFailure: ({ code, reason, message }) => failures.push(`${code} ${reason} ${message}`) });
+  assert.equal((await next(watch)).first, true);
+  assert.equal(told(await next(watch)).length, 1);
+  assert.deepEqual(failures, ["snapshot", "commit"].map((what) =>
+    `RESOURCE_EXHAUSTED WATCH_TOO_LARGE a ${what} has more than maxWatchBytes, 10000 bytes`));
   await client.close();
   stop();
 });
