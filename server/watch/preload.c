@@ -9,6 +9,7 @@
 
 #define FIRST_CHUNK 256
 #define LARGEST_CHUNK 8192
+#define ONLY_CHUNK 2048 /* where any read of the log reads all of it: there is one */
 
 /* A chunk of commits in revision order without gaps; it precedes all chunks that were read earlier.
  */
@@ -95,7 +96,9 @@ static void hand_over(struct preload *preload, struct chunk *chunk, bool done)
 static void *run(void *argument)
 {
     struct preload *preload = argument;
-    for (size_t size = FIRST_CHUNK; size <= LARGEST_CHUNK; size *= 2) {
+    bool once = preload->store->loads_at_once;
+    size_t most = once ? ONLY_CHUNK : LARGEST_CHUNK;
+    for (size_t size = once ? ONLY_CHUNK : FIRST_CHUNK; size <= most; size *= 2) {
         size_t n = preload->newest < size ? (size_t)preload->newest : size;
         struct chunk *chunk = n == 0 ? NULL : read_chunk(preload, n);
         if (chunk == NULL) {

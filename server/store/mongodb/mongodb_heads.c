@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "mongodb_history.h"
+#include "mongodb_log.h"
 #include "mongodb_marks.h"
 #include "seal.h"
 
@@ -12,6 +13,7 @@
 #define SAVE_BYTES (4u << 20) /* of one command, unless one head alone is larger */
 #define BLOCK_COMMITS 512     /* looked up by one find */
 #define LOADERS_MAX 4         /* threads, each with a connection */
+#define SCAN_RANGES 8         /* of the one find that loads all */
 
 /* ---- Saving ---- */
 
@@ -285,11 +287,16 @@ static bool visit_heads_of(struct loading *loading, struct block *block, const b
     return more;
 }
 
+static bool is_another_commit(const struct block *block, size_t i)
+{
+    return i == 0 || block->heads[i].row.revision != block->heads[i - 1].row.revision;
+}
+
 static size_t count_commits(const struct block *block)
 {
     size_t n = 0;
     for (size_t i = 0; i < block->n; i++) {
-        n += i == 0 || block->heads[i].row.revision != block->heads[i - 1].row.revision;
+        n += is_another_commit(block, i);
     }
     return n;
 }
@@ -298,24 +305,22 @@ static size_t count_commits(const struct block *block)
  * taken where any find reads the whole log. */
 static bson_t *commits_of(const struct block *block)
 {
-    const struct mongo_head *heads = block->heads;
+    if (count_commits(block) > BLOCK_COMMITS) {
+        return mongo_range_of(block->heads[0].row.revision,
+                              block->heads[block->n - 1].row.revision);
+    }
     bson_t *filter = bson_new();
     bson_t in;
     bson_t list;
     uint32_t n = 0;
-    if (count_commits(block) > BLOCK_COMMITS) {
-        BCON_APPEND(filter, "_id", "{", "$gte", BCON_INT64(mongo_storable(heads[0].row.revision)),
-                    "$lte", BCON_INT64(mongo_storable(heads[block->n - 1].row.revision)), "}");
-        return filter;
-    }
     bson_append_document_begin(filter, "_id", -1, &in);
     bson_append_array_begin(&in, "$in", -1, &list);
     for (size_t i = 0; i < block->n; i++) {
         char room[16];
         const char *name = NULL;
-        if (i == 0 || heads[i].row.revision != heads[i - 1].row.revision) {
+        if (is_another_commit(block, i)) {
             bson_uint32_to_string(n++, &name, room, sizeof room);
-            bson_append_int64(&list, name, -1, mongo_storable(heads[i].row.revision));
+            bson_append_int64(&list, name, -1, mongo_storable(block->heads[i].row.revision));
         }
     }
     bson_append_array_end(&in, &list);
@@ -472,19 +477,54 @@ static bool scan_document(struct scan *scan, const bson_t *document)
     return scan_kept(scan) && scan_commit(scan, document);
 }
 
-/* The commits of the heads and of the compaction, and those from `from` on. */
+/* How many ranges cover the commits of a block, where one that is not needed may lie between two
+ * that are, and how far apart these may be. */
+static size_t count_ranges(const struct block *block, uint64_t gap)
+{
+    size_t n = block->n > 0;
+    for (size_t i = 1; i < block->n; i++) {
+        n += block->heads[i].row.revision - block->heads[i - 1].row.revision > gap;
+    }
+    return n;
+}
+
+static void append_range(bson_t *list, uint32_t *n, uint64_t from, uint64_t through)
+{
+    char room[16];
+    const char *name = NULL;
+    AUTO(bson_destroy) bson_t *range = mongo_range_of(from, through);
+    bson_uint32_to_string((*n)++, &name, room, sizeof room);
+    bson_append_document(list, name, -1, range);
+}
+
+/* The commits of the heads and of the compaction, and those from `from` on, as few ranges: the
+ * server compares each commit of the log with each of them. A list of 500 keys instead took it a
+ * third of the time of the whole read. */
 static bson_t *filter_of_scan(const struct scan *scan)
 {
     const struct block *block = &scan->block;
-    AUTO(bson_destroy) bson_t *compaction = BCON_NEW("_id", BCON_INT64((int64_t)scan->compaction));
-    AUTO(bson_destroy)
-    bson_t *rest = BCON_NEW("_id", "{", "$gte", BCON_INT64(mongo_storable(scan->from)), "}");
-    if (block->n == 0) {
-        return BCON_NEW("$or", "[", BCON_DOCUMENT(compaction), BCON_DOCUMENT(rest), "]");
+    bson_t *filter = bson_new();
+    bson_t list;
+    uint32_t n = 0;
+    uint64_t gap = 1;
+    size_t first = 0;
+    while (count_ranges(block, gap) > SCAN_RANGES) {
+        gap *= 2;
     }
-    AUTO(bson_destroy) bson_t *heads = commits_of(block);
-    return BCON_NEW("$or", "[", BCON_DOCUMENT(compaction), BCON_DOCUMENT(heads),
-                    BCON_DOCUMENT(rest), "]");
+    bson_append_array_begin(filter, "$or", -1, &list);
+    append_range(&list, &n, scan->from, UINT64_MAX);
+    if (scan->compaction != 0) {
+        append_range(&list, &n, scan->compaction, scan->compaction);
+    }
+    for (size_t i = 1; i <= block->n; i++) {
+        uint64_t last = block->heads[i - 1].row.revision;
+        if (i == block->n || block->heads[i].row.revision - last > gap) {
+            append_range(&list, &n, block->heads[first].row.revision, last);
+            first = i;
+        }
+    }
+    bson_append_array_end(filter, &list);
+    return filter;
 }
 
 static bool scan_all(struct scan *scan, struct status *st)

@@ -86,7 +86,7 @@ static bool walk_part(struct mongo_store *s, const bson_t *filter, uint64_t thro
     return mongo_end(&walk, "reading the log", st);
 }
 
-static bson_t *range_of(uint64_t from, uint64_t through)
+bson_t *mongo_range_of(uint64_t from, uint64_t through)
 {
     return BCON_NEW("_id", "{", "$gte", BCON_INT64(mongo_storable(from)), "$lte",
                     BCON_INT64(mongo_storable(through)), "}");
@@ -108,7 +108,7 @@ static bool walk_ranges(struct mongo_store *s, uint64_t from, uint64_t through,
     for (uint64_t next = from; log->more && next <= through; next = log->last + 1) {
         uint64_t before = log->n;
         uint64_t limit = through - next < PART_COMMITS ? through - next + 1 : PART_COMMITS;
-        AUTO(bson_destroy) bson_t *range = range_of(next, through);
+        AUTO(bson_destroy) bson_t *range = mongo_range_of(next, through);
         if (!walk_part(s, range, through, limit, log, st)) {
             return false;
         }
@@ -124,7 +124,7 @@ static bool walk_ranges(struct mongo_store *s, uint64_t from, uint64_t through,
 static bool walk_scan(struct mongo_store *s, uint64_t from, uint64_t through, struct log_walk *log,
                       struct status *st)
 {
-    AUTO(bson_destroy) bson_t *range = range_of(from, through);
+    AUTO(bson_destroy) bson_t *range = mongo_range_of(from, through);
     return walk_part(s, range, through, 0, log, st);
 }
 

@@ -4,6 +4,9 @@
 
 #include "mongodb_db.h"
 
+/* A filter for the commits `from` to `through`; owned by the caller. */
+bson_t *mongo_range_of(uint64_t from, uint64_t through);
+
 /* The revision of the newest commit; 0: none. */
 bool mongo_last_revision(struct mongo_store *s, uint64_t *ret_revision, struct status *st);
 
