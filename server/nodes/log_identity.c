@@ -40,17 +40,6 @@ static bool log_changed(struct status *st)
                       "the store's log is another one; this node starts anew");
 }
 
-bool log_identity_is_changed(struct log_identity *identity, struct status *st)
-{
-    pthread_mutex_lock(&identity->lock);
-    bool is_changed = identity->is_changed;
-    pthread_mutex_unlock(&identity->lock);
-    if (is_changed) {
-        log_changed(st);
-    }
-    return is_changed;
-}
-
 void log_identity_confirm(struct log_identity *identity)
 {
     pthread_mutex_lock(&identity->lock);
@@ -73,6 +62,18 @@ static bool note_change(struct log_identity *identity, uint64_t revision, struct
         identity->changed(identity->user);
     }
     return log_changed(st);
+}
+
+bool log_identity_is_changed(struct log_identity *identity, struct status *st)
+{
+    pthread_mutex_lock(&identity->lock);
+    bool is_changed = identity->is_changed;
+    pthread_mutex_unlock(&identity->lock);
+    if (is_changed || atomic_load(&identity->store->replaced)) {
+        note_change(identity, atomic_load(&identity->store->known), st);
+        return true;
+    }
+    return false;
 }
 
 /* How long the applied commit has been missing, in a row. */

@@ -16,8 +16,8 @@ struct log_identity;
 struct log_identity *log_identity_new(struct store *store, void (*changed)(void *user), void *user);
 void log_identity_free(struct log_identity *identity);
 
-/* True for good once the log was found to be another one. Then st is UNAVAILABLE, reason
- * LOG_CHANGED. */
+/* True for good once the log was found to be another one, here or by the store. Then st is
+ * UNAVAILABLE, reason LOG_CHANGED. */
 bool log_identity_is_changed(struct log_identity *identity, struct status *st);
 /* Looks up the commit that was applied last, by one find. False: the log has another commit there,
  * or has had none for five seconds of such checks (st as above), or the store fails. A single miss

@@ -257,6 +257,9 @@ struct store {
     struct histogram sync; /* nanoseconds that the sync of an append took; without a scale: the
                               backend does not measure it */
     bool is_new;           /* this process created it */
+    /* Set by a backend of a shared store: the log that was opened is gone, or another one has its
+     * place. Final: the store has to be opened anew. */
+    atomic_bool replaced;
     /* If the backend has a write-ahead log: its size, and how many checkpoints failed. */
     bool has_wal;
     atomic_uint_fast64_t wal_bytes;

@@ -51,6 +51,12 @@ def patient(launch, database):
     server.end()
 
 
+def connect(address):
+    """A client of the test's own, which waits for a slow database whatever the address says."""
+    return pymongo.MongoClient(address, serverSelectionTimeoutMS=60000, connectTimeoutMS=60000,
+                               socketTimeoutMS=120000)
+
+
 def try_update(registry, **fields):
     """The answer, or the Refusal."""
     try:
@@ -194,7 +200,7 @@ def test_heads_that_are_saved_late_do_not_replace_newer_ones(launch, database):
     assert held.wait(60), "heads are saved when nothing comes for a while"
     quick = launch(Confregd, store=f"{database.address}/registry").start()
     Registry(quick.stub).update("billing", '{"n":2}')
-    with pymongo.MongoClient(database.address) as client:
+    with connect(database.address) as client:
         heads = client.registry.confreg_heads_3
         until(lambda: [h["row_revision"] for h in heads.find()] == [2], "the newer one is saved")
         way.release()
@@ -215,7 +221,7 @@ def test_heads_that_are_saved_late_do_not_replace_newer_ones(launch, database):
 def test_no_two_commits_have_one_request_id(server, database):
     """A unique partial index says so; where the server has none, another one finds them at least."""
     Registry(server.stub).create("billing", request_id="once")
-    with pymongo.MongoClient(server.store) as client:
+    with connect(server.store) as client:
         commits = client.get_default_database()["confreg_commits"]
         index = commits.index_information()["requests"]
         assert index["key"] == [("request", 1)]
@@ -234,14 +240,14 @@ def test_no_two_commits_have_one_request_id(server, database):
 
 def dump(address):
     """What a backup of the database holds: the documents of each collection, and its indexes."""
-    with pymongo.MongoClient(address) as client:
+    with connect(address) as client:
         database = client.get_default_database()
         return {name: (list(database[name].find()), database[name].index_information())
                 for name in database.list_collection_names()}
 
 
 def restore(address, dumped):
-    with pymongo.MongoClient(address) as client:
+    with connect(address) as client:
         database = client.get_default_database()
         for name in database.list_collection_names():
             database.drop_collection(name)
@@ -282,7 +288,7 @@ def test_a_restored_database_with_a_new_epoch_voids_every_position(server, kept_
 
 def other_end(launch, database, dumped):
     """What the database would hold if other things had been written behind a backup of it."""
-    store = f"{database.address}/other?{QUICK}"
+    store = mongodb.database(database.address, "other")
     restore(store, dumped)
     node = launch(Confregd, store=store).start()
     Registry(node.stub).update("billing", '{"kept":1}')
@@ -299,21 +305,21 @@ def put(collection, document):
 
 
 def put_over(address, dumped):
-    with pymongo.MongoClient(address) as client:
+    with connect(address) as client:
         for name, (documents, _) in dumped.items():
             for document in documents:
                 put(client.get_default_database()[name], document)
 
 
-def test_a_log_whose_end_is_rewritten_under_its_nodes(launch, server, database):
+def test_a_log_whose_end_is_rewritten_under_its_nodes(launch, patient, database):
     """They find out by themselves, give nothing of what was, and start anew."""
-    nodes = [server, launch(Confregd, store=server.store).start()]
+    nodes = [patient, launch(Confregd, store=patient.store).start()]
     first, second = (Registry(node.stub) for node in nodes)
     first.create("billing", '{"a":1}')
-    replacement = other_end(launch, database, dump(server.store))
+    replacement = other_end(launch, database, dump(patient.store))
     lost = first.update("billing", '{"lost":1}').header
     until(lambda: second.revision() == lost.revision, "both nodes have it")
-    put_over(server.store, replacement)
+    put_over(patient.store, replacement)
 
     def starts_anew(node):
         with contextlib.suppress(grpc.RpcError):
@@ -334,15 +340,38 @@ def test_a_log_whose_end_is_rewritten_under_its_nodes(launch, server, database):
     nodes[1].end()
 
 
-def test_a_database_that_is_dropped_under_its_node_is_not_made_anew(server):
+def test_a_database_that_is_dropped_under_its_node_is_not_made_anew(patient):
     """The node ends: it must not replace the store that was there by an empty one."""
-    Registry(server.stub).create("billing")
-    with pymongo.MongoClient(server.store) as client:
+    Registry(patient.stub).create("billing")
+    with connect(patient.store) as client:
         client.drop_database(client.get_default_database().name)
-    assert server.process.wait(60) == 1
-    said = server.log.read_text()
+    assert patient.process.wait(60) == 1
+    said = patient.log.read_text()
     assert "event=log_changed" in said and "STORE_MISSING" in said.splitlines()[-1]
     assert said.count("event=new_registry") == 1
+
+
+def test_no_write_succeeds_after_its_database_was_dropped(patient):
+    """An insert makes the collection again, so that nothing else tells; not even the writes that were
+    under way may hide it."""
+    Registry(patient.stub).create("billing")
+    calls = []
+
+    def write(n):
+        calls.append(patient.stub.UpdateConfig.future(api_pb.UpdateConfigRequest(
+            environment="prod", service_name=f"c-{n}", config_data=b"{}", allow_missing=True),
+            timeout=60))
+
+    for n in range(20):
+        write(n)
+    with connect(patient.store) as client:
+        client.drop_database(client.get_default_database().name)
+    for n in range(20):
+        write(20 + n)
+    assert all(call.exception() is not None for call in calls[20:])
+    assert patient.process.wait(60) == 1
+    said = patient.log.read_text()
+    assert "event=log_changed" in said and "STORE_MISSING" in said.splitlines()[-1]
 
 
 # ---- A log with a hole ----
@@ -350,7 +379,7 @@ def test_a_database_that_is_dropped_under_its_node_is_not_made_anew(server):
 @contextlib.contextmanager
 def removed(address, revisions):
     """These commits are not there meanwhile."""
-    with pymongo.MongoClient(address) as client:
+    with connect(address) as client:
         commits = client.get_default_database().confreg_commits
         chosen = {"_id": {"$in": list(revisions)}}
         kept = list(commits.find(chosen))
@@ -361,7 +390,7 @@ def removed(address, revisions):
 
 
 def heads_mark(address):
-    with pymongo.MongoClient(address) as client:
+    with connect(address) as client:
         return client.get_default_database().confreg_marks.find_one({"_id": HEADS})["value"]
 
 
@@ -422,7 +451,7 @@ def test_damaged_rows_of_the_database_are_told(server):
     registry.create("billing", '{"n":1}')
     registry.update("billing", '{"n":2}')
     server.stop()
-    with pymongo.MongoClient(server.store) as client:
+    with connect(server.store) as client:
         database = client.get_default_database()
         damages = [(database[name], key, field, value) for name, key, field, value in (
             ("confreg_marks", HEADS, "value", 1), ("confreg_marks", 3, "value", 1),
@@ -466,7 +495,7 @@ def test_a_database_of_format_2_is_made_one_of_this(server):
     registry.create("gone")
     registry.delete("gone")
     server.stop()
-    with pymongo.MongoClient(server.store) as client:
+    with connect(server.store) as client:
         database = client.get_default_database()
         mark = make_format_2(database)
         heads = list(database.confreg_heads.find().sort("_id"))
@@ -488,7 +517,7 @@ def test_a_database_of_format_2_is_made_one_of_this(server):
 def test_a_database_of_format_1_is_refused_until_it_is_prepared(server):
     Registry(server.stub).create("billing", '{"n":1}')
     server.stop()
-    with pymongo.MongoClient(server.store) as client:
+    with connect(server.store) as client:
         database = client.get_default_database()
         database.confreg_meta.update_one({}, {"$set": {"format": 1}, "$unset": {"seal": 1}})
         code, said = server.fails_to_start()
@@ -506,7 +535,7 @@ def test_a_database_of_format_1_is_refused_until_it_is_prepared(server):
 def guarded(tmp_path):
     """A database server that wants credentials: writer/s3cret has them for `registry`."""
     open_one = mongodb.Server("secantus", tmp_path / "guarded").start()
-    with pymongo.MongoClient(open_one.address) as client:
+    with connect(open_one.address) as client:
         client.admin.command("createUser", "writer", pwd="s3cret",
                              roles=[{"role": "readWrite", "db": "registry"}])
     open_one.stop()

@@ -20,6 +20,7 @@ pytestmark = pytest.mark.own_store
 LINEARIZABLE = api_pb.ReadOptions(consistency=api_pb.CONSISTENCY_LINEARIZABLE)
 INSERT = ("insert", "confreg_commits")
 FIND = ("find", "confreg_commits")
+PROOF = ("find", "confreg_meta")  # that the database is the one that was opened
 TIMES = 20
 
 
@@ -74,7 +75,7 @@ def test_a_write_is_one_insert(counted):
             node.registry.update("billing", f'{{"n":{n}}}')
 
     asked, looks = node.during(write)
-    assert asked[INSERT] == TIMES
+    assert asked[INSERT] == asked[PROOF] == TIMES
     assert asked[FIND] <= looks, asked
 
 

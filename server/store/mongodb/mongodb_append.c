@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "mongodb_guard.h"
 #include "mongodb_rows.h"
 
 #define INSERT_BYTES (16u << 20) /* one command's, unless one commit alone is larger */
@@ -104,13 +105,31 @@ static bool append(struct mongo_store *s, struct commit *const *commits, size_t 
     return true;
 }
 
+/* Whether what an append did was done to the log that was opened. If not, it may have been done to
+ * another one, or to none: its outcome is not known. */
+static bool prove(struct mongo_store *s, struct status *st)
+{
+    struct status fault;
+    if (mongo_guard_end(s->guard, &fault)) {
+        return true;
+    }
+    *st = fault;
+    status_become(st, OUTCOME_UNKNOWN);
+    return false;
+}
+
 bool mongo_append(struct store *store, struct commit *const *commits, size_t n, struct status *st)
 {
     struct mongo_store *s = mongo_of(store);
     assert(n > 0 && commits[n - 1]->revision == commits[0]->revision + n - 1 &&
            "the revisions of an append follow one another");
     atomic_store(&s->appending, commits[n - 1]->revision);
+    mongo_guard_begin(s->guard);
     bool ok = append(s, commits, n, st);
     atomic_store(&s->appending, 0);
+    if (ok || st->outcome == OUTCOME_REVISION_TAKEN) {
+        ok = prove(s, st) && ok;
+    }
+    atomic_store(&s->unproved, !ok && st->outcome == OUTCOME_UNKNOWN);
     return ok;
 }

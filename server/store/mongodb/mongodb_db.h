@@ -32,6 +32,9 @@ struct mongo_store {
     mongoc_client_pool_t *pool;
     char *database;
     struct mongo_changes *changes;  /* owned; NULL: nobody listens */
+    struct mongo_guard *guard;      /* owned; NULL until it is opened */
+    atomic_bool unproved;           /* the last append is in doubt: before a read may settle it, the
+                                       identity has to be looked up (mongodb_guard.h) */
     atomic_uint_fast64_t appending; /* the last revision of an append under way; 0: there is none */
     enum mongo_plan plan;           /* set once, when it is opened */
     size_t part_heads;    /* limit of one find for heads; 0: none, as each reads all of them */

@@ -2,6 +2,7 @@
 
 #include <assert.h>
 
+#include "mongodb_guard.h"
 #include "mongodb_rows.h"
 
 #define PART_COMMITS 1000 /* limit of one find */
@@ -245,6 +246,9 @@ bool mongo_read_commits(struct store *store, uint64_t from, uint64_t through, bo
     assert(from > 0 && "revisions begin at 1");
     struct log_walk log = {
         .with_payloads = with_payloads, .visit = visit, .user = user, .more = true};
+    if (atomic_load(&s->unproved) && !mongo_check_identity(s, st)) {
+        return false;
+    }
     return log_ops[s->plan].walk(s, from, through, &log, st);
 }
 

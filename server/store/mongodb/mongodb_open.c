@@ -7,6 +7,7 @@
 
 #include "mongodb.h"
 #include "mongodb_changes.h"
+#include "mongodb_guard.h"
 #include "mongodb_log.h"
 #include "mongodb_marks.h"
 #include "mongodb_plan.h"
@@ -438,6 +439,7 @@ static bool open_address(const char *address, bool may_create, struct store **re
     }
     s->store.loads_at_once = s->plan == MONGO_SCANS;
     s->part_heads = s->plan == MONGO_RANGES ? PART_HEADS : 0;
+    s->guard = mongo_guard_new(s);
     *ret_store = &s->store;
     return true;
 }
@@ -466,6 +468,7 @@ void mongo_store_close(struct store *store)
 {
     struct mongo_store *s = mongo_of(store);
     mongo_unlisten(store);
+    mongo_guard_free(s->guard);
     if (s->pool != NULL) {
         mongoc_client_pool_destroy(s->pool);
     }

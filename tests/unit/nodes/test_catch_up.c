@@ -177,6 +177,20 @@ Test(catch_up, another_log_is_told_once_and_for_good)
     fini(&f);
 }
 
+Test(catch_up, a_log_that_the_store_misses_is_told_once_and_for_good)
+{
+    struct fixture f;
+    init(&f, "memory:gone");
+    staged_free(ledger_update(&f.writer, "a"));
+    atomic_store(&f.store->replaced, true);
+    cr_assert_not(catch_up_run(f.catch_up, NULL, &f.st), "not even its own commit is believed");
+    cr_assert_str_eq(f.st.reason, "LOG_CHANGED");
+    cr_assert(log_identity_is_changed(f.identity, &f.st));
+    cr_assert_eq(f.changed, 1);
+    cr_assert_eq(f.applied, 0);
+    fini(&f);
+}
+
 /* The commit may not be visible yet. */
 Test(catch_up, a_missing_commit_is_not_another_log_at_once)
 {
