@@ -20,7 +20,7 @@
 #define LOOK_MS 200
 #define USES_SHOWN 1000 /* tokens whose last use is on a page of metrics */
 
-enum refusal { REFUSED_MISSING, REFUSED_INVALID, REFUSED_EXPIRED, REFUSED_GATEWAY };
+enum access_refusal { REFUSED_MISSING, REFUSED_INVALID, REFUSED_EXPIRED, REFUSED_GATEWAY };
 #define REFUSALS (REFUSED_GATEWAY + 1)
 
 static const char *const refusal_names[REFUSALS] = {
@@ -221,7 +221,7 @@ uint64_t access_generation(const struct access *access)
 
 /* ---- Refusing ---- */
 
-static bool refuse(struct access *access, enum refusal refusal, struct status *st)
+static bool refuse(struct access *access, enum access_refusal refusal, struct status *st)
 {
     metric_add(&access->refused[refusal], 1);
     switch (refusal) {
@@ -459,19 +459,19 @@ bool access_renew(struct access *access, const struct caller *old, struct caller
 
 /* ---- Metrics ---- */
 
-struct page {
+struct metrics_page {
     const char *prefix;
     struct str *out;
     char name[96];
 };
 
-static const char *named(struct page *page, const char *name)
+static const char *named(struct metrics_page *page, const char *name)
 {
     snprintf(page->name, sizeof page->name, "%s_access_%s", page->prefix, name);
     return page->name;
 }
 
-static void show_refusals(struct access *access, struct page *page)
+static void show_refusals(struct access *access, struct metrics_page *page)
 {
     metrics_family(page->out, named(page, "refused_total"), METRIC_COUNTER,
                    "Calls whose credentials were refused, by the reason.");
@@ -481,7 +481,7 @@ static void show_refusals(struct access *access, struct page *page)
     }
 }
 
-static void show_uses(const struct principals *principals, struct page *page)
+static void show_uses(const struct principals *principals, struct metrics_page *page)
 {
     size_t left = USES_SHOWN;
     metrics_family(page->out, named(page, "token_last_use_timestamp_seconds"), METRIC_GAUGE,
@@ -502,7 +502,7 @@ static void show_uses(const struct principals *principals, struct page *page)
 
 void access_metrics(struct access *access, const char *prefix, struct str *out)
 {
-    struct page page = {.prefix = prefix, .out = out};
+    struct metrics_page page = {.prefix = prefix, .out = out};
     show_refusals(access, &page);
     if (access->file == NULL) {
         return;

@@ -23,7 +23,7 @@ struct spot {
     size_t index;
 };
 
-struct reader {
+struct access_reader {
     struct principals *principals;
     const char *path;     /* of the file */
     struct table names;   /* of principals, const char * */
@@ -54,7 +54,7 @@ static void add_spot(const struct spot *spot, struct str *out)
     }
 }
 
-static bool fault(struct reader *reader, const struct spot *spot, const char *what)
+static bool fault(struct access_reader *reader, const struct spot *spot, const char *what)
 {
     AUTO_STR where = {0};
     add_spot(spot, &where);
@@ -63,7 +63,7 @@ static bool fault(struct reader *reader, const struct spot *spot, const char *wh
 }
 
 /* A key is shown where it looks like one of ours: it could be a secret in the wrong place. */
-static bool unknown_member(struct reader *reader, const struct spot *spot, const char *key)
+static bool unknown_member(struct access_reader *reader, const struct spot *spot, const char *key)
 {
     size_t n = strlen(key);
     char what[80];
@@ -74,15 +74,16 @@ static bool unknown_member(struct reader *reader, const struct spot *spot, const
 
 /* ---- Walking ---- */
 
-typedef bool value_reader(struct reader *reader, const struct spot *spot, struct json_text value);
+typedef bool value_reader(struct access_reader *reader, const struct spot *spot,
+                          struct json_text value);
 
-struct member {
+struct file_member {
     const char *key;
     value_reader *read;
 };
 
-static bool read_member(struct reader *reader, const struct spot *spot,
-                        const struct member *members, size_t n, struct json_text key,
+static bool read_member(struct access_reader *reader, const struct spot *spot,
+                        const struct file_member *members, size_t n, struct json_text key,
                         struct json_text value)
 {
     str_clear(&reader->scratch);
@@ -96,8 +97,8 @@ static bool read_member(struct reader *reader, const struct spot *spot,
     return unknown_member(reader, spot, str_text(&reader->scratch));
 }
 
-static bool read_object(struct reader *reader, const struct spot *spot, struct json_text value,
-                        const struct member *members, size_t n)
+static bool read_object(struct access_reader *reader, const struct spot *spot,
+                        struct json_text value, const struct file_member *members, size_t n)
 {
     size_t position = 0;
     struct json_text key;
@@ -113,8 +114,8 @@ static bool read_object(struct reader *reader, const struct spot *spot, struct j
     return true;
 }
 
-static bool read_array(struct reader *reader, const struct spot *spot, struct json_text value,
-                       value_reader *read)
+static bool read_array(struct access_reader *reader, const struct spot *spot,
+                       struct json_text value, value_reader *read)
 {
     size_t position = 0;
     struct spot item = {.outer = spot};
@@ -131,7 +132,8 @@ static bool read_array(struct reader *reader, const struct spot *spot, struct js
 }
 
 /* Leaves the text in reader->scratch. */
-static bool read_string(struct reader *reader, const struct spot *spot, struct json_text value)
+static bool read_string(struct access_reader *reader, const struct spot *spot,
+                        struct json_text value)
 {
     if (json_type_of(value) != JSON_STRING) {
         return fault(reader, spot, "must be a string");
@@ -143,7 +145,8 @@ static bool read_string(struct reader *reader, const struct spot *spot, struct j
 }
 
 /* A text that name_check or pattern_check accepts. */
-static bool read_checked(struct reader *reader, const struct spot *spot, struct json_text value,
+static bool read_checked(struct access_reader *reader, const struct spot *spot,
+                         struct json_text value,
                          bool (*check)(const char *, size_t, const char *, struct status *))
 {
     struct status st;
@@ -156,7 +159,7 @@ static bool read_checked(struct reader *reader, const struct spot *spot, struct 
 
 /* ---- Tokens ---- */
 
-static bool read_hash(struct reader *reader, const struct spot *spot, struct json_text value)
+static bool read_hash(struct access_reader *reader, const struct spot *spot, struct json_text value)
 {
     if (!read_string(reader, spot, value)) {
         return false;
@@ -167,16 +170,18 @@ static bool read_hash(struct reader *reader, const struct spot *spot, struct jso
            fault(reader, spot, "must be a SHA-256 in 64 lower-case hexadecimal digits");
 }
 
-static bool read_expires(struct reader *reader, const struct spot *spot, struct json_text value)
+static bool read_expires(struct access_reader *reader, const struct spot *spot,
+                         struct json_text value)
 {
     return read_string(reader, spot, value) &&
            (clock_parse(str_text(&reader->scratch), &reader->expires_us) ||
             fault(reader, spot, "must be a time such as \"2030-01-01T00:00:00Z\""));
 }
 
-static bool read_token(struct reader *reader, const struct spot *spot, struct json_text value)
+static bool read_token(struct access_reader *reader, const struct spot *spot,
+                       struct json_text value)
 {
-    static const struct member members[] = {{"sha256", read_hash}, {"expires", read_expires}};
+    static const struct file_member members[] = {{"sha256", read_hash}, {"expires", read_expires}};
     reader->has_hash = false;
     reader->expires_us = EXPIRES_NEVER;
     if (!read_object(reader, spot, value, members, COUNT_OF(members))) {
@@ -192,7 +197,8 @@ static bool read_token(struct reader *reader, const struct spot *spot, struct js
 
 /* ---- Certificates ---- */
 
-static bool read_certificate(struct reader *reader, const struct spot *spot, struct json_text value)
+static bool read_certificate(struct access_reader *reader, const struct spot *spot,
+                             struct json_text value)
 {
     if (!read_string(reader, spot, value)) {
         return false;
@@ -210,7 +216,7 @@ static bool read_certificate(struct reader *reader, const struct spot *spot, str
 
 /* ---- Grants ---- */
 
-static bool read_role(struct reader *reader, const struct spot *spot, struct json_text value)
+static bool read_role(struct access_reader *reader, const struct spot *spot, struct json_text value)
 {
     return read_string(reader, spot, value) &&
            (access_role_parse(str_text(&reader->scratch), &reader->grants[reader->n_grants].role) ||
@@ -228,8 +234,8 @@ static size_t count_items(struct json_text array)
     return n;
 }
 
-static bool read_patterns(struct reader *reader, const struct spot *spot, struct json_text value,
-                          const char *const **ret_patterns, uint32_t *ret_n)
+static bool read_patterns(struct access_reader *reader, const struct spot *spot,
+                          struct json_text value, const char *const **ret_patterns, uint32_t *ret_n)
 {
     if (json_type_of(value) != JSON_ARRAY) {
         return fault(reader, spot, "must be an array");
@@ -254,22 +260,24 @@ static bool read_patterns(struct reader *reader, const struct spot *spot, struct
     return true;
 }
 
-static bool read_environments(struct reader *reader, const struct spot *spot,
+static bool read_environments(struct access_reader *reader, const struct spot *spot,
                               struct json_text value)
 {
     struct grant *grant = &reader->grants[reader->n_grants];
     return read_patterns(reader, spot, value, &grant->environments, &grant->n_environments);
 }
 
-static bool read_services(struct reader *reader, const struct spot *spot, struct json_text value)
+static bool read_services(struct access_reader *reader, const struct spot *spot,
+                          struct json_text value)
 {
     struct grant *grant = &reader->grants[reader->n_grants];
     return read_patterns(reader, spot, value, &grant->services, &grant->n_services);
 }
 
-static bool read_grant(struct reader *reader, const struct spot *spot, struct json_text value)
+static bool read_grant(struct access_reader *reader, const struct spot *spot,
+                       struct json_text value)
 {
-    static const struct member members[] = {
+    static const struct file_member members[] = {
         {"role", read_role}, {"environments", read_environments}, {"services", read_services}};
     if (reader->n_grants == reader->room_grants) {
         reader->room_grants = reader->room_grants * 2 + 4;
@@ -287,7 +295,7 @@ static bool read_grant(struct reader *reader, const struct spot *spot, struct js
 }
 
 /* Copies the grants that were read to where they stay. */
-static struct grants keep_grants(struct reader *reader)
+static struct grants keep_grants(struct access_reader *reader)
 {
     struct grant *items =
         arena_take(&reader->principals->arena, reader->n_grants * sizeof items[0]);
@@ -295,8 +303,8 @@ static struct grants keep_grants(struct reader *reader)
     return (struct grants){items, reader->n_grants};
 }
 
-static bool read_grants_to(struct reader *reader, const struct spot *spot, struct json_text value,
-                           struct grants *ret_grants)
+static bool read_grants_to(struct access_reader *reader, const struct spot *spot,
+                           struct json_text value, struct grants *ret_grants)
 {
     reader->n_grants = 0;
     if (!read_array(reader, spot, value, read_grant)) {
@@ -308,7 +316,8 @@ static bool read_grants_to(struct reader *reader, const struct spot *spot, struc
     return true;
 }
 
-static bool read_grants(struct reader *reader, const struct spot *spot, struct json_text value)
+static bool read_grants(struct access_reader *reader, const struct spot *spot,
+                        struct json_text value)
 {
     return read_grants_to(reader, spot, value,
                           &reader->principals->items[reader->principal].grants);
@@ -321,7 +330,7 @@ static bool is_name(const void *item, const void *key)
     return strcmp(item, key) == 0;
 }
 
-static bool read_name(struct reader *reader, const struct spot *spot, struct json_text value)
+static bool read_name(struct access_reader *reader, const struct spot *spot, struct json_text value)
 {
     if (!read_checked(reader, spot, value, name_check)) {
         return false;
@@ -334,23 +343,25 @@ static bool read_name(struct reader *reader, const struct spot *spot, struct jso
            fault(reader, spot, "is the name of a principal before");
 }
 
-static bool read_tokens(struct reader *reader, const struct spot *spot, struct json_text value)
+static bool read_tokens(struct access_reader *reader, const struct spot *spot,
+                        struct json_text value)
 {
     return read_array(reader, spot, value, read_token);
 }
 
-static bool read_certificates(struct reader *reader, const struct spot *spot,
+static bool read_certificates(struct access_reader *reader, const struct spot *spot,
                               struct json_text value)
 {
     return read_array(reader, spot, value, read_certificate);
 }
 
-static bool read_principal(struct reader *reader, const struct spot *spot, struct json_text value)
+static bool read_principal(struct access_reader *reader, const struct spot *spot,
+                           struct json_text value)
 {
-    static const struct member members[] = {{"name", read_name},
-                                            {"tokens", read_tokens},
-                                            {"certificates", read_certificates},
-                                            {"grants", read_grants}};
+    static const struct file_member members[] = {{"name", read_name},
+                                                 {"tokens", read_tokens},
+                                                 {"certificates", read_certificates},
+                                                 {"grants", read_grants}};
     reader->principal = principals_add(reader->principals);
     if (!read_object(reader, spot, value, members, COUNT_OF(members))) {
         return false;
@@ -359,30 +370,31 @@ static bool read_principal(struct reader *reader, const struct spot *spot, struc
            fault(reader, spot, "has no name");
 }
 
-static bool read_principals(struct reader *reader, const struct spot *spot, struct json_text value)
+static bool read_principals(struct access_reader *reader, const struct spot *spot,
+                            struct json_text value)
 {
     return read_array(reader, spot, value, read_principal);
 }
 
 /* ---- Issuers of JSON Web Tokens ---- */
 
-static struct jwt_trust *trust_of(struct reader *reader)
+static struct jwt_trust *trust_of(struct access_reader *reader)
 {
     return &reader->principals->jwt->trusts[reader->principals->jwt->n];
 }
 
-static struct jwt_issuer *issuer_of(struct reader *reader)
+static struct jwt_issuer *issuer_of(struct access_reader *reader)
 {
     return &reader->principals->jwt->items[reader->principals->jwt->n];
 }
 
-static struct jwt_rule *rule_of(struct reader *reader)
+static struct jwt_rule *rule_of(struct access_reader *reader)
 {
     return &reader->rules[reader->n_rules];
 }
 
 /* A text that is not empty, kept as long as the principals. */
-static bool read_text(struct reader *reader, const struct spot *spot, struct json_text value,
+static bool read_text(struct access_reader *reader, const struct spot *spot, struct json_text value,
                       const char **ret_text)
 {
     if (!read_string(reader, spot, value)) {
@@ -396,8 +408,8 @@ static bool read_text(struct reader *reader, const struct spot *spot, struct jso
     return true;
 }
 
-static bool read_claim_name(struct reader *reader, const struct spot *spot, struct json_text value,
-                            const char **ret_name)
+static bool read_claim_name(struct access_reader *reader, const struct spot *spot,
+                            struct json_text value, const char **ret_name)
 {
     struct status st;
     return read_text(reader, spot, value, ret_name) &&
@@ -405,24 +417,27 @@ static bool read_claim_name(struct reader *reader, const struct spot *spot, stru
             fault(reader, spot, "must be the name of a claim, or a JSON Pointer"));
 }
 
-static bool read_rule_claim(struct reader *reader, const struct spot *spot, struct json_text value)
+static bool read_rule_claim(struct access_reader *reader, const struct spot *spot,
+                            struct json_text value)
 {
     return read_claim_name(reader, spot, value, &rule_of(reader)->claim);
 }
 
-static bool read_rule_value(struct reader *reader, const struct spot *spot, struct json_text value)
+static bool read_rule_value(struct access_reader *reader, const struct spot *spot,
+                            struct json_text value)
 {
     return read_text(reader, spot, value, &rule_of(reader)->value);
 }
 
-static bool read_rule_grants(struct reader *reader, const struct spot *spot, struct json_text value)
+static bool read_rule_grants(struct access_reader *reader, const struct spot *spot,
+                             struct json_text value)
 {
     return read_grants_to(reader, spot, value, &rule_of(reader)->grants);
 }
 
-static bool read_rule(struct reader *reader, const struct spot *spot, struct json_text value)
+static bool read_rule(struct access_reader *reader, const struct spot *spot, struct json_text value)
 {
-    static const struct member members[] = {
+    static const struct file_member members[] = {
         {"claim", read_rule_claim}, {"value", read_rule_value}, {"grants", read_rule_grants}};
     if (reader->n_rules == reader->room_rules) {
         reader->room_rules = reader->room_rules * 2 + 4;
@@ -439,7 +454,8 @@ static bool read_rule(struct reader *reader, const struct spot *spot, struct jso
     return true;
 }
 
-static bool read_rules(struct reader *reader, const struct spot *spot, struct json_text value)
+static bool read_rules(struct access_reader *reader, const struct spot *spot,
+                       struct json_text value)
 {
     reader->n_rules = 0;
     if (!read_array(reader, spot, value, read_rule)) {
@@ -455,17 +471,20 @@ static bool read_rules(struct reader *reader, const struct spot *spot, struct js
     return true;
 }
 
-static bool read_issuer_name(struct reader *reader, const struct spot *spot, struct json_text value)
+static bool read_issuer_name(struct access_reader *reader, const struct spot *spot,
+                             struct json_text value)
 {
     return read_text(reader, spot, value, &trust_of(reader)->issuer);
 }
 
-static bool read_audience(struct reader *reader, const struct spot *spot, struct json_text value)
+static bool read_audience(struct access_reader *reader, const struct spot *spot,
+                          struct json_text value)
 {
     return read_text(reader, spot, value, &trust_of(reader)->audience);
 }
 
-static bool read_leeway(struct reader *reader, const struct spot *spot, struct json_text value)
+static bool read_leeway(struct access_reader *reader, const struct spot *spot,
+                        struct json_text value)
 {
     uint64_t seconds;
     if (json_type_of(value) != JSON_NUMBER || !json_number_to_count(value, &seconds) ||
@@ -476,18 +495,20 @@ static bool read_leeway(struct reader *reader, const struct spot *spot, struct j
     return true;
 }
 
-static bool read_name_claim(struct reader *reader, const struct spot *spot, struct json_text value)
+static bool read_name_claim(struct access_reader *reader, const struct spot *spot,
+                            struct json_text value)
 {
     return read_claim_name(reader, spot, value, &issuer_of(reader)->name_claim);
 }
 
-static bool read_name_prefix(struct reader *reader, const struct spot *spot, struct json_text value)
+static bool read_name_prefix(struct access_reader *reader, const struct spot *spot,
+                             struct json_text value)
 {
     return read_text(reader, spot, value, &issuer_of(reader)->name_prefix);
 }
 
 /* A path that does not begin with '/' starts at the folder of the access file. */
-static const char *beside(struct reader *reader, const char *path)
+static const char *beside(struct access_reader *reader, const char *path)
 {
     const char *slash = path[0] == '/' ? NULL : strrchr(reader->path, '/');
     if (slash == NULL) {
@@ -499,7 +520,7 @@ static const char *beside(struct reader *reader, const char *path)
     return arena_text(&reader->principals->arena, whole.data, whole.len);
 }
 
-static bool read_keys(struct reader *reader, const struct spot *spot, struct json_text value)
+static bool read_keys(struct access_reader *reader, const struct spot *spot, struct json_text value)
 {
     AUTO(buf_unref) struct buf *bytes = NULL;
     AUTO(jwt_keys_free) struct jwt_keys *keys = NULL;
@@ -522,7 +543,7 @@ static bool read_keys(struct reader *reader, const struct spot *spot, struct jso
     return true;
 }
 
-static bool check_issuer(struct reader *reader, const struct spot *spot)
+static bool check_issuer(struct access_reader *reader, const struct spot *spot)
 {
     struct jwt_issuers *issuers = reader->principals->jwt;
     const struct jwt_trust *new = trust_of(reader);
@@ -538,15 +559,16 @@ static bool check_issuer(struct reader *reader, const struct spot *spot)
     return true;
 }
 
-static bool read_issuer(struct reader *reader, const struct spot *spot, struct json_text value)
+static bool read_issuer(struct access_reader *reader, const struct spot *spot,
+                        struct json_text value)
 {
-    static const struct member members[] = {{"issuer", read_issuer_name},
-                                            {"audience", read_audience},
-                                            {"keys", read_keys},
-                                            {"leeway_seconds", read_leeway},
-                                            {"name_claim", read_name_claim},
-                                            {"name_prefix", read_name_prefix},
-                                            {"rules", read_rules}};
+    static const struct file_member members[] = {{"issuer", read_issuer_name},
+                                                 {"audience", read_audience},
+                                                 {"keys", read_keys},
+                                                 {"leeway_seconds", read_leeway},
+                                                 {"name_claim", read_name_claim},
+                                                 {"name_prefix", read_name_prefix},
+                                                 {"rules", read_rules}};
     struct jwt_issuers *issuers = reader->principals->jwt;
     if (issuers->n == JWT_ISSUERS_MAX) {
         return fault(reader, spot, "is one too many: there may be 15");
@@ -560,7 +582,8 @@ static bool read_issuer(struct reader *reader, const struct spot *spot, struct j
     return ok;
 }
 
-static bool read_issuers(struct reader *reader, const struct spot *spot, struct json_text value)
+static bool read_issuers(struct access_reader *reader, const struct spot *spot,
+                         struct json_text value)
 {
     reader->principals->jwt = jwt_issuers_new();
     return read_array(reader, spot, value, read_issuer);
@@ -568,13 +591,14 @@ static bool read_issuers(struct reader *reader, const struct spot *spot, struct 
 
 /* ---- The file ---- */
 
-static bool read_all(struct reader *reader, struct json_text value)
+static bool read_all(struct access_reader *reader, struct json_text value)
 {
-    static const struct member members[] = {{"principals", read_principals}, {"jwt", read_issuers}};
+    static const struct file_member members[] = {{"principals", read_principals},
+                                                 {"jwt", read_issuers}};
     return read_object(reader, NULL, value, members, COUNT_OF(members));
 }
 
-static void reader_fini(struct reader *reader)
+static void reader_fini(struct access_reader *reader)
 {
     table_fini(&reader->names);
     str_fini(&reader->scratch);
@@ -586,7 +610,7 @@ static bool parse(const char *path, struct json_text json, struct principals **r
                   struct status *st)
 {
     AUTO(principals_unref) struct principals *principals = principals_new();
-    struct reader reader = {.principals = principals, .path = path, .st = st};
+    struct access_reader reader = {.principals = principals, .path = path, .st = st};
     bool ok = read_all(&reader, json);
     reader_fini(&reader);
     if (ok) {

@@ -10,7 +10,7 @@
 #define EXIT_UNREADABLE 1
 #define EXIT_BROKEN 2
 
-struct place {
+struct line_place {
     const char *path;
     uint64_t line; /* from 1 */
 };
@@ -19,29 +19,30 @@ struct verification {
     FILE *out;
     const char *head; /* NULL: any */
     bool head_found;
-    struct chain chain; /* up to the last line that is one */
-    struct place at;    /* of that line */
-    uint64_t first_seq; /* 0: no line yet */
+    struct chain chain;   /* up to the last line that is one */
+    struct line_place at; /* of that line */
+    uint64_t first_seq;   /* 0: no line yet */
     uint64_t n_lines;
-    struct place odd;  /* a line since then that is none of the chain; path NULL: there is none */
+    struct line_place
+        odd;           /* a line since then that is none of the chain; path NULL: there is none */
     bool odd_is_cut;   /* it has no newline */
     bool odd_is_begun; /* it is the beginning of a line */
     bool broken;
 };
 
-static void say(struct verification *v, const struct place *place, const char *what)
+static void say(struct verification *v, const struct line_place *place, const char *what)
 {
     fprintf(v->out, "%s:%" PRIu64 ": %s\n", place->path, place->line, what);
 }
 
-static void say_broken(struct verification *v, const struct place *place, const char *what)
+static void say_broken(struct verification *v, const struct line_place *place, const char *what)
 {
     v->broken = true;
     say(v, place, what);
 }
 
 /* The line before `place` and this one do not fit. */
-static void say_gap(struct verification *v, const struct place *place, uint64_t seq,
+static void say_gap(struct verification *v, const struct line_place *place, uint64_t seq,
                     const struct hash *previous)
 {
     uint64_t last = v->chain.seq;
@@ -74,8 +75,8 @@ static void say_unfinished(struct verification *v, bool is_begun)
     }
 }
 
-static void take_odd(struct verification *v, const struct place *place, const char *line, size_t n,
-                     bool is_cut)
+static void take_odd(struct verification *v, const struct line_place *place, const char *line,
+                     size_t n, bool is_cut)
 {
     struct chain before = v->chain;
     if (v->odd.path != NULL) {
@@ -108,8 +109,8 @@ static void check_head(struct verification *v)
     }
 }
 
-static void take_line(struct verification *v, const struct place *place, const char *line, size_t n,
-                      bool is_cut)
+static void take_line(struct verification *v, const struct line_place *place, const char *line,
+                      size_t n, bool is_cut)
 {
     uint64_t seq;
     struct hash previous;
@@ -141,7 +142,7 @@ static bool take_file(struct verification *v, const char *path)
     char *line = NULL;
     size_t room = 0;
     ssize_t n;
-    struct place place = {path, 0};
+    struct line_place place = {path, 0};
     while ((n = getline(&line, &room, file)) > 0) {
         bool is_cut = line[n - 1] != '\n';
         place.line++;

@@ -9,21 +9,21 @@
 #define MAX_MEMBERS 64
 #define MAX_DIGITS 18 /* a number with this many digits fits 64 bits */
 
-struct reader {
+struct json_reader {
     const char *at;
     const char *end;
 };
 
-static bool accept_value(struct reader *r);
+static bool accept_value(struct json_reader *r);
 
-static void skip_blanks(struct reader *r)
+static void skip_blanks(struct json_reader *r)
 {
     while (r->at < r->end && json_is_blank(*r->at)) {
         r->at++;
     }
 }
 
-static bool take(struct reader *r, char c)
+static bool take(struct json_reader *r, char c)
 {
     if (r->at == r->end || *r->at != c) {
         return false;
@@ -32,7 +32,7 @@ static bool take(struct reader *r, char c)
     return true;
 }
 
-static bool take_between_blanks(struct reader *r, char c)
+static bool take_between_blanks(struct json_reader *r, char c)
 {
     skip_blanks(r);
     bool taken = take(r, c);
@@ -40,7 +40,7 @@ static bool take_between_blanks(struct reader *r, char c)
     return taken;
 }
 
-static bool accept_word(struct reader *r, const char *word)
+static bool accept_word(struct json_reader *r, const char *word)
 {
     size_t n = strlen(word);
     if ((size_t)(r->end - r->at) < n || memcmp(r->at, word, n) != 0) {
@@ -58,7 +58,7 @@ static bool is_hex(char c)
 }
 
 /* Accepts four hex digits if they are certainly neither U+0000 nor a surrogate. */
-static bool accept_unicode(struct reader *r)
+static bool accept_unicode(struct json_reader *r)
 {
     const char *digits = r->at;
     if (r->end - digits < 4 || memcmp(digits, "0000", 4) == 0 || (digits[0] | 0x20) == 'd') {
@@ -68,7 +68,7 @@ static bool accept_unicode(struct reader *r)
     return is_hex(digits[0]) && is_hex(digits[1]) && is_hex(digits[2]) && is_hex(digits[3]);
 }
 
-static bool accept_escape(struct reader *r)
+static bool accept_escape(struct json_reader *r)
 {
     r->at++;
     if (r->at == r->end) {
@@ -78,21 +78,21 @@ static bool accept_escape(struct reader *r)
     return c == 'u' ? accept_unicode(r) : c != '\0' && strchr("\"\\/bfnrt", c) != NULL;
 }
 
-static bool accept_wide(struct reader *r)
+static bool accept_wide(struct json_reader *r)
 {
     size_t n = utf8_char_size(r->at, (size_t)(r->end - r->at));
     r->at += n;
     return n > 0;
 }
 
-static void skip_plain(struct reader *r)
+static void skip_plain(struct json_reader *r)
 {
     while (r->at < r->end && json_is_plain(*r->at)) {
         r->at++;
     }
 }
 
-static bool accept_string(struct reader *r)
+static bool accept_string(struct json_reader *r)
 {
     bool ok = take(r, '"');
     for (skip_plain(r); ok && r->at < r->end && *r->at != '"'; skip_plain(r)) {
@@ -104,7 +104,7 @@ static bool accept_string(struct reader *r)
 
 /* ---- Numbers ---- */
 
-static size_t skip_digits(struct reader *r)
+static size_t skip_digits(struct json_reader *r)
 {
     const char *start = r->at;
     while (r->at < r->end && *r->at >= '0' && *r->at <= '9') {
@@ -113,7 +113,7 @@ static size_t skip_digits(struct reader *r)
     return (size_t)(r->at - start);
 }
 
-static bool accept_number(struct reader *r)
+static bool accept_number(struct json_reader *r)
 {
     take(r, '-');
     bool zero = r->at < r->end && *r->at == '0';
@@ -131,19 +131,19 @@ static bool accept_number(struct reader *r)
 
 /* ---- Objects and arrays ---- */
 
-struct key {
+struct seen_key {
     const char *at;
     size_t n;
 };
 
 /* Accepts a key without escapes that differs from the n keys before it. */
-static bool accept_key(struct reader *r, struct key *keys, size_t n)
+static bool accept_key(struct json_reader *r, struct seen_key *keys, size_t n)
 {
     const char *start = r->at;
     if (!accept_string(r)) {
         return false;
     }
-    struct key key = {start, (size_t)(r->at - start)};
+    struct seen_key key = {start, (size_t)(r->at - start)};
     for (size_t i = 0; i < n; i++) {
         if (keys[i].n == key.n && memcmp(keys[i].at, key.at, key.n) == 0) {
             return false;
@@ -153,9 +153,9 @@ static bool accept_key(struct reader *r, struct key *keys, size_t n)
     return memchr(key.at, '\\', key.n) == NULL;
 }
 
-static bool accept_object(struct reader *r)
+static bool accept_object(struct json_reader *r)
 {
-    struct key keys[MAX_MEMBERS];
+    struct seen_key keys[MAX_MEMBERS];
     size_t n = 0;
     r->at++;
     skip_blanks(r);
@@ -171,7 +171,7 @@ static bool accept_object(struct reader *r)
     return take(r, '}');
 }
 
-static bool accept_array(struct reader *r)
+static bool accept_array(struct json_reader *r)
 {
     r->at++;
     skip_blanks(r);
@@ -186,7 +186,7 @@ static bool accept_array(struct reader *r)
     return take(r, ']');
 }
 
-static bool accept_value(struct reader *r)
+static bool accept_value(struct json_reader *r)
 {
     switch (r->at == r->end ? '\0' : *r->at) {
     case '{':
@@ -208,7 +208,7 @@ static bool accept_value(struct reader *r)
 
 bool json_accept(const char *text, size_t len)
 {
-    struct reader r = {text, text + len};
+    struct json_reader r = {text, text + len};
     skip_blanks(&r);
     bool ok = accept_value(&r);
     skip_blanks(&r);

@@ -112,20 +112,20 @@ static void take_step(const char **at, struct str *ret_token)
 }
 
 /* Where a pointer leads. */
-struct place {
+struct patch_place {
     struct json_node *parent; /* NULL: the pointer is empty */
     struct json_node *node;   /* NULL: there is nothing at the place */
     struct str step;          /* the last one, as a string token */
     size_t index;             /* parent is an array: the item, or the length and more */
 };
 
-static void place_fini(struct place *place)
+static void place_fini(struct patch_place *place)
 {
     str_fini(&place->step);
 }
-#define AUTO_PLACE __attribute__((cleanup(place_fini))) struct place
+#define AUTO_PLACE __attribute__((cleanup(place_fini))) struct patch_place
 
-static struct json_text step_of(const struct place *place)
+static struct json_text step_of(const struct patch_place *place)
 {
     return (struct json_text){place->step.data, place->step.len};
 }
@@ -151,7 +151,8 @@ static bool parse_index(struct json_text token, size_t n, size_t *ret_index)
     return n_digits == 1 || (n_digits > 1 && digits[0] != '0');
 }
 
-static bool step_into_array(struct patching *p, const struct str *pointer, struct place *place)
+static bool step_into_array(struct patching *p, const struct str *pointer,
+                            struct patch_place *place)
 {
     if (!json_tree_open_array(&p->tree, place->parent)) {
         return refuse_bounds(p);
@@ -164,7 +165,7 @@ static bool step_into_array(struct patching *p, const struct str *pointer, struc
     return true;
 }
 
-static bool step_into_object(struct patching *p, struct place *place)
+static bool step_into_object(struct patching *p, struct patch_place *place)
 {
     if (!json_tree_open_object(&p->tree, place->parent)) {
         return refuse_bounds(p);
@@ -173,7 +174,7 @@ static bool step_into_object(struct patching *p, struct place *place)
     return true;
 }
 
-static bool step_into(struct patching *p, const struct str *pointer, struct place *place)
+static bool step_into(struct patching *p, const struct str *pointer, struct patch_place *place)
 {
     switch (json_type_of(place->parent->text)) {
     case JSON_OBJECT:
@@ -186,7 +187,7 @@ static bool step_into(struct patching *p, const struct str *pointer, struct plac
 }
 
 /* Follows a pointer; all but its last step must be there. */
-static bool find(struct patching *p, const struct str *pointer, struct place *place)
+static bool find(struct patching *p, const struct str *pointer, struct patch_place *place)
 {
     place->node = &p->tree.root;
     for (const char *at = str_text(pointer); *at == '/';) {
@@ -202,7 +203,7 @@ static bool find(struct patching *p, const struct str *pointer, struct place *pl
     return true;
 }
 
-static bool find_existing(struct patching *p, const struct str *pointer, struct place *place)
+static bool find_existing(struct patching *p, const struct str *pointer, struct patch_place *place)
 {
     return find(p, pointer, place) &&
            (place->node != NULL || bad_path(p, "there is nothing at this path", pointer));
@@ -210,7 +211,7 @@ static bool find_existing(struct patching *p, const struct str *pointer, struct 
 
 /* ---- Operations ---- */
 
-static bool insert(struct patching *p, struct place *place, struct json_text value)
+static bool insert(struct patching *p, struct patch_place *place, struct json_text value)
 {
     if (place->index > json_tree_count(place->parent)) {
         return bad_path(p, "the array ends before", &p->path);

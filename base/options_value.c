@@ -7,23 +7,23 @@
 
 #include "mem.h"
 
-struct unit {
+struct value_unit {
     const char *suffix;
     uint64_t factor;
 };
 
 /* Smallest first. */
-static const struct unit number_units[] = {{"", 1}, {NULL, 0}};
-static const struct unit byte_units[] = {
+static const struct value_unit number_units[] = {{"", 1}, {NULL, 0}};
+static const struct value_unit byte_units[] = {
     {"", 1}, {"K", 1ull << 10}, {"M", 1ull << 20}, {"G", 1ull << 30}, {NULL, 0}};
-static const struct unit duration_units[] = {
+static const struct value_unit duration_units[] = {
     {"ms", 1}, {"s", 1000}, {"m", 60 * 1000}, {"h", 3600 * 1000}, {NULL, 0}};
 
-static const struct kind {
+static const struct value_kind {
     const char *value_name;
     const char *description;
-    const struct unit *units; /* of a quantity */
-    uint64_t largest;         /* that the target can hold */
+    const struct value_unit *units; /* of a quantity */
+    uint64_t largest;               /* that the target can hold */
     const char *suffixes;
 } kinds[] = {
     [OPTION_TEXT] = {"TEXT", "a text", NULL, 0, NULL},
@@ -52,13 +52,13 @@ static bool parse_digits(const char **text, uint64_t *ret_value)
     return true;
 }
 
-static bool parse_quantity(const struct unit *units, const char *text, uint64_t *ret_value)
+static bool parse_quantity(const struct value_unit *units, const char *text, uint64_t *ret_value)
 {
     uint64_t value;
     if (!parse_digits(&text, &value)) {
         return false;
     }
-    for (const struct unit *u = units; u->suffix != NULL; u++) {
+    for (const struct value_unit *u = units; u->suffix != NULL; u++) {
         if (strcmp(text, u->suffix) == 0) {
             return !__builtin_mul_overflow(value, u->factor, ret_value);
         }
@@ -68,7 +68,7 @@ static bool parse_quantity(const struct unit *units, const char *text, uint64_t 
 
 static bool set_quantity(const struct option_row *row, const char *text)
 {
-    const struct kind *kind = &kinds[row->kind];
+    const struct value_kind *kind = &kinds[row->kind];
     uint64_t value;
     if (!parse_quantity(kind->units, text, &value) || value < row->min || value > kind->largest ||
         (row->max != 0 && value > row->max)) {
@@ -150,10 +150,10 @@ void option_set_default(const struct option_row *row)
 }
 
 /* In the largest unit that gives a whole number. */
-static void add_quantity(const struct unit *units, uint64_t value, struct str *out)
+static void add_quantity(const struct value_unit *units, uint64_t value, struct str *out)
 {
-    const struct unit *best = units;
-    for (const struct unit *u = units; u->suffix != NULL; u++) {
+    const struct value_unit *best = units;
+    for (const struct value_unit *u = units; u->suffix != NULL; u++) {
         if (value != 0 && value % u->factor == 0) {
             best = u;
         }
@@ -163,7 +163,7 @@ static void add_quantity(const struct unit *units, uint64_t value, struct str *o
 
 void option_bounds(const struct option_row *row, struct str *out)
 {
-    const struct unit *units = kinds[row->kind].units;
+    const struct value_unit *units = kinds[row->kind].units;
     if (units == NULL || (row->min == 0 && row->max == 0)) {
         return;
     }
@@ -179,7 +179,7 @@ void option_bounds(const struct option_row *row, struct str *out)
 
 void option_describe(const struct option_row *row, struct str *out)
 {
-    const struct kind *kind = &kinds[row->kind];
+    const struct value_kind *kind = &kinds[row->kind];
     str_add_text(out, kind->description);
     AUTO_STR bounds = {0};
     option_bounds(row, &bounds);

@@ -30,7 +30,7 @@
 #include "upstream.h"
 #include "worker.h"
 
-struct settings {
+struct gateway_settings {
     const char *listen; /* NULL: loopback, port */
     const char *server;
     struct tls_client_settings server_tls; /* of the connection to it; without a CA: no TLS */
@@ -51,7 +51,7 @@ struct settings {
     struct limits_settings limits; /* of what one address uses */
 };
 
-static enum options_result read_settings(struct settings *s, int argc, char **argv)
+static enum options_result read_settings(struct gateway_settings *s, int argc, char **argv)
 {
     const struct option_row rows[] = {
         {"listen", OPTION_TEXT, &s->listen, NULL, "ADDRESS",
@@ -172,7 +172,7 @@ static bool check_server_tls(const struct tls_client_settings *tls)
     return wrong == NULL;
 }
 
-static bool check_redirect(const struct settings *settings)
+static bool check_redirect(const struct gateway_settings *settings)
 {
     if (settings->redirect != NULL && settings->tls.settings.cert == NULL) {
         fprintf(stderr, "confreg-gateway: --redirect-http needs --tls-cert\n");
@@ -181,7 +181,7 @@ static bool check_redirect(const struct settings *settings)
     return true;
 }
 
-static bool set_cors(struct settings *settings)
+static bool set_cors(struct gateway_settings *settings)
 {
     struct status st;
     if (!cors_new(&settings->origins, &settings->cors, &st)) {
@@ -191,13 +191,13 @@ static bool set_cors(struct settings *settings)
     return true;
 }
 
-static void settings_fini(struct settings *settings)
+static void settings_fini(struct gateway_settings *settings)
 {
     cors_free(settings->cors);
     option_list_fini(&settings->origins);
 }
 
-static bool check_listen(const struct settings *settings, struct status *st)
+static bool check_listen(const struct gateway_settings *settings, struct status *st)
 {
     struct address address;
     const char *text = settings->listen;
@@ -211,7 +211,7 @@ static bool check_listen(const struct settings *settings, struct status *st)
            address_check_local(&address, text, st);
 }
 
-static bool open_listener(const struct settings *settings, struct listener *listener,
+static bool open_listener(const struct gateway_settings *settings, struct listener *listener,
                           struct status *st)
 {
     char address[32];
@@ -222,7 +222,7 @@ static bool open_listener(const struct settings *settings, struct listener *list
 }
 
 /* The parts of the gateway; all are owned. */
-struct parts {
+struct gateway_parts {
     struct routes routes;
     struct listener listener;
     struct gateway gateway;
@@ -234,7 +234,7 @@ struct parts {
     struct front *front;
 };
 
-static void start_parts(struct parts *parts, const struct settings *settings)
+static void start_parts(struct gateway_parts *parts, const struct gateway_settings *settings)
 {
     struct gateway *gateway = &parts->gateway;
     parts->routes = api_routes;
@@ -250,7 +250,7 @@ static void start_parts(struct parts *parts, const struct settings *settings)
     parts->feed = feed_new();
 }
 
-static void free_parts(struct parts *parts)
+static void free_parts(struct gateway_parts *parts)
 {
     struct gateway *gateway = &parts->gateway;
     exporter_stop(parts->exporter);
@@ -269,7 +269,7 @@ static void free_parts(struct parts *parts)
 }
 
 /* Without rights in force at confregd, everybody who can connect can do everything. */
-static bool needs_rights(const struct settings *settings, const struct listener *listener)
+static bool needs_rights(const struct gateway_settings *settings, const struct listener *listener)
 {
     struct address address;
     struct status st;
@@ -278,7 +278,7 @@ static bool needs_rights(const struct settings *settings, const struct listener 
            !address_is_local(&address);
 }
 
-static bool connect_upstream(struct parts *parts, const struct settings *settings,
+static bool connect_upstream(struct gateway_parts *parts, const struct gateway_settings *settings,
                              struct status *st)
 {
     const struct mirror_options options = {
@@ -296,7 +296,7 @@ static bool connect_upstream(struct parts *parts, const struct settings *setting
 
 static void reload(void *user)
 {
-    const struct parts *parts = user;
+    const struct gateway_parts *parts = user;
     call_logs_reopen(parts->gateway.logs);
     registry_client_reload(parts->gateway.upstream->client);
     if (parts->tls != NULL) {
@@ -304,7 +304,8 @@ static void reload(void *user)
     }
 }
 
-static bool start_exporter(struct parts *parts, const struct settings *settings, struct status *st)
+static bool start_exporter(struct gateway_parts *parts, const struct gateway_settings *settings,
+                           struct status *st)
 {
     const struct exporter_options exporter = {
         .address = settings->metrics,
@@ -316,13 +317,15 @@ static bool start_exporter(struct parts *parts, const struct settings *settings,
     return settings->metrics == NULL || exporter_start(&exporter, &parts->exporter, st);
 }
 
-static bool start_redirect(struct parts *parts, const struct settings *settings, struct status *st)
+static bool start_redirect(struct gateway_parts *parts, const struct gateway_settings *settings,
+                           struct status *st)
 {
     return settings->redirect == NULL ||
            redirect_start(settings->redirect, parts->listener.port, &parts->redirect, st);
 }
 
-static bool serve_parts(struct parts *parts, const struct settings *settings, struct status *st)
+static bool serve_parts(struct gateway_parts *parts, const struct gateway_settings *settings,
+                        struct status *st)
 {
     const struct front_settings front = {
         .listener = &parts->listener,
@@ -352,10 +355,10 @@ static bool serve_parts(struct parts *parts, const struct settings *settings, st
     return ok;
 }
 
-static bool serve_with_logs(const struct settings *settings, struct call_logs *logs,
+static bool serve_with_logs(const struct gateway_settings *settings, struct call_logs *logs,
                             struct status *st)
 {
-    struct parts parts = {.gateway.logs = logs};
+    struct gateway_parts parts = {.gateway.logs = logs};
     if (!tls_options_open(&settings->tls, &parts.tls, st)) {
         return false;
     }
@@ -372,7 +375,7 @@ static bool serve_with_logs(const struct settings *settings, struct call_logs *l
     return ok;
 }
 
-static bool serve(const struct settings *settings, struct status *st)
+static bool serve(const struct gateway_settings *settings, struct status *st)
 {
     struct call_logs *logs = NULL;
     bool ok = call_logs_open(&settings->logs, &logs, st) && serve_with_logs(settings, logs, st);
@@ -380,7 +383,7 @@ static bool serve(const struct settings *settings, struct status *st)
     return ok;
 }
 
-static int run(struct settings *settings)
+static int run(struct gateway_settings *settings)
 {
     struct status st;
     if (!set_log_level(settings->log_level) || !check_server_tls(&settings->server_tls) ||
@@ -402,7 +405,7 @@ static int run(struct settings *settings)
 
 int main(int argc, char **argv)
 {
-    struct settings settings = {0};
+    struct gateway_settings settings = {0};
     enum options_result result = read_settings(&settings, argc, argv);
     int code = result == OPTIONS_RUN       ? run(&settings)
                : result == OPTIONS_EXIT_OK ? EXIT_SUCCESS

@@ -6,7 +6,7 @@
 #include <time.h>
 
 /* All status codes that this server and the programs built on it send. */
-static const struct row {
+static const struct status_row {
     unsigned status;
     const char *reason;
 } rows[] = {

@@ -294,7 +294,7 @@ static bool take_expectation(struct http_head *head, struct framing *framing, co
     return true;
 }
 
-static const struct row {
+static const struct header_taker {
     const char *name;
     bool (*take)(struct http_head *head, struct framing *framing, const char *value,
                  struct http_refusal *refusal);

@@ -4,7 +4,7 @@
 
 #define EMPTY_LINES 16 /* before a request */
 
-enum phase { PHASE_HEAD, PHASE_HEAD_TAKEN, PHASE_LENGTH, PHASE_CHUNKS, PHASE_REFUSED };
+enum reader_phase { PHASE_HEAD, PHASE_HEAD_TAKEN, PHASE_LENGTH, PHASE_CHUNKS, PHASE_REFUSED };
 
 void http_reader_fini(struct http_reader *reader)
 {

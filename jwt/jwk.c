@@ -231,7 +231,7 @@ static bool verify_ec(const struct jwk *key, const char *bytes, size_t n, const 
 
 /* ---- The table of algorithms ---- */
 
-static const struct kind {
+static const struct jwk_kind {
     const char *kty, *crv; /* crv: NULL where the type has no curves */
     const char *names[2];  /* in `alg` */
     const char *(*read)(struct json_text json, struct jwk *key);
@@ -246,7 +246,7 @@ static const struct kind {
 
 bool jwk_algorithm_is(enum jwk_algorithm algorithm, struct json_text name)
 {
-    const struct kind *kind = &kinds[algorithm];
+    const struct jwk_kind *kind = &kinds[algorithm];
     return jwt_text_is(name, kind->names[0]) ||
            (kind->names[1] != NULL && jwt_text_is(name, kind->names[1]));
 }
@@ -262,7 +262,7 @@ static enum jwk_algorithm find_algorithm(struct json_text json)
 {
     struct json_text alg;
     for (size_t i = 0; i < JWK_ALGORITHMS; i++) {
-        const struct kind *kind = &kinds[i];
+        const struct jwk_kind *kind = &kinds[i];
         if (member_is(json, "kty", kind->kty) &&
             (kind->crv == NULL || member_is(json, "crv", kind->crv))) {
             return !json_find(json, "alg", &alg) || jwk_algorithm_is((enum jwk_algorithm)i, alg)

@@ -120,7 +120,7 @@ void limits_free(struct limits *limits)
     free(limits);
 }
 
-struct key {
+struct party_key {
     const char *bytes;
     size_t n;
 };
@@ -128,7 +128,7 @@ struct key {
 static bool has_key(const void *item, const void *key)
 {
     const struct party *party = item;
-    const struct key *wanted = key;
+    const struct party_key *wanted = key;
     return party->n_key == wanted->n && memcmp(party->key, wanted->bytes, wanted->n) == 0;
 }
 
@@ -150,7 +150,7 @@ static bool has_all_back(struct party *party, int64_t now_ns)
 
 static void forget(struct shard *shard, struct party *party)
 {
-    const struct key key = {party->key, party->n_key};
+    const struct party_key key = {party->key, party->n_key};
     TAILQ_REMOVE(&shard->idle, party, in_idle);
     table_remove(&shard->parties, party->hash, has_key, &key);
     party_free(party);
@@ -172,7 +172,7 @@ static bool make_room(struct shard *shard)
 }
 
 /* Under the lock. NULL: there is no room. */
-static struct party *find(struct limits *limits, struct shard *shard, const struct key *key,
+static struct party *find(struct limits *limits, struct shard *shard, const struct party_key *key,
                           uint64_t hash)
 {
     struct party *party = table_find(&shard->parties, hash, has_key, key);
@@ -192,7 +192,7 @@ struct party *limits_party(struct limits *limits, const char *key, size_t n_key)
     }
     uint64_t hash = hash_table_key(key, n_key);
     struct shard *shard = &limits->shards[hash >> 60]; /* the table uses the low bits */
-    const struct key wanted = {key, n_key};
+    const struct party_key wanted = {key, n_key};
     pthread_mutex_lock(&shard->lock);
     struct party *party = find(limits, shard, &wanted, hash);
     if (party != NULL) {

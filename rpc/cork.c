@@ -9,7 +9,7 @@
 
 #define REMEMBERED 1024 /* connections, by descriptor */
 
-struct connection {
+struct corked_connection {
     int fd;
     bool held;
     bool again; /* more than one send */
@@ -19,7 +19,7 @@ struct run {
     unsigned depth;
     size_t n_sends; /* since the end of the last run */
     size_t n;
-    struct connection connections[CORK_SENDS]; /* connections of these sends */
+    struct corked_connection connections[CORK_SENDS]; /* connections of these sends */
     bool often[REMEMBERED]; /* had several sends in its last run: corked from the first send on */
 };
 
@@ -33,7 +33,7 @@ static void set_cork(int fd, int held)
 static void let_go(void)
 {
     for (size_t i = 0; i < run.n; i++) {
-        const struct connection *connection = &run.connections[i];
+        const struct corked_connection *connection = &run.connections[i];
         if (connection->held) {
             set_cork(connection->fd, 0);
         }
@@ -62,7 +62,7 @@ bool cork_is_on(void)
 }
 
 /* Searches from the newest: sends on one connection often follow each other. */
-static struct connection *find(int fd)
+static struct corked_connection *find(int fd)
 {
     for (size_t i = run.n; i > 0; i--) {
         if (run.connections[i - 1].fd == fd) {
@@ -81,10 +81,10 @@ void cork_before_send(int fd)
         let_go();
         run.n_sends = 1;
     }
-    struct connection *connection = find(fd);
+    struct corked_connection *connection = find(fd);
     if (connection == NULL) {
         connection = &run.connections[run.n++];
-        *connection = (struct connection){.fd = fd};
+        *connection = (struct corked_connection){.fd = fd};
     } else {
         connection->again = true;
     }

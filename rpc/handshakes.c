@@ -28,7 +28,7 @@ struct handshake {
 
 TAILQ_HEAD(queue, handshake);
 
-struct worker {
+struct handshake_worker {
     struct handshakes *owner;
     pthread_t thread;
     int poll;             /* of epoll; its event without data is `wake` */
@@ -42,20 +42,21 @@ struct worker {
 
 struct handshakes {
     struct handshakes_options options;
-    struct worker *workers;
+    struct handshake_worker *workers;
     size_t next;
 };
 
 /* ---- One handshake ---- */
 
-static void forget(struct worker *worker, struct handshake *handshake)
+static void forget(struct handshake_worker *worker, struct handshake *handshake)
 {
     TAILQ_REMOVE(&worker->open, handshake, open);
     worker->n_open--;
     free(handshake);
 }
 
-static void fail(struct worker *worker, struct handshake *handshake, enum tls_failure failure)
+static void fail(struct handshake_worker *worker, struct handshake *handshake,
+                 enum tls_failure failure)
 {
     char peer[PEER_ADDRESS_SIZE];
     peer_address_text(&handshake->address, peer);
@@ -65,7 +66,7 @@ static void fail(struct worker *worker, struct handshake *handshake, enum tls_fa
     forget(worker, handshake);
 }
 
-static void succeed(struct worker *worker, struct handshake *handshake)
+static void succeed(struct handshake_worker *worker, struct handshake *handshake)
 {
     const struct handshakes_options *options = &worker->owner->options;
     epoll_ctl(worker->poll, EPOLL_CTL_DEL, handshake->fd, NULL);
@@ -73,7 +74,7 @@ static void succeed(struct worker *worker, struct handshake *handshake)
     forget(worker, handshake);
 }
 
-static void await(struct worker *worker, struct handshake *handshake, uint32_t events)
+static void await(struct handshake_worker *worker, struct handshake *handshake, uint32_t events)
 {
     struct epoll_event event = {.events = events, .data.ptr = handshake};
     if (handshake->awaited != events) {
@@ -85,7 +86,7 @@ static void await(struct worker *worker, struct handshake *handshake, uint32_t e
     }
 }
 
-static void go_on(struct worker *worker, struct handshake *handshake)
+static void go_on(struct handshake_worker *worker, struct handshake *handshake)
 {
     enum tls_failure failure = TLS_FAILURE_OTHER;
     switch (tls_session_handshake(handshake->session, &failure)) {
@@ -106,7 +107,7 @@ static void go_on(struct worker *worker, struct handshake *handshake)
 
 /* ---- The thread ---- */
 
-static void fail_late(struct worker *worker)
+static void fail_late(struct handshake_worker *worker)
 {
     int64_t now_ns = clock_monotonic_ns();
     struct handshake *oldest;
@@ -115,7 +116,7 @@ static void fail_late(struct worker *worker)
     }
 }
 
-static int ms_to_wait(const struct worker *worker)
+static int ms_to_wait(const struct handshake_worker *worker)
 {
     const struct handshake *oldest = TAILQ_FIRST(&worker->open);
     if (oldest == NULL) {
@@ -125,7 +126,7 @@ static int ms_to_wait(const struct worker *worker)
     return left_ns <= 0 ? 0 : (int)(left_ns / 1000000 + 1);
 }
 
-static struct handshake *next_added(struct worker *worker)
+static struct handshake *next_added(struct handshake_worker *worker)
 {
     pthread_mutex_lock(&worker->lock);
     struct handshake *added = TAILQ_FIRST(&worker->added);
@@ -137,7 +138,7 @@ static struct handshake *next_added(struct worker *worker)
 }
 
 /* Waits for the first bytes: a client has often not sent any yet. */
-static void take_added(struct worker *worker)
+static void take_added(struct handshake_worker *worker)
 {
     eventfd_t ignored;
     eventfd_read(worker->wake, &ignored);
@@ -151,7 +152,7 @@ static void take_added(struct worker *worker)
     }
 }
 
-static bool is_stopping(struct worker *worker)
+static bool is_stopping(struct handshake_worker *worker)
 {
     pthread_mutex_lock(&worker->lock);
     bool stopping = worker->stopping;
@@ -162,7 +163,7 @@ static bool is_stopping(struct worker *worker)
 /* New ones come last: they may end old ones, whose events are then void. */
 static void *run(void *argument)
 {
-    struct worker *worker = argument;
+    struct handshake_worker *worker = argument;
     struct epoll_event events[EVENTS];
     while (!is_stopping(worker)) {
         bool woken = false;
@@ -184,7 +185,7 @@ static void *run(void *argument)
 
 /* ---- Life ---- */
 
-static void start_worker(struct worker *worker, struct handshakes *owner)
+static void start_worker(struct handshake_worker *worker, struct handshakes *owner)
 {
     struct epoll_event event = {.events = EPOLLIN};
     worker->owner = owner;
@@ -215,7 +216,7 @@ struct handshakes *handshakes_start(const struct handshakes_options *options)
 void handshakes_add(struct handshakes *handshakes, int fd, const struct sockaddr_storage *address)
 {
     const struct handshakes_options *options = &handshakes->options;
-    struct worker *worker = &handshakes->workers[handshakes->next++ % options->n_threads];
+    struct handshake_worker *worker = &handshakes->workers[handshakes->next++ % options->n_threads];
     if (fd >= TLS_SOCKETS_MAX) {
         close(fd);
         return;
@@ -242,7 +243,7 @@ static void close_all(struct queue *queue)
     }
 }
 
-static void stop_worker(struct worker *worker)
+static void stop_worker(struct handshake_worker *worker)
 {
     pthread_mutex_lock(&worker->lock);
     worker->stopping = true;

@@ -29,7 +29,7 @@ struct scope {
     unsigned depth;
 };
 
-struct walk {
+struct message_walk {
     size_t n_fields;
     struct status *st;
 };
@@ -132,9 +132,10 @@ static bool bad_text(const struct scope *scope, const char *reason, const char *
 
 /* ---- Looking through ---- */
 
-static bool check_message(struct walk *walk, struct scope *scope);
+static bool check_message(struct message_walk *walk, struct scope *scope);
 
-static bool check_text(struct walk *walk, const struct scope *scope, const struct wire_field *text)
+static bool check_text(struct message_walk *walk, const struct scope *scope,
+                       const struct wire_field *text)
 {
     const char *bytes = (const char *)text->data;
     if (memchr(bytes, '\0', text->size) != NULL) {
@@ -146,7 +147,7 @@ static bool check_text(struct walk *walk, const struct scope *scope, const struc
     return true;
 }
 
-static bool check_nested(struct walk *walk, const struct scope *outer,
+static bool check_nested(struct message_walk *walk, const struct scope *outer,
                          const struct wire_field *message)
 {
     struct scope scope = {
@@ -163,7 +164,7 @@ static bool check_nested(struct walk *walk, const struct scope *outer,
     return check_message(walk, &scope);
 }
 
-static bool check_field(struct walk *walk, const struct scope *scope,
+static bool check_field(struct message_walk *walk, const struct scope *scope,
                         const struct wire_field *field)
 {
     if (++walk->n_fields > MESSAGE_MAX_FIELDS) {
@@ -184,7 +185,7 @@ static bool check_field(struct walk *walk, const struct scope *scope,
     }
 }
 
-static bool check_message(struct walk *walk, struct scope *scope)
+static bool check_message(struct message_walk *walk, struct scope *scope)
 {
     struct input in = scope->whole;
     while (in.at < in.end) {
@@ -204,7 +205,7 @@ static bool check_message(struct walk *walk, struct scope *scope)
 bool message_decode(const ProtobufCMessageDescriptor *type, const uint8_t *bytes, size_t size,
                     ProtobufCMessage **ret_message, struct status *st)
 {
-    struct walk walk = {.st = st};
+    struct message_walk walk = {.st = st};
     struct scope scope = {.type = type, .whole = {bytes, bytes + size}, .depth = 1};
     if (!check_message(&walk, &scope)) {
         return false;

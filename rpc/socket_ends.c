@@ -10,24 +10,24 @@
  * little memory. */
 #define CHUNK 1024
 
-struct entry {
+struct ends_entry {
     _Atomic(socket_ended *) ended; /* NULL: the entry is free, and the next two mean nothing */
     _Atomic(void *) user, what;
 };
 
-struct chunk {
-    struct entry entries[CHUNK];
+struct ends_chunk {
+    struct ends_entry entries[CHUNK];
 };
 
 /* Ends that were taken and have not been told yet. */
 static atomic_size_t in_progress;
 
-static _Atomic(struct chunk *) chunks[SOCKET_ENDS_MAX / CHUNK];
+static _Atomic(struct ends_chunk *) chunks[SOCKET_ENDS_MAX / CHUNK];
 
-static struct chunk *make_chunk(size_t at)
+static struct ends_chunk *make_chunk(size_t at)
 {
-    struct chunk *none = NULL;
-    struct chunk *made = mem_zalloc(sizeof *made);
+    struct ends_chunk *none = NULL;
+    struct ends_chunk *made = mem_zalloc(sizeof *made);
     if (atomic_compare_exchange_strong(&chunks[at], &none, made)) {
         return made;
     }
@@ -36,16 +36,17 @@ static struct chunk *make_chunk(size_t at)
 }
 
 /* NULL: nothing was ever put near there. */
-static struct entry *entry_of(int fd)
+static struct ends_entry *entry_of(int fd)
 {
-    struct chunk *chunk = fd < 0 || fd >= SOCKET_ENDS_MAX
-                              ? NULL
-                              : atomic_load_explicit(&chunks[fd / CHUNK], memory_order_acquire);
+    struct ends_chunk *chunk =
+        fd < 0 || fd >= SOCKET_ENDS_MAX
+            ? NULL
+            : atomic_load_explicit(&chunks[fd / CHUNK], memory_order_acquire);
     return chunk == NULL ? NULL : &chunk->entries[fd % CHUNK];
 }
 
 /* entry: NULL: there is none. */
-static struct socket_end take(struct entry *entry)
+static struct socket_end take(struct ends_entry *entry)
 {
     struct socket_end end = {.ended = NULL};
     if (entry != NULL && atomic_load_explicit(&entry->ended, memory_order_relaxed) != NULL) {
@@ -78,7 +79,7 @@ bool socket_ends_put(int fd, const struct socket_end *end)
     if (fd < 0 || fd >= SOCKET_ENDS_MAX) {
         return false;
     }
-    struct entry *entry = entry_of(fd);
+    struct ends_entry *entry = entry_of(fd);
     if (entry == NULL) {
         entry = &make_chunk((size_t)fd / CHUNK)->entries[fd % CHUNK];
     }
@@ -93,7 +94,7 @@ bool socket_ends_put(int fd, const struct socket_end *end)
 void socket_ends_run_all(const void *user)
 {
     for (int fd = 0; fd < SOCKET_ENDS_MAX; fd++) {
-        struct entry *entry = entry_of(fd);
+        struct ends_entry *entry = entry_of(fd);
         if (entry == NULL) {
             fd += CHUNK - 1; /* the rest of a chunk that was never made */
         } else if (atomic_load(&entry->user) == user) {

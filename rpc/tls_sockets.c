@@ -9,16 +9,16 @@
 /* In two levels, so that a look-up needs no lock and few descriptors little memory. */
 #define CHUNK 1024
 
-struct chunk {
+struct sessions_chunk {
     _Atomic(struct tls_session *) sessions[CHUNK];
 };
 
-static _Atomic(struct chunk *) chunks[TLS_SOCKETS_MAX / CHUNK];
+static _Atomic(struct sessions_chunk *) chunks[TLS_SOCKETS_MAX / CHUNK];
 
-static struct chunk *make_chunk(size_t at)
+static struct sessions_chunk *make_chunk(size_t at)
 {
-    struct chunk *none = NULL;
-    struct chunk *made = mem_zalloc(sizeof *made);
+    struct sessions_chunk *none = NULL;
+    struct sessions_chunk *made = mem_zalloc(sizeof *made);
     if (atomic_compare_exchange_strong(&chunks[at], &none, made)) {
         return made;
     }
@@ -27,7 +27,7 @@ static struct chunk *make_chunk(size_t at)
 }
 
 /* NULL: no session was ever put there. */
-static struct chunk *chunk_of(int fd)
+static struct sessions_chunk *chunk_of(int fd)
 {
     return fd < 0 || fd >= TLS_SOCKETS_MAX
                ? NULL
@@ -37,7 +37,7 @@ static struct chunk *chunk_of(int fd)
 void tls_sockets_put(int fd, struct tls_session *session)
 {
     assert(fd >= 0 && fd < TLS_SOCKETS_MAX && "others were refused");
-    struct chunk *chunk = chunk_of(fd);
+    struct sessions_chunk *chunk = chunk_of(fd);
     chunk = chunk == NULL ? make_chunk((size_t)fd / CHUNK) : chunk;
     struct tls_session *before = atomic_exchange(&chunk->sessions[fd % CHUNK], session);
     assert(before == NULL && "a closed descriptor has lost its session");
@@ -45,13 +45,13 @@ void tls_sockets_put(int fd, struct tls_session *session)
 
 struct tls_session *tls_sockets_find(int fd)
 {
-    struct chunk *chunk = chunk_of(fd);
+    struct sessions_chunk *chunk = chunk_of(fd);
     return chunk == NULL ? NULL
                          : atomic_load_explicit(&chunk->sessions[fd % CHUNK], memory_order_acquire);
 }
 
 struct tls_session *tls_sockets_take(int fd)
 {
-    struct chunk *chunk = chunk_of(fd);
+    struct sessions_chunk *chunk = chunk_of(fd);
     return chunk == NULL ? NULL : atomic_exchange(&chunk->sessions[fd % CHUNK], NULL);
 }

@@ -41,7 +41,7 @@ static bool is_dynamic_name(const struct compiler *c, const char *name, uint32_t
 /* Lists all dynamic anchors that a $dynamicRef looks for, anew. */
 static void list_dynamic_anchors(struct compiler *c)
 {
-    const struct place *place;
+    const struct schema_place *place;
     c->schema->dynamic_anchors.n = 0;
     for (size_t at = 0; (place = table_next(&c->places, &at)) != NULL;) {
         const char *mark = strchr(place->uri, '#');

@@ -25,7 +25,7 @@ struct resource {
 };
 
 /* A node that a URI names; "URI#anchor" for an anchor. Owned by compiler.places. */
-struct place {
+struct schema_place {
     char *uri;
     uint32_t document, node;
     bool is_dynamic; /* by $dynamicAnchor */
@@ -70,8 +70,8 @@ bool references_add_document(struct compiler *c, struct buf *text, struct json_t
                              enum document_kind kind, uint32_t *ret_document);
 /* The place that the reference at a node leads to. ret_anchor: the name of the dynamic anchor, if
  * the reference names one (empty: it does not). False: a fault is reported. */
-bool references_find(struct compiler *c, uint32_t document, uint32_t node, struct place *ret_place,
-                     struct str *ret_anchor);
+bool references_find(struct compiler *c, uint32_t document, uint32_t node,
+                     struct schema_place *ret_place, struct str *ret_anchor);
 void references_fini(struct compiler *c);
 
 /* ---- operands.c ---- */

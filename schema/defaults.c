@@ -10,13 +10,13 @@
 #define OPEN_MAX 16       /* defaults within defaults */
 
 /* A subschema, and the document that it stands in. */
-struct part {
+struct placed_subschema {
     struct json_text schema, root;
 };
 
 /* All subschemas that are for one value. */
-struct parts {
-    struct part items[APPLICABLE_MAX];
+struct placed_subschemas {
+    struct placed_subschema items[APPLICABLE_MAX];
     size_t n;
 };
 
@@ -52,7 +52,7 @@ static bool is_of(struct json_text schema, const char *keyword, enum json_type t
 
 /* Finds the target of a $ref: "#/…", or "URI#/…". */
 static bool follow(const struct fill *f, struct json_text token, struct json_text root,
-                   struct part *ret_part)
+                   struct placed_subschema *ret_part)
 {
     AUTO_STR text = {0};
     struct status ignored;
@@ -68,16 +68,16 @@ static bool follow(const struct fill *f, struct json_text token, struct json_tex
                                             &document)))) {
         return false;
     }
-    *ret_part = (struct part){.root = document};
+    *ret_part = (struct placed_subschema){.root = document};
     return json_pointer_find(document, pointer, &ret_part->schema);
 }
 
-static void add_part(struct fill *f, struct parts *parts, struct part part)
+static void add_part(struct fill *f, struct placed_subschemas *parts, struct placed_subschema part)
 {
     struct json_text reference;
     struct json_text list;
     struct json_text item;
-    struct part target;
+    struct placed_subschema target;
     size_t position = 0;
     f->steps++;
     if (json_type_of(part.schema) != JSON_OBJECT || parts->n == APPLICABLE_MAX) {
@@ -94,19 +94,19 @@ static void add_part(struct fill *f, struct parts *parts, struct part part)
         add_part(f, parts, target);
     }
     while (is_of(part.schema, "allOf", JSON_ARRAY, &list) && json_item(list, &position, &item)) {
-        add_part(f, parts, (struct part){item, part.root});
+        add_part(f, parts, (struct placed_subschema){item, part.root});
     }
 }
 
-static void add_property(struct fill *f, const struct parts *of, const char *key,
-                         struct parts *parts)
+static void add_property(struct fill *f, const struct placed_subschemas *of, const char *key,
+                         struct placed_subschemas *parts)
 {
     for (size_t i = 0; i < of->n; i++) {
         struct json_text properties;
         struct json_text found;
         if (is_of(of->items[i].schema, "properties", JSON_OBJECT, &properties) &&
             json_find(properties, key, &found)) {
-            add_part(f, parts, (struct part){found, of->items[i].root});
+            add_part(f, parts, (struct placed_subschema){found, of->items[i].root});
         }
     }
 }
@@ -122,7 +122,8 @@ static bool item_at(struct json_text list, size_t index, struct json_text *ret_i
     return false;
 }
 
-static void add_item(struct fill *f, const struct parts *of, size_t index, struct parts *parts)
+static void add_item(struct fill *f, const struct placed_subschemas *of, size_t index,
+                     struct placed_subschemas *parts)
 {
     for (size_t i = 0; i < of->n; i++) {
         struct json_text schema = of->items[i].schema;
@@ -133,12 +134,12 @@ static void add_item(struct fill *f, const struct parts *of, size_t index, struc
         f->steps += has_list ? (unsigned)index : 0u;
         if ((has_list && item_at(list, index, &found)) ||
             is_of(schema, "items", JSON_OBJECT, &found)) {
-            add_part(f, parts, (struct part){found, of->items[i].root});
+            add_part(f, parts, (struct placed_subschema){found, of->items[i].root});
         }
     }
 }
 
-static bool find_default(const struct parts *parts, struct json_text *ret_default)
+static bool find_default(const struct placed_subschemas *parts, struct json_text *ret_default)
 {
     for (size_t i = 0; i < parts->n; i++) {
         if (json_find(parts->items[i].schema, "default", ret_default)) {
@@ -168,10 +169,11 @@ static void push(struct fill *f, const char *key)
     }
 }
 
-static bool fill_value(struct fill *f, const struct parts *parts, struct json_text value);
+static bool fill_value(struct fill *f, const struct placed_subschemas *parts,
+                       struct json_text value);
 
 /* Whether a default of this subschema is being filled in: it refers to itself. */
-static bool is_open(const struct fill *f, const struct parts *parts)
+static bool is_open(const struct fill *f, const struct placed_subschemas *parts)
 {
     for (size_t i = 0; i < f->n_open; i++) {
         for (size_t k = 0; k < parts->n; k++) {
@@ -184,7 +186,7 @@ static bool is_open(const struct fill *f, const struct parts *parts)
 }
 
 /* Fills a value that the schema has made; one of a subschema that refers to itself stays. */
-static bool fill_made(struct fill *f, const struct parts *parts, struct json_text value)
+static bool fill_made(struct fill *f, const struct placed_subschemas *parts, struct json_text value)
 {
     if (is_open(f, parts)) {
         str_add(f->out, value.data, value.len);
@@ -203,7 +205,7 @@ static void note(struct fill *f)
     f->report->pointers[f->report->n++] = mem_string(str_text(&f->path));
 }
 
-static bool has_properties(const struct parts *parts)
+static bool has_properties(const struct placed_subschemas *parts)
 {
     struct json_text ignored;
     for (size_t i = 0; i < parts->n; i++) {
@@ -215,10 +217,11 @@ static bool has_properties(const struct parts *parts)
 }
 
 /* Appends a member that is missing, if the schema has a default for it. */
-static bool add_missing(struct fill *f, const struct parts *of, const char *key, bool *first)
+static bool add_missing(struct fill *f, const struct placed_subschemas *of, const char *key,
+                        bool *first)
 {
     static const struct json_text empty = {"{}", 2};
-    struct parts parts = {.n = 0};
+    struct placed_subschemas parts = {.n = 0};
     struct json_text value;
     add_property(f, of, key, &parts);
     bool has_default = find_default(&parts, &value);
@@ -248,7 +251,8 @@ static bool add_missing(struct fill *f, const struct parts *of, const char *key,
 }
 
 /* Whether a member is missing, and none of the first n subschemas has been asked for it. */
-static bool lacks(struct json_text object, const struct parts *parts, size_t n, const char *key)
+static bool lacks(struct json_text object, const struct placed_subschemas *parts, size_t n,
+                  const char *key)
 {
     struct json_text found;
     for (size_t i = 0; i < n; i++) {
@@ -261,8 +265,8 @@ static bool lacks(struct json_text object, const struct parts *parts, size_t n, 
     return !json_find(object, key, &found);
 }
 
-static bool add_all_missing(struct fill *f, const struct parts *parts, struct json_text object,
-                            bool *first)
+static bool add_all_missing(struct fill *f, const struct placed_subschemas *parts,
+                            struct json_text object, bool *first)
 {
     bool ok = true;
     for (size_t i = 0; i < parts->n && ok; i++) {
@@ -285,7 +289,8 @@ static bool add_all_missing(struct fill *f, const struct parts *parts, struct js
     return ok;
 }
 
-static bool fill_object(struct fill *f, const struct parts *parts, struct json_text object)
+static bool fill_object(struct fill *f, const struct placed_subschemas *parts,
+                        struct json_text object)
 {
     struct json_text token;
     struct json_text value;
@@ -294,7 +299,7 @@ static bool fill_object(struct fill *f, const struct parts *parts, struct json_t
     bool ok = true;
     str_add_char(f->out, '{');
     while (ok && json_member(object, &position, &token, &value)) {
-        struct parts below = {.n = 0};
+        struct placed_subschemas below = {.n = 0};
         AUTO_STR key = {0};
         json_decode_string(token, &key);
         size_t path = f->path.len;
@@ -312,14 +317,15 @@ static bool fill_object(struct fill *f, const struct parts *parts, struct json_t
     return ok && fits(f);
 }
 
-static bool fill_array(struct fill *f, const struct parts *parts, struct json_text array)
+static bool fill_array(struct fill *f, const struct placed_subschemas *parts,
+                       struct json_text array)
 {
     struct json_text item;
     size_t position = 0;
     bool ok = true;
     str_add_char(f->out, '[');
     for (size_t i = 0; ok && json_item(array, &position, &item); i++) {
-        struct parts below = {.n = 0};
+        struct placed_subschemas below = {.n = 0};
         size_t path = f->path.len;
         str_add_text(f->out, i == 0 ? "" : ",");
         add_item(f, parts, i, &below);
@@ -331,7 +337,8 @@ static bool fill_array(struct fill *f, const struct parts *parts, struct json_te
     return ok && fits(f);
 }
 
-static bool fill_value(struct fill *f, const struct parts *parts, struct json_text value)
+static bool fill_value(struct fill *f, const struct placed_subschemas *parts,
+                       struct json_text value)
 {
     enum json_type type = json_type_of(value);
     bool ok = ++f->depth <= DEFAULTS_LEVELS;
@@ -352,8 +359,8 @@ bool schema_fill_defaults(struct json_text schema, struct json_text value,
                           struct defaults_report *report)
 {
     struct fill f = {.options = options, .out = out, .begin = out->len, .report = report};
-    struct parts parts = {.n = 0};
-    add_part(&f, &parts, (struct part){schema, schema});
+    struct placed_subschemas parts = {.n = 0};
+    add_part(&f, &parts, (struct placed_subschema){schema, schema});
     bool ok = fill_value(&f, &parts, value);
     str_fini(&f.path);
     return ok;

@@ -26,7 +26,7 @@ void emit(struct emission *e, enum operation operation, uint32_t node, uint32_t 
 static void emit_ref(struct emission *e)
 {
     AUTO_STR anchor = {0};
-    struct place place;
+    struct schema_place place;
     uint32_t node = e->at[KEYWORD_REF];
     if (node != 0 && references_find(e->c, e->document, node, &place, &anchor)) {
         emit(e, OPERATION_REF, node, compiler_want(e->c, place.document, place.node), NONE, NONE);
@@ -47,7 +47,7 @@ static uint32_t dynamic_name(struct compiler *c, const char *name)
 static void emit_dynamic_ref(struct emission *e)
 {
     AUTO_STR anchor = {0};
-    struct place place;
+    struct schema_place place;
     uint32_t node = e->at[KEYWORD_DYNAMIC_REF];
     if (node == 0 || !references_find(e->c, e->document, node, &place, &anchor)) {
         return;

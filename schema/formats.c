@@ -7,27 +7,27 @@
 #include "regex.h"
 
 /* The rest of a string. */
-struct scan {
+struct format_scan {
     const char *at;
     const char *end;
 };
 
-static struct scan scan_of(struct json_text string)
+static struct format_scan scan_of(struct json_text string)
 {
-    return (struct scan){string.data, string.data + string.len};
+    return (struct format_scan){string.data, string.data + string.len};
 }
 
-static size_t left(const struct scan *s)
+static size_t left(const struct format_scan *s)
 {
     return (size_t)(s->end - s->at);
 }
 
-static bool at_end(const struct scan *s)
+static bool at_end(const struct format_scan *s)
 {
     return s->at == s->end;
 }
 
-static bool take(struct scan *s, char c)
+static bool take(struct format_scan *s, char c)
 {
     if (at_end(s) || *s->at != c) {
         return false;
@@ -37,7 +37,7 @@ static bool take(struct scan *s, char c)
 }
 
 /* One of two characters. */
-static bool take_either(struct scan *s, char a, char b)
+static bool take_either(struct format_scan *s, char a, char b)
 {
     return take(s, a) || take(s, b);
 }
@@ -63,7 +63,7 @@ static bool is_in(char c, const char *set)
 }
 
 /* Exactly n digits. */
-static bool take_digits(struct scan *s, size_t n, int *ret_number)
+static bool take_digits(struct format_scan *s, size_t n, int *ret_number)
 {
     int number = 0;
     if (left(s) < n) {
@@ -80,7 +80,7 @@ static bool take_digits(struct scan *s, size_t n, int *ret_number)
     return true;
 }
 
-static size_t skip_digits(struct scan *s)
+static size_t skip_digits(struct format_scan *s)
 {
     const char *start = s->at;
     while (!at_end(s) && is_digit(*s->at)) {
@@ -98,7 +98,7 @@ static int days_of(int year, int month)
     return days[month - 1] + (month == 2 && leap ? 1 : 0);
 }
 
-static bool take_date(struct scan *s)
+static bool take_date(struct format_scan *s)
 {
     int year;
     int month;
@@ -109,7 +109,7 @@ static bool take_date(struct scan *s)
 }
 
 /* Z or +HH:MM, as minutes. */
-static bool take_zone(struct scan *s, int *ret_minutes)
+static bool take_zone(struct format_scan *s, int *ret_minutes)
 {
     int hours;
     int minutes;
@@ -127,7 +127,7 @@ static bool take_zone(struct scan *s, int *ret_minutes)
 }
 
 /* A leap second is the last second of a day of UTC. */
-static bool take_time(struct scan *s)
+static bool take_time(struct format_scan *s)
 {
     int hour;
     int minute;
@@ -149,24 +149,24 @@ static bool take_time(struct scan *s)
 
 static bool is_date(struct json_text string)
 {
-    struct scan s = scan_of(string);
+    struct format_scan s = scan_of(string);
     return take_date(&s) && at_end(&s);
 }
 
 static bool is_time(struct json_text string)
 {
-    struct scan s = scan_of(string);
+    struct format_scan s = scan_of(string);
     return take_time(&s) && at_end(&s);
 }
 
 static bool is_date_time(struct json_text string)
 {
-    struct scan s = scan_of(string);
+    struct format_scan s = scan_of(string);
     return take_date(&s) && take_either(&s, 'T', 't') && take_time(&s) && at_end(&s);
 }
 
 /* Units of a duration in their order; each at most once, none left out between two. */
-static bool take_units(struct scan *s, const char *units, size_t *ret_n)
+static bool take_units(struct format_scan *s, const char *units, size_t *ret_n)
 {
     const char *next = units;
     for (*ret_n = 0; !at_end(s) && is_digit(*s->at); ++*ret_n) {
@@ -184,8 +184,8 @@ static bool take_units(struct scan *s, const char *units, size_t *ret_n)
 /* ISO 8601 as appendix A of RFC 3339 has it. */
 static bool is_duration(struct json_text string)
 {
-    struct scan s = scan_of(string);
-    struct scan weeks = s;
+    struct format_scan s = scan_of(string);
+    struct format_scan weeks = s;
     size_t dates = 0;
     size_t times = 0;
     if (take(&weeks, 'P') && skip_digits(&weeks) > 0 && take(&weeks, 'W') && at_end(&weeks)) {
@@ -219,7 +219,7 @@ static bool is_label(const char *p, size_t n)
 
 static bool is_hostname(struct json_text string)
 {
-    struct scan s = scan_of(string);
+    struct format_scan s = scan_of(string);
     if (string.len > 253) {
         return false;
     }
@@ -259,7 +259,7 @@ static bool is_ipv6(struct json_text string)
 
 /* ---- Mail: RFC 5321 ---- */
 
-static bool take_quoted_local(struct scan *s)
+static bool take_quoted_local(struct format_scan *s)
 {
     s->at++;
     while (!at_end(s) && *s->at != '"') {
@@ -272,7 +272,7 @@ static bool take_quoted_local(struct scan *s)
     return take(s, '"');
 }
 
-static bool take_atom(struct scan *s)
+static bool take_atom(struct format_scan *s)
 {
     const char *start = s->at;
     while (!at_end(s) && (is_alnum(*s->at) || is_in(*s->at, "!#$%&'*+-/=?^_`{|}~"))) {
@@ -281,7 +281,7 @@ static bool take_atom(struct scan *s)
     return s->at > start;
 }
 
-static bool take_local(struct scan *s)
+static bool take_local(struct format_scan *s)
 {
     if (!at_end(s) && *s->at == '"') {
         return take_quoted_local(s);
@@ -308,7 +308,7 @@ static bool is_mail_domain(struct json_text domain)
 
 static bool is_email(struct json_text string)
 {
-    struct scan s = scan_of(string);
+    struct format_scan s = scan_of(string);
     return take_local(&s) && s.at - string.data <= 64 && take(&s, '@') &&
            is_mail_domain((struct json_text){s.at, left(&s)});
 }
@@ -319,7 +319,7 @@ enum uri_kind { URI_ASCII, URI_UNICODE };
 
 /* Characters that may stand in a part of a URI: unreserved, sub-delims, `more`, %XX, and in an IRI
  * any beyond ASCII. Stops before the first other one. False: a bad %. */
-static bool take_uri_part(struct scan *s, enum uri_kind kind, const char *more)
+static bool take_uri_part(struct format_scan *s, enum uri_kind kind, const char *more)
 {
     while (!at_end(s)) {
         char c = *s->at;
@@ -340,7 +340,7 @@ static bool take_uri_part(struct scan *s, enum uri_kind kind, const char *more)
 
 static bool is_ip_future(struct json_text string)
 {
-    struct scan s = scan_of(string);
+    struct format_scan s = scan_of(string);
     if (!take_either(&s, 'v', 'V')) {
         return false;
     }
@@ -354,7 +354,7 @@ static bool is_ip_future(struct json_text string)
     return take_uri_part(&s, URI_ASCII, ":") && at_end(&s);
 }
 
-static bool take_host(struct scan *s, enum uri_kind kind)
+static bool take_host(struct format_scan *s, enum uri_kind kind)
 {
     if (at_end(s) || *s->at != '[') {
         return take_uri_part(s, kind, "");
@@ -369,9 +369,9 @@ static bool take_host(struct scan *s, enum uri_kind kind)
 }
 
 /* Behind "//". */
-static bool take_authority(struct scan *s, enum uri_kind kind)
+static bool take_authority(struct format_scan *s, enum uri_kind kind)
 {
-    struct scan user = *s;
+    struct format_scan user = *s;
     if (!take_uri_part(&user, kind, ":")) {
         return false;
     }
@@ -388,7 +388,7 @@ static bool take_authority(struct scan *s, enum uri_kind kind)
 }
 
 /* All behind the scheme, or a reference without one. */
-static bool is_relative_part(struct scan *s, enum uri_kind kind)
+static bool is_relative_part(struct format_scan *s, enum uri_kind kind)
 {
     if (left(s) >= 2 && s->at[0] == '/' && s->at[1] == '/') {
         s->at += 2;
@@ -400,7 +400,7 @@ static bool is_relative_part(struct scan *s, enum uri_kind kind)
            (!take(s, '#') || take_uri_part(s, kind, ":@/?")) && at_end(s);
 }
 
-static bool take_scheme(struct scan *s)
+static bool take_scheme(struct format_scan *s)
 {
     if (at_end(s) || !is_alpha(*s->at)) {
         return false;
@@ -413,18 +413,18 @@ static bool take_scheme(struct scan *s)
 
 static bool is_absolute(struct json_text string, enum uri_kind kind)
 {
-    struct scan s = scan_of(string);
+    struct format_scan s = scan_of(string);
     return take_scheme(&s) && is_relative_part(&s, kind);
 }
 
 /* In a reference without a scheme the first segment has no colon. */
 static bool is_reference(struct json_text string, enum uri_kind kind)
 {
-    struct scan s = scan_of(string);
+    struct format_scan s = scan_of(string);
     if (is_absolute(string, kind)) {
         return true;
     }
-    struct scan segment = s;
+    struct format_scan segment = s;
     return take_uri_part(&segment, kind, "@") && (at_end(&segment) || *segment.at != ':') &&
            is_relative_part(&s, kind);
 }
@@ -482,7 +482,7 @@ static bool is_json_pointer(struct json_text string)
 
 static bool is_relative_json_pointer(struct json_text string)
 {
-    struct scan s = scan_of(string);
+    struct format_scan s = scan_of(string);
     bool zero = !at_end(&s) && *s.at == '0';
     size_t n = skip_digits(&s);
     if (n == 0 || (zero && n > 1)) {

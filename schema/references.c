@@ -12,12 +12,12 @@ static void discover(struct compiler *c, uint32_t document, uint32_t node, uint3
 
 static bool has_uri(const void *item, const void *key)
 {
-    const struct place *place = item;
+    const struct schema_place *place = item;
     const struct json_text *uri = key;
     return strlen(place->uri) == uri->len && memcmp(place->uri, uri->data, uri->len) == 0;
 }
 
-static struct place *find_place(const struct compiler *c, struct json_text uri)
+static struct schema_place *find_place(const struct compiler *c, struct json_text uri)
 {
     return table_find(&c->places, hash_table_key(uri.data, uri.len), has_uri, &uri);
 }
@@ -26,7 +26,7 @@ static struct place *find_place(const struct compiler *c, struct json_text uri)
 static void add_place(struct compiler *c, struct json_text uri, uint32_t document, uint32_t node,
                       bool is_dynamic)
 {
-    struct place *there = find_place(c, uri);
+    struct schema_place *there = find_place(c, uri);
     if (there != NULL) {
         if (there->document != document || there->node != node) {
             compiler_fault(c, document, node, "has an identifier that is there already");
@@ -34,8 +34,8 @@ static void add_place(struct compiler *c, struct json_text uri, uint32_t documen
         there->is_dynamic = there->is_dynamic || is_dynamic;
         return;
     }
-    struct place *place = mem_alloc(sizeof *place);
-    *place = (struct place){mem_text(uri.data, uri.len), document, node, is_dynamic};
+    struct schema_place *place = mem_alloc(sizeof *place);
+    *place = (struct schema_place){mem_text(uri.data, uri.len), document, node, is_dynamic};
     table_put(&c->places, hash_table_key(uri.data, uri.len), has_uri, &uri, place);
 }
 
@@ -64,9 +64,10 @@ static bool standard_dialect(struct json_text uri, enum dialect *ret_dialect)
 
 /* The document that a URI names, loaded if it is not there; NULL: nobody knows it, or it has a
  * fault, which is reported. on_demand: only its parts that something refers to are compiled. */
-static const struct place *document_at(struct compiler *c, struct json_text uri, bool on_demand)
+static const struct schema_place *document_at(struct compiler *c, struct json_text uri,
+                                              bool on_demand)
 {
-    const struct place *place = find_place(c, uri);
+    const struct schema_place *place = find_place(c, uri);
     AUTO_STR ours = {0};
     uint32_t document;
     if (place != NULL || uri.len == 0) {
@@ -87,7 +88,7 @@ static const struct place *document_at(struct compiler *c, struct json_text uri,
 
 /* The vocabularies that a metaschema lists. One that is demanded and not known is a fault. */
 static void read_vocabularies(struct compiler *c, uint32_t document, uint32_t node,
-                              const struct place *meta, struct resource *resource)
+                              const struct schema_place *meta, struct resource *resource)
 {
     const struct flat_json *tree = compiler_tree(c, meta->document);
     uint32_t list = flat_json_member(tree, meta->node, "$vocabulary", 11);
@@ -116,7 +117,7 @@ static bool custom_dialect(struct compiler *c, uint32_t document, uint32_t node,
                            struct json_text uri, struct resource *resource)
 {
     AUTO_STR room = {0};
-    const struct place *meta = document_at(c, uri, true);
+    const struct schema_place *meta = document_at(c, uri, true);
     if (meta == NULL) {
         return false;
     }
@@ -378,8 +379,8 @@ static bool unknown(struct compiler *c, uint32_t document, uint32_t node, struct
 }
 
 /* The node that a fragment names within the resource at `root`. */
-static bool find_fragment(struct compiler *c, const struct place *root, struct json_text uri,
-                          const struct str *fragment, struct place *ret_place)
+static bool find_fragment(struct compiler *c, const struct schema_place *root, struct json_text uri,
+                          const struct str *fragment, struct schema_place *ret_place)
 {
     AUTO_STR anchor = {0};
     *ret_place = *root;
@@ -392,15 +393,15 @@ static bool find_fragment(struct compiler *c, const struct place *root, struct j
     }
     str_addf(&anchor, "%.*s#", (int)uri.len, uri.data);
     str_add(&anchor, fragment->data, fragment->len);
-    const struct place *found = find_place(c, (struct json_text){anchor.data, anchor.len});
+    const struct schema_place *found = find_place(c, (struct json_text){anchor.data, anchor.len});
     if (found != NULL) {
         *ret_place = *found;
     }
     return found != NULL;
 }
 
-bool references_find(struct compiler *c, uint32_t document, uint32_t node, struct place *ret_place,
-                     struct str *ret_anchor)
+bool references_find(struct compiler *c, uint32_t document, uint32_t node,
+                     struct schema_place *ret_place, struct str *ret_anchor)
 {
     AUTO_STR room = {0};
     AUTO_STR target = {0};
@@ -415,7 +416,7 @@ bool references_find(struct compiler *c, uint32_t document, uint32_t node, struc
     if (uri.len > URI_MAX) {
         return unknown(c, document, node, whole, "which is too long");
     }
-    const struct place *root = document_at(c, uri, false);
+    const struct schema_place *root = document_at(c, uri, false);
     if (root == NULL) {
         return unknown(c, document, node, whole, "which is not known");
     }
@@ -437,7 +438,7 @@ bool references_find(struct compiler *c, uint32_t document, uint32_t node, struc
 
 void references_fini(struct compiler *c)
 {
-    struct place *place;
+    struct schema_place *place;
     for (size_t at = 0; (place = table_next(&c->places, &at)) != NULL;) {
         free(place->uri);
         free(place);

@@ -4,7 +4,7 @@
 #include <string.h>
 
 /* The parts of a URI with their delimiters: "https:", "//host", "/path", "?query", "#fragment". */
-struct parts {
+struct uri_parts {
     struct json_text scheme, authority, path, query, fragment;
 };
 
@@ -35,9 +35,9 @@ static size_t scheme_length(struct json_text uri)
     return has_scheme ? n + 1 : 0;
 }
 
-static struct parts parse(struct json_text uri)
+static struct uri_parts parse(struct json_text uri)
 {
-    struct parts p;
+    struct uri_parts p;
     p.scheme = take(&uri, scheme_length(uri));
     bool has_authority = uri.len >= 2 && memcmp(uri.data, "//", 2) == 0;
     struct json_text behind = has_authority ? (struct json_text){uri.data + 2, uri.len - 2} : uri;
@@ -95,7 +95,7 @@ static void add_path(struct str *out, struct json_text path)
 }
 
 /* base's path up to its last slash, with the reference's behind it. */
-static void add_merged_path(struct str *out, const struct parts *base, struct json_text path)
+static void add_merged_path(struct str *out, const struct uri_parts *base, struct json_text path)
 {
     AUTO_STR merged = {0};
     size_t n = base->path.len;
@@ -112,8 +112,8 @@ static void add_merged_path(struct str *out, const struct parts *base, struct js
 
 void uri_resolve(struct json_text base_uri, struct json_text reference, struct str *out)
 {
-    struct parts base = parse(base_uri);
-    struct parts ref = parse(reference);
+    struct uri_parts base = parse(base_uri);
+    struct uri_parts ref = parse(reference);
     if (ref.scheme.len > 0 || base_uri.len == 0) {
         add(out, reference);
         return;

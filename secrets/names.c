@@ -7,13 +7,13 @@
 #include "characters.h"
 #include "mem.h"
 
-struct ending {
+struct name_ending {
     const char *letters; /* lower case, without separators */
     enum name_kind kind;
     bool whole_word; /* "pass", but not "compass" */
 };
 
-static const struct ending endings[] = {
+static const struct name_ending endings[] = {
     {"password", NAME_PASSWORD, false},
     {"passwd", NAME_PASSWORD, false},
     {"passphrase", NAME_PASSWORD, false},
@@ -71,7 +71,7 @@ static char letter_of(char c)
 }
 
 /* Whether name ends with the letters; separators between them do not count. */
-static bool ends_with(const char *name, size_t n, const struct ending *ending)
+static bool ends_with(const char *name, size_t n, const struct name_ending *ending)
 {
     size_t left = strlen(ending->letters);
     while (left > 0 && n > 0) {
@@ -88,7 +88,7 @@ static bool ends_with(const char *name, size_t n, const struct ending *ending)
 }
 
 /* The endings by their last two letters. */
-static struct index {
+static struct ending_index {
     uint32_t second[26]; /* by the last letter: those in front of it, as bits */
     uint8_t first[26];   /* the first ending of a last letter, + 1; 0: none */
     uint8_t next[COUNT_OF(endings)];

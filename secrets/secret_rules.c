@@ -33,7 +33,7 @@ static const struct secret_rule others[RULE_IDS] = {
 #define INDEX_SLOTS 4096
 
 /* The token rules by their first two characters. */
-static struct index {
+static struct rule_index {
     uint8_t first[INDEX_SLOTS]; /* the first rule of the slot of two characters */
     uint8_t next[RULES_MAX];    /* the rule behind one, in the same slot */
     uint16_t start[RULES_MAX];  /* classes that must not be in front of the token */
@@ -63,7 +63,7 @@ static uint16_t start_of(const struct token_rule *rule)
 static void make_index(void)
 {
     _Static_assert(RULES_MAX < NO_RULE, "a byte names a rule");
-    struct index *index = &rules_index;
+    struct rule_index *index = &rules_index;
     memset(index->first, NO_RULE, sizeof index->first);
     for (size_t i = 0; i < n_mark_rules; i++) {
         index->second[(unsigned char)mark_rules[i].mark[1]] = true;

@@ -15,12 +15,12 @@
 #define MAX_DEPTH 64
 #define OLD_DATABASE "mongodb://127.0.0.1:27017/copilot_config"
 
-struct settings {
+struct import_settings {
     const char *from, *collection, *store, *secrets_folder;
     uint64_t max_payload_bytes;
 };
 
-static enum options_result read_settings(struct settings *s, int argc, char **argv)
+static enum options_result read_settings(struct import_settings *s, int argc, char **argv)
 {
     const struct option_row rows[] = {
         {"from", OPTION_TEXT, &s->from, NULL, "URI",
@@ -72,7 +72,7 @@ static bool open_store(const char *address, struct store **ret_store, struct sta
     return true;
 }
 
-static bool run(const struct settings *s, struct take_over_report *report, struct status *st)
+static bool run(const struct import_settings *s, struct take_over_report *report, struct status *st)
 {
     AUTO(free) char *from = NULL;
     AUTO(free) char *to = NULL;
@@ -88,7 +88,7 @@ static bool run(const struct settings *s, struct take_over_report *report, struc
 
 int import_legacy(int argc, char **argv)
 {
-    struct settings settings = {0};
+    struct import_settings settings = {0};
     enum options_result result = read_settings(&settings, argc, argv);
     if (result != OPTIONS_RUN) {
         return result == OPTIONS_EXIT_OK ? EXIT_SUCCESS : 2;

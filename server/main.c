@@ -31,7 +31,7 @@
 #define HELD_OF_ONE 16 /* refusals that are held back: some 15 KiB each */
 #define HELD_OF_ALL 2048
 
-struct settings {
+struct server_settings {
     struct node_options node;
     const char *store, *bus; /* NULL: not given */
     const char *secrets_folder;
@@ -47,7 +47,7 @@ struct settings {
     struct confine_options confine;
 };
 
-static enum options_result read_settings(struct settings *s, int argc, char **argv)
+static enum options_result read_settings(struct server_settings *s, int argc, char **argv)
 {
     const struct option_row rows[] = {
         {"listen", OPTION_TEXT, &s->node.listen, "127.0.0.1:50051", "ADDRESS",
@@ -251,7 +251,7 @@ static bool renew_epoch(const char *address, struct status *st)
 /* Reads again all that can change while the program runs. */
 static void reload(void *user)
 {
-    const struct settings *settings = user;
+    const struct server_settings *settings = user;
     call_logs_reopen(settings->node.logs);
     access_reload(settings->node.access);
     if (settings->node.tls != NULL) {
@@ -270,7 +270,7 @@ static void complete_limits(struct limits_settings *limits)
     rates[LIMIT_FAILURES].burst = FAILURES_BURST_S * rates[LIMIT_FAILURES].a_second;
 }
 
-static bool serve(struct settings *settings, struct status *st)
+static bool serve(struct server_settings *settings, struct status *st)
 {
     complete_limits(&settings->node.limits);
     signals_on_reload(reload, settings);
@@ -287,7 +287,7 @@ static bool parse_anonymous(const char *text, struct access_options *options)
 }
 
 /* Serves with TLS where a certificate is given. */
-static bool serve_with_tls(struct settings *settings, struct status *st)
+static bool serve_with_tls(struct server_settings *settings, struct status *st)
 {
     if (!tls_options_open(&settings->tls, &settings->node.tls, st)) {
         return false;
@@ -301,7 +301,7 @@ static bool serve_with_tls(struct settings *settings, struct status *st)
 /* The audit log says which rights were in force when. */
 static void account_rights(void *user, const struct hash *file)
 {
-    const struct settings *settings = user;
+    const struct server_settings *settings = user;
     char hash[2 * HASH_SIZE + 1];
     AUTO_STR members = {0};
     hex_encode(file->bytes, HASH_SIZE, hash);
@@ -310,7 +310,7 @@ static void account_rights(void *user, const struct hash *file)
     call_logs_add_event(settings->node.logs, "rights", members.data);
 }
 
-static bool serve_with_access(struct settings *settings, struct status *st)
+static bool serve_with_access(struct server_settings *settings, struct status *st)
 {
     struct access_options options = {
         .file = settings->access_file, .in_force = account_rights, .user = settings};
@@ -339,7 +339,7 @@ static bool serve_with_access(struct settings *settings, struct status *st)
     return ok;
 }
 
-static bool serve_with_logs(struct settings *settings, struct status *st)
+static bool serve_with_logs(struct server_settings *settings, struct status *st)
 {
     if (!call_logs_open(&settings->logs, &settings->node.logs, st)) {
         return false;
@@ -349,7 +349,7 @@ static bool serve_with_logs(struct settings *settings, struct status *st)
     return ok;
 }
 
-static bool run(struct settings *settings, struct status *st)
+static bool run(struct server_settings *settings, struct status *st)
 {
     struct endpoints endpoints;
     if (!endpoints_read(settings->store, settings->bus, settings->secrets_folder, &endpoints, st)) {
@@ -394,7 +394,7 @@ int main(int argc, char **argv)
     if (argc > 1 && strcmp(argv[1], "verify") == 0) {
         return verify(argc - 1, argv + 1);
     }
-    struct settings settings = {.new_epoch = false};
+    struct server_settings settings = {.new_epoch = false};
     enum options_result result = read_settings(&settings, argc, argv);
     if (result != OPTIONS_RUN) {
         return result == OPTIONS_EXIT_OK ? EXIT_SUCCESS : 2;

@@ -203,16 +203,17 @@ double setting_to_double(const struct setting *setting, double fallback)
 
 /* ---- Quantities ---- */
 
-struct unit {
+struct quantity_unit {
     const char *name;
     double factor;
 };
 
 /* The unit at the beginning of a text up to the next digit or its end; NULL: none of them. */
-static const struct unit *find_unit(const struct unit *units, const char *text, size_t *ret_n)
+static const struct quantity_unit *find_unit(const struct quantity_unit *units, const char *text,
+                                             size_t *ret_n)
 {
     *ret_n = strcspn(text, "0123456789.");
-    for (const struct unit *unit = units; unit->name != NULL; unit++) {
+    for (const struct quantity_unit *unit = units; unit->name != NULL; unit++) {
         if (strlen(unit->name) == *ret_n && strncasecmp(unit->name, text, *ret_n) == 0) {
             return unit;
         }
@@ -221,7 +222,7 @@ static const struct unit *find_unit(const struct unit *units, const char *text, 
 }
 
 /* Reads numbers, each with a unit. An infinity is no quantity. */
-static bool read_quantity(const char *text, const struct unit *units, bool is_sequence,
+static bool read_quantity(const char *text, const struct quantity_unit *units, bool is_sequence,
                           double *ret_sum)
 {
     *ret_sum = 0;
@@ -232,7 +233,7 @@ static bool read_quantity(const char *text, const struct unit *units, bool is_se
         if (!(is_digit(*text) || *text == '.') || !read_number(text, &number, &end)) {
             return false;
         }
-        const struct unit *unit = find_unit(units, end, &n_unit);
+        const struct quantity_unit *unit = find_unit(units, end, &n_unit);
         if (unit == NULL) {
             return false;
         }
@@ -242,7 +243,7 @@ static bool read_quantity(const char *text, const struct unit *units, bool is_se
     return *text == '\0';
 }
 
-static int64_t to_quantity(const struct setting *setting, const struct unit *units,
+static int64_t to_quantity(const struct setting *setting, const struct quantity_unit *units,
                            bool is_sequence, int64_t fallback)
 {
     int64_t found = -1;
@@ -263,14 +264,14 @@ static int64_t to_quantity(const struct setting *setting, const struct unit *uni
 
 int64_t setting_to_duration_ms(const struct setting *setting, int64_t fallback)
 {
-    static const struct unit units[] = {{"", 1},     {"ms", 1},    {"s", 1e3}, {"m", 60e3},
-                                        {"h", 36e5}, {"d", 864e5}, {NULL, 0}};
+    static const struct quantity_unit units[] = {{"", 1},     {"ms", 1},    {"s", 1e3}, {"m", 60e3},
+                                                 {"h", 36e5}, {"d", 864e5}, {NULL, 0}};
     return to_quantity(setting, units, true, fallback);
 }
 
 int64_t setting_to_size(const struct setting *setting, int64_t fallback)
 {
-    static const struct unit units[] = {
+    static const struct quantity_unit units[] = {
         {"", 1},         {"B", 1},        {"kB", 1e3},     {"MB", 1e6},     {"GB", 1e9},
         {"TB", 1e12},    {"K", 0x1p10},   {"M", 0x1p20},   {"G", 0x1p30},   {"T", 0x1p40},
         {"KiB", 0x1p10}, {"MiB", 0x1p20}, {"GiB", 0x1p30}, {"TiB", 0x1p40}, {NULL, 0}};

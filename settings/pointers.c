@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-struct comparison {
+struct settings_comparison {
     const struct settings *before, *after;
     struct pointers *found;
     struct str path; /* to the settings that are compared */
@@ -75,7 +75,7 @@ static const struct setting *counterpart(const struct settings *others,
     return settings_child(others, parent, digits, strlen(digits));
 }
 
-static void list_missing(struct comparison *c, struct pointer_list *list,
+static void list_missing(struct settings_comparison *c, struct pointer_list *list,
                          const struct settings *from, const struct setting *parent,
                          const struct settings *others, const struct setting *other_parent)
 {
@@ -94,7 +94,8 @@ static bool same_text(struct json_text a, struct json_text b)
     return a.len == b.len && memcmp(a.data, b.data, a.len) == 0;
 }
 
-static void compare(struct comparison *c, const struct setting *before, const struct setting *after)
+static void compare(struct settings_comparison *c, const struct setting *before,
+                    const struct setting *after)
 {
     bool has_children = before->type == JSON_OBJECT || before->type == JSON_ARRAY;
     if (same_text(before->text, after->text) || is_full(c->found)) {
@@ -122,7 +123,7 @@ static void compare(struct comparison *c, const struct setting *before, const st
 void pointers_between(const struct settings *before, const struct settings *after,
                       struct pointers *ret_pointers)
 {
-    struct comparison c = {before, after, ret_pointers, {0}};
+    struct settings_comparison c = {before, after, ret_pointers, {0}};
     *ret_pointers = (struct pointers){0};
     if (before != NULL && after != NULL) {
         compare(&c, settings_whole(before), settings_whole(after));

@@ -101,15 +101,15 @@ static void read_again(void *user)
 
 /* ---- Clients that are no longer believed ---- */
 
-struct suspects {
+struct doubted_sessions {
     struct tls_session **items; /* with a reference each */
     size_t n;
 };
 
 /* Sessions whose certificates have expired, or which other files have let in. */
-static struct suspects take_suspects(struct tls_server *server, int64_t now_s)
+static struct doubted_sessions take_suspects(struct tls_server *server, int64_t now_s)
 {
-    struct suspects suspects = {.n = 0};
+    struct doubted_sessions suspects = {.n = 0};
     struct tls_session *session;
     size_t n = 0;
     pthread_mutex_lock(&server->lock);
@@ -133,7 +133,7 @@ static void check_clients(void *user)
 {
     struct tls_server *server = user;
     int64_t now_s = clock_wall_us() / 1000000;
-    struct suspects suspects = take_suspects(server, now_s);
+    struct doubted_sessions suspects = take_suspects(server, now_s);
     uint64_t reading = 0;
     SSL_CTX *core = tls_server_context(server, &reading);
     for (size_t i = 0; i < suspects.n; i++) {

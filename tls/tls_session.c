@@ -277,12 +277,12 @@ ssize_t tls_session_read(struct tls_session *session, const struct iovec *parts,
 }
 
 /* Where a write goes on. */
-struct place {
+struct write_place {
     const struct iovec *parts;
     size_t n, offset; /* in parts[0] */
 };
 
-static void skip(struct place *place, size_t bytes)
+static void skip(struct write_place *place, size_t bytes)
 {
     place->offset += bytes;
     while (place->n > 0 && place->offset >= place->parts[0].iov_len) {
@@ -293,7 +293,7 @@ static void skip(struct place *place, size_t bytes)
 }
 
 /* The bytes of the next record: in place where they are in one piece, else copied to room. */
-static const void *next_record(struct place place, char *room, size_t *ret_size)
+static const void *next_record(struct write_place place, char *room, size_t *ret_size)
 {
     size_t first = place.parts[0].iov_len - place.offset;
     if (place.n == 1 || first >= SSL3_RT_MAX_PLAIN_LENGTH) {
@@ -330,7 +330,7 @@ static ssize_t nothing_written(struct tls_session *session, int result)
 static ssize_t write_parts(struct tls_session *session, const struct iovec *parts, size_t n)
 {
     char room[SSL3_RT_MAX_PLAIN_LENGTH];
-    struct place place = {parts, n, 0};
+    struct write_place place = {parts, n, 0};
     size_t total = 0;
     skip(&place, 0);
     while (place.n > 0) {

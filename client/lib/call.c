@@ -11,7 +11,7 @@
 #define NS_A_MS INT64_C(1000000)
 #define TRY_MS 1000 /* what a try gets at least, if so much is left */
 
-struct call {
+struct client_call {
     struct confreg_client *client;
     enum registry_method method;
     ProtobufCMessage *request; /* owned */
@@ -19,12 +19,12 @@ struct call {
     unsigned n_tries;
     struct status *unreached; /* owned; how the try before has failed; NULL: there was none */
     struct rpc_timer pause;
-    LIST_ENTRY(call) in_pauses;
+    LIST_ENTRY(client_call) in_pauses;
     call_finished *finished;
     void *user;
 };
 
-static void finish(struct call *call, ProtobufCMessage *response, const struct status *st)
+static void finish(struct client_call *call, ProtobufCMessage *response, const struct status *st)
 {
     call->finished(call->user, response, st);
     message_free(call->request);
@@ -32,7 +32,7 @@ static void finish(struct call *call, ProtobufCMessage *response, const struct s
     free(call);
 }
 
-static void finish_closing(struct call *call)
+static void finish_closing(struct client_call *call)
 {
     struct status st;
     status_set(&st, STATUS_CANCELLED, "CLIENT_FREED", "the client is being freed");
@@ -43,14 +43,14 @@ static void finish_closing(struct call *call)
 
 static void try_done(void *user, ProtobufCMessage *response, const struct status *st);
 
-static int64_t left_ms(const struct call *call)
+static int64_t left_ms(const struct client_call *call)
 {
     return (call->deadline_ns - clock_monotonic_ns()) / NS_A_MS;
 }
 
 /* With several addresses a try gets half of the time, so that one that hangs leaves some for the
  * next one. */
-static int64_t try_timeout_ms(const struct call *call)
+static int64_t try_timeout_ms(const struct client_call *call)
 {
     int64_t left = left_ms(call);
     int64_t most = registry_client_has_choice(call->client->registry) ? left / 2 : left;
@@ -59,7 +59,7 @@ static int64_t try_timeout_ms(const struct call *call)
     return left < 1 ? 1 : left;
 }
 
-static void try(struct call *call)
+static void try(struct client_call *call)
 {
     const struct registry_call attempt = {
         .method = call->method,
@@ -73,20 +73,20 @@ static void try(struct call *call)
 
 static void pause_over(struct rpc_timer *timer)
 {
-    struct call *call = CONTAINER_OF(timer, struct call, pause);
+    struct client_call *call = CONTAINER_OF(timer, struct client_call, pause);
     LIST_REMOVE(call, in_pauses);
     try(call);
 }
 
 /* Whether the same call may succeed at another address, or later. */
-static bool may_work_later(const struct call *call, const struct status *st)
+static bool may_work_later(const struct client_call *call, const struct status *st)
 {
     return st->code == STATUS_UNAVAILABLE || (st->code == STATUS_DEADLINE_EXCEEDED &&
                                               registry_client_has_choice(call->client->registry));
 }
 
 /* True: the call is going to be tried again. */
-static bool pause_call(struct call *call, const struct status *st)
+static bool pause_call(struct client_call *call, const struct status *st)
 {
     int64_t pause_ms = registry_client_pause_ms(call->client->registry);
     pause_ms += st->retry_ms;
@@ -107,7 +107,7 @@ static bool pause_call(struct call *call, const struct status *st)
 /* On the thread of the registry's client. */
 static void try_done(void *user, ProtobufCMessage *response, const struct status *st)
 {
-    struct call *call = user;
+    struct client_call *call = user;
     if (response != NULL) {
         finish(call, response, NULL);
     } else if (atomic_load(&call->client->closing)) {
@@ -152,8 +152,8 @@ void call_start(struct confreg_client *client, enum registry_method method,
                 ProtobufCMessage *request, int64_t timeout_ms, call_finished *finished, void *user)
 {
     int64_t timeout = timeout_ms <= 0 ? client->timeout_ms : timeout_ms;
-    struct call *call = mem_zalloc(sizeof *call);
-    *call = (struct call){
+    struct client_call *call = mem_zalloc(sizeof *call);
+    *call = (struct client_call){
         .client = client,
         .method = method,
         .request = request,
@@ -182,7 +182,7 @@ static void end_pauses(struct rpc_task *task)
 {
     struct end_task *end = CONTAINER_OF(task, struct end_task, task);
     struct confreg_client *client = end->client;
-    for (struct call *call; (call = LIST_FIRST(&client->pauses)) != NULL;) {
+    for (struct client_call *call; (call = LIST_FIRST(&client->pauses)) != NULL;) {
         LIST_REMOVE(call, in_pauses);
         registry_client_clear_timer(client->registry, &call->pause);
         finish_closing(call);
@@ -210,7 +210,7 @@ void calls_end_pauses(struct confreg_client *client)
 
 /* ---- Waiting ---- */
 
-struct waiter {
+struct call_waiter {
     pthread_mutex_t lock; /* of all that follows */
     pthread_cond_t ended;
     bool has_ended;
@@ -220,7 +220,7 @@ struct waiter {
 
 static void wake(void *user, ProtobufCMessage *response, const struct status *st)
 {
-    struct waiter *waiter = user;
+    struct call_waiter *waiter = user;
     pthread_mutex_lock(&waiter->lock);
     waiter->response = response;
     if (response == NULL) {
@@ -239,7 +239,7 @@ ProtobufCMessage *call_wait(struct confreg_client *client, enum registry_method 
         message_free(request);
         return NULL;
     }
-    struct waiter waiter = {.error = error};
+    struct call_waiter waiter = {.error = error};
     pthread_mutex_init(&waiter.lock, NULL);
     pthread_cond_init(&waiter.ended, NULL);
     call_start(client, method, request, timeout_ms, wake, &waiter);

@@ -11,7 +11,7 @@
 #include "log.h"
 #include "registry_client.h"
 
-struct call;
+struct client_call;
 struct shared_watch;
 
 struct confreg_client {
@@ -26,8 +26,8 @@ struct confreg_client {
     atomic_uint n_log_lines; /* that wait for log */
 
     atomic_bool closing;
-    LIST_HEAD(, call) pauses; /* calls between two tries; only the thread of `registry` */
-    pthread_mutex_t lock;     /* of the next two */
+    LIST_HEAD(, client_call) pauses; /* calls between two tries; only the thread of `registry` */
+    pthread_mutex_t lock;            /* of the next two */
     pthread_cond_t quiet;
     unsigned n_starting; /* threads that are about to use `registry` */
 };

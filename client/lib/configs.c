@@ -84,7 +84,7 @@ bool confreg_diff(struct confreg_client *client, const char *environment, const 
 /* ---- Writes ---- */
 
 /* A write, without its options. */
-struct write {
+struct client_write {
     enum registry_method method;
     const char *environment, *service;
     const char *content; /* the field of data; NULL: there is none */
@@ -113,7 +113,8 @@ static bool set_options(ProtobufCMessage *request, const struct confreg_write_op
 }
 
 /* Returns the response; NULL: the write has failed. */
-static ProtobufCMessage *write_and_wait(struct confreg_client *client, const struct write *write,
+static ProtobufCMessage *write_and_wait(struct confreg_client *client,
+                                        const struct client_write *write,
                                         const struct confreg_write_options *options,
                                         struct confreg_error *error)
 {
@@ -147,7 +148,7 @@ IS_HEAD_RESPONSE(Confreg__V1__RollbackConfigResponse);
 IS_HEAD_RESPONSE(Confreg__V1__UndeleteConfigResponse);
 
 static const struct confreg_config *write_head(struct confreg_client *client,
-                                               const struct write *write,
+                                               const struct client_write *write,
                                                const struct confreg_write_options *options,
                                                struct confreg_error *error)
 {
@@ -161,8 +162,8 @@ const struct confreg_config *confreg_create(struct confreg_client *client, const
                                             const struct confreg_write_options *options,
                                             struct confreg_error *error)
 {
-    const struct write write = {REGISTRY_CREATE_CONFIG, environment, service,
-                                "config_data",          data,        n};
+    const struct client_write write = {REGISTRY_CREATE_CONFIG, environment, service,
+                                       "config_data",          data,        n};
     return write_head(client, &write, options, error);
 }
 
@@ -171,8 +172,8 @@ const struct confreg_config *confreg_update(struct confreg_client *client, const
                                             const struct confreg_write_options *options,
                                             struct confreg_error *error)
 {
-    const struct write write = {REGISTRY_UPDATE_CONFIG, environment, service,
-                                "config_data",          data,        n};
+    const struct client_write write = {REGISTRY_UPDATE_CONFIG, environment, service,
+                                       "config_data",          data,        n};
     return write_head(client, &write, options, error);
 }
 
@@ -187,7 +188,8 @@ const struct confreg_config *confreg_patch(struct confreg_client *client, const 
         error_set(error, STATUS_INVALID_ARGUMENT, "PATCH_KIND", "there is no such kind of patch");
         return NULL;
     }
-    const struct write write = {REGISTRY_UPDATE_CONFIG, environment, service, content, patch, n};
+    const struct client_write write = {
+        REGISTRY_UPDATE_CONFIG, environment, service, content, patch, n};
     return write_head(client, &write, options, error);
 }
 
@@ -196,7 +198,8 @@ const struct confreg_config *confreg_rollback(struct confreg_client *client,
                                               const struct confreg_write_options *options,
                                               struct confreg_error *error)
 {
-    const struct write write = {REGISTRY_ROLLBACK_CONFIG, environment, service, NULL, NULL, 0};
+    const struct client_write write = {
+        REGISTRY_ROLLBACK_CONFIG, environment, service, NULL, NULL, 0};
     return write_head(client, &write, options, error);
 }
 
@@ -205,14 +208,15 @@ const struct confreg_config *confreg_undelete(struct confreg_client *client,
                                               const struct confreg_write_options *options,
                                               struct confreg_error *error)
 {
-    const struct write write = {REGISTRY_UNDELETE_CONFIG, environment, service, NULL, NULL, 0};
+    const struct client_write write = {
+        REGISTRY_UNDELETE_CONFIG, environment, service, NULL, NULL, 0};
     return write_head(client, &write, options, error);
 }
 
 bool confreg_delete(struct confreg_client *client, const char *environment, const char *service,
                     const struct confreg_write_options *options, struct confreg_error *error)
 {
-    const struct write write = {REGISTRY_DELETE_CONFIG, environment, service, NULL, NULL, 0};
+    const struct client_write write = {REGISTRY_DELETE_CONFIG, environment, service, NULL, NULL, 0};
     ProtobufCMessage *response = write_and_wait(client, &write, options, error);
     message_free(response);
     return response != NULL;

@@ -13,22 +13,22 @@
 #include "message.h"
 
 /* One text that is being read. */
-struct reading {
+struct json_reading {
     struct str path; /* of the member: "changes[2].update.config_data" */
     size_t n_items;
     struct status *st;
 };
 
-static bool read_message(struct reading *reading, const ProtobufCMessageDescriptor *type,
+static bool read_message(struct json_reading *reading, const ProtobufCMessageDescriptor *type,
                          struct json_text text, ProtobufCMessage **ret_message);
 
-static bool wrong(struct reading *reading, const char *reason, const char *what)
+static bool wrong(struct json_reading *reading, const char *reason, const char *what)
 {
     const char *path = str_text(&reading->path);
     return status_bad_field(reading->st, path[0] == '\0' ? "request" : path, reason, "%s", what);
 }
 
-static bool count_item(struct reading *reading)
+static bool count_item(struct json_reading *reading)
 {
     return ++reading->n_items <= JSON_MESSAGE_MAX_ITEMS ||
            wrong(reading, "TOO_MANY_ITEMS", "the request has too many items");
@@ -37,7 +37,7 @@ static bool count_item(struct reading *reading)
 /* ---- Scalars ---- */
 
 /* Decodes a string to a text without NUL. */
-static bool decode(struct reading *reading, struct json_text text, struct str *out)
+static bool decode(struct json_reading *reading, struct json_text text, struct str *out)
 {
     if (json_type_of(text) != JSON_STRING) {
         return wrong(reading, "FIELD_TYPE", "a string is needed");
@@ -48,7 +48,7 @@ static bool decode(struct reading *reading, struct json_text text, struct str *o
            wrong(reading, "TEXT_NUL", "a text has no NUL");
 }
 
-static bool read_text(struct reading *reading, struct json_text text, char **at)
+static bool read_text(struct json_reading *reading, struct json_text text, char **at)
 {
     AUTO_STR value = {0};
     if (!decode(reading, text, &value)) {
@@ -65,7 +65,7 @@ static void read_json(struct json_text text, ProtobufCBinaryData *at)
 }
 
 /* The digits of a number, or of a string that is one. */
-static bool digits_of(struct reading *reading, struct json_text text, struct str *out)
+static bool digits_of(struct json_reading *reading, struct json_text text, struct str *out)
 {
     if (json_type_of(text) == JSON_NUMBER) {
         str_add(out, text.data, text.len);
@@ -74,7 +74,7 @@ static bool digits_of(struct reading *reading, struct json_text text, struct str
     return decode(reading, text, out);
 }
 
-static bool read_unsigned(struct reading *reading, struct json_text text, uint64_t most,
+static bool read_unsigned(struct json_reading *reading, struct json_text text, uint64_t most,
                           uint64_t *ret_number)
 {
     AUTO_STR digits = {0};
@@ -91,7 +91,7 @@ static bool read_unsigned(struct reading *reading, struct json_text text, uint64
            wrong(reading, "FIELD_TYPE", "a natural number within its range is needed");
 }
 
-static bool read_enum(struct reading *reading, const ProtobufCEnumDescriptor *type,
+static bool read_enum(struct json_reading *reading, const ProtobufCEnumDescriptor *type,
                       struct json_text text, int *at)
 {
     if (json_type_of(text) == JSON_NUMBER) {
@@ -113,7 +113,7 @@ static bool read_enum(struct reading *reading, const ProtobufCEnumDescriptor *ty
     return true;
 }
 
-static bool read_bool(struct reading *reading, struct json_text text, protobuf_c_boolean *at)
+static bool read_bool(struct json_reading *reading, struct json_text text, protobuf_c_boolean *at)
 {
     enum json_type type = json_type_of(text);
     *at = type == JSON_TRUE;
@@ -123,7 +123,8 @@ static bool read_bool(struct reading *reading, struct json_text text, protobuf_c
 
 /* ---- Times ---- */
 
-static bool read_timestamp(struct reading *reading, struct json_text text, ProtobufCMessage **at)
+static bool read_timestamp(struct json_reading *reading, struct json_text text,
+                           ProtobufCMessage **at)
 {
     AUTO_STR value = {0};
     int64_t wall_us;
@@ -153,7 +154,8 @@ static int32_t nanos_of(const char *digits, const char **ret_end)
     return at == digits ? -1 : nanos;
 }
 
-static bool read_duration(struct reading *reading, struct json_text text, ProtobufCMessage **at)
+static bool read_duration(struct json_reading *reading, struct json_text text,
+                          ProtobufCMessage **at)
 {
     static const char needed[] = "a duration as \"1.5s\" is needed";
     AUTO_STR value = {0};
@@ -180,7 +182,7 @@ static bool read_duration(struct reading *reading, struct json_text text, Protob
 
 /* ---- Fields ---- */
 
-static bool read_submessage(struct reading *reading, const ProtobufCFieldDescriptor *field,
+static bool read_submessage(struct json_reading *reading, const ProtobufCFieldDescriptor *field,
                             struct json_text text, ProtobufCMessage **at)
 {
     if (field_has_type(field, &google__protobuf__timestamp__descriptor)) {
@@ -192,7 +194,7 @@ static bool read_submessage(struct reading *reading, const ProtobufCFieldDescrip
     return read_message(reading, field->descriptor, text, at);
 }
 
-static bool read_number(struct reading *reading, const ProtobufCFieldDescriptor *field,
+static bool read_number(struct json_reading *reading, const ProtobufCFieldDescriptor *field,
                         struct json_text text, void *at)
 {
     uint64_t number;
@@ -209,7 +211,7 @@ static bool read_number(struct reading *reading, const ProtobufCFieldDescriptor 
 }
 
 /* Reads one value to `at`, which has field_size() bytes. */
-static bool read_value(struct reading *reading, const ProtobufCFieldDescriptor *field,
+static bool read_value(struct json_reading *reading, const ProtobufCFieldDescriptor *field,
                        struct json_text text, void *at)
 {
     switch (field->type) {
@@ -229,7 +231,7 @@ static bool read_value(struct reading *reading, const ProtobufCFieldDescriptor *
     }
 }
 
-static bool read_items(struct reading *reading, const ProtobufCFieldDescriptor *field,
+static bool read_items(struct json_reading *reading, const ProtobufCFieldDescriptor *field,
                        struct json_text text, ProtobufCMessage *message)
 {
     if (json_type_of(text) != JSON_ARRAY) {
@@ -257,7 +259,7 @@ static bool read_items(struct reading *reading, const ProtobufCFieldDescriptor *
     return true;
 }
 
-static bool read_one(struct reading *reading, const ProtobufCFieldDescriptor *field,
+static bool read_one(struct json_reading *reading, const ProtobufCFieldDescriptor *field,
                      struct json_text text, ProtobufCMessage *message)
 {
     uint32_t *which = field_is_oneof(field) ? field_quantifier(message, field) : NULL;
@@ -299,7 +301,7 @@ static const ProtobufCFieldDescriptor *find(const ProtobufCMessageDescriptor *ty
     return field;
 }
 
-static bool read_member(struct reading *reading, struct json_text key, struct json_text value,
+static bool read_member(struct json_reading *reading, struct json_text key, struct json_text value,
                         ProtobufCMessage *message, uint64_t *seen)
 {
     AUTO_STR name = {0};
@@ -324,7 +326,8 @@ static bool read_member(struct reading *reading, struct json_text key, struct js
                                     : read_one(reading, field, value, message);
 }
 
-static bool read_members(struct reading *reading, struct json_text text, ProtobufCMessage *message)
+static bool read_members(struct json_reading *reading, struct json_text text,
+                         ProtobufCMessage *message)
 {
     assert(message->descriptor->n_fields <= 64 && "a number has a bit for each field");
     size_t position = 0;
@@ -340,7 +343,7 @@ static bool read_members(struct reading *reading, struct json_text text, Protobu
     return true;
 }
 
-static bool read_message(struct reading *reading, const ProtobufCMessageDescriptor *type,
+static bool read_message(struct json_reading *reading, const ProtobufCMessageDescriptor *type,
                          struct json_text text, ProtobufCMessage **ret_message)
 {
     if (json_type_of(text) != JSON_OBJECT) {
@@ -366,7 +369,7 @@ bool json_message_read(const ProtobufCMessageDescriptor *type, const char *text,
     if (!json_check(text, n, &limits, "request", &json, st)) {
         return false;
     }
-    struct reading reading = {.st = st};
+    struct json_reading reading = {.st = st};
     bool ok = read_message(&reading, type, json_of_buf(json), ret_message);
     str_fini(&reading.path);
     return ok;

@@ -48,12 +48,13 @@ static void names_free(struct names *names)
 MEM_CLEANUP(struct names, names_free)
 
 /* Where a name stands: as an item of a list in the body, or as one of several parameters. */
-struct item {
+struct name_place {
     const char *place, *list;
     size_t index;
 };
 
-static void check_part(const char *part, size_t n, const struct item *item, struct invalid *invalid)
+static void check_part(const char *part, size_t n, const struct name_place *item,
+                       struct invalid *invalid)
 {
     struct status st;
     if (!name_check(part, n, "name", &st)) {
@@ -71,7 +72,7 @@ static void refuse_count(struct invalid *invalid, const char *place, const char 
 }
 
 /* Adds the name in text, "ENVIRONMENT/SERVICE" or "SERVICE", which is moved. */
-static void add_name(struct names *names, struct str *text, const struct item *item,
+static void add_name(struct names *names, struct str *text, const struct name_place *item,
                      struct invalid *invalid)
 {
     struct str *kept = &names->texts[names->n];
@@ -108,7 +109,7 @@ static void read_query(struct request *r, struct names *names, struct invalid *i
         }
         AUTO_STR text = {0};
         percent_decode(parameter.value, parameter.n_value, true, &text);
-        const struct item item = {"query", "name", names->n};
+        const struct name_place item = {"query", "name", names->n};
         add_name(names, &text, &item, invalid);
     }
     if (names->n == 0) {
@@ -161,7 +162,7 @@ static bool take_item(struct json_text item, struct str *out)
 static void read_body(const struct request *r, struct names *names, struct invalid *invalid)
 {
     struct json_text text;
-    struct item item = {"body", "names", 0};
+    struct name_place item = {"body", "names", 0};
     for (size_t at = 0; json_item(r->body.list, &at, &text); item.index++) {
         AUTO_STR name = {0};
         if (names->n == names->max) {

@@ -25,13 +25,14 @@ struct change_read {
 };
 
 /* The object of a change's members, and where their faults go. */
-struct part {
+struct change_part {
     struct json_text object;
     struct change_read *change;
     struct invalid *invalid;
 };
 
-static void refuse(struct part *part, const char *name, enum fault fault, const char *message)
+static void refuse(struct change_part *part, const char *name, enum fault fault,
+                   const char *message)
 {
     invalid_add(part->invalid, "body", name, fault, message);
 }
@@ -39,7 +40,7 @@ static void refuse(struct part *part, const char *name, enum fault fault, const 
 /* ---- Members ---- */
 
 /* Decodes a text into *text, without NUL at its end. False: it is not given, or is a fault. */
-static bool take_string(struct part *part, const char *name, struct str *text)
+static bool take_string(struct change_part *part, const char *name, struct str *text)
 {
     struct json_text value;
     if (!json_find(part->object, name, &value)) {
@@ -53,7 +54,7 @@ static bool take_string(struct part *part, const char *name, struct str *text)
     return true;
 }
 
-static char *take_name(struct part *part, const char *name, struct str *text)
+static char *take_name(struct change_part *part, const char *name, struct str *text)
 {
     struct status st;
     if (take_string(part, name, text) && !name_check(str_text(text), text->len, name, &st)) {
@@ -62,7 +63,7 @@ static char *take_name(struct part *part, const char *name, struct str *text)
     return registry_text(str_text(text));
 }
 
-static char *take_service(struct part *part)
+static char *take_service(struct change_part *part)
 {
     struct json_text value;
     if (!json_find(part->object, "service_name", &value)) {
@@ -71,12 +72,12 @@ static char *take_service(struct part *part)
     return take_name(part, "service_name", &part->change->service);
 }
 
-static char *take_environment(struct part *part)
+static char *take_environment(struct change_part *part)
 {
     return take_name(part, "environment", &part->change->environment);
 }
 
-static char *take_epoch(struct part *part)
+static char *take_epoch(struct change_part *part)
 {
     struct str *text = &part->change->epoch;
     struct status st;
@@ -88,7 +89,7 @@ static char *take_epoch(struct part *part)
 }
 
 /* A version or a revision; 0: it is not given. */
-static uint64_t take_number(struct part *part, const char *name)
+static uint64_t take_number(struct change_part *part, const char *name)
 {
     struct json_text value;
     struct number number = {0};
@@ -105,7 +106,7 @@ static uint64_t take_number(struct part *part, const char *name)
     return taken;
 }
 
-static bool take_switch(struct part *part, const char *name)
+static bool take_switch(struct change_part *part, const char *name)
 {
     struct json_text value;
     if (!json_find(part->object, name, &value)) {
@@ -119,7 +120,7 @@ static bool take_switch(struct part *part, const char *name)
 }
 
 /* False: it is not given. */
-static bool take_payload(struct part *part, const char *name, enum json_type type,
+static bool take_payload(struct change_part *part, const char *name, enum json_type type,
                          ProtobufCBinaryData *payload)
 {
     struct json_text value;
@@ -153,7 +154,7 @@ static bool take_payload(struct part *part, const char *name, enum json_type typ
 
 /* ---- Kinds of changes ---- */
 
-static void read_create(struct part *part)
+static void read_create(struct change_part *part)
 {
     Confreg__V1__CreateConfigRequest *m = &part->change->request.create;
     confreg__v1__create_config_request__init(m);
@@ -165,7 +166,7 @@ static void read_create(struct part *part)
 }
 
 /* A copy of what the service has in another environment. False: it is not given. */
-static bool take_source(struct part *part, Confreg__V1__UpdateConfigRequest *m)
+static bool take_source(struct change_part *part, Confreg__V1__UpdateConfigRequest *m)
 {
     struct json_text value;
     m->source_version = take_number(part, "source_version");
@@ -177,7 +178,7 @@ static bool take_source(struct part *part, Confreg__V1__UpdateConfigRequest *m)
     return true;
 }
 
-static void take_content(struct part *part, Confreg__V1__UpdateConfigRequest *m)
+static void take_content(struct change_part *part, Confreg__V1__UpdateConfigRequest *m)
 {
     static const struct {
         const char *name;
@@ -206,7 +207,7 @@ static void take_content(struct part *part, Confreg__V1__UpdateConfigRequest *m)
     }
 }
 
-static void read_update(struct part *part)
+static void read_update(struct change_part *part)
 {
     Confreg__V1__UpdateConfigRequest *m = &part->change->request.update;
     confreg__v1__update_config_request__init(m);
@@ -217,7 +218,7 @@ static void read_update(struct part *part)
     m->allow_missing = take_switch(part, "upsert");
 }
 
-static void read_delete(struct part *part)
+static void read_delete(struct change_part *part)
 {
     Confreg__V1__DeleteConfigRequest *m = &part->change->request.delete;
     confreg__v1__delete_config_request__init(m);
@@ -229,7 +230,7 @@ static void read_delete(struct part *part)
     m->erase = take_switch(part, "erase");
 }
 
-static void read_rollback(struct part *part)
+static void read_rollback(struct change_part *part)
 {
     Confreg__V1__RollbackConfigRequest *m = &part->change->request.rollback;
     confreg__v1__rollback_config_request__init(m);
@@ -239,7 +240,7 @@ static void read_rollback(struct part *part)
     TAKE_EXPECTED(part, m);
 }
 
-static void read_undelete(struct part *part)
+static void read_undelete(struct change_part *part)
 {
     Confreg__V1__UndeleteConfigRequest *m = &part->change->request.undelete;
     confreg__v1__undelete_config_request__init(m);
@@ -251,10 +252,10 @@ static void read_undelete(struct part *part)
 
 #define EXPECTED "expected_version", "expected_revision", "expected_epoch"
 
-static const struct kind {
+static const struct write_kind {
     const char *name;
     Confreg__V1__Write__WriteCase write_case;
-    void (*read)(struct part *part);
+    void (*read)(struct change_part *part);
     struct known_names members;
 } kinds[] = {
     {"create",
@@ -285,7 +286,7 @@ static const struct known_names kind_names = {
 
 /* ---- The list ---- */
 
-static void refuse_unknown(struct part *part, const struct known_names *known)
+static void refuse_unknown(struct change_part *part, const struct known_names *known)
 {
     struct json_text key, value;
     for (size_t at = 0; json_member(part->object, &at, &key, &value);) {
@@ -298,7 +299,7 @@ static void refuse_unknown(struct part *part, const struct known_names *known)
 }
 
 /* False: it is no object, which is a fault. */
-static bool check_object(struct part *part)
+static bool check_object(struct change_part *part)
 {
     bool is_object = json_type_of(part->object) == JSON_OBJECT;
     if (!is_object) {
@@ -308,7 +309,7 @@ static bool check_object(struct part *part)
 }
 
 /* outer: the item of the list, "changes[2]". */
-static void read_part(struct part *part, const struct kind *kind, const char *outer)
+static void read_part(struct change_part *part, const struct write_kind *kind, const char *outer)
 {
     char path[PATH_BYTES];
     snprintf(path, sizeof path, "%s.%s", outer, kind->name);
@@ -321,10 +322,10 @@ static void read_part(struct part *part, const struct kind *kind, const char *ou
     part->invalid->within = outer;
 }
 
-static void read_change(struct part *item, const char *path)
+static void read_change(struct change_part *item, const char *path)
 {
-    const struct kind *found = NULL;
-    struct part part = *item;
+    const struct write_kind *found = NULL;
+    struct change_part part = *item;
     size_t n = 0;
     for (size_t i = 0; i < COUNT_OF(kinds); i++) {
         struct json_text value;
@@ -347,7 +348,7 @@ static void read_item(struct json_text text, size_t index, struct changes *chang
                       struct invalid *invalid)
 {
     char path[PATH_BYTES];
-    struct part item = {text, &changes->items[index], invalid};
+    struct change_part item = {text, &changes->items[index], invalid};
     snprintf(path, sizeof path, "changes[%zu]", index);
     confreg__v1__write__init(&item.change->write);
     changes->list[index] = &item.change->write;

@@ -100,7 +100,7 @@ bool conditions_expect(struct request *r, char **ret_epoch, uint64_t *ret_revisi
 
 /* The current state of the config, as the refusal reports it. */
 
-struct found {
+struct current_state {
     struct expectation head;
     bool exists;
 };
@@ -116,12 +116,12 @@ static const char *info_of(const struct status *st, const char *key)
 }
 
 /* False if the refusal does not report the current head. */
-static bool read_found(const struct status *st, struct found *found)
+static bool read_found(const struct status *st, struct current_state *found)
 {
     const char *epoch = info_of(st, "current_epoch");
     const char *revision = info_of(st, "current_revision");
     const char *version = info_of(st, "current_version");
-    *found = (struct found){0};
+    *found = (struct current_state){0};
     if (epoch == NULL || revision == NULL || version == NULL) {
         return false;
     }
@@ -131,9 +131,9 @@ static bool read_found(const struct status *st, struct found *found)
     return true;
 }
 
-enum refusal { REFUSED_HEAD, REFUSED_MISSING, REFUSED_OTHERWISE };
+enum condition_refusal { REFUSED_HEAD, REFUSED_MISSING, REFUSED_OTHERWISE };
 
-static enum refusal refusal_of(const struct status *st)
+static enum condition_refusal refusal_of(const struct status *st)
 {
     switch (st->outcome) {
     case OUTCOME_REVISION_MISMATCH:
@@ -148,7 +148,7 @@ static enum refusal refusal_of(const struct status *st)
 }
 
 static enum conditions_next decide(struct request *r, const struct status *st,
-                                   const struct found *found)
+                                   const struct current_state *found)
 {
     struct conditions *c = &config_request_of(r)->conditions;
     if (!found->exists && !c->match.given) {
@@ -172,8 +172,8 @@ static enum conditions_next decide(struct request *r, const struct status *st,
 enum conditions_next conditions_after(struct request *r, const struct status *st)
 {
     const struct conditions *c = &config_request_of(r)->conditions;
-    struct found found = {0};
-    enum refusal refusal = refusal_of(st);
+    struct current_state found = {0};
+    enum condition_refusal refusal = refusal_of(st);
     bool given = c->match.given || c->none.given;
     if (refusal == REFUSED_OTHERWISE || (refusal == REFUSED_HEAD && !given)) {
         return CONDITIONS_OTHER;
@@ -186,15 +186,15 @@ enum conditions_next conditions_after(struct request *r, const struct status *st
 
 bool conditions_finds_none(const struct status *st)
 {
-    struct found found;
-    enum refusal refusal = refusal_of(st);
+    struct current_state found;
+    enum condition_refusal refusal = refusal_of(st);
     return refusal == REFUSED_MISSING ||
            (refusal == REFUSED_HEAD && read_found(st, &found) && !found.exists);
 }
 
 bool conditions_refuse_existing(struct request *r, const struct status *st)
 {
-    struct found found;
+    struct current_state found;
     const struct etag_set *none = &config_request_of(r)->conditions.none;
     bool forbidden = none->any || (read_found(st, &found) && etag_set_has(none, &found.head));
     if (forbidden) {

@@ -38,23 +38,23 @@ static bool is_known_to_client(const struct request *r, const char *tag, enum co
 
 /* The result of a look-up in the mirror: the config and, if it is to be merged, the one of
  * `default`. */
-struct found {
+struct mirror_answer {
     struct mirror_config *configs[2]; /* references */
     struct mirror_view view;
 };
 
-static void found_fini(struct found *found)
+static void found_fini(struct mirror_answer *found)
 {
     mirror_config_unref(found->configs[0]);
     mirror_config_unref(found->configs[1]);
 }
 
-static void look_up(const struct request *r, struct found *found)
+static void look_up(const struct request *r, struct mirror_answer *found)
 {
     const char *environments[2] = {r->parameters.environment, DEFAULT_ENVIRONMENT};
     const char *service = str_text(r->service);
     struct mirror *mirror = r->gateway->upstream->mirror;
-    *found = (struct found){0};
+    *found = (struct mirror_answer){0};
     if (is_merged(r)) {
         mirror_get_several(mirror, service, environments, 2, found->configs, &found->view);
     } else {
@@ -69,7 +69,7 @@ static bool lacks_payload(const struct mirror_config *config)
 
 /* Whether the mirror knows all that the answer is made of. The tag of a merged config names the
  * tombstone of the one that is gone, of which a mirror need not know. */
-static bool is_known(const struct request *r, const struct found *found)
+static bool is_known(const struct request *r, const struct mirror_answer *found)
 {
     if (lacks_payload(found->configs[0]) || lacks_payload(found->configs[1])) {
         return false;
@@ -78,7 +78,7 @@ static bool is_known(const struct request *r, const struct found *found)
     return !any || !is_merged(r) || (found->configs[0] != NULL && found->configs[1] != NULL);
 }
 
-static void add_merged(struct request *r, const struct found *found)
+static void add_merged(struct request *r, const struct mirror_answer *found)
 {
     const struct mirror_config *overlay = found->configs[0];
     const struct mirror_config *base = found->configs[1];
@@ -100,14 +100,14 @@ static void add_applied(struct request *r)
     request_add_header(r, "Preference-Applied", applied);
 }
 
-static bool is_missing(const struct found *found)
+static bool is_missing(const struct mirror_answer *found)
 {
     return !is_live(found->configs[0]) && !is_live(found->configs[1]);
 }
 
 /* Whether Prefer: wait is honoured (freshness.h says what it waits for). A mirror that is not in
  * step would miss the change. */
-static bool heeds_wait(struct request *r, const struct found *found)
+static bool heeds_wait(struct request *r, const struct mirror_answer *found)
 {
     const struct config_request *c = config_request_of(r);
     bool asked = r->headers.if_none_match != NULL || is_missing(found) || c->poll_until_ns != 0;
@@ -117,7 +117,7 @@ static bool heeds_wait(struct request *r, const struct found *found)
 
 /* ---- Forms ---- */
 
-static bool asks_for_gzip(struct request *r, const struct found *found)
+static bool asks_for_gzip(struct request *r, const struct mirror_answer *found)
 {
     return config_request_of(r)->coding == CODING_GZIP && !is_merged(r) &&
            is_live(found->configs[0]);
@@ -125,7 +125,7 @@ static bool asks_for_gzip(struct request *r, const struct found *found)
 
 /* Starts to wait for the gzip form if the request asks for one that is still to be made. Waits
  * once: a config that changes meanwhile is shown in the plain form. */
-static bool waits_for_gzip(struct request *r, const struct found *found)
+static bool waits_for_gzip(struct request *r, const struct mirror_answer *found)
 {
     struct config_request *c = config_request_of(r);
     struct mirror_config *config = found->configs[0];
@@ -141,7 +141,7 @@ static bool waits_for_gzip(struct request *r, const struct found *found)
 }
 
 /* The coding of the answer; known is that of the form which the client of a 304 has. */
-static enum coding choose(struct request *r, const struct found *found, unsigned status,
+static enum coding choose(struct request *r, const struct mirror_answer *found, unsigned status,
                           enum coding known)
 {
     if (status == 304) {
@@ -155,7 +155,7 @@ static enum coding choose(struct request *r, const struct found *found, unsigned
     return is_gzip ? CODING_GZIP : CODING_PLAIN;
 }
 
-static void add_data(struct request *r, const struct found *found, enum coding coding)
+static void add_data(struct request *r, const struct mirror_answer *found, enum coding coding)
 {
     if (coding == CODING_PLAIN) {
         add_merged(r, found);
@@ -169,7 +169,7 @@ static void add_data(struct request *r, const struct found *found, enum coding c
     str_add(&r->response.body, str_text(&prepared->gzip), prepared->gzip.len);
 }
 
-static bool may_be_prepared(const struct request *r, const struct found *found)
+static bool may_be_prepared(const struct request *r, const struct mirror_answer *found)
 {
     return !is_merged(r) && found->view.state == MIRROR_IN_STEP &&
            !r->gateway->upstream->stopping && r->response.n_headers == 0;
@@ -177,8 +177,8 @@ static bool may_be_prepared(const struct request *r, const struct found *found)
 
 /* A 304 is given the data, too: it is not sent, but Content-Length must be its length. Of a gzip
  * form that is no longer there it has none. */
-static void show_data(struct request *r, struct found *found, const char *tag, unsigned status,
-                      enum coding known)
+static void show_data(struct request *r, struct mirror_answer *found, const char *tag,
+                      unsigned status, enum coding known)
 {
     struct config_request *c = config_request_of(r);
     const struct mirror_config *shown =
@@ -204,7 +204,7 @@ static void show_data(struct request *r, struct found *found, const char *tag, u
 
 /* Starts to wait, or goes on waiting, for a change of the config; false if the request has to be
  * answered now. */
-static bool waits_on(struct request *r, const struct found *found)
+static bool waits_on(struct request *r, const struct mirror_answer *found)
 {
     struct config_request *c = config_request_of(r);
     if (!heeds_wait(r, found)) {
@@ -225,7 +225,7 @@ static bool waits_on(struct request *r, const struct found *found)
 }
 
 /* With If-None-Match, a missing config already differs from what the client knows: answer now. */
-static void show_missing(struct request *r, const struct found *found)
+static void show_missing(struct request *r, const struct mirror_answer *found)
 {
     if (r->headers.if_none_match == NULL && waits_on(r, found)) {
         return;
@@ -237,7 +237,7 @@ static void show_missing(struct request *r, const struct found *found)
     request_refuse(r, 404, "CONFIG_NOT_FOUND", "Configuration not found");
 }
 
-static void show_found(struct request *r, struct found *found)
+static void show_found(struct request *r, struct mirror_answer *found)
 {
     const struct mirror_config *config = found->configs[0];
     const struct mirror_config *base = found->configs[1];
@@ -268,7 +268,7 @@ static bool may_read(const struct request *r)
 
 static bool answer_from_mirror(struct request *r)
 {
-    struct found found;
+    struct mirror_answer found;
     bool of_version = r->parameters.version.given || r->parameters.include_deleted;
     if (of_version || r->gateway->upstream->mirror == NULL || !may_read(r)) {
         return false;

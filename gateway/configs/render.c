@@ -9,7 +9,7 @@
 #include "texts.h"
 
 /* The fields that Config and Version share. */
-struct document {
+struct shared_fields {
     const char *service, *environment, *comment;
     const char *created_by;         /* NULL: none named */
     const char *source_environment; /* NULL or "": it is no copy, or it is not known */
@@ -36,7 +36,7 @@ static int64_t time_of(const Google__Protobuf__Timestamp *timestamp)
 }
 
 /* A version is not changed, so both times are its own. */
-static void add_member(struct str *out, const struct document *d, enum document_member member)
+static void add_member(struct str *out, const struct shared_fields *d, enum document_member member)
 {
     char time[CLOCK_TEXT_SIZE];
     char room[TEXTS_COMMENT_SIZE];
@@ -73,7 +73,7 @@ static void add_member(struct str *out, const struct document *d, enum document_
     }
 }
 
-static bool add_document(struct str *out, const struct document *d, unsigned members)
+static bool add_document(struct str *out, const struct shared_fields *d, unsigned members)
 {
     char mark = '{';
     if ((members & DOCUMENT_DATA) != 0 && d->data.len == 0) {
@@ -99,9 +99,9 @@ static bool add_document(struct str *out, const struct document *d, unsigned mem
     return true;
 }
 
-static struct document of_config(const Confreg__V1__Config *config)
+static struct shared_fields of_config(const Confreg__V1__Config *config)
 {
-    return (struct document){
+    return (struct shared_fields){
         .service = config->service_name,
         .environment = config->environment,
         .created_by = texts_author_named(config->created_by, config->created_by_empty),
@@ -114,10 +114,10 @@ static struct document of_config(const Confreg__V1__Config *config)
     };
 }
 
-static struct document of_version(const char *service, const char *environment,
-                                  const Confreg__V1__Version *version)
+static struct shared_fields of_version(const char *service, const char *environment,
+                                       const Confreg__V1__Version *version)
 {
-    return (struct document){
+    return (struct shared_fields){
         .service = service,
         .environment = environment,
         .created_by = texts_author_named(version->created_by, version->created_by_empty),
@@ -136,7 +136,7 @@ static struct document of_version(const char *service, const char *environment,
 
 bool render_schema(struct str *out, const Confreg__V1__Config *schema)
 {
-    struct document d = of_config(schema);
+    struct shared_fields d = of_config(schema);
     d.is_schema = true;
     return add_document(out, &d, OF_SCHEMAS);
 }
@@ -144,20 +144,20 @@ bool render_schema(struct str *out, const Confreg__V1__Config *schema)
 bool render_schema_version(struct str *out, const char *service, const char *environment,
                            const Confreg__V1__Version *version)
 {
-    struct document d = of_version(service, environment, version);
+    struct shared_fields d = of_version(service, environment, version);
     d.is_schema = true;
     return add_document(out, &d, OF_SCHEMAS);
 }
 
 bool render_config(struct str *out, const Confreg__V1__Config *config, unsigned members)
 {
-    struct document d = of_config(config);
+    struct shared_fields d = of_config(config);
     return add_document(out, &d, members);
 }
 
 bool render_mirrored(struct str *out, const struct mirror_config *config, unsigned members)
 {
-    struct document d = {
+    struct shared_fields d = {
         .service = config->service_name,
         .environment = config->environment,
         .created_by = config->created_by,
@@ -174,7 +174,7 @@ bool render_mirrored(struct str *out, const struct mirror_config *config, unsign
 bool render_version(struct str *out, const char *service, const char *environment,
                     const Confreg__V1__Version *version, unsigned members)
 {
-    struct document d = of_version(service, environment, version);
+    struct shared_fields d = of_version(service, environment, version);
     return add_document(out, &d, members);
 }
 

@@ -150,13 +150,13 @@ void sse_index_ignore(struct sse_member *member)
 
 /* ---- Changes ---- */
 
-struct visit {
+struct sse_visit {
     const struct sse_index *index;
     void (*visit)(void *user, struct sse_member *member);
     void *user;
 };
 
-static void visit_audience(const struct visit *v, const struct audience_key *key)
+static void visit_audience(const struct sse_visit *v, const struct audience_key *key)
 {
     struct sse_audience *audience = find(v->index, key);
     struct sse_member *following;
@@ -171,7 +171,7 @@ static void visit_audience(const struct visit *v, const struct audience_key *key
 }
 
 /* Visits the audiences that named the environment, and those that named none. */
-static void visit_both(const struct visit *v, const char *environment, struct audience_key key)
+static void visit_both(const struct sse_visit *v, const char *environment, struct audience_key key)
 {
     key.environment = environment;
     visit_audience(v, &key);
@@ -182,7 +182,7 @@ static void visit_both(const struct visit *v, const char *environment, struct au
 void sse_index_visit(struct sse_index *index, const char *environment, const char *service_name,
                      void (*visit)(void *user, struct sse_member *member), void *user)
 {
-    const struct visit v = {index, visit, user};
+    const struct sse_visit v = {index, visit, user};
     size_t n = strlen(service_name);
     visit_both(&v, environment, (struct audience_key){.text = service_name, .n_text = n});
     for (size_t i = 0; i <= n && i < LENGTHS; i++) {

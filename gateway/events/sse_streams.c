@@ -22,7 +22,7 @@
     50000000 /* how often to look for room for a catch-up: no event tells of it                    \
               */
 
-enum phase {
+enum sse_phase {
     PHASE_PENDING, /* the server has not said yet whether it knows the position */
     PHASE_BEHIND,  /* a watch of the server delivers what has left the window */
     PHASE_LIVE,    /* reads the window */
@@ -38,7 +38,7 @@ struct sse_stream {
     uint64_t rights; /* the digest of that when it began; void once it does not fit any more */
     bool waits_for_rights; /* they are not known at the moment */
     char epoch[MIRROR_EPOCH_SIZE];
-    enum phase phase;
+    enum sse_phase phase;
     uint64_t position; /* of the last commit that the client has, or that it does not want */
     uint64_t next;     /* in the window; where live */
     bool paused;       /* has nothing to send; front_resume has it read again */

@@ -72,19 +72,19 @@ static void find_names(struct request *r, struct call_names *names)
 }
 
 /* The texts that a line borrows. */
-struct line_texts {
+struct call_line_texts {
     struct str credential, path;
     struct call_names names;
 };
 
-static void texts_fini(struct line_texts *texts)
+static void texts_fini(struct call_line_texts *texts)
 {
     str_fini(&texts->credential);
     str_fini(&texts->path);
     call_names_fini(&texts->names);
 }
 
-static struct call_line line_of(struct request *r, struct line_texts *texts)
+static struct call_line line_of(struct request *r, struct call_line_texts *texts)
 {
     find_credential(r, &texts->credential);
     str_add(&texts->path, r->target.text, r->target.n_path);
@@ -111,7 +111,7 @@ static struct call_line line_of(struct request *r, struct line_texts *texts)
 void call_log_opened(struct request *r)
 {
     if (r->gateway->logs != NULL) {
-        struct line_texts texts = {0};
+        struct call_line_texts texts = {0};
         struct call_line line = line_of(r, &texts);
         call_logs_add_opened(r->gateway->logs, &line);
         texts_fini(&texts);
@@ -121,7 +121,7 @@ void call_log_opened(struct request *r)
 void call_log_ended(struct request *r)
 {
     if (r->gateway->logs != NULL) {
-        struct line_texts texts = {0};
+        struct call_line_texts texts = {0};
         struct call_line line = line_of(r, &texts);
         bool reads = is_of_api(r) && !r->route->kind->writes;
         call_logs_add(r->gateway->logs, &line, reads ? CALL_READS : CALL_DOES_OTHER,

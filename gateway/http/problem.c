@@ -29,7 +29,7 @@ static void add_number(struct str *members, const char *name, uint64_t value)
 
 /* The keys of a status's info that clients get as members of an error. openapi.json documents the
  * same. */
-static const struct row {
+static const struct info_row {
     const char *key;
     bool is_text; /* otherwise a number */
 } rows[] = {

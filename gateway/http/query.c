@@ -158,7 +158,7 @@ static void take_switch(const char *name, const struct str *value, void *target,
                 "Input should be a valid boolean, unable to interpret input");
 }
 
-static const struct row {
+static const struct parameter_row {
     enum parameter parameter;
     const char *name;
     take_value *take;
@@ -217,7 +217,7 @@ static const struct row {
 };
 
 /* The row of a parameter that the route takes; NULL: it takes none of that name. */
-static const struct row *row_named(const char *name, size_t n, unsigned wanted)
+static const struct parameter_row *row_named(const char *name, size_t n, unsigned wanted)
 {
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         if ((wanted & rows[i].parameter) != 0 && n == strlen(rows[i].name) &&
@@ -257,7 +257,7 @@ static void collect(const char *query, size_t n, unsigned wanted, struct given *
     for (size_t position = 0; query_next(query, n, &position, &parameter);) {
         AUTO_STR name = {0};
         percent_decode(parameter.name, parameter.n_name, true, &name);
-        const struct row *row = row_named(str_text(&name), name.len, wanted);
+        const struct parameter_row *row = row_named(str_text(&name), name.len, wanted);
         if (row == NULL) {
             name_unknown(&name, wanted, ret, invalid);
             continue;

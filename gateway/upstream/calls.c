@@ -17,7 +17,7 @@
 struct calls {
     int fd;
     pthread_mutex_t lock;
-    struct call *first; /* the newest; under lock */
+    struct upstream_call *first; /* the newest; under lock */
     /* Writes of this turn, those of each caller together; the HTTP thread's. */
     struct together *together[TOGETHER_GROUPS];
     size_t n_together;
@@ -49,7 +49,7 @@ int calls_fd(const struct calls *calls)
     return calls->fd;
 }
 
-void calls_done_add(struct calls_done *done, struct call *call, ProtobufCMessage *response,
+void calls_done_add(struct calls_done *done, struct upstream_call *call, ProtobufCMessage *response,
                     const struct status *st)
 {
     call->response = response;
@@ -80,17 +80,17 @@ void calls_hand_over(struct calls_done *done)
 }
 
 /* In the order in which they were done. */
-static struct call *take_all(struct calls *calls)
+static struct upstream_call *take_all(struct calls *calls)
 {
     eventfd_t count;
     eventfd_read(calls->fd, &count);
     pthread_mutex_lock(&calls->lock);
-    struct call *newest = calls->first;
+    struct upstream_call *newest = calls->first;
     calls->first = NULL;
     pthread_mutex_unlock(&calls->lock);
-    struct call *oldest = NULL;
+    struct upstream_call *oldest = NULL;
     while (newest != NULL) {
-        struct call *call = newest;
+        struct upstream_call *call = newest;
         newest = call->next_done;
         call->next_done = oldest;
         oldest = call;
@@ -107,7 +107,7 @@ static void done(void *user, ProtobufCMessage *response, const struct status *st
 }
 
 /* Fails a call that is started while the gateway has no client. */
-static void refuse(struct call *call)
+static void refuse(struct upstream_call *call)
 {
     struct status st;
     status_set(&st, STATUS_UNAVAILABLE, "SHUTTING_DOWN", "the gateway is stopping");
@@ -115,7 +115,7 @@ static void refuse(struct call *call)
 }
 
 /* Where the writes of the call's caller are; NULL there: the first one. */
-static struct together **group_of(struct calls *calls, const struct call *call)
+static struct together **group_of(struct calls *calls, const struct upstream_call *call)
 {
     for (size_t i = 0; i < calls->n_together; i++) {
         if (together_is_of(calls->together[i], call)) {
@@ -128,7 +128,7 @@ static struct together **group_of(struct calls *calls, const struct call *call)
     return &calls->together[calls->n_together++];
 }
 
-static void add_to_others(struct call *call, struct registry_client *client,
+static void add_to_others(struct upstream_call *call, struct registry_client *client,
                           const ProtobufCMessage *message)
 {
     memcpy(&call->write, message, message->descriptor->sizeof_message);
@@ -152,7 +152,7 @@ static void copy_host(const char *peer, char host[PEER_ADDRESS_SIZE])
     host[n] = '\0';
 }
 
-static void set_caller(struct call *call, const struct request *r)
+static void set_caller(struct upstream_call *call, const struct request *r)
 {
     if (r->identity != NULL) {
         copy_host(r->peer, call->peer);
@@ -160,12 +160,12 @@ static void set_caller(struct call *call, const struct request *r)
     }
 }
 
-const struct registry_caller *call_caller(const struct call *call)
+const struct registry_caller *call_caller(const struct upstream_call *call)
 {
     return call->has_caller ? &call->caller : NULL;
 }
 
-struct registry_call call_to_send(const struct call *call, enum registry_method method,
+struct registry_call call_to_send(const struct upstream_call *call, enum registry_method method,
                                   const ProtobufCMessage *message)
 {
     return (struct registry_call){.method = method,
@@ -179,13 +179,13 @@ void call_start(struct request *r, enum registry_method method, const ProtobufCM
                 int64_t timeout_ms, call_next *next)
 {
     struct upstream *upstream = r->gateway->upstream;
-    struct call *call = &upstream_request_of(r)->call;
+    struct upstream_call *call = &upstream_request_of(r)->call;
     request_suspend(r, &by_call);
-    *call = (struct call){.method = method,
-                          .timeout_ms = timeout_ms,
-                          .calls = upstream->calls,
-                          .next = next,
-                          .trace = r->trace};
+    *call = (struct upstream_call){.method = method,
+                                   .timeout_ms = timeout_ms,
+                                   .calls = upstream->calls,
+                                   .next = next,
+                                   .trace = r->trace};
     set_caller(call, r);
     if (upstream->client == NULL) {
         refuse(call);
@@ -205,7 +205,7 @@ void calls_flush(struct calls *calls)
     calls->n_together = 0;
 }
 
-static void note_reach(struct upstream *upstream, const struct call *call)
+static void note_reach(struct upstream *upstream, const struct upstream_call *call)
 {
     if (call->response != NULL || call->st->reason[0] != '\0') {
         reach_is_there(upstream);
@@ -216,10 +216,10 @@ static void note_reach(struct upstream *upstream, const struct call *call)
 
 void calls_run(struct calls *calls, request_resume *resume, void *user)
 {
-    struct call *call = take_all(calls);
+    struct upstream_call *call = take_all(calls);
     while (call != NULL) {
         struct request *r = &CONTAINER_OF(call, struct upstream_request, call)->base;
-        struct call *following = call->next_done;
+        struct upstream_call *following = call->next_done;
         ProtobufCMessage *response = call->response;
         note_reach(r->gateway->upstream, call);
         AUTO(free) struct status *st = MOVE(call->st);

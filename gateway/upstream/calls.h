@@ -25,7 +25,7 @@ union write_message {
 };
 
 /* The call of a request; at most one at a time. */
-struct call {
+struct upstream_call {
     enum registry_method method;
     int64_t timeout_ms;
     bool has_caller;               /* false: it is the gateway's own */
@@ -34,7 +34,7 @@ struct call {
     const char *trace;             /* borrowed from the request; "": none */
     union write_message write;     /* what it points to is borrowed; not of other calls */
     struct calls *calls;
-    struct call *next_done; /* in the queue */
+    struct upstream_call *next_done; /* in the queue */
     call_next *next;
     ProtobufCMessage *response;   /* owned; NULL where it failed */
     struct status *st;            /* owned; why it failed, … */
@@ -55,9 +55,9 @@ void call_start(struct request *r, enum registry_method method, const ProtobufCM
                 int64_t timeout_ms, call_next *next);
 
 /* NULL: it is the gateway's own. */
-const struct registry_caller *call_caller(const struct call *call);
+const struct registry_caller *call_caller(const struct upstream_call *call);
 /* How it is sent, by itself or, with another method, for others, too. Borrowed from both. */
-struct registry_call call_to_send(const struct call *call, enum registry_method method,
+struct registry_call call_to_send(const struct upstream_call *call, enum registry_method method,
                                   const ProtobufCMessage *message);
 
 /* Sends the writes that were started in this turn of the loop. Must be called at its end. HTTP
@@ -66,10 +66,10 @@ void calls_flush(struct calls *calls);
 
 /* Calls that have ended, to be handed over together. Any thread. */
 struct calls_done {
-    struct call *newest, *oldest; /* linked from the newest on */
+    struct upstream_call *newest, *oldest; /* linked from the newest on */
 };
 /* One of response, which is moved, and st is NULL. */
-void calls_done_add(struct calls_done *done, struct call *call, ProtobufCMessage *response,
+void calls_done_add(struct calls_done *done, struct upstream_call *call, ProtobufCMessage *response,
                     const struct status *st);
 /* Queues them, at least one, for calls_run. */
 void calls_hand_over(struct calls_done *done);

@@ -70,7 +70,7 @@ struct identities {
 /* ---- Life ---- */
 
 /* A credential; with neither: of everybody who has none. */
-struct key {
+struct credential_key {
     const char *authorization; /* NULL: none */
     const char *certificate;   /* "": none, or there is an authorization */
 };
@@ -84,12 +84,12 @@ static bool is_same_secret(const char *a, const char *b)
 static bool has_key(const void *item, const void *wanted)
 {
     const struct identity *identity = item;
-    const struct key *key = wanted;
+    const struct credential_key *key = wanted;
     return is_same_secret(identity->authorization, key->authorization) &&
            strcmp(identity->certificate, key->certificate) == 0;
 }
 
-static uint64_t hash_of(const struct key *key)
+static uint64_t hash_of(const struct credential_key *key)
 {
     const char *text = key->authorization != NULL ? key->authorization : key->certificate;
     return hash_table_key(text, strlen(text));
@@ -115,7 +115,8 @@ static void free_identity(struct identity *identity)
     free(identity);
 }
 
-static struct identity *new_identity(struct identities *identities, const struct key *key)
+static struct identity *new_identity(struct identities *identities,
+                                     const struct credential_key *key)
 {
     struct identity *identity = mem_zalloc(sizeof *identity);
     identity->identities = identities;
@@ -142,7 +143,7 @@ static void take_from_unused(struct identity *identity)
 
 static void remove_identity(struct identities *identities, struct identity *identity)
 {
-    const struct key key = {identity->authorization, identity->certificate};
+    const struct credential_key key = {identity->authorization, identity->certificate};
     take_from_unused(identity);
     table_remove(&identities->table, identity->hash, has_key, &key);
     free_identity(identity);
@@ -151,7 +152,7 @@ static void remove_identity(struct identities *identities, struct identity *iden
 struct identities *identities_new(struct upstream *upstream)
 {
     struct identities *identities = mem_zalloc(sizeof *identities);
-    const struct key none = {NULL, ""};
+    const struct credential_key none = {NULL, ""};
     identities->upstream = upstream;
     TAILQ_INIT(&identities->watched);
     TAILQ_INIT(&identities->unused);
@@ -244,7 +245,7 @@ struct identity *identities_find(struct identities *identities, const char *auth
                                  const char *certificate)
 {
     bool is_certificate = authorization == NULL && certificate != NULL;
-    const struct key key = {authorization, is_certificate ? certificate : ""};
+    const struct credential_key key = {authorization, is_certificate ? certificate : ""};
     struct identity *identity = table_find(&identities->table, hash_of(&key), has_key, &key);
     if (identity != NULL) {
         return identity_ref(identity);

@@ -9,10 +9,10 @@ struct together {
     struct registry_client *client; /* borrowed */
     registry_client_done *done;     /* of calls that travel alone */
     size_t n, bytes;
-    struct call *calls[TOGETHER_WRITES];
+    struct upstream_call *calls[TOGETHER_WRITES];
 };
 
-static const struct kind {
+static const struct together_kind {
     enum registry_method method;
     Confreg__V1__Write__WriteCase write;
     Confreg__V1__WriteOutcome__OutcomeCase outcome;
@@ -25,7 +25,7 @@ static const struct kind {
      CONFREG__V1__WRITE_OUTCOME__OUTCOME_DELETE},
 };
 
-static const struct kind *kind_of(enum registry_method method)
+static const struct together_kind *kind_of(enum registry_method method)
 {
     for (size_t i = 0; i < COUNT_OF(kinds); i++) {
         if (kinds[i].method == method) {
@@ -57,7 +57,7 @@ static bool is_same(const char *a, const char *b)
     return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
 }
 
-bool together_is_of(const struct together *together, const struct call *call)
+bool together_is_of(const struct together *together, const struct upstream_call *call)
 {
     const struct registry_caller *a = call_caller(together->calls[0]);
     const struct registry_caller *b = call_caller(call);
@@ -71,7 +71,8 @@ bool together_is_of(const struct together *together, const struct call *call)
            is_same(a->certificate, b->certificate) && is_same(a->peer, b->peer);
 }
 
-bool together_add(struct together **ret_together, struct registry_client *client, struct call *call)
+bool together_add(struct together **ret_together, struct registry_client *client,
+                  struct upstream_call *call)
 {
     struct together *together = *ret_together;
     size_t bytes = protobuf_c_message_get_packed_size(&call->write.base);
@@ -91,7 +92,7 @@ bool together_add(struct together **ret_together, struct registry_client *client
 static void send_alone(struct together *together)
 {
     for (size_t i = 0; i < together->n; i++) {
-        struct call *call = together->calls[i];
+        struct upstream_call *call = together->calls[i];
         const struct registry_call sent = call_to_send(call, call->method, &call->write.base);
         registry_client_start(together->client, &sent, together->done, call);
     }
@@ -100,7 +101,7 @@ static void send_alone(struct together *together)
 
 /* ---- Answers, on the client's thread ---- */
 
-static void take_outcome(struct calls_done *done, struct call *call,
+static void take_outcome(struct calls_done *done, struct upstream_call *call,
                          Confreg__V1__WriteOutcome *outcome)
 {
     struct status st;
@@ -177,7 +178,7 @@ static void send_together(struct together *together)
     Confreg__V1__Write *pointers[TOGETHER_WRITES];
     Confreg__V1__WriteConfigsRequest request = CONFREG__V1__WRITE_CONFIGS_REQUEST__INIT;
     for (size_t i = 0; i < together->n; i++) {
-        struct call *call = together->calls[i];
+        struct upstream_call *call = together->calls[i];
         confreg__v1__write__init(&writes[i]);
         writes[i].write_case = kind_of(call->method)->write;
         writes[i].create = &call->write.create; /* any member of the union */

@@ -19,10 +19,11 @@ struct together;
 bool together_takes(enum registry_method method, const ProtobufCMessage *message);
 
 /* Whether its writes are of the same caller and trace as a call. */
-bool together_is_of(const struct together *together, const struct call *call);
+bool together_is_of(const struct together *together, const struct upstream_call *call);
 
 /* Adds a call with its write; makes *together if it is NULL. False: it is full. */
-bool together_add(struct together **together, struct registry_client *client, struct call *call);
+bool together_add(struct together **together, struct registry_client *client,
+                  struct upstream_call *call);
 
 /* Sends the call, and hands the writes over when it has ended. together is moved. A single write is
  * sent by its own method, with `done`; so are all of them if the server refuses the whole call. */

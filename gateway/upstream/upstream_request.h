@@ -9,7 +9,7 @@
 
 struct upstream_request {
     struct request base;
-    struct call call;
+    struct upstream_call call;
     struct wait wait;
 
     /* For identify.c. */

@@ -131,18 +131,18 @@ static bool is_health(const struct rpc_call *call)
 }
 
 /* The texts that a line borrows. */
-struct line_texts {
+struct account_line_texts {
     char *credential; /* owned */
     char trace[TRACEPARENT_SIZE];
 };
 
-static void line_texts_fini(struct line_texts *texts)
+static void line_texts_fini(struct account_line_texts *texts)
 {
     free(texts->credential);
 }
-#define AUTO_TEXTS __attribute__((cleanup(line_texts_fini))) struct line_texts
+#define AUTO_TEXTS __attribute__((cleanup(line_texts_fini))) struct account_line_texts
 
-static struct call_line line_of(struct rpc_call *call, struct line_texts *texts)
+static struct call_line line_of(struct rpc_call *call, struct account_line_texts *texts)
 {
     size_t n;
     const char *trace = rpc_call_header(call, "traceparent", &n);

@@ -173,24 +173,24 @@ static bool load_anew(struct store *store, struct registry *registry, uint64_t e
 
 /* ---- All at once: where each read of the log reads all of it ---- */
 
-struct loading {
+struct recover_loading {
     struct replay replay;
     uint64_t through; /* the mark HEADS */
 };
 
 static bool load_compaction_commit(void *user, struct commit *commit)
 {
-    return take_compaction(((struct loading *)user)->replay.registry, commit);
+    return take_compaction(((struct recover_loading *)user)->replay.registry, commit);
 }
 
 static bool load_head(void *user, struct head *head)
 {
-    return take_head(((struct loading *)user)->replay.registry, head);
+    return take_head(((struct recover_loading *)user)->replay.registry, head);
 }
 
 static bool load_commit(void *user, struct commit *commit)
 {
-    struct loading *loading = user;
+    struct recover_loading *loading = user;
     return commit->revision == loading->through ? keep_position(loading->replay.registry, commit)
                                                 : take_commit(&loading->replay, commit);
 }
@@ -199,7 +199,7 @@ static bool load_commit(void *user, struct commit *commit)
 static bool load_at_once(struct store *store, struct registry *registry, struct status *st)
 {
     uint64_t compaction = 0;
-    struct loading loading = {
+    struct recover_loading loading = {
         .replay = {.registry = registry, .source = history_source(store), .st = st}};
     const struct store_load load = {.compaction = load_compaction_commit,
                                     .head = load_head,

@@ -79,25 +79,26 @@ static void encode(struct str *out, const char *text)
 
 /* ---- The store ---- */
 
-struct credentials {
+struct store_credentials {
     char *user, *password; /* owned; NULL: none */
 };
 
 static bool read_credentials(const char *folder, const char *user_name, const char *password_name,
-                             struct credentials *ret, struct status *st)
+                             struct store_credentials *ret, struct status *st)
 {
     return secret_read(folder, user_name, &ret->user, st) &&
            secret_read(folder, password_name, &ret->password, st);
 }
 
-static void credentials_fini(struct credentials *credentials)
+static void credentials_fini(struct store_credentials *credentials)
 {
     free(credentials->user);
     mem_free_secret(credentials->password);
 }
 
 /* Users are authenticated against "admin", as in the replaced service. */
-static void build_store(const char *host, const struct credentials *credentials, struct str *out)
+static void build_store(const char *host, const struct store_credentials *credentials,
+                        struct str *out)
 {
     const char *name = variable_read("DOCUMENT_DATABASE_NAME");
     str_addf(out, "mongodb://%s/", host);
@@ -106,7 +107,7 @@ static void build_store(const char *host, const struct credentials *credentials,
 }
 
 /* Inserts the credentials into the address of a database, unless it contains credentials. */
-static char *with_credentials(const char *address, const struct credentials *credentials)
+static char *with_credentials(const char *address, const struct store_credentials *credentials)
 {
     AUTO_STR out = {0};
     const char *authority = strstr(address, "://");
@@ -133,7 +134,7 @@ bool endpoints_store(const char *given, const char *otherwise, const char *secre
     AUTO_STR host = {0};
     AUTO_STR address = {0};
     bool wanted = false;
-    struct credentials credentials = {NULL, NULL};
+    struct store_credentials credentials = {NULL, NULL};
     if (given == NULL && !read_host(&database, &host, &wanted, st)) {
         return false;
     }
@@ -167,7 +168,7 @@ static bool read_bus(const char *given, const char *folder, struct endpoints *en
         given = address.data;
     }
     endpoints->bus = mem_string(given == NULL ? broker.default_address : given);
-    struct credentials credentials = {NULL, NULL};
+    struct store_credentials credentials = {NULL, NULL};
     bool ok =
         strncmp(endpoints->bus, "amqp", strlen("amqp")) != 0 ||
         read_credentials(folder, "message_bus_user", "message_bus_password", &credentials, st);

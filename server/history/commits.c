@@ -7,19 +7,19 @@
 static_assert(PART_MAX <= STORE_SEARCH_COMMITS, "a part is one search");
 
 /* The commits of one read. */
-struct part {
+struct commits_part {
     struct commit *commits[PART_MAX]; /* owned references */
     size_t n;
 };
 
 static bool keep(void *user, struct commit *commit)
 {
-    struct part *part = user;
+    struct commits_part *part = user;
     part->commits[part->n++] = commit_ref(commit);
     return true;
 }
 
-static void turn_round(struct part *part)
+static void turn_round(struct commits_part *part)
 {
     for (size_t i = 0; i < part->n / 2; i++) {
         struct commit *commit = part->commits[i];
@@ -31,7 +31,7 @@ static void turn_round(struct part *part)
 /* Reads up to n commits at the near end of the range, in its direction. *ret_end: there are no
  * more. */
 static bool read_part(struct store *store, const struct commit_range *range, size_t n,
-                      struct part *part, bool *ret_end, struct status *st)
+                      struct commits_part *part, bool *ret_end, struct status *st)
 {
     if (range->n_configs > 0) {
         const struct store_search search = {.configs = range->configs,
@@ -56,7 +56,8 @@ static bool read_part(struct store *store, const struct commit_range *range, siz
 }
 
 /* Releases all commits; visits them first until the visitor returns false, which is the result. */
-static bool visit_part(struct part *part, bool more, store_commit_visitor *visit, void *user)
+static bool visit_part(struct commits_part *part, bool more, store_commit_visitor *visit,
+                       void *user)
 {
     for (size_t i = 0; i < part->n; i++) {
         more = more && visit(user, part->commits[i]);
@@ -80,7 +81,7 @@ bool history_commits(struct store *store, const struct commit_range *whole, size
 {
     struct commit_range range = *whole;
     size_t n = wanted < PART_MIN ? PART_MIN : wanted > PART_MAX ? PART_MAX : wanted;
-    AUTO(free) struct part *part = mem_alloc(sizeof *part);
+    AUTO(free) struct commits_part *part = mem_alloc(sizeof *part);
     bool ok = true;
     bool more = true;
     bool end = false;

@@ -27,7 +27,7 @@ struct taking {
 };
 
 /* A version that has been submitted to the committer. */
-struct item {
+struct taken_version {
     struct taking *taking;
     const struct old_key *key;
     struct old_version version;
@@ -35,7 +35,7 @@ struct item {
     struct write write;
 };
 
-static void item_fini(struct item *item)
+static void item_fini(struct taken_version *item)
 {
     old_version_fini(&item->version);
     staged_free(item->write.staged);
@@ -58,7 +58,7 @@ static void refuse_version(struct taking *t, const struct old_key *key, const st
 
 static void done(struct write *write)
 {
-    struct taking *t = CONTAINER_OF(write, struct item, write)->taking;
+    struct taking *t = CONTAINER_OF(write, struct taken_version, write)->taking;
     pthread_mutex_lock(&t->lock);
     if (--t->n_running == 0) {
         pthread_cond_signal(&t->all_done);
@@ -66,7 +66,7 @@ static void done(struct write *write)
     pthread_mutex_unlock(&t->lock);
 }
 
-static void submit(struct taking *t, struct item *item)
+static void submit(struct taking *t, struct taken_version *item)
 {
     item->mutation = (struct mutation){
         .kind = MUTATE_IMPORT,
@@ -107,7 +107,7 @@ static void wait_for_all(struct taking *t)
     pthread_mutex_unlock(&t->lock);
 }
 
-static bool same(const struct item *item, const struct version_ref *kept)
+static bool same(const struct taken_version *item, const struct version_ref *kept)
 {
     const struct buf *payload = version_change(kept)->payload;
     return payload == NULL ||
@@ -116,7 +116,7 @@ static bool same(const struct item *item, const struct version_ref *kept)
 
 /* The registry has a version of this or a higher number already. Compares it with the one to
  * import: equal after an earlier import, different otherwise. */
-static bool compare(struct taking *t, const struct item *item, struct status *st)
+static bool compare(struct taking *t, const struct taken_version *item, struct status *st)
 {
     struct version_ref kept = {0};
     struct status found;
@@ -142,7 +142,7 @@ static bool compare(struct taking *t, const struct item *item, struct status *st
 }
 
 /* As a server by default: whatever its policy is, none refuses an import. */
-static bool is_suspect(const struct taking *t, const struct item *item)
+static bool is_suspect(const struct taking *t, const struct taken_version *item)
 {
     struct suspects suspects = {0};
     const struct value value = {.environment = item->key->environment,
@@ -155,7 +155,7 @@ static bool is_suspect(const struct taking *t, const struct item *item)
     return any;
 }
 
-static bool settle(struct taking *t, const struct item *item, struct status *st)
+static bool settle(struct taking *t, const struct taken_version *item, struct status *st)
 {
     const struct write *write = &item->write;
     if (write->ok) {
@@ -175,13 +175,13 @@ static bool settle(struct taking *t, const struct item *item, struct status *st)
 }
 
 /* Reads the versions of the keys and submits them. *ret_n: how many were submitted. */
-static bool fill(struct taking *t, const struct old_key *keys, size_t n_keys, struct item *items,
-                 size_t *ret_n, struct status *st)
+static bool fill(struct taking *t, const struct old_key *keys, size_t n_keys,
+                 struct taken_version *items, size_t *ret_n, struct status *st)
 {
     *ret_n = 0;
     for (size_t i = 0; i < n_keys; i++) {
-        struct item *item = &items[*ret_n];
-        *item = (struct item){.taking = t, .key = &keys[i]};
+        struct taken_version *item = &items[*ret_n];
+        *item = (struct taken_version){.taking = t, .key = &keys[i]};
         struct status why;
         if (old_configs_read(t->old, &keys[i], t->limits, &item->version, &why)) {
             submit(t, item);
@@ -199,7 +199,7 @@ static bool fill(struct taking *t, const struct old_key *keys, size_t n_keys, st
 static bool take_batch(struct taking *t, const struct old_key *keys, size_t n_keys,
                        struct status *st)
 {
-    struct item *items = mem_array(BATCH, sizeof items[0]);
+    struct taken_version *items = mem_array(BATCH, sizeof items[0]);
     size_t n = 0;
     bool ok = fill(t, keys, n_keys, items, &n, st);
     wait_for_all(t);

@@ -128,13 +128,13 @@ struct buf *record_encode(const struct commit *commit)
 
 /* A bounds-checked input. After the first read that does not fit, `bad` is set and every read
  * returns zero. */
-struct reader {
+struct record_reader {
     const uint8_t *at;
     size_t left;
     bool bad;
 };
 
-static const uint8_t *take(struct reader *r, size_t n)
+static const uint8_t *take(struct record_reader *r, size_t n)
 {
     if (r->bad || r->left < n) {
         r->bad = true;
@@ -146,7 +146,7 @@ static const uint8_t *take(struct reader *r, size_t n)
     return start;
 }
 
-static uint64_t take_number(struct reader *r, size_t n)
+static uint64_t take_number(struct record_reader *r, size_t n)
 {
     const uint8_t *p = take(r, n);
     uint64_t value = 0;
@@ -156,7 +156,7 @@ static uint64_t take_number(struct reader *r, size_t n)
     return value;
 }
 
-static void take_bytes(struct reader *r, void *out, size_t n)
+static void take_bytes(struct record_reader *r, void *out, size_t n)
 {
     const uint8_t *p = take(r, n);
     if (p != NULL) {
@@ -164,7 +164,7 @@ static void take_bytes(struct reader *r, void *out, size_t n)
     }
 }
 
-static void take_sized_text(struct reader *r, char **out, size_t n_length)
+static void take_sized_text(struct record_reader *r, char **out, size_t n_length)
 {
     size_t n = take_number(r, n_length);
     const uint8_t *p = take(r, n);
@@ -176,12 +176,12 @@ static void take_sized_text(struct reader *r, char **out, size_t n_length)
     *out = mem_text((const char *)p, n);
 }
 
-static void take_text(struct reader *r, char **out)
+static void take_text(struct record_reader *r, char **out)
 {
     take_sized_text(r, out, 2);
 }
 
-static void take_optional_text(struct reader *r, char **out)
+static void take_optional_text(struct record_reader *r, char **out)
 {
     uint64_t present = take_number(r, 1);
     if (present == 1) {
@@ -191,7 +191,7 @@ static void take_optional_text(struct reader *r, char **out)
 }
 
 /* The environment of a key, with the mark that the record leaves out. */
-static void take_environment(struct reader *r, bool is_schema, char **out)
+static void take_environment(struct record_reader *r, bool is_schema, char **out)
 {
     take_text(r, out);
     const char *plain = *out == NULL ? "" : *out;
@@ -205,7 +205,7 @@ static void take_environment(struct reader *r, bool is_schema, char **out)
 }
 
 /* Only a config that was created or updated can be a copy. */
-static void take_source(struct reader *r, struct change *change)
+static void take_source(struct record_reader *r, struct change *change)
 {
     bool may_copy = change->kind == CHANGE_CREATE || change->kind == CHANGE_UPDATE;
     take_optional_text(r, &change->source_environment);
@@ -213,7 +213,7 @@ static void take_source(struct reader *r, struct change *change)
                         (!may_copy || key_kind(change->environment) != KEY_CONFIG));
 }
 
-static void take_change(struct reader *r, struct change *change, uint64_t format)
+static void take_change(struct record_reader *r, struct change *change, uint64_t format)
 {
     uint64_t byte = take_number(r, 1);
     uint64_t kind = byte & ~(uint64_t)(RECORD_SCHEMA_BIT | RECORD_SECRETS_BIT);
@@ -246,7 +246,7 @@ static void take_change(struct reader *r, struct change *change, uint64_t format
     }
 }
 
-static void take_head(struct reader *r, struct commit *commit, uint64_t format)
+static void take_head(struct record_reader *r, struct commit *commit, uint64_t format)
 {
     commit->revision = take_number(r, 8);
     take_bytes(r, commit->previous_hash.bytes, HASH_SIZE);
@@ -268,7 +268,7 @@ static void take_head(struct reader *r, struct commit *commit, uint64_t format)
 
 struct commit *record_decode(const uint8_t *bytes, size_t n)
 {
-    struct reader r = {.at = bytes, .left = n};
+    struct record_reader r = {.at = bytes, .left = n};
     uint64_t format = take_number(&r, 1);
     if (format < RECORD_FORMAT || format > RECORD_FORMAT_COPY) {
         return NULL;

@@ -14,7 +14,7 @@ struct catch_up {
 };
 
 /* A walk over the log, and the commits that it has staged and not applied yet. */
-struct walk {
+struct catch_up_walk {
     struct catch_up *catch_up;
     struct own_commits *own; /* NULL: none */
     struct staged **staged;  /* owned */
@@ -38,7 +38,7 @@ void catch_up_free(struct catch_up *catch_up)
     free(catch_up);
 }
 
-static void apply(struct walk *walk)
+static void apply(struct catch_up_walk *walk)
 {
     const struct catch_up_options *options = &walk->catch_up->options;
     registry_apply(options->registry);
@@ -55,7 +55,7 @@ static void apply(struct walk *walk)
     walk->n = 0;
 }
 
-static bool is_next_own(const struct walk *walk, const struct commit *commit)
+static bool is_next_own(const struct catch_up_walk *walk, const struct commit *commit)
 {
     const struct own_commits *own = walk->own;
     if (own == NULL || own->landed + walk->n_own == own->n) {
@@ -65,7 +65,7 @@ static bool is_next_own(const struct walk *walk, const struct commit *commit)
     return next->revision == commit->revision && hash_equal(&next->hash, &commit->hash);
 }
 
-static void note_origin(struct walk *walk, const struct commit *commit)
+static void note_origin(struct catch_up_walk *walk, const struct commit *commit)
 {
     if (is_next_own(walk, commit)) {
         walk->n_own++;
@@ -76,7 +76,7 @@ static void note_origin(struct walk *walk, const struct commit *commit)
 
 static bool take_commit(void *user, struct commit *commit)
 {
-    struct walk *walk = user;
+    struct catch_up_walk *walk = user;
     const struct catch_up_options *options = &walk->catch_up->options;
     struct registry *registry = options->registry;
     struct version_source source = history_source(options->store);
@@ -95,7 +95,7 @@ static bool take_commit(void *user, struct commit *commit)
     return true;
 }
 
-static void finish(struct walk *walk)
+static void finish(struct catch_up_walk *walk)
 {
     const struct catch_up_options *options = &walk->catch_up->options;
     if (registry_is_whole(options->registry)) {
@@ -138,7 +138,7 @@ static void judge(struct catch_up *catch_up, struct status *st)
 bool catch_up_run(struct catch_up *catch_up, struct own_commits *own, struct status *st)
 {
     const struct catch_up_options *options = &catch_up->options;
-    struct walk walk = {.catch_up = catch_up, .own = own, .st = st};
+    struct catch_up_walk walk = {.catch_up = catch_up, .own = own, .st = st};
     if (log_identity_is_changed(options->identity, st)) {
         return false;
     }

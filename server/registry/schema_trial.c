@@ -65,13 +65,13 @@ static struct head *make_candidate(const char *environment, const char *service,
 
 /* ---- The schemas that it concerns ---- */
 
-struct key {
+struct trial_key {
     const char *environment, *service;
 };
 
 static bool is_of(const void *rule, const void *key)
 {
-    const struct key *k = key;
+    const struct trial_key *k = key;
     return head_is_named(rule_head(rule), k->environment, k->service);
 }
 
@@ -89,14 +89,14 @@ static uint64_t hash_of(const char *environment, const char *service)
 static const struct rule *find_rule(const struct schema_trial *trial, const char *environment,
                                     const char *service)
 {
-    const struct key key = {environment, service};
+    const struct trial_key key = {environment, service};
     return table_find(&trial->rules, hash_of(environment, service), is_of, &key);
 }
 
 /* Moves the rule. */
 static void add_rule(struct schema_trial *trial, struct rule *rule)
 {
-    const struct key key = {head_environment(rule_head(rule)), head_service(rule_head(rule))};
+    const struct trial_key key = {head_environment(rule_head(rule)), head_service(rule_head(rule))};
     rule_unref(table_put(&trial->rules, hash_of(key.environment, key.service), is_of, &key, rule));
 }
 

@@ -30,16 +30,16 @@ static bool lives(const struct head *head)
 
 /* The keys of one kind, those included that are not applied yet. A visitor returns false to end the
  * walk. */
-struct walk {
+struct key_walk {
     struct staging *s;
     struct head_source source;
     struct head_filter filter;
-    bool (*visit)(struct walk *walk, struct head *head);
+    bool (*visit)(struct key_walk *walk, struct head *head);
     struct value_report *report;
     bool found;
 };
 
-static bool visit_known(struct walk *walk)
+static bool visit_known(struct key_walk *walk)
 {
     struct head_cursor cursor = {.done = false};
     struct head *heads[64];
@@ -58,20 +58,20 @@ static bool visit_known(struct walk *walk)
 }
 
 /* A head of the key that readers see already. */
-static bool is_known(const struct walk *walk, const struct head *head)
+static bool is_known(const struct key_walk *walk, const struct head *head)
 {
     return head_table_find(&walk->s->registry->heads, head_environment(head), head_service(head)) !=
            NULL;
 }
 
-static bool is_new(const struct walk *walk, const struct head *head)
+static bool is_new(const struct key_walk *walk, const struct head *head)
 {
     return head_filter_matches(&walk->filter, head_environment(head), head_service(head)) &&
            !is_known(walk, head) &&
            staging_find(walk->s, head_environment(head), head_service(head)) == head;
 }
 
-static bool visit_new(struct walk *walk)
+static bool visit_new(struct key_walk *walk)
 {
     const struct head_table *pending = &walk->s->registry->pending;
     size_t place = 0;
@@ -86,16 +86,16 @@ static bool visit_new(struct walk *walk)
     return goes_on;
 }
 
-static void walk_keys(struct walk *walk)
+static void walk_keys(struct key_walk *walk)
 {
     if (visit_known(walk)) {
         visit_new(walk);
     }
 }
 
-static struct walk walk_of(struct staging *s, struct value_report *report)
+static struct key_walk walk_of(struct staging *s, struct value_report *report)
 {
-    return (struct walk){.s = s, .source = {find, s}, .report = report, .found = false};
+    return (struct key_walk){.s = s, .source = {find, s}, .report = report, .found = false};
 }
 
 /* ---- Values of configs ---- */
@@ -106,7 +106,7 @@ static struct rules *rules_of_registry(const struct staging *s)
 }
 
 /* Checks a head by the rule in force, if that is about resolved values. */
-static bool check_resolved(struct walk *walk, struct head *head)
+static bool check_resolved(struct key_walk *walk, struct head *head)
 {
     AUTO(rule_unref)
     struct rule *rule = rules_find(rules_of_registry(walk->s), &walk->source,
@@ -117,7 +117,7 @@ static bool check_resolved(struct walk *walk, struct head *head)
                              walk->report);
 }
 
-static bool visit_overlay(struct walk *walk, struct head *head)
+static bool visit_overlay(struct key_walk *walk, struct head *head)
 {
     if (lives(head)) {
         check_resolved(walk, head);
@@ -125,7 +125,7 @@ static bool visit_overlay(struct walk *walk, struct head *head)
     return !walk->report->more;
 }
 
-static bool note_resolved(struct walk *walk, struct head *schema)
+static bool note_resolved(struct key_walk *walk, struct head *schema)
 {
     if (lives(schema)) {
         AUTO(rule_unref)
@@ -138,7 +138,7 @@ static bool note_resolved(struct walk *walk, struct head *schema)
 /* Whether a schema of the service, in whatever environment, is about resolved values. */
 static bool has_resolved_rule(struct staging *s, const struct change *change)
 {
-    struct walk walk = walk_of(s, NULL);
+    struct key_walk walk = walk_of(s, NULL);
     walk.filter = (struct head_filter){.service = change->service, .kind = KEY_SCHEMA};
     walk.visit = note_resolved;
     walk_keys(&walk);
@@ -156,7 +156,7 @@ static bool keeps_resolved(struct staging *s, const struct change *change, struc
         !has_resolved_rule(s, change)) {
         return true;
     }
-    struct walk walk = walk_of(s, report);
+    struct key_walk walk = walk_of(s, report);
     if (strcmp(change->environment, DEFAULT_ENVIRONMENT) == 0) {
         walk.filter = (struct head_filter){.service = change->service};
         walk.visit = visit_overlay;

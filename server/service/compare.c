@@ -10,22 +10,22 @@
 #define FIELD_COMPARED 2 /* the diff of a DiffVersionsResponse */
 
 /* One side of a comparison. */
-struct side {
+struct compared_side {
     const char *environment;
     struct head *head; /* owned reference; NULL: the config never existed */
     uint64_t version;
     struct buf *payload; /* owned */
 };
 
-struct comparison {
+struct version_comparison {
     struct service *service;
     const char *service_name;
     enum history_scope scope;
-    struct side old_side, new_side;
+    struct compared_side old_side, new_side;
     struct position position;
 };
 
-static void comparison_fini(struct comparison *c)
+static void comparison_fini(struct version_comparison *c)
 {
     head_unref(c->old_side.head);
     head_unref(c->new_side.head);
@@ -34,13 +34,13 @@ static void comparison_fini(struct comparison *c)
 }
 
 /* The newest version of a config; 0: it has none. */
-static uint64_t newest_of(const struct comparison *c, const struct head *head)
+static uint64_t newest_of(const struct version_comparison *c, const struct head *head)
 {
     return head == NULL ? 0 : history_before(head, c->scope, head->last_version + 1);
 }
 
 /* Two versions of one config. Defaults: the newest version and the second newest. */
-static bool choose_within(struct comparison *c, struct status *st)
+static bool choose_within(struct version_comparison *c, struct status *st)
 {
     const struct head *head = c->new_side.head;
     bool both = c->old_side.version != 0 && c->new_side.version != 0;
@@ -59,7 +59,8 @@ static bool choose_within(struct comparison *c, struct status *st)
 }
 
 /* Two environments. Default: the head. */
-static bool choose_head(const struct comparison *c, struct side *side, struct status *st)
+static bool choose_head(const struct version_comparison *c, struct compared_side *side,
+                        struct status *st)
 {
     if (side->version == 0) {
         side->version = newest_of(c, side->head);
@@ -67,7 +68,7 @@ static bool choose_head(const struct comparison *c, struct side *side, struct st
     return side->version != 0 || no_such_config(side->environment, c->service_name, st);
 }
 
-static bool load(const struct comparison *c, struct side *side, struct status *st)
+static bool load(const struct version_comparison *c, struct compared_side *side, struct status *st)
 {
     if (!history_has(side->head, c->scope, side->version)) {
         return no_such_version(side->environment, c->service_name, side->version, st);
@@ -87,7 +88,7 @@ static bool load(const struct comparison *c, struct side *side, struct status *s
     return side->payload != NULL || no_such_payload(&version, st);
 }
 
-static void send_diff(const struct comparison *c, struct rpc_call *call)
+static void send_diff(const struct version_comparison *c, struct rpc_call *call)
 {
     struct diff_answer difference;
     diff_answer_init(&difference, json_of_buf(c->old_side.payload),
@@ -105,7 +106,7 @@ static void send_diff(const struct comparison *c, struct rpc_call *call)
     diff_answer_fini(&difference);
 }
 
-static bool choose(struct comparison *c, struct status *st)
+static bool choose(struct version_comparison *c, struct status *st)
 {
     if (strcmp(c->old_side.environment, c->new_side.environment) == 0) {
         return choose_within(c, st);
@@ -118,11 +119,11 @@ void compare_keys(struct service *service, struct rpc_call *call,
 {
     const char *environment = environment_or_default(r->environment);
     bool elsewhere = r->new_environment[0] != '\0';
-    struct comparison c = {
+    struct version_comparison c = {
         .service = service, .service_name = r->service_name, .scope = scope_of(r->include_deleted)};
-    c.old_side = (struct side){.environment = environment, .version = r->old_version};
-    c.new_side = (struct side){.environment = elsewhere ? r->new_environment : environment,
-                               .version = r->new_version};
+    c.old_side = (struct compared_side){.environment = environment, .version = r->old_version};
+    c.new_side = (struct compared_side){.environment = elsewhere ? r->new_environment : environment,
+                                        .version = r->new_version};
     struct config_name names[] = {{c.old_side.environment, r->service_name},
                                   {c.new_side.environment, r->service_name}};
     struct head *heads[2];

@@ -28,7 +28,7 @@ struct stream {
 };
 
 /* One side of a comparison: an environment as of a revision. */
-struct side {
+struct diff_side {
     const char *environment;
     uint64_t revision;
     struct view view; /* what the caller may read of it */
@@ -40,7 +40,7 @@ struct diff_page {
     struct service *service;
     const Confreg__V1__DiffConfigsRequest *request;
     struct page_token token; /* the key is the name of the last service that was looked at */
-    struct side old_side, new_side;
+    struct diff_side old_side, new_side;
     bool within; /* both sides have one environment */
     size_t left; /* differences that still fit on the page */
     size_t looked;
@@ -54,7 +54,7 @@ struct diff_page {
 
 /* ---- Streams ---- */
 
-static void stream_begin(struct side *side, const struct diff_page *page)
+static void stream_begin(struct diff_side *side, const struct diff_page *page)
 {
     struct stream *stream = &side->stream;
     const char *environment = side->environment;
@@ -130,22 +130,22 @@ static bool next_pair(struct diff_page *page, struct pair *ret_pair)
 /* ---- Comparing ---- */
 
 /* A config as of its side's revision. */
-struct state {
+struct compared_state {
     uint64_t version; /* 0: it did not exist */
     struct json_text data;
     Confreg__V1__Config *decoded; /* owned; NULL: data belongs to a head */
 };
 
-static void state_fini(struct state *state)
+static void state_fini(struct compared_state *state)
 {
     if (state->decoded != NULL) {
         confreg__v1__config__free_unpacked(state->decoded, NULL);
     }
 }
-#define AUTO_STATE __attribute__((cleanup(state_fini))) struct state
+#define AUTO_STATE __attribute__((cleanup(state_fini))) struct compared_state
 
 static bool read_state(struct diff_page *page, const struct head *head, uint64_t revision,
-                       struct state *state)
+                       struct compared_state *state)
 {
     AUTO(buf_unref) struct buf *config = NULL;
     page->read++;
@@ -162,9 +162,9 @@ static bool read_state(struct diff_page *page, const struct head *head, uint64_t
 }
 
 static bool load(struct diff_page *page, const struct head *head, uint64_t revision,
-                 struct state *state)
+                 struct compared_state *state)
 {
-    *state = (struct state){.data = {"{}", 2}};
+    *state = (struct compared_state){.data = {"{}", 2}};
     if (head != NULL && head->mod_revision > revision) {
         return read_state(page, head, revision, state);
     }
@@ -175,7 +175,8 @@ static bool load(struct diff_page *page, const struct head *head, uint64_t revis
     return true;
 }
 
-static bool differ(struct diff_page *page, const struct state *from, const struct state *to)
+static bool differ(struct diff_page *page, const struct compared_state *from,
+                   const struct compared_state *to)
 {
     if (from->version == 0 || to->version == 0) {
         return from->version != to->version;
@@ -207,7 +208,7 @@ static void fit(Confreg__V1__Diff *diff)
 }
 
 static struct buf *encode_diff(const struct diff_page *page, const char *service,
-                               const struct state *from, const struct state *to)
+                               const struct compared_state *from, const struct compared_state *to)
 {
     struct diff_answer difference;
     diff_answer_init(&difference, from->data, to->data);

@@ -168,14 +168,14 @@ static bool next_candidate(struct compactor *c, const struct compaction *compact
     }
 }
 
-struct step {
+struct drop_step {
     struct version_range ranges[STEP_RANGES];
     struct head *heads[STEP_RANGES]; /* owned; the names in ranges point into them */
     size_t n;
 };
 
-static void add_range(struct compactor *c, const struct candidate *candidate, struct step *step,
-                      uint64_t *left)
+static void add_range(struct compactor *c, const struct candidate *candidate,
+                      struct drop_step *step, uint64_t *left)
 {
     uint64_t all = candidate->through - c->next + 1;
     uint64_t n = all < *left ? all : *left;
@@ -189,7 +189,7 @@ static void add_range(struct compactor *c, const struct candidate *candidate, st
     *left -= n;
 }
 
-static bool gather(struct compactor *c, const struct compaction *compaction, struct step *step,
+static bool gather(struct compactor *c, const struct compaction *compaction, struct drop_step *step,
                    struct status *st)
 {
     uint64_t left = STEP_VERSIONS;
@@ -209,7 +209,7 @@ static bool gather(struct compactor *c, const struct compaction *compaction, str
 
 static bool take_step(struct compactor *c, const struct compaction *compaction, struct status *st)
 {
-    struct step step = {.n = 0};
+    struct drop_step step = {.n = 0};
     bool ok = gather(c, compaction, &step, st) &&
               store_drop(c->store, step.ranges, step.n, &c->space_left, st);
     for (size_t i = 0; i < step.n; i++) {

@@ -271,7 +271,7 @@ bool rule_fill_defaults(const struct rule *rule, struct json_text value, bool ma
 
 /* ---- Making one ---- */
 
-struct making {
+struct rule_making {
     struct rule *rule;
     const struct head_source *source;
 };
@@ -289,7 +289,7 @@ static bool is_live(const struct head *head)
 
 static struct buf *resolve(void *user, struct json_text uri)
 {
-    struct making *making = user;
+    struct rule_making *making = user;
     struct rule *rule = making->rule;
     AUTO_STR environment = {0};
     AUTO_STR service = {0};
@@ -312,7 +312,7 @@ static struct buf *resolve(void *user, struct json_text uri)
 struct rule *rule_new(const struct head_source *source, struct head *head)
 {
     struct rule *rule = mem_zalloc(sizeof *rule);
-    struct making making = {.rule = rule, .source = source};
+    struct rule_making making = {.rule = rule, .source = source};
     AUTO_STR uri = {0};
     AUTO(buf_unref) struct buf *text = text_of(head);
     add_uri(&uri, key_environment(head_environment(head)), head_service(head));

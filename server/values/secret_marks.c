@@ -13,7 +13,7 @@
 #define PATTERN_STEPS 200000
 #define COMPILE_STEPS(bytes) (500 + 20 * (uint64_t)(bytes))
 
-struct walk {
+struct mark_walk {
     struct json_text root;
     unsigned steps;
     uint64_t pattern_steps; /* left */
@@ -31,10 +31,10 @@ static bool member_of(struct json_text schema, const char *keyword, enum json_ty
     return json_find(schema, keyword, ret_value) && json_type_of(*ret_value) == type;
 }
 
-static bool is_allowed_below(struct walk *walk, struct json_text schema, const char *pointer);
+static bool is_allowed_below(struct mark_walk *walk, struct json_text schema, const char *pointer);
 
 /* "#/$defs/name". */
-static bool follow_reference(struct walk *walk, struct json_text schema, const char *pointer)
+static bool follow_reference(struct mark_walk *walk, struct json_text schema, const char *pointer)
 {
     struct json_text reference;
     struct json_text target;
@@ -50,7 +50,7 @@ static bool follow_reference(struct walk *walk, struct json_text schema, const c
            is_allowed_below(walk, target, pointer);
 }
 
-static bool follow_combined(struct walk *walk, struct json_text schema, const char *pointer)
+static bool follow_combined(struct mark_walk *walk, struct json_text schema, const char *pointer)
 {
     static const char *const keywords[] = {"allOf", "anyOf", "oneOf"};
     for (size_t i = 0; i < COUNT_OF(keywords); i++) {
@@ -69,7 +69,7 @@ static bool follow_combined(struct walk *walk, struct json_text schema, const ch
     return false;
 }
 
-static bool matches(struct walk *walk, struct json_text pattern_token, struct json_text name)
+static bool matches(struct mark_walk *walk, struct json_text pattern_token, struct json_text name)
 {
     AUTO_STR pattern = {0};
     AUTO_STR fault = {0};
@@ -84,7 +84,7 @@ static bool matches(struct walk *walk, struct json_text pattern_token, struct js
 }
 
 /* patternProperties: every pattern that the name of the member matches. */
-static bool follow_patterns(struct walk *walk, struct json_text schema, struct json_text name,
+static bool follow_patterns(struct mark_walk *walk, struct json_text schema, struct json_text name,
                             const char *rest, bool *ret_matched)
 {
     struct json_text patterns;
@@ -141,7 +141,7 @@ static bool find_item(struct json_text schema, const char *token, struct json_te
            member_of(schema, "items", JSON_OBJECT, ret_next);
 }
 
-static bool follow_token(struct walk *walk, struct json_text schema, const char *pointer)
+static bool follow_token(struct mark_walk *walk, struct json_text schema, const char *pointer)
 {
     struct json_text next;
     AUTO_STR token = {0};
@@ -157,7 +157,7 @@ static bool follow_token(struct walk *walk, struct json_text schema, const char 
            (find_item(schema, str_text(&token), &next) && is_allowed_below(walk, next, rest));
 }
 
-static bool is_allowed_below(struct walk *walk, struct json_text schema, const char *pointer)
+static bool is_allowed_below(struct mark_walk *walk, struct json_text schema, const char *pointer)
 {
     struct json_text mark;
     if (json_type_of(schema) != JSON_OBJECT || ++walk->steps > STEPS_MAX) {
@@ -170,6 +170,6 @@ static bool is_allowed_below(struct walk *walk, struct json_text schema, const c
 
 bool secret_is_allowed(struct json_text schema, const char *pointer)
 {
-    struct walk walk = {.root = schema, .pattern_steps = PATTERN_STEPS};
+    struct mark_walk walk = {.root = schema, .pattern_steps = PATTERN_STEPS};
     return is_allowed_below(&walk, schema, pointer);
 }

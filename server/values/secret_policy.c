@@ -6,13 +6,13 @@
 
 #define ITEMS_MAX 64
 
-struct item {
+struct policy_item {
     char *pattern; /* owned */
     enum secret_mode mode;
 };
 
 struct secret_policy {
-    struct item items[ITEMS_MAX];
+    struct policy_item items[ITEMS_MAX];
     size_t n;
     enum secret_mode others; /* of environments without a pattern */
     bool has_others;
@@ -67,7 +67,7 @@ static bool add_item(struct secret_policy *policy, const char *text, size_t n, s
     if (policy->n == ITEMS_MAX) {
         return is_wrong(text, n, "is one pattern too many: there can be 64", st);
     }
-    policy->items[policy->n++] = (struct item){mem_text(text, n_pattern), mode};
+    policy->items[policy->n++] = (struct policy_item){mem_text(text, n_pattern), mode};
     return true;
 }
 

@@ -3,7 +3,7 @@
 #include "history.h"
 #include "watch.h"
 
-struct reading {
+struct backlog_reading {
     struct watch *watch;
     struct commit *commits[READ_COMMITS];
     size_t n;
@@ -24,7 +24,7 @@ size_t watch_share(const struct hub *hub)
 
 static bool keep_commit(void *user, struct commit *commit)
 {
-    struct reading *r = user;
+    struct backlog_reading *r = user;
     for (size_t i = 0; i < commit->n_changes; i++) {
         const struct buf *payload = commit->changes[i].payload;
         r->bytes += payload == NULL ? 0 : payload->len;
@@ -112,7 +112,7 @@ bool watch_encode_commit(struct store *store, const struct watch *watch, struct 
     return ok;
 }
 
-static bool read_commits(struct reading *r, struct status *st)
+static bool read_commits(struct backlog_reading *r, struct status *st)
 {
     struct watch *watch = r->watch;
     uint64_t from = watch->cursor.revision + 1;
@@ -129,7 +129,7 @@ static bool read_commits(struct reading *r, struct status *st)
 }
 
 /* Reads commits and encodes their events, up to the bytes that one read may hold. */
-static bool read_backlog(struct reading *r, struct status *st)
+static bool read_backlog(struct backlog_reading *r, struct status *st)
 {
     struct watch *watch = r->watch;
     size_t bytes = 0;
@@ -157,7 +157,7 @@ static bool read_backlog(struct reading *r, struct status *st)
 void watch_read_backlog(struct job *job)
 {
     struct watch *watch = CONTAINER_OF(job, struct watch, job);
-    struct reading r = {.watch = watch, .max_bytes = watch_share(watch->hub)};
+    struct backlog_reading r = {.watch = watch, .max_bytes = watch_share(watch->hub)};
     struct status st;
     bool ok = read_backlog(&r, &st);
     for (size_t i = 0; i < r.n; i++) {

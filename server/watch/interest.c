@@ -120,7 +120,7 @@ size_t interests_beside(const struct interest *interest)
 
 /* ---- A change ---- */
 
-struct visit {
+struct interest_visit {
     const struct interests *interests;
     const char *environment;
     const char *service;
@@ -128,7 +128,7 @@ struct visit {
     void *user;
 };
 
-static void visit_group(const struct visit *visit, int by, size_t n_text)
+static void visit_group(const struct interest_visit *visit, int by, size_t n_text)
 {
     struct group_key key;
     by |= key_kind(visit->environment) == KEY_SCHEMA ? OF_SCHEMAS : 0;
@@ -148,7 +148,7 @@ void interests_visit(const struct interests *interests, const char *environment,
                      const char *service, void (*visit)(struct interest *interest, void *user),
                      void *user)
 {
-    struct visit v = {interests, environment, service, visit, user};
+    struct interest_visit v = {interests, environment, service, visit, user};
     size_t n = strlen(service);
     visit_group(&v, 0, 0);
     visit_group(&v, BY_ENVIRONMENT, 0);

@@ -13,8 +13,8 @@
 
 /* A chunk of commits in revision order without gaps; it precedes all chunks that were read earlier.
  */
-struct chunk {
-    struct chunk *next;
+struct preload_chunk {
+    struct preload_chunk *next;
     size_t n;
     struct encoded_commit *commits[]; /* owned */
 };
@@ -27,8 +27,8 @@ struct preload {
 
     pthread_mutex_t lock;
     pthread_cond_t news;
-    struct chunk *first; /* owned; the newest first */
-    struct chunk **end;
+    struct preload_chunk *first; /* owned; the newest first */
+    struct preload_chunk **end;
     bool done; /* nothing more comes */
 
     /* The thread's. */
@@ -36,7 +36,7 @@ struct preload {
     size_t bytes;    /* read so far */
 };
 
-static void chunk_free(struct chunk *chunk)
+static void chunk_free(struct preload_chunk *chunk)
 {
     for (size_t i = 0; i < chunk->n; i++) {
         encoded_commit_free(chunk->commits[i]);
@@ -46,14 +46,14 @@ static void chunk_free(struct chunk *chunk)
 
 /* ---- The thread ---- */
 
-struct reading {
+struct preload_reading {
     struct preload *preload;
-    struct chunk *chunk;
+    struct preload_chunk *chunk;
 };
 
 static bool keep_commit(void *user, struct commit *commit)
 {
-    struct reading *r = user;
+    struct preload_reading *r = user;
     struct status st;
     struct encoded_commit **slot = &r->chunk->commits[r->chunk->n];
     if (atomic_load(&r->preload->closed) ||
@@ -66,11 +66,11 @@ static bool keep_commit(void *user, struct commit *commit)
 }
 
 /* Reads a chunk. NULL: it could not be read, or is too large. */
-static struct chunk *read_chunk(struct preload *preload, size_t n)
+static struct preload_chunk *read_chunk(struct preload *preload, size_t n)
 {
     struct status st;
-    struct chunk *chunk = mem_zalloc(sizeof *chunk + n * sizeof(struct encoded_commit *));
-    struct reading reading = {.preload = preload, .chunk = chunk};
+    struct preload_chunk *chunk = mem_zalloc(sizeof *chunk + n * sizeof(struct encoded_commit *));
+    struct preload_reading reading = {.preload = preload, .chunk = chunk};
     if (!store_read_commits(preload->store, preload->newest - n + 1, preload->newest, true,
                             keep_commit, &reading, &st) ||
         chunk->n < n) {
@@ -81,7 +81,7 @@ static struct chunk *read_chunk(struct preload *preload, size_t n)
     return chunk;
 }
 
-static void hand_over(struct preload *preload, struct chunk *chunk, bool done)
+static void hand_over(struct preload *preload, struct preload_chunk *chunk, bool done)
 {
     pthread_mutex_lock(&preload->lock);
     if (chunk != NULL) {
@@ -100,7 +100,7 @@ static void *run(void *argument)
     size_t most = once ? ONLY_CHUNK : LARGEST_CHUNK;
     for (size_t size = once ? ONLY_CHUNK : FIRST_CHUNK; size <= most; size *= 2) {
         size_t n = preload->newest < size ? (size_t)preload->newest : size;
-        struct chunk *chunk = n == 0 ? NULL : read_chunk(preload, n);
+        struct preload_chunk *chunk = n == 0 ? NULL : read_chunk(preload, n);
         if (chunk == NULL) {
             break;
         }
@@ -132,7 +132,7 @@ void preload_free(struct preload *preload)
     preload_close(preload);
     pthread_join(preload->thread, NULL);
     while (preload->first != NULL) {
-        struct chunk *chunk = preload->first;
+        struct preload_chunk *chunk = preload->first;
         preload->first = chunk->next;
         chunk_free(chunk);
     }
@@ -149,7 +149,7 @@ void preload_close(struct preload *preload)
 }
 
 /* Inserts commits from the newest on, until the ring is full. */
-static void put_before(struct preload *preload, struct ring *ring, struct chunk *chunk)
+static void put_before(struct preload *preload, struct ring *ring, struct preload_chunk *chunk)
 {
     while (chunk->n > 0 && !atomic_load(&preload->closed)) {
         if (ring_put_before(ring, chunk->commits[chunk->n - 1])) {
@@ -164,12 +164,12 @@ static void put_before(struct preload *preload, struct ring *ring, struct chunk 
 void preload_take(struct preload *preload, struct ring *ring)
 {
     pthread_mutex_lock(&preload->lock);
-    struct chunk *chunk = preload->first;
+    struct preload_chunk *chunk = preload->first;
     preload->first = NULL;
     preload->end = &preload->first;
     pthread_mutex_unlock(&preload->lock);
     while (chunk != NULL) {
-        struct chunk *next = chunk->next;
+        struct preload_chunk *next = chunk->next;
         put_before(preload, ring, chunk);
         chunk = next;
     }

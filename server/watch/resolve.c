@@ -9,7 +9,7 @@
 #include "watch.h"
 
 /* A resolved config that a commit changes. */
-struct target {
+struct resolved_target {
     const char *environment; /* asked for */
     const char *service;
     size_t last;  /* the last change of the commit that concerns it */
@@ -17,7 +17,7 @@ struct target {
 };
 
 /* One of the two configs that it is merged from, before and after the commit. */
-struct side {
+struct merged_side {
     struct buf *config; /* after it; owned; NULL: none */
     uint64_t version_before, version_after;
 };
@@ -28,7 +28,7 @@ static bool touches(const struct change *change, const char *environment, const 
            strcmp(change->environment, environment) == 0;
 }
 
-static bool concerns(const struct change *change, const struct target *target)
+static bool concerns(const struct change *change, const struct resolved_target *target)
 {
     return touches(change, target->environment, target->service) ||
            touches(change, DEFAULT_ENVIRONMENT, target->service);
@@ -46,7 +46,7 @@ static uint64_t version_of(const struct buf *config)
 }
 
 static bool find_side(const struct hub *hub, const struct commit *commit, const char *environment,
-                      const char *service, struct side *side, struct status *st)
+                      const char *service, struct merged_side *side, struct status *st)
 {
     if (!history_find_config(hub->store, hub->registry, environment, service, commit->revision,
                              &side->config, st)) {
@@ -89,7 +89,8 @@ bool watch_resolved_at(const struct hub *hub, const char *environment, const cha
 /* The resolved config before the commit; NULL: there was none. A payload that the commit erases is
  * left out, even if it has not been scrubbed yet. */
 static bool find_previous(const struct hub *hub, const struct commit *commit,
-                          const struct target *target, struct buf **ret_config, struct status *st)
+                          const struct resolved_target *target, struct buf **ret_config,
+                          struct status *st)
 {
     assert(commit->revision > 0 && "the first commit has revision 1");
     if (!watch_resolved_at(hub, target->environment, target->service, commit->revision - 1,
@@ -105,8 +106,8 @@ static bool find_previous(const struct hub *hub, const struct commit *commit,
 }
 
 /* The change as seen for the resolved config. */
-static struct change tell_change(const struct commit *commit, const struct target *target,
-                                 const struct side *overlay, const struct side *base)
+static struct change tell_change(const struct commit *commit, const struct resolved_target *target,
+                                 const struct merged_side *overlay, const struct merged_side *base)
 {
     struct change change = commit->changes[target->last];
     change.environment = (char *)(uintptr_t)target->environment;
@@ -122,11 +123,11 @@ static struct change tell_change(const struct commit *commit, const struct targe
 }
 
 static bool add_event(const struct watch *watch, struct encoded_commit *encoded,
-                      const struct target *target, struct status *st)
+                      const struct resolved_target *target, struct status *st)
 {
     const struct hub *hub = watch->hub;
     const struct commit *commit = encoded->commit;
-    struct side sides[2] = {{0}};
+    struct merged_side sides[2] = {{0}};
     bool ok = find_side(hub, commit, target->environment, target->service, &sides[0], st) &&
               (!has_base(target->environment) ||
                find_side(hub, commit, DEFAULT_ENVIRONMENT, target->service, &sides[1], st));
@@ -153,11 +154,12 @@ static bool add_event(const struct watch *watch, struct encoded_commit *encoded,
 /* Whether the change is the last one of the commit that concerns the resolved config of the
  * selector. */
 static bool find_target(const struct watch *watch, size_t selector, const struct commit *commit,
-                        size_t index, struct target *ret_target)
+                        size_t index, struct resolved_target *ret_target)
 {
     const struct head_filter *filter = &watch->selection.filters[selector];
     const char *service = commit->changes[index].service;
-    struct target target = {.environment = filter->environment, .service = service, .last = index};
+    struct resolved_target target = {
+        .environment = filter->environment, .service = service, .last = index};
     if (!head_filter_matches(filter, filter->environment, service) ||
         !concerns(&commit->changes[index], &target) ||
         selection_has_before(&watch->selection, selector, filter->environment, service)) {
@@ -176,7 +178,7 @@ static bool find_target(const struct watch *watch, size_t selector, const struct
 static size_t count_targets(const struct watch *watch, const struct commit *commit)
 {
     size_t n = 0;
-    struct target target;
+    struct resolved_target target;
     for (size_t i = 0; i < commit->n_changes; i++) {
         for (size_t k = 0; k < watch->selection.n; k++) {
             n += find_target(watch, k, commit, i, &target);
@@ -189,7 +191,7 @@ bool watch_resolve(const struct watch *watch, struct commit *commit,
                    struct encoded_commit **ret_encoded, struct status *st)
 {
     struct encoded_commit *encoded = encoded_commit_new(commit, count_targets(watch, commit));
-    struct target target;
+    struct resolved_target target;
     encoded->chosen = true;
     for (size_t i = 0; i < commit->n_changes; i++) {
         for (size_t k = 0; k < watch->selection.n; k++) {

@@ -25,14 +25,14 @@ bool watch_selects(const struct watch *watch, const struct change *change)
 }
 
 /* A change that was just added to the ring. */
-struct news {
+struct added_change {
     const struct encoded_commit *encoded;
     size_t change;
 };
 
 /* Whether the stream may deliver something because of the change. A resolved config is not the one
  * that changes: such a stream finds out by itself. */
-static bool may_tell(struct watch *watch, const struct news *news)
+static bool may_tell(struct watch *watch, const struct added_change *news)
 {
     return watch->wishes.resolve || watch_sees_change(watch, news->encoded->commit, news->change);
 }
@@ -41,7 +41,7 @@ static bool may_tell(struct watch *watch, const struct news *news)
  * A stream that is not level reaches the commit by itself. */
 static void wake_interested(struct interest *interest, void *user)
 {
-    const struct news *news = user;
+    const struct added_change *news = user;
     const struct encoded_commit *encoded = news->encoded;
     struct watch *watch = interest->owner;
     if (watch->level && may_tell(watch, news)) {
@@ -56,7 +56,7 @@ void watch_tell(struct hub *hub, const struct encoded_commit *encoded)
 {
     const struct commit *commit = encoded->commit;
     for (size_t i = 0; i < commit->n_changes; i++) {
-        struct news news = {encoded, i};
+        struct added_change news = {encoded, i};
         interests_visit(&hub->interests, commit->changes[i].environment, commit->changes[i].service,
                         wake_interested, &news);
     }

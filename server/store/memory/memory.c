@@ -13,7 +13,7 @@
  * visited without it, so that a visitor may call the store. */
 
 /* The place of a change in the log. */
-struct place {
+struct change_place {
     uint64_t revision;
     uint32_t index;
 };
@@ -21,7 +21,7 @@ struct place {
 /* All that happened to one config, in order. */
 struct config_log {
     char *environment, *service;
-    struct place *places;
+    struct change_place *places;
     size_t n;
     size_t room;
 };
@@ -36,11 +36,11 @@ struct memory_store {
     size_t n_commits;
     size_t room;
     void *configs;  /* tree of struct config_log */
-    void *requests; /* tree of struct request */
+    void *requests; /* tree of struct request_entry */
     uint64_t marks[STORE_MARKS];
 };
 
-struct request {
+struct request_entry {
     struct hash key;
     uint64_t revision;
 };
@@ -69,8 +69,8 @@ static struct config_log *find_config(struct memory_store *m, const char *enviro
 
 static int compare_requests(const void *a, const void *b)
 {
-    const struct request *x = a;
-    const struct request *y = b;
+    const struct request_entry *x = a;
+    const struct request_entry *y = b;
     return memcmp(x->key.bytes, y->key.bytes, HASH_SIZE);
 }
 
@@ -205,7 +205,7 @@ static void note_change(struct memory_store *m, const struct commit *commit, uin
         config->room = config->room == 0 ? 4 : config->room * 2;
         config->places = mem_grow(config->places, config->room, sizeof config->places[0]);
     }
-    config->places[config->n++] = (struct place){commit->revision, index};
+    config->places[config->n++] = (struct change_place){commit->revision, index};
 }
 
 static void note_request(struct memory_store *m, const struct commit *commit)
@@ -213,10 +213,10 @@ static void note_request(struct memory_store *m, const struct commit *commit)
     if (commit->request_id[0] == '\0') {
         return;
     }
-    struct request *request = mem_zalloc(sizeof *request);
+    struct request_entry *request = mem_zalloc(sizeof *request);
     request->key = commit_request_key(commit->actor, commit->request_id);
     request->revision = commit->revision;
-    struct request **kept = tsearch(request, &m->requests, compare_requests);
+    struct request_entry **kept = tsearch(request, &m->requests, compare_requests);
     if (*kept != request) {
         free(request); /* the first one counts */
     }
@@ -286,7 +286,7 @@ static bool memory_scrub(struct store *store, const char *environment, const cha
     pthread_rwlock_wrlock(&m->lock);
     const struct config_log *config = find_config(m, environment, service);
     for (size_t i = 0; config != NULL && i < config->n; i++) {
-        const struct place *place = &config->places[i];
+        const struct change_place *place = &config->places[i];
         struct change *change = &m->commits[place->revision - 1]->changes[place->index];
         if (change_brings_version(change->kind) && change->version >= from &&
             change->version <= through) {
@@ -303,7 +303,7 @@ static void drop_range(struct memory_store *m, const struct version_range *range
 {
     const struct config_log *config = find_config(m, range->environment, range->service);
     for (size_t i = 0; config != NULL && i < config->n; i++) {
-        const struct place *place = &config->places[i];
+        const struct change_place *place = &config->places[i];
         struct change *change = &m->commits[place->revision - 1]->changes[place->index];
         if (change->payload != NULL && change->version >= range->from &&
             change->version <= range->through) {
@@ -452,7 +452,7 @@ static struct row_room *find_version(struct memory_store *m, const char *environ
     pthread_rwlock_rdlock(&m->lock);
     const struct config_log *config = find_config(m, environment, service);
     for (size_t i = 0; config != NULL && i < config->n && copy == NULL; i++) {
-        const struct place *place = &config->places[i];
+        const struct change_place *place = &config->places[i];
         const struct commit *commit = m->commits[place->revision - 1];
         const struct change *change = &commit->changes[place->index];
         if (change_brings_version(change->kind) && change->version == version) {
@@ -504,7 +504,7 @@ static struct row_room *find_change(struct memory_store *m, const struct store_c
     pthread_rwlock_rdlock(&m->lock);
     const struct config_log *config = find_config(m, name->environment, name->service);
     for (size_t i = config == NULL ? 0 : config->n; copy == NULL && i-- > 0;) {
-        const struct place *place = &config->places[i];
+        const struct change_place *place = &config->places[i];
         if (place->revision <= revision) {
             copy = copy_row(m->commits[place->revision - 1], place->index, NO_PAYLOADS);
         }
@@ -584,8 +584,8 @@ static bool memory_find_requests(struct store *store, const struct hash *keys, s
     struct memory_store *m = memory_of(store);
     pthread_rwlock_rdlock(&m->lock);
     for (size_t i = 0; i < n; i++) {
-        struct request wanted = {.key = keys[i]};
-        struct request **found = tfind(&wanted, &m->requests, compare_requests);
+        struct request_entry wanted = {.key = keys[i]};
+        struct request_entry **found = tfind(&wanted, &m->requests, compare_requests);
         revisions[i] = found == NULL ? 0 : (*found)->revision;
     }
     pthread_rwlock_unlock(&m->lock);

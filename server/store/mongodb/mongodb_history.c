@@ -20,7 +20,7 @@ bool mongo_find_version(struct mongo_store *s, const char *environment, const ch
 }
 
 /* A walk over the versions of one config, newest first. Later commits have higher versions. */
-struct version_walk {
+struct mongo_version_walk {
     struct str config; /* the key */
     uint64_t from, down_to;
     bool with_payloads;
@@ -43,7 +43,7 @@ bool mongo_tell_lost(uint64_t revision, struct status *st)
 }
 
 /* Visits the versions that one commit brought. False ends the walk. */
-static bool walk_document(struct version_walk *walk, const bson_t *document)
+static bool walk_document(struct mongo_version_walk *walk, const bson_t *document)
 {
     struct mongo_keys keys;
     bool more = true;
@@ -140,8 +140,8 @@ bool mongo_history_end(struct mongo_history_walk *history, const char *doing, st
 
 /* ---- Versions ---- */
 
-static bool walk_versions(struct mongo_store *s, struct version_walk *versions, uint64_t through,
-                          struct status *st)
+static bool walk_versions(struct mongo_store *s, struct mongo_version_walk *versions,
+                          uint64_t through, struct status *st)
 {
     struct mongo_history_walk history;
     const bson_t *document = NULL;
@@ -166,12 +166,12 @@ bool mongo_read_versions(struct store *store, const char *environment, const cha
     if (!mongo_find_version(mongo_of(store), environment, service, from, &through, st)) {
         return false;
     }
-    struct version_walk walk = {.from = from,
-                                .down_to = down_to,
-                                .with_payloads = with_payloads,
-                                .visit = visit,
-                                .user = user,
-                                .room = row_room_new()};
+    struct mongo_version_walk walk = {.from = from,
+                                      .down_to = down_to,
+                                      .with_payloads = with_payloads,
+                                      .visit = visit,
+                                      .user = user,
+                                      .room = row_room_new()};
     mongo_config_key(environment, service, &walk.config);
     bool ok = walk_versions(mongo_of(store), &walk, through == 0 ? UINT64_MAX : through, st);
     row_room_free(walk.room);

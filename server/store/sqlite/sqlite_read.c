@@ -5,22 +5,22 @@
 /* ---- A statement on a reader ---- */
 
 /* The resources of a read, from its begin to its end. */
-struct reading {
+struct sqlite_reading {
     struct sqlite_store *s;
     struct connection *c; /* NULL: none was to be had */
     sqlite3_stmt *q;      /* NULL: it cannot be prepared */
 };
 
-static bool begin_reading(struct reading *r, struct store *store, enum statement which,
+static bool begin_reading(struct sqlite_reading *r, struct store *store, enum statement which,
                           struct status *st)
 {
-    *r = (struct reading){.s = sqlite_of(store)};
+    *r = (struct sqlite_reading){.s = sqlite_of(store)};
     r->c = sqlite_take_reader(r->s, st);
     r->q = r->c == NULL ? NULL : connection_statement(r->c, which, st);
     return r->q != NULL;
 }
 
-static void end_reading(struct reading *r)
+static void end_reading(struct sqlite_reading *r)
 {
     sqlite3_reset(r->q);
     if (r->c != NULL) {
@@ -47,7 +47,7 @@ static bool log_is_known(struct store *store, struct status *st)
 
 /* ---- Commits ---- */
 
-static bool read_tail(struct reading *r, uint64_t *ret_revision, struct buf **ret_record,
+static bool read_tail(struct sqlite_reading *r, uint64_t *ret_revision, struct buf **ret_record,
                       struct hash *ret_hash, struct status *st)
 {
     bool ok;
@@ -65,7 +65,7 @@ static bool read_tail(struct reading *r, uint64_t *ret_revision, struct buf **re
 bool sqlite_tail(struct store *store, uint64_t *ret_revision, struct buf **ret_record,
                  struct hash *ret_hash, struct status *st)
 {
-    struct reading r;
+    struct sqlite_reading r;
     if (!log_is_known(store, st)) {
         return false;
     }
@@ -93,7 +93,7 @@ static bool read_payloads(struct connection *c, uint64_t revision, struct row_ro
     return ok;
 }
 
-static bool walk_commits(struct reading *r, bool with_payloads, store_row_visitor *visit,
+static bool walk_commits(struct sqlite_reading *r, bool with_payloads, store_row_visitor *visit,
                          void *user, struct status *st)
 {
     AUTO(row_room_free) struct row_room *room = row_room_new();
@@ -112,7 +112,7 @@ static bool walk_commits(struct reading *r, bool with_payloads, store_row_visito
 bool sqlite_read_commits(struct store *store, uint64_t from, uint64_t through, bool with_payloads,
                          store_row_visitor *visit, void *user, struct status *st)
 {
-    struct reading r;
+    struct sqlite_reading r;
     if (!log_is_known(store, st)) {
         return false;
     }
@@ -128,7 +128,7 @@ bool sqlite_read_commits(struct store *store, uint64_t from, uint64_t through, b
 
 /* ---- Versions ---- */
 
-static void bind_versions(struct reading *r, const char *environment, const char *service,
+static void bind_versions(struct sqlite_reading *r, const char *environment, const char *service,
                           uint64_t from, uint64_t down_to)
 {
     sqlite_bind_text(r->q, 1, environment);
@@ -139,8 +139,8 @@ static void bind_versions(struct reading *r, const char *environment, const char
 
 /* Reads the next row of record, hash, change id, salt, payload into an empty room. False where
  * there is none; *ok is false then if the store has failed. */
-static bool next_version(struct reading *r, bool with_payload, struct row_room *room, bool *ok,
-                         struct status *st)
+static bool next_version(struct sqlite_reading *r, bool with_payload, struct row_room *room,
+                         bool *ok, struct status *st)
 {
     if (!next_row(r->c, r->q, ok, "reading versions", st)) {
         return false;
@@ -152,7 +152,7 @@ static bool next_version(struct reading *r, bool with_payload, struct row_room *
     return *ok;
 }
 
-static bool walk_versions(struct reading *r, bool with_payloads, store_row_visitor *visit,
+static bool walk_versions(struct sqlite_reading *r, bool with_payloads, store_row_visitor *visit,
                           void *user, struct status *st)
 {
     AUTO(row_room_free) struct row_room *room = row_room_new();
@@ -169,7 +169,7 @@ bool sqlite_read_versions(struct store *store, const char *environment, const ch
                           uint64_t from, uint64_t down_to, bool with_payloads,
                           store_row_visitor *visit, void *user, struct status *st)
 {
-    struct reading r;
+    struct sqlite_reading r;
     bool ok = begin_reading(&r, store, SQL_READ_VERSIONS, st);
     if (ok) {
         bind_versions(&r, environment, service, from, down_to);
@@ -182,7 +182,7 @@ bool sqlite_read_versions(struct store *store, const char *environment, const ch
 bool sqlite_find_versions(struct store *store, const struct store_version *versions, size_t n,
                           store_found_visitor *visit, void *user, struct status *st)
 {
-    struct reading r;
+    struct sqlite_reading r;
     AUTO(row_room_free) struct row_room *room = row_room_new();
     bool ok = begin_reading(&r, store, SQL_READ_VERSIONS, st);
     bool more = true;
@@ -230,7 +230,8 @@ static bool find_change(struct connection *c, const struct store_config *config,
 }
 
 /* Reads the commit of a change into an empty room. */
-static bool read_change(struct reading *r, uint64_t id, struct row_room *room, struct status *st)
+static bool read_change(struct sqlite_reading *r, uint64_t id, struct row_room *room,
+                        struct status *st)
 {
     bool ok;
     sqlite_bind_number(r->q, 1, sqlite_change_revision(id));
@@ -246,7 +247,7 @@ static bool read_change(struct reading *r, uint64_t id, struct row_room *room, s
     return ok;
 }
 
-static bool walk_changes(struct reading *r, const struct store_config *configs, size_t n,
+static bool walk_changes(struct sqlite_reading *r, const struct store_config *configs, size_t n,
                          uint64_t revision, store_found_visitor *visit, void *user,
                          struct status *st)
 {
@@ -269,7 +270,7 @@ bool sqlite_find_changes(struct store *store, const struct store_config *configs
                          uint64_t revision, store_found_visitor *visit, void *user,
                          struct status *st)
 {
-    struct reading r;
+    struct sqlite_reading r;
     if (!log_is_known(store, st)) {
         return false;
     }
@@ -282,7 +283,7 @@ bool sqlite_find_changes(struct store *store, const struct store_config *configs
 bool sqlite_find_requests(struct store *store, const struct hash *keys, size_t n,
                           uint64_t *revisions, struct status *st)
 {
-    struct reading r;
+    struct sqlite_reading r;
     bool ok = begin_reading(&r, store, SQL_FIND_REQUEST, st);
     for (size_t i = 0; i < n && ok; i++) {
         sqlite3_bind_blob(r.q, 1, keys[i].bytes, HASH_SIZE, SQLITE_STATIC);
