@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "address.h"
-#include "call.h"
+#include "client_call.h"
 #include "error.h"
 #include "forks.h"
 #include "mem.h"

@@ -1,13 +1,13 @@
 /* The typed calls that concern one config. */
 #include <assert.h>
 
-#include "call.h"
+#include "client_call.h"
+#include "client_request.h"
 #include "config.h"
 #include "error.h"
 #include "json_message.h"
 #include "message.h"
 #include "options_size.h"
-#include "request.h"
 
 /* Frees the response and returns its config. */
 static const struct confreg_config *config_of(ProtobufCMessage *response,

@@ -1,7 +1,7 @@
 /* Every method of the API, in JSON. */
 #include <string.h>
 
-#include "call.h"
+#include "client_call.h"
 #include "error.h"
 #include "json_message.h"
 #include "mem.h"

@@ -1,10 +1,10 @@
 /* Lists that are got page by page. */
-#include "call.h"
+#include "client_call.h"
+#include "client_request.h"
 #include "config.h"
 #include "error.h"
 #include "message.h"
 #include "options_size.h"
-#include "request.h"
 
 struct confreg_pages {
     struct confreg_client *client;                        /* borrowed */

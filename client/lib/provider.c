@@ -4,8 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "call.h"
 #include "client.h"
+#include "client_call.h"
 #include "clock.h"
 #include "coercion.h"
 #include "condition.h"

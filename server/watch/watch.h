@@ -13,11 +13,11 @@
 
 #include "hub.h"
 #include "interest.h"
-#include "message.h"
 #include "preload.h"
 #include "ring.h"
 #include "selection.h"
 #include "view.h"
+#include "watch_message.h"
 
 #define READ_COMMITS 256   /* most commits per read of the store */
 #define SNAPSHOT_HEADS 128 /* most heads per page of a snapshot */

@@ -7,7 +7,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-#include "api.h"
+#include "bench_api.h"
 
 #define HOST "127.0.0.1"
 

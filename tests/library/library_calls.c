@@ -1,7 +1,7 @@
 /* library_calls ADDRESS[,ADDRESS…] DEADLINE-MS [NAME=VALUE]…: makes the calls of its standard
  * input, a line "METHOD JSON" each, and prints "ok JSON" or "CODE REASON FIELD MESSAGE". Names: ca,
  * cert, key, server_name, token. Lines of the library's log go to standard output, after "log ". */
-#include "checks.h"
+#include "library_checks.h"
 
 #define ADDRESSES 8
 

@@ -3,7 +3,7 @@
 #include <pthread.h>
 #include <unistd.h>
 
-#include "checks.h"
+#include "library_checks.h"
 
 #define CALLS 50
 

@@ -2,7 +2,7 @@
  * again. Not linked with it. */
 #include <dlfcn.h>
 
-#include "checks.h"
+#include "library_checks.h"
 
 struct library {
     void *handle;

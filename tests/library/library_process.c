@@ -3,7 +3,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "checks.h"
+#include "library_checks.h"
 
 static const char *address;
 

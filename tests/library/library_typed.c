@@ -1,5 +1,5 @@
 /* library_typed ADDRESS SERVICE: uses each typed call. */
-#include "checks.h"
+#include "library_checks.h"
 
 static struct confreg_error error;
 

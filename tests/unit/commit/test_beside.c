@@ -2,9 +2,9 @@
  * their calls is held, and writes go on. */
 #include <criterion/criterion.h>
 
+#include "commit_node.h"
 #include "leak_check.h"
 #include "memory.h"
-#include "node.h"
 #include "store_open.h"
 
 static void write_ok(struct node *node, const struct request *r)

@@ -6,9 +6,9 @@
 #include <string.h>
 
 #include "clock.h"
+#include "commit_node.h"
 #include "leak_check.h"
 #include "memory.h"
-#include "node.h"
 #include "store_open.h"
 
 /* ---- Single writes ---- */

@@ -5,8 +5,8 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "commit_node.h"
 #include "leak_check.h"
-#include "node.h"
 #include "random.h"
 
 #define WRITERS 4 /* a node */

@@ -3,10 +3,10 @@
 #include <criterion/criterion.h>
 
 #include "clock.h"
+#include "commit_node.h"
 #include "histogram_count.h"
 #include "leak_check.h"
 #include "memory.h"
-#include "node.h"
 #include "store_open.h"
 
 #define WRITERS 4 /* a node */

@@ -1,4 +1,4 @@
-#include "request.h"
+#include "client_request.h"
 
 #include "message.h"
 

@@ -1,6 +1,6 @@
 /* The parts that the typed calls share. Any thread. */
-#ifndef LIB_REQUEST_H
-#define LIB_REQUEST_H
+#ifndef LIB_CLIENT_REQUEST_H
+#define LIB_CLIENT_REQUEST_H
 
 #include "confreg.h"
 #include "confreg/v1/registry_service.pb-c.h"

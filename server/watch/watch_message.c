@@ -1,4 +1,4 @@
-#include "message.h"
+#include "watch_message.h"
 
 #include <assert.h>
 #include <string.h>

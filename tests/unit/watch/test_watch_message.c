@@ -3,8 +3,8 @@
 #include <string.h>
 
 #include "leak_check.h"
-#include "message.h"
 #include "random.h"
+#include "watch_message.h"
 
 #define CONFIGS 100
 

@@ -1,4 +1,4 @@
-#include "call.h"
+#include "client_call.h"
 
 #include <string.h>
 

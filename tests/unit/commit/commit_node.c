@@ -1,4 +1,4 @@
-#include "node.h"
+#include "commit_node.h"
 #include "store_open.h"
 
 #include <assert.h>

@@ -1,4 +1,4 @@
-#include "api.h"
+#include "bench_api.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /* Calls of a client: with retries until their deadline, from one address to the next. */
-#ifndef LIB_CALL_H
-#define LIB_CALL_H
+#ifndef LIB_CLIENT_CALL_H
+#define LIB_CLIENT_CALL_H
 
 #include "client.h"
 
