@@ -47,7 +47,10 @@ export function toDurationMs(value: JsonValue): number | undefined {
   return toQuantity(value, DURATIONS, Infinity);
 }
 
-/** Bytes: a number, or a text such as "64KiB", "10MB", "1.5G": kB, MB, GB, TB are powers of 1000, all others of 1024. */
+/**
+ * Bytes: a number, or a text such as "64KiB", "10MB", "1.5G": kB, MB, GB, TB are powers of 1000, all others of
+ * 1024.
+ */
 export function toSize(value: JsonValue): number | undefined {
   return toQuantity(value, SIZES, 1);
 }

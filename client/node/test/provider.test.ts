@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
+import {
+  chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { before, test } from "node:test";
 import { Client, ConfregError, LosslessNumber, Provider, type ProviderOptions } from "confreg";
@@ -99,7 +101,8 @@ test("durations and sizes", async () => {
   const name = newName();
   await client.create(name, { durations: durations.map(([given]) => given), sizes: sizes.map(([given]) => given) });
   const provider = await ready(name);
-  assert.deepEqual(durations.map((_, n) => provider.getDurationMs(`/durations/${n}`, -7)), durations.map(([, ms]) => ms));
+  assert.deepEqual(durations.map((_, n) => provider.getDurationMs(`/durations/${n}`, -7)),
+    durations.map(([, ms]) => ms));
   assert.deepEqual(sizes.map((_, n) => provider.getSize(`/sizes/${n}`, -7)), sizes.map(([, bytes]) => bytes));
   assert.deepEqual([provider.getDurationMs("none", 5), provider.getSize("none")], [5, 0]);
   await provider.close();

@@ -19,7 +19,7 @@ export const {
   WATCH_RESPONSE_KIND_STARTED: STARTED, WATCH_RESPONSE_KIND_SNAPSHOT: SNAPSHOT, WATCH_RESPONSE_KIND_SNAPSHOT_END: END,
   WATCH_RESPONSE_KIND_EVENTS: EVENTS, WATCH_RESPONSE_KIND_PROGRESS: PROGRESS,
 } = WatchResponseKind;
-export const UNKNOWN = 99 as WatchResponseKind;
+export const UNKNOWN = WatchResponseKind.UNRECOGNIZED;
 
 export function send(stream: Stream, response: DeepPartial<WatchResponse>): void {
   stream.write(WatchResponse.fromPartial(response));

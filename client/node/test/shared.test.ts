@@ -142,7 +142,6 @@ test("a slow reader holds up nobody, and what waits for it is bounded", async ()
   assert.equal(requests.length, 1, "the slow one has left, and is not told yet");
   assert.deepEqual((await next(newest)).changes.map(({ revision }) => revision), [last]);
   assert.deepEqual(await revisions(slow), all);
-  assert.ok(requests.length > 1);
   assert.equal(requests[1]?.includeSnapshot, false, "it goes on after what it was told");
   await client.close();
   stop();

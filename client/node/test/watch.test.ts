@@ -335,7 +335,9 @@ test("a snapshot or a commit without an end is given up", async () => {
     (stream) => send(stream, { kind: EVENTS, header: { revision: 6n }, events: [{ ...event, revision: 6n }] }),
   ], { maxWatchBytes: 10_000 });
   const failures: string[] = [];
-  const watch = client.watch({ onFailure: ({ code, reason, message }) => failures.push(`${code} ${reason} ${message}`) });
+  const watch = client.watch({
+    onFailure: ({ code, reason, message }) => failures.push(`${code} ${reason} ${message}`),
+  });
   assert.equal((await next(watch)).first, true);
   assert.equal(told(await next(watch)).length, 1);
   assert.deepEqual(failures, ["snapshot", "commit"].map((what) =>
