@@ -74,6 +74,18 @@ class Registry:
         self.commits.append([])
         self.oldest = revision + 1
 
+    def rights(self):
+        """What a token says of them; "": the client may read everything."""
+        if not self.hidden:
+            return ""
+        return "-" + hashlib.sha256(" ".join(sorted(self.hidden)).encode()).hexdigest()[:16]
+
+    def header(self, revision):
+        """Of a response of a watch."""
+        header = position(self.epoch, revision)
+        header.token += self.rights()
+        return header
+
     def readable(self):
         """The heads that the client may read."""
         return {service: head for service, head in self.heads.items() if service not in self.hidden}
@@ -98,6 +110,9 @@ class Registry:
                                                  "newest_revision": str(self.revision)}
         if chain_hash is not None and chain_hash != position(epoch, revision).chain_hash:
             return "FAILED_PRECONDITION", "POSITION_MISMATCH", {}
+        token = request.resume_after.token
+        if token and token.split("-")[3:] != self.rights().split("-")[1:]:
+            return "FAILED_PRECONDITION", "RIGHTS_CHANGED", {}
         return None
 
     def first_responses(self, request):
@@ -107,7 +122,7 @@ class Registry:
             return [*self.snapshot_parts(), self.snapshot_end()]
         start = after[1] if after else self.revision
         started = self._response(kind=api_pb.WATCH_RESPONSE_KIND_STARTED,
-                                 header=position(self.epoch, start))
+                                 header=self.header(start))
         responses, delivered, batch = [started], 0, []
         for revision in range(start + 1, self.revision + 1):
             commit = self._readable_events(revision)
@@ -117,7 +132,7 @@ class Registry:
             batch += commit
         responses += self._responses(batch, delivered)
         if responses[-1] is not started:
-            responses[-1].header.CopyFrom(self.here())  # commits without events included
+            responses[-1].header.CopyFrom(self.header(self.revision))  # commits without events included
         return responses
 
     def snapshot_parts(self):
@@ -127,7 +142,8 @@ class Registry:
                 for _, head in sorted(self.readable().items())]
 
     def snapshot_end(self):
-        return self._response(kind=api_pb.WATCH_RESPONSE_KIND_SNAPSHOT_END, header=self.here())
+        return self._response(kind=api_pb.WATCH_RESPONSE_KIND_SNAPSHOT_END,
+                              header=self.header(self.revision))
 
     def events(self, revision, delivered):
         """The responses with a commit, none if the client may read none of its events. delivered: the
@@ -150,12 +166,12 @@ class Registry:
             responses.append(self._response(
                 kind=api_pb.WATCH_RESPONSE_KIND_EVENTS, events=part, more=more,
                 previous_revision=revision if index else delivered,
-                header=position(self.epoch, revision - 1 if more else revision)))
+                header=self.header(revision - 1 if more else revision)))
         return responses
 
     def progress(self, delivered):
-        return self._response(kind=api_pb.WATCH_RESPONSE_KIND_PROGRESS, header=self.here(),
-                              previous_revision=delivered)
+        return self._response(kind=api_pb.WATCH_RESPONSE_KIND_PROGRESS,
+                              header=self.header(self.revision), previous_revision=delivered)
 
 
 def _size(events):
@@ -179,7 +195,7 @@ def resumed_after(request):
     if request.HasField("resume_after"):
         given = request.resume_after
         if given.token:
-            epoch, revision, chain_hash = given.token.split("-")
+            epoch, revision, chain_hash = given.token.split("-")[:3]
             told = epoch, int(revision), int(chain_hash, 16)
             for member, value in zip(("epoch", "revision", "chain_hash"), told):
                 if getattr(given, member) not in (type(value)(), value):

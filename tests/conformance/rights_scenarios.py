@@ -28,8 +28,8 @@ def rights_given(case):
 
 @scenario()
 def rights_taken_meanwhile(case):
-    """The rights change while the stream is away: the next one resumes, and its first response says
-    so."""
+    """The rights change while the stream is away: the client resumes and is refused (FAILED_PRECONDITION
+    RIGHTS_CHANGED), or, if it does not send the token, is told by the first response."""
     before, revision = case.server.registry.state(), case.server.registry.revision
     with case.server.lock:
         case.newest().end("UNAVAILABLE", "SHUTTING_DOWN")
@@ -51,6 +51,21 @@ def rights_changed(case):
         case.server.change_rights("billing")
     case.tells_difference(before)
     case.begins_anew(case.stream(2))
+
+
+@scenario(begins=False)
+def other_rights_meanwhile(case):
+    """The same, and the client may read a part before and another part afterwards: only the token shows
+    it."""
+    case.server.change_rights("mail")
+    case.begin()
+    before, revision = case.server.registry.state(), case.server.registry.revision
+    with case.server.lock:
+        case.newest().end("UNAVAILABLE", "SHUTTING_DOWN")
+        case.server.change_rights("billing")
+    case.tells_difference(before)
+    case.resumed(case.stream(2), revision)
+    case.begins_anew(case.stream(3))
 
 
 @scenario(begins=False)

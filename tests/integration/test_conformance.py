@@ -42,6 +42,7 @@ WRONG = {
     "mixes_rights": ("rights_taken_within_snapshot", "the client has found"),
     "always_at_once": ("every_position_lost", "has waited 0."),
     "fixed_bound": ("away_for_long", "the client has come 26 times"),
+    "forgets_token": ("other_rights_meanwhile", "the client has told no change"),
     "forgets_position": ("progress", "begins with a snapshot, where it had a position"),
     "position_too_early": ("commit_broken_off", "resumes after revision 3, not 2"),
     "position_too_late": ("stream_ended", "resumes after revision 1, not 2"),

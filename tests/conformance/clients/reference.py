@@ -34,6 +34,7 @@ RULES = {
     "mixes_rights": "keeps a snapshot during which the rights have changed",
     "always_at_once": "never waits after a position that is lost",
     "fixed_bound": "waits at random, but not longer from time to time",
+    "forgets_token": "resumes by epoch, revision and hash, without the token",
     "forgets_position": "begins every stream with a snapshot",
     "position_too_early": "takes the position of a response before it has handled it",
     "position_too_late": "resumes one revision before the one that it has handled",
@@ -187,6 +188,8 @@ class Copy:
             request.start_revision, request.epoch = self.position.revision, self.position.epoch
         else:
             request.resume_after.CopyFrom(self.position)
+            if "forgets_token" in WRONG:
+                request.resume_after.token = ""
         return request
 
     def lost(self, failure):
