@@ -9,7 +9,7 @@ from pathlib import Path
 
 import grpc
 from certificates import Authority
-from client import Client, loads
+from client import SECONDS_TO_START, Client, loads
 from registry import ENVIRONMENT, resumed_after
 from server import Server
 from stubs import api_pb, pb
@@ -97,12 +97,17 @@ class Case:
     # ---- The client ----
 
     def start(self):
-        """Starts the client and does not wait for anything."""
+        """Starts the client, and waits until it connects, where anything listens: what it must do from
+        then on takes no time to start a program."""
         host = "localhost" if self.variables else "127.0.0.1"
         self.client = Client(self.command, ",".join(f"{host}:{wire.port}" for wire in self.wires),
                              {"GRPC_VERBOSITY": os.environ.get("GRPC_VERBOSITY", "NONE"),
                               **self.variables})
         self.ends.callback(self.client.kill)
+        if any(wire.is_open for wire in self.wires):
+            self.server.wait_for(
+                lambda: any(wire.peers for wire in self.wires) or self.client.has_ended(),
+                "the client connects", SECONDS_TO_START)
 
     def begin(self):
         """The client has to report the first state."""

@@ -11,6 +11,7 @@ import time
 
 from patience import PATIENCE
 
+SECONDS_TO_START = max(60, PATIENCE)
 SECONDS_TO_END = max(10, PATIENCE / 2)
 
 
@@ -77,6 +78,9 @@ class Client:
     def send(self, **command):
         self.process.stdin.write(json.dumps(command) + "\n")
         self.process.stdin.flush()
+
+    def has_ended(self):
+        return self.process.poll() is not None
 
     def end(self):
         """Closes its standard input: it must end by itself, with exit code 0. Returns the events that

@@ -137,6 +137,7 @@ class Wire:
         self.peers = set()  # as whom the server sees the connections, those that are gone included
         self.lock = threading.Lock()
         self.listener = None
+        self.is_open = False
         # Bound for good, so that nobody else gets the port while nothing listens at it.
         self.holder = socket.socket()
         self.holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -150,6 +151,7 @@ class Wire:
 
     def open(self):
         self.listener = socket.create_server(("127.0.0.1", self.port))
+        self.is_open = True
         threading.Thread(target=self._accept, args=(self.listener,), daemon=True).start()
 
     def _accept(self, listener):
@@ -175,6 +177,7 @@ class Wire:
 
     def close(self):
         """Refuses connections from now on; those that are open stay."""
+        self.is_open = False
         # shutdown wakes accept, which holds the listening socket otherwise.
         with contextlib.suppress(OSError):
             self.listener.shutdown(socket.SHUT_RDWR)
