@@ -243,20 +243,31 @@ static bool refuse(struct access *access, enum access_refusal refusal, struct st
 
 /* ---- Identifying ---- */
 
+/* A credential that can be nobody's, as it has no form of a token. */
+static bool refuse_form(struct access *access, const char *why, struct status *st)
+{
+    refuse(access, REFUSED_INVALID, st);
+    snprintf(st->message, sizeof st->message, "%s", why);
+    return false;
+}
+
 static bool read_bearer(struct access *access, const char *value, size_t n, struct proof *ret_proof,
                         struct status *st)
 {
     const char *token;
     size_t n_token;
     if (!bearer_parse(value, n, &token, &n_token)) {
-        return refuse(access, REFUSED_INVALID, st);
+        return refuse_form(access, "the credential must be \"Bearer TOKEN\"", st);
     }
     if (bearer_token_looks(token, n_token)) {
         ret_proof->kind = CREDENTIAL_TOKEN;
     } else if (memchr(token, '.', n_token) != NULL) {
         *ret_proof = (struct proof){.kind = CREDENTIAL_JWT, .jwt = token, .n_jwt = n_token};
     } else {
-        return refuse(access, REFUSED_INVALID, st);
+        return refuse_form(access,
+                           "the token is neither one that `confregd access token` makes, cfr_ and "
+                           "49 characters, nor a JSON Web Token",
+                           st);
     }
     ret_proof->token = bearer_token_hash(token, n_token);
     return true;

@@ -110,6 +110,28 @@ Test(access, knows_a_token)
     cr_expect(!grants_may_everywhere(caller_grants(caller), PERMISSION_READ));
 }
 
+Test(access, says_what_form_a_token_has)
+{
+    static const struct {
+        const char *header, *told;
+    } cases[] = {
+        {"Bearer hello", "cfr_"},           {"Bearer cfr_hello", "cfr_"},
+        {"Basic aGVsbG8=", "Bearer TOKEN"}, {"Bearer", "Bearer TOKEN"},
+        {"Bearer a b", "Bearer TOKEN"},
+    };
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        const struct credentials given = {.authorization = cases[i].header,
+                                          .n_authorization = strlen(cases[i].header),
+                                          .certificate = ""};
+        struct caller *caller = NULL;
+        struct status st;
+        cr_assert(!access_identify(rights, &given, &caller, &st));
+        cr_expect_str_eq(st.reason, "CREDENTIALS_INVALID");
+        cr_expect_not_null(strstr(st.message, cases[i].told), "%s: %s", cases[i].header,
+                           st.message);
+    }
+}
+
 Test(access, refuses_what_is_nobodys)
 {
     char other[BEARER_TOKEN_SIZE];
