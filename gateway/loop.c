@@ -57,6 +57,7 @@ static void turn(struct loop *loop, int64_t until_ns)
     until_ns = clock_earlier(until_ns, waits_next_ns(upstream->waits));
     until_ns = clock_earlier(until_ns, sse_streams_next_ns(loop->streams));
     until_ns = clock_earlier(until_ns, identities_next_ns(upstream->identities));
+    until_ns = clock_earlier(until_ns, front_next_ns(loop->front));
     http_server_poll(loop->server, until_ns);
     identities_run(upstream->identities, rights_changed, loop->streams);
     calls_run(upstream->calls, front_resume, NULL);
@@ -64,6 +65,7 @@ static void turn(struct loop *loop, int64_t until_ns)
     waits_run(upstream->waits, front_resume, NULL);
     sse_streams_run(loop->streams, front_resume, NULL);
     worker_run(loop->worker, front_resume, NULL);
+    front_run(loop->front);
     http_server_run(loop->server);
     calls_flush(upstream->calls);
 }

@@ -112,6 +112,11 @@ static enum options_result read_settings(struct gateway_settings *s, int argc, c
          0, UINT64_C(1) << 40, NULL},
         {"peer-connections", OPTION_NUMBER, &s->limits.most[LIMIT_CONNECTIONS], "10000", "N",
          "The most connections from one address.", 0, UINT64_C(1) << 40, NULL},
+        {"peer-failures", OPTION_NUMBER, &s->limits.rates[LIMIT_FAILURES].a_second, "10", "N",
+         "The most wrong credentials from one address in a second, after those of ten seconds; "
+         "more "
+         "get 429, each later than the one before.",
+         0, UINT64_C(1) << 32, NULL},
         {"grace", OPTION_DURATION, &s->grace_ms, "5s", "TIME",
          "How long a stop waits for running requests.", 0, 600000, NULL},
         {"allow-origin", OPTION_LIST, &s->origins, NULL, "ORIGIN",
@@ -367,7 +372,9 @@ static bool serve_with_logs(const struct gateway_settings *settings, struct call
         return false;
     }
     parts.gateway.tls = parts.tls;
-    parts.gateway.limits = limits_new(&settings->limits);
+    struct limits_settings limits = settings->limits;
+    limits_complete_failures(&limits);
+    parts.gateway.limits = limits_new(&limits);
     start_parts(&parts, settings);
     bool ok = serve_parts(&parts, settings, st);
     free_parts(&parts);

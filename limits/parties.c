@@ -16,6 +16,9 @@
 #define SHARD_PARTIES (PARTIES_MAX / SHARDS)
 #define WAIT_MS 1000 /* what a refused party is told to wait where nobody can know */
 #define NS_A_MS 1000000
+#define FAILURES_BURST_S 10
+#define HELD_OF_ONE 16 /* refusals that are held back: some 15 KiB each */
+#define HELD_OF_ALL 2048
 
 static const char *const gauge_names[LIMIT_GAUGES] = {
     [LIMIT_CALLS] = "calls",     [LIMIT_BYTES] = "bytes",
@@ -86,6 +89,14 @@ static void party_free(struct party *party)
 {
     pthread_mutex_destroy(&party->lock);
     free(party);
+}
+
+void limits_complete_failures(struct limits_settings *settings)
+{
+    struct rate *failures = &settings->rates[LIMIT_FAILURES];
+    failures->burst = FAILURES_BURST_S * failures->a_second;
+    settings->most[LIMIT_HELD] = HELD_OF_ONE;
+    settings->total[LIMIT_HELD] = HELD_OF_ALL;
 }
 
 struct limits *limits_new(const struct limits_settings *settings)

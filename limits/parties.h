@@ -42,6 +42,9 @@ struct limits_settings {
     struct rate rates[LIMIT_RATES]; /* of a party */
 };
 
+/* Sets what follows from the rate of LIMIT_FAILURES, and how many refusals are held back. */
+void limits_complete_failures(struct limits_settings *settings);
+
 struct limits;
 struct party;
 

@@ -27,9 +27,6 @@
 
 #define REQUESTS_BYTES (UINT64_C(256) << 20) /* of all calls in progress */
 #define WRITES_BURST_S 2
-#define FAILURES_BURST_S 10
-#define HELD_OF_ONE 16 /* refusals that are held back: some 15 KiB each */
-#define HELD_OF_ALL 2048
 
 struct server_settings {
     struct node_options node;
@@ -264,10 +261,8 @@ static void complete_limits(struct limits_settings *limits)
 {
     struct rate *rates = limits->rates;
     limits->total[LIMIT_BYTES] = REQUESTS_BYTES;
-    limits->most[LIMIT_HELD] = HELD_OF_ONE;
-    limits->total[LIMIT_HELD] = HELD_OF_ALL;
     rates[LIMIT_WRITES].burst = WRITES_BURST_S * rates[LIMIT_WRITES].a_second;
-    rates[LIMIT_FAILURES].burst = FAILURES_BURST_S * rates[LIMIT_FAILURES].a_second;
+    limits_complete_failures(limits);
 }
 
 static bool serve(struct server_settings *settings, struct status *st)

@@ -30,6 +30,7 @@ const struct request_kind door_ofrep = {
     .parse = ofrep_parse,
     .fini = fini,
     .name_configs = name_configs,
+    .takes_slash = true,
     .has_forms = true,
     .invalid_status = 400,
     .describe_error = ofrep_describe_error,

@@ -32,6 +32,8 @@ struct front {
     void (*forget)(struct request *r);
     uint64_t body_bytes; /* of all requests under way */
     size_t n_suspended;
+    struct heap held;      /* requests whose answers are held back, by the end of that */
+    bool stops;            /* see front_stop */
     bool refuses;          /* see front_refuse */
     struct str https_only; /* the field Strict-Transport-Security, or empty */
 };
@@ -78,9 +80,29 @@ static void send(struct request *r)
     }
 }
 
-/* Sends the answer, at once or when it is compressed. */
+static void unhold(struct request *r)
+{
+    heap_remove(&r->front->held, &r->held);
+}
+
+static const struct suspension by_hold = {.cancel = unhold};
+
+static void hold(struct request *r)
+{
+    int64_t until_ns = clock_monotonic_ns() + r->hold_ns;
+    r->hold_ns = 0;
+    heap_put(&r->front->held, &r->held, (uint64_t)until_ns);
+    request_suspend(r, &by_hold);
+    count(r);
+}
+
+/* Sends the answer: at once, or when it is held back no more, or compressed. */
 static void answer(struct request *r)
 {
+    if (r->hold_ns > 0) {
+        hold(r);
+        return;
+    }
     if (r->packing == NULL) {
         packer_take(r->gateway->packer, r);
     }
@@ -101,6 +123,24 @@ void front_resume(void *user, struct request *r)
     } else {
         answer(r);
     }
+}
+
+void front_run(struct front *front)
+{
+    uint64_t now_ns = (uint64_t)clock_monotonic_ns();
+    struct heap_node *node;
+    while ((node = heap_first(&front->held)) != NULL && (front->stops || node->key <= now_ns)) {
+        struct request *r = CONTAINER_OF(node, struct request, held);
+        unhold(r);
+        request_resumed(r);
+        front_resume(NULL, r);
+    }
+}
+
+int64_t front_next_ns(const struct front *front)
+{
+    const struct heap_node *node = heap_first(&front->held);
+    return node == NULL ? -1 : front->stops ? 0 : (int64_t)node->key;
 }
 
 static ssize_t read_more(void *user, struct http_exchange *x, char *bytes, size_t max)
@@ -288,12 +328,14 @@ static void begin(void *user, struct http_exchange *x)
         answer(r);
         return;
     }
-    if (x->head.length > front->max_body_bytes) {
-        refuse_size(r);
-    } else if (is_preflight(r)) {
+    if (is_preflight(r)) {
         answer_preflight(r);
-    } else if (routes_find(front->routes, r) && call_log_admit(r)) {
-        identify(r);
+    } else if (routes_find(front->routes, r)) {
+        if (x->head.length > front->max_body_bytes) {
+            refuse_size(r); /* in the form of the route's errors */
+        } else if (call_log_admit(r)) {
+            identify(r);
+        }
     }
     if (r->response.status != 0) {
         answer(r);
@@ -306,12 +348,18 @@ static void drop_body(struct request *r)
     str_fini(&r->body_text);
 }
 
+/* Whether its answer is made, and held back while the rest of the request comes. */
+static bool is_refused(const struct request *r)
+{
+    return r->suspended == &by_hold;
+}
+
 static void take_body(void *user, struct http_exchange *x, const char *bytes, size_t n)
 {
     struct front *front = user;
     struct request *r = x->user;
     r->n_body += n;
-    if (r->route->body == BODY_NONE) {
+    if (r->route->body == BODY_NONE || is_refused(r)) {
         return;
     }
     if (r->n_body > front->max_body_bytes) {
@@ -331,6 +379,9 @@ static void run(void *user, struct http_exchange *x)
 {
     struct front *front = user;
     struct request *r = x->user;
+    if (is_refused(r)) {
+        return;
+    }
     if (front->refuses) {
         request_refuse(r, 503, "SHUTTING_DOWN", "The gateway is stopping");
     } else {
@@ -374,6 +425,7 @@ static void end(void *user, struct http_exchange *x)
     }
     request_unuse(r, LIMIT_CALLS);
     request_unuse(r, LIMIT_STREAMS);
+    request_unuse(r, LIMIT_HELD);
     party_release(r->party);
     request_fini(r);
     free(r);
@@ -481,6 +533,7 @@ void front_free(struct front *front)
     if (front != NULL) {
         assert(front->n_suspended == 0);
         http_server_free(front->server);
+        heap_fini(&front->held);
         str_fini(&front->https_only);
         free(front);
     }
@@ -498,6 +551,7 @@ size_t front_suspended(const struct front *front)
 
 void front_stop(struct front *front)
 {
+    front->stops = true;
     http_server_stop(front->server);
     listener_close(front->listener);
 }

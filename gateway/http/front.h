@@ -44,7 +44,12 @@ request_resume front_resume;
 /* How many requests are suspended. */
 size_t front_suspended(const struct front *front);
 
-/* Closes the listener. Requests under way go on. */
+/* Sends answers that were held back (request_fail), and are no longer. */
+void front_run(struct front *front);
+/* When the first one is due; -1: none is held back. */
+int64_t front_next_ns(const struct front *front);
+
+/* Closes the listener. Requests under way go on; nothing is held back any more. */
 void front_stop(struct front *front);
 /* Requests that have not reached their handler are refused with 503 from now on. */
 void front_refuse(struct front *front);

@@ -150,6 +150,12 @@ void request_unuse(struct request *r, enum limit_gauge gauge)
     }
 }
 
+void request_fail(struct request *r, struct status *st)
+{
+    r->hold_ns = party_fail(r->party, st);
+    r->used |= r->hold_ns > 0 ? 1u << LIMIT_HELD : 0;
+}
+
 bool request_will_last(struct request *r)
 {
     if ((r->used >> LIMIT_STREAMS & 1) == 0 && !request_use(r, LIMIT_STREAMS)) {

@@ -13,6 +13,7 @@
 
 #include "body.h"
 #include "gateway.h"
+#include "heap.h"
 #include "parties.h"
 #include "query.h"
 #include "target.h"
@@ -88,6 +89,7 @@ struct request_kind {
     void (*name_configs)(struct request *r, struct call_names *names);
     bool is_open;            /* to everybody: front_settings.identify passes it */
     bool writes;             /* a request that ends without an answer may have written */
+    bool takes_slash;        /* the last "{NAME}" of its paths may have an encoded slash */
     bool has_forms;          /* its answers may be compressed (packer.h) */
     unsigned invalid_status; /* of a request with faults; 0: 422 */
     /* Appends members, each behind a comma, that an error has beside those of problem.h. detail:
@@ -114,6 +116,7 @@ struct request {
     const char *peer;             /* the client's address (peer_address.h) */
     struct party *party;          /* of this address; held; NULL: it has no limits */
     unsigned used;                /* of it: a bit each of enum limit_gauge */
+    int64_t hold_ns;              /* for how long its answer is to be held back */
     const char *certificate;      /* the name that its certificate proves; NULL: none */
     bool is_secure;               /* it came over TLS */
     bool is_foreign; /* a page of an origin that is not allowed may have sent it (cors.h) */
@@ -140,6 +143,7 @@ struct request {
     struct http_exchange *x;
     struct packing *packing;       /* owned; NULL: the answer is not compressed while it is sent */
     bool is_counted;               /* in the front's number of suspended requests */
+    struct heap_node held;         /* while its answer is held back, by the end of that */
     char *joined[REQUEST_HEADERS]; /* owned: values that came in several lines */
     uint64_t n_body;               /* bytes of the body read so far */
     uint64_t n_sent;               /* bytes of the answer's body, as far as it was made */
@@ -164,6 +168,9 @@ void request_refuse_invalid(struct request *r, struct invalid *invalid);
  * request. False: the address uses too much, and the request is answered (429). */
 bool request_use(struct request *r, enum limit_gauge gauge);
 void request_unuse(struct request *r, enum limit_gauge gauge);
+/* Counts a wrong credential of its address, and has the answer held back where there are many
+ * (limits/parties.h). *st, for which it is refused, may become LIMIT_EXCEEDED. */
+void request_fail(struct request *r, struct status *st);
 /* Counts the request as one that lasts from now on, beside those that are answered soon. False:
  * its address has too many of these, and the request is answered. */
 bool request_will_last(struct request *r);

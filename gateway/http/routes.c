@@ -60,7 +60,10 @@ bool routes_has(const struct routes *routes, const struct route *route)
 static bool route_matches(const struct routes *routes, const struct route *route,
                           const struct target *target, struct open_segments *ret_open)
 {
-    return routes_has(routes, route) && path_matches(route->path, target, ret_open);
+    unsigned last = target->n_segments == 0 ? 0 : 1u << (target->n_segments - 1);
+    unsigned allowed = route->kind->takes_slash ? last : 0;
+    return routes_has(routes, route) && (target->slashes & ~allowed) == 0 &&
+           path_matches(route->path, target, ret_open);
 }
 
 static bool method_matches(const struct route *route, const char *method)

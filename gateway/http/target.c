@@ -25,7 +25,7 @@ static void add_segment(struct target *target, const char *text, size_t n)
     struct str *segment = &target->segments[target->n_segments++];
     percent_decode(text, n, false, segment);
     if (segment->len > 0 && memchr(segment->data, '/', segment->len) != NULL) {
-        target->sound = false;
+        target->slashes |= 1u << (target->n_segments - 1);
     }
 }
 

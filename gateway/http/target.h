@@ -17,7 +17,8 @@ struct target {
     struct str segments[TARGET_SEGMENTS]; /* decoded: '+' is a plus; NULs stay */
     size_t n_segments;
     bool slash_at_end; /* the path without its last slashes is what segments hold */
-    bool sound;        /* false: too many segments, an encoded slash, or no path at all */
+    unsigned slashes;  /* a bit each of the segments that have an encoded slash */
+    bool sound;        /* false: too many segments, or no path at all */
 };
 
 /* Takes an origin-form ("/path?query") or absolute-form ("http://host/path") target apart. */

@@ -137,7 +137,7 @@ static void answer_unheard(struct request *r, const struct status *st)
     }
 }
 
-void errors_answer(struct request *r, const struct status *st)
+static void answer(struct request *r, const struct status *st)
 {
     unsigned http = errors_http_status(st);
     if (http == 401) {
@@ -156,4 +156,15 @@ void errors_answer(struct request *r, const struct status *st)
     } else {
         request_refuse_status(r, http, st, "%s", st->message);
     }
+}
+
+void errors_answer(struct request *r, const struct status *st)
+{
+    if (st->code != STATUS_UNAUTHENTICATED) {
+        answer(r, st);
+        return;
+    }
+    struct status told = *st;
+    request_fail(r, &told);
+    answer(r, &told);
 }

@@ -60,27 +60,17 @@ bool charges_write(struct rpc_call *call, uint64_t n, struct status *st)
                               take(charge, LIMIT_CALLS, n - 1, st)); /* one is counted already */
 }
 
-/* Counts wrong credentials that came by a gateway: it is not to wait for those of one client, as it
- * has others. Returns for how long the answer is held back. */
-static int64_t fail_at_gateway(struct party *party, struct status *st)
-{
-    struct status limited;
-    if (!party_spend(party, LIMIT_FAILURES, 1, &limited)) {
-        *st = limited;
-    }
-    return 0;
-}
-
+/* A gateway counts the wrong credentials of its clients by their addresses: it is not to wait for
+ * those of one, as it has others. */
 static int64_t call_refused(void *user, struct rpc_call *call, void **ret_charge, struct status *st)
 {
     struct service *service = user;
-    if (st->code != STATUS_UNAUTHENTICATED) {
+    if (st->code != STATUS_UNAUTHENTICATED || admission_by_gateway(service, call)) {
         return 0;
     }
     struct charge *charge = mem_zalloc(sizeof *charge);
     charge->party = limits_peer(service->parties, rpc_call_peer(call));
-    int64_t hold_ns = admission_by_gateway(service, call) ? fail_at_gateway(charge->party, st)
-                                                          : party_fail(charge->party, st);
+    int64_t hold_ns = party_fail(charge->party, st);
     charge->used[LIMIT_HELD] = hold_ns > 0 ? 1 : 0;
     *ret_charge = charge;
     return hold_ns;

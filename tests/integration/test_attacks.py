@@ -212,8 +212,7 @@ def test_a_gateway_does_not_wait_for_what_its_clients_show(launch):
         return Refusal(caught.value).code
 
     gateway = server.gateway_token.read_text()
-    while knock(gateway) == "UNAUTHENTICATED":
-        pass
+    assert {knock(gateway) for _ in range(50)} == {"UNAUTHENTICATED"}
     assert gauge(server.metrics, "confreg_limit_held_total") == 0
     until(lambda: knock(new_token()) == "RESOURCE_EXHAUSTED", "others count as well")
     assert gauge(server.metrics, "confreg_limit_held_total") >= 1
@@ -336,3 +335,51 @@ def test_a_limit_of_confregd_is_told_over_http(gateway, server):
     assert answer.status == 429 and int(answer.headers["Retry-After"]) >= 1, answer
     assert answer.json()["reason"] == "LIMIT_EXCEEDED"
     assert_served(gateway)
+
+
+def test_a_gateway_slows_down_clients_of_its_own(launch, server):
+    """Each refusal takes twice as long as the one before, whatever comes with it; another address, and
+    a right credential, wait for nothing. What is held back ends with its client, or with the gateway."""
+    gateway = launch(Gateway, server=server.listen, extra=[
+        "--peer-failures", "2", "--server-token-file", str(server.gateway_token)]).start()
+
+    def knock(host, token, method="GET", body=""):
+        return from_address(gateway, host, (
+            f"{method} /api/configs/web?environment=prod HTTP/1.1\r\nHost: x\r\n"
+            f"Authorization: Bearer {token}\r\nContent-Length: {len(body)}\r\n\r\n{body}").encode())
+
+    def told(*arguments, **named):
+        with knock(*arguments, **named) as sock:
+            return head(sock)
+
+    def is_refused(text):
+        return " 401 " in text or " 429 " in text  # as time passes
+
+    def held():
+        return gauge(gateway.port, "confreg_gateway_limit_held_total")
+
+    def at_once():
+        return gauge(gateway.port, 'confreg_gateway_limit_refusals_total{resource="held"}')
+
+    refusals = []
+    while not refusals or " 401 " in refusals[-1]:
+        refusals.append(told("127.0.0.9", new_token()))
+        assert len(refusals) < 1000
+    assert len(refusals) > 20 and " 429 " in refusals[-1] and "retry-after: 1" in refusals[-1]
+    begun = time.monotonic()
+    again, body = new_token(), '{"config_data": {}}'
+    for _ in range(2):  # the second time before its body is read
+        assert is_refused(told("127.0.0.9", again, "PUT", body))
+    assert time.monotonic() - begun > 0.15
+    assert " 404 " in told("127.0.0.9", server.bystander)
+    assert " 401 " in told("127.0.0.8", new_token())
+    before = held()
+    socks = [knock("127.0.0.9", new_token()) for _ in range(40)]
+    until(lambda: held() - before + at_once() == 40, "all have arrived")
+    assert at_once() > 0
+    for sock in socks[20:]:
+        sock.close()
+    gateway.stop()
+    assert all(is_refused(head(sock)) for sock in socks[:20])
+    for sock in socks:
+        sock.close()

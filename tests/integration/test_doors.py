@@ -2,6 +2,7 @@
 clients of both are in test_clients.py."""
 
 import base64
+import contextlib
 import gzip
 import json
 
@@ -103,6 +104,34 @@ def test_errors_are_those_of_openfeature(rest, name, key, body, status, code, to
     if status == 400 and key == "a":
         whole = rest.post(flags_of(name), body)
         assert whole.status == 400 and whole.json() == {k: v for k, v in found.items() if k != "key"}
+
+
+def test_a_key_with_a_slash(rest):
+    write(rest, "slashes", **{"a/b": 1, "/": 2, "a": {"b": 3}})
+    for key, value in (("a%2Fb", 1), ("a%2fb", 1), ("%2F", 2)):
+        answer = rest.post(flags_of("slashes", key=key), CONTEXT)
+        assert (answer.status, answer.json()["value"]) == (200, value), answer
+    missing = rest.post(flags_of("slashes", key="a%2Fc"), CONTEXT)
+    assert (missing.status, missing.json()["key"]) == (404, "a/c")
+    assert missing.json()["errorCode"] == "FLAG_NOT_FOUND"
+    for path in (flags_of("sla%2Fshes", key="a"), flags_of("slashes", "pr%2Fod", key="a"),
+                 flags_of("slashes").replace("/flags", "%2Fflags")):
+        assert rest.post(path, CONTEXT).json()["reason"] == "ROUTE_UNKNOWN", path
+
+
+def test_a_body_that_is_too_large(rest):
+    """As other errors of OFREP, whether its length is told before or not."""
+    body = b" " * (4 << 20) + b"{} "
+    for chunked in (False, True):
+        for key, shown in ((None, {}), ("a", {"key": "a"})):
+            with contextlib.closing(rest.connection()) as connection:
+                connection.request("POST", flags_of("x", key=key), iter([body]) if chunked else body,
+                                   encode_chunked=chunked)
+                answer = connection.getresponse()
+                assert answer.status == 413
+                told = json.loads(answer.read())
+            assert told.items() >= ({"errorCode": "GENERAL", "reason": "BODY_TOO_LARGE"} | shown).items()
+            assert told["errorDetails"] == told["detail"]
 
 
 def test_a_body_without_a_context_and_parameters_of_newer_providers(rest, name):
