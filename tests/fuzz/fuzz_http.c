@@ -78,14 +78,20 @@ static void try_tags(const char *list)
     struct etag_set match;
     struct expectation tag;
     struct number number = {0};
-    struct expectation event;
+    struct event_id event;
     etag_set_parse(list, ETAG_WEAK, &match);
     for (size_t i = 0; i < match.n; i++) {
         MUST(strlen(match.tags[i].epoch) == EPOCH_DIGITS);
     }
     etag_set_fini(&match);
     content_encoding_is_plain(list);
-    MUST(!event_id_parse(list, &event) || strlen(event.last.epoch) == EPOCH_DIGITS);
+    if (event_id_parse(list, &event)) {
+        char text[EVENT_ID_SIZE];
+        struct event_id again;
+        event_id_format(&event, text);
+        MUST(event_id_parse(text, &again) && strcmp(again.last.epoch, event.last.epoch) == 0 &&
+             again.last.revision == event.last.revision && again.rights == event.rights);
+    }
     enum coding coding;
     etag_list_find(list, "0123456789abcdef-1", &coding);
     etag_list_newest(list, "0123456789abcdef");
