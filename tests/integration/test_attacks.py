@@ -5,6 +5,7 @@ import contextlib
 import queue
 import socket
 import time
+import uuid
 
 import grpc
 import pytest
@@ -285,6 +286,26 @@ LIVEZ = b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n"
 def assert_served(gateway):
     with from_address(gateway, "127.0.0.1", LIVEZ) as sock:
         assert " 200 " in head(sock)
+
+
+def test_metrics_tell_no_names(server, gateway, bystander):
+    """Not of configs and environments, principals, or what strangers ask for; to whoever may look."""
+    names = [f"{kind}-{uuid.uuid4().hex}" for kind in ("service", "environment", "stranger")]
+    service, environment, stranger = names
+    bystander.create(service, environment=environment)
+    bystander.update(service, environment=environment)
+    rest = Rest(gateway.port)
+    for token, status in ((server.bystander, 200), (stranger, 401)):
+        answer = rest.get(f"/api/configs/{service}?environment={environment}",
+                          headers={"Authorization": f"Bearer {token}", "Cache-Control": "no-cache"})
+        assert answer.status == status, answer
+    assert rest.get(f"/{stranger}").status == 404
+    with pytest.raises(grpc.RpcError):
+        server.caller(stranger).status()
+    for port in (server.metrics, gateway.port):
+        page = rest.get("/metrics").body if port == gateway.port else Rest(port).get("/metrics").body
+        for name in [*names, "bystander", "attacker", server.bystander]:
+            assert name.encode() not in page, (port, name)
 
 
 def test_requests_of_an_address(gateway):

@@ -254,6 +254,12 @@ def test_a_schema_refers_only_to_what_its_author_may_read(site):
         root.set_schema("billing", {"$ref": "confreg:/no-such-service"}, "prod",
                         validate_only=True)
     root.set_schema("billing", source_version=kept)
+    refers = root.set_schema("billing", {"$ref": "confreg:/hidden-gone"}, "prod").schema.version
+    root.set_schema("billing", {}, "prod")
+    site.in_step()
+    for back in ({"source_version": refers}, {"undo": True}):  # what an older version refers to
+        with refused("PERMISSION_DENIED", "NOT_ALLOWED"):
+            one.set_schema("billing", None, "prod", validate_only=True, **back)
     root.delete_schema("hidden-gone")
     site.in_step()
 
