@@ -1,11 +1,11 @@
 #include "flat_json.h"
 
 #include <assert.h>
-#include <endian.h>
 #include <string.h>
 
 #include "hash.h"
 #include "json_number.h"
+#include "json_token.h"
 
 struct builder {
     struct json_text text;
@@ -44,47 +44,15 @@ static void close_container(struct builder *b, size_t at)
     node->end = b->n;
 }
 
-#define ALL_BYTES(byte) (UINT64_MAX / UINT8_MAX * (byte))
-
-/* 0: none of the eight bytes is this one. Else the lowest bit that is set lies in the lowest byte
- * that is. */
-static uint64_t find_byte(uint64_t word, uint8_t byte)
-{
-    uint64_t rest = word ^ ALL_BYTES(byte);
-    return (rest - ALL_BYTES(0x01)) & ~rest & ALL_BYTES(0x80);
-}
-
-/* The first quote or backslash; there is one. */
-static const char *skip_plain(const char *p, const char *end)
-{
-    uint64_t word;
-    for (; (size_t)(end - p) >= sizeof word; p += sizeof word) {
-        memcpy(&word, p, sizeof word);
-        word = le64toh(word);
-        uint64_t found = find_byte(word, '"') | find_byte(word, '\\');
-        if (found != 0) {
-            return p + __builtin_ctzll(found) / 8;
-        }
-    }
-    while (*p != '"' && *p != '\\') {
-        p++;
-    }
-    return p;
-}
-
 /* Adds the string that starts at `at` and returns the offset behind it. */
 static size_t add_string(struct builder *b, size_t at)
 {
-    const char *start = b->text.data + at;
-    const char *text_end = b->text.data + b->text.len;
-    const char *p = skip_plain(start + 1, text_end);
+    bool escaped;
+    size_t end = json_string_end(b->text, at, &escaped);
     struct flat_node *node = add_node(b, at, JSON_STRING);
-    node->escaped = *p != '"';
-    while (*p != '"') {
-        p = skip_plain(p + 2, text_end);
-    }
-    node->size = (uint32_t)(p + 1 - start);
-    return at + node->size;
+    node->size = (uint32_t)(end - at);
+    node->escaped = escaped;
+    return end;
 }
 
 static size_t add_scalar(struct builder *b, size_t at)

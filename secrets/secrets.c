@@ -1,10 +1,10 @@
 #include "secrets.h"
 
 #include <assert.h>
-#include <endian.h>
 #include <string.h>
 
 #include "characters.h"
+#include "json_token.h"
 #include "names.h"
 #include "pairs.h"
 #include "text.h"
@@ -230,45 +230,13 @@ static void take_key(struct finder *f, struct token token)
 
 /* ---- The walk ---- */
 
-#define EACH(byte) (UINT64_C(0x0101010101010101) * (byte))
-
-/* The highest bit of each of eight bytes up to the first that is zero: of that one it is set, of
- * those before it is not. 0: none is zero. */
-static uint64_t zeros_of(uint64_t bytes)
-{
-    return (bytes - EACH(0x01)) & ~bytes & EACH(0x80);
-}
-
-/* The offset of the next quote or backslash, which is there. */
-static size_t next_mark(struct json_text text, size_t at)
-{
-    for (uint64_t bytes; at + sizeof bytes <= text.len; at += sizeof bytes) {
-        memcpy(&bytes, text.data + at, sizeof bytes);
-        bytes = le64toh(bytes);
-        uint64_t found = zeros_of(bytes ^ EACH('"')) | zeros_of(bytes ^ EACH('\\'));
-        if (found != 0) {
-            return at + (size_t)__builtin_ctzll(found) / 8;
-        }
-    }
-    while (text.data[at] != '"' && text.data[at] != '\\') {
-        at++;
-    }
-    return at;
-}
-
 /* Takes the string that starts at `at` and returns the offset behind it. */
 static size_t take_string(struct finder *f, size_t at)
 {
-    struct json_text text = f->text;
-    bool escaped = false;
-    size_t end = next_mark(text, at + 1);
-    while (text.data[end] == '\\') {
-        escaped = true;
-        end = next_mark(text, end + 2);
-    }
-    end++;
-    struct token token = {{text.data + at, end - at}, escaped};
-    if (text.data[end] == ':') {
+    bool escaped;
+    size_t end = json_string_end(f->text, at, &escaped);
+    struct token token = {{f->text.data + at, end - at}, escaped};
+    if (f->text.data[end] == ':') {
         take_key(f, token);
     } else {
         take_value(f, token);
