@@ -81,8 +81,8 @@ size_t regex_bytes(const struct regex *regex)
 
 /* ---- Matchers ---- */
 
-/* What PCRE2 needs for a match. A thread keeps its own: making one takes longer than a short match.
- */
+/* Memory and limits of matches. Each thread keeps a matcher: making one takes longer than a short
+ * match. */
 struct matcher {
     pcre2_match_data *data;
     pcre2_match_context *context;
