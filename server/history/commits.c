@@ -76,11 +76,20 @@ static void go_on(struct commit_range *range, uint64_t last)
     }
 }
 
+/* Where any read of the log reads all of it, as much as possible is taken from one. */
+static size_t first_part(const struct store *store, size_t wanted)
+{
+    if (store->loads_at_once || wanted > PART_MAX) {
+        return PART_MAX;
+    }
+    return wanted < PART_MIN ? PART_MIN : wanted;
+}
+
 bool history_commits(struct store *store, const struct commit_range *whole, size_t wanted,
                      store_commit_visitor *visit, void *user, struct status *st)
 {
     struct commit_range range = *whole;
-    size_t n = wanted < PART_MIN ? PART_MIN : wanted > PART_MAX ? PART_MAX : wanted;
+    size_t n = first_part(store, wanted);
     AUTO(free) struct commits_part *part = mem_alloc(sizeof *part);
     bool ok = true;
     bool more = true;
@@ -98,26 +107,51 @@ bool history_commits(struct store *store, const struct commit_range *whole, size
     return ok;
 }
 
-static bool read_time(void *user, struct commit *commit)
+/* ---- By time ---- */
+
+struct time_search {
+    int64_t time_us;
+    uint64_t found; /* the first commit at or after that time; 0: none was visited */
+};
+
+static bool is_before(void *user, struct commit *commit)
 {
-    *(int64_t *)user = commit->time_us;
-    return false;
+    struct time_search *search = user;
+    search->found = commit->time_us >= search->time_us ? commit->revision : 0;
+    return search->found == 0;
 }
 
-bool history_revision_at(struct store *store, int64_t time_us, uint64_t through,
-                         uint64_t *ret_revision, struct status *st)
+static bool search_all(struct store *store, struct time_search *search, uint64_t through,
+                       struct status *st)
+{
+    return through == 0 || store_read_all_commits(store, 1, through, false, is_before, search, st);
+}
+
+static bool search_by_halves(struct store *store, struct time_search *search, uint64_t through,
+                             struct status *st)
 {
     uint64_t low = 1;
     uint64_t high = through + 1;
     while (low < high) {
         uint64_t middle = low + (high - low) / 2;
-        int64_t found = 0;
-        if (!store_read_all_commits(store, middle, middle, false, read_time, &found, st)) {
+        if (!store_read_all_commits(store, middle, middle, false, is_before, search, st)) {
             return false;
         }
-        low = found >= time_us ? low : middle + 1;
-        high = found >= time_us ? middle : high;
+        low = search->found != 0 ? low : middle + 1;
+        high = search->found != 0 ? middle : high;
     }
-    *ret_revision = low;
+    search->found = low;
     return true;
+}
+
+bool history_revision_at(struct store *store, int64_t time_us, uint64_t through,
+                         uint64_t *ret_revision, struct status *st)
+{
+    struct time_search search = {.time_us = time_us};
+    bool ok = store->loads_at_once ? search_all(store, &search, through, st)
+                                   : search_by_halves(store, &search, through, st);
+    if (ok) {
+        *ret_revision = search.found == 0 ? through + 1 : search.found;
+    }
+    return ok;
 }

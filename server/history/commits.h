@@ -23,7 +23,7 @@ bool history_commits(struct store *store, const struct commit_range *range, size
 
 /* Finds the first commit at or after a time (microseconds since 1970), which commit times allow as
  * they never go back; through + 1: there is none up to `through`. Costs one read of a commit for
- * each doubling of the log. */
+ * each doubling of the log, or one read of the log where any read costs that. */
 bool history_revision_at(struct store *store, int64_t time_us, uint64_t through,
                          uint64_t *ret_revision, struct status *st);
 

@@ -178,6 +178,27 @@ def test_a_start_reads_the_log_by_few_finds(counted, database, end):
     assert registry.update("c-0", "{}").header.revision == revision + 1
 
 
+# Of a list of commits between two times, of which the first ones do not match. A server that looks
+# nothing up is asked once for each bound and once for the commits.
+FINDS_OF_A_LIST = {"ferretdb": 3, "secantus": 20}
+
+
+def test_commits_are_listed_by_few_finds(counted, database):
+    node = counted()
+    for n in range(40):
+        node.registry.create(f"c-{n}")
+    every = node.node.stub.ListCommits(api_pb.ListCommitsRequest(page_size=100), timeout=60)
+    times = sorted((commit.commit_time for commit in every.commits), key=lambda at: at.ToMicroseconds())
+    request = api_pb.ListCommitsRequest(start_time=times[10], end_time=times[-1], page_size=1,
+                                        created_by="nobody")
+
+    def listed():
+        assert not node.node.stub.ListCommits(request, timeout=60).commits
+
+    asked, looks = node.during(listed)
+    assert asked[FIND] <= FINDS_OF_A_LIST[database.kind] + looks, asked
+
+
 @pytest.fixture
 def bus(database, tmp_path):
     """What wakes a follower: a broker, where the server has no change streams."""
