@@ -598,27 +598,35 @@ def test_tls_checks_who_answers(launch, tmp_path):
         database.stop()
 
 
-def test_tls_with_a_client_certificate(launch, tmp_path):
+# What a server is told of its certificate, its key and the authority of its clients.
+MUTUAL_TLS = {
+    "secantus": lambda cert, key, ca: ["--tls-cert-file", cert, "--tls-key-file", key,
+                                       "--tls-ca-file", ca, "--tls-require-client-cert"],
+    "ferretdb": lambda cert, key, ca: [cert, key, ca],
+}
+
+
+@pytest.mark.parametrize("kind", MUTUAL_TLS)
+def test_tls_with_a_client_certificate(launch, tmp_path, kind):
     """The database knows confregd by its certificate, and lets nobody else in."""
     authority, stranger = Authority(tmp_path / "ca"), Authority(tmp_path / "other", "other")
     pair = authority.server()
-    database = mongodb.Server("secantus", tmp_path / "database", extra=[
-        "--tls-cert-file", str(pair.cert), "--tls-key-file", str(pair.key),
-        "--tls-ca-file", str(authority.ca), "--tls-require-client-cert"]).start()
+    database = mongodb.Server(kind, tmp_path / "database", extra=MUTUAL_TLS[kind](
+        str(pair.cert), str(pair.key), str(authority.ca))).start()
 
-    def address(client):
+    def address(client, patience):
         own = ""
         if client:
             both = client.cert.with_suffix(".both")  # as MongoDB's drivers want it
             both.write_bytes(client.cert.read_bytes() + client.key.read_bytes())
             own = f"&tlsCertificateKeyFile={both}"
-        return f"{database.address}/registry?{QUICK}&tls=true&tlsCAFile={authority.ca}{own}"
+        return f"{database.address}/registry?{patience}&tls=true&tlsCAFile={authority.ca}{own}"
 
     try:
         for client in (None, stranger.client()):
-            code, said = launch(Confregd, store=address(client)).fails_to_start()
+            code, said = launch(Confregd, store=address(client, QUICK)).fails_to_start()
             assert code == 1 and "STORE_UNAVAILABLE" in said, said
-        server = launch(Confregd, store=address(authority.client())).start()
+        server = launch(Confregd, store=address(authority.client(), mongodb.PATIENT)).start()
         assert Registry(server.stub).create("billing").config.version == 1
         server.stop()
     finally:
