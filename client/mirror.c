@@ -44,6 +44,7 @@ struct mirror {
     unsigned n_behind; /* how often the server was behind the position, on this stream */
     bool progressed;   /* a response has arrived on this stream */
     bool was_settled;  /* after the last response */
+    size_t n_held;     /* bytes of parts that the copy holds */
     int64_t heard_ns;  /* when the last response had been applied */
     struct rpc_timer silence;
     int64_t hangs_ms; /* see HANGS_MS */
@@ -349,12 +350,31 @@ static void give_up(struct mirror *mirror, const struct status *st)
     }
     mirror_copy_end(&mirror->copy, st, false);
     cancel_stream(mirror);
+    mirror->progressed = false; /* so that pauses grow */
+}
+
+/* Whether the copy may hold the response, too. */
+static bool may_hold(struct mirror *mirror, struct status *st)
+{
+    if (!mirror_copy_holds_parts(&mirror->copy)) {
+        mirror->n_held = 0;
+    }
+    bool fits = registry_watch_hold(&mirror->watch, &mirror->n_held, st);
+    if (!fits) {
+        mirror_copy_overflow(&mirror->copy);
+    }
+    return fits;
 }
 
 static bool take_response(struct registry_watch *watch, Confreg__V1__WatchResponse *response)
 {
     struct mirror *mirror = CONTAINER_OF(watch, struct mirror, watch);
     struct status st;
+    if (!may_hold(mirror, &st)) {
+        confreg__v1__watch_response__free_unpacked(response, NULL);
+        give_up(mirror, &st);
+        return false;
+    }
     if (!mirror_copy_take(&mirror->copy, response, &st)) {
         give_up(mirror, &st);
         return false;
@@ -387,6 +407,10 @@ static void end_stream(struct registry_watch *watch, const struct status *st)
     if (st != NULL && !cancelled && !mirror_copy_has_served(&mirror->copy) &&
         mirror->failed != NULL) {
         mirror->failed(mirror->user, st, mirror_copy_loading(&mirror->copy));
+    }
+    if (registry_watch_is_too_large(watch)) {
+        mirror_copy_overflow(&mirror->copy);
+        mirror->progressed = false;
     }
     bool goes_on = mirror_copy_end(&mirror->copy, st, planned);
     pthread_mutex_lock(&mirror->lock);

@@ -14,6 +14,8 @@
  * - A server that hangs is detected: the watch asks for a progress mark every 0.5 s. After 1.5 s
  *   without a response the mirror is stale. After 5 s the watch is opened again; this time doubles
  *   with each such attempt until the mirror is in step.
+ * - Of a snapshot or a commit that has not come to its end the mirror holds the client's
+ *   max_watch_bytes at most; beyond that the stream is ended, and another one begins after a pause.
  * - Its selection can be changed while it runs (mirror_select). What was selected before goes on
  *   without a gap; what is new appears at once, as of the revision of the copy.
  * - A config that was deleted while the mirror watched remains as a tombstone with its

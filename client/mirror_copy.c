@@ -257,6 +257,7 @@ void mirror_copy_begin(struct mirror_copy *copy, const struct mirror_selection *
     mirror_table_fini(&copy->snapshot);
     copy->delivered = 0;
     copy->served = false;
+    copy->overflowed = false;
     copy->heard = false;
     copy->target = UINT64_MAX;
     const struct mirror_selection *asked = plan_stream(copy, wanted);
@@ -283,12 +284,23 @@ static bool refuses(const struct status *st)
            (st->code == STATUS_INVALID_ARGUMENT || st->code == STATUS_PERMISSION_DENIED);
 }
 
+bool mirror_copy_holds_parts(const struct mirror_copy *copy)
+{
+    return copy->n_unfinished > 0 || mirror_table_count(&copy->snapshot) > 0;
+}
+
+void mirror_copy_overflow(struct mirror_copy *copy)
+{
+    copy->overflowed = true;
+    copy->wants_snapshot = copy->wants_snapshot || copy->stream != MIRROR_STREAM_ADDITION;
+}
+
 bool mirror_copy_end(struct mirror_copy *copy, const struct status *st, bool planned)
 {
     bool is_addition = copy->stream == MIRROR_STREAM_ADDITION;
     bool lost = st != NULL && (st->code == STATUS_FAILED_PRECONDITION ||
                                st->code == STATUS_OUT_OF_RANGE || st->code == STATUS_DATA_LOSS);
-    bool refused = is_addition && refuses(st);
+    bool refused = is_addition && (refuses(st) || copy->overflowed);
     copy->wants_snapshot = copy->wants_snapshot || lost;
     if (refused) {
         copy->refused = copy->adding.number;

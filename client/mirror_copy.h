@@ -60,6 +60,7 @@ struct mirror_copy {
     bool heard;                     /* a response has come on this stream */
     bool filtered;                /* the caller may not read all that the table's selection names */
     bool addition_filtered;       /* the same of the addition */
+    bool overflowed;              /* the stream has brought more than may be held */
     bool served;                  /* the stream of an addition has brought it */
     bool has_addition;            /* one is complete and waits for the table */
     struct mirror_table addition; /* of names that held does not select */
@@ -87,6 +88,11 @@ void mirror_copy_begin(struct mirror_copy *copy, const struct mirror_selection *
  * what the copy was made of. */
 bool mirror_copy_take(struct mirror_copy *copy, Confreg__V1__WatchResponse *response,
                       struct status *st);
+/* Whether parts of a snapshot or of a commit are held that have not come to their end. */
+bool mirror_copy_holds_parts(const struct mirror_copy *copy);
+/* These are too large to be held: the caller must end the stream. The next one starts with a
+ * snapshot, or goes on without a selection that was to be added. */
+void mirror_copy_overflow(struct mirror_copy *copy);
 /* Sets the server's revision after the stream was resumed: when the copy has reached it, it is in
  * step. */
 void mirror_copy_target(struct mirror_copy *copy, uint64_t revision);

@@ -5,6 +5,7 @@
 #include <stdatomic.h>
 #include <string.h>
 
+#include "bounded_decoding.h"
 #include "clock.h"
 #include "failover.h"
 #include "file.h"
@@ -13,6 +14,7 @@
 #include "mem.h"
 
 #define MAX_RECEIVE_BYTES (64u << 20)
+#define MAX_WATCH_BYTES ((size_t)256 << 20)
 
 struct typed_method {
     const char *path;
@@ -52,6 +54,8 @@ struct registry_client {
     struct failover failover;
     atomic_bool closing;
     const struct log_sink *log;
+    size_t max_watch_bytes;
+    char *max_watch_name;          /* owned; in messages */
     char *token_path;              /* owned, like its name; NULL: no token */
     char *token_name;              /* in messages */
     struct file_watch *token_file; /* NULL: no token */
@@ -167,6 +171,10 @@ bool registry_client_new(const struct registry_client_options *options,
     AUTO(registry_client_free) struct registry_client *client = mem_zalloc(sizeof *client);
     client->rpc = rpc;
     client->log = options->log;
+    client->max_watch_bytes =
+        options->max_watch_bytes == 0 ? MAX_WATCH_BYTES : options->max_watch_bytes;
+    client->max_watch_name =
+        mem_string(options->max_watch_name == NULL ? "--max-watch-bytes" : options->max_watch_name);
     failover_init(&client->failover, options->n_addresses);
     pthread_mutex_init(&client->lock, NULL);
     if (options->token_file != NULL &&
@@ -204,6 +212,7 @@ void registry_client_free(struct registry_client *client)
         authorization_unref(client->own);
         failover_fini(&client->failover);
         pthread_mutex_destroy(&client->lock);
+        free(client->max_watch_name);
         free(client->token_path);
         free(client->token_name);
         free(client);
@@ -336,11 +345,28 @@ void registry_client_start(struct registry_client *client, const struct registry
 
 /* ---- Watches ---- */
 
+static bool set_too_large(const struct registry_client *client, struct status *st)
+{
+    return status_set(st, STATUS_RESOURCE_EXHAUSTED, "WATCH_TOO_LARGE",
+                      "a snapshot or a commit takes more than %s, %zu bytes",
+                      client->max_watch_name, client->max_watch_bytes);
+}
+
+bool registry_watch_hold(const struct registry_watch *watch, size_t *held, struct status *st)
+{
+    *held += watch->n_bytes;
+    return *held <= watch->client->max_watch_bytes || set_too_large(watch->client, st);
+}
+
 static bool take_response(void *user, const uint8_t *bytes, size_t size)
 {
     struct registry_watch *watch = user;
-    Confreg__V1__WatchResponse *response = confreg__v1__watch_response__unpack(NULL, size, bytes);
-    watch->malformed = response == NULL;
+    struct bounded_decoding decoding = {.most = watch->client->max_watch_bytes};
+    Confreg__V1__WatchResponse *response = (Confreg__V1__WatchResponse *)bounded_decode(
+        &decoding, &confreg__v1__watch_response__descriptor, bytes, size);
+    watch->is_too_large = decoding.exceeded;
+    watch->malformed = response == NULL && !decoding.exceeded;
+    watch->n_bytes = decoding.n_used;
     failover_worked(&watch->client->failover, watch->choice);
     return response != NULL && watch->response(watch, response);
 }
@@ -348,12 +374,15 @@ static bool take_response(void *user, const uint8_t *bytes, size_t size)
 static void end_watch(void *user, const struct status *st)
 {
     struct registry_watch *watch = user;
-    struct status malformed;
+    struct status own;
     note(watch->client, watch->choice, st);
     if (watch->malformed) {
-        status_set(&malformed, STATUS_INTERNAL, "MALFORMED_MESSAGE", "the answer is no %s",
+        status_set(&own, STATUS_INTERNAL, "MALFORMED_MESSAGE", "the answer is no %s",
                    confreg__v1__watch_response__descriptor.name);
-        st = &malformed;
+        st = &own;
+    } else if (watch->is_too_large) {
+        set_too_large(watch->client, &own);
+        st = &own;
     }
     watch->done(watch, st);
 }
@@ -377,6 +406,7 @@ struct rpc_client_call *registry_client_watch_open(struct registry_client *clien
         .n_headers = headers.n,
     };
     watch->malformed = false;
+    watch->is_too_large = false;
     return rpc_client_stream(client->rpc, &rpc, &ops, watch);
 }
 

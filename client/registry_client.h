@@ -77,6 +77,11 @@ struct registry_client_options {
     const char *token_file;
     const char *token_name;     /* what messages call that file; NULL: "--server-token-file" */
     const struct log_sink *log; /* as for rpc_client_open */
+    /* The most that a user of a watch holds of a snapshot or a commit that has not come to its end,
+     * and how large a response of a watch may be, in bytes as decoded; 0: 256 MiB. A server that is
+     * broken, or none of ours, can send without an end. */
+    size_t max_watch_bytes;
+    const char *max_watch_name; /* what messages call that; NULL: "--max-watch-bytes" */
 };
 
 /* Does not connect: the first call does, and later calls reconnect. Fails as rpc_client_open does,
@@ -145,11 +150,21 @@ struct registry_watch {
     /* The end of the watch; called once. st: NULL if the server ended the stream with OK, else as
      * for registry_client_done; borrowed. */
     void (*done)(struct registry_watch *watch, const struct status *st);
+    size_t n_bytes; /* what the last response takes in memory; for registry_watch_hold */
     /* Private to registry_client.c. */
     struct registry_client *client;
     struct failover_choice choice;
-    bool malformed;
+    bool malformed, is_too_large;
 };
+
+/* Adds the response that was just received to *held, for a user that keeps it. False: that is more
+ * than max_watch_bytes, RESOURCE_EXHAUSTED WATCH_TOO_LARGE. */
+bool registry_watch_hold(const struct registry_watch *watch, size_t *held, struct status *st);
+/* In done: whether that was the end, as a single response was larger. */
+static inline bool registry_watch_is_too_large(const struct registry_watch *watch)
+{
+    return watch->is_too_large;
+}
 
 /* Opens a watch on behalf of a caller (NULL: on the client's own). patient: wait until the server
  * can be reached, instead of ending with UNAVAILABLE; has no effect on a client with several

@@ -36,8 +36,9 @@ struct gateway_settings {
     struct tls_client_settings server_tls; /* of the connection to it; without a CA: no TLS */
     struct tls_options tls;                /* of its own listeners */
     const char *token_file;                /* NULL: the gateway has no token */
-    const char *redirect;                  /* NULL: none */
-    const char *metrics;                   /* NULL: only on the listener of HTTP */
+    uint64_t max_watch_bytes;
+    const char *redirect; /* NULL: none */
+    const char *metrics;  /* NULL: only on the listener of HTTP */
     bool insecure;
     const char *log_level;
     struct option_list origins;
@@ -93,6 +94,11 @@ static enum options_result read_settings(struct gateway_settings *s, int argc, c
          "a principal with the roles reader, for the copy that it keeps of the registry, and "
          "gateway, to speak for clients with certificates. Read again when it changes.",
          0, 0, NULL},
+        {"max-watch-bytes", OPTION_BYTES, &s->max_watch_bytes, "4G", "BYTES",
+         "How much of a snapshot or a commit of confregd's that has not come to its end is held in "
+         "memory. Beyond that the copy of the registry stays as it is, which is logged, and is "
+         "loaded again after a pause.",
+         1u << 20, UINT64_C(1) << 40, NULL},
         {"metrics", OPTION_TEXT, &s->metrics, NULL, "ADDRESS",
          "Where to serve metrics for Prometheus, over HTTP at /metrics: HOST:PORT, [IPV6]:PORT or "
          "unix:PATH; with --tls-cert over TLS. They are at /metrics of --listen in any case.",
@@ -283,20 +289,35 @@ static bool needs_rights(const struct gateway_settings *settings, const struct l
            !address_is_local(&address);
 }
 
+/* Other failures are told by reach.h, and by the answers of GetAccess. */
+static void mirror_failed(void *user, const struct status *st, uint64_t selection)
+{
+    (void)user;
+    (void)selection;
+    if (st->code == STATUS_RESOURCE_EXHAUSTED) {
+        log_event(LOG_ERROR, "mirror_failed", "reason", st->reason, "message", st->message, NULL);
+    }
+}
+
 static bool connect_upstream(struct gateway_parts *parts, const struct gateway_settings *settings,
                              struct status *st)
 {
     const struct mirror_options options = {
         .changed = feed_changed,
         .free_attachment = prepared_free,
+        .failed = mirror_failed,
         .user = parts->feed,
     };
-    const struct tls_client_settings *tls =
-        settings->server_tls.ca == NULL ? NULL : &settings->server_tls;
+    const struct registry_client_options client = {
+        .addresses = &settings->server,
+        .n_addresses = 1,
+        .tls = settings->server_tls.ca == NULL ? NULL : &settings->server_tls,
+        .token_file = settings->token_file,
+        .max_watch_bytes = settings->max_watch_bytes,
+    };
     struct upstream *upstream = parts->gateway.upstream;
     upstream->needs_rights = needs_rights(settings, &parts->listener);
-    return upstream_connect(upstream, settings->server, tls, settings->token_file, &options, st) ||
-           status_context(st, "--server");
+    return upstream_connect(upstream, &client, &options, st) || status_context(st, "--server");
 }
 
 static void reload(void *user)

@@ -155,11 +155,15 @@ struct confreg_client_options {
     /* Send the token to other machines without TLS, too, where something else protects the network.
      */
     bool token_in_clear;
+    /* How much of a snapshot or a commit that has not come to its end providers, watchers and
+     * copies may hold, together, in bytes of memory; 0: 256 MiB. Beyond that they fail with
+     * RESOURCE_EXHAUSTED, reason WATCH_TOO_LARGE, stay as they are, and try again. */
+    uint64_t max_watch_bytes;
 };
 #define CONFREG_CLIENT_OPTIONS_INIT                                                                \
     {                                                                                              \
         sizeof(struct confreg_client_options), NULL, 0, false, NULL, NULL, NULL, NULL, NULL, 0,    \
-            NULL, NULL, NULL, false                                                                \
+            NULL, NULL, NULL, false, 0                                                             \
     }
 
 /* Makes a client. Does not block, except to read the files, and does not connect: the first call

@@ -126,6 +126,8 @@ static bool connect_to(struct confreg_client *client, const struct confreg_clien
         .token_file = options->token_file,
         .token_name = "token_file",
         .log = &client->sink,
+        .max_watch_bytes = options->max_watch_bytes,
+        .max_watch_name = "max_watch_bytes",
     };
     return registry_client_new(&registry, &client->registry, st);
 }

@@ -33,6 +33,11 @@ struct sse_catch_up {
      * false. */
     struct rpc_client_call *call;
 
+    /* The client's thread. */
+    size_t n_held;       /* bytes of a commit that has not come to its end */
+    bool is_too_large;   /* that is too much */
+    struct status large; /* if so */
+
     /* Under catch_ups->lock. */
     struct sse_catch_up_news unread;
     size_t n_bytes; /* in unread */
@@ -151,6 +156,8 @@ static bool take_response(struct registry_watch *watch, Confreg__V1__WatchRespon
     struct sse_pieces pieces = STAILQ_HEAD_INITIALIZER(pieces);
     size_t n_bytes = 0;
     bool sound = response->header != NULL;
+    catch_up->is_too_large = !registry_watch_hold(watch, &catch_up->n_held, &catch_up->large);
+    catch_up->n_held = response->more ? catch_up->n_held : 0;
     add_events(&pieces, response, &n_bytes);
     pthread_mutex_lock(&catch_up->catch_ups->lock);
     STAILQ_CONCAT(&catch_up->unread.pieces, &pieces);
@@ -159,7 +166,8 @@ static bool take_response(struct registry_watch *watch, Confreg__V1__WatchRespon
     if (sound && !response->more) {
         catch_up->unread.position = response->header->revision;
     }
-    bool on = sound && (response->more || catch_up->n_bytes < AHEAD_BYTES);
+    bool on =
+        sound && !catch_up->is_too_large && (response->more || catch_up->n_bytes < AHEAD_BYTES);
     tell(catch_up);
     pthread_mutex_unlock(&catch_up->catch_ups->lock);
     confreg__v1__watch_response__free_unpacked(response, NULL);
@@ -169,6 +177,7 @@ static bool take_response(struct registry_watch *watch, Confreg__V1__WatchRespon
 static void end_watch(struct registry_watch *watch, const struct status *st)
 {
     struct sse_catch_up *catch_up = CONTAINER_OF(watch, struct sse_catch_up, watch);
+    st = catch_up->is_too_large ? &catch_up->large : st;
     pthread_mutex_lock(&catch_up->catch_ups->lock);
     catch_up->unread.ended = true;
     catch_up->unread.failed = st != NULL && st->code != STATUS_CANCELLED;

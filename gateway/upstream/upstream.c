@@ -24,14 +24,12 @@ void upstream_free(struct upstream *upstream)
     }
 }
 
-bool upstream_connect(struct upstream *upstream, const char *server,
-                      const struct tls_client_settings *tls, const char *token_file,
+bool upstream_connect(struct upstream *upstream, const struct registry_client_options *client,
                       const struct mirror_options *options, struct status *st)
 {
-    upstream->has_credentials = token_file != NULL || (tls != NULL && tls->cert != NULL);
-    const struct registry_client_options client = {
-        .addresses = &server, .n_addresses = 1, .tls = tls, .token_file = token_file};
-    if (!registry_client_new(&client, &upstream->client, st)) {
+    const struct tls_client_settings *tls = client->tls;
+    upstream->has_credentials = client->token_file != NULL || (tls != NULL && tls->cert != NULL);
+    if (!registry_client_new(client, &upstream->client, st)) {
         return false;
     }
     upstream->mirror = mirror_new(upstream->client, options);

@@ -39,10 +39,9 @@ struct upstream *upstream_new(int64_t timeout_ms);
 /* After upstream_disconnect. NULL is ignored. */
 void upstream_free(struct upstream *upstream);
 
-/* Makes the client and starts the mirror. tls: NULL: no TLS; token_file: NULL: none. Fails as
- * registry_client_new does; never because the server is away. */
-bool upstream_connect(struct upstream *upstream, const char *server,
-                      const struct tls_client_settings *tls, const char *token_file,
+/* Makes the client and starts the mirror. Fails as registry_client_new does; never because the
+ * server is away. */
+bool upstream_connect(struct upstream *upstream, const struct registry_client_options *client,
                       const struct mirror_options *options, struct status *st);
 /* Ends mirror and client; all calls that are open end. May be called again. */
 void upstream_disconnect(struct upstream *upstream);

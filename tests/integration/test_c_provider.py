@@ -11,8 +11,8 @@ import grpc
 import pytest
 from access import AccessFile, grant
 from calls import Registry
-from daemon import PATIENCE, TOOLS, Confregd, until
-from fake_server import FakeServer, LogServer
+from daemon import BUILD, PATIENCE, TOOLS, Confregd, memory_bound, until
+from fake_server import EndlessServer, FakeServer, LogServer
 from following import LOADING, READY, STALE, Follower
 from guarded import Guarded
 from proxy import Proxy
@@ -627,6 +627,29 @@ def test_another_address(launch, follow, name):
     servers[used].kill()
     Registry(servers[1 - used].stub).update(name, '{"a": 2}')
     follower.wait_value("p", "a", 2)
+
+
+def peak_mib(pid):
+    with open(f"/proc/{pid}/status") as status:
+        return next(int(line.split()[1]) for line in status if line.startswith("VmHWM")) / 1024
+
+
+@pytest.mark.parametrize("how", ["snapshot", "commit", "message"])
+def test_a_server_that_comes_to_no_end(follow, how):
+    server = EndlessServer(how)
+    follower = follow(server.listen, environment={"FOLLOW_MAX_WATCH_BYTES": 4 << 20})
+    follower.do("watcher", "w", server.ENVIRONMENT, server.SERVICE, "-", "every", 0)
+    follower.provider("p", server.SERVICE, ready=how != "snapshot")
+    failed = follower.wait_told("w", 2, "failed")[0]
+    assert (failed["code"], failed["reason"]) == ("RESOURCE_EXHAUSTED", "WATCH_TOO_LARGE")
+    assert "max_watch_bytes, 4194304 bytes" in failed["message"]
+    assert follower.ask("state", "p")["reason"] == "WATCH_TOO_LARGE"
+    assert follower.get("p", "a") == (-1 if how == "snapshot" else 1), "the values stay"
+    assert peak_mib(follower.process.pid) < memory_bound(BUILD / "tests" / "library_follow", 64)
+    server.how = ""
+    follower.wait_value("p", "a", 1)
+    until(lambda: follower.ask("state", "p") == {"reply": READY}, "it goes on")
+    server.stop()
 
 
 def test_a_server_that_refuses_or_answers_garbage(follow, name):

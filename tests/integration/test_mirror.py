@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from calls import Registry, create_change
 from daemon import Confregd, Gateway, until
-from fake_server import FakeServer
+from fake_server import EndlessServer, FakeServer
 from rest import Rest
 from seed import chance
 from sse import EventStream
@@ -530,6 +530,18 @@ def test_a_slow_snapshot_is_waited_for(launch):
     try:
         rest = Rest(launch(Gateway, server.listen).start().port)
         until(lambda: in_step(rest), "the mirror is in step")
+    finally:
+        server.stop()
+
+
+def test_a_snapshot_that_comes_to_no_end(launch):
+    server = EndlessServer("snapshot")
+    gateway = launch(Gateway, server.listen, extra=["--max-watch-bytes", "1M"]).spawn()
+    try:
+        until(lambda: "takes more than --max-watch-bytes, 1048576 bytes" in gateway.log.read_text(),
+              "the reason is logged")
+        server.how = ""
+        until(lambda: in_step(Rest(gateway.port)), "the mirror is in step")
     finally:
         server.stop()
 

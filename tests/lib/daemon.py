@@ -61,6 +61,12 @@ def connect(address):
     return grpc.insecure_channel(address, options=CHANNEL_OPTIONS)
 
 
+def memory_bound(program, size):
+    """A bound for a program's memory: `size`, or a multiple of it with sanitizers."""
+    code = program.read_bytes()
+    return size * (10 if b"__asan_init" in code or b"__tsan_init" in code else 1)
+
+
 class Daemon:
     """One of the programs. Its log is folder/NAME.log."""
 
@@ -113,9 +119,7 @@ class Daemon:
             f"{self.program} ended with {self.process.returncode}:\n{self.tail()}")
 
     def memory_bound(self, size):
-        """A bound for the program's memory: `size`, or a multiple of it with sanitizers."""
-        code = (BUILD / self.program).read_bytes()
-        return size * (10 if b"__asan_init" in code or b"__tsan_init" in code else 1)
+        return memory_bound(BUILD / self.program, size)
 
     def tail(self, lines=40):
         text = self.log.read_text(errors="replace") if self.log.exists() else ""

@@ -1,5 +1,6 @@
 """A server of the registry's gRPC interface that fails on request."""
 
+import itertools
 import threading
 from concurrent import futures
 
@@ -154,3 +155,38 @@ class LogServer(grpc.GenericRpcHandler):
             at = delivered = at + 1
         while context.is_active() and not self.stopping.is_set():
             self.stopping.wait(0.1)
+
+
+class EndlessServer(LogServer):
+    """Sends parts of a snapshot, or of a commit, that come to no end, or one message that is small on the wire
+    only; how: "snapshot", "commit", "message", or "" for an end like any other's."""
+
+    PART = 100_000
+
+    def __init__(self, how=""):
+        self.how = how
+        self.n_streams = 0
+        super().__init__(['{"a": 1}'])
+
+    def _part(self, n):
+        return [{**self._config(1), "service_name": f"{self.SERVICE}-{n}", "config_data": b'"%s"' % (b"x" * self.PART)}]
+
+    def _watch(self, request, context):
+        self.n_streams += 1
+        if self.how != "snapshot":
+            yield from itertools.islice(super()._watch(request, context), 3 if request.include_snapshot else 1)
+        snapshot, events = api_pb.WATCH_RESPONSE_KIND_SNAPSHOT, api_pb.WATCH_RESPONSE_KIND_EVENTS
+        for n in itertools.count(1):
+            if self.stopping.is_set() or not context.is_active() or not self.how:
+                break
+            if self.how == "snapshot":
+                yield self._response(snapshot, 0, 0, configs=self._part(n))
+            elif self.how == "commit":
+                event = {"revision": 2, "environment": self.ENVIRONMENT, "service_name": self.SERVICE,
+                         "version": 2, "head_version": 2, "kind": 2, "config": self._part(n)[0]}
+                yield self._response(events, 1, 1 if n == 1 else 2, events=[event], more=True)
+            else:
+                yield self._response(events, 1, 1, events=[{}] * self.PART)
+        if self.how == "":
+            while context.is_active() and not self.stopping.is_set():
+                self.stopping.wait(0.1)

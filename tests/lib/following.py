@@ -17,7 +17,7 @@ class Follower:
     def __init__(self, *addresses, environment=()):
         self.process = subprocess.Popen(
             [BUILD / "tests" / "library_follow", *addresses], text=True, stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE, env={**os.environ, **dict(environment)})
+            stdout=subprocess.PIPE, env={**os.environ, **{name: str(text) for name, text in dict(environment).items()}})
         self.replies = queue.SimpleQueue()
         self.events = []
         self.arrived = threading.Condition()

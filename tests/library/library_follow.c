@@ -492,6 +492,8 @@ int main(int argc, char **argv)
     options.addresses = (const char *const *)argv + 1;
     options.n_addresses = (size_t)argc - 1;
     options.token_file = getenv("FOLLOW_TOKEN_FILE");
+    const char *max_watch_bytes = getenv("FOLLOW_MAX_WATCH_BYTES");
+    options.max_watch_bytes = max_watch_bytes == NULL ? 0 : strtoul(max_watch_bytes, NULL, 10);
     options.log = told_log;
     client = confreg_client_new(&options, &error);
     if (client == NULL) {

@@ -476,6 +476,33 @@ Test(copy, a_snapshot_that_breaks_off_leaves_the_copy)
     mirror_copy_fini(&copy);
 }
 
+/* Whether what is held becomes too large in a snapshot or in a commit. */
+Test(copy, parts_that_are_too_large_to_be_held)
+{
+    struct mirror_copy copy;
+    load(&copy);
+    cr_expect_not(mirror_copy_holds_parts(&copy));
+    TAKE(&copy, .kind = KIND(EVENTS), .revision = 10, .previous = 10, .events = "11:a:2",
+         .more = true);
+    cr_expect(mirror_copy_holds_parts(&copy));
+    mirror_copy_overflow(&copy);
+    end_stream(&copy, STATUS_RESOURCE_EXHAUSTED);
+    expect_view(&copy, MIRROR_STALE, 10, 2);
+    begin_again(&copy, 0);
+    cr_expect_not(mirror_copy_holds_parts(&copy));
+    TAKE(&copy, .kind = KIND(SNAPSHOT), .configs = "z:1:11");
+    cr_expect(mirror_copy_holds_parts(&copy));
+    mirror_copy_overflow(&copy);
+    end_stream(&copy, STATUS_RESOURCE_EXHAUSTED);
+    expect_view(&copy, MIRROR_STALE, 10, 2);
+    begin_again(&copy, 0);
+    cr_expect_not(mirror_copy_holds_parts(&copy));
+    TAKE(&copy, .kind = KIND(SNAPSHOT_END), .revision = 12, .configs = "a:2:11");
+    cr_expect_not(mirror_copy_holds_parts(&copy));
+    expect_view(&copy, MIRROR_IN_STEP, 12, 1);
+    mirror_copy_fini(&copy);
+}
+
 /* A progress mark passes revisions that select nothing. */
 Test(copy, progress_brings_a_selection_in_step)
 {

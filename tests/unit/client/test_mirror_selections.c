@@ -188,6 +188,23 @@ Test(selections, an_addition_from_elsewhere)
     finish(&copy);
 }
 
+Test(selections, an_addition_that_is_too_large_keeps_the_rest)
+{
+    struct mirror_copy copy;
+    struct status st;
+    load_one_and_select(&copy);
+    mirror_copy_end(&copy, NULL, true);
+    begin_for(&copy, MIRROR_STREAM_ADDITION, "b");
+    TAKE(&copy, .kind = KIND(SNAPSHOT), .configs = "b:7:12");
+    mirror_copy_overflow(&copy);
+    status_set(&st, STATUS_RESOURCE_EXHAUSTED, "WATCH_TOO_LARGE", "too large");
+    cr_expect(mirror_copy_end(&copy, &st, false), "it goes on at once");
+    expect_view(&copy, MIRROR_IN_STEP, 10, 1);
+    begin_for(&copy, MIRROR_STREAM_CHANGES, "a");
+    cr_expect_not(mirror_copy_lacks(&copy, &wanted), "it is not asked for again");
+    finish(&copy);
+}
+
 Test(selections, a_refused_addition_keeps_the_rest)
 {
     struct status st;
