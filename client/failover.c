@@ -8,7 +8,7 @@ void failover_init(struct failover *failover, size_t n)
 {
     uint32_t random;
     random_bytes(&random, sizeof random);
-    *failover = (struct failover){.n = n, .current = random % n};
+    *failover = (struct failover){.n = n, .first = random % n};
     pthread_mutex_init(&failover->lock, NULL);
 }
 
@@ -19,25 +19,25 @@ void failover_fini(struct failover *failover)
 
 struct failover_choice failover_choose(struct failover *failover)
 {
-    pthread_mutex_lock(&failover->lock);
-    struct failover_choice choice = {failover->current, failover->n_failures};
-    pthread_mutex_unlock(&failover->lock);
-    return choice;
+    uint64_t n_failures = atomic_load(&failover->n_failures);
+    return (struct failover_choice){(failover->first + n_failures) % failover->n, n_failures};
 }
 
 void failover_failed(struct failover *failover, struct failover_choice choice, int64_t now_ns)
 {
     pthread_mutex_lock(&failover->lock);
     if (choice.n_failures == failover->n_failures) {
-        failover->n_failures++;
-        failover->current = (failover->current + 1) % failover->n;
         failover->not_before_ns = now_ns + backoff_next_ms(&failover->backoff) * NS_A_MS;
+        failover->n_failures++;
     }
     pthread_mutex_unlock(&failover->lock);
 }
 
 void failover_worked(struct failover *failover, struct failover_choice choice)
 {
+    if (atomic_load(&failover->not_before_ns) == 0) {
+        return; /* nothing has failed since the last call that worked */
+    }
     pthread_mutex_lock(&failover->lock);
     if (choice.n_failures == failover->n_failures) {
         backoff_reset(&failover->backoff);
@@ -48,8 +48,6 @@ void failover_worked(struct failover *failover, struct failover_choice choice)
 
 int64_t failover_pause_ms(struct failover *failover, int64_t now_ns)
 {
-    pthread_mutex_lock(&failover->lock);
-    int64_t left_ns = failover->not_before_ns - now_ns;
-    pthread_mutex_unlock(&failover->lock);
+    int64_t left_ns = atomic_load(&failover->not_before_ns) - now_ns;
     return left_ns <= 0 ? 0 : (left_ns + NS_A_MS - 1) / NS_A_MS;
 }

@@ -5,23 +5,25 @@
  * Many calls can fail for one reason, a connection that is lost. So a failure counts only if its
  * call began after the failure that was counted before.
  *
- * Any thread. */
+ * Any thread. While all works, a call reads two words and writes none. */
 #ifndef CLIENT_FAILOVER_H
 #define CLIENT_FAILOVER_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "backoff.h"
 
 struct failover {
-    pthread_mutex_t lock; /* of all that follows but n */
-    size_t current;
-    uint64_t n_failures; /* that were counted */
+    size_t n, first;
+    /* That were counted; each leads to the next address. */
+    atomic_uint_least64_t n_failures;
+    atomic_int_least64_t
+        not_before_ns;    /* clock_monotonic_ns(); 0: at once, and no failure counts */
+    pthread_mutex_t lock; /* of changes of these, and of `backoff` */
     struct backoff backoff;
-    int64_t not_before_ns; /* clock_monotonic_ns(); 0: at once */
-    size_t n;
 };
 
 /* A call's choice, which it gives back with its outcome. */

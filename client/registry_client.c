@@ -85,6 +85,9 @@ MEM_CLEANUP(struct authorization, authorization_unref)
 /* The header in use; a reference. */
 static struct authorization *own_authorization(struct registry_client *client)
 {
+    if (client->token_path == NULL) {
+        return NULL;
+    }
     pthread_mutex_lock(&client->lock);
     struct authorization *own = client->own;
     if (own != NULL) {
