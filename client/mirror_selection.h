@@ -1,14 +1,16 @@
-/* A selection: which configs a mirror holds. Private to mirror*.c. Not thread-safe. */
+/* A selection: which configs a mirror holds. Copies share their selectors, which do not change.
+ * Private to mirror*.c. A struct is not thread-safe; copies are. */
 #ifndef CLIENT_MIRROR_SELECTION_H
 #define CLIENT_MIRROR_SELECTION_H
 
+#include "buf.h"
 #include "confreg/v1/registry_service.pb-c.h"
 #include "mirror.h"
 
 /* Zeroed, or without selectors: all configs. */
 struct mirror_selection {
-    Confreg__V1__Selector *selectors; /* owned, with their texts */
-    Confreg__V1__Selector **list;     /* owned; points to them, as a request wants it */
+    struct buf *block;            /* a reference; what follows points into it */
+    Confreg__V1__Selector **list; /* as a request wants it */
     size_t n;
     uint64_t number; /* see mirror_select */
 };
@@ -24,7 +26,7 @@ bool mirror_selection_matches(const struct mirror_selection *selection, const ch
 /* Whether each selector of `selection` is one of `held`, or `held` are all configs. */
 bool mirror_selection_is_in(const struct mirror_selection *selection,
                             const struct mirror_selection *held);
-/* The selectors that are not in held (NULL: none are). Not of all configs. */
+/* The selectors that are not in held. Not of all configs. */
 void mirror_selection_without(const struct mirror_selection *selection,
                               const struct mirror_selection *held,
                               struct mirror_selection *ret_rest);

@@ -1,8 +1,9 @@
 /* The cost of libconfreg for a program that uses it. Prints numbers, one a line, for scripts/bench.
  *
  *     bench_client getters ADDRESS THREADS     processor time in ns of a get_int64 and of a
- *                                              get_string by a pointer of three steps, and
- *                                              millions of get_int64 a second of all threads
+ *                                              get_string by a pointer of three steps; then
+ *                                              millions of get_int64 a second of all threads, and
+ *                                              processor time of one of those
  *     bench_client callbacks ADDRESS COUNT     version and microseconds since 1970 of each callback
  *     bench_client writes ADDRESS COUNT        version and time of each commit, 2 ms apart
  *     bench_client watchers ADDRESS COUNT      bytes that COUNT more watchers take
@@ -20,7 +21,7 @@
 #include <string.h>
 #include <time.h>
 
-#define READS 5000000
+#define READS 2000000
 #define WAIT_MS 60000
 
 static int64_t now_ns(clockid_t clock)
@@ -62,32 +63,43 @@ static struct confreg_provider *provide(struct confreg_client *client, const cha
 
 /* ---- Getters ---- */
 
+struct reader {
+    pthread_t thread;
+    struct confreg_provider *provider;
+    double cpu_ns; /* of a read */
+};
+
 static void *read_integers(void *user)
 {
-    struct confreg_provider *provider = user;
+    struct reader *reader = user;
     int64_t sum = 0;
+    int64_t before = now_ns(CLOCK_THREAD_CPUTIME_ID);
     for (size_t i = 0; i < READS; i++) {
-        sum += confreg_provider_get_int64(provider, "db_port", 1);
+        sum += confreg_provider_get_int64(reader->provider, "db_port", 1);
     }
-    return (void *)(intptr_t)(sum == READS * INT64_C(5432) ? 0 : 1);
+    reader->cpu_ns = (double)(now_ns(CLOCK_THREAD_CPUTIME_ID) - before) / READS;
+    if (sum != READS * INT64_C(5432)) {
+        fprintf(stderr, "a wrong value was read\n");
+        exit(1);
+    }
+    return NULL;
 }
 
-static double time_integers(struct confreg_provider *provider, size_t n)
+static void time_integers(struct confreg_provider *provider, size_t n)
 {
-    pthread_t threads[64];
+    struct reader readers[64];
+    double cpu_ns = 0;
     int64_t before = now_ns(CLOCK_MONOTONIC);
     for (size_t i = 0; i < n; i++) {
-        pthread_create(&threads[i], NULL, read_integers, provider);
+        readers[i].provider = provider;
+        pthread_create(&readers[i].thread, NULL, read_integers, &readers[i]);
     }
     for (size_t i = 0; i < n; i++) {
-        void *failed;
-        pthread_join(threads[i], &failed);
-        if (failed != NULL) {
-            fprintf(stderr, "a wrong value was read\n");
-            exit(1);
-        }
+        pthread_join(readers[i].thread, NULL);
+        cpu_ns += readers[i].cpu_ns / (double)n;
     }
-    return (double)(now_ns(CLOCK_MONOTONIC) - before);
+    printf("%.1f\n", 1e3 * READS * (double)n / (double)(now_ns(CLOCK_MONOTONIC) - before));
+    printf("%.1f\n", cpu_ns);
 }
 
 static void time_getters(const char *address, size_t n_threads)
@@ -97,15 +109,15 @@ static void time_getters(const char *address, size_t n_threads)
     struct confreg_error error;
     char text[64];
     check(confreg_provider_wait_ready(provider, WAIT_MS, &error), &error);
+    struct reader reader = {.provider = provider};
+    read_integers(&reader);
+    printf("%.1f\n", reader.cpu_ns);
     int64_t before = now_ns(CLOCK_THREAD_CPUTIME_ID);
-    read_integers(provider);
-    printf("%.1f\n", (double)(now_ns(CLOCK_THREAD_CPUTIME_ID) - before) / READS);
-    before = now_ns(CLOCK_THREAD_CPUTIME_ID);
     for (size_t i = 0; i < READS; i++) {
         confreg_provider_get_string(provider, "/db/hosts/1", "", text, sizeof text);
     }
     printf("%.1f\n", (double)(now_ns(CLOCK_THREAD_CPUTIME_ID) - before) / READS);
-    printf("%.1f\n", 1e3 * READS * (double)n_threads / time_integers(provider, n_threads));
+    time_integers(provider, n_threads);
     confreg_provider_free(provider);
     confreg_client_free(client);
 }
@@ -199,17 +211,32 @@ static long count_streams(struct confreg_client *client)
     return n;
 }
 
-/* Of one malloc arena (MALLOC_ARENA_MAX=1), which mallinfo2 tells about. */
+/* Bytes in use. Large answers come before, so that the core always has as large a buffer (64 KiB)
+ * for what the connection brings next. */
+static size_t weigh(struct confreg_client *client)
+{
+    struct confreg_error error;
+    for (size_t i = 0; i < 20; i++) {
+        check(confreg_call(client, "ListConfigs", "{}", 2, NULL, NULL, &error), &error);
+    }
+    return mallinfo2().uordblks;
+}
+
+/* Of one malloc arena (MALLOC_ARENA_MAX=1), which mallinfo2 tells about. A copy has the configs
+ * before: what is counted is the watchers' own. */
 static void weigh_watchers(const char *address, size_t n)
 {
     const struct timespec pause = {0, 2000000};
     struct confreg_client *client = connect_to(address);
     struct confreg_watcher **watchers = calloc(n + 1, sizeof(struct confreg_watcher *));
+    const struct confreg_selector all = {"prod", NULL, NULL};
     struct confreg_error error;
+    struct confreg_copy *copy = confreg_copy_new(client, &all, 1, &error);
+    check(copy != NULL && confreg_copy_wait_ready(copy, WAIT_MS, &error), &error);
     watchers[0] = watch(client, 0);
     check(confreg_watcher_wait_ready(watchers[0], WAIT_MS, &error), &error);
     count_streams(client);
-    size_t before = mallinfo2().uordblks;
+    size_t before = weigh(client);
     for (size_t i = 1; i <= n; i++) {
         watchers[i] = watch(client, i);
     }
@@ -220,10 +247,11 @@ static void weigh_watchers(const char *address, size_t n)
     for (size_t i = 0; (streams = count_streams(client)) > 1 && i < 1000; i++) {
         nanosleep(&pause, NULL); /* the server notices the end of a stream that was replaced */
     }
-    printf("%zu\n%ld\n", mallinfo2().uordblks - before, streams);
+    printf("%zu\n%ld\n", weigh(client) - before, streams);
     for (size_t i = 0; i <= n; i++) {
         confreg_watcher_free(watchers[i]);
     }
+    confreg_copy_free(copy);
     confreg_client_free(client);
     free(watchers);
 }

@@ -51,11 +51,11 @@ def time_getters(bench):
     """Typed getters of libconfreg, the value present, on one thread and on all processors."""
     server, cores = start_server(bench), os.cpu_count()
     found = [ask(bench, "getters", server.address, cores) for _ in range(bench.scaled(7, 3))]
-    integer, text, rate = (statistics.median(run[i][0] for run in found) for i in range(3))
+    integer, text, rate, each = (statistics.median(run[i][0] for run in found) for i in range(4))
     bench.row("a typed getter in C", f"{integer:.0f} ns", "under 50 ns")
     bench.row("a string by a JSON Pointer of three steps in C", f"{text:.0f} ns", "")
     bench.row(f"typed getters a second in C, {cores} threads", f"{rate:.0f} million",
-              f"{20 * cores} million")
+              f"{20 * cores} million", f"{each:.0f} ns of processor time each")
 
 
 def percentiles(bench, server, command, count, by_version):
