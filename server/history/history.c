@@ -1,5 +1,6 @@
 #include "history.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <string.h>
 
@@ -40,24 +41,52 @@ static bool find_in_commit(const struct commit *commit, size_t n, const struct c
     return false;
 }
 
-/* Finds the newest change at or before a revision that touched the head. Erasures of versions that
- * were not the head are skipped, one read each; they are rare. commit NULL: none. */
+static void drop_refs(struct version_ref *refs, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        commit_unref(MOVE(refs[i].commit));
+    }
+}
+
+/* Moves a change back to the newest one that touched the head; commit NULL: none did. Erasures of
+ * versions that were not the head are skipped, one read each; they are rare. */
+static bool skip_erasures(struct store *store, const struct store_config *config,
+                          struct version_ref *change, struct status *st)
+{
+    while (change->commit != NULL && !find_in_commit(change->commit, change->index + 1,
+                                                     version_change(change), &change->index)) {
+        uint64_t before = change->commit->revision - 1;
+        commit_unref(MOVE(change->commit));
+        if (!store_find_change(store, config->environment, config->service, before, change, st)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Finds for each config the newest change at or before a revision that touched its head. */
+static bool find_head_changes(struct store *store, const struct store_config *configs, size_t n,
+                              uint64_t revision, struct version_ref *ret_changes, struct status *st)
+{
+    struct version_ref changes[STORE_FIND_MAX];
+    if (!store_find_changes(store, configs, n, revision, changes, st)) {
+        return false;
+    }
+    for (size_t i = 0; i < n; i++) {
+        if (!skip_erasures(store, &configs[i], &changes[i], st)) {
+            drop_refs(changes, n);
+            return false;
+        }
+    }
+    memcpy(ret_changes, changes, n * sizeof changes[0]);
+    return true;
+}
+
 static bool find_head_change(struct store *store, const char *environment, const char *service,
                              uint64_t revision, struct version_ref *ret_change, struct status *st)
 {
-    for (;;) {
-        struct version_ref found = {0};
-        if (!store_find_change(store, environment, service, revision, &found, st)) {
-            return false;
-        }
-        if (found.commit == NULL ||
-            find_in_commit(found.commit, found.index + 1, version_change(&found), &found.index)) {
-            *ret_change = found;
-            return true;
-        }
-        revision = found.commit->revision - 1;
-        commit_unref(found.commit);
-    }
+    const struct store_config config = {environment, service};
+    return find_head_changes(store, &config, 1, revision, ret_change, st);
 }
 
 /* The head of a config as of a revision: its version, and the revision of the commit that made it
@@ -67,21 +96,47 @@ struct past_head {
     uint64_t mod_revision;
 };
 
-static bool find_head_at(struct store *store, const char *environment, const char *service,
-                         uint64_t revision, struct past_head *ret_head, struct status *st)
+/* The versions of some past heads, to be read together. */
+struct past_versions {
+    struct store_version items[STORE_FIND_MAX];
+    size_t heads[STORE_FIND_MAX]; /* whose they are, by index */
+    size_t n;
+};
+
+/* Takes what the changes tell of the heads that they made. Releases the changes. */
+static void take_changes(const struct store_config *configs, struct version_ref *changes, size_t n,
+                         struct past_head *heads, struct past_versions *versions)
 {
-    struct version_ref change = {0};
-    if (!find_head_change(store, environment, service, revision, &change, st)) {
+    for (size_t i = 0; i < n; i++) {
+        heads[i] = (struct past_head){0};
+        if (changes[i].commit != NULL && version_change(&changes[i])->head_version != 0) {
+            heads[i].mod_revision = changes[i].commit->revision;
+            versions->heads[versions->n] = i;
+            versions->items[versions->n++] =
+                (struct store_version){configs[i].environment, configs[i].service,
+                                       version_change(&changes[i])->head_version};
+        }
+    }
+    drop_refs(changes, n);
+}
+
+/* Finds the heads of up to STORE_FIND_MAX configs: usually by two reads. */
+static bool find_heads_at(struct store *store, const struct store_config *configs, size_t n,
+                          uint64_t revision, struct past_head *ret_heads, struct status *st)
+{
+    struct version_ref refs[STORE_FIND_MAX];
+    struct past_versions versions = {.n = 0};
+    if (!find_head_changes(store, configs, n, revision, refs, st)) {
         return false;
     }
-    AUTO(commit_unref) struct commit *commit = change.commit;
-    *ret_head = (struct past_head){0};
-    if (commit == NULL || version_change(&change)->head_version == 0) {
-        return true;
+    take_changes(configs, refs, n, ret_heads, &versions);
+    if (versions.n > 0 && !store_read_live_versions(store, versions.items, versions.n, refs, st)) {
+        return false;
     }
-    ret_head->mod_revision = commit->revision;
-    return store_read_live_version(store, environment, service,
-                                   version_change(&change)->head_version, &ret_head->version, st);
+    for (size_t i = 0; i < versions.n; i++) {
+        ret_heads[versions.heads[i]].version = refs[i];
+    }
+    return true;
 }
 
 /* Encodes the head (NULL if there was none) and releases its reference to the commit. */
@@ -96,8 +151,9 @@ static struct buf *encode_past(struct past_head *head)
 bool history_config_at(struct store *store, const char *environment, const char *service,
                        uint64_t revision, struct buf **ret_config, struct status *st)
 {
+    const struct store_config config = {environment, service};
     struct past_head past;
-    if (!find_head_at(store, environment, service, revision, &past, st)) {
+    if (!find_heads_at(store, &config, 1, revision, &past, st)) {
         return false;
     }
     *ret_config = encode_past(&past);
@@ -139,29 +195,64 @@ static bool pass_over(struct store *store, const struct head *now, struct past_h
     return true;
 }
 
-bool history_listed_config(struct store *store, const struct head *head, uint64_t revision,
+/* The entry in a list. Releases the head's reference to the commit. */
+static bool list_past(struct store *store, const struct head *now, struct past_head *past,
+                      struct buf **ret_config, struct status *st)
+{
+    while (is_erased(past)) {
+        if (!pass_over(store, now, past, st)) {
+            return false;
+        }
+    }
+    if (past->version.commit != NULL && version_change(&past->version)->compacted) {
+        commit_unref(MOVE(past->version.commit));
+        return status_set(st, STATUS_ABORTED, "PAGE_TOKEN_COMPACTED",
+                          "the revision of this list was compacted; list again from the start");
+    }
+    *ret_config = encode_past(past);
+    return true;
+}
+
+/* The same for each; on failure, the caller owns nothing. */
+static bool list_pasts(struct store *store, struct head *const *heads, size_t n,
+                       struct past_head *pasts, struct buf **ret_configs, struct status *st)
+{
+    bool ok = true;
+    for (size_t i = 0; i < n; i++) {
+        ret_configs[i] = NULL;
+        if (ok) {
+            ok = list_past(store, heads[i], &pasts[i], &ret_configs[i], st);
+        } else {
+            commit_unref(pasts[i].version.commit);
+        }
+    }
+    for (size_t i = 0; i < n && !ok; i++) {
+        buf_unref(MOVE(ret_configs[i]));
+    }
+    return ok;
+}
+
+bool history_past_configs(struct store *store, struct head *const *heads, size_t n,
+                          uint64_t revision, struct buf **ret_configs, struct status *st)
+{
+    struct store_config configs[HISTORY_AT_ONCE];
+    struct past_head pasts[HISTORY_AT_ONCE];
+    assert(n >= 1 && n <= HISTORY_AT_ONCE && "payloads of few configs are in memory at once");
+    for (size_t i = 0; i < n; i++) {
+        configs[i] = (struct store_config){head_environment(heads[i]), head_service(heads[i])};
+    }
+    return find_heads_at(store, configs, n, revision, pasts, st) &&
+           list_pasts(store, heads, n, pasts, ret_configs, st);
+}
+
+bool history_listed_config(struct store *store, struct head *head, uint64_t revision,
                            struct buf **ret_config, struct status *st)
 {
-    struct past_head past;
     if (head->mod_revision <= revision) {
         *ret_config = buf_ref(head->encoded);
         return true;
     }
-    if (!find_head_at(store, head_environment(head), head_service(head), revision, &past, st)) {
-        return false;
-    }
-    while (is_erased(&past)) {
-        if (!pass_over(store, head, &past, st)) {
-            return false;
-        }
-    }
-    if (past.version.commit != NULL && version_change(&past.version)->compacted) {
-        commit_unref(past.version.commit);
-        return status_set(st, STATUS_ABORTED, "PAGE_TOKEN_COMPACTED",
-                          "the revision of this list was compacted; list again from the start");
-    }
-    *ret_config = encode_past(&past);
-    return true;
+    return history_past_configs(store, &head, 1, revision, ret_config, st);
 }
 
 bool history_find_config(struct store *store, const struct registry *registry,

@@ -26,8 +26,14 @@ bool history_config_as_of(struct store *store, const struct head *head, uint64_t
 /* Like history_config_as_of, for lists, whose entries always have payloads. A version that has been
  * erased since is skipped as if it had never existed: the result is the newest remaining version
  * below it, or NULL. ABORTED PAGE_TOKEN_COMPACTED: compaction has removed the payload. */
-bool history_listed_config(struct store *store, const struct head *head, uint64_t revision,
+bool history_listed_config(struct store *store, struct head *head, uint64_t revision,
                            struct buf **ret_config, struct status *st);
+
+/* The same for 1 to HISTORY_AT_ONCE heads of different configs that are newer than the revision:
+ * usually by two reads for all of them. On failure, no config is handed out. */
+#define HISTORY_AT_ONCE 16
+bool history_past_configs(struct store *store, struct head *const *heads, size_t n,
+                          uint64_t revision, struct buf **ret_configs, struct status *st);
 
 /* Like history_config_as_of, by name; the head is taken from the registry, which must have reached
  * the revision. */

@@ -144,7 +144,7 @@ static void state_fini(struct compared_state *state)
 }
 #define AUTO_STATE __attribute__((cleanup(state_fini))) struct compared_state
 
-static bool read_state(struct diff_page *page, const struct head *head, uint64_t revision,
+static bool read_state(struct diff_page *page, struct head *head, uint64_t revision,
                        struct compared_state *state)
 {
     AUTO(buf_unref) struct buf *config = NULL;
@@ -161,7 +161,7 @@ static bool read_state(struct diff_page *page, const struct head *head, uint64_t
     return true;
 }
 
-static bool load(struct diff_page *page, const struct head *head, uint64_t revision,
+static bool load(struct diff_page *page, struct head *head, uint64_t revision,
                  struct compared_state *state)
 {
     *state = (struct compared_state){.data = {"{}", 2}};

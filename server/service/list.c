@@ -59,17 +59,20 @@ static bool find_deleted(struct config_page *page, const struct head *head, stru
     return true;
 }
 
-/* The entry of a config as of the page's revision; NULL: there is none. */
-static bool find_entry(struct config_page *page, const struct head *head, struct buf **ret_config,
-                       struct status *st)
+static bool is_past(const struct config_page *page, const struct head *head)
+{
+    return head->mod_revision > page->token.position.revision;
+}
+
+/* The entry of a config as of the page's revision; NULL: there is none. past: moved; what
+ * read_past found. */
+static bool find_entry(struct config_page *page, const struct head *head, struct buf *past,
+                       struct buf **ret_config, struct status *st)
 {
     if (page->show == SHOW_DELETED) {
         return find_deleted(page, head, ret_config, st);
     }
-    if (!history_listed_config(page->service->store, head, page->token.position.revision,
-                               ret_config, st)) {
-        return false;
-    }
+    *ret_config = is_past(page, head) ? past : buf_ref(head->encoded);
     if (*ret_config == NULL) {
         return page->show == SHOW_LIVE || find_deleted(page, head, ret_config, st);
     }
@@ -85,24 +88,28 @@ static bool find_entry(struct config_page *page, const struct head *head, struct
 /* Whether the config as of the page's revision may have to be read from a store that is slow. */
 static bool comes_late(const struct config_page *page, const struct head *head)
 {
-    bool is_past = head->mod_revision > page->token.position.revision;
     bool is_deleted = head->version == 0 && page->show != SHOW_LIVE;
-    return (is_past || is_deleted) && page->has_moved && page_is_late(page->until_ns);
+    return (is_past(page, head) || is_deleted) && page->has_moved && page_is_late(page->until_ns);
 }
 
-/* Adds a config as of the page's revision; sets page->full instead if it does not fit. */
-static bool add_config(struct config_page *page, const struct head *head, struct status *st)
+/* A config that the caller may not see is not named by a token, either. */
+static bool is_seen(const struct config_page *page, const struct head *head)
+{
+    return view_has_key(&page->view, head_environment(head), head_service(head));
+}
+
+/* Adds a config as of the page's revision; sets page->full instead if it does not fit. past: moved;
+ * what read_past found. */
+static bool add_config(struct config_page *page, const struct head *head, struct buf *past,
+                       struct status *st)
 {
     struct buf *config = NULL;
-    /* A config that the caller may not see is not named by a token, either. */
-    if (!view_has_key(&page->view, head_environment(head), head_service(head))) {
-        return true;
-    }
     page->full = comes_late(page, head);
     if (page->full) {
+        buf_unref(past);
         return true;
     }
-    if (!find_entry(page, head, &config, st)) {
+    if (!find_entry(page, head, past, &config, st)) {
         return false;
     }
     config = encode_fitting(config, page->include_large);
@@ -124,12 +131,67 @@ static bool add_config(struct config_page *page, const struct head *head, struct
     return true;
 }
 
+/* Reads together those configs of the next heads that were others at the page's revision. NULL:
+ * there was none, or it is not read here. */
+static bool read_past(const struct config_page *page, struct head *const *heads, size_t n,
+                      struct buf **ret_configs, struct status *st)
+{
+    struct head *past[HISTORY_AT_ONCE];
+    struct buf *found[HISTORY_AT_ONCE];
+    size_t places[HISTORY_AT_ONCE];
+    size_t n_past = 0;
+    for (size_t i = 0; i < n; i++) {
+        ret_configs[i] = NULL;
+        if (page->show != SHOW_DELETED && is_past(page, heads[i]) && is_seen(page, heads[i]) &&
+            !comes_late(page, heads[i])) {
+            places[n_past] = i;
+            past[n_past++] = heads[i];
+        }
+    }
+    if (n_past > 0 && !history_past_configs(page->service->store, past, n_past,
+                                            page->token.position.revision, found, st)) {
+        return false;
+    }
+    for (size_t i = 0; i < n_past; i++) {
+        ret_configs[places[i]] = found[i];
+    }
+    return true;
+}
+
+static bool add_some(struct config_page *page, struct head *const *heads, size_t n,
+                     struct status *st)
+{
+    struct buf *past[HISTORY_AT_ONCE];
+    bool ok = read_past(page, heads, n, past, st);
+    if (!ok) {
+        return false;
+    }
+    for (size_t i = 0; i < n; i++) {
+        if (ok && !page->full && is_seen(page, heads[i])) {
+            ok = add_config(page, heads[i], past[i], st);
+        } else {
+            buf_unref(past[i]);
+        }
+    }
+    return ok;
+}
+
+/* A page that has few places left reads few configs ahead: one more tells that it is full. */
+static size_t at_once(const struct config_page *page, size_t n)
+{
+    size_t most = page->left < HISTORY_AT_ONCE ? page->left + 1 : HISTORY_AT_ONCE;
+    return n < most ? n : most;
+}
+
 static bool add_heads(struct config_page *page, struct head *const *heads, size_t n,
                       struct status *st)
 {
     bool ok = true;
+    for (size_t i = 0, some = 0; i < n && ok && !page->full; i += some) {
+        some = at_once(page, n - i);
+        ok = add_some(page, &heads[i], some, st);
+    }
     for (size_t i = 0; i < n; i++) {
-        ok = ok && (page->full || add_config(page, heads[i], st));
         head_unref(heads[i]);
     }
     return ok;

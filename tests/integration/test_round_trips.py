@@ -148,6 +148,22 @@ def test_erasing_a_version_looks_at_its_commit_alone(counted):
     assert all("payloads" not in find["projection"] for find in asked)
 
 
+def test_a_page_of_older_configs_is_read_by_few_finds(counted):
+    node = counted()
+    stub = node.node.stub
+    for n in range(40):
+        node.registry.create(f"c-{n:02}", f'{{"n":{n}}}')
+    first = stub.ListConfigs(api_pb.ListConfigsRequest(page_size=20), timeout=60)
+    for n in range(40):
+        node.registry.update(f"c-{n:02}", '{"n":"new"}')
+    pages = []
+    asked, looks = node.during(lambda: pages.append(stub.ListConfigs(
+        api_pb.ListConfigsRequest(page_size=20, page_token=first.next_page_token), timeout=60)))
+    assert [config.config_data for config in pages[0].configs] == [
+        f'{{"n":{n}}}'.encode() for n in range(20, 40)]
+    assert asked[FIND] <= 4 + looks, asked
+
+
 # The finds in the log that a start makes before the node serves. A server that looks nothing up by
 # an index reads the whole log for each, so there it is one. The others find, by an index, the end
 # and the newest versions of the heads; and after a kill the commit that the heads are of, those
