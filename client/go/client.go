@@ -99,6 +99,8 @@ type CreateOptions struct {
 	RequestID string
 	// ValidateOnly checks the write and answers as if it was made.
 	ValidateOnly bool
+	// AllowSecrets writes what looks like a secret. It needs a right of its own.
+	AllowSecrets bool
 }
 
 // resultOf is the end of a write that answers with a config.
@@ -117,7 +119,7 @@ func (c *Client) Create(ctx context.Context, name Name, data []byte, options Cre
 	return resultOf(c.service.CreateConfig(ctx, &pb.CreateConfigRequest{
 		Environment: name.Environment, ServiceName: name.Service, ConfigData: data,
 		Comment: options.Comment, CreatedBy: c.authorOr(options.Author), RequestId: options.RequestID,
-		ValidateOnly: options.ValidateOnly, IncludeLarge: true,
+		ValidateOnly: options.ValidateOnly, AllowSecrets: options.AllowSecrets, IncludeLarge: true,
 	}))
 }
 
@@ -128,8 +130,10 @@ type UpdateOptions struct {
 	ExpectedVersion uint64
 	// ExpectedRevision is the same by the head's ModRevision, and Epoch. Its token does not count.
 	ExpectedRevision Position
-	// Upsert creates the config if there is none.
-	Upsert bool
+	// AllowMissing creates the config if there is none.
+	AllowMissing bool
+	// AllowSecrets is as in CreateOptions.
+	AllowSecrets bool
 	// The others are as in CreateOptions.
 	Comment, Author, RequestID string
 	ValidateOnly               bool
@@ -176,7 +180,7 @@ func (c *Client) updateRequest(name Name, options UpdateOptions) *pb.UpdateConfi
 		ExpectedVersion:  options.ExpectedVersion,
 		ExpectedRevision: options.ExpectedRevision.Revision,
 		ExpectedEpoch:    options.ExpectedRevision.Epoch,
-		AllowMissing:     options.Upsert, Comment: options.Comment,
+		AllowMissing:     options.AllowMissing, AllowSecrets: options.AllowSecrets, Comment: options.Comment,
 		CreatedBy: c.authorOr(options.Author), RequestId: options.RequestID,
 		ValidateOnly: options.ValidateOnly, IncludeLarge: true,
 	}
@@ -229,6 +233,8 @@ type RollbackOptions struct {
 	// The others are as in CreateOptions.
 	Comment, Author, RequestID string
 	ValidateOnly               bool
+	// AllowSecrets is as in CreateOptions.
+	AllowSecrets bool
 }
 
 // Rollback adds a version with the value of an older one.
@@ -239,7 +245,7 @@ func (c *Client) Rollback(ctx context.Context, name Name, options RollbackOption
 		ExpectedRevision: options.ExpectedRevision.Revision,
 		ExpectedEpoch:    options.ExpectedRevision.Epoch,
 		Comment:          options.Comment, CreatedBy: c.authorOr(options.Author),
-		RequestId: options.RequestID, ValidateOnly: options.ValidateOnly, IncludeLarge: true,
+		RequestId: options.RequestID, ValidateOnly: options.ValidateOnly, AllowSecrets: options.AllowSecrets, IncludeLarge: true,
 	}))
 }
 
@@ -252,6 +258,8 @@ type UndeleteOptions struct {
 	// The others are as in CreateOptions.
 	Comment, Author, RequestID string
 	ValidateOnly               bool
+	// AllowSecrets is as in CreateOptions.
+	AllowSecrets bool
 }
 
 // Undelete brings a deleted config back, with the history that it had. ErrExists: it is not deleted.
@@ -261,7 +269,7 @@ func (c *Client) Undelete(ctx context.Context, name Name, options UndeleteOption
 		ExpectedRevision: options.ExpectedRevision.Revision,
 		ExpectedEpoch:    options.ExpectedRevision.Epoch,
 		Comment:          options.Comment, CreatedBy: c.authorOr(options.Author),
-		RequestId: options.RequestID, ValidateOnly: options.ValidateOnly, IncludeLarge: true,
+		RequestId: options.RequestID, ValidateOnly: options.ValidateOnly, AllowSecrets: options.AllowSecrets, IncludeLarge: true,
 	}))
 }
 

@@ -19,7 +19,7 @@ import (
 var billing = confreg.Name{Environment: "prod", Service: "billing"}
 
 func TestEveryWrite(t *testing.T) {
-	server := startServer(t)
+	server := startServer(t, "--secrets", "refuse")
 	client := newClient(t, confreg.Options{Addresses: []string{server.address}, Author: "ada"})
 	ctx := t.Context()
 	expect := func(what string, result *confreg.Result, err error, version uint64, data string) *confreg.Result {
@@ -91,8 +91,15 @@ func TestEveryWrite(t *testing.T) {
 	result, err = client.Undelete(ctx, billing, confreg.UndeleteOptions{ExpectedRevision: deleted})
 	expect("undelete", result, err, 6, `{"pool":10}`)
 
+	secret := []byte(`{"uri": "postgres://ada:k7Jq-92xLmWv@db-1/billing"}`)
+	_, err = client.Update(ctx, billing, secret, confreg.UpdateOptions{})
+	fails("a secret", err, confreg.ErrInvalid, "SECRET_FOUND")
+	if _, err = client.Update(ctx, billing, secret, confreg.UpdateOptions{AllowSecrets: true, ValidateOnly: true}); err != nil {
+		t.Error("a secret that is allowed", err)
+	}
+
 	other := confreg.Name{Service: "other"}
-	result, err = client.Update(ctx, other, []byte(`{"a": 1}`), confreg.UpdateOptions{Upsert: true})
+	result, err = client.Update(ctx, other, []byte(`{"a": 1}`), confreg.UpdateOptions{AllowMissing: true})
 	expect("upsert", result, err, 1, `{"a":1}`)
 
 	old, err := client.Get(ctx, billing, confreg.GetOptions{Version: 2})
@@ -113,7 +120,7 @@ func TestEveryWrite(t *testing.T) {
 // put writes {"n": N}.
 func put(t *testing.T, client *confreg.Client, name confreg.Name, n int) *confreg.Result {
 	t.Helper()
-	result, err := client.Update(t.Context(), name, fmt.Appendf(nil, `{"n":%d}`, n), confreg.UpdateOptions{Upsert: true})
+	result, err := client.Update(t.Context(), name, fmt.Appendf(nil, `{"n":%d}`, n), confreg.UpdateOptions{AllowMissing: true})
 	if err != nil {
 		t.Fatal(err)
 	}
