@@ -12,11 +12,13 @@ import (
 // context ends, or, if that has no deadline, for [Options].Timeout. That is safe for writes, too: each
 // has a request id, and the registry answers a repeat of it like the first.
 type Client struct {
-	conn    *conn
-	service pb.RegistryServiceClient
-	author  string
-	log     *slog.Logger
-	silence time.Duration // a watch that hears nothing for so long is opened again
+	conn      *conn
+	service   pb.RegistryServiceClient
+	author    string
+	log       *slog.Logger
+	silence   time.Duration // a stream that says nothing for so long is opened again
+	mostBytes int           // that a stream may hold of what is not complete
+	sharing   *sharing
 }
 
 // New returns a client; the first call connects. It fails where an option is wrong or a file of it
@@ -26,12 +28,15 @@ func New(options Options) (*Client, error) {
 		return nil, err
 	}
 	conn := newConn(&options)
-	return &Client{conn, pb.NewRegistryServiceClient(conn), options.Author, options.Logger,
-		3 * progressInterval}, nil
+	client := &Client{conn: conn, service: pb.NewRegistryServiceClient(conn), author: options.Author,
+		log: options.Logger, silence: 3 * progressInterval, mostBytes: options.MaxWatchBytes}
+	client.sharing = newSharing(client)
+	return client, nil
 }
 
 // Close ends all calls and watches with ErrClosed. It does not wait for them.
 func (c *Client) Close() error {
+	c.sharing.close()
 	c.conn.close()
 	return nil
 }

@@ -28,6 +28,10 @@ type Options struct {
 	Author string
 	// Timeout bounds a call, with its repeats, whose context has no deadline. 0: 10 s.
 	Timeout time.Duration
+	// MaxWatchBytes bounds what a watch holds of a snapshot, or of a commit in several parts, that is not
+	// complete: a server that is broken may send either without an end. Beyond it the watch is interrupted
+	// by a RESOURCE_EXHAUSTED WATCH_TOO_LARGE, and tries again. 0: 256 MiB.
+	MaxWatchBytes int
 	// Logger hears of interruptions and of files that cannot be used. Nil: nobody does.
 	Logger *slog.Logger
 	// DialOptions are added to those of each gRPC connection, such as a stats handler.
@@ -45,7 +49,10 @@ type TLS struct {
 	ServerName string
 }
 
-const defaultTimeout = 10 * time.Second
+const (
+	defaultTimeout       = 10 * time.Second
+	defaultMaxWatchBytes = 256 << 20
+)
 
 // complete checks the options and fills in the defaults.
 func (o *Options) complete() error {
@@ -71,6 +78,9 @@ func (o *Options) complete() error {
 	}
 	if o.Timeout <= 0 {
 		o.Timeout = defaultTimeout
+	}
+	if o.MaxWatchBytes <= 0 {
+		o.MaxWatchBytes = defaultMaxWatchBytes
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)

@@ -28,8 +28,8 @@ func (s State) String() string {
 	return [...]string{"loading", "ready", "stale"}[s]
 }
 
-// ProviderOptions of a Provider. The callbacks are called one at a time, by goroutines of the provider;
-// they must not call its Close and Refresh, but may end its context.
+// ProviderOptions of a Provider. The callbacks are called one at a time, in the goroutine that brings the
+// news; they may use all of the provider, its Close included. While one runs, the newest news wait.
 type ProviderOptions struct {
 	// Resolve merges the config over that of the environment "default".
 	Resolve bool
@@ -38,7 +38,8 @@ type ProviderOptions struct {
 	// EnvPrefix: where the config has no key such as db_host, the variable EnvPrefix + "DB_HOST" counts.
 	EnvPrefix string
 	// References replaces ${env:NAME} in texts by the variable, and ${file:PATH} by the content of a regular
-	// file without white space at its end, of at most 1 MiB of UTF-8, each time that the config changes.
+	// file without white space at its end, of at most 1 MiB of UTF-8, each time that the config changes, and
+	// by Refresh.
 	// A key in whose value one leads nowhere counts as missing, which is logged. Values.Data and the
 	// LastKnownGood file have the references. Who may write the config can read the program's variables
 	// and files by this.
@@ -71,10 +72,19 @@ type Provider struct {
 	cancel    context.CancelFunc
 	done      chan struct{} // closed when the provider has ended
 
-	mu    sync.Mutex  // held in callbacks
+	mu    sync.Mutex
 	known bool        // there were values, of whatever source
 	stale *time.Timer // runs while the registry is away; nil: it is not
 	ended bool
+	news  news  // that was not told yet
+	told  State // by OnState
+	tells bool  // a callback runs
+}
+
+// news is what callbacks have to tell.
+type news struct {
+	state       *State  // nil: it is as it was told
+	before, now *Values // nil: they are as they were told
 }
 
 // NewProvider returns a provider with the values of the last-known-good file, if there is one, and starts
@@ -108,16 +118,25 @@ func (p *Provider) readFile() {
 	}
 }
 
-// Close ends the provider and waits for its goroutines. The values stay.
+// Close ends the provider; it may be called in a callback. No callback begins after it, but it does not wait
+// for one that runs: Done tells its end. The values stay.
 func (p *Provider) Close() error {
 	p.cancel()
-	<-p.done
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.ended = true
+	p.stopTimer()
 	return nil
+}
+
+// Done is closed when the provider has ended: by Close, with its context, or with the client.
+func (p *Provider) Done() <-chan struct{} {
+	return p.done
 }
 
 func (p *Provider) follow(ctx context.Context) {
 	defer close(p.done)
-	defer p.end()
+	defer func() { _ = p.Close() }()
 	updates := p.client.Watch(ctx, WatchOptions{
 		Selectors:  []Selector{{Environment: p.name.Environment, Service: p.name.Service}},
 		LatestOnly: true, Resolve: p.options.Resolve,
@@ -130,15 +149,6 @@ func (p *Provider) follow(ctx context.Context) {
 		}
 		p.takeUpdate(update)
 	}
-}
-
-// end stops the timer. A callback that runs ends first.
-func (p *Provider) end() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.ended = true
-	p.stopTimer()
-	p.cancel()
 }
 
 func (p *Provider) takeUpdate(update *Update) {
@@ -157,15 +167,50 @@ func (p *Provider) takeUpdate(update *Update) {
 // take makes a config (nil: there is none) the values, unless they are newer already.
 func (p *Provider) take(config *Config, position Position) {
 	values, err := p.valuesOf(config, position)
+	p.change(func() {
+		if err != nil {
+			p.fail(err)
+		} else if !p.ended {
+			p.replace(values, position)
+		}
+	})
+}
+
+// change changes the provider, and tells what it has changed.
+func (p *Provider) change(do func()) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if err != nil {
-		p.fail(err)
-		return
+	do()
+	if p.tells {
+		return // whoever tells goes on with this
 	}
-	if p.ended {
-		return
+	p.tells = true
+	defer func() { p.tells = false }()
+	for !p.ended && p.news != (news{}) {
+		p.tellNews()
 	}
+}
+
+// tellNews calls the callbacks, without the mutex, which is held before and afterwards.
+func (p *Provider) tellNews() {
+	told := p.news
+	p.news = news{}
+	isNew := told.state != nil && *told.state != p.told
+	if isNew {
+		p.told = *told.state
+	}
+	p.mu.Unlock()
+	defer p.mu.Lock()
+	if isNew && p.options.OnState != nil {
+		p.options.OnState(*told.state)
+	}
+	if told.now != nil && !bytes.Equal(told.before.raw, told.now.raw) && p.options.OnChange != nil {
+		p.options.OnChange(told.before, told.now)
+	}
+}
+
+// replace makes these the values, unless those that are there are newer. The mutex is held.
+func (p *Provider) replace(values *Values, position Position) {
 	before := p.values.Load()
 	if isOlder(position, before.position) {
 		p.become(Ready)
@@ -173,8 +218,11 @@ func (p *Provider) take(config *Config, position Position) {
 	}
 	p.values.Store(values)
 	p.become(Ready)
-	if p.known && !bytes.Equal(before.raw, values.raw) && p.options.OnChange != nil {
-		p.options.OnChange(before, values)
+	if p.known && !bytes.Equal(before.raw, values.raw) {
+		if p.news.before == nil {
+			p.news.before = before
+		}
+		p.news.now = values
 	}
 	p.known = true
 	p.keep(values)
@@ -223,17 +271,15 @@ func (p *Provider) keep(values *Values) {
 
 // connected is called when the watch answers. What is Loading has no values of the registry yet.
 func (p *Provider) connected() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.State() != Loading {
-		p.become(Ready)
-	}
+	p.change(func() {
+		if p.State() != Loading && !p.ended {
+			p.become(Ready)
+		}
+	})
 }
 
 func (p *Provider) interrupted(err error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.fail(err)
+	p.change(func() { p.fail(err) })
 }
 
 // fail notes why the registry cannot be read. The mutex is held.
@@ -245,12 +291,12 @@ func (p *Provider) fail(err error) {
 }
 
 func (p *Provider) becomeStale() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.stale != nil && !p.ended {
-		p.stale = nil
-		p.become(Stale)
-	}
+	p.change(func() {
+		if p.stale != nil && !p.ended {
+			p.stale = nil
+			p.become(Stale)
+		}
+	})
 }
 
 func (p *Provider) stopTimer() {
@@ -270,8 +316,8 @@ func (p *Provider) become(state State) {
 	if state == Ready {
 		p.readyOnce.Do(func() { close(p.ready) })
 	}
-	if changed && p.options.OnState != nil {
-		p.options.OnState(state)
+	if changed {
+		p.news.state = &state
 	}
 }
 
@@ -308,7 +354,7 @@ func (p *Provider) WaitReady(ctx context.Context) error {
 
 var errEnded = errors.New("confreg: the provider has ended")
 
-// Refresh reads the registry now. On an error the values stay.
+// Refresh reads the registry now, and what references stand for. On an error the values stay.
 func (p *Provider) Refresh(ctx context.Context) error {
 	config, position, err := p.client.get(ctx, p.name, GetOptions{Resolve: p.options.Resolve})
 	if errors.Is(err, ErrNotFound) {

@@ -129,12 +129,20 @@ func TestReferences(t *testing.T) {
 	if !bytes.Equal(p.Snapshot().Data(), config.ConfigData) {
 		t.Error("the text has the references")
 	}
-	_ = p.Close() // the file is written
+	f.onGet = func(context.Context, *pb.GetConfigRequest) (*pb.GetConfigResponse, error) {
+		return &pb.GetConfigResponse{Header: &pb.Position{Epoch: epoch, Revision: 1}, Config: config}, nil
+	}
+	if err := errors.Join(os.WriteFile(secret, []byte("hush2"), 0o600), p.Refresh(t.Context())); err != nil ||
+		p.String("uri", "-") != "amqp://ada:hush2@mq" {
+		t.Error("a file that was replaced", p.String("uri", "-"), err)
+	}
+	_ = p.Close()
+	<-p.Done() // the file is written
 	if text, err := os.ReadFile(kept); err != nil || bytes.Contains(text, []byte("hush")) {
 		t.Error("the file has the references", err)
 	}
 	away := clientOf(t, Options{Addresses: []string{"127.0.0.1:1"}})
-	if p := provider(t, away, ProviderOptions{References: true, LastKnownGood: kept}); p.String("uri", "") != "amqp://ada:hush@mq" {
+	if p := provider(t, away, ProviderOptions{References: true, LastKnownGood: kept}); p.String("uri", "") != "amqp://ada:hush2@mq" {
 		t.Error("values of the file have references, too")
 	}
 	if p := provider(t, away, ProviderOptions{LastKnownGood: kept}); p.String("/none/0", "") != "${env:BILLING_NOBODY}" {
@@ -156,14 +164,18 @@ func TestAProviderFollows(t *testing.T) {
 	if p.State() != Ready || p.Int("n", 7) != 1 || p.Err() != nil {
 		t.Error(p.State(), p.Int("n", 7), p.Err())
 	}
-	f.event(1, set("billing", 2))
-	f.event(2, gone("billing", 3))
-	f.event(3, set("billing", 4))
-	for _, want := range [][2]int64{{1, 2}, {2, -1}, {-1, 4}} {
+	expect := func(want [2]int64) {
+		t.Helper()
 		if got := <-changes; got != want {
-			t.Error(got, "not", want)
+			t.Fatal(got, "not", want)
 		}
 	}
+	f.event(1, set("billing", 2))
+	expect([2]int64{1, 2})
+	f.event(2, gone("billing", 3))
+	expect([2]int64{2, -1})
+	f.event(3, set("billing", 4))
+	expect([2]int64{-1, 4})
 	if v := p.Snapshot(); v.Version() != 4 || v.Position().Revision != 4 || string(v.Data()) != `{"n":4}` {
 		t.Error(v)
 	}
@@ -309,14 +321,50 @@ func TestAProviderEnds(t *testing.T) {
 
 func TestAProviderEndsInItsCallback(t *testing.T) {
 	noLeaks(t)
+	for name, end := range map[string]func(*Provider, *Client, context.CancelFunc){
+		"context":  func(_ *Provider, _ *Client, cancel context.CancelFunc) { cancel() },
+		"provider": func(p *Provider, _ *Client, _ context.CancelFunc) { _ = p.Close() },
+		"client":   func(_ *Provider, c *Client, _ context.CancelFunc) { _ = c.Close() },
+	} {
+		f := newFeeder(t)
+		client := clientOf(t, Options{Addresses: []string{f.address}})
+		ctx, cancel := context.WithCancel(t.Context())
+		made := make(chan *Provider, 1)
+		calls := make(chan State, 10)
+		p := NewProvider(ctx, client, billing, ProviderOptions{OnState: func(state State) {
+			calls <- state
+			end(<-made, client, cancel)
+		}})
+		made <- p
+		f.state(1, configAt("prod", "billing", 1))
+		<-p.Done()
+		if p.Int("n", 7) != 1 || len(calls) != 1 {
+			t.Error(name, p.Int("n", 7), len(calls))
+		}
+		cancel()
+	}
+}
+
+func TestACallbackMayRefresh(t *testing.T) {
+	noLeaks(t)
 	f := newFeeder(t)
-	ctx, cancel := context.WithCancel(t.Context())
-	p := NewProvider(ctx, clientOf(t, Options{Addresses: []string{f.address}}), billing,
-		ProviderOptions{OnState: func(State) { cancel() }})
+	f.onGet = func(context.Context, *pb.GetConfigRequest) (*pb.GetConfigResponse, error) {
+		return &pb.GetConfigResponse{Header: &pb.Position{Epoch: epoch, Revision: 5},
+			Config: configAt("prod", "billing", 5)}, nil
+	}
+	made := make(chan *Provider, 1)
+	changes := make(chan int64, 10)
+	p := provider(t, clientOf(t, Options{Addresses: []string{f.address}}), ProviderOptions{
+		OnState: func(State) {
+			if err := (<-made).Refresh(t.Context()); err != nil {
+				t.Error(err)
+			}
+		},
+		OnChange: func(before, now *Values) { changes <- 10*before.Int("n", -1) + now.Int("n", -1) }})
+	made <- p
 	f.state(1, configAt("prod", "billing", 1))
-	<-p.done
-	if p.Int("n", 7) != 1 {
-		t.Error("the values do not stay")
+	if got := <-changes; got != 15 {
+		t.Error(got)
 	}
 }
 
@@ -368,6 +416,7 @@ func keptAt(t *testing.T, path string) {
 	f.state(3, configAt("prod", "billing", 3))
 	until(t, "the values are kept", exists(path))
 	_ = p.Close()
+	<-p.Done()
 }
 
 func TestAStartWhileTheRegistryIsAway(t *testing.T) {

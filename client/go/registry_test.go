@@ -7,6 +7,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -177,7 +179,63 @@ func TestAServerThatIsKilled(t *testing.T) {
 	}
 }
 
-// A watch that is interrupted here, in its loop, finds another world afterwards.
+// elsewhere runs the server at another address, then at its own again.
+func elsewhere(t *testing.T, s *server, do func(*confreg.Client)) {
+	own := s.address
+	s.address = freeAddress()
+	s.mustStart(t)
+	do(s.client(t))
+	s.end(syscall.SIGKILL)
+	s.address = own
+	s.mustStart(t)
+}
+
+// On a real server, over its being killed.
+func TestAHundredWatchesAreOneStream(t *testing.T) {
+	server := startServer(t)
+	client, other := server.client(t), server.client(t)
+	put(t, other, billing, 1)
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	var providers []*confreg.Provider
+	for i := range 100 {
+		name := billing
+		if i%2 == 1 {
+			name.Service = fmt.Sprintf("service-%d", i)
+		}
+		provider := confreg.NewProvider(t.Context(), client, name, confreg.ProviderOptions{})
+		defer provider.Close()
+		providers = append(providers, provider)
+	}
+	allHave := func(n int64) func() bool {
+		return func() bool {
+			return !slices.ContainsFunc(providers, func(p *confreg.Provider) bool {
+				return p.State() != confreg.Ready || p.Int("n", n) != n
+			})
+		}
+	}
+	streams := func() uint64 {
+		status, err := other.Service().GetStatus(t.Context(), &confregv1.GetStatusRequest{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return status.WatchStreams
+	}
+	until(t, "all are ready", allHave(1))
+	until(t, "one stream is left", func() bool { return streams() == 1 })
+	runtime.GC()
+	runtime.ReadMemStats(&after)
+	t.Logf("%d KiB of heap, %d KiB of stacks for a hundred", (int64(after.HeapAlloc)-int64(before.HeapAlloc))>>10,
+		(int64(after.StackInuse)-int64(before.StackInuse))>>10)
+	server.end(syscall.SIGKILL)
+	server.mustStart(t)
+	put(t, other, billing, 2)
+	until(t, "all have the change", allHave(2))
+	until(t, "one stream is left", func() bool { return streams() == 1 })
+}
+
+// A watch that is interrupted finds another world afterwards.
 func TestWhatCannotBeResumedIsCompared(t *testing.T) {
 	lines := func(update *confreg.Update) string {
 		var all []string
@@ -192,22 +250,24 @@ func TestWhatCannotBeResumedIsCompared(t *testing.T) {
 		put(t, client, name("changed"), 2)
 		put(t, client, name("changed"), 3)
 	}
-	for what, between := range map[string]func(*testing.T, *server, *confreg.Client){
-		"compaction": func(t *testing.T, s *server, client *confreg.Client) {
-			s.mustStart(t)
-			change(t, client)
-			if _, err := client.Delete(t.Context(), name("gone"), confreg.DeleteOptions{}); err != nil {
-				t.Fatal(err)
-			}
-			if _, err := client.Service().Compact(t.Context(), &confregv1.CompactRequest{}); err != nil {
-				t.Fatal(err)
-			}
+	for what, between := range map[string]func(*testing.T, *server){
+		"compaction": func(t *testing.T, s *server) {
+			elsewhere(t, s, func(client *confreg.Client) {
+				change(t, client)
+				if _, err := client.Delete(t.Context(), name("gone"), confreg.DeleteOptions{}); err != nil {
+					t.Fatal(err)
+				}
+				if _, err := client.Service().Compact(t.Context(), &confregv1.CompactRequest{}); err != nil {
+					t.Fatal(err)
+				}
+			})
 		},
-		"another epoch": func(t *testing.T, s *server, client *confreg.Client) {
+		"another epoch": func(t *testing.T, s *server) {
 			s.store += ".restored"
-			s.mustStart(t)
-			put(t, client, name("changed"), 0)
-			change(t, client)
+			elsewhere(t, s, func(client *confreg.Client) {
+				put(t, client, name("changed"), 0)
+				change(t, client)
+			})
 		},
 	} {
 		t.Run(what, func(t *testing.T) {
@@ -228,7 +288,7 @@ func TestWhatCannotBeResumedIsCompared(t *testing.T) {
 				if update.First {
 					first = update.Position
 					server.end(syscall.SIGKILL)
-					between(t, server, client)
+					between(t, server)
 				} else {
 					put(t, client, name("new"), 2)
 				}

@@ -26,17 +26,36 @@ func told(u *Update) string {
 	return fmt.Sprintf("%s @%d", strings.Join(words, ", "), u.Position.Revision)
 }
 
-// script feeds a follower.
+// script feeds a reader, and a view by it.
 type script struct {
 	t *testing.T
-	*follower
-	log testLog
+	*reader
+	view view
+	log  testLog
 }
 
-func newScript(t *testing.T, options WatchOptions) *script {
-	s := &script{t, newFollower(&options), testLog{epoch: epoch}}
+func newScript(t *testing.T, at place) *script {
+	s := &script{t: t, reader: newReader(at, 1<<20), log: testLog{epoch: epoch}}
 	s.request()
 	return s
+}
+
+// request begins the next stream.
+func (s *script) request() *pb.WatchRequest {
+	s.reader = newReader(s.place, s.most)
+	return watchRequest(nil, false, false, s.place)
+}
+
+func (s *script) lost(err error) bool {
+	return s.place.lost(err)
+}
+
+func (s *script) feed(response *pb.WatchResponse) (*Update, error) {
+	told, err := s.reader.feed(response)
+	if told == nil {
+		return nil, err
+	}
+	return s.view.take(told), nil
 }
 
 // expect feeds a response, and compares what is told, "" for nothing.
@@ -81,7 +100,7 @@ func gone(service string, revision uint64) *pb.Event {
 }
 
 func TestTheStateThenEveryChange(t *testing.T) {
-	s := newScript(t, WatchOptions{})
+	s := newScript(t, place{})
 	s.snapshot(configAt("prod", "b", 2))
 	s.snapshot(configAt("prod", "a", 1))
 	s.expect("first, update a 1, update b 2 @2", s.snapshotEnd(2))
@@ -94,12 +113,12 @@ func TestTheStateThenEveryChange(t *testing.T) {
 }
 
 func TestAnEmptyStateIsTold(t *testing.T) {
-	s := newScript(t, WatchOptions{})
+	s := newScript(t, place{})
 	s.expect("first @2", s.snapshotEnd(2))
 }
 
 func TestACommitInPartsIsToldAsAWhole(t *testing.T) {
-	s := newScript(t, WatchOptions{})
+	s := newScript(t, place{})
 	s.expect("first @1", s.snapshotEnd(1))
 	part := s.events(1, 1, set("a", 2))
 	part.More = true
@@ -108,7 +127,7 @@ func TestACommitInPartsIsToldAsAWhole(t *testing.T) {
 }
 
 func TestAfterAPartOfACommitAllOfItComesAgain(t *testing.T) {
-	s := newScript(t, WatchOptions{})
+	s := newScript(t, place{})
 	s.expect("first @1", s.snapshotEnd(1))
 	part := s.events(1, 1, set("a", 2))
 	part.More = true
@@ -121,7 +140,7 @@ func TestAfterAPartOfACommitAllOfItComesAgain(t *testing.T) {
 }
 
 func TestAPartOfASnapshotIsForgotten(t *testing.T) {
-	s := newScript(t, WatchOptions{})
+	s := newScript(t, place{})
 	s.snapshot(configAt("prod", "a", 1))
 	s.lost(&Error{Code: codes.Unavailable})
 	if request := s.request(); !request.IncludeSnapshot || request.ResumeAfter != nil {
@@ -138,7 +157,7 @@ func TestWhatIsLostIsToldByANewSnapshot(t *testing.T) {
 		"missed":     errMissed,
 	} {
 		t.Run(reason, func(t *testing.T) {
-			s := newScript(t, WatchOptions{})
+			s := newScript(t, place{})
 			s.snapshot(configAt("prod", "same", 1), configAt("prod", "old", 1), configAt("prod", "gone", 1),
 				configAt("prod", "deleted", 1))
 			s.expect("first, update deleted 1, update gone 1, update old 1, update same 1 @1", s.snapshotEnd(1))
@@ -155,7 +174,7 @@ func TestWhatIsLostIsToldByANewSnapshot(t *testing.T) {
 }
 
 func TestANewSnapshotWithoutADifferenceIsNotTold(t *testing.T) {
-	s := newScript(t, WatchOptions{})
+	s := newScript(t, place{})
 	s.snapshot(configAt("prod", "a", 1))
 	s.expect("first, update a 1 @1", s.snapshotEnd(1))
 	s.lost(errMissed)
@@ -165,7 +184,7 @@ func TestANewSnapshotWithoutADifferenceIsNotTold(t *testing.T) {
 }
 
 func TestOfAnotherLogOnlyValuesAreCompared(t *testing.T) {
-	s := newScript(t, WatchOptions{})
+	s := newScript(t, place{})
 	s.snapshot(configAt("prod", "same", 1), configAt("prod", "other", 2))
 	s.expect("first, update other 2, update same 1 @2", s.snapshotEnd(2))
 	s.lost(&Error{Code: codes.FailedPrecondition, Reason: "EPOCH_MISMATCH"})
@@ -189,13 +208,13 @@ func TestOfAnotherLogOnlyValuesAreCompared(t *testing.T) {
 }
 
 func TestAResponseThatIsMissingIsNoticed(t *testing.T) {
-	s := newScript(t, WatchOptions{})
+	s := newScript(t, place{})
 	s.expect("first @1", s.snapshotEnd(1))
 	s.expect("MESSAGE_MISSED", s.events(4, 3, set("a", 4)))
 }
 
 func TestWhatIsUnknownIsPassedOver(t *testing.T) {
-	s := newScript(t, WatchOptions{})
+	s := newScript(t, place{})
 	s.expect("first @1", s.snapshotEnd(1))
 	s.expect("", &pb.WatchResponse{Kind: 99, Header: s.log.position(2), PreviousRevision: 1})
 	event := set("a", 3)
@@ -204,7 +223,7 @@ func TestWhatIsUnknownIsPassedOver(t *testing.T) {
 }
 
 func TestAWatchThatResumesBeginsWithoutAState(t *testing.T) {
-	s := newScript(t, WatchOptions{ResumeAfter: Position{Token: "x"}})
+	s := newScript(t, place{position: &pb.Position{Token: "x"}})
 	if request := s.request(); request.IncludeSnapshot || request.ResumeAfter.Token != "x" {
 		t.Fatal(request)
 	}
@@ -216,7 +235,7 @@ func TestAWatchThatResumesBeginsWithoutAState(t *testing.T) {
 }
 
 func TestAVersionThatWasNotTheHeadIsNoDelete(t *testing.T) {
-	s := newScript(t, WatchOptions{})
+	s := newScript(t, place{})
 	s.snapshot(configAt("prod", "a", 5))
 	s.expect("first, update a 5 @5", s.snapshotEnd(5))
 	s.expect("erase a 5 @6", s.events(6, 5, &pb.Event{Kind: pb.ChangeKind_CHANGE_KIND_ERASE, Environment: "prod",
@@ -228,7 +247,7 @@ func TestAVersionThatWasNotTheHeadIsNoDelete(t *testing.T) {
 }
 
 func TestOtherRightsNeedANewSnapshot(t *testing.T) {
-	s := newScript(t, WatchOptions{})
+	s := newScript(t, place{})
 	s.snapshot(configAt("prod", "a", 1), configAt("prod", "hidden", 1))
 	s.expect("first, update a 1, update hidden 1 @1", s.snapshotEnd(1))
 	progress := &pb.WatchResponse{Kind: pb.WatchResponseKind_WATCH_RESPONSE_KIND_PROGRESS,
@@ -270,7 +289,7 @@ func TestErrorsAreTold(t *testing.T) {
 }
 
 func TestAServerThatTakesAwayEveryPositionIsNotOverrun(t *testing.T) {
-	s := newScript(t, WatchOptions{})
+	s := newScript(t, place{})
 	s.expect("first @1", s.snapshotEnd(1))
 	for _, atOnce := range []bool{true, false, true} {
 		if s.lost(&Error{Code: codes.OutOfRange, Reason: "COMPACTED"}) != atOnce {
@@ -280,5 +299,91 @@ func TestAServerThatTakesAwayEveryPositionIsNotOverrun(t *testing.T) {
 			t.Fatal("it resumes at a position that is lost")
 		}
 		s.expect("", s.snapshotEnd(1))
+	}
+}
+
+func TestAResponseThatMakesNoSenseIsAnError(t *testing.T) {
+	loads := func(response *pb.WatchResponse) {
+		t.Helper()
+		s := newScript(t, place{})
+		s.expect("RESPONSE_MALFORMED", response)
+		if s.place.position != nil {
+			t.Error("a position without a state")
+		}
+	}
+	s := newScript(t, place{})
+	loads(&pb.WatchResponse{Kind: pb.WatchResponseKind_WATCH_RESPONSE_KIND_SNAPSHOT_END})
+	loads(s.events(1, 0, set("a", 1)))
+	follows := func(response *pb.WatchResponse) {
+		t.Helper()
+		s := newScript(t, place{position: s.log.position(1)})
+		s.expect("RESPONSE_MALFORMED", response)
+	}
+	follows(s.snapshotEnd(2))
+	follows(&pb.WatchResponse{Kind: pb.WatchResponseKind_WATCH_RESPONSE_KIND_SNAPSHOT, Header: s.log.position(2)})
+	follows(&pb.WatchResponse{Kind: pb.WatchResponseKind_WATCH_RESPONSE_KIND_EVENTS, Events: []*pb.Event{set("a", 2)}})
+}
+
+// What a server says of its position counts only once it has sent the snapshot.
+func TestAPositionWithinASnapshotDoesNotCount(t *testing.T) {
+	s := newScript(t, place{})
+	s.expect("", &pb.WatchResponse{Kind: pb.WatchResponseKind_WATCH_RESPONSE_KIND_PROGRESS, Header: s.log.position(7)})
+	if !s.request().IncludeSnapshot {
+		t.Error("it resumes without a state")
+	}
+}
+
+func TestAnUnknownResponseMovesThePosition(t *testing.T) {
+	s := newScript(t, place{})
+	s.expect("first @1", s.snapshotEnd(1))
+	s.expect("", &pb.WatchResponse{Kind: 99, Header: s.log.position(5), PreviousRevision: 1,
+		Configs: []*pb.Config{{ConfigData: []byte("{")}}})
+	if request := s.request(); request.ResumeAfter.GetRevision() != 5 {
+		t.Error(request)
+	}
+}
+
+func TestASnapshotWithoutAnEndIsRefused(t *testing.T) {
+	s := newScript(t, place{})
+	s.most = 1000
+	s.request()
+	for range 3 {
+		s.snapshot(configAt("prod", strings.Repeat("x", 200), 1))
+	}
+	part := &pb.WatchResponse{Kind: pb.WatchResponseKind_WATCH_RESPONSE_KIND_SNAPSHOT,
+		Header: &pb.Position{Epoch: epoch}, Configs: []*pb.Config{configAt("prod", strings.Repeat("y", 200), 1)}}
+	_, err := s.feed(part)
+	for range 10 {
+		if err == nil {
+			_, err = s.feed(part)
+		}
+	}
+	var e *Error
+	if !errors.As(err, &e) || e.Code != codes.ResourceExhausted || e.Reason != "WATCH_TOO_LARGE" ||
+		!strings.Contains(e.Message, "Options.MaxWatchBytes") {
+		t.Error(err)
+	}
+}
+
+func TestACommitWithoutAnEndIsRefused(t *testing.T) {
+	s := newScript(t, place{})
+	s.most = 1000
+	s.request()
+	s.expect("first @1", s.snapshotEnd(1))
+	revision := uint64(1)
+	for range 20 { // what is complete does not count
+		s.expect(fmt.Sprintf("update a %d @%d", revision+1, revision+1), s.events(int(revision)+1, revision, set("a", revision+1)))
+		revision++
+	}
+	var err error
+	for range 20 {
+		if err == nil {
+			part := s.events(int(revision), revision, set("b", revision+1))
+			part.PreviousRevision, part.More = s.delivered, true
+			_, err = s.feed(part)
+		}
+	}
+	if !errors.Is(err, tooLarge(0)) {
+		t.Error(err)
 	}
 }
