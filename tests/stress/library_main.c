@@ -9,8 +9,8 @@
 #include "confreg.h"
 #include "everybody.h"
 #include "mem.h"
-#include "node.h"
 #include "stress.h"
+#include "stress_node.h"
 
 #define WRITERS 3
 #define WRITES 40
@@ -20,30 +20,13 @@
 #define CALLS 8
 #define READERS 5
 #define REFRESHERS 4
+#define RING (8u << 20)
 
 struct place {
     char folder[40];
     char store[80];
     char listen[80];
 };
-
-static struct node *start(const struct place *place)
-{
-    struct node_options options = {
-        .listen = place->listen,
-        .store = place->store,
-        .may_create = true,
-        .bus = "local:",
-        .access = everybody(),
-        .max_payload_bytes = 1 << 20,
-        .ring_bytes = 8 << 20,
-        .threads = 1,
-    };
-    struct node *node = NULL;
-    struct status st;
-    CHECK(node_start(&options, &node, &st), "%s", st.message);
-    return node;
-}
 
 static struct confreg_client *connect_to(const struct place *place)
 {
@@ -197,7 +180,7 @@ static void write_and_restart(const struct place *place)
     struct writer writers[WRITERS];
     pthread_t closers[CLOSERS];
     struct confreg_client *client = connect_to(place);
-    struct node *node = start(place);
+    struct node *node = stress_node_start(place->listen, place->store, 1, RING);
     atomic_bool is_over = false;
     struct reader readers[READERS];
     start_readers(readers, client, &is_over);
@@ -213,7 +196,7 @@ static void write_and_restart(const struct place *place)
     for (uint64_t i = 1; i <= RESTARTS; i++) {
         tally_wait(&done, i * WRITERS * WRITES / (RESTARTS + 1));
         node_stop(node);
-        node = start(place);
+        node = stress_node_start(place->listen, place->store, 1, RING);
     }
     for (size_t i = 0; i < WRITERS; i++) {
         pthread_join(writers[i].thread, NULL);

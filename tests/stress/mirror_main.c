@@ -6,12 +6,11 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "everybody.h"
 #include "mirror.h"
-#include "node.h"
 #include "random.h"
 #include "registry_client.h"
 #include "stress.h"
+#include "stress_node.h"
 
 #define TURNS 6
 #define READERS 2
@@ -19,6 +18,8 @@
 #define COMMIT 128
 #define ABSENT 50000 /* names that no log has */
 #define UPDATES 20   /* of a turn */
+
+#define RING (8u << 20)
 
 #define SERVICE_SIZE 16
 
@@ -29,24 +30,6 @@ struct place {
     char stores[2][80];
     char listen[80];
 };
-
-static struct node *start(const struct place *place, const char *store)
-{
-    struct node_options options = {
-        .listen = place->listen,
-        .store = store,
-        .may_create = true,
-        .bus = "local:",
-        .access = everybody(),
-        .max_payload_bytes = 1 << 20,
-        .ring_bytes = 8 << 20,
-        .threads = 1,
-    };
-    struct node *node = NULL;
-    struct status st;
-    CHECK(node_start(&options, &node, &st), "%s", st.message);
-    return node;
-}
 
 static uint8_t payload[] = "{\"a\":1}";
 
@@ -96,7 +79,7 @@ static struct registry_client *connect_to(const struct place *place)
 static void fill(const struct place *place, size_t number)
 {
     struct tally done = TALLY_INIT;
-    struct node *node = start(place, place->stores[number]);
+    struct node *node = stress_node_start(place->listen, place->stores[number], 1, RING);
     struct registry_client *client = connect_to(place);
     for (size_t i = 0; i < CONFIGS; i += COMMIT) {
         write_some(client, number * CONFIGS / 2 + i, COMMIT, &done);
@@ -222,7 +205,7 @@ static void *read_on(void *user)
 static void take_turn(const struct place *place, size_t turn, struct told *told)
 {
     struct tally done = TALLY_INIT;
-    struct node *node = start(place, place->stores[turn % 2]);
+    struct node *node = stress_node_start(place->listen, place->stores[turn % 2], 1, RING);
     struct registry_client *client = connect_to(place);
     uint64_t before = tally_get(&told->events);
     tally_wait(&told->snapshots, turn + 1);

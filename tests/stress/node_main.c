@@ -4,11 +4,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "everybody.h"
-#include "node.h"
 #include "node_watcher.h"
 #include "registry_client.h"
 #include "rpc_client_to.h"
+#include "stress_node.h"
 
 #define WRITERS 4
 #define WRITES 120 /* of each writer and life of the server */
@@ -101,25 +100,6 @@ struct place {
     char listen[80];
 };
 
-static struct node *start(const struct place *place)
-{
-    struct node_options options = {
-        .listen = place->listen,
-        .store = place->store,
-        .may_create = true,
-        .bus = "local:",
-        .access = everybody(),
-        .max_payload_bytes = 1 << 20,
-        .ring_bytes = RING,
-        .threads = 2,
-        .grace_ms = 30000, /* long, because the watchdog of a shutdown ends the process */
-    };
-    struct node *node = NULL;
-    struct status st;
-    CHECK(node_start(&options, &node, &st), "%s", st.message);
-    return node;
-}
-
 static struct registry_client *connect_to(const struct place *place)
 {
     struct registry_client *client = NULL;
@@ -174,7 +154,7 @@ static void write_last(const struct place *place, atomic_uint_fast64_t *newest)
 static void watch_to_the_end(const struct place *place, struct watching *all,
                              atomic_uint_fast64_t *newest)
 {
-    struct node *node = start(place);
+    struct node *node = stress_node_start(place->listen, place->store, 2, RING);
     write_last(place, newest);
     atomic_store(&all->goal, atomic_load(newest));
     write_last(place, newest); /* wakes those that had come so far before they knew the goal */
@@ -194,8 +174,9 @@ static void watch_and_write(const struct place *place)
         watcher_init(&watchers[i], &all, i);
         watcher_begin(&watchers[i]); /* waits for the server */
     }
-    live(place, start(place), WRITERS * WRITES / 2, &newest);
-    live(place, start(place), WRITERS * WRITES, &newest);
+    live(place, stress_node_start(place->listen, place->store, 2, RING), WRITERS * WRITES / 2,
+         &newest);
+    live(place, stress_node_start(place->listen, place->store, 2, RING), WRITERS * WRITES, &newest);
     watch_to_the_end(place, &all, &newest);
     CHECK(newest > WRITERS * WRITES, "only %lu commits", newest);
     printf("%lu commits, %lu streams, %lu events\n", newest, all.n_streams, all.n_events);
