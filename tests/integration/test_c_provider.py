@@ -12,6 +12,7 @@ import pytest
 from access import AccessFile, grant
 from calls import Registry
 from daemon import BUILD, PATIENCE, TOOLS, Confregd, memory_bound, until
+from disk import fill_up, small_disk
 from fake_server import EndlessServer, FakeServer, LogServer
 from following import LOADING, READY, STALE, Follower
 from guarded import Guarded
@@ -22,15 +23,21 @@ from stubs import api_pb
 pytestmark = pytest.mark.any_store
 
 
-@pytest.fixture
-def follow():
-    """follow(address…) starts a program; it must end in an orderly way."""
+@contextlib.contextmanager
+def followers():
+    """Yields follow(address…), which starts a program; it must end in an orderly way."""
     with contextlib.ExitStack() as ends:
         def start(*addresses, **kwargs):
             follower = Follower(*addresses, **kwargs)
             ends.callback(follower.end)
             return follower
 
+        yield start
+
+
+@pytest.fixture
+def follow():
+    with followers() as start:
         yield start
 
 
@@ -714,10 +721,22 @@ def test_the_last_known_file(own, follow, name, tmp_path):
     until(lambda: '{"a":3}' in path.read_text(), "a damaged file is replaced")
 
 
-def test_a_full_disk_for_the_last_known_file(confregd, registry, name, follow):
+def test_a_full_disk_for_the_last_known_file(confregd, registry, name, tmp_path):
+    """The values go on; the file keeps the older ones whole until there is room again."""
     registry.create(name, '{"a": 1}')
-    follower = follow(confregd.listen)
-    follower.provider("p", name, file="/dev/full/known")
-    assert follower.get("p", "a") == 1
-    until(lambda: follower.ask("state", "p").get("reason") == "FILE_UNWRITABLE", "it is told")
-    assert follower.state("p") == READY
+    with small_disk(tmp_path / "disk", "1m") as folder, followers() as follow:
+        path = folder / "known"
+        follower = follow(confregd.listen)
+        follower.provider("p", name, file=path)
+        until(lambda: path.exists() and '{"a":1}' in path.read_text(), "the file is written")
+        ballast = fill_up(folder)
+        registry.update(name, '{"a": 2}')
+        follower.wait_value("p", "a", 2)
+        until(lambda: follower.ask("state", "p").get("reason") == "FILE_UNWRITABLE", "it is told")
+        assert follower.state("p") == READY
+        assert '{"a":1}' in path.read_text()
+        assert sorted(folder.iterdir()) == [ballast, path]
+        ballast.unlink()
+        registry.update(name, '{"a": 3}')
+        until(lambda: '{"a":3}' in path.read_text(), "the newest values are in the file")
+        assert "reason" not in follower.ask("state", "p")
