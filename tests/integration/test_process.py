@@ -8,9 +8,10 @@ import sqlite3
 import stat
 import subprocess
 
+import grpc
 import pytest
 from calls import Registry
-from daemon import BUILD, Confregd, Gateway, connect, until
+from daemon import BUILD, PATIENCE, Confregd, Gateway, connect, until
 from errors import refused
 from rest import Rest
 from stubs import api_grpc, api_pb
@@ -240,6 +241,20 @@ def test_a_wrong_address_is_refused_before_a_store_is_created(tmp_path, option, 
     assert said.returncode == 1
     assert told in said.stderr
     assert not list(tmp_path.iterdir())
+
+
+def test_a_client_waits_for_a_server_that_is_slow_to_answer(launch):
+    """A connection that it has not accepted yet is no reason for a call to fail."""
+    server = launch(Confregd).start()
+    server.freeze()
+    with connect(server.listen) as channel:
+        call = api_grpc.RegistryServiceStub(channel).GetStatus.future(api_pb.GetStatusRequest(),
+                                                                      timeout=PATIENCE)
+        with pytest.raises(grpc.FutureTimeoutError):
+            call.exception(timeout=1)
+        server.thaw()
+        assert call.result().header.epoch
+    server.stop()
 
 
 @pytest.mark.parametrize("program", [Confregd, Gateway])

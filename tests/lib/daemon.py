@@ -29,7 +29,8 @@ CHANNEL_OPTIONS = [
     ("grpc.max_send_message_length", -1),
     ("grpc.enable_retries", 0),
     ("grpc.initial_reconnect_backoff_ms", 20),
-    ("grpc.min_reconnect_backoff_ms", 20),
+    # Bounds each attempt to connect as well: a server on a busy machine may take its time to answer.
+    ("grpc.min_reconnect_backoff_ms", PATIENCE * 1000),
     ("grpc.max_reconnect_backoff_ms", 100),
     # Each channel gets a connection of its own.
     ("grpc.use_local_subchannel_pool", 1),
