@@ -24,7 +24,9 @@ from watching import Watch
 
 pytestmark = pytest.mark.own_store
 
+# Where nothing may answer; and where the database has to answer first, on a busy machine, too.
 QUICK = "serverSelectionTimeoutMS=500&connectTimeoutMS=500&socketTimeoutMS=1500"
+HASTY = "serverSelectionTimeoutMS=3000&connectTimeoutMS=3000&socketTimeoutMS=3000"
 
 
 @pytest.fixture(params=["secantus", "ferretdb"])
@@ -38,15 +40,16 @@ def database(request, tmp_path):
 
 @pytest.fixture
 def server(launch, database):
-    server = launch(Confregd, store=f"{database.address}/registry?{QUICK}").start()
+    """A server whose database may take its time."""
+    server = launch(Confregd, store=mongodb.database(database.address, "registry")).start()
     yield server
     server.end()
 
 
 @pytest.fixture
-def patient(launch, database):
-    """A server whose database may take its time."""
-    server = launch(Confregd, store=mongodb.database(database.address, "registry")).start()
+def hasty(launch, database):
+    """A server that soon gives up on its database."""
+    server = launch(Confregd, store=f"{database.address}/registry?{HASTY}").start()
     yield server
     server.end()
 
@@ -92,8 +95,8 @@ def check_history(server):
 
 # ---- The database server goes away ----
 
-def test_the_database_dies_and_comes_back(server, database):
-    registry = Registry(server.stub)
+def test_the_database_dies_and_comes_back(hasty, database):
+    registry = Registry(hasty.stub)
     registry.create("billing", '{"a":0}')
     registry.update("billing", '{"a":1}')
     database.kill()
@@ -107,12 +110,12 @@ def test_the_database_dies_and_comes_back(server, database):
     until_written(registry)
     assert registry.get("billing", version=1).config.config_data == b'{"a":0}'
     assert registry.status().writable
-    check_history(server)
+    check_history(hasty)
 
 
-def test_the_database_hangs_and_goes_on(server, database):
+def test_the_database_hangs_and_goes_on(hasty, database):
     """The write that met it may have happened: repeated with its request_id, it has, once."""
-    registry = Registry(server.stub)
+    registry = Registry(hasty.stub)
     registry.create("billing", '{"a":1}')
     database.freeze()
     expect_trouble(registry, request_id="once")
@@ -121,16 +124,16 @@ def test_the_database_hangs_and_goes_on(server, database):
     written = until_written(registry, request_id="once")
     assert written.config.version == 2
     assert registry.version_numbers("billing") == [2, 1]
-    check_history(server)
+    check_history(hasty)
 
 
-def test_a_server_stops_well_without_its_database(server, database):
-    Registry(server.stub).create("billing")
+def test_a_server_stops_well_without_its_database(hasty, database):
+    Registry(hasty.stub).create("billing")
     database.kill()
-    server.stop()
+    hasty.stop()
     database.start()
-    server.start()
-    assert Registry(server.stub).get("billing").config.version == 1
+    hasty.start()
+    assert Registry(hasty.stub).get("billing").config.version == 1
 
 
 def test_a_server_does_not_start_without_its_database(launch):
@@ -144,8 +147,7 @@ def test_a_server_does_not_start_without_its_database(launch):
 
 # ---- Two on one database ----
 
-def test_two_servers_share_a_database(launch, patient):
-    server = patient
+def test_two_servers_share_a_database(launch, server):
     other = launch(Confregd, store=server.store).start()
     here, there = Registry(server.stub), Registry(other.stub)
     created = here.create("billing", '{"n":0}')
@@ -169,7 +171,8 @@ def test_two_servers_share_a_database(launch, patient):
 def test_pages_are_short_where_the_store_is_slow(launch, database):
     """Each read takes 0.4 s: all that a page may have would take longer than the call may."""
     way = Proxy(database.port)
-    server = launch(Confregd, store=f"mongodb://127.0.0.1:{way.port}/registry").start()
+    store = mongodb.database(f"mongodb://127.0.0.1:{way.port}", "registry")
+    server = launch(Confregd, store=store).start()
     registry = Registry(server.stub)
     names = [f"s{number:02}" for number in range(50)]
     before = registry.commit([create_change(name, '{"n":1}') for name in names]).header.revision
@@ -194,11 +197,12 @@ def test_pages_are_short_where_the_store_is_slow(launch, database):
 def test_heads_that_are_saved_late_do_not_replace_newer_ones(launch, database):
     """One node's copy of the heads is held up on its way until the other one has saved newer ones."""
     way = Proxy(database.port)
-    slow = launch(Confregd, store=f"mongodb://127.0.0.1:{way.port}/registry").start()
+    store = mongodb.database(f"mongodb://127.0.0.1:{way.port}", "registry")
+    slow = launch(Confregd, store=store).start()
     held = way.hold_from(b"confreg_heads")
     Registry(slow.stub).create("billing", '{"n":1}')
     assert held.wait(60), "heads are saved when nothing comes for a while"
-    quick = launch(Confregd, store=f"{database.address}/registry").start()
+    quick = launch(Confregd, store=mongodb.database(database.address, "registry")).start()
     Registry(quick.stub).update("billing", '{"n":2}')
     with connect(database.address) as client:
         heads = client.registry.confreg_heads_3
@@ -311,15 +315,15 @@ def put_over(address, dumped):
                 put(client.get_default_database()[name], document)
 
 
-def test_a_log_whose_end_is_rewritten_under_its_nodes(launch, patient, database):
+def test_a_log_whose_end_is_rewritten_under_its_nodes(launch, server, database):
     """They find out by themselves, give nothing of what was, and start anew."""
-    nodes = [patient, launch(Confregd, store=patient.store).start()]
+    nodes = [server, launch(Confregd, store=server.store).start()]
     first, second = (Registry(node.stub) for node in nodes)
     first.create("billing", '{"a":1}')
-    replacement = other_end(launch, database, dump(patient.store))
+    replacement = other_end(launch, database, dump(server.store))
     lost = first.update("billing", '{"lost":1}').header
     until(lambda: second.revision() == lost.revision, "both nodes have it")
-    put_over(patient.store, replacement)
+    put_over(server.store, replacement)
 
     def starts_anew(node):
         with contextlib.suppress(grpc.RpcError):
@@ -340,37 +344,37 @@ def test_a_log_whose_end_is_rewritten_under_its_nodes(launch, patient, database)
     nodes[1].end()
 
 
-def test_a_database_that_is_dropped_under_its_node_is_not_made_anew(patient):
+def test_a_database_that_is_dropped_under_its_node_is_not_made_anew(server):
     """The node ends: it must not replace the store that was there by an empty one."""
-    Registry(patient.stub).create("billing")
-    with connect(patient.store) as client:
+    Registry(server.stub).create("billing")
+    with connect(server.store) as client:
         client.drop_database(client.get_default_database().name)
-    assert patient.process.wait(60) == 1
-    said = patient.log.read_text()
+    assert server.process.wait(60) == 1
+    said = server.log.read_text()
     assert "event=log_changed" in said and "STORE_MISSING" in said.splitlines()[-1]
     assert said.count("event=new_registry") == 1
 
 
-def test_no_write_succeeds_after_its_database_was_dropped(patient):
+def test_no_write_succeeds_after_its_database_was_dropped(server):
     """An insert makes the collection again, so that nothing else tells; not even the writes that were
     under way may hide it."""
-    Registry(patient.stub).create("billing")
+    Registry(server.stub).create("billing")
     calls = []
 
     def write(n):
-        calls.append(patient.stub.UpdateConfig.future(api_pb.UpdateConfigRequest(
+        calls.append(server.stub.UpdateConfig.future(api_pb.UpdateConfigRequest(
             environment="prod", service_name=f"c-{n}", config_data=b"{}", allow_missing=True),
             timeout=60))
 
     for n in range(20):
         write(n)
-    with connect(patient.store) as client:
+    with connect(server.store) as client:
         client.drop_database(client.get_default_database().name)
     for n in range(20):
         write(20 + n)
     assert all(call.exception() is not None for call in calls[20:])
-    assert patient.process.wait(60) == 1
-    said = patient.log.read_text()
+    assert server.process.wait(60) == 1
+    said = server.log.read_text()
     assert "event=log_changed" in said and "STORE_MISSING" in said.splitlines()[-1]
 
 
@@ -545,11 +549,12 @@ def guarded(tmp_path):
 
 
 def with_credentials(server, credentials):
-    return server.address.replace("//", f"//{credentials}@") + f"/registry?authSource=admin&{QUICK}"
+    address = server.address.replace("//", f"//{credentials}@")
+    return f"{address}/registry?authSource=admin&{mongodb.PATIENT}"
 
 
 def test_credentials_are_needed(launch, guarded):
-    for address in (f"{guarded.address}/registry?{QUICK}",
+    for address in (mongodb.database(guarded.address, "registry"),
                     with_credentials(guarded, "writer:wr0ng")):
         code, said = launch(Confregd, store=address).fails_to_start()
         assert code == 1 and "STORE_DENIED" in said, said
@@ -563,7 +568,7 @@ def test_credentials_are_needed(launch, guarded):
 def test_credentials_from_secret_files(launch, guarded, tmp_path):
     (tmp_path / "document_database_user").write_text("writer\n")
     (tmp_path / "document_database_password").write_text("s3cret\n")
-    server = launch(Confregd, store=f"{guarded.address}/registry?authSource=admin&{QUICK}",
+    server = launch(Confregd, store=f"{guarded.address}/registry?authSource=admin&{mongodb.PATIENT}",
                     extra=["--secrets-dir", str(tmp_path)]).start()
     Registry(server.stub).create("billing")
     assert "s3cret" not in server.log.read_text()
@@ -588,10 +593,10 @@ def test_tls_checks_who_answers(launch, tmp_path):
     database = mongodb.Server("secantus", tmp_path / "database", extra=[
         "--tls-cert-file", str(certificate), "--tls-key-file", str(key)]).start()
     try:
-        address = f"{database.address}/registry?{QUICK}&tls=true&tlsCAFile="
-        code, said = launch(Confregd, store=f"{address}{other}").fails_to_start()
+        address = f"{database.address}/registry?tls=true&tlsCAFile="
+        code, said = launch(Confregd, store=f"{address}{other}&{QUICK}").fails_to_start()
         assert code == 1 and "STORE_UNAVAILABLE" in said, said
-        server = launch(Confregd, store=f"{address}{certificate}").start()
+        server = launch(Confregd, store=f"{address}{certificate}&{mongodb.PATIENT}").start()
         assert Registry(server.stub).create("billing").config.version == 1
         server.stop()
     finally:
