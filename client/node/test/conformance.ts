@@ -23,7 +23,7 @@ function sayError(event: string, error: unknown): void {
 }
 
 const { CONFORMANCE_CA_FILE: caFile, CONFORMANCE_TOKEN_FILE: tokenFile } = process.env;
-const client = new Client((process.argv[2] ?? "").split(","), { caFile, tokenFile, progressMs: 1000 });
+const client = new Client((process.argv[2] ?? "").split(","), { caFile, tokenFile, progressMs: 3000 });
 
 async function watch(): Promise<void> {
   const updates = client.watch({

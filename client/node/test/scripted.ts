@@ -32,7 +32,8 @@ export function snapshot(stream: Stream, revision: bigint, n: number, filtered: 
   send(stream, { kind: END, filtered, header: { revision, token: `t${revision}` } });
 }
 
-/** A client of a server that plays one script a stream, and the requests of the streams. */
+/** A client of a server that plays one script a stream, and the requests of the streams. A server without
+ * progress marks counts as silent after 40 s; options may make that shorter. */
 export async function scripted(scripts: ((stream: Stream) => void)[], options: ClientOptions = {}): Promise<{
   client: Client; requests: WatchRequest[]; stop: () => void;
 }> {
@@ -47,6 +48,6 @@ export async function scripted(scripts: ((stream: Stream) => void)[], options: C
     acting.bindAsync("127.0.0.1:0", ServerCredentials.createInsecure(),
       (error, bound) => error ? reject(error) : resolve(bound));
   });
-  const client = new Client(`127.0.0.1:${port}`, { progressMs: 200, ...options });
+  const client = new Client(`127.0.0.1:${port}`, { progressMs: 10_000, ...options });
   return { client, requests, stop: () => acting.forceShutdown() };
 }

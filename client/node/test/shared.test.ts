@@ -39,7 +39,7 @@ const range = (from: number, to: number): number[] => Array.from({ length: to - 
 
 test("a hundred watches are one stream, and so they are after others have joined", async () => {
   const open = new Set<Stream>();
-  const { client, requests, stop } = await scripted(range(0, 20).map(() => serve(open)), { progressMs: 10_000 });
+  const { client, requests, stop } = await scripted(range(0, 20).map(() => serve(open)));
   const firstOf = async (n: number): Promise<void> => assert.deepEqual(told(await next(watchOf(client, n))),
     [["unknown", `s${n}`, {}]]);
   await Promise.all(range(0, 100).map(firstOf));
@@ -124,7 +124,7 @@ test("a slow reader holds up nobody, and what waits for it is bounded", async ()
     };
     more(BigInt(token) + 1n > 2n ? BigInt(token) + 1n : 2n);
   };
-  const { client, requests, stop } = await scripted(range(0, 20).map(() => events), { progressMs: 10_000 });
+  const { client, requests, stop } = await scripted(range(0, 20).map(() => events));
   const slow = client.watch();
   const quick = client.watch();
   const newest = client.watch({ latestOnly: true });

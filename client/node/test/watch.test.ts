@@ -227,7 +227,7 @@ test("a server that is silent is left", async () => {
     (stream) => snapshot(stream, 5n, 1, false),
     (stream) => send(stream, { kind: EVENTS, header: { revision: 6n },
       events: [{ environment: "prod", serviceName: "a", revision: 6n }] }),
-  ]);
+  ], { progressMs: 500 });
   const watch = client.watch();
   await next(watch);
   assert.deepEqual(told(await next(watch)), [["unknown", "a", undefined]]);
