@@ -238,7 +238,7 @@ func TestTheTokenIsReadForEachCall(t *testing.T) {
 		}
 	}
 	put("one\n")
-	client := clientOf(t, Options{Addresses: []string{server.address}, TokenFile: path, Timeout: time.Second})
+	client := clientOf(t, Options{Addresses: []string{server.address}, TokenFile: path})
 	for _, text := range []string{"one", "two"} {
 		put(text)
 		if _, err := client.Get(t.Context(), billing, GetOptions{}); err != nil {
@@ -249,7 +249,9 @@ func TestTheTokenIsReadForEachCall(t *testing.T) {
 		t.Error(got)
 	}
 	put("")
-	if _, err := client.Get(t.Context(), billing, GetOptions{}); !errors.Is(err, ErrUnavailable) {
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	if _, err := client.Get(ctx, billing, GetOptions{}); !errors.Is(err, ErrUnavailable) {
 		t.Error("without its token:", err)
 	}
 }

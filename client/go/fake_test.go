@@ -129,7 +129,7 @@ func noLeaks(t *testing.T) {
 			left = slices.DeleteFunc(goroutines(), func(g string) bool { return slices.Contains(before, g) })
 			return len(left) == 0
 		}
-		for deadline := time.Now().Add(10 * time.Second); !gone(); time.Sleep(time.Millisecond) {
+		for deadline := time.Now().Add(patience); !gone(); time.Sleep(time.Millisecond) {
 			if time.Now().After(deadline) {
 				t.Errorf("%d goroutines are left:\n%s", len(left), strings.Join(left, "\n\n"))
 				return
