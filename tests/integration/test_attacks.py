@@ -122,7 +122,7 @@ def test_calls_at_a_time(server, attacker, bystander):
     for call in calls:
         call.add_done_callback(ended.put)
     for _ in range(20):
-        assert exceeded(ended.get(timeout=8).exception(), "calls") == 1
+        assert exceeded(ended.get(timeout=PATIENCE).exception(), "calls") == 1
     bystander.data("bystander")
     for call in calls:
         call.cancel()

@@ -92,7 +92,7 @@ def asking(authority, how="require", *more):
 
 
 def get_status(channel):
-    return api_grpc.RegistryServiceStub(channel).GetStatus(api_pb.GetStatusRequest(), timeout=5)
+    return api_grpc.RegistryServiceStub(channel).GetStatus(api_pb.GetStatusRequest(), timeout=PATIENCE)
 
 
 def cannot_call(channel):

@@ -32,7 +32,7 @@ class Collector:
 
     def close(self):
         self.watch.close()
-        self.thread.join(10)
+        self.thread.join(60)
         assert not self.thread.is_alive()
 
 

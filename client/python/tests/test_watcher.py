@@ -27,7 +27,7 @@ class Watching:
 
     def stop(self):
         self.watcher.stop()
-        self.thread.join(20)
+        self.thread.join(60)
         assert not self.thread.is_alive()
 
 
@@ -82,7 +82,7 @@ def test_stopping_in_the_callback(url, client, name):
     client.create(name, {"n": 0}, "prod")
     watching = Watching(url, name, on_change=lambda config: watching.watcher.stop()).ready()
     client.update(name, {"n": 1}, "prod")
-    watching.thread.join(20)
+    watching.thread.join(60)
     assert not watching.thread.is_alive()
 
 
