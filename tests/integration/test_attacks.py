@@ -23,7 +23,7 @@ LIMITS = ["--caller-calls", "20", "--caller-bytes", "100K", "--caller-watches", 
 
 
 class Limited(Confregd):
-    """confregd with low limits, and two admins: an attacker and a bystander."""
+    """confregd with low limits, and admins: attackers and a bystander."""
 
     def __init__(self, folder, extra=()):
         self.metrics = free_port()
@@ -31,6 +31,7 @@ class Limited(Confregd):
                          extra=["--metrics", f"127.0.0.1:{self.metrics}", *LIMITS, *extra])
         self.access = AccessFile(self.folder)
         self.attacker = self.access.add("attacker", grant("admin"))
+        self.attackers = [self.access.add(f"attacker-{n}", grant("admin")) for n in range(10)]
         self.bystander = self.access.add("bystander", grant("admin"))
         self.gateway_token = self.folder / "gateway.token"
         self.gateway_token.write_text(self.access.add("gateway", grant("gateway"), grant("reader")))
@@ -59,7 +60,8 @@ def server(launch):
 
 @pytest.fixture
 def attacker(server):
-    return server.caller(server.attacker)
+    """One that has used nothing yet: what another one has cancelled may count on for a while."""
+    return server.caller(server.attackers.pop())
 
 
 @pytest.fixture
