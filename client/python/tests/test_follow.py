@@ -155,6 +155,34 @@ def test_what_never_ends_is_not_kept(kind):
         assert told(update) == [("update", "a", 2)], "the position is that before"
 
 
+def test_a_commit_in_one_part_counts():
+    watch = Follower([Selector("prod")], False, False, False, None, max_bytes=50_000)
+    snapshot(watch, 3)
+    with pytest.raises(errors.ResourceExhaustedError):
+        watch.feed(response(EVENTS, 4, before=3, events=[event("a", None, 4)] * 50))
+
+
+def test_commits_within_a_snapshot_are_damage():
+    """They would have ended what an unfinished snapshot counts."""
+    watch = follower()
+    watch.request()
+    watch.feed(response(SNAPSHOT, 0, configs=[config("a", 1, 2)]))
+    with pytest.raises(DamagedError):
+        watch.feed(response(EVENTS, 3, events=[event("b", 1, 3)]))
+    snapshot(watch, 3)
+    with pytest.raises(DamagedError):
+        watch.feed(response(SNAPSHOT, 0, before=3, configs=[config("a", 1, 2)]))
+
+
+def test_within_a_snapshot_there_is_no_position():
+    watch = follower()
+    watch.request()
+    watch.feed(response(STARTED, 3))
+    watch.feed(response(SNAPSHOT, 3, configs=[config("a", 1, 2)]))
+    watch.feed(response(PROGRESS, 4))
+    assert watch.request().include_snapshot
+
+
 def test_json_that_nests_deeper_than_the_stack_is_damaged():
     watch = follower()
     watch.request()

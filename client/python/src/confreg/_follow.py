@@ -88,6 +88,7 @@ class Follower:
             self._position = _api.new("Position", token=resume_after.token)
         self._configs: dict[tuple[str, str], Config] | None = None  # None: not known
         self._epoch = ""  # of _configs
+        self._is_loading = False  # the snapshot that the stream begins with is not complete
         self._snapshot: dict[tuple[str, str], Config] = {}
         self._changes: list[Change] = []  # of a commit that is not complete
         self._delivered = 0  # revision of the newest event or snapshot on this stream
@@ -99,11 +100,12 @@ class Follower:
         """The request of the next stream."""
         self._snapshot, self._changes, self._delivered = {}, [], 0
         self._unfinished_bytes = 0
-        if self._position is None:
+        self._is_loading = self._position is None
+        if self._is_loading:
             self._filtered = None
         request = _api.new(
             "WatchRequest", conflate=self._latest_only, resolve=self._resolve, include_large=True,
-            watch_id=self._watch_id, include_snapshot=self._position is None,
+            watch_id=self._watch_id, include_snapshot=self._is_loading,
             resume_after=self._position,
             selectors=[_api.new("Selector", environment=s.environment,
                                 service_name=s.service_name, service_name_prefix=s.prefix)
@@ -140,6 +142,7 @@ class Follower:
     def _take(self, response: Any) -> Update | None:
         self._check_order(response)
         self._check_rights(response)
+        self._check_place(response)
         self._check_size(response)
         update = None
         if response.kind == SNAPSHOT:
@@ -148,11 +151,13 @@ class Follower:
                 self._snapshot[config.environment, config.service_name] = config
         elif response.kind == SNAPSHOT_END:
             update = self._take_snapshot(Position.of(response.header))
+            self._is_loading, self._unfinished_bytes = False, 0
         elif response.kind == EVENTS:
             self._changes += [Change.of(event, self._decimals) for event in response.events]
             if not response.more:
                 update = self._take_changes(Position.of(response.header))
-        if response.header.revision > 0 and not response.more:
+                self._unfinished_bytes = 0
+        if response.header.revision > 0 and not response.more and not self._is_loading:
             self._position = response.header
         return update
 
@@ -173,8 +178,15 @@ class Follower:
             raise errors.FailedPreconditionError("the rights have changed: a new snapshot is needed",
                                                  "FAILED_PRECONDITION", "RIGHTS_CHANGED")
 
+    def _check_place(self, response: Any) -> None:
+        """Parts of a snapshot come at the beginning of a stream that asked for one, commits after it."""
+        if ((response.kind in (SNAPSHOT, SNAPSHOT_END) and not self._is_loading)
+                or (response.kind == EVENTS and self._is_loading)):
+            raise DamagedError("the response does not belong here", "DATA_LOSS",
+                               "RESPONSE_UNEXPECTED")
+
     def _check_size(self, response: Any) -> None:
-        if response.kind == SNAPSHOT or response.more:
+        if response.kind in (SNAPSHOT, EVENTS):
             items = len(response.configs) + len(response.events)
             self._unfinished_bytes += response.ByteSize() + items * ITEM_BYTES
             if self._unfinished_bytes > self._max_bytes:
@@ -182,8 +194,6 @@ class Follower:
                     f"the server has sent more than {self._max_bytes} bytes of a snapshot or a commit "
                     "that is not complete: see max_watch_bytes", "RESOURCE_EXHAUSTED",
                     "WATCH_TOO_LARGE", retry_after=Backoff.MOST)
-        elif response.kind in (SNAPSHOT_END, EVENTS):
-            self._unfinished_bytes = 0
 
     def _take_changes(self, position: Position) -> Update | None:
         changes, self._changes = tuple(self._changes), []
