@@ -30,7 +30,8 @@ type Options struct {
 	Timeout time.Duration
 	// MaxWatchBytes bounds what a watch holds of a snapshot, or of a commit in several parts, that is not
 	// complete: a server that is broken may send either without an end. Beyond it the watch is interrupted
-	// by a RESOURCE_EXHAUSTED WATCH_TOO_LARGE, and tries again. 0: 256 MiB.
+	// by a RESOURCE_EXHAUSTED WATCH_TOO_LARGE, and tries again. Each config and change counts with its
+	// message and 512 bytes. 0: 256 MiB.
 	MaxWatchBytes int
 	// Logger hears of interruptions and of files that cannot be used. Nil: nobody does.
 	Logger *slog.Logger

@@ -155,9 +155,14 @@ func (r *reader) sameRights(now rights) bool {
 	return r.place.rights == now
 }
 
+// itemBytes is what a config or a change takes beside its message, about: one that says nothing takes two
+// bytes of a message.
+const itemBytes = 512
+
 // hold notes that the response is kept.
 func (r *reader) hold(response *pb.WatchResponse) error {
-	if r.held += proto.Size(response); r.held > r.most {
+	r.held += proto.Size(response) + itemBytes*(len(response.Configs)+len(response.Events))
+	if r.held > r.most {
 		return tooLarge(r.most)
 	}
 	if !isSound(response) {

@@ -345,7 +345,7 @@ func TestAnUnknownResponseMovesThePosition(t *testing.T) {
 
 func TestASnapshotWithoutAnEndIsRefused(t *testing.T) {
 	s := newScript(t, place{})
-	s.most = 1000
+	s.most = 1000 + 3*itemBytes
 	s.request()
 	for range 3 {
 		s.snapshot(configAt("prod", strings.Repeat("x", 200), 1))
@@ -384,6 +384,20 @@ func TestACommitWithoutAnEndIsRefused(t *testing.T) {
 		}
 	}
 	if !errors.Is(err, tooLarge(0)) {
+		t.Error(err)
+	}
+}
+
+func TestChangesThatSayNothingCount(t *testing.T) {
+	s := newScript(t, place{})
+	s.request()
+	s.expect("first @1", s.snapshotEnd(1))
+	part := s.events(1, 1)
+	part.More = true
+	for range 1 + s.most/itemBytes {
+		part.Events = append(part.Events, &pb.Event{Revision: 1})
+	}
+	if _, err := s.feed(part); !errors.Is(err, tooLarge(0)) {
 		t.Error(err)
 	}
 }

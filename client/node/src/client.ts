@@ -29,8 +29,9 @@ export interface ClientOptions extends Credentials {
    */
   progressMs?: number;
   /**
-   * What a snapshot or a commit may hold in memory that is not complete, in bytes: 268,435,456 (256 MiB). A
-   * watch beyond it is interrupted by RESOURCE_EXHAUSTED, reason WATCH_TOO_LARGE, and tries again.
+   * What a snapshot or a commit may hold in memory that is not complete, in bytes: 268,435,456 (256 MiB). Each
+   * config and change counts with its message and 1 KiB. A watch beyond it is interrupted by RESOURCE_EXHAUSTED,
+   * reason WATCH_TOO_LARGE, and tries again.
    */
   maxWatchBytes?: number;
 }

@@ -17,6 +17,9 @@ class CopyOutdated extends ConfregError {
   }
 }
 
+/** What a config or a change takes beside its message, about: one that says nothing has two bytes of it. */
+const ITEM_BYTES = 1024;
+
 const LOST = new Set<Code>(["OUT_OF_RANGE", "FAILED_PRECONDITION"]);
 
 /** Whether the position is of no use after this error. */
@@ -40,7 +43,7 @@ export class Reader {
   #isPartial = false; // the commit is not complete
   #configs: Config[] = [];
   #changes: Change[] = [];
-  #bytes = 0; // of the responses that those two are of
+  #bytes = 0; // that those two take, about
   #delivered = 0n; // revision of the newest event or snapshot
   #filtered: boolean | undefined;
   #isUnread = true;
@@ -64,7 +67,7 @@ export class Reader {
     switch (response.kind) {
       case Kind.WATCH_RESPONSE_KIND_SNAPSHOT:
         this.#expect(this.#isLoading);
-        this.#hold(bytes, "snapshot");
+        this.#hold(bytes, response.configs.length, "snapshot");
         for (const config of response.configs) {
           this.#configs.push(configOf(config, this.#options.numbers));
         }
@@ -73,7 +76,7 @@ export class Reader {
         return this.#endSnapshot(response);
       case Kind.WATCH_RESPONSE_KIND_EVENTS:
         this.#expect(!this.#isLoading);
-        this.#hold(bytes, "commit");
+        this.#hold(bytes, response.events.length, "commit");
         this.#delivered = response.events.at(-1)?.revision ?? this.#delivered;
         for (const event of response.events) {
           this.#changes.push(changeOf(event, this.#options.numbers));
@@ -107,8 +110,8 @@ export class Reader {
     }
   }
 
-  #hold(bytes: number, what: string): void {
-    this.#bytes += bytes;
+  #hold(bytes: number, items: number, what: string): void {
+    this.#bytes += bytes + items * ITEM_BYTES;
     const { maxWatchBytes } = this.#options;
     if (this.#bytes > maxWatchBytes) {
       throw new ConfregError(`a ${what} has more than maxWatchBytes, ${maxWatchBytes} bytes`,

@@ -346,6 +346,22 @@ test("a snapshot or a commit without an end is given up", async () => {
   stop();
 });
 
+test("changes that say nothing count", async () => {
+  const { client, stop } = await scripted([(stream) => {
+    snapshot(stream, 5n, 1, false);
+    send(stream, { kind: EVENTS, previousRevision: 5n, more: true, header: { revision: 5n },
+      events: Array.from({ length: 20 }, () => ({ revision: 6n })) });
+  }, (stream) => send(stream, { kind: EVENTS, header: { revision: 6n }, events: [{ ...event, revision: 6n }] }),
+  ], { maxWatchBytes: 10_000 });
+  const reasons: string[] = [];
+  const watch = client.watch({ onFailure: ({ reason }) => reasons.push(reason) });
+  assert.equal((await next(watch)).first, true);
+  assert.equal(told(await next(watch)).length, 1);
+  assert.deepEqual(reasons, ["WATCH_TOO_LARGE"]);
+  await client.close();
+  stop();
+});
+
 // Not by after(), which Node 18 runs only when nothing else keeps the process alive.
 test("the end", async () => {
   await client.close();
