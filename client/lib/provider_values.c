@@ -78,23 +78,29 @@ static void leave_out(void *user, const struct setting *key, const struct status
     }
 }
 
-/* Parses the reading's text into *ret_settings, with what its references stand for. */
-static bool parse(struct provider_values *values, struct buf *text, struct leaving_out *leaving,
-                  struct settings **ret_settings, struct status *st)
+/* Parses the reading's text into *ret_settings, with what its references stand for.
+ * *ret_reads_files: whether one refers to a file. */
+static bool parse(const struct provider_values *values, struct buf *text,
+                  struct leaving_out *leaving, struct settings **ret_settings,
+                  bool *ret_reads_files, struct status *st)
 {
     const struct references references = {values->referable, leave_out, leaving};
     AUTO(settings_unref) struct settings *written = NULL;
-    values->reads_files = false;
     if (!settings_parse((const char *)text->data, text->len, &written, st)) {
         return false;
     }
     if (values->referable == NULL || !references_may_be_in(written)) {
         *ret_settings = MOVE(written);
+        *ret_reads_files = false;
         return true;
     }
     AUTO_SECRET replaced = {0};
-    values->reads_files = references_replace(&references, written, &replaced);
-    return settings_parse(replaced.data, replaced.len, ret_settings, st);
+    bool reads_files = references_replace(&references, written, &replaced);
+    if (!settings_parse(replaced.data, replaced.len, ret_settings, st)) {
+        return false;
+    }
+    *ret_reads_files = reads_files;
+    return true;
 }
 
 /* ---- Publishing ---- */
@@ -120,7 +126,7 @@ bool provider_values_take(struct provider_values *values, const struct reading *
     memset(values->epoch, 0, sizeof values->epoch);
     snprintf(values->epoch, sizeof values->epoch, "%s", reading->epoch);
     values->revision = reading->revision;
-    if (!parse(values, text, &leaving, &settings, &st)) {
+    if (!parse(values, text, &leaving, &settings, &values->reads_files, &st)) {
         values->options.problem(values->options.user, "config_damaged", &st);
         return false;
     }
@@ -151,7 +157,7 @@ void provider_values_read_again(struct provider_values *values)
     struct leaving_out leaving = {.values = values, .present = now->settings};
     AUTO(settings_unref) struct settings *settings = NULL;
     struct status st;
-    if (!parse(values, values->text, &leaving, &settings, &st)) {
+    if (!parse(values, values->text, &leaving, &settings, &values->reads_files, &st)) {
         tell_kept(values, &st);
     } else if (leaving.keeps) {
         tell_kept(values, &leaving.st);
