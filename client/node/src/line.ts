@@ -168,10 +168,11 @@ export class Line {
     if (!this.#isRunning) {
       this.#isRunning = true;
       this.#backoff.reset();
-      void this.#runAll().finally(() => this.#isRunning = false);
+      void this.#runAll();
     }
   }
 
+  /** The end is in the turn that finds no members: a member that is added later starts the line again. */
   async #runAll(): Promise<void> {
     while (this.#members.size > 0) {
       const { signal } = this.#attempt = new AbortController();
@@ -184,6 +185,7 @@ export class Line {
         }
       }
     }
+    this.#isRunning = false;
   }
 
   async #interrupted(error: ConfregError, signal: AbortSignal): Promise<void> {

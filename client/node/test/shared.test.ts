@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { join } from "node:path";
 import { before, test } from "node:test";
+import { status } from "@grpc/grpc-js";
 import { Provider, type Client, type ConfregError, type Update, type Watch } from "confreg";
 import { EVENTS, next, PROGRESS, scripted, send, SNAPSHOT, END, type Stream } from "./scripted.js";
 import { BUILD, folder, newName, Server, told, until } from "./server.js";
@@ -93,6 +94,38 @@ test("every watch has each change once and in order, whoever joins and leaves", 
     assert.deepEqual(numbers, range(from, last + 1));
   }
   await shared.close();
+});
+
+test("a watch is served that joins just when the one before it leaves a stream that waits", async () => {
+  const serveOthers = serve(new Set());
+  const { client, stop } = await scripted(Array.from({ length: 300 }, () => (stream) => {
+    if (stream.request.selectors.some(({ serviceName }) => serviceName === "refused")) {
+      stream.emit("error", { code: status.UNAVAILABLE });
+    } else {
+      serveOthers(stream);
+    }
+  }), { progressMs: 10_000 });
+  await next(watchOf(client, 0)); // so that those below begin on the stream for who joins
+  for (let turns = 0; turns < 40; turns++) {
+    const leaving = new Promise<void>((resolve) => {
+      const watch = client.watch({ selectors: [{ serviceName: "refused" }], onFailure: () => {
+        void watch.close();
+        resolve();
+      } });
+      void watch.next();
+    });
+    await leaving;
+    for (let turn = 0; turn < turns; turn++) {
+      await Promise.resolve();
+    }
+    const watch = watchOf(client, 1 + turns);
+    let isServed = false;
+    void watch.next().then(() => isServed = true);
+    await until(() => isServed, `it is served, ${turns} turns after the other one has left`);
+    await watch.close();
+  }
+  await client.close();
+  stop();
 });
 
 test("a slow reader holds up nobody, and what waits for it is bounded", async () => {
