@@ -1,7 +1,5 @@
 #include "find_secrets.h"
 
-#include "checks.h"
-#include "deferred_read.h"
 #include "encode.h"
 #include "value_search.h"
 
@@ -38,39 +36,31 @@ static void visit(struct value_search *search, const struct found_value *found)
     suspects_fini(&suspects);
 }
 
-static uint64_t filter_of(const struct service *service, const struct rpc_call *call,
-                          const Confreg__V1__FindSecretsRequest *r)
+static struct search_request search_request_of(const Confreg__V1__FindSecretsRequest *r)
 {
-    return page_filter(service, call, r->include_superseded ? "all secrets" : "secrets",
-                       r->environment, r->service_name, r->service_name_prefix);
+    return (struct search_request){.message = &r->base,
+                                   .read = r->read,
+                                   .list = r->include_superseded ? "all secrets" : "secrets",
+                                   .environment = r->environment,
+                                   .service = r->service_name,
+                                   .service_prefix = r->service_name_prefix,
+                                   .page_size = r->page_size,
+                                   .page_token = r->page_token};
 }
 
 static void run(struct service *service, struct rpc_call *call, const ProtobufCMessage *message)
 {
     const Confreg__V1__FindSecretsRequest *r = (const void *)message;
-    struct value_search search = {.service = service,
-                                  .filter = {.environment = filter_text(r->environment),
-                                             .service = filter_text(r->service_name),
-                                             .service_prefix = filter_text(r->service_name_prefix)},
-                                  .with_versions = r->include_superseded,
-                                  .left = page_items(r->page_size),
-                                  .visit = visit,
-                                  .token_filter = filter_of(service, call, r),
-                                  .page_token = r->page_token};
+    const struct search_request request = search_request_of(r);
+    struct value_search search = value_search_of(service, call, &request);
+    search.with_versions = r->include_superseded;
+    search.visit = visit;
     value_search_answer(&search, call, NULL);
 }
 
 void find_secrets(struct rpc_call *call, const Confreg__V1__FindSecretsRequest *request,
                   struct service *service)
 {
-    struct status st;
-    struct read_revisions revisions = {0};
-    if (!check_name_filters(request->environment, request->service_name,
-                            request->service_name_prefix, &st) ||
-        !page_revision(service, request->page_token, filter_of(service, call, request),
-                       &revisions.awaited, &st)) {
-        rpc_fail(call, &st);
-        return;
-    }
-    read_when_reached(service, call, &request->base, request->read, &revisions, run);
+    const struct search_request searched = search_request_of(request);
+    value_search_start(service, call, &searched, run);
 }

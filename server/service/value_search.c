@@ -6,6 +6,42 @@
 
 #define HEADS_AT_ONCE 32
 
+/* ---- Requests with name filters ---- */
+
+static uint64_t filter_of(const struct service *service, const struct rpc_call *call,
+                          const struct search_request *r)
+{
+    return page_filter(service, call, r->list, r->environment, r->service, r->service_prefix);
+}
+
+void value_search_start(struct service *service, struct rpc_call *call,
+                        const struct search_request *request, read_body *body)
+{
+    struct status st;
+    struct read_revisions revisions = {0};
+    if (!check_name_filters(request->environment, request->service, request->service_prefix, &st) ||
+        !page_revision(service, request->page_token, filter_of(service, call, request),
+                       &revisions.awaited, &st)) {
+        rpc_fail(call, &st);
+        return;
+    }
+    read_when_reached(service, call, request->message, request->read, &revisions, body);
+}
+
+struct value_search value_search_of(struct service *service, const struct rpc_call *call,
+                                    const struct search_request *request)
+{
+    return (struct value_search){.service = service,
+                                 .filter = {.environment = filter_text(request->environment),
+                                            .service = filter_text(request->service),
+                                            .service_prefix = filter_text(request->service_prefix)},
+                                 .left = page_items(request->page_size),
+                                 .token_filter = filter_of(service, call, request),
+                                 .page_token = request->page_token};
+}
+
+/* ---- Finds ---- */
+
 void value_search_add(struct value_search *search, struct buf *found)
 {
     answer_add(&search->answer, found);

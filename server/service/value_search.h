@@ -8,6 +8,7 @@
 #ifndef SERVICE_VALUE_SEARCH_H
 #define SERVICE_VALUE_SEARCH_H
 
+#include "deferred_read.h"
 #include "page.h"
 
 #define SEARCH_FIELD_FOUND 2 /* of the response */
@@ -22,7 +23,8 @@ struct found_value {
 };
 
 struct value_search {
-    struct service *service;   /* the caller fills this and the next six */
+    struct service *service;   /* the caller fills this and the next six, or value_search_of does
+                                * so for all but visit and with_versions */
     struct head_filter filter; /* borrowed texts */
     bool with_versions;
     size_t left; /* finds that fit; those of one version stay together */
@@ -39,6 +41,24 @@ struct value_search {
     const struct head *head; /* that is being searched */
     struct answer answer;
 };
+
+/* A request that searches the configs that its name filters select. Borrowed of its message. */
+struct search_request {
+    const ProtobufCMessage *message;
+    const Confreg__V1__ReadOptions *read;
+    const char *list;                                   /* sets its page tokens apart */
+    const char *environment, *service, *service_prefix; /* "": any */
+    uint32_t page_size;
+    const char *page_token;
+};
+
+/* Checks the request, and runs the body on the worker pool when the read options are met. Consumes
+ * the call. Fails it as check_name_filters, page_revision and read_when_reached say. */
+void value_search_start(struct service *service, struct rpc_call *call,
+                        const struct search_request *request, read_body *body);
+/* The search of such a request; borrows its texts. */
+struct value_search value_search_of(struct service *service, const struct rpc_call *call,
+                                    const struct search_request *request);
 
 /* Adds a find, encoded as field SEARCH_FIELD_FOUND; the reference moves. */
 void value_search_add(struct value_search *search, struct buf *found);
