@@ -9,6 +9,7 @@ from access import AccessFile, as_caller, grant
 from calls import Registry
 from certificates import Authority
 from daemon import CHANNEL_OPTIONS, TOOLS, Confregd, Gateway, until
+from fake_server import RefusingFront
 from guarded import Guarded
 from rest import Rest
 from stubs import api_grpc
@@ -65,11 +66,17 @@ class Client:
     def lines(self):
         return self.log.read_text().splitlines()
 
+    def interruptions(self):
+        return [line for line in self.lines() if line.startswith("interrupted: ")]
+
     def expect(self, line):
+        self.until(lambda: line in self.lines(), f"the client prints {line}")
+
+    def until(self, condition, what):
         def has_come():
-            assert line in self.lines() or self.process.poll() is None, self.log.read_text()
-            return line in self.lines()
-        until(has_come, f"the client prints {line}")
+            assert condition() or self.process.poll() is None, self.log.read_text()
+            return condition()
+        until(has_come, what)
 
 
 @pytest.fixture
@@ -93,12 +100,12 @@ def follow(server, client, language):
     Registry(server.stub).update(f"client-{language}", '{"pool":30}')
     client.expect('event 3 {"pool":30}')
     server.stop()
-    client.expect("interrupted")
+    client.until(client.interruptions, "the client notices that the server has stopped")
     server.start()
     Registry(server.stub).update(f"client-{language}", '{"pool":40}')
     client.expect('event 4 {"pool":40}')
     assert client.process.wait(60) == 0, client.log.read_text()
-    assert [line for line in client.lines() if line != "interrupted"] == [
+    assert [line for line in client.lines() if line not in client.interruptions()] == [
         "created 1 ada", *(['read {"pool":10}'] if language in READERS else []),
         "conflict VERSION_MISMATCH 1", "updated 2",
         'snapshot 2 {"pool":20}', "watching", 'event 3 {"pool":30}', 'event 4 {"pool":40}']
@@ -117,6 +124,21 @@ def test_a_generated_client_with_tls_and_a_token(launch, start_client, language)
     server = launch(Secure).start()
     client = start_client(language, server, server.authority.ca, server.token_file)
     follow(server, client, language)
+
+
+@pytest.mark.parametrize("language", CLIENTS)
+def test_no_error_ends_the_watch_of_a_generated_client(launch, start_client, language):
+    """It says what refuses it, and tries again until it is let in."""
+    codes = [grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.UNAUTHENTICATED]
+    front = RefusingFront(launch(Confregd).start().listen, codes)
+    try:
+        client = start_client(language, front)
+        client.expect("watching")
+        assert len(client.interruptions()) == len(codes), client.lines()
+        for line in client.interruptions():
+            assert "as told" in line
+    finally:
+        front.stop()
 
 
 @pytest.mark.parametrize("language", ["http_node", "http_python"])

@@ -76,6 +76,42 @@ class FakeServer(grpc.GenericRpcHandler):
             over.wait(0.1)
 
 
+class RefusingFront(grpc.GenericRpcHandler):
+    """Passes calls on to a server as they are, after it has refused the first watches with these codes."""
+
+    def __init__(self, target, codes):
+        self.codes = list(codes)  # that are still to come
+        self.channel = grpc.insecure_channel(target)
+        self.server = grpc.server(futures.ThreadPoolExecutor(4), handlers=[self])
+        self.listen = f"127.0.0.1:{self.server.add_insecure_port('127.0.0.1:0')}"
+        self.server.start()
+
+    def stop(self):
+        self.channel.close()
+        self.server.stop(None).wait()
+
+    def service(self, details):
+        if details.method.endswith("/Watch"):
+            return grpc.unary_stream_rpc_method_handler(
+                lambda message, context: self._watch(details.method, message, context))
+        return grpc.unary_unary_rpc_method_handler(
+            lambda message, context: self._call(details.method, message, context))
+
+    def _call(self, method, message, context):
+        try:
+            return self.channel.unary_unary(method)(message, wait_for_ready=True)
+        except grpc.RpcError as error:
+            context.set_trailing_metadata(error.trailing_metadata())
+            context.abort(error.code(), error.details())
+
+    def _watch(self, method, message, context):
+        if self.codes:
+            context.abort(self.codes.pop(0), "as told")
+        stream = self.channel.unary_stream(method)(message)
+        context.add_callback(stream.cancel)
+        yield from stream
+
+
 class LogServer(grpc.GenericRpcHandler):
     """A server of one config, whose versions are the revisions of the log. A watch begins with a
     snapshot of version 1, or after the position that it names.

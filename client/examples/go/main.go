@@ -50,9 +50,7 @@ func main() {
 	if err := write(ctx, client); err != nil {
 		log.Fatal(err)
 	}
-	if err := follow(ctx, client); err != nil {
-		log.Fatal(err)
-	}
+	follow(context.Background(), client)
 }
 
 // connect takes the files of the authority and of the token; none: without TLS.
@@ -133,33 +131,27 @@ func update(ctx context.Context, client pb.RegistryServiceClient,
 		Content:   &pb.UpdateConfigRequest_MergePatch{MergePatch: []byte(`{"pool":20}`)}})
 }
 
-// follow watches until the last version has come. It resumes after the last response that was handled, or
-// begins with a snapshot again where that is no longer possible (a compaction, another log), and waits a
-// random time before each attempt.
-func follow(ctx context.Context, client pb.RegistryServiceClient) error {
+// follow watches until the last version has come; no error ends it. It resumes after the last response that
+// was handled, or begins with a snapshot again where that is no longer possible (a compaction, another log),
+// and waits a random time before each attempt.
+func follow(ctx context.Context, client pb.RegistryServiceClient) {
 	var position *pb.Position // nil: begin with a snapshot
 	bound := 200 * time.Millisecond
 	for {
 		after, done, err := watch(ctx, client, position)
 		if done {
-			return nil
+			return
 		}
 		switch status.Code(err) {
-		case codes.InvalidArgument, codes.DeadlineExceeded:
-			return err
 		case codes.OutOfRange, codes.FailedPrecondition:
 			after = nil
 		}
-		fmt.Println("interrupted")
+		fmt.Println("interrupted:", err)
 		if after != position {
 			bound = 200 * time.Millisecond
 		}
 		position = after
-		select {
-		case <-time.After(mathrand.N(bound)):
-		case <-ctx.Done():
-			return ctx.Err()
-		}
+		time.Sleep(mathrand.N(bound))
 		bound = min(2*bound, mostWait)
 	}
 }

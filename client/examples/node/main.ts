@@ -93,7 +93,7 @@ async function watch() {
   const stream = client.watch(WatchRequest.fromPartial({
     selectors: [{ environment, serviceName }], includeSnapshot: position === undefined, resumeAfter: position,
     progressInterval: { seconds: 10 },
-  }), { deadline: Date.now() + 120_000 });
+  }));
   let events: Event[] = []; // of a commit that may not be complete
   try {
     for await (const { configs, events: more, kind, header, more: goesOn } of stream as AsyncIterable<WatchResponse>) {
@@ -125,9 +125,9 @@ async function watch() {
 }
 
 /**
- * Watches until the last version has come. It resumes after the last response that was handled, or begins with
- * a snapshot again where that is no longer possible (a compaction, another log), and waits a random time before
- * each attempt.
+ * Watches until the last version has come; no error ends it. It resumes after the last response that was
+ * handled, or begins with a snapshot again where that is no longer possible (a compaction, another log), and
+ * waits a random time before each attempt.
  */
 async function follow() {
   for (let bound = firstWait; ; bound = Math.min(2 * bound, mostWait)) {
@@ -135,17 +135,14 @@ async function follow() {
     try {
       return await watch();
     } catch (error) {
-      const { code } = error as ServiceError;
-      if (code === status.INVALID_ARGUMENT || code === status.DEADLINE_EXCEEDED) {
-        throw error;
-      }
+      const { code, message } = error as ServiceError;
       if (position !== before) {
         bound = firstWait;
       }
       if (code === status.OUT_OF_RANGE || code === status.FAILED_PRECONDITION) {
         position = undefined;
       }
-      console.log("interrupted");
+      console.log(`interrupted: ${message}`);
       await delay(Math.random() * bound);
     }
   }

@@ -5,6 +5,7 @@
 """
 
 import asyncio
+import random
 import sys
 
 import grpc
@@ -15,7 +16,9 @@ from grpc_status import rpc_status
 
 ENVIRONMENT, SERVICE = "prod", "client-python_asyncio"
 LAST_VERSION = 4  # the test writes versions 3 and 4
-SECONDS = 120
+SECONDS = 120      # that a call may take
+FIRST_WAIT, MOST_WAIT = 0.2, 15.0
+CHANNEL_OPTIONS = [("grpc.keepalive_time_ms", 20_000)]  # notices a server that hangs
 
 
 async def error_info(call):
@@ -52,33 +55,55 @@ async def write(stub):
     print("updated", updated.config.version)
 
 
+async def watch(stub, request):
+    """One stream. Keeps request such that the next one goes on after the last response that was
+    handled. Returns whether the last version has come; False: the stream has ended."""
+    events = []  # of a commit that may not be complete
+    async for response in stub.Watch(request, wait_for_ready=True):
+        for config in response.configs:
+            print("snapshot", config.version, config.config_data.decode())
+        if response.kind == pb.WATCH_RESPONSE_KIND_SNAPSHOT_END:
+            print("watching")
+        events += response.events
+        if response.more:
+            continue  # the commit goes on in the next response
+        for event in events:
+            print("event", event.version, event.config.config_data.decode())
+        if response.header.revision > 0:  # 0: the snapshot is not complete
+            request.include_snapshot = False
+            request.resume_after.CopyFrom(response.header)
+        if any(event.version == LAST_VERSION for event in events):
+            return True
+        events = []
+    return False
+
+
 async def follow(stub):
-    """Watches until the last version has come. The header of each response is the position to
-    resume after."""
-    request = pb.WatchRequest(include_snapshot=True, selectors=[
+    """Watches until the last version has come; no error ends it. It resumes after the last response
+    that was handled, or begins with a snapshot again where that is no longer possible (a
+    compaction, another log), and waits a random time before each attempt."""
+    request = pb.WatchRequest(include_snapshot=True, progress_interval={"seconds": 10}, selectors=[
         pb.Selector(environment=ENVIRONMENT, service_name=SERVICE)])
+    bound = FIRST_WAIT
     while True:
+        before = request.resume_after.revision
         try:
-            async for response in stub.Watch(request, timeout=SECONDS, wait_for_ready=True):
-                for config in response.configs:
-                    print("snapshot", config.version, config.config_data.decode())
-                for event in response.events:
-                    print("event", event.version, event.config.config_data.decode())
-                    if event.version == LAST_VERSION:
-                        return
-                if response.header.revision > 0:  # 0: the snapshot is not complete
-                    request.include_snapshot = False
-                    request.resume_after.CopyFrom(response.header)
-                if response.kind == pb.WATCH_RESPONSE_KIND_SNAPSHOT_END:
-                    print("watching")
+            if await watch(stub, request):
+                return
+            print("interrupted: the server has ended the stream")
         except grpc.aio.AioRpcError as error:
-            if error.code() != grpc.StatusCode.UNAVAILABLE:
-                raise
-            print("interrupted")
+            print(f"interrupted: {error.code().name} {error.details()}")
+            if error.code() in (grpc.StatusCode.OUT_OF_RANGE, grpc.StatusCode.FAILED_PRECONDITION):
+                request.include_snapshot = True
+                request.ClearField("resume_after")
+        if request.resume_after.revision != before:
+            bound = FIRST_WAIT
+        await asyncio.sleep(random.uniform(0, bound))
+        bound = min(2 * bound, MOST_WAIT)
 
 
 async def main():
-    async with grpc.aio.insecure_channel(sys.argv[1]) as channel:
+    async with grpc.aio.insecure_channel(sys.argv[1], options=CHANNEL_OPTIONS) as channel:
         stub = rpc.RegistryServiceStub(channel)
         await write(stub)
         await follow(stub)

@@ -151,9 +151,9 @@ public final class Client {
     }
 
     /**
-     * Watches until the last version has come. Resumes after the last response that was handled, or
-     * begins with a snapshot again where that is no longer possible (a compaction, another log), and
-     * waits a random time before each attempt.
+     * Watches until the last version has come; no error ends it. Resumes after the last response that
+     * was handled, or begins with a snapshot again where that is no longer possible (a compaction,
+     * another log), and waits a random time before each attempt.
      */
     private void follow() throws InterruptedException {
         while (true) {
@@ -161,14 +161,14 @@ public final class Client {
                 if (watch()) {
                     return;
                 }
+                System.out.println("interrupted: the server has ended the stream");
             } catch (StatusRuntimeException error) {
                 switch (error.getStatus().getCode()) {
-                    case INVALID_ARGUMENT, DEADLINE_EXCEEDED -> throw error;
                     case OUT_OF_RANGE, FAILED_PRECONDITION -> position = null;
-                    default -> { } // tried again
+                    default -> { }
                 }
+                System.out.println("interrupted: " + error.getStatus());
             }
-            System.out.println("interrupted");
             Thread.sleep(ThreadLocalRandom.current().nextLong(waitMs));
             waitMs = Math.min(2 * waitMs, MOST_WAIT_MS);
         }
@@ -185,7 +185,7 @@ public final class Client {
             request.setResumeAfter(position);
         }
         List<Event> events = new ArrayList<>(); // of a commit that may not be complete
-        Iterator<WatchResponse> responses = calls().watch(request.build());
+        Iterator<WatchResponse> responses = stub.watch(request.build()); // no deadline
         while (responses.hasNext()) {
             WatchResponse response = responses.next();
             response.getConfigsList().forEach(config -> System.out.println(
