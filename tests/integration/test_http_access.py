@@ -316,7 +316,7 @@ def test_nobody_is_served_from_the_mirror_while_the_server_is_away(launch, tmp_p
 
 
 def test_credentials_of_strangers_take_bounded_memory(launch, tmp_path):
-    site = Site(launch, tmp_path)  # which will take no more wrong credentials of this host
+    site = Site(launch, tmp_path, extra=["--peer-failures", "1000000"])
 
     def resident():
         status = open(f"/proc/{site.gateway.process.pid}/status").read()
