@@ -23,7 +23,7 @@ from watching import Watch
 
 GRACE = 2
 SECOND = 1      # that a stop may take beside the grace
-SLACK = 2       # of a busy machine
+SLACK = 7       # of a busy machine
 STOPS_WITHIN = GRACE + SECOND + SLACK
 PUBLISHING = api_pb.RELAY_STATE_PUBLISHING
 BY_FORCE = "event=ended_by_force"

@@ -332,7 +332,7 @@ def test_a_queue_that_is_full_becomes_newest_states(confregd, registry, name, fo
     registry.create(name + "-c")
     registry.delete(name + "-c")
     registry.create(name + "-d", '{"a": 5}')
-    follower.do("provider", "d", "prod", name + "-d", 0, 0, "-", "-", 0)
+    follower.provider("d", name + "-d", ready=False)
     follower.do("ready", "d", 60000)
     follower.do("go")
     registry.create(name + "-e")
@@ -385,7 +385,7 @@ def test_rights_that_change(launch, tmp_path, name, follow):
 def test_free_in_the_callback_of_a_state(confregd, registry, name, follow):
     follower = follow(confregd.listen)
     follower.do("in_callback", "free", "p")
-    follower.do("provider", "p", "prod", name, 0, 0, "-", "-", 0)
+    follower.provider("p", name, ready=False)
     follower.wait_told("p", 1, "state")
     registry.create(name, '{"a": 1}')
     follower.provider("q", name)

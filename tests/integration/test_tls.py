@@ -301,7 +301,8 @@ def test_revoking_ends_what_is_open(launch, tmp_path):
     watch, other = open_watch(channel), open_watch(server.channel)
     authority.revoke(goes)
     expect_end(watch)
-    cannot_call(channel)
+    channel.close()
+    cannot_call(server.open_channel(client=goes))
     server.expect_failure("revoked")
     assert server.metric("clients_ended_total") == 1
     assert server.metric("crl_expiry_timestamp_seconds") > time.time()
@@ -317,7 +318,8 @@ def test_a_certificate_that_expires_ends_what_is_open(launch, authority):
     channel = server.open_channel(client=short)
     expect_end(open_watch(channel))
     assert datetime.datetime.now(datetime.timezone.utc) >= end
-    cannot_call(channel)
+    channel.close()
+    cannot_call(server.open_channel(client=short))
     server.expect_failure("expired")
 
 
