@@ -10,7 +10,7 @@ import threading
 import time
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-DATA, HEADERS, RST_STREAM, GOAWAY = 0, 1, 3, 7
+DATA, HEADERS, RST_STREAM, GOAWAY, CONTINUATION = 0, 1, 3, 7, 9
 END_STREAM = 1
 CANCEL = 8  # error code of HTTP/2
 
@@ -38,7 +38,9 @@ class Connection:
         self.near, self.far, self.has_frames = near, far, has_frames
         self.opened = set()  # streams that the client has opened and the server has not ended
         self.newest = 0
-        self.dropped = set()  # streams that were reset: the server's frames are left out
+        # Streams that were reset: the server's frames are left out, but not its headers, which
+        # change the state of the connection's header compression.
+        self.dropped = set()
         self.near_lock, self.far_lock = threading.Lock(), threading.Lock()
         self.is_open = True
 
@@ -77,7 +79,7 @@ class Connection:
             return
         head, kind, flags, stream, payload = self._frame(self.far)
         with self.near_lock:
-            if stream in self.dropped:
+            if stream in self.dropped and kind not in (HEADERS, CONTINUATION):
                 return
             if kind == RST_STREAM or (kind in (DATA, HEADERS) and flags & END_STREAM):
                 self.opened.discard(stream)
