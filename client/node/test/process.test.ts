@@ -50,11 +50,12 @@ test("so does one whose registry is away", async () => {
     const pending = client.watch().next();
     const { signal } = new AbortController();
     const calls = Array.from({ length: 20 }, () => client.get(name, { signal }));
-    Promise.allSettled(calls).then((outcomes) => console.log(outcomes.length));
-    client.create(name, {}).catch((error) => console.log(error.reason));
+    const created = client.create(name, {}).catch((error) => error.reason);
     await provider.ready({ timeoutMs: 50 }).catch((error) => console.log(error.code));
     await client.close();
     console.log((await pending).done);
+    console.log(await created);
+    console.log((await Promise.allSettled(calls)).length);
   `, away.address), "UNAVAILABLE\ntrue\nCLIENT_CLOSED\n20\n");
 });
 
