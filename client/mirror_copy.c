@@ -295,11 +295,26 @@ void mirror_copy_overflow(struct mirror_copy *copy)
     copy->wants_snapshot = copy->wants_snapshot || copy->stream != MIRROR_STREAM_ADDITION;
 }
 
+/* Whether the server will never take the position: it is of another log or of other rights, is
+ * compacted, or has the form of a newer server's. */
+static bool loses_position(const struct status *st)
+{
+    switch (st->code) {
+    case STATUS_FAILED_PRECONDITION:
+    case STATUS_OUT_OF_RANGE:
+    case STATUS_DATA_LOSS:
+        return true;
+    case STATUS_INVALID_ARGUMENT:
+        return strncmp(st->field, "resume_after", strlen("resume_after")) == 0;
+    default:
+        return false;
+    }
+}
+
 bool mirror_copy_end(struct mirror_copy *copy, const struct status *st, bool planned)
 {
     bool is_addition = copy->stream == MIRROR_STREAM_ADDITION;
-    bool lost = st != NULL && (st->code == STATUS_FAILED_PRECONDITION ||
-                               st->code == STATUS_OUT_OF_RANGE || st->code == STATUS_DATA_LOSS);
+    bool lost = st != NULL && loses_position(st);
     bool refused = is_addition && (refuses(st) || copy->overflowed);
     copy->wants_snapshot = copy->wants_snapshot || lost;
     if (refused) {

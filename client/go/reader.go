@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 
 	pb "confreg.io/confreg/confregv1"
 
@@ -39,14 +40,29 @@ func rightsOf(filtered bool) rights {
 // has become useless, so that one begins with a snapshot. If a stream that was opened so loses its
 // position, too, there is a wait, so that a server that takes away every position is not overrun.
 func (p *place) lost(err error) bool {
-	code, _ := codeOf(err)
-	isLost := p.position != nil &&
-		(code == codes.OutOfRange || code == codes.FailedPrecondition || errors.Is(err, errMissed))
+	isLost := p.position != nil && losesPosition(err)
 	if isLost {
 		p.position = nil
 	}
 	p.atOnce = isLost && !p.atOnce
 	return p.atOnce
+}
+
+// losesPosition says whether the server will never take the position: it is of another log or of other
+// rights, is compacted, or has the form of a newer server's.
+func losesPosition(err error) bool {
+	var refusal *Error
+	if errors.Is(err, errMissed) {
+		return true
+	}
+	switch code, _ := codeOf(err); code {
+	case codes.OutOfRange, codes.FailedPrecondition:
+		return true
+	case codes.InvalidArgument:
+		return errors.As(err, &refusal) && strings.HasPrefix(refusal.Field, "resume_after")
+	default:
+		return false
+	}
 }
 
 // batch is what a stream tells at a time: a state, or the changes of whole commits.

@@ -74,6 +74,20 @@ def away_for_long(case):
     case.begin()
 
 
+@scenario()
+def token_unknown(case):
+    """The server does not know the form of the position's token (INVALID_ARGUMENT of resume_after), as
+    one that is older than the last: as after a compaction."""
+    before, revision = case.server.registry.state(), case.server.registry.revision
+    with case.server.lock:
+        refuse(case, "INVALID_ARGUMENT", "POSITION_TOKEN", field="resume_after.token")
+        case.newest().end("UNAVAILABLE", "SHUTTING_DOWN")
+        case.server.registry.commit({"billing": '{"pool":20}'})
+    case.tells_difference(before)
+    case.resumed(case.stream(2), revision)
+    case.begins_anew(case.stream(3))
+
+
 @scenario(is_long=True)
 def every_position_lost(case):
     """The server takes away each position after its snapshot (OUT_OF_RANGE): a stream that was opened

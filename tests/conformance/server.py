@@ -17,11 +17,12 @@ END = object()
 
 
 class Refusal(Exception):
-    """How a call ends. retry_s: RetryInfo says to wait for so long."""
+    """How a call ends. retry_s: RetryInfo says to wait for so long. field: BadRequest names it."""
 
-    def __init__(self, code, reason="", details=None, retry_s=None):
+    def __init__(self, code, reason="", details=None, retry_s=None, field=None):
         super().__init__(code, reason)
         self.code, self.reason, self.details, self.retry_s = code, reason, details or {}, retry_s
+        self.field = field
 
     def end(self, context):
         code = grpc.StatusCode[self.code]
@@ -33,6 +34,9 @@ class Refusal(Exception):
             retry = error_details_pb.RetryInfo()
             retry.retry_delay.FromMilliseconds(int(self.retry_s * 1000))
             self._add(status, retry)
+        if self.field is not None:
+            fault = error_details_pb.BadRequest.FieldViolation(field=self.field, description="as planned")
+            self._add(status, error_details_pb.BadRequest(field_violations=[fault]))
         if status.details:
             context.set_trailing_metadata((
                 ("grpc-status-details-bin", status.SerializeToString()),))

@@ -40,6 +40,7 @@ WRONG = {
     "ignores_rights": ("rights_taken", "the client has told no change"),
     "keeps_position_of_old_rights": ("rights_changed", "the client has told no change"),
     "mixes_rights": ("rights_taken_within_snapshot", "the client has found"),
+    "repeats_unknown_token": ("token_unknown", "'synthetic': False"),
     "always_at_once": ("every_position_lost", "has waited 0."),
     "fixed_bound": ("away_for_long", "the client has come 26 times"),
     "forgets_token": ("other_rights_meanwhile", "the client has told no change"),

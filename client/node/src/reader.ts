@@ -22,9 +22,13 @@ const ITEM_BYTES = 1024;
 
 const LOST = new Set<Code>(["OUT_OF_RANGE", "FAILED_PRECONDITION"]);
 
-/** Whether the position is of no use after this error. */
+/**
+ * Whether the server will never take the position: it is of another log or of other rights, is compacted, or has
+ * the form of a newer server's.
+ */
 export function losesPosition(error: ConfregError): boolean {
-  return error instanceof CopyOutdated || LOST.has(error.code);
+  return error instanceof CopyOutdated || LOST.has(error.code) ||
+    (error.code === "INVALID_ARGUMENT" && error.field.startsWith("resume_after"));
 }
 
 export interface ReaderOptions {

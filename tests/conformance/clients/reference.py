@@ -32,6 +32,7 @@ RULES = {
     "ignores_rights": "does not look at `filtered`",
     "keeps_position_of_old_rights": "resumes after RIGHTS_CHANGED",
     "mixes_rights": "keeps a snapshot during which the rights have changed",
+    "repeats_unknown_token": "resumes by a token that the server does not know",
     "always_at_once": "never waits after a position that is lost",
     "fixed_bound": "waits at random, but not longer from time to time",
     "forgets_token": "resumes by epoch, revision and hash, without the token",
@@ -88,20 +89,23 @@ class Unusable(Exception):
 
     def __init__(self, code, reason=""):
         super().__init__(code)
-        self.code, self.reason, self.retry_s = code, reason, 0
+        self.code, self.reason, self.retry_s, self.field = code, reason, 0, ""
 
 
 def failure_of(error):
-    """Code, reason and RetryInfo of an RpcError."""
+    """Code, reason, field and RetryInfo of an RpcError."""
     failure = Unusable(error.code().name)
     for key, value in error.trailing_metadata() or ():
         if key == "grpc-status-details-bin":
             for packed in rpc_status_pb.Status.FromString(value).details:
                 info, retry = error_details_pb.ErrorInfo(), error_details_pb.RetryInfo()
+                request = error_details_pb.BadRequest()
                 if packed.Unpack(info) and "hides_reasons" not in WRONG:
                     failure.reason = info.reason
                 elif packed.Unpack(retry) and "ignores_retry_info" not in WRONG:
                     failure.retry_s = retry.retry_delay.ToMilliseconds() / 1000
+                elif packed.Unpack(request):
+                    failure.field = request.field_violations[0].field
     return failure
 
 
@@ -192,9 +196,15 @@ class Copy:
                 request.resume_after.token = ""
         return request
 
+    @staticmethod
+    def is_useless(failure):
+        """Whether the server will never take the position."""
+        return failure.code in LOST or (
+            failure.field.startswith("resume_after") and "repeats_unknown_token" not in WRONG)
+
     def lost(self, failure):
         """Whether the next stream is to be opened at once, with a snapshot."""
-        is_lost = failure.code in LOST and self.position is not None and not (
+        is_lost = self.is_useless(failure) and self.position is not None and not (
             failure.reason == "RIGHTS_CHANGED" and "keeps_position_of_old_rights" in WRONG)
         if is_lost:
             self.position = None

@@ -57,6 +57,13 @@ class MessageMissedError(errors.ConfregError):
 _LOST = (errors.OutOfRangeError, errors.FailedPreconditionError, MessageMissedError)
 
 
+def _loses_position(error: errors.ConfregError) -> bool:
+    """The server will never take the position: it is of another log or of other rights, is compacted,
+    or has the form of a newer server's."""
+    return isinstance(error, _LOST) or (
+        error.code == "INVALID_ARGUMENT" and error.field.startswith("resume_after"))
+
+
 class DamagedError(errors.ConfregError):
     """A response is no message, or has data that are no JSON."""
 
@@ -118,7 +125,7 @@ class Follower:
         no use any more, so that one begins with a snapshot. If a stream that was opened so loses its
         position, too, there is a wait, so that a server that takes away every position is not
         overrun."""
-        is_lost = isinstance(error, _LOST) and self._position is not None
+        is_lost = _loses_position(error) and self._position is not None
         if is_lost:
             self._position = None
         self._at_once = is_lost and not self._at_once
