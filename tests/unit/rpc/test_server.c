@@ -81,13 +81,19 @@ Test(unstarted, a_mode_is_for_who_listens)
     cr_expect_not_null(strstr(st.message, "mode"), "%s", st.message);
 }
 
-static void expect_echo(struct rpc_client *client)
+/* Returns the code of the answer. */
+static enum status_code echo(struct rpc_client *client)
 {
     Rpc__Test__EchoRequest request = echo_request("hello");
     AUTO_ANSWER answer = call_and_wait(client, &(struct rpc_request){.path = "/rpc.test.Echo/Echo",
                                                                      .message = &request.base,
                                                                      .wait_for_ready = true});
-    cr_expect(answer.ok, "%s", answer.st.message);
+    return answer.ok ? STATUS_OK : answer.st.code;
+}
+
+static void expect_echo(struct rpc_client *client)
+{
+    cr_expect_eq(echo(client), STATUS_OK);
 }
 
 static void expect_service_at(const char *address)
@@ -241,7 +247,12 @@ Test(server, a_client_finds_a_server_that_comes_back)
     rpc_server_add(fixture.server, &fixture.service);
     cr_assert(rpc_server_listen(fixture.server, fixture.address, NULL, &st), "%s", st.message);
     rpc_server_start(fixture.server);
-    expect_echo(fixture.client);
+    /* A call that begins before the client sees the end of its connection fails with it. */
+    enum status_code code = echo(fixture.client);
+    for (int n = 0; code == STATUS_UNAVAILABLE && n < 100; n++) {
+        code = echo(fixture.client);
+    }
+    cr_expect_eq(code, STATUS_OK);
 }
 
 Test(server, a_server_that_is_away_is_told_or_waited_for)
