@@ -7,15 +7,14 @@ with exit code 0 and no sanitizer wrote a report.
 import contextlib
 import http.client
 import os
-import random
 import signal
-import socket
 import subprocess
 import time
 from pathlib import Path
 
 import grpc
 
+from ports import free_port
 from stubs import ROOT, api_grpc, health_grpc, health_pb
 from tape import tap
 
@@ -35,16 +34,6 @@ CHANNEL_OPTIONS = [
     # Each channel gets a connection of its own.
     ("grpc.use_local_subchannel_pool", 1),
 ]
-
-
-def free_port():
-    """A free port below the range that the kernel uses for outgoing connections."""
-    while True:
-        port = random.randint(12000, 32000)
-        with socket.socket() as probe, contextlib.suppress(OSError):
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(("127.0.0.1", port))
-            return port
 
 
 def until(condition, what, seconds=PATIENCE):

@@ -20,6 +20,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from ports import free_port
+
 ROOT = Path(__file__).resolve().parents[2]
 TOOLS = ROOT / "build" / "tools"
 PATIENCE = 60
@@ -40,12 +42,6 @@ def ferretdb(port, folder):
 KINDS = {"secantus": secantus, "ferretdb": ferretdb}
 # Options that make acknowledged writes survive kill -9.
 DURABLE = {"secantus": ["--sync-on-commit"], "ferretdb": []}
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def listens(port):
@@ -90,7 +86,7 @@ class Server:
         deadline = time.monotonic() + PATIENCE
         while not listens(self.port):
             if self.process.poll() is not None or time.monotonic() > deadline:
-                raise SystemExit(f"{command[0]} does not start:\n{self.tail()}")
+                raise RuntimeError(f"{command[0]} does not start:\n{self.tail()}")
             time.sleep(0.02)
         return self
 
