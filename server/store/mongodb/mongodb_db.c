@@ -395,6 +395,18 @@ uint64_t mongo_number(const bson_t *document, const char *name)
     return bson_iter_init_find(&at, document, name) ? (uint64_t)bson_iter_as_int64(&at) : 0;
 }
 
+const uint8_t *mongo_bytes(const bson_t *document, const char *name, size_t n)
+{
+    bson_iter_t at;
+    const uint8_t *bytes = NULL;
+    uint32_t found = 0;
+    if (!bson_iter_init_find(&at, document, name) || !BSON_ITER_HOLDS_BINARY(&at)) {
+        return NULL;
+    }
+    bson_iter_binary(&at, NULL, &found, &bytes);
+    return found == n ? bytes : NULL;
+}
+
 bool mongo_find_number(struct mongo_store *s, enum mongo_collection collection,
                        const bson_t *filter, const bson_t *options, const char *name,
                        uint64_t *ret_number, struct status *st)

@@ -143,6 +143,8 @@ bool mongo_end(struct mongo_walk *walk, const char *doing, struct status *st);
 
 /* A number of a document; 0: it is missing. */
 uint64_t mongo_number(const bson_t *document, const char *name);
+/* The n bytes of a binary member, which are the document's; NULL: there are not so many. */
+const uint8_t *mongo_bytes(const bson_t *document, const char *name, size_t n);
 /* Finds one number of the first matching document; 0: there is none. */
 bool mongo_find_number(struct mongo_store *s, enum mongo_collection collection,
                        const bson_t *filter, const bson_t *options, const char *name,

@@ -20,14 +20,8 @@ struct mongo_guard {
 
 static bool has_bytes(const bson_t *document, const char *name, const uint8_t *wanted, size_t n)
 {
-    bson_iter_t at;
-    const uint8_t *bytes = NULL;
-    uint32_t found = 0;
-    if (!bson_iter_init_find(&at, document, name) || !BSON_ITER_HOLDS_BINARY(&at)) {
-        return false;
-    }
-    bson_iter_binary(&at, NULL, &found, &bytes);
-    return found == n && memcmp(bytes, wanted, n) == 0;
+    const uint8_t *bytes = mongo_bytes(document, name, n);
+    return bytes != NULL && memcmp(bytes, wanted, n) == 0;
 }
 
 static bool is_ours(const struct mongo_store *s, const bson_t *document)

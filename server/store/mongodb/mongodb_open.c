@@ -131,18 +131,11 @@ static bool foreign(const struct mongo_store *s, const char *what, struct status
 
 static bool take_bytes(const bson_t *document, const char *name, uint8_t *out, size_t n)
 {
-    bson_iter_t at;
-    const uint8_t *bytes = NULL;
-    uint32_t found = 0;
-    if (!bson_iter_init_find(&at, document, name) || !BSON_ITER_HOLDS_BINARY(&at)) {
-        return false;
+    const uint8_t *bytes = mongo_bytes(document, name, n);
+    if (bytes != NULL) {
+        memcpy(out, bytes, n);
     }
-    bson_iter_binary(&at, NULL, &found, &bytes);
-    if (found != n) {
-        return false;
-    }
-    memcpy(out, bytes, n);
-    return true;
+    return bytes != NULL;
 }
 
 /* The field is missing until the log gets its second epoch. */
